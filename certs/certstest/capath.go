@@ -2,8 +2,8 @@ package certstest
 
 import (
 	"bytes"
-	"crypto/md5"  // #nosec G501 -- the old CApath hash is MD5
-	"crypto/sha1" // #nosec G505 -- the new CApath hash is SHA-1
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -164,8 +164,8 @@ func subjectHashes(rawSubject []byte) (oldHash, newHash string, err error) {
 		}
 		canonical = append(canonical, der...)
 	}
-	md := md5.Sum(rawSubject)  // #nosec G401 -- a file name, not a signature
-	sha := sha1.Sum(canonical) // #nosec G401 -- a file name, not a signature
+	md := md5.Sum(rawSubject)
+	sha := sha1.Sum(canonical)
 	return hashName(md[:]), hashName(sha[:]), nil
 }
 
