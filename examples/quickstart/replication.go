@@ -149,7 +149,7 @@ func (d *demo) countBytes(ctx context.Context) error {
 }
 
 // stopTunnel stops the slave's gtunnel, writes on the master, and proves that
-// the slave tried to fetch it, could not, and has nothing new.
+// the slave then tries to fetch the rows, cannot, and has nothing new.
 func (d *demo) stopTunnel(ctx context.Context) error {
 	before, err := rows(ctx, d.slave.server)
 	if err != nil {
@@ -157,6 +157,10 @@ func (d *demo) stopTunnel(ctx context.Context) error {
 	}
 	d.slave.gtunnel.stop(ctx)
 	if err := d.insert(ctx); err != nil {
+		return err
+	}
+	// An attempt after the rows were written, and no earlier error.
+	if err := execute(ctx, d.slave.server, "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"); err != nil {
 		return err
 	}
 	var complaint string
