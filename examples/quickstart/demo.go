@@ -40,24 +40,24 @@ type host struct {
 }
 
 // newDemo makes the directory and chooses free ports. The caller closes it.
-func newDemo(parent, binary string, report *report) (*demo, error) {
+func newDemo(ctx context.Context, parent, binary string, report *report) (*demo, error) {
 	dir, err := os.MkdirTemp(parent, "gtunnel-quickstart-")
 	if err != nil {
 		return nil, err
 	}
 	d := &demo{dir: dir, binary: binary, report: report}
-	if err := d.lay(); err != nil {
+	if err := d.lay(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return d, nil
 }
 
-func (d *demo) lay() error {
+func (d *demo) lay(ctx context.Context) error {
 	// The user mysql must get through to its directories.
 	if err := os.Chmod(d.dir, 0o711); err != nil {
 		return err
 	}
-	ports, err := freePorts(4)
+	ports, err := freePorts(ctx, 4)
 	if err != nil {
 		return err
 	}
@@ -108,15 +108,16 @@ func (d *demo) close(ctx context.Context) error {
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // freePorts finds n ports of 127.0.0.1 that nobody uses.
-func freePorts(n int) ([]int, error) {
+func freePorts(ctx context.Context, n int) ([]int, error) {
+	var config net.ListenConfig
 	var ports []int
 	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
 		// Open until the others are chosen, so that all differ.
-		defer listener.Close()
+		defer func() { _ = listener.Close() }()
 		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
