@@ -83,7 +83,9 @@ func (d *demo) noteCommand(name string, argv []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(file, "# %s\n%s\n\n", name, strings.Join(argv, " \\\n    "))
+	// A line for each flag with its value.
+	line := strings.ReplaceAll(strings.Join(argv, " "), " --", " \\\n    --")
+	_, err = fmt.Fprintf(file, "# %s\n%s\n\n", name, line)
 	return errors.Join(err, file.Close())
 }
 
@@ -138,6 +140,7 @@ func until(ctx context.Context, what string, check func(context.Context) error, 
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
+	var last error
 	for {
 		for _, p := range involved {
 			select {
@@ -150,13 +153,16 @@ func until(ctx context.Context, what string, check func(context.Context) error, 
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err // and not that the last attempt was cut short
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return involving(fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), err), involved...)
+			return involving(fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), last), involved...)
 		}
 	}
 }

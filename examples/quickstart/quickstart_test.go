@@ -270,8 +270,14 @@ func TestLyingCounters(t *testing.T) {
 	}
 	var stdout, stderr bytes.Buffer
 	m := &Main{Gtunnel: lying, TempDir: dir, Stdout: &stdout, Stderr: &stderr}
-	if err := m.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "step 6 failed: the tunnel carried less than the rows") {
-		t.Errorf("error %v\n%s%s", err, stdout.String(), stderr.String())
+	err := m.Run(t.Context())
+	if err == nil {
+		t.Error("no error")
+	}
+	for _, want := range []string{"quickstart: step 6 failed: ", "the tunnel carried less than the rows"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("stderr does not say %q:\n%s%s", want, stdout.String(), stderr.String())
+		}
 	}
 	if err := os.Remove(lying); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 const (
@@ -125,22 +128,28 @@ func (d *demo) noteLastRow(ctx context.Context) error {
 
 // countBytes compares the tunnel's own counters with those before the rows.
 func (d *demo) countBytes(ctx context.Context) error {
-	after, err := d.counters(ctx, d.master)
-	if err != nil {
-		return err
-	}
-	far, err := d.counters(ctx, d.slave)
-	if err != nil {
-		return err
-	}
 	const payload = batch * rowBytes
-	sent := after.BytesToPeer - d.before.BytesToPeer
-	d.report.note("The master's end had sent %s bytes, and now %s: %s more,",
-		count(d.before.BytesToPeer), count(after.BytesToPeer), count(sent))
-	d.report.note("for rows of %s bytes. The slave's end received %s.", count(payload), count(far.BytesFromPeer))
-	if sent < payload || far.BytesFromPeer < payload {
-		return involving(errors.New("the tunnel carried less than the rows: they came another way"), d.tunnels()...)
+	var near, far tunnel.Status
+	// A counter follows the bytes that it counts by an instant.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := until(ctx, "compare the counters with the rows", func(ctx context.Context) (err error) {
+		if near, err = d.counters(ctx, d.master); err != nil {
+			return err
+		}
+		if far, err = d.counters(ctx, d.slave); err != nil {
+			return err
+		}
+		if near.BytesToPeer-d.before.BytesToPeer < payload || far.BytesFromPeer < payload {
+			return errors.New("the tunnel carried less than the rows: they came another way")
+		}
+		return nil
+	}, d.tunnels()...); err != nil {
+		return err
 	}
+	d.report.note("The master's end had sent %s bytes, and now %s: %s more,",
+		count(d.before.BytesToPeer), count(near.BytesToPeer), count(near.BytesToPeer-d.before.BytesToPeer))
+	d.report.note("for rows of %s bytes. The slave's end received %s.", count(payload), count(far.BytesFromPeer))
 	return nil
 }
 

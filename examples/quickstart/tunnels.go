@@ -98,9 +98,7 @@ func (d *demo) counters(ctx context.Context, h *host) (tunnel.Status, error) {
 		}
 		return tunnel.Status{}, fmt.Errorf("gtunnel status: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	var answer struct {
-		Tunnels []tunnel.Status `json:"tunnels"`
-	}
+	var answer tunnel.AdminStatus
 	if err := json.Unmarshal(out, &answer); err != nil {
 		return tunnel.Status{}, fmt.Errorf("gtunnel status: %w", err)
 	}
