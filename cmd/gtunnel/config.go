@@ -287,7 +287,7 @@ func (c *Config) check() []*usageError {
 		}
 		for _, other := range c.Tunnels[:i] {
 			there := place{"tunnel", other.Name, "accept"}
-			if !c.origin.wrong[there.String()] && overlap(t.Accept, other.Accept) {
+			if !c.origin.wrong[there.String()] && other.Role != "" && overlap(t.Accept, other.Accept) {
 				add(section.key("accept"), fmt.Sprintf("%s is taken by tunnel %s (%s)", t.Accept, other.Name, c.origin.describe(there)),
 					"give one of them another address")
 			}

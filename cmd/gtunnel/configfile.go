@@ -68,23 +68,6 @@ func (o origin) describe(p place) string {
 	return o.file
 }
 
-// first describes the first of the keys that the section has, or else [tls]
-// has; then the section. On the command line the flags need not be named:
-// errors about files name the files.
-func (o origin) first(section place, keys ...string) string {
-	if o.file == "" {
-		return ""
-	}
-	for _, from := range []place{section, {"tls"}} {
-		for _, key := range keys {
-			if p := from.key(key); o.lines[p.String()] > 0 {
-				return o.describe(p)
-			}
-		}
-	}
-	return o.describe(section)
-}
-
 // errorAt makes an error about the value at p.
 func (o origin) errorAt(p place, message, hint string) *usageError {
 	e := &usageError{where: o.describe(p), message: message, hint: hint}
@@ -105,9 +88,12 @@ func readConfig(file string) (Config, error) {
 	meta, err := toml.Decode(text, &document)
 	if err != nil {
 		if e, ok := errors.AsType[toml.ParseError](err); ok {
+			hint := "strings stand in quotes, one key = value on a line, sections in [brackets]"
+			if strings.Contains(e.Message, "already been defined") {
+				hint = "remove one of the two"
+			}
 			return Config{}, &usageError{
-				where: fmt.Sprintf("%s:%d", file, e.Position.Line), message: "not TOML: " + e.Message,
-				hint: "strings stand in quotes, one key = value on a line, sections in [brackets]",
+				where: fmt.Sprintf("%s:%d", file, e.Position.Line), message: "not TOML: " + strings.TrimSuffix(e.Message, "."), hint: hint,
 			}
 		}
 		return Config{}, &usageError{where: file, err: err}
@@ -232,9 +218,13 @@ func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) Tunne
 	if !soundName.MatchString(name) {
 		r.add(section, "is no name for a tunnel", "use letters, digits, hyphens, dots and underscores, 64 at most")
 	}
+	table := r.table(section, value)
+	if table == nil {
+		r.config.origin.wrong[section.key("role").String()] = true
+		return c
+	}
 	role := setting{name: "role", target: (*string)(&c.Role), values: []string{string(tunnel.Server), string(tunnel.Client)}}
 	r.section(section, value, append([]setting{role}, c.settings()...), &c)
-	table, _ := value.(map[string]any)
 	if _, ok := table["role"]; !ok {
 		r.add(section.key("role"), "role is missing", `add role = "server" (on the master) or role = "client" (on the slave)`)
 	}
@@ -259,7 +249,11 @@ func inSection(settings []setting, group, prefix string) []setting {
 func (r *fileReader) table(p place, value any) map[string]any {
 	table, ok := value.(map[string]any)
 	if !ok && value != nil {
-		r.add(p, "is "+kindOf(value)+", not a section", "write ["+p.String()+"] on a line of its own, its keys below")
+		name := p.String()
+		if p[0] == "tunnel" {
+			name = "tunnel.NAME"
+		}
+		r.add(p, "is "+kindOf(value)+", not a section", "write ["+name+"] on a line of its own, its keys below")
 	}
 	return table
 }
@@ -328,6 +322,7 @@ func (r *fileReader) unknown(p place, known []string) {
 	switch {
 	case near != "":
 		hint = "did you mean " + near + "?"
+		r.config.origin.wrong[append(p[:len(p)-1:len(p)-1], near).String()] = true // not missing, then
 	case slices.Contains(tlsKeys, key):
 		hint = key + " belongs in [tls] or [tunnel.NAME]"
 	case slices.Contains(tunnelKeys, key) || key == "role":

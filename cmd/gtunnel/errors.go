@@ -70,17 +70,22 @@ func hintOf(err error) string {
 	return ""
 }
 
+// split gives the errors that errors.Join joined, else err alone.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost is a list
+	if !ok {
+		return []error{err}
+	}
+	return joined.Unwrap()
+}
+
 // report prints each of the errors in err with its hint.
 func report(w io.Writer, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is a list of problems
-		for _, e := range joined.Unwrap() {
-			report(w, e)
+	for _, err := range split(err) {
+		fmt.Fprintf(w, "gtunnel: %v\n", err)
+		if hint := hintOf(err); hint != "" {
+			fmt.Fprintf(w, "hint: %s\n", hint)
 		}
-		return
-	}
-	fmt.Fprintf(w, "gtunnel: %v\n", err)
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
 }
 

@@ -54,9 +54,12 @@ func newProcess(config Config, logger *zap.Logger) (*process, error) {
 func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel, *certs.Endpoint, []*usageError) {
 	var found []*usageError
 	section := place{"tunnel", c.Name}
-	add := func(err error, keys ...string) {
-		where := p.config.origin.first(section, keys...)
-		found = append(found, &usageError{where: where, err: err})
+	add := func(where place, err error) {
+		for _, err := range split(err) {
+			e := p.config.origin.errorAt(where, "", "")
+			e.err = err
+			found = append(found, e)
+		}
 	}
 	endpoint := &certs.Endpoint{
 		Policy:     certs.Policy{EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth},
@@ -68,7 +71,7 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 		store.value, store.err = certs.OpenStore(trust)
 		p.stores[trust] = store
 		if store.err != nil {
-			add(store.err, "capath", "cafile")
+			add(section, store.err)
 		}
 	}
 	endpoint.Store = store.value
@@ -78,19 +81,27 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 		credential.value, credential.err = certs.LoadCredential(c.Cert, c.Key)
 		p.credentials[files] = credential
 		if credential.err != nil {
-			add(credential.err, "cert", "key")
+			add(section, credential.err)
 		}
 	}
 	endpoint.Credential = credential.value
 	if c.Role == tunnel.Server {
-		access, err := certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll)
-		if err != nil {
-			add(err, "allow_dn", "allow_host")
+		if _, err := certs.NewAccess(c.AllowHost, nil, false); err != nil {
+			add(section.key("allow_host"), err)
 		}
-		endpoint.Policy.Access = access
+		if _, err := certs.NewAccess(nil, c.AllowDN, false); err != nil {
+			add(section.key("allow_dn"), err)
+		}
 	}
 	if store.err != nil || credential.err != nil || len(found) > 0 {
 		return nil, endpoint, found // a tunnel could only say the same again
+	}
+	var err error
+	if c.Role == tunnel.Server {
+		if endpoint.Policy.Access, err = certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll); err != nil {
+			add(section, err)
+			return nil, endpoint, found
+		}
 	}
 	t, err := tunnel.New(tunnel.Config{
 		Name:            c.Name,
@@ -107,7 +118,7 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 	if e, ok := errors.AsType[*tunnel.ConfigError](err); ok {
 		found = append(found, p.config.origin.errorAt(section.key(keyOf(e.Setting)), e.Reason, e.Cure))
 	} else if err != nil {
-		add(err)
+		add(section, err)
 	}
 	return t, endpoint, found
 }
