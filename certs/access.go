@@ -146,14 +146,14 @@ func normalizeDN(dn string) string {
 }
 
 // normalSlash is the normalised slash form of a name. ok is false if a value
-// looks as if another attribute began inside it, so that the form stands for
-// more than one name.
+// looks as if another attribute began inside it, or holds what looks like an
+// escaped octet, so that the form stands for more than one name.
 func (n *Name) normalSlash() (dn string, ok bool) {
 	var b strings.Builder
 	for _, r := range n.rdns {
 		for _, a := range r.attributes {
 			value := a.slashValue()
-			if dnStart.MatchString(value) {
+			if dnStart.MatchString(value) || strings.Contains(string(a.bytes), `\x`) {
 				return "", false
 			}
 			b.WriteString("/" + attributeKey(a.name()) + "=" + strings.ToLower(value))
@@ -182,7 +182,7 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 	case len(identity.Hosts) > 0:
 		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
 	default:
-		r.Reason = "no access rule can name it: its DN holds a value that looks like another attribute, and it proves no host name"
+		r.Reason = "no access rule can name it: its DN in slash form stands for other names too, and it proves no host name"
 		r.Cure = "Ask the CA for a certificate with the host's name as subjectAltName."
 	}
 	return r

@@ -22,6 +22,14 @@ import (
 type Credential struct {
 	certFile, keyFile string
 	current           atomic.Pointer[keyPair]
+	wire              atomic.Pointer[wireChain]
+}
+
+// wireChain remembers what a key pair sends under a snapshot.
+type wireChain struct {
+	pair        *keyPair
+	snapshot    *Snapshot
+	certificate *tls.Certificate
 }
 
 // keyPair is an immutable certificate chain with its key.
@@ -88,15 +96,19 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 		}
 		return nil, e
 	}
-	if err := judgeOwn(leaf, certFile, now); err != nil {
+	if err := judgeOwn(chain, certFile, now); err != nil {
 		return nil, err
 	}
 	return &keyPair{chain: chain, key: key, identity: identify(leaf, HostModeGrid)}, nil
 }
 
 // judgeOwn refuses what every peer would refuse.
-func judgeOwn(leaf *element, file string, now time.Time) error {
-	nobody := &search{snapshot: &Snapshot{}}
+func judgeOwn(chain []*element, file string, now time.Time) error {
+	leaf := chain[0]
+	nobody := &search{snapshot: &Snapshot{}, sent: make(map[string][]*element)}
+	for _, e := range chain[1:] {
+		nobody.sent[e.subjectKey] = append(nobody.sent[e.subjectKey], e)
+	}
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
@@ -127,10 +139,6 @@ func loadChain(file string) ([]*element, error) {
 	}
 	var chain []*element
 	for _, f := range parseCertificates(data) {
-		var e *element
-		if f.err == nil {
-			e, f.err = newElement(f.certificate)
-		}
 		if f.err != nil {
 			return nil, &setupError{
 				message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
@@ -138,8 +146,7 @@ func loadChain(file string) ([]*element, error) {
 				cause:   f.err,
 			}
 		}
-		e.line = f.line
-		chain = append(chain, e)
+		chain = append(chain, f.element)
 	}
 	if len(chain) > 0 {
 		return chain, nil
@@ -326,6 +333,15 @@ func matches(key crypto.Signer, e *element) bool {
 // that peers need not hold them. Roots are not sent.
 func (c *Credential) tlsCertificate(snapshot *Snapshot) *tls.Certificate {
 	pair := c.current.Load()
+	if wire := c.wire.Load(); wire != nil && wire.pair == pair && wire.snapshot == snapshot {
+		return wire.certificate
+	}
+	certificate := pair.complete(snapshot)
+	c.wire.Store(&wireChain{pair, snapshot, certificate})
+	return certificate
+}
+
+func (pair *keyPair) complete(snapshot *Snapshot) *tls.Certificate {
 	certificate := &tls.Certificate{PrivateKey: pair.key, Leaf: pair.chain[0].cert}
 	for _, e := range pair.chain {
 		certificate.Certificate = append(certificate.Certificate, e.cert.Raw)

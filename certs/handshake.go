@@ -78,7 +78,7 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return explainTimeout(err, len(first) == 0, peer)
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
 		return &HandshakeError{CodeDisconnected, "this end stopped before the handshake was done", "", err}
 	}
 	if strings.HasSuffix(err.Error(), "client didn't provide a certificate") {
@@ -213,9 +213,6 @@ func explainDisconnect(err error, silent bool) *HandshakeError {
 		e.Reason = "the other end closed the connection without a word, as port checks do"
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		e.Reason = "the other end closed the connection without ending TLS properly"
-	case errors.Is(err, net.ErrClosed):
-		e.Reason = "the connection was closed on this side"
-		e.Cure = ""
 	default:
 		return nil
 	}

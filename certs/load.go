@@ -103,11 +103,7 @@ func (l *loader) readHashed(file, hash string) {
 			l.problem(file, f.line, "not a usable certificate: "+f.err.Error())
 			continue
 		}
-		e, err := newElement(f.certificate)
-		if err != nil {
-			l.problem(file, f.line, "not a usable certificate: "+err.Error())
-			continue
-		}
+		e := f.element
 		newHash, oldHash := e.subject.Hash(), e.subject.HashOld()
 		if hash != newHash && hash != oldHash {
 			l.problem(file, f.line, fmt.Sprintf("not used: this name is not the hash of the certificate %s, "+
@@ -134,12 +130,7 @@ func (l *loader) readCAfile(file string) error {
 			l.problem(file, f.line, "not a usable certificate: "+f.err.Error())
 			continue
 		}
-		e, err := newElement(f.certificate)
-		if err != nil {
-			l.problem(file, f.line, "not a usable certificate: "+err.Error())
-			continue
-		}
-		usable = l.add(e, file, f.line, true) || usable
+		usable = l.add(f.element, file, f.line, true) || usable
 	}
 	if !usable {
 		detail := "it holds no certificate"
@@ -217,7 +208,7 @@ func (l *loader) noAnchor() error {
 	places := strings.Join(slices.DeleteFunc([]string{l.snapshot.config.CApath, l.snapshot.config.CAfile},
 		func(s string) bool { return s == "" }), " and ")
 	message := fmt.Sprintf("no usable CA in %s", places)
-	hint := "install the packages of the CAs that issue the peers' certificates, such as ca-policy-igtf-classic"
+	hint := "install the packages of the CAs that issue the peers' certificates (igtf-policy-classic on Debian, ca-policy-egi-core on EL)"
 	if len(l.snapshot.cas) > 0 {
 		message += ": there are only subordinate CAs, and no self-signed root above them"
 		hint = fmt.Sprintf("install the root too: %s", l.snapshot.cas[0].Subject.Slash())
@@ -233,7 +224,7 @@ func directoryError(directory string, err error) error {
 	info, statErr := os.Stat(directory)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.hint = "install the packages of your CAs, such as ca-policy-igtf-classic, or give the directory with --capath"
+		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give the directory with --capath"
 	case errors.Is(err, fs.ErrPermission):
 		e.hint = "let this user list the directory: chmod a+rx " + shellQuote(directory)
 	case statErr == nil && !info.IsDir():
@@ -252,7 +243,7 @@ func noHashNames(directory string, entries []os.DirEntry) error {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("the CApath %s holds no CA", directory),
-		hint:    "install the packages of your CAs, such as ca-policy-igtf-classic, or give another directory with --capath",
+		hint:    "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give another directory with --capath",
 	}
 	if i := slices.IndexFunc(entries, isCertificate); i >= 0 {
 		e.message += fmt.Sprintf(": it has certificate files such as %s, but none with a hash name such as 1234abcd.0", entries[i].Name())

@@ -108,9 +108,9 @@ func isDER(data []byte) bool {
 
 // fileCertificate is a certificate of a file, or what is wrong with it.
 type fileCertificate struct {
-	certificate *x509.Certificate
-	line        int
-	err         error
+	element *element // nil if err is not
+	line    int
+	err     error
 }
 
 // parseCertificates reads every certificate of a PEM or DER file. Blocks that
@@ -128,14 +128,34 @@ func parseCertificates(data []byte) []fileCertificate {
 		}
 		f := fileCertificate{line: block.line, err: block.err}
 		if f.err == nil {
-			f.certificate, f.err = x509.ParseCertificate(block.der)
-		}
-		if f.err == nil {
-			_, f.err = newElement(f.certificate)
+			f.element, f.err = parseElement(block.der)
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+func parseElement(der []byte) (*element, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return newElement(cert)
+}
+
+// ReadCertificates reads the certificates of a PEM or DER file in their
+// order, for Verify or to show them. It fails if there is none or if one is
+// damaged, naming the line; the error has a Hint.
+func ReadCertificates(file string) ([]*x509.Certificate, error) {
+	chain, err := loadChain(file)
+	if err != nil {
+		return nil, err
+	}
+	certificates := make([]*x509.Certificate, 0, len(chain))
+	for _, e := range chain {
+		certificates = append(certificates, e.cert)
+	}
+	return certificates, nil
 }
 
 // readFile reads a whole regular file of sane size.
