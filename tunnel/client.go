@@ -42,7 +42,7 @@ func (t *Tunnel) serveClient(ctx context.Context, in inbound) {
 // nil then.
 func (t *Tunnel) openOutbound(ctx context.Context, in inbound) *session {
 	defer t.handshakes.end(in.source)
-	if err := tune(in.conn); err != nil {
+	if err := tune(in.conn, t.userTimeout); err != nil {
 		reset(in.conn) // it has gone already
 		return nil
 	}

@@ -47,8 +47,8 @@ type Timeouts struct {
 // Limits bound what peers can take.
 type Limits struct {
 	Connections         int // verified connections at once; default 10000
-	Handshakes          int // connections that are not verified yet; default 500
-	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 50
+	Handshakes          int // connections that are not verified yet; default 1000
+	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 250
 }
 
 // DefaultTimeouts are the timeouts that zero durations stand for.
@@ -64,7 +64,7 @@ func DefaultTimeouts() Timeouts {
 
 // DefaultLimits are the limits that zero limits stand for.
 func DefaultLimits() Limits {
-	return Limits{Connections: 10000, Handshakes: 500, HandshakesPerSource: 50}
+	return Limits{Connections: 10000, Handshakes: 1000, HandshakesPerSource: 250}
 }
 
 // ConfigError is a setting with which a tunnel cannot work on this host.

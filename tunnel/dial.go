@@ -38,7 +38,7 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	network, address := target.forDial()
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err == nil {
-		if err = tune(conn); err != nil {
+		if err = tune(conn, t.userTimeout); err != nil {
 			reset(conn)
 		}
 	}

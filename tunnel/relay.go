@@ -25,9 +25,10 @@ type stream interface {
 
 // leg is one side of a session.
 type leg struct {
-	name   string   // for reasons: peer, target, local side
-	stream stream   // where data is read and written
-	socket net.Conn // what lies under the stream
+	name   string       // for reasons: peer, target, local side
+	stream stream       // where data is read and written
+	socket net.Conn     // what lies under the stream
+	ended  *atomic.Bool // this end has sent its end there
 }
 
 // half carries bytes one way.
@@ -110,13 +111,21 @@ func (s *session) pass(h half, data []byte) bool {
 }
 
 // passEnd hands the end of h.from on to h.to.
+//
+// A reset reads like an end if a write of the other half has taken the error
+// first, which the kernel gives only once; isReset tells them apart.
 func (s *session) passEnd(h half) {
 	if s.failing.Load() {
 		s.abort("") // h.to broke before: what ended here may be cut off
 		return
 	}
+	if !h.from.ended.Load() && isReset(h.from.socket) {
+		s.readFailed(h, syscall.ECONNRESET)
+		return
+	}
 	s.touch()
 	s.halfClosed.Store(true)
+	h.to.ended.Store(true)
 	if err := h.to.stream.CloseWrite(); err != nil {
 		s.writeFailed(h, err)
 	}
@@ -144,9 +153,9 @@ func (s *session) writeFailed(h half, err error) {
 // failure says in plain words what broke.
 func failure(side leg, err error) string {
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return side.name + " was cut off: the connection ended without the end of TLS (close_notify)"
-	case isReset(err):
+	case errors.Is(err, errCutOff), errors.Is(err, io.ErrUnexpectedEOF):
+		return side.name + " was cut off: " + errCutOff.Error()
+	case isResetError(err):
 		return side.name + " reset the connection"
 	case errors.Is(err, syscall.ETIMEDOUT):
 		return side.name + " no longer answers: keepalive or TCP_USER_TIMEOUT ran out"
@@ -155,8 +164,8 @@ func failure(side leg, err error) string {
 	}
 }
 
-// isReset says whether err is the ordinary way in which programs drop
+// isResetError says whether err is the ordinary way in which programs drop
 // connections.
-func isReset(err error) bool {
+func isResetError(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ENOTCONN)
 }

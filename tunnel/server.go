@@ -40,7 +40,7 @@ func (t *Tunnel) serveServer(ctx context.Context, in inbound) {
 // itself in time. All others are closed, counted and logged, and give nil.
 func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	defer t.handshakes.end(in.source)
-	if err := tune(in.conn); err != nil {
+	if err := tune(in.conn, t.userTimeout); err != nil {
 		reset(in.conn)
 		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
 		return nil

@@ -49,6 +49,8 @@ type session struct {
 	ended      bool
 	abortTimer *time.Timer
 	nextReport time.Time
+
+	peerStall, plainStall stallGuard // check alone uses them
 }
 
 // newSession makes the session of a verified peer.
@@ -56,7 +58,7 @@ func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Re
 	now := time.Now()
 	s := &session{
 		id: id, tunnel: t, result: result, opened: now, wire: w,
-		peer:       leg{name: "peer", stream: conn, socket: w},
+		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
 	s.touch()
@@ -77,7 +79,7 @@ func (s *session) attach(name string, conn net.Conn, target string) error {
 		reset(conn)
 		return net.ErrClosed
 	}
-	s.plain = leg{name: name, stream: plain, socket: conn}
+	s.plain = leg{name: name, stream: plain, socket: conn, ended: new(atomic.Bool)}
 	s.target = target
 	return nil
 }
@@ -147,8 +149,9 @@ func (s *session) resetLegs() {
 	}
 }
 
-// check ends the session if it has been silent too long, and writes a line
-// about a long-lived one now and then.
+// check ends the session if it has been silent too long, keeps one whose
+// reader is merely slow, and writes a line about a long-lived one now and
+// then. One goroutine calls it.
 func (s *session) check(now time.Time) {
 	timeouts := s.tunnel.config.Timeouts
 	silent := now.Sub(time.Unix(0, s.lastActivity.Load()))
@@ -161,11 +164,14 @@ func (s *session) check(now time.Time) {
 		return
 	}
 	s.mu.Lock()
+	plain := s.plain.socket
 	due := !now.Before(s.nextReport)
 	if due {
 		s.nextReport = now.Add(s.tunnel.reportEvery)
 	}
 	s.mu.Unlock()
+	s.peerStall.check(s.wire.Conn, s.tunnel.userTimeout)
+	s.plainStall.check(plain, s.tunnel.userTimeout)
 	if due {
 		s.log(zapcore.InfoLevel, "still open", s.traffic()...)
 	}

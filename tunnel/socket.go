@@ -20,9 +20,9 @@ const (
 	userTimeout       = 120 * time.Second
 )
 
-// tune sets the socket options that both legs of a connection have. Unix
-// sockets need none.
-func tune(conn net.Conn) error {
+// tune sets the socket options that both legs of a connection have; stallGuard
+// adjusts the user timeout later. Unix sockets need none.
+func tune(conn net.Conn, userTimeout time.Duration) error {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -47,6 +47,30 @@ func setUserTimeout(conn syscall.Conn, timeout time.Duration) error {
 		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds()))
 	})
 	return errors.Join(err, failed)
+}
+
+// tcpInfo is what the kernel knows about a connection, TCP_INFO of tcp(7).
+func tcpInfo(conn syscall.Conn) (info *unix.TCPInfo, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	return info, errors.Join(err, failed)
+}
+
+// isReset says whether a reset ended a TCP connection to which this end has
+// not sent its own end yet: an orderly end would leave it in another state.
+func isReset(conn net.Conn) bool {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	info, err := tcpInfo(tcp)
+	return err == nil && info.State == unix.BPF_TCP_CLOSE
 }
 
 // reset closes conn so that the other end sees a reset, never an orderly end.
@@ -78,15 +102,31 @@ func closeGently(conn net.Conn) {
 	_ = conn.Close() // nothing is left to be lost
 }
 
-// wire is the socket under a TLS connection.
+// wire is the socket under a TLS connection. Once the connection carries
+// data, wire differs from the socket in two ways.
 //
-// Once the connection carries data, wire ignores write deadlines: crypto/tls
-// gives the close_notify alert of CloseWrite five seconds, which would cut off
-// a reader that is slower than that after a half-close. TCP_USER_TIMEOUT and
-// Timeouts.HalfClose bound the write instead.
+// Its end is an error, errCutOff. Where a connection ends between two records
+// without close_notify, crypto/tls reports an orderly end, and so would let
+// anybody on the way cut the data short (RFC 8446, section 6.1).
+//
+// It ignores write deadlines: crypto/tls gives the close_notify alert of
+// CloseWrite five seconds, which would cut off a reader that is slower than
+// that after a half-close. TCP_USER_TIMEOUT and Timeouts.HalfClose bound the
+// write instead.
 type wire struct {
 	net.Conn
 	carrying atomic.Bool
+}
+
+var errCutOff = errors.New("the connection ended without the end of TLS (close_notify)")
+
+// Read gives errCutOff for the end while the wire carries data.
+func (w *wire) Read(data []byte) (int, error) {
+	n, err := w.Conn.Read(data)
+	if err == io.EOF && w.carrying.Load() {
+		err = errCutOff
+	}
+	return n, err
 }
 
 // SetWriteDeadline has no effect while the wire carries data.

@@ -25,6 +25,7 @@ type Tunnel struct {
 	handshakes  handshakes
 	sessions    table
 	reportEvery time.Duration
+	userTimeout time.Duration
 
 	accepted  atomic.Uint64
 	fromPeer  atomic.Uint64
@@ -54,6 +55,7 @@ func New(config Config) (*Tunnel, error) {
 		handshakes:   handshakes{total: config.Limits.Handshakes},
 		sessions:     table{limit: config.Limits.Connections},
 		reportEvery:  reportEvery,
+		userTimeout:  userTimeout,
 		closed:       make(chan struct{}),
 		refused:      make(map[certs.Code]uint64),
 		dialFailures: make(map[string]uint64),
@@ -174,7 +176,7 @@ const (
 
 // supervise checks the sessions until over is closed.
 func (t *Tunnel) supervise(over <-chan struct{}) {
-	shortest := min(t.config.Timeouts.HalfClose, t.reportEvery)
+	shortest := min(t.config.Timeouts.HalfClose, t.reportEvery, t.userTimeout)
 	if idle := t.config.Timeouts.Idle; idle > 0 {
 		shortest = min(shortest, idle)
 	}
