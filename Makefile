@@ -21,7 +21,8 @@ build:
 
 demo: build
 	.ci/install mariadb
-	go run ./examples/quickstart --gtunnel $(BINARY) $(if $(KEEP),--keep)
+	go build -o bin/quickstart ./examples/quickstart
+	bin/quickstart --gtunnel $(BINARY) $(if $(KEEP),--keep)
 
 # The race detector needs cgo. gotestsum closes with a count of what ran and
 # of what was skipped, and says why.
