@@ -114,10 +114,11 @@ func accessDN(rule string) (pattern string, prefix bool, err error) {
 	case strings.Contains(dn, `"`) && strings.HasPrefix(dn, `"`):
 		return fail("its quotes do not pair", example)
 	}
-	if at := dnStart.FindStringIndex(dn); at == nil || at[0] != 0 {
-		if !prefix || !strings.HasPrefix(dn, "/") || strings.Contains(dn, "=") {
-			return fail("it is not a DN in slash form", example)
-		}
+	// The beginning of a DN may end inside its first attribute's type.
+	at := dnStart.FindStringIndex(dn)
+	whole := at != nil && at[0] == 0
+	if !strings.HasPrefix(dn, "/") || !whole && (!prefix || strings.Contains(dn, "=")) {
+		return fail("it is not a DN in slash form", example)
 	}
 	pattern = normalizeDN(dn)
 	if !prefix && strings.HasSuffix(pattern, "=") {

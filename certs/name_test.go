@@ -122,7 +122,7 @@ func TestNamesAsOpenSSL(t *testing.T) {
 			if test.name == "visible" || test.name == "general" {
 				return // OpenSSL reads no certificate with such a name
 			}
-			cert := signName(t, test.der)
+			cert := signName(test.der)
 			name := must(certs.ParseName(test.der))
 			out := openssl(t, cert, "x509", "-inform", "DER", "-noout", "-subject_hash", "-subject_hash_old", "-subject", "-nameopt", "compat")
 			lines := strings.SplitN(strings.TrimSuffix(out, "\n"), "\n", 3)
@@ -182,18 +182,14 @@ func sortAttributes(name string) string {
 
 // signName makes a self-signed certificate of a subject by hand: for
 // crypto/x509 some subjects are too old.
-func signName(t testing.TB, subject []byte) []byte {
-	t.Helper()
+func signName(subject []byte) []byte {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),
 		RawSubject: encodeName(one(cn, utf8String, "PLACE")),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resign(t, der, key, func(fields []asn1.RawValue) []asn1.RawValue {
+	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
+	return resign(der, key, func(fields []asn1.RawValue) []asn1.RawValue {
 		for i, field := range fields {
 			if bytes.Equal(field.FullBytes, template.RawSubject) {
 				fields[i] = asn1.RawValue{FullBytes: subject}
@@ -205,16 +201,13 @@ func signName(t testing.TB, subject []byte) []byte {
 
 // resign changes the fields of a certificate's TBSCertificate and signs it
 // anew with ECDSA and SHA-256.
-func resign(t testing.TB, der []byte, key *ecdsa.PrivateKey, change func([]asn1.RawValue) []asn1.RawValue) []byte {
-	t.Helper()
+func resign(der []byte, key *ecdsa.PrivateKey, change func([]asn1.RawValue) []asn1.RawValue) []byte {
 	var cert struct {
 		TBS       asn1.RawValue
 		Algorithm asn1.RawValue
 		Signature asn1.BitString
 	}
-	if _, err := asn1.Unmarshal(der, &cert); err != nil {
-		t.Fatal(err)
-	}
+	must(asn1.Unmarshal(der, &cert))
 	var fields []asn1.RawValue
 	for rest := cert.TBS.Bytes; len(rest) > 0; {
 		var field asn1.RawValue

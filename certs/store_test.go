@@ -166,7 +166,7 @@ func TestOneBrokenFileHurtsNoOther(t *testing.T) {
 			if err := certstest.WriteCApath(dir, root); err != nil {
 				t.Fatal(err)
 			}
-			path := writeFile(t, filepath.Join(dir, must(certs.ParseName(test.der)).Hash()+".0"), signName(t, test.der), 0o644)
+			path := writeFile(t, filepath.Join(dir, must(certs.ParseName(test.der)).Hash()+".0"), signName(test.der), 0o644)
 			checkProblem(t, dir, path, 0, "not a usable certificate")
 		})
 	}
