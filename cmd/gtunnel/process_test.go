@@ -87,7 +87,15 @@ func (l logLine) field(name string) string {
 // environment.
 func start(t *testing.T, name string, env []string, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, name: name, cmd: exec.Command(binary(t), args...), done: make(chan struct{}), grown: make(chan struct{})}
+	return startIn(t, name, nil, env, args...)
+}
+
+// startIn is start behind a wrapper: a command line that ends by executing
+// its arguments.
+func startIn(t *testing.T, name string, wrapper, env []string, args ...string) *program {
+	t.Helper()
+	line := slices.Concat(wrapper, []string{binary(t)}, args)
+	p := &program{t: t, name: name, cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{}), grown: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {

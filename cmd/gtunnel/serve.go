@@ -82,8 +82,15 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals <-chan os
 	defer drain()
 	ended := make(chan error, len(p.tunnels))
 	var serving sync.WaitGroup
-	for _, t := range p.tunnels {
-		serving.Go(func() { ended <- t.Serve(ctx) })
+	for i, t := range p.tunnels {
+		name := p.config.Tunnels[i].Name
+		serving.Go(func() {
+			err := t.Serve(ctx)
+			if err != nil {
+				err = fmt.Errorf("tunnel %s: %w", name, err)
+			}
+			ended <- err
+		})
 	}
 	defer serving.Wait()
 

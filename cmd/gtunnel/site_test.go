@@ -52,6 +52,13 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
+// in is the site in a subtest.
+func (s *site) in(t *testing.T) *site {
+	c := *s
+	c.t = t
+	return &c
+}
+
 func newCA(t *testing.T, name string) *certstest.CA {
 	t.Helper()
 	ca, err := certstest.NewCA(name, certstest.Options{})
@@ -78,11 +85,18 @@ func (s *site) host(ca *certstest.CA, name string, o certstest.Options) identity
 // startServer runs gtunnel server for client.test in front of target.
 func (s *site) startServer(target string, more ...string) (*program, string) {
 	s.t.Helper()
+	return s.startServerIn(nil, target, more...)
+}
+
+// startServerIn is startServer with the program behind a wrapper's command
+// line.
+func (s *site) startServerIn(wrapper []string, target string, more ...string) (*program, string) {
+	s.t.Helper()
 	args := append([]string{
 		"server", "--accept", "127.0.0.1:0", "--connect", target, "--allow-host", "client.test",
 		"--capath", s.capath, "--log-format", "json", "--log-level", "debug",
 	}, s.server.flags()...)
-	p := start(s.t, "server", nil, append(args, more...)...)
+	p := startIn(s.t, "server", wrapper, nil, append(args, more...)...)
 	return p, p.waitListening()
 }
 
