@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// How long one condition may take to come true on a busy machine.
-const patience = 2 * time.Minute
+// How long a command, or a condition, may take on a busy machine.
+const patience = time.Minute
 
 // stack is the example, running under a project name of its own.
 type stack struct {
@@ -90,7 +90,9 @@ func (s *stack) up(t *testing.T) {
 // run runs a docker command and gives what it printed, without the last line
 // end. The error holds what it complained about.
 func (s *stack) run(args ...string) (string, error) {
-	cmd := exec.CommandContext(s.ctx, s.docker, args...)
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.docker, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = 10 * time.Second

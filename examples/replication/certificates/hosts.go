@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -63,7 +64,7 @@ func check(root string, hosts []string, now time.Time) error {
 			return err
 		}
 		for _, host := range hosts {
-			chain, err := readChain(filepath.Join(root, host, "hostcert.pem"))
+			chain, err := readChain(os.DirFS(filepath.Join(root, host)), "hostcert.pem")
 			if err != nil {
 				return err
 			}
@@ -76,8 +77,8 @@ func check(root string, hosts []string, now time.Time) error {
 }
 
 // readChain reads the certificates of a PEM file.
-func readChain(file string) ([]*x509.Certificate, error) {
-	text, err := os.ReadFile(file)
+func readChain(folder fs.FS, file string) ([]*x509.Certificate, error) {
+	text, err := fs.ReadFile(folder, file)
 	if err != nil {
 		return nil, err
 	}
@@ -100,18 +101,22 @@ func readChain(file string) ([]*x509.Certificate, error) {
 	return chain, nil
 }
 
-// empty removes what is in dir, which may be a mount point, and makes dir if
-// it is missing.
+// empty removes what is in dir, but not dir itself: it may be a mount point.
 func empty(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	folder, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(dir)
+	defer folder.Close()
+	entries, err := fs.ReadDir(folder.FS(), ".")
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+		if err := folder.RemoveAll(entry.Name()); err != nil {
 			return err
 		}
 	}
