@@ -50,7 +50,12 @@ type pki struct {
 
 func newPKI(t testing.TB) *pki {
 	t.Helper()
-	ca, err := certstest.NewCA("CA", certstest.Options{})
+	return newNamedPKI(t, "CA")
+}
+
+func newNamedPKI(t testing.TB, name string) *pki {
+	t.Helper()
+	ca, err := certstest.NewCA(name, certstest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,10 +200,17 @@ func startPair(t testing.TB, target string, change ...func(server, client *tunne
 	return server, start(t, clientConfig)
 }
 
-// entry waits for a log line whose fields have these values as text.
+// entry waits for a log line with fields that contain these texts.
 func (r *running) entry(t testing.TB, message string, fields ...string) map[string]any {
 	t.Helper()
 	var found map[string]any
+	t.Cleanup(func() {
+		if found == nil {
+			for _, e := range r.logs.All() {
+				t.Logf("%s %s %v", e.Level, e.Message, e.ContextMap())
+			}
+		}
+	})
 	eventually(t, "log line "+message+" "+strings.Join(fields, " "), func() bool {
 		for _, e := range r.logs.FilterMessage(message).All() {
 			context := e.ContextMap()
@@ -310,6 +322,31 @@ func dial(t testing.TB, to net.Addr) *net.TCPConn {
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn.(*net.TCPConn)
+}
+
+// expectRefusal connects to a tunnel, which must reset the connection before a
+// byte comes.
+func expectRefusal(t testing.TB, to net.Addr) {
+	t.Helper()
+	expectRefusalFrom(t, "127.0.0.1", to)
+}
+
+// expectRefusalFrom does so from an address of loopback of one's own.
+func expectRefusalFrom(t testing.TB, source string, to net.Addr) {
+	t.Helper()
+	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", to.String())
+	if errors.Is(err, syscall.ECONNRESET) {
+		return // so soon that Dial sees it
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if got := expectReset(t, conn); got != "" {
+		t.Errorf("got %q before the reset", got)
+	}
 }
 
 // exchange writes text and reads it back.
