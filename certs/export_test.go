@@ -1,5 +1,7 @@
 package certs
 
+import "crypto/tls"
+
 // What the tests of package certs_test reach beyond the surface.
 
 // PEMLines gives the line of each block that a PEM file holds, and whether
@@ -39,3 +41,8 @@ var AllCodes = []Code{
 
 // Cure is the usual cure of a code.
 func Cure(code Code, depth int, file string) string { return cure(code, depth, file) }
+
+// Configs gives the configurations that an Endpoint builds.
+func (e *Endpoint) Configs() (server, client *tls.Config) {
+	return e.serverConfig(e.newJudge(RoleClient, "")), e.clientConfig(e.newJudge(RoleServer, "host.test"))
+}
