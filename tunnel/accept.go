@@ -41,7 +41,7 @@ func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections 
 			continue
 		}
 		if ctx.Err() != nil || t.isClosed() {
-			return nil
+			return nil //nolint:nilerr // the end was asked for, and closed the listener
 		}
 		if isBroken(err) {
 			return fmt.Errorf("accept at %s: %w", listener.Addr(), err)

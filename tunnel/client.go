@@ -7,7 +7,6 @@ import (
 	"net"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
@@ -59,7 +58,7 @@ func (t *Tunnel) openOutbound(ctx context.Context, in inbound) *session {
 
 	s := t.newSession(in.id, v.wire, v.conn, v.result)
 	s.inspect = t.plainInspector(in)
-	s.onFirstByte = func() { s.log(zapcore.InfoLevel, "connected", zap.Stringer("target", target)) }
+	s.onFirstByte = func() { s.info("connected", zap.Stringer("target", target)) }
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
 	if err := s.attach("local side", in.conn, target.String()); err != nil {
 		reset(v.wire)

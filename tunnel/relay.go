@@ -75,9 +75,9 @@ func (s *session) carry(h half) {
 		if n > 0 && !s.pass(h, buffer[:n]) {
 			return
 		}
-		switch {
-		case err == nil:
-		case err == io.EOF: // exactly: a wrapped one is no orderly end
+		switch err { //nolint:errorlint // a wrapped EOF is no orderly end
+		case nil:
+		case io.EOF:
 			s.passEnd(h)
 			return
 		default:
@@ -100,8 +100,8 @@ func (s *session) pass(h half, data []byte) bool {
 		h.first()
 	}
 	n, err := h.to.stream.Write(data)
-	h.carried.Add(uint64(n))
-	h.total.Add(uint64(n))
+	h.carried.Add(uint64(n)) //nolint:gosec // n is not negative
+	h.total.Add(uint64(n))   //nolint:gosec // n is not negative
 	if err != nil {
 		s.writeFailed(h, err)
 		return false

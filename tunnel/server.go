@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"context"
-	"net"
 	"strings"
 
 	"go.uber.org/zap"
@@ -31,7 +30,7 @@ func (t *Tunnel) serveServer(ctx context.Context, in inbound) {
 		s.abort(err.Error())
 		return
 	}
-	s.log(zapcore.InfoLevel, "connected", zap.Stringer("target", target))
+	s.info("connected", zap.Stringer("target", target))
 	s.relay()
 	s.logClosed()
 }
@@ -96,6 +95,3 @@ func (t *Tunnel) skippedTargets(in inbound, failed []string) {
 	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget,
 		connField(in.id), zap.Strings("targets", failed))
 }
-
-var _ stream = (*net.TCPConn)(nil)
-var _ stream = (*net.UnixConn)(nil)

@@ -173,13 +173,13 @@ func (s *session) check(now time.Time) {
 	s.peerStall.check(s.wire.Conn, s.tunnel.userTimeout)
 	s.plainStall.check(plain, s.tunnel.userTimeout)
 	if due {
-		s.log(zapcore.InfoLevel, "still open", s.traffic()...)
+		s.info("still open", s.traffic()...)
 	}
 }
 
-// log writes a line of this session.
-func (s *session) log(level zapcore.Level, message string, fields ...zap.Field) {
-	s.tunnel.log.write(level, message, append([]zap.Field{connField(s.id)}, fields...)...)
+// info writes a line of this session.
+func (s *session) info(message string, fields ...zap.Field) {
+	s.tunnel.log.write(zapcore.InfoLevel, message, append([]zap.Field{connField(s.id)}, fields...)...)
 }
 
 // logClosed writes the last line of the session.
@@ -187,7 +187,7 @@ func (s *session) logClosed() {
 	s.mu.Lock()
 	reason := s.reason
 	s.mu.Unlock()
-	s.log(zapcore.InfoLevel, "closed", append(s.traffic(), zap.String("reason", reason))...)
+	s.info("closed", append(s.traffic(), zap.String("reason", reason))...)
 }
 
 func (s *session) traffic() []zap.Field {

@@ -123,7 +123,7 @@ var errCutOff = errors.New("the connection ended without the end of TLS (close_n
 // Read gives errCutOff for the end while the wire carries data.
 func (w *wire) Read(data []byte) (int, error) {
 	n, err := w.Conn.Read(data)
-	if err == io.EOF && w.carrying.Load() {
+	if errors.Is(err, io.EOF) && w.carrying.Load() {
 		err = errCutOff
 	}
 	return n, err
@@ -140,7 +140,7 @@ func (w *wire) SetWriteDeadline(deadline time.Time) error {
 // SetDeadline only sets the read deadline while the wire carries data.
 func (w *wire) SetDeadline(deadline time.Time) error {
 	if w.carrying.Load() {
-		return w.Conn.SetReadDeadline(deadline)
+		return w.SetReadDeadline(deadline)
 	}
 	return w.Conn.SetDeadline(deadline)
 }
