@@ -75,17 +75,31 @@ func TestAccessSpellings(t *testing.T) {
 		rules   []string
 		cure    string
 	}{
-		{"email", encodeName(one(o, printable, "Site"), one(cn, printable, "x"), one(email, ia5, "a@b")),
+		{
+			"email", encodeName(one(o, printable, "Site"), one(cn, printable, "x"), one(email, ia5, "a@b")),
 			[]string{"/O=Site/CN=x/emailAddress=a@b", "/O=Site/CN=x/Email=a@b", "/O=Site/CN=x/E=a@b", "/O=Site/CN=x/email=A@B"},
-			`--allow-dn '/O=Site/CN=x/emailAddress=a@b'.`},
-		{"user id", encodeName(one(o, printable, "Site"), one(uid, utf8String, "u")),
-			[]string{"/O=Site/UID=u", "/O=Site/USERID=u", "/O=Site/userId=u"}, `--allow-dn '/O=Site/UID=u'.`},
-		{"service", encodeName(one(o, printable, "Site"), one(cn, printable, "mysql/db")),
-			[]string{"/O=Site/CN=mysql/db", `/O=Site/CN=mysql\/db`}, "--allow-host db."},
-		{"multi-valued", encodeName(one(o, printable, "Site"), []ava{{cn, printable, "x"}, {uid, utf8String, "u"}}),
-			[]string{"/O=Site/CN=x/UID=u", "/O=Site/CN=x+UID=u"}, `--allow-dn '/O=Site/CN=x/UID=u'.`},
-		{"UTF-8", encodeName(one(o, utf8String, "Žofie"), one(cn, printable, "it's")),
-			[]string{`/O=\xC5\xBDofie/CN=it's`, `/O=\xc5\xbdofie/CN=it's`, "/O=Žofie/CN=it's"}, `--allow-dn '/O=\xC5\xBDofie/CN=it'\''s'.`},
+			`--allow-dn '/O=Site/CN=x/emailAddress=a@b'.`,
+		},
+		{
+			"user id", encodeName(one(o, printable, "Site"), one(uid, utf8String, "u")),
+			[]string{"/O=Site/UID=u", "/O=Site/USERID=u", "/O=Site/userId=u"},
+			`--allow-dn '/O=Site/UID=u'.`,
+		},
+		{
+			"service", encodeName(one(o, printable, "Site"), one(cn, printable, "mysql/db")),
+			[]string{"/O=Site/CN=mysql/db", `/O=Site/CN=mysql\/db`},
+			"--allow-host db.",
+		},
+		{
+			"multi-valued", encodeName(one(o, printable, "Site"), []ava{{cn, printable, "x"}, {uid, utf8String, "u"}}),
+			[]string{"/O=Site/CN=x/UID=u", "/O=Site/CN=x+UID=u"},
+			`--allow-dn '/O=Site/CN=x/UID=u'.`,
+		},
+		{
+			"UTF-8", encodeName(one(o, utf8String, "Žofie"), one(cn, printable, "it's")),
+			[]string{`/O=\xC5\xBDofie/CN=it's`, `/O=\xc5\xbdofie/CN=it's`, "/O=Žofie/CN=it's"},
+			`--allow-dn '/O=\xC5\xBDofie/CN=it'\''s'.`,
+		},
 		{"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")), []string{"/1.3.6.1.4.1.99999.1=v"}, `--allow-dn '/1.3.6.1.4.1.99999.1=v'.`},
 	}
 	for _, test := range tests {

@@ -168,7 +168,11 @@ func TestConstraintsOfSubordinates(t *testing.T) {
 
 func TestMalformedConstraints(t *testing.T) {
 	for _, der := range [][]byte{
-		nil, {0x30, 0}, {0x30, 2, 0xa0, 0}, {0x30, 4, 0xa0, 2, 0x30, 0}, {0x31, 0},
+		nil,
+		{0x30, 0},
+		{0x30, 2, 0xa0, 0},
+		{0x30, 4, 0xa0, 2, 0x30, 0},
+		{0x31, 0},
 		{0x30, 7, 0xa0, 5, 0x30, 3, 0x89, 1, 'x'}, // a kind of name that there is not
 		{0x30, 7, 0xa0, 5, 0x30, 3, 0x87, 1, 1},   // no address and mask
 		{0x30, 7, 0xa0, 5, 0x30, 3, 0xa4, 1, 1},   // no name

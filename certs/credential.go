@@ -168,7 +168,7 @@ func loadKey(file string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, fileError("key", "--key", file, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	if err := checkKeyFile(f); err != nil {
 		return nil, err
 	}

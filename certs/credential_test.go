@@ -56,8 +56,10 @@ func TestCredentialFormats(t *testing.T) {
 		{"EC after its parameters", certify(root, ecKey), slices.Concat(pemOf("EC PARAMETERS", []byte{6, 0}), ecSEC1)},
 		{"EC, PKCS #8", certify(root, ecKey), pkcs8(ecKey)},
 		{"Ed25519", certify(root, edKey), pkcs8(edKey)},
-		{"text and CR LF", slices.Concat([]byte("Bag Attributes\r\n"), bytes.ReplaceAll(certify(root, edKey), []byte("\n"), []byte("\r\n"))),
-			slices.Concat([]byte("Key Attributes\r\n"), bytes.ReplaceAll(pkcs8(edKey), []byte("\n"), []byte("\r\n")))},
+		{
+			"text and CR LF", slices.Concat([]byte("Bag Attributes\r\n"), bytes.ReplaceAll(certify(root, edKey), []byte("\n"), []byte("\r\n"))),
+			slices.Concat([]byte("Key Attributes\r\n"), bytes.ReplaceAll(pkcs8(edKey), []byte("\n"), []byte("\r\n"))),
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -104,8 +106,10 @@ func TestBadCredentials(t *testing.T) {
 		{"exchanged", keyPEM, hostPEM, "it holds a private key", "exchanged"},
 		{"certificate as key", hostPEM, hostPEM, "it holds a certificate", "exchanged"},
 		{"certificate damaged", pemOf("CERTIFICATE", host.Certificate.Raw[:90]), keyPEM, "hostcert.pem:1", "openssl x509"},
-		{"second certificate damaged", slices.Concat(hostPEM, []byte("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")), keyPEM,
-			fmt.Sprintf("hostcert.pem:%d", bytes.Count(hostPEM, []byte("\n"))+1), "openssl x509"},
+		{
+			"second certificate damaged", slices.Concat(hostPEM, []byte("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")), keyPEM,
+			fmt.Sprintf("hostcert.pem:%d", bytes.Count(hostPEM, []byte("\n"))+1), "openssl x509",
+		},
 		{"key cut", hostPEM, cut, "hostkey.pem:1 cannot be read: this block has no END line", "copy the key"},
 		{"key damaged", hostPEM, pemOf("PRIVATE KEY", []byte{0x30, 0}), "hostkey.pem:1 cannot be read", "openssl pkey"},
 		{"key of OpenSSH", hostPEM, pemOf("OPENSSH PRIVATE KEY", []byte{1}), "OPENSSH PRIVATE KEY", "openssl pkey"},

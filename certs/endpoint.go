@@ -14,7 +14,8 @@ import (
 // connection, and none returns one whose peer Verify has not accepted.
 //
 // Sessions are never resumed: each connection is judged by the trust of its
-// moment.
+// moment. The connections read from the net.Conn that they were given through
+// a wrapper, which is what their NetConn returns.
 type Endpoint struct {
 	Store      *Store
 	Credential *Credential

@@ -294,6 +294,25 @@ func tlsCertificate(host *certstest.Host) tls.Certificate {
 	return c
 }
 
+// TestUnreadableCertificate: crypto/tls gives up before there is anything to
+// verify.
+func TestUnreadableCertificate(t *testing.T) {
+	s := newSite(t)
+	host := must(s.root.NewHost("server.test", certstest.Options{}))
+	unreadable := tls.Certificate{Certificate: [][]byte{signName(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key}
+	for name, version := range versions {
+		t.Run(name, func(t *testing.T) {
+			ours, _ := s.dialTo(t, stranger(version, unreadable))
+			e := wantHandshakeError(t, ours.err, certs.CodeProtocol)
+			if !strings.Contains(e.Cure, "openssl x509 -text") {
+				t.Errorf("cure %q", e.Cure)
+			}
+			ours, _ = s.acceptFrom(t, stranger(version, unreadable))
+			wantHandshakeError(t, ours.err, certs.CodeProtocol)
+		})
+	}
+}
+
 // TestIssuerListDoesNotSuppressUs: a server that lists other CAs still gets
 // our certificate.
 func TestIssuerListDoesNotSuppressUs(t *testing.T) {

@@ -281,7 +281,8 @@ func remoteAlert(err error) (number uint64, name string, ok bool) {
 // explainProtocol gives the words for what this end found wrong in the other
 // end's messages.
 func explainProtocol(err error) *HandshakeError {
-	text := strings.TrimPrefix(err.Error(), "tls: ")
+	// The text may quote what the other end sent.
+	text := escapeOctets(strings.TrimPrefix(err.Error(), "tls: "))
 	e := &HandshakeError{Code: CodeProtocol, Reason: "the TLS handshake failed: " + text, Err: err}
 	switch {
 	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version") || strings.Contains(text, "SSLv2"):

@@ -202,8 +202,10 @@ func TestResetDuringHandshake(t *testing.T) {
 }
 
 func TestExplainLeavesOthers(t *testing.T) {
-	for _, err := range []error{nil, io.EOF, net.ErrClosed, errors.New("other"), context.Canceled,
-		&certs.Refusal{Code: certs.CodeExpired}, &certs.HandshakeError{Code: certs.CodeSilent}} {
+	for _, err := range []error{
+		nil, io.EOF, net.ErrClosed, errors.New("other"), context.Canceled,
+		&certs.Refusal{Code: certs.CodeExpired}, &certs.HandshakeError{Code: certs.CodeSilent},
+	} {
 		if got := certs.Explain(err); got != err { //nolint:errorlint // the very same error
 			t.Errorf("%v became %v", err, got)
 		}

@@ -196,8 +196,7 @@ func readProblem(file string, err error) string {
 			return fmt.Sprintf("this link points to %s, which does not exist", target)
 		}
 	}
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
 	}
 	return "cannot be read: " + err.Error()

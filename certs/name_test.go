@@ -68,30 +68,46 @@ var names = []struct {
 	rfc4514  string
 	goRefuse bool // crypto/x509 does not parse it, so no certificate can carry it here
 }{
-	{"plain", encodeName(one(dc, ia5, "org"), one(o, printable, "Site"), one(cn, utf8String, "host.site.org")),
-		"/DC=org/O=Site/CN=host.site.org", "CN=host.site.org,O=Site,DC=org", false},
+	{
+		"plain", encodeName(one(dc, ia5, "org"), one(o, printable, "Site"), one(cn, utf8String, "host.site.org")),
+		"/DC=org/O=Site/CN=host.site.org", "CN=host.site.org,O=Site,DC=org", false,
+	},
 	{"empty", encodeName(), "", "", false},
-	{"service", encodeName(one(dc, ia5, "org"), one(cn, printable, "host/a.site.org")),
-		"/DC=org/CN=host/a.site.org", "CN=host/a.site.org,DC=org", false},
-	{"case and spaces", encodeName(one(o, utf8String, "  My \t Site  "), one(cn, utf8String, "ROOT ca")),
-		`/O=  My \x09 Site  /CN=ROOT ca`, `CN=ROOT ca,O=\  My \09 Site \ `, false},
+	{
+		"service", encodeName(one(dc, ia5, "org"), one(cn, printable, "host/a.site.org")),
+		"/DC=org/CN=host/a.site.org", "CN=host/a.site.org,DC=org", false,
+	},
+	{
+		"case and spaces", encodeName(one(o, utf8String, "  My \t Site  "), one(cn, utf8String, "ROOT ca")),
+		`/O=  My \x09 Site  /CN=ROOT ca`, `CN=ROOT ca,O=\  My \09 Site \ `, false,
+	},
 	{"bmp", encodeName(one(o, bmp, "\x00H\x00\xe9\x20\xac")), `/O=\x00H\x00\xE9 \xAC`, "O=Hé€", false},
 	{"t61", encodeName(one(o, t61, "Universit\xe9 ")), `/O=Universit\xE9 `, `O=Université\ `, false},
 	{"universal", encodeName(one(o, universal, "\x00\x00\x00H\x00\x01\xf6\x00")), `/O=\x00\x00\x00H\x00\x01\xF6\x00`, "O=H😀", true},
 	{"visible", encodeName(one(o, visible, "Old Site")), "/O=Old Site", "O=Old Site", true},
 	{"general", encodeName(one(o, general, "Old Site")), "/O=Old Site", "O=#1b084f6c642053697465", true},
 	{"utf8", encodeName(one(cn, utf8String, "Žofie Ωmega")), `/CN=\xC5\xBDofie \xCE\xA9mega`, "CN=Žofie Ωmega", false},
-	{"multi-valued", encodeName(one(dc, ia5, "org"), []ava{{cn, utf8String, "b"}, {uid, utf8String, "a"}}),
-		"/DC=org/CN=b/UID=a", "CN=b+UID=a,DC=org", false},
-	{"email", encodeName(one(cn, printable, "x"), one(email, ia5, "Root@Site.Org")),
-		"/CN=x/emailAddress=Root@Site.Org", "emailAddress=Root@Site.Org,CN=x", false},
-	{"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")),
-		"/1.3.6.1.4.1.99999.1=v", "1.3.6.1.4.1.99999.1=#0c0176", false},
-	{"escapes", encodeName(one(o, utf8String, `a,b+c"d\e<f>g;h`), one(cn, utf8String, "#1")),
-		`/O=a,b+c"d\e<f>g;h/CN=#1`, `CN=\#1,O=a\,b\+c\"d\\e\<f\>g\;h`, false},
+	{
+		"multi-valued", encodeName(one(dc, ia5, "org"), []ava{{cn, utf8String, "b"}, {uid, utf8String, "a"}}),
+		"/DC=org/CN=b/UID=a", "CN=b+UID=a,DC=org", false,
+	},
+	{
+		"email", encodeName(one(cn, printable, "x"), one(email, ia5, "Root@Site.Org")),
+		"/CN=x/emailAddress=Root@Site.Org", "emailAddress=Root@Site.Org,CN=x", false,
+	},
+	{
+		"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")),
+		"/1.3.6.1.4.1.99999.1=v", "1.3.6.1.4.1.99999.1=#0c0176", false,
+	},
+	{
+		"escapes", encodeName(one(o, utf8String, `a,b+c"d\e<f>g;h`), one(cn, utf8String, "#1")),
+		`/O=a,b+c"d\e<f>g;h/CN=#1`, `CN=\#1,O=a\,b\+c\"d\\e\<f\>g\;h`, false,
+	},
 	{"equals in value", encodeName(one(cn, utf8String, "x/O=evil")), "/CN=x/O=evil", "CN=x/O=evil", false},
-	{"other types", encodeName(one(serial, printable, "7"), one(role, utf8String, "r")),
-		"/serialNumber=7/role=r", "role=r,serialNumber=7", false},
+	{
+		"other types", encodeName(one(serial, printable, "7"), one(role, utf8String, "r")),
+		"/serialNumber=7/role=r", "role=r,serialNumber=7", false,
+	},
 }
 
 func TestNameForms(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 
 // Refusal says why a peer is refused. It is the only error that Verify
 // returns.
-type Refusal struct {
+type Refusal struct { //nolint:errname // a refusal is what it is called everywhere
 	Code    Code
 	Depth   int    // position in the path, 0 is the peer's own certificate
 	Subject string // DN of the certificate at Depth, slash form; may be empty

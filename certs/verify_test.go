@@ -62,7 +62,7 @@ func pathLength(n int) certstest.Options {
 
 func TestVerify(t *testing.T) {
 	const (
-		any    = x509.ExtKeyUsageAny
+		anyUse = x509.ExtKeyUsageAny
 		server = x509.ExtKeyUsageServerAuth
 		client = x509.ExtKeyUsageClientAuth
 		mail   = x509.ExtKeyUsageEmailProtection
@@ -104,11 +104,15 @@ func TestVerify(t *testing.T) {
 		}()},
 		{name: "root sent and not installed", issued: func() issued {
 			root := must(certstest.NewCA("Evil", sound))
-			return issued{[]*certstest.CA{must(certstest.NewCA("Root", sound))},
-				[]*x509.Certificate{must(root.NewHost("host.test", sound)).Certificate, root.Certificate}}
+			return issued{
+				[]*certstest.CA{must(certstest.NewCA("Root", sound))},
+				[]*x509.Certificate{must(root.NewHost("host.test", sound)).Certificate, root.Certificate},
+			}
 		}(), code: certs.CodeUnknownCA, depth: 1, reason: "a root that is not installed"},
-		{name: "self-signed", issued: issued{[]*certstest.CA{must(certstest.NewCA("Root", sound))}, []*x509.Certificate{selfSigned("host.test")}},
-			code: certs.CodeUnknownCA, reason: "self-signed"},
+		{
+			name: "self-signed", issued: issued{[]*certstest.CA{must(certstest.NewCA("Root", sound))}, []*x509.Certificate{selfSigned("host.test")}},
+			code: certs.CodeUnknownCA, reason: "self-signed",
+		},
 		{name: "subordinate installed without its root", issued: func() issued {
 			root := must(certstest.NewCA("Root", sound))
 			sub := must(root.NewSubordinate("Sub", sound))
@@ -127,10 +131,14 @@ func TestVerify(t *testing.T) {
 		{name: "host not yet valid", issued: below(future(), sound), code: certs.CodeNotYetValid},
 		{name: "root not yet valid", issued: below(sound, future(), sound), code: certs.CodeNotYetValid, depth: 2},
 
-		{name: "SHA-1 host", issued: below(options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }), sound),
-			code: certs.CodeWeakSignature, reason: "ECDSA-SHA1"},
-		{name: "SHA-1 subordinate", issued: below(sound, sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
-			code: certs.CodeWeakSignature, depth: 1},
+		{
+			name: "SHA-1 host", issued: below(options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }), sound),
+			code: certs.CodeWeakSignature, reason: "ECDSA-SHA1",
+		},
+		{
+			name: "SHA-1 subordinate", issued: below(sound, sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
+			code: certs.CodeWeakSignature, depth: 1,
+		},
 		{name: "SHA-1 root", issued: below(sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }))},
 		{name: "RSA of 1024 bits", issued: smallKey(1024), code: certs.CodeWeakSignature, reason: "1024 bits"},
 
@@ -140,8 +148,10 @@ func TestVerify(t *testing.T) {
 			fake := &certstest.CA{Certificate: host.Certificate, Key: host.Key, Parent: root}
 			return issued{[]*certstest.CA{root}, must(fake.NewHost("evil.test", sound)).Chain}
 		}(), code: certs.CodeNotCA, depth: 1, reason: "basicConstraints"},
-		{name: "subordinate without basicConstraints", issued: below(sound, sound, options(func(c *x509.Certificate) { c.BasicConstraintsValid = false })),
-			code: certs.CodeNotCA, depth: 1},
+		{
+			name: "subordinate without basicConstraints", issued: below(sound, sound, options(func(c *x509.Certificate) { c.BasicConstraintsValid = false })),
+			code: certs.CodeNotCA, depth: 1,
+		},
 		{name: "v1 root", issued: versionOne(false)},
 		{name: "v1 subordinate", issued: versionOne(true), code: certs.CodeNotCA, depth: 1},
 
@@ -151,11 +161,15 @@ func TestVerify(t *testing.T) {
 		{name: "path length of a subordinate", issued: below(sound, sound, pathLength(0), sound), code: certs.CodePathLength, depth: 2},
 		{name: "self-issued does not count", issued: selfIssued(pathLength(0))},
 
-		{name: "CA without keyCertSign", issued: below(sound, sound, options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })),
-			code: certs.CodeKeyUsage, depth: 1, reason: "keyCertSign"},
+		{
+			name: "CA without keyCertSign", issued: below(sound, sound, options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })),
+			code: certs.CodeKeyUsage, depth: 1, reason: "keyCertSign",
+		},
 		{name: "root without keyUsage", issued: below(sound, options(func(c *x509.Certificate) { c.KeyUsage = 0 }))},
-		{name: "host without digitalSignature", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), sound),
-			role: certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature"},
+		{
+			name: "host without digitalSignature", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), sound),
+			role: certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
+		},
 		{name: "host without keyUsage", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = 0 }), sound), role: certs.RoleClient},
 		{name: "usages not asked for", issued: below(options(func(c *x509.Certificate) {
 			c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageKeyEncipherment, []x509.ExtKeyUsage{mail}
@@ -163,19 +177,21 @@ func TestVerify(t *testing.T) {
 
 		{name: "client with clientAuth", issued: below(usages(client), sound), role: certs.RoleClient},
 		{name: "client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient},
-		{name: "client with any", issued: below(usages(any), sound), role: certs.RoleClient},
+		{name: "client with any", issued: below(usages(anyUse), sound), role: certs.RoleClient},
 		{name: "client without usages", issued: below(none, sound), role: certs.RoleClient},
 		{name: "client with email", issued: below(usages(mail), sound), role: certs.RoleClient, code: certs.CodeExtendedKeyUsage, reason: "emailProtection"},
 		{name: "server with serverAuth", issued: below(usages(server), sound), role: certs.RoleServer},
-		{name: "server with any", issued: below(usages(any), sound), role: certs.RoleServer},
+		{name: "server with any", issued: below(usages(anyUse), sound), role: certs.RoleServer},
 		{name: "server without usages", issued: below(none, sound), role: certs.RoleServer},
 		{name: "server with clientAuth", issued: below(usages(client), sound), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, reason: "serverAuth"},
 		{name: "strict client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient, policy: strict, code: certs.CodeExtendedKeyUsage},
 		{name: "strict client with clientAuth", issued: below(usages(client), sound), role: certs.RoleClient, policy: strict},
 		{name: "strict client without usages", issued: below(none, sound), role: certs.RoleClient, policy: strict},
 		{name: "subordinate for people vouches for a client", issued: below(usages(server, client), sound, usages(client, mail)), role: certs.RoleClient},
-		{name: "subordinate for people vouches for a server", issued: below(usages(server, client), sound, usages(client, mail)),
-			role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1},
+		{
+			name: "subordinate for people vouches for a server", issued: below(usages(server, client), sound, usages(client, mail)),
+			role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1,
+		},
 		{name: "no usage in common", issued: below(usages(server), sound, usages(client)), role: certs.RoleClient, code: certs.CodeExtendedKeyUsage},
 		{name: "root for email", issued: below(sound, usages(mail)), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1},
 		{name: "unknown usage only", issued: below(options(func(c *x509.Certificate) {
@@ -428,57 +444,6 @@ func TestBoundedWork(t *testing.T) {
 		_, err = certs.Verify(snapshot, chain[:3], certs.RoleAny, "", now, certs.Policy{})
 		wantRefusal(t, err, certs.CodeUnknownCA)
 	})
-}
-
-func TestProxies(t *testing.T) {
-	root := must(certstest.NewCA("Root", sound))
-	user := must(root.NewHost("Robot User", certstest.Options{DNSNames: []string{}}))
-	holder := &certstest.CA{Certificate: user.Certificate, Key: user.Key, Parent: root}
-	named := func(commonName string, more ...func(*x509.Certificate)) []*x509.Certificate {
-		return must(holder.NewHost("x", options(func(c *x509.Certificate) {
-			c.DNSNames = nil
-			c.RawSubject = withCommonName(user.Certificate.RawSubject, commonName)
-			for _, f := range more {
-				f(c)
-			}
-		}))).Chain
-	}
-	marked := func(id string) func(*x509.Certificate) { return extensionOption(id, true, []byte{0x30, 0}).Mutate }
-	tests := map[string][]*x509.Certificate{
-		"RFC 3820":               named("12345", marked("1.3.6.1.5.5.7.1.14")),
-		"draft":                  named("12345", marked("1.3.6.1.4.1.3536.1.222")),
-		"Globus Toolkit 2":       named("proxy"),
-		"limited":                named("limited proxy"),
-		"in other letters":       named(" Limited  PROXY"),
-		"looks like one":         named("98765"),
-		"from a CA, named proxy": must(root.NewHost("proxy", sound)).Chain,
-		"from a CA, marked":      must(root.NewHost("host.test", extensionOption("1.3.6.1.5.5.7.1.14", false, []byte{0x30, 0}))).Chain,
-	}
-	snapshot := openStore(t, root).Snapshot()
-	for name, chain := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{})
-			refusal := wantRefusal(t, err, certs.CodeProxy)
-			if !strings.Contains(refusal.Reason, "proxy") || !strings.Contains(refusal.Cure, "hostcert.pem") {
-				t.Errorf("unclear: %v; %s", refusal, refusal.Cure)
-			}
-		})
-	}
-	// A CA may call hosts by its own name and one more.
-	ca := must(certstest.NewCA("Small CA", sound))
-	host := must(ca.NewHost("host.test", options(func(c *x509.Certificate) {
-		c.RawSubject = withCommonName(ca.Certificate.RawSubject, "host.test")
-	})))
-	if _, err := certs.Verify(openStore(t, ca).Snapshot(), host.Chain, certs.RoleClient, "host.test", now, certs.Policy{}); err != nil {
-		t.Error(err)
-	}
-}
-
-// withCommonName is a name with one common name more.
-func withCommonName(rawName []byte, commonName string) []byte {
-	var name pkix.RDNSequence
-	must(asn1.Unmarshal(rawName, &name))
-	return must(asn1.Marshal(append(name, pkix.RelativeDistinguishedNameSET{{Type: oid(cn), Value: commonName}})))
 }
 
 func TestCuresOfAllCodes(t *testing.T) {
