@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -150,6 +152,59 @@ func TestOneTunnelBreaks(t *testing.T) {
 	wantEnd(t, conn)
 	if want := "\ngtunnel: tunnel master: accept at 127.0.0.1:" + server; !strings.Contains(stderr.String(), want) {
 		t.Errorf("the error is not told:\n%s", stderr)
+	}
+}
+
+// TestStatusOfAnother: whatever answers at the admin address, if it is no
+// gtunnel process, the program says so.
+func TestStatusOfAnother(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"answered 404":                 http.NotFound,
+		"did not answer with a status": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
+	} {
+		other := httptest.NewServer(handler)
+		code, stdout, stderr := runMain(t, "status", "--admin", other.Listener.Addr().String())
+		other.Close()
+		if code != 1 || stdout != "" || !strings.Contains(stderr, name) || !strings.Contains(stderr, "\nhint: is it the admin address") {
+			t.Errorf("%s: exit code %d, %q, %q", name, code, stdout, stderr)
+		}
+	}
+}
+
+// TestJournal: what goes to systemd's journal has its levels and no time.
+func TestJournal(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	s := newSite(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // it starts, and stops at once
+	m := gtunnel.Main{
+		Args:  append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, s.server.flags()...),
+		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: file,
+		Getenv: func(name string) string {
+			if name == "JOURNAL_STREAM" {
+				return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+			}
+			return ""
+		},
+	}
+	if code := m.Run(ctx); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(text), "<6>INFO gtunnel starting {") {
+		t.Errorf("not as the journal reads it: %s", text)
 	}
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
@@ -182,7 +183,7 @@ func wantEnd(t *testing.T, conn net.Conn) {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(patience))
 	n, err := conn.Read(make([]byte, 1))
-	if e, ok := err.(net.Error); n > 0 || ok && e.Timeout() {
+	if e, ok := errors.AsType[net.Error](err); n > 0 || ok && e.Timeout() {
 		t.Fatalf("the connection is open: %d bytes, %v", n, err)
 	}
 }
