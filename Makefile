@@ -28,7 +28,7 @@ demo: build
 # of what was skipped, and says why.
 test: export CGO_ENABLED = 1
 test:
-	.ci/install mariadb stunnel systemd docker
+	.ci/install race mariadb stunnel systemd docker
 	go vet ./...
 	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
 		-race -count=1 -timeout 20m $(TEST)
