@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -161,6 +162,22 @@ func dial(t *testing.T, address string) *net.TCPConn {
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
 	return conn.(*net.TCPConn)
+}
+
+// dialToEnd opens a connection, sends text and wants the end without a byte.
+// The end may overtake the opening: a reset while the connection is made.
+func dialToEnd(t *testing.T, address, text string) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if errors.Is(err, syscall.ECONNRESET) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, text) // fails if the end is there already
+	wantEnd(t, conn)
 }
 
 // echo sends text and wants it back.
