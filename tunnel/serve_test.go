@@ -5,13 +5,8 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -189,41 +184,6 @@ func TestStillOpen(t *testing.T) {
 	if line["bytes_from_peer"] != uint64(5) || line["conn"] == nil {
 		t.Errorf("the line says %v", line)
 	}
-}
-
-// blockingLog blocks once it is told to.
-type blockingLog struct {
-	blocked atomic.Bool
-	reached chan struct{} // closed at the first write that blocks
-	once    sync.Once
-	release chan struct{}
-}
-
-func (b *blockingLog) Write(data []byte) (int, error) {
-	if b.blocked.Load() {
-		b.once.Do(func() { close(b.reached) })
-		<-b.release
-	}
-	return len(data), nil
-}
-
-func (b *blockingLog) Sync() error { return nil }
-
-// TestLogThatBlocks carries data while no log line can be written.
-func TestLogThatBlocks(t *testing.T) {
-	log := &blockingLog{reached: make(chan struct{}), release: make(chan struct{})}
-	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), log, zapcore.DebugLevel))
-	_, client := startPair(t, backend(t, echo), func(server, client *tunnel.Config) {
-		server.Logger, client.Logger = logger, logger
-	})
-	defer close(log.release)
-	log.blocked.Store(true)
-	for range 50 {
-		conn := dial(t, client.Addr())
-		exchange(t, conn, "hello")
-		conn.Close()
-	}
-	receive(t, "a line that blocks", log.reached)
 }
 
 func TestConfigErrors(t *testing.T) {

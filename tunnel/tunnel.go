@@ -71,7 +71,8 @@ func New(config Config) (*Tunnel, error) {
 // Connections that are not open yet when ctx ends are given up at once.
 // Serve returns nil at once after Close, and early with an error, with all
 // connections closed, if the listener breaks. It returns only after every
-// goroutine that it began. It must be called at most once.
+// goroutine that it began, but for one whose log has not taken a line for two
+// seconds. It must be called at most once.
 func (t *Tunnel) Serve(ctx context.Context) error {
 	listener, err := t.beginServe()
 	if err != nil {
@@ -80,12 +81,12 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	opening, stop := context.WithCancel(ctx) // ends what is not open yet
 	defer stop()
 
-	var logger, supervisor, connections sync.WaitGroup
+	var supervisor, connections sync.WaitGroup
 	supervisor.Go(func() {
 		<-opening.Done()
 		_ = listener.Close() // ends accept
 	})
-	logger.Go(t.log.run)
+	go t.log.run()
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })
 
@@ -105,7 +106,6 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	supervisor.Wait()
 	t.log.write(zapcore.InfoLevel, "stopped")
 	t.log.finish()
-	logger.Wait()
 	return err
 }
 
