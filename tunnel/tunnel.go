@@ -42,7 +42,7 @@ type Tunnel struct {
 }
 
 // New checks the configuration. The error is a *ConfigError, which names the
-// setting that is wrong.
+// first setting that is wrong; Config.Check finds all.
 func New(config Config) (*Tunnel, error) {
 	config = config.withDefaults()
 	if err := config.check(); err != nil {
