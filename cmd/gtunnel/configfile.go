@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 
@@ -111,7 +112,7 @@ func readConfig(file string) (Config, error) {
 }
 
 func readFile(file string) (string, error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not make it wait
 	if err != nil {
 		hint := "write one, or name another with --config; gtunnel run --help shows an example"
 		if errors.Is(err, fs.ErrPermission) {
@@ -120,6 +121,15 @@ func readFile(file string) (string, error) {
 		return "", &usageError{err: err, hint: hint}
 	}
 	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", &usageError{err: err}
+	case info.IsDir():
+		return "", &usageError{where: file, message: "is a directory", hint: "name the file in it: --config " + filepath.Join(file, filepath.Base(defaultConfig))}
+	case !info.Mode().IsRegular():
+		return "", &usageError{where: file, message: "is no regular file", hint: "write the configuration into a file, and name that with --config"}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
 	if err != nil {
 		return "", &usageError{err: err}
@@ -128,39 +138,6 @@ func readFile(file string) (string, error) {
 		return "", &usageError{where: file, message: fmt.Sprintf("is larger than %d KiB", maxConfigSize>>10), hint: "is it a configuration file of gtunnel?"}
 	}
 	return string(text), nil
-}
-
-// keyLines finds the line on which each key's statement begins. The TOML
-// library does not tell; but the shortest run of whole lines that it accepts
-// and that has a new key ends with that key's statement, so it is asked again
-// after every line.
-func keyLines(text string) map[string]int {
-	lines := map[string]int{}
-	begin, end := 0, 0 // the statement's first line; the length of the text up to the current line
-	for i, line := range slices.Collect(strings.Lines(text)) {
-		end += len(line)
-		trimmed := strings.TrimSpace(line)
-		if begin == 0 && (trimmed == "" || trimmed[0] == '#') {
-			continue
-		}
-		if begin == 0 {
-			begin = i + 1
-		}
-		var document map[string]any
-		meta, err := toml.Decode(text[:end], &document)
-		if err != nil {
-			continue // the statement goes on
-		}
-		for _, key := range meta.Keys() {
-			for n := range key {
-				if p := place(key[:n+1]).String(); lines[p] == 0 {
-					lines[p] = begin
-				}
-			}
-		}
-		begin = 0
-	}
-	return lines
 }
 
 // tunnelNames lists the tunnels in the order of the file.
