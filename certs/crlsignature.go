@@ -58,6 +58,17 @@ var signatureAlgorithms = map[string]signatureAlgorithm{
 	"1.3.101.112":           {name: "Ed25519", key: keyEd25519, hash: crypto.SHA512},
 }
 
+// fingerprint hashes the signed part of a list.
+func (a signatureAlgorithm) fingerprint(tbs []byte) []byte {
+	hash := a.hash
+	if hash == 0 {
+		hash = crypto.SHA256
+	}
+	h := hash.New()
+	h.Write(tbs)
+	return h.Sum(nil)
+}
+
 // Identifiers in the parameters of RSA-PSS (RFC 8017, appendix A.2.3).
 var (
 	oidRSAPSS = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}

@@ -2,8 +2,11 @@ package certs
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 // maxPolicyBytes bounds a signing_policy or namespaces file. The largest in
@@ -148,4 +151,29 @@ func clip(s string) string {
 		return fmt.Sprintf("%q...", s[:longest])
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// readTrustFile reads a regular file of at most limit bytes. It never waits:
+// a pipe in the place of a file is an error.
+func readTrustFile(file string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", file)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", file, limit)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("cannot read %s whole: %w", file, err)
+	}
+	return data, nil
 }
