@@ -172,7 +172,7 @@ func readExtension(s *cryptobyte.String) (e crlExtension, ok bool) {
 	var extension cryptobyte.String
 	ok = s.ReadASN1(&extension, cbasn1.SEQUENCE) &&
 		extension.ReadASN1(&e.oid, cbasn1.OBJECT_IDENTIFIER) &&
-		extension.ReadOptionalASN1Boolean(&e.critical, cbasn1.BOOLEAN, false) &&
+		(!extension.PeekASN1Tag(cbasn1.BOOLEAN) || extension.ReadASN1Boolean(&e.critical)) &&
 		extension.ReadASN1(&e.value, cbasn1.OCTET_STRING) && extension.Empty()
 	return e, ok
 }
