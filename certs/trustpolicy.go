@@ -38,10 +38,10 @@ var sameTypes = strings.NewReplacer("/email=", "/emailaddress=", "/e=", "/emaila
 // case, with one spelling for emailAddress (Email, E) and UID (USERID). Slash
 // form is ASCII, so only ASCII letters fold.
 func foldDN(dn string) string {
-	return sameTypes.Replace(lowerASCII(dn))
+	return sameTypes.Replace(lowerName(dn))
 }
 
-func lowerASCII(s string) string {
+func lowerName(s string) string {
 	b := []byte(s)
 	for i, c := range b {
 		if 'A' <= c && c <= 'Z' {
