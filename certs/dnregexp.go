@@ -26,14 +26,34 @@ func compileSubject(raw string) (*regexp.Regexp, error) {
 	}
 	// On its own first: with the anchors around it, a stray parenthesis could
 	// find a partner.
-	if _, err := syntax.Parse(expression, syntax.Perl); err != nil {
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
 		return nil, fmt.Errorf("the regular expression %s: %w", clip(raw), err)
+	}
+	if expressionSize(parsed) > maxExpressionSize {
+		return nil, fmt.Errorf("the regular expression %s is too large", clip(raw))
 	}
 	compiled, err := regexp.Compile(`(?is)\A(?:` + expression + `)\z`)
 	if err != nil {
 		return nil, fmt.Errorf("the regular expression %s: %w", clip(raw), err)
 	}
 	return compiled, nil
+}
+
+// maxExpressionSize bounds the memory of an expression: a repetition counts as
+// often as it may repeat. A long name has some hundred characters.
+const maxExpressionSize = 4000
+
+// expressionSize is about the number of steps of the matcher.
+func expressionSize(e *syntax.Regexp) int {
+	size := 1 + len(e.Rune)
+	for _, sub := range e.Sub {
+		size += expressionSize(sub)
+	}
+	if e.Op == syntax.OpRepeat {
+		size *= max(e.Min, e.Max, 1)
+	}
+	return size
 }
 
 // groups are the groups that cannot be supported.

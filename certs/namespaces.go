@@ -48,12 +48,15 @@ func parseNamespaces(file string, content []byte) (*namespaces, []Problem) {
 			if statement, err = parseStatement(words); err == nil {
 				statement.line = line
 				policy.statements = append(policy.statements, statement)
+				if len(policy.statements) > maxNamespaceStatements {
+					err = fmt.Errorf("there are more than %d statements", maxNamespaceStatements)
+				}
 			}
 		}
 		if err != nil {
 			problems = append(problems, Problem{File: file, Line: line, Message: err.Error()})
 		}
-		if len(problems) == maxNamespaceProblems {
+		if len(problems) == maxNamespaceProblems || len(policy.statements) > maxNamespaceStatements {
 			break
 		}
 	}
@@ -65,6 +68,10 @@ func parseNamespaces(file string, content []byte) (*namespaces, []Problem) {
 	}
 	return policy, nil
 }
+
+// maxNamespaceStatements bounds the memory of a file. Those in use have about
+// ten.
+const maxNamespaceStatements = 1000
 
 // maxNamespaceProblems is how many malformed statements are worth a message.
 const maxNamespaceProblems = 10

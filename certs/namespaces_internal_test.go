@@ -177,6 +177,8 @@ func TestNamespacesMalformed(t *testing.T) {
 		{"posix class open", head + `"[[:digit"`, 1, "not closed by :]"},
 		{"star at the start", head + `"*"`, 1, "missing argument"},
 		{"too many repetitions", head + `"x{2000}"`, 1, "invalid repeat count"},
+		{"too large an expression", head + `".{999}.{999}.{999}.{999}.{999}"`, 1, "too large"},
+		{"too many statements", strings.Repeat(head+`"x"`+"\n", maxNamespaceStatements+1), maxNamespaceStatements + 1, "more than"},
 		{"NUL", head + "\"\x00\"", 1, "NUL"},
 		{"NUL between words", "\x00", 1, "NUL"},
 		{"escaped NUL", head + "\"\\\x00\"", 1, "NUL"},
