@@ -1,12 +1,190 @@
 package certs
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // Access says which verified peers may use a tunnel. A peer passes if any
-// rule names it. The zero value allows nobody.
-type Access struct{}
+// rule names it. The zero value allows nobody. It is immutable.
+type Access struct {
+	all      bool
+	hosts    []string // canonical
+	dns      []string // normalised, whole
+	prefixes []string // normalised, without the '*'
+}
 
 // NewAccess builds the rules: host names, DNs in slash form (a '*' at the end
 // stands for any rest), or everybody whom a trusted CA vouches for. It fails
-// on a rule that cannot match anything, naming it.
-func NewAccess(hosts, dns []string, all bool) (*Access, error) { return nil, errors.ErrUnsupported }
+// on rules that cannot match anything, naming each.
+//
+// Host names are compared with the names that the peer's certificate proves;
+// IP addresses with its iPAddress names. DNs may stand in double quotes, as
+// in a grid-mapfile, and are compared without regard to case and to the
+// spelling of attribute types (E, Email and emailAddress; UID and USERID).
+func NewAccess(hosts, dns []string, all bool) (*Access, error) {
+	a := &Access{all: all}
+	var problems []error
+	for _, host := range hosts {
+		canonical, err := accessHost(host)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		a.hosts = append(a.hosts, canonical)
+	}
+	for _, dn := range dns {
+		pattern, prefix, err := accessDN(dn)
+		switch {
+		case err != nil:
+			problems = append(problems, err)
+		case prefix:
+			a.prefixes = append(a.prefixes, pattern)
+		default:
+			a.dns = append(a.dns, pattern)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return a, nil
+}
+
+// accessHost reads a rule that names a host.
+func accessHost(rule string) (string, error) {
+	if address, err := netip.ParseAddr(strings.Trim(rule, "[]")); err == nil {
+		return address.WithZone("").Unmap().String(), nil
+	}
+	host := strings.ToLower(strings.TrimSuffix(strings.TrimSpace(rule), "."))
+	if validHost(host) {
+		return host, nil
+	}
+	e := &setupError{
+		message: fmt.Sprintf("the access rule %q can match nobody: it is not a host name", rule),
+		hint:    "give the host's full name, such as --allow-host server2.domain.one",
+	}
+	switch {
+	case strings.HasPrefix(rule, "/"):
+		e.hint = "a DN is given with --allow-dn " + singleQuote(rule)
+	case strings.Contains(rule, "*"):
+		e.hint = "name each host with an --allow-host of its own; '*' stands only at the end of an --allow-dn"
+	case validHost(beforeColon(host)):
+		e.hint = "leave the port away: --allow-host " + beforeColon(host)
+	}
+	return "", e
+}
+
+func beforeColon(s string) string {
+	host, _, _ := strings.Cut(s, ":")
+	return host
+}
+
+var (
+	// dnStart matches the beginning of an attribute in a slash form. OpenSSL 3
+	// joins the attributes of a multi-valued RDN by '+'.
+	dnStart = regexp.MustCompile(`[/+]([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)=`)
+	// slashEscape matches what OpenSSL 3 escapes in a slash form.
+	slashEscape = strings.NewReplacer(`\/`, `/`, `\+`, `+`)
+)
+
+// accessDN reads a rule that names a DN, or with a '*' at the end the
+// beginning of DNs.
+func accessDN(rule string) (pattern string, prefix bool, err error) {
+	dn := strings.TrimSpace(rule)
+	if len(dn) >= 2 && dn[0] == '"' && dn[len(dn)-1] == '"' {
+		dn = dn[1 : len(dn)-1]
+	}
+	fail := func(why, hint string) (string, bool, error) {
+		return "", false, &setupError{message: fmt.Sprintf("the access rule %q can match nobody: %s", rule, why), hint: hint}
+	}
+	example := "write it as: --allow-dn '/DC=org/DC=site/CN=server2.domain.one'; gtunnel certs show FILE prints a certificate's DN in this form"
+	dn, prefix = strings.CutSuffix(dn, "*")
+	switch {
+	case dn == "" || dn == "/":
+		if prefix {
+			return fail("it names no DN", "give --allow-all to allow everybody whom a trusted CA vouches for")
+		}
+		return fail("it is empty", example)
+	case strings.Contains(dn, "*"):
+		return fail("a '*' stands only at the end", example)
+	case strings.Contains(dn, `"`) && strings.HasPrefix(dn, `"`):
+		return fail("its quotes do not pair", example)
+	}
+	// The beginning of a DN may end inside its first attribute's type.
+	at := dnStart.FindStringIndex(dn)
+	whole := at != nil && at[0] == 0
+	if !strings.HasPrefix(dn, "/") || !whole && (!prefix || strings.Contains(dn, "=")) {
+		return fail("it is not a DN in slash form", example)
+	}
+	pattern = normalizeDN(dn)
+	if !prefix && strings.HasSuffix(pattern, "=") {
+		return fail("its last attribute has no value", example)
+	}
+	return pattern, prefix, nil
+}
+
+// normalizeDN gives the form in which DNs of rules are compared with those of
+// certificates: in lower case, one spelling for each attribute type, and what
+// OpenSSL 3 escapes as older releases wrote it.
+func normalizeDN(dn string) string {
+	var b strings.Builder
+	rest := escapeOctets(dn)
+	for {
+		at := dnStart.FindStringSubmatchIndex(rest)
+		if at == nil {
+			break
+		}
+		b.WriteString(strings.ToLower(slashEscape.Replace(rest[:at[0]])))
+		b.WriteString("/" + attributeKey(rest[at[2]:at[3]]) + "=")
+		rest = rest[at[1]:]
+	}
+	b.WriteString(strings.ToLower(slashEscape.Replace(rest)))
+	return b.String()
+}
+
+// normalSlash is the normalised slash form of a name. ok is false if a value
+// looks as if another attribute began inside it, or holds what looks like an
+// escaped octet, so that the form stands for more than one name.
+func (n *Name) normalSlash() (dn string, ok bool) {
+	var b strings.Builder
+	for _, r := range n.rdns {
+		for _, a := range r.attributes {
+			value := a.slashValue()
+			if dnStart.MatchString(value) || strings.Contains(string(a.bytes), `\x`) {
+				return "", false
+			}
+			b.WriteString("/" + attributeKey(a.name()) + "=" + strings.ToLower(value))
+		}
+	}
+	return b.String(), true
+}
+
+// judge refuses a peer that no rule names. A nil Access does not judge.
+func (a *Access) judge(leaf *element, identity Identity) *Refusal {
+	if a == nil || a.all || slices.ContainsFunc(a.hosts, identity.proves) {
+		return nil
+	}
+	dn, unambiguous := leaf.subject.normalSlash()
+	if unambiguous && (slices.Contains(a.dns, dn) ||
+		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return strings.HasPrefix(dn, prefix) })) {
+		return nil
+	}
+	r := refuse(leaf, 0, CodeNotAllowed, "no access rule names it; it proves %s", identity.proven())
+	exact := slices.DeleteFunc(slices.Concat(identity.Hosts, identity.IPs), func(host string) bool { return strings.HasPrefix(host, "*.") })
+	switch {
+	case len(exact) > 0:
+		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host %s.", exact[0])
+	case unambiguous && dn != "" && !strings.Contains(dn, "*"):
+		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-dn %s.", singleQuote(identity.DN))
+	case len(identity.Hosts) > 0:
+		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
+	default:
+		r.Reason = "no access rule can name it: its DN in slash form stands for other names too, and it proves no host name"
+		r.Cure = "Ask the CA for a certificate with the host's name as subjectAltName."
+	}
+	return r
+}

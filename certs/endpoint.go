@@ -5,61 +5,121 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
+	"time"
 )
 
 // Endpoint is one end of TLS connections: what this host proves itself with,
 // and how it judges the other end. Its methods are the only way to a TLS
 // connection, and none returns one whose peer Verify has not accepted.
+//
+// Sessions are never resumed: each connection is judged by the trust of its
+// moment. The connections read from the net.Conn that they were given through
+// a wrapper, which is what their NetConn returns.
 type Endpoint struct {
 	Store      *Store
 	Credential *Credential
-	Policy     Policy
+	Policy     Policy // a Server without Access admits nobody
 	MinVersion uint16 // tls.VersionTLS12 (also if 0) or tls.VersionTLS13
 }
-
-// HandshakeError says why a handshake failed where Verify did not refuse: the
-// other end does not speak TLS, went away, was silent, or refused us.
-type HandshakeError struct {
-	Code   Code
-	Reason string
-	Cure   string
-	Err    error // the cause
-}
-
-// The reasons of a HandshakeError.
-const (
-	CodeNotTLS        Code = "not-tls"         // the other end spoke something else; Reason says what
-	CodeSilent        Code = "silent"          // the other end sent nothing before the deadline
-	CodeTimeout       Code = "timeout"         // the other end began and did not finish before the deadline
-	CodeDisconnected  Code = "disconnected"    // the other end closed or reset the connection
-	CodePeerRefusedUs Code = "peer-refused-us" // the other end sent an alert about our certificate
-	CodeProtocol      Code = "tls-protocol"    // no common version or cipher, or a malformed message
-)
-
-// Error is the reason with its cause.
-func (e *HandshakeError) Error() string { return string(e.Code) + ": " + e.Reason }
-
-// Unwrap gives the cause.
-func (e *HandshakeError) Unwrap() error { return e.Err }
-
-// Hint is the cure.
-func (e *HandshakeError) Hint() string { return e.Cure }
 
 // Server runs the accepting side's handshake on conn until ctx ends. The
 // error is a *Refusal or a *HandshakeError; the caller closes conn.
 func (e *Endpoint) Server(ctx context.Context, conn net.Conn) (*tls.Conn, *Result, error) {
-	return nil, nil, errors.ErrUnsupported
+	judge := e.newJudge(RoleClient, "")
+	if judge.policy.Access == nil {
+		judge.policy.Access = new(Access)
+	}
+	return handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
+		return tls.Server(conn, e.serverConfig(judge))
+	})
 }
 
 // Client runs the opening side's handshake on conn until ctx ends; the peer
-// must prove host. In TLS 1.3 it returns before the server has judged us: a
-// server's refusal comes as the error of the first Read, which Explain turns
-// into words. The error is a *Refusal or a *HandshakeError; the caller closes
-// conn.
+// must prove host, a name or an IP address. In TLS 1.3 it returns before the
+// server has judged us: a server's refusal comes as the error of the first
+// Read, which Explain turns into words. The error is a *Refusal or a
+// *HandshakeError; the caller closes conn.
 func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls.Conn, *Result, error) {
-	return nil, nil, errors.ErrUnsupported
+	if host == "" {
+		return nil, nil, &Refusal{
+			Code:   CodeWrongHost,
+			Reason: "there is no host name that the server could be held to",
+			Cure:   "Give the server's name with --server-name.",
+		}
+	}
+	judge := e.newJudge(RoleServer, host)
+	return handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
+		return tls.Client(conn, e.clientConfig(judge))
+	})
 }
 
-// Explain turns an error of a handshake or of a Read on a TLS connection into
-// a *HandshakeError where it is one, and returns others as they are.
-func Explain(err error) error { return err }
+// judge is the verdict of one connection.
+type judge struct {
+	snapshot *Snapshot
+	role     Role
+	host     string
+	policy   Policy
+	result   *Result // set when the peer is accepted
+}
+
+func (e *Endpoint) newJudge(peer Role, host string) *judge {
+	return &judge{snapshot: e.Store.Snapshot(), role: peer, host: host, policy: e.Policy}
+}
+
+// verifyConnection is the hook of crypto/tls. It runs once, after the peer
+// has proved that it holds its key or, as a TLS 1.3 server, just before.
+func (j *judge) verifyConnection(state tls.ConnectionState) error {
+	result, err := Verify(j.snapshot, state.PeerCertificates, j.role, j.host, time.Now(), j.policy)
+	if err != nil {
+		return err
+	}
+	j.result = result
+	return nil
+}
+
+// serverConfig and clientConfig turn off the verification of crypto/tls, and
+// nothing else in this program does. Each sets VerifyConnection, without
+// which any certificate would do.
+func (e *Endpoint) serverConfig(judge *judge) *tls.Config {
+	config := e.commonConfig(judge)
+	config.Certificates = []tls.Certificate{*e.Credential.tlsCertificate(judge.snapshot)}
+	// ClientCAs stays empty: the names of all grid CAs make a large message,
+	// and a peer may take them for the only ones that are welcome.
+	config.ClientAuth = tls.RequireAnyClientCert
+	return config
+}
+
+func (e *Endpoint) clientConfig(judge *judge) *tls.Config {
+	config := e.commonConfig(judge)
+	config.InsecureSkipVerify = true // #nosec G402 -- VerifyConnection judges
+	certificate := e.Credential.tlsCertificate(judge.snapshot)
+	// A server's list of CAs never keeps us from proving who we are.
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
+	if _, err := netip.ParseAddr(judge.host); err != nil {
+		config.ServerName = judge.host
+	}
+	return config
+}
+
+func (e *Endpoint) commonConfig(judge *judge) *tls.Config {
+	return &tls.Config{
+		MinVersion:             max(e.MinVersion, tls.VersionTLS12),
+		SessionTicketsDisabled: true,
+		VerifyConnection:       judge.verifyConnection,
+	}
+}
+
+// handshake runs one handshake and explains its failure.
+func handshake(ctx context.Context, conn net.Conn, judge *judge, start func(net.Conn) *tls.Conn) (*tls.Conn, *Result, error) {
+	observed := &observedConn{Conn: conn}
+	tlsConn := start(observed)
+	err := tlsConn.HandshakeContext(ctx)
+	if err == nil && judge.result == nil {
+		err = errors.New("tls: the handshake ended without a verdict on the peer")
+	}
+	if err != nil {
+		return nil, nil, explainHandshake(ctx, err, observed.first(), judge.role)
+	}
+	return tlsConn, judge.result, nil
+}

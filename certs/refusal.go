@@ -1,6 +1,9 @@
 package certs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Code is the stable name of a reason for which a peer is refused. Codes are
 // the same in errors, logs, JSON and metrics, and never change their meaning.
@@ -9,6 +12,7 @@ type Code string
 // The reasons for which Verify refuses a peer.
 const (
 	CodeNoCertificate     Code = "no-certificate"             // the peer sent no certificate
+	CodeMalformed         Code = "malformed-certificate"      // a certificate cannot be read
 	CodeUnknownCA         Code = "unknown-ca"                 // no trusted CA issued the chain
 	CodeBadSignature      Code = "bad-signature"              // a signature does not verify
 	CodeWeakSignature     Code = "weak-signature"             // MD5, SHA-1 or a key too small
@@ -30,7 +34,7 @@ const (
 
 // Refusal says why a peer is refused. It is the only error that Verify
 // returns.
-type Refusal struct {
+type Refusal struct { //nolint:errname // a refusal is what it is called everywhere
 	Code    Code
 	Depth   int    // position in the path, 0 is the peer's own certificate
 	Subject string // DN of the certificate at Depth, slash form; may be empty
@@ -43,8 +47,91 @@ type Refusal struct {
 // Error gives the reason with the certificate and the file that decided, on
 // one line.
 func (r *Refusal) Error() string {
-	return fmt.Sprintf("%s: %s", r.Code, r.Reason)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ", r.Code)
+	if r.Subject != "" {
+		fmt.Fprintf(&b, "the certificate of %s", r.Subject)
+		if r.File != "" {
+			fmt.Fprintf(&b, " (%s)", position(r.File, r.Line))
+		}
+		b.WriteString(" is refused: ")
+	}
+	b.WriteString(r.Reason)
+	return b.String()
 }
 
 // Hint is the cure, for the hint line of the command line.
 func (r *Refusal) Hint() string { return r.Cure }
+
+// refuse makes a Refusal about the certificate at depth, with the usual cure
+// of its code. e is nil if the peer sent nothing to name.
+func refuse(e *element, depth int, code Code, reason string, args ...any) *Refusal {
+	r := &Refusal{Code: code, Depth: depth, Reason: fmt.Sprintf(reason, args...)}
+	if e != nil {
+		r.Subject, r.File, r.Line = e.subject.Slash(), e.file, e.line
+	}
+	r.Cure = cure(code, depth, r.File)
+	return r
+}
+
+// cure is what to do about a refusal: the peer's administrator renews its own
+// certificate, the CA's files are renewed where they are installed.
+func cure(code Code, depth int, file string) string {
+	renew := "Ask the peer's CA for a new host certificate and install it on the peer."
+	if depth > 0 {
+		renew = "The peer must send the current certificate of this CA in its hostcert.pem."
+	}
+	if file != "" {
+		renew = "Update the CA's files on this host (its package of CAs), or ask the CA."
+	}
+	switch code {
+	case CodeNoCertificate:
+		return "Configure a host certificate and its key on the peer (cert and key in stunnel, --cert and --key in gtunnel)."
+	case CodeMalformed:
+		return "Look at what the peer sends: openssl x509 -text -in hostcert.pem; its CA must issue it anew."
+	case CodeUnknownCA:
+		return "Install the CA that issued the peer's certificate in the CApath, or have the peer use a certificate of a CA that is installed here."
+	case CodeBadSignature:
+		return "The peer's chain or the installed CA is not the one that issued the certificate: compare the CA's certificate with the CA's own publication."
+	case CodeWeakSignature:
+		return "The certificate must be issued anew with SHA-256 and a key of 2048 bits or more (RSA) or 256 bits (ECDSA). " + renew
+	case CodeExpired:
+		return renew
+	case CodeNotYetValid:
+		return "Check the clocks of both hosts (timedatectl); if they are right, wait until the certificate begins."
+	case CodeNotCA:
+		return "Only a CA may issue host certificates: the peer needs one that a CA issued itself."
+	case CodePathLength, CodeNameConstraints:
+		return "The CA issued what it may not issue: ask it for a certificate that its own rules allow."
+	case CodeKeyUsage:
+		return "Ask the CA for a certificate with this usage: digitalSignature for hosts, keyCertSign for CAs."
+	case CodeExtendedKeyUsage:
+		return "Ask the peer's CA for a host certificate with serverAuth (and clientAuth where --eku strict is used)."
+	case CodeCriticalExtension:
+		return "Ask the peer's CA for a certificate without this extension, or with it not critical."
+	case CodeTooDeep:
+		return "Raise --max-depth if a path of this length is meant; otherwise have the peer send only its own chain."
+	case CodeTooMuchWork:
+		return "Have the peer send only its own certificate and the subordinates above it."
+	case CodeCAAsHost:
+		return "Configure the host's own certificate on the peer, first in its file, not the CA's."
+	case CodeProxy:
+		return "Configure the host's own certificate on the peer (/etc/grid-security/hostcert.pem), not a user's proxy."
+	case CodeWrongHost:
+		return "Connect to a name that the certificate proves, or ask the peer's CA for a certificate with the right subjectAltName."
+	case CodeNotAllowed:
+		return "Add an --allow-host or --allow-dn that names the peer, if it may use this tunnel."
+	default:
+		return ""
+	}
+}
+
+// installCA says which CA is missing, and under which names it is looked for.
+func (s *search) installCA(subject *Name) string {
+	place := s.snapshot.config.CApath
+	if place == "" {
+		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.Slash(), s.snapshot.config.CAfile)
+	}
+	return fmt.Sprintf("If you trust the CA %s, install its package; its certificate belongs in %s as %s.0 or %s.0.",
+		subject.Slash(), place, subject.Hash(), subject.HashOld())
+}

@@ -1,6 +1,12 @@
 package certs
 
-import "errors"
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
 
 // StoreConfig says what a host trusts.
 type StoreConfig struct {
@@ -9,7 +15,11 @@ type StoreConfig struct {
 }
 
 // Store holds the current Snapshot of what the host trusts.
-type Store struct{}
+type Store struct {
+	config  StoreConfig
+	reload  sync.Mutex // one Reload at a time
+	current atomic.Pointer[Snapshot]
+}
 
 // Problem is something wrong in a file of the CApath that does not keep other
 // files from being used.
@@ -19,15 +29,99 @@ type Problem struct {
 	Message string
 }
 
-// Snapshot is an immutable view of what the host trusts.
-type Snapshot struct{}
+// String is the problem on one line, with its file and line.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s: %s", position(p.File, p.Line), p.Message)
+}
 
-// OpenStore loads the CApath and the CA file. It fails if neither yields a
-// usable CA.
-func OpenStore(config StoreConfig) (*Store, error) { return nil, errors.ErrUnsupported }
+// position is a file and its line, if it has one, as compilers write it.
+func position(file string, line int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
+// CA is one CA certificate that a Snapshot holds.
+type CA struct {
+	Certificate *x509.Certificate
+	Subject     *Name
+	Files       []string // where it was found, in the order of their names
+	Anchor      bool     // self-signed, so that a path may end here; others are intermediates
+	FromCAfile  bool     // it comes from the CA file and needs no signing policy
+}
+
+// Snapshot is an immutable view of what the host trusts.
+type Snapshot struct {
+	config    StoreConfig
+	cas       []*CA
+	bySubject map[string][]*element // by canonical subject
+	byDER     map[string]*element
+	problems  []Problem
+}
+
+// OpenStore loads the CApath and the CA file. It fails if neither yields a CA
+// that a path may end at; the error has a Hint.
+func OpenStore(config StoreConfig) (*Store, error) {
+	s := &Store{config: config}
+	if err := s.Reload(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reload reads everything again and swaps the result in. If it fails, the
+// Store keeps what it had.
+func (s *Store) Reload() error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	snapshot, err := loadSnapshot(s.config)
+	if err != nil {
+		return err
+	}
+	s.current.Store(snapshot)
+	return nil
+}
 
 // Snapshot gives the current trust.
-func (s *Store) Snapshot() *Snapshot { return nil }
+func (s *Store) Snapshot() *Snapshot { return s.current.Load() }
 
 // Problems lists what was wrong in the files, in the order of their names.
-func (s *Snapshot) Problems() []Problem { return nil }
+// The caller must not change it.
+func (s *Snapshot) Problems() []Problem { return s.problems }
+
+// CAs lists every CA once, those of the CApath in the order of their file
+// names first. The caller must not change it.
+func (s *Snapshot) CAs() []*CA { return s.cas }
+
+// issuers gives the installed CAs that may have issued a certificate, the
+// likeliest first.
+func (s *Snapshot) issuers(child *element) []*element {
+	return likeliest(child, s.bySubject[child.issuerKey])
+}
+
+// likeliest puts the candidates whose key identifier is the one that the
+// child names before the others. Identifiers only help to find the right key
+// (RFC 5280, section 4.2.1.1): they exclude none.
+func likeliest(child *element, candidates []*element) []*element {
+	if len(candidates) < 2 {
+		return candidates
+	}
+	candidates = slices.Clone(candidates)
+	slices.SortStableFunc(candidates, func(a, b *element) int {
+		return keyIdentifierRank(child, a) - keyIdentifierRank(child, b)
+	})
+	return candidates
+}
+
+func keyIdentifierRank(child, issuer *element) int {
+	wanted, has := child.cert.AuthorityKeyId, issuer.cert.SubjectKeyId
+	switch {
+	case len(wanted) == 0 || len(has) == 0:
+		return 1
+	case string(wanted) == string(has):
+		return 0
+	default:
+		return 2
+	}
+}

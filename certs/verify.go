@@ -2,7 +2,9 @@ package certs
 
 import (
 	"crypto/x509"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,6 +38,58 @@ const (
 	HostModeSANOnly                 // subjectAltName only
 )
 
+// String is the peer's role as a word.
+func (r Role) String() string {
+	switch r {
+	case RoleClient:
+		return "client"
+	case RoleServer:
+		return "server"
+	default:
+		return "any"
+	}
+}
+
+// MarshalText writes the rule's name.
+func (r EKURule) MarshalText() ([]byte, error) { return marshalWord(int(r), ekuRules, "EKU rule") }
+
+// UnmarshalText reads the rule's name.
+func (r *EKURule) UnmarshalText(text []byte) error {
+	i, err := unmarshalWord(text, ekuRules, "EKU rule")
+	*r = EKURule(i)
+	return err
+}
+
+// MarshalText writes the mode's name.
+func (m HostMode) MarshalText() ([]byte, error) { return marshalWord(int(m), hostModes, "host mode") }
+
+// UnmarshalText reads the mode's name.
+func (m *HostMode) UnmarshalText(text []byte) error {
+	i, err := unmarshalWord(text, hostModes, "host mode")
+	*m = HostMode(i)
+	return err
+}
+
+var (
+	ekuRules  = []string{EKUHost: "host", EKUStrict: "strict"}
+	hostModes = []string{HostModeGrid: "grid", HostModeSANOnly: "san-only"}
+)
+
+func marshalWord(i int, words []string, what string) ([]byte, error) {
+	if i < 0 || i >= len(words) {
+		return nil, fmt.Errorf("no %s has the number %d", what, i)
+	}
+	return []byte(words[i]), nil
+}
+
+func unmarshalWord(text []byte, words []string, what string) (int, error) {
+	i := slices.Index(words, string(text))
+	if i < 0 {
+		return 0, fmt.Errorf("%q is no %s: it is one of %s", text, what, strings.Join(words, ", "))
+	}
+	return i, nil
+}
+
 // Policy is what a verification demands beyond the path itself. The zero
 // value is the grid's default.
 type Policy struct {
@@ -63,14 +117,64 @@ type Link struct {
 
 // Result is a verdict in the peer's favour.
 type Result struct {
-	Path      []Link    // the peer's certificate first, the anchor last
-	Peer      Identity  // who the peer is
-	NextEvent time.Time // the earliest moment that could change the verdict without a change of files
+	Path      []Link              // the peer's certificate first, the anchor last
+	Chain     []*x509.Certificate // what the peer sent, to judge it again later
+	Peer      Identity            // who the peer is
+	NextEvent time.Time           // the earliest moment that could change the verdict without a change of files
 }
+
+// defaultMaxDepth is how many CA certificates a path may have when the Policy
+// does not say.
+const defaultMaxDepth = 10
+
+// maxSignatureChecks bounds the work that a peer's chain can cause.
+const maxSignatureChecks = 100
 
 // Verify judges a peer's chain, its own certificate first, at the time now.
 // host is the name or IP address that the peer must prove; empty means any.
-// The error is always a *Refusal.
+// Certificates after the first may come in any order and need not be part of
+// the path. The error is always a *Refusal; where several paths fail, it is
+// that of the path that went furthest.
+//
+// The work does not depend on how many CAs the snapshot holds.
 func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
-	return nil, errors.ErrUnsupported
+	if len(chain) == 0 {
+		return nil, refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
+	}
+	if policy.MaxDepth <= 0 {
+		policy.MaxDepth = defaultMaxDepth
+	}
+	leaf, err := newElement(chain[0])
+	if err != nil {
+		return nil, refuse(nil, 0, CodeMalformed, "the peer's certificate is malformed: %v", err)
+	}
+	identity := identify(leaf, policy.HostMode)
+	s := &search{snapshot: snapshot, role: role, now: now, policy: policy, identity: identity}
+	s.receive(chain[1:])
+	if refusal := s.judgeHolder(leaf); refusal != nil {
+		return nil, refusal
+	}
+	path, refusal := s.findPath(leaf)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := judgeHost(leaf, identity, host); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := policy.Access.judge(leaf, identity); refusal != nil {
+		return nil, refusal
+	}
+	return newResult(path, chain, identity), nil
+}
+
+func newResult(path []*element, chain []*x509.Certificate, identity Identity) *Result {
+	result := &Result{Chain: chain, Peer: identity}
+	for _, e := range path {
+		result.Path = append(result.Path, Link{Certificate: e.cert, DN: e.subject.Slash(), File: e.file})
+		// A certificate is good up to and including its notAfter.
+		if end := e.cert.NotAfter.Add(time.Nanosecond); result.NextEvent.IsZero() || end.Before(result.NextEvent) {
+			result.NextEvent = end
+		}
+	}
+	return result
 }

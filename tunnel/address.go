@@ -1,10 +1,25 @@
 package tunnel
 
-import "errors"
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// addressForms ends every error about an address.
+const addressForms = "write port, :port, host:port, [v6]:port or unix:/path"
+
+// maxUnixPath is what fits into sun_path of unix(7) with its final NUL.
+const maxUnixPath = 107
 
 // Address is a place to listen at or to connect to: a TCP host and port, or a
 // unix socket. Its text forms are port, :port, host:port, [v6]:port and
 // unix:/path. It implements encoding.TextMarshaler and TextUnmarshaler.
+//
+// The host localhost always means 127.0.0.1, never ::1, because MySQL tells
+// accounts apart by the address that a connection comes from.
 type Address struct {
 	Network string // "tcp" or "unix"
 	Host    string // tcp: name or IP address, without brackets; empty means any (listen) or 127.0.0.1 (connect)
@@ -14,4 +29,166 @@ type Address struct {
 
 // ParseAddress reads any of the text forms. The error says what is wrong and
 // shows the forms.
-func ParseAddress(text string) (Address, error) { return Address{}, errors.ErrUnsupported }
+func ParseAddress(text string) (Address, error) {
+	var address Address
+	var problem string
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		address, problem = parseUnix(path)
+	} else {
+		address, problem = parseTCP(text)
+	}
+	if problem != "" {
+		return Address{}, fmt.Errorf("address %q: %s; %s", text, problem, addressForms)
+	}
+	return address, nil
+}
+
+// parseUnix reads the path of a unix socket; problem is empty if it is sound.
+func parseUnix(path string) (address Address, problem string) {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return Address{}, "the path of a unix socket must be absolute"
+	case strings.HasSuffix(path, "/"):
+		return Address{}, "the path of a unix socket must name a file"
+	case strings.ContainsRune(path, 0):
+		return Address{}, "a path cannot hold a NUL byte"
+	case len(path) > maxUnixPath:
+		return Address{}, fmt.Sprintf("the path of a unix socket cannot be longer than %d bytes", maxUnixPath)
+	}
+	return Address{Network: "unix", Path: path}, ""
+}
+
+// parseTCP reads a host and port; problem is empty if they are sound.
+func parseTCP(text string) (address Address, problem string) {
+	host, port := "", text
+	switch {
+	case text == "":
+		return Address{}, "it is empty"
+	case strings.Contains(text, "://"):
+		return Address{}, "it is a URL"
+	case strings.HasPrefix(text, "/"):
+		return Address{}, "a path needs unix: before it"
+	case strings.HasPrefix(text, "["):
+		var found bool
+		if host, port, found = strings.Cut(text[1:], "]:"); !found {
+			return Address{}, "no port after the bracket"
+		}
+		if ip, err := netip.ParseAddr(host); err != nil || !ip.Is6() {
+			return Address{}, "what is in brackets is not an IPv6 address"
+		}
+	case strings.Count(text, ":") > 1:
+		return Address{}, "an IPv6 address needs brackets"
+	case strings.Contains(text, ":"):
+		host, port, _ = strings.Cut(text, ":")
+		if problem := checkHost(host); problem != "" {
+			return Address{}, problem
+		}
+	case !isNumber(text):
+		return Address{}, "it has no port"
+	}
+	if !isNumber(port) {
+		return Address{}, fmt.Sprintf("the port %q is not a number", port)
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return Address{}, fmt.Sprintf("the port %s is above 65535", port)
+	}
+	return Address{Network: "tcp", Host: host, Port: strconv.FormatUint(number, 10)}, ""
+}
+
+// checkHost says what is wrong with a host that is no IPv6 address, or
+// nothing. The empty host is sound.
+func checkHost(host string) (problem string) {
+	if host == "" {
+		return ""
+	}
+	if host == "*" {
+		return "every address is written without a host"
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	if strings.Trim(host, "0123456789.") == "" {
+		return fmt.Sprintf("%q is neither an IP address nor a host name", host)
+	}
+	if len(host) > 253 {
+		return "a host name cannot be longer than 253 bytes"
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(host, "."), ".") {
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.Trim(label, hostNameBytes) != "" {
+			return fmt.Sprintf("%q is not a host name", host)
+		}
+	}
+	return ""
+}
+
+// hostNameBytes is what host names are made of. The underscore is not in RFC
+// 1123, but container names have it.
+const hostNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+// isNumber says whether text is ASCII digits and nothing else.
+func isNumber(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
+}
+
+// String is the address in the form that ParseAddress reads. The zero value
+// gives the empty string.
+func (a Address) String() string {
+	switch a.Network {
+	case "":
+		return ""
+	case "unix":
+		return "unix:" + a.Path
+	default:
+		return net.JoinHostPort(a.Host, a.Port)
+	}
+}
+
+// MarshalText gives the same form as String.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads any of the forms that ParseAddress reads.
+func (a *Address) UnmarshalText(text []byte) error {
+	parsed, err := ParseAddress(string(text))
+	if err != nil {
+		return err
+	}
+	*a = parsed
+	return nil
+}
+
+// IsLoopback says whether no other host can listen in on what goes to the
+// address: a unix socket, localhost or a loopback IP address. Another name is
+// not loopback, whatever it resolves to, because that can change. An empty
+// host is not loopback either.
+func (a Address) IsLoopback() bool {
+	if a.Network == "unix" || isLocalhost(a.Host) {
+		return true
+	}
+	ip, err := netip.ParseAddr(a.Host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// isLocalhost says whether host is the special name of RFC 6761, section 6.3.
+func isLocalhost(host string) bool {
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+}
+
+// forListen is what package net listens at: an empty host is every address.
+func (a Address) forListen() (network, address string) {
+	if a.Network == "unix" {
+		return "unix", a.Path
+	}
+	if isLocalhost(a.Host) {
+		return "tcp", net.JoinHostPort("127.0.0.1", a.Port)
+	}
+	return "tcp", net.JoinHostPort(a.Host, a.Port)
+}
+
+// forDial is what package net dials: an empty host is this host.
+func (a Address) forDial() (network, address string) {
+	if a.Network == "tcp" && a.Host == "" {
+		a.Host = "127.0.0.1"
+	}
+	return a.forListen()
+}

@@ -4,69 +4,192 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
 
-// Role is which end of the TLS connection a tunnel is.
-type Role string
+// reportEvery is how often a long-lived session is logged.
+const reportEvery = time.Hour
 
-// The roles of a tunnel.
-const (
-	Server Role = "server" // accepts TLS, connects to plain targets
-	Client Role = "client" // accepts plain connections, connects to a server by TLS
-)
+// Tunnel is one listening tunnel. Its methods may be called concurrently.
+type Tunnel struct {
+	config      Config
+	log         *logQueue
+	failures    failureLog
+	handshakes  handshakes
+	sessions    table
+	reportEvery time.Duration
+	userTimeout time.Duration
 
-// Config describes one tunnel. Zero durations and limits mean the defaults
-// of DefaultTimeouts and DefaultLimits.
-type Config struct {
-	Name            string // for logs and metrics
-	Role            Role
-	Accept          Address   // where to listen
-	Connect         []Address // targets, tried in order at every connection
-	ServerName      string    // client: the name that the server must prove; empty: the host of the target
-	UnsafePlaintext bool      // allow the plain end beyond loopback
-	Endpoint        *certs.Endpoint
-	Timeouts        Timeouts
-	Limits          Limits
-	Logger          *zap.Logger
+	accepted  atomic.Uint64
+	fromPeer  atomic.Uint64
+	toPeer    atomic.Uint64
+	accepting atomic.Bool
+	closed    chan struct{}
+	closeOnce sync.Once
+
+	mu           sync.Mutex
+	listener     net.Listener
+	served       bool
+	refused      map[certs.Code]uint64
+	dialFailures map[string]uint64 // by target
 }
 
-// Timeouts bound the waits of a connection's life.
-type Timeouts struct {
-	Handshake time.Duration // TLS handshake and verification; default 10 s
-	Dial      time.Duration // one attempt at one target, name resolution included; default 10 s
-	HalfClose time.Duration // silence after one side has ended before the other is ended too; default 5 min
-	Idle      time.Duration // silence both ways before a connection is closed; default 0, never
-	Drain     time.Duration // how long open connections may go on after a stop; default 30 s
+// New checks the configuration. The error is a *ConfigError, which names the
+// setting that is wrong.
+func New(config Config) (*Tunnel, error) {
+	config = config.withDefaults()
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	config.Logger = config.Logger.With(zap.String("tunnel", config.Name))
+	t := &Tunnel{
+		config:       config,
+		log:          newLogQueue(config.Logger),
+		handshakes:   handshakes{total: config.Limits.Handshakes},
+		sessions:     table{limit: config.Limits.Connections},
+		reportEvery:  reportEvery,
+		userTimeout:  userTimeout,
+		closed:       make(chan struct{}),
+		refused:      make(map[certs.Code]uint64),
+		dialFailures: make(map[string]uint64),
+	}
+	if config.Role == Server {
+		t.handshakes.perSource = config.Limits.HandshakesPerSource
+	}
+	return t, nil
 }
-
-// Limits bound what peers can take.
-type Limits struct {
-	Connections         int // verified connections at once; default 10000
-	Handshakes          int // handshakes in progress; default 500
-	HandshakesPerSource int // of these, from one IP address; default 50
-}
-
-// Tunnel is one listening tunnel.
-type Tunnel struct{}
-
-// New checks the configuration. The error names the setting that is wrong.
-func New(config Config) (*Tunnel, error) { return nil, errors.ErrUnsupported }
-
-// Listen binds the accept address. It must be called once, before Serve.
-func (t *Tunnel) Listen(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Addr is the address that Listen bound.
-func (t *Tunnel) Addr() net.Addr { return nil }
 
 // Serve accepts connections until ctx ends, then stops accepting, lets open
-// connections go on for Timeouts.Drain, closes them and returns nil. It
-// returns early with an error if the listener breaks.
-func (t *Tunnel) Serve(ctx context.Context) error { return errors.ErrUnsupported }
+// connections go on for Timeouts.Drain, closes them and returns nil.
+// Connections that are not open yet when ctx ends are given up at once.
+// Serve returns nil at once after Close, and early with an error, with all
+// connections closed, if the listener breaks. It returns only after every
+// goroutine that it began. It must be called at most once.
+func (t *Tunnel) Serve(ctx context.Context) error {
+	listener, err := t.beginServe()
+	if err != nil {
+		return err
+	}
+	opening, stop := context.WithCancel(ctx) // ends what is not open yet
+	defer stop()
+	context.AfterFunc(opening, func() { _ = listener.Close() }) // Accept tells
 
-// Close ends the listener and every connection at once.
-func (t *Tunnel) Close() error { return errors.ErrUnsupported }
+	var logger, supervisor, connections sync.WaitGroup
+	logger.Go(t.log.run)
+	over := make(chan struct{})
+	supervisor.Go(func() { t.supervise(over) })
+
+	t.accepting.Store(true)
+	err = t.accept(opening, listener, &connections)
+	t.accepting.Store(false)
+	stop()
+	if err == nil {
+		t.log.write(zapcore.InfoLevel, "stopping", zap.Int("open", t.sessions.count()))
+		t.drain(&connections)
+	} else {
+		t.sessions.close("the listener broke")
+		connections.Wait()
+	}
+
+	close(over)
+	supervisor.Wait()
+	t.log.write(zapcore.InfoLevel, "stopped")
+	t.log.finish()
+	logger.Wait()
+	return err
+}
+
+// beginServe gives the listener to the one call of Serve.
+func (t *Tunnel) beginServe() (net.Listener, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.listener == nil:
+		return nil, errors.New("tunnel: Serve needs Listen before it")
+	case t.served:
+		return nil, errors.New("tunnel: Serve was called before")
+	}
+	t.served = true
+	return t.listener, nil
+}
+
+// drain waits for the open connections as long as they may go on, ends those
+// that are left, and returns when none is.
+func (t *Tunnel) drain(connections *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		connections.Wait()
+		close(ended)
+	}()
+	patience := time.NewTimer(t.config.Timeouts.Drain)
+	defer patience.Stop()
+	select {
+	case <-ended:
+		return
+	case <-patience.C:
+		t.sessions.close("the tunnel stopped, and the time to drain is over")
+	case <-t.closed:
+		t.sessions.close("the tunnel was closed")
+	}
+	<-ended
+}
+
+// Close ends the listener and every connection at once. It does not wait for
+// them; Serve does. It may be called at any time, more than once.
+func (t *Tunnel) Close() error {
+	t.closeOnce.Do(func() { close(t.closed) })
+	t.mu.Lock()
+	listener := t.listener
+	t.mu.Unlock()
+	if listener == nil {
+		return nil
+	}
+	if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// isClosed says whether Close was called.
+func (t *Tunnel) isClosed() bool {
+	select {
+	case <-t.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// How often supervise looks at the sessions: often enough to end a silent one
+// within a quarter more than its time.
+const (
+	superviseMin = 10 * time.Millisecond
+	superviseMax = 10 * time.Second
+)
+
+// supervise checks the sessions until over is closed.
+func (t *Tunnel) supervise(over <-chan struct{}) {
+	shortest := min(t.config.Timeouts.HalfClose, t.reportEvery, t.userTimeout)
+	if idle := t.config.Timeouts.Idle; idle > 0 {
+		shortest = min(shortest, idle)
+	}
+	ticker := time.NewTicker(min(max(shortest/4, superviseMin), superviseMax))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case now := <-ticker.C:
+			for _, s := range t.sessions.list() {
+				s.check(now)
+			}
+		}
+	}
+}

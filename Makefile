@@ -1,0 +1,47 @@
+# gtunnel: `make demo` shows the main job on real servers, `make test` runs
+# every test. Both install what they lack on Debian (as root).
+#
+#   make            the binary, bin/gtunnel
+#   make demo       replication through the tunnel on this machine (KEEP=1 stays)
+#   make test       everything, with the race detector
+#   make lint       the linters, built on first use
+#   make install    the binary and the systemd units below PREFIX
+
+PREFIX  ?= /usr
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BINARY   = bin/gtunnel
+TEST     = ./...
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo test lint install clean
+
+build:
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
+
+demo: build
+	.ci/install mariadb
+	go build -o bin/quickstart ./examples/quickstart
+	bin/quickstart --gtunnel $(BINARY) $(if $(KEEP),--keep)
+
+# The race detector needs cgo. gotestsum closes with a count of what ran and
+# of what was skipped, and says why.
+test: export CGO_ENABLED = 1
+test:
+	.ci/install mariadb stunnel systemd docker
+	go vet ./...
+	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
+		-race -count=1 -timeout 20m $(TEST)
+
+bin/golangci-lint: .ci/lint.mod
+	go build -modfile=.ci/lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+lint: bin/golangci-lint
+	bin/golangci-lint run ./...
+
+install: build
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service
+
+clean:
+	rm -rf bin examples/replication/build

@@ -1,0 +1,185 @@
+package certs_test
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/certs/certstest"
+)
+
+func TestAccess(t *testing.T) {
+	const dn = "/DC=test/DC=gtunnel/O=hosts/CN=db.site.test"
+	tests := []struct {
+		name    string
+		hosts   []string
+		dns     []string
+		all     bool
+		allowed bool
+	}{
+		{name: "nobody"},
+		{name: "all", all: true, allowed: true},
+		{name: "host", hosts: []string{"other.test", "DB.site.test."}, allowed: true},
+		{name: "other host", hosts: []string{"db2.site.test", "site.test", "db"}},
+		{name: "address", hosts: []string{"192.0.2.7"}, allowed: true},
+		{name: "bracketed address", hosts: []string{"[2001:db8::7]"}, allowed: true},
+		{name: "other address", hosts: []string{"192.0.2.8"}},
+		{name: "DN", dns: []string{dn}, allowed: true},
+		{name: "DN in quotes", dns: []string{`"` + dn + `"`}, allowed: true},
+		{name: "DN in other letters", dns: []string{"/dc=TEST/dc=GTUNNEL/o=Hosts/cn=DB.site.test"}, allowed: true},
+		{name: "beginning of a DN", dns: []string{"/DC=test/DC=gtunnel/O=hosts/*"}, allowed: true},
+		{name: "beginning inside a value", dns: []string{"/DC=test/DC=gtunnel/O=hosts/CN=db.*"}, allowed: true},
+		{name: "whole DN and a star", dns: []string{dn + "*"}, allowed: true},
+		{name: "beginning of a DN without star", dns: []string{"/DC=test/DC=gtunnel/O=hosts"}},
+		{name: "other beginning", dns: []string{"/DC=test/DC=other/*", "/O=hosts/*"}},
+		{name: "reversed", dns: []string{"/CN=db.site.test/O=hosts/DC=gtunnel/DC=test"}},
+		{name: "one rule of several", hosts: []string{"no.test"}, dns: []string{"/CN=no", dn}, allowed: true},
+	}
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	snapshot := openStore(t, root).Snapshot()
+	host := must(root.NewHost("db.site.test", certstest.Options{IPs: []string{"192.0.2.7", "2001:db8::7"}}))
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			access, err := certs.NewAccess(test.hosts, test.dns, test.all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access})
+			if test.allowed {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantRefusal(t, err, certs.CodeNotAllowed)
+		})
+	}
+	t.Run("zero value", func(t *testing.T) {
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access)})
+		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
+		if !strings.Contains(refusal.Cure, "--allow-host db.site.test.") {
+			t.Errorf("the cure %q does not give the flag", refusal.Cure)
+		}
+	})
+}
+
+// TestAccessSpellings: a DN of every spelling that grid tools have used names
+// the same certificate.
+func TestAccessSpellings(t *testing.T) {
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	snapshot := openStore(t, root).Snapshot()
+	tests := []struct {
+		name    string
+		subject []byte
+		rules   []string
+		cure    string
+	}{
+		{
+			"email", encodeName(one(o, printable, "Site"), one(cn, printable, "x"), one(email, ia5, "a@b")),
+			[]string{"/O=Site/CN=x/emailAddress=a@b", "/O=Site/CN=x/Email=a@b", "/O=Site/CN=x/E=a@b", "/O=Site/CN=x/email=A@B"},
+			`--allow-dn '/O=Site/CN=x/emailAddress=a@b'.`,
+		},
+		{
+			"user id", encodeName(one(o, printable, "Site"), one(uid, utf8String, "u")),
+			[]string{"/O=Site/UID=u", "/O=Site/USERID=u", "/O=Site/userId=u"},
+			`--allow-dn '/O=Site/UID=u'.`,
+		},
+		{
+			"service", encodeName(one(o, printable, "Site"), one(cn, printable, "mysql/db")),
+			[]string{"/O=Site/CN=mysql/db", `/O=Site/CN=mysql\/db`},
+			"--allow-host db.",
+		},
+		{
+			"multi-valued", encodeName(one(o, printable, "Site"), []ava{{cn, printable, "x"}, {uid, utf8String, "u"}}),
+			[]string{"/O=Site/CN=x/UID=u", "/O=Site/CN=x+UID=u"},
+			`--allow-dn '/O=Site/CN=x/UID=u'.`,
+		},
+		{
+			"UTF-8", encodeName(one(o, utf8String, "Žofie"), one(cn, printable, "it's")),
+			[]string{`/O=\xC5\xBDofie/CN=it's`, `/O=\xc5\xbdofie/CN=it's`, "/O=Žofie/CN=it's"},
+			`--allow-dn '/O=\xC5\xBDofie/CN=it'\''s'.`,
+		},
+		{"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")), []string{"/1.3.6.1.4.1.99999.1=v"}, `--allow-dn '/1.3.6.1.4.1.99999.1=v'.`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
+			for _, rule := range test.rules {
+				access, err := certs.NewAccess(nil, []string{rule}, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access}); err != nil {
+					t.Errorf("%s: %v", rule, err)
+				}
+			}
+			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access)})
+			if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Cure, test.cure) {
+				t.Errorf("the cure %q is not %q", refusal.Cure, test.cure)
+			}
+		})
+	}
+}
+
+// TestAmbiguousDN: a value that looks like another attribute, or like an
+// escaped octet, cannot borrow another's DN.
+func TestAmbiguousDN(t *testing.T) {
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	snapshot := openStore(t, root).Snapshot()
+	tests := []struct {
+		rule    string
+		subject []byte
+	}{
+		{"/O=Site/CN=db", encodeName(one(o, utf8String, "Site/CN=db"))},
+		{"/O=Site/CN=db", encodeName(one(o, utf8String, "Site+CN=db"))},
+		{"/O=Site/*", encodeName(one(o, utf8String, "Site/1.2.3=x"))},
+		{"/O=Ž", encodeName(one(o, utf8String, `\xC5\xBD`))},
+	}
+	for _, test := range tests {
+		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
+		access := must(certs.NewAccess(nil, []string{test.rule}, false))
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access})
+		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Reason, "stands for other names") {
+			t.Errorf("%s: reason %q", test.rule, refusal.Reason)
+		}
+	}
+}
+
+func TestAccessRulesThatMatchNobody(t *testing.T) {
+	tests := []struct{ host, dn, words, hint string }{
+		{host: "", words: `""`, hint: "--allow-host"},
+		{host: "server 2", words: `"server 2"`, hint: "--allow-host"},
+		{host: "*.domain.one", words: `"*.domain.one"`, hint: "an --allow-host of its own"},
+		{host: "server2.domain.one:3307", words: "3307", hint: "--allow-host server2.domain.one"},
+		{host: "/DC=org/CN=x", words: "/DC=org", hint: "--allow-dn '/DC=org/CN=x'"},
+		{host: "-x.test", words: "-x.test", hint: "--allow-host"},
+		{dn: "*", words: `"*"`, hint: "--allow-all"},
+		{dn: "/*", words: `"/*"`, hint: "--allow-all"},
+		{dn: `""`, words: "it is empty", hint: "--allow-dn '/DC="},
+		{dn: "/DC=*/CN=x", words: "only at the end", hint: "--allow-dn '/DC="},
+		{dn: "CN=x,DC=org", words: "not a DN in slash form", hint: "gtunnel certs show"},
+		{dn: "db.site.test", words: "not a DN in slash form", hint: "--allow-dn"},
+		{dn: "DC=org/CN=x", words: "not a DN in slash form", hint: "--allow-dn"},
+		{dn: `"/DC=org/CN=x`, words: "quotes", hint: "--allow-dn"},
+		{dn: "/DC=org/CN=", words: "no value", hint: "--allow-dn"},
+		{dn: "+DC=org", words: "not a DN in slash form", hint: "--allow-dn"},
+	}
+	for _, test := range tests {
+		var hosts, dns []string
+		if test.dn != "" {
+			dns = []string{"/CN=good", test.dn}
+		} else {
+			hosts = []string{"good.test", test.host}
+		}
+		access, err := certs.NewAccess(hosts, dns, false)
+		if access != nil {
+			t.Errorf("%q%q: rules in spite of the error", test.host, test.dn)
+		}
+		wantHint(t, err, test.words, test.hint)
+	}
+	_, err := certs.NewAccess([]string{"a b"}, []string{"c"}, true)
+	if err == nil || !strings.Contains(err.Error(), `"a b"`) || !strings.Contains(err.Error(), `"c"`) {
+		t.Errorf("not all wrong rules are named: %v", err)
+	}
+}

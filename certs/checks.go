@@ -1,0 +1,272 @@
+package certs
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// pathChecks is everything that is asked of each certificate of a path,
+// beyond its signature, in the order in which it is asked. A check sees the
+// whole path and judges the certificate at depth; RFC 5280, section 6.1, is
+// where the rules come from. Revocation lists and signing policies have their
+// place at the end: they are asked of every certificate that is not
+// self-issued.
+var pathChecks = []struct {
+	name  string
+	judge func(s *search, path []*element, depth int) *Refusal
+}{
+	{"dates", checkDates},
+	{"key size", checkKeySize},
+	{"critical extensions", checkCriticalExtensions},
+	{"basicConstraints", checkBasicConstraints},
+	{"path length", checkPathLength},
+	{"keyUsage", checkKeyUsage},
+	{"extKeyUsage", checkExtendedKeyUsage},
+	{"name constraints", checkNameConstraints},
+}
+
+// judgePath runs all checks on the complete path, from the anchor down, and
+// says how many of them passed.
+func (s *search) judgePath() (refusal *Refusal, passed int) {
+	for i, check := range pathChecks {
+		for depth := range slices.Backward(s.path) {
+			if refusal := check.judge(s, s.path, depth); refusal != nil {
+				return refusal, i
+			}
+		}
+	}
+	return nil, len(pathChecks)
+}
+
+func checkDates(s *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	if s.now.After(e.cert.NotAfter) {
+		return refuse(e, depth, CodeExpired, "it ended on %s", formatTime(e.cert.NotAfter))
+	}
+	if s.now.Before(e.cert.NotBefore) {
+		return refuse(e, depth, CodeNotYetValid, "it begins on %s, and here it is %s",
+			formatTime(e.cert.NotBefore), formatTime(s.now))
+	}
+	return nil
+}
+
+func checkKeySize(_ *search, path []*element, depth int) *Refusal {
+	if reason := weakKey(path[depth]); reason != "" {
+		return refuse(path[depth], depth, CodeWeakSignature, "%s", reason)
+	}
+	return nil
+}
+
+var (
+	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidSubjectAltName   = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
+	oidExtendedKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidProxyRFC3820     = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 14}
+	oidProxyDraft       = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3536, 1, 222}
+)
+
+// extension gives the value of an extension.
+func extension(cert *x509.Certificate, oid asn1.ObjectIdentifier) (value []byte, present bool) {
+	i := slices.IndexFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oid) })
+	if i < 0 {
+		return nil, false
+	}
+	return cert.Extensions[i].Value, true
+}
+
+// checkCriticalExtensions refuses what neither crypto/x509 nor this package
+// understands. Subject alternative names and name constraints are read here
+// in full, of which crypto/x509 knows a part.
+func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	for _, oid := range e.cert.UnhandledCriticalExtensions {
+		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
+			return refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", oid)
+		}
+	}
+	// Certificate policies mean nothing here, unless a CA insists on them.
+	if e.cert.RequireExplicitPolicy > 0 || e.cert.RequireExplicitPolicyZero {
+		return refuse(e, depth, CodeCriticalExtension, "it requires explicit certificate policies, which are not supported")
+	}
+	return nil
+}
+
+func checkBasicConstraints(_ *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	switch {
+	case depth == 0:
+		return nil // judgeHolder has seen to it that this is no CA
+	case e.cert.BasicConstraintsValid && e.cert.IsCA:
+		return nil
+	case !e.cert.BasicConstraintsValid && e.cert.Version < 3 && e.anchor:
+		return nil // a root from before there were basicConstraints
+	default:
+		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.Slash())
+	}
+}
+
+// checkPathLength counts the CA certificates below one with a
+// pathLenConstraint; self-issued ones do not count (RFC 5280, section
+// 4.2.1.9).
+func checkPathLength(_ *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	if depth == 0 || !e.cert.BasicConstraintsValid || e.cert.MaxPathLen < 0 {
+		return nil
+	}
+	below := 0
+	for _, ca := range path[1:depth] {
+		if !ca.selfIssued() {
+			below++
+		}
+	}
+	if below > e.cert.MaxPathLen {
+		return refuse(e, depth, CodePathLength, "it allows %d CA certificates below it, and here are %d", e.cert.MaxPathLen, below)
+	}
+	return nil
+}
+
+func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	if _, present := extension(e.cert, oidKeyUsage); !present {
+		return nil
+	}
+	if depth > 0 {
+		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
+			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.Slash())
+		}
+		return nil
+	}
+	if s.role != RoleAny && e.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return refuse(e, depth, CodeKeyUsage, "its keyUsage lacks digitalSignature")
+	}
+	return nil
+}
+
+// checkExtendedKeyUsage asks for a usage that the whole path down to this
+// certificate has in common: a CA's extKeyUsage limits what lies below it.
+func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
+	wanted := wantedUsages(s.role, s.policy.EKU)
+	if wanted == nil {
+		return nil
+	}
+	var left []x509.ExtKeyUsage
+	for _, usage := range wanted {
+		if !slices.ContainsFunc(path[depth:], func(e *element) bool { return !allowsUsage(e.cert, usage) }) {
+			left = append(left, usage)
+		}
+	}
+	if len(left) > 0 {
+		return nil
+	}
+	e := path[depth]
+	var names []string
+	for _, usage := range wanted {
+		names = append(names, usageName(usage))
+	}
+	return refuse(e, depth, CodeExtendedKeyUsage, "a %s needs the extended key usage %s, and here is %s",
+		s.role, strings.Join(names, " or "), usageList(e.cert))
+}
+
+// wantedUsages are the usages of which a peer needs one; nil if none is
+// asked for.
+func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
+	switch {
+	case role == RoleServer:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	case role == RoleClient && rule == EKUStrict:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	case role == RoleClient:
+		// CAs cease to give clientAuth to hosts.
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+	default:
+		return nil
+	}
+}
+
+func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
+	if _, limited := extension(cert, oidExtendedKeyUsage); !limited {
+		return true
+	}
+	return slices.Contains(cert.ExtKeyUsage, usage) || slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
+}
+
+// usageList names the extended key usages of a certificate.
+func usageList(cert *x509.Certificate) string {
+	var names []string
+	for _, usage := range cert.ExtKeyUsage {
+		names = append(names, usageName(usage))
+	}
+	for _, oid := range cert.UnknownExtKeyUsage {
+		names = append(names, oid.String())
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func usageName(usage x509.ExtKeyUsage) string {
+	switch usage {
+	case x509.ExtKeyUsageAny:
+		return "any"
+	case x509.ExtKeyUsageServerAuth:
+		return "serverAuth"
+	case x509.ExtKeyUsageClientAuth:
+		return "clientAuth"
+	case x509.ExtKeyUsageCodeSigning:
+		return "codeSigning"
+	case x509.ExtKeyUsageEmailProtection:
+		return "emailProtection"
+	case x509.ExtKeyUsageTimeStamping:
+		return "timeStamping"
+	case x509.ExtKeyUsageOCSPSigning:
+		return "OCSPSigning"
+	default:
+		return fmt.Sprintf("number %d of crypto/x509", int(usage))
+	}
+}
+
+// judgeHolder refuses certificates that no host has, before any path is
+// looked for: users' proxies and the certificates of CAs.
+func (s *search) judgeHolder(leaf *element) *Refusal {
+	if reason := s.proxyReason(leaf); reason != "" {
+		return refuse(leaf, 0, CodeProxy, "%s", reason)
+	}
+	if _, installed := s.snapshot.byDER[string(leaf.cert.Raw)]; installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
+		return refuse(leaf, 0, CodeCAAsHost, "it is the certificate of a CA, not of a host")
+	}
+	return nil
+}
+
+// proxyReason says why a certificate is a proxy, or nothing if it is none.
+// Proxies are certificates that a user's own certificate signed: of RFC 3820,
+// of its draft, and the older ones of Globus Toolkit 2, known by their last
+// common name only.
+func (s *search) proxyReason(leaf *element) string {
+	if _, ok := extension(leaf.cert, oidProxyRFC3820); ok {
+		return "it is a proxy certificate (RFC 3820)"
+	}
+	if _, ok := extension(leaf.cert, oidProxyDraft); ok {
+		return "it is a proxy certificate (of the draft before RFC 3820)"
+	}
+	if n := len(leaf.subject.rdns); n > 0 {
+		for _, a := range leaf.subject.rdns[n-1].attributes {
+			if word := foldString(a.text); a.oid == oidCommonName && (word == "proxy" || word == "limited proxy") {
+				return "it is a proxy certificate (of Globus Toolkit 2), or looks like one: its last common name is " + word
+			}
+		}
+	}
+	if leaf.subject.extends(leaf.issuer) {
+		for _, issuer := range s.sent[leaf.issuerKey] {
+			if !issuer.mayBeCA() {
+				return "it looks like a proxy certificate: its issuer is no CA, and its name is the issuer's with a common name more"
+			}
+		}
+	}
+	return ""
+}

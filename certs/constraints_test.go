@@ -1,0 +1,187 @@
+package certs_test
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/certs/certstest"
+)
+
+// subtree is one base of name constraints, by the tag of its GeneralName.
+type subtree struct {
+	tag   int
+	value []byte
+	more  []byte // what follows the base
+}
+
+func dns(s string) subtree     { return subtree{tag: 2, value: []byte(s)} }
+func mailbox(s string) subtree { return subtree{tag: 1, value: []byte(s)} }
+func uri(s string) subtree     { return subtree{tag: 6, value: []byte(s)} }
+func ip(octets ...byte) subtree {
+	return subtree{tag: 7, value: octets}
+}
+func directory(rdns ...[]ava) subtree { return subtree{tag: 4, value: encodeName(rdns...)} }
+
+// generalNameDER encodes a GeneralName.
+func (s subtree) generalNameDER() []byte {
+	return must(asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: s.tag, IsCompound: s.tag == 4 || s.tag == 0, Bytes: s.value}))
+}
+
+// nameConstraints makes the options of a CA with constraints.
+func nameConstraints(permitted, excluded []subtree) certstest.Options {
+	var value []byte
+	for tag, list := range [][]subtree{permitted, excluded} {
+		var subtrees []byte
+		for _, s := range list {
+			subtrees = append(subtrees, must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: append(s.generalNameDER(), s.more...)}))...)
+		}
+		if len(list) > 0 {
+			value = append(value, must(asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tag, IsCompound: true, Bytes: subtrees}))...)
+		}
+	}
+	return extensionOption("2.5.29.30", true, must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: value})))
+}
+
+// alternative makes the options of a host with subjectAltNames of any kind.
+func alternative(names ...subtree) certstest.Options {
+	var value []byte
+	for _, name := range names {
+		value = append(value, name.generalNameDER()...)
+	}
+	o := extensionOption("2.5.29.17", false, must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: value})))
+	o.DNSNames = []string{}
+	return o
+}
+
+func TestNameConstraints(t *testing.T) {
+	only := func(s ...subtree) certstest.Options { return nameConstraints(s, nil) }
+	not := func(s ...subtree) certstest.Options { return nameConstraints(nil, s) }
+	commonName := func(name string) certstest.Options {
+		return certstest.Options{CommonName: name, DNSNames: []string{}}
+	}
+	testDC := [][]ava{one(dc, ia5, "test")}
+	tests := []struct {
+		name    string
+		ca      certstest.Options
+		host    certstest.Options
+		allowed bool
+		words   string
+	}{
+		{"dNSName inside", only(dns("site.test")), alternative(dns("db.Site.test"), dns("site.test")), true, ""},
+		{"dNSName outside", only(dns("site.test")), alternative(dns("db.site.test"), dns("db.other.test")), false, "db.other.test lies in none"},
+		{"dNSName that only ends alike", only(dns("site.test")), alternative(dns("evilsite.test")), false, "lies in none"},
+		{"dNSName excluded", not(dns("site.test")), alternative(dns("a.db.site.test")), false, "lies in the excluded dNSName site.test"},
+		{"dNSName not excluded", not(dns("site.test")), alternative(dns("db.other.test")), true, ""},
+		{"subdomains only", only(dns(".site.test")), alternative(dns("db.site.test")), true, ""},
+		{"not the domain itself", only(dns(".site.test")), alternative(dns("site.test")), false, "lies in none"},
+		{"everything excluded", not(dns("")), alternative(dns("db.site.test")), false, "excluded"},
+		{"wildcard inside", only(dns("site.test")), alternative(dns("*.site.test")), true, ""},
+		{"wildcard that covers an excluded host", not(dns("db.site.test")), alternative(dns("*.site.test")), false, "excluded"},
+		{"wildcard beside an excluded host", not(dns("db.other.test")), alternative(dns("*.site.test")), true, ""},
+		{"permitted and excluded", nameConstraints([]subtree{dns("site.test")}, []subtree{dns("db.site.test")}), alternative(dns("db.site.test")), false, "excluded"},
+		{"dNSName that is none", not(dns("site.test")), alternative(dns("a b.test")), false, "not a host name"},
+		{"host in the common name inside", only(dns("site.test")), commonName("host/db.site.test"), true, ""},
+		{"host in the common name outside", only(dns("site.test")), commonName("host/db.other.test"), false, "db.other.test"},
+		{"host in the common name excluded", not(dns("site.test")), commonName("db.site.test"), false, "excluded"},
+
+		{"address inside", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(192, 0, 2, 77)), true, ""},
+		{"address outside", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(192, 0, 3, 77)), false, "192.0.3.77"},
+		{"address excluded", not(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(192, 0, 2, 77)), false, "192.0.2.0/255.255.255.0"},
+		{"address of the other family", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)), false, "2001:db8::1"},
+		{"name beside an address", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(dns("db.site.test")), true, ""},
+
+		{"directory inside", only(directory(testDC...)), sound, true, ""},
+		{"directory in other letters", only(directory(one(dc, utf8String, " TEST "), one(dc, bmp, "\x00G\x00t\x00u\x00n\x00n\x00e\x00l"))), sound, true, ""},
+		{"directory outside", only(directory(one(dc, ia5, "other"))), sound, false, "lies in none of the permitted subtrees"},
+		{"directory excluded", not(directory(testDC...)), sound, false, "directoryName /DC=test"},
+		{"directory as SAN outside", only(directory(testDC...)), alternative(directory(one(dc, ia5, "other"))), false, "/DC=other"},
+		{"directory longer than the subject", only(directory(append(testDC, testDC...)...)), sound, false, "lies in none"},
+
+		{"mailbox", only(mailbox("root@site.test")), alternative(mailbox("root@SITE.test")), true, ""},
+		{"other mailbox", only(mailbox("root@site.test")), alternative(mailbox("Root@site.test")), false, "Root@site.test"},
+		{"mailbox of the host", only(mailbox("site.test")), alternative(mailbox("x@site.test")), true, ""},
+		{"mailbox of a subdomain", only(mailbox("site.test")), alternative(mailbox("x@db.site.test")), false, "x@db.site.test"},
+		{"mailbox of the domain", only(mailbox(".site.test")), alternative(mailbox("x@db.site.test")), true, ""},
+		{"emailAddress in the subject", not(mailbox("site.test")), options(func(c *x509.Certificate) {
+			c.RawSubject = encodeName(one(cn, utf8String, "x"), one(email, ia5, "x@site.test"))
+		}), false, "x@site.test"},
+		{"emailAddress without at", not(mailbox("site.test")), options(func(c *x509.Certificate) {
+			c.RawSubject = encodeName(one(cn, utf8String, "x"), one(email, ia5, "x"))
+		}), false, "not a mailbox"},
+
+		{"URI", only(uri("site.test")), alternative(uri("https://site.test:8443/x")), true, ""},
+		{"URI of a subdomain", only(uri("site.test")), alternative(uri("https://db.site.test/")), false, "https://db.site.test/"},
+		{"URI of the domain", only(uri(".site.test")), alternative(uri("https://db.site.test/")), true, ""},
+		{"URI excluded", not(uri(".site.test")), alternative(uri("https://db.site.test/")), false, "excluded"},
+		{"URI without host", not(uri("site.test")), alternative(uri("urn:x:y")), false, "no host"},
+		{"URI with an address", not(uri("site.test")), alternative(uri("https://192.0.2.1/")), false, "address for a host"},
+
+		{"kind that is not supported", only(subtree{tag: 8, value: []byte{1, 2}}), alternative(subtree{tag: 8, value: []byte{1, 2}}), false, "registeredID are not supported"},
+		{"kind that is not supported and not used", only(subtree{tag: 8, value: []byte{1, 2}}), sound, true, ""},
+		{"minimum", only(subtree{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}), sound, false, "minimum or maximum"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for _, place := range []string{"root", "subordinate"} {
+				i := below(test.host, test.ca, sound)
+				if place == "subordinate" {
+					i = below(test.host, sound, test.ca)
+				}
+				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleClient, "", now, certs.Policy{})
+				if test.allowed {
+					if err != nil {
+						t.Errorf("%s: %v", place, err)
+					}
+					continue
+				}
+				refusal := wantRefusal(t, err, certs.CodeNameConstraints)
+				if !strings.Contains(refusal.Reason, test.words) {
+					t.Errorf("%s: reason %q does not say %q", place, refusal.Reason, test.words)
+				}
+				if (place == "root") != (refusal.File != "") {
+					t.Errorf("%s: the file that decided is %q", place, refusal.File)
+				}
+			}
+		})
+	}
+}
+
+// TestConstraintsOfSubordinates: constraints bind CAs too, but not those that
+// a CA issued to itself.
+func TestConstraintsOfSubordinates(t *testing.T) {
+	limited := nameConstraints([]subtree{directory(one(dc, ia5, "test"), one(dc, ia5, "gtunnel"), one(o, utf8String, "hosts"))}, nil)
+	root := must(certstest.NewCA("Root", limited))
+	sub := must(root.NewSubordinate("Sub", sound))
+	_, err := certs.Verify(openStore(t, root).Snapshot(), must(sub.NewHost("host.test", sound)).Chain, certs.RoleAny, "", now, certs.Policy{})
+	if refusal := wantRefusal(t, err, certs.CodeNameConstraints); refusal.Depth != 1 {
+		t.Errorf("depth %d, want the subordinate's", refusal.Depth)
+	}
+	i := selfIssued(limited)
+	if _, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleAny, "", now, certs.Policy{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMalformedConstraints(t *testing.T) {
+	for _, der := range [][]byte{
+		nil,
+		{0x30, 0},
+		{0x30, 2, 0xa0, 0},
+		{0x30, 4, 0xa0, 2, 0x30, 0},
+		{0x31, 0},
+		{0x30, 7, 0xa0, 5, 0x30, 3, 0x89, 1, 'x'}, // a kind of name that there is not
+		{0x30, 7, 0xa0, 5, 0x30, 3, 0x87, 1, 1},   // no address and mask
+		{0x30, 7, 0xa0, 5, 0x30, 3, 0xa4, 1, 1},   // no name
+		{0x30, 7, 0xa0, 5, 0x30, 3, 0x0c, 1, 'x'}, // no GeneralName
+	} {
+		if err := certs.ParseConstraints(der); err == nil {
+			t.Errorf("%x is no error", der)
+		} else if fmt.Sprint(err) == "" {
+			t.Errorf("%x: no words", der)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package certs
+
+import "crypto/tls"
+
+// What the tests of package certs_test reach beyond the surface.
+
+// PEMLines gives the line of each block that a PEM file holds, and whether
+// the block is sound.
+func PEMLines(data []byte) (lines []int, sound []bool) {
+	for _, block := range readPEM(data) {
+		lines, sound = append(lines, block.line), append(sound, block.err == nil)
+	}
+	return lines, sound
+}
+
+// ParseFiles runs the parsers of certificate and key files.
+func ParseFiles(data []byte) {
+	parseCertificates(data)
+	_, _ = parseKey("file", data)
+}
+
+// ParseConstraints parses nameConstraints and applies them to themselves.
+func ParseConstraints(der []byte) error {
+	c, err := parseConstraints(der)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(c.permitted, c.excluded...) {
+		_ = name.String()
+		_ = c.allow([]generalName{name})
+	}
+	return nil
+}
+
+// AllCodes are the codes of refusals.
+var AllCodes = []Code{
+	CodeNoCertificate, CodeMalformed, CodeUnknownCA, CodeBadSignature, CodeWeakSignature, CodeExpired,
+	CodeNotYetValid, CodeNotCA, CodePathLength, CodeKeyUsage, CodeExtendedKeyUsage, CodeNameConstraints,
+	CodeCriticalExtension, CodeTooDeep, CodeTooMuchWork, CodeCAAsHost, CodeProxy, CodeWrongHost, CodeNotAllowed,
+}
+
+// Cure is the usual cure of a code.
+func Cure(code Code, depth int, file string) string { return cure(code, depth, file) }
+
+// Configs gives the configurations that an Endpoint builds.
+func (e *Endpoint) Configs() (server, client *tls.Config) {
+	return e.serverConfig(e.newJudge(RoleClient, "")), e.clientConfig(e.newJudge(RoleServer, "host.test"))
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// adminServer serves the state of the process to its administrator.
+type adminServer struct {
+	listener net.Listener
+	server   *http.Server
+	ended    chan struct{} // closed when serve ends
+	err      error         // why, once ended is closed; nil after close
+}
+
+// listenAdmin binds the admin address. A unix socket is its owner's alone.
+func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler) (*adminServer, error) {
+	var listener net.Listener
+	var err error
+	if address.Network == "unix" {
+		listener, err = listenPrivate(ctx, address.Path)
+	} else {
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(address.Host, address.Port))
+	}
+	if err != nil {
+		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}
+	}
+	return &adminServer{
+		listener: listener,
+		server: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       time.Minute,
+			MaxHeaderBytes:    16 << 10,
+		},
+		ended: make(chan struct{}),
+	}, nil
+}
+
+// serve answers requests until close.
+func (a *adminServer) serve() {
+	defer close(a.ended)
+	if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		a.err = fmt.Errorf("admin: %w", err)
+	}
+}
+
+// close ends the server, once serve runs, and removes its socket.
+func (a *adminServer) close() {
+	a.server.Close() // the listener's error would be that it is closed
+	<-a.ended
+}
+
+// listenPrivate makes a unix socket with the mode 0600 from its first moment,
+// in place of one that a process left behind. The umask is the process's, so
+// this must run before anything else makes files.
+func listenPrivate(ctx context.Context, path string) (net.Listener, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("%s exists and is no socket", path)
+	default:
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err == nil {
+			conn.Close()
+			return nil, fmt.Errorf("%s: %w", path, syscall.EADDRINUSE)
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			if err := os.Remove(path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	before := syscall.Umask(0o177)
+	defer syscall.Umask(before)
+	return new(net.ListenConfig).Listen(ctx, "unix", path)
+}
+
+// listenHint says what to do when an address could not be bound.
+func listenHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another process has this address: stop it (ss -ltnpx shows which), or choose another address"
+	case errors.Is(err, fs.ErrPermission):
+		return "choose a port above 1023, or a folder that this user may write to"
+	case errors.Is(err, fs.ErrNotExist):
+		return "make the folder of the socket first"
+	}
+	return "choose another address"
+}

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// maxConfigSize bounds the configuration file, in bytes.
+const maxConfigSize = 64 << 10
+
+// place is where a value stands: tunnel, NAME, key; or tls, key.
+type place []string
+
+// String is the place as the file writes it, with dots.
+func (p place) String() string { return toml.Key(p).String() }
+
+// key is the place of a key in the section p.
+func (p place) key(key string) place { return append(slices.Clone(p), key) }
+
+// origin knows where the values of a configuration come from, to say so in
+// errors. The zero value stands for the command line.
+type origin struct {
+	file  string          // empty: the command line
+	lines map[string]int  // by place
+	wrong map[string]bool // the places whose values are wrong
+}
+
+// keyName is what the user calls the setting name.
+func (o origin) keyName(name string) string {
+	if o.file == "" {
+		return "--" + name
+	}
+	return keyOf(name)
+}
+
+// keyOf is the key that a flag has in the file.
+func keyOf(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// describe names a place: the file with the line and the key, or the flag. A
+// key that the file lacks is described by its section.
+func (o origin) describe(p place) string {
+	if o.file == "" {
+		switch {
+		case p[0] == "admin":
+			return "--admin"
+		case len(p) < 3:
+			return ""
+		}
+		return "--" + strings.ReplaceAll(p[len(p)-1], "_", "-")
+	}
+	for ; len(p) > 0; p = p[:len(p)-1] {
+		if line := o.lines[p.String()]; line > 0 {
+			return fmt.Sprintf("%s:%d: %s", o.file, line, p)
+		}
+	}
+	return o.file
+}
+
+// errorAt makes an error about the value at p.
+func (o origin) errorAt(p place, message, hint string) *usageError {
+	e := &usageError{where: o.describe(p), message: message, hint: hint}
+	for ; len(p) > 0 && e.line == 0; p = p[:len(p)-1] {
+		e.line = o.lines[p.String()]
+	}
+	return e
+}
+
+// readConfig reads a configuration file. The error joins every problem of the
+// file, in the order of its lines.
+func readConfig(file string) (Config, error) {
+	text, err := readFile(file)
+	if err != nil {
+		return Config{}, err
+	}
+	var document map[string]any
+	meta, err := toml.Decode(text, &document)
+	if err != nil {
+		if e, ok := errors.AsType[toml.ParseError](err); ok {
+			hint := "strings stand in quotes, one key = value on a line, sections in [brackets]"
+			if strings.Contains(e.Message, "already been defined") {
+				hint = "remove one of the two"
+			}
+			return Config{}, &usageError{
+				where: fmt.Sprintf("%s:%d", file, e.Position.Line), message: "not TOML: " + strings.TrimSuffix(e.Message, "."), hint: hint,
+			}
+		}
+		return Config{}, &usageError{where: file, err: err}
+	}
+	r := fileReader{folder: filepath.Dir(file), config: newConfig()}
+	r.config.origin = origin{file: file, lines: keyLines(text), wrong: map[string]bool{}}
+	r.read(document, tunnelNames(meta.Keys()))
+	r.found = append(r.found, r.config.check()...)
+	if len(r.found) == 0 {
+		return r.config, nil
+	}
+	slices.SortStableFunc(r.found, func(a, b *usageError) int { return cmp.Compare(a.line, b.line) })
+	return Config{}, joinErrors(r.found)
+}
+
+func readFile(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", &usageError{err: err, hint: "write one, or name another with --config; gtunnel run --help shows an example"}
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	if err != nil {
+		return "", &usageError{err: err}
+	}
+	if len(text) > maxConfigSize {
+		return "", &usageError{where: file, message: fmt.Sprintf("is larger than %d KiB", maxConfigSize>>10), hint: "is it a configuration file of gtunnel?"}
+	}
+	return string(text), nil
+}
+
+// keyLines finds the line on which each key's statement begins. The TOML
+// library does not tell; but the shortest run of whole lines that it accepts
+// and that has a new key ends with that key's statement, so it is asked again
+// after every line.
+func keyLines(text string) map[string]int {
+	lines := map[string]int{}
+	begin, end := 0, 0 // the statement's first line; the length of the text up to the current line
+	for i, line := range slices.Collect(strings.Lines(text)) {
+		end += len(line)
+		trimmed := strings.TrimSpace(line)
+		if begin == 0 && (trimmed == "" || trimmed[0] == '#') {
+			continue
+		}
+		if begin == 0 {
+			begin = i + 1
+		}
+		var document map[string]any
+		meta, err := toml.Decode(text[:end], &document)
+		if err != nil {
+			continue // the statement goes on
+		}
+		for _, key := range meta.Keys() {
+			for n := range key {
+				if p := place(key[:n+1]).String(); lines[p] == 0 {
+					lines[p] = begin
+				}
+			}
+		}
+		begin = 0
+	}
+	return lines
+}
+
+// tunnelNames lists the tunnels in the order of the file.
+func tunnelNames(keys []toml.Key) []string {
+	var names []string
+	for _, key := range keys {
+		if len(key) > 1 && key[0] == "tunnel" && !slices.Contains(names, key[1]) {
+			names = append(names, key[1])
+		}
+	}
+	return names
+}
+
+// fileReader fills a Config from a document, collecting what is wrong.
+type fileReader struct {
+	folder string // of the file
+	config Config
+	found  []*usageError
+}
+
+func (r *fileReader) add(p place, message, hint string) {
+	r.config.origin.wrong[p.String()] = true
+	r.found = append(r.found, r.config.origin.errorAt(p, message, hint))
+}
+
+// sections are the tables at the top of the file.
+var sections = []string{"tls", "log", "admin", "tunnel"}
+
+func (r *fileReader) read(document map[string]any, names []string) {
+	for _, name := range slices.Sorted(maps.Keys(document)) {
+		if !slices.Contains(sections, name) {
+			r.unknown(place{name}, sections)
+		}
+	}
+	defaults := newTunnelConfig("", "")
+	r.section(place{"tls"}, document["tls"], inSection(defaults.settings(), groupCertificates, ""), &defaults)
+	log := inSection(r.config.settings(), "", "log-")
+	r.section(place{"log"}, document["log"], log, nil)
+	admin := inSection(r.config.settings(), "", "admin")
+	admin[0].name = "address"
+	r.section(place{"admin"}, document["admin"], admin, nil)
+
+	tunnels := r.table(place{"tunnel"}, document["tunnel"])
+	if len(names) == 0 && !r.config.origin.wrong["tunnel"] {
+		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
+	}
+	for _, name := range names {
+		if value, ok := tunnels[name]; ok {
+			r.config.Tunnels = append(r.config.Tunnels, r.tunnel(name, value, defaults))
+		}
+	}
+}
+
+var soundName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) TunnelConfig {
+	c := defaults
+	c.Name = name
+	section := place{"tunnel", name}
+	if !soundName.MatchString(name) {
+		r.add(section, "is no name for a tunnel", "use letters, digits, hyphens, dots and underscores, 64 at most")
+	}
+	table := r.table(section, value)
+	if table == nil {
+		r.config.origin.wrong[section.key("role").String()] = true
+		return c
+	}
+	role := setting{name: "role", target: (*string)(&c.Role), values: []string{string(tunnel.Server), string(tunnel.Client)}}
+	r.section(section, value, append([]setting{role}, c.settings()...), &c)
+	if _, ok := table["role"]; !ok {
+		r.add(section.key("role"), "role is missing", `add role = "server" (on the master) or role = "client" (on the slave)`)
+	}
+	c.complete()
+	return c
+}
+
+// inSection picks the settings of a group, or those whose names begin with
+// prefix and are called by the rest of it there.
+func inSection(settings []setting, group, prefix string) []setting {
+	var picked []setting
+	for _, s := range settings {
+		if s.group == group || group == "" && strings.HasPrefix(s.name, prefix) {
+			s.name = strings.TrimPrefix(s.name, prefix)
+			picked = append(picked, s)
+		}
+	}
+	return picked
+}
+
+// table gives the table at p, nil if the file lacks it.
+func (r *fileReader) table(p place, value any) map[string]any {
+	table, ok := value.(map[string]any)
+	if !ok && value != nil {
+		name := p.String()
+		if p[0] == "tunnel" {
+			name = "tunnel.NAME"
+		}
+		r.add(p, "is "+kindOf(value)+", not a section", "write ["+name+"] on a line of its own, its keys below")
+	}
+	return table
+}
+
+// section sets the settings that the table at p names. trust, if not nil, is
+// the tunnel whose CApath and CA file they set.
+func (r *fileReader) section(p place, value any, settings []setting, trust *TunnelConfig) {
+	table := r.table(p, value)
+	known := map[string]setting{}
+	var names []string
+	for _, s := range settings {
+		known[s.key()] = s
+		names = append(names, s.key())
+	}
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		s, ok := known[key]
+		if !ok {
+			r.unknown(p.key(key), names)
+			continue
+		}
+		if err := s.setValue(table[key]); err != nil {
+			r.add(p.key(key), err.Error(), hintOf(err))
+			continue
+		}
+		if path, ok := s.target.(*string); ok && s.file && !filepath.IsAbs(*path) {
+			*path = filepath.Join(r.folder, *path)
+		}
+	}
+	if trust == nil {
+		return
+	}
+	_, capath := table["capath"]
+	_, cafile := table["cafile"]
+	trust.trustOnly(capath, cafile)
+	for _, s := range settings { // the role is known only now
+		if _, ok := table[s.key()]; ok && s.role != "" && trust.Role != "" && s.role != trust.Role {
+			r.add(p.key(s.key()), fmt.Sprintf("is for role %q only", s.role), roleHint(trust.Role))
+		}
+	}
+}
+
+func roleHint(role tunnel.Role) string {
+	if role == tunnel.Client {
+		return "remove it: a client lets in whoever can reach its address, and checks the server's name"
+	}
+	return "remove it: a server checks its peers against allow_host and allow_dn"
+}
+
+// unknown says that the key at p is none of the known ones, and where it
+// belongs if it is one of another section.
+func (r *fileReader) unknown(p place, known []string) {
+	key, message := p[len(p)-1], "unknown key"
+	if len(p) == 1 {
+		message = "unknown section or key"
+	}
+	var tunnelKeys, tlsKeys []string
+	c := newTunnelConfig("", "")
+	for _, s := range c.settings() {
+		tunnelKeys = append(tunnelKeys, s.key())
+		if s.group == groupCertificates {
+			tlsKeys = append(tlsKeys, s.key())
+		}
+	}
+	hint := "the keys here: " + strings.Join(known, ", ")
+	near := closest(key, known)
+	switch {
+	case near != "":
+		hint = "did you mean " + near + "?"
+		r.config.origin.wrong[append(p[:len(p)-1:len(p)-1], near).String()] = true // not missing, then
+	case slices.Contains(tlsKeys, key):
+		hint = key + " belongs in [tls] or [tunnel.NAME]"
+	case slices.Contains(tunnelKeys, key) || key == "role":
+		hint = key + " belongs in [tunnel.NAME]"
+	}
+	r.add(p, message, hint)
+}

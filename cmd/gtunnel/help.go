@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The annotations of flags that the help reads.
+const (
+	groupAnnotation = "group"
+	argAnnotation   = "value" // the name of its value
+)
+
+// showHelp prints a command's help: what it does, its commands or its flags
+// by group, and examples.
+func showHelp(cmd *cobra.Command) {
+	var b strings.Builder
+	text := cmd.Long
+	if text == "" {
+		text = cmd.Short
+	}
+	fmt.Fprintf(&b, "%s\n\nUsage: %s\n", strings.TrimSpace(text), usageLine(cmd))
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-12s %s\n", c.Name(), c.Short)
+			}
+		}
+	}
+	groups := []string{groupTunnel, groupAccess, groupCertificates, groupLimits, groupLogging, ""}
+	for _, group := range groups {
+		writeGroup(&b, cmd, group)
+	}
+	if cmd.Example != "" {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
+	}
+	fmt.Fprint(cmd.OutOrStdout(), b.String())
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND [flags]      gtunnel COMMAND --help explains each"
+	}
+	line := cmd.CommandPath()
+	if cmd.HasAvailableLocalFlags() {
+		line += " [flags]      defaults in [brackets]"
+	}
+	return line
+}
+
+func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
+	var left, right []string
+	width := 0
+	flags := cmd.Flags()
+	sorted := flags.SortFlags
+	flags.SortFlags = false // the order of definition is the order of use
+	defer func() { flags.SortFlags = sorted }()
+	flags.VisitAll(func(f *pflag.Flag) {
+		if strings.Join(f.Annotations[groupAnnotation], "") != group || f.Hidden || f.Name == "help" || f.Name == "version" {
+			return
+		}
+		flag, usage := "--"+f.Name, f.Usage
+		if f.Value.Type() != "bool" {
+			flag += " " + argument(f)
+			if f.DefValue != "" {
+				usage += " [" + f.DefValue + "]"
+			}
+		}
+		left, right = append(left, flag), append(right, usage)
+		width = max(width, len(flag))
+	})
+	if len(left) == 0 {
+		return
+	}
+	if group == "" {
+		group = "Flags"
+	}
+	fmt.Fprintf(b, "\n%s:\n", group)
+	for i := range left {
+		fmt.Fprintf(b, "  %-*s  %s\n", width, left[i], right[i])
+	}
+}
+
+// argument is the name of a flag's value.
+func argument(f *pflag.Flag) string {
+	if names := f.Annotations[argAnnotation]; len(names) > 0 {
+		return names[0]
+	}
+	return strings.ToUpper(f.Value.Type())
+}

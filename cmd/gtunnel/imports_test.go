@@ -1,0 +1,93 @@
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gtunnel/gtunnel"
+
+// listedPackage is what `go list -json` says of a package, as far as it
+// matters here.
+type listedPackage struct {
+	ImportPath string
+	Doc        string
+	Deps       []string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []listedPackage {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Deps,Imports", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []listedPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// TestImports keeps the direction in which the packages may use each other,
+// also through others: cmd -> tunnel -> certs.
+func TestImports(t *testing.T) {
+	standard := func(path string) bool {
+		first, _, _ := strings.Cut(path, "/")
+		return !strings.Contains(first, ".") || strings.HasPrefix(path, "vendor/")
+	}
+	within := func(path string, roots ...string) bool {
+		return slices.ContainsFunc(roots, func(root string) bool {
+			return path == root || strings.HasPrefix(path, root+"/")
+		})
+	}
+	// What a package may reach, and (directly) import, beyond the standard library.
+	direct := map[string][]string{
+		module + "/certs":           {"golang.org/x/crypto"},
+		module + "/certs/certstest": {"golang.org/x/crypto"},
+		module + "/tunnel": {
+			module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
+			"golang.org/x/sys", "golang.org/x/time",
+		},
+		module + "/replication": {"github.com/go-sql-driver/mysql"},
+	}
+	never := []string{"github.com/spf13", "github.com/BurntSushi/toml", module + "/cmd", module + "/examples", "testing"}
+
+	seen := 0
+	for _, p := range listPackages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+		allowed, watched := direct[p.ImportPath]
+		if !watched {
+			if !within(p.ImportPath, module+"/cmd", module+"/examples") {
+				t.Errorf("%s: no rule says what it may import; add one here and to .golangci.yml", p.ImportPath)
+			}
+			continue
+		}
+		seen++
+		for _, path := range p.Imports {
+			if !standard(path) && !within(path, allowed...) {
+				t.Errorf("%s imports %s", p.ImportPath, path)
+			}
+		}
+		for _, path := range p.Deps {
+			if within(path, never...) {
+				t.Errorf("%s depends on %s", p.ImportPath, path)
+			}
+		}
+	}
+	if seen < 3 {
+		t.Fatalf("go list showed %d of the packages with rules: was one renamed?", seen)
+	}
+}

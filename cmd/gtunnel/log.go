@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// newLogger logs to w in the configuration's format, from its level up. What
+// goes straight to systemd's journal as text carries the level as the journal
+// reads it (sd-daemon(3)) and no time, because the journal has its own.
+func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logger {
+	format := zapcore.EncoderConfig{
+		TimeKey:        "time",
+		LevelKey:       "level",
+		MessageKey:     "message",
+		EncodeTime:     zapcore.ISO8601TimeEncoder,
+		EncodeLevel:    zapcore.CapitalLevelEncoder,
+		EncodeDuration: zapcore.StringDurationEncoder,
+	}
+	var encoder zapcore.Encoder
+	switch {
+	case config.LogFormat == "json":
+		format.EncodeLevel = zapcore.LowercaseLevelEncoder
+		encoder = zapcore.NewJSONEncoder(format)
+	case isJournal(w, getenv("JOURNAL_STREAM")):
+		format.TimeKey = ""
+		format.EncodeLevel = journalLevel
+		fallthrough
+	default:
+		format.ConsoleSeparator = " "
+		encoder = zapcore.NewConsoleEncoder(format)
+	}
+	sink := zapcore.Lock(zapcore.AddSync(w))
+	return zap.New(zapcore.NewCore(encoder, sink, config.LogLevel), zap.ErrorOutput(sink))
+}
+
+// journalLevel writes the level as a priority of syslog(3) and as a word.
+func journalLevel(level zapcore.Level, out zapcore.PrimitiveArrayEncoder) {
+	priority := 6
+	switch {
+	case level >= zapcore.ErrorLevel:
+		priority = 3
+	case level == zapcore.WarnLevel:
+		priority = 4
+	case level == zapcore.DebugLevel:
+		priority = 7
+	}
+	out.AppendString(fmt.Sprintf("<%d>%s", priority, level.CapitalString()))
+}
+
+// isJournal tells whether w is the stream that systemd says leads to its
+// journal: JOURNAL_STREAM is its device and inode.
+func isJournal(w io.Writer, stream string) bool {
+	file, ok := w.(*os.File)
+	if !ok || stream == "" {
+		return false
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stream == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+}

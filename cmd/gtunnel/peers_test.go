@@ -1,0 +1,417 @@
+package main_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/certs/certstest"
+)
+
+// wantCode waits for a log line, counted from the line number from, that
+// gives code as the reason for which a connection came to nothing; the line
+// must hold each of words and a cure.
+func (p *program) wantCode(from int, code string, words ...string) {
+	p.t.Helper()
+	line := p.waitLine("the code "+code, from, func(l logLine) bool { return l.field("code") == code })
+	for _, word := range words {
+		if !strings.Contains(line.text, word) {
+			p.t.Errorf("%s: the log line for %s lacks %q: %s", p.name, code, word, line.text)
+		}
+	}
+	if line.field("cure") == "" || line.field("reason") == "" {
+		p.t.Errorf("%s: the log line for %s gives no reason or no cure: %s", p.name, code, line.text)
+	}
+}
+
+// strangerTLS speaks TLS to a server as a peer that is not gtunnel and waits
+// for the end. certificate may be nil.
+func strangerTLS(t *testing.T, address string, certificate *tls.Certificate) {
+	t.Helper()
+	config := &tls.Config{InsecureSkipVerify: true}
+	if certificate != nil {
+		// Whatever CAs the server names.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
+	}
+	conn := tls.Client(dial(t, address), config)
+	conn.Write([]byte("let me in")) // in TLS 1.3 the refusal comes later
+	if n, err := conn.Read(make([]byte, 1)); err == nil || n > 0 {
+		t.Errorf("the server sent %d bytes to a stranger", n)
+	}
+}
+
+// TestServerRefusesPeers: each kind of stranger gets its own line in the
+// server's log, none reaches the target, and afterwards the right peer does.
+func TestServerRefusesPeers(t *testing.T) {
+	s := newSite(t)
+	b := startBackend(t)
+	server, address := s.startServer(b.address(), "--handshake-timeout", "2s")
+
+	day := 24 * time.Hour
+	otherCA := newCA(t, "Other CA")
+	peers := []struct {
+		name  string
+		code  string
+		words []string
+		act   func(t *testing.T)
+	}{
+		{"no certificate", "no-certificate", nil, func(t *testing.T) { strangerTLS(t, address, nil) }},
+		{"another CA", "unknown-ca", []string{"/CN=client.test", "/CN=Other CA"}, func(t *testing.T) {
+			c := s.host(otherCA, "client.test", certstest.Options{}).tls(t)
+			strangerTLS(t, address, &c)
+		}},
+		{"expired", "expired", []string{"/CN=client.test"}, func(t *testing.T) {
+			c := s.host(s.ca, "client.test", certstest.Options{NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}).tls(t)
+			strangerTLS(t, address, &c)
+		}},
+		{"not yet valid", "not-yet-valid", []string{"/CN=client.test"}, func(t *testing.T) {
+			c := s.host(s.ca, "client.test", certstest.Options{NotBefore: time.Now().Add(day)}).tls(t)
+			strangerTLS(t, address, &c)
+		}},
+		{"not on the list", "not-allowed", []string{"/CN=guest.test", "--allow-host guest.test"}, func(t *testing.T) {
+			c := s.host(s.ca, "guest.test", certstest.Options{}).tls(t)
+			strangerTLS(t, address, &c)
+		}},
+		{"HTTP", "not-tls", []string{"HTTP"}, func(t *testing.T) {
+			conn := dial(t, address)
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: server.test\r\n\r\n")
+			io.Copy(io.Discard, conn)
+		}},
+		{"MySQL client that waits for the greeting", "silent", []string{"MySQL"}, func(t *testing.T) {
+			wantEnd(t, dial(t, address))
+		}},
+		{"gone at once", "disconnected", nil, func(t *testing.T) { dial(t, address).Close() }},
+		{"half a handshake", "timeout", nil, func(t *testing.T) {
+			conn := dial(t, address)
+			conn.Write([]byte{22, 3, 1, 2, 0, 1})
+			io.Copy(io.Discard, conn)
+		}},
+		{"TLS 1.1", "tls-protocol", nil, func(t *testing.T) {
+			conn := tls.Client(dial(t, address), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+			if err := conn.Handshake(); err == nil {
+				t.Error("the server speaks TLS 1.1")
+			}
+		}},
+	}
+	for _, peer := range peers {
+		t.Run(peer.name, func(t *testing.T) {
+			from := len(server.logged())
+			peer.act(t)
+			server.wantCode(from, peer.code, peer.words...)
+		})
+	}
+	if n := b.accepted.Load(); n != 0 {
+		t.Errorf("%d connections reached the target", n)
+	}
+	_, clientAddress := s.startClient(address)
+	echo(t, dial(t, clientAddress), "after all of them")
+}
+
+// TestClientRefusesServers: a client that cannot trust the server says why,
+// gives the server nothing, and ends the local connection.
+func TestClientRefusesServers(t *testing.T) {
+	s := newSite(t)
+	otherCA := newCA(t, "Other CA")
+	day := 24 * time.Hour
+	loopback := []string{"127.0.0.1"}
+	for _, far := range []struct {
+		name     string
+		identity identity
+		more     []string
+		code     string
+		words    []string
+	}{
+		{"another CA", s.host(otherCA, "server.test", certstest.Options{IPs: loopback}), nil, "unknown-ca", []string{"/CN=Other CA"}},
+		{"expired", s.host(s.ca, "server.test", certstest.Options{IPs: loopback, NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}), nil, "expired", []string{"/CN=server.test"}},
+		{"wrong name", s.host(s.ca, "server.test", certstest.Options{}), nil, "wrong-host", []string{"127.0.0.1", "--server-name server.test"}},
+		{"wrong --server-name", s.server, []string{"--server-name", "master.test"}, "wrong-host", []string{"master.test", "--server-name server.test"}},
+	} {
+		t.Run(far.name, func(t *testing.T) {
+			certificate := far.identity.tls(t)
+			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			received := make(chan int64, 1)
+			go func() {
+				conn, err := listener.Accept()
+				if err != nil {
+					received <- -1
+					return
+				}
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(patience))
+				n, _ := io.Copy(io.Discard, conn)
+				received <- n
+			}()
+			client, address := s.in(t).startClient(listener.Addr().String(), far.more...)
+			conn := dial(t, address)
+			io.WriteString(conn, "secret")
+			wantEnd(t, conn)
+			client.wantCode(0, far.code, far.words...)
+			if n := <-received; n != 0 {
+				t.Errorf("the server got %d bytes", n)
+			}
+			select {
+			case <-client.done:
+				t.Error("the client ended")
+			default:
+			}
+		})
+	}
+}
+
+// TestServerRefusesClient: what a refused client says in its own log, in the
+// words of the server's alert.
+func TestServerRefusesClient(t *testing.T) {
+	s := newSite(t)
+	b := startBackend(t)
+	server, serverAddress := s.startServer(b.address())
+	guest := s.host(s.ca, "guest.test", certstest.Options{})
+	client, address := s.startClient(serverAddress, guest.flags()...)
+	conn := dial(t, address)
+	io.WriteString(conn, "let me in")
+	wantEnd(t, conn)
+	server.wantCode(0, "not-allowed", "guest.test")
+	client.wantCode(0, "peer-refused-us")
+	if n := b.accepted.Load(); n != 0 {
+		t.Errorf("%d connections reached the target", n)
+	}
+}
+
+// TestTLSToPlainPort: a program that speaks TLS to the plain end is told so
+// by the log, and nothing of it reaches the target.
+func TestTLSToPlainPort(t *testing.T) {
+	s := newSite(t)
+	b := startBackend(t)
+	_, serverAddress := s.startServer(b.address())
+	client, address := s.startClient(serverAddress)
+	conn := tls.Client(dial(t, address), &tls.Config{InsecureSkipVerify: true})
+	if err := conn.Handshake(); err == nil {
+		t.Error("a handshake with the plain end succeeded")
+	}
+	client.wantCode(0, "tls-on-plain-port", "--ssl-mode=DISABLED")
+	echo(t, dial(t, address), "plain data")
+}
+
+// TestTargets: a target that cannot serve gets its own line in the log of
+// the side that wanted it, and the connection ends.
+func TestTargets(t *testing.T) {
+	s := newSite(t)
+	for _, target := range []struct {
+		name    string
+		address string
+		more    []string
+		words   []string
+	}{
+		{"refuses", closedPort(t), nil, []string{"connection refused", "is mysqld running"}},
+		{"hangs", hangingPort(t), []string{"--dial-timeout", "500ms"}, []string{"no answer within 500ms"}},
+		{"is no socket", "unix:/nonexistent/mysqld.sock", nil, []string{"no such socket"}},
+	} {
+		t.Run(target.name, func(t *testing.T) {
+			s := s.in(t)
+			server, serverAddress := s.startServer(target.address, target.more...)
+			_, address := s.startClient(serverAddress)
+			conn := dial(t, address)
+			io.WriteString(conn, "anybody?")
+			wantEnd(t, conn)
+			server.wantCode(0, "no-target", append(target.words, target.address)...)
+		})
+		t.Run(target.name+", seen by the client", func(t *testing.T) {
+			s := s.in(t)
+			client, address := s.startClient(target.address, append(target.more, "--server-name", "server.test")...)
+			conn := dial(t, address)
+			wantEnd(t, conn)
+			client.wantCode(0, "no-target", target.address, target.words[0])
+		})
+	}
+
+	t.Run("resets", func(t *testing.T) {
+		s := s.in(t)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				conn.(*net.TCPConn).SetLinger(0)
+				conn.Close()
+			}
+		}()
+		server, serverAddress := s.startServer(listener.Addr().String())
+		_, address := s.startClient(serverAddress)
+		// The reset comes while the tunnel still prepares the connection, or
+		// after. The process takes the next connection in either case.
+		for n := range 2 {
+			from := len(server.logged())
+			wantEnd(t, dial(t, address))
+			server.waitLine("the reset of the target", from, func(l logLine) bool {
+				reason := l.field("reason")
+				return l.field("conn") == strconv.Itoa(n+1) && strings.Contains(reason, "reset") &&
+					(l.field("message") == "closed" && strings.Contains(reason, "target") || l.field("code") == "no-target")
+			})
+		}
+	})
+
+	t.Run("does not resolve", func(t *testing.T) {
+		s := s.in(t)
+		server, serverAddress := s.startServerIn(onlyHostsFile(t), "master.test:3306", "--unsafe-plaintext")
+		_, address := s.startClient(serverAddress)
+		wantEnd(t, dial(t, address))
+		server.wantCode(0, "no-target", "no such host", "getent hosts master.test")
+	})
+
+	t.Run("the second of two", func(t *testing.T) {
+		s := s.in(t)
+		b := startBackend(t)
+		server, serverAddress := s.startServer(closedPort(t), "--connect", b.address())
+		_, address := s.startClient(serverAddress)
+		echo(t, dial(t, address), "here")
+		if line := server.waitMessage("targets skipped"); !strings.Contains(line.text, "connection refused") {
+			t.Errorf("the log does not say why the first target was skipped: %s", line.text)
+		}
+	})
+}
+
+// onlyHostsFile wraps a program so that it resolves names by /etc/hosts alone
+// and no question leaves this host.
+func onlyHostsFile(t *testing.T) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nsswitch.conf")
+	if err := os.WriteFile(file, []byte("hosts: files\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	wrapper := []string{"unshare", "--map-root-user", "--mount", "sh", "-ec", `mount --bind "$0" /etc/nsswitch.conf; exec "$@"`, file}
+	if out, err := exec.Command(wrapper[0], append(wrapper[1:], "true")...).CombinedOutput(); err != nil {
+		message := fmt.Sprintf("no mount namespace with an nsswitch.conf of its own: %v: %s", err, out)
+		if os.Getenv("CI") != "" {
+			t.Fatal(message)
+		}
+		t.Skip(message)
+	}
+	return wrapper
+}
+
+// closedPort is an address of 127.0.0.1 at which nobody listens: the port
+// stays bound, so that no other test gets it.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	return boundPort(t, -1)
+}
+
+// hangingPort is an address whose listener has a full queue: the kernel drops
+// further attempts.
+func hangingPort(t *testing.T) string {
+	t.Helper()
+	address := boundPort(t, 0)
+	for {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+}
+
+// boundPort binds a port of 127.0.0.1 and listens there with the backlog, or
+// not at all if that is negative.
+func boundPort(t *testing.T, backlog int) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if backlog >= 0 {
+		if err := syscall.Listen(fd, backlog); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: bound.(*syscall.SockaddrInet4).Port}).String()
+}
+
+// TestPlainClientIsNoServer: a gtunnel client that is pointed at a plain port
+// says that TLS is not spoken there, and sends nothing in the clear.
+func TestPlainClientIsNoServer(t *testing.T) {
+	s := newSite(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	received := make(chan string, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			received <- err.Error()
+			return
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		io.WriteString(conn, "\x4a\x00\x00\x00\x0a11.4.2-MariaDB\x00") // MySQL's greeting
+		data, _ := io.ReadAll(conn)
+		received <- string(data)
+	}()
+	client, address := s.startClient(listener.Addr().String())
+	conn := dial(t, address)
+	io.WriteString(conn, "secret")
+	wantEnd(t, conn)
+	client.wantCode(0, "not-tls", "MySQL")
+	if got := <-received; strings.Contains(got, "secret") {
+		t.Errorf("the far side got %q in the clear", got)
+	}
+}
+
+// TestConsoleLog: the lines that a person reads have a time, a level, the
+// message and the fields; ordinary errors have no stack trace.
+func TestConsoleLog(t *testing.T) {
+	s := newSite(t)
+	expiring := s.host(s.ca, "server.test", certstest.Options{NotAfter: time.Now().Add(72 * time.Hour)})
+	// A file that is no CA is a warning, not a failure.
+	if err := os.WriteFile(s.capath+"/12345678.0", []byte("no certificate"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "server", nil, append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, expiring.flags()...)...)
+	line := p.waitLine("listening", 0, func(l logLine) bool { return strings.Contains(l.text, " INFO listening {") })
+	if stamp, _, _ := strings.Cut(line.text, " "); len(stamp) < len("2006-01-02T15:04:05.000Z") || stamp[10] != 'T' {
+		t.Errorf("no time of ISO 8601 in %q", line.text)
+	}
+	warnings := map[string]bool{"certificate expires in less than 14 days: renew it now": false, "12345678.0": false}
+	for _, l := range p.logged() {
+		for words := range warnings {
+			if strings.Contains(l.text, " WARN ") && strings.Contains(l.text, words) {
+				warnings[words] = true
+			}
+		}
+		if strings.Contains(l.text, "goroutine") || strings.Contains(l.text, ".go:") {
+			t.Errorf("a stack trace in the log: %s", l.text)
+		}
+	}
+	for words, found := range warnings {
+		if !found {
+			t.Errorf("no warning with %q", words)
+		}
+	}
+}

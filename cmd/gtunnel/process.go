@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// expirySoon is how long before its certificate's end a host is warned.
+const expirySoon = 14 * 24 * time.Hour
+
+// process is what a configuration becomes. Tunnels share what is loaded from
+// the same files.
+type process struct {
+	config      Config
+	tunnels     []*tunnel.Tunnel  // in the order of the configuration
+	endpoints   []*certs.Endpoint // of these tunnels
+	stores      map[certs.StoreConfig]opened[*certs.Store]
+	credentials map[credentialFiles]opened[*certs.Credential]
+}
+
+// opened is a thing loaded from files, or why it could not be.
+type opened[T any] struct {
+	value T
+	err   error
+}
+
+type credentialFiles struct{ cert, key string }
+
+// newProcess loads all that the configuration names and builds its tunnels.
+// The error joins everything that is wrong.
+func newProcess(config Config, logger *zap.Logger) (*process, error) {
+	p := &process{
+		config:      config,
+		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
+		credentials: map[credentialFiles]opened[*certs.Credential]{},
+	}
+	var found []*usageError
+	for _, c := range config.Tunnels {
+		t, endpoint, problems := p.newTunnel(c, logger)
+		found = append(found, problems...)
+		p.tunnels = append(p.tunnels, t)
+		p.endpoints = append(p.endpoints, endpoint)
+	}
+	return p, joinErrors(found)
+}
+
+func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel, *certs.Endpoint, []*usageError) {
+	var found []*usageError
+	section := place{"tunnel", c.Name}
+	add := func(where place, err error) {
+		for _, err := range split(err) {
+			e := p.config.origin.errorAt(where, "", "")
+			e.err = err
+			found = append(found, e)
+		}
+	}
+	endpoint := &certs.Endpoint{
+		Policy:     certs.Policy{EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth},
+		MinVersion: uint16(c.MinTLS),
+	}
+	trust := certs.StoreConfig{CApath: c.CApath, CAfile: c.CAfile}
+	store, again := p.stores[trust]
+	if !again {
+		store.value, store.err = certs.OpenStore(trust)
+		p.stores[trust] = store
+		if store.err != nil {
+			add(section, store.err)
+		}
+	}
+	endpoint.Store = store.value
+	files := credentialFiles{c.Cert, c.Key}
+	credential, again := p.credentials[files]
+	if !again {
+		credential.value, credential.err = certs.LoadCredential(c.Cert, c.Key)
+		p.credentials[files] = credential
+		if credential.err != nil {
+			add(section, credential.err)
+		}
+	}
+	endpoint.Credential = credential.value
+	if c.Role == tunnel.Server {
+		if _, err := certs.NewAccess(c.AllowHost, nil, false); err != nil {
+			add(section.key("allow_host"), err)
+		}
+		if _, err := certs.NewAccess(nil, c.AllowDN, false); err != nil {
+			add(section.key("allow_dn"), err)
+		}
+	}
+	if store.err != nil || credential.err != nil || len(found) > 0 {
+		return nil, endpoint, found // a tunnel could only say the same again
+	}
+	var err error
+	if c.Role == tunnel.Server {
+		if endpoint.Policy.Access, err = certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll); err != nil {
+			add(section, err)
+			return nil, endpoint, found
+		}
+	}
+	t, err := tunnel.New(tunnel.Config{
+		Name:            c.Name,
+		Role:            c.Role,
+		Accept:          c.Accept,
+		Connect:         c.Connect,
+		ServerName:      c.ServerName,
+		UnsafePlaintext: c.UnsafePlaintext,
+		Endpoint:        endpoint,
+		Timeouts:        c.Timeouts,
+		Limits:          c.Limits,
+		Logger:          logger,
+	})
+	if e, ok := errors.AsType[*tunnel.ConfigError](err); ok {
+		found = append(found, p.config.origin.errorAt(section.key(keyOf(e.Setting)), e.Reason, e.Cure))
+	} else if err != nil {
+		add(section, err)
+	}
+	return t, endpoint, found
+}
+
+// logStart tells what the process is, proves itself with and trusts. Each
+// tunnel says itself what it serves.
+func (p *process) logStart(logger *zap.Logger, now time.Time) {
+	build := thisBuild()
+	logger.Info("gtunnel starting", zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
+	for files, credential := range p.credentials {
+		logCredential(logger, files, credential.value, now)
+	}
+	for trust, store := range p.stores {
+		snapshot := store.value.Snapshot()
+		for _, problem := range snapshot.Problems() {
+			logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
+		}
+		fields := []zap.Field{zap.Int("cas", len(snapshot.CAs()))}
+		if trust.CApath != "" {
+			fields = append(fields, zap.String("capath", trust.CApath))
+		}
+		if trust.CAfile != "" {
+			fields = append(fields, zap.String("cafile", trust.CAfile))
+		}
+		logger.Info("trust", fields...)
+	}
+}
+
+func logCredential(logger *zap.Logger, files credentialFiles, credential *certs.Credential, now time.Time) {
+	identity, end := credential.Identity(), credential.Certificate().NotAfter
+	left := end.Sub(now)
+	fields := []zap.Field{
+		zap.String("dn", identity.DN),
+		zap.Strings("hosts", identity.Hosts),
+		zap.Time("expires", end),
+		zap.Int("days_left", int(math.Floor(left.Hours()/24))),
+		zap.String("cert", files.cert),
+	}
+	if left < expirySoon {
+		logger.Warn(fmt.Sprintf("certificate expires in less than %d days: renew it now", int(expirySoon.Hours()/24)), fields...)
+		return
+	}
+	logger.Info("certificate", fields...)
+}

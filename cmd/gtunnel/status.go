@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// adminFolder is where the systemd units put the admin sockets.
+const adminFolder = "/run/gtunnel"
+
+// maxStatus bounds the answer of a process, in bytes.
+const maxStatus = 64 << 20
+
+func (m *Main) statusCommand() *cobra.Command {
+	var admin tunnel.Address
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "What the running process says of its tunnels and connections",
+		Long: `Asks the running process for its tunnels and their open connections. A process
+answers if it was started with --admin, or with [admin] in its file.`,
+		Example: `  gtunnel status
+  gtunnel status --admin 127.0.0.1:9307 --json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			addresses := []tunnel.Address{admin}
+			if admin == (tunnel.Address{}) {
+				var err error
+				if addresses, err = adminSockets(); err != nil {
+					return err
+				}
+			}
+			var tunnels []tunnel.Status
+			for _, a := range addresses {
+				status, err := askStatus(cmd.Context(), a)
+				if err != nil {
+					return err
+				}
+				tunnels = append(tunnels, status.Tunnels...)
+			}
+			if asJSON {
+				encoder := json.NewEncoder(m.Stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(tunnel.AdminStatus{Tunnels: tunnels})
+			}
+			return writeStatus(m.Stdout, tunnels, time.Now())
+		},
+	}
+	addFlags(cmd, "", []setting{
+		{name: "admin", arg: "ADDRESS", target: &admin, preset: adminFolder + "/*.sock", usage: "what its --admin is"},
+		{name: "json", target: &asJSON, usage: "print JSON"},
+	})
+	return cmd
+}
+
+// adminSockets lists the sockets in the usual folder.
+func adminSockets() ([]tunnel.Address, error) {
+	paths, err := filepath.Glob(filepath.Join(adminFolder, "*.sock"))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, &hintedError{
+			fmt.Errorf("no gtunnel process has an admin socket in %s", adminFolder),
+			"start one with --admin unix:" + adminFolder + "/admin.sock, or name its address: gtunnel status --admin ADDRESS",
+		}
+	}
+	var addresses []tunnel.Address
+	for _, path := range paths {
+		addresses = append(addresses, tunnel.Address{Network: "unix", Path: path})
+	}
+	return addresses, nil
+}
+
+// askStatus asks the process at an admin address.
+func askStatus(ctx context.Context, admin tunnel.Address) (tunnel.AdminStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if admin.Network == "unix" {
+			return new(net.Dialer).DialContext(ctx, "unix", admin.Path)
+		}
+		return new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(admin.Host, "127.0.0.1"), admin.Port))
+	}}
+	defer transport.CloseIdleConnections()
+	var status tunnel.AdminStatus
+	// The host only fills the request: the dialer knows where to go.
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/status", http.NoBody)
+	if err != nil {
+		return status, err
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return status, &hintedError{fmt.Errorf("no answer from %s: %w", admin, errors.Unwrap(err)), statusHint(err)}
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return status, &hintedError{fmt.Errorf("%s answered %s", admin, response.Status), "is it the admin address of a gtunnel process?"}
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxStatus)).Decode(&status); err != nil {
+		return status, &hintedError{fmt.Errorf("%s did not answer with a status: %w", admin, err), "is it the admin address of a gtunnel process?"}
+	}
+	return status, nil
+}
+
+func statusHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "the socket is its owner's alone: run gtunnel status as root, or as the user of the process"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return "no process serves there: start one with this --admin, or see systemctl status 'gtunnel*'"
+	}
+	return "is it the admin address of a gtunnel process?"
+}
+
+// writeStatus prints the tunnels, why connections came to nothing, and the
+// open connections.
+func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TUNNEL\tROLE\tACCEPT\tCONNECT\tOPEN\tACCEPTED\tREFUSED\tFROM PEER\tTO PEER")
+	open, failures := 0, false
+	for _, t := range tunnels {
+		var refused uint64
+		for _, n := range t.Refused {
+			refused += n
+		}
+		open += len(t.Sessions)
+		failures = failures || len(t.Refused)+len(t.DialFailures) > 0
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
+			len(t.Sessions), t.Accepted, refused, bytes(t.BytesFromPeer), bytes(t.BytesToPeer))
+	}
+	if failures {
+		fmt.Fprintln(w, "\nTUNNEL\tCAME TO NOTHING\tTIMES")
+		for _, t := range tunnels {
+			for _, code := range slices.Sorted(maps.Keys(t.Refused)) {
+				fmt.Fprintf(w, "%s\t%s\t%d\n", t.Name, code, t.Refused[code])
+			}
+			for _, target := range slices.Sorted(maps.Keys(t.DialFailures)) {
+				fmt.Fprintf(w, "%s\ttarget %s unreachable\t%d\n", t.Name, target, t.DialFailures[target])
+			}
+		}
+	}
+	if open > 0 {
+		fmt.Fprintln(w, "\nCONNECTION\tTUNNEL\tFROM\tTARGET\tOPEN FOR\tSILENT FOR\tFROM PEER\tTO PEER\tPEER")
+		for _, t := range tunnels {
+			for _, s := range t.Sessions {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
+					age(now, s.Opened), age(now, s.LastActivity), bytes(s.BytesFromPeer), bytes(s.BytesToPeer), s.PeerDN)
+			}
+		}
+	}
+	return w.Flush()
+}
+
+// age is how long ago a moment was, in whole seconds.
+func age(now, then time.Time) string {
+	return shortDuration(max(0, now.Sub(then)).Round(time.Second))
+}
+
+// bytes writes a number of bytes with a decimal unit.
+func bytes(n uint64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value := float64(n)
+	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
+		if value /= 1000; value < 999.95 {
+			return fmt.Sprintf("%.1f %s", value, unit)
+		}
+	}
+	return fmt.Sprintf("%.1f PB", value/1000)
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+)
+
+// tell runs the steps one after the other. Each leaves notes about what it
+// did, in the past tense of a person who was there.
+func (d *demo) tell(ctx context.Context) error {
+	d.picture()
+	for _, step := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"Make a grid CA and a certificate for each host", d.makeCertificates},
+		{"Start a MariaDB server on each host", d.startServers},
+		{"Start gtunnel on each host", d.startTunnels},
+		{"Replicate from the master to the slave", d.startReplication},
+		{fmt.Sprintf("Write %s rows on the master, read them on the slave", count(batch)), d.writeRows},
+		{"Ask the tunnel what it carried", d.countBytes},
+		{fmt.Sprintf("Stop the slave's gtunnel, write %s more: nothing arrives", count(batch)), d.stopTunnel},
+		{"Start it again: the slave catches up", d.catchUp},
+		{"Compare the two servers", d.compare},
+	} {
+		d.report.begin(step.title)
+		if err := step.do(ctx); err != nil {
+			if ctx.Err() != nil {
+				// Whatever broke, broke because of the interruption.
+				return ctx.Err()
+			}
+			return fmt.Errorf("step %d failed: %w", d.report.steps, err)
+		}
+		d.report.end()
+	}
+	d.report.text("",
+		"The slave has what the master has, and every byte of it went through the",
+		"tunnel: TLS, each end proven by its grid host certificate.")
+	return nil
+}
+
+// picture prints who connects to whom.
+func (d *demo) picture() {
+	port := func(address string) string {
+		_, port, _ := net.SplitHostPort(address)
+		return ":" + port
+	}
+	d.report.text(
+		"MariaDB replication through gtunnel, on this machine",
+		"",
+		fmt.Sprintf("    %-41s%s", d.master.name, d.slave.name),
+		"    mariadbd <--- gtunnel server <=== TLS === gtunnel client <--- mariadbd",
+		fmt.Sprintf("    :%-13d%-28s%-20s:%d", d.master.server.port, port(d.master.accept), port(d.slave.accept), d.slave.server.port),
+		"")
+}
+
+// end tells how the story ends without --keep.
+func (d *demo) end() {
+	d.report.text("",
+		"Now everything is stopped and removed. `make demo KEEP=1` leaves it running and",
+		"prints the commands to look around: rows, counters, replication status, logs.")
+}
+
+// explain says how to look around while everything runs.
+func (d *demo) explain() {
+	d.report.text("",
+		"Everything still runs. To look around, in another terminal:",
+		"",
+		"    D="+d.dir,
+		"    PATH="+filepath.Dir(d.binary)+":$PATH",
+		"",
+		"    mariadb -S $D/master/mysql/mysqld.sock quickstart   # write here",
+		"    mariadb -S $D/slave/mysql/mysqld.sock quickstart    # read here",
+		"    mariadb -S $D/slave/mysql/mysqld.sock -e 'SHOW SLAVE STATUS\\G'",
+		"    gtunnel status --admin unix:$D/master/gtunnel.sock",
+		"    gtunnel status --admin unix:$D/slave/gtunnel.sock",
+		"    tail $D/*/gtunnel.log $D/*/mysqld.log",
+		"    cat $D/commands                                     # what was started, and how",
+		"",
+		"Ctrl-C stops everything and removes the directory.")
+}

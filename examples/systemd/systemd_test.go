@@ -1,0 +1,114 @@
+package systemd_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var units = []string{"gtunnel-server.service", "gtunnel-client.service"}
+
+// exposure is ten times what `systemd-analyze security` may say at most, of
+// 100. What is left is the network itself.
+const exposure = "12"
+
+// requireSystemd skips the test where systemd-analyze is missing, except in
+// continuous integration.
+func requireSystemd(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("systemd-analyze is missing: install the package systemd")
+	}
+	t.Skip("systemd-analyze is missing: install the package systemd")
+}
+
+// TestVerify: systemd reads the units without a word, in a root where the
+// program is installed.
+func TestVerify(t *testing.T) {
+	requireSystemd(t)
+	root := newRoot(t)
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(root, "etc/systemd/system", unit), string(text), 0o644)
+	}
+	if out := verify(t, root, units...); out != "" {
+		t.Errorf("systemd-analyze verify: %s", out)
+	}
+	// The check sees what is wrong.
+	write(t, filepath.Join(root, "etc/systemd/system/wrong.service"), "[Service]\nExecStart=/usr/bin/missing\nProtectSytem=strict\n", 0o644)
+	if out := verify(t, root, "wrong.service"); !strings.Contains(out, "ProtectSytem") || !strings.Contains(out, "/usr/bin/missing") {
+		t.Errorf("systemd-analyze verify does not see a wrong unit: %q", out)
+	}
+}
+
+// TestSecurity: the units give the service little.
+func TestSecurity(t *testing.T) {
+	requireSystemd(t)
+	for _, unit := range units {
+		file, err := filepath.Abs(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold="+exposure, file).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s is more exposed than %s of 100: %v\n%s", unit, exposure, err, out)
+		}
+		if !strings.Contains(string(out), "Overall exposure level for "+unit) {
+			t.Errorf("systemd-analyze security %s: %s", unit, out)
+		}
+	}
+}
+
+// verify gives what systemd-analyze has to say.
+func verify(t *testing.T, root string, units ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", append([]string{"verify", "--man=no", "--root=" + root}, units...)...).CombinedOutput()
+	if err != nil && len(out) == 0 {
+		t.Fatalf("systemd-analyze verify: %v", err)
+	}
+	return string(out)
+}
+
+// newRoot is a folder with the system's own units and a program at
+// /usr/bin/gtunnel.
+func newRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	write(t, filepath.Join(root, "usr/bin/gtunnel"), "#!/bin/sh\n", 0o755)
+	// The names of units that ours ask for; none is started.
+	for _, folder := range []string{"/usr/lib/systemd/system", "/lib/systemd/system"} {
+		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() || filepath.Ext(path) != ".target" {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err == nil {
+				write(t, filepath.Join(root, "usr/lib/systemd/system", entry.Name()), string(text), 0o644)
+			}
+			return err
+		})
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func write(t *testing.T, file, text string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,157 @@
+package tunnel
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+
+	"go.uber.org/zap"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// verified is a connection to a server that has proved itself.
+type verified struct {
+	wire   *wire
+	conn   *tls.Conn
+	result *certs.Result
+}
+
+// serveClient is the life of a connection of a client: the server is dialled
+// and verified, and whatever fails resets the local side at once, so that
+// what waits there notices.
+//
+// A target whose handshake fails is passed over like one that cannot be
+// reached: every target must prove itself, so the next one is no less safe. A
+// server that refuses this client is not passed over in TLS 1.3, because it
+// says so only when the connection is in use already.
+func (t *Tunnel) serveClient(ctx context.Context, in inbound) {
+	s := t.openOutbound(ctx, in)
+	if s == nil {
+		return
+	}
+	defer t.sessions.remove(s)
+	s.relay()
+	s.logClosed()
+}
+
+// openOutbound makes a session of an accepted local connection. If it cannot,
+// the local connection is reset, and the reason counted and logged; it gives
+// nil then.
+func (t *Tunnel) openOutbound(ctx context.Context, in inbound) *session {
+	defer t.handshakes.end(in.source)
+	if err := tune(in.conn, t.userTimeout); err != nil {
+		reset(in.conn) // it has gone already
+		return nil
+	}
+	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
+	v, target, failed, ok := firstTarget(ctx, t.config.Connect, open)
+	if !ok {
+		reset(in.conn)
+		if ctx.Err() == nil {
+			t.noTarget(in, failed)
+		}
+		return nil
+	}
+	t.skippedTargets(in, failed)
+
+	s := t.newSession(in.id, v.wire, v.conn, v.result)
+	s.inspect = t.plainInspector(in)
+	s.onFirstByte = func() { s.info("connected", zap.Stringer("target", target)) }
+	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
+	if err := s.attach("local side", in.conn, target.String()); err != nil {
+		reset(v.wire)
+		return nil
+	}
+	if !t.sessions.add(s) {
+		s.abort("too many connections")
+		t.refuseSession(ctx, in)
+		return nil
+	}
+	return s
+}
+
+// dialVerified opens a TLS connection to one target, which proves its name.
+// The error is a *targetError.
+func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (verified, error) {
+	raw, err := t.dial(ctx, target)
+	if err != nil {
+		return verified{}, err
+	}
+	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	defer cancel()
+	w := &wire{Conn: raw}
+	conn, result, err := t.config.Endpoint.Client(deadline, w, t.serverName(target))
+	if err == nil {
+		err = w.carry()
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			t.peerRefused(in.id, target.String(), err)
+		}
+		closeGently(raw)
+		return verified{}, handshakeFailed(target, err)
+	}
+	t.peerVerified(in.id, target.String(), result)
+	return verified{wire: w, conn: conn, result: result}, nil
+}
+
+// serverName is the name that a target must prove.
+func (t *Tunnel) serverName(target Address) string {
+	switch {
+	case t.config.ServerName != "":
+		return t.config.ServerName
+	case target.Host == "":
+		return "127.0.0.1"
+	default:
+		return target.Host
+	}
+}
+
+// handshakeFailed puts a failed handshake beside the failed dials.
+func handshakeFailed(target Address, err error) *targetError {
+	result := &targetError{target: target, code: certs.CodeDisconnected, reason: err.Error(), err: err}
+	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
+		result.code, result.reason, result.cure = refusal.Code, refusal.Reason, refusal.Cure
+	} else if handshake, ok := errors.AsType[*certs.HandshakeError](err); ok {
+		result.code, result.reason, result.cure = handshake.Code, handshake.Reason, handshake.Cure
+	}
+	return result
+}
+
+// plainInspector stops a program that speaks TLS to the plain port before any
+// of it is carried.
+func (t *Tunnel) plainInspector(in inbound) func([]byte) error {
+	var hello helloDetector
+	return func(data []byte) error {
+		if !hello.detect(data) {
+			return nil
+		}
+		t.refuse(in, CodeTLSOnPlainPort, errTLSOnPlainPort.Error(),
+			"let the program connect to this port without TLS (mysql --ssl-mode=DISABLED, mariadb --skip-ssl): the tunnel encrypts")
+		return errTLSOnPlainPort
+	}
+}
+
+var errTLSOnPlainPort = errors.New("the local side speaks TLS, but this is the plain end of the tunnel")
+
+// explainFirstRead says why a server gave nothing at all: in TLS 1.3 that is
+// how it refuses a client.
+func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
+	if from.socket != net.Conn(s.wire) || s.fromPeer.Load() > 0 {
+		return
+	}
+	explained, ok := errors.AsType[*certs.HandshakeError](certs.Explain(err))
+	if !ok || explained.Code != certs.CodePeerRefusedUs {
+		explained = &certs.HandshakeError{
+			Code:   certs.CodeDisconnected,
+			Reason: "the server closed the connection before it sent anything",
+			Cure:   "look at its log: it refused this host, or its target cannot be reached",
+			Err:    err,
+		}
+	}
+	if s.explain(explained.Reason) {
+		t.peerRefused(s.id, s.status().Target, explained)
+	}
+}

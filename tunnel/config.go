@@ -1,0 +1,214 @@
+package tunnel
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// Role is which end of the TLS connection a tunnel is.
+type Role string
+
+// The roles of a tunnel.
+const (
+	Server Role = "server" // accepts TLS, connects to plain targets
+	Client Role = "client" // accepts plain connections, connects to a server by TLS
+)
+
+// Config describes one tunnel. Zero durations and limits mean the defaults
+// of DefaultTimeouts and DefaultLimits.
+type Config struct {
+	Name            string // for logs and metrics; empty: the role
+	Role            Role
+	Accept          Address   // where to listen
+	Connect         []Address // targets, tried in order at every connection
+	ServerName      string    // client: the name that the server must prove; empty: the host of the target
+	UnsafePlaintext bool      // allow the plain end beyond loopback
+	Endpoint        *certs.Endpoint
+	Timeouts        Timeouts
+	Limits          Limits
+	Logger          *zap.Logger // nil: nothing is logged
+}
+
+// Timeouts bound the waits of a connection's life.
+type Timeouts struct {
+	Handshake time.Duration // TLS handshake and verification; default 10 s
+	Dial      time.Duration // one attempt at one target, name resolution included; default 10 s
+	HalfClose time.Duration // silence after one side has ended before the other is ended too; default 5 min
+	Idle      time.Duration // silence both ways before a connection is closed; default 0, never
+	Drain     time.Duration // how long open connections may go on after a stop; default 30 s
+}
+
+// Limits bound what peers can take.
+type Limits struct {
+	Connections         int // verified connections at once; default 10000
+	Handshakes          int // connections that are not verified yet; default 1000
+	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 250
+}
+
+// DefaultTimeouts are the timeouts that zero durations stand for.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		Handshake: 10 * time.Second,
+		Dial:      10 * time.Second,
+		HalfClose: 5 * time.Minute,
+		Idle:      0,
+		Drain:     30 * time.Second,
+	}
+}
+
+// DefaultLimits are the limits that zero limits stand for.
+func DefaultLimits() Limits {
+	return Limits{Connections: 10000, Handshakes: 1000, HandshakesPerSource: 250}
+}
+
+// ConfigError is a setting with which a tunnel cannot work on this host.
+type ConfigError struct {
+	Setting string // its name, the same on the command line and in the file: accept, connect, allow-host
+	Reason  string // what is wrong, one clause
+	Cure    string // what to do about it, one clause
+	Err     error  // the cause; may be nil
+}
+
+// Error names the setting and what is wrong with it.
+func (e *ConfigError) Error() string { return e.Setting + ": " + e.Reason }
+
+// Unwrap gives the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Hint is the cure, for the hint line of the command line.
+func (e *ConfigError) Hint() string { return e.Cure }
+
+// withDefaults fills in what the zero values stand for.
+func (c Config) withDefaults() Config {
+	timeouts, limits := DefaultTimeouts(), DefaultLimits()
+	c.Name = cmp.Or(c.Name, string(c.Role))
+	c.Timeouts.Handshake = cmp.Or(c.Timeouts.Handshake, timeouts.Handshake)
+	c.Timeouts.Dial = cmp.Or(c.Timeouts.Dial, timeouts.Dial)
+	c.Timeouts.HalfClose = cmp.Or(c.Timeouts.HalfClose, timeouts.HalfClose)
+	c.Timeouts.Idle = cmp.Or(c.Timeouts.Idle, timeouts.Idle)
+	c.Timeouts.Drain = cmp.Or(c.Timeouts.Drain, timeouts.Drain)
+	c.Limits.Connections = cmp.Or(c.Limits.Connections, limits.Connections)
+	c.Limits.Handshakes = cmp.Or(c.Limits.Handshakes, limits.Handshakes)
+	c.Limits.HandshakesPerSource = cmp.Or(c.Limits.HandshakesPerSource, limits.HandshakesPerSource)
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return c
+}
+
+// check finds the first setting with which the tunnel cannot or must not
+// work.
+func (c Config) check() error {
+	for _, check := range []func(Config) *ConfigError{
+		Config.checkRole, Config.checkAddresses, Config.checkPlainEnd, Config.checkNumbers, Config.checkEndpoint,
+	} {
+		if err := check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkRole() *ConfigError {
+	if c.Role != Server && c.Role != Client {
+		return &ConfigError{Setting: "role", Reason: fmt.Sprintf("%q is no role", string(c.Role)), Cure: "write server or client"}
+	}
+	return nil
+}
+
+func (c Config) checkAddresses() *ConfigError {
+	if c.Accept == (Address{}) {
+		return &ConfigError{Setting: "accept", Reason: "no address to listen at", Cure: addressForms}
+	}
+	if len(c.Connect) == 0 {
+		return &ConfigError{Setting: "connect", Reason: "no target to connect to", Cure: addressForms}
+	}
+	for i, target := range c.Connect {
+		if slices.Contains(c.Connect[:i], target) {
+			return &ConfigError{Setting: "connect", Reason: fmt.Sprintf("%s is listed twice", target), Cure: "list each target once, in the order to try them"}
+		}
+		if target.Network == "tcp" && (target.Port == "0" || target.Port == "") {
+			return &ConfigError{Setting: "connect", Reason: fmt.Sprintf("%s: nothing can be reached at port 0", target), Cure: "write the port that the target listens on"}
+		}
+		if c.Role == Client && c.ServerName == "" && target.Network == "unix" {
+			return &ConfigError{Setting: "server-name", Reason: fmt.Sprintf("the target %s has no host name that the server could prove", target), Cure: "set server-name to the name in the server's certificate"}
+		}
+	}
+	if c.Role == Server && c.ServerName != "" {
+		return &ConfigError{Setting: "server-name", Reason: "only a client checks the name of a server", Cure: "remove server-name; to say which clients may connect, set allow-host or allow-dn"}
+	}
+	return nil
+}
+
+// checkPlainEnd keeps what TLS protects from leaving the host in clear text
+// on its last step.
+func (c Config) checkPlainEnd() *ConfigError {
+	if c.UnsafePlaintext {
+		return nil
+	}
+	if c.Role == Client && !c.Accept.IsLoopback() {
+		reason := "other hosts could send clear text to " + c.Accept.String()
+		if c.Accept.Host == "" {
+			reason = c.Accept.String() + " listens on every address of this host, and other hosts could send clear text to it"
+		}
+		return &ConfigError{
+			Setting: "accept", Reason: reason,
+			Cure: fmt.Sprintf("write 127.0.0.1:%s, or set unsafe-plaintext if the network between is yours alone", c.Accept.Port),
+		}
+	}
+	if c.Role == Client {
+		return nil
+	}
+	for _, target := range c.Connect {
+		if !target.IsLoopback() && target.Host != "" {
+			return &ConfigError{
+				Setting: "connect",
+				Reason:  fmt.Sprintf("%s is not on loopback, so what leaves the tunnel would cross the network in clear text", target),
+				Cure:    "run the server on the host of the target and connect to 127.0.0.1, or set unsafe-plaintext if the network between is yours alone",
+			}
+		}
+	}
+	return nil
+}
+
+func (c Config) checkNumbers() *ConfigError {
+	for _, n := range []struct {
+		setting string
+		value   int64
+	}{
+		{"handshake-timeout", int64(c.Timeouts.Handshake)},
+		{"dial-timeout", int64(c.Timeouts.Dial)},
+		{"half-close-timeout", int64(c.Timeouts.HalfClose)},
+		{"idle-timeout", int64(c.Timeouts.Idle)},
+		{"drain-timeout", int64(c.Timeouts.Drain)},
+		{"max-connections", int64(c.Limits.Connections)},
+		{"max-handshakes", int64(c.Limits.Handshakes)},
+		{"max-handshakes-per-source", int64(c.Limits.HandshakesPerSource)},
+	} {
+		if n.value < 0 {
+			return &ConfigError{Setting: n.setting, Reason: "it is negative", Cure: "remove it to have the default"}
+		}
+	}
+	return nil
+}
+
+func (c Config) checkEndpoint() *ConfigError {
+	switch {
+	case c.Endpoint == nil || c.Endpoint.Store == nil:
+		return &ConfigError{Setting: "capath", Reason: "no CAs to judge the peer by", Cure: "set capath or cafile"}
+	case c.Endpoint.Credential == nil:
+		return &ConfigError{Setting: "cert", Reason: "no certificate to prove this host with", Cure: "set cert and key"}
+	case c.Role == Server && c.Endpoint.Policy.Access == nil:
+		return &ConfigError{
+			Setting: "allow-host", Reason: "no rule says which clients may connect",
+			Cure: "set allow-host or allow-dn, or allow-all for every host that a trusted CA vouches for",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// targetError says why a target could not be used.
+type targetError struct {
+	target Address
+	code   certs.Code // of the peer's refusal; empty if the target was not reached
+	reason string
+	cure   string
+	err    error
+}
+
+func (e *targetError) Error() string {
+	text := fmt.Sprintf("%s: %s", e.target, e.reason)
+	if e.cure != "" {
+		text += " (" + e.cure + ")"
+	}
+	return text
+}
+
+func (e *targetError) Unwrap() error { return e.err }
+
+// dial opens a plain connection to one target: every address of its name is
+// tried, as it resolves now, within Timeouts.Dial. The error is a
+// *targetError.
+func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
+	network, address := target.forDial()
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err == nil {
+		if err = tune(conn, t.userTimeout); err != nil {
+			reset(conn)
+		}
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			t.countDialFailure(target)
+		}
+		reason, cure := t.explainDial(target, err)
+		return nil, &targetError{target: target, reason: reason, cure: cure, err: err}
+	}
+	return conn, nil
+}
+
+// explainDial puts the failure of a dial into plain words.
+func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
+	program := "mysqld"
+	if t.config.Role == Client {
+		program = "gtunnel server"
+	}
+	dnsError, isDNS := errors.AsType[*net.DNSError](err)
+	netError, isNet := errors.AsType[net.Error](err)
+	switch {
+	case isDNS && dnsError.IsNotFound:
+		return "no such host", fmt.Sprintf("check the name: getent hosts %s", target.Host)
+	case isDNS:
+		return "the name does not resolve: " + dnsError.Err, fmt.Sprintf("check the resolver: getent hosts %s", target.Host)
+	case errors.Is(err, syscall.ECONNREFUSED) && target.Network == "unix":
+		return "connection refused", fmt.Sprintf("nobody listens at the socket: is %s running?", program)
+	case errors.Is(err, syscall.ECONNREFUSED) && t.config.Role == Server:
+		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that includes this one and without skip-networking?"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused", "nobody listens there, or a firewall rejects it: is gtunnel server running on that host, with this port?"
+	case errors.Is(err, os.ErrNotExist):
+		return "no such socket", fmt.Sprintf("is %s running, with this socket?", program)
+	case errors.Is(err, os.ErrPermission):
+		return "permission denied", "the user of gtunnel may not open it: look at the permissions of the socket and its directories, and at the firewall"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "connection reset", fmt.Sprintf("something closes connections there before %s answers", program)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no route to the host", "check the network and the firewall on the way"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "too many open files", "raise the limit of open files (LimitNOFILE in the systemd unit)"
+	case isNet && netError.Timeout():
+		return fmt.Sprintf("no answer within %s", t.config.Timeouts.Dial), "the host is down or a firewall drops the packets"
+	default:
+		return err.Error(), ""
+	}
+}
+
+// firstTarget tries the targets in order, one attempt each, and gives the
+// first that works together with what was wrong with those before it. If none
+// works the errors of all are in failed and ok is false.
+func firstTarget[T any](ctx context.Context, targets []Address, open func(context.Context, Address) (T, error)) (result T, target Address, failed []string, ok bool) {
+	for _, target := range targets {
+		result, err := open(ctx, target)
+		if err == nil {
+			return result, target, failed, true
+		}
+		failed = append(failed, err.Error())
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return result, Address{}, failed, false
+}

@@ -1,0 +1,223 @@
+package tunnel_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// TestHalfClose ends the directions in every order and at every point.
+func TestHalfClose(t *testing.T) {
+	write := func(text string) func(testing.TB, *net.TCPConn) {
+		return func(t testing.TB, conn *net.TCPConn) {
+			if _, err := io.WriteString(conn, text); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	read := func(text string) func(testing.TB, *net.TCPConn) {
+		return func(t testing.TB, conn *net.TCPConn) {
+			got := make([]byte, len(text))
+			if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+				t.Errorf("read %q, %v, want %q", got, err, text)
+			}
+		}
+	}
+	end := func(t testing.TB, conn *net.TCPConn) {
+		if err := conn.CloseWrite(); err != nil {
+			t.Error(err)
+		}
+	}
+	readEnd := func(t testing.TB, conn *net.TCPConn) {
+		if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
+			t.Errorf("read %q, %v, want the end", got, err)
+		}
+	}
+	type script []func(testing.TB, *net.TCPConn)
+	for name, test := range map[string]struct{ client, backend script }{
+		"both at once":                 {script{end, readEnd}, script{end, readEnd}},
+		"client first":                 {script{end, readEnd}, script{readEnd, end}},
+		"backend first":                {script{readEnd, end}, script{end, readEnd}},
+		"client before the greeting":   {script{end, read("hello"), readEnd}, script{readEnd, write("hello"), end}},
+		"backend before the question":  {script{readEnd, write("hello"), end}, script{end, read("hello"), readEnd}},
+		"client after its question":    {script{write("a?"), end, read("b!"), readEnd}, script{read("a?"), readEnd, write("b!"), end}},
+		"backend after its greeting":   {script{read("b!"), readEnd, write("a?"), end}, script{write("b!"), end, read("a?"), readEnd}},
+		"client in a conversation":     {script{read("1"), write("2"), read("3"), end, read("4"), readEnd}, script{write("1"), read("2"), write("3"), readEnd, write("4"), end}},
+		"backend in a conversation":    {script{write("1"), read("2"), readEnd, write("3"), end}, script{read("1"), write("2"), end, read("3"), readEnd}},
+		"both with words on their way": {script{write("1"), end, read("2"), readEnd}, script{write("2"), end, read("1"), readEnd}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play := func(conn *net.TCPConn, steps script) {
+				for _, step := range steps {
+					step(t, conn)
+				}
+			}
+			done := make(chan struct{})
+			server, client := startPair(t, backend(t, func(conn *net.TCPConn) {
+				play(conn, test.backend)
+				close(done)
+			}))
+			play(dial(t, client.Addr()), test.client)
+			receive(t, "the end of the backend", done)
+			for _, r := range []*running{server, client} {
+				r.entry(t, "closed", "reason", "both sides ended")
+			}
+		})
+	}
+}
+
+func TestResetIsPassedOn(t *testing.T) {
+	t.Run("from the client", func(t *testing.T) {
+		target, conns := held(t)
+		server, client := startPair(t, target)
+		conn := dial(t, client.Addr())
+		far := receive(t, "a connection at the backend", conns)
+		exchangeAcross(t, conn, far)
+		abort(t, conn)
+		expectReset(t, far)
+		client.entry(t, "closed", "reason", "local side reset the connection")
+		server.entry(t, "closed", "reason", "peer reset the connection")
+	})
+	t.Run("from the backend", func(t *testing.T) {
+		target, conns := held(t)
+		server, client := startPair(t, target)
+		conn := dial(t, client.Addr())
+		far := receive(t, "a connection at the backend", conns)
+		exchangeAcross(t, conn, far)
+		abort(t, far)
+		expectReset(t, conn)
+		client.entry(t, "closed", "reason", "peer reset the connection")
+		server.entry(t, "closed", "reason", "target reset the connection")
+	})
+	t.Run("from the backend after the client has ended", func(t *testing.T) {
+		target, conns := held(t)
+		_, client := startPair(t, target)
+		conn := dial(t, client.Addr())
+		far := receive(t, "a connection at the backend", conns)
+		exchangeAcross(t, conn, far)
+		if err := conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		expectEnd(t, far)
+		abort(t, far)
+		expectReset(t, conn)
+	})
+}
+
+// exchangeAcross says something from one side to the other and back.
+func exchangeAcross(t testing.TB, near, far net.Conn) {
+	t.Helper()
+	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
+		if _, err := io.WriteString(pair[0], "hello"); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, pair[1], "hello")
+	}
+}
+
+// abort closes a connection by a reset.
+func abort(t testing.TB, conn *net.TCPConn) {
+	t.Helper()
+	if err := errors.Join(conn.SetLinger(0), conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLastWords is a MySQL server that refuses a host: it writes its error
+// and closes without reading. The error must arrive, and then a reset.
+func TestLastWords(t *testing.T) {
+	const words = "Host '127.0.0.1' is blocked because of many connection errors"
+	_, client := startPair(t, backend(t, func(conn *net.TCPConn) {
+		var first [1]byte
+		if _, err := io.ReadFull(conn, first[:]); err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, words)
+	}))
+	conn := dial(t, client.Addr())
+	go func() {
+		for {
+			if _, err := conn.Write(make([]byte, 1000)); err != nil {
+				return
+			}
+		}
+	}()
+	if got := expectReset(t, conn); got != words {
+		t.Errorf("got %q, want %q", got, words)
+	}
+}
+
+// cutter is a TCP proxy that can end connections without the end of TLS.
+type cutter struct {
+	net.Listener
+	target string
+
+	mu    sync.Mutex
+	conns []*net.TCPConn
+	wg    sync.WaitGroup
+}
+
+func newCutter(t testing.TB, target string) *cutter {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{Listener: listener, target: target}
+	c.wg.Go(c.serve)
+	t.Cleanup(func() {
+		listener.Close()
+		c.cut()
+		c.wg.Wait()
+	})
+	return c
+}
+
+func (c *cutter) serve() {
+	for {
+		near, err := c.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", c.target)
+		if err != nil {
+			near.Close()
+			continue
+		}
+		c.mu.Lock()
+		c.conns = append(c.conns, near.(*net.TCPConn), far.(*net.TCPConn))
+		c.mu.Unlock()
+		c.wg.Go(func() { _, _ = io.Copy(near, far) })
+		c.wg.Go(func() { _, _ = io.Copy(far, near) })
+	}
+}
+
+// cut ends the sending side of every connection in order for TCP.
+func (c *cutter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		_ = conn.CloseWrite()
+	}
+}
+
+// TestTruncation ends the TCP connection between the ends in order, but
+// without close_notify: an attacker can do that. It must not look like an end.
+func TestTruncation(t *testing.T) {
+	p := newPKI(t)
+	target, conns := held(t)
+	server := start(t, p.serverConfig(t, target))
+	proxy := newCutter(t, server.Addr().String())
+	client := start(t, p.clientConfig(t, proxy.Addr().String()))
+	conn := dial(t, client.Addr())
+	far := receive(t, "a connection at the backend", conns)
+	exchangeAcross(t, conn, far)
+	proxy.cut()
+	expectReset(t, conn)
+	expectReset(t, far)
+	for _, r := range []*running{server, client} {
+		r.entry(t, "closed", "reason", "without the end of TLS")
+	}
+}

@@ -1,0 +1,126 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Listen binds the accept address. It must be called once, before Serve. The
+// error is a *ConfigError. A unix socket is made with the permissions that
+// the umask leaves, and removed at the end; one that lies there already is
+// replaced if nobody answers on it.
+func (t *Tunnel) Listen(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.listener != nil {
+		return errors.New("tunnel: Listen was called before")
+	}
+	accept := t.config.Accept
+	if accept.Network == "unix" {
+		if err := removeStale(ctx, accept.Path); err != nil {
+			return err
+		}
+	}
+	listenConfig := net.ListenConfig{KeepAlive: -1} // tune sets keepalive
+	listenConfig.SetMultipathTCP(false)             // TCP_USER_TIMEOUT and splice want plain TCP
+	network, address := accept.forListen()
+	listener, err := listenConfig.Listen(ctx, network, address)
+	if err != nil {
+		return listenError(accept, err)
+	}
+	select {
+	case <-t.closed:
+		_ = listener.Close() // never used
+		return net.ErrClosed
+	default:
+	}
+	t.listener = listener
+	t.config.Logger.Info("listening",
+		zap.String("role", string(t.config.Role)),
+		zap.Stringer("accept", listener.Addr()),
+		zap.Stringers("connect", t.config.Connect))
+	return nil
+}
+
+// Addr is the address that Listen bound, nil before.
+func (t *Tunnel) Addr() net.Addr {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.listener == nil {
+		return nil
+	}
+	return t.listener.Addr()
+}
+
+// removeStale removes a unix socket that a dead process left behind.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return listenError(Address{Network: "unix", Path: path}, err)
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return &ConfigError{
+			Setting: "accept", Reason: fmt.Sprintf("%s exists and is no socket", path),
+			Cure: "choose another path, or remove the file if nothing needs it",
+		}
+	}
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		_ = conn.Close() // only asked whether somebody is there
+		err = syscall.EADDRINUSE
+	case errors.Is(err, syscall.ECONNREFUSED):
+		err = os.Remove(path)
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	}
+	if err != nil {
+		return listenError(Address{Network: "unix", Path: path}, err)
+	}
+	return nil
+}
+
+// listenError puts the failure of a listen into plain words.
+func listenError(accept Address, err error) error {
+	result := &ConfigError{Setting: "accept", Err: err}
+	dnsError, isDNS := errors.AsType[*net.DNSError](err)
+	var reason string
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && accept.Network == "unix":
+		reason = "another process answers on the socket"
+		result.Cure = fmt.Sprintf("see who holds it: ss -lxp 'src %s'", accept.Path)
+	case errors.Is(err, syscall.EADDRINUSE):
+		reason = "the port is in use"
+		result.Cure = fmt.Sprintf("see who holds it: ss -ltnp 'sport = :%s'", accept.Port)
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && accept.Network == "tcp":
+		reason = "this host has no such address"
+		result.Cure = "see its addresses: ip -brief address"
+	case errors.Is(err, os.ErrPermission) && accept.Network == "tcp":
+		reason = "permission denied"
+		result.Cure = "ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose a higher one"
+	case errors.Is(err, os.ErrPermission):
+		reason = "permission denied"
+		result.Cure = "let the user of gtunnel write to the directory of the socket"
+	case errors.Is(err, os.ErrNotExist) && accept.Network == "unix":
+		reason = "its directory does not exist"
+		result.Cure = "make the directory (RuntimeDirectory= in the systemd unit)"
+	case isDNS:
+		reason = "the name does not resolve: " + dnsError.Err
+		result.Cure = "write an IP address of this host, or only the port for every address"
+	default:
+		reason = err.Error()
+	}
+	result.Reason = fmt.Sprintf("cannot listen at %s: %s", accept, reason)
+	return result
+}

@@ -1,0 +1,66 @@
+package tunnel
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// What a Collector tells, by tunnel.
+var (
+	acceptedDesc = prometheus.NewDesc("gtunnel_connections_accepted_total",
+		"Connections accepted, refused ones included.", []string{"tunnel", "role"}, nil)
+	refusedDesc = prometheus.NewDesc("gtunnel_connections_refused_total",
+		"Connections, and attempts at targets, that came to nothing, by the code of the reason.", []string{"tunnel", "code"}, nil)
+	sessionsDesc = prometheus.NewDesc("gtunnel_sessions",
+		"Open connections whose peer is verified.", []string{"tunnel"}, nil)
+	handshakesDesc = prometheus.NewDesc("gtunnel_handshakes_pending",
+		"Connections that are not verified yet.", []string{"tunnel"}, nil)
+	dialFailuresDesc = prometheus.NewDesc("gtunnel_dial_failures_total",
+		"Attempts to reach a target that failed.", []string{"tunnel", "target"}, nil)
+	bytesDesc = prometheus.NewDesc("gtunnel_bytes_total",
+		"Plain bytes carried, by direction: from_peer came out of TLS, to_peer went into it.", []string{"tunnel", "direction"}, nil)
+	acceptingDesc = prometheus.NewDesc("gtunnel_accepting",
+		"1 while the tunnel accepts connections, 0 before and while it drains.", []string{"tunnel"}, nil)
+)
+
+// collector reads the counters of tunnels when it is scraped.
+type collector struct{ tunnels []*Tunnel }
+
+// NewCollector tells Prometheus what the tunnels have done and are doing.
+// Their names must differ.
+func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels} }
+
+// Describe sends what the collector tells.
+func (c collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		acceptedDesc, refusedDesc, sessionsDesc, handshakesDesc, dialFailuresDesc, bytesDesc, acceptingDesc,
+	} {
+		descs <- desc
+	}
+}
+
+// Collect sends the present values.
+func (c collector) Collect(metrics chan<- prometheus.Metric) {
+	for _, t := range c.tunnels {
+		status := t.Status()
+		counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), append([]string{status.Name}, labels...)...)
+		}
+		gauge := func(desc *prometheus.Desc, value int) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), status.Name)
+		}
+		counter(acceptedDesc, status.Accepted, string(status.Role))
+		for code, n := range status.Refused {
+			counter(refusedDesc, n, code)
+		}
+		for _, target := range status.Connect {
+			counter(dialFailuresDesc, status.DialFailures[target], target)
+		}
+		counter(bytesDesc, status.BytesFromPeer, "from_peer")
+		counter(bytesDesc, status.BytesToPeer, "to_peer")
+		gauge(sessionsDesc, len(status.Sessions))
+		gauge(handshakesDesc, status.HandshakesPending)
+		accepting := 0
+		if status.Accepting {
+			accepting = 1
+		}
+		gauge(acceptingDesc, accepting)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package tunnel_test
+
+// raceDetector says that the race detector slows everything down.
+const raceDetector = true

@@ -1,0 +1,97 @@
+package tunnel
+
+import (
+	"context"
+	"strings"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// serveServer is the life of a connection of a server: handshake and
+// verification, and only then the target.
+func (t *Tunnel) serveServer(ctx context.Context, in inbound) {
+	s := t.verifyInbound(ctx, in)
+	if s == nil {
+		return
+	}
+	defer t.sessions.remove(s)
+
+	conn, target, failed, ok := firstTarget(ctx, t.config.Connect, t.dial)
+	if !ok {
+		s.abort("no target could be reached")
+		if ctx.Err() == nil {
+			t.noTarget(in, failed)
+		}
+		return
+	}
+	t.skippedTargets(in, failed)
+	if err := s.attach("target", conn, target.String()); err != nil {
+		s.abort(err.Error())
+		return
+	}
+	s.info("connected", zap.Stringer("target", target))
+	s.relay()
+	s.logClosed()
+}
+
+// verifyInbound makes a session of an accepted connection whose peer proves
+// itself in time. All others are closed, counted and logged, and give nil.
+func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
+	defer t.handshakes.end(in.source)
+	if err := tune(in.conn, t.userTimeout); err != nil {
+		reset(in.conn)
+		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
+		return nil
+	}
+	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	defer cancel()
+	peer := in.conn.RemoteAddr().String()
+	w := &wire{Conn: in.conn}
+	conn, result, err := t.config.Endpoint.Server(deadline, w)
+	if err != nil {
+		if ctx.Err() != nil { // the tunnel stops: not the peer's fault
+			reset(in.conn)
+			return nil
+		}
+		t.peerRefused(in.id, peer, err)
+		closeGently(in.conn)
+		return nil
+	}
+	t.peerVerified(in.id, peer, result)
+	s := t.newSession(in.id, w, conn, result)
+	if err := w.carry(); err != nil {
+		reset(in.conn)
+		t.peerRefused(in.id, peer, err)
+		return nil
+	}
+	if !t.sessions.add(s) {
+		reset(in.conn)
+		t.refuseSession(ctx, in)
+		return nil
+	}
+	return s
+}
+
+// refuseSession notes a verified connection for which there is no place.
+func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
+	if ctx.Err() != nil || t.isClosed() {
+		return
+	}
+	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows", "raise max-connections, or look for what keeps them open: gtunnel status")
+}
+
+// noTarget notes that a connection ends because no target could be reached.
+func (t *Tunnel) noTarget(in inbound, failed []string) {
+	t.refuse(in, CodeNoTarget, "no target could be reached: "+strings.Join(failed, "; "),
+		"look at each target's error", zap.Strings("targets", failed))
+}
+
+// skippedTargets notes the targets that failed before one that did not.
+func (t *Tunnel) skippedTargets(in inbound, failed []string) {
+	if len(failed) == 0 {
+		return
+	}
+	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget,
+		connField(in.id), zap.Strings("targets", failed))
+}

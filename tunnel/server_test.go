@@ -1,0 +1,249 @@
+package tunnel_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// counted is a backend that counts its connections.
+func counted(t testing.TB) (string, *atomic.Int64) {
+	t.Helper()
+	var n atomic.Int64
+	return backend(t, func(conn *net.TCPConn) {
+		n.Add(1)
+		echo(conn)
+	}), &n
+}
+
+// TestRefusedPeers sends all that a server must not let through. The backend
+// must never be touched.
+func TestRefusedPeers(t *testing.T) {
+	p, foreign := newPKI(t), newNamedPKI(t, "Foreign CA")
+	target, touched := counted(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(p.ca.Certificate)
+
+	speakTLS := func(certificates ...tls.Certificate) func(testing.TB, net.Conn) {
+		return func(_ testing.TB, conn net.Conn) {
+			client := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: serverHost, Certificates: certificates})
+			if err := client.Handshake(); err != nil {
+				return
+			}
+			_, _ = io.ReadAll(client)
+		}
+	}
+	certificate := func(p *pki, host string, o certstest.Options) tls.Certificate {
+		h, err := p.ca.NewHost(host, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result := tls.Certificate{PrivateKey: h.Key}
+		for _, c := range h.Chain {
+			result.Certificate = append(result.Certificate, c.Raw)
+		}
+		return result
+	}
+	write := func(text string) func(testing.TB, net.Conn) {
+		return func(t testing.TB, conn net.Conn) {
+			if _, err := io.WriteString(conn, text); err != nil {
+				t.Error(err)
+			}
+			_, _ = io.ReadAll(conn)
+		}
+	}
+
+	for name, test := range map[string]struct {
+		code certs.Code
+		act  func(testing.TB, net.Conn)
+	}{
+		"no certificate":  {certs.CodeNoCertificate, speakTLS()},
+		"not on the list": {certs.CodeNotAllowed, speakTLS(certificate(p, "other.domain.two", certstest.Options{}))},
+		"another CA":      {certs.CodeUnknownCA, speakTLS(certificate(foreign, clientHost, certstest.Options{CommonName: clientHost}))},
+		"expired":         {certs.CodeExpired, speakTLS(certificate(p, clientHost, certstest.Options{NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-24 * time.Hour)}))},
+		"HTTP":            {certs.CodeNotTLS, write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")},
+		"MySQL":           {certs.CodeNotTLS, write("\x20\x00\x00\x01\x85\xa6\xff\x01\x00\x00\x00\x01\x2d")},
+		"goes away":       {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) { conn.Close() }},
+		"resets":          {certs.CodeDisconnected, func(t testing.TB, conn net.Conn) { abort(t, conn.(*net.TCPConn)) }},
+		"half a handshake": {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) {
+			_, _ = io.WriteString(conn, "\x16\x03\x01\x00\xa0\x01")
+			conn.Close()
+		}},
+		"nonsense after it": {certs.CodeProtocol, write("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t, p.serverConfig(t, target))
+			test.act(t, dial(t, server.Addr()))
+			entry := server.entry(t, "peer refused", "code", string(test.code))
+			for _, field := range []string{"conn", "peer", "reason", "cure"} {
+				if text, _ := entry[field].(string); text == "" {
+					t.Errorf("the line has no %s: %v", field, entry)
+				}
+			}
+			if n := server.Status().Refused[string(test.code)]; n != 1 {
+				t.Errorf("the status counts %v", server.Status().Refused)
+			}
+			eventually(t, "no handshake is left", func() bool { return server.Status().HandshakesPending == 0 })
+		})
+	}
+	t.Run("silent", func(t *testing.T) {
+		config := p.serverConfig(t, target)
+		config.Timeouts.Handshake = 50 * time.Millisecond
+		server := start(t, config)
+		conn := dial(t, server.Addr())
+		_, _ = io.ReadAll(conn)
+		server.entry(t, "peer refused", "code", string(certs.CodeSilent))
+	})
+	t.Run("begins and stops", func(t *testing.T) {
+		config := p.serverConfig(t, target)
+		config.Timeouts.Handshake = 50 * time.Millisecond
+		server := start(t, config)
+		conn := dial(t, server.Addr())
+		if _, err := io.WriteString(conn, "\x16\x03\x01"); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.ReadAll(conn)
+		server.entry(t, "peer refused", "code", string(certs.CodeTimeout))
+	})
+	if n := touched.Load(); n != 0 {
+		t.Errorf("the backend was touched %d times", n)
+	}
+}
+
+// TestRefusalReachesThePeer wants the alert to arrive although the peer is
+// writing: a reset would overtake it.
+func TestRefusalReachesThePeer(t *testing.T) {
+	p := newPKI(t)
+	target, touched := counted(t)
+	server := start(t, p.serverConfig(t, target))
+	roots := x509.NewCertPool()
+	roots.AddCert(p.ca.Certificate)
+	conn := tls.Client(dial(t, server.Addr()), &tls.Config{RootCAs: roots, ServerName: serverHost, MinVersion: tls.VersionTLS13})
+	if _, err := io.WriteString(conn, strings.Repeat("x", 10000)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := conn.Read(make([]byte, 1))
+	if err == nil || !strings.Contains(err.Error(), "remote error: tls") {
+		t.Errorf("the peer reads %v, want an alert", err)
+	}
+	if n := touched.Load(); n != 0 {
+		t.Errorf("the backend was touched %d times", n)
+	}
+}
+
+// hanging is an address of loopback that answers no connection: its queue is
+// full.
+func hanging(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	for range 10 {
+		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("the queue of the listener does not fill")
+	return ""
+}
+
+func TestTargetsThatFail(t *testing.T) {
+	dir := t.TempDir()
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: dir + "/dead.sock", Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	for name, test := range map[string]struct{ target, reason, cure string }{
+		"refuses":          {unused(t), "connection refused", "is mysqld running"},
+		"hangs":            {hanging(t), "no answer within 300ms", "firewall"},
+		"no such host":     {"no-such-host.invalid:3306", "", "getent hosts no-such-host.invalid"},
+		"no such socket":   {"unix:" + dir + "/none.sock", "no such socket", "is mysqld running"},
+		"socket of nobody": {"unix:" + dir + "/dead.sock", "connection refused", "is mysqld running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, client := startPair(t, test.target, func(server, _ *tunnel.Config) {
+				server.UnsafePlaintext = true
+				server.Timeouts.Dial = 300 * time.Millisecond
+			})
+			expectRefusal(t, client.Addr())
+			entry := server.entry(t, "connection refused", "code", string(tunnel.CodeNoTarget))
+			for _, part := range []string{test.target, test.reason, test.cure} {
+				if text := entry["reason"].(string); !strings.Contains(text, part) {
+					t.Errorf("the reason %q does not say %q", text, part)
+				}
+			}
+			refused := client.entry(t, "peer refused", "code", string(certs.CodeDisconnected))
+			if !strings.Contains(refused["cure"].(string), "its target cannot be reached") {
+				t.Errorf("the client says %v", refused)
+			}
+			if n := server.Status().DialFailures[server.Status().Connect[0]]; n != 1 {
+				t.Errorf("the status counts %v", server.Status().DialFailures)
+			}
+		})
+	}
+	t.Run("resets", func(t *testing.T) {
+		target, conns := held(t)
+		server, client := startPair(t, target)
+		conn := dial(t, client.Addr())
+		far := receive(t, "a connection at the backend", conns)
+		server.entry(t, "connected")
+		abort(t, far)
+		if got := expectReset(t, conn); got != "" {
+			t.Errorf("got %q before the reset", got)
+		}
+		server.entry(t, "closed", "reason", "target reset the connection")
+	})
+}
+
+// TestTargetsInOrder takes the first target that answers, and names those
+// that did not.
+func TestTargetsInOrder(t *testing.T) {
+	first, second := unused(t), unused(t)
+	good, touched := counted(t)
+	last, untouched := counted(t)
+	server, client := startPair(t, first, func(server, _ *tunnel.Config) {
+		for _, target := range []string{second, good, last} {
+			server.Connect = append(server.Connect, address(t, target))
+		}
+	})
+	exchange(t, dial(t, client.Addr()), "hello")
+	targets := fmt.Sprint(server.entry(t, "targets skipped")["targets"])
+	if !strings.Contains(targets, first) || !strings.Contains(targets, second) || strings.Contains(targets, good) {
+		t.Errorf("the line names %s", targets)
+	}
+	server.entry(t, "connected", "target", good)
+	if touched.Load() != 1 || untouched.Load() != 0 {
+		t.Errorf("the good target has %d connections, the one after it %d", touched.Load(), untouched.Load())
+	}
+	if status := server.Status(); len(status.Sessions) != 1 || status.Sessions[0].Target != good {
+		t.Errorf("the sessions are %+v", status.Sessions)
+	}
+}

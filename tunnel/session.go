@@ -1,0 +1,282 @@
+package tunnel
+
+import (
+	"cmp"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// session is one connection whose peer is verified.
+//
+// Its goroutine sets peer before the session enters the table, and plain,
+// target and the hooks before relay. Others may call abort, check and status
+// at any time.
+type session struct {
+	id     uint64
+	tunnel *Tunnel
+	result *certs.Result // why the peer is trusted
+	opened time.Time
+
+	peer leg // TLS
+	wire *wire
+
+	// Hooks of the roles; each may be nil.
+	inspect     func(data []byte) error
+	onFirstByte func()
+	onReadError func(from leg, err error)
+
+	fromPeer     atomic.Uint64 // plain bytes out of TLS
+	toPeer       atomic.Uint64 // plain bytes into TLS
+	lastActivity atomic.Int64  // Unix nanoseconds
+	halfClosed   atomic.Bool   // one side has ended
+	failing      atomic.Bool   // one side is broken, the end will be a reset
+
+	mu         sync.Mutex
+	plain      leg
+	target     string
+	reason     string // the first for which the session ended; empty while it has none
+	ended      bool
+	abortTimer *time.Timer
+	nextReport time.Time
+
+	peerStall, plainStall stallGuard // check alone uses them
+}
+
+// newSession makes the session of a verified peer.
+func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Result) *session {
+	now := time.Now()
+	s := &session{
+		id: id, tunnel: t, result: result, opened: now, wire: w,
+		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
+		nextReport: now.Add(t.reportEvery),
+	}
+	s.touch()
+	return s
+}
+
+// attach gives the session its plain side. It fails if the session was ended
+// meanwhile; conn is then reset.
+func (s *session) attach(name string, conn net.Conn, target string) error {
+	plain, ok := conn.(stream)
+	if !ok {
+		reset(conn)
+		return fmt.Errorf("a %T cannot be half-closed", conn)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		reset(conn)
+		return net.ErrClosed
+	}
+	s.plain = leg{name: name, stream: plain, socket: conn, ended: new(atomic.Bool)}
+	s.target = target
+	return nil
+}
+
+// touch notes that data moved.
+func (s *session) touch() { s.lastActivity.Store(time.Now().UnixNano()) }
+
+// abort resets both sides at once. The first reason counts.
+func (s *session) abort(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reason = cmp.Or(s.reason, reason)
+	s.failing.Store(true)
+	s.resetLegs()
+}
+
+// fail notes that one side is broken and resets both after a while, unless
+// abort or finish comes first.
+func (s *session) fail(reason string, after time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reason = cmp.Or(s.reason, reason)
+	s.failing.Store(true)
+	if s.abortTimer == nil && !s.ended {
+		s.abortTimer = time.AfterFunc(after, func() { s.abort("") })
+	}
+}
+
+// explain replaces the reason by a better one. It says false, and does
+// nothing, if this end has ended the session itself.
+func (s *session) explain(reason string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.reason = reason
+	return true
+}
+
+// finish closes both sides after the relay: in order if both ended in order.
+func (s *session) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.abortTimer != nil {
+		s.abortTimer.Stop()
+	}
+	if s.failing.Load() {
+		s.resetLegs()
+		return
+	}
+	s.reason = cmp.Or(s.reason, "both sides ended")
+	s.ended = true
+	_ = s.plain.socket.Close() // both directions have ended: nothing can be lost
+	_ = s.wire.Close()
+}
+
+// resetLegs resets both sides. The caller holds s.mu.
+func (s *session) resetLegs() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	reset(s.wire)
+	if s.plain.socket != nil {
+		reset(s.plain.socket)
+	}
+}
+
+// check ends the session if it has been silent too long, keeps one whose
+// reader is merely slow, and writes a line about a long-lived one now and
+// then. One goroutine calls it.
+func (s *session) check(now time.Time) {
+	timeouts := s.tunnel.config.Timeouts
+	silent := now.Sub(time.Unix(0, s.lastActivity.Load()))
+	switch {
+	case s.halfClosed.Load() && silent > timeouts.HalfClose:
+		s.abort(fmt.Sprintf("one side had ended and the other was silent for %s", timeouts.HalfClose))
+		return
+	case timeouts.Idle > 0 && silent > timeouts.Idle:
+		s.abort(fmt.Sprintf("idle for %s", timeouts.Idle))
+		return
+	}
+	s.mu.Lock()
+	plain := s.plain.socket
+	due := !now.Before(s.nextReport)
+	if due {
+		s.nextReport = now.Add(s.tunnel.reportEvery)
+	}
+	s.mu.Unlock()
+	s.peerStall.check(s.wire.Conn, s.tunnel.userTimeout)
+	s.plainStall.check(plain, s.tunnel.userTimeout)
+	if due {
+		s.info("still open", s.traffic()...)
+	}
+}
+
+// info writes a line of this session.
+func (s *session) info(message string, fields ...zap.Field) {
+	s.tunnel.log.write(zapcore.InfoLevel, message, append([]zap.Field{connField(s.id)}, fields...)...)
+}
+
+// logClosed writes the last line of the session.
+func (s *session) logClosed() {
+	s.mu.Lock()
+	reason := s.reason
+	s.mu.Unlock()
+	s.info("closed", append(s.traffic(), zap.String("reason", reason))...)
+}
+
+func (s *session) traffic() []zap.Field {
+	return []zap.Field{
+		zap.String("dn", s.result.Peer.DN),
+		zap.Uint64("bytes_from_peer", s.fromPeer.Load()),
+		zap.Uint64("bytes_to_peer", s.toPeer.Load()),
+		zap.Duration("duration", time.Since(s.opened).Round(time.Millisecond)),
+	}
+}
+
+// status is what the session has done.
+func (s *session) status() SessionStatus {
+	s.mu.Lock()
+	target := s.target
+	s.mu.Unlock()
+	return SessionStatus{
+		ID:            formatID(s.id),
+		PeerAddress:   s.wire.RemoteAddr().String(),
+		PeerDN:        s.result.Peer.DN,
+		Target:        target,
+		Opened:        s.opened,
+		LastActivity:  time.Unix(0, s.lastActivity.Load()),
+		BytesFromPeer: s.fromPeer.Load(),
+		BytesToPeer:   s.toPeer.Load(),
+	}
+}
+
+// lastID is the id of the newest connection of the process.
+var lastID atomic.Uint64
+
+func formatID(id uint64) string { return strconv.FormatUint(id, 10) }
+
+// connField is what every log line of a connection has in common.
+func connField(id uint64) zap.Field { return zap.String("conn", formatID(id)) }
+
+// table holds the live sessions and bounds their number.
+type table struct {
+	limit int
+
+	mu       sync.Mutex
+	sessions map[uint64]*session
+	closed   string // why no session may be added any more; empty while they may
+}
+
+// add enters a session. It fails if the table is full or closed.
+func (t *table) add(s *session) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed != "" || len(t.sessions) >= t.limit {
+		return false
+	}
+	if t.sessions == nil {
+		t.sessions = make(map[uint64]*session)
+	}
+	t.sessions[s.id] = s
+	return true
+}
+
+func (t *table) remove(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.sessions, s.id)
+}
+
+func (t *table) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sessions)
+}
+
+// list gives the sessions, the oldest first.
+func (t *table) list() []*session {
+	t.mu.Lock()
+	list := make([]*session, 0, len(t.sessions))
+	for _, s := range t.sessions {
+		list = append(list, s)
+	}
+	t.mu.Unlock()
+	slices.SortFunc(list, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
+	return list
+}
+
+// close aborts every session and lets none be added any more.
+func (t *table) close(reason string) {
+	t.mu.Lock()
+	t.closed = reason
+	t.mu.Unlock()
+	for _, s := range t.list() {
+		s.abort(reason)
+	}
+}

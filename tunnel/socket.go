@@ -1,0 +1,164 @@
+package tunnel
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A dead link without traffic is found after 60 + 4 x 15 s by keepalive, and
+// one with data on its way after 120 s by TCP_USER_TIMEOUT (RFC 5482).
+const (
+	keepAliveIdle     = 60 * time.Second
+	keepAliveInterval = 15 * time.Second
+	keepAliveCount    = 4
+	userTimeout       = 120 * time.Second
+)
+
+// tune sets the socket options that both legs of a connection have; stallGuard
+// adjusts the user timeout later. Unix sockets need none.
+func tune(conn net.Conn, userTimeout time.Duration) error {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	return errors.Join(
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{
+			Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,
+		}),
+		setUserTimeout(tcp, userTimeout),
+	)
+}
+
+// setUserTimeout sets TCP_USER_TIMEOUT of tcp(7); 0 leaves the time to the
+// system.
+func setUserTimeout(conn syscall.Conn, timeout time.Duration) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds()))
+	})
+	return errors.Join(err, failed)
+}
+
+// tcpInfo is what the kernel knows about a connection, TCP_INFO of tcp(7).
+func tcpInfo(conn syscall.Conn) (info *unix.TCPInfo, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	return info, errors.Join(err, failed)
+}
+
+// isReset says whether a reset ended a TCP connection to which this end has
+// not sent its own end yet: an orderly end would leave it in another state.
+func isReset(conn net.Conn) bool {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	info, err := tcpInfo(tcp)
+	return err == nil && info.State == unix.BPF_TCP_CLOSE
+}
+
+// reset closes conn so that the other end sees a reset, never an orderly end.
+// A unix socket knows no reset: there the other end sees one only if data
+// was left unread (unix(7)).
+func reset(conn net.Conn) {
+	if w, ok := conn.(*wire); ok {
+		conn = w.Conn
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // fails only if conn is closed already
+	}
+	_ = conn.Close() // fails only if conn is closed already
+}
+
+// How long and how much closeGently waits for.
+const (
+	gentleTime  = time.Second
+	gentleBytes = 64 << 10
+)
+
+// closeGently ends conn so that what was written last arrives: closing with
+// unread data would send a reset, which overtakes a TLS alert on its way.
+func closeGently(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil &&
+		conn.SetReadDeadline(time.Now().Add(gentleTime)) == nil {
+		_, _ = io.CopyN(io.Discard, conn, gentleBytes) // only waits for the end
+	}
+	_ = conn.Close() // nothing is left to be lost
+}
+
+// wire is the socket under a TLS connection. Once the connection carries
+// data, wire differs from the socket in two ways.
+//
+// Its end is an error, errCutOff. Where a connection ends between two records
+// without close_notify, crypto/tls reports an orderly end, and so would let
+// anybody on the way cut the data short (RFC 8446, section 6.1).
+//
+// It ignores write deadlines: crypto/tls gives the close_notify alert of
+// CloseWrite five seconds, which would cut off a reader that is slower than
+// that after a half-close. TCP_USER_TIMEOUT and Timeouts.HalfClose bound the
+// write instead.
+type wire struct {
+	net.Conn
+	carrying atomic.Bool
+}
+
+var errCutOff = errors.New("the connection ended without the end of TLS (close_notify)")
+
+// Read gives errCutOff for the end while the wire carries data.
+func (w *wire) Read(data []byte) (int, error) {
+	n, err := w.Conn.Read(data)
+	if errors.Is(err, io.EOF) && w.carrying.Load() {
+		err = errCutOff
+	}
+	return n, err
+}
+
+// SetWriteDeadline has no effect while the wire carries data.
+func (w *wire) SetWriteDeadline(deadline time.Time) error {
+	if w.carrying.Load() {
+		return nil
+	}
+	return w.Conn.SetWriteDeadline(deadline)
+}
+
+// SetDeadline only sets the read deadline while the wire carries data.
+func (w *wire) SetDeadline(deadline time.Time) error {
+	if w.carrying.Load() {
+		return w.SetReadDeadline(deadline)
+	}
+	return w.Conn.SetDeadline(deadline)
+}
+
+// carry says that the handshake is over.
+func (w *wire) carry() error {
+	if err := w.Conn.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	w.carrying.Store(true)
+	return nil
+}
+
+// CloseWrite ends the sending side of the socket itself, below TLS.
+func (w *wire) CloseWrite() error {
+	half, ok := w.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
+}
