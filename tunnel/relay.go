@@ -75,15 +75,15 @@ func (s *session) carry(h half) {
 		if n > 0 && !s.pass(h, buffer[:n]) {
 			return
 		}
-		switch err { //nolint:errorlint // a wrapped EOF is no orderly end
-		case nil:
-		case io.EOF:
-			s.passEnd(h)
-			return
-		default:
-			s.readFailed(h, err)
-			return
+		if err == nil {
+			continue
 		}
+		if err == io.EOF { //nolint:errorlint // a wrapped one is no orderly end
+			s.passEnd(h)
+		} else {
+			s.readFailed(h, err)
+		}
+		return
 	}
 }
 
@@ -99,10 +99,9 @@ func (s *session) pass(h half, data []byte) bool {
 	if h.first != nil && h.carried.Load() == 0 {
 		h.first()
 	}
-	n, err := h.to.stream.Write(data)
-	h.carried.Add(uint64(n)) //nolint:gosec // n is not negative
-	h.total.Add(uint64(n))   //nolint:gosec // n is not negative
-	if err != nil {
+	h.carried.Add(uint64(len(data))) // before they can be seen to have arrived
+	h.total.Add(uint64(len(data)))
+	if _, err := h.to.stream.Write(data); err != nil {
 		s.writeFailed(h, err)
 		return false
 	}

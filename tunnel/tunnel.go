@@ -79,9 +79,12 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	}
 	opening, stop := context.WithCancel(ctx) // ends what is not open yet
 	defer stop()
-	context.AfterFunc(opening, func() { _ = listener.Close() }) // Accept tells
 
 	var logger, supervisor, connections sync.WaitGroup
+	supervisor.Go(func() {
+		<-opening.Done()
+		_ = listener.Close() // ends accept
+	})
 	logger.Go(t.log.run)
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })

@@ -333,7 +333,7 @@ func (v *tlsVersion) UnmarshalText(text []byte) error {
 }
 
 // MarshalText writes 1.2 or 1.3.
-func (v tlsVersion) MarshalText() ([]byte, error) {
+func (v tlsVersion) MarshalText() ([]byte, error) { //nolint:unparam // encoding.TextMarshaler
 	if v == tls.VersionTLS13 {
 		return []byte("1.3"), nil
 	}

@@ -101,6 +101,33 @@ var packageFolder = func() string {
 	return folder
 }()
 
+// FuzzConfigFile: whatever a file holds, the program says in its own way what
+// is wrong with it, every line and key in its place.
+func FuzzConfigFile(f *testing.F) {
+	files, err := filepath.Glob("testdata/config/*.toml")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no seeds: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		file := filepath.Join(t.TempDir(), "gtunnel.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// No file of this host can make it a sound one.
+		code, _, stderr := runMain(t, "run", "--check", "--config", file)
+		if code != 2 || !strings.HasPrefix(stderr, "gtunnel: "+file) {
+			t.Errorf("exit code %d: %q", code, stderr)
+		}
+	})
+}
+
 func TestConfigFileUnreadable(t *testing.T) {
 	folder := t.TempDir()
 	large := filepath.Join(folder, "large.toml")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -112,9 +113,13 @@ func readConfig(file string) (Config, error) {
 func readFile(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "", &usageError{err: err, hint: "write one, or name another with --config; gtunnel run --help shows an example"}
+		hint := "write one, or name another with --config; gtunnel run --help shows an example"
+		if errors.Is(err, fs.ErrPermission) {
+			hint = "run gtunnel as a user who may read it, or change its mode"
+		}
+		return "", &usageError{err: err, hint: hint}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
 	if err != nil {
 		return "", &usageError{err: err}

@@ -72,7 +72,7 @@ func hintOf(err error) string {
 
 // split gives the errors that errors.Join joined, else err alone.
 func split(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost is a list
+	joined, ok := err.(interface{ Unwrap() []error }) // only the outermost is a list
 	if !ok {
 		return []error{err}
 	}

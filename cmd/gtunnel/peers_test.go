@@ -87,7 +87,7 @@ func TestServerRefusesPeers(t *testing.T) {
 			io.Copy(io.Discard, conn)
 		}},
 		{"MySQL client that waits for the greeting", "silent", []string{"MySQL"}, func(t *testing.T) {
-			wantEnd(t, dial(t, address))
+			dialToEnd(t, address, "")
 		}},
 		{"gone at once", "disconnected", nil, func(t *testing.T) { dial(t, address).Close() }},
 		{"half a handshake", "timeout", nil, func(t *testing.T) {
@@ -155,9 +155,7 @@ func TestClientRefusesServers(t *testing.T) {
 				received <- n
 			}()
 			client, address := s.in(t).startClient(listener.Addr().String(), far.more...)
-			conn := dial(t, address)
-			io.WriteString(conn, "secret")
-			wantEnd(t, conn)
+			dialToEnd(t, address, "secret")
 			client.wantCode(0, far.code, far.words...)
 			if n := <-received; n != 0 {
 				t.Errorf("the server got %d bytes", n)
@@ -179,9 +177,7 @@ func TestServerRefusesClient(t *testing.T) {
 	server, serverAddress := s.startServer(b.address())
 	guest := s.host(s.ca, "guest.test", certstest.Options{})
 	client, address := s.startClient(serverAddress, guest.flags()...)
-	conn := dial(t, address)
-	io.WriteString(conn, "let me in")
-	wantEnd(t, conn)
+	dialToEnd(t, address, "let me in")
 	server.wantCode(0, "not-allowed", "guest.test")
 	client.wantCode(0, "peer-refused-us")
 	if n := b.accepted.Load(); n != 0 {
@@ -222,16 +218,13 @@ func TestTargets(t *testing.T) {
 			s := s.in(t)
 			server, serverAddress := s.startServer(target.address, target.more...)
 			_, address := s.startClient(serverAddress)
-			conn := dial(t, address)
-			io.WriteString(conn, "anybody?")
-			wantEnd(t, conn)
+			dialToEnd(t, address, "anybody?")
 			server.wantCode(0, "no-target", append(target.words, target.address)...)
 		})
 		t.Run(target.name+", seen by the client", func(t *testing.T) {
 			s := s.in(t)
 			client, address := s.startClient(target.address, append(target.more, "--server-name", "server.test")...)
-			conn := dial(t, address)
-			wantEnd(t, conn)
+			dialToEnd(t, address, "")
 			client.wantCode(0, "no-target", target.address, target.words[0])
 		})
 	}
@@ -259,7 +252,7 @@ func TestTargets(t *testing.T) {
 		// after. The process takes the next connection in either case.
 		for n := range 2 {
 			from := len(server.logged())
-			wantEnd(t, dial(t, address))
+			dialToEnd(t, address, "")
 			server.waitLine("the reset of the target", from, func(l logLine) bool {
 				reason := l.field("reason")
 				return l.field("conn") == strconv.Itoa(n+1) && strings.Contains(reason, "reset") &&
@@ -272,7 +265,7 @@ func TestTargets(t *testing.T) {
 		s := s.in(t)
 		server, serverAddress := s.startServerIn(onlyHostsFile(t), "master.test:3306", "--unsafe-plaintext")
 		_, address := s.startClient(serverAddress)
-		wantEnd(t, dial(t, address))
+		dialToEnd(t, address, "")
 		server.wantCode(0, "no-target", "no such host", "getent hosts master.test")
 	})
 
@@ -375,9 +368,7 @@ func TestPlainClientIsNoServer(t *testing.T) {
 		received <- string(data)
 	}()
 	client, address := s.startClient(listener.Addr().String())
-	conn := dial(t, address)
-	io.WriteString(conn, "secret")
-	wantEnd(t, conn)
+	dialToEnd(t, address, "secret")
 	client.wantCode(0, "not-tls", "MySQL")
 	if got := <-received; strings.Contains(got, "secret") {
 		t.Errorf("the far side got %q in the clear", got)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -71,12 +72,9 @@ func (m *Main) check(config Config) error {
 }
 
 func addressList(addresses []tunnel.Address) string {
-	var text string
-	for i, a := range addresses {
-		if i > 0 {
-			text += " "
-		}
-		text += a.String()
+	var texts []string
+	for _, a := range addresses {
+		texts = append(texts, a.String())
 	}
-	return text
+	return strings.Join(texts, " ")
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,46 +40,39 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// freePort is a port of 127.0.0.1 that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-}
-
 // startFile runs a configuration of both ends inside the test: a client whose
-// server is the other tunnel, in front of target. It gives the ports of the
-// two, what stops the process and its exit code.
-func startFile(t *testing.T, target string) (server, client string, stderr *screen, stop func(), exit <-chan int) {
+// server is the other tunnel, at a unix socket, in front of target. It gives
+// the address of the client, what stops the process and its exit code.
+func startFile(t *testing.T, target string) (client string, stderr *screen, stop func(), exit <-chan int) {
 	t.Helper()
 	s := newSite(t)
-	server, client = freePort(t), freePort(t)
+	server := filepath.Join(s.folder, "master.sock")
 	file := filepath.Join(s.folder, "gtunnel.toml")
 	text := fmt.Sprintf(`
 [tls]
 capath = "certificates"
 
+[log]
+format = "json"
+
 [tunnel.master]
 role = "server"
-accept = "127.0.0.1:%[1]s"
-connect = "%[3]s"
+accept = "unix:%[1]s"
+connect = "%[2]s"
 allow_host = ["client.test"]
-cert = "%[4]s"
-key = "%[5]s"
+cert = "%[3]s"
+key = "%[4]s"
 drain_timeout = "100ms"
 
 [tunnel.slave]
 role = "client"
-accept = "127.0.0.1:%[2]s"
-connect = ["127.0.0.1:%[1]s"]
-cert = "%[6]s"
-key = "%[7]s"
+accept = "127.0.0.1:0"
+connect = ["unix:%[1]s"]
+server_name = "server.test"
+cert = "%[5]s"
+key = "%[6]s"
 drain_timeout = "100ms"
-`, server, client, target, s.server.cert, s.server.key, s.client.cert, s.client.key)
+`, server, target, s.server.cert, s.server.key, s.client.cert, s.client.key)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +92,11 @@ drain_timeout = "100ms"
 		cancel()
 		<-ended
 	})
-	for begin := time.Now(); strings.Count(stderr.String(), " listening ") < 2; {
+	listening := regexp.MustCompile(`"message":"listening","tunnel":"slave".*"accept":"([^"]+)"`)
+	for begin := time.Now(); ; {
+		if found := listening.FindStringSubmatch(stderr.String()); found != nil {
+			return found[1], stderr, cancel, code
+		}
 		select {
 		case <-ended:
 			t.Fatalf("the process ended: %s", stderr)
@@ -107,7 +106,6 @@ drain_timeout = "100ms"
 			t.Fatalf("the tunnels do not listen: %s", stderr)
 		}
 	}
-	return server, client, stderr, cancel, code
 }
 
 func waitCode(t *testing.T, exit <-chan int) int {
@@ -126,8 +124,8 @@ func TestRunFile(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	b := startBackend(t)
-	_, client, stderr, stop, exit := startFile(t, b.address())
-	conn := dial(t, "127.0.0.1:"+client)
+	client, stderr, stop, exit := startFile(t, b.address())
+	conn := dial(t, client)
 	echo(t, conn, "through both")
 	stop()
 	if code := waitCode(t, exit); code != 0 {
@@ -140,22 +138,75 @@ func TestRunFile(t *testing.T) {
 // process, so that its supervisor starts it anew.
 func TestOneTunnelBreaks(t *testing.T) {
 	b := startBackend(t)
-	server, client, stderr, _, exit := startFile(t, b.address())
-	conn := dial(t, "127.0.0.1:"+client)
+	client, stderr, _, exit := startFile(t, b.address())
+	conn := dial(t, client)
 	echo(t, conn, "all is well")
-	breakListener(t, server)
+	breakListener(t, client)
 	if code := waitCode(t, exit); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
 	wantEnd(t, conn)
-	if want := "\ngtunnel: tunnel master: accept at 127.0.0.1:" + server; !strings.Contains(stderr.String(), want) {
+	if want := "\ngtunnel: tunnel slave: accept at " + client; !strings.Contains(stderr.String(), want) {
 		t.Errorf("the error is not told:\n%s", stderr)
 	}
 }
 
-// breakListener shuts down the socket of this process that listens at a port
-// of 127.0.0.1, which nothing in its program does.
-func breakListener(t *testing.T, port string) {
+// TestStatusOfAnother: whatever answers at the admin address, if it is no
+// gtunnel process, the program says so.
+func TestStatusOfAnother(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"answered 404":                 http.NotFound,
+		"did not answer with a status": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
+	} {
+		other := httptest.NewServer(handler)
+		code, stdout, stderr := runMain(t, "status", "--admin", other.Listener.Addr().String())
+		other.Close()
+		if code != 1 || stdout != "" || !strings.Contains(stderr, name) || !strings.Contains(stderr, "\nhint: is it the admin address") {
+			t.Errorf("%s: exit code %d, %q, %q", name, code, stdout, stderr)
+		}
+	}
+}
+
+// TestJournal: what goes to systemd's journal has its levels and no time.
+func TestJournal(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	s := newSite(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // it starts, and stops at once
+	m := gtunnel.Main{
+		Args:  append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, s.server.flags()...),
+		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: file,
+		Getenv: func(name string) string {
+			if name == "JOURNAL_STREAM" {
+				return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+			}
+			return ""
+		},
+	}
+	if code := m.Run(ctx); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(text), "<6>INFO gtunnel starting {") {
+		t.Errorf("not as the journal reads it: %s", text)
+	}
+}
+
+// breakListener shuts down the socket of this process that listens at an
+// address of 127.0.0.1, which nothing in its program does.
+func breakListener(t *testing.T, address string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -169,16 +220,16 @@ func breakListener(t *testing.T, port string) {
 		if listening, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); err != nil || listening == 0 {
 			continue
 		}
-		address, err := syscall.Getsockname(fd)
+		bound, err := syscall.Getsockname(fd)
 		if err != nil {
 			continue
 		}
-		if a, ok := address.(*syscall.SockaddrInet4); ok && strconv.Itoa(a.Port) == port {
+		if a, ok := bound.(*syscall.SockaddrInet4); ok && "127.0.0.1:"+strconv.Itoa(a.Port) == address {
 			if err := syscall.Shutdown(fd, syscall.SHUT_RDWR); err != nil {
 				t.Fatal(err)
 			}
 			return
 		}
 	}
-	t.Fatalf("no socket listens at port %s", port)
+	t.Fatalf("no socket listens at %s", address)
 }

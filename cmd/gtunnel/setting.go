@@ -112,7 +112,7 @@ func (s setting) setText(text string) error {
 // setValue sets the target from a value of the configuration file, whose type
 // must be the setting's own. Lists are replaced.
 func (s setting) setValue(value any) error {
-	kind := ""
+	var kind string // what it should be
 	switch target := s.target.(type) {
 	case *bool:
 		if on, ok := value.(bool); ok {

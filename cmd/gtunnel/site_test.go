@@ -2,11 +2,13 @@ package main_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -162,6 +164,22 @@ func dial(t *testing.T, address string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
+// dialToEnd opens a connection, sends text and wants the end without a byte.
+// The end may overtake the opening: a reset while the connection is made.
+func dialToEnd(t *testing.T, address, text string) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if errors.Is(err, syscall.ECONNRESET) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, text) // fails if the end is there already
+	wantEnd(t, conn)
+}
+
 // echo sends text and wants it back.
 func echo(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
@@ -182,7 +200,7 @@ func wantEnd(t *testing.T, conn net.Conn) {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(patience))
 	n, err := conn.Read(make([]byte, 1))
-	if e, ok := err.(net.Error); n > 0 || ok && e.Timeout() {
+	if e, ok := errors.AsType[net.Error](err); n > 0 || ok && e.Timeout() {
 		t.Fatalf("the connection is open: %d bytes, %v", n, err)
 	}
 }

@@ -111,7 +111,7 @@ func askStatus(ctx context.Context, admin tunnel.Address) (tunnel.AdminStatus, e
 	if err != nil {
 		return status, &hintedError{fmt.Errorf("no answer from %s: %w", admin, errors.Unwrap(err)), statusHint(err)}
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // only read
 	if response.StatusCode != http.StatusOK {
 		return status, &hintedError{fmt.Errorf("%s answered %s", admin, response.Status), "is it the admin address of a gtunnel process?"}
 	}

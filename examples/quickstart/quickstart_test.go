@@ -54,7 +54,7 @@ func workspace(t *testing.T) string {
 			t.Skipf("MariaDB is not installed (.ci/install mariadb): %v", err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "quickstart-") //nolint:usetesting // t.TempDir's parent is closed to other users
+	dir, err := os.MkdirTemp("", "quickstart-")
 	if err != nil {
 		t.Fatal(err)
 	}

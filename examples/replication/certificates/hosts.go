@@ -102,7 +102,7 @@ func readChain(folder fs.FS, file string) ([]*x509.Certificate, error) {
 }
 
 // empty removes what is in dir, but not dir itself: it may be a mount point.
-func empty(dir string) error {
+func empty(dir string) (err error) {
 	folder, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -110,7 +110,7 @@ func empty(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	entries, err := fs.ReadDir(folder.FS(), ".")
 	if err != nil {
 		return err
