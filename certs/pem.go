@@ -145,7 +145,8 @@ func parseElement(der []byte) (*element, error) {
 
 // ReadCertificates reads the certificates of a PEM or DER file in their
 // order, for Verify or to show them. It fails if there is none or if one is
-// damaged, naming the line; the error has a Hint.
+// damaged, naming the line; the error has a Hint. A damaged certificate is
+// what Verify would refuse from a peer: the error wraps that *Refusal.
 func ReadCertificates(file string) ([]*x509.Certificate, error) {
 	chain, err := loadChain(file)
 	if err != nil {
