@@ -49,21 +49,35 @@ type keyPair struct {
 // the service its access by an ACL, which shows there.
 func LoadCredential(certFile, keyFile string) (*Credential, error) {
 	c := &Credential{certFile: certFile, keyFile: keyFile}
-	if err := c.Reload(); err != nil {
+	if _, err := c.Reload(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// Reload reads both files again and swaps the pair in. If it fails, the
-// Credential keeps what it had.
-func (c *Credential) Reload() error {
+// Reload reads both files again if one has changed, swaps the pair in, and
+// reports whether it is another one. If it fails, the Credential keeps what it
+// had, and Reload fails again until the files are put right.
+func (c *Credential) Reload() (changed bool, err error) {
 	pair, err := loadKeyPair(c.certFile, c.keyFile, time.Now())
 	if err != nil {
-		return err
+		return false, err
 	}
 	c.current.Store(pair)
-	return nil
+	return true, nil
+}
+
+// Files are the paths of the certificate and the key.
+func (c *Credential) Files() (certFile, keyFile string) { return c.certFile, c.keyFile }
+
+// Chain is what the certificate's file holds, the host's own certificate
+// first, as Verify takes it. The caller must not change the certificates.
+func (c *Credential) Chain() []*x509.Certificate {
+	var chain []*x509.Certificate
+	for _, e := range c.current.Load().chain {
+		chain = append(chain, e.cert)
+	}
+	return chain
 }
 
 // Identity is who the credential says that this host is.
@@ -138,12 +152,14 @@ func loadChain(file string) ([]*element, error) {
 		return nil, fileError("certificate", "--cert", file, err)
 	}
 	var chain []*element
-	for _, f := range parseCertificates(data) {
+	for i, f := range parseCertificates(data) {
 		if f.err != nil {
+			refusal := refuse(nil, i, CodeMalformed, "it cannot be read: %v", f.err)
+			refusal.File, refusal.Line = file, f.line
 			return nil, &setupError{
 				message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
 				hint:    "copy the file anew from what the CA sent, and look at it: openssl x509 -text -noout -in " + shellQuote(file),
-				cause:   f.err,
+				cause:   errors.Join(refusal, f.err),
 			}
 		}
 		chain = append(chain, f.element)
@@ -330,8 +346,12 @@ func matches(key crypto.Signer, e *element) bool {
 
 // tlsCertificate is what goes over the wire: the chain of the file and, if
 // it ends before an installed root, the installed subordinates above it, so
-// that peers need not hold them. Roots are not sent.
+// that peers need not hold them. Roots are not sent. A nil Credential sends
+// nothing.
 func (c *Credential) tlsCertificate(snapshot *Snapshot) *tls.Certificate {
+	if c == nil {
+		return new(tls.Certificate)
+	}
 	pair := c.current.Load()
 	if wire := c.wire.Load(); wire != nil && wire.pair == pair && wire.snapshot == snapshot {
 		return wire.certificate

@@ -32,13 +32,6 @@ func ParseConstraints(der []byte) error {
 	return nil
 }
 
-// AllCodes are the codes of refusals.
-var AllCodes = []Code{
-	CodeNoCertificate, CodeMalformed, CodeUnknownCA, CodeBadSignature, CodeWeakSignature, CodeExpired,
-	CodeNotYetValid, CodeNotCA, CodePathLength, CodeKeyUsage, CodeExtendedKeyUsage, CodeNameConstraints,
-	CodeCriticalExtension, CodeTooDeep, CodeTooMuchWork, CodeCAAsHost, CodeProxy, CodeWrongHost, CodeNotAllowed,
-}
-
 // Cure is the usual cure of a code.
 func Cure(code Code, depth int, file string) string { return cure(code, depth, file) }
 

@@ -28,6 +28,15 @@ const (
 	CodeTooMuchWork       Code = "too-much-work"              // the chain would cost too many signature checks
 	CodeCAAsHost          Code = "ca-as-host"                 // the peer presents a CA's certificate as its own
 	CodeProxy             Code = "proxy-certificate"          // the peer presents a user's proxy
+	CodePolicyMissing     Code = "policy-missing"             // no signing_policy or namespaces file speaks of a CA
+	CodePolicyMalformed   Code = "policy-malformed"           // a signing_policy or namespaces file cannot be read
+	CodePolicyDenied      Code = "policy-denied"              // a CA may not sign this name
+	CodeRevoked           Code = "revoked"                    // a CRL names a certificate
+	CodeCRLMissing        Code = "crl-missing"                // there is no CRL of a CA
+	CodeCRLInvalid        Code = "crl-invalid"                // a CRL is malformed, or not signed by its CA
+	CodeCRLUnusable       Code = "crl-unusable"               // a CRL cannot tell that a certificate is good
+	CodeCRLNotYetValid    Code = "crl-not-yet-valid"          // a CRL is before its thisUpdate
+	CodeCRLExpired        Code = "crl-expired"                // a CRL is past its nextUpdate
 	CodeWrongHost         Code = "wrong-host"                 // the certificate proves another host's name
 	CodeNotAllowed        Code = "not-allowed"                // no access rule names the peer
 )
@@ -117,6 +126,20 @@ func cure(code Code, depth int, file string) string {
 		return "Configure the host's own certificate on the peer, first in its file, not the CA's."
 	case CodeProxy:
 		return "Configure the host's own certificate on the peer (/etc/grid-security/hostcert.pem), not a user's proxy."
+	case CodePolicyMissing:
+		return "Install the signing_policy or namespaces file of the CA in the CApath (it comes with the CA's package), give the CA with --cafile, or choose another --namespaces mode."
+	case CodePolicyMalformed:
+		return "Put the policy file right; it comes with the CA's package."
+	case CodePolicyDenied:
+		return "The peer needs a certificate of a CA that may sign its name; if this one may, its policy file must say so."
+	case CodeRevoked:
+		return "Ask the CA for a new certificate: a revoked one stays revoked."
+	case CodeCRLMissing, CodeCRLExpired:
+		return "Fetch the CA's current list: fetch-crl (its timer or cron job may be off); if the CA no longer issues lists, use --crl if-valid."
+	case CodeCRLInvalid, CodeCRLUnusable:
+		return "Fetch the CA's list anew: fetch-crl; if it stays like this, ask the CA, or use --crl if-valid."
+	case CodeCRLNotYetValid:
+		return "Check this host's clock (timedatectl); if it is right, the CA's is wrong."
 	case CodeWrongHost:
 		return "Connect to a name that the certificate proves, or ask the peer's CA for a certificate with the right subjectAltName."
 	case CodeNotAllowed:

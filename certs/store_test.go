@@ -294,7 +294,7 @@ func TestStoreReload(t *testing.T) {
 	if err := certstest.WriteCApath(dir, second); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Reload(); err != nil {
+	if _, err := store.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	after := store.Snapshot()
@@ -304,7 +304,7 @@ func TestStoreReload(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Reload(); err == nil {
+	if _, err := store.Reload(); err == nil {
 		t.Error("reloaded from nothing")
 	}
 	if store.Snapshot() != after {

@@ -97,6 +97,10 @@ type Policy struct {
 	HostMode HostMode
 	MaxDepth int     // CA certificates above the peer's own; 0 means 10
 	Access   *Access // nil: access is not judged (a client that knows the host's name)
+
+	CRL        CRLMode
+	CRLGrace   time.Duration  // how long Recheck tolerates a CRL past its nextUpdate; 0: not at all
+	Namespaces NamespacesMode // which signing policies bind CAs; those of the CA file are never bound
 }
 
 // Identity is who a certificate says that its holder is.
@@ -120,8 +124,23 @@ type Result struct {
 	Path      []Link              // the peer's certificate first, the anchor last
 	Chain     []*x509.Certificate // what the peer sent, to judge it again later
 	Peer      Identity            // who the peer is
-	NextEvent time.Time           // the earliest moment that could change the verdict without a change of files
+	NextEvent time.Time           // the earliest moment that could change the verdict or the warnings without a change of files
+	Warnings  []Warning           // what is not as it should be, and is tolerated
+
+	role Role
+	host string
 }
+
+// Warning is a defect that the Policy tolerates.
+type Warning struct {
+	Code Code   // with which it would be refused otherwise
+	CA   string // DN of the CA that it is about, slash form
+	File string // the file in question; empty if it is missing
+	Text string // one clause in plain words that names the CA and the file
+}
+
+// String is the warning's text with its code.
+func (w Warning) String() string { return string(w.Code) + ": " + w.Text }
 
 // defaultMaxDepth is how many CA certificates a path may have when the Policy
 // does not say.
@@ -164,7 +183,9 @@ func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host strin
 	if refusal := policy.Access.judge(leaf, identity); refusal != nil {
 		return nil, refusal
 	}
-	return newResult(path, chain, identity), nil
+	result := newResult(path, chain, identity)
+	result.role, result.host = role, host
+	return result, nil
 }
 
 func newResult(path []*element, chain []*x509.Certificate, identity Identity) *Result {

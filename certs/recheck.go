@@ -1,0 +1,17 @@
+package certs
+
+import "time"
+
+// Recheck judges the peer of a live session again, by the Store's current
+// Snapshot and the Policy of e: the same chain, role and host as result's.
+// It is to be called after each Reload that changed something, when
+// result.NextEvent has come, and once when a session is registered, since a
+// Reload may have come between its handshake and that. While nothing has
+// changed it costs next to nothing.
+//
+// Unlike Verify it tolerates a CRL that merely went stale, for
+// Policy.CRLGrace after its nextUpdate, with a Warning. The error is always a
+// *Refusal. On success the new Result takes the place of result.
+func (e *Endpoint) Recheck(result *Result, now time.Time) (*Result, error) {
+	return Verify(e.Store.Snapshot(), result.Chain, result.role, result.host, now, e.policyFor(result.role))
+}
