@@ -2,9 +2,11 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding"
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 
@@ -49,6 +51,9 @@ type TunnelConfig struct {
 	AllowAll        bool
 	Cert, Key       string
 	CApath, CAfile  string
+	CRL             certs.CRLMode
+	CRLGrace        time.Duration
+	Namespaces      certs.NamespacesMode
 	EKU             certs.EKURule
 	HostMode        certs.HostMode
 	MinTLS          tlsVersion
@@ -71,6 +76,7 @@ func newTunnelConfig(name string, role tunnel.Role) TunnelConfig {
 		Cert:     defaultCert,
 		Key:      defaultKey,
 		CApath:   defaultCApath,
+		CRLGrace: 24 * time.Hour,
 		MinTLS:   tls.VersionTLS12,
 		MaxDepth: 10,
 		Timeouts: tunnel.DefaultTimeouts(),
@@ -152,6 +158,18 @@ func (c *TunnelConfig) settings() []setting {
 			arg: "FILE", usage: "trusted CAs too; without --capath: only these",
 		},
 		{
+			name: "crl", group: groupCertificates, target: &c.CRL, values: words[certs.CRLMode](),
+			arg: "MODE", usage: "revocation lists: if-valid, require or ignore",
+		},
+		{
+			name: "crl-grace", group: groupCertificates, target: &c.CRLGrace, zero: true,
+			arg: "TIME", usage: "how long a stale list closes no open connection",
+		},
+		{
+			name: "namespaces", group: groupCertificates, target: &c.Namespaces, values: words[certs.NamespacesMode](),
+			arg: "MODE", usage: "policy files",
+		},
+		{
 			name: "eku", group: groupCertificates, target: &c.EKU,
 			values: []string{"host", "strict"},
 			arg:    "RULE", usage: "extended key usages: host or strict",
@@ -203,6 +221,34 @@ func (c *TunnelConfig) settings() []setting {
 			name: "max-handshakes-per-source", group: groupLimits, target: &c.Limits.HandshakesPerSource,
 			arg: "N", usage: "of these from one address",
 		},
+	}
+}
+
+// trust is what the tunnel trusts.
+func (c *TunnelConfig) trust() certs.StoreConfig {
+	return certs.StoreConfig{CApath: c.CApath, CAfile: c.CAfile}
+}
+
+// policy is what the tunnel asks of its peers, access rules aside.
+func (c *TunnelConfig) policy() certs.Policy {
+	return certs.Policy{
+		CRL: c.CRL, CRLGrace: c.CRLGrace, Namespaces: c.Namespaces,
+		EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth,
+	}
+}
+
+// words are the texts of a numbered type, from 0 up.
+func words[T interface {
+	~int
+	encoding.TextMarshaler
+}]() []string {
+	var list []string
+	for i := T(0); ; i++ {
+		text, err := i.MarshalText()
+		if err != nil {
+			return list
+		}
+		list = append(list, string(text))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"go.uber.org/zap"
@@ -62,10 +61,10 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 		}
 	}
 	endpoint := &certs.Endpoint{
-		Policy:     certs.Policy{EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth},
+		Policy:     c.policy(),
 		MinVersion: uint16(c.MinTLS),
 	}
-	trust := certs.StoreConfig{CApath: c.CApath, CAfile: c.CAfile}
+	trust := c.trust()
 	store, again := p.stores[trust]
 	if !again {
 		store.value, store.err = certs.OpenStore(trust)
@@ -154,7 +153,7 @@ func logCredential(logger *zap.Logger, files credentialFiles, credential *certs.
 		zap.String("dn", identity.DN),
 		zap.Strings("hosts", identity.Hosts),
 		zap.Time("expires", end),
-		zap.Int("days_left", int(math.Floor(left.Hours()/24))),
+		zap.Int("days_left", daysLeft(end, now)),
 		zap.String("cert", files.cert),
 	}
 	if left < expirySoon {
