@@ -45,7 +45,7 @@ func TestAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access})
+			_, err = certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})
 			if test.allowed {
 				if err != nil {
 					t.Error(err)
@@ -56,7 +56,7 @@ func TestAccess(t *testing.T) {
 		})
 	}
 	t.Run("zero value", func(t *testing.T) {
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access)})
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.Contains(refusal.Cure, "--allow-host db.site.test.") {
 			t.Errorf("the cure %q does not give the flag", refusal.Cure)
@@ -110,11 +110,11 @@ func TestAccessSpellings(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access}); err != nil {
+				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}); err != nil {
 					t.Errorf("%s: %v", rule, err)
 				}
 			}
-			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access)})
+			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
 			if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("the cure %q is not %q", refusal.Cure, test.cure)
 			}
@@ -139,7 +139,7 @@ func TestAmbiguousDN(t *testing.T) {
 	for _, test := range tests {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
 		access := must(certs.NewAccess(nil, []string{test.rule}, false))
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access})
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Reason, "stands for other names") {
 			t.Errorf("%s: reason %q", test.rule, refusal.Reason)
 		}

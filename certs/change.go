@@ -2,6 +2,7 @@ package certs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +60,89 @@ func (c *Change) String() string {
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// changeOf compares two snapshots. Everything in after is new if before is
+// nil.
+func changeOf(before, after *Snapshot) *Change {
+	if before == nil {
+		before = new(Snapshot)
+	}
+	change := &Change{
+		CAs:      compare(before.contentOfCAs(), after.contentOfCAs()),
+		CRLs:     compare(before.contentOfCRLs(), after.contentOfCRLs()),
+		Policies: compare(before.contentOfPolicies(), after.contentOfPolicies()),
+	}
+	for _, p := range after.problems {
+		if !slices.Contains(before.problems, p) {
+			change.Problems = append(change.Problems, p)
+		}
+	}
+	for _, p := range before.problems {
+		if !slices.Contains(after.problems, p) {
+			change.Solved = append(change.Solved, p)
+		}
+	}
+	return change
+}
+
+// contents are what is behind each name.
+type contents map[string][]string
+
+func (s *Snapshot) contentOfCAs() contents {
+	all := make(contents)
+	for _, ca := range s.cas {
+		dn := ca.Subject.Slash()
+		all[dn] = append(all[dn], fmt.Sprint(ca.FromCAfile, string(ca.Certificate.Raw)))
+	}
+	return all
+}
+
+func (s *Snapshot) contentOfCRLs() contents {
+	all := make(contents)
+	for _, lists := range s.lists {
+		for _, c := range lists {
+			dn := c.list.issuer.Slash()
+			all[dn] = append(all[dn], string(c.list.fingerprint)+string(c.list.signature))
+		}
+	}
+	return all
+}
+
+func (s *Snapshot) contentOfPolicies() contents {
+	all := make(contents)
+	for _, p := range s.policyFiles {
+		id := ""
+		if p.content != nil {
+			id = string(p.content.digest[:])
+		}
+		all[p.files[0]] = append(all[p.files[0]], id)
+	}
+	return all
+}
+
+func compare(before, after contents) Changed {
+	var changed Changed
+	for name, now := range after {
+		was, known := before[name]
+		slices.Sort(now)
+		slices.Sort(was)
+		switch {
+		case !known:
+			changed.Added = append(changed.Added, name)
+		case !slices.Equal(was, now):
+			changed.Renewed = append(changed.Renewed, name)
+		}
+	}
+	for name := range before {
+		if _, still := after[name]; !still {
+			changed.Removed = append(changed.Removed, name)
+		}
+	}
+	for _, names := range [][]string{changed.Added, changed.Removed, changed.Renewed} {
+		slices.Sort(names)
+	}
+	return changed
 }
 
 func counted(n int, one, many string) string {

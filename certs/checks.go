@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // pathChecks is everything that is asked of each certificate of a path,
 // beyond its signature, in the order in which it is asked. A check sees the
 // whole path and judges the certificate at depth; RFC 5280, section 6.1, is
-// where the rules come from. Revocation lists and signing policies have their
-// place at the end: they are asked of every certificate that is not
-// self-issued.
+// where the rules come from. Signing policies and revocation lists come at
+// the end: that a certificate is revoked is the best reason of all.
 var pathChecks = []struct {
 	name  string
 	judge func(s *search, path []*element, depth int) *Refusal
@@ -27,11 +27,14 @@ var pathChecks = []struct {
 	{"keyUsage", checkKeyUsage},
 	{"extKeyUsage", checkExtendedKeyUsage},
 	{"name constraints", checkNameConstraints},
+	{"policies", checkPolicies},
+	{"revocation", checkRevocation},
 }
 
 // judgePath runs all checks on the complete path, from the anchor down, and
 // says how many of them passed.
 func (s *search) judgePath() (refusal *Refusal, passed int) {
+	s.warnings, s.nextEvent = nil, time.Time{}
 	for i, check := range pathChecks {
 		for depth := range slices.Backward(s.path) {
 			if refusal := check.judge(s, s.path, depth); refusal != nil {
@@ -44,6 +47,8 @@ func (s *search) judgePath() (refusal *Refusal, passed int) {
 
 func checkDates(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
+	// A certificate is good up to and including its notAfter.
+	s.event(e.cert.NotAfter.Add(time.Nanosecond))
 	if s.now.After(e.cert.NotAfter) {
 		return refuse(e, depth, CodeExpired, "it ended on %s", formatTime(e.cert.NotAfter))
 	}

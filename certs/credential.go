@@ -12,7 +12,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +23,7 @@ import (
 // Credential is the host's own certificate chain and private key.
 type Credential struct {
 	certFile, keyFile string
+	reload            sync.Mutex // one Reload at a time
 	current           atomic.Pointer[keyPair]
 	wire              atomic.Pointer[wireChain]
 }
@@ -37,6 +40,14 @@ type keyPair struct {
 	chain    []*element // the host's own first, then the rest of the file
 	key      crypto.Signer
 	identity Identity
+	stamps   [2]stamp // of the certificate's file and the key's when they were read
+	settled  bool     // they show any change since
+}
+
+// same reports whether two pairs send the same certificates. The key follows
+// from the first of them.
+func (pair *keyPair) same(other *keyPair) bool {
+	return slices.EqualFunc(pair.chain, other.chain, func(a, b *element) bool { return a.cert.Equal(b.cert) })
 }
 
 // LoadCredential reads a certificate chain and its key from PEM files (they
@@ -59,12 +70,24 @@ func LoadCredential(certFile, keyFile string) (*Credential, error) {
 // reports whether it is another one. If it fails, the Credential keeps what it
 // had, and Reload fails again until the files are put right.
 func (c *Credential) Reload() (changed bool, err error) {
-	pair, err := loadKeyPair(c.certFile, c.keyFile, time.Now())
+	c.reload.Lock()
+	defer c.reload.Unlock()
+	now := time.Now()
+	stamps := [2]stamp{}
+	for i, file := range []string{c.certFile, c.keyFile} {
+		stamps[i], _ = statFile(file)
+	}
+	before := c.current.Load()
+	if before != nil && before.settled && before.stamps == stamps {
+		return false, nil
+	}
+	pair, err := loadKeyPair(c.certFile, c.keyFile, now)
 	if err != nil {
 		return false, err
 	}
+	pair.stamps, pair.settled = stamps, stamps[0].settled(now) && stamps[1].settled(now)
 	c.current.Store(pair)
-	return true, nil
+	return before == nil || !pair.same(before), nil
 }
 
 // Files are the paths of the certificate and the key.
@@ -147,7 +170,7 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 
 // loadChain reads the host's certificate and those above it.
 func loadChain(file string) ([]*element, error) {
-	data, err := readFile(file)
+	data, err := readFile(file, maxFileBytes)
 	if err != nil {
 		return nil, fileError("certificate", "--cert", file, err)
 	}
@@ -188,7 +211,7 @@ func loadKey(file string) (crypto.Signer, error) {
 	if err := checkKeyFile(f); err != nil {
 		return nil, err
 	}
-	data, err := readAll(f)
+	data, err := readAll(f, maxFileBytes)
 	if err != nil {
 		return nil, fileError("key", "--key", file, err)
 	}

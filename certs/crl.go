@@ -11,10 +11,6 @@ import (
 	"time"
 )
 
-// maxCRLBytes bounds the file of a CRL. A list of a million entries has about
-// 40 MB.
-const maxCRLBytes = 256 << 20
-
 // crl is a certificate revocation list (RFC 5280, section 5), version 1 or 2.
 //
 // Of its entries only a sorted set of keyed 64-bit hashes of their serial
@@ -24,6 +20,7 @@ const maxCRLBytes = 256 << 20
 // concurrently.
 type crl struct {
 	file           string
+	issuer         *Name     // set by who loads it
 	version        int       // 1 or 2
 	rawIssuer      []byte    // the DER of the issuer's name
 	thisUpdate     time.Time // when the list was issued
@@ -41,9 +38,14 @@ type crl struct {
 	seed    maphash.Seed
 	revoked []uint64 // sorted hashes of serials
 	read    func() ([]byte, error)
+	memory  *crlMemory
+}
 
+// crlMemory is what has been found out about a list.
+type crlMemory struct {
 	mu        sync.Mutex
 	confirmed map[string]*revocation // what was looked up in the file, by serial; nil: not on the list
+	signers   map[string]error       // what checkSignature said, by the CA's certificate
 }
 
 // crlScope says of which certificates a list speaks (RFC 5280, section
@@ -89,7 +91,8 @@ func parseCRL(file string, data []byte) (*crl, error) {
 		algorithm:  parseSignatureAlgorithm(list.algorithm),
 		signature:  bytes.Clone(list.signature),
 		seed:       maphash.MakeSeed(),
-		read:       func() ([]byte, error) { return readTrustFile(file, maxCRLBytes) },
+		read:       func() ([]byte, error) { return readFile(file, maxCRLBytes) },
+		memory:     new(crlMemory),
 	}
 	c.fingerprint = c.algorithm.fingerprint(list.tbs)
 	if err := c.readExtensions(list.extensions); err != nil {
@@ -100,6 +103,45 @@ func parseCRL(file string, data []byte) (*crl, error) {
 	}
 	c.findDefects()
 	return c, nil
+}
+
+// at is the same list in another file.
+func (c *crl) at(file string) *crl {
+	other := *c
+	other.file = file
+	other.read = func() ([]byte, error) { return readFile(file, maxCRLBytes) }
+	return &other
+}
+
+// same reports whether two lists are the same, octet by octet.
+func (c *crl) same(other *crl) bool {
+	return bytes.Equal(c.fingerprint, other.fingerprint) && bytes.Equal(c.signature, other.signature)
+}
+
+// maxSigners bounds how many answers of checkSignature are remembered. Only
+// certificates that lead to an anchor come this far.
+const maxSigners = 64
+
+// signedBy is checkSignature, asked once for each CA.
+func (c *crl) signedBy(ca *x509.Certificate) error {
+	m := c.memory
+	m.mu.Lock()
+	err, known := m.signers[string(ca.Raw)]
+	m.mu.Unlock()
+	if known {
+		return err
+	}
+	err = c.checkSignature(ca)
+	if _, passing := errors.AsType[*rereadError](err); passing {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.signers == nil || len(m.signers) >= maxSigners {
+		m.signers = make(map[string]error)
+	}
+	m.signers[string(ca.Raw)] = err
+	return err
 }
 
 // addDefect notes a defect once, and of many only the first few.
@@ -202,25 +244,34 @@ func (c *crl) lookup(serial *big.Int) (revocation, bool) {
 	if _, hit := slices.BinarySearch(c.revoked, maphash.Bytes(c.seed, key)); !hit {
 		return revocation{}, false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	entry, known := c.confirmed[string(key)]
+	m := c.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	entry, known := m.confirmed[string(key)]
 	if !known {
 		list, err := c.reread()
 		if err != nil {
 			return revocation{Unconfirmed: true}, true
 		}
 		entry = findEntry(list.entries, key)
-		if c.confirmed == nil || len(c.confirmed) >= maxConfirmed {
-			c.confirmed = make(map[string]*revocation)
+		if m.confirmed == nil || len(m.confirmed) >= maxConfirmed {
+			m.confirmed = make(map[string]*revocation)
 		}
-		c.confirmed[string(key)] = entry
+		m.confirmed[string(key)] = entry
 	}
 	if entry == nil {
 		return revocation{}, false
 	}
 	return *entry, true
 }
+
+// rereadError is a failure to read a list again. It may pass.
+type rereadError struct{ err error }
+
+func (e *rereadError) Error() string {
+	return "cannot read the CRL again to check its signature: " + e.err.Error()
+}
+func (e *rereadError) Unwrap() error { return e.err }
 
 // reread reads the file again and makes sure that it is still the same list.
 func (c *crl) reread() (*splitList, error) {

@@ -184,7 +184,7 @@ func TestCRLLookupChanged(t *testing.T) {
 	}
 	list := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}
 	write(list)
-	data, err := readTrustFile(file, maxCRLBytes)
+	data, err := readFile(file, maxCRLBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +251,8 @@ func TestCRLConfirmedBound(t *testing.T) {
 		if _, revoked := c.lookup(big.NewInt(1<<16 + int64(i))); !revoked {
 			t.Fatalf("entry %d is not revoked", i)
 		}
-		if len(c.confirmed) > maxConfirmed {
-			t.Fatalf("%d serials are remembered", len(c.confirmed))
+		if len(c.memory.confirmed) > maxConfirmed {
+			t.Fatalf("%d serials are remembered", len(c.memory.confirmed))
 		}
 	}
 }
@@ -472,23 +472,23 @@ func TestReadTrustFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if data, err := readTrustFile(file, 5); err != nil || string(data) != "12345" {
+	if data, err := readFile(file, 5); err != nil || string(data) != "12345" {
 		t.Errorf("read %q, %v", data, err)
 	}
-	if _, err := readTrustFile(file, 4); err == nil || !strings.Contains(err.Error(), "larger than 4") {
+	if _, err := readFile(file, 4); err == nil || !strings.Contains(err.Error(), "larger than 4") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := readTrustFile(dir, 5); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := readFile(dir, 5); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := readTrustFile(filepath.Join(dir, "none"), 5); !errors.Is(err, os.ErrNotExist) {
+	if _, err := readFile(filepath.Join(dir, "none"), 5); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readTrustFile(pipe, 5); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := readFile(pipe, 5); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -616,7 +616,7 @@ func BenchmarkCRLMillion(b *testing.B) {
 			runtime.ReadMemStats(&before)
 			var c *crl
 			for b.Loop() {
-				data, err := readTrustFile(file, maxCRLBytes)
+				data, err := readFile(file, maxCRLBytes)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -649,7 +649,7 @@ func BenchmarkCRLMillion(b *testing.B) {
 		})
 		b.Run(name+"/hit", func(b *testing.B) {
 			for b.Loop() {
-				clear(c.confirmed)
+				clear(c.memory.confirmed)
 				if _, revoked := c.lookup(big.NewInt(0x11)); !revoked {
 					b.Fatal("not revoked")
 				}

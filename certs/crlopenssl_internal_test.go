@@ -61,7 +61,7 @@ func TestCRLByOpenSSL(t *testing.T) {
 			read := func(file string) *crl {
 				t.Helper()
 				file = filepath.Join(dir, file)
-				data, err := readTrustFile(file, maxCRLBytes)
+				data, err := readFile(file, maxCRLBytes)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -188,7 +188,7 @@ func (c *crl) checkSignature(ca *x509.Certificate) error {
 		}
 		list, err := c.reread() // Ed25519 signs the list itself, not its hash
 		if err != nil {
-			return fmt.Errorf("cannot read the CRL again to check its signature: %w", err)
+			return &rereadError{err}
 		}
 		if !ed25519.Verify(key, list.tbs, c.signature) {
 			return wrong

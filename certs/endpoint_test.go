@@ -383,7 +383,7 @@ func TestChainIsCompleted(t *testing.T) {
 	everything, rootOnly := openStore(t, root, sub1, sub2), openStore(t, root)
 	all := must(certs.NewAccess(nil, nil, true))
 	s := &site{
-		server: &certs.Endpoint{Store: rootOnly, Credential: credential(t, host("server.test")), Policy: certs.Policy{Access: all}},
+		server: &certs.Endpoint{Store: rootOnly, Credential: credential(t, host("server.test")), Policy: certs.Policy{Access: all, Namespaces: certs.NamespacesIgnore}},
 		client: &certs.Endpoint{Store: everything, Credential: credential(t, alone(host("client.test")))},
 	}
 	server, client := s.connect(t, "server.test")

@@ -82,7 +82,7 @@ const maxNamespaceProblems = 10
 // either, an issuer that the file speaks of is denied.
 func (n *namespaces) judge(issuer, subject string, own bool) policyDecision {
 	decision := policyDecision{Verdict: policySilent, File: n.file}
-	folded := foldDN(issuer)
+	folded := normalizeDN(issuer)
 	var names []string
 	var permitted []string
 	for _, s := range n.statements {
@@ -357,7 +357,7 @@ func parseStatement(words []namespaceWord) (namespaceStatement, error) {
 		if name == "" {
 			return statement, errors.New("the name of the issuer is empty")
 		}
-		statement.issuer = foldDN(name)
+		statement.issuer = normalizeDN(name)
 	default:
 		return fail(2, "the issuer's name in double quotes, or SELF")
 	}

@@ -65,8 +65,8 @@ func (m *NamespacesMode) UnmarshalText(text []byte) error {
 }
 
 // decide combines what the two kinds of files say. Each function is called
-// at most once, and only if the mode asks for it. The result denies; or it
-// permits; or it is silent, which means that no file speaks of the CA and that
+// at most once, and only if the mode asks for it. The result denies, with a
+// Code; or it permits; or it is silent, which means that no file speaks of the CA and that
 // this does not matter.
 func (m NamespacesMode) decide(signing, names func() policyDecision) policyDecision {
 	var decision policyDecision
@@ -88,10 +88,13 @@ func (m NamespacesMode) decide(signing, names func() policyDecision) policyDecis
 	default: // an unknown mode is the strictest
 		decision, required = both(names(), signing()), m != NamespacesEUGridPMAAndGlobus
 	}
+	if decision.Verdict == policyDenies && decision.Code == "" {
+		decision.Code = CodePolicyDenied
+	}
 	if decision.Verdict == policySilent {
 		decision = policyDecision{}
 		if required {
-			decision = policyDecision{Verdict: policyDenies, Reason: missing}
+			decision = policyDecision{Verdict: policyDenies, Code: CodePolicyMissing, Reason: missing}
 		}
 	}
 	return decision
@@ -117,7 +120,7 @@ func both(first, second policyDecision) policyDecision {
 // as the file is asked.
 func malformedPolicy(problem Problem) policyDecision {
 	return policyDecision{
-		Verdict: policyDenies, File: problem.File, Line: problem.Line,
+		Verdict: policyDenies, Code: CodePolicyMalformed, File: problem.File, Line: problem.Line,
 		Reason: "the policy file is malformed: " + problem.Message,
 	}
 }

@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
@@ -18,11 +19,15 @@ type search struct {
 	policy   Policy
 	identity Identity              // of the peer's own certificate
 	sent     map[string][]*element // the peer's other certificates by canonical subject
+	tolerant bool                  // of stale lists, for Policy.CRLGrace
+	earlier  []*element            // a path of the same chain whose signatures were checked before
 
 	path       []*element // under construction, the peer's certificate first
 	signatures int        // checked so far
 	best       *Refusal   // of the attempt that went furthest
 	bestRank   int
+	warnings   []Warning // about the path that was judged last
+	nextEvent  time.Time // of that path
 }
 
 // The ranks of failures. A path that reached an anchor went further than one
@@ -96,8 +101,7 @@ func (s *search) extend() bool {
 			s.fail(refuse(child, depth, CodeTooMuchWork, "no path found after %d signature checks", s.signatures), rankExhausted)
 			return false
 		}
-		s.signatures++
-		if err := issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature); err != nil {
+		if !s.signed(child, issuer) {
 			s.fail(refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s",
 				issuer.subject.Slash(), issuer.source()), rank+rankBadSignature)
 			continue
@@ -109,6 +113,19 @@ func (s *search) extend() bool {
 		s.path = s.path[:len(s.path)-1]
 	}
 	return false
+}
+
+// signed checks a signature, unless the earlier path shows that it is good:
+// that never changes.
+func (s *search) signed(child, issuer *element) bool {
+	for i := range len(s.earlier) - 1 {
+		if bytes.Equal(s.earlier[i].cert.Raw, child.cert.Raw) &&
+			bytes.Equal(s.earlier[i+1].cert.RawSubjectPublicKeyInfo, issuer.cert.RawSubjectPublicKeyInfo) {
+			return true
+		}
+	}
+	s.signatures++
+	return issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
 }
 
 // fail remembers the refusal of the attempt that went furthest.

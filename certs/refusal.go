@@ -60,7 +60,7 @@ func (r *Refusal) Error() string {
 	fmt.Fprintf(&b, "%s: ", r.Code)
 	if r.Subject != "" {
 		fmt.Fprintf(&b, "the certificate of %s", r.Subject)
-		if r.File != "" {
+		if r.File != "" && !strings.Contains(r.Reason, r.File) {
 			fmt.Fprintf(&b, " (%s)", position(r.File, r.Line))
 		}
 		b.WriteString(" is refused: ")

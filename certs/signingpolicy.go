@@ -23,7 +23,7 @@ import (
 // Globus. It is immutable.
 type signingPolicy struct {
 	file    string
-	issuers map[string]*signingIssuer // by foldDN of the issuer
+	issuers map[string]*signingIssuer // by normalizeDN of the issuer
 }
 
 // signingIssuer is what a file says of one issuer.
@@ -75,11 +75,11 @@ func parseSigningPolicy(file string, content []byte) (*signingPolicy, []Problem)
 // judge says whether the issuer may sign the subject, both in slash form. It
 // is silent if no entry names the issuer.
 func (p *signingPolicy) judge(issuer, subject string) policyDecision {
-	entry, ok := p.issuers[foldDN(issuer)]
+	entry, ok := p.issuers[normalizeDN(issuer)]
 	if !ok {
 		return policyDecision{Verdict: policySilent, File: p.file}
 	}
-	folded := foldDN(subject)
+	folded := normalizeDN(subject)
 	for _, right := range entry.rights {
 		if pattern, ok := right.holds(folded); ok {
 			return policyDecision{
@@ -330,10 +330,10 @@ func (p *eaclParser) principal() (*signingIssuer, error) {
 	if name == "" {
 		return nil, p.at(value, errors.New("the name of the CA is empty"))
 	}
-	issuer := p.policy.issuers[foldDN(name)]
+	issuer := p.policy.issuers[normalizeDN(name)]
 	if issuer == nil {
 		issuer = &signingIssuer{line: kind.line}
-		p.policy.issuers[foldDN(name)] = issuer
+		p.policy.issuers[normalizeDN(name)] = issuer
 	}
 	return issuer, nil
 }
@@ -457,5 +457,5 @@ func parsePattern(raw string) (dnPattern, error) {
 	if name == "" && !star {
 		return dnPattern{}, errors.New("a pattern is empty")
 	}
-	return dnPattern{raw: raw, folded: foldDN(name), star: star}, nil
+	return dnPattern{raw: raw, folded: normalizeDN(name), star: star}, nil
 }

@@ -18,6 +18,7 @@ type StoreConfig struct {
 type Store struct {
 	config  StoreConfig
 	reload  sync.Mutex // one Reload at a time
+	loaded  *loaded    // guarded by reload
 	current atomic.Pointer[Snapshot]
 }
 
@@ -62,6 +63,11 @@ type Snapshot struct {
 	bySubject map[string][]*element // by canonical subject
 	byDER     map[string]*element
 	problems  []Problem
+
+	policies    map[policyKey]*policyFile
+	policyFiles []*policyFile              // each once
+	lists       map[string][]*installedCRL // by canonical issuer
+	brokenLists map[string][]Problem       // files that are no usable list, by the hash of their name
 }
 
 // OpenStore loads the CApath and the CA file. It fails if neither yields a CA
@@ -85,12 +91,17 @@ func OpenStore(config StoreConfig) (*Store, error) {
 func (s *Store) Reload() (*Change, error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	snapshot, err := loadSnapshot(s.config)
+	after, err := load(s.config, s.loaded)
 	if err != nil {
 		return nil, err
 	}
-	s.current.Store(snapshot)
-	return new(Change), nil
+	before := s.current.Load()
+	s.loaded = after
+	if before == after.snapshot {
+		return new(Change), nil
+	}
+	s.current.Store(after.snapshot)
+	return changeOf(before, after.snapshot), nil
 }
 
 // Snapshot gives the current trust.

@@ -57,11 +57,11 @@ func FuzzSigningPolicy(f *testing.F) {
 		checkDecision(t, policy.judge(issuer, subject))
 		for name, entry := range policy.issuers {
 			got := policy.judge(name, subject)
-			if checkDecision(t, got); got.Verdict == policySilent && foldDN(name) == name {
+			if checkDecision(t, got); got.Verdict == policySilent && normalizeDN(name) == name {
 				t.Fatalf("silent on its own issuer %q", name)
 			}
 			for _, right := range entry.rights {
-				if len(right) != 1 || foldDN(name) != name {
+				if len(right) != 1 || normalizeDN(name) != name {
 					continue
 				}
 				pattern := right[0].patterns[0]
@@ -69,7 +69,7 @@ func FuzzSigningPolicy(f *testing.F) {
 				if pattern.star {
 					permitted += "!"
 				}
-				if foldDN(permitted) == permitted && policy.judge(name, permitted).Verdict != policyPermits {
+				if normalizeDN(permitted) == permitted && policy.judge(name, permitted).Verdict != policyPermits {
 					t.Fatalf("%q does not permit %q", pattern.raw, permitted)
 				}
 			}
@@ -91,7 +91,7 @@ func FuzzNamespaces(f *testing.F) {
 		checkDecision(t, policy.judge(issuer, subject, false))
 		checkDecision(t, policy.judge(issuer, subject, true))
 		for _, s := range policy.statements {
-			if foldDN(s.issuer) != s.issuer {
+			if normalizeDN(s.issuer) != s.issuer {
 				continue
 			}
 			got := policy.judge(s.issuer, subject, s.self)

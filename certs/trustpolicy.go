@@ -2,16 +2,9 @@ package certs
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"regexp"
 	"strings"
-	"syscall"
 )
-
-// maxPolicyBytes bounds a signing_policy or namespaces file. The largest in
-// use are a few kilobytes.
-const maxPolicyBytes = 256 << 10
 
 // policyVerdict is what a policy file says about an issuer and a subject.
 type policyVerdict int
@@ -25,30 +18,10 @@ const (
 // policyDecision is a verdict with what decided it.
 type policyDecision struct {
 	Verdict policyVerdict
+	Code    Code   // if it denies
 	File    string // the policy file
 	Line    int    // the line of the deciding statement, counted from 1; 0 if the file is silent
 	Reason  string // one clause in plain words; empty if the file is silent
-}
-
-// sameTypes replaces the spellings of attribute types that mean the same, in
-// a name in lower case. Globus and canl compare so.
-var sameTypes = strings.NewReplacer("/email=", "/emailaddress=", "/e=", "/emailaddress=", "/userid=", "/uid=")
-
-// foldDN gives the form in which policies compare names in slash form: lower
-// case, with one spelling for emailAddress (Email, E) and UID (USERID). Slash
-// form is ASCII, so only ASCII letters fold.
-func foldDN(dn string) string {
-	return sameTypes.Replace(lowerName(dn))
-}
-
-func lowerName(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + ('a' - 'A')
-		}
-	}
-	return string(b)
 }
 
 var (
@@ -98,27 +71,18 @@ func unescapeDN(raw string) (name string, star bool, err error) {
 			if !ok {
 				return "", false, fmt.Errorf("in the name %s, \\x is not followed by two hexadecimal digits", clip(raw))
 			}
-			writeSlashByte(&b, value)
+			writeOctet(&b, value)
 			i += 3
 		case c == '\\':
 			i++
-			writeSlashByte(&b, raw[i])
+			writeOctet(&b, raw[i])
 		case c == '*' && i+1 == len(raw):
 			star = true
 		default:
-			writeSlashByte(&b, c)
+			writeOctet(&b, c)
 		}
 	}
 	return b.String(), star, nil
-}
-
-// writeSlashByte writes a byte as slash form does.
-func writeSlashByte(b *strings.Builder, c byte) {
-	if c < 0x20 || c > 0x7e {
-		fmt.Fprintf(b, `\x%02X`, c)
-		return
-	}
-	b.WriteByte(c)
 }
 
 // hexByte reads the two hexadecimal digits at the start of s.
@@ -151,29 +115,4 @@ func clip(s string) string {
 		return fmt.Sprintf("%q...", s[:longest])
 	}
 	return fmt.Sprintf("%q", s)
-}
-
-// readTrustFile reads a regular file of at most limit bytes. It never waits:
-// a pipe in the place of a file is an error.
-func readTrustFile(file string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", file)
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", file, limit)
-	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("cannot read %s whole: %w", file, err)
-	}
-	return data, nil
 }

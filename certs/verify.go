@@ -127,8 +127,13 @@ type Result struct {
 	NextEvent time.Time           // the earliest moment that could change the verdict or the warnings without a change of files
 	Warnings  []Warning           // what is not as it should be, and is tolerated
 
-	role Role
-	host string
+	// What Recheck goes by.
+	role     Role
+	host     string
+	policy   Policy
+	snapshot *Snapshot
+	judged   time.Time
+	path     []*element
 }
 
 // Warning is a defect that the Policy tolerates.
@@ -157,18 +162,28 @@ const maxSignatureChecks = 100
 //
 // The work does not depend on how many CAs the snapshot holds.
 func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
+	s := &search{snapshot: snapshot, role: role, now: now, policy: policy}
+	result, refusal := s.judge(chain, host)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return result, nil
+}
+
+// judge does the work of Verify and Recheck.
+func (s *search) judge(chain []*x509.Certificate, host string) (*Result, *Refusal) {
+	result := &Result{Chain: chain, role: s.role, host: host, snapshot: s.snapshot, policy: s.policy, judged: s.now}
 	if len(chain) == 0 {
 		return nil, refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
 	}
-	if policy.MaxDepth <= 0 {
-		policy.MaxDepth = defaultMaxDepth
+	if s.policy.MaxDepth <= 0 {
+		s.policy.MaxDepth = defaultMaxDepth
 	}
 	leaf, err := newElement(chain[0])
 	if err != nil {
 		return nil, refuse(nil, 0, CodeMalformed, "the peer's certificate is malformed: %v", err)
 	}
-	identity := identify(leaf, policy.HostMode)
-	s := &search{snapshot: snapshot, role: role, now: now, policy: policy, identity: identity}
+	s.identity = identify(leaf, s.policy.HostMode)
 	s.receive(chain[1:])
 	if refusal := s.judgeHolder(leaf); refusal != nil {
 		return nil, refusal
@@ -177,25 +192,15 @@ func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host strin
 	if refusal != nil {
 		return nil, refusal
 	}
-	if refusal := judgeHost(leaf, identity, host); refusal != nil {
+	if refusal := judgeHost(leaf, s.identity, host); refusal != nil {
 		return nil, refusal
 	}
-	if refusal := policy.Access.judge(leaf, identity); refusal != nil {
+	if refusal := s.policy.Access.judge(leaf, s.identity); refusal != nil {
 		return nil, refusal
 	}
-	result := newResult(path, chain, identity)
-	result.role, result.host = role, host
-	return result, nil
-}
-
-func newResult(path []*element, chain []*x509.Certificate, identity Identity) *Result {
-	result := &Result{Chain: chain, Peer: identity}
 	for _, e := range path {
 		result.Path = append(result.Path, Link{Certificate: e.cert, DN: e.subject.Slash(), File: e.file})
-		// A certificate is good up to and including its notAfter.
-		if end := e.cert.NotAfter.Add(time.Nanosecond); result.NextEvent.IsZero() || end.Before(result.NextEvent) {
-			result.NextEvent = end
-		}
 	}
-	return result
+	result.Peer, result.Warnings, result.NextEvent, result.path = s.identity, s.warnings, s.nextEvent, path
+	return result, nil
 }

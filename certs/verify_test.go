@@ -47,6 +47,10 @@ func future() certstest.Options {
 
 var sound certstest.Options
 
+// unbound asks for no policies: subordinates that only the peer sends have
+// none.
+var unbound = certs.Policy{Namespaces: certs.NamespacesIgnore}
+
 func usages(usages ...x509.ExtKeyUsage) certstest.Options {
 	return options(func(c *x509.Certificate) { c.ExtKeyUsage = usages })
 }
@@ -232,6 +236,7 @@ func TestVerify(t *testing.T) {
 				installed = []*certstest.CA{must(certstest.NewCA("Root", sound))}
 			}
 			snapshot := openStore(t, installed...).Snapshot()
+			test.policy.Namespaces = certs.NamespacesIgnore
 			result, err := certs.Verify(snapshot, test.issued.chain, test.role, "", now, test.policy)
 			if test.code == "" {
 				if err != nil {
@@ -372,14 +377,14 @@ func TestBestReason(t *testing.T) {
 		{host.Certificate, cross, sub.Certificate},
 		{host.Certificate, sub.Certificate, cross},
 	} {
-		_, err := certs.Verify(openStore(t, good).Snapshot(), chain, certs.RoleAny, "", now, certs.Policy{})
+		_, err := certs.Verify(openStore(t, good).Snapshot(), chain, certs.RoleAny, "", now, unbound)
 		refusal := wantRefusal(t, err, certs.CodeExpired)
 		if refusal.Depth != 1 || refusal.File != "" {
 			t.Errorf("got %+v", refusal)
 		}
 	}
 	// With the other root installed too, the other path is good.
-	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(), []*x509.Certificate{host.Certificate, sub.Certificate, cross}, certs.RoleAny, "", now, certs.Policy{}); err != nil {
+	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(), []*x509.Certificate{host.Certificate, sub.Certificate, cross}, certs.RoleAny, "", now, unbound); err != nil {
 		t.Error(err)
 	}
 }
