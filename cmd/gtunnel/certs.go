@@ -75,6 +75,9 @@ func validity(end, now time.Time) string {
 // names are the host names and addresses that an identity proves, each with
 // the rule by which it does.
 func names(hosts, ips []string, rule string) string {
+	if len(hosts) == 0 || rule == "subjectAltName" {
+		hosts, ips, rule = append(slices.Clone(hosts), ips...), nil, "subjectAltName"
+	}
 	var parts []string
 	if len(hosts) > 0 {
 		parts = append(parts, strings.Join(hosts, ", ")+" (by "+rule+")")

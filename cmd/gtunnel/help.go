@@ -43,7 +43,7 @@ func showHelp(cmd *cobra.Command) {
 
 func usageLine(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() {
-		return cmd.CommandPath() + " COMMAND [flags]      " + cmd.CommandPath() + " COMMAND --help explains each"
+		return cmd.CommandPath() + " COMMAND [flags]      COMMAND --help explains each"
 	}
 	line := cmd.CommandPath()
 	if _, arguments, ok := strings.Cut(cmd.Use, " "); ok {
