@@ -76,6 +76,7 @@ func TestAdmin(t *testing.T) {
 			`gtunnel_dial_failures_total{target="` + dead + `",tunnel="server"} 1`,
 			`gtunnel_dial_failures_total{target="` + good + `",tunnel="server"} 0`,
 			`gtunnel_accepting{tunnel="server"} 1`,
+			`gtunnel_trust_warnings{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="client"} 1`,
 		} {
 			if !strings.Contains(body, "\n"+line+"\n") {
 				t.Errorf("no line %s", line)
@@ -83,7 +84,7 @@ func TestAdmin(t *testing.T) {
 		}
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(tunnel.NewCollector(server.Tunnel, client.Tunnel))
-		if families, err := registry.Gather(); err != nil || len(families) != 7 {
+		if families, err := registry.Gather(); err != nil || len(families) != 8 {
 			t.Errorf("the collector gives %d metrics: %v", len(families), err)
 		}
 	})
