@@ -30,10 +30,11 @@ const (
 
 // Config is all that a process is told, by flags or by a file.
 type Config struct {
-	LogLevel  zapcore.Level
-	LogFormat string         // "console" or "json"
-	Admin     tunnel.Address // zero: none
-	Tunnels   []TunnelConfig // in the order of the file
+	LogLevel       zapcore.Level
+	LogFormat      string         // "console" or "json"
+	Admin          tunnel.Address // zero: none
+	ReloadInterval time.Duration  // 0: only SIGHUP reloads
+	Tunnels        []TunnelConfig // in the order of the file
 
 	origin origin
 }
@@ -64,7 +65,7 @@ type TunnelConfig struct {
 
 // newConfig is the configuration of a process that is told nothing.
 func newConfig() Config {
-	return Config{LogLevel: zapcore.InfoLevel, LogFormat: "console"}
+	return Config{LogLevel: zapcore.InfoLevel, LogFormat: "console", ReloadInterval: time.Minute}
 }
 
 // newTunnelConfig is the configuration of a tunnel that is told nothing but,
@@ -87,6 +88,10 @@ func newTunnelConfig(name string, role tunnel.Role) TunnelConfig {
 // settings lists what the flags and the file set for the process.
 func (c *Config) settings() []setting {
 	return []setting{
+		{
+			name: "reload-interval", group: groupCertificates, target: &c.ReloadInterval, zero: true,
+			arg: "TIME", usage: "how often to look for new files; 0s: at SIGHUP",
+		},
 		{
 			name: "log-level", group: groupLogging, target: &c.LogLevel,
 			values: []string{"debug", "info", "warn", "error"},
@@ -159,15 +164,15 @@ func (c *TunnelConfig) settings() []setting {
 		},
 		{
 			name: "crl", group: groupCertificates, target: &c.CRL, values: words[certs.CRLMode](),
-			arg: "MODE", usage: "revocation lists: if-valid, require or ignore",
+			arg: "MODE", usage: "CRLs: if-valid, require or ignore",
 		},
 		{
 			name: "crl-grace", group: groupCertificates, target: &c.CRLGrace, zero: true,
-			arg: "TIME", usage: "how long a stale list closes no open connection",
+			arg: "TIME", usage: "a stale CRL ends open connections after",
 		},
 		{
 			name: "namespaces", group: groupCertificates, target: &c.Namespaces, values: words[certs.NamespacesMode](),
-			arg: "MODE", usage: "policy files",
+			arg: "MODE", usage: "policies; see README",
 		},
 		{
 			name: "eku", group: groupCertificates, target: &c.EKU,
