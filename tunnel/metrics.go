@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gtunnel/gtunnel/certs"
@@ -39,6 +41,7 @@ func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tu
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		acceptedDesc, refusedDesc, sessionsRefusedDesc, warningsDesc, sessionsDesc, handshakesDesc, dialFailuresDesc, bytesDesc, acceptingDesc,
+		staleCADesc, expiryDesc,
 	} {
 		descs <- desc
 	}
@@ -76,6 +79,7 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 			accepting = 1
 		}
 		gauge(acceptingDesc, accepting)
+		collectTrust(t, time.Now(), metrics)
 	}
 }
 
