@@ -3,8 +3,12 @@ package main_test
 import (
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs/certstest"
@@ -127,5 +131,72 @@ func TestCheckSilence(t *testing.T) {
 	}, s.client.flags())...)
 	if code != 0 || !strings.Contains(stdout, "warning  server "+address+": it accepted the handshake and then sent nothing for 2s") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// TestUnreadable: files that this user may not read, as an ordinary user.
+func TestUnreadable(t *testing.T) {
+	s := newSite(t)
+	closed := filepath.Join(s.folder, "closed")
+	if err := os.MkdirAll(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cert := filepath.Join(s.folder, "unreadable.pem")
+	if err := os.WriteFile(cert, []byte("certificate"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	program := binary(t)
+	run := func(args ...string) (code int, output string) {
+		t.Helper()
+		cmd := exec.Command(program, args...)
+		if os.Geteuid() == 0 { // who may read everything
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	for _, folder := range []string{filepath.Dir(program), filepath.Dir(s.folder), s.folder, filepath.Dir(s.client.cert)} {
+		if err := os.Chmod(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(closed, 0o000); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(closed, 0o700) })
+		if err := os.Chmod(s.client.key, 0o000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for about, test := range map[string]struct {
+		args  []string
+		code  int
+		words []string
+	}{
+		"verify": {[]string{"verify", "--cert", cert, "--capath", s.capath}, 2, []string{
+			"gtunnel: cannot read the certificate: open " + cert + ": permission denied\nhint: ",
+		}},
+		"show":   {[]string{"show", cert}, 2, []string{"permission denied\nhint: "}},
+		"list":   {[]string{"list", "--capath", closed}, 2, []string{"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx "}},
+		"cafile": {[]string{"list", "--cafile", cert}, 2, []string{"permission denied\nhint: "}},
+		"check": {slices.Concat([]string{"check", "--capath", s.capath}, s.client.flags()), 1, []string{
+			"problem  key: cannot read the key: open " + s.client.key + ": permission denied\n         hint: ", "\nok       chain: ",
+		}},
+	} {
+		t.Run(about, func(t *testing.T) {
+			code, output := run(append([]string{"certs"}, test.args...)...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			for _, words := range test.words {
+				if !strings.Contains(output, words) {
+					t.Errorf("no %q in:\n%s", words, output)
+				}
+			}
+		})
 	}
 }

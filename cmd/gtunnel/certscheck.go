@@ -287,7 +287,7 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 		c.problem(about, err)
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only looked at
 	endpoint := &certs.Endpoint{Store: c.store, Credential: c.credential, Policy: c.config.policy(), MinVersion: uint16(c.config.MinTLS)}
 	probing, err := endpoint.Probe(ctx, conn, host)
 	if err != nil {

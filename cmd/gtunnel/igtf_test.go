@@ -81,15 +81,15 @@ func TestPublicWebRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var real *certs.Name
+	var name *certs.Name
 	var root *x509.Certificate
 	for _, file := range found {
 		chain, err := certs.ReadCertificates(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name, err := certs.ParseName(chain[0].RawSubject); err == nil && name.Slash() == dn {
-			real, root = name, chain[0]
+		if found, err := certs.ParseName(chain[0].RawSubject); err == nil && found.Slash() == dn {
+			name, root = found, chain[0]
 		}
 	}
 	if root == nil {
@@ -101,7 +101,7 @@ func TestPublicWebRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ours.Certificate.Raw})
-	for _, hash := range []string{real.Hash(), real.HashOld()} {
+	for _, hash := range []string{name.Hash(), name.HashOld()} {
 		if err := os.WriteFile(filepath.Join(folder, hash+".1"), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
