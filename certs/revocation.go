@@ -61,6 +61,9 @@ func revoked(e *element, depth int, c *installedCRL, r revocation) *Refusal {
 	if r.Reason != "" && r.Reason != "unspecified" {
 		reason = " (" + r.Reason + ")"
 	}
+	if r.Unconfirmed {
+		reason = " (the file has changed since it was loaded: the date is not known)"
+	}
 	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, c.list.file, reason)
 	refusal.File, refusal.Line = c.list.file, 0
 	switch {

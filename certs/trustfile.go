@@ -215,7 +215,7 @@ func (r *fileReader) read(name trustName) *trustFile {
 }
 
 // keptMessage ends the problem of a file that has become bad.
-const keptMessage = "; what the file held before stays in use"
+const keptMessage = " (what the file held before stays in use)"
 
 // content parses a file, once for all links to it.
 func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*fileContent, error) {
