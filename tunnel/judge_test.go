@@ -292,10 +292,11 @@ func aliasOf(ca *certstest.CA) string {
 // TestExpiredSession closes a session when the peer's certificate ends,
 // without anybody's call.
 func TestExpiredSession(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	target, conns := held(t)
 	server := p.party(t, serverHost, certstest.Options{}, letIn(t)).serve(t, target)
-	end := time.Now().Add(4 * time.Second).Truncate(time.Second)
+	end := time.Now().Add(8 * time.Second).Truncate(time.Second) // time to open the sessions
 	client := p.party(t, clientHost, certstest.Options{NotAfter: end}, certs.Policy{}).connect(t, server)
 	other := p.party(t, otherHost, certstest.Options{}, certs.Policy{}).connect(t, server)
 	otherNear, otherFar := openSession(t, other, conns)
@@ -318,12 +319,13 @@ func TestExpiredSession(t *testing.T) {
 
 // TestStaleCRL lets a session live on for a while with a CRL that went stale.
 func TestStaleCRL(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	target, conns := held(t)
 	policy := letIn(t)
 	policy.CRL, policy.CRLGrace = certs.CRLRequire, 2*time.Second
 	atServer := p.party(t, serverHost, certstest.Options{}, policy)
-	stale := time.Now().Add(4 * time.Second).Truncate(time.Second)
+	stale := time.Now().Add(8 * time.Second).Truncate(time.Second) // time to open the sessions
 	atServer.list(t, p.ca, certstest.CRLOptions{NextUpdate: stale})
 	atServer.reload(t)
 	server := atServer.serve(t, target)
