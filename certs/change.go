@@ -155,8 +155,13 @@ func counted(n int, one, many string) string {
 // fewOf joins the first few names.
 func fewOf(names []string, separator string) string {
 	const most = 3
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], separator), len(names)-most)
+	var few []string
+	for _, name := range names[:min(most, len(names))] {
+		few = append(few, shorten(name, maxReason))
 	}
-	return strings.Join(names, separator)
+	joined := strings.Join(few, separator)
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", joined, len(names)-most)
+	}
+	return joined
 }

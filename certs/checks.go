@@ -91,7 +91,7 @@ func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
 	e := path[depth]
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
-			return refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", oid)
+			return refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
 		}
 	}
 	// Certificate policies mean nothing here, unless a CA insists on them.
@@ -111,7 +111,7 @@ func checkBasicConstraints(_ *search, path []*element, depth int) *Refusal {
 	case !e.cert.BasicConstraintsValid && e.cert.Version < 3 && e.anchor:
 		return nil // a root from before there were basicConstraints
 	default:
-		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.Slash())
+		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.brief())
 	}
 }
 
@@ -142,7 +142,7 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	}
 	if depth > 0 {
 		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.Slash())
+			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.brief())
 		}
 		return nil
 	}
@@ -174,7 +174,7 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 		names = append(names, usageName(usage))
 	}
 	return refuse(e, depth, CodeExtendedKeyUsage, "a %s needs the extended key usage %s, and here is %s",
-		s.role, strings.Join(names, " or "), usageList(e.cert))
+		s.role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
 }
 
 // wantedUsages are the usages of which a peer needs one; nil if none is

@@ -26,7 +26,7 @@ var codes = []Meaning{
 	{CodeBadSignature, "a signature was not made with the issuer's key"},
 	{CodeWeakSignature, "a signature of MD5 or SHA-1, or a key that is too small"},
 	{CodeTooDeep, "the path has more CA certificates than --max-depth"},
-	{CodeTooMuchWork, "the chain would cost too many signature checks"},
+	{CodeTooMuchWork, "the chain is larger, or would cost more work, than any sound one"},
 	{CodeExpired, "a certificate is past its notAfter"},
 	{CodeNotYetValid, "a certificate is before its notBefore"},
 	{CodeCriticalExtension, "a certificate has a critical extension that is not understood"},

@@ -121,7 +121,7 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	leaf := chain[0]
 	if !matches(key, leaf) {
 		e := &setupError{
-			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.Slash()),
+			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.brief()),
 			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 -noout -pubkey -in %s; openssl pkey -pubout -in %s",
 				shellQuote(certFile), shellQuote(keyFile)),
 		}
@@ -149,18 +149,18 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) expired on %s", file, leaf.subject.Slash(), formatTime(leaf.cert.NotAfter)),
+			message: fmt.Sprintf("the certificate %s (%s) expired on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotAfter)),
 			hint:    "ask your CA for a new one, and check this host's clock: timedatectl",
 		}
 	case now.Before(leaf.cert.NotBefore):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.Slash(), formatTime(leaf.cert.NotBefore)),
+			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotBefore)),
 			hint:    "check this host's clock (timedatectl), or wait until then",
 		}
 	}
 	if refusal := nobody.judgeHolder(leaf); refusal != nil {
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.Slash(), refusal.Reason),
+			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.brief(), refusal.Reason),
 			hint:    "give the host's own certificate with --cert, usually /etc/grid-security/hostcert.pem",
 			cause:   refusal,
 		}

@@ -159,5 +159,5 @@ func ServesAs(cert *x509.Certificate, role Role, rule EKURule) (why string, ok b
 	if wanted == nil || slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(cert, usage) }) {
 		return "", true
 	}
-	return "its extended key usages are " + usageList(cert), false
+	return "its extended key usages are " + shorten(usageList(cert), maxQuoted), false
 }

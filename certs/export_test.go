@@ -27,7 +27,7 @@ func ParseConstraints(der []byte) error {
 	}
 	for _, name := range append(c.permitted, c.excluded...) {
 		_ = name.String()
-		_ = c.allow([]generalName{name})
+		_ = c.allow([]generalName{name}, new(int))
 	}
 	return nil
 }

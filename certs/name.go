@@ -280,7 +280,10 @@ func escapeOctets[T string | []byte](octets T) string {
 // writeOctet writes an octet as the slash form does.
 func writeOctet(b *strings.Builder, c byte) {
 	if c < ' ' || c > '~' {
-		fmt.Fprintf(b, `\x%02X`, c)
+		const digits = "0123456789ABCDEF"
+		b.WriteString(`\x`)
+		b.WriteByte(digits[c>>4])
+		b.WriteByte(digits[c&0xf])
 		return
 	}
 	b.WriteByte(c)

@@ -72,6 +72,8 @@ func TestNamespacesJudge(t *testing.T) {
 		{"Email for emailAddress", permit("/Email=a@b"), ca, "/emailAddress=a@b", policyPermits, 1},
 		{"E for emailAddress", permit("/E=a@b"), ca, "/emailAddress=a@b", policyPermits, 1},
 		{"USERID for UID", permit("/USERID=a"), ca, "/UID=a", policyPermits, 1},
+		{"uid is not UID", permit("/UID=a"), ca, "/uid=a", policyDenies, 1},
+		{"uid is uniqueIdentifier", permit("/uniqueIdentifier=a"), ca, "/uid=a", policyPermits, 1},
 		{"both", permit("/E=a/USERID=a"), ca, "/emailAddress=a/UID=a", policyPermits, 1},
 		{"deny by another spelling", deny("/Email=.*") + permit(".*"), ca, "/emailAddress=x", policyDenies, 1},
 		{"issuer with Email", `TO Issuer "/CN=CA/Email=a@b" PERMIT Subject "/x"`, "/CN=CA/emailAddress=a@b", "/x", policyPermits, 1},

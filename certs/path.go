@@ -24,6 +24,8 @@ type search struct {
 
 	path       []*element // under construction, the peer's certificate first
 	signatures int        // checked so far
+	sentKeys   int        // of those, with keys that the peer sent
+	compared   int        // names with name constraints, see maxConstraintWork
 	best       *Refusal   // of the attempt that went furthest
 	bestRank   int
 	warnings   []Warning // about the path that was judged last
@@ -97,13 +99,17 @@ func (s *search) extend() bool {
 		return false
 	}
 	for _, issuer := range candidates {
-		if s.signatures >= maxSignatureChecks {
+		if s.signatures >= maxSignatureChecks || issuer.file == "" && s.sentKeys >= maxSentSignatureChecks {
 			s.fail(refuse(child, depth, CodeTooMuchWork, "no path found after %d signature checks", s.signatures), rankExhausted)
 			return false
 		}
+		if reason := hugeKey(issuer); reason != "" {
+			s.fail(refuse(issuer, depth+1, CodeTooMuchWork, "%s", reason), rank+rankBadSignature)
+			continue
+		}
 		if !s.signed(child, issuer) {
 			s.fail(refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s",
-				issuer.subject.Slash(), issuer.source()), rank+rankBadSignature)
+				issuer.subject.brief(), issuer.source()), rank+rankBadSignature)
 			continue
 		}
 		s.path = append(s.path, issuer)
@@ -125,6 +131,9 @@ func (s *search) signed(child, issuer *element) bool {
 		}
 	}
 	s.signatures++
+	if issuer.file == "" {
+		s.sentKeys++
+	}
 	return issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
 }
 
@@ -158,7 +167,7 @@ func (s *search) noIssuer(child *element, depth int) *Refusal {
 		}
 		return r
 	}
-	r := refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", child.issuer.Slash())
+	r := refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", child.issuer.brief())
 	r.Cure = s.installCA(child.issuer)
 	return r
 }

@@ -14,7 +14,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	}
 	for _, name := range []*Name{e.subject, issuer.subject} {
 		if _, unambiguous := name.normalSlash(); !unambiguous {
-			return refuse(e, depth, CodePolicyDenied, "the name %s could be read as another one, so that no policy can speak of it", name.Slash())
+			return refuse(e, depth, CodePolicyDenied, "the name %s could be read as another one, so that no policy can speak of it", name.brief())
 		}
 	}
 	decision := s.policy.Namespaces.decide(
@@ -24,7 +24,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	if decision.Verdict != policyDenies {
 		return nil
 	}
-	r := refuse(e, depth, decision.Code, "%s may not sign it: %s", issuer.subject.Slash(), decision.Reason)
+	r := refuse(e, depth, decision.Code, "%s may not sign it: %s", issuer.subject.brief(), decision.Reason)
 	r.File, r.Line = decision.File, decision.Line
 	return r
 }

@@ -25,7 +25,7 @@ const (
 	CodeNameConstraints   Code = "name-constraints"           // a CA may not issue for this name
 	CodeCriticalExtension Code = "unknown-critical-extension" // a critical extension is not understood
 	CodeTooDeep           Code = "path-too-deep"              // more certificates than --max-depth
-	CodeTooMuchWork       Code = "too-much-work"              // the chain would cost too many signature checks
+	CodeTooMuchWork       Code = "too-much-work"              // the chain is larger, or would cost more work, than any sound one
 	CodeCAAsHost          Code = "ca-as-host"                 // the peer presents a CA's certificate as its own
 	CodeProxy             Code = "proxy-certificate"          // the peer presents a user's proxy
 	CodePolicyMissing     Code = "policy-missing"             // no signing_policy or namespaces file speaks of a CA
@@ -46,7 +46,7 @@ const (
 type Refusal struct { //nolint:errname // a refusal is what it is called everywhere
 	Code    Code
 	Depth   int    // position in the path, 0 is the peer's own certificate
-	Subject string // DN of the certificate at Depth, slash form; may be empty
+	Subject string // DN of the certificate at Depth, slash form, shortened if it is very long; may be empty
 	File    string // the file that decided, if one did
 	Line    int    // the line in File, counted from 1; 0 if none
 	Reason  string // one clause in plain words
@@ -75,9 +75,9 @@ func (r *Refusal) Hint() string { return r.Cure }
 // refuse makes a Refusal about the certificate at depth, with the usual cure
 // of its code. e is nil if the peer sent nothing to name.
 func refuse(e *element, depth int, code Code, reason string, args ...any) *Refusal {
-	r := &Refusal{Code: code, Depth: depth, Reason: fmt.Sprintf(reason, args...)}
+	r := &Refusal{Code: code, Depth: depth, Reason: shorten(fmt.Sprintf(reason, args...), maxReason)}
 	if e != nil {
-		r.Subject, r.File, r.Line = e.subject.Slash(), e.file, e.line
+		r.Subject, r.File, r.Line = e.subject.brief(), e.file, e.line
 	}
 	r.Cure = cure(code, depth, r.File)
 	return r
@@ -153,8 +153,8 @@ func cure(code Code, depth int, file string) string {
 func (s *search) installCA(subject *Name) string {
 	place := s.snapshot.config.CApath
 	if place == "" {
-		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.Slash(), s.snapshot.config.CAfile)
+		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.brief(), s.snapshot.config.CAfile)
 	}
 	return fmt.Sprintf("If you trust the CA %s, install its package; its certificate belongs in %s as %s.0 or %s.0.",
-		subject.Slash(), place, subject.Hash(), subject.HashOld())
+		subject.brief(), place, subject.Hash(), subject.HashOld())
 }

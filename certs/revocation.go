@@ -47,7 +47,7 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	} else if s.policy.CRL == CRLRequire {
 		return refusal
 	}
-	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.Slash(), File: refusal.File, Text: refusal.Reason})
+	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.brief(), File: refusal.File, Text: refusal.Reason})
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (p *listProof) consider(c *installedCRL, e *element, now time.Time) {
 // noList explains that no list proves a certificate good.
 func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	e, issuer := path[depth], path[depth+1]
-	dn := issuer.subject.Slash()
+	dn := issuer.subject.brief()
 	if proof.code != "" {
 		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, proof.list.list.file, proof.reason)
 		r.File, r.Line = proof.list.list.file, 0

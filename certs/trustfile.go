@@ -73,7 +73,7 @@ type fileContent struct {
 func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []byte) *fileContent {
 	c := &fileContent{kind: kind, digest: digest, path: path}
 	fail := func(line int, message string) {
-		c.problems = append(c.problems, Problem{File: path, Line: line, Message: message})
+		c.problems = append(c.problems, Problem{File: path, Line: line, Message: shorten(message, maxReason)})
 	}
 	switch kind {
 	case kindCA, kindCAfile:
@@ -86,7 +86,7 @@ func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []b
 			case f.err != nil:
 				fail(f.line, "not a usable certificate: "+f.err.Error())
 			case !f.element.mayBeCA():
-				fail(f.line, fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)", f.element.subject.Slash()))
+				fail(f.line, fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)", f.element.subject.brief()))
 			}
 		}
 	case kindCRL:
@@ -111,7 +111,7 @@ func (c *fileContent) misnamed(name trustName) []Problem {
 	complain := func(line int, what string, subject *Name) {
 		problems = append(problems, Problem{File: name.path, Line: line, Message: fmt.Sprintf(
 			"not used: this name is not the hash of %s %s, which is %s (%s before OpenSSL 1.0)",
-			what, subject.Slash(), subject.Hash(), subject.HashOld())})
+			what, subject.brief(), subject.Hash(), subject.HashOld())})
 	}
 	switch name.kind {
 	case kindCA:

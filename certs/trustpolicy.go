@@ -26,13 +26,18 @@ type policyDecision struct {
 
 var (
 	emailType = regexp.MustCompile(`(?i)/(?:emailaddress|email|e)=`)
-	uidType   = regexp.MustCompile(`(?i)/(?:userid|uid)=`)
+	uidType   = regexp.MustCompile(`/(?:(?i:userid)|UID)=`)
 )
+
+// uniqueIdentifier writes the type that OpenSSL shows as uid in full:
+// expressions ignore case, and UID is another type, see attributeKey.
+var uniqueIdentifier = strings.NewReplacer("/uid=", "/uniqueIdentifier=")
 
 // spellings lists a name in slash form with each spelling of its attribute
 // types, so that a regular expression may use any of them. Most names have
 // one.
 func spellings(dn string) []string {
+	dn = uniqueIdentifier.Replace(dn)
 	names := []string{dn}
 	if emailType.MatchString(dn) {
 		names = []string{

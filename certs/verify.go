@@ -139,7 +139,7 @@ type Result struct {
 // Warning is a defect that the Policy tolerates.
 type Warning struct {
 	Code Code   // with which it would be refused otherwise
-	CA   string // DN of the CA that it is about, slash form
+	CA   string // DN of the CA that it is about, slash form, shortened if it is very long
 	File string // the file in question; empty if it is missing
 	Text string // one clause in plain words that names the CA and the file
 }
@@ -151,16 +151,15 @@ func (w Warning) String() string { return string(w.Code) + ": " + w.Text }
 // does not say.
 const defaultMaxDepth = 10
 
-// maxSignatureChecks bounds the work that a peer's chain can cause.
-const maxSignatureChecks = 100
-
 // Verify judges a peer's chain, its own certificate first, at the time now.
 // host is the name or IP address that the peer must prove; empty means any.
 // Certificates after the first may come in any order and need not be part of
 // the path. The error is always a *Refusal; where several paths fail, it is
 // that of the path that went furthest.
 //
-// The work does not depend on how many CAs the snapshot holds.
+// The work does not depend on how many CAs the snapshot holds, and what a
+// peer that has proved nothing can cause is bounded: by the size of the chain,
+// the length of its names and the number of signature checks.
 func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
 	s := &search{snapshot: snapshot, role: role, now: now, policy: policy}
 	result, refusal := s.judge(chain, host)
@@ -179,11 +178,17 @@ func (s *search) judge(chain []*x509.Certificate, host string) (*Result, *Refusa
 	if s.policy.MaxDepth <= 0 {
 		s.policy.MaxDepth = defaultMaxDepth
 	}
+	if refusal := judgeSize(chain); refusal != nil {
+		return nil, refusal
+	}
 	leaf, err := newElement(chain[0])
 	if err != nil {
 		return nil, refuse(nil, 0, CodeMalformed, "the peer's certificate is malformed: %v", err)
 	}
 	s.identity = identify(leaf, s.policy.HostMode)
+	if n := len(s.identity.DN); n > maxSentNameBytes {
+		return nil, refuse(leaf, 0, CodeMalformed, "its subject has %d characters in slash form, more than %d", n, maxSentNameBytes)
+	}
 	s.receive(chain[1:])
 	if refusal := s.judgeHolder(leaf); refusal != nil {
 		return nil, refusal
