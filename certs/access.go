@@ -19,13 +19,17 @@ type Access struct {
 }
 
 // NewAccess builds the rules: host names, DNs in slash form (a '*' at the end
-// stands for any rest), or everybody whom a trusted CA vouches for. It fails
-// on rules that cannot match anything, naming each.
+// stands for any rest), or every host that a trusted CA vouches for, which is
+// who proves a host name or an IP address. It fails on rules that cannot match
+// anything, naming each.
 //
 // Host names are compared with the names that the peer's certificate proves;
 // IP addresses with its iPAddress names. DNs may stand in double quotes, as
 // in a grid-mapfile, and are compared without regard to case and to the
-// spelling of attribute types (E, Email and emailAddress; UID and USERID).
+// spelling of attribute types (E, Email and emailAddress; UID and USERID, but
+// not uid, which is how OpenSSL writes uniqueIdentifier). A '/' in the last
+// attribute before a '*' begins the next attribute, except in a CN: the rule
+// /O=hosts/* names nobody of O=hosts/other, and /CN=host/* names host/db.
 func NewAccess(hosts, dns []string, all bool) (*Access, error) {
 	a := &Access{all: all}
 	var problems []error
@@ -106,7 +110,7 @@ func accessDN(rule string) (pattern string, prefix bool, err error) {
 	switch {
 	case dn == "" || dn == "/":
 		if prefix {
-			return fail("it names no DN", "give --allow-all to allow everybody whom a trusted CA vouches for")
+			return fail("it names no DN", "give --allow-all to allow every host that a trusted CA vouches for")
 		}
 		return fail("it is empty", example)
 	case strings.Contains(dn, "*"):
@@ -150,36 +154,67 @@ func normalizeDN(dn string) string {
 // looks as if another attribute began inside it, or holds what looks like an
 // escaped octet, so that the form stands for more than one name.
 func (n *Name) normalSlash() (dn string, ok bool) {
-	var b strings.Builder
+	attributes, ok := n.normalAttributes()
+	return strings.Join(attributes, ""), ok
+}
+
+// normalAttributes are the pieces of normalSlash, one for each attribute.
+func (n *Name) normalAttributes() (attributes []string, ok bool) {
 	for _, r := range n.rdns {
 		for _, a := range r.attributes {
 			value := a.slashValue()
 			if dnStart.MatchString(value) || strings.Contains(string(a.bytes), `\x`) {
-				return "", false
+				return nil, false
 			}
-			b.WriteString("/" + attributeKey(a.name()) + "=" + strings.ToLower(value))
+			attributes = append(attributes, "/"+attributeKey(a.name())+"="+strings.ToLower(value))
 		}
 	}
-	return b.String(), true
+	return attributes, true
+}
+
+// beginWith reports whether a name's attributes begin with a prefix. Where the
+// prefix ends inside an attribute, a '/' of its own is no part of the value,
+// unless that is a common name, such as host/fqdn.
+func beginWith(attributes []string, prefix string) bool {
+	for _, a := range attributes {
+		if len(prefix) <= len(a) {
+			return strings.HasPrefix(a, prefix) && (strings.LastIndexByte(prefix, '/') <= 0 || strings.HasPrefix(a, "/cn="))
+		}
+		var ok bool
+		if prefix, ok = strings.CutPrefix(prefix, a); !ok {
+			return false
+		}
+	}
+	return false
 }
 
 // judge refuses a peer that no rule names. A nil Access does not judge.
 func (a *Access) judge(leaf *element, identity Identity) *Refusal {
-	if a == nil || a.all || slices.ContainsFunc(a.hosts, identity.proves) {
+	if a == nil || a.all && len(identity.Hosts)+len(identity.IPs) > 0 || slices.ContainsFunc(a.hosts, identity.proves) {
 		return nil
 	}
-	dn, unambiguous := leaf.subject.normalSlash()
+	attributes, unambiguous := leaf.subject.normalAttributes()
+	dn := strings.Join(attributes, "")
 	if unambiguous && (slices.Contains(a.dns, dn) ||
-		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return strings.HasPrefix(dn, prefix) })) {
+		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return beginWith(attributes, prefix) })) {
 		return nil
 	}
 	r := refuse(leaf, 0, CodeNotAllowed, "no access rule names it; it proves %s", identity.proven())
 	exact := slices.DeleteFunc(slices.Concat(identity.Hosts, identity.IPs), func(host string) bool { return strings.HasPrefix(host, "*.") })
+	add := "add"
+	if a.all {
+		r.Reason = "it proves no host name and no IP address, and --allow-all admits hosts only"
+		add = "replace --allow-all by rules that name each peer, with"
+	}
 	switch {
 	case len(exact) > 0:
 		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host %s.", exact[0])
 	case unambiguous && dn != "" && !strings.Contains(dn, "*"):
-		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-dn %s.", singleQuote(identity.DN))
+		rule := singleQuote(identity.DN)
+		if len(identity.DN) > maxQuoted {
+			rule = "and its DN, which gtunnel certs show prints on the peer"
+		}
+		r.Cure = fmt.Sprintf("If it may use this tunnel, %s --allow-dn %s.", add, rule)
 	case len(identity.Hosts) > 0:
 		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
 	default:

@@ -45,7 +45,7 @@ func TestAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access})
+			_, err = certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})
 			if test.allowed {
 				if err != nil {
 					t.Error(err)
@@ -56,7 +56,7 @@ func TestAccess(t *testing.T) {
 		})
 	}
 	t.Run("zero value", func(t *testing.T) {
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access)})
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.Contains(refusal.Cure, "--allow-host db.site.test.") {
 			t.Errorf("the cure %q does not give the flag", refusal.Cure)
@@ -110,15 +110,98 @@ func TestAccessSpellings(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access}); err != nil {
+				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}); err != nil {
 					t.Errorf("%s: %v", rule, err)
 				}
 			}
-			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access)})
+			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
 			if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("the cure %q is not %q", refusal.Cure, test.cure)
 			}
 		})
+	}
+}
+
+// TestAllowAllIsForHosts: a person's certificate is no host's.
+func TestAllowAllIsForHosts(t *testing.T) {
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	snapshot := openStore(t, root).Snapshot()
+	person := certstest.Options{CommonName: "Alice Smith", DNSNames: []string{}, Mutate: func(c *x509.Certificate) {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageEmailProtection}
+		c.EmailAddresses = []string{"alice@site.test"}
+	}}
+	verify := func(o certstest.Options, dns ...string) error {
+		policy := certs.Policy{Access: must(certs.NewAccess(nil, dns, true)), Namespaces: certs.NamespacesIgnore}
+		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, certs.RoleClient, "", now, policy)
+		return err
+	}
+	refusal := wantRefusal(t, verify(person), certs.CodeNotAllowed)
+	if !strings.Contains(refusal.Reason, "--allow-all admits hosts only") || !strings.Contains(refusal.Cure, "--allow-dn '/DC=test/DC=gtunnel/O=hosts/CN=Alice Smith'") {
+		t.Errorf("reason %q, cure %q", refusal.Reason, refusal.Cure)
+	}
+	if err := verify(person, "/DC=test/DC=gtunnel/O=hosts/CN=Alice Smith"); err != nil {
+		t.Error(err)
+	}
+	for _, host := range []certstest.Options{
+		{DNSNames: []string{"*.site.test"}},
+		{CommonName: "mysql/db.site.test", DNSNames: []string{}},
+		{CommonName: "Alice Smith", DNSNames: []string{}, IPs: []string{"192.0.2.7"}},
+	} {
+		if err := verify(host); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestBorderOfPrefix: the beginning of a DN ends where its rule ends, and no
+// value borrows a '/' of it; and the two types that differ by case alone are
+// two.
+func TestBorderOfPrefix(t *testing.T) {
+	const uniqueIdentifier = "0.9.2342.19200300.100.1.44"
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	snapshot := openStore(t, root).Snapshot()
+	site := one(dc, ia5, "two")
+	hosts := encodeName(site, one(o, utf8String, "hosts"), one(cn, utf8String, "x"))
+	tests := []struct {
+		rule    string
+		subject []byte
+		allowed bool
+	}{
+		{"/DC=two/O=hosts/*", hosts, true},
+		{"/DC=two/O=hosts/C*", hosts, true},
+		{"/DC=two/O=hosts/CN=*", hosts, true},
+		{"/DC=two/O=hosts*", hosts, true},
+		{"/DC=two/O=hosts/CN=x*", hosts, true},
+		{"/DC=two/*", hosts, true},
+		{"/D*", hosts, true},
+		{"/DC=two/O=hosts/CN=x/*", hosts, false},
+		{"/DC=two/O=hosts/*", encodeName(site, one(o, utf8String, "hosts/evil"), one(cn, utf8String, "x")), false},
+		{"/DC=two/O=hosts/C*", encodeName(site, one(o, utf8String, "hosts/Cevil"), one(cn, utf8String, "x")), false},
+		{"/DC=two/O=hosts/*", encodeName(site, one(o, utf8String, "hosts/"), one(cn, utf8String, "x")), false},
+		{"/DC=two/O=a/b/*", encodeName(site, one(o, utf8String, "a/b"), one(cn, utf8String, "x")), true},
+		{"/DC=two/O=hosts*", encodeName(site, one(o, utf8String, "hosts/evil"), one(cn, utf8String, "x")), true},
+		{"/DC=two/CN=host/*", encodeName(site, one(cn, utf8String, "host/x")), true},
+		{"/DC=two/CN=host/d*", encodeName(site, one(cn, utf8String, "host/db")), true},
+		{"/DC=two/CN=host/*", encodeName(site, one(cn, utf8String, "hosts/x")), false},
+		{"/DC=two/UID=u", encodeName(site, one(uid, utf8String, "u")), true},
+		{"/DC=two/UserID=u", encodeName(site, one(uid, utf8String, "u")), true},
+		{"/DC=two/uid=u", encodeName(site, one(uid, utf8String, "u")), false},
+		{"/DC=two/UID=u", encodeName(site, one(uniqueIdentifier, utf8String, "u")), false},
+		{"/DC=two/UserID=u", encodeName(site, one(uniqueIdentifier, utf8String, "u")), false},
+		{"/DC=two/uid=u", encodeName(site, one(uniqueIdentifier, utf8String, "u")), true},
+		{"/DC=two/uniqueIdentifier=u", encodeName(site, one(uniqueIdentifier, utf8String, "u")), true},
+	}
+	for _, test := range tests {
+		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
+		policy := certs.Policy{Access: must(certs.NewAccess(nil, []string{test.rule}, false)), Namespaces: certs.NamespacesIgnore}
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, policy)
+		if test.allowed {
+			if err != nil {
+				t.Errorf("%s: %v", test.rule, err)
+			}
+			continue
+		}
+		wantRefusal(t, err, certs.CodeNotAllowed)
 	}
 }
 
@@ -139,7 +222,7 @@ func TestAmbiguousDN(t *testing.T) {
 	for _, test := range tests {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
 		access := must(certs.NewAccess(nil, []string{test.rule}, false))
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access})
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Reason, "stands for other names") {
 			t.Errorf("%s: reason %q", test.rule, refusal.Reason)
 		}

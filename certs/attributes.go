@@ -74,8 +74,13 @@ var attributeAliases = map[string]string{
 }
 
 // attributeKey is the form of an attribute type's name that is compared: in
-// lower case, with one spelling for each type.
+// lower case, with one spelling for each type. The case matters once: OpenSSL
+// writes uid for uniqueIdentifier (0.9.2342.19200300.100.1.44), UID for the
+// user id (0.9.2342.19200300.100.1.1), which older tools write USERID.
 func attributeKey(name string) string {
+	if name == "uid" {
+		return "uniqueidentifier"
+	}
 	name = strings.ToLower(name)
 	if alias, ok := attributeAliases[name]; ok {
 		return alias

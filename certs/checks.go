@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // pathChecks is everything that is asked of each certificate of a path,
 // beyond its signature, in the order in which it is asked. A check sees the
 // whole path and judges the certificate at depth; RFC 5280, section 6.1, is
-// where the rules come from. Revocation lists and signing policies have their
-// place at the end: they are asked of every certificate that is not
-// self-issued.
+// where the rules come from. Signing policies and revocation lists come at
+// the end: that a certificate is revoked is the best reason of all.
 var pathChecks = []struct {
 	name  string
 	judge func(s *search, path []*element, depth int) *Refusal
@@ -27,11 +27,14 @@ var pathChecks = []struct {
 	{"keyUsage", checkKeyUsage},
 	{"extKeyUsage", checkExtendedKeyUsage},
 	{"name constraints", checkNameConstraints},
+	{"policies", checkPolicies},
+	{"revocation", checkRevocation},
 }
 
 // judgePath runs all checks on the complete path, from the anchor down, and
 // says how many of them passed.
 func (s *search) judgePath() (refusal *Refusal, passed int) {
+	s.warnings, s.nextEvent = nil, time.Time{}
 	for i, check := range pathChecks {
 		for depth := range slices.Backward(s.path) {
 			if refusal := check.judge(s, s.path, depth); refusal != nil {
@@ -44,6 +47,8 @@ func (s *search) judgePath() (refusal *Refusal, passed int) {
 
 func checkDates(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
+	// A certificate is good up to and including its notAfter.
+	s.event(e.cert.NotAfter.Add(time.Nanosecond))
 	if s.now.After(e.cert.NotAfter) {
 		return refuse(e, depth, CodeExpired, "it ended on %s", formatTime(e.cert.NotAfter))
 	}
@@ -86,7 +91,7 @@ func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
 	e := path[depth]
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
-			return refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", oid)
+			return refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
 		}
 	}
 	// Certificate policies mean nothing here, unless a CA insists on them.
@@ -106,7 +111,7 @@ func checkBasicConstraints(_ *search, path []*element, depth int) *Refusal {
 	case !e.cert.BasicConstraintsValid && e.cert.Version < 3 && e.anchor:
 		return nil // a root from before there were basicConstraints
 	default:
-		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.Slash())
+		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.brief())
 	}
 }
 
@@ -137,7 +142,7 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	}
 	if depth > 0 {
 		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.Slash())
+			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.brief())
 		}
 		return nil
 	}
@@ -169,7 +174,7 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 		names = append(names, usageName(usage))
 	}
 	return refuse(e, depth, CodeExtendedKeyUsage, "a %s needs the extended key usage %s, and here is %s",
-		s.role, strings.Join(names, " or "), usageList(e.cert))
+		s.role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
 }
 
 // wantedUsages are the usages of which a peer needs one; nil if none is

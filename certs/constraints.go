@@ -33,11 +33,11 @@ type generalName struct {
 
 // String shows the name in messages.
 func (g generalName) String() string {
-	value := escapeOctets(g.value)
+	value := excerpt(g.value)
 	switch g.kind {
 	case nameDirectory:
 		if name, err := ParseName(g.value); err == nil {
-			value = name.Slash()
+			value = name.brief()
 		}
 	case nameIP:
 		if address, ok := netip.AddrFromSlice(g.value); ok {
@@ -82,10 +82,13 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 			}
 		}
 		if err == nil {
-			err = limits.allow(names)
+			err = limits.allow(names, &s.compared)
+		}
+		if errors.Is(err, errConstraintWork) {
+			return refuse(e, below, CodeTooMuchWork, "%v: those of %s%s", err, ca.subject.brief(), ca.source())
 		}
 		if err != nil {
-			r := refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %v", ca.subject.Slash(), ca.source(), err)
+			r := refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %v", ca.subject.brief(), ca.source(), err)
 			r.File, r.Line = ca.file, ca.line
 			return r
 		}
@@ -190,13 +193,27 @@ func alternativeNames(cert *x509.Certificate) ([]generalName, error) {
 	return names, nil
 }
 
+// errConstraintWork is about more names and constraints than maxConstraintWork.
+var errConstraintWork = errors.New("its names are too many for so many name constraints")
+
 // allow checks every name: it must lie in no excluded subtree and, if there
-// are permitted subtrees of its kind, in one of them.
-func (c *constraints) allow(names []generalName) error {
+// are permitted subtrees of its kind, in one of them. It adds to work what it
+// compares.
+func (c *constraints) allow(names []generalName, work *int) error {
+	spend := func(name, base generalName) error {
+		*work += 1 + (len(name.value)+len(base.value))/64
+		if *work > maxConstraintWork {
+			return errConstraintWork
+		}
+		return nil
+	}
 	for _, name := range names {
 		for _, base := range c.excluded {
 			if base.kind != name.kind {
 				continue
+			}
+			if err := spend(name, base); err != nil {
+				return err
 			}
 			inside, err := within(name, base, true)
 			if err != nil {
@@ -212,6 +229,9 @@ func (c *constraints) allow(names []generalName) error {
 				continue
 			}
 			limited = true
+			if err := spend(name, base); err != nil {
+				return err
+			}
 			inside, err := within(name, base, false)
 			if err != nil {
 				return err
@@ -257,7 +277,7 @@ func within(name, base generalName, excluded bool) (bool, error) {
 // least.
 func dnsWithin(host, base string, excluded bool) (bool, error) {
 	if !validHost(strings.TrimPrefix(host, "*.")) {
-		return false, fmt.Errorf("dNSName %s is not a host name", escapeOctets(host))
+		return false, fmt.Errorf("dNSName %s is not a host name", excerpt(host))
 	}
 	if domainWithin(host, base) {
 		return true, nil
@@ -284,7 +304,7 @@ func domainWithin(host, base string) bool {
 func emailWithin(mailbox, base string) (bool, error) {
 	at := strings.LastIndexByte(mailbox, '@')
 	if at <= 0 || at == len(mailbox)-1 {
-		return false, fmt.Errorf("rfc822Name %s is not a mailbox", escapeOctets(mailbox))
+		return false, fmt.Errorf("rfc822Name %s is not a mailbox", excerpt(mailbox))
 	}
 	host := strings.ToLower(mailbox[at+1:])
 	if i := strings.LastIndexByte(base, '@'); i >= 0 {
@@ -298,11 +318,11 @@ func emailWithin(mailbox, base string) (bool, error) {
 func uriWithin(uri, base string) (bool, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Hostname() == "" {
-		return false, fmt.Errorf("URI %s has no host", escapeOctets(uri))
+		return false, fmt.Errorf("URI %s has no host", excerpt(uri))
 	}
 	host := strings.ToLower(u.Hostname())
 	if _, err := netip.ParseAddr(host); err == nil {
-		return false, fmt.Errorf("URI %s has an address for a host", escapeOctets(uri))
+		return false, fmt.Errorf("URI %s has an address for a host", excerpt(uri))
 	}
 	return hostOrDomain(host, strings.ToLower(base)), nil
 }

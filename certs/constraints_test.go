@@ -131,7 +131,7 @@ func TestNameConstraints(t *testing.T) {
 				if place == "subordinate" {
 					i = below(test.host, sound, test.ca)
 				}
-				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleClient, "", now, certs.Policy{})
+				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleClient, "", now, unbound)
 				if test.allowed {
 					if err != nil {
 						t.Errorf("%s: %v", place, err)

@@ -12,7 +12,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +23,7 @@ import (
 // Credential is the host's own certificate chain and private key.
 type Credential struct {
 	certFile, keyFile string
+	reload            sync.Mutex // one Reload at a time
 	current           atomic.Pointer[keyPair]
 	wire              atomic.Pointer[wireChain]
 }
@@ -37,6 +40,14 @@ type keyPair struct {
 	chain    []*element // the host's own first, then the rest of the file
 	key      crypto.Signer
 	identity Identity
+	stamps   [2]stamp // of the certificate's file and the key's when they were read
+	settled  bool     // they show any change since
+}
+
+// same reports whether two pairs send the same certificates. The key follows
+// from the first of them.
+func (pair *keyPair) same(other *keyPair) bool {
+	return slices.EqualFunc(pair.chain, other.chain, func(a, b *element) bool { return a.cert.Equal(b.cert) })
 }
 
 // LoadCredential reads a certificate chain and its key from PEM files (they
@@ -49,21 +60,47 @@ type keyPair struct {
 // the service its access by an ACL, which shows there.
 func LoadCredential(certFile, keyFile string) (*Credential, error) {
 	c := &Credential{certFile: certFile, keyFile: keyFile}
-	if err := c.Reload(); err != nil {
+	if _, err := c.Reload(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// Reload reads both files again and swaps the pair in. If it fails, the
-// Credential keeps what it had.
-func (c *Credential) Reload() error {
-	pair, err := loadKeyPair(c.certFile, c.keyFile, time.Now())
-	if err != nil {
-		return err
+// Reload reads both files again if one has changed, swaps the pair in, and
+// reports whether it is another one. If it fails, the Credential keeps what it
+// had, and Reload fails again until the files are put right.
+func (c *Credential) Reload() (changed bool, err error) {
+	c.reload.Lock()
+	defer c.reload.Unlock()
+	now := time.Now()
+	stamps := [2]stamp{}
+	for i, file := range []string{c.certFile, c.keyFile} {
+		stamps[i], _ = statFile(file)
 	}
+	before := c.current.Load()
+	if before != nil && before.settled && before.stamps == stamps {
+		return false, nil
+	}
+	pair, err := loadKeyPair(c.certFile, c.keyFile, now)
+	if err != nil {
+		return false, err
+	}
+	pair.stamps, pair.settled = stamps, stamps[0].settled(now) && stamps[1].settled(now)
 	c.current.Store(pair)
-	return nil
+	return before == nil || !pair.same(before), nil
+}
+
+// Files are the paths of the certificate and the key.
+func (c *Credential) Files() (certFile, keyFile string) { return c.certFile, c.keyFile }
+
+// Chain is what the certificate's file holds, the host's own certificate
+// first, as Verify takes it. The caller must not change the certificates.
+func (c *Credential) Chain() []*x509.Certificate {
+	var chain []*x509.Certificate
+	for _, e := range c.current.Load().chain {
+		chain = append(chain, e.cert)
+	}
+	return chain
 }
 
 // Identity is who the credential says that this host is.
@@ -84,7 +121,7 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	leaf := chain[0]
 	if !matches(key, leaf) {
 		e := &setupError{
-			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.Slash()),
+			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.brief()),
 			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 -noout -pubkey -in %s; openssl pkey -pubout -in %s",
 				shellQuote(certFile), shellQuote(keyFile)),
 		}
@@ -112,18 +149,18 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) expired on %s", file, leaf.subject.Slash(), formatTime(leaf.cert.NotAfter)),
+			message: fmt.Sprintf("the certificate %s (%s) expired on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotAfter)),
 			hint:    "ask your CA for a new one, and check this host's clock: timedatectl",
 		}
 	case now.Before(leaf.cert.NotBefore):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.Slash(), formatTime(leaf.cert.NotBefore)),
+			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotBefore)),
 			hint:    "check this host's clock (timedatectl), or wait until then",
 		}
 	}
 	if refusal := nobody.judgeHolder(leaf); refusal != nil {
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.Slash(), refusal.Reason),
+			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.brief(), refusal.Reason),
 			hint:    "give the host's own certificate with --cert, usually /etc/grid-security/hostcert.pem",
 			cause:   refusal,
 		}
@@ -133,17 +170,19 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 
 // loadChain reads the host's certificate and those above it.
 func loadChain(file string) ([]*element, error) {
-	data, err := readFile(file)
+	data, err := readFile(file, maxFileBytes)
 	if err != nil {
 		return nil, fileError("certificate", "--cert", file, err)
 	}
 	var chain []*element
-	for _, f := range parseCertificates(data) {
+	for i, f := range parseCertificates(data) {
 		if f.err != nil {
+			refusal := refuse(nil, i, CodeMalformed, "it cannot be read: %v", f.err)
+			refusal.File, refusal.Line = file, f.line
 			return nil, &setupError{
 				message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
 				hint:    "copy the file anew from what the CA sent, and look at it: openssl x509 -text -noout -in " + shellQuote(file),
-				cause:   f.err,
+				cause:   errors.Join(refusal, f.err),
 			}
 		}
 		chain = append(chain, f.element)
@@ -172,7 +211,7 @@ func loadKey(file string) (crypto.Signer, error) {
 	if err := checkKeyFile(f); err != nil {
 		return nil, err
 	}
-	data, err := readAll(f)
+	data, err := readAll(f, maxFileBytes)
 	if err != nil {
 		return nil, fileError("key", "--key", file, err)
 	}
@@ -330,8 +369,12 @@ func matches(key crypto.Signer, e *element) bool {
 
 // tlsCertificate is what goes over the wire: the chain of the file and, if
 // it ends before an installed root, the installed subordinates above it, so
-// that peers need not hold them. Roots are not sent.
+// that peers need not hold them. Roots are not sent. A nil Credential sends
+// nothing.
 func (c *Credential) tlsCertificate(snapshot *Snapshot) *tls.Certificate {
+	if c == nil {
+		return new(tls.Certificate)
+	}
 	pair := c.current.Load()
 	if wire := c.wire.Load(); wire != nil && wire.pair == pair && wire.snapshot == snapshot {
 		return wire.certificate

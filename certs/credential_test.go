@@ -266,7 +266,7 @@ func TestCredentialReload(t *testing.T) {
 	if _, _, err := second.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Reload(); err != nil {
+	if _, err := c.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	if !c.Certificate().Equal(second.Certificate) {
@@ -275,7 +275,7 @@ func TestCredentialReload(t *testing.T) {
 	if err := os.Remove(keyFile); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Reload(); err == nil {
+	if _, err := c.Reload(); err == nil {
 		t.Error("reloaded without a key")
 	}
 	if !c.Certificate().Equal(second.Certificate) {

@@ -13,7 +13,8 @@ type element struct {
 	issuer     *Name
 	subjectKey string // canonical forms
 	issuerKey  string
-	file       string // where it is installed; empty if a peer sent it
+	hashes     [2]string // file names in a CApath, of an installed CA; see hashNames
+	file       string    // where it is installed; empty if a peer sent it
 	line       int
 	anchor     bool // installed and self-signed: a path ends here
 	fromCAfile bool // installed by the CA file: it needs no signing policy
@@ -67,6 +68,14 @@ func (e *element) mayBeCA() bool {
 func (e *element) sameKey(other *element) bool {
 	return e.subjectKey == other.subjectKey &&
 		string(e.cert.RawSubjectPublicKeyInfo) == string(other.cert.RawSubjectPublicKeyInfo)
+}
+
+// hashNames are the two hashes under which a CApath holds the files of a CA.
+func (e *element) hashNames() [2]string {
+	if e.hashes[0] != "" {
+		return e.hashes
+	}
+	return [2]string{e.subject.Hash(), e.subject.HashOld()}
 }
 
 // formatTime is how messages write a certificate's dates.

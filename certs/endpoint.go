@@ -27,9 +27,6 @@ type Endpoint struct {
 // error is a *Refusal or a *HandshakeError; the caller closes conn.
 func (e *Endpoint) Server(ctx context.Context, conn net.Conn) (*tls.Conn, *Result, error) {
 	judge := e.newJudge(RoleClient, "")
-	if judge.policy.Access == nil {
-		judge.policy.Access = new(Access)
-	}
 	return handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
 		return tls.Server(conn, e.serverConfig(judge))
 	})
@@ -56,7 +53,8 @@ func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls
 
 // judge is the verdict of one connection.
 type judge struct {
-	snapshot *Snapshot
+	store    *Store
+	snapshot *Snapshot // of the beginning, to complete our own chain from
 	role     Role
 	host     string
 	policy   Policy
@@ -64,13 +62,25 @@ type judge struct {
 }
 
 func (e *Endpoint) newJudge(peer Role, host string) *judge {
-	return &judge{snapshot: e.Store.Snapshot(), role: peer, host: host, policy: e.Policy}
+	return &judge{store: e.Store, snapshot: e.Store.Snapshot(), role: peer, host: host, policy: e.policyFor(peer)}
+}
+
+// nobody is the access of a Server that was given none.
+var nobody = new(Access)
+
+// policyFor is what is asked of a peer in this role.
+func (e *Endpoint) policyFor(peer Role) Policy {
+	policy := e.Policy
+	if peer == RoleClient && policy.Access == nil {
+		policy.Access = nobody
+	}
+	return policy
 }
 
 // verifyConnection is the hook of crypto/tls. It runs once, after the peer
 // has proved that it holds its key or, as a TLS 1.3 server, just before.
 func (j *judge) verifyConnection(state tls.ConnectionState) error {
-	result, err := Verify(j.snapshot, state.PeerCertificates, j.role, j.host, time.Now(), j.policy)
+	result, err := Verify(j.store.Snapshot(), state.PeerCertificates, j.role, j.host, time.Now(), j.policy)
 	if err != nil {
 		return err
 	}

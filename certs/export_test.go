@@ -27,16 +27,9 @@ func ParseConstraints(der []byte) error {
 	}
 	for _, name := range append(c.permitted, c.excluded...) {
 		_ = name.String()
-		_ = c.allow([]generalName{name})
+		_ = c.allow([]generalName{name}, new(int))
 	}
 	return nil
-}
-
-// AllCodes are the codes of refusals.
-var AllCodes = []Code{
-	CodeNoCertificate, CodeMalformed, CodeUnknownCA, CodeBadSignature, CodeWeakSignature, CodeExpired,
-	CodeNotYetValid, CodeNotCA, CodePathLength, CodeKeyUsage, CodeExtendedKeyUsage, CodeNameConstraints,
-	CodeCriticalExtension, CodeTooDeep, CodeTooMuchWork, CodeCAAsHost, CodeProxy, CodeWrongHost, CodeNotAllowed,
 }
 
 // Cure is the usual cure of a code.

@@ -282,7 +282,7 @@ func remoteAlert(err error) (number uint64, name string, ok bool) {
 // end's messages.
 func explainProtocol(err error) *HandshakeError {
 	// The text may quote what the other end sent.
-	text := escapeOctets(strings.TrimPrefix(err.Error(), "tls: "))
+	text := excerpt(strings.TrimPrefix(err.Error(), "tls: "))
 	e := &HandshakeError{Code: CodeProtocol, Reason: "the TLS handshake failed: " + text, Err: err}
 	switch {
 	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version") || strings.Contains(text, "SSLv2"):

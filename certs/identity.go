@@ -29,9 +29,11 @@ func Identify(cert *x509.Certificate, mode HostMode) (Identity, error) {
 // are no host names are left out.
 func identify(e *element, mode HostMode) Identity {
 	identity := Identity{DN: e.subject.Slash(), RFC4514: e.subject.RFC4514(), Rule: ruleSubjectAltName}
+	seen := make(map[string]bool, len(e.cert.DNSNames))
 	for _, name := range e.cert.DNSNames {
 		name = strings.ToLower(strings.TrimSuffix(name, "."))
-		if validPattern(name) && !slices.Contains(identity.Hosts, name) {
+		if !seen[name] && validPattern(name) {
+			seen[name] = true
 			identity.Hosts = append(identity.Hosts, name)
 		}
 	}

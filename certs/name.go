@@ -272,13 +272,21 @@ func (a attribute) slashValue() string { return escapeOctets(a.bytes) }
 func escapeOctets[T string | []byte](octets T) string {
 	var b strings.Builder
 	for i := range len(octets) {
-		if c := octets[i]; c < ' ' || c > '~' {
-			fmt.Fprintf(&b, `\x%02X`, c)
-		} else {
-			b.WriteByte(c)
-		}
+		writeOctet(&b, octets[i])
 	}
 	return b.String()
+}
+
+// writeOctet writes an octet as the slash form does.
+func writeOctet(b *strings.Builder, c byte) {
+	if c < ' ' || c > '~' {
+		const digits = "0123456789ABCDEF"
+		b.WriteString(`\x`)
+		b.WriteByte(digits[c>>4])
+		b.WriteByte(digits[c&0xf])
+		return
+	}
+	b.WriteByte(c)
 }
 
 // RFC4514 is the name as RFC 4514 writes it: the last RDN first, joined by

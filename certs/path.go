@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
@@ -18,11 +19,17 @@ type search struct {
 	policy   Policy
 	identity Identity              // of the peer's own certificate
 	sent     map[string][]*element // the peer's other certificates by canonical subject
+	tolerant bool                  // of stale lists, for Policy.CRLGrace
+	earlier  []*element            // a path of the same chain whose signatures were checked before
 
 	path       []*element // under construction, the peer's certificate first
 	signatures int        // checked so far
+	sentKeys   int        // of those, with keys that the peer sent
+	compared   int        // names with name constraints, see maxConstraintWork
 	best       *Refusal   // of the attempt that went furthest
 	bestRank   int
+	warnings   []Warning // about the path that was judged last
+	nextEvent  time.Time // of that path
 }
 
 // The ranks of failures. A path that reached an anchor went further than one
@@ -92,14 +99,17 @@ func (s *search) extend() bool {
 		return false
 	}
 	for _, issuer := range candidates {
-		if s.signatures >= maxSignatureChecks {
+		if s.signatures >= maxSignatureChecks || issuer.file == "" && s.sentKeys >= maxSentSignatureChecks {
 			s.fail(refuse(child, depth, CodeTooMuchWork, "no path found after %d signature checks", s.signatures), rankExhausted)
 			return false
 		}
-		s.signatures++
-		if err := issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature); err != nil {
+		if reason := hugeKey(issuer); reason != "" {
+			s.fail(refuse(issuer, depth+1, CodeTooMuchWork, "%s", reason), rank+rankBadSignature)
+			continue
+		}
+		if !s.signed(child, issuer) {
 			s.fail(refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s",
-				issuer.subject.Slash(), issuer.source()), rank+rankBadSignature)
+				issuer.subject.brief(), issuer.source()), rank+rankBadSignature)
 			continue
 		}
 		s.path = append(s.path, issuer)
@@ -109,6 +119,22 @@ func (s *search) extend() bool {
 		s.path = s.path[:len(s.path)-1]
 	}
 	return false
+}
+
+// signed checks a signature, unless the earlier path shows that it is good:
+// that never changes.
+func (s *search) signed(child, issuer *element) bool {
+	for i := range len(s.earlier) - 1 {
+		if bytes.Equal(s.earlier[i].cert.Raw, child.cert.Raw) &&
+			bytes.Equal(s.earlier[i+1].cert.RawSubjectPublicKeyInfo, issuer.cert.RawSubjectPublicKeyInfo) {
+			return true
+		}
+	}
+	s.signatures++
+	if issuer.file == "" {
+		s.sentKeys++
+	}
+	return issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
 }
 
 // fail remembers the refusal of the attempt that went furthest.
@@ -141,7 +167,7 @@ func (s *search) noIssuer(child *element, depth int) *Refusal {
 		}
 		return r
 	}
-	r := refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", child.issuer.Slash())
+	r := refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", child.issuer.brief())
 	r.Cure = s.installCA(child.issuer)
 	return r
 }

@@ -6,18 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
-
-// maxFileSize bounds a file of certificates or keys, in bytes. The largest
-// bundles of CAs that distributions ship have less than one megabyte.
-const maxFileSize = 16 << 20
 
 // pemBlock is one block of a PEM file.
 type pemBlock struct {
@@ -145,7 +138,8 @@ func parseElement(der []byte) (*element, error) {
 
 // ReadCertificates reads the certificates of a PEM or DER file in their
 // order, for Verify or to show them. It fails if there is none or if one is
-// damaged, naming the line; the error has a Hint.
+// damaged, naming the line; the error has a Hint. A damaged certificate is
+// what Verify would refuse from a peer: the error wraps that *Refusal.
 func ReadCertificates(file string) ([]*x509.Certificate, error) {
 	chain, err := loadChain(file)
 	if err != nil {
@@ -156,37 +150,4 @@ func ReadCertificates(file string) ([]*x509.Certificate, error) {
 		certificates = append(certificates, e.cert)
 	}
 	return certificates, nil
-}
-
-// readFile reads a whole regular file of sane size.
-func readFile(path string) ([]byte, error) {
-	f, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	return readAll(f)
-}
-
-// openRegular opens a regular file for reading. It does not hang on a FIFO.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-	}
-	return os.Open(path) // #nosec G304 -- the administrator names the file
-}
-
-func readAll(f *os.File) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFileSize {
-		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: fmt.Errorf("larger than %d MB", maxFileSize>>20)}
-	}
-	return data, nil
 }

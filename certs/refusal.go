@@ -25,9 +25,18 @@ const (
 	CodeNameConstraints   Code = "name-constraints"           // a CA may not issue for this name
 	CodeCriticalExtension Code = "unknown-critical-extension" // a critical extension is not understood
 	CodeTooDeep           Code = "path-too-deep"              // more certificates than --max-depth
-	CodeTooMuchWork       Code = "too-much-work"              // the chain would cost too many signature checks
+	CodeTooMuchWork       Code = "too-much-work"              // the chain is larger, or would cost more work, than any sound one
 	CodeCAAsHost          Code = "ca-as-host"                 // the peer presents a CA's certificate as its own
 	CodeProxy             Code = "proxy-certificate"          // the peer presents a user's proxy
+	CodePolicyMissing     Code = "policy-missing"             // no signing_policy or namespaces file speaks of a CA
+	CodePolicyMalformed   Code = "policy-malformed"           // a signing_policy or namespaces file cannot be read
+	CodePolicyDenied      Code = "policy-denied"              // a CA may not sign this name
+	CodeRevoked           Code = "revoked"                    // a CRL names a certificate
+	CodeCRLMissing        Code = "crl-missing"                // there is no CRL of a CA
+	CodeCRLInvalid        Code = "crl-invalid"                // a CRL is malformed, or not signed by its CA
+	CodeCRLUnusable       Code = "crl-unusable"               // a CRL cannot tell that a certificate is good
+	CodeCRLNotYetValid    Code = "crl-not-yet-valid"          // a CRL is before its thisUpdate
+	CodeCRLExpired        Code = "crl-expired"                // a CRL is past its nextUpdate
 	CodeWrongHost         Code = "wrong-host"                 // the certificate proves another host's name
 	CodeNotAllowed        Code = "not-allowed"                // no access rule names the peer
 )
@@ -37,7 +46,7 @@ const (
 type Refusal struct { //nolint:errname // a refusal is what it is called everywhere
 	Code    Code
 	Depth   int    // position in the path, 0 is the peer's own certificate
-	Subject string // DN of the certificate at Depth, slash form; may be empty
+	Subject string // DN of the certificate at Depth, slash form, shortened if it is very long; may be empty
 	File    string // the file that decided, if one did
 	Line    int    // the line in File, counted from 1; 0 if none
 	Reason  string // one clause in plain words
@@ -51,7 +60,7 @@ func (r *Refusal) Error() string {
 	fmt.Fprintf(&b, "%s: ", r.Code)
 	if r.Subject != "" {
 		fmt.Fprintf(&b, "the certificate of %s", r.Subject)
-		if r.File != "" {
+		if r.File != "" && !strings.Contains(r.Reason, r.File) {
 			fmt.Fprintf(&b, " (%s)", position(r.File, r.Line))
 		}
 		b.WriteString(" is refused: ")
@@ -66,9 +75,9 @@ func (r *Refusal) Hint() string { return r.Cure }
 // refuse makes a Refusal about the certificate at depth, with the usual cure
 // of its code. e is nil if the peer sent nothing to name.
 func refuse(e *element, depth int, code Code, reason string, args ...any) *Refusal {
-	r := &Refusal{Code: code, Depth: depth, Reason: fmt.Sprintf(reason, args...)}
+	r := &Refusal{Code: code, Depth: depth, Reason: shorten(fmt.Sprintf(reason, args...), maxReason)}
 	if e != nil {
-		r.Subject, r.File, r.Line = e.subject.Slash(), e.file, e.line
+		r.Subject, r.File, r.Line = e.subject.brief(), e.file, e.line
 	}
 	r.Cure = cure(code, depth, r.File)
 	return r
@@ -117,6 +126,20 @@ func cure(code Code, depth int, file string) string {
 		return "Configure the host's own certificate on the peer, first in its file, not the CA's."
 	case CodeProxy:
 		return "Configure the host's own certificate on the peer (/etc/grid-security/hostcert.pem), not a user's proxy."
+	case CodePolicyMissing:
+		return "Install the signing_policy or namespaces file of the CA in the CApath (it comes with the CA's package), give the CA with --cafile, or choose another --namespaces mode."
+	case CodePolicyMalformed:
+		return "Put the policy file right; it comes with the CA's package."
+	case CodePolicyDenied:
+		return "The peer needs a certificate of a CA that may sign its name; if this one may, its policy file must say so."
+	case CodeRevoked:
+		return "Ask the CA for a new certificate: a revoked one stays revoked."
+	case CodeCRLMissing, CodeCRLExpired:
+		return "Fetch the CA's current list: fetch-crl (its timer or cron job may be off); if the CA no longer issues lists, use --crl if-valid."
+	case CodeCRLInvalid, CodeCRLUnusable:
+		return "Fetch the CA's list anew: fetch-crl; if it stays like this, ask the CA, or use --crl if-valid."
+	case CodeCRLNotYetValid:
+		return "Check this host's clock (timedatectl); if it is right, the CA's is wrong."
 	case CodeWrongHost:
 		return "Connect to a name that the certificate proves, or ask the peer's CA for a certificate with the right subjectAltName."
 	case CodeNotAllowed:
@@ -130,8 +153,8 @@ func cure(code Code, depth int, file string) string {
 func (s *search) installCA(subject *Name) string {
 	place := s.snapshot.config.CApath
 	if place == "" {
-		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.Slash(), s.snapshot.config.CAfile)
+		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.brief(), s.snapshot.config.CAfile)
 	}
 	return fmt.Sprintf("If you trust the CA %s, install its package; its certificate belongs in %s as %s.0 or %s.0.",
-		subject.Slash(), place, subject.Hash(), subject.HashOld())
+		subject.brief(), place, subject.Hash(), subject.HashOld())
 }

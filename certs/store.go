@@ -18,6 +18,7 @@ type StoreConfig struct {
 type Store struct {
 	config  StoreConfig
 	reload  sync.Mutex // one Reload at a time
+	loaded  *loaded    // guarded by reload
 	current atomic.Pointer[Snapshot]
 }
 
@@ -49,6 +50,10 @@ type CA struct {
 	Files       []string // where it was found, in the order of their names
 	Anchor      bool     // self-signed, so that a path may end here; others are intermediates
 	FromCAfile  bool     // it comes from the CA file and needs no signing policy
+
+	Policies []PolicyFile // the signing_policy and namespaces files of its name
+	CRLs     []CRL        // the lists of its name, those that other CAs of the same name signed too
+	Problems []Problem    // of the files above
 }
 
 // Snapshot is an immutable view of what the host trusts.
@@ -58,29 +63,45 @@ type Snapshot struct {
 	bySubject map[string][]*element // by canonical subject
 	byDER     map[string]*element
 	problems  []Problem
+
+	policies    map[policyKey]*policyFile
+	policyFiles []*policyFile              // each once
+	lists       map[string][]*installedCRL // by canonical issuer
+	brokenLists map[string][]Problem       // files that are no usable list, by the hash of their name
 }
 
 // OpenStore loads the CApath and the CA file. It fails if neither yields a CA
 // that a path may end at; the error has a Hint.
 func OpenStore(config StoreConfig) (*Store, error) {
 	s := &Store{config: config}
-	if err := s.Reload(); err != nil {
+	if _, err := s.Reload(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Reload reads everything again and swaps the result in. If it fails, the
-// Store keeps what it had.
-func (s *Store) Reload() error {
+// Reload looks for what has changed in the CApath and the CA file, reads
+// that, and swaps a new Snapshot in if anything has. It is cheap while
+// names, inodes, sizes and times of all files are the same.
+//
+// A file that was removed is removed. A file that has become bad keeps what
+// it held before, and is a Problem. If nothing is left that a path may end
+// at, or a directory or the CA file is gone, Reload fails, the error has a
+// Hint, and the Store keeps what it had.
+func (s *Store) Reload() (*Change, error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	snapshot, err := loadSnapshot(s.config)
+	after, err := load(s.config, s.loaded)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.current.Store(snapshot)
-	return nil
+	before := s.current.Load()
+	s.loaded = after
+	if before == after.snapshot {
+		return new(Change), nil
+	}
+	s.current.Store(after.snapshot)
+	return changeOf(before, after.snapshot), nil
 }
 
 // Snapshot gives the current trust.

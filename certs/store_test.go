@@ -31,7 +31,7 @@ func TestStoreReadsCApath(t *testing.T) {
 	}
 	// What else lies in such a directory.
 	newHash, oldHash := hashes(root)
-	for _, name := range []string{"README", newHash + ".r0", newHash + ".info", newHash + ".crl_url", newHash + ".namespaces", "x" + newHash + ".0", newHash + ".0.bak", ".#lock", strings.ToUpper(newHash) + "Z.0"} {
+	for _, name := range []string{"README", newHash + ".info", newHash + ".crl_url", newHash + ".r", newHash + ".namespaces.rpmnew", "x" + newHash + ".0", newHash + ".0.bak", ".#lock", strings.ToUpper(newHash) + "Z.0"} {
 		writeFile(t, filepath.Join(dir, name), []byte("junk"), 0o644)
 	}
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
@@ -294,7 +294,7 @@ func TestStoreReload(t *testing.T) {
 	if err := certstest.WriteCApath(dir, second); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Reload(); err != nil {
+	if _, err := store.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	after := store.Snapshot()
@@ -304,7 +304,7 @@ func TestStoreReload(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Reload(); err == nil {
+	if _, err := store.Reload(); err == nil {
 		t.Error("reloaded from nothing")
 	}
 	if store.Snapshot() != after {

@@ -97,6 +97,10 @@ type Policy struct {
 	HostMode HostMode
 	MaxDepth int     // CA certificates above the peer's own; 0 means 10
 	Access   *Access // nil: access is not judged (a client that knows the host's name)
+
+	CRL        CRLMode
+	CRLGrace   time.Duration  // how long Recheck tolerates a CRL past its nextUpdate; 0: not at all
+	Namespaces NamespacesMode // which signing policies bind CAs; those of the CA file are never bound
 }
 
 // Identity is who a certificate says that its holder is.
@@ -120,15 +124,32 @@ type Result struct {
 	Path      []Link              // the peer's certificate first, the anchor last
 	Chain     []*x509.Certificate // what the peer sent, to judge it again later
 	Peer      Identity            // who the peer is
-	NextEvent time.Time           // the earliest moment that could change the verdict without a change of files
+	NextEvent time.Time           // the earliest moment that could change the verdict or the warnings without a change of files
+	Warnings  []Warning           // what is not as it should be, and is tolerated
+
+	// What Recheck goes by.
+	role     Role
+	host     string
+	policy   Policy
+	snapshot *Snapshot
+	judged   time.Time
+	path     []*element
 }
+
+// Warning is a defect that the Policy tolerates.
+type Warning struct {
+	Code Code   // with which it would be refused otherwise
+	CA   string // DN of the CA that it is about, slash form, shortened if it is very long
+	File string // the file in question; empty if it is missing
+	Text string // one clause in plain words that names the CA and the file
+}
+
+// String is the warning's text with its code.
+func (w Warning) String() string { return string(w.Code) + ": " + w.Text }
 
 // defaultMaxDepth is how many CA certificates a path may have when the Policy
 // does not say.
 const defaultMaxDepth = 10
-
-// maxSignatureChecks bounds the work that a peer's chain can cause.
-const maxSignatureChecks = 100
 
 // Verify judges a peer's chain, its own certificate first, at the time now.
 // host is the name or IP address that the peer must prove; empty means any.
@@ -136,20 +157,38 @@ const maxSignatureChecks = 100
 // the path. The error is always a *Refusal; where several paths fail, it is
 // that of the path that went furthest.
 //
-// The work does not depend on how many CAs the snapshot holds.
+// The work does not depend on how many CAs the snapshot holds, and what a
+// peer that has proved nothing can cause is bounded: by the size of the chain,
+// the length of its names and the number of signature checks.
 func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
+	s := &search{snapshot: snapshot, role: role, now: now, policy: policy}
+	result, refusal := s.judge(chain, host)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return result, nil
+}
+
+// judge does the work of Verify and Recheck.
+func (s *search) judge(chain []*x509.Certificate, host string) (*Result, *Refusal) {
+	result := &Result{Chain: chain, role: s.role, host: host, snapshot: s.snapshot, policy: s.policy, judged: s.now}
 	if len(chain) == 0 {
 		return nil, refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
 	}
-	if policy.MaxDepth <= 0 {
-		policy.MaxDepth = defaultMaxDepth
+	if s.policy.MaxDepth <= 0 {
+		s.policy.MaxDepth = defaultMaxDepth
+	}
+	if refusal := judgeSize(chain); refusal != nil {
+		return nil, refusal
 	}
 	leaf, err := newElement(chain[0])
 	if err != nil {
 		return nil, refuse(nil, 0, CodeMalformed, "the peer's certificate is malformed: %v", err)
 	}
-	identity := identify(leaf, policy.HostMode)
-	s := &search{snapshot: snapshot, role: role, now: now, policy: policy, identity: identity}
+	s.identity = identify(leaf, s.policy.HostMode)
+	if n := len(s.identity.DN); n > maxSentNameBytes {
+		return nil, refuse(leaf, 0, CodeMalformed, "its subject has %d characters in slash form, more than %d", n, maxSentNameBytes)
+	}
 	s.receive(chain[1:])
 	if refusal := s.judgeHolder(leaf); refusal != nil {
 		return nil, refusal
@@ -158,23 +197,15 @@ func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host strin
 	if refusal != nil {
 		return nil, refusal
 	}
-	if refusal := judgeHost(leaf, identity, host); refusal != nil {
+	if refusal := judgeHost(leaf, s.identity, host); refusal != nil {
 		return nil, refusal
 	}
-	if refusal := policy.Access.judge(leaf, identity); refusal != nil {
+	if refusal := s.policy.Access.judge(leaf, s.identity); refusal != nil {
 		return nil, refusal
 	}
-	return newResult(path, chain, identity), nil
-}
-
-func newResult(path []*element, chain []*x509.Certificate, identity Identity) *Result {
-	result := &Result{Chain: chain, Peer: identity}
 	for _, e := range path {
 		result.Path = append(result.Path, Link{Certificate: e.cert, DN: e.subject.Slash(), File: e.file})
-		// A certificate is good up to and including its notAfter.
-		if end := e.cert.NotAfter.Add(time.Nanosecond); result.NextEvent.IsZero() || end.Before(result.NextEvent) {
-			result.NextEvent = end
-		}
 	}
-	return result
+	result.Peer, result.Warnings, result.NextEvent, result.path = s.identity, s.warnings, s.nextEvent, path
+	return result, nil
 }

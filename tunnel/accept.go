@@ -120,12 +120,7 @@ func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
 	switch {
 	case isRefusal:
 		code = refusal.Code
-		fields = append(fields,
-			zap.String("reason", refusal.Reason), zap.String("cure", refusal.Cure),
-			zap.Int("depth", refusal.Depth), zap.String("dn", refusal.Subject))
-		if refusal.File != "" {
-			fields = append(fields, zap.String("file", refusal.File), zap.Int("line", refusal.Line))
-		}
+		fields = append(fields, refusalFields(refusal)...)
 	case isHandshake:
 		code = handshake.Code
 		fields = append(fields, zap.String("reason", handshake.Reason), zap.String("cure", handshake.Cure))
@@ -139,12 +134,30 @@ func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
 	t.logFailure(level, "peer refused", code, fields...)
 }
 
+// refusalFields says why a peer is refused, and what to do about it. The code
+// is its own field of every line.
+func refusalFields(refusal *certs.Refusal) []zap.Field {
+	fields := []zap.Field{
+		zap.String("reason", refusal.Reason), zap.String("cure", refusal.Cure),
+		zap.Int("depth", refusal.Depth), zap.String("dn", refusal.Subject),
+	}
+	if refusal.File != "" {
+		fields = append(fields, zap.String("file", refusal.File), zap.Int("line", refusal.Line))
+	}
+	return fields
+}
+
 // peerVerified logs why a peer is trusted.
 func (t *Tunnel) peerVerified(id uint64, peer string, result *certs.Result) {
+	t.log.write(zapcore.InfoLevel, "peer verified", connField(id), zap.String("peer", peer),
+		zap.Strings("path", pathDNs(result)), zap.Strings("hosts", result.Peer.Hosts))
+}
+
+// pathDNs names the certificates of a verified path, the peer's own first.
+func pathDNs(result *certs.Result) []string {
 	path := make([]string, len(result.Path))
 	for depth, link := range result.Path {
 		path[depth] = link.DN
 	}
-	t.log.write(zapcore.InfoLevel, "peer verified", connField(id), zap.String("peer", peer),
-		zap.Strings("path", path), zap.Strings("hosts", result.Peer.Hosts))
+	return path
 }

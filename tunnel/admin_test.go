@@ -76,14 +76,19 @@ func TestAdmin(t *testing.T) {
 			`gtunnel_dial_failures_total{target="` + dead + `",tunnel="server"} 1`,
 			`gtunnel_dial_failures_total{target="` + good + `",tunnel="server"} 0`,
 			`gtunnel_accepting{tunnel="server"} 1`,
+			`gtunnel_trust_warnings{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="client"} 1`,
+			`gtunnel_ca_without_current_crl{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="server"} 1`,
 		} {
 			if !strings.Contains(body, "\n"+line+"\n") {
 				t.Errorf("no line %s", line)
 			}
 		}
+		if !strings.Contains(body, "\n"+`gtunnel_certificate_expiry_timestamp_seconds{tunnel="client"} 1.`) {
+			t.Error("the client's certificate has no end")
+		}
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(tunnel.NewCollector(server.Tunnel, client.Tunnel))
-		if families, err := registry.Gather(); err != nil || len(families) != 7 {
+		if families, err := registry.Gather(); err != nil || len(families) != 10 {
 			t.Errorf("the collector gives %d metrics: %v", len(families), err)
 		}
 	})

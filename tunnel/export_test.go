@@ -3,6 +3,8 @@ package tunnel
 import (
 	"net"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
 
 // SetReportEvery changes how often long-lived sessions are logged. It must be
@@ -20,3 +22,11 @@ func NewCarryingWire(conn net.Conn) (net.Conn, error) {
 	w := &wire{Conn: conn}
 	return w, w.carry()
 }
+
+// AddSession enters a session of a verified peer without a connection.
+func (t *Tunnel) AddSession(conn net.Conn, result *certs.Result) {
+	t.sessions.add(t.newSession(lastID.Add(1), &wire{Conn: conn}, nil, result))
+}
+
+// JudgeAll does what Recheck has Serve do.
+func (t *Tunnel) JudgeAll() { t.judgeAll() }

@@ -1,6 +1,12 @@
 package tunnel
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
 
 // What a Collector tells, by tunnel.
 var (
@@ -8,6 +14,10 @@ var (
 		"Connections accepted, refused ones included.", []string{"tunnel", "role"}, nil)
 	refusedDesc = prometheus.NewDesc("gtunnel_connections_refused_total",
 		"Connections, and attempts at targets, that came to nothing, by the code of the reason.", []string{"tunnel", "code"}, nil)
+	sessionsRefusedDesc = prometheus.NewDesc("gtunnel_sessions_refused_total",
+		"Open connections that were closed because their peer was no longer accepted, by the code of the reason.", []string{"tunnel", "code"}, nil)
+	warningsDesc = prometheus.NewDesc("gtunnel_trust_warnings",
+		"Defects that were tolerated when peers were judged, such as a CA without a current CRL, by code and CA.", []string{"tunnel", "code", "ca"}, nil)
 	sessionsDesc = prometheus.NewDesc("gtunnel_sessions",
 		"Open connections whose peer is verified.", []string{"tunnel"}, nil)
 	handshakesDesc = prometheus.NewDesc("gtunnel_handshakes_pending",
@@ -30,7 +40,8 @@ func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tu
 // Describe sends what the collector tells.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		acceptedDesc, refusedDesc, sessionsDesc, handshakesDesc, dialFailuresDesc, bytesDesc, acceptingDesc,
+		acceptedDesc, refusedDesc, sessionsRefusedDesc, warningsDesc, sessionsDesc, handshakesDesc, dialFailuresDesc, bytesDesc, acceptingDesc,
+		staleCADesc, expiryDesc,
 	} {
 		descs <- desc
 	}
@@ -43,12 +54,18 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 		counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), append([]string{status.Name}, labels...)...)
 		}
-		gauge := func(desc *prometheus.Desc, value int) {
-			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), status.Name)
+		gauge := func(desc *prometheus.Desc, value int, labels ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), append([]string{status.Name}, labels...)...)
 		}
 		counter(acceptedDesc, status.Accepted, string(status.Role))
 		for code, n := range status.Refused {
 			counter(refusedDesc, n, code)
+		}
+		for code, n := range status.SessionsRefused {
+			counter(sessionsRefusedDesc, n, code)
+		}
+		for key, n := range countWarnings(status.Warnings) {
+			gauge(warningsDesc, n, string(key.code), key.ca)
 		}
 		for _, target := range status.Connect {
 			counter(dialFailuresDesc, status.DialFailures[target], target)
@@ -62,5 +79,20 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 			accepting = 1
 		}
 		gauge(acceptingDesc, accepting)
+		collectTrust(t, time.Now(), metrics)
 	}
+}
+
+type warningKey struct {
+	code certs.Code
+	ca   string
+}
+
+// countWarnings counts the warnings by what they have in common.
+func countWarnings(warnings []Warning) map[warningKey]int {
+	counts := make(map[warningKey]int)
+	for _, warning := range warnings {
+		counts[warningKey{warning.Code, warning.CA}]++
+	}
+	return counts
 }

@@ -71,6 +71,10 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 		t.refuseSession(ctx, in)
 		return nil
 	}
+	if !s.judge() { // the trust has changed since the handshake
+		t.sessions.remove(s)
+		return nil
+	}
 	return s
 }
 

@@ -20,13 +20,15 @@ import (
 // session is one connection whose peer is verified.
 //
 // Its goroutine sets peer before the session enters the table, and plain,
-// target and the hooks before relay. Others may call abort, check and status
-// at any time.
+// target and the hooks before relay. Others may call abort, judge, check and
+// status at any time.
 type session struct {
 	id     uint64
 	tunnel *Tunnel
-	result *certs.Result // why the peer is trusted
 	opened time.Time
+
+	judging sync.Mutex
+	result  atomic.Pointer[certs.Result] // why the peer is trusted; judge alone replaces it
 
 	peer leg // TLS
 	wire *wire
@@ -57,10 +59,11 @@ type session struct {
 func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Result) *session {
 	now := time.Now()
 	s := &session{
-		id: id, tunnel: t, result: result, opened: now, wire: w,
+		id: id, tunnel: t, opened: now, wire: w,
 		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
+	s.result.Store(result)
 	s.touch()
 	return s
 }
@@ -192,7 +195,7 @@ func (s *session) logClosed() {
 
 func (s *session) traffic() []zap.Field {
 	return []zap.Field{
-		zap.String("dn", s.result.Peer.DN),
+		zap.String("dn", s.result.Load().Peer.DN),
 		zap.Uint64("bytes_from_peer", s.fromPeer.Load()),
 		zap.Uint64("bytes_to_peer", s.toPeer.Load()),
 		zap.Duration("duration", time.Since(s.opened).Round(time.Millisecond)),
@@ -204,10 +207,13 @@ func (s *session) status() SessionStatus {
 	s.mu.Lock()
 	target := s.target
 	s.mu.Unlock()
+	result := s.result.Load()
 	return SessionStatus{
 		ID:            formatID(s.id),
 		PeerAddress:   s.wire.RemoteAddr().String(),
-		PeerDN:        s.result.Peer.DN,
+		PeerDN:        result.Peer.DN,
+		Path:          pathDNs(result),
+		NextEvent:     result.NextEvent,
 		Target:        target,
 		Opened:        s.opened,
 		LastActivity:  time.Unix(0, s.lastActivity.Load()),

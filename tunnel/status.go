@@ -16,6 +16,8 @@ type Status struct {
 	Accepting         bool              `json:"accepting"`
 	Accepted          uint64            `json:"accepted"`
 	Refused           map[string]uint64 `json:"refused"`            // connections and attempts at targets that came to nothing, by code
+	SessionsRefused   map[string]uint64 `json:"sessions_refused"`   // sessions that were closed because their peer was no longer accepted, by code
+	Warnings          []Warning         `json:"warnings"`           // what is not as it should be in the trust of this tunnel's peers, and is tolerated
 	HandshakesPending int               `json:"handshakes_pending"` // connections that are not verified yet
 	DialFailures      map[string]uint64 `json:"dial_failures"`      // by target
 	BytesFromPeer     uint64            `json:"bytes_from_peer"`    // plain bytes out of TLS
@@ -27,12 +29,23 @@ type Status struct {
 type SessionStatus struct {
 	ID            string    `json:"id"` // as in the field conn of the log
 	PeerAddress   string    `json:"peer_address"`
-	PeerDN        string    `json:"peer_dn"` // slash form
-	Target        string    `json:"target"`  // empty while it is being dialled
+	PeerDN        string    `json:"peer_dn"`    // slash form
+	Path          []string  `json:"path"`       // DNs of the verified path, slash form, the peer's own first
+	NextEvent     time.Time `json:"next_event"` // when the peer is judged again, unless files change before
+	Target        string    `json:"target"`     // empty while it is being dialled
 	Opened        time.Time `json:"opened"`
 	LastActivity  time.Time `json:"last_activity"`
 	BytesFromPeer uint64    `json:"bytes_from_peer"`
 	BytesToPeer   uint64    `json:"bytes_to_peer"`
+}
+
+// Warning is a defect that was tolerated when a peer was judged, since the
+// trust has changed or in an open session.
+type Warning struct {
+	Code certs.Code `json:"code"` // with which the peer would be refused otherwise
+	CA   string     `json:"ca"`   // DN of the CA that it is about, slash form
+	File string     `json:"file"` // empty if it is missing
+	Text string     `json:"text"`
 }
 
 // Status says what the tunnel has done and is doing.
@@ -45,6 +58,8 @@ func (t *Tunnel) Status() Status {
 		Accepting:         t.accepting.Load(),
 		Accepted:          t.accepted.Load(),
 		Refused:           map[string]uint64{},
+		SessionsRefused:   map[string]uint64{},
+		Warnings:          []Warning{},
 		HandshakesPending: t.handshakes.count(),
 		BytesFromPeer:     t.fromPeer.Load(),
 		BytesToPeer:       t.toPeer.Load(),
@@ -60,8 +75,14 @@ func (t *Tunnel) Status() Status {
 	for code, n := range t.refused {
 		status.Refused[string(code)] = n
 	}
+	for code, n := range t.sessionsRefused {
+		status.SessionsRefused[string(code)] = n
+	}
 	status.DialFailures = maps.Clone(t.dialFailures)
 	t.mu.Unlock()
+	for _, warning := range t.warnings.list() {
+		status.Warnings = append(status.Warnings, Warning(warning))
+	}
 	for _, s := range t.sessions.list() {
 		status.Sessions = append(status.Sessions, s.status())
 	}

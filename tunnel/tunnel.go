@@ -24,6 +24,8 @@ type Tunnel struct {
 	failures    failureLog
 	handshakes  handshakes
 	sessions    table
+	agenda      agenda
+	warnings    warnings
 	reportEvery time.Duration
 	userTimeout time.Duration
 
@@ -34,11 +36,12 @@ type Tunnel struct {
 	closed    chan struct{}
 	closeOnce sync.Once
 
-	mu           sync.Mutex
-	listener     net.Listener
-	served       bool
-	refused      map[certs.Code]uint64
-	dialFailures map[string]uint64 // by target
+	mu              sync.Mutex
+	listener        net.Listener
+	served          bool
+	refused         map[certs.Code]uint64
+	sessionsRefused map[certs.Code]uint64
+	dialFailures    map[string]uint64 // by target
 }
 
 // New checks the configuration. The error is a *ConfigError, which names the
@@ -50,15 +53,17 @@ func New(config Config) (*Tunnel, error) {
 	}
 	config.Logger = config.Logger.With(zap.String("tunnel", config.Name))
 	t := &Tunnel{
-		config:       config,
-		log:          newLogQueue(config.Logger),
-		handshakes:   handshakes{total: config.Limits.Handshakes},
-		sessions:     table{limit: config.Limits.Connections},
-		reportEvery:  reportEvery,
-		userTimeout:  userTimeout,
-		closed:       make(chan struct{}),
-		refused:      make(map[certs.Code]uint64),
-		dialFailures: make(map[string]uint64),
+		config:          config,
+		log:             newLogQueue(config.Logger),
+		handshakes:      handshakes{total: config.Limits.Handshakes},
+		sessions:        table{limit: config.Limits.Connections},
+		agenda:          newAgenda(),
+		reportEvery:     reportEvery,
+		userTimeout:     userTimeout,
+		closed:          make(chan struct{}),
+		refused:         make(map[certs.Code]uint64),
+		sessionsRefused: make(map[certs.Code]uint64),
+		dialFailures:    make(map[string]uint64),
 	}
 	if config.Role == Server {
 		t.handshakes.perSource = config.Limits.HandshakesPerSource
@@ -89,6 +94,7 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	go t.log.run()
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })
+	supervisor.Go(func() { t.judgeSessions(over) })
 
 	t.accepting.Store(true)
 	err = t.accept(opening, listener, &connections)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 
@@ -29,10 +31,11 @@ const (
 
 // Config is all that a process is told, by flags or by a file.
 type Config struct {
-	LogLevel  zapcore.Level
-	LogFormat string         // "console" or "json"
-	Admin     tunnel.Address // zero: none
-	Tunnels   []TunnelConfig // in the order of the file
+	LogLevel       zapcore.Level
+	LogFormat      string         // "console" or "json"
+	Admin          tunnel.Address // zero: none
+	ReloadInterval time.Duration  // 0: only SIGHUP reloads
+	Tunnels        []TunnelConfig // in the order of the file
 
 	origin   origin
 	problems []*usageError // what was wrong in the file already
@@ -51,6 +54,9 @@ type TunnelConfig struct {
 	AllowAll        bool
 	Cert, Key       string
 	CApath, CAfile  string
+	CRL             certs.CRLMode
+	CRLGrace        time.Duration
+	Namespaces      certs.NamespacesMode
 	EKU             certs.EKURule
 	HostMode        certs.HostMode
 	MinTLS          tlsVersion
@@ -78,7 +84,7 @@ func (c TunnelConfig) tunnel() tunnel.Config {
 
 // newConfig is the configuration of a process that is told nothing.
 func newConfig() Config {
-	return Config{LogLevel: zapcore.InfoLevel, LogFormat: "console"}
+	return Config{LogLevel: zapcore.InfoLevel, LogFormat: "console", ReloadInterval: time.Minute}
 }
 
 // newTunnelConfig is the configuration of a tunnel that is told nothing but,
@@ -90,6 +96,7 @@ func newTunnelConfig(name string, role tunnel.Role) TunnelConfig {
 		Cert:     defaultCert,
 		Key:      defaultKey,
 		CApath:   defaultCApath,
+		CRLGrace: 24 * time.Hour,
 		MinTLS:   tls.VersionTLS12,
 		MaxDepth: 10,
 		Timeouts: tunnel.DefaultTimeouts(),
@@ -100,6 +107,10 @@ func newTunnelConfig(name string, role tunnel.Role) TunnelConfig {
 // settings lists what the flags and the file set for the process.
 func (c *Config) settings() []setting {
 	return []setting{
+		{
+			name: "reload-interval", group: groupCertificates, target: &c.ReloadInterval, zero: true,
+			arg: "TIME", usage: "how often to look for new files; 0s: at SIGHUP",
+		},
 		{
 			name: "log-level", group: groupLogging, target: &c.LogLevel,
 			values: []string{"debug", "info", "warn", "error"},
@@ -171,6 +182,18 @@ func (c *TunnelConfig) settings() []setting {
 			arg: "FILE", usage: "trusted CAs too; without --capath: only these",
 		},
 		{
+			name: "crl", group: groupCertificates, target: &c.CRL, values: words[certs.CRLMode](),
+			arg: "MODE", usage: "CRLs: if-valid, require or ignore",
+		},
+		{
+			name: "crl-grace", group: groupCertificates, target: &c.CRLGrace, zero: true,
+			arg: "TIME", usage: "a stale CRL ends open connections after",
+		},
+		{
+			name: "namespaces", group: groupCertificates, target: &c.Namespaces, values: words[certs.NamespacesMode](),
+			arg: "MODE", usage: "policies; see README",
+		},
+		{
 			name: "eku", group: groupCertificates, target: &c.EKU,
 			values: []string{"host", "strict"},
 			arg:    "RULE", usage: "extended key usages: host or strict",
@@ -222,6 +245,34 @@ func (c *TunnelConfig) settings() []setting {
 			name: "max-handshakes-per-source", group: groupLimits, target: &c.Limits.HandshakesPerSource,
 			arg: "N", usage: "of these from one address",
 		},
+	}
+}
+
+// trust is what the tunnel trusts.
+func (c *TunnelConfig) trust() certs.StoreConfig {
+	return certs.StoreConfig{CApath: c.CApath, CAfile: c.CAfile}
+}
+
+// policy is what the tunnel asks of its peers, access rules aside.
+func (c *TunnelConfig) policy() certs.Policy {
+	return certs.Policy{
+		CRL: c.CRL, CRLGrace: c.CRLGrace, Namespaces: c.Namespaces,
+		EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth,
+	}
+}
+
+// words are the texts of a numbered type, from 0 up.
+func words[T interface {
+	~int
+	encoding.TextMarshaler
+}]() []string {
+	var list []string
+	for i := T(0); ; i++ {
+		text, err := i.MarshalText()
+		if err != nil {
+			return list
+		}
+		list = append(list, string(text))
 	}
 }
 

@@ -209,7 +209,8 @@ func (r *fileReader) read(document map[string]any, names []string) {
 		}
 	}
 	defaults := newTunnelConfig("", "")
-	r.section(place{"tls"}, document["tls"], inSection(defaults.settings(), groupCertificates, ""), &defaults)
+	tls := append(inSection(defaults.settings(), groupCertificates, ""), inSection(r.config.settings(), groupCertificates, "")...)
+	r.section(place{"tls"}, document["tls"], tls, &defaults)
 	log := inSection(r.config.settings(), "", "log-")
 	r.section(place{"log"}, document["log"], log, nil)
 	admin := inSection(r.config.settings(), "", "admin")
@@ -339,12 +340,18 @@ func (r *fileReader) unknown(p place, known []string) {
 			tlsKeys = append(tlsKeys, s.key())
 		}
 	}
+	var processKeys []string
+	for _, s := range inSection(r.config.settings(), groupCertificates, "") {
+		processKeys = append(processKeys, s.key())
+	}
 	hint := "the keys here: " + strings.Join(known, ", ")
 	near := closest(key, known)
 	switch {
 	case near != "":
 		hint = "did you mean " + near + "?"
 		r.config.origin.wrong[append(p[:len(p)-1:len(p)-1], near).String()] = true // not missing, then
+	case slices.Contains(processKeys, key):
+		hint = key + " belongs in [tls]: it is the same for all tunnels"
 	case slices.Contains(tlsKeys, key):
 		hint = key + " belongs in [tls] or [tunnel.NAME]"
 	case slices.Contains(tunnelKeys, key) || key == "role":

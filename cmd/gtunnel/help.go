@@ -43,9 +43,12 @@ func showHelp(cmd *cobra.Command) {
 
 func usageLine(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() {
-		return cmd.CommandPath() + " COMMAND [flags]      gtunnel COMMAND --help explains each"
+		return cmd.CommandPath() + " COMMAND [flags]      COMMAND --help explains each"
 	}
 	line := cmd.CommandPath()
+	if _, arguments, ok := strings.Cut(cmd.Use, " "); ok {
+		line += " " + arguments
+	}
 	if cmd.HasAvailableLocalFlags() {
 		line += " [flags]      defaults in [brackets]"
 	}

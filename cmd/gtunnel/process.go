@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -67,10 +66,10 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 		}
 	}
 	endpoint := &certs.Endpoint{
-		Policy:     certs.Policy{EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth},
+		Policy:     c.policy(),
 		MinVersion: uint16(c.MinTLS),
 	}
-	trust := certs.StoreConfig{CApath: c.CApath, CAfile: c.CAfile}
+	trust := c.trust()
 	store, again := p.stores[trust]
 	if !again && sound(section, "capath", "cafile") {
 		store.value, store.err = certs.OpenStore(trust)
@@ -140,37 +139,67 @@ func (p *process) logStart(logger *zap.Logger, now time.Time) {
 	build := thisBuild()
 	logger.Info("gtunnel starting", zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
 	for files, credential := range p.credentials {
-		logCredential(logger, files, credential.value, now)
+		logCredential(logger, "certificate", files, credential.value, now)
 	}
 	for trust, store := range p.stores {
 		snapshot := store.value.Snapshot()
-		for _, problem := range snapshot.Problems() {
-			logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
-		}
-		fields := []zap.Field{zap.Int("cas", len(snapshot.CAs()))}
-		if trust.CApath != "" {
-			fields = append(fields, zap.String("capath", trust.CApath))
-		}
-		if trust.CAfile != "" {
-			fields = append(fields, zap.String("cafile", trust.CAfile))
-		}
-		logger.Info("trust", fields...)
+		logProblems(logger, snapshot.Problems())
+		logger.Info("trust", append([]zap.Field{zap.Int("cas", len(snapshot.CAs()))}, trustFields(trust)...)...)
+		p.logMissingCRLs(logger, trust, snapshot, now)
 	}
 }
 
-func logCredential(logger *zap.Logger, files credentialFiles, credential *certs.Credential, now time.Time) {
+// logMissingCRLs warns once of all CAs without a current list, if any tunnel
+// looks at lists. The tunnels warn of each that matters to a peer.
+func (p *process) logMissingCRLs(logger *zap.Logger, trust certs.StoreConfig, snapshot *certs.Snapshot, now time.Time) {
+	if !slices.ContainsFunc(p.config.Tunnels, func(c TunnelConfig) bool { return c.trust() == trust && c.CRL != certs.CRLIgnore }) {
+		return
+	}
+	var without []string
+	for _, ca := range snapshot.CAs() {
+		if code, _ := ca.CRLState(now); code != "" && !now.After(ca.Certificate.NotAfter) {
+			without = append(without, ca.Subject.Slash())
+		}
+	}
+	if len(without) == 0 {
+		return
+	}
+	fields := append(trustFields(trust), zap.Int("cas", len(without)), zap.Strings("first", without[:min(3, len(without))]),
+		zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))
+	logger.Warn("CAs without a current CRL", fields...)
+}
+
+// trustFields says where trust comes from.
+func trustFields(trust certs.StoreConfig) []zap.Field {
+	var fields []zap.Field
+	if trust.CApath != "" {
+		fields = append(fields, zap.String("capath", trust.CApath))
+	}
+	if trust.CAfile != "" {
+		fields = append(fields, zap.String("cafile", trust.CAfile))
+	}
+	return fields
+}
+
+func logProblems(logger *zap.Logger, problems []certs.Problem) {
+	for _, problem := range problems {
+		logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
+	}
+}
+
+func logCredential(logger *zap.Logger, message string, files credentialFiles, credential *certs.Credential, now time.Time) {
 	identity, end := credential.Identity(), credential.Certificate().NotAfter
 	left := end.Sub(now)
 	fields := []zap.Field{
 		zap.String("dn", identity.DN),
 		zap.Strings("hosts", identity.Hosts),
 		zap.Time("expires", end),
-		zap.Int("days_left", int(math.Floor(left.Hours()/24))),
+		zap.Int("days_left", daysLeft(end, now)),
 		zap.String("cert", files.cert),
 	}
 	if left < expirySoon {
 		logger.Warn(fmt.Sprintf("certificate expires in less than %d days: renew it now", int(expirySoon.Hours()/24)), fields...)
 		return
 	}
-	logger.Info("certificate", fields...)
+	logger.Info(message, fields...)
 }

@@ -64,6 +64,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.clientCommand(),
 		m.runCommand(),
 		m.statusCommand(),
+		m.certsCommand(),
 		m.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

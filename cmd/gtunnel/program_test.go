@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
 	gtunnel "github.com/gtunnel/gtunnel/cmd/gtunnel"
 )
@@ -41,8 +43,10 @@ func (m cleaningMain) Run() int {
 //
 //   - exits CODE PROGRAM ARG...: runs a program that must end with this code.
 //   - ca NAME [DIR]: makes the CA NAME and, if DIR is given, a CApath there.
-//   - host CA NAME DIR [expired|expiring|rsa]: makes a host's certificate
-//     and key in DIR.
+//   - host CA NAME DIR [expired|expiring|rsa|loopback|commonname|serveronly]:
+//     makes a host's certificate and key in DIR.
+//   - crl CA DIR [stale] [CERT]: makes the CA's revocation list in the CApath
+//     DIR; it revokes the first certificate of the file CERT.
 //   - encrypt DIR: encrypts DIR/hostkey.pem as openssl does.
 //   - lines FILE N: FILE has at most N lines, of at most 80 characters each.
 //   - busyport VARIABLE: listens at a port of 127.0.0.1 until the end.
@@ -63,6 +67,7 @@ func TestScript(t *testing.T) {
 			"exits":    scriptExits,
 			"ca":       scriptCA,
 			"host":     scriptHost,
+			"crl":      scriptCRL,
 			"encrypt":  scriptEncrypt,
 			"lines":    scriptLines,
 			"busyport": scriptBusyPort,
@@ -112,6 +117,12 @@ func scriptHost(ts *testscript.TestScript, _ bool, args []string) {
 			o.NotAfter = time.Now().Add(72 * time.Hour)
 		case "rsa":
 			o.KeyType = certstest.RSA
+		case "loopback":
+			o.IPs = []string{"127.0.0.1"}
+		case "commonname":
+			o.DNSNames = []string{}
+		case "serveronly":
+			o.Mutate = func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
 		default:
 			ts.Fatalf("unknown kind of host %s", kind)
 		}
@@ -119,6 +130,25 @@ func scriptHost(ts *testscript.TestScript, _ bool, args []string) {
 	host, err := ca.NewHost(args[1], o)
 	ts.Check(err)
 	_, _, err = host.Write(ts.MkAbs(args[2]))
+	ts.Check(err)
+}
+
+func scriptCRL(ts *testscript.TestScript, _ bool, args []string) {
+	ca := ts.Value("cas").(map[string]*certstest.CA)[args[0]]
+	if ca == nil {
+		ts.Fatalf("no CA %s was made", args[0])
+	}
+	var o certstest.CRLOptions
+	for _, word := range args[2:] {
+		if word == "stale" {
+			o.ThisUpdate, o.NextUpdate = time.Now().Add(-72*time.Hour), time.Now().Add(-25*time.Hour)
+			continue
+		}
+		chain, err := certs.ReadCertificates(ts.MkAbs(word))
+		ts.Check(err)
+		o.Revoked = chain[:1]
+	}
+	_, err := certstest.WriteCRL(ts.MkAbs(args[1]), ca, o)
 	ts.Check(err)
 }
 

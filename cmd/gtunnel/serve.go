@@ -18,12 +18,15 @@ import (
 
 // serve runs the tunnels of a configuration. When ctx ends, or at SIGTERM or
 // SIGINT, the tunnels drain and serve returns nil; a second signal closes
-// their connections at once. The failure of one tunnel ends all: a supervisor
+// their connections at once. SIGHUP reloads certificates. The failure of one tunnel ends all: a supervisor
 // then starts the process anew.
 func (m *Main) serve(ctx context.Context, config Config) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
 	logger := newLogger(config, m.Stderr, m.Getenv)
 	p, err := newProcess(config, logger)
@@ -44,7 +47,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
-	return p.run(ctx, logger, signals, admin)
+	return p.run(ctx, logger, signals, hangups, admin)
 }
 
 // listen binds every tunnel's address, or none. The error joins what failed.
@@ -78,7 +81,8 @@ func (p *process) closeTunnels() {
 }
 
 // run serves every tunnel and waits for the end of all.
-func (p *process) run(ctx context.Context, logger *zap.Logger, signals <-chan os.Signal, admin *adminServer) error {
+func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups <-chan os.Signal, admin *adminServer) error {
+	reloading, stopReloading := context.WithCancel(context.WithoutCancel(ctx)) // until the last connection has ended
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	ended := make(chan error, len(p.tunnels))
@@ -94,6 +98,8 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals <-chan os
 		})
 	}
 	defer serving.Wait()
+	serving.Go(func() { newReloader(p, logger).run(reloading, hangups) })
+	defer stopReloading()
 
 	var adminEnded <-chan struct{}
 	if admin != nil {

@@ -167,12 +167,12 @@ func statusHint(err error) string {
 	return "is it the admin address of a gtunnel process?"
 }
 
-// writeStatus prints the tunnels, why connections came to nothing, and the
-// open connections.
+// writeStatus prints the tunnels, why connections came to nothing or were
+// closed, what is tolerated, and the open connections.
 func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TUNNEL\tROLE\tACCEPT\tCONNECT\tOPEN\tACCEPTED\tREFUSED\tFROM PEER\tTO PEER")
-	open, failures := 0, false
+	open, failures, closed, warned := 0, false, false, false
 	for _, t := range tunnels {
 		var refused uint64
 		for _, n := range t.Refused {
@@ -180,6 +180,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		}
 		open += len(t.Sessions)
 		failures = failures || len(t.Refused)+len(t.DialFailures) > 0
+		closed, warned = closed || len(t.SessionsRefused) > 0, warned || len(t.Warnings) > 0
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
 			len(t.Sessions), t.Accepted, refused, bytes(t.BytesFromPeer), bytes(t.BytesToPeer))
 	}
@@ -191,6 +192,22 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 			}
 			for _, target := range slices.Sorted(maps.Keys(t.DialFailures)) {
 				fmt.Fprintf(w, "%s\ttarget %s unreachable\t%d\n", t.Name, target, t.DialFailures[target])
+			}
+		}
+	}
+	if closed {
+		fmt.Fprintln(w, "\nTUNNEL\tCLOSED AS NO LONGER ACCEPTED\tTIMES")
+		for _, t := range tunnels {
+			for _, code := range slices.Sorted(maps.Keys(t.SessionsRefused)) {
+				fmt.Fprintf(w, "%s\t%s\t%d\n", t.Name, code, t.SessionsRefused[code])
+			}
+		}
+	}
+	if warned {
+		fmt.Fprintln(w, "\nTUNNEL\tWARNING\tABOUT")
+		for _, t := range tunnels {
+			for _, warning := range t.Warnings {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, warning.Code, warning.Text)
 			}
 		}
 	}

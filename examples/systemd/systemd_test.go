@@ -78,12 +78,13 @@ func verify(t *testing.T, root string, units ...string) string {
 	return string(out)
 }
 
-// newRoot is a folder with the system's own units and a program at
-// /usr/bin/gtunnel.
+// newRoot is a folder with the system's own units and the programs that ours
+// name.
 func newRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "usr/bin/gtunnel"), "#!/bin/sh\n", 0o755)
+	write(t, filepath.Join(root, "bin/kill"), "#!/bin/sh\n", 0o755)
 	// The names of units that ours ask for; none is started.
 	for _, folder := range []string{"/usr/lib/systemd/system", "/lib/systemd/system"} {
 		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {

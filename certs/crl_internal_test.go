@@ -1,0 +1,672 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// issuingDistributionPoint builds an IssuingDistributionPoint; points may be
+// nil, flags are its BOOLEANs and onlySomeReasons by their tags.
+func issuingDistributionPoint(tb testing.TB, points []string, flags ...uint8) testExtension {
+	tb.Helper()
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		if points != nil {
+			b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+					for _, point := range points {
+						b.AddASN1(cbasn1.Tag(6).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(point)) })
+					}
+				})
+			})
+		}
+		for _, flag := range flags {
+			value := []byte{0xff}
+			if flag == 3 {
+				value = []byte{1, 0x60}
+			}
+			b.AddASN1(cbasn1.Tag(flag).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(value) })
+		}
+	})
+	return testExtension{oid: oidIssuingDistribution, critical: true, value: builtBytes(tb, &b)}
+}
+
+func TestCRLHeader(t *testing.T) {
+	t.Parallel()
+	next := testThisUpdate.AddDate(0, 1, 0)
+	list := testList{
+		version: 2, nextUpdate: next,
+		entries: []testEntry{{serial: []byte{7}, date: testThisUpdate}},
+		extensions: []testExtension{
+			{oid: oidAuthorityKeyID, value: []byte{0x30, 5, 0x80, 3, 9, 8, 7}},
+			{oid: oidCRLNumber, value: []byte{2, 2, 1, 0}},
+			{oid: asn1.ObjectIdentifier{1, 2, 3}, value: []byte{1}},
+		},
+	}
+	c := list.parse(t)
+	if c.file != "test.r0" || c.version != 2 || c.entries != 1 || c.defect() != "" {
+		t.Errorf("list %+v", c)
+	}
+	if !bytes.Equal(c.rawIssuer, testIssuer(t)) || !bytes.Equal(c.authorityKeyID, []byte{9, 8, 7}) {
+		t.Errorf("issuer %x, key %x", c.rawIssuer, c.authorityKeyID)
+	}
+	if c.number == nil || c.number.Int64() != 256 {
+		t.Errorf("number %v", c.number)
+	}
+	if !c.thisUpdate.Equal(testThisUpdate) || !c.nextUpdate.Equal(next) {
+		t.Errorf("times %v, %v", c.thisUpdate, c.nextUpdate)
+	}
+	for _, test := range []struct {
+		now  time.Time
+		want crlAge
+	}{
+		{testThisUpdate.Add(-time.Second), crlFuture},
+		{testThisUpdate, crlCurrent},
+		{next.Add(-time.Second), crlCurrent},
+		{next, crlStale},
+	} {
+		if got := c.age(test.now); got != test.want {
+			t.Errorf("age at %v = %d, want %d", test.now, got, test.want)
+		}
+	}
+	if err := c.checkSignature(testCA(t, testKeys().ecdsa, x509.KeyUsageCRLSign)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCRLWithoutNextUpdate(t *testing.T) {
+	t.Parallel()
+	c := testList{}.parse(t)
+	if c.version != 1 || !c.nextUpdate.IsZero() || c.entries != 0 {
+		t.Errorf("list %+v", c)
+	}
+	if got := c.age(testThisUpdate.AddDate(20, 0, 0)); got != crlCurrent {
+		t.Errorf("age = %d, want current", got)
+	}
+	if _, revoked := c.lookup(big.NewInt(1)); revoked {
+		t.Error("an empty list revokes")
+	}
+}
+
+func TestCRLLookup(t *testing.T) {
+	t.Parallel()
+	long := bytes.Repeat([]byte{0x7f}, 20)
+	far := time.Date(2051, 1, 1, 0, 0, 0, 0, time.UTC)
+	entries := []testEntry{
+		{serial: []byte{1}, date: testThisUpdate},
+		{serial: []byte{0, 0x80}, date: testThisUpdate, extensions: []testExtension{reason(1)}},
+		{serial: []byte{0x9a}, date: testThisUpdate}, // negative
+		{serial: []byte{0, 0, 5}, date: testThisUpdate, extensions: []testExtension{reason(6)}},
+		{serial: long, date: far, extensions: []testExtension{{oid: oidInvalidityDate, value: []byte{0x18, 0}}, reason(8)}},
+		{serial: []byte{0}, date: testThisUpdate, extensions: []testExtension{reason(7)}},
+		{serial: []byte{66}, date: testThisUpdate, extensions: []testExtension{reason(99)}},
+	}
+	for version := 1; version <= 2; version++ {
+		c := testList{version: version, entries: entries}.parse(t)
+		for _, test := range []struct {
+			serial *big.Int
+			want   *revocation
+		}{
+			{big.NewInt(1), &revocation{Date: testThisUpdate}},
+			{big.NewInt(0x80), &revocation{Date: testThisUpdate, Reason: "keyCompromise"}},
+			{big.NewInt(5), &revocation{Date: testThisUpdate, Reason: "certificateHold"}},
+			{new(big.Int).SetBytes(long), &revocation{Date: far, Reason: "removeFromCRL"}},
+			{big.NewInt(0), &revocation{Date: testThisUpdate}},
+			{big.NewInt(66), &revocation{Date: testThisUpdate}},
+			{big.NewInt(0x9a), nil},
+			{big.NewInt(-102), nil},
+			{big.NewInt(2), nil},
+			{big.NewInt(0x8000), nil},
+			{new(big.Int).Lsh(big.NewInt(1), 2000), nil},
+		} {
+			for range 2 { // from the file, then from memory
+				got, revoked := c.lookup(test.serial)
+				if revoked != (test.want != nil) || revoked && (!got.Date.Equal(test.want.Date) || got.Reason != test.want.Reason || got.Unconfirmed) {
+					t.Errorf("version %d: lookup(%v) = %+v, %t; want %+v", version, test.serial, got, revoked, test.want)
+				}
+			}
+		}
+	}
+}
+
+// A hash on the list is not enough: the serial itself must be.
+func TestCRLLookupCollision(t *testing.T) {
+	t.Parallel()
+	c := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}}}.parse(t)
+	other := testList{entries: []testEntry{{serial: []byte{2}, date: testThisUpdate}}}.parse(t)
+	other.seed = c.seed
+	if err := other.readEntries(entriesOf(t, []byte{0x30, 0x12, 2, 1, 2, 0x17, 0x0d}, "260102030405Z")); err != nil {
+		t.Fatal(err)
+	}
+	c.revoked = append(c.revoked, other.revoked...)
+	slices.Sort(c.revoked)
+	if got, revoked := c.lookup(big.NewInt(2)); revoked {
+		t.Errorf("a colliding hash revokes: %+v", got)
+	}
+	if _, revoked := c.lookup(big.NewInt(1)); !revoked {
+		t.Error("the listed serial is not revoked")
+	}
+}
+
+func entriesOf(t *testing.T, head []byte, date string) cryptobyte.String {
+	t.Helper()
+	return cryptobyte.String(append(head, date...))
+}
+
+// When the file has changed since it was loaded the list still refuses.
+func TestCRLLookupChanged(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "12345678.r0")
+	write := func(list testList) {
+		t.Helper()
+		if err := os.WriteFile(file, list.der(t), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}
+	write(list)
+	data, err := readFile(file, maxCRLBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := parseCRL(file, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, revoked := c.lookup(big.NewInt(1)); !revoked || got.Unconfirmed || !got.Date.Equal(testThisUpdate) {
+		t.Fatalf("lookup = %+v, %t", got, revoked)
+	}
+	changes := []func(){
+		func() { write(testList{}) },
+		func() { _ = os.WriteFile(file, nil, 0o644) },
+		func() { _ = os.WriteFile(file, []byte("\x30\x03abc"), 0o644) },
+		func() { _ = os.Remove(file) },
+		func() { _ = syscall.Mkfifo(file, 0o644) },
+	}
+	for i, change := range changes {
+		change()
+		if got, revoked := c.lookup(big.NewInt(2)); !revoked || !got.Unconfirmed || !got.Date.IsZero() {
+			t.Errorf("change %d: lookup = %+v, %t, want an unconfirmed revocation", i, got, revoked)
+		}
+		if got, revoked := c.lookup(big.NewInt(1)); !revoked || got.Unconfirmed {
+			t.Errorf("change %d: lookup = %+v, %t, want the one found before", i, got, revoked)
+		}
+		if _, revoked := c.lookup(big.NewInt(3)); revoked {
+			t.Errorf("change %d: a serial that was never listed is revoked", i)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	write(testList{entries: list.entries[:1]})
+	if got, _ := c.lookup(big.NewInt(2)); !got.Unconfirmed {
+		t.Error("another list confirms")
+	}
+}
+
+func TestCRLLookupConcurrent(t *testing.T) {
+	t.Parallel()
+	c := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}.parse(t)
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for i := range 100 {
+				if _, revoked := c.lookup(big.NewInt(int64(i % 4))); revoked != (i%4 == 1 || i%4 == 2) {
+					t.Errorf("worker %d: serial %d: revoked %t", n, i%4, revoked)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The memory of what was looked up is bounded.
+func TestCRLConfirmedBound(t *testing.T) {
+	t.Parallel()
+	var list testList
+	for i := range maxConfirmed + 10 {
+		list.entries = append(list.entries, testEntry{serial: []byte{1, byte(i >> 8), byte(i)}, date: testThisUpdate})
+	}
+	c := list.parse(t)
+	for i := range maxConfirmed + 10 {
+		if _, revoked := c.lookup(big.NewInt(1<<16 + int64(i))); !revoked {
+			t.Fatalf("entry %d is not revoked", i)
+		}
+		if len(c.memory.confirmed) > maxConfirmed {
+			t.Fatalf("%d serials are remembered", len(c.memory.confirmed))
+		}
+	}
+}
+
+func TestCRLScope(t *testing.T) {
+	t.Parallel()
+	const point = "http://crl.example.org/ca.crl"
+	host := &x509.Certificate{}
+	ca := &x509.Certificate{BasicConstraintsValid: true, IsCA: true}
+	withPoint := certificateWithPoints(t, "http://other.example.org/", point)
+	tests := []struct {
+		name      string
+		extension testExtension
+		defect    string // a part of it
+		covers    []*x509.Certificate
+		coversNot []*x509.Certificate
+	}{
+		{"plain", testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}, "", []*x509.Certificate{host, ca, withPoint}, nil},
+		{"empty", issuingDistributionPoint(t, nil), "", []*x509.Certificate{host, ca, withPoint}, nil},
+		{"users", issuingDistributionPoint(t, nil, 1), "", []*x509.Certificate{host}, []*x509.Certificate{ca}},
+		{"CAs", issuingDistributionPoint(t, nil, 2), "", []*x509.Certificate{ca}, []*x509.Certificate{host}},
+		{"some reasons", issuingDistributionPoint(t, nil, 3), "only some reasons", []*x509.Certificate{host, ca}, nil},
+		{"indirect", issuingDistributionPoint(t, nil, 4), "indirect", []*x509.Certificate{host, ca}, nil},
+		{"attributes", issuingDistributionPoint(t, nil, 5), "attribute", nil, []*x509.Certificate{host, ca}},
+		{"point", issuingDistributionPoint(t, []string{point}), "", []*x509.Certificate{withPoint}, []*x509.Certificate{host, ca}},
+		{"another point", issuingDistributionPoint(t, []string{"http://third.example.org/"}), "", nil, []*x509.Certificate{withPoint, host}},
+		{"several points", issuingDistributionPoint(t, []string{"ldap://x", point}), "", []*x509.Certificate{withPoint}, nil},
+		{"point and users", issuingDistributionPoint(t, []string{point}, 1), "", []*x509.Certificate{withPoint}, []*x509.Certificate{host, ca}},
+		{"delta", testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}}, "delta", []*x509.Certificate{host}, nil},
+		{"unknown critical", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true}, "1.2.3.4", []*x509.Certificate{host}, nil},
+		{"unknown", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}}, "", []*x509.Certificate{host}, nil},
+		{"critical key identifier", testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}}, "", []*x509.Certificate{host}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := testList{version: 2, extensions: []testExtension{test.extension}}.parse(t)
+			if got := c.defect(); (got == "") != (test.defect == "") || !strings.Contains(got, test.defect) {
+				t.Errorf("defect %q, want %q", got, test.defect)
+			}
+			for _, certificate := range test.covers {
+				if why, ok := c.covers(certificate); !ok || why != "" {
+					t.Errorf("does not cover %v: %s", certificate.IsCA, why)
+				}
+			}
+			for _, certificate := range test.coversNot {
+				if why, ok := c.covers(certificate); ok || why == "" {
+					t.Errorf("covers a certificate, CA %v", certificate.IsCA)
+				}
+			}
+		})
+	}
+}
+
+// certificateWithPoints gives the extensions that covers looks at.
+func certificateWithPoints(t *testing.T, points ...string) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "host"},
+		NotBefore: testThisUpdate, NotAfter: testThisUpdate.AddDate(1, 0, 0), CRLDistributionPoints: points,
+	}
+	key := testKeys().ecdsa
+	der, err := x509.CreateCertificate(rand.Reader, template, testCA(t, key, 0), key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate
+}
+
+func TestCRLEntryExtensions(t *testing.T) {
+	t.Parallel()
+	entry := func(e testExtension) testList {
+		return testList{version: 2, entries: []testEntry{{serial: []byte{1}, date: testThisUpdate, extensions: []testExtension{e}}}}
+	}
+	c := entry(testExtension{oid: asn1.ObjectIdentifier{1, 2, 9}, critical: true}).parse(t)
+	if !strings.Contains(c.defect(), "1.2.9") {
+		t.Errorf("defect %q of an unknown critical entry extension", c.defect())
+	}
+	if _, revoked := c.lookup(big.NewInt(1)); !revoked {
+		t.Error("a list with a defect no longer revokes what it names")
+	}
+	critical := reason(4)
+	critical.critical = true
+	if c = entry(critical).parse(t); c.defect() != "" {
+		t.Errorf("defect %q of a critical reasonCode", c.defect())
+	}
+	if got, _ := c.lookup(big.NewInt(1)); got.Reason != "superseded" {
+		t.Errorf("reason %q", got.Reason)
+	}
+	if c = entry(testExtension{oid: asn1.ObjectIdentifier{1, 2, 9}}).parse(t); c.defect() != "" {
+		t.Errorf("defect %q of an unknown entry extension", c.defect())
+	}
+	c = entry(testExtension{oid: oidCertificateIssuer, critical: true, value: []byte{0x30, 0}}).parse(t)
+	if !strings.Contains(c.defect(), "indirect") {
+		t.Errorf("defect %q of an entry of another issuer", c.defect())
+	}
+	if _, revoked := c.lookup(big.NewInt(1)); revoked {
+		t.Error("an entry of another issuer revokes")
+	}
+	var many testList
+	for i := range 100 {
+		many.entries = append(many.entries, testEntry{
+			serial: []byte{byte(i)}, date: testThisUpdate,
+			extensions: []testExtension{{oid: asn1.ObjectIdentifier{1, 2, 9, i}, critical: true}},
+		})
+	}
+	if c = many.parse(t); len(c.defects) > 5 {
+		t.Errorf("%d defects are kept", len(c.defects))
+	}
+}
+
+func TestCRLFormats(t *testing.T) {
+	t.Parallel()
+	der := testList{version: 2, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate}}}.der(t)
+	block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})
+	for name, data := range map[string][]byte{
+		"DER":                   der,
+		"PEM":                   block,
+		"text before":           append([]byte("0 Certificate Revocation List (CRL):\n    Version 2\n"), block...),
+		"text after":            append(bytes.Clone(block), "\n# fetched\n"...),
+		"CRLF":                  bytes.ReplaceAll(block, []byte("\n"), []byte("\r\n")),
+		"after another block":   append(bytes.Clone(certificate), block...),
+		"before another block":  append(bytes.Clone(block), certificate...),
+		"no line end":           bytes.TrimSpace(block),
+		"before a broken block": append(bytes.Clone(block), "-----BEGIN CERTIFICATE-----\nx"...),
+	} {
+		if _, revoked := parseInMemory(t, data).lookup(big.NewInt(3)); !revoked {
+			t.Errorf("%s: the serial is not revoked", name)
+		}
+	}
+}
+
+func TestCRLMalformed(t *testing.T) {
+	t.Parallel()
+	good := testList{version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate}}}
+	der := good.der(t)
+	block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
+	with := func(extensions ...testExtension) []byte {
+		list := good
+		list.extensions = extensions
+		return list.der(t)
+	}
+	entry := func(e testEntry) []byte {
+		list := good
+		list.entries = append(slices.Clone(good.entries), e)
+		return list.der(t)
+	}
+	differs := good
+	differs.outerAlgorithm = algorithmIdentifier(t, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, nil)
+	tests := []struct {
+		name    string
+		data    []byte
+		message string
+	}{
+		{"empty", nil, "empty"},
+		{"html", []byte("<!DOCTYPE html><html>"), `begins with "<!DOCTYPE html><html"`},
+		{"cut off DER", der[:len(der)-1], "cut off"},
+		{"longer DER", append(bytes.Clone(der), '\n'), "1 bytes follow"},
+		{"cut off PEM", block[:len(block)-10], "no complete PEM block"},
+		{"other PEM", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "no complete PEM block"},
+		{"two lists", append(bytes.Clone(block), block...), "more than one CRL"},
+		{"second list cut off", append(bytes.Clone(block), block[:len(block)-10]...), "second PEM block"},
+		{"not signed", []byte{0x30, 0}, "signed structure"},
+		{"algorithms differ", differs.der(t), "algorithms differ"},
+		{"extension twice", with(testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}, testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}), "2.5.29.20 twice"},
+		{"bad number", with(testExtension{oid: oidCRLNumber, value: []byte{2, 1}}), "2.5.29.20 cannot be read"},
+		{"bad key identifier", with(testExtension{oid: oidAuthorityKeyID, value: []byte{1}}), "2.5.29.35 cannot be read"},
+		{"bad distribution point", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 1, 0}}), "2.5.29.28 cannot be read"},
+		{"distribution point with a bad flag", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 3, 0x81, 1, 7}}), "2.5.29.28 cannot be read"},
+		{"distribution point without names", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 4, 0xa0, 2, 0xa0, 0}}), "2.5.29.28 cannot be read"},
+		{"entry without a serial", entry(testEntry{date: testThisUpdate}), "entry 2 cannot be read"},
+		{"version", bytes.Replace(der, []byte{2, 1, 1, 0x30}, []byte{2, 1, 2, 0x30}, 1), "neither 1 nor 2"},
+		{"thisUpdate", bytes.Replace(der, []byte("260102030405Z"), []byte("269902030405Z"), 1), "thisUpdate"},
+		{"nextUpdate", replaceSecond(der, "260102030405Z", "26010203040ZZ"), "nextUpdate"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := parseCRL("f", test.data)
+			if err == nil {
+				t.Fatalf("parsed: %+v", c)
+			}
+			if !strings.Contains(err.Error(), test.message) {
+				t.Errorf("error %q, want %q", err, test.message)
+			}
+		})
+	}
+}
+
+// replaceSecond replaces the second occurrence.
+func replaceSecond(data []byte, from, to string) []byte {
+	data = bytes.Clone(data)
+	first := bytes.Index(data, []byte(from)) + len(from)
+	copy(data[first+bytes.Index(data[first:], []byte(from)):], to)
+	return data
+}
+
+// An entry whose date makes no sense is revoked all the same.
+func TestCRLEntryWithBadDate(t *testing.T) {
+	t.Parallel()
+	der := testList{version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate.Add(time.Second)}}}.der(t)
+	c := parseInMemory(t, bytes.Replace(der, []byte("260102030406Z"), []byte("26010203040xZ"), 1))
+	if got, revoked := c.lookup(big.NewInt(3)); !revoked || !got.Date.IsZero() || got.Unconfirmed {
+		t.Errorf("lookup = %+v, %t", got, revoked)
+	}
+}
+
+func TestReadTrustFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := readFile(file, 5); err != nil || string(data) != "12345" {
+		t.Errorf("read %q, %v", data, err)
+	}
+	if _, err := readFile(file, 4); err == nil || !strings.Contains(err.Error(), "larger than 4") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := readFile(dir, 5); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := readFile(filepath.Join(dir, "none"), 5); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFile(pipe, 5); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// sameAsStandardLibrary compares with what crypto/x509 reads.
+func sameAsStandardLibrary(tb testing.TB, c *crl, want *x509.RevocationList) {
+	tb.Helper()
+	if c.entries != len(want.RevokedCertificateEntries) || len(c.revoked) != c.entries {
+		tb.Fatalf("%d entries, %d hashes, want %d", c.entries, len(c.revoked), len(want.RevokedCertificateEntries))
+	}
+	if !bytes.Equal(c.rawIssuer, want.RawIssuer) || !c.thisUpdate.Equal(want.ThisUpdate) || !c.nextUpdate.Equal(want.NextUpdate) {
+		tb.Fatalf("header %x %v %v, want %x %v %v", c.rawIssuer, c.thisUpdate, c.nextUpdate, want.RawIssuer, want.ThisUpdate, want.NextUpdate)
+	}
+	if !bytes.Equal(c.authorityKeyID, want.AuthorityKeyId) || (c.number == nil) != (want.Number == nil) || c.number != nil && c.number.Cmp(want.Number) != 0 {
+		tb.Fatalf("key %x, number %v; want %x, %v", c.authorityKeyID, c.number, want.AuthorityKeyId, want.Number)
+	}
+	if c.scope.indirect {
+		return
+	}
+	first := make(map[string]x509.RevocationListEntry)
+	for _, entry := range want.RevokedCertificateEntries {
+		if _, again := first[entry.SerialNumber.String()]; !again {
+			first[entry.SerialNumber.String()] = entry
+		}
+	}
+	for _, entry := range first {
+		if entry.SerialNumber.Sign() < 0 {
+			continue
+		}
+		got, revoked := c.lookup(entry.SerialNumber)
+		if !revoked || got.Unconfirmed || !got.Date.Equal(entry.RevocationTime) {
+			tb.Fatalf("lookup(%v) = %+v, %t, want %v", entry.SerialNumber, got, revoked, entry.RevocationTime)
+		}
+		if code := entry.ReasonCode; code > 0 && code < len(reasonCodes) && got.Reason != reasonCodes[code] {
+			tb.Fatalf("reason of %v = %q, want %q", entry.SerialNumber, got.Reason, reasonCodes[code])
+		}
+	}
+}
+
+// Lists of random content read the same as with crypto/x509.
+func TestCRLAgainstStandardLibrary(t *testing.T) {
+	t.Parallel()
+	random := mathrand.New(mathrand.NewPCG(1, 2))
+	key := testKeys().ecdsa
+	ca := testCA(t, key, x509.KeyUsageCRLSign)
+	for range 50 {
+		template := &x509.RevocationList{
+			Number:     big.NewInt(random.Int64()),
+			ThisUpdate: testThisUpdate, NextUpdate: testThisUpdate.Add(time.Duration(random.IntN(1e6)) * time.Second),
+		}
+		listed := make(map[string]bool)
+		for range random.IntN(200) {
+			serial := make([]byte, 1+random.IntN(20))
+			for i := range serial {
+				serial[i] = byte(random.Uint32())
+			}
+			number := new(big.Int).SetBytes(serial)
+			if listed[number.String()] {
+				continue
+			}
+			listed[number.String()] = true
+			code := random.IntN(11)
+			if code == 7 {
+				code = 0
+			}
+			template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{
+				SerialNumber: number, ReasonCode: code,
+				RevocationTime: testThisUpdate.Add(time.Duration(random.IntN(2e9)-1e9) * time.Second),
+			})
+		}
+		der, err := x509.CreateRevocationList(rand.Reader, template, ca, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := x509.ParseRevocationList(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := parseInMemory(t, der)
+		if err := c.checkSignature(ca); err != nil {
+			t.Fatal(err)
+		}
+		sameAsStandardLibrary(t, c, want)
+		for range 100 {
+			number := big.NewInt(random.Int64N(1 << uint(8+random.IntN(40))))
+			if _, revoked := c.lookup(number); revoked != listed[number.String()] {
+				t.Fatalf("lookup(%v) = %t", number, revoked)
+			}
+		}
+	}
+}
+
+// A million entries: the time to load and check, and the memory that stays.
+func BenchmarkCRLMillion(b *testing.B) {
+	const entries = 1_000_000
+	random := mathrand.New(mathrand.NewPCG(3, 4))
+	list := testList{version: 2, nextUpdate: testThisUpdate.AddDate(0, 1, 0), entries: make([]testEntry, entries)}
+	for i := range list.entries {
+		serial := make([]byte, 16)
+		for j := range serial {
+			serial[j] = byte(random.Uint32())
+		}
+		serial[0] &= 0x7f
+		list.entries[i] = testEntry{serial: serial, date: testThisUpdate}
+		if i%2 == 0 {
+			list.entries[i].extensions = []testExtension{reason(byte(i % 6))}
+		}
+	}
+	list.entries[entries/2].serial = []byte{0x11}
+	der := list.der(b)
+	list.entries = nil
+	ca := testCA(b, testKeys().ecdsa, x509.KeyUsageCRLSign)
+	for name, data := range map[string][]byte{
+		"DER": der,
+		"PEM": pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}),
+	} {
+		file := filepath.Join(b.TempDir(), "ca.r0")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		size := len(data)
+		b.Run(name, func(b *testing.B) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			var c *crl
+			for b.Loop() {
+				data, err := readFile(file, maxCRLBytes)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if c, err = parseCRL(file, data); err != nil {
+					b.Fatal(err)
+				}
+				if err := c.checkSignature(ca); err != nil {
+					b.Fatal(err)
+				}
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(size), "B-file")
+			b.ReportMetric(float64(int64(after.HeapAlloc)-int64(before.HeapAlloc)), "B-lasting")
+			if _, revoked := c.lookup(big.NewInt(0x11)); !revoked || c.entries != entries {
+				b.Fatal("the list was not read")
+			}
+		})
+		c, err := parseCRL(file, data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name+"/miss", func(b *testing.B) {
+			serial := big.NewInt(0x12)
+			for b.Loop() {
+				if _, revoked := c.lookup(serial); revoked {
+					b.Fatal("revoked")
+				}
+			}
+		})
+		b.Run(name+"/hit", func(b *testing.B) {
+			for b.Loop() {
+				clear(c.memory.confirmed)
+				if _, revoked := c.lookup(big.NewInt(0x11)); !revoked {
+					b.Fatal("not revoked")
+				}
+			}
+		})
+	}
+}
+
+func TestDistributionPoints(t *testing.T) {
+	t.Parallel()
+	const point = "http://crl.example.org/ca.crl"
+	got := distributionPoints(certificateWithPoints(t, point))
+	want := append([]byte{0x86, byte(len(point))}, point...)
+	if len(got) != 1 || !bytes.Equal(got[0], want) {
+		t.Errorf("points %x, want %x", got, want)
+	}
+	if got := distributionPoints(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: []byte{0x30, 2, 0x30, 1}}}}); got != nil {
+		t.Errorf("points %x of a malformed extension", got)
+	}
+}

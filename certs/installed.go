@@ -1,0 +1,110 @@
+package certs
+
+import (
+	"slices"
+)
+
+// policyKey is the name of a policy file in the CApath.
+type policyKey struct {
+	kind fileKind
+	hash string
+}
+
+// policyFile is an installed policy file.
+type policyFile struct {
+	files   []string     // its names
+	content *fileContent // nil if it cannot be read
+	problem *Problem     // why it refuses everything; nil if it is sound
+}
+
+// judge asks the file whether the issuer may sign the subject. own says that
+// the file's name is the issuer's hash.
+func (p *policyFile) judge(issuer, subject string, own bool) policyDecision {
+	switch {
+	case p.problem != nil:
+		return malformedPolicy(*p.problem)
+	case p.content.signing != nil:
+		return p.content.signing.judge(issuer, subject)
+	default:
+		return p.content.names.judge(issuer, subject, own)
+	}
+}
+
+func (p *policyFile) show(kind fileKind) PolicyFile {
+	shown := PolicyFile{Files: p.files, Kind: KindSigningPolicy, Problem: p.problem}
+	if kind == kindNamespaces {
+		shown.Kind = KindNamespaces
+	}
+	return shown
+}
+
+// policiesOf gives the files of a kind that have a CA's name, usually one
+// under both hashes.
+func (s *Snapshot) policiesOf(kind fileKind, ca *element) []*policyFile {
+	var found []*policyFile
+	for _, hash := range ca.hashNames() {
+		if p := s.policies[policyKey{kind, hash}]; p != nil && !slices.Contains(found, p) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// installedCRL is a list in the CApath.
+type installedCRL struct {
+	list       *crl
+	files      []string
+	kept       bool  // the file is bad now, and this is what it held before
+	unverified error // why no installed CA has signed it; nil if one has
+	orphan     bool  // no CA of its issuer's name is installed
+}
+
+// addList takes a list, once for all its copies.
+func (s *Snapshot) addList(file string, list *crl, kept bool, unverified error) {
+	key := list.issuer.Canonical()
+	for _, known := range s.lists[key] {
+		if known.list.same(list) {
+			known.files = append(known.files, file)
+			known.kept = known.kept && kept
+			return
+		}
+	}
+	s.lists[key] = append(s.lists[key], &installedCRL{
+		list: list, files: []string{file}, kept: kept, unverified: unverified,
+		orphan: len(s.bySubject[key]) == 0,
+	})
+}
+
+func (c *installedCRL) show() CRL {
+	list := c.list
+	shown := CRL{
+		Files: c.files, ThisUpdate: list.thisUpdate, NextUpdate: list.nextUpdate,
+		Number: list.number, Entries: list.entries, Defect: list.defect(), LastGood: c.kept,
+	}
+	if c.unverified != nil {
+		shown.Unverified = c.unverified.Error()
+	}
+	return shown
+}
+
+// signed reports whether an installed CA of the issuer's name has signed the
+// list, or one of these certificates of a path.
+func (c *installedCRL) signed(path []*element) error {
+	if !c.orphan && c.unverified == nil {
+		return nil
+	}
+	first := c.unverified
+	for _, e := range path {
+		if e.file != "" && !c.orphan {
+			continue // asked when the list was loaded
+		}
+		err := c.list.signedBy(e.cert)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}

@@ -1,0 +1,276 @@
+package certs
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// fileKind is what a file of the CApath holds, by its name.
+type fileKind int
+
+const (
+	kindCA fileKind = iota
+	kindCRL
+	kindSigningPolicy
+	kindNamespaces
+	kindCAfile // the CA file, whose name says nothing
+)
+
+// trustNames matches the names of the files of a CApath that count: the hash
+// of a CA's subject with what the file holds. Several CAs and CRLs of a hash
+// have numbers.
+var trustNames = regexp.MustCompile(`^([0-9a-f]{8})\.(?:(r?)([0-9]{1,9})|(signing_policy)|(namespaces))$`)
+
+// trustName is the name of a file that counts, taken apart.
+type trustName struct {
+	path   string
+	kind   fileKind
+	hash   string
+	number int
+}
+
+// parseTrustName takes the name of a file in the CApath apart.
+func parseTrustName(path, base string) (trustName, bool) {
+	match := trustNames.FindStringSubmatch(base)
+	if match == nil {
+		return trustName{}, false
+	}
+	name := trustName{path: path, hash: match[1]}
+	switch {
+	case match[4] != "":
+		name.kind = kindSigningPolicy
+	case match[5] != "":
+		name.kind = kindNamespaces
+	case match[2] != "":
+		name.kind = kindCRL
+	}
+	name.number, _ = strconv.Atoi(match[3]) // nine digits always fit
+	return name, true
+}
+
+// fileContent is what a file holds, parsed. It is shared by all links to the
+// file, and by all loads until the file changes.
+type fileContent struct {
+	kind   fileKind
+	digest [sha256.Size]byte
+	path   string // under which it was read, for messages and to read it again
+
+	certificates []fileCertificate // kindCA, kindCAfile
+	list         *crl              // kindCRL
+	signing      *signingPolicy    // kindSigningPolicy
+	names        *namespaces       // kindNamespaces
+	problems     []Problem         // what is wrong whatever its name
+}
+
+// parseContent parses what was read from a file.
+func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []byte) *fileContent {
+	c := &fileContent{kind: kind, digest: digest, path: path}
+	fail := func(line int, message string) {
+		c.problems = append(c.problems, Problem{File: path, Line: line, Message: shorten(message, maxReason)})
+	}
+	switch kind {
+	case kindCA, kindCAfile:
+		c.certificates = parseCertificates(data)
+		if len(c.certificates) == 0 {
+			fail(0, "no certificate in this file")
+		}
+		for _, f := range c.certificates {
+			switch {
+			case f.err != nil:
+				fail(f.line, "not a usable certificate: "+f.err.Error())
+			case !f.element.mayBeCA():
+				fail(f.line, fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)", f.element.subject.brief()))
+			}
+		}
+	case kindCRL:
+		var err error
+		if c.list, err = parseCRL(path, data); err != nil {
+			fail(0, "not a usable CRL: "+err.Error())
+		} else if c.list.issuer, err = ParseName(c.list.rawIssuer); err != nil {
+			c.list = nil
+			fail(0, "not a usable CRL: issuer: "+err.Error())
+		}
+	case kindSigningPolicy:
+		c.signing, c.problems = parseSigningPolicy(path, data)
+	case kindNamespaces:
+		c.names, c.problems = parseNamespaces(path, data)
+	}
+	return c
+}
+
+// misnamed says which parts of the content do not belong under a hash.
+func (c *fileContent) misnamed(name trustName) []Problem {
+	var problems []Problem
+	complain := func(line int, what string, subject *Name) {
+		problems = append(problems, Problem{File: name.path, Line: line, Message: fmt.Sprintf(
+			"not used: this name is not the hash of %s %s, which is %s (%s before OpenSSL 1.0)",
+			what, subject.brief(), subject.Hash(), subject.HashOld())})
+	}
+	switch name.kind {
+	case kindCA:
+		for _, f := range c.certificates {
+			if f.err == nil && !f.element.subject.hasHash(name.hash) {
+				complain(f.line, "the certificate", f.element.subject)
+			}
+		}
+	case kindCRL:
+		if c.list != nil && !c.list.issuer.hasHash(name.hash) {
+			complain(0, "the issuer of this CRL", c.list.issuer)
+		}
+	}
+	return problems
+}
+
+// hasHash reports whether a file name's hash is one of the name's two.
+func (n *Name) hasHash(hash string) bool { return hash == n.Hash() || hash == n.HashOld() }
+
+// fileKey tells files apart. The CA file may lie in the CApath.
+type fileKey struct {
+	kind fileKind
+	path string
+}
+
+func (n trustName) key() fileKey { return fileKey{n.kind, n.path} }
+
+// trustFile is what is known of a file, from one load to the next. content
+// is what counts; nil if the file cannot be read and never could.
+type trustFile struct {
+	trustName
+	stamp    stamp
+	settled  bool
+	content  *fileContent
+	problems []Problem // what is wrong with the file now
+	kept     bool      // content is what the file held before it became bad
+
+	verified *fileContent // of a CRL: the latest content that an installed key has signed
+}
+
+// fileReader reads the files of one load.
+type fileReader struct {
+	before map[fileKey]*trustFile // of the load before
+	now    map[string]stamp       // by path
+	linked map[link]*fileContent
+	lists  map[[sha256.Size]byte]*fileContent // CRLs by their digest: fetch-crl writes copies
+}
+
+// link tells the links to one file.
+type link struct {
+	kind fileKind
+	at   stamp
+}
+
+func newFileReader(before map[fileKey]*trustFile, now map[string]stamp) *fileReader {
+	r := &fileReader{before: before, now: now, linked: make(map[link]*fileContent), lists: make(map[[sha256.Size]byte]*fileContent)}
+	for _, f := range before {
+		if f.kind == kindCRL && f.content != nil && f.content.list != nil {
+			r.lists[f.content.digest] = f.content
+		}
+	}
+	return r
+}
+
+// unchanged reports whether a file is what it was, without reading it.
+func (r *fileReader) unchanged(f *trustFile) bool {
+	at := r.now[f.path]
+	return f.settled && f.stamp == at &&
+		// The link by which it was read must still lead to it.
+		(f.kept || f.content == nil || r.now[f.content.path] == at)
+}
+
+// read gives what a file is now: what it was if it has not changed, and what
+// it was if it has become bad.
+func (r *fileReader) read(name trustName) *trustFile {
+	before := r.before[name.key()]
+	if before != nil && r.unchanged(before) {
+		f := *before
+		return &f
+	}
+	at := r.now[name.path]
+	f := &trustFile{trustName: name, stamp: at, settled: at.settled(time.Now())}
+	if before != nil {
+		f.verified = before.verified
+	}
+	content, err := r.content(name, at, before)
+	if err != nil {
+		f.problems = []Problem{{File: name.path, Message: readProblem(name.path, err)}}
+	} else {
+		f.content = content
+		f.problems = slices.Concat(content.problems, content.misnamed(name))
+	}
+	removed := at.missing && (name.kind == kindCA || name.kind == kindCRL)
+	if len(f.problems) > 0 && !removed && before != nil && before.content != nil && (before.kept || len(before.problems) == 0) {
+		f.content, f.kept = before.content, true
+		for i := range f.problems {
+			f.problems[i].Message += keptMessage
+		}
+	}
+	return f
+}
+
+// keptMessage ends the problem of a file that has become bad.
+const keptMessage = " (what the file held before stays in use)"
+
+// content parses a file, once for all links to it.
+func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*fileContent, error) {
+	if c := r.linked[link{name.kind, at}]; c != nil {
+		return c, nil
+	}
+	limit := int64(maxFileBytes)
+	switch name.kind {
+	case kindCRL:
+		limit = maxCRLBytes
+	case kindSigningPolicy, kindNamespaces:
+		limit = maxPolicyBytes
+	}
+	data, err := readFile(name.path, limit)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(data)
+	var c *fileContent
+	if before != nil && before.content != nil && before.content.digest == digest && before.content.path == name.path {
+		c = before.content
+	} else if same := r.lists[digest]; same != nil && name.kind == kindCRL {
+		c = &fileContent{kind: kindCRL, digest: digest, path: name.path, list: same.list.at(name.path)}
+	} else {
+		c = parseContent(name.kind, name.path, digest, data)
+	}
+	if c.list != nil {
+		r.lists[digest] = c
+	}
+	if !at.failed {
+		r.linked[link{name.kind, at}] = c
+	}
+	return c, nil
+}
+
+// statFile gives a file's stamp; gone if there is not even a link.
+func statFile(path string) (s stamp, gone bool) {
+	info, err := os.Stat(path)
+	if err == nil {
+		return stampOf(info), false
+	}
+	if _, linkErr := os.Lstat(path); errors.Is(linkErr, fs.ErrNotExist) {
+		return stamp{}, true
+	}
+	return stamp{missing: errors.Is(err, fs.ErrNotExist), failed: true}, false
+}
+
+func readProblem(file string, err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		if target, linkErr := os.Readlink(file); linkErr == nil {
+			return fmt.Sprintf("this link points to %s, which does not exist", target)
+		}
+	}
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathError.Err
+	}
+	return "cannot be read: " + err.Error()
+}

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+func (m *Main) certsCheckCommand() *cobra.Command {
+	config := newTunnelConfig("", tunnel.Client)
+	c := &hostCheck{config: &config, now: time.Now()}
+	connect, asJSON := tunnel.Address{}, false
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Is this host ready: certificate, key, CAs; or against a server",
+		Long: `Checks what a tunnel of this host needs: its certificate and key, who may read
+them, the chain up to a CA of the CApath, days left, usages, revocation lists,
+policy files. With --connect it also shakes hands with a server and says what
+either end objects to. Exit 1 if there is a problem.`,
+		Example: `  gtunnel certs check
+  gtunnel certs check --connect server1.domain.one:3307`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
+			c.host()
+			if connect != (tunnel.Address{}) {
+				c.server(cmd.Context(), connect)
+			}
+			if asJSON {
+				if err := m.printJSON(jsonCheck{c.problems() == 0, c.findings}); err != nil {
+					return err
+				}
+			} else {
+				m.writeFindings(c.findings)
+			}
+			if n := c.problems(); n > 0 {
+				return fmt.Errorf("this host is not ready: %s", count(n, "problem"))
+			}
+			return nil
+		},
+	}
+	settings := append([]setting{{name: "connect", arg: "ADDRESS", target: &connect, preset: "none", usage: "a server to shake hands with"}},
+		pick(config.settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "namespaces", "eku", "host-mode",
+			"min-tls", "max-depth")...)
+	settings[1].usage = "what it must prove, if not the host in --connect"
+	settings = append(settings,
+		setting{name: "timeout", arg: "TIME", target: &config.Timeouts.Handshake, usage: "how long the server may take"},
+		setting{name: "json", target: &asJSON, usage: "print JSON"})
+	addFlags(cmd, tunnel.Client, settings)
+	return cmd
+}
+
+// jsonCheck is what certs check --json prints.
+type jsonCheck struct {
+	Ready    bool      `json:"ready"`
+	Findings []finding `json:"findings"`
+}
+
+// finding is one line of certs check.
+type finding struct {
+	Level string `json:"level"` // ok, warning or problem
+	About string `json:"about"`
+	Text  string `json:"text"`
+	Cure  string `json:"cure"` // empty if there is nothing to do
+}
+
+const (
+	levelOK      = "ok"
+	levelWarning = "warning"
+	levelProblem = "problem"
+)
+
+// hostCheck looks at a host, step by step. Each step does what the failures
+// of the ones before have left to do.
+type hostCheck struct {
+	config   *TunnelConfig
+	now      time.Time
+	findings []finding
+
+	chain      []*x509.Certificate // nil if it cannot be read
+	credential *certs.Credential   // nil if it is not usable
+	store      *certs.Store        // nil if it cannot be opened
+}
+
+func (c *hostCheck) ok(about, text string, args ...any) {
+	c.findings = append(c.findings, finding{levelOK, about, fmt.Sprintf(text, args...), ""})
+}
+
+func (c *hostCheck) warn(about, cure, text string, args ...any) {
+	c.findings = append(c.findings, finding{levelWarning, about, fmt.Sprintf(text, args...), cure})
+}
+
+func (c *hostCheck) problem(about string, err error) {
+	c.findings = append(c.findings, finding{levelProblem, about, err.Error(), hintOf(err)})
+}
+
+func (c *hostCheck) problems() int {
+	n := 0
+	for _, f := range c.findings {
+		if f.Level == levelProblem {
+			n++
+		}
+	}
+	return n
+}
+
+// host checks what needs no network.
+func (c *hostCheck) host() {
+	c.certificate()
+	c.key()
+	c.trust()
+	if c.chain == nil || c.store == nil {
+		return
+	}
+	if c.path() {
+		c.usages()
+	}
+}
+
+func (c *hostCheck) certificate() {
+	chain, err := certs.ReadCertificates(c.config.Cert)
+	if err != nil {
+		c.problem("certificate", err)
+		return
+	}
+	identity, err := certs.Identify(chain[0], c.config.HostMode)
+	if err != nil {
+		c.problem("certificate", fmt.Errorf("%s: %w", c.config.Cert, err))
+		return
+	}
+	c.chain = chain
+	end := chain[0].NotAfter
+	switch {
+	case c.now.After(end): // LoadCredential says so
+	case end.Sub(c.now) < expirySoon:
+		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
+	default:
+		c.ok("certificate", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
+	}
+	c.names(identity)
+}
+
+// names compares what the certificate proves with what the machine is called.
+func (c *hostCheck) names(identity certs.Identity) {
+	proves := names(identity.Hosts, identity.IPs, identity.Rule)
+	machine, err := os.Hostname()
+	if err != nil {
+		c.warn("host name", "", "the certificate proves %s; the name of this machine is unknown: %v", proves, err)
+		return
+	}
+	machine = strings.ToLower(strings.TrimSuffix(machine, "."))
+	short, _, _ := strings.Cut(machine, ".")
+	switch {
+	case len(identity.Hosts) == 0:
+		c.warn("host name", "a server needs a certificate with the name that clients dial as subjectAltName", "the certificate proves %s", proves)
+	case slices.Contains(identity.Hosts, machine):
+		c.ok("host name", "the certificate proves %s, and this machine is %s", proves, machine)
+	case short == machine && slices.ContainsFunc(identity.Hosts, func(host string) bool { return strings.HasPrefix(host, short+".") }):
+		c.ok("host name", "the certificate proves %s, and this machine is %s for short", proves, machine)
+	default:
+		c.warn("host name", "as a server it is good only if clients dial a name that it proves, or have --server-name",
+			"the certificate proves %s, and this machine is %s", proves, machine)
+	}
+}
+
+func (c *hostCheck) key() {
+	credential, err := certs.LoadCredential(c.config.Cert, c.config.Key)
+	switch {
+	case err == nil:
+		c.credential = credential
+		c.ok("key", "%s belongs to the certificate, and nobody but its owner can read it", c.config.Key)
+	case c.chain != nil:
+		c.problem("key", err)
+	default: // the certificate's problem comes first; the key has its own, or none
+		if _, err := os.Stat(c.config.Key); err != nil {
+			c.problem("key", &hintedError{fmt.Errorf("cannot read the key: %w", err), "install the host's key there, or give its path with --key"})
+		}
+	}
+}
+
+func (c *hostCheck) trust() {
+	store, err := certs.OpenStore(c.config.trust())
+	if err != nil {
+		c.problem("CAs", err)
+		return
+	}
+	c.store = store
+	place := strings.Join(slices.DeleteFunc([]string{c.config.CApath, c.config.CAfile}, func(s string) bool { return s == "" }), " and ")
+	list := newCAList(*c.config, store.Snapshot(), c.now)
+	if n := list.Summary.Broken; n > 0 {
+		c.warn("CAs", "gtunnel certs list shows each", "%s in %s; %s broken in their files", count(list.Summary.CAs, "CA"), place, thingsAre(n))
+		return
+	}
+	c.ok("CAs", "%s in %s", count(list.Summary.CAs, "CA"), place)
+}
+
+// path judges the host's own chain as a peer with the same CAs would.
+func (c *hostCheck) path() bool {
+	result, err := c.judge(certs.RoleAny)
+	if err != nil {
+		c.problem("chain", err)
+		return false
+	}
+	root := result.Path[len(result.Path)-1]
+	c.ok("chain", "it ends at %s (%s)", root.DN, root.File)
+	for _, w := range result.Warnings {
+		c.warn("chain", "run fetch-crl, or see --crl in the README", "%s", w)
+	}
+	switch {
+	case c.config.CRL == certs.CRLIgnore:
+		c.warn("CRLs", "use --crl if-valid or require", "they are not looked at: a revoked certificate is accepted")
+	case len(result.Warnings) == 0:
+		c.ok("CRLs", "every CA of the chain has a current list, and it does not name the certificate")
+	}
+	switch {
+	case c.config.CApath == "":
+		c.ok("policies", "CAs of --cafile need none")
+	case c.config.Namespaces == certs.NamespacesIgnore:
+		c.warn("policies", "use the default of --namespaces", "they are not looked at: every CA may sign for every host")
+	default:
+		c.ok("policies", "they allow each CA of the chain what it signed (%s)", c.config.Namespaces)
+	}
+	return true
+}
+
+func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {
+	return certs.Verify(c.store.Snapshot(), c.chain, role, "", c.now, c.config.policy())
+}
+
+// usages says for which end of a tunnel the certificate is good. One end is
+// enough.
+func (c *hostCheck) usages() {
+	_, serverErr := c.judge(certs.RoleServer)
+	_, clientErr := c.judge(certs.RoleClient)
+	for _, end := range []struct {
+		about      string
+		err, other error
+	}{{"as a server", serverErr, clientErr}, {"as a client", clientErr, serverErr}} {
+		switch {
+		case end.err != nil && end.other != nil:
+			c.problem(end.about, end.err)
+		case end.err != nil:
+			c.warn(end.about, hintOf(end.err), "%v", end.err)
+		case end.about == "as a client" && serverOnly(c.chain[0]):
+			c.ok(end.about, "its usages allow serverAuth only, and that is enough: public CAs give hosts nothing else, so a gtunnel server takes it; a peer with --eku strict wants clientAuth")
+		default:
+			c.ok(end.about, "its usages allow it")
+		}
+	}
+}
+
+// serverOnly tells whether a certificate's usages leave out clients.
+func serverOnly(cert *x509.Certificate) bool {
+	_, strictly := certs.ServesAs(cert, certs.RoleClient, certs.EKUStrict)
+	return !strictly
+}
+
+// server shakes hands with a server.
+func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
+	about := "server " + address.String()
+	if c.store == nil {
+		c.warn(about, "", "not tried: there are no CAs to judge it by")
+		return
+	}
+	host := c.config.ServerName
+	if host == "" {
+		host = address.Host
+	}
+	if host == "" {
+		c.problem(about, &hintedError{errors.New("there is no name that the server could be held to"), "give it with --server-name"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeouts.Handshake)
+	defer cancel()
+	conn, err := dialAddress(ctx, address)
+	if err != nil {
+		c.problem(about, err)
+		return
+	}
+	defer func() { _ = conn.Close() }() // it was only looked at
+	endpoint := &certs.Endpoint{Store: c.store, Credential: c.credential, Policy: c.config.policy(), MinVersion: uint16(c.config.MinTLS)}
+	probing, err := endpoint.Probe(ctx, conn, host)
+	if err != nil {
+		c.problem(about, err)
+		return
+	}
+	if probing.Refusal != nil {
+		c.problem(about, fmt.Errorf("this host refuses it: %w", probing.Refusal))
+	} else {
+		c.ok(about, "this host accepts it as %s, %s", host, probing.Result.Peer.DN)
+		for _, w := range probing.Result.Warnings {
+			c.warn(about, "run fetch-crl, or see --crl in the README", "%s", w)
+		}
+	}
+	switch {
+	case c.credential == nil:
+		c.warn(about, "", "what it thinks of this host is unknown: there is no certificate to show it")
+	case probing.Objection != nil:
+		c.problem(about, fmt.Errorf("it does not go on: %w", probing.Objection))
+	case probing.Answered:
+		c.ok(about, "it accepts this host, and its target answers")
+	default:
+		c.warn(about, "is its target a MySQL server? MySQL speaks first", "it accepted the handshake and then sent nothing for %s", shortDuration(c.config.Timeouts.Handshake))
+	}
+}
+
+func (m *Main) writeFindings(findings []finding) {
+	for _, f := range findings {
+		fmt.Fprintf(m.Stdout, "%-8s %s: %s\n", f.Level, f.About, f.Text)
+		if f.Cure != "" {
+			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
+		}
+	}
+}

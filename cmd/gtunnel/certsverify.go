@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// roles are the words for a peer's role.
+var roles = map[string]certs.Role{"": certs.RoleAny, "server": certs.RoleServer, "client": certs.RoleClient}
+
+// verification is one run of certs verify.
+type verification struct {
+	config TunnelConfig // the chain is its Cert
+	host   string
+	ip     string
+	now    moment
+	role   string
+	json   bool
+}
+
+func (m *Main) certsVerifyCommand() *cobra.Command {
+	v := &verification{config: newTunnelConfig("", "")}
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Judges a peer's chain as a tunnel would",
+		Long: `Judges the certificates of a file, the host's own first, by the same door as a
+tunnel: exit 0 accepted, 1 refused (why, which file decided, and the cure),
+2 wrong usage. Without --role usages are not judged, without --host or --ip
+the name is not.
+
+--json prints verdict (accepted or refused) and, always present: code, depth,
+subject, file, line, reason, cure (of a refusal; depth is null and the others
+are empty or 0 otherwise), path (depth, subject, file, not_after), peer (dn,
+rfc4514, hosts, ips, rule; null if refused), warnings (code, ca, file, text)
+and next_event (when the verdict may change by itself; null if refused).`,
+		Example: `  gtunnel certs verify --cert chain.pem --host server1.domain.one --role server
+  gtunnel certs verify --cert chain.pem --time 2027-01-01T00:00:00Z --json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return m.verify(cmd, v) },
+	}
+	settings := pick(v.config.settings(), "cert", "capath", "cafile", "crl", "namespaces", "eku", "host-mode", "max-depth")
+	settings[0].usage = "the chain to judge"
+	settings = append(settings[:1:1], append([]setting{
+		{name: "host", arg: "NAME", target: &v.host, usage: "a name that it must prove"},
+		{name: "ip", arg: "ADDRESS", target: &v.ip, usage: "an address that it must prove"},
+		{name: "role", arg: "ROLE", target: &v.role, values: []string{"server", "client"}, usage: "what the peer is: server or client"},
+		{name: "time", arg: "RFC3339", target: &v.now, preset: "now", usage: "when"},
+	}, settings[1:]...)...)
+	settings = append(settings, setting{name: "json", target: &v.json, usage: "print JSON"})
+	addFlags(cmd, "", settings)
+	return cmd
+}
+
+// wanted is the name or address that the peer must prove; empty if any.
+func (v *verification) wanted() (string, error) {
+	switch {
+	case v.host != "" && v.ip != "":
+		return "", &usageError{where: "--ip", message: "contradicts --host", hint: "a peer is held to one name or to one address: give one of them"}
+	case v.host != "":
+		if _, err := netip.ParseAddr(v.host); err == nil {
+			return "", &usageError{where: "--host", message: fmt.Sprintf("%q is an IP address", v.host), hint: "write --ip " + v.host}
+		}
+		return v.host, nil
+	case v.ip != "":
+		if _, err := netip.ParseAddr(v.ip); err != nil {
+			return "", &usageError{where: "--ip", message: fmt.Sprintf("%q is no IP address", v.ip), hint: "give a name with --host"}
+		}
+	}
+	return v.ip, nil
+}
+
+func (m *Main) verify(cmd *cobra.Command, v *verification) error {
+	host, err := v.wanted()
+	if err != nil {
+		return err
+	}
+	store, err := openStore(cmd, &v.config)
+	if err != nil {
+		return err
+	}
+	now := time.Time(v.now)
+	if now.IsZero() {
+		now = time.Now()
+	}
+	var result *certs.Result
+	chain, err := certs.ReadCertificates(v.config.Cert)
+	if err == nil {
+		result, err = certs.Verify(store.Snapshot(), chain, roles[v.role], host, now, v.config.policy())
+	}
+	if err != nil {
+		refusal, refused := errors.AsType[*certs.Refusal](err)
+		switch {
+		case !refused:
+			return &usageError{err: err}
+		case v.json:
+			return errors.Join(m.printJSON(refusedVerdict(refusal)), err)
+		}
+		return err
+	}
+	if v.json {
+		return m.printJSON(acceptedVerdict(result))
+	}
+	m.writeResult(result, v.role, now)
+	return nil
+}
+
+// verdict is what certs verify --json prints. Its keys are stable.
+type verdict struct {
+	Verdict   string        `json:"verdict"` // accepted or refused
+	Code      certs.Code    `json:"code"`
+	Depth     *int          `json:"depth"`
+	Subject   string        `json:"subject"`
+	File      string        `json:"file"`
+	Line      int           `json:"line"`
+	Reason    string        `json:"reason"`
+	Cure      string        `json:"cure"`
+	Path      []jsonLink    `json:"path"`
+	Peer      *jsonPeer     `json:"peer"`
+	Warnings  []jsonWarning `json:"warnings"`
+	NextEvent *time.Time    `json:"next_event"`
+}
+
+type jsonLink struct {
+	Depth    int       `json:"depth"`
+	Subject  string    `json:"subject"`
+	File     string    `json:"file"` // empty: the peer sent it
+	NotAfter time.Time `json:"not_after"`
+}
+
+type jsonPeer struct {
+	DN      string   `json:"dn"`
+	RFC4514 string   `json:"rfc4514"`
+	Hosts   []string `json:"hosts"`
+	IPs     []string `json:"ips"`
+	Rule    string   `json:"rule"`
+}
+
+type jsonWarning struct {
+	Code certs.Code `json:"code"`
+	CA   string     `json:"ca"`
+	File string     `json:"file"`
+	Text string     `json:"text"`
+}
+
+func refusedVerdict(r *certs.Refusal) verdict {
+	return verdict{
+		Verdict: "refused", Code: r.Code, Depth: &r.Depth, Subject: r.Subject, File: r.File, Line: r.Line,
+		Reason: r.Reason, Cure: r.Cure, Path: []jsonLink{}, Warnings: []jsonWarning{},
+	}
+}
+
+func acceptedVerdict(result *certs.Result) verdict {
+	next := result.NextEvent.UTC()
+	v := verdict{Verdict: "accepted", Path: []jsonLink{}, Peer: newJSONPeer(result.Peer), Warnings: newJSONWarnings(result.Warnings), NextEvent: &next}
+	for depth, link := range result.Path {
+		v.Path = append(v.Path, jsonLink{depth, link.DN, link.File, link.Certificate.NotAfter.UTC()})
+	}
+	return v
+}
+
+func newJSONPeer(i certs.Identity) *jsonPeer {
+	return &jsonPeer{i.DN, i.RFC4514, listOf(i.Hosts), listOf(i.IPs), i.Rule}
+}
+
+func newJSONWarnings(warnings []certs.Warning) []jsonWarning {
+	list := []jsonWarning{}
+	for _, w := range warnings {
+		list = append(list, jsonWarning{w.Code, w.CA, w.File, w.Text})
+	}
+	return list
+}
+
+// listOf makes no list an empty one, which JSON writes as [].
+func listOf(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// writeResult prints a verdict in the peer's favour for a person.
+func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
+	as := ""
+	if role != "" {
+		as = " as a " + role
+	}
+	fmt.Fprintf(m.Stdout, "accepted%s: %s\n", as, result.Peer.DN)
+	fmt.Fprintf(m.Stdout, "proves: %s\n", names(result.Peer.Hosts, result.Peer.IPs, result.Peer.Rule))
+	fmt.Fprintln(m.Stdout, "path:")
+	for depth, link := range result.Path {
+		file := link.File
+		if file == "" {
+			file = "sent by the peer"
+		}
+		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, link.DN, file, validity(link.Certificate.NotAfter, now))
+	}
+	for _, w := range result.Warnings {
+		fmt.Fprintf(m.Stdout, "warning: %s\n", w)
+	}
+	if !result.NextEvent.IsZero() {
+		fmt.Fprintf(m.Stdout, "next event: %s\n", result.NextEvent.UTC().Format(time.RFC3339))
+	}
+}
+
+// moment is a time in text as RFC 3339 writes it; zero stands for now.
+type moment time.Time
+
+// UnmarshalText reads a time as RFC 3339 writes it.
+func (m *moment) UnmarshalText(text []byte) error {
+	t, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return &valueError{fmt.Sprintf("%q is no time of RFC 3339", text), "write a date, a time and a zone, such as 2027-01-01T00:00:00Z"}
+	}
+	*m = moment(t)
+	return nil
+}

@@ -1,0 +1,256 @@
+package tunnel
+
+import (
+	"cmp"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// Recheck has every open session judged again, and is to be called after each
+// change of the Endpoint's Store. It returns at once; calls that come while
+// one is waiting are one. A session whose peer is no longer accepted is
+// closed, both sides by a reset, and the reason logged and counted. Sessions
+// whose time has come (certs.Result.NextEvent) need no call.
+func (t *Tunnel) Recheck() { t.agenda.trustChanged() }
+
+// How long judgeSessions sleeps at most, because the clock may be set or the
+// host suspended meanwhile, and at least, lest an event that does not go away
+// keep it busy.
+const (
+	judgeWaitMax = time.Minute
+	judgeWaitMin = 100 * time.Millisecond
+)
+
+// agenda is when open sessions are to be judged again.
+type agenda struct {
+	wake chan struct{} // holds one
+
+	mu   sync.Mutex
+	all  bool      // the trust has changed
+	next time.Time // no session has an event before this one; zero if none has any
+}
+
+func newAgenda() agenda { return agenda{wake: make(chan struct{}, 1)} }
+
+// trustChanged puts every session on the agenda.
+func (a *agenda) trustChanged() {
+	a.mu.Lock()
+	a.all = true
+	a.mu.Unlock()
+	a.signal()
+}
+
+// expect notes the next event of a session.
+func (a *agenda) expect(event time.Time) {
+	if event.IsZero() {
+		return
+	}
+	a.mu.Lock()
+	earlier := a.next.IsZero() || event.Before(a.next)
+	if earlier {
+		a.next = event
+	}
+	a.mu.Unlock()
+	if earlier {
+		a.signal()
+	}
+}
+
+func (a *agenda) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// take says what is to be done now: all sessions, those whose time has come,
+// or nothing. Whoever takes either must expect the events of all sessions
+// anew.
+func (a *agenda) take(now time.Time) (all, due bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all, due = a.all, !a.next.IsZero() && !now.Before(a.next)
+	if all || due {
+		a.all, a.next = false, time.Time{}
+	}
+	return all, due
+}
+
+// wait is how long there is nothing to do, by the clock as it is now.
+func (a *agenda) wait(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.next.IsZero() {
+		return judgeWaitMax
+	}
+	return min(max(a.next.Sub(now), judgeWaitMin), judgeWaitMax)
+}
+
+// judgeSessions judges open sessions again, when the trust has changed or
+// their time has come, until over is closed.
+func (t *Tunnel) judgeSessions(over <-chan struct{}) {
+	timer := time.NewTimer(judgeWaitMax)
+	defer timer.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-t.agenda.wake:
+		case <-timer.C:
+		}
+		// Certificates know no monotonic time, so the comparison is one of
+		// the clock on the wall.
+		switch all, due := t.agenda.take(time.Now()); {
+		case all:
+			t.judgeAll()
+		case due:
+			t.judgeDue()
+		}
+		timer.Reset(t.agenda.wait(time.Now()))
+	}
+}
+
+// judgeAll judges every open session.
+func (t *Tunnel) judgeAll() {
+	t.warnings.renew()
+	for _, s := range t.sessions.list() {
+		s.judge()
+		runtime.Gosched() // data goes first
+	}
+	t.warnings.forget()
+}
+
+// judgeDue judges the sessions whose time has come.
+func (t *Tunnel) judgeDue() {
+	for _, s := range t.sessions.list() {
+		if event := s.result.Load().NextEvent; time.Now().Before(event) {
+			t.agenda.expect(event)
+			continue
+		}
+		s.judge()
+		runtime.Gosched()
+	}
+}
+
+// judge judges the session's peer by the trust of this moment. It says false
+// if the peer is refused; the session is then closed, and that is counted and
+// logged.
+func (s *session) judge() bool {
+	s.judging.Lock() // so that the newest verdict is the last
+	defer s.judging.Unlock()
+	result, err := s.tunnel.config.Endpoint.Recheck(s.result.Load(), time.Now())
+	if err != nil {
+		s.refuse(err)
+		return false
+	}
+	s.result.Store(result)
+	s.tunnel.warn(result.Warnings)
+	s.tunnel.agenda.expect(result.NextEvent)
+	return true
+}
+
+// refuse closes the session because its peer is refused now.
+func (s *session) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.tunnel.peerNoLongerAccepted(s, err) // before the line that the session is closed
+	s.reason = cmp.Or(s.reason, "the peer is no longer accepted: "+err.Error())
+	s.failing.Store(true)
+	s.resetLegs()
+}
+
+// peerNoLongerAccepted counts and logs an open session whose peer is refused
+// now.
+func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
+	fields := []zap.Field{connField(s.id), zap.Stringer("peer", s.wire.RemoteAddr())}
+	code := certs.CodeMalformed
+	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
+		code = refusal.Code
+		fields = append(fields, refusalFields(refusal)...)
+	} else {
+		fields = append(fields, zap.String("reason", err.Error()))
+	}
+	t.mu.Lock()
+	t.sessionsRefused[code]++
+	t.mu.Unlock()
+	t.log.write(zapcore.WarnLevel, "peer no longer accepted", append(fields, zap.String("code", string(code)))...)
+}
+
+// warnings are the defects of the trust that verdicts tolerated since it has
+// changed, or that open sessions still have.
+type warnings struct {
+	mu    sync.Mutex
+	round uint64 // counts the changes of the trust
+	seen  map[certs.Warning]uint64
+}
+
+// add notes a warning and says whether it is new.
+func (w *warnings) add(warning certs.Warning) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen == nil {
+		w.seen = make(map[certs.Warning]uint64)
+	}
+	_, known := w.seen[warning]
+	w.seen[warning] = w.round
+	return !known
+}
+
+// renew begins a round, in which every open session adds its warnings anew.
+func (w *warnings) renew() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.round++
+}
+
+// forget ends the round: what was not added in it is over.
+func (w *warnings) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for warning, round := range w.seen {
+		if round < w.round {
+			delete(w.seen, warning)
+		}
+	}
+}
+
+// list gives the warnings in the order of their texts.
+func (w *warnings) list() []certs.Warning {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := make([]certs.Warning, 0, len(w.seen))
+	for warning := range w.seen {
+		list = append(list, warning)
+	}
+	slices.SortFunc(list, func(a, b certs.Warning) int {
+		return cmp.Or(strings.Compare(a.CA, b.CA), strings.Compare(string(a.Code), string(b.Code)),
+			strings.Compare(a.File, b.File), strings.Compare(a.Text, b.Text))
+	})
+	return list
+}
+
+// warn logs the warnings of a verdict that no verdict had before.
+func (t *Tunnel) warn(list []certs.Warning) {
+	for _, warning := range list {
+		if !t.warnings.add(warning) {
+			continue
+		}
+		fields := []zap.Field{zap.String("ca", warning.CA), zap.String("reason", warning.Text)}
+		if warning.File != "" {
+			fields = append(fields, zap.String("file", warning.File))
+		}
+		t.log.write(zapcore.WarnLevel, "trust warning", append(fields, zap.String("code", string(warning.Code)))...)
+	}
+}
