@@ -174,7 +174,7 @@ func TestConfigFileLarge(t *testing.T) {
 			for n := 0; text.Len() < 60<<10; n++ {
 				text.WriteString(strings.ReplaceAll(shape.line, "%d", strconv.Itoa(n)))
 			}
-			text.WriteString(shape.end + "[log]\nlevle = 'info'\n")
+			text.WriteString(shape.end + "[log]\nunheard = 'of'\n")
 			file := filepath.Join(t.TempDir(), "gtunnel.toml")
 			if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 				t.Fatal(err)
@@ -190,7 +190,7 @@ func TestConfigFileLarge(t *testing.T) {
 			}()
 			select {
 			case got := <-results:
-				want := fmt.Sprintf("gtunnel: %s:%d: log.levle: unknown key\n", file, strings.Count(text.String(), "\n"))
+				want := fmt.Sprintf("gtunnel: %s:%d: log.unheard: unknown key\n", file, strings.Count(text.String(), "\n"))
 				if got.code != 2 || !strings.Contains(got.stderr, want) {
 					t.Errorf("exit code %d, want the line %q in %.2000s", got.code, want, got.stderr)
 				}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -33,7 +34,7 @@ func keyLines(text string) map[string]int {
 			section = nil
 		}
 		for _, key := range keys {
-			p := append(section[:len(section):len(section)], key...)
+			p := append(slices.Clip(section), key...)
 			for n := range p {
 				if at := p[:n+1].String(); lines[at] == 0 {
 					lines[at] = begin
