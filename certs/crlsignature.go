@@ -99,7 +99,7 @@ func parseSignatureAlgorithm(der []byte) signatureAlgorithm {
 	}
 	// RSA has NULL, which some leave out; the others have nothing (RFC 4055,
 	// RFC 5758, RFC 8410).
-	if !identifier.Empty() && !(algorithm.key == keyRSA && isNull(identifier)) && algorithm.refused == "" {
+	if !identifier.Empty() && (algorithm.key != keyRSA || !isNull(identifier)) && algorithm.refused == "" {
 		return malformed
 	}
 	return algorithm

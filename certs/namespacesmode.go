@@ -70,7 +70,7 @@ func (m *NamespacesMode) UnmarshalText(text []byte) error {
 // this does not matter.
 func (m NamespacesMode) decide(signing, names func() policyDecision) policyDecision {
 	var decision policyDecision
-	required := false
+	var required bool
 	missing := "neither a signing_policy nor a namespaces file speaks of this CA"
 	switch m {
 	case NamespacesIgnore:

@@ -124,6 +124,7 @@ func (c *fileContent) misnamed(name trustName) []Problem {
 		if c.list != nil && !c.list.issuer.hasHash(name.hash) {
 			complain(0, "the issuer of this CRL", c.list.issuer)
 		}
+	case kindSigningPolicy, kindNamespaces, kindCAfile: // they bear no name of their own
 	}
 	return problems
 }
@@ -228,6 +229,7 @@ func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*file
 		limit = maxCRLBytes
 	case kindSigningPolicy, kindNamespaces:
 		limit = maxPolicyBytes
+	case kindCA, kindCAfile:
 	}
 	data, err := readFile(name.path, limit)
 	if err != nil {

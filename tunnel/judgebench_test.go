@@ -58,6 +58,7 @@ func BenchmarkJudgeAll(b *testing.B) {
 		}
 		judge := func(b *testing.B) {
 			b.Helper()
+			b.Helper()
 			before := cpuTime(b)
 			server.JudgeAll()
 			b.ReportMetric((cpuTime(b) - before).Seconds(), "cpu-s/op")
@@ -92,6 +93,7 @@ func strangers(n int) []*x509.Certificate {
 
 // cpuTime is what the process has used of the processors.
 func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
 	b.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
