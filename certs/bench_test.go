@@ -115,6 +115,7 @@ func BenchmarkRecheck(b *testing.B) {
 		open = append(open, must(certs.Verify(store.Snapshot(), chain, certs.RoleClient, "", now, required)))
 	}
 	recheck := func(b *testing.B) {
+		b.Helper()
 		for i, session := range open {
 			again, err := endpoint.Recheck(session, now)
 			if err != nil {

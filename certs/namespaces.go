@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -131,12 +132,7 @@ func summarise(permitted []string) string {
 }
 
 func (s namespaceStatement) matches(names []string) bool {
-	for _, name := range names {
-		if s.subject.MatchString(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(names, s.subject.MatchString)
 }
 
 // namespaceWord is a keyword or a quoted string, with its escapes kept.
