@@ -4,6 +4,7 @@
 #   make            the binary, bin/gtunnel
 #   make demo       replication through the tunnel on this machine (KEEP=1 stays)
 #   make test       everything, with the race detector
+#   make fuzz       every fuzz target for FUZZTIME (20s)
 #   make lint       the linters, built on first use
 #   make install    the binary and the systemd units below PREFIX
 
@@ -11,10 +12,11 @@ PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BINARY   = bin/gtunnel
 TEST     = ./...
+FUZZTIME = 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test lint install clean
+.PHONY: build demo test fuzz lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -34,6 +36,9 @@ test:
 	go test -count=1 -run TestBothWaysAtOnce ./tunnel
 	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
 		-race -count=1 -timeout 20m $(TEST)
+
+fuzz:
+	.ci/fuzz $(FUZZTIME)
 
 bin/golangci-lint: .ci/lint.mod
 	go build -modfile=.ci/lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -169,6 +169,77 @@ func (a Address) IsLoopback() bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
+// Overlaps says whether two listeners would fight for a place. Port 0 is a
+// free one, and names are not resolved.
+func (a Address) Overlaps(b Address) bool {
+	return a.sharesPort(b) && (covers(a.Host, b.Host) || covers(b.Host, a.Host))
+}
+
+// Reaches says whether a connection to a arrives at a listener at accept on
+// this host. Names other than localhost are not resolved, and addresses of
+// this host's network are not told from those of others, so it can miss one
+// that does.
+func (a Address) Reaches(accept Address) bool {
+	if !a.sharesPort(accept) || a.Network == "unix" {
+		return a.sharesPort(accept)
+	}
+	host := a.Host
+	ip, _ := listenIP(host)
+	switch { // where the system connects to
+	case host == "", ip == netip.IPv4Unspecified():
+		host = "127.0.0.1"
+	case ip == netip.IPv6Unspecified():
+		host = "::1"
+	}
+	if isWildcard(accept.Host) {
+		ip, isIP := listenIP(host)
+		return isIP && ip.IsLoopback() && covers(accept.Host, host)
+	}
+	return covers(accept.Host, host)
+}
+
+// sharesPort says whether a and b are the same socket, or the same port of
+// perhaps different hosts.
+func (a Address) sharesPort(b Address) bool {
+	if a.Network != b.Network || a.Network == "" {
+		return false
+	}
+	return a.Path == b.Path && a.Port == b.Port && a.Port != "0"
+}
+
+// covers says whether what listens at a host listens at the other, too.
+func covers(host, other string) bool {
+	if host == "" || strings.EqualFold(strings.TrimSuffix(host, "."), strings.TrimSuffix(other, ".")) {
+		return true
+	}
+	ip, isIP := listenIP(host)
+	otherIP, otherIsIP := listenIP(other)
+	switch {
+	case !isIP || !ip.IsUnspecified():
+		return isIP && otherIsIP && ip == otherIP
+	case ip.Is6():
+		return true // IPv4, too
+	default:
+		return !otherIsIP || otherIP.Is4()
+	}
+}
+
+// listenIP is the IP address that a host stands for, if it is not a name to
+// be resolved.
+func listenIP(host string) (netip.Addr, bool) {
+	if isLocalhost(host) {
+		host = "127.0.0.1"
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip.Unmap(), err == nil
+}
+
+// isWildcard says whether a listener at host takes what comes to any address.
+func isWildcard(host string) bool {
+	ip, isIP := listenIP(host)
+	return host == "" || isIP && ip.IsUnspecified()
+}
+
 // isLocalhost says whether host is the special name of RFC 6761, section 6.3.
 func isLocalhost(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")

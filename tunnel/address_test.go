@@ -124,3 +124,51 @@ func FuzzParseAddress(f *testing.F) {
 		}
 	})
 }
+
+// TestAddressesThatMeet: which listeners fight for a place, and which targets
+// lead to a listener.
+func TestAddressesThatMeet(t *testing.T) {
+	for _, test := range []struct {
+		a, b           string
+		overlaps, aToB bool
+	}{
+		{"127.0.0.1:4000", "127.0.0.1:4000", true, true},
+		{"127.0.0.1:4000", "127.0.0.1:4001", false, false},
+		{"localhost:4000", "127.0.0.1:4000", true, true},
+		{"LOCALHOST.:4000", "127.0.0.1:4000", true, true},
+		{"127.0.0.1:4000", "127.0.0.2:4000", false, false},
+		{"[::ffff:127.0.0.1]:4000", "127.0.0.1:4000", true, true},
+		{"127.0.0.1:4000", "4000", true, true},
+		{"127.0.0.1:4000", "0.0.0.0:4000", true, true},
+		{"127.0.0.1:4000", "[::]:4000", true, true},
+		{"127.0.0.1:4000", "[::1]:4000", false, false},
+		{"[::1]:4000", "0.0.0.0:4000", false, false},
+		{"[::1]:4000", "[::]:4000", true, true},
+		{"[::1]:4000", "4000", true, true},
+		{"4000", "127.0.0.1:4000", true, true},
+		{"4000", "[::1]:4000", true, false}, // a target without a host is 127.0.0.1
+		{"0.0.0.0:4000", "127.0.0.1:4000", true, true},
+		{"[::]:4000", "[::1]:4000", true, true},
+		{"192.0.2.1:4000", "4000", true, false}, // perhaps another host's
+		{"192.0.2.1:4000", "192.0.2.1:4000", true, true},
+		{"server1:4000", "4000", true, false},
+		{"server1:4000", "Server1.:4000", true, true},
+		{"server1:4000", "server2:4000", false, false},
+		{"server1:4000", "127.0.0.1:4000", false, false},
+		{"127.0.0.1:0", "127.0.0.1:0", false, false},
+		{"unix:/run/a.sock", "unix:/run/a.sock", true, true},
+		{"unix:/run/a.sock", "unix:/run/b.sock", false, false},
+		{"unix:/run/a.sock", "4000", false, false},
+	} {
+		a, b := address(t, test.a), address(t, test.b)
+		if a.Overlaps(b) != test.overlaps || b.Overlaps(a) != test.overlaps {
+			t.Errorf("%s and %s overlap: %t, %t, want %t", a, b, a.Overlaps(b), b.Overlaps(a), test.overlaps)
+		}
+		if a.Reaches(b) != test.aToB {
+			t.Errorf("%s reaches %s: %t", a, b, !test.aToB)
+		}
+	}
+	if none := (tunnel.Address{}); none.Overlaps(none) || none.Reaches(none) {
+		t.Error("no address meets no address")
+	}
+}

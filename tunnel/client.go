@@ -115,11 +115,11 @@ func (t *Tunnel) serverName(target Address) string {
 
 // handshakeFailed puts a failed handshake beside the failed dials.
 func handshakeFailed(target Address, err error) *targetError {
-	result := &targetError{target: target, code: certs.CodeDisconnected, reason: err.Error(), err: err}
+	result := &targetError{target: target, reason: err.Error(), logged: true, err: err}
 	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
-		result.code, result.reason, result.cure = refusal.Code, refusal.Reason, refusal.Cure
+		result.reason, result.cure = refusal.Reason, refusal.Cure
 	} else if handshake, ok := errors.AsType[*certs.HandshakeError](err); ok {
-		result.code, result.reason, result.cure = handshake.Code, handshake.Reason, handshake.Cure
+		result.reason, result.cure = handshake.Reason, handshake.Cure
 	}
 	return result
 }

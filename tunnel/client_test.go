@@ -41,7 +41,13 @@ func TestServerThatIsAnother(t *testing.T) {
 	if refused["peer"] != server.Addr().String() {
 		t.Errorf("the line names %v", refused["peer"])
 	}
-	client.entry(t, "connection refused", "code", string(tunnel.CodeNoTarget), "reason", "the certificate proves "+serverHost)
+	if !strings.Contains(refused["reason"].(string), "the certificate proves "+serverHost) {
+		t.Errorf("the line says %v", refused["reason"])
+	}
+	eventually(t, "the connection is counted", func() bool { return client.Status().Refused[string(tunnel.CodeNoTarget)] == 1 })
+	if n := client.logs.FilterMessage("connection refused").Len(); n != 0 {
+		t.Error("the same is said twice")
+	}
 	if touched.Load() != 0 {
 		t.Error("the backend was touched")
 	}
@@ -79,9 +85,11 @@ func TestNoServer(t *testing.T) {
 	client := start(t, p.clientConfig(t, first, second))
 	expectRefusal(t, client.Addr())
 	entry := client.entry(t, "connection refused", "code", string(tunnel.CodeNoTarget))
-	for _, part := range []string{first, second, "connection refused", "is gtunnel server running on that host"} {
-		if !strings.Contains(entry["reason"].(string), part) {
-			t.Errorf("the reason %q does not say %q", entry["reason"], part)
+	targets := entry["targets"].([]any)
+	for i, target := range []string{first, second} {
+		want := target + ": connection refused (nobody listens there, or a firewall rejects it: is gtunnel server running on that host, with this port?)"
+		if len(targets) != 2 || targets[i] != want {
+			t.Errorf("the targets are %q, want %q", targets, want)
 		}
 	}
 }

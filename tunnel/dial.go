@@ -7,16 +7,14 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"github.com/gtunnel/gtunnel/certs"
 )
 
 // targetError says why a target could not be used.
 type targetError struct {
 	target Address
-	code   certs.Code // of the peer's refusal; empty if the target was not reached
 	reason string
 	cure   string
+	logged bool // as "peer refused"
 	err    error
 }
 
@@ -91,13 +89,13 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 // firstTarget tries the targets in order, one attempt each, and gives the
 // first that works together with what was wrong with those before it. If none
 // works the errors of all are in failed and ok is false.
-func firstTarget[T any](ctx context.Context, targets []Address, open func(context.Context, Address) (T, error)) (result T, target Address, failed []string, ok bool) {
+func firstTarget[T any](ctx context.Context, targets []Address, open func(context.Context, Address) (T, error)) (result T, target Address, failed []error, ok bool) {
 	for _, target := range targets {
 		result, err := open(ctx, target)
 		if err == nil {
 			return result, target, failed, true
 		}
-		failed = append(failed, err.Error())
+		failed = append(failed, err)
 		if ctx.Err() != nil {
 			break
 		}

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -22,6 +23,7 @@ type logQueue struct {
 	logger  *zap.Logger
 	lines   chan logLine
 	dropped atomic.Uint64
+	ended   chan struct{} // closed when run has ended
 }
 
 type logLine struct {
@@ -30,17 +32,18 @@ type logLine struct {
 }
 
 func newLogQueue(logger *zap.Logger) *logQueue {
-	return &logQueue{logger: logger, lines: make(chan logLine, queuedLines)}
+	return &logQueue{logger: logger, lines: make(chan logLine, queuedLines), ended: make(chan struct{})}
 }
 
-// write queues a line and never waits.
+// write queues a line and never waits. What a peer said may stand in any
+// field: each is bounded.
 func (q *logQueue) write(level zapcore.Level, message string, fields ...zap.Field) {
 	entry := q.logger.Check(level, message)
 	if entry == nil {
 		return
 	}
 	select {
-	case q.lines <- logLine{entry, fields}:
+	case q.lines <- logLine{entry, boundFields(fields)}:
 	default:
 		q.dropped.Add(1)
 	}
@@ -48,6 +51,7 @@ func (q *logQueue) write(level zapcore.Level, message string, fields ...zap.Fiel
 
 // run writes the lines until finish.
 func (q *logQueue) run() {
+	defer close(q.ended)
 	for line := range q.lines {
 		line.entry.Write(line.fields...)
 		if dropped := q.dropped.Swap(0); dropped > 0 {
@@ -56,15 +60,30 @@ func (q *logQueue) run() {
 	}
 }
 
-// finish ends run once it has written what is queued. Nobody may write after
-// it.
-func (q *logQueue) finish() { close(q.lines) }
+// flushTime is how long finish waits for a log that blocks.
+const flushTime = 2 * time.Second
 
-// A failure of one code is logged at most failureBurst times at once and
-// failureRate times a second in the long run, which is a few megabytes a day.
+// finish ends run once it has written what is queued. Nobody may write after
+// it. If the log blocks longer than flushTime, finish does not wait for run: a
+// log that nobody reads must not keep the process from ending.
+func (q *logQueue) finish() {
+	close(q.lines)
+	patience := time.NewTimer(flushTime)
+	defer patience.Stop()
+	select {
+	case <-q.ended:
+	case <-patience.C:
+	}
+}
+
+// Lines about failures of one code cost one for themselves and one for each
+// failureUnit bytes of text that they hold. failureBurst may be spent at once
+// and failureRate a second in the long run. That is a few megabytes a day, and
+// below 100 even if a peer makes every line as long as boundFields lets it.
 const (
 	failureRate  = rate.Limit(0.5)
 	failureBurst = 20
+	failureUnit  = 1 << 10
 )
 
 // failureLog bounds the lines about connections that came to nothing, which
@@ -80,9 +99,9 @@ type failureBound struct {
 	suppressed uint64
 }
 
-// allow says whether a line about code may be written now, and how many were
-// not since the last one.
-func (f *failureLog) allow(code certs.Code) (suppressed uint64, ok bool) {
+// allow says whether a line about code with so many bytes of text may be
+// written now, and how many were not since the last one.
+func (f *failureLog) allow(code certs.Code, bytes int) (suppressed uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.codes == nil {
@@ -93,7 +112,8 @@ func (f *failureLog) allow(code certs.Code) (suppressed uint64, ok bool) {
 		bound = &failureBound{limiter: rate.NewLimiter(failureRate, failureBurst)}
 		f.codes[code] = bound
 	}
-	if !bound.limiter.Allow() {
+	cost := min(1+bytes/failureUnit, failureBurst) // or it could never be paid
+	if !bound.limiter.AllowN(time.Now(), cost) {
 		bound.suppressed++
 		return 0, false
 	}
@@ -104,7 +124,8 @@ func (f *failureLog) allow(code certs.Code) (suppressed uint64, ok bool) {
 // logFailure writes a line about a connection that came to nothing, within
 // the bounds of failureLog.
 func (t *Tunnel) logFailure(level zapcore.Level, message string, code certs.Code, fields ...zap.Field) {
-	suppressed, ok := t.failures.allow(code)
+	fields = boundFields(fields)
+	suppressed, ok := t.failures.allow(code, textBytes(fields))
 	if !ok {
 		return
 	}

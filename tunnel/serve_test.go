@@ -5,13 +5,8 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -191,43 +186,13 @@ func TestStillOpen(t *testing.T) {
 	}
 }
 
-// blockingLog blocks once it is told to.
-type blockingLog struct {
-	blocked atomic.Bool
-	reached chan struct{} // closed at the first write that blocks
-	once    sync.Once
-	release chan struct{}
-}
-
-func (b *blockingLog) Write(data []byte) (int, error) {
-	if b.blocked.Load() {
-		b.once.Do(func() { close(b.reached) })
-		<-b.release
-	}
-	return len(data), nil
-}
-
-func (b *blockingLog) Sync() error { return nil }
-
-// TestLogThatBlocks carries data while no log line can be written.
-func TestLogThatBlocks(t *testing.T) {
-	log := &blockingLog{reached: make(chan struct{}), release: make(chan struct{})}
-	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), log, zapcore.DebugLevel))
-	_, client := startPair(t, backend(t, echo), func(server, client *tunnel.Config) {
-		server.Logger, client.Logger = logger, logger
-	})
-	defer close(log.release)
-	log.blocked.Store(true)
-	for range 50 {
-		conn := dial(t, client.Addr())
-		exchange(t, conn, "hello")
-		conn.Close()
-	}
-	receive(t, "a line that blocks", log.reached)
-}
-
 func TestConfigErrors(t *testing.T) {
 	p := newPKI(t)
+	named := func(name string) func(*tunnel.Config) {
+		return func(c *tunnel.Config) {
+			c.Role, c.ServerName = tunnel.Client, name
+		}
+	}
 	for name, test := range map[string]struct {
 		change        func(*tunnel.Config)
 		setting, text string
@@ -248,6 +213,17 @@ func TestConfigErrors(t *testing.T) {
 		"no access rule":    {func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule", "allow-all"},
 		"client everywhere": {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, "accept", "every address", "127.0.0.1:3307"},
 		"client outside":    {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") }, "accept", "192.0.2.1:3307", "unsafe-plaintext"},
+		"itself": {func(c *tunnel.Config) {
+			c.Accept, c.Connect = address(t, "3306"), []tunnel.Address{address(t, "localhost:3306")}
+		}, "connect", "localhost:3306 is where this tunnel itself listens", "another address"},
+		"a URL":            {named("https://server1.domain.one/x"), "server-name", `is neither a host name nor an IP address`, "write the host name alone: server1.domain.one"},
+		"a name and port":  {named("server1.domain.one:3307"), "server-name", `"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one"},
+		"an IP and port":   {named("192.0.2.1:3307"), "server-name", "", "leave the port away: 192.0.2.1"},
+		"IPv6 in brackets": {named("[2001:db8::1]:3307"), "server-name", "", "leave the port away: 2001:db8::1"},
+		"a wildcard":       {named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`, "write the whole name of the one server"},
+		"a star":           {named("*"), "server-name", "", "write the whole name of the one server"},
+		"two words":        {named("server 1"), "server-name", `"server 1" is neither a host name nor an IP address`, "the name in the server's certificate"},
+		"a DN":             {named("/DC=one/CN=server1"), "server-name", "is neither a host name", "the name in the server's certificate"},
 		"client of a socket": {func(c *tunnel.Config) {
 			c.Role, c.Connect = tunnel.Client, []tunnel.Address{address(t, "unix:/run/a.sock")}
 		}, "server-name", "unix:/run/a.sock has no host name", "server-name"},
@@ -273,6 +249,10 @@ func TestConfigErrors(t *testing.T) {
 		"with a consent": func(c *tunnel.Config) {
 			c.UnsafePlaintext, c.Connect = true, []tunnel.Address{address(t, "master-db:3306")}
 		},
+		"a server's name": named("server1.domain.one"),
+		"a short name":    named("server1."),
+		"an IPv4 address": named("192.0.2.1"),
+		"an IPv6 address": named("2001:db8::1"),
 		"a client with a consent": func(c *tunnel.Config) {
 			c.Role, c.UnsafePlaintext, c.Accept = tunnel.Client, true, address(t, "3307")
 		},
@@ -282,6 +262,22 @@ func TestConfigErrors(t *testing.T) {
 		if _, err := tunnel.New(config); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestConfigCheck finds everything at once, and needs no Endpoint for it.
+func TestConfigCheck(t *testing.T) {
+	config := tunnel.Config{
+		Role: tunnel.Client, Accept: address(t, "0.0.0.0:3307"), ServerName: "server1:3307",
+		Connect:  []tunnel.Address{address(t, "127.0.0.1:3307"), address(t, "server1:0")},
+		Timeouts: tunnel.Timeouts{Dial: -1}, Limits: tunnel.Limits{Connections: -1},
+	}
+	var settings []string
+	for _, problem := range config.Check() {
+		settings = append(settings, problem.Setting)
+	}
+	if got := strings.Join(settings, " "); got != "connect connect server-name accept dial-timeout max-connections" {
+		t.Errorf("Check finds %s", got)
 	}
 }
 

@@ -2,7 +2,8 @@ package tunnel
 
 import (
 	"context"
-	"strings"
+	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -85,17 +86,41 @@ func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
 	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows", "raise max-connections, or look for what keeps them open: gtunnel status")
 }
 
-// noTarget notes that a connection ends because no target could be reached.
-func (t *Tunnel) noTarget(in inbound, failed []string) {
-	t.refuse(in, CodeNoTarget, "no target could be reached: "+strings.Join(failed, "; "),
-		"look at each target's error", zap.Strings("targets", failed))
+// noTarget notes that a connection ends because no target could be used. A
+// target that was refused has its own line, so a connection that failed on
+// those alone is only counted.
+func (t *Tunnel) noTarget(in inbound, failed []error) {
+	var unsaid []*targetError
+	for _, err := range failed {
+		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {
+			unsaid = append(unsaid, e)
+		}
+	}
+	switch len(unsaid) {
+	case 0:
+		t.countRefused(CodeNoTarget)
+	case 1:
+		reason := fmt.Sprintf("the target %s could not be reached: %s", unsaid[0].target, unsaid[0].reason)
+		t.refuse(in, CodeNoTarget, reason, unsaid[0].cure)
+	default:
+		t.refuse(in, CodeNoTarget, fmt.Sprintf("none of %d targets could be reached", len(unsaid)),
+			"mend one of the targets: each says what is wrong with it", targetsField(unsaid))
+	}
 }
 
 // skippedTargets notes the targets that failed before one that did not.
-func (t *Tunnel) skippedTargets(in inbound, failed []string) {
+func (t *Tunnel) skippedTargets(in inbound, failed []error) {
 	if len(failed) == 0 {
 		return
 	}
-	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget,
-		connField(in.id), zap.Strings("targets", failed))
+	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget, connField(in.id), targetsField(failed))
+}
+
+// targetsField says of each target what is wrong with it.
+func targetsField[E error](failed []E) zap.Field {
+	texts := make([]string, len(failed))
+	for i, err := range failed {
+		texts[i] = err.Error()
+	}
+	return zap.Strings("targets", texts)
 }

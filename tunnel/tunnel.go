@@ -45,7 +45,7 @@ type Tunnel struct {
 }
 
 // New checks the configuration. The error is a *ConfigError, which names the
-// setting that is wrong.
+// first setting that is wrong; Config.Check finds all.
 func New(config Config) (*Tunnel, error) {
 	config = config.withDefaults()
 	if err := config.check(); err != nil {
@@ -76,7 +76,8 @@ func New(config Config) (*Tunnel, error) {
 // Connections that are not open yet when ctx ends are given up at once.
 // Serve returns nil at once after Close, and early with an error, with all
 // connections closed, if the listener breaks. It returns only after every
-// goroutine that it began. It must be called at most once.
+// goroutine that it began, but for one whose log has not taken a line for two
+// seconds. It must be called at most once.
 func (t *Tunnel) Serve(ctx context.Context) error {
 	listener, err := t.beginServe()
 	if err != nil {
@@ -85,12 +86,12 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	opening, stop := context.WithCancel(ctx) // ends what is not open yet
 	defer stop()
 
-	var logger, supervisor, connections sync.WaitGroup
+	var supervisor, connections sync.WaitGroup
 	supervisor.Go(func() {
 		<-opening.Done()
 		_ = listener.Close() // ends accept
 	})
-	logger.Go(t.log.run)
+	go t.log.run()
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })
 	supervisor.Go(func() { t.judgeSessions(over) })
@@ -111,7 +112,6 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	supervisor.Wait()
 	t.log.write(zapcore.InfoLevel, "stopped")
 	t.log.finish()
-	logger.Wait()
 	return err
 }
 

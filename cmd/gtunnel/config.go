@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"encoding"
 	"fmt"
-	"net"
-	"slices"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -26,6 +24,9 @@ const (
 	defaultServerAccept  = ":3307"
 	defaultServerConnect = "127.0.0.1:3306"
 	defaultClientAccept  = "127.0.0.1:3307"
+
+	defaultPort = "3307"
+	mysqlPort   = "3306"
 )
 
 // Config is all that a process is told, by flags or by a file.
@@ -36,7 +37,8 @@ type Config struct {
 	ReloadInterval time.Duration  // 0: only SIGHUP reloads
 	Tunnels        []TunnelConfig // in the order of the file
 
-	origin origin
+	origin   origin
+	problems []*usageError // what was wrong in the file already
 }
 
 // TunnelConfig is one tunnel with everything that it does not share.
@@ -61,6 +63,23 @@ type TunnelConfig struct {
 	MaxDepth        int
 	Timeouts        tunnel.Timeouts
 	Limits          tunnel.Limits
+}
+
+// place is the tunnel's section in the file.
+func (c TunnelConfig) place() place { return place{"tunnel", c.Name} }
+
+// tunnel is the configuration without what must be loaded for it.
+func (c TunnelConfig) tunnel() tunnel.Config {
+	return tunnel.Config{
+		Name:            c.Name,
+		Role:            c.Role,
+		Accept:          c.Accept,
+		Connect:         c.Connect,
+		ServerName:      c.ServerName,
+		UnsafePlaintext: c.UnsafePlaintext,
+		Timeouts:        c.Timeouts,
+		Limits:          c.Limits,
+	}
 }
 
 // newConfig is the configuration of a process that is told nothing.
@@ -111,17 +130,17 @@ func (c *Config) settings() []setting {
 
 // settings lists what the flags and the file set for a tunnel.
 func (c *TunnelConfig) settings() []setting {
-	accept, connect := defaultServerAccept, defaultServerConnect
+	accept, connect, port := defaultServerAccept, defaultServerConnect, mysqlPort
 	if c.Role == tunnel.Client {
-		accept, connect = defaultClientAccept, "none"
+		accept, connect, port = defaultClientAccept, "none", defaultPort
 	}
 	return []setting{
 		{
-			name: "accept", group: groupTunnel, target: &c.Accept, preset: accept,
+			name: "accept", group: groupTunnel, target: &c.Accept, preset: accept, port: defaultPort,
 			arg: "ADDRESS", usage: "where to listen",
 		},
 		{
-			name: "connect", group: groupTunnel, target: &c.Connect, preset: connect,
+			name: "connect", group: groupTunnel, target: &c.Connect, preset: connect, port: port,
 			arg: "ADDRESS", usage: "the target; repeat it for failover",
 		},
 		{
@@ -291,80 +310,6 @@ func mustParse(text string) tunnel.Address {
 		panic(err)
 	}
 	return a
-}
-
-// check finds what the values say wrongly together. It says nothing about
-// keys whose values were found wrong before.
-func (c *Config) check() []*usageError {
-	var found []*usageError
-	add := func(where place, message, hint string) {
-		found = append(found, c.origin.errorAt(where, message, hint))
-	}
-	names, fromFile := c.origin.keyName, c.origin.file != ""
-	if c.Admin != (tunnel.Address{}) && !c.Admin.IsLoopback() {
-		add(place{"admin", "address"}, fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin),
-			"use unix:/run/gtunnel/admin.sock or 127.0.0.1:9307")
-	}
-	for i, t := range c.Tunnels {
-		section := place{"tunnel", t.Name}
-		sound := func(keys ...string) bool {
-			return !slices.ContainsFunc(keys, func(key string) bool { return c.origin.wrong[section.key(key).String()] })
-		}
-		if !sound("role") {
-			continue // without it the rest is guesswork
-		}
-		if t.Role == tunnel.Client && len(t.Connect) == 0 && sound("connect") {
-			hint := "gtunnel client --connect server1.domain.one:3307"
-			if fromFile {
-				hint = `add connect = ["server1.domain.one:3307"]`
-			}
-			add(section, names("connect")+" is missing: a client needs the address of the server", hint)
-		}
-		rules := len(t.AllowHost) + len(t.AllowDN)
-		switch {
-		case t.Role != tunnel.Server || !sound("allow_host", "allow_dn", "allow_all"):
-		case rules == 0 && !t.AllowAll:
-			hint := "add --allow-host server2.domain.two (the slave's name), --allow-dn DN, or --allow-all for every host with a certificate of a trusted CA"
-			if fromFile {
-				hint = `add allow_host = ["server2.domain.two"] (the slave's name), allow_dn = ["DN"], or allow_all = true for every host with a certificate of a trusted CA`
-			}
-			add(section, "no access rule: nobody could connect", hint)
-		case rules > 0 && t.AllowAll:
-			add(section.key("allow_all"), fmt.Sprintf("contradicts %s and %s: it lets everybody in", names("allow-host"), names("allow-dn")),
-				"remove the one that you do not mean")
-		}
-		if !sound("accept") {
-			continue
-		}
-		for _, other := range c.Tunnels[:i] {
-			there := place{"tunnel", other.Name, "accept"}
-			if !c.origin.wrong[there.String()] && other.Role != "" && overlap(t.Accept, other.Accept) {
-				add(section.key("accept"), fmt.Sprintf("%s is taken by tunnel %s (%s)", t.Accept, other.Name, c.origin.describe(there)),
-					"give one of them another address")
-			}
-		}
-		if overlap(t.Accept, c.Admin) {
-			add(section.key("accept"), fmt.Sprintf("%s is taken by %s", t.Accept, c.origin.describe(place{"admin", "address"})),
-				"give one of them another address")
-		}
-	}
-	return found
-}
-
-// overlap tells whether two listeners would fight for an address.
-func overlap(a, b tunnel.Address) bool {
-	if a.Network != b.Network || a == (tunnel.Address{}) {
-		return false
-	}
-	if a.Network == "unix" {
-		return a.Path == b.Path
-	}
-	return a.Port == b.Port && a.Port != "0" && (a.Host == b.Host || isAny(a.Host) || isAny(b.Host))
-}
-
-func isAny(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
 // tlsVersion is a version of TLS, in text 1.2 or 1.3.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 
@@ -69,6 +69,46 @@ func (o origin) describe(p place) string {
 	return o.file
 }
 
+// sound tells whether no value at these keys of a tunnel, nor the value in
+// [tls] that stands for a missing one, was found wrong.
+func (o origin) sound(section place, keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool {
+		p := section.key(key).String()
+		return o.wrong[p] || o.lines[p] == 0 && (o.wrong["tls"] || o.wrong[place{"tls", key}.String()])
+	})
+}
+
+// keyAt is where a tunnel has the value of a key from: its own section, or
+// [tls]. It is the section if the file has the key in neither.
+func (o origin) keyAt(section place, key string) place {
+	if o.file == "" {
+		return section.key(key)
+	}
+	for _, p := range []place{section.key(key), {"tls", key}} {
+		if o.lines[p.String()] > 0 {
+			return p
+		}
+	}
+	return section
+}
+
+// settingName finds what may be the name of a setting, as a flag or bare.
+var settingName = regexp.MustCompile(`(--)?[a-z]+(-[a-z]+)*`)
+
+// words puts a hint of a package that knows neither flags nor files into the
+// user's words. A bare name without a hyphen may be an ordinary word.
+func (o origin) words(hint string) string {
+	config, t := newConfig(), newTunnelConfig("", "")
+	known := append(config.settings(), t.settings()...)
+	return settingName.ReplaceAllStringFunc(hint, func(word string) string {
+		name := strings.TrimPrefix(word, "--")
+		if !strings.Contains(word, "-") || !slices.ContainsFunc(known, func(s setting) bool { return s.name == name }) {
+			return word
+		}
+		return o.keyName(name)
+	})
+}
+
 // errorAt makes an error about the value at p.
 func (o origin) errorAt(p place, message, hint string) *usageError {
 	e := &usageError{where: o.describe(p), message: message, hint: hint}
@@ -78,8 +118,9 @@ func (o origin) errorAt(p place, message, hint string) *usageError {
 	return e
 }
 
-// readConfig reads a configuration file. The error joins every problem of the
-// file, in the order of its lines.
+// readConfig reads a configuration file. The error is of a file that cannot be
+// read or is no TOML; what else is wrong in it are the problems of the Config,
+// so that the rest can be checked, too.
 func readConfig(file string) (Config, error) {
 	text, err := readFile(file)
 	if err != nil {
@@ -102,16 +143,12 @@ func readConfig(file string) (Config, error) {
 	r := fileReader{folder: filepath.Dir(file), config: newConfig()}
 	r.config.origin = origin{file: file, lines: keyLines(text), wrong: map[string]bool{}}
 	r.read(document, tunnelNames(meta.Keys()))
-	r.found = append(r.found, r.config.check()...)
-	if len(r.found) == 0 {
-		return r.config, nil
-	}
-	slices.SortStableFunc(r.found, func(a, b *usageError) int { return cmp.Compare(a.line, b.line) })
-	return Config{}, joinErrors(r.found)
+	r.config.problems = r.found
+	return r.config, nil
 }
 
 func readFile(file string) (string, error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not make it wait
 	if err != nil {
 		hint := "write one, or name another with --config; gtunnel run --help shows an example"
 		if errors.Is(err, fs.ErrPermission) {
@@ -120,6 +157,15 @@ func readFile(file string) (string, error) {
 		return "", &usageError{err: err, hint: hint}
 	}
 	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", &usageError{err: err}
+	case info.IsDir():
+		return "", &usageError{where: file, message: "is a directory", hint: "name the file in it: --config " + filepath.Join(file, filepath.Base(defaultConfig))}
+	case !info.Mode().IsRegular():
+		return "", &usageError{where: file, message: "is no regular file", hint: "write the configuration into a file, and name that with --config"}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
 	if err != nil {
 		return "", &usageError{err: err}
@@ -128,39 +174,6 @@ func readFile(file string) (string, error) {
 		return "", &usageError{where: file, message: fmt.Sprintf("is larger than %d KiB", maxConfigSize>>10), hint: "is it a configuration file of gtunnel?"}
 	}
 	return string(text), nil
-}
-
-// keyLines finds the line on which each key's statement begins. The TOML
-// library does not tell; but the shortest run of whole lines that it accepts
-// and that has a new key ends with that key's statement, so it is asked again
-// after every line.
-func keyLines(text string) map[string]int {
-	lines := map[string]int{}
-	begin, end := 0, 0 // the statement's first line; the length of the text up to the current line
-	for i, line := range slices.Collect(strings.Lines(text)) {
-		end += len(line)
-		trimmed := strings.TrimSpace(line)
-		if begin == 0 && (trimmed == "" || trimmed[0] == '#') {
-			continue
-		}
-		if begin == 0 {
-			begin = i + 1
-		}
-		var document map[string]any
-		meta, err := toml.Decode(text[:end], &document)
-		if err != nil {
-			continue // the statement goes on
-		}
-		for _, key := range meta.Keys() {
-			for n := range key {
-				if p := place(key[:n+1]).String(); lines[p] == 0 {
-					lines[p] = begin
-				}
-			}
-		}
-		begin = 0
-	}
-	return lines
 }
 
 // tunnelNames lists the tunnels in the order of the file.
@@ -210,14 +223,15 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	}
 	for _, name := range names {
 		if value, ok := tunnels[name]; ok {
-			r.config.Tunnels = append(r.config.Tunnels, r.tunnel(name, value, defaults))
+			r.tunnel(name, value, defaults)
 		}
 	}
 }
 
 var soundName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) TunnelConfig {
+// tunnel adds the tunnel of a section, if it is one.
+func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) {
 	c := defaults
 	c.Name = name
 	section := place{"tunnel", name}
@@ -226,8 +240,10 @@ func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) Tunne
 	}
 	table := r.table(section, value)
 	if table == nil {
-		r.config.origin.wrong[section.key("role").String()] = true
-		return c
+		return
+	}
+	if role, ok := table["role"].(string); ok && role == string(tunnel.Client) {
+		c.Role = tunnel.Client // the settings of the roles differ
 	}
 	role := setting{name: "role", target: (*string)(&c.Role), values: []string{string(tunnel.Server), string(tunnel.Client)}}
 	r.section(section, value, append([]setting{role}, c.settings()...), &c)
@@ -235,7 +251,7 @@ func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) Tunne
 		r.add(section.key("role"), "role is missing", `add role = "server" (on the master) or role = "client" (on the slave)`)
 	}
 	c.complete()
-	return c
+	r.config.Tunnels = append(r.config.Tunnels, c)
 }
 
 // inSection picks the settings of a group, or those whose names begin with
@@ -296,16 +312,17 @@ func (r *fileReader) section(p place, value any, settings []setting, trust *Tunn
 	trust.trustOnly(capath, cafile)
 	for _, s := range settings { // the role is known only now
 		if _, ok := table[s.key()]; ok && s.role != "" && trust.Role != "" && s.role != trust.Role {
-			r.add(p.key(s.key()), fmt.Sprintf("is for role %q only", s.role), roleHint(trust.Role))
+			r.add(p.key(s.key()), fmt.Sprintf("is for role %q only", s.role), roleHint(trust.Role, r.config.origin))
 		}
 	}
 }
 
-func roleHint(role tunnel.Role) string {
+// roleHint says what a role has in place of a setting of the other one.
+func roleHint(role tunnel.Role, o origin) string {
 	if role == tunnel.Client {
 		return "remove it: a client lets in whoever can reach its address, and checks the server's name"
 	}
-	return "remove it: a server checks its peers against allow_host and allow_dn"
+	return fmt.Sprintf("remove it: a server checks its peers against %s and %s", o.keyName("allow-host"), o.keyName("allow-dn"))
 }
 
 // unknown says that the key at p is none of the known ones, and where it

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // usageError is a wrong usage or configuration: exit code 2.
@@ -96,6 +98,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		if e.GetSpecifiedShortnames() != "" {
 			return &usageError{message: "unknown flag -" + e.GetSpecifiedShortnames(), hint: "flags begin with two hyphens: " + help}
 		}
+		if role := otherRole(cmd, e.GetSpecifiedName()); role != "" {
+			return &usageError{where: "--" + e.GetSpecifiedName(), message: fmt.Sprintf("is for gtunnel %s only", role), hint: roleHint(tunnel.Role(cmd.Name()), origin{})}
+		}
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 		return unknown("flag", "--"+e.GetSpecifiedName(), names, help)
@@ -111,6 +116,22 @@ func flagError(cmd *cobra.Command, err error) error {
 		return &usageError{where: "--" + e.GetFlag().Name, err: e.Unwrap(), hint: hint}
 	}
 	return &usageError{err: err, hint: help}
+}
+
+// otherRole is the role that has a flag which the command of the other role
+// lacks.
+func otherRole(cmd *cobra.Command, flag string) tunnel.Role {
+	role := tunnel.Role(cmd.Name())
+	if role != tunnel.Server && role != tunnel.Client {
+		return ""
+	}
+	c := newTunnelConfig("", "")
+	for _, s := range c.settings() {
+		if s.name == flag && s.role != role {
+			return s.role
+		}
+	}
+	return ""
 }
 
 // unknown says that a word is none of the known ones, and which it may mean.

@@ -12,7 +12,8 @@ import (
 
 // newLogger logs to w in the configuration's format, from its level up. What
 // goes straight to systemd's journal as text carries the level as the journal
-// reads it (sd-daemon(3)) and no time, because the journal has its own.
+// reads it (sd-daemon(3)) and no time, because the journal has its own. The
+// logger never waits for w; its Sync waits two seconds at most.
 func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logger {
 	format := zapcore.EncoderConfig{
 		TimeKey:        "time",
@@ -35,8 +36,12 @@ func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logg
 		format.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(format)
 	}
-	sink := zapcore.Lock(zapcore.AddSync(w))
-	return zap.New(zapcore.NewCore(encoder, sink, config.LogLevel), zap.ErrorOutput(sink))
+	sink := &logQueue{out: w}
+	logger := zap.New(zapcore.NewCore(encoder, sink, config.LogLevel), zap.ErrorOutput(sink))
+	sink.onDropped = func(lines int) {
+		logger.Warn("log lines dropped because nobody took them from the standard error", zap.Int("dropped", lines))
+	}
+	return logger
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +24,7 @@ type process struct {
 	endpoints   []*certs.Endpoint // of these tunnels
 	stores      map[certs.StoreConfig]opened[*certs.Store]
 	credentials map[credentialFiles]opened[*certs.Credential]
+	sound       bool // the values are
 }
 
 // opened is a thing loaded from files, or why it could not be.
@@ -34,29 +36,31 @@ type opened[T any] struct {
 type credentialFiles struct{ cert, key string }
 
 // newProcess loads all that the configuration names and builds its tunnels.
-// The error joins everything that is wrong.
+// The error joins everything that is wrong, in the order of the file.
 func newProcess(config Config, logger *zap.Logger) (*process, error) {
 	p := &process{
 		config:      config,
 		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
 		credentials: map[credentialFiles]opened[*certs.Credential]{},
 	}
-	var found []*usageError
+	found := slices.Concat(config.problems, config.check())
+	p.sound = len(found) == 0
 	for _, c := range config.Tunnels {
 		t, endpoint, problems := p.newTunnel(c, logger)
 		found = append(found, problems...)
 		p.tunnels = append(p.tunnels, t)
 		p.endpoints = append(p.endpoints, endpoint)
 	}
+	slices.SortStableFunc(found, func(a, b *usageError) int { return cmp.Compare(a.line, b.line) })
 	return p, joinErrors(found)
 }
 
 func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel, *certs.Endpoint, []*usageError) {
 	var found []*usageError
-	section := place{"tunnel", c.Name}
-	add := func(where place, err error) {
+	section, sound := c.place(), p.config.origin.sound
+	add := func(err error, keys ...string) {
 		for _, err := range split(err) {
-			e := p.config.origin.errorAt(where, "", "")
+			e := p.config.origin.errorAt(p.placeOf(c, err, keys), "", p.config.origin.words(hintOf(err)))
 			e.err = err
 			found = append(found, e)
 		}
@@ -67,60 +71,66 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 	}
 	trust := c.trust()
 	store, again := p.stores[trust]
-	if !again {
+	if !again && sound(section, "capath", "cafile") {
 		store.value, store.err = certs.OpenStore(trust)
 		p.stores[trust] = store
 		if store.err != nil {
-			add(section, store.err)
+			add(store.err, "capath", "cafile")
 		}
 	}
 	endpoint.Store = store.value
 	files := credentialFiles{c.Cert, c.Key}
 	credential, again := p.credentials[files]
-	if !again {
+	if !again && sound(section, "cert", "key") {
 		credential.value, credential.err = certs.LoadCredential(c.Cert, c.Key)
 		p.credentials[files] = credential
 		if credential.err != nil {
-			add(section, credential.err)
+			add(credential.err, "cert", "key")
 		}
 	}
 	endpoint.Credential = credential.value
-	if c.Role == tunnel.Server {
-		if _, err := certs.NewAccess(c.AllowHost, nil, false); err != nil {
-			add(section.key("allow_host"), err)
-		}
-		if _, err := certs.NewAccess(nil, c.AllowDN, false); err != nil {
-			add(section.key("allow_dn"), err)
-		}
+	if _, err := certs.NewAccess(c.AllowHost, nil, false); err != nil && sound(section, "allow_host") {
+		add(err, "allow_host")
 	}
-	if store.err != nil || credential.err != nil || len(found) > 0 {
+	if _, err := certs.NewAccess(nil, c.AllowDN, false); err != nil && sound(section, "allow_dn") {
+		add(err, "allow_dn")
+	}
+	if !p.sound || store.err != nil || credential.err != nil || len(found) > 0 {
 		return nil, endpoint, found // a tunnel could only say the same again
 	}
 	var err error
 	if c.Role == tunnel.Server {
 		if endpoint.Policy.Access, err = certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll); err != nil {
-			add(section, err)
+			add(err)
 			return nil, endpoint, found
 		}
 	}
-	t, err := tunnel.New(tunnel.Config{
-		Name:            c.Name,
-		Role:            c.Role,
-		Accept:          c.Accept,
-		Connect:         c.Connect,
-		ServerName:      c.ServerName,
-		UnsafePlaintext: c.UnsafePlaintext,
-		Endpoint:        endpoint,
-		Timeouts:        c.Timeouts,
-		Limits:          c.Limits,
-		Logger:          logger,
-	})
-	if e, ok := errors.AsType[*tunnel.ConfigError](err); ok {
-		found = append(found, p.config.origin.errorAt(section.key(keyOf(e.Setting)), e.Reason, e.Cure))
-	} else if err != nil {
-		add(section, err)
+	config := c.tunnel()
+	config.Endpoint, config.Logger = endpoint, logger
+	t, err := tunnel.New(config)
+	if err != nil {
+		add(err)
 	}
 	return t, endpoint, found
+}
+
+// placeOf is where an error about a tunnel's keys belongs: the only key, or
+// the one whose file it names.
+func (p *process) placeOf(c TunnelConfig, err error, keys []string) place {
+	if p.config.origin.file == "" && len(keys) > 1 {
+		return c.place() // the flag may not have been given
+	}
+	files := map[string]string{"cert": c.Cert, "key": c.Key, "capath": c.CApath, "cafile": c.CAfile}
+	var named []string
+	for _, key := range keys {
+		if file, ok := files[key]; !ok || file != "" && strings.Contains(err.Error(), file) {
+			named = append(named, key)
+		}
+	}
+	if len(named) != 1 {
+		return c.place()
+	}
+	return p.config.origin.keyAt(c.place(), named[0])
 }
 
 // logStart tells what the process is, proves itself with and trusts. Each

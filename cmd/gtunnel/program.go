@@ -32,10 +32,13 @@ func (m *Main) Run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
-	report(m.Stderr, err)
 	if parsed && !isUsage(err) {
+		stderr := &logQueue{out: m.Stderr} // it may be blocked, and a supervisor waits for the end
+		report(stderr, err)
+		_ = stderr.Sync()
 		return 1
 	}
+	report(m.Stderr, err)
 	return 2
 }
 

@@ -33,6 +33,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = logger.Sync() }() // fails if nobody reads the log: then nobody could be told
 	// The admin socket is first because its making changes the umask.
 	var admin *adminServer
 	if config.Admin != (tunnel.Address{}) {
@@ -127,12 +128,12 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 			}
 		case s := <-signals:
 			if ctx.Err() != nil {
-				logger.Warn("closing all connections at once", zap.Stringer("signal", s))
 				p.closeTunnels()
+				logger.Warn("closing all connections at once", zap.Stringer("signal", s))
 				break
 			}
-			logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", s))
 			drain()
+			logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", s))
 		case <-stopping:
 			stopping = nil
 			notify(daemon.SdNotifyStopping, "draining, "+p.summary())

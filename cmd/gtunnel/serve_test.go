@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -165,6 +166,58 @@ func TestStatusOfAnother(t *testing.T) {
 			t.Errorf("%s: exit code %d, %q, %q", name, code, stdout, stderr)
 		}
 	}
+}
+
+// TestStatusOfDeadSockets: a socket that a killed process left behind is a
+// note below what the others answer, and an error only if none does.
+func TestStatusOfDeadSockets(t *testing.T) {
+	folder := t.TempDir()
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(folder, "a.sock"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	pattern := "unix:" + filepath.Join(folder, "*.sock")
+	code, stdout, stderr := runMain(t, "status", "--admin", pattern)
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "a.sock: ") || !strings.Contains(stderr, "connection refused\nhint: no process serves there") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+
+	serveAt(t, filepath.Join(folder, "b.sock"), func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"tunnels":[{"name":"living"}]}`)
+	})
+	for _, more := range [][]string{nil, {"--json"}} {
+		code, stdout, stderr = runMain(t, append([]string{"status", "--admin", pattern}, more...)...)
+		note := "note: no process answers at unix:" + filepath.Join(folder, "a.sock")
+		if code != 0 || !strings.Contains(stdout, "living") || !strings.HasPrefix(stderr, note) {
+			t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+		}
+	}
+
+	serveAt(t, filepath.Join(folder, "c.sock"), http.NotFound)
+	code, stdout, stderr = runMain(t, "status", "--admin", pattern)
+	if code != 1 || !strings.Contains(stdout, "living") || !strings.Contains(stderr, "c.sock answered 404") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	code, _, stderr = runMain(t, "status", "--admin", "unix:"+filepath.Join(folder, "none*.sock"))
+	if code != 1 || !strings.Contains(stderr, "no gtunnel process has an admin socket in "+folder) {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}
+
+// serveAt answers requests at a unix socket until the test ends.
+func serveAt(t *testing.T, path string, handler http.HandlerFunc) {
+	t.Helper()
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(server.Close)
 }
 
 // TestJournal: what goes to systemd's journal has its levels and no time.

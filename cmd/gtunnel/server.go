@@ -27,9 +27,6 @@ func (m *Main) tunnelCommand(role tunnel.Role, cmd *cobra.Command) *cobra.Comman
 		only.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
 		only.complete()
 		config.Tunnels = []TunnelConfig{only}
-		if err := joinErrors(config.check()); err != nil {
-			return err
-		}
 		return m.serve(cmd.Context(), config)
 	}
 	return cmd

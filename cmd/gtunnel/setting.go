@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ type setting struct {
 	arg    string      // the value's name in the help
 	usage  string      // the help
 	preset string      // the default, where the target does not hold it
+	port   string      // of addresses: the usual one
 	values []string    // the only values, if they can be counted
 	zero   bool        // a duration may be 0
 	file   bool        // the value names a file: a relative one is beside the configuration file
@@ -95,8 +97,14 @@ func (s setting) setText(text string) error {
 			return errors.New("is empty")
 		}
 		*target = append(*target, text)
+	case *tunnel.Address:
+		a, err := s.address(text)
+		if err != nil {
+			return err
+		}
+		*target = a
 	case *[]tunnel.Address:
-		a, err := tunnel.ParseAddress(text)
+		a, err := s.address(text)
 		if err != nil {
 			return err
 		}
@@ -107,6 +115,20 @@ func (s setting) setText(text string) error {
 		panic(fmt.Sprintf("setting %s has a target of type %T", s.name, s.target))
 	}
 	return nil
+}
+
+// address reads an address; to a host without a port it suggests the usual
+// one. What begins with a digit is a port or an IP address.
+func (s setting) address(text string) (tunnel.Address, error) {
+	a, err := tunnel.ParseAddress(text)
+	if err == nil || s.port == "" {
+		return a, err
+	}
+	full, err2 := tunnel.ParseAddress(text + ":" + s.port)
+	if err2 == nil && full.Host != "" && (net.ParseIP(text) != nil || text[0] > '9') {
+		return a, &valueError{err.Error(), "did you mean " + full.String() + "?"}
+	}
+	return a, err
 }
 
 // setValue sets the target from a value of the configuration file, whose type

@@ -23,8 +23,8 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// adminFolder is where the systemd units put the admin sockets.
-const adminFolder = "/run/gtunnel"
+// defaultAdmin is where the systemd units put the admin sockets.
+const defaultAdmin = "unix:/run/gtunnel/*.sock"
 
 // maxStatus bounds the answer of a process, in bytes.
 const maxStatus = 64 << 20
@@ -36,51 +36,54 @@ func (m *Main) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "What the running process says of its tunnels and connections",
 		Long: `Asks the running process for its tunnels and their open connections. A process
-answers if it was started with --admin, or with [admin] in its file.`,
+answers if it was started with --admin, or with [admin] in its file. A * in
+the path of a socket stands for any text: each process that it finds is asked.`,
 		Example: `  gtunnel status
   gtunnel status --admin 127.0.0.1:9307 --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			addresses := []tunnel.Address{admin}
-			if admin == (tunnel.Address{}) {
-				var err error
-				if addresses, err = adminSockets(); err != nil {
-					return err
-				}
+			addresses, err := expand(admin)
+			if err != nil {
+				return err
 			}
-			var tunnels []tunnel.Status
-			for _, a := range addresses {
-				status, err := askStatus(cmd.Context(), a)
-				if err != nil {
-					return err
-				}
-				tunnels = append(tunnels, status.Tunnels...)
+			tunnels, dead, err := askAll(cmd.Context(), addresses)
+			if len(tunnels) == 0 && err != nil {
+				return err
 			}
-			if asJSON {
-				encoder := json.NewEncoder(m.Stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(tunnel.AdminStatus{Tunnels: tunnels})
+			if printErr := m.printStatus(tunnels, asJSON); printErr != nil {
+				return printErr
 			}
-			return writeStatus(m.Stdout, tunnels, time.Now())
+			for _, a := range dead {
+				fmt.Fprintf(m.Stderr, "note: no process answers at %s: one that was killed left it behind\n", a)
+			}
+			return err
 		},
 	}
 	addFlags(cmd, "", []setting{
-		{name: "admin", arg: "ADDRESS", target: &admin, preset: adminFolder + "/*.sock", usage: "what its --admin is"},
+		{name: "admin", arg: "ADDRESS", target: &admin, preset: defaultAdmin, usage: "what its --admin is"},
 		{name: "json", target: &asJSON, usage: "print JSON"},
 	})
 	return cmd
 }
 
-// adminSockets lists the sockets in the usual folder.
-func adminSockets() ([]tunnel.Address, error) {
-	paths, err := filepath.Glob(filepath.Join(adminFolder, "*.sock"))
+// expand lists the sockets that the pattern in an admin address finds. Other
+// addresses stand for themselves; none for the usual folder.
+func expand(admin tunnel.Address) ([]tunnel.Address, error) {
+	if admin == (tunnel.Address{}) {
+		admin = mustParse(defaultAdmin)
+	}
+	if admin.Network != "unix" || !strings.Contains(admin.Path, "*") {
+		return []tunnel.Address{admin}, nil
+	}
+	paths, err := filepath.Glob(admin.Path)
 	if err != nil {
-		return nil, err
+		return nil, &usageError{where: "--admin", message: fmt.Sprintf("%q is no pattern: %v", admin.Path, err), hint: "write the path of one socket"}
 	}
 	if len(paths) == 0 {
+		folder := filepath.Dir(admin.Path)
 		return nil, &hintedError{
-			fmt.Errorf("no gtunnel process has an admin socket in %s", adminFolder),
-			"start one with --admin unix:" + adminFolder + "/admin.sock, or name its address: gtunnel status --admin ADDRESS",
+			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
+			"start one with --admin unix:" + folder + "/admin.sock, or name its address: gtunnel status --admin ADDRESS",
 		}
 	}
 	var addresses []tunnel.Address
@@ -88,6 +91,39 @@ func adminSockets() ([]tunnel.Address, error) {
 		addresses = append(addresses, tunnel.Address{Network: "unix", Path: path})
 	}
 	return addresses, nil
+}
+
+// askAll asks each of the processes. A socket at which nobody listens is dead,
+// not an error, if another process answers. The error joins the others'.
+func askAll(ctx context.Context, addresses []tunnel.Address) (tunnels []tunnel.Status, dead []tunnel.Address, err error) {
+	var failed, refused []error
+	answered := false
+	for _, a := range addresses {
+		status, err := askStatus(ctx, a)
+		switch {
+		case err == nil:
+			answered = true
+			tunnels = append(tunnels, status.Tunnels...)
+		case errors.Is(err, syscall.ECONNREFUSED):
+			dead, refused = append(dead, a), append(refused, err)
+		default:
+			failed = append(failed, err)
+		}
+	}
+	if !answered {
+		return nil, nil, errors.Join(append(failed, refused...)...)
+	}
+	return tunnels, dead, errors.Join(failed...)
+}
+
+// printStatus prints what the processes answered.
+func (m *Main) printStatus(tunnels []tunnel.Status, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(m.Stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(tunnel.AdminStatus{Tunnels: tunnels})
+	}
+	return writeStatus(m.Stdout, tunnels, time.Now())
 }
 
 // askStatus asks the process at an admin address.

@@ -1,0 +1,187 @@
+package tunnel_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// maxLine is more than any line of the log may have, in bytes.
+const maxLine = 16 << 10
+
+// paper is a log in memory.
+type paper struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *paper) Write(line []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(line)
+}
+
+func (p *paper) Sync() error { return nil }
+
+func (p *paper) lines() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(strings.Lines(p.text.String()))
+}
+
+// logTo is a logger that writes JSON.
+func logTo(to zapcore.WriteSyncer) *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), to, zapcore.DebugLevel))
+}
+
+// boaster is a certificate that nobody vouches for, with a name of so many
+// bytes.
+func boaster(t testing.TB, size int) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: strings.Repeat("a", size)},
+		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// TestLogOfAHostilePeer: a peer that nobody knows cannot fill the disk with
+// its name.
+func TestLogOfAHostilePeer(t *testing.T) {
+	log := new(paper)
+	config := newPKI(t).serverConfig(t, "127.0.0.1:1")
+	config.Logger = logTo(log)
+	server := start(t, config)
+	certificate := boaster(t, 120_000)
+	const peers = 30
+	for range peers {
+		conn := tls.Client(dial(t, server.Addr()), &tls.Config{
+			InsecureSkipVerify:   true,
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil },
+		})
+		_ = conn.Handshake()             // the refusal comes with it or after it
+		_, _ = io.Copy(io.Discard, conn) // until the server has refused it
+		conn.Close()
+	}
+	eventually(t, "all are refused", func() bool {
+		var n uint64
+		for _, times := range server.Status().Refused {
+			n += times
+		}
+		return n == peers
+	})
+	server.stop()
+	if err := server.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	refused, total := 0, 0
+	for _, line := range log.lines() {
+		if strings.Contains(line, `"peer refused"`) {
+			refused++
+			total += len(line)
+		}
+		if len(line) > maxLine {
+			t.Errorf("a line of %d bytes: %.200s", len(line), line)
+		}
+	}
+	if refused == 0 || total > peers*3<<10 {
+		t.Errorf("%d lines of %d bytes", refused, total)
+	}
+}
+
+// TestLogFieldsAreBounded: whatever kind of field holds too much.
+func TestLogFieldsAreBounded(t *testing.T) {
+	long := strings.Repeat("ü", 100_000)
+	for name, field := range map[string]zap.Field{
+		"text":     zap.String("field", long),
+		"error":    zap.NamedError("field", errors.New(long)),
+		"stringer": zap.Stringer("field", tunnel.Address{Network: "unix", Path: long}),
+		"list":     zap.Strings("field", []string{long, "short"}),
+		"any":      zap.Any("field", []string{long, "short"}),
+		"texts":    zap.Strings("field", slices.Repeat([]string{"a name of a host"}, 10_000)),
+	} {
+		log := new(paper)
+		tunnel.WriteLog(logTo(log), "a line", field)
+		lines := log.lines()
+		if len(lines) != 1 || len(lines[0]) > maxLine || !strings.Contains(lines[0], " in all)") {
+			t.Errorf("%s: %d lines of %d bytes", name, len(lines), len(fmt.Sprint(lines)))
+		}
+		if strings.Contains(fmt.Sprint(lines), "\ufffd") {
+			t.Errorf("%s: a character is cut in two", name)
+		}
+	}
+	log := new(paper)
+	tunnel.WriteLog(logTo(log), "a line", zap.Strings("list", []string{"one", "two"}), zap.String("text", "three"), zap.Int("number", 4))
+	if line := fmt.Sprint(log.lines()); !strings.Contains(line, `"list":["one","two"],"text":"three","number":4}`) {
+		t.Errorf("an ordinary line is changed: %s", line)
+	}
+}
+
+// blockingLog blocks once it is told to.
+type blockingLog struct {
+	blocked atomic.Bool
+	reached chan struct{} // closed at the first write that blocks
+	once    sync.Once
+	release chan struct{}
+}
+
+func (b *blockingLog) Write(data []byte) (int, error) {
+	if b.blocked.Load() {
+		b.once.Do(func() { close(b.reached) })
+		<-b.release
+	}
+	return len(data), nil
+}
+
+func (b *blockingLog) Sync() error { return nil }
+
+// TestLogThatBlocks carries data while no log line can be written, and the
+// tunnels end all the same.
+func TestLogThatBlocks(t *testing.T) {
+	log := &blockingLog{reached: make(chan struct{}), release: make(chan struct{})}
+	server, client := startPair(t, backend(t, echo), func(server, client *tunnel.Config) {
+		server.Logger, client.Logger = logTo(log), logTo(log)
+	})
+	defer close(log.release)
+	log.blocked.Store(true)
+	for range 50 {
+		conn := dial(t, client.Addr())
+		exchange(t, conn, "hello")
+		conn.Close()
+	}
+	receive(t, "a line that blocks", log.reached)
+	for _, r := range []*running{client, server} {
+		r.stop()
+		if err := r.wait(t); err != nil {
+			t.Errorf("Serve gives %v", err)
+		}
+	}
+}
