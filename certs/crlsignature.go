@@ -99,7 +99,8 @@ func parseSignatureAlgorithm(der []byte) signatureAlgorithm {
 	}
 	// RSA has NULL, which some leave out; the others have nothing (RFC 4055,
 	// RFC 5758, RFC 8410).
-	if !identifier.Empty() && (algorithm.key != keyRSA || !isNull(identifier)) && algorithm.refused == "" {
+	sound := identifier.Empty() || algorithm.key == keyRSA && isNull(identifier)
+	if !sound && algorithm.refused == "" {
 		return malformed
 	}
 	return algorithm

@@ -38,6 +38,9 @@ func load(config StoreConfig, before *loaded) (*loaded, error) {
 	b := newBuilder(config)
 	for _, name := range names {
 		f := reader.read(name)
+		if f == nil {
+			continue
+		}
 		after.files[name.key()] = f
 		if err := b.add(f); err != nil {
 			return nil, err

@@ -66,8 +66,8 @@ func (m *NamespacesMode) UnmarshalText(text []byte) error {
 
 // decide combines what the two kinds of files say. Each function is called
 // at most once, and only if the mode asks for it. The result denies, with a
-// Code; or it permits; or it is silent, which means that no file speaks of the CA and that
-// this does not matter.
+// Code; or it permits; or it is silent, which means that no file speaks of
+// the CA and that this does not matter.
 func (m NamespacesMode) decide(signing, names func() policyDecision) policyDecision {
 	var decision policyDecision
 	var required bool

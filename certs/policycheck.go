@@ -1,5 +1,7 @@
 package certs
 
+import "fmt"
+
 // checkPolicies asks the policy files whether the issuer of a certificate may
 // sign its name. Self-issued certificates are exempt, and so is what a CA of
 // the CA file issued, or a subordinate that was sent below one.
@@ -26,6 +28,10 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	}
 	r := refuse(e, depth, decision.Code, "%s may not sign it: %s", issuer.subject.brief(), decision.Reason)
 	r.File, r.Line = decision.File, decision.Line
+	if place := s.snapshot.config.CApath; decision.Code == CodePolicyMissing && place != "" {
+		r.Cure = fmt.Sprintf("Install the CA's package: its policy belongs in %s as %s.signing_policy or %[2]s.namespaces. Or give the CA with --cafile, which needs none.",
+			place, issuer.hashNames()[0])
+	}
 	return r
 }
 

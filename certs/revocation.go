@@ -31,7 +31,9 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 			proof.object(CodeCRLInvalid, c, "it is not used: "+err.Error())
 			continue
 		}
-		if r, named := c.list.lookup(e.cert.SerialNumber); named && (!c.list.scope.delta || r.Reason != "removeFromCRL") {
+		r, named := c.list.lookup(e.cert.SerialNumber)
+		released := c.list.scope.delta && r.Reason == "removeFromCRL"
+		if named && !released {
 			return revoked(e, depth, c, r)
 		}
 		proof.consider(c, e, s.now)

@@ -23,6 +23,18 @@ const (
 	kindCAfile // the CA file, whose name says nothing
 )
 
+// limit is the size in bytes above which such a file is not read.
+func (k fileKind) limit() int64 {
+	switch k {
+	case kindCRL:
+		return maxCRLBytes
+	case kindSigningPolicy, kindNamespaces:
+		return maxPolicyBytes
+	default:
+		return maxFileBytes
+	}
+}
+
 // trustNames matches the names of the files of a CApath that count: the hash
 // of a CA's subject with what the file holds. Several CAs and CRLs of a hash
 // have numbers.
@@ -113,18 +125,15 @@ func (c *fileContent) misnamed(name trustName) []Problem {
 			"not used: this name is not the hash of %s %s, which is %s (%s before OpenSSL 1.0)",
 			what, subject.brief(), subject.Hash(), subject.HashOld())})
 	}
-	switch name.kind {
-	case kindCA:
+	if name.kind == kindCA {
 		for _, f := range c.certificates {
 			if f.err == nil && !f.element.subject.hasHash(name.hash) {
 				complain(f.line, "the certificate", f.element.subject)
 			}
 		}
-	case kindCRL:
-		if c.list != nil && !c.list.issuer.hasHash(name.hash) {
-			complain(0, "the issuer of this CRL", c.list.issuer)
-		}
-	case kindSigningPolicy, kindNamespaces, kindCAfile: // they bear no name of their own
+	}
+	if c.list != nil && !c.list.issuer.hasHash(name.hash) {
+		complain(0, "the issuer of this CRL", c.list.issuer)
 	}
 	return problems
 }
@@ -186,7 +195,7 @@ func (r *fileReader) unchanged(f *trustFile) bool {
 }
 
 // read gives what a file is now: what it was if it has not changed, and what
-// it was if it has become bad.
+// it was if it has become bad; nil if it is gone since it was listed.
 func (r *fileReader) read(name trustName) *trustFile {
 	before := r.before[name.key()]
 	if before != nil && r.unchanged(before) {
@@ -199,6 +208,11 @@ func (r *fileReader) read(name trustName) *trustFile {
 		f.verified = before.verified
 	}
 	content, err := r.content(name, at, before)
+	if errors.Is(err, fs.ErrNotExist) && !at.failed && name.kind != kindCAfile {
+		if _, gone := statFile(name.path); gone {
+			return nil
+		}
+	}
 	if err != nil {
 		f.problems = []Problem{{File: name.path, Message: readProblem(name.path, err)}}
 	} else {
@@ -223,15 +237,7 @@ func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*file
 	if c := r.linked[link{name.kind, at}]; c != nil {
 		return c, nil
 	}
-	limit := int64(maxFileBytes)
-	switch name.kind {
-	case kindCRL:
-		limit = maxCRLBytes
-	case kindSigningPolicy, kindNamespaces:
-		limit = maxPolicyBytes
-	case kindCA, kindCAfile:
-	}
-	data, err := readFile(name.path, limit)
+	data, err := readFile(name.path, name.kind.limit())
 	if err != nil {
 		return nil, err
 	}

@@ -157,9 +157,10 @@ const defaultMaxDepth = 10
 // the path. The error is always a *Refusal; where several paths fail, it is
 // that of the path that went furthest.
 //
-// The work does not depend on how many CAs the snapshot holds, and what a
-// peer that has proved nothing can cause is bounded: by the size of the chain,
-// the length of its names and the number of signature checks.
+// The work does not depend on how many CAs the snapshot holds, nor on how
+// many entries their lists have. What a peer that has proved nothing can
+// cause is bounded: by the size of the chain, the length of its names and the
+// number of signature checks.
 func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
 	s := &search{snapshot: snapshot, role: role, now: now, policy: policy}
 	result, refusal := s.judge(chain, host)
