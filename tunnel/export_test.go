@@ -15,8 +15,24 @@ func (t *Tunnel) SetUserTimeout(timeout time.Duration) { t.userTimeout = timeout
 // Tune sets the socket options of a leg.
 func Tune(conn net.Conn) error { return tune(conn, userTimeout) }
 
-// NewCarryingWire is the socket under a TLS connection that carries data.
+// NewCarryingWire is the socket under a TLS connection that carries data. Its
+// Read waits.
 func NewCarryingWire(conn net.Conn) (net.Conn, error) {
-	w := &wire{Conn: conn}
-	return w, w.carry()
+	w, err := newWire(conn)
+	if err != nil {
+		return nil, err
+	}
+	return waitingWire{w}, w.carry()
+}
+
+type waitingWire struct{ *wire }
+
+func (w waitingWire) Read(data []byte) (int, error) {
+	n, err := w.wire.Read(data)
+	if err == errDrained {
+		if err = w.fill(); err == nil {
+			n, err = w.wire.Read(data)
+		}
+	}
+	return n, err
 }

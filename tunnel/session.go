@@ -58,7 +58,7 @@ func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Re
 	now := time.Now()
 	s := &session{
 		id: id, tunnel: t, result: result, opened: now, wire: w,
-		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
+		peer:       leg{name: "peer", stream: &tlsStream{Conn: conn, wire: w}, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
 	s.touch()
@@ -68,10 +68,10 @@ func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Re
 // attach gives the session its plain side. It fails if the session was ended
 // meanwhile; conn is then reset.
 func (s *session) attach(name string, conn net.Conn, target string) error {
-	plain, ok := conn.(stream)
-	if !ok {
+	plain, err := newPlainStream(conn)
+	if err != nil {
 		reset(conn)
-		return fmt.Errorf("a %T cannot be half-closed", conn)
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,6 +127,7 @@ func (s *session) finish() {
 	if s.abortTimer != nil {
 		s.abortTimer.Stop()
 	}
+	s.wire.drop()
 	if s.failing.Load() {
 		s.resetLegs()
 		return
