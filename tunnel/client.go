@@ -44,7 +44,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	}
 	t.skippedTargets(in, failed)
 
-	s := t.newSession(in.id, v.wire, v.conn, v.result)
+	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() { s.info("connected", zap.Stringer("target", target)) }
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }

@@ -34,6 +34,7 @@ type stream interface {
 type plainStream struct {
 	halfCloser
 	source source
+	sink   sink
 }
 
 // halfCloser is a socket that can be half-closed: TCP or unix.
@@ -49,17 +50,14 @@ func newPlainStream(conn net.Conn) (*plainStream, error) {
 		return nil, fmt.Errorf("a %T cannot be half-closed", conn)
 	}
 	p := &plainStream{halfCloser: socket}
-	if err := p.source.init(conn); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, errors.Join(p.source.init(conn), p.sink.init(conn))
 }
 
 func (p *plainStream) receive() (*buffer, error) { return p.source.receive() }
 
 func (p *plainStream) send(data *buffer) error {
 	defer data.release()
-	_, err := p.Write(data.data())
+	_, err := p.sink.write(data.data())
 	return err
 }
 

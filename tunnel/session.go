@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -54,11 +53,11 @@ type session struct {
 }
 
 // newSession makes the session of a verified peer.
-func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Result) *session {
+func (t *Tunnel) newSession(id uint64, w *wire, conn *tlsStream, result *certs.Result) *session {
 	now := time.Now()
 	s := &session{
 		id: id, tunnel: t, result: result, opened: now, wire: w,
-		peer:       leg{name: "peer", stream: &tlsStream{Conn: conn, wire: w}, socket: w, ended: new(atomic.Bool)},
+		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
 	s.touch()

@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -38,7 +37,8 @@ type wire struct {
 	frame  frame
 
 	writing sync.Mutex // of those who write data, alerts and key updates
-	output  *buffer    // records between gather and flush; nil outside
+	sink    sink
+	output  *buffer // records between gather and flush; nil outside
 }
 
 var errCutOff = errors.New("the connection ended without the end of TLS (close_notify)")
@@ -57,10 +57,7 @@ func (drained) Temporary() bool { return true }
 // newWire makes the wire of a socket that the caller closes.
 func newWire(conn net.Conn) (*wire, error) {
 	w := &wire{Conn: conn}
-	if err := w.source.init(conn); err != nil {
-		return nil, err
-	}
-	return w, nil
+	return w, errors.Join(w.source.init(conn), w.sink.init(conn))
 }
 
 // carry says that the handshake is over.
@@ -127,7 +124,7 @@ func (w *wire) Write(data []byte) (int, error) {
 	w.writing.Lock()
 	defer w.writing.Unlock()
 	if w.output == nil {
-		return w.Conn.Write(data)
+		return w.sink.write(data)
 	}
 	for written := 0; ; {
 		n := copy(w.output.free(), data[written:])
@@ -153,7 +150,7 @@ func (w *wire) flush() error {
 
 // sendOutput empties w.output. The caller holds w.writing.
 func (w *wire) sendOutput() error {
-	_, err := w.Conn.Write(w.output.data())
+	_, err := w.sink.write(w.output.data())
 	w.output.start, w.output.end = 0, 0
 	return err
 }
@@ -181,70 +178,6 @@ func (w *wire) CloseWrite() error {
 		return errors.ErrUnsupported
 	}
 	return half.CloseWrite()
-}
-
-// source reads a socket in batches. One goroutine at a time uses it.
-type source struct {
-	raw      syscall.RawConn
-	try      func(fd uintptr) bool // s.attempt, made once
-	batching batching
-
-	// What the last attempt gave.
-	got *buffer
-	err error
-}
-
-func (s *source) init(conn net.Conn) error {
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	s.try = s.attempt
-	var err error
-	s.raw, err = socket.SyscallConn()
-	return err
-}
-
-// receive waits for bytes, holding no buffer meanwhile, and gives those that
-// have come. The error is io.EOF at the end.
-func (s *source) receive() (*buffer, error) {
-	if err := s.raw.Read(s.try); err != nil {
-		return nil, err
-	}
-	got := s.got
-	s.got = nil
-	return got, s.err
-}
-
-// attempt reads once without waiting. It says false if nothing has come.
-func (s *source) attempt(fd uintptr) bool {
-	b := takeBuffer(s.batching.size)
-	n, err := readSocket(int(fd), b.space[:batchSizes[b.size]])
-	switch {
-	case n > 0:
-		b.end = n
-		s.batching.saw(n)
-		s.got, s.err = b, nil
-		return true
-	case err == syscall.EAGAIN: //nolint:errorlint // as the system gave it
-		b.release()
-		return false
-	case err == nil:
-		err = io.EOF
-	}
-	b.release()
-	s.err = err
-	return true
-}
-
-// readSocket is read(2), again when a signal has interrupted it.
-func readSocket(fd int, data []byte) (int, error) {
-	for {
-		n, err := syscall.Read(fd, data)
-		if err != syscall.EINTR { //nolint:errorlint // as the system gave it
-			return n, err
-		}
-	}
 }
 
 // frame follows the records of a stream (RFC 8446, section 5.1): five bytes
