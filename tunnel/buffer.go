@@ -14,13 +14,14 @@ var batchSizes = [...]int{64 << 10, 256 << 10, 1 << 20}
 // 1.2, CBC); and the first record of a batch may have begun in the one before.
 const slack = 16 << 10
 
-// largeLimit bounds what all buffers beyond the smallest size take at once, so
-// that ten thousand connections which wait for slow readers hold no gigabytes.
-const largeLimit = 64 << 20
+// buffersLimit is how many bytes may be on their way in the whole process
+// before every stream is held to the smallest size, so that thousands of
+// connections which wait for slow readers do not hold gigabytes.
+const buffersLimit = 64 << 20
 
 var (
-	bufferPools [len(batchSizes)]sync.Pool
-	largeInUse  atomic.Int64 // bytes of the buffers that largeLimit bounds
+	bufferPools  [len(batchSizes)]sync.Pool
+	buffersInUse atomic.Int64 // bytes of the buffers taken and not released
 )
 
 // buffer holds bytes that are on their way. Whoever takes one releases it, or
@@ -32,17 +33,18 @@ type buffer struct {
 	start, end int // of the bytes in space
 }
 
-// takeBuffer gives an empty buffer of a size, or of the smallest if the large
-// ones are all in use.
+// takeBuffer gives an empty buffer of a size, or of the smallest while too many
+// bytes are on their way.
 func takeBuffer(size int) *buffer {
-	if size > 0 && largeInUse.Add(int64(batchSizes[size])) > largeLimit {
-		largeInUse.Add(-int64(batchSizes[size]))
+	if buffersInUse.Load() > buffersLimit {
 		size = 0
 	}
-	if b, ok := bufferPools[size].Get().(*buffer); ok {
-		return b
+	b, ok := bufferPools[size].Get().(*buffer)
+	if !ok {
+		b = &buffer{size: size, space: make([]byte, batchSizes[size]+slack)}
 	}
-	return &buffer{size: size, space: make([]byte, batchSizes[size]+slack)}
+	buffersInUse.Add(int64(len(b.space)))
+	return b
 }
 
 // release gives an own buffer back. It may be nil.
@@ -50,10 +52,8 @@ func (b *buffer) release() {
 	if b == nil {
 		return
 	}
-	if b.size > 0 {
-		largeInUse.Add(-int64(batchSizes[b.size]))
-	}
 	b.start, b.end = 0, 0
+	buffersInUse.Add(-int64(len(b.space)))
 	bufferPools[b.size].Put(b)
 }
 

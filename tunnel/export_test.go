@@ -36,3 +36,15 @@ func (w waitingWire) Read(data []byte) (int, error) {
 	}
 	return n, err
 }
+
+// BuffersInUse is how many bytes of buffers are on their way in the process.
+func BuffersInUse() int64 { return buffersInUse.Load() }
+
+// BuffersLimit is where every stream is held to the smallest buffers.
+const BuffersLimit = buffersLimit
+
+// Thrift looks at the work done so far, and says whether memory is given back.
+type Thrift struct{ thrift }
+
+// Due looks once.
+func (t *Thrift) Due(work uint64) bool { return t.due(work) }
