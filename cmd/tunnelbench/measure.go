@@ -100,6 +100,7 @@ func allScales() []scale {
 	}
 	quick := full
 	quick.Name, quick.Rounds = "quick", 3
+	quick.Streams, quick.Workers = []int{1, 4}, []int{1, 4}
 	quick.BulkWarm, quick.BulkTime = 50*time.Millisecond, 200*time.Millisecond
 	quick.MessageTime, quick.MessageCount = 200*time.Millisecond, 1000
 	quick.ConnsTime, quick.ConnsCount = 200*time.Millisecond, 400

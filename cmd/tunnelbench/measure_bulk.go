@@ -62,11 +62,15 @@ func measureBulk(ctx context.Context, b *bench, i installed) (values, error) {
 	return v, err
 }
 
+// drainLimit is how long what fills the buffers on the way may take to arrive
+// once a transfer has been stopped: dozens of megabytes a connection.
+const drainLimit = 2 * time.Minute
+
 // transfer moves data over some connections at once and says how many bytes
 // arrived in the time after the warm-up, and what that cost. All data are
 // compared, those of the warm-up and of the end included.
 func transfer(ctx context.Context, p *pair, up bool, streams int, s scale) (arrived int64, took time.Duration, used usage, err error) {
-	limit := s.BulkWarm + s.BulkTime + 2*patience
+	limit := s.BulkWarm + s.BulkTime + drainLimit
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("the transfer does not end"))
 	defer cancel()
 	flows := make([]*flow, 0, streams)
