@@ -19,10 +19,6 @@ import (
 // each end is made to prove, before anything is measured, that it verifies its
 // peer and speaks the version and the cipher suite that all are told to.
 
-// refusalLimit is how long an end may take over a connection that it should
-// refuse.
-const refusalLimit = 5 * time.Second
-
 // prove checks both ends of a pair on their own and says what it saw.
 func (b *bench) prove(ctx context.Context, i installed) (string, error) {
 	ours := b.sites[certstest.RSA]
@@ -77,7 +73,7 @@ func (b *bench) proveServer(ctx context.Context, i installed, o pairOptions, str
 }
 
 func clientExchange(ctx context.Context, address string, config *tls.Config) (tls.ConnectionState, error) {
-	plain, err := dial(ctx, address, refusalLimit)
+	plain, err := dial(ctx, address, patience)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
@@ -110,7 +106,7 @@ func (b *bench) proveClient(ctx context.Context, i installed, o pairOptions, str
 	}
 	attempt := func(as identity) error {
 		server.become(as)
-		conn, err := dial(ctx, e.accept, refusalLimit)
+		conn, err := dial(ctx, e.accept, patience)
 		if err != nil {
 			return err
 		}
@@ -158,7 +154,7 @@ func (s *impostor) serve() {
 		if err != nil {
 			return
 		}
-		_ = plain.SetDeadline(time.Now().Add(refusalLimit))
+		_ = plain.SetDeadline(time.Now().Add(patience))
 		s.mu.Lock()
 		conn := tls.Server(plain, s.config)
 		s.mu.Unlock()

@@ -69,14 +69,18 @@ type options struct {
 	measures, pairs      []string
 	rounds               int
 	base, scale          string
+	streams, idle        []int
 	install, require     bool
 	json, markdown, plot string // files; "-" is stdout
 	from                 string
 	named                map[string]string // programs by the name of the pair
 }
 
-// maxRounds bounds what one run may take.
-const maxRounds = 100
+// What one run may take.
+const (
+	maxRounds      = 100
+	maxConnections = 10000
+)
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	o := options{named: map[string]string{}}
@@ -88,6 +92,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 0, "how often (default 7, or 3 with --scale quick)")
 	flags.StringVar(&o.base, "base", "", "the pair that the others are compared with (default stunnel)")
 	flags.StringVar(&o.scale, "scale", "full", "full, or quick to see that it works")
+	flags.IntSliceVar(&o.streams, "streams", nil, "connections at once of bulk (default 1,4,16)")
+	flags.IntSliceVar(&o.idle, "idle", nil, "idle connections of memory (default 1000,5000)")
 	flags.BoolVar(&o.install, "install", false, "install the pairs that are missing (Debian, as root)")
 	flags.BoolVar(&o.require, "require", false, "fail if a pair is missing, instead of leaving it out")
 	flags.StringVar(&o.json, "json", "", "write all values as JSON (--json=FILE; alone: to stdout, instead of text)")
@@ -112,6 +118,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected %q: tunnelbench takes flags only", flags.Arg(0))
 	case o.rounds < 0 || o.rounds > maxRounds || o.rounds == 0 && flags.Changed("rounds"):
 		return o, fmt.Errorf("--rounds %d: 1 to %d", o.rounds, maxRounds)
+	}
+	for _, n := range slices.Concat(o.streams, o.idle) {
+		if n < 1 || n > maxConnections {
+			return o, fmt.Errorf("%d connections: 1 to %d", n, maxConnections)
+		}
 	}
 	toStdout := 0
 	for _, file := range []string{o.json, o.markdown, o.plot} {
@@ -178,6 +189,12 @@ func (o options) prepare(ctx context.Context, stderr io.Writer) (*bench, error) 
 	if b.scale, err = findScale(o.scale); err != nil {
 		return nil, &usageError{err}
 	}
+	if len(o.streams) > 0 {
+		b.scale.Streams = o.streams
+	}
+	if len(o.idle) > 0 {
+		b.scale.Idle = o.idle
+	}
 	if b.rounds == 0 {
 		b.rounds = b.scale.Rounds
 	}
@@ -189,8 +206,12 @@ func (o options) prepare(ctx context.Context, stderr io.Writer) (*bench, error) 
 		return nil, &usageError{err}
 	}
 	if o.install {
-		if err := install(ctx, wanted, stderr); err != nil {
+		err := install(ctx, wanted, stderr)
+		if ctx.Err() != nil || err != nil && o.require {
 			return nil, err
+		}
+		if err != nil {
+			fmt.Fprintf(stderr, "not installed: %v\n", err)
 		}
 	}
 	found, missing, err := findPeers(ctx, wanted, o.named)
@@ -211,7 +232,8 @@ func (o options) prepare(ctx context.Context, stderr io.Writer) (*bench, error) 
 	return b, err
 }
 
-// install gets the wanted pairs with what the source tree has for it.
+// install gets the wanted pairs with what the source tree has for it. A step
+// that fails does not keep the others from being tried.
 func install(ctx context.Context, wanted []peer, stderr io.Writer) error {
 	names := peerNames(wanted)
 	steps := []struct {
@@ -225,6 +247,7 @@ func install(ctx context.Context, wanted []peer, stderr io.Writer) error {
 			command: []string{"go", "build", "-trimpath", "-modfile=.ci/ghostunnel.mod", "-o", "bin/ghostunnel", "github.com/ghostunnel/ghostunnel"},
 		},
 	}
+	var failures []error
 	for _, step := range steps {
 		if !slices.ContainsFunc(step.pairs, func(name string) bool { return slices.Contains(names, name) }) {
 			continue
@@ -235,11 +258,11 @@ func install(ctx context.Context, wanted []peer, stderr io.Writer) error {
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 		}
 		if err := cmd.Run(); err != nil {
-			return withHint(fmt.Errorf("%s: %w", strings.Join(step.command, " "), err),
-				"--install works from the top of the source tree; without it, what is missing is left out")
+			failures = append(failures, withHint(fmt.Errorf("%s: %w", strings.Join(step.command, " "), err),
+				"--install works from the top of the source tree; without it, what is missing is left out"))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 // report writes what was asked for: text, unless JSON, Markdown or the plot

@@ -212,6 +212,8 @@ func TestOptions(t *testing.T) {
 		{[]string{"--measure", "smell"}, `no measure is called "smell"`},
 		{[]string{"bulk"}, `unexpected "bulk"`},
 		{[]string{"--json", "--plot", "-"}, "only one of"},
+		{[]string{"--streams", "1,0"}, "0 connections"},
+		{[]string{"--idle", "10001"}, "10001 connections"},
 		{[]string{"--nothing"}, "unknown flag"},
 		{[]string{"relay", "127.0.0.1:1"}, "usage"},
 	} {
