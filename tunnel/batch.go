@@ -121,7 +121,7 @@ const longTransfer = 64 << 10
 // one: for that, it would wake a thread that watches system calls, which at a
 // trickle of small messages costs more than all else here.
 func transfer(call, fd uintptr, data []byte) (int, syscall.Errno) {
-	address, size := unsafe.Pointer(unsafe.SliceData(data)), uintptr(len(data))
+	address, size := unsafe.Pointer(unsafe.SliceData(data)), uintptr(len(data)) // #nosec G103 -- for the two calls below, as the rules of unsafe allow
 	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 	for {
 		var n uintptr

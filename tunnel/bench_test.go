@@ -16,6 +16,7 @@ import (
 
 // processorTime is what the process has used so far.
 func processorTime(b *testing.B) time.Duration {
+	b.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		b.Fatal(err)
@@ -40,6 +41,7 @@ func BenchmarkRelay(b *testing.B) {
 			}
 		}
 		read := func(b *testing.B, conn *net.TCPConn) {
+			b.Helper()
 			got := make([]byte, size)
 			_ = conn.SetDeadline(time.Time{})
 			for range 64 { // the batches grow

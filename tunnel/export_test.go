@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"net"
 	"time"
 )
@@ -29,7 +30,7 @@ type waitingWire struct{ *wire }
 
 func (w waitingWire) Read(data []byte) (int, error) {
 	n, err := w.wire.Read(data)
-	if err == errDrained {
+	if errors.Is(err, errDrained) {
 		if err = w.fill(); err == nil {
 			n, err = w.wire.Read(data)
 		}

@@ -17,7 +17,8 @@ import (
 // The two kinds are each other's mirror. What comes is read in batches: all
 // that the socket has, up to the size of a buffer, in one read. What goes is
 // written in batches: all that came, in one write, at once. No timer decides,
-// and no buffer is held while nothing is on its way.
+// and no buffer is held while nothing is on its way: whoever receives a buffer
+// sends it, and whoever sends it releases it, before the next wait for data.
 type stream interface {
 	// receive waits for data and gives all that has come, which the caller
 	// releases. At the end the error is io.EOF. Data may come with an error.
@@ -68,8 +69,9 @@ type tlsStream struct {
 	empty bool // conn has given all that the wire has fetched
 }
 
-// receive decrypts all records that have come into one buffer. A record that
-// has come in part waits for its rest inside conn.
+// receive decrypts all records that have come into one buffer. Of a record
+// that has come in part, conn keeps the part; nobody waits for its rest with a
+// buffer in hand.
 func (t *tlsStream) receive() (*buffer, error) {
 	for {
 		if t.empty {
