@@ -117,6 +117,9 @@ func (e *Endpoint) commonConfig(judge *judge) *tls.Config {
 		MinVersion:             max(e.MinVersion, tls.VersionTLS12),
 		SessionTicketsDisabled: true,
 		VerifyConnection:       judge.verifyConnection,
+
+		// Small records at the beginning serve browsers, not streams.
+		DynamicRecordSizingDisabled: true,
 	}
 }
 

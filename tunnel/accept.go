@@ -88,10 +88,12 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 		return
 	}
 	connections.Go(func() {
+		open := t.openClient
 		if t.config.Role == Server {
-			t.serveServer(ctx, in)
-		} else {
-			t.serveClient(ctx, in)
+			open = t.openServer
+		}
+		if s := open(ctx, in); s != nil {
+			s.relay(connections)
 		}
 	})
 }

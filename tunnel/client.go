@@ -18,28 +18,16 @@ type verified struct {
 	result *certs.Result
 }
 
-// serveClient is the life of a connection of a client: the server is dialled
-// and verified, and whatever fails resets the local side at once, so that
-// what waits there notices.
+// openClient begins the life of a connection of a client: the server is
+// dialled and verified, and whatever fails resets the local side at once, so
+// that what waits there notices; it is counted and logged, and openClient
+// gives nil.
 //
 // A target whose handshake fails is passed over like one that cannot be
 // reached: every target must prove itself, so the next one is no less safe. A
 // server that refuses this client is not passed over in TLS 1.3, because it
 // says so only when the connection is in use already.
-func (t *Tunnel) serveClient(ctx context.Context, in inbound) {
-	s := t.openOutbound(ctx, in)
-	if s == nil {
-		return
-	}
-	defer t.sessions.remove(s)
-	s.relay()
-	s.logClosed()
-}
-
-// openOutbound makes a session of an accepted local connection. If it cannot,
-// the local connection is reset, and the reason counted and logged; it gives
-// nil then.
-func (t *Tunnel) openOutbound(ctx context.Context, in inbound) *session {
+func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	defer t.handshakes.end(in.source)
 	if err := tune(in.conn, t.userTimeout); err != nil {
 		reset(in.conn) // it has gone already
@@ -56,7 +44,7 @@ func (t *Tunnel) openOutbound(ctx context.Context, in inbound) *session {
 	}
 	t.skippedTargets(in, failed)
 
-	s := t.newSession(in.id, v.wire, v.conn, v.result)
+	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() { s.info("connected", zap.Stringer("target", target)) }
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
@@ -85,7 +73,11 @@ func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (
 	}
 	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
 	defer cancel()
-	w := &wire{Conn: raw}
+	w, err := newWire(raw)
+	if err != nil {
+		reset(raw)
+		return verified{}, &targetError{target: target, reason: err.Error(), err: err}
+	}
 	conn, result, err := t.config.Endpoint.Client(deadline, w, t.serverName(target))
 	if err == nil {
 		err = w.carry()

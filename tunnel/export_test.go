@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -17,10 +18,14 @@ func (t *Tunnel) SetUserTimeout(timeout time.Duration) { t.userTimeout = timeout
 // Tune sets the socket options of a leg.
 func Tune(conn net.Conn) error { return tune(conn, userTimeout) }
 
-// NewCarryingWire is the socket under a TLS connection that carries data.
+// NewCarryingWire is the socket under a TLS connection that carries data. Its
+// Read waits.
 func NewCarryingWire(conn net.Conn) (net.Conn, error) {
-	w := &wire{Conn: conn}
-	return w, w.carry()
+	w, err := newWire(conn)
+	if err != nil {
+		return nil, err
+	}
+	return waitingWire{w}, w.carry()
 }
 
 // AddSession enters a session of a verified peer without a connection.
@@ -30,3 +35,28 @@ func (t *Tunnel) AddSession(conn net.Conn, result *certs.Result) {
 
 // JudgeAll does what Recheck has Serve do.
 func (t *Tunnel) JudgeAll() { t.judgeAll() }
+
+// waitingWire waits where the relay would.
+type waitingWire struct{ *wire }
+
+func (w waitingWire) Read(data []byte) (int, error) {
+	n, err := w.wire.Read(data)
+	if errors.Is(err, errDrained) {
+		if err = w.fill(); err == nil {
+			n, err = w.wire.Read(data)
+		}
+	}
+	return n, err
+}
+
+// BuffersInUse is how many bytes of buffers are on their way in the process.
+func BuffersInUse() int64 { return buffersInUse.Load() }
+
+// BuffersLimit is where every stream is held to the smallest buffers.
+const BuffersLimit = buffersLimit
+
+// Thrift looks at the work done so far, and says whether memory is given back.
+type Thrift struct{ thrift }
+
+// Due looks once.
+func (t *Thrift) Due(work uint64) bool { return t.due(work) }

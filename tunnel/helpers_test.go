@@ -114,7 +114,7 @@ func (p *pki) serverConfig(t testing.TB, targets ...string) tunnel.Config {
 	config := tunnel.Config{
 		Name: "server", Role: tunnel.Server, Accept: address(t, "127.0.0.1:0"),
 		Endpoint: p.endpoint(t, serverHost, allow(t, clientHost)),
-		Timeouts: tunnel.Timeouts{Handshake: patience},
+		Timeouts: tunnel.Timeouts{Handshake: patience, Dial: patience},
 	}
 	for _, target := range targets {
 		config.Connect = append(config.Connect, address(t, target))

@@ -1,7 +1,9 @@
 package tunnel
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -10,18 +12,119 @@ import (
 	"time"
 )
 
-// bufferSize is how much one direction of a connection holds at most, besides
-// the sockets' own buffers: a reader that is slow stops its writer.
-const bufferSize = 32 << 10
-
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-// stream is what both a TLS connection and a plain one can do.
+// stream is one side of a session. One goroutine receives and one sends.
+//
+// The two kinds are each other's mirror. What comes is read in batches: all
+// that the socket has, up to the size of a buffer, in one read. What goes is
+// written in batches: all that came, in one write, at once. No timer decides,
+// and no buffer is held while nothing is on its way: whoever receives a buffer
+// sends it, and whoever sends it releases it, before the next wait for data.
 type stream interface {
-	io.Reader
-	io.Writer
+	// receive waits for data and gives all that has come, which the caller
+	// releases. At the end the error is io.EOF. Data may come with an error.
+	receive() (*buffer, error)
+
+	// send writes the data of a buffer, which it releases, at once.
+	send(*buffer) error
+
+	// CloseWrite ends what is sent.
 	CloseWrite() error
 }
+
+// plainStream is the plain side.
+type plainStream struct {
+	halfCloser
+	source source
+	sink   sink
+}
+
+// halfCloser is a socket that can be half-closed: TCP or unix.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// newPlainStream makes the stream of a socket, which the caller closes.
+func newPlainStream(conn net.Conn) (*plainStream, error) {
+	socket, ok := conn.(halfCloser)
+	if !ok {
+		return nil, fmt.Errorf("a %T cannot be half-closed", conn)
+	}
+	p := &plainStream{halfCloser: socket}
+	return p, errors.Join(p.source.init(conn), p.sink.init(conn))
+}
+
+func (p *plainStream) receive() (*buffer, error) { return p.source.receive() }
+
+func (p *plainStream) send(data *buffer) error {
+	defer data.release()
+	_, err := p.sink.write(data.data())
+	return err
+}
+
+// tlsStream is the side of the peer: a TLS connection and the wire under it.
+type tlsStream struct {
+	*tls.Conn
+	wire  *wire
+	empty bool // conn has given all that the wire has fetched
+}
+
+// receive decrypts all records that have come into one buffer. Of a record
+// that has come in part, conn keeps the part; nobody waits for its rest with a
+// buffer in hand.
+func (t *tlsStream) receive() (*buffer, error) {
+	for {
+		if t.empty {
+			if err := t.wire.fill(); err != nil {
+				return nil, err
+			}
+			t.empty = false
+		}
+		data, err := t.decrypt()
+		if len(data.data()) > 0 {
+			return data, err
+		}
+		data.release() // there was no data in the records
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// decrypt reads conn until all that the wire has fetched is used up, or the
+// buffer is.
+func (t *tlsStream) decrypt() (data *buffer, err error) {
+	data = takeBuffer(t.wire.fetched())
+	for len(data.free()) > 0 {
+		n, err := t.Read(data.free())
+		data.end += n
+		if err == errDrained { //nolint:errorlint // crypto/tls gives it as it is
+			t.empty = true
+			return data, nil
+		}
+		if err != nil {
+			return data, err
+		}
+	}
+	return data, nil
+}
+
+// send encrypts into as many records as the data needs. One goes through as
+// it is; several are gathered. Either way there is one write.
+func (t *tlsStream) send(data *buffer) error {
+	if len(data.data()) <= maxRecord {
+		defer data.release()
+		_, err := t.Write(data.data())
+		return err
+	}
+	t.wire.gather(data.size)
+	_, err := t.Write(data.data())
+	data.release() // all of it is in the records now
+	return errors.Join(err, t.wire.flush())
+}
+
+// maxRecord is how much data a record holds (RFC 8446, section 5.1).
+const maxRecord = 16 << 10
 
 // leg is one side of a session.
 type leg struct {
@@ -41,24 +144,27 @@ type half struct {
 }
 
 // relay carries bytes both ways until both sides have ended, or one has
-// failed and both are reset.
-func (s *session) relay() {
-	var halves sync.WaitGroup
-	halves.Go(s.carryFromPeer)
-	s.carryToPeer()
-	halves.Wait()
-	s.finish()
-}
-
-func (s *session) carryFromPeer() {
-	s.carry(half{
+// failed and both are reset. It begins two goroutines of group and returns:
+// the stack of the caller, grown in the handshake, need not live as long as
+// the session. The last goroutine to end ends the session.
+func (s *session) relay(group *sync.WaitGroup) {
+	var left atomic.Int32
+	left.Store(2)
+	begin := func(h half) {
+		group.Go(func() {
+			s.carry(&h)
+			if left.Add(-1) == 0 {
+				s.finish()
+				s.logClosed()
+				s.tunnel.sessions.remove(s)
+			}
+		})
+	}
+	begin(half{
 		from: s.peer, to: s.plain, carried: &s.fromPeer, total: &s.tunnel.fromPeer,
 		first: s.onFirstByte,
 	})
-}
-
-func (s *session) carryToPeer() {
-	s.carry(half{
+	begin(half{
 		from: s.plain, to: s.peer, carried: &s.toPeer, total: &s.tunnel.toPeer,
 		inspect: s.inspect,
 	})
@@ -67,12 +173,10 @@ func (s *session) carryToPeer() {
 // carry moves bytes until h.from ends, and then ends h.to in the same
 // direction. A failure on either side resets both: it never looks like an
 // end.
-func (s *session) carry(h half) {
-	buffer := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buffer)
+func (s *session) carry(h *half) {
 	for {
-		n, err := h.from.stream.Read(buffer[:])
-		if n > 0 && !s.pass(h, buffer[:n]) {
+		data, err := h.from.stream.receive()
+		if data != nil && !s.pass(h, data) {
 			return
 		}
 		if err == nil {
@@ -87,11 +191,13 @@ func (s *session) carry(h half) {
 	}
 }
 
-// pass writes what was read. It says whether the half can go on.
-func (s *session) pass(h half, data []byte) bool {
+// pass writes what was received and releases it. It says whether the half can
+// go on.
+func (s *session) pass(h *half, data *buffer) bool {
 	s.touch()
 	if h.inspect != nil {
-		if stop := h.inspect(data); stop != nil {
+		if stop := h.inspect(data.data()); stop != nil {
+			data.release()
 			s.abort(stop.Error())
 			return false
 		}
@@ -99,9 +205,10 @@ func (s *session) pass(h half, data []byte) bool {
 	if h.first != nil && h.carried.Load() == 0 {
 		h.first()
 	}
-	h.carried.Add(uint64(len(data))) // before they can be seen to have arrived
-	h.total.Add(uint64(len(data)))
-	if _, err := h.to.stream.Write(data); err != nil {
+	n := uint64(len(data.data()))
+	h.carried.Add(n) // before they can be seen to have arrived
+	h.total.Add(n)
+	if err := h.to.stream.send(data); err != nil {
 		s.writeFailed(h, err)
 		return false
 	}
@@ -113,7 +220,7 @@ func (s *session) pass(h half, data []byte) bool {
 //
 // A reset reads like an end if a write of the other half has taken the error
 // first, which the kernel gives only once; isReset tells them apart.
-func (s *session) passEnd(h half) {
+func (s *session) passEnd(h *half) {
 	if s.failing.Load() {
 		s.abort("") // h.to broke before: what ended here may be cut off
 		return
@@ -131,7 +238,7 @@ func (s *session) passEnd(h half) {
 }
 
 // readFailed resets both sides.
-func (s *session) readFailed(h half, err error) {
+func (s *session) readFailed(h *half, err error) {
 	if s.onReadError != nil {
 		s.onReadError(h.from, err)
 	}
@@ -145,7 +252,7 @@ const lastWords = 2 * time.Second
 // writeFailed ends one half and lets the other bring what h.to said before it
 // broke: a MySQL server sends its error message and closes, and that message
 // would be lost if both sides were reset at once.
-func (s *session) writeFailed(h half, err error) {
+func (s *session) writeFailed(h *half, err error) {
 	s.fail(failure(h.to, err), lastWords)
 }
 

@@ -9,31 +9,30 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// serveServer is the life of a connection of a server: handshake and
-// verification, and only then the target.
-func (t *Tunnel) serveServer(ctx context.Context, in inbound) {
+// openServer begins the life of a connection of a server: handshake and
+// verification, and only then the target. It gives nil if one fails.
+func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 	s := t.verifyInbound(ctx, in)
 	if s == nil {
-		return
+		return nil
 	}
-	defer t.sessions.remove(s)
-
 	conn, target, failed, ok := firstTarget(ctx, t.config.Connect, t.dial)
 	if !ok {
 		s.abort("no target could be reached")
 		if ctx.Err() == nil {
 			t.noTarget(in, failed)
 		}
-		return
+		t.sessions.remove(s)
+		return nil
 	}
 	t.skippedTargets(in, failed)
 	if err := s.attach("target", conn, target.String()); err != nil {
 		s.abort(err.Error())
-		return
+		t.sessions.remove(s)
+		return nil
 	}
 	s.info("connected", zap.Stringer("target", target))
-	s.relay()
-	s.logClosed()
+	return s
 }
 
 // verifyInbound makes a session of an accepted connection whose peer proves
@@ -48,7 +47,12 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
 	defer cancel()
 	peer := in.conn.RemoteAddr().String()
-	w := &wire{Conn: in.conn}
+	w, err := newWire(in.conn)
+	if err != nil {
+		reset(in.conn)
+		t.peerRefused(in.id, peer, err)
+		return nil
+	}
 	conn, result, err := t.config.Endpoint.Server(deadline, w)
 	if err != nil {
 		if ctx.Err() != nil { // the tunnel stops: not the peer's fault
@@ -60,7 +64,7 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	t.peerVerified(in.id, peer, result)
-	s := t.newSession(in.id, w, conn, result)
+	s := t.newSession(in.id, w, &tlsStream{Conn: conn, wire: w}, result)
 	if err := w.carry(); err != nil {
 		reset(in.conn)
 		t.peerRefused(in.id, peer, err)

@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -56,7 +55,7 @@ type session struct {
 }
 
 // newSession makes the session of a verified peer.
-func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Result) *session {
+func (t *Tunnel) newSession(id uint64, w *wire, conn *tlsStream, result *certs.Result) *session {
 	now := time.Now()
 	s := &session{
 		id: id, tunnel: t, opened: now, wire: w,
@@ -71,10 +70,10 @@ func (t *Tunnel) newSession(id uint64, w *wire, conn *tls.Conn, result *certs.Re
 // attach gives the session its plain side. It fails if the session was ended
 // meanwhile; conn is then reset.
 func (s *session) attach(name string, conn net.Conn, target string) error {
-	plain, ok := conn.(stream)
-	if !ok {
+	plain, err := newPlainStream(conn)
+	if err != nil {
 		reset(conn)
-		return fmt.Errorf("a %T cannot be half-closed", conn)
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,6 +129,7 @@ func (s *session) finish() {
 	if s.abortTimer != nil {
 		s.abortTimer.Stop()
 	}
+	s.wire.drop()
 	if s.failing.Load() {
 		s.resetLegs()
 		return

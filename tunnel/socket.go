@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -100,65 +99,4 @@ func closeGently(conn net.Conn) {
 		_, _ = io.CopyN(io.Discard, conn, gentleBytes) // only waits for the end
 	}
 	_ = conn.Close() // nothing is left to be lost
-}
-
-// wire is the socket under a TLS connection. Once the connection carries
-// data, wire differs from the socket in two ways.
-//
-// Its end is an error, errCutOff. Where a connection ends between two records
-// without close_notify, crypto/tls reports an orderly end, and so would let
-// anybody on the way cut the data short (RFC 8446, section 6.1).
-//
-// It ignores write deadlines: crypto/tls gives the close_notify alert of
-// CloseWrite five seconds, which would cut off a reader that is slower than
-// that after a half-close. TCP_USER_TIMEOUT and Timeouts.HalfClose bound the
-// write instead.
-type wire struct {
-	net.Conn
-	carrying atomic.Bool
-}
-
-var errCutOff = errors.New("the connection ended without the end of TLS (close_notify)")
-
-// Read gives errCutOff for the end while the wire carries data.
-func (w *wire) Read(data []byte) (int, error) {
-	n, err := w.Conn.Read(data)
-	if errors.Is(err, io.EOF) && w.carrying.Load() {
-		err = errCutOff
-	}
-	return n, err
-}
-
-// SetWriteDeadline has no effect while the wire carries data.
-func (w *wire) SetWriteDeadline(deadline time.Time) error {
-	if w.carrying.Load() {
-		return nil
-	}
-	return w.Conn.SetWriteDeadline(deadline)
-}
-
-// SetDeadline only sets the read deadline while the wire carries data.
-func (w *wire) SetDeadline(deadline time.Time) error {
-	if w.carrying.Load() {
-		return w.SetReadDeadline(deadline)
-	}
-	return w.Conn.SetDeadline(deadline)
-}
-
-// carry says that the handshake is over.
-func (w *wire) carry() error {
-	if err := w.Conn.SetDeadline(time.Time{}); err != nil {
-		return err
-	}
-	w.carrying.Store(true)
-	return nil
-}
-
-// CloseWrite ends the sending side of the socket itself, below TLS.
-func (w *wire) CloseWrite() error {
-	half, ok := w.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
 }

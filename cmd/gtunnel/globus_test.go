@@ -41,6 +41,7 @@ func TestGlobusSimpleCA(t *testing.T) {
 	}
 	folder := t.TempDir()
 	cmd := exec.Command("unshare", "--mount", "sh", "-c", globusScript)
+	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), "SITE="+folder, "HOME="+folder)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("Globus's tools: %v\n%s", err, out)
