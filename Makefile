@@ -5,6 +5,7 @@
 #   make demo       replication through the tunnel on this machine (KEEP=1 stays)
 #   make test       everything, with the race detector
 #   make fuzz       every fuzz target for FUZZTIME (20s)
+#   make bench      gtunnel and its peers side by side (BENCH="--scale quick")
 #   make lint       the linters, built on first use
 #   make install    the binary and the systemd units below PREFIX
 
@@ -16,7 +17,7 @@ FUZZTIME = 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test fuzz lint install clean
+.PHONY: build demo test fuzz bench lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -36,6 +37,10 @@ test:
 	go test -count=1 -run TestBothWaysAtOnce ./tunnel
 	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
 		-race -count=1 -timeout 20m $(TEST)
+
+bench: build
+	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench
+	bin/tunnelbench --install --json=bin/bench.json --markdown bin/bench.md --plot bin/bench.svg $(BENCH)
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)
