@@ -126,8 +126,13 @@ func openssl(t testing.TB, stdin []byte, args ...string) string {
 	return string(out)
 }
 
+// writeFile writes a file below the directory of temporary files. A link that
+// leads out of it is an error of the test.
 func writeFile(t testing.TB, path string, data []byte, mode os.FileMode) string {
 	t.Helper()
+	if file, err := filepath.EvalSymlinks(path); err == nil && !strings.HasPrefix(file, must(filepath.EvalSymlinks(os.TempDir()))+"/") {
+		t.Fatalf("%s leads to %s, which is not the test's to change", path, file)
+	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package certs_test
 import (
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,32 +15,63 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
-// igtf is where Debian's igtf-policy packages install the CAs.
-const igtf = "/etc/grid-security/certificates"
+// Where Debian's igtf-policy packages install the CAs, and where the files
+// are that the names there lead to.
+const (
+	igtfCApath = "/etc/grid-security/certificates"
+	igtfFiles  = "/usr/share/igtf-policy/"
+)
 
-// openIGTF opens the CAs of igtf-policy-classic, -mics, -slcs and -iota.
-func openIGTF(t testing.TB) *certs.Store {
+// copyIGTF copies the CAs of igtf-policy-classic, -mics, -slcs and -iota into
+// a directory that a test may change: each file, and links under the hash
+// names. What else lies in the system's directory stays there.
+func copyIGTF(t testing.TB) (dir string, cas int) {
 	t.Helper()
-	if len(must(filepath.Glob(filepath.Join(igtf, "*.pem")))) < 50 {
+	dir = filepath.Join(t.TempDir(), "certificates")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(igtfCApath)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		file, err := filepath.EvalSymlinks(filepath.Join(igtfCApath, name))
+		if err != nil || !strings.HasPrefix(file, igtfFiles) {
+			continue // of another package
+		}
+		if alias := filepath.Base(file); alias != name {
+			if err := os.Symlink(alias, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		writeFile(t, filepath.Join(dir, name), must(os.ReadFile(file)), 0o644)
+		if filepath.Ext(name) == ".pem" {
+			cas++
+		}
+	}
+	if cas < 50 {
 		const missing = "the CAs of igtf-policy-classic, -mics, -slcs and -iota are not installed"
 		if os.Getenv("CI") != "" {
 			t.Fatal(missing)
 		}
 		t.Skip(missing)
 	}
-	return must(certs.OpenStore(certs.StoreConfig{CApath: igtf}))
+	return dir, cas
 }
 
 // TestIGTF: every CA of the bundle loads without a problem, under both hash
 // names, with its policies; expired ones too.
 func TestIGTF(t *testing.T) {
-	snapshot := openIGTF(t).Snapshot()
+	dir, cas := copyIGTF(t)
+	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	if problems := snapshot.Problems(); len(problems) > 0 {
 		t.Errorf("problems %v", problems)
 	}
-	files := must(filepath.Glob(filepath.Join(igtf, "*.pem")))
-	if len(snapshot.CAs()) != len(files) {
-		t.Errorf("%d CAs of %d files", len(snapshot.CAs()), len(files))
+	if len(snapshot.CAs()) != cas {
+		t.Errorf("%d CAs of %d files", len(snapshot.CAs()), cas)
 	}
 	expired, anchors, withNamespaces := 0, 0, 0
 	for _, ca := range snapshot.CAs() {
@@ -76,7 +108,7 @@ func TestIGTF(t *testing.T) {
 		}
 	}
 	t.Logf("%d CAs, %d anchors, %d with namespaces, %d expired", len(snapshot.CAs()), anchors, withNamespaces, expired)
-	if anchors < len(files)/2 || withNamespaces < len(files)*3/4 {
+	if anchors < cas/2 || withNamespaces < cas*3/4 {
 		t.Error("too few anchors or namespaces")
 	}
 }
@@ -85,7 +117,6 @@ func TestIGTF(t *testing.T) {
 // web. Only their policies keep a web server's certificate from being a grid
 // host's.
 func TestPublicWebIsKeptOut(t *testing.T) {
-	openIGTF(t)
 	tests := []struct{ alias, sub, good, bad string }{
 		{
 			"DigiCertAssuredIDRootCA-Root", "/C=US/O=DigiCert, Inc./CN=DigiCert Assured ID Grid TLS RSA2048 SHA256 2022 CA1",
@@ -94,17 +125,14 @@ func TestPublicWebIsKeptOut(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.alias, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "certificates")
-			if err := os.CopyFS(dir, os.DirFS(igtf)); err != nil {
-				t.Fatal(err)
-			}
+			dir, _ := copyIGTF(t)
+			installed := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot().CAs()
 			file := filepath.Join(dir, test.alias+".pem")
 			original := must(certs.ReadCertificates(file))[0]
 			// A root of the same name whose key is at hand.
 			root := must(certstest.NewCA("x", options(func(c *x509.Certificate) { c.RawSubject = original.RawSubject })))
 			writeFile(t, file, pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 			// Likewise for its grid subordinate, as the peer sends it.
-			installed := must(certs.OpenStore(certs.StoreConfig{CApath: igtf})).Snapshot().CAs()
 			i := slices.IndexFunc(installed, func(ca *certs.CA) bool { return ca.Subject.Slash() == test.sub })
 			if i < 0 {
 				t.Fatalf("%s is not in the bundle", test.sub)
@@ -145,19 +173,15 @@ func TestPublicWebIsKeptOut(t *testing.T) {
 // TestEveryAnchorIsBound replaces every anchor of the bundle by one of its
 // name whose key is at hand: none of them may sign a web server.
 func TestEveryAnchorIsBound(t *testing.T) {
-	cas := openIGTF(t).Snapshot().CAs()
-	dir := filepath.Join(t.TempDir(), "certificates")
-	if err := os.CopyFS(dir, os.DirFS(igtf)); err != nil {
-		t.Fatal(err)
-	}
+	dir, _ := copyIGTF(t)
 	web := make(map[string]*certstest.Host)
-	for _, ca := range cas {
+	for _, ca := range must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot().CAs() {
 		if !ca.Anchor {
 			continue
 		}
 		root := must(certstest.NewCA("x", options(func(c *x509.Certificate) { c.RawSubject = ca.Certificate.RawSubject })))
-		file := must(filepath.EvalSymlinks(filepath.Join(dir, filepath.Base(ca.Files[0]))))
-		writeFile(t, file, pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
+		alias := must(os.Readlink(ca.Files[0]))
+		writeFile(t, filepath.Join(dir, alias), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 		web[ca.Subject.Slash()] = must(root.NewHost("www.shop.test", options(func(c *x509.Certificate) {
 			c.RawSubject = slashName("/C=US/O=Web Shop/CN=www.shop.test")
 		})))
