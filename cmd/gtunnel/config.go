@@ -187,7 +187,7 @@ func (c *TunnelConfig) settings() []setting {
 		},
 		{
 			name: "crl-grace", group: groupCertificates, target: &c.CRLGrace, zero: true,
-			arg: "TIME", usage: "a stale CRL ends open connections after",
+			arg: "TIME", usage: "require: a stale CRL closes connections after",
 		},
 		{
 			name: "namespaces", group: groupCertificates, target: &c.Namespaces, values: words[certs.NamespacesMode](),
