@@ -7,6 +7,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // TestHalfClose ends the directions in every order and at every point.
@@ -227,5 +230,43 @@ func TestTruncation(t *testing.T) {
 	expectReset(t, far)
 	for _, r := range []*running{server, client} {
 		r.entry(t, "closed", "reason", "without the end of TLS")
+	}
+}
+
+// TestSlowReaderIsNotSilent: a reader that stops for longer than a silence
+// may last, while data is on its way to it, loses neither the data nor its
+// connection: not when the sender has ended, and not when it waits.
+func TestSlowReaderIsNotSilent(t *testing.T) {
+	const silence = 200 * time.Millisecond
+	for name, change := range map[string]func(*tunnel.Timeouts){
+		"half-closed": func(timeouts *tunnel.Timeouts) { timeouts.HalfClose = silence },
+		"idle":        func(timeouts *tunnel.Timeouts) { timeouts.Idle = silence },
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, conns := held(t)
+			_, client := startPair(t, target, func(server, client *tunnel.Config) {
+				change(&server.Timeouts)
+				change(&client.Timeouts)
+			})
+			reader := dial(t, client.Addr())
+			writer := receive(t, "connection at the target", conns)
+			const size = 24 << 20 // more than all sockets and buffers on the way hold
+			var writing sync.WaitGroup
+			defer writing.Wait()
+			writing.Go(func() {
+				if _, err := writer.Write(make([]byte, size)); err != nil {
+					t.Errorf("write: %v", err)
+				}
+				if err := writer.CloseWrite(); err != nil {
+					t.Errorf("half-close: %v", err)
+				}
+			})
+			for got, piece := 0, int64(size/4); got < size; got += int(piece) {
+				time.Sleep(4 * silence) // this reader is at something else
+				if n, err := io.CopyN(io.Discard, reader, piece); err != nil {
+					t.Fatalf("read: %v after %d bytes", err, got+int(n))
+				}
+			}
+		})
 	}
 }

@@ -157,17 +157,23 @@ func (s *session) resetLegs() {
 // then. One goroutine calls it.
 func (s *session) check(now time.Time) {
 	timeouts := s.tunnel.config.Timeouts
+	s.mu.Lock()
+	plain := s.plain.socket
+	s.mu.Unlock()
 	silent := now.Sub(time.Unix(0, s.lastActivity.Load()))
+	ended := s.halfClosed.Load() && silent > timeouts.HalfClose
+	idle := timeouts.Idle > 0 && silent > timeouts.Idle
 	switch {
-	case s.halfClosed.Load() && silent > timeouts.HalfClose:
+	case (ended || idle) && (isQueued(s.wire.Conn) || isQueued(plain)):
+		s.touch() // not silent: a reader is slow, and what it is to read is on its way
+	case ended:
 		s.abort(fmt.Sprintf("one side had ended and the other was silent for %s", timeouts.HalfClose))
 		return
-	case timeouts.Idle > 0 && silent > timeouts.Idle:
+	case idle:
 		s.abort(fmt.Sprintf("idle for %s", timeouts.Idle))
 		return
 	}
 	s.mu.Lock()
-	plain := s.plain.socket
 	due := !now.Before(s.nextReport)
 	if due {
 		s.nextReport = now.Add(s.tunnel.reportEvery)

@@ -3,6 +3,8 @@ package tunnel
 import (
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stallGuard keeps TCP_USER_TIMEOUT from ending a connection whose other end
@@ -45,4 +47,19 @@ func isStalled(conn *net.TCPConn) (bool, error) {
 		return false, err
 	}
 	return info.Notsent_bytes > 0 && info.Unacked == 0, nil
+}
+
+// isQueued says whether data that was written to conn, a TCP or unix socket,
+// waits to be read at the other end. conn may be nil.
+func isQueued(conn net.Conn) bool {
+	if conn == nil {
+		return false
+	}
+	raw, err := rawConn(conn)
+	if err != nil {
+		return false
+	}
+	queued := 0
+	err = raw.Control(func(fd uintptr) { queued, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }) // 0 if it cannot tell
+	return err == nil && queued > 0
 }
