@@ -82,7 +82,8 @@ func TestRevocation(t *testing.T) {
 
 		{name: "delta", lists: lists{deltaList}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{name: "revoked by a delta", lists: lists{current, naming(deltaList, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked, file: 1},
-		{name: "indirect", lists: lists{naming(indirect, host)}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
+		{name: "indirect", lists: lists{naming(indirect, other)}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
+		{name: "revoked by an indirect list", lists: lists{naming(indirect, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
 		{name: "some reasons", lists: lists{someReason}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{name: "unknown critical extension", lists: lists{critical}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{name: "revoked by a list with an unknown critical extension", lists: lists{naming(critical, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
