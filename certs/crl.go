@@ -159,7 +159,7 @@ func (c *crl) findDefects() {
 	case s.delta:
 		c.addDefect("it is a delta CRL, which says only what changed since another list")
 	case s.indirect:
-		c.addDefect("it is an indirect CRL, which speaks of other issuers")
+		c.addDefect("it is an indirect CRL, which may speak of other issuers")
 	case s.onlyReasons:
 		c.addDefect("it lists only some reasons of revocation")
 	case s.onlyAttribute:
@@ -228,13 +228,13 @@ const maxConfirmed = 1024
 // lookup says whether the serial is on the list: exactly, by reading the file
 // again if its hash is. If the file has changed since, the hash decides, for
 // which a false positive has a chance of one in 10^13, and the revocation is
-// marked as unconfirmed. An indirect list has no serials of one issuer, so
-// nothing is on it; its defect refuses it.
+// marked as unconfirmed. Of an indirect list only the entries that speak of
+// the list's own issuer count.
 //
 // Every revocation counts, certificateHold too; and removeFromCRL, which has
 // no meaning but in a delta CRL.
 func (c *crl) lookup(serial *big.Int) (revocation, bool) {
-	if c.scope.indirect || serial.Sign() < 0 {
+	if serial.Sign() < 0 {
 		return revocation{}, false
 	}
 	key := serial.Bytes()
@@ -253,7 +253,7 @@ func (c *crl) lookup(serial *big.Int) (revocation, bool) {
 		if err != nil {
 			return revocation{Unconfirmed: true}, true
 		}
-		entry = findEntry(list.entries, key)
+		entry = c.findEntry(list.entries, key)
 		if m.confirmed == nil || len(m.confirmed) >= maxConfirmed {
 			m.confirmed = make(map[string]*revocation)
 		}

@@ -345,7 +345,8 @@ func TestCRLEntryExtensions(t *testing.T) {
 	if c = entry(testExtension{oid: asn1.ObjectIdentifier{1, 2, 9}}).parse(t); c.defect() != "" {
 		t.Errorf("defect %q of an unknown entry extension", c.defect())
 	}
-	c = entry(testExtension{oid: oidCertificateIssuer, critical: true, value: []byte{0x30, 0}}).parse(t)
+	other := []byte{0x30, 0x10, 0xa4, 0x0e, 0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 6, 3, 0x55, 4, 3, 0x0c, 1, 'X'} // CN=X
+	c = entry(testExtension{oid: oidCertificateIssuer, critical: true, value: other}).parse(t)
 	if !strings.Contains(c.defect(), "indirect") {
 		t.Errorf("defect %q of an entry of another issuer", c.defect())
 	}

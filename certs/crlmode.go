@@ -1,7 +1,7 @@
 package certs
 
 // CRLMode says what is asked of certificate revocation lists (CRLs), for
-// every certificate of a path that is not self-issued. It implements
+// every certificate of a path but self-issued CAs. It implements
 // encoding.TextMarshaler and TextUnmarshaler: if-valid, require, ignore.
 //
 // In both modes that look at lists, a verified list that names a certificate

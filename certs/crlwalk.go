@@ -47,7 +47,7 @@ func crlDER(data []byte) ([]byte, error) {
 		if data[0] != 0x30 {
 			return nil, fmt.Errorf("the file is no CRL, neither PEM nor DER: it begins with %s", clip(string(data[:min(len(data), 20)])))
 		}
-		return data, nil
+		return trimAfterDER(data), nil
 	}
 	var found []byte
 	for {
@@ -66,6 +66,17 @@ func crlDER(data []byte) ([]byte, error) {
 		}
 		data = rest
 	}
+}
+
+// trimAfterDER cuts white space off that follows the DER, as editors and
+// scripts leave it.
+func trimAfterDER(data []byte) []byte {
+	rest := cryptobyte.String(data)
+	var der cryptobyte.String
+	if rest.ReadASN1Element(&der, cbasn1.SEQUENCE) && len(bytes.TrimSpace(rest)) == 0 {
+		return der
+	}
+	return data
 }
 
 // splitList is the outer structure of a list; its fields alias its DER.
@@ -346,18 +357,73 @@ func (c *crl) readEntries(entries cryptobyte.String) error {
 	}
 	c.entries = count
 	c.revoked = make([]uint64, 0, count)
-	for !entries.Empty() {
+	issuer := entryIssuer{own: c.rawIssuer}
+	for n := 1; !entries.Empty(); n++ {
 		e, ok := readEntry(&entries)
 		if ok && !e.extensions.Empty() {
 			ok = c.checkEntryExtensions(e.extensions)
+			issuer.next(e.extensions)
 		}
 		if !ok {
-			return fmt.Errorf("the CRL is malformed: its entry %d cannot be read", len(c.revoked)+1)
+			return fmt.Errorf("the CRL is malformed: its entry %d cannot be read", n)
 		}
-		c.revoked = append(c.revoked, maphash.Bytes(c.seed, e.serial))
+		if !issuer.other {
+			c.revoked = append(c.revoked, maphash.Bytes(c.seed, e.serial))
+		}
 	}
 	slices.Sort(c.revoked)
 	return nil
+}
+
+// entryIssuer follows of whose certificates the entries of a list speak: of
+// the list's issuer, until one has the extension certificateIssuer, which
+// holds for those after it too (RFC 5280, section 5.3.3).
+type entryIssuer struct {
+	own   []byte // the DER of the list's issuer
+	other bool   // the entry speaks of another issuer
+
+	last []byte // the extension's latest value
+}
+
+// next takes the extensions of the next entry. An issuer that cannot be read
+// counts as the list's own: better one certificate too many is refused.
+func (i *entryIssuer) next(extensions cryptobyte.String) {
+	for !extensions.Empty() {
+		e, ok := readExtension(&extensions)
+		if !ok {
+			return
+		}
+		if e.is(oidCertificateIssuer) && (i.last == nil || !bytes.Equal(e.value, i.last)) {
+			i.last, i.other = e.value, isOtherIssuer(e.value, i.own)
+		}
+	}
+}
+
+// isOtherIssuer reports whether GeneralNames hold directory names, and all of
+// them are others than own.
+func isOtherIssuer(value cryptobyte.String, own []byte) bool {
+	ownName, err := ParseName(own)
+	var names cryptobyte.String
+	if err != nil || !value.ReadASN1(&names, cbasn1.SEQUENCE) || !value.Empty() {
+		return false
+	}
+	other := false
+	for !names.Empty() {
+		var raw cryptobyte.String
+		var tag cbasn1.Tag
+		if !names.ReadAnyASN1(&raw, &tag) {
+			return false
+		}
+		if tag != cbasn1.Tag(4).Constructed().ContextSpecific() {
+			continue
+		}
+		name, err := ParseName(raw)
+		if err != nil || name.Canonical() == ownName.Canonical() {
+			return false
+		}
+		other = true
+	}
+	return other
 }
 
 // checkEntryExtensions looks for what keeps the list from being used (RFC
@@ -408,14 +474,17 @@ func distributionPoints(certificate *x509.Certificate) [][]byte {
 	return all
 }
 
-// findEntry walks the entries for a serial; nil if it is not there.
-func findEntry(entries cryptobyte.String, serial []byte) *revocation {
+// findEntry walks the entries for a serial of the list's issuer; nil if it is
+// not there.
+func (c *crl) findEntry(entries cryptobyte.String, serial []byte) *revocation {
+	issuer := entryIssuer{own: c.rawIssuer}
 	for !entries.Empty() {
 		e, ok := readEntry(&entries)
 		if !ok {
 			return nil
 		}
-		if !bytes.Equal(e.serial, serial) {
+		issuer.next(e.extensions)
+		if issuer.other || !bytes.Equal(e.serial, serial) {
 			continue
 		}
 		var found revocation

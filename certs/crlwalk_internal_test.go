@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
@@ -15,6 +16,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 func TestCRLFormats(t *testing.T) {
@@ -24,6 +28,7 @@ func TestCRLFormats(t *testing.T) {
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})
 	for name, data := range map[string][]byte{
 		"DER":                   der,
+		"DER and white space":   append(bytes.Clone(der), " \r\n"...),
 		"PEM":                   block,
 		"text before":           append([]byte("0 Certificate Revocation List (CRL):\n    Version 2\n"), block...),
 		"text after":            append(bytes.Clone(block), "\n# fetched\n"...),
@@ -64,7 +69,7 @@ func TestCRLMalformed(t *testing.T) {
 		{"empty", nil, "empty"},
 		{"html", []byte("<!DOCTYPE html><html>"), `begins with "<!DOCTYPE html><html"`},
 		{"cut off DER", der[:len(der)-1], "cut off"},
-		{"longer DER", append(bytes.Clone(der), '\n'), "1 bytes follow"},
+		{"longer DER", append(bytes.Clone(der), 'x'), "1 bytes follow"},
 		{"cut off PEM", block[:len(block)-10], "no complete PEM block"},
 		{"other PEM", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "no complete PEM block"},
 		{"two lists", append(bytes.Clone(block), block...), "more than one CRL"},
@@ -117,7 +122,7 @@ func TestCRLEntryWithBadDate(t *testing.T) {
 // sameAsStandardLibrary compares with what crypto/x509 reads.
 func sameAsStandardLibrary(tb testing.TB, c *crl, want *x509.RevocationList) {
 	tb.Helper()
-	if c.entries != len(want.RevokedCertificateEntries) || len(c.revoked) != c.entries {
+	if c.entries != len(want.RevokedCertificateEntries) || len(c.revoked) != c.entries && !c.scope.indirect {
 		tb.Fatalf("%d entries, %d hashes, want %d", c.entries, len(c.revoked), len(want.RevokedCertificateEntries))
 	}
 	if !bytes.Equal(c.rawIssuer, want.RawIssuer) || !c.thisUpdate.Equal(want.ThisUpdate) || !c.nextUpdate.Equal(want.NextUpdate) {
@@ -198,6 +203,44 @@ func TestCRLAgainstStandardLibrary(t *testing.T) {
 			if _, revoked := c.lookup(number); revoked != listed[number.String()] {
 				t.Fatalf("lookup(%v) = %t", number, revoked)
 			}
+		}
+	}
+}
+
+// Of an indirect list the entries count that speak of the list's issuer: those
+// before the first certificateIssuer, and those after one that names it.
+func TestCRLIndirect(t *testing.T) {
+	t.Parallel()
+	names := func(raw ...[]byte) []testExtension {
+		var b cryptobyte.Builder
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			for _, name := range raw {
+				b.AddASN1(cbasn1.Tag(4).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(name) })
+			}
+		})
+		return []testExtension{{oid: oidCertificateIssuer, critical: true, value: builtBytes(t, &b)}}
+	}
+	own := testIssuer(t)
+	other, err := asn1.Marshal(pkix.Name{CommonName: "Other"}.ToRDNSequence())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := func(serial byte, extensions []testExtension) testEntry {
+		return testEntry{serial: []byte{serial}, date: testThisUpdate, extensions: extensions}
+	}
+	list := testList{version: 2, nextUpdate: testThisUpdate.AddDate(0, 1, 0), entries: []testEntry{
+		entry(1, nil), entry(2, names(other)), entry(3, nil), entry(1, nil),
+		entry(4, names(own)), entry(5, nil), entry(3, nil),
+		entry(6, names(other)), entry(7, names(other, own)),
+		entry(8, names(other)), entry(9, []testExtension{{oid: oidCertificateIssuer, value: []byte{5, 0}}}),
+	}}
+	c := list.parse(t)
+	if !strings.Contains(c.defect(), "indirect") || c.entries != len(list.entries) {
+		t.Errorf("%d entries, the defect %q", c.entries, c.defect())
+	}
+	for serial, want := range map[int64]bool{1: true, 2: false, 3: true, 4: true, 5: true, 6: false, 7: true, 8: false, 9: true} {
+		if got, revoked := c.lookup(big.NewInt(serial)); revoked != want || got.Unconfirmed {
+			t.Errorf("%d: %+v, %t, want %t", serial, got, revoked, want)
 		}
 	}
 }

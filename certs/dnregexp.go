@@ -115,6 +115,9 @@ func slashExpression(raw string) (string, error) {
 			b.WriteString(raw[i : i+n])
 			i += n
 			continue
+		case !inClass && c == ' ' && i > 0 && raw[i-1] == ' ' && (i+1 == len(raw) || !strings.ContainsRune("*+?{", rune(raw[i+1]))):
+			i++ // names are compared with white space folded
+			continue
 		case !inClass && c == '(':
 			for _, group := range groups {
 				if strings.HasPrefix(raw[i:], group.prefix) {

@@ -17,17 +17,33 @@ type policyFile struct {
 	problem *Problem     // why it refuses everything; nil if it is sound
 }
 
-// judge asks the file whether the issuer may sign the subject. own says that
-// the file's name is the issuer's hash.
-func (p *policyFile) judge(issuer, subject string, own bool) policyDecision {
-	switch {
-	case p.problem != nil:
+// judge asks the file whether the issuer may sign the subject, in both forms
+// of their names: see policyForms. own says that the file belongs to the
+// issuer.
+func (p *policyFile) judge(issuer, subject policyForms, own bool) policyDecision {
+	if p.problem != nil {
 		return malformedPolicy(*p.problem)
-	case p.content.signing != nil:
-		return p.content.signing.judge(issuer, subject)
-	default:
-		return p.content.names.judge(issuer, subject, own)
 	}
+	var decision policyDecision
+	for _, by := range issuer.forms(issuer.escaped) {
+		for _, of := range subject.forms(subject.faithful) {
+			var got policyDecision
+			if p.content.signing != nil {
+				got = p.content.signing.judge(by.dn, of.dn)
+			} else {
+				got = p.content.names.judge(by.dn, of.dn, own)
+			}
+			switch {
+			case got.Denied:
+				return got
+			case !by.permits || !of.permits:
+				continue
+			case decision.Verdict == policySilent || got.Verdict == policyPermits:
+				decision = got
+			}
+		}
+	}
+	return decision
 }
 
 func (p *policyFile) show(kind fileKind) PolicyFile {

@@ -158,6 +158,15 @@ func decodeString(tag cryptobyte_asn1.Tag, value []byte) (text string, isText bo
 // foldString trims white space, folds runs of it to one space and lowers
 // ASCII letters: OpenSSL's form of the comparison of RFC 5280, section 7.1.
 func foldString(s string) string {
+	folded := []byte(foldSpace(s))
+	for i, c := range folded {
+		folded[i] = lowerASCII(c)
+	}
+	return string(folded)
+}
+
+// foldSpace trims white space and folds runs of it to one space.
+func foldSpace(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	space := false
@@ -171,7 +180,7 @@ func foldString(s string) string {
 			b.WriteByte(' ')
 			space = false
 		}
-		b.WriteByte(lowerASCII(c))
+		b.WriteByte(c)
 	}
 	return b.String()
 }

@@ -41,7 +41,7 @@ func parseNamespaces(file string, content []byte) (*namespaces, []Problem) {
 	}
 	policy := &namespaces{file: file}
 	var problems []Problem
-	lexer := namespaceLexer{content: string(content), line: 1}
+	lexer := namespaceLexer{content: policyText(content), line: 1}
 	for !lexer.end() {
 		words, line, err := lexer.statement()
 		if err == nil && len(words) > 0 {
@@ -104,7 +104,7 @@ func (n *namespaces) judge(issuer, subject string, own bool) policyDecision {
 		}
 		if !s.permit {
 			return policyDecision{
-				Verdict: policyDenies, File: n.file, Line: s.line,
+				Verdict: policyDenies, Denied: true, File: n.file, Line: s.line,
 				Reason: "the namespaces deny " + clip(s.raw),
 			}
 		}
@@ -353,7 +353,7 @@ func parseStatement(words []namespaceWord) (namespaceStatement, error) {
 		if name == "" {
 			return statement, errors.New("the name of the issuer is empty")
 		}
-		statement.issuer = normalizeDN(name)
+		statement.issuer = normalizeDN(foldDN(name))
 	default:
 		return fail(2, "the issuer's name in double quotes, or SELF")
 	}

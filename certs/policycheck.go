@@ -1,21 +1,26 @@
 package certs
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkPolicies asks the policy files whether the issuer of a certificate may
-// sign its name. Self-issued certificates are exempt, and so is what a CA of
-// the CA file issued, or a subordinate that was sent below one.
+// sign its name. Self-issued CA certificates are exempt, but not a host that
+// bears its CA's own name: RFC 5280, section 6.1.3 (b) and (c), makes the same
+// exception for the last certificate of a path. What needsNoPolicy says is
+// exempt too.
 func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == len(path)-1 || e.selfIssued() || s.policy.Namespaces == NamespacesIgnore {
+	if depth == len(path)-1 || depth > 0 && e.selfIssued() || s.policy.Namespaces == NamespacesIgnore {
 		return nil
 	}
-	issuer, anchor := path[depth+1], path[len(path)-1]
-	if issuer.fromCAfile || issuer.file == "" && anchor.fromCAfile {
+	issuer := path[depth+1]
+	if s.snapshot.needsNoPolicy(path[depth+1:]) {
 		return nil
 	}
 	for _, name := range []*Name{e.subject, issuer.subject} {
-		if _, unambiguous := name.normalSlash(); !unambiguous {
+		if !name.policyForms().unambiguous {
 			return refuse(e, depth, CodePolicyDenied, "the name %s could be read as another one, so that no policy can speak of it", name.brief())
 		}
 	}
@@ -35,15 +40,39 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	return r
 }
 
+// needsNoPolicy reports whether an issuer, the first of the CAs up to the
+// anchor, may sign anything: a CA of the CA file, or a subordinate that was
+// sent below one. A sent subordinate is bound as soon as it, or one above it,
+// is a CA of the CApath or has a policy file there, by its name: what a peer
+// sends instead of an installed certificate must not shake the policies off.
+func (s *Snapshot) needsNoPolicy(issuers []*element) bool {
+	for i, ca := range issuers {
+		if ca.fromCAfile {
+			if i == 0 {
+				return true
+			}
+			continue
+		}
+		inCApath := func(known *element) bool { return !known.fromCAfile }
+		if ca.file != "" || slices.ContainsFunc(s.bySubject[ca.subjectKey], inCApath) ||
+			len(s.policiesOf(kindSigningPolicy, ca))+len(s.policiesOf(kindNamespaces, ca)) > 0 {
+			return false
+		}
+	}
+	return issuers[len(issuers)-1].fromCAfile
+}
+
 // askPolicies asks the files of the issuer's name and then those of the CAs
 // above it; the first that speaks of the issuer decides.
 func (s *search) askPolicies(kind fileKind, path []*element, depth int) policyDecision {
-	issuer, subject := path[depth+1].subject.Slash(), path[depth].subject.Slash()
+	issuer, subject := path[depth+1].subject.policyForms(), path[depth].subject.policyForms()
 	for i, holder := range path[depth+1:] {
 		if i > 0 && holder.subjectKey == path[depth+i].subjectKey {
 			continue // its files were asked
 		}
-		own := holder.subjectKey == path[depth+1].subjectKey
+		// Files are found by a hash of 32 bits, for which names can be made:
+		// SELF is an installed CA.
+		own := holder.subjectKey == path[depth+1].subjectKey && len(s.snapshot.bySubject[holder.subjectKey]) > 0
 		var decision policyDecision
 		for _, file := range s.snapshot.policiesOf(kind, holder) {
 			decision = both(decision, file.judge(issuer, subject, own))

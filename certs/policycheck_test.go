@@ -148,8 +148,13 @@ func TestPolicies(t *testing.T) {
 			name: "the subordinate's own file comes first", sub: true,
 			files: map[string]string{
 				"Root.namespaces": to("Root", "PERMIT", allRE) + to("Sub", "DENY", ".*"),
-				"Sub.namespaces":  to("", "PERMIT", hostsRE),
+				"Sub.namespaces":  to("Sub", "PERMIT", hostsRE),
 			},
+		},
+		{
+			name: "SELF is an installed CA", sub: true,
+			files: map[string]string{"Root.namespaces": to("", "PERMIT", allRE), "Sub.namespaces": to("", "PERMIT", ".*")},
+			code:  certs.CodePolicyMissing,
 		},
 		{
 			name: "SELF in the root's file is the root", sub: true,

@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto/x509"
 	"fmt"
 	"time"
 )
@@ -13,10 +14,14 @@ import (
 //
 // Every such list that names the certificate refuses it, however old the
 // list is and whatever else is wrong with it. That the certificate is good
-// takes one list that is current, sound and of the right scope.
+// takes one list that is current, sound, of the right scope and signed by a
+// key that vouches, see vouched.
+//
+// A self-issued CA is exempt: a CA that changes its key certifies itself. The
+// peer's own certificate never is, though it may bear its CA's name.
 func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == len(path)-1 || e.selfIssued() || s.policy.CRL == CRLIgnore {
+	if depth == len(path)-1 || depth > 0 && e.selfIssued() || s.policy.CRL == CRLIgnore {
 		return nil
 	}
 	var signers []*element
@@ -36,7 +41,11 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 		if named && !released {
 			return revoked(e, depth, c, r)
 		}
-		proof.consider(c, e, s.now)
+		if until, why := s.vouched(c.list, path[depth+1]); why != "" {
+			proof.object(CodeCRLInvalid, c, why)
+		} else {
+			proof.consider(c, e, s.now, until)
+		}
 	}
 	if proof.current {
 		s.event(proof.until)
@@ -51,6 +60,38 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	}
 	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.brief(), File: refusal.File, Text: refusal.Reason})
 	return nil
+}
+
+// vouched says why a list is no proof that a certificate of the issuer is
+// good; empty if it is one. It is if the issuer's key signed it, or that of
+// another installed CA certificate of its name that is valid now: what an
+// older key signed says nothing of what a newer one issued. until is when
+// the latter expires; zero if there is no such end.
+func (s *search) vouched(list *crl, issuer *element) (until time.Time, why string) {
+	if list.signedBy(issuer.cert) == nil {
+		return time.Time{}, ""
+	}
+	for _, other := range s.snapshot.bySubject[issuer.subjectKey] {
+		if list.signedBy(other.cert) != nil {
+			continue
+		}
+		if validAt(other.cert, s.now) && other.cert.NotAfter.After(until) {
+			until = other.cert.NotAfter
+		} else if s.now.Before(other.cert.NotBefore) {
+			s.event(other.cert.NotBefore)
+		}
+	}
+	if until.IsZero() {
+		return until, otherKey
+	}
+	return until, ""
+}
+
+// otherKey is why a list of another key of the CA's name proves nothing.
+const otherKey = "another key of this CA signed it, of which no certificate is valid now"
+
+func validAt(cert *x509.Certificate, now time.Time) bool {
+	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
 }
 
 // revoked is the refusal of a certificate that a list names.
@@ -80,7 +121,7 @@ func revoked(e *element, depth int, c *installedCRL, r revocation) *Refusal {
 // listProof is what lists say of a certificate that none of them names.
 type listProof struct {
 	current bool      // one of them proves that it is good
-	until   time.Time // the latest nextUpdate of those that prove it, or that did; zero: for ever
+	until   time.Time // the latest end of those that prove it, or nextUpdate of those that did; zero: for ever
 	from    time.Time // the earliest thisUpdate of those that are going to; zero: none
 
 	code   Code // the objection to the best list that proves nothing; empty if there is none
@@ -107,9 +148,14 @@ func (p *listProof) object(code Code, c *installedCRL, reason string) bool {
 	return true
 }
 
-// consider takes a verified list into account.
-func (p *listProof) consider(c *installedCRL, e *element, now time.Time) {
+// consider takes a verified list into account. Its signer's certificate
+// expires at signerEnd; zero if that does not matter.
+func (p *listProof) consider(c *installedCRL, e *element, now, signerEnd time.Time) {
 	list := c.list
+	end := list.nextUpdate
+	if !signerEnd.IsZero() && (end.IsZero() || signerEnd.Before(end)) {
+		end = signerEnd
+	}
 	if defect := list.defect(); defect != "" {
 		p.object(CodeCRLUnusable, c, defect)
 		return
@@ -133,9 +179,9 @@ func (p *listProof) consider(c *installedCRL, e *element, now time.Time) {
 		}
 	default:
 		if !p.current {
-			p.until = list.nextUpdate
-		} else if !p.until.IsZero() && (list.nextUpdate.IsZero() || list.nextUpdate.After(p.until)) {
-			p.until = list.nextUpdate
+			p.until = end
+		} else if !p.until.IsZero() && (end.IsZero() || end.After(p.until)) {
+			p.until = end
 		}
 		p.current = true
 	}

@@ -82,7 +82,8 @@ func TestRevocation(t *testing.T) {
 
 		{name: "delta", lists: lists{deltaList}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{name: "revoked by a delta", lists: lists{current, naming(deltaList, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked, file: 1},
-		{name: "indirect", lists: lists{naming(indirect, host)}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
+		{name: "indirect", lists: lists{naming(indirect, other)}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
+		{name: "revoked by an indirect list", lists: lists{naming(indirect, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
 		{name: "some reasons", lists: lists{someReason}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{name: "unknown critical extension", lists: lists{critical}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{name: "revoked by a list with an unknown critical extension", lists: lists{naming(critical, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
@@ -294,6 +295,57 @@ func TestRollover(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSelfIssuedHostIsRevocable: a host that bears its CA's name is not
+// exempt, as a CA of that name would be.
+func TestSelfIssuedHostIsRevocable(t *testing.T) {
+	root := must(certstest.NewCA("Root", sound))
+	host := must(root.NewHost("host.test", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
+	dir := bare(t, root)
+	policy := certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}
+	verify := func() error {
+		snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, policy)
+		return err
+	}
+	wantRefusal(t, verify(), certs.CodeCRLMissing)
+	writeList(t, dir, root, 0, current)
+	if err := verify(); err != nil {
+		t.Error(err)
+	}
+	writeList(t, dir, root, 0, naming(current, host))
+	wantRefusal(t, verify(), certs.CodeRevoked)
+}
+
+// TestListOfAnExpiredKey: of two CAs of one name, a list of the one that has
+// expired may revoke what the other issued, and proves nothing good of it.
+func TestListOfAnExpiredKey(t *testing.T) {
+	before := must(certstest.NewCA("Root", certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}))
+	after := must(certstest.NewCA("Root", sound))
+	host := must(after.NewHost("host.test", sound))
+	dir := bare(t, before, after)
+	verify := func(at time.Time, mode certs.CRLMode) (*certs.Result, error) {
+		snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
+		return certs.Verify(snapshot, host.Chain, certs.RoleClient, "", at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore})
+	}
+	file := writeList(t, dir, before, 0, current)
+	_, err := verify(now, certs.CRLRequire)
+	if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); refusal.File != file || !strings.Contains(refusal.Reason, "another key") {
+		t.Errorf("got %v", err)
+	}
+	result, err := verify(now, certs.CRLIfValid)
+	if err != nil || len(result.Warnings) != 1 || result.Warnings[0].Code != certs.CodeCRLInvalid {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	writeList(t, dir, before, 0, naming(current, host))
+	_, err = verify(now, certs.CRLIfValid)
+	wantRefusal(t, err, certs.CodeRevoked)
+	writeList(t, dir, before, 0, current)
+	writeList(t, dir, after, 1, current)
+	if _, err := verify(now, certs.CRLRequire); err != nil {
+		t.Error(err)
 	}
 }
 

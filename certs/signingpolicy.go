@@ -63,7 +63,7 @@ func parseSigningPolicy(file string, content []byte) (*signingPolicy, []Problem)
 		return nil, []Problem{{File: file, Message: fmt.Sprintf("is larger than %d bytes, which no signing policy is", maxPolicyBytes)}}
 	}
 	parser := eaclParser{
-		lexer:  eaclLexer{content: string(content), line: 1},
+		lexer:  eaclLexer{content: policyText(content), line: 1},
 		policy: &signingPolicy{file: file, issuers: make(map[string]*signingIssuer)},
 	}
 	if err := parser.file(); err != nil {
@@ -330,10 +330,11 @@ func (p *eaclParser) principal() (*signingIssuer, error) {
 	if name == "" {
 		return nil, p.at(value, errors.New("the name of the CA is empty"))
 	}
-	issuer := p.policy.issuers[normalizeDN(name)]
+	key := normalizeDN(foldDN(name))
+	issuer := p.policy.issuers[key]
 	if issuer == nil {
 		issuer = &signingIssuer{line: kind.line}
-		p.policy.issuers[normalizeDN(name)] = issuer
+		p.policy.issuers[key] = issuer
 	}
 	return issuer, nil
 }
@@ -457,5 +458,9 @@ func parsePattern(raw string) (dnPattern, error) {
 	if name == "" && !star {
 		return dnPattern{}, errors.New("a pattern is empty")
 	}
-	return dnPattern{raw: raw, folded: normalizeDN(name), star: star}, nil
+	folded := foldDN(name)
+	if star && strings.HasSuffix(name, " ") {
+		folded += " " // inside a value
+	}
+	return dnPattern{raw: raw, folded: normalizeDN(folded), star: star}, nil
 }

@@ -18,6 +18,7 @@ const (
 // policyDecision is a verdict with what decided it.
 type policyDecision struct {
 	Verdict policyVerdict
+	Denied  bool   // a DENY matches, which no PERMIT outweighs
 	Code    Code   // if it denies
 	File    string // the policy file
 	Line    int    // the line of the deciding statement, counted from 1; 0 if the file is silent
