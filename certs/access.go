@@ -150,15 +150,10 @@ func normalizeDN(dn string) string {
 	return b.String()
 }
 
-// normalSlash is the normalised slash form of a name. ok is false if a value
-// looks as if another attribute began inside it, or holds what looks like an
-// escaped octet, so that the form stands for more than one name.
-func (n *Name) normalSlash() (dn string, ok bool) {
-	attributes, ok := n.normalAttributes()
-	return strings.Join(attributes, ""), ok
-}
-
-// normalAttributes are the pieces of normalSlash, one for each attribute.
+// normalAttributes are the pieces of a name's normalised slash form, one for
+// each attribute. ok is false if a value looks as if another attribute began
+// inside it, or holds what looks like an escaped octet, so that the form
+// stands for more than one name.
 func (n *Name) normalAttributes() (attributes []string, ok bool) {
 	for _, r := range n.rdns {
 		for _, a := range r.attributes {

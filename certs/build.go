@@ -202,7 +202,18 @@ func (b *builder) describe(e *element, ca *CA, problems map[string][]Problem) {
 		}
 	}
 	for _, list := range s.lists[e.subjectKey] {
-		ca.CRLs = append(ca.CRLs, list.show())
+		shown := list.show()
+		if list.unverified == nil && list.list.signedBy(e.cert) != nil {
+			for _, other := range s.bySubject[e.subjectKey] {
+				if list.list.signedBy(other.cert) == nil {
+					shown.others = append(shown.others, other.cert)
+				}
+			}
+		}
+		ca.CRLs = append(ca.CRLs, shown)
+	}
+	for _, hash := range hashes {
+		ca.brokenLists = append(ca.brokenLists, s.brokenLists[hash]...)
 	}
 	if !e.fromCAfile || s.config.CApath != "" {
 		for _, hash := range hashes {

@@ -1,7 +1,9 @@
 package certs
 
 import (
+	"crypto/x509"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -28,6 +30,8 @@ type CRL struct {
 	Defect     string    // why it cannot tell that a certificate is good; empty if it can
 	Unverified string    // why no installed key of the CA's name has signed it; empty if one has
 	LastGood   bool      // the file is bad now, and this is what it held before
+
+	others []*x509.Certificate // CAs of the same name that signed it, if the CA itself did not
 }
 
 // State says how the list stands at the time now: empty if it is current and
@@ -37,6 +41,8 @@ func (c CRL) State(now time.Time) (code Code, why string) {
 	switch {
 	case c.Unverified != "":
 		return CodeCRLInvalid, c.Unverified
+	case len(c.others) > 0 && !slices.ContainsFunc(c.others, func(other *x509.Certificate) bool { return validAt(other, now) }):
+		return CodeCRLInvalid, otherKey
 	case c.Defect != "":
 		return CodeCRLUnusable, c.Defect
 	case now.Before(c.ThisUpdate):
@@ -48,10 +54,13 @@ func (c CRL) State(now time.Time) (code Code, why string) {
 }
 
 // CRLState says how the CA's lists stand at the time now: empty if one of
-// them is current and verified, otherwise a code and why. It looks at no
-// scope: a list may speak of some certificates only.
+// them is current and verified, otherwise a code and why. A file that is no
+// list at all counts if there is no other. It looks at no scope: a list may speak of some certificates only.
 func (ca *CA) CRLState(now time.Time) (code Code, why string) {
 	code, why = CodeCRLMissing, "there is no list"
+	if len(ca.CRLs) == 0 && len(ca.brokenLists) > 0 {
+		return CodeCRLInvalid, ca.brokenLists[0].String()
+	}
 	for _, list := range ca.CRLs {
 		listCode, listWhy := list.State(now)
 		if listCode == "" {

@@ -45,6 +45,31 @@ func TestListsAsShown(t *testing.T) {
 		})
 	}
 
+	t.Run("junk", func(t *testing.T) {
+		dir := bare(t, root)
+		hash, _ := hashes(root)
+		file := writeFile(t, filepath.Join(dir, hash+".r0"), []byte("junk"), 0o644)
+		ca := findCA(t, must(certs.OpenStore(certs.StoreConfig{CApath: dir})), dn)
+		if code, why := ca.CRLState(now); code != certs.CodeCRLInvalid || !strings.Contains(why, file) {
+			t.Errorf("%s: %s", code, why)
+		}
+	})
+	t.Run("of an expired key", func(t *testing.T) {
+		old := must(certstest.NewCA("Root", certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}))
+		dir := bare(t, old, root)
+		writeList(t, dir, old, 0, current)
+		store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
+		for _, ca := range store.Snapshot().CAs() {
+			want := certs.CodeCRLInvalid
+			if ca.Certificate.Equal(old.Certificate) {
+				want = ""
+			}
+			if code, why := ca.CRLState(now); code != want {
+				t.Errorf("%s: %s, want %q", code, why, want)
+			}
+		}
+	})
+
 	dir := bare(t, root)
 	host := must(root.NewHost("host.test", sound))
 	o := naming(certstest.CRLOptions{NextUpdate: due, Number: 42}, host)

@@ -54,6 +54,8 @@ type CA struct {
 	Policies []PolicyFile // the signing_policy and namespaces files of its name
 	CRLs     []CRL        // the lists of its name, those that other CAs of the same name signed too
 	Problems []Problem    // of the files above
+
+	brokenLists []Problem // of files of its name that are no usable list
 }
 
 // Snapshot is an immutable view of what the host trusts.
