@@ -49,7 +49,7 @@ func (c *Config) checkRules(t TunnelConfig) []*usageError {
 	case rules > 0 && t.AllowAll:
 		names := c.origin.keyName
 		return []*usageError{c.origin.errorAt(t.place().key("allow_all"),
-			fmt.Sprintf("contradicts %s and %s: it lets everybody in", names("allow-host"), names("allow-dn")), "remove the one that you do not mean")}
+			fmt.Sprintf("contradicts %s and %s: it lets every host in", names("allow-host"), names("allow-dn")), "remove the one that you do not mean")}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"encoding"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
+	gtunnel "github.com/gtunnel/gtunnel/cmd/gtunnel"
 )
 
 // TestREADMETables holds the README's tables of codes and modes against the
@@ -52,25 +52,10 @@ func TestREADMETables(t *testing.T) {
 		}
 		return found
 	}
-	if got, want := modes("| `--crl` | a CA of the path without a current, verified list |"), modeNames[certs.CRLMode](); !slices.Equal(got, want) {
+	if got, want := modes("| `--crl` | a CA of the path without a current, verified list |"), gtunnel.CRLModes(); !slices.Equal(got, want) {
 		t.Errorf("--crl: %q, want %q", got, want)
 	}
-	if got, want := modes("| `--namespaces` | which files |"), modeNames[certs.NamespacesMode](); !slices.Equal(got, want) {
+	if got, want := modes("| `--namespaces` | which files |"), gtunnel.NamespacesModes(); !slices.Equal(got, want) {
 		t.Errorf("--namespaces: %q, want %q", got, want)
-	}
-}
-
-// modeNames lists the texts of a numbered type.
-func modeNames[T interface {
-	~int
-	encoding.TextMarshaler
-}]() []string {
-	var list []string
-	for i := T(0); ; i++ {
-		text, err := i.MarshalText()
-		if err != nil {
-			return list
-		}
-		list = append(list, string(text))
 	}
 }
