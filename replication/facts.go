@@ -1,0 +1,359 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Facts are what is true of a server at one moment, as far as replication
+// depends on it.
+type Facts struct {
+	Role    Role
+	Version Version
+
+	// Variables are the global variables by name in lower case. The methods of
+	// Facts give those that matter in their own types.
+	Variables map[string]string
+
+	User      string    // CURRENT_USER() of the login
+	Grants    []string  // its SHOW GRANTS
+	Accounts  []Account // of the server; nil if the login may not see them
+	MasterLog Position  // where the binary log stands; zero if it is off, or may not be seen
+	BinlogDo  []string  // binlog-do-db, which makes the master leave databases out
+	BinlogNot []string  // binlog-ignore-db
+
+	Databases []Database // those that are nobody's system databases, in order of their names
+	Slaves    []uint32   // server ids of the slaves that are registered with this master
+	Masters   []*SlaveStatus
+	Cluster   string // "Galera" or "Group Replication" if the server is a member of one
+
+	Plugins map[string]bool // names, in lower case, of the active plugins
+}
+
+// Account is one row of mysql.user.
+type Account struct {
+	User, Host, Plugin string
+	CanWrite           bool // in spite of read_only: SUPER or READ_ONLY ADMIN
+}
+
+// Database is one database with what a copy of it must care for.
+type Database struct {
+	Name    string
+	Tables  int
+	Bytes   uint64            // data, an estimate of the server's
+	Engines map[string]uint64 // bytes of the tables by storage engine
+	Locked  []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
+	Events  int
+}
+
+// systemDatabases are never replicated.
+var systemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
+
+// variable gives a global variable; empty if the server has none of that name.
+func (f *Facts) variable(names ...string) string {
+	for _, name := range names {
+		if value, ok := f.Variables[name]; ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// number gives a global variable as a number; 0 if it is none.
+func (f *Facts) number(names ...string) uint64 {
+	n, _ := strconv.ParseUint(f.variable(names...), 10, 64)
+	return n
+}
+
+// on tells whether a global variable is on.
+func (f *Facts) on(names ...string) bool {
+	value := strings.ToUpper(f.variable(names...))
+	return value == "ON" || value == "1" || value == "YES"
+}
+
+// ServerID is the server_id.
+func (f *Facts) ServerID() uint32 { return uint32(f.number("server_id")) }
+
+// UUID is MySQL's server_uuid; empty on MariaDB.
+func (f *Facts) UUID() string { return f.variable("server_uuid") }
+
+// HasBinaryLog tells whether the server writes one.
+func (f *Facts) HasBinaryLog() bool { return f.on("log_bin") }
+
+// Retention is how long binary logs are kept; 0: for ever.
+func (f *Facts) Retention() time.Duration {
+	if seconds := f.number("binlog_expire_logs_seconds"); seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	days, err := strconv.ParseFloat(f.variable("expire_logs_days"), 64) // MariaDB has fractions
+	if err != nil {
+		return 0
+	}
+	return time.Duration(days * 24 * float64(time.Hour))
+}
+
+// MaxAllowedPacket is the server's max_allowed_packet, in bytes.
+func (f *Facts) MaxAllowedPacket() uint64 { return f.number("max_allowed_packet") }
+
+// GTIDs tells whether the server's transactions can be followed by GTID as it
+// stands.
+func (f *Facts) GTIDs() bool {
+	if f.Version.Family == MariaDB {
+		return f.Version.atLeast(MariaDB, 10, 0, 2)
+	}
+	return f.variable("gtid_mode") == "ON"
+}
+
+// database gives a database by name; nil if there is none.
+func (f *Facts) database(name string) *Database {
+	for i := range f.Databases {
+		if f.Databases[i].Name == name {
+			return &f.Databases[i]
+		}
+	}
+	return nil
+}
+
+// account gives an account; nil if there is none, or the login may not see it.
+func (f *Facts) account(user, host string) *Account {
+	for i := range f.Accounts {
+		if f.Accounts[i].User == user && f.Accounts[i].Host == host {
+			return &f.Accounts[i]
+		}
+	}
+	return nil
+}
+
+// master gives the status of the default connection; nil if there is none.
+func (f *Facts) master() *SlaveStatus {
+	for _, m := range f.Masters {
+		if m.Channel == "" {
+			return m
+		}
+	}
+	return nil
+}
+
+// hasPrivilege tells whether the login has one of the privileges on all
+// databases. Names are those of SHOW GRANTS, without regard of case.
+func (f *Facts) hasPrivilege(names ...string) bool {
+	for _, grant := range f.Grants {
+		list, rest, found := strings.Cut(strings.ToUpper(strings.TrimPrefix(grant, "GRANT ")), " ON ")
+		if !found || !strings.HasPrefix(rest, "*.*") {
+			continue
+		}
+		for _, have := range strings.Split(list, ",") {
+			have = strings.TrimSpace(have)
+			if have == "ALL PRIVILEGES" {
+				return true
+			}
+			for _, name := range names {
+				if have == strings.ToUpper(name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// ReadFacts reads a server. What its login may not see is left out: the checks
+// of a plan name the privilege where it matters.
+func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
+	conn, err := s.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	f := &Facts{Role: s.Role, Version: s.Version}
+	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
+		f.readVariables, f.readLogin, f.readAccounts, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases,
+	} {
+		if err := read(ctx, s, conn); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *Facts) readVariables(ctx context.Context, s *Server, conn *sql.Conn) error {
+	rows, err := s.query(ctx, conn, "SHOW GLOBAL VARIABLES")
+	if err != nil {
+		return err
+	}
+	f.Variables = make(map[string]string, len(rows))
+	for _, r := range rows {
+		f.Variables[strings.ToLower(r["variable_name"])] = r["value"]
+	}
+	return nil
+}
+
+func (f *Facts) readLogin(ctx context.Context, s *Server, conn *sql.Conn) (err error) {
+	if f.User, err = s.value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
+		return err
+	}
+	grants, err := s.query(ctx, conn, "SHOW GRANTS")
+	if err != nil {
+		return err
+	}
+	for _, r := range grants {
+		for _, grant := range r { // the only column
+			f.Grants = append(f.Grants, grant)
+		}
+	}
+	return nil
+}
+
+// readAccounts reads mysql.user, whose columns differ between the servers.
+func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) error {
+	rows, err := readRecords(ctx, conn, "SELECT * FROM mysql.user")
+	if err != nil {
+		if isDenied(err) {
+			return nil
+		}
+		return s.explain("read mysql.user", err)
+	}
+	for _, r := range rows {
+		if r["is_role"] == "Y" {
+			continue
+		}
+		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"], CanWrite: r["super_priv"] == "Y"})
+	}
+	sort.Slice(f.Accounts, func(i, j int) bool {
+		a, b := f.Accounts[i], f.Accounts[j]
+		return a.User < b.User || a.User == b.User && a.Host < b.Host
+	})
+	return nil
+}
+
+// isDenied tells whether a privilege was missing.
+func isDenied(err error) bool {
+	switch serverError(err) {
+	case 1044, 1142, 1143, 1227, 1370:
+		return true
+	}
+	return false
+}
+
+func (f *Facts) readMaster(ctx context.Context, s *Server, conn *sql.Conn) error {
+	if !f.HasBinaryLog() {
+		return nil
+	}
+	rows, err := readRecords(ctx, conn, s.Version.showMasterStatus())
+	if err != nil && !isDenied(err) {
+		return s.explain(s.Version.showMasterStatus(), err)
+	}
+	if len(rows) > 0 {
+		f.MasterLog = newPosition(rows[0])
+		f.BinlogDo, f.BinlogNot = splitList(rows[0]["binlog_do_db"]), splitList(rows[0]["binlog_ignore_db"])
+	}
+	show := "SHOW " + s.Version.word("SLAVE HOSTS", "REPLICAS")
+	slaves, err := readRecords(ctx, conn, show)
+	if err != nil && !isDenied(err) {
+		return s.explain(show, err)
+	}
+	for _, r := range slaves {
+		id, err := strconv.ParseUint(r["server_id"], 10, 32)
+		if err != nil {
+			return fmt.Errorf("%s: server_id %q: %w", show, r["server_id"], err)
+		}
+		f.Slaves = append(f.Slaves, uint32(id))
+	}
+	return nil
+}
+
+// newPosition reads a row of SHOW MASTER STATUS.
+func newPosition(r record) Position {
+	offset, _ := strconv.ParseUint(r["position"], 10, 64) // a number on every server
+	return Position{File: r["file"], Offset: offset, GTID: strings.ReplaceAll(r["executed_gtid_set"], "\n", "")}
+}
+
+func (f *Facts) readSlave(ctx context.Context, s *Server, conn *sql.Conn) (err error) {
+	f.Masters, err = s.slaveStatuses(ctx, conn)
+	if err != nil && isDenied(err) {
+		return nil
+	}
+	return err
+}
+
+func (f *Facts) readPlugins(ctx context.Context, s *Server, conn *sql.Conn) error {
+	rows, err := s.query(ctx, conn, "SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
+	f.Plugins = make(map[string]bool, len(rows))
+	for _, r := range rows {
+		f.Plugins[strings.ToLower(r["name"])] = true
+	}
+	return err
+}
+
+// readCluster finds Galera and Group Replication, whose members must not be
+// set up by hand as a master or slave.
+func (f *Facts) readCluster(ctx context.Context, s *Server, conn *sql.Conn) error {
+	if f.on("wsrep_on") && f.variable("wsrep_provider") != "" && f.variable("wsrep_provider") != "none" {
+		f.Cluster = "Galera"
+		return nil
+	}
+	if !f.Plugins["group_replication"] {
+		return nil
+	}
+	members, err := readRecords(ctx, conn,
+		"SELECT member_id FROM performance_schema.replication_group_members WHERE member_state <> 'OFFLINE'")
+	if err != nil && !isDenied(err) {
+		return s.explain("read performance_schema.replication_group_members", err)
+	}
+	if len(members) > 0 {
+		f.Cluster = "Group Replication"
+	}
+	return nil
+}
+
+// transactional are the storage engines whose tables a consistent snapshot
+// covers, and those that hold no data of their own.
+var transactional = map[string]bool{"": true, "innodb": true, "rocksdb": true, "tokudb": true, "sequence": true, "blackhole": true}
+
+func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) error {
+	names, err := s.query(ctx, conn,
+		"SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY schema_name")
+	if err != nil {
+		return err
+	}
+	byName := make(map[string]*Database, len(names))
+	f.Databases = make([]Database, len(names))
+	for i, r := range names {
+		f.Databases[i] = Database{Name: r["name"], Engines: map[string]uint64{}}
+		byName[r["name"]] = &f.Databases[i]
+	}
+	tables, err := s.query(ctx, conn,
+		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes FROM information_schema.tables"+
+			" WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ("+quoteList(systemDatabases)+")")
+	if err != nil {
+		return err
+	}
+	for _, r := range tables {
+		d := byName[r["d"]]
+		if d == nil { // made meanwhile
+			continue
+		}
+		bytes, _ := strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
+		d.Tables++
+		d.Bytes += bytes
+		d.Engines[r["e"]] += bytes
+		if !transactional[strings.ToLower(r["e"])] {
+			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
+		}
+	}
+	events, err := s.query(ctx, conn, "SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema")
+	if err != nil {
+		return err
+	}
+	for _, r := range events {
+		if d := byName[r["d"]]; d != nil {
+			d.Events, _ = strconv.Atoi(r["n"]) // a number on every server
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package replication
+
+import (
+	"crypto/rand"
+	"fmt"
+)
+
+// Password is a secret that no printing, logging or encoding shows: they give
+// stars. The zero value is the empty password.
+type Password struct{ text string }
+
+// stars stand for a password, whatever its length.
+const stars = "********"
+
+// NewPassword makes a Password of its text.
+func NewPassword(text string) Password { return Password{text} }
+
+// GeneratePassword gives a new random password of letters and digits, with 128
+// bits or more.
+func GeneratePassword() Password { return Password{rand.Text()} }
+
+// Reveal gives the text, for those who must hand it on.
+func (p Password) Reveal() string { return p.text }
+
+// IsEmpty tells whether there is none.
+func (p Password) IsEmpty() bool { return p.text == "" }
+
+// Format prints stars for every verb.
+func (p Password) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(stars)) }
+
+// MarshalText gives stars; encoders of JSON and other formats use it.
+func (p Password) MarshalText() ([]byte, error) { return []byte(stars), nil }

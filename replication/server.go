@@ -1,0 +1,190 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Login is how a server is reached, and as whom.
+type Login struct {
+	Network  string // "tcp" or "unix"
+	Address  string // host:port, or the socket's path
+	User     string
+	Password Password
+}
+
+// String is the login without its password.
+func (l Login) String() string { return l.User + " at " + l.Address }
+
+// Server is an open server. Its methods may be called concurrently; Close ends
+// its use.
+type Server struct {
+	Role    Role
+	Login   Login
+	Version Version
+
+	db *sql.DB
+}
+
+// connectTimeout bounds the dial and the login of one connection.
+const connectTimeout = 15 * time.Second
+
+// Open logs in to a server and reads its version. The error is a *Problem.
+func Open(ctx context.Context, role Role, login Login) (*Server, error) {
+	db, err := openDB(login)
+	if err != nil {
+		return nil, &Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
+	}
+	s := &Server{Role: role, Login: login, db: db}
+	var version, comment string
+	err = db.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment").Scan(&version, &comment)
+	if err == nil {
+		s.Version, err = ParseVersion(version, comment)
+	}
+	if err != nil {
+		_ = db.Close() // the first error says more
+		return nil, s.explain("cannot log in as "+login.String(), err)
+	}
+	return s, nil
+}
+
+// openDB makes the pool of a server's connections. Their sessions are alike on
+// every server: no sql_mode, so that quoting is what it seems, and UTC.
+func openDB(login Login) (*sql.DB, error) {
+	config := mysql.NewConfig()
+	config.Net, config.Addr = login.Network, login.Address
+	config.User, config.Passwd = login.User, login.Password.Reveal()
+	config.Timeout = connectTimeout
+	config.Logger = &mysql.NopLogger{} // the errors are returned
+	config.InterpolateParams = false
+	config.Params = map[string]string{"sql_mode": "''", "time_zone": "'+00:00'"}
+	config.MaxAllowedPacket = 0 // what the server says
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, nil
+}
+
+// Close closes the connections.
+func (s *Server) Close() error { return s.db.Close() }
+
+// String is the role with the version, as in "master (MariaDB 10.11.6)".
+func (s *Server) String() string { return fmt.Sprintf("%s (%s)", s.Role, s.Version) }
+
+// session gives a connection of its own, for what belongs together. The caller
+// closes it.
+func (s *Server) session(ctx context.Context) (*sql.Conn, error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, s.explain("cannot log in as "+s.Login.String(), err)
+	}
+	return conn, nil
+}
+
+// execer runs statements: a *sql.DB, a *sql.Conn.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// exec runs statements in order. The errors show them without their passwords.
+func (s *Server) exec(ctx context.Context, on execer, statements ...Statement) error {
+	for _, statement := range statements {
+		if _, err := on.ExecContext(ctx, statement.sql); err != nil {
+			return s.explain(statement.shown, statement.scrub(err))
+		}
+	}
+	return nil
+}
+
+// record is a row by its columns' names in lower case. A NULL is not in it.
+type record map[string]string
+
+// query gives all rows of a query.
+func (s *Server) query(ctx context.Context, on execer, query string, args ...any) ([]record, error) {
+	records, err := readRecords(ctx, on, query, args...)
+	if err != nil {
+		return nil, s.explain(query, err)
+	}
+	return records, nil
+}
+
+func readRecords(ctx context.Context, on execer, query string, args ...any) ([]record, error) {
+	rows, err := on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it all
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
+	for i := range values {
+		targets[i] = &values[i]
+	}
+	var records []record
+	for rows.Next() {
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		r := make(record, len(columns))
+		for i, column := range columns {
+			if values[i].Valid {
+				r[strings.ToLower(column)] = values[i].String
+			}
+		}
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}
+
+// value gives the only value of a query; empty if there is no row or it is NULL.
+func (s *Server) value(ctx context.Context, on execer, query string, args ...any) (string, error) {
+	records, err := s.query(ctx, on, query, args...)
+	if err != nil || len(records) == 0 {
+		return "", err
+	}
+	for _, v := range records[0] {
+		return v, nil
+	}
+	return "", nil
+}
+
+// explain makes a Problem of an error of the server or of the way to it.
+func (s *Server) explain(doing string, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	p := &Problem{On: s.Role, Code: "sql", Text: doing, Err: err}
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		p.Cure = cureOf(int(e.Number), s.Role)
+		return p
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		p.Code = "connect"
+		p.Cure = "is the server running, and is its address right?"
+		if s.Role == Master {
+			p.Cure = "is the tunnel up, and MySQL on the master running? gtunnel certs check --connect MASTER:3307 tells"
+		}
+	}
+	return p
+}
+
+// serverError gives the number of a server's error; 0 if err is none.
+func serverError(err error) int {
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return int(e.Number)
+	}
+	return 0
+}

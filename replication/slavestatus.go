@@ -1,0 +1,154 @@
+package replication
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// SlaveStatus is what a slave says of one of its masters: SHOW SLAVE STATUS,
+// whatever the server calls it.
+type SlaveStatus struct {
+	Channel string `json:"channel,omitempty"` // or MariaDB's connection; empty: the default one
+
+	MasterHost string `json:"master_host"`
+	MasterPort int    `json:"master_port"`
+	MasterUser string `json:"master_user"`
+
+	IORunning  string `json:"io_running"` // Yes, No, Connecting, Preparing
+	SQLRunning string `json:"sql_running"`
+	IOState    string `json:"io_state"`
+	SQLState   string `json:"sql_state"`
+
+	IOErrno     int    `json:"io_errno"`
+	IOError     string `json:"io_error,omitempty"`
+	IOErrorTime string `json:"io_error_time,omitempty"`
+	SQLErrno    int    `json:"sql_errno"`
+	SQLError    string `json:"sql_error,omitempty"`
+
+	Read     Position `json:"read"`     // received from the master
+	Executed Position `json:"executed"` // applied
+
+	ByGTID       bool   `json:"by_gtid"`
+	GTIDReceived string `json:"gtid_received,omitempty"` // MariaDB: Gtid_IO_Pos; MySQL: Retrieved_Gtid_Set
+	GTIDExecuted string `json:"gtid_executed,omitempty"` // MySQL only
+
+	SecondsBehind *int64 `json:"seconds_behind"` // null if the server does not know
+
+	WildDoTable     []string `json:"wild_do_table,omitempty"`
+	WildIgnoreTable []string `json:"wild_ignore_table,omitempty"`
+	OtherFilters    []string `json:"other_filters,omitempty"` // "name=value" of all other filters that are set
+
+	SSLAllowed   string        `json:"ssl_allowed"`
+	ConnectRetry time.Duration `json:"connect_retry"`
+	RetryCount   int           `json:"retry_count"` // MySQL only
+	MasterID     uint32        `json:"master_server_id"`
+	MasterUUID   string        `json:"master_uuid,omitempty"` // MySQL only
+	UsesGTIDMode string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
+}
+
+// Running tells whether both threads run.
+func (s *SlaveStatus) Running() bool { return s.IORunning == "Yes" && s.SQLRunning == "Yes" }
+
+// slaveStatuses gives the status of each of the server's masters; none if it
+// is no slave.
+func (s *Server) slaveStatuses(ctx context.Context, on execer) ([]*SlaveStatus, error) {
+	records, err := s.query(ctx, on, s.Version.showSlaveStatus())
+	if err != nil {
+		return nil, err
+	}
+	statuses := make([]*SlaveStatus, len(records))
+	for i, r := range records {
+		statuses[i] = newSlaveStatus(r)
+	}
+	return statuses, nil
+}
+
+// slaveStatus gives the status of the default connection; nil if there is none.
+func (s *Server) slaveStatus(ctx context.Context, on execer) (*SlaveStatus, error) {
+	statuses, err := s.slaveStatuses(ctx, on)
+	if err != nil {
+		return nil, err
+	}
+	for _, status := range statuses {
+		if status.Channel == "" {
+			return status, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // a server may be no slave
+}
+
+// otherFilters are the columns of filters that this package does not set.
+var otherFilters = []string{
+	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table", "replicate_rewrite_db",
+	"replicate_do_domain_ids", "replicate_ignore_domain_ids", "replicate_ignore_server_ids",
+}
+
+// newSlaveStatus reads a row whose columns have the old names or the new ones.
+func newSlaveStatus(r record) *SlaveStatus {
+	old := make(record, len(r))
+	for column, value := range r {
+		old[oldColumn(column)] = value
+	}
+	number := func(column string) uint64 {
+		n, _ := strconv.ParseUint(old[column], 10, 64) // 0 where there is none
+		return n
+	}
+	s := &SlaveStatus{
+		Channel:         old["connection_name"] + old["channel_name"],
+		MasterHost:      old["master_host"],
+		MasterPort:      int(number("master_port")),
+		MasterUser:      old["master_user"],
+		IORunning:       old["slave_io_running"],
+		SQLRunning:      old["slave_sql_running"],
+		IOState:         old["slave_io_state"],
+		SQLState:        old["slave_sql_running_state"],
+		IOErrno:         int(number("last_io_errno")),
+		IOError:         old["last_io_error"],
+		IOErrorTime:     old["last_io_error_timestamp"],
+		SQLErrno:        int(number("last_sql_errno")),
+		SQLError:        old["last_sql_error"],
+		Read:            Position{File: old["master_log_file"], Offset: number("read_master_log_pos")},
+		Executed:        Position{File: old["relay_master_log_file"], Offset: number("exec_master_log_pos")},
+		ByGTID:          old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),
+		GTIDReceived:    old["gtid_io_pos"] + old["retrieved_gtid_set"],
+		GTIDExecuted:    old["executed_gtid_set"],
+		WildDoTable:     splitList(old["replicate_wild_do_table"]),
+		WildIgnoreTable: splitList(old["replicate_wild_ignore_table"]),
+		SSLAllowed:      old["master_ssl_allowed"],
+		ConnectRetry:    time.Duration(number("connect_retry")) * time.Second,
+		RetryCount:      int(number("master_retry_count")),
+		MasterID:        uint32(number("master_server_id")),
+		MasterUUID:      old["master_uuid"],
+		UsesGTIDMode:    old["using_gtid"],
+	}
+	if behind, ok := old["seconds_behind_master"]; ok {
+		if n, err := strconv.ParseInt(behind, 10, 64); err == nil {
+			s.SecondsBehind = &n
+		}
+	}
+	for _, column := range otherFilters {
+		if old[column] != "" {
+			s.OtherFilters = append(s.OtherFilters, column+"="+old[column])
+		}
+	}
+	return s
+}
+
+// oldColumn gives the old name of a column of SHOW REPLICA STATUS.
+func oldColumn(column string) string {
+	column = strings.ReplaceAll(column, "source", "master")
+	if !strings.HasPrefix(column, "replicate_") {
+		column = strings.ReplaceAll(column, "replica_", "slave_")
+	}
+	return column
+}
+
+// splitList splits a list at commas; nil if it is empty.
+func splitList(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
