@@ -20,12 +20,13 @@ type Facts struct {
 	// Facts give those that matter in their own types.
 	Variables map[string]string
 
-	User      string    // CURRENT_USER() of the login
-	Grants    []string  // its SHOW GRANTS
-	Accounts  []Account // of the server; nil if the login may not see them
-	MasterLog Position  // where the binary log stands; zero if it is off, or may not be seen
-	BinlogDo  []string  // binlog-do-db, which makes the master leave databases out
-	BinlogNot []string  // binlog-ignore-db
+	User      string              // CURRENT_USER() of the login
+	Grants    []string            // its SHOW GRANTS
+	Accounts  []Account           // of the server; nil if the login may not see them
+	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
+	MasterLog Position            // where the binary log stands; zero if it is off, or may not be seen
+	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
+	BinlogNot []string            // binlog-ignore-db
 
 	BinaryLogs []BinaryLog // nil if it is off, or may not be seen
 
@@ -52,12 +53,13 @@ type BinaryLog struct {
 
 // Database is one database with what a copy of it must care for.
 type Database struct {
-	Name    string
-	Tables  int
-	Bytes   uint64            // data, an estimate of the server's
-	Engines map[string]uint64 // bytes of the tables by storage engine
-	Locked  []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
-	Events  int
+	Name     string
+	Tables   int
+	Bytes    uint64            // data, an estimate of the server's
+	Engines  map[string]uint64 // bytes of the tables by storage engine
+	Locked   []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
+	Events   int
+	Routines int
 
 	Collations []string // that its tables and columns use
 }
@@ -239,6 +241,21 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		a, b := f.Accounts[i], f.Accounts[j]
 		return a.User < b.User || a.User == b.User && a.Host < b.Host
 	})
+	f.OurGrants = map[string][]string{}
+	for _, user := range accountUsers {
+		if f.account(user, loopback) == nil {
+			continue
+		}
+		grants, err := s.query(ctx, conn, "SHOW GRANTS FOR "+quoteAccount(user, loopback))
+		if err != nil {
+			return err
+		}
+		for _, r := range grants {
+			for _, grant := range r { // the only column
+				f.OurGrants[user] = append(f.OurGrants[user], grant)
+			}
+		}
+	}
 	return nil
 }
 
@@ -365,13 +382,18 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
 		}
 	}
-	events, err := s.query(ctx, conn, "SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema")
-	if err != nil {
-		return err
-	}
-	for _, r := range events {
-		if d := byName[r["d"]]; d != nil {
-			d.Events, _ = strconv.Atoi(r["n"]) // a number on every server
+	for query, count := range map[string]func(*Database) *int{
+		"SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema":       func(d *Database) *int { return &d.Events },
+		"SELECT routine_schema AS d, COUNT(*) AS n FROM information_schema.routines GROUP BY routine_schema": func(d *Database) *int { return &d.Routines },
+	} {
+		counts, err := s.query(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		for _, r := range counts {
+			if d := byName[r["d"]]; d != nil {
+				*count(d), _ = strconv.Atoi(r["n"]) // a number on every server
+			}
 		}
 	}
 	return nil
