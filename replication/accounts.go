@@ -49,10 +49,12 @@ func grantsOf(v Version, user string) (everywhere, perDatabase []string) {
 // and nothing else: it has no right to drop accounts.
 const dropSeedProcedure = "gtunnel_drop_seed"
 
-// accountSteps makes an account with its privileges.
+// accountStatements make an account with its privileges. They stay out of the
+// binary log: the account is of this server, and a slave that has none of that
+// name must not stumble over it.
 func accountStatements(v Version, user string, password Password, databases []string) []Statement {
 	account := quoteAccount(user, loopback)
-	statements := v.createAccount(user, loopback, password)
+	statements := append([]Statement{statement("SET SESSION sql_log_bin=0")}, v.createAccount(user, loopback, password)...)
 	everywhere, perDatabase := grantsOf(v, user)
 	statements = append(statements, statement("GRANT %s ON *.* TO %s", strings.Join(everywhere, ", "), account))
 	if len(perDatabase) > 0 {
@@ -63,7 +65,7 @@ func accountStatements(v Version, user string, password Password, databases []st
 	if user == SeedUser {
 		statements = append(statements,
 			statement("DROP PROCEDURE IF EXISTS %s", quoteTable("mysql", dropSeedProcedure)),
-			statement("CREATE PROCEDURE %s() SQL SECURITY DEFINER DROP USER %s", quoteTable("mysql", dropSeedProcedure), account),
+			statement("CREATE PROCEDURE %s() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END", quoteTable("mysql", dropSeedProcedure), account),
 			statement("GRANT EXECUTE ON PROCEDURE %s TO %s", quoteTable("mysql", dropSeedProcedure), account))
 	}
 	return statements

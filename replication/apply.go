@@ -17,7 +17,7 @@ type Applier struct {
 	State                   *StateFile // of the slave's host; nil for a plan of a master
 	Wait                    bool       // for what the administrator must do, such as a restart
 
-	Begin    func(*Step)          // before each step; may be nil
+	Begin    func(*Step) error    // before each step; an error ends the work there; may be nil
 	End      func(*Step)          // after each step that was done; may be nil
 	Progress func(Progress)       // of a copy; may be nil
 	Waiting  func(text string)    // now and then while a step waits; may be nil
@@ -44,7 +44,9 @@ func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
 	}
 	for _, step := range p.Steps {
 		if a.Begin != nil {
-			a.Begin(step)
+			if err := a.Begin(step); err != nil {
+				return err
+			}
 		}
 		if err := a.do(ctx, step); err != nil {
 			return fmt.Errorf("%s: %w", step.What, err)

@@ -19,16 +19,19 @@ SET GLOBAL replicate_wild_do_table='DB\\_1.%,voms.%';
 SET GLOBAL replicate_wild_do_table='';
 SET GLOBAL replicate_wild_ignore_table='DB\\_1.t';
 -- account db_rep
+SET SESSION sql_log_bin=0;
 GRANT USAGE ON *.* TO 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1';
 -- account gtunnel_monitor
+SET SESSION sql_log_bin=0;
 GRANT USAGE ON *.* TO 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT REPLICATION CLIENT, PROCESS ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed
+SET SESSION sql_log_bin=0;
 GRANT USAGE ON *.* TO 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, REPLICATION CLIENT ON *.* TO 'gtunnel_seed'@'127.0.0.1';
 DROP PROCEDURE IF EXISTS `mysql`.`gtunnel_drop_seed`;
-CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER DROP USER 'gtunnel_seed'@'127.0.0.1';
+CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER 'gtunnel_seed'@'127.0.0.1'; END;
 GRANT EXECUTE ON PROCEDURE `mysql`.`gtunnel_drop_seed` TO 'gtunnel_seed'@'127.0.0.1';

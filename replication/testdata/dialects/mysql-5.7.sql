@@ -19,19 +19,22 @@ CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('DB\\_1.%', 'voms.%');
 CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=();
 CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=('DB\\_1.t');
 -- account db_rep
+SET SESSION sql_log_bin=0;
 CREATE USER IF NOT EXISTS 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
 ALTER USER 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1';
 -- account gtunnel_monitor
+SET SESSION sql_log_bin=0;
 CREATE USER IF NOT EXISTS 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 ALTER USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT REPLICATION CLIENT, PROCESS, RELOAD ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed
+SET SESSION sql_log_bin=0;
 CREATE USER IF NOT EXISTS 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
 ALTER USER 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, REPLICATION CLIENT ON *.* TO 'gtunnel_seed'@'127.0.0.1';
 DROP PROCEDURE IF EXISTS `mysql`.`gtunnel_drop_seed`;
-CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER DROP USER 'gtunnel_seed'@'127.0.0.1';
+CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER 'gtunnel_seed'@'127.0.0.1'; END;
 GRANT EXECUTE ON PROCEDURE `mysql`.`gtunnel_drop_seed` TO 'gtunnel_seed'@'127.0.0.1';
