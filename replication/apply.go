@@ -22,8 +22,6 @@ type Applier struct {
 	Progress func(Progress)       // of a copy; may be nil
 	Waiting  func(text string)    // now and then while a step waits; may be nil
 	Compared func(*CompareResult) // of the comparison at the end; may be nil
-
-	seed *Seed // of the step that copies
 }
 
 // lockName keeps two runs from changing the same server at once.
@@ -135,11 +133,7 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 // runSeed copies the databases.
 func runSeed(want SlaveWant) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
-		seed := &Seed{
-			Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-			Databases: want.Databases, Method: want.Method, LockTables: want.LockTables, MaxRate: want.MaxRate, Progress: a.Progress,
-		}
-		start, err := seed.Run(ctx)
+		start, err := want.newSeed(a).Run(ctx)
 		if err != nil {
 			return err
 		}

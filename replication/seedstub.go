@@ -25,8 +25,8 @@ type Seed struct {
 	Started                 func(context.Context, Position) error
 }
 
-func (s *Seed) Run(ctx context.Context) (Position, error)                            { return Position{}, nil }
-func (s *Seed) Check(ctx context.Context) (problems []*Problem, warnings []*Problem) { return nil, nil }
+func (s *Seed) Run(ctx context.Context) (Position, error)   { return Position{}, nil }
+func (s *Seed) Check(ctx context.Context) (Findings, error) { return Findings{}, nil }
 
 type Comparison struct {
 	Master, Slave *Server

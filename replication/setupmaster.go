@@ -19,6 +19,7 @@ type MasterWant struct {
 
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
+	KeepAccounts bool // leave those that exist as they are, though their passwords are not known
 }
 
 // minRetention is how long a master must keep its binary logs, so that a slave
@@ -96,7 +97,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		switch {
 		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && known && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
 			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over, or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ func (f *planFlags) settings() []setting {
 	return []setting{
 		{name: "dry-run", target: &f.dryRun, usage: "show the plan and change nothing"},
 		{name: "yes", target: &f.yes, usage: "do not ask; never covers the loss of data"},
-		{name: "json", target: &f.asJSON, usage: "print the plan as JSON"},
+		{name: "json", target: &f.asJSON, usage: "with --dry-run: print the plan as JSON"},
 	}
 }
 
@@ -100,6 +101,29 @@ func writeStep(w io.Writer, number int, s *replication.Step) {
 		line("LOST", "what the slave has in "+strings.Join(s.Loses, ", "))
 	}
 	line("undo", s.Undo)
+}
+
+// agree shows a plan. It is done if there is nothing to do, or nothing shall be
+// done.
+func (m *Main) agree(p *replication.Plan, flags planFlags) (done bool, err error) {
+	if flags.asJSON && !flags.dryRun {
+		return true, &usageError{where: "--json", message: "shows a plan and does nothing", hint: "give it with --dry-run"}
+	}
+	if err := m.showPlan(p, flags); err != nil {
+		return true, err
+	}
+	return flags.dryRun || len(p.Steps) == 0, nil
+}
+
+// apply carries out a plan, asking before each step, and says what it does.
+func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication.Plan, flags planFlags) error {
+	asking, err := m.newConsent(flags.yes)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(m.Stdout)
+	a.Begin = asking.ask
+	return a.Apply(ctx, p)
 }
 
 // errStopped is the answer no.
