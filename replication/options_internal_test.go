@@ -1,4 +1,4 @@
-package replication_test
+package replication
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/gtunnel/gtunnel/replication"
 )
 
 // optionFile has a line for each rule of option files.
@@ -34,11 +32,11 @@ umlaut = ` + "\xc3\xa0" + `
 `
 
 func TestParseOptions(t *testing.T) {
-	got, err := replication.ParseOptions(optionFile + "! include\t a.cnf \r\n!includedir /etc/my.cnf.d\n")
+	got, err := ParseOptions(optionFile + "! include\t a.cnf \r\n!includedir /etc/my.cnf.d\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []replication.Option{
+	want := []Option{
 		{Line: 4, Group: "client", Key: "password", Value: "a#b"},
 		{Line: 5, Group: "client", Key: "user", Value: "it's#x"},
 		{Line: 6, Group: "client", Key: "host", Value: `x y\q\z\`},
@@ -68,8 +66,8 @@ func TestParseOptionsErrors(t *testing.T) {
 		"[client]\n!include \n":   "line 2: !include names nothing",
 		"[client]\n\n!includedir": "line 3: !includedir names nothing",
 	} {
-		_, err := replication.ParseOptions(text)
-		if e, ok := errors.AsType[*replication.OptionError](err); !ok || e.Error() != want {
+		_, err := ParseOptions(text)
+		if e, ok := errors.AsType[*OptionError](err); !ok || e.Error() != want {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
@@ -99,8 +97,8 @@ func printDefaults(t *testing.T, text, group string) []string {
 // TestParseOptionsLikeTheServers reads the same file with MariaDB's own parser.
 func TestParseOptionsLikeTheServers(t *testing.T) {
 	password := "it's #1 \\ of \"them\" \xa0"
-	text := optionFile + "quoted=" + replication.QuoteOption(password) + "\n"
-	options, err := replication.ParseOptions(text)
+	text := optionFile + "quoted=" + quoteOption(password) + "\n"
+	options, err := ParseOptions(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,11 +135,11 @@ func FuzzOptions(f *testing.F) {
 	f.Add("\r\n\t\b\xa0\\s\\", "!include\n")
 	f.Add("'quoted'", "=")
 	f.Fuzz(func(t *testing.T, value, text string) {
-		_, _ = replication.ParseOptions(text) // it must not panic
+		_, _ = ParseOptions(text) // it must not panic
 		if strings.Contains(value, "\x00") {
 			t.Skip("no value can hold it")
 		}
-		options, err := replication.ParseOptions("[client]\npassword = " + replication.QuoteOption(value) + " # comment\n")
+		options, err := ParseOptions("[client]\npassword = " + quoteOption(value) + " # comment\n")
 		if err != nil {
 			t.Fatal(err)
 		}
