@@ -100,26 +100,6 @@ func (d *DropIn) content() string {
 	return b.String()
 }
 
-// quoteOption writes a value of an option file: in quotes, with backslashes
-// doubled, unless it is plain.
-func quoteOption(value string) string {
-	plain := value != "" && strings.IndexFunc(value, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/:,", r))
-	}) < 0
-	if plain {
-		return value
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(value) + `"`
-}
-
-// unquoteOption reads what quoteOption wrote.
-func unquoteOption(text string) string {
-	if len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
-		return text
-	}
-	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\t`, "\t", `\r`, "\r").Replace(text[1 : len(text)-1])
-}
-
 // FindConfigDirectory looks for a directory from which the server of this host
 // reads option files: what its main files include. The last one that is the
 // family's own wins, or else the last. It is empty if there is none.
