@@ -100,23 +100,34 @@ func (d *DropIn) content() string {
 	return b.String()
 }
 
-// FindConfigDirectory looks for a directory from which the server of this host
-// reads option files: what its main files include. The last one that is the
-// family's own wins, or else the last. It is empty if there is none.
-func FindConfigDirectory(v Version, mainFiles ...string) string {
-	if len(mainFiles) == 0 {
-		mainFiles = []string{"/etc/my.cnf", "/etc/mysql/my.cnf"}
-	}
+// ConfigDirectory gives a directory from which the server of this host reads
+// option files, as its main files name them by !includedir. Where the server
+// tells which files it has read, they must be among those, or in that directory.
+// A directory of the family's own is preferred, and of several the last. It is
+// empty if none is known.
+func (f *Facts) ConfigDirectory() string {
+	family := strings.ToLower(string(f.Version.Family))
 	best := ""
-	for _, file := range mainFiles {
+	for _, file := range append([]string{"/etc/my.cnf", "/etc/mysql/my.cnf"}, f.OptionFiles...) {
 		for _, directory := range includedDirectories(file) {
-			own := strings.Contains(directory, strings.ToLower(string(v.Family)))
-			if info, err := os.Stat(directory); err == nil && info.IsDir() && (own || !strings.Contains(best, strings.ToLower(string(v.Family)))) {
+			info, err := os.Stat(directory)
+			if err != nil || !info.IsDir() || !f.reads(file, directory) {
+				continue
+			}
+			if strings.Contains(directory, family) || !strings.Contains(best, family) {
 				best = directory
 			}
 		}
 	}
 	return best
+}
+
+// reads tells whether the server has read a main file, or one in a directory
+// that it names, as far as is known.
+func (f *Facts) reads(mainFile, directory string) bool {
+	return f.OptionFiles == nil || slices.ContainsFunc(f.OptionFiles, func(file string) bool {
+		return file == mainFile || filepath.Dir(file) == filepath.Clean(directory)
+	})
 }
 
 // includedDirectories are those that an option file names by !includedir.

@@ -20,6 +20,10 @@ type Facts struct {
 	// Facts give those that matter in their own types.
 	Variables map[string]string
 
+	// OptionFiles are those that the server has read values from; nil if it
+	// cannot tell.
+	OptionFiles []string
+
 	User      string              // CURRENT_USER() of the login
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
@@ -185,7 +189,7 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readLogin, f.readAccounts, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases, f.readCollations,
+		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -202,6 +206,32 @@ func (f *Facts) readVariables(ctx context.Context, s *Server, conn *sql.Conn) er
 	f.Variables = make(map[string]string, len(rows))
 	for _, r := range rows {
 		f.Variables[strings.ToLower(r["variable_name"])] = r["value"]
+	}
+	return nil
+}
+
+// readOptionFiles asks where values of variables come from, which MariaDB 10.5
+// and MySQL 8.0 know.
+func (f *Facts) readOptionFiles(ctx context.Context, s *Server, conn *sql.Conn) error {
+	var query string
+	switch {
+	case s.Version.atLeast(MariaDB, 10, 5, 0):
+		query = "SELECT DISTINCT global_value_path AS path FROM information_schema.system_variables WHERE global_value_path IS NOT NULL"
+	case s.Version.atLeast(MySQL, 8, 0, 0):
+		query = "SELECT DISTINCT variable_path AS path FROM performance_schema.variables_info WHERE variable_path <> '' AND variable_source <> 'PERSISTED'"
+	default:
+		return nil
+	}
+	rows, err := readRecords(ctx, conn, query)
+	if err != nil {
+		if isDenied(err) {
+			return nil
+		}
+		return s.explain(query, err)
+	}
+	f.OptionFiles = []string{}
+	for _, r := range rows {
+		f.OptionFiles = append(f.OptionFiles, r["path"])
 	}
 	return nil
 }

@@ -10,27 +10,29 @@ type Setup struct {
 	Master, Slave *Server // Master's login is the seeding account, the monitor account or an administrator's
 	Want          SlaveWant
 	State         *StateFile
+
+	MasterFacts, SlaveFacts *Facts // of Read
 }
 
 // settleTime is how long a slave that is connecting at the moment may take
 // until its state is taken for what it is.
 const settleTime = connectRetry + 2*time.Second
 
-// Plan reads both servers and plans what is left to do. If the databases are to
-// be copied, what Seed.Check finds is among the findings. The Applier carries
-// the plan out.
+// Read reads the facts of both servers.
+func (s *Setup) Read(ctx context.Context) (err error) {
+	if s.MasterFacts, err = ReadFacts(ctx, s.Master); err != nil {
+		return err
+	}
+	s.SlaveFacts, err = s.settled(ctx)
+	return err
+}
+
+// Plan plans what is left to do, after Read. If the databases are to be copied,
+// what Seed.Check finds is among the findings. The Applier carries the plan out.
 func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
-	master, err := ReadFacts(ctx, s.Master)
-	if err != nil {
-		return nil, nil, err
-	}
-	slave, err := s.settled(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
 	s.Want.State = s.State.State
-	plan := PlanSlave(master, slave, s.Want)
-	applier := &Applier{Master: s.Master, Slave: s.Slave, MasterFacts: master, SlaveFacts: slave, State: s.State}
+	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
+	applier := &Applier{Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State}
 	if len(plan.Problems) == 0 && plan.has("seed") {
 		found, err := s.Want.newSeed(applier).Check(ctx)
 		if err != nil {

@@ -76,7 +76,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if len(want.Databases) == 0 && want.HandOver != nil {
 		want.Databases = want.HandOver.Databases
 	}
-	if want.DropIn, err = findDropIn(server.Version, s.configDir); err != nil {
+	if want.DropIn, err = findDropIn(facts, s.configDir); err != nil {
 		return err
 	}
 	plan := replication.PlanMaster(facts, want)
@@ -94,9 +94,9 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 
 // findDropIn reads gtunnel's own option file of a server. Without a directory
 // one is looked for; there may be none.
-func findDropIn(v replication.Version, directory string) (*replication.DropIn, error) {
+func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, error) {
 	if directory == "" {
-		directory = replication.FindConfigDirectory(v)
+		directory = f.ConfigDirectory()
 	} else if info, err := os.Stat(directory); err != nil || !info.IsDir() {
 		return nil, &usageError{where: "--config-dir", message: directory + " is no directory", hint: "give one from which the server reads option files: see !includedir in its my.cnf"}
 	}

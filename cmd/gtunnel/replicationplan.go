@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/gtunnel/gtunnel/replication"
 )
 
@@ -117,7 +115,7 @@ func (m *Main) agree(p *replication.Plan, flags planFlags) (done bool, err error
 
 // apply carries out a plan, asking before each step, and says what it does.
 func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication.Plan, flags planFlags) error {
-	asking, err := m.newConsent(flags.yes)
+	asking, err := m.newConsent(ctx, flags.yes)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,9 @@ var errStopped = errors.New("stopped before this step; nothing after it was done
 
 // consent asks before each step, unless all have been agreed to.
 type consent struct {
-	in    *bufio.Reader
+	ctx   context.Context //nolint:containedctx // of the one command that asks
+	in    *os.File
+	lines *bufio.Reader // of in
 	out   io.Writer
 	all   bool
 	begun int
@@ -139,20 +139,13 @@ type consent struct {
 
 // newConsent makes the asking of a command. Nobody can be asked where the
 // standard input is no terminal.
-func (m *Main) newConsent(yes bool) (*consent, error) {
-	if !yes && !isTerminal(m.Stdin) {
-		return nil, &usageError{message: "the steps would be asked about, and the standard input is no terminal", hint: "look at the plan with --dry-run, then give --yes"}
+func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
+	c := &consent{ctx: ctx, in: m.terminal(), out: m.Stdout, all: yes}
+	if c.in == nil && !yes {
+		return nil, &usageError{message: "each step is asked about, and the standard input is no terminal", hint: "look at the plan with --dry-run, then give --yes"}
 	}
-	return &consent{in: bufio.NewReader(m.Stdin), out: m.Stdout, all: yes}, nil
-}
-
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	c.lines = bufio.NewReader(c.in)
+	return c, nil
 }
 
 // ask announces a step and asks whether it may be done.
@@ -160,7 +153,10 @@ func (c *consent) ask(s *replication.Step) error {
 	c.begun++
 	for !c.all {
 		fmt.Fprintf(c.out, "%2d. %s: %s? [y]es, [a]ll of the rest, [n]o: ", c.begun, s.On, s.What)
-		answer, err := c.in.ReadString('\n')
+		if err := waitReadable(c.ctx, int(c.in.Fd())); err != nil {
+			return err
+		}
+		answer, err := c.lines.ReadString('\n')
 		switch strings.ToLower(strings.TrimSpace(answer)) {
 		case "y", "yes":
 			return nil

@@ -136,9 +136,6 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		return err
 	}
 	defer func() { _ = slave.Close() }() // nothing is left to fail
-	if want.DropIn, err = findDropIn(slave.Version, s.configDir); err != nil {
-		return err
-	}
 	master, err := m.openMasterForSetup(ctx, s, slave, &want, end)
 	if err != nil {
 		return err
@@ -155,6 +152,12 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	}
 
 	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
+	if err := setup.Read(ctx); err != nil {
+		return err
+	}
+	if setup.Want.DropIn, err = findDropIn(setup.SlaveFacts, s.configDir); err != nil {
+		return err
+	}
 	plan, applier, err := setup.Plan(ctx)
 	if err != nil {
 		return err
