@@ -16,6 +16,7 @@ both ends.`,
 	cmd.AddCommand(
 		m.setupMasterCommand(),
 		m.setupSlaveCommand(),
+		m.replicationStatusCommand(),
 	)
 	return cmd
 }
