@@ -36,6 +36,14 @@ func (f *findings) problem(about string, err error) {
 	*f = append(*f, finding{levelProblem, about, err.Error(), hintOf(err)})
 }
 
+// addReadiness adds what is well before what is not.
+func (f *findings) addReadiness(r replication.Readiness) {
+	for _, p := range r.Well {
+		*f = append(*f, newFinding(levelOK, p))
+	}
+	f.addReplication(r.Findings)
+}
+
 // addReplication adds what package replication has found. The servers are what
 // it is about.
 func (f *findings) addReplication(found replication.Findings) {

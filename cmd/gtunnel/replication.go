@@ -17,6 +17,7 @@ both ends.`,
 		m.setupMasterCommand(),
 		m.setupSlaveCommand(),
 		m.replicationStatusCommand(),
+		m.replicationCheckCommand(),
 	)
 	return cmd
 }
