@@ -118,8 +118,9 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	for _, t := range running {
 		before[t.id] = true
 	}
-	ctx, w.end = context.WithCancel(ctx)
-	w.looking.Go(func() { w.killed = g.killLongLock(ctx, before) })
+	var wanted context.Context
+	wanted, w.end = context.WithCancel(ctx)
+	w.looking.Go(func() { w.killed = g.killLongLock(ctx, wanted, before) })
 	return w, nil
 }
 
@@ -133,11 +134,12 @@ func (w *lockWatch) stop() bool {
 // killLongLock kills the dump's connection if its lock keeps others waiting:
 // while it waits to be given, for it bars all that come behind it, or while it
 // is held. The dump's thread is one that was not there before and flushes
-// tables.
-func (g *guard) killLongLock(ctx context.Context, before map[uint64]bool) bool {
+// tables. It looks as long as it is wanted; a look is not cut short, for that
+// would end the guard's session with its own lock.
+func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool) bool {
 	var locking uint64 // the dump's thread
 	var since time.Time
-	for sleep(ctx, lockLook) == nil {
+	for sleep(wanted, lockLook) == nil {
 		threads, err := g.threads(ctx)
 		if err != nil {
 			return false // the seed meets the same

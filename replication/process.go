@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -87,17 +89,32 @@ func (p *process) failure(on Role) error {
 	if p.err == nil {
 		return nil
 	}
-	text := p.tool.name() + " failed"
-	if said := p.said(); said != "" {
-		text += ": " + said
+	said := p.said()
+	if said == "" {
+		said = p.err.Error()
 	}
-	return &Problem{On: on, Code: "tool-failed", Text: text, Err: p.err}
+	failed := problem(on, "tool-failed", "", "%s failed: %s", p.tool.name(), strings.TrimPrefix(said, p.tool.name()+": "))
+	if number := toolError.FindStringSubmatch(said); number != nil {
+		n, _ := strconv.Atoi(number[1]) // digits
+		failed.Cure = cureOf(n, on)
+	}
+	return failed
 }
 
-// said is what the tool has written to its standard error, without its
-// password.
+// toolError is the number of a server's error in a tool's words.
+var toolError = regexp.MustCompile(`(?:ERROR|[Ee]rror:) (\d{4})\b`)
+
+// said is what the tool has written to its standard error, without warnings
+// and without its password.
 func (p *process) said() string {
-	said := strings.TrimSpace(p.stderr.String())
+	var lines []string
+	for line := range strings.Lines(p.stderr.String()) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "Warning:") && !strings.Contains(line, ": [Warning] ") {
+			lines = append(lines, line)
+		}
+	}
+	said := strings.Join(lines, "; ")
 	if password := p.login.Password.Reveal(); password != "" {
 		said = strings.ReplaceAll(said, password, stars)
 	}
