@@ -50,26 +50,6 @@ func headEnd(dump []byte) int {
 	return -1
 }
 
-// binaryLog is a file of a binary log.
-type binaryLog struct {
-	name string
-	size uint64
-}
-
-// binaryLogs gives the files that the server has.
-func (s *Server) binaryLogs(ctx context.Context, on execer) ([]binaryLog, error) {
-	rows, err := s.query(ctx, on, "SHOW BINARY LOGS")
-	if err != nil {
-		return nil, err
-	}
-	logs := make([]binaryLog, len(rows))
-	for i, r := range rows {
-		size, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
-		logs[i] = binaryLog{r["log_name"], size}
-	}
-	return logs, nil
-}
-
 // verifyCoordinates holds a dump's coordinates against the master's binary log,
 // and completes them by MariaDB's GTIDs. The error is a *Problem.
 func (s *Server) verifyCoordinates(ctx context.Context, on execer, p Position) (Position, error) {
@@ -99,10 +79,10 @@ func (s *Server) verifyLogged(ctx context.Context, on execer, p Position) error 
 	}
 	for _, log := range logs {
 		switch {
-		case log.name != p.File:
-		case log.size < p.Offset:
+		case log.File != p.File:
+		case log.Bytes < p.Offset:
 			return problem(Master, "bad-coordinates", "do not reset the master's binary log while it is seeded from; run this again",
-				"the dump begins at %s, but that binary log has %d bytes only", p, log.size)
+				"the dump begins at %s, but that binary log has %d bytes only", p, log.Bytes)
 		default:
 			return nil
 		}

@@ -20,9 +20,9 @@ const longStatement = 5 * time.Second
 // Check finds what is wrong before anything is done. Problems make Run fail or
 // copy what is not consistent; warnings are for the administrator to know. The
 // error is that of a server which could not be asked.
-func (s *Seed) Check(ctx context.Context) (problems, warnings []*Problem, err error) {
+func (s *Seed) Check(ctx context.Context) (Findings, error) {
 	if s.Method == SeedNone {
-		return nil, nil, nil
+		return Findings{}, nil
 	}
 	c := &seedCheck{seed: s}
 	c.databases()
@@ -30,20 +30,21 @@ func (s *Seed) Check(ctx context.Context) (problems, warnings []*Problem, err er
 	c.retention()
 	for _, check := range []func(context.Context) error{c.tools, c.statements, c.history, c.accounts, c.encoding} {
 		if err := check(ctx); err != nil {
-			return nil, nil, err
+			return Findings{}, err
 		}
 	}
-	return c.problems, c.warnings, nil
+	return c.Findings, nil
 }
 
 // seedCheck collects what is found.
 type seedCheck struct {
-	seed               *Seed
-	problems, warnings []*Problem
+	Findings
+
+	seed *Seed
 }
 
-func (c *seedCheck) problem(p *Problem) { c.problems = append(c.problems, p) }
-func (c *seedCheck) warn(p *Problem)    { c.warnings = append(c.warnings, p) }
+func (c *seedCheck) problem(p *Problem) { c.Problems = append(c.Problems, p) }
+func (c *seedCheck) warn(p *Problem)    { c.Warnings = append(c.Warnings, p) }
 
 // databases finds those that are not on the master.
 func (c *seedCheck) databases() {
