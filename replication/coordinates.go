@@ -50,26 +50,6 @@ func headEnd(dump []byte) int {
 	return -1
 }
 
-// binaryLog is a file of a binary log.
-type binaryLog struct {
-	name string
-	size uint64
-}
-
-// binaryLogs gives the files that the server has.
-func (s *Server) binaryLogs(ctx context.Context, on execer) ([]binaryLog, error) {
-	rows, err := s.query(ctx, on, "SHOW BINARY LOGS")
-	if err != nil {
-		return nil, err
-	}
-	logs := make([]binaryLog, len(rows))
-	for i, r := range rows {
-		size, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
-		logs[i] = binaryLog{r["log_name"], size}
-	}
-	return logs, nil
-}
-
 // verifyCoordinates holds a dump's coordinates against the master's binary log,
 // and completes them by MariaDB's GTIDs. The error is a *Problem.
 func (s *Server) verifyCoordinates(ctx context.Context, on execer, p Position) (Position, error) {
@@ -93,19 +73,19 @@ func (s *Server) verifyCoordinates(ctx context.Context, on execer, p Position) (
 
 // verifyLogged tells whether the binary log still has a position.
 func (s *Server) verifyLogged(ctx context.Context, on execer, p Position) error {
-	logs, err := s.binaryLogs(ctx, on)
+	logs, err := s.query(ctx, on, "SHOW BINARY LOGS")
 	if err != nil {
 		return err
 	}
 	for _, log := range logs {
-		switch {
-		case log.name != p.File:
-		case log.size < p.Offset:
-			return problem(Master, "bad-coordinates", "do not reset the master's binary log while it is seeded from; run this again",
-				"the dump begins at %s, but that binary log has %d bytes only", p, log.size)
-		default:
-			return nil
+		if log["log_name"] != p.File {
+			continue
 		}
+		if size, _ := strconv.ParseUint(log["file_size"], 10, 64); size < p.Offset { // a number on every server
+			return problem(Master, "bad-coordinates", "do not reset the master's binary log while it is seeded from; run this again",
+				"the dump begins at %s, but that binary log has %d bytes only", p, size)
+		}
+		return nil
 	}
 	return problem(Master, "log-purged", "keep binary logs for longer: "+s.Version.retentionVariable()+"; then run this again",
 		"the binary log %s, where replication would have to begin, is no longer there", p.File)

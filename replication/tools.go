@@ -205,8 +205,3 @@ func splitAddress(address string) (host, port string) {
 	}
 	return strings.Trim(address[:i], "[]"), address[i+1:]
 }
-
-// quoteOption makes a value of an option file.
-func quoteOption(value string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `'`, `\'`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`).Replace(value) + `"`
-}
