@@ -16,6 +16,8 @@ both ends.`,
 	cmd.AddCommand(
 		m.setupMasterCommand(),
 		m.setupSlaveCommand(),
+		m.replicationStatusCommand(),
+		m.replicationCheckCommand(),
 	)
 	return cmd
 }
