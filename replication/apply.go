@@ -120,7 +120,7 @@ func (a *Applier) note(change func(*State)) error {
 func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 	return func(_ context.Context, a *Applier) error {
 		return a.note(func(s *State) {
-			s.Phase, s.Databases, s.Method, s.Start = PhaseSeeding, want.Databases, want.Method, Position{}
+			s.Stage, s.Databases, s.Method, s.Start = StageSeeding, want.Databases, want.Method, Position{}
 			s.MasterID, s.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
 			s.SeedAccount = true
 			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
@@ -137,7 +137,7 @@ func runSeed(want SlaveWant) func(context.Context, *Applier) error {
 		if err != nil {
 			return err
 		}
-		return a.note(func(s *State) { s.Phase, s.Start = PhaseSeeded, start })
+		return a.note(func(s *State) { s.Stage, s.Start = StageSeeded, start })
 	}
 }
 
@@ -170,7 +170,7 @@ func startSlave(ctx context.Context, a *Applier) error {
 	if err := a.Slave.run(ctx, []Statement{a.Slave.Version.startSlave(bothThreads)}); err != nil {
 		return err
 	}
-	return a.note(func(s *State) { s.Phase = PhaseRunning })
+	return a.note(func(s *State) { s.Stage = StageRunning })
 }
 
 // What a slave that cannot reach its master may take before its error counts.
@@ -272,5 +272,5 @@ func dropSeedAccount(ctx context.Context, a *Applier) error {
 }
 
 func noteDone(_ context.Context, a *Applier) error {
-	return a.note(func(s *State) { s.Phase = PhaseDone })
+	return a.note(func(s *State) { s.Stage = StageDone })
 }

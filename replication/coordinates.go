@@ -73,19 +73,19 @@ func (s *Server) verifyCoordinates(ctx context.Context, on execer, p Position) (
 
 // verifyLogged tells whether the binary log still has a position.
 func (s *Server) verifyLogged(ctx context.Context, on execer, p Position) error {
-	logs, err := s.query(ctx, on, "SHOW BINARY LOGS")
+	logs, err := s.binaryLogs(ctx, on)
 	if err != nil {
 		return err
 	}
 	for _, log := range logs {
-		if log["log_name"] != p.File {
-			continue
-		}
-		if size, _ := strconv.ParseUint(log["file_size"], 10, 64); size < p.Offset { // a number on every server
+		switch {
+		case log.File != p.File:
+		case log.Bytes < p.Offset:
 			return problem(Master, "bad-coordinates", "do not reset the master's binary log while it is seeded from; run this again",
-				"the dump begins at %s, but that binary log has %d bytes only", p, size)
+				"the dump begins at %s, but that binary log has %d bytes only", p, log.Bytes)
+		default:
+			return nil
 		}
-		return nil
 	}
 	return problem(Master, "log-purged", "keep binary logs for longer: "+s.Version.retentionVariable()+"; then run this again",
 		"the binary log %s, where replication would have to begin, is no longer there", p.File)

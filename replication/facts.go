@@ -310,13 +310,8 @@ func (f *Facts) readMaster(ctx context.Context, s *Server, conn *sql.Conn) error
 		f.MasterLog = newPosition(rows[0])
 		f.BinlogDo, f.BinlogNot = splitList(rows[0]["binlog_do_db"]), splitList(rows[0]["binlog_ignore_db"])
 	}
-	logs, err := readRecords(ctx, conn, "SHOW BINARY LOGS")
-	if err != nil && !isDenied(err) {
-		return s.explain("SHOW BINARY LOGS", err)
-	}
-	for _, r := range logs {
-		bytes, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
-		f.BinaryLogs = append(f.BinaryLogs, BinaryLog{File: r["log_name"], Bytes: bytes})
+	if f.BinaryLogs, err = s.binaryLogs(ctx, conn); err != nil && !isDenied(err) {
+		return err
 	}
 	show := "SHOW " + s.Version.word("SLAVE HOSTS", "REPLICAS")
 	slaves, err := readRecords(ctx, conn, show)
@@ -331,6 +326,17 @@ func (f *Facts) readMaster(ctx context.Context, s *Server, conn *sql.Conn) error
 		f.Slaves = append(f.Slaves, uint32(id))
 	}
 	return nil
+}
+
+// binaryLogs gives the files of the server's binary log.
+func (s *Server) binaryLogs(ctx context.Context, on execer) ([]BinaryLog, error) {
+	rows, err := s.query(ctx, on, "SHOW BINARY LOGS")
+	logs := make([]BinaryLog, len(rows))
+	for i, r := range rows {
+		bytes, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
+		logs[i] = BinaryLog{File: r["log_name"], Bytes: bytes}
+	}
+	return logs, err
 }
 
 // newPosition reads a row of SHOW MASTER STATUS.

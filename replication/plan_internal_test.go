@@ -132,7 +132,7 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump,
 		DropIn: (&DropIn{}).with(
 			Setting{"server_id", "2"}, Setting{"read_only", "ON"}, Setting{"super_read_only", "ON"}, Setting{"replicate_wild_do_table", "DB\\_1.%\nvoms.%"}),
-		State: State{Phase: PhaseDone},
+		State: State{Stage: StageDone},
 	}
 	return master, slave, want
 }
@@ -159,7 +159,7 @@ func TestSlavePlanStates(t *testing.T) {
 		"state file lost":     {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, ""},
 		"restarted, filtered": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLRunning = "No" }, "start-slave, catch-up, note-done"},
 		"filter lost": {func(_, s *Facts, w *SlaveWant) {
-			s.Masters[0].WildDoTable, w.State = nil, State{Phase: PhaseSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007"}}
+			s.Masters[0].WildDoTable, w.State = nil, State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007"}}
 		}, "filter, start-slave, catch-up, compare, note-done"},
 		"writable": {func(_, s *Facts, _ *SlaveWant) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
 		"fresh": {func(_, s *Facts, w *SlaveWant) {
@@ -167,18 +167,18 @@ func TestSlavePlanStates(t *testing.T) {
 		}, whole},
 		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
-			w.State = State{Phase: PhaseSeeding, Databases: w.Databases, SeedAccount: true, EventScheduler: "ON"}
+			w.State = State{Stage: StageSeeding, Databases: w.Databases, SeedAccount: true, EventScheduler: "ON"}
 		}, "writable, note-seed, drop-databases, seed, filter, change-master, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
 		"cut off after the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
-			w.State = State{Phase: PhaseSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
 		}, "filter, change-master, start-slave, catch-up, compare, drop-seed-account, note-done"},
 		"copied, but the binary log has gone": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
-			w.State = State{Phase: PhaseSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
 		}, "problem data-on-slave, problem data-on-slave"},
 		"cut off after the start": {func(_, s *Facts, w *SlaveWant) {
-			w.State = State{Phase: PhaseRunning, Databases: w.Databases, SeedAccount: true}
+			w.State = State{Stage: StageRunning, Databases: w.Databases, SeedAccount: true}
 		}, "catch-up, compare, drop-seed-account, note-done"},
 		"data on the slave": {func(_, s *Facts, w *SlaveWant) { s.Masters, w.State = nil, State{} }, "problem data-on-slave, problem data-on-slave"},
 		"data given up": {func(_, s *Facts, w *SlaveWant) {

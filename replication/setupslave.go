@@ -84,10 +84,10 @@ func checkHandOver(master *Facts, want SlaveWant) Findings {
 
 // checkEstablished looks at a replication that is set up already.
 func (s *slavePlan) checkEstablished() {
-	if !s.established || s.want.Reseed || s.want.State.Phase == PhaseSeeding {
+	if !s.established || s.want.Reseed || s.want.State.Stage == StageSeeding {
 		return
 	}
-	if !sameSet(s.status.WildDoTable, wildTables(s.want.Databases)) && s.want.State.Phase != PhaseSeeded {
+	if !sameSet(s.status.WildDoTable, wildTables(s.want.Databases)) && s.want.State.Stage != StageSeeded {
 		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))
 	}
@@ -99,9 +99,9 @@ func (s *slavePlan) checkEstablished() {
 // needsSeed tells whether the databases must be copied.
 func (s *slavePlan) needsSeed() bool {
 	switch {
-	case s.want.Reseed, s.want.State.Phase == PhaseSeeding:
+	case s.want.Reseed, s.want.State.Stage == StageSeeding:
 		return true
-	case s.want.State.Phase == PhaseSeeded:
+	case s.want.State.Stage == StageSeeded:
 		return !s.stateFits()
 	default:
 		return !s.established
@@ -138,7 +138,7 @@ func (s *slavePlan) lost() []string {
 	var lost []string
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
-		ours := s.want.State.Phase == PhaseSeeding && slices.Contains(s.want.State.Databases, d.Name)
+		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Databases, d.Name)
 		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)
@@ -295,7 +295,7 @@ func (s *slavePlan) connection(start Position) connection {
 // finish adds what comes when the slave runs.
 func (s *slavePlan) finish(seeded bool) {
 	state := s.want.State
-	if seeded || !s.established || !s.status.Running() || state.Phase == PhaseRunning || state.Phase == PhaseSeeded {
+	if seeded || !s.established || !s.status.Running() || state.Stage == StageRunning || state.Stage == StageSeeded {
 		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
 	}
 	var readOnly []Statement
@@ -311,7 +311,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" {
 		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
 	}
-	if (seeded || state.Phase == PhaseSeeded || state.Phase == PhaseRunning) && !s.want.SkipCompare {
+	if (seeded || state.Stage == StageSeeded || state.Stage == StageRunning) && !s.want.SkipCompare {
 		s.add(&Step{Name: "compare", On: Slave, What: "compare the data of both at one position", run: compareAll(s.want.Databases)})
 	}
 	if s.want.MonitorFile != nil && !s.want.MonitorFile.same() {
@@ -326,7 +326,7 @@ func (s *slavePlan) finish(seeded bool) {
 			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",
 		})
 	}
-	if len(s.Steps) > 0 || state.Phase == PhaseRunning {
+	if len(s.Steps) > 0 || state.Stage == StageRunning {
 		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: noteDone})
 	}
 }

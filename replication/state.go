@@ -15,7 +15,7 @@ import (
 // without passwords, so that a run that was cut off can go on. Where the
 // server says otherwise, the server is right.
 type State struct {
-	Phase      Phase      `json:"phase"`
+	Stage      Stage      `json:"stage"`
 	Databases  []string   `json:"databases,omitempty"`
 	Method     SeedMethod `json:"method,omitempty"`
 	MasterID   uint32     `json:"master_server_id,omitempty"`
@@ -31,16 +31,16 @@ type State struct {
 	SeedAccount bool `json:"seed_account,omitempty"`
 }
 
-// Phase is how far a slave's setup has come.
-type Phase string
+// Stage is how far a slave's setup has come.
+type Stage string
 
-// The phases, in their order.
+// The stages, in their order.
 const (
-	PhaseNone    Phase = ""        // nothing has been done to the slave's data
-	PhaseSeeding Phase = "seeding" // the databases are being copied: what is there is no copy yet
-	PhaseSeeded  Phase = "seeded"  // the copy is whole, and Start known
-	PhaseRunning Phase = "running" // the slave has been started
-	PhaseDone    Phase = "done"    // it was seen to have caught up and to be equal
+	StageNone    Stage = ""        // nothing has been done to the slave's data
+	StageSeeding Stage = "seeding" // the databases are being copied: what is there is no copy yet
+	StageSeeded  Stage = "seeded"  // the copy is whole, and Start known
+	StageRunning Stage = "running" // the slave has been started
+	StageDone    Stage = "done"    // it was seen to have caught up and to be equal
 )
 
 // StateFile is a State in its file, locked against other runs until Close.

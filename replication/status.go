@@ -235,16 +235,6 @@ func (s *Server) clock(ctx context.Context, on execer) (ahead time.Duration, kno
 	return time.Duration((seconds - own) * float64(time.Second)), true, nil
 }
 
-func (s *Server) binaryLogs(ctx context.Context, on execer) ([]BinaryLog, error) {
-	rows, err := s.query(ctx, on, "SHOW BINARY LOGS")
-	logs := make([]BinaryLog, len(rows))
-	for i, r := range rows {
-		bytes, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
-		logs[i] = BinaryLog{File: r["log_name"], Bytes: bytes}
-	}
-	return logs, err
-}
-
 // readSlaveSide reads what does not change from one moment to the next.
 func (r *statusReader) readSlaveSide(ctx context.Context) (err error) {
 	f := &Facts{Role: Slave, Version: r.slave.Version}

@@ -166,7 +166,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		return err
 	}
 	if err := m.apply(ctx, applier, plan, s.plan); err != nil {
-		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(state.Phase), "; ")}
+		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(state.Stage), "; ")}
 	}
 	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n", strings.Join(want.Databases, ", "))
 	if len(s.inner.Connect) > 0 {
@@ -176,11 +176,11 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 }
 
 // goOnHint says what an unfinished setup has left, and how it goes on.
-func goOnHint(phase replication.Phase) string {
-	switch phase {
-	case replication.PhaseSeeding:
+func goOnHint(stage replication.Stage) string {
+	switch stage {
+	case replication.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
-	case replication.PhaseSeeded:
+	case replication.StageSeeded:
 		return "the copy is whole; the same command again goes on from there"
 	default:
 		return "the same command again goes on from here"
