@@ -85,7 +85,7 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 		return nil, err
 	}
 	for _, r := range users {
-		if masterFacts.account(r["user"], r["host"]) == nil { // a role
+		if masterFacts.account(r["user"], r["host"]) == nil || slices.Contains(accountUsers, r["user"]) { // a role, or ours
 			continue
 		}
 		if m := need(r["user"], r["host"]); m != nil {

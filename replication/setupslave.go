@@ -255,10 +255,6 @@ func (s *slavePlan) connect(seeded bool) {
 		}
 		return
 	}
-	s.add(&Step{
-		Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases), Why: "the pattern also takes statements that name a table of another database than the current one",
-		SQL: []Statement{v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
-	})
 	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
 	if start := s.want.State.Start; !seeded {
 		shown = s.connection(start)
@@ -270,6 +266,10 @@ func (s *slavePlan) connect(seeded bool) {
 	s.add(&Step{
 		Name: "change-master", On: Slave, What: fmt.Sprintf("make the master the one at %s:%d", loopback, s.want.Port), Why: why,
 		Undo: v.resetSlaveAll().String(), SQL: s.changeMasterSQL(shown), run: s.changeMaster,
+	})
+	s.add(&Step{
+		Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases), Why: "the pattern also takes statements that name a table of another database than the current one",
+		SQL: []Statement{v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
 	})
 	s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
 }
