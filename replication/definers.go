@@ -138,7 +138,7 @@ func createLines(ctx context.Context, master *Server, masterFacts, slaveFacts *F
 	if err != nil {
 		return nil, err
 	}
-	defer closeConn(conn)
+	defer discard(conn)
 	if masterFacts.Version.atLeast(MySQL, 8, 0, 17) {
 		// A salted hash is not text.
 		if err := master.exec(ctx, conn, statement("SET SESSION print_identified_with_as_hex=1")); err != nil {
