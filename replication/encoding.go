@@ -90,13 +90,14 @@ func isASCII(text []byte) bool {
 	return true
 }
 
-// validUTF8 tells whether text is UTF-8, but for a last character that may
-// have been cut.
+// validUTF8 tells whether the sample of a value is UTF-8, but for a last
+// character that the sample has cut.
 func validUTF8(text []byte) bool {
+	cut := len(text) == sampledBytes
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
 		if r == utf8.RuneError && size == 1 {
-			return len(text) < utf8.UTFMax && !utf8.FullRune(text)
+			return cut && len(text) < utf8.UTFMax && !utf8.FullRune(text)
 		}
 		text = text[size:]
 	}
