@@ -26,6 +26,7 @@ var causes = map[int]cause{
 	1236: {"cannot-send", "the master cannot send what the slave asks for", "see the text: a purged or reset binary log wants a new seed: gtunnel replication setup-slave"},
 	1275: {"old-password", "the account has a password in the old format", "on the master: ALTER USER ... IDENTIFIED BY with the password itself, not a hash"},
 	1290: {"read-only", "the server is read-only, as a slave should be", "write on the master"},
+	1449: {"definer-missing", "the definer of an object is an account of the master that the slave lacks", "make the account on the slave, with the lines that SHOW CREATE USER and SHOW GRANTS give on the master"},
 	1524: {"plugin-disabled", "the account's authentication plugin is turned off on the server", "give the account another plugin"},
 	1593: {"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
 	1698: {"access-denied", "the account does not let this user in without a password", "give the password, or run this as the account's system user, such as root"},

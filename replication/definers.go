@@ -15,6 +15,9 @@ type MissingAccount struct {
 	// DefinerOf are the objects that cannot be used without it, as "view
 	// database.name".
 	DefinerOf []string
+	// Bars are the views, as "database.name", that cannot be made without it:
+	// they are made on a view that runs as it.
+	Bars []string
 	// Applied tells that it has rights on the databases: an application's.
 	Applied bool
 	// Create are the lines that make it on the slave. Between servers of one
@@ -23,8 +26,13 @@ type MissingAccount struct {
 	Create []string
 }
 
-// problem makes a warning of it.
+// problem makes a warning of it, or a problem if it bars the copy.
 func (m MissingAccount) problem() *Problem {
+	if len(m.Bars) > 0 {
+		return problem(Slave, "account-missing", "on the slave, and then run this again:\n"+strings.Join(m.Create, "\n"),
+			"the account %s is on the master only, and without it these views cannot be made, which use views of which it is the definer: %s",
+			quoteAccount(m.User, m.Host), listed(m.Bars))
+	}
 	var why []string
 	if len(m.DefinerOf) > 0 {
 		why = append(why, "it is the definer of "+listed(m.DefinerOf))
@@ -80,6 +88,13 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 			}
 		}
 	}
+	barred, err := barredViews(ctx, master, databases)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range missing {
+		m.Bars = barred[m.User+"@"+m.Host]
+	}
 	users, err := grantedAccounts(ctx, master, databases)
 	if err != nil {
 		return nil, err
@@ -100,6 +115,31 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 		list[i] = *m
 	}
 	return list, nil
+}
+
+// barredViews gives the views that are made on views with the rights of their
+// definer, by that definer: a server makes a view only if it can open those
+// below it (error 1449).
+func barredViews(ctx context.Context, master *Server, databases []string) (map[string][]string, error) {
+	views, err := master.query(ctx, master.db, "SELECT table_schema AS d, table_name AS n, definer, security_type, view_definition"+
+		" FROM information_schema.views WHERE table_schema IN ("+quoteList(databases)+") ORDER BY 1, 2")
+	if err != nil {
+		return nil, err
+	}
+	barred := map[string][]string{}
+	for _, below := range views {
+		if below["security_type"] != "DEFINER" {
+			continue
+		}
+		for _, v := range views {
+			name := v["d"] + "." + v["n"]
+			// The server writes names in full, each in quotes.
+			if strings.Contains(v["view_definition"], quoteTable(below["d"], below["n"])) && !slices.Contains(barred[below["definer"]], name) {
+				barred[below["definer"]] = append(barred[below["definer"]], name)
+			}
+		}
+	}
+	return barred, nil
 }
 
 // grantedAccounts gives the accounts with rights on databases or parts of them;
