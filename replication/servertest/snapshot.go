@@ -42,7 +42,6 @@ var listings = []struct{ kind, query string }{
 }
 
 func snapshotDatabase(ctx context.Context, conn *sql.Conn, database string, found map[string]string) error {
-	// Comments that show versions only are the server's.
 	text, err := show(ctx, conn, "SHOW CREATE DATABASE "+quote(database))
 	if err != nil {
 		return err
@@ -72,8 +71,9 @@ func snapshotDatabase(ctx context.Context, conn *sql.Conn, database string, foun
 	return nil
 }
 
-// ownSlave is what differs between a master and its slave.
-var ownSlave = regexp.MustCompile(` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE ON (?:SLAVE|REPLICA)|DISABLE)\b`)
+// ownSlave is what differs between a master and its slave. MySQL also remembers
+// whether a column's character set was named beside its collation.
+var ownSlave = regexp.MustCompile(` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE ON (?:SLAVE|REPLICA)|DISABLE)\b| CHARACTER SET \w+( COLLATE )`)
 
 // show gives the one row of a SHOW statement, a line for each column.
 func show(ctx context.Context, conn *sql.Conn, query string) (string, error) {
@@ -99,7 +99,7 @@ func show(ctx context.Context, conn *sql.Conn, query string) (string, error) {
 	var lines []string
 	for i, name := range names {
 		if name != "Created" {
-			lines = append(lines, name+": "+ownSlave.ReplaceAllString(values[i].String, ""))
+			lines = append(lines, name+": "+ownSlave.ReplaceAllString(values[i].String, "$1"))
 		}
 	}
 	return strings.Join(lines, "\n"), rows.Err()
