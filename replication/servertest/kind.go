@@ -50,6 +50,9 @@ type MissingError struct {
 
 // Error names the program.
 func (e *MissingError) Error() string {
+	if e.Kind == MariaDB {
+		return e.Program + " is not on this host"
+	}
 	return fmt.Sprintf("%s of %s is not on this host", e.Program, e.Kind)
 }
 
@@ -83,8 +86,8 @@ func (k Kind) Find(program string) (string, error) {
 	return "", &MissingError{k, program}
 }
 
-// Path is a value of PATH with which a program finds this kind's clients, as on
-// a host where nothing else is installed.
+// Path is a value of PATH with which a program finds this kind's clients first,
+// as on a host of that kind.
 func (k Kind) Path() string {
 	if k == MariaDB {
 		return os.Getenv("PATH")

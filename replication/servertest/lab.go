@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -15,6 +18,9 @@ import (
 
 // Lab is a folder of servers. Its methods may be called concurrently; Close
 // ends the servers.
+//
+// A Lab prepares each kind once, which takes some seconds, and then copies. So
+// the tests of a package share a Lab, made and closed by its TestMain.
 type Lab struct {
 	dir     string
 	account *syscall.Credential // as whom the servers run; nil: as we do
@@ -22,30 +28,32 @@ type Lab struct {
 
 	mu      sync.Mutex
 	made    map[Kind]*pristine
-	servers []*Server
+	servers map[*Server]bool
 }
 
-// pristine is a data directory that no server has used yet. Making one takes
-// some seconds, copying it none.
+// pristine is a data directory that no server has used yet.
 type pristine struct {
-	once sync.Once
-	data string
-	err  error
+	mu   sync.Mutex
+	data string // empty until it is whole
 }
 
 // NewLab makes a Lab in a new folder below the one for temporary files.
-func NewLab() (*Lab, error) {
+func NewLab() (*Lab, error) { return NewLabIn("") }
+
+// NewLabIn makes a Lab in a new folder below parent, which the user mysql must
+// be able to enter.
+func NewLabIn(parent string) (*Lab, error) {
 	me, err := user.Current()
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{me: me.Username, made: map[Kind]*pristine{}}
+	l := &Lab{me: me.Username, made: map[Kind]*pristine{}, servers: map[*Server]bool{}}
 	if l.account, err = serverAccount(); err != nil {
 		return nil, err
 	}
 	// The paths of sockets must be short (unix(7)), and the account must get
 	// to them.
-	if l.dir, err = os.MkdirTemp("", "gtunnel-lab-"); err != nil {
+	if l.dir, err = os.MkdirTemp(parent, "gtunnel-lab-"); err != nil {
 		return nil, err
 	}
 	return l, os.Chmod(l.dir, 0o711)
@@ -86,38 +94,60 @@ func (e *hintError) Hint() string { return e.hint }
 // Close kills all servers and removes the folder.
 func (l *Lab) Close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.servers {
-		s.close()
+	servers := slices.Collect(maps.Keys(l.servers))
+	l.mu.Unlock()
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, s.Close())
 	}
-	l.servers = nil
-	return os.RemoveAll(l.dir)
+	return errors.Join(append(errs, os.RemoveAll(l.dir))...)
 }
 
-// folder makes a folder that belongs to the servers' account.
-func (l *Lab) folder(path string) error {
-	if err := os.Mkdir(path, 0o755); err != nil {
-		return err
+// newFolder makes a folder that belongs to the servers' account: dir or, if that
+// is empty, one of the Lab.
+func (l *Lab) newFolder(dir string) (string, error) {
+	var err error
+	if dir == "" {
+		dir, err = os.MkdirTemp(l.dir, "")
+	} else {
+		err = os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
 	}
 	if l.account == nil {
-		return nil
+		return dir, nil
 	}
-	return os.Chown(path, int(l.account.Uid), int(l.account.Gid))
+	return dir, os.Chown(dir, int(l.account.Uid), int(l.account.Gid))
 }
 
-// run runs a program as the servers' account until it ends, with its output in
-// the error.
-func (l *Lab) run(ctx context.Context, dir, program string, args ...string) error {
+// command prepares a program that runs as the servers' account in dir. It has a
+// process group of its own, so that Ctrl-C at a terminal reaches us alone, and
+// the kernel kills it when the thread that starts it ends: when we do.
+func (l *Lab) command(ctx context.Context, dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: l.account}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: l.account, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
+	return cmd
+}
+
+// run runs a program until it ends, with its output in the error.
+func (l *Lab) run(ctx context.Context, dir, program string, args ...string) error {
+	runtime.LockOSThread() // it must not end before the program
+	defer runtime.UnlockOSThread()
+	cmd := l.command(ctx, dir, program, args...)
+	// Some are scripts: what they started must not write any more either.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", filepath.Base(program), err, out)
+		return fmt.Errorf("%s: %w: %s", filepath.Base(program), errors.Join(ctx.Err(), err), out)
 	}
 	return nil
 }
 
-// pristine makes the data directory of a kind, once.
+// pristine gives the data directory of a kind, and makes it if nobody has.
 func (l *Lab) pristine(ctx context.Context, kind Kind) (string, error) {
 	l.mu.Lock()
 	p := l.made[kind]
@@ -126,14 +156,21 @@ func (l *Lab) pristine(ctx context.Context, kind Kind) (string, error) {
 		l.made[kind] = p
 	}
 	l.mu.Unlock()
-	p.once.Do(func() {
-		dir := filepath.Join(l.dir, string(kind))
-		p.data = filepath.Join(dir, "data")
-		if p.err = l.folder(dir); p.err == nil {
-			p.err = l.initialize(ctx, kind, dir, p.data)
-		}
-	})
-	return p.data, p.err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.data != "" {
+		return p.data, nil
+	}
+	dir, err := l.newFolder("")
+	if err != nil {
+		return "", err
+	}
+	data := filepath.Join(dir, "data")
+	if err := l.initialize(ctx, kind, dir, data); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	p.data = data
+	return data, nil
 }
 
 // initialize makes the tables of a server. The administrator root, or on

@@ -1,7 +1,7 @@
 package servertest
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,9 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -21,15 +22,16 @@ import (
 
 // Options are what a server is told. The zero value of each is sound.
 type Options struct {
-	Name     string   // of its logs, in messages; the kind if empty
+	Name     string   // in messages; the kind if empty
+	Dir      string   // its own folder, to be made; empty: one of the Lab
 	ServerID int      // server_id; 0: the server's own default
 	Port     int      // of 127.0.0.1; 0: a free one
 	Flags    []string // more arguments of the server
 	NoLog    bool     // no binary log
 }
 
-// Server is a running server. DB may be used concurrently; Restart, Stop and
-// Kill by one goroutine at a time.
+// Server is a running server. DB may be used concurrently; Start, Restart, Stop,
+// Kill and Close by one goroutine at a time.
 type Server struct {
 	Kind   Kind
 	Name   string
@@ -43,18 +45,30 @@ type Server struct {
 	// start.
 	ConfigDir string
 
-	lab  *Lab
-	args []string
-
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	ended  chan struct{}
-	output bytes.Buffer
+	lab   *Lab
+	args  []string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when cmd has ended; nil if it never started
 }
 
 // Start makes and starts a server, and waits until it answers. The server can
-// be a master and a slave, and logs rows.
+// be a master and a slave, and logs rows. It runs until its Close or the Lab's.
 func (l *Lab) Start(ctx context.Context, kind Kind, o Options) (*Server, error) {
+	s, err := l.install(ctx, kind, o)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.servers[s] = true
+	l.mu.Unlock()
+	if err := s.Start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// install makes a server that does not run yet.
+func (l *Lab) install(ctx context.Context, kind Kind, o Options) (_ *Server, err error) {
 	program := "mariadbd"
 	if kind.IsMySQL() {
 		program = "mysqld"
@@ -63,48 +77,46 @@ func (l *Lab) Start(ctx context.Context, kind Kind, o Options) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(l.dir, "")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
-	}
-	if l.account != nil {
-		if err := os.Chown(dir, int(l.account.Uid), int(l.account.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	s := &Server{
-		Kind: kind, Name: o.Name, Dir: dir, Socket: filepath.Join(dir, "sock"), Port: o.Port, User: "root",
-		ConfigDir: filepath.Join(dir, "conf.d"), lab: l,
-	}
-	if s.Name == "" {
-		s.Name = string(kind)
-	}
+	s := &Server{Kind: kind, Name: cmp.Or(o.Name, string(kind)), Port: o.Port, User: "root", lab: l}
 	if !kind.IsMySQL() {
 		s.User = l.me
+	}
+	if s.Dir, err = l.newFolder(o.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", s.Name, errors.Join(err, os.RemoveAll(s.Dir)))
+		}
+	}()
+	s.Socket, s.ConfigDir = filepath.Join(s.Dir, "mysqld.sock"), filepath.Join(s.Dir, "conf.d")
+	if len(s.Socket) > maxSocket {
+		return nil, &hintError{fmt.Errorf("the path of a socket is too long: %s", s.Socket), "set TMPDIR to a shorter directory"}
 	}
 	if s.Port == 0 {
 		if s.Port, err = freePort(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := l.copyData(ctx, kind, dir, s.DataDir()); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	if err := l.copyData(ctx, kind, s.Dir, s.DataDir()); err != nil {
+		return nil, err
 	}
 	if err := s.writeOptions(o); err != nil {
 		return nil, err
 	}
 	s.args = append([]string{path, "--defaults-file=" + s.OptionFile()}, o.Flags...)
-	if err := s.openDB(); err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	l.servers = append(l.servers, s)
-	l.mu.Unlock()
-	return s, s.start(ctx)
+	s.DB, err = open("unix", s.Socket, s.User, "")
+	return s, err
 }
+
+// maxSocket is the greatest length of a socket's path (unix(7)).
+const maxSocket = 107
+
+// Command is the server's command line.
+func (s *Server) Command() []string { return slices.Clone(s.args) }
+
+// LogFile is the file that everything the server prints goes to.
+func (s *Server) LogFile() string { return filepath.Join(s.Dir, "mysqld.log") }
 
 // DataDir is the server's data directory.
 func (s *Server) DataDir() string { return filepath.Join(s.Dir, "data") }
@@ -133,18 +145,12 @@ func (s *Server) writeOptions(o Options) error {
 		lines = append(lines, "skip-log-bin")
 	}
 	if s.Kind.IsMySQL() {
-		lines = append(lines, "mysqlx=OFF", "secure-file-priv=NULL", "innodb-redo-log-capacity=16M", "performance-schema=ON")
+		lines = append(lines, "mysqlx=OFF", "secure-file-priv=NULL", "innodb-redo-log-capacity=16M", "table-open-cache=400", "table-definition-cache=400")
 	} else {
 		lines = append(lines, "innodb-log-file-size=16M", "tmpdir="+s.Dir, "log-slave-updates")
 	}
 	text := "[mysqld]\n" + strings.Join(lines, "\n") + "\n!includedir " + s.ConfigDir + "\n"
 	return os.WriteFile(s.OptionFile(), []byte(text), 0o644)
-}
-
-// openDB makes the administrator's pool of connections.
-func (s *Server) openDB() (err error) {
-	s.DB, err = open("unix", s.Socket, s.User, "")
-	return err
 }
 
 // Open makes a pool of connections by TCP. The caller closes it.
@@ -176,60 +182,69 @@ func freePort(ctx context.Context) (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
-// start starts the process and waits until it answers, or ends.
-func (s *Server) start(ctx context.Context) error {
-	cmd := exec.Command(s.args[0], s.args[1:]...) //nolint:noctx // it outlives ctx, until Stop or Kill
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.lab.account, Setpgid: true}
-	cmd.Dir, cmd.Env = s.Dir, append(os.Environ(), "TMPDIR="+s.Dir)
-	cmd.Stdout, cmd.Stderr = (*lockedOutput)(s), (*lockedOutput)(s)
-	if err := cmd.Start(); err != nil {
+// Start starts the server again after Stop or Kill, and waits until it answers.
+// It lives on when ctx ends.
+func (s *Server) Start(ctx context.Context) error {
+	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.cmd, s.ended = cmd, make(chan struct{})
-	ended := s.ended
-	s.mu.Unlock()
-	go func() {
+	defer func() { _ = log.Close() }() // the process has its own
+	cmd := s.lab.command(context.WithoutCancel(ctx), s.Dir, s.args[0], s.args[1:]...)
+	cmd.Stdout, cmd.Stderr = log, log
+	started, ended := make(chan error), make(chan struct{})
+	go run(cmd, started, ended)
+	if err := <-started; err != nil {
+		return fmt.Errorf("start %s: %w", s.Name, err)
+	}
+	s.cmd, s.ended = cmd, ended
+	return s.answer(ctx)
+}
+
+// run starts a program, says so, and waits for its end, all in one thread,
+// because the program dies with the thread that started it.
+func run(cmd *exec.Cmd, started chan<- error, ended chan<- struct{}) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	started <- err
+	if err == nil {
 		_ = cmd.Wait() // its log says why
 		close(ended)
-	}()
+	}
+}
+
+// answer waits until the server answers, or ends.
+func (s *Server) answer(ctx context.Context) error {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
 	for {
 		err := s.DB.PingContext(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-ended:
-			return fmt.Errorf("%s has ended: %s", s.Name, s.Log())
+		case <-s.ended:
+			return fmt.Errorf("%s has ended; the end of its log:\n%s", s.Name, s.Log())
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%s does not answer: %w", s.Name, err), ctx.Err(), errors.New(s.Log()))
-		case <-time.After(50 * time.Millisecond):
+			return fmt.Errorf("%s does not answer: %w: %w; the end of its log:\n%s", s.Name, context.Cause(ctx), err, s.Log())
+		case <-ticker.C:
 		}
 	}
 }
 
-// lockedOutput collects what a server prints.
-type lockedOutput Server
-
-func (o *lockedOutput) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.output.Write(p)
-}
-
-// Log is what the server has printed so far.
+// Log is the end of what the server has printed.
 func (s *Server) Log() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.output.String()
+	text, err := os.ReadFile(s.LogFile())
+	if err != nil {
+		return err.Error()
+	}
+	const enough = 8 << 10
+	return string(text[max(0, len(text)-enough):])
 }
 
-// Ended is closed when the process has ended.
-func (s *Server) Ended() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended
-}
+// Ended is closed when the process that Start has started last has ended.
+func (s *Server) Ended() <-chan struct{} { return s.ended }
 
 // Stop ends the server in order, and waits for that.
 func (s *Server) Stop(ctx context.Context) error {
@@ -255,16 +270,17 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Stop(ctx); err != nil {
 		return err
 	}
-	return s.start(ctx)
+	return s.Start(ctx)
 }
 
-// Start starts a server again after Stop or Kill.
-func (s *Server) Start(ctx context.Context) error { return s.start(ctx) }
-
-// close kills the server and forgets its connections.
-func (s *Server) close() {
+// Close kills the server and removes its folder.
+func (s *Server) Close() error {
 	if s.ended != nil {
 		s.Kill()
 	}
-	_ = s.DB.Close() // there is nobody to tell
+	s.lab.mu.Lock()
+	delete(s.lab.servers, s)
+	s.lab.mu.Unlock()
+	_ = s.DB.Close() // its connections are broken
+	return os.RemoveAll(s.Dir)
 }
