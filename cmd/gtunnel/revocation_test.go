@@ -19,7 +19,7 @@ func TestRevokedSlave(t *testing.T) {
 	slave := startMariaDB(t, "slave", 2, "--read-only", "--slave-net-timeout=60")
 	s := newSite(t)
 	s.revoke(identity{}) // a list, and nothing on it
-	server, serverAddress := s.startServer("127.0.0.1:"+master.port, "--crl", "require", "--reload-interval", "0s")
+	server, serverAddress := s.startServer(master.Address(), "--crl", "require", "--reload-interval", "0s")
 	client, clientAddress := s.startClient(serverAddress, "--reload-interval", "100ms")
 	replicate(t, master, slave, clientAddress)
 

@@ -53,7 +53,9 @@ func startDatabase(t *testing.T, kind servertest.Kind, o servertest.Options) *se
 		if t.Failed() {
 			t.Logf("%s: %s", s.Name, s.Log())
 		}
-		s.Kill()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 
+	"github.com/gtunnel/gtunnel/replication/servertest"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -21,8 +21,9 @@ type demo struct {
 	master *host
 	slave  *host
 
-	mu        sync.Mutex
-	processes []*process // in the order of their start
+	lab       *servertest.Lab // of the servers; nil before they are made
+	processes []*process      // the others, in the order of their start
+	mu        sync.Mutex      // guards the file commands
 
 	before tunnel.Status // the master's end of the tunnel before the first rows
 }
@@ -35,7 +36,9 @@ type host struct {
 	certFile string
 	keyFile  string
 	accept   string // address of its end of the tunnel
-	server   *server
+	id       int    // server_id of its MariaDB server
+	port     int    // where that listens
+	server   server // when it has been started
 	gtunnel  *gtunnel
 }
 
@@ -67,10 +70,6 @@ func (d *demo) lay(ctx context.Context) error {
 		if err := os.Mkdir(h.dir, 0o755); err != nil {
 			return err
 		}
-		// unix(7): a socket's path has at most 107 bytes.
-		if len(h.server.socket) > 107 {
-			return &hintError{fmt.Errorf("the path of a socket is too long: %s", h.server.socket), "set TMPDIR to a shorter directory"}
-		}
 	}
 	return nil
 }
@@ -79,11 +78,7 @@ func (d *demo) newHost(role string, id, databasePort, tunnelPort int) *host {
 	dir := filepath.Join(d.dir, role)
 	return &host{
 		role: role, name: role + ".example.org", dir: dir,
-		accept: address(tunnelPort),
-		server: &server{
-			id: id, port: databasePort,
-			dir: filepath.Join(dir, "mysql"), socket: filepath.Join(dir, "mysql", "mysqld.sock"),
-		},
+		accept: address(tunnelPort), id: id, port: databasePort,
 		gtunnel: &gtunnel{admin: "unix:" + filepath.Join(dir, "gtunnel.sock")},
 	}
 }
@@ -92,17 +87,16 @@ func (d *demo) capath() string { return filepath.Join(d.dir, "certificates") }
 
 // close stops every process and removes the directory.
 func (d *demo) close(ctx context.Context) error {
-	for _, h := range []*host{d.slave, d.master} {
-		if h.server.db != nil {
-			_ = h.server.db.Close() // its server ends now
-		}
-	}
 	var group sync.WaitGroup
 	for _, p := range d.processes {
 		group.Go(func() { p.stop(ctx) })
 	}
+	var err error
+	if d.lab != nil {
+		err = d.lab.Close()
+	}
 	group.Wait()
-	return os.RemoveAll(d.dir)
+	return errors.Join(err, os.RemoveAll(d.dir))
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -91,8 +91,8 @@ func (m *Main) Run(ctx context.Context) error {
 	if tails, ok := errors.AsType[*processError](err); ok {
 		fmt.Fprint(m.Stderr, tails.logs)
 	}
-	if hint, ok := errors.AsType[*hintError](err); ok {
-		fmt.Fprintf(m.Stderr, "hint: %s\n", hint.hint)
+	if hinting, ok := errors.AsType[hinter](err); ok {
+		fmt.Fprintf(m.Stderr, "hint: %s\n", hinting.Hint())
 	}
 	return err
 }
@@ -125,6 +125,12 @@ func (m *Main) run(ctx context.Context, report *report) (err error) {
 	return nil
 }
 
+// hinter is an error that has the next step for the person who reads it.
+type hinter interface {
+	error
+	Hint() string
+}
+
 // hintError is an error with the next step for the person who reads it.
 type hintError struct {
 	err  error
@@ -134,3 +140,5 @@ type hintError struct {
 func (e *hintError) Error() string { return e.err.Error() }
 
 func (e *hintError) Unwrap() error { return e.err }
+
+func (e *hintError) Hint() string { return e.hint }

@@ -23,13 +23,15 @@ const (
 	tailLines = 15
 )
 
-// process is a running program of ours.
+// errTooLong is why a step gives up when its patience ends.
+var errTooLong = errors.New("it took too long")
+
+// process is a running program.
 type process struct {
-	name string // for people, such as "the slave's gtunnel"
-	log  string // the file that its output goes to
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how it ended; valid when done is closed
+	name string          // for people, such as "the slave's gtunnel"
+	log  string          // the file that its output goes to
+	cmd  *exec.Cmd       // nil if it is not ours to stop
+	done <-chan struct{} // closed when it has ended
 }
 
 // command prepares a program whose output goes to log. It has a
@@ -37,10 +39,8 @@ type process struct {
 // we stop things in order; and the kernel kills it when we are killed.
 //
 // The kernel does so when the thread that started it ends, which in a Go
-// program only a locked goroutine's thread does; and it forgets it if the
-// program changes its user, so a server is started as the user that it runs
-// as.
-func command(user *syscall.Credential, dir string, log io.Writer, argv []string) *exec.Cmd {
+// program only a locked goroutine's thread does.
+func command(dir string, log io.Writer, argv []string) *exec.Cmd {
 	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // ended by stop, in order
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
@@ -48,19 +48,12 @@ func command(user *syscall.Credential, dir string, log io.Writer, argv []string)
 	// which may still write into our directory, have ended too.
 	output := struct{ io.Writer }{log}
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:    true,
-		Pdeathsig:  syscall.SIGKILL,
-		Credential: user,
-	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
 
-// start starts a program in dir as user (nil: ourselves) and notes its command
-// line in the file commands. The caller stops it.
-func (d *demo) start(name string, user *syscall.Credential, dir, log string, argv ...string) (*process, error) {
-	d.mu.Lock() // both hosts' servers start at once
-	defer d.mu.Unlock()
+// start starts a program in dir and notes its command line in the file commands.
+func (d *demo) start(name, dir, log string, argv ...string) (*process, error) {
 	if err := d.noteCommand(name, argv); err != nil {
 		return nil, err
 	}
@@ -68,17 +61,20 @@ func (d *demo) start(name string, user *syscall.Credential, dir, log string, arg
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, log: log, cmd: command(user, dir, file, argv), done: make(chan struct{})}
-	if err := p.cmd.Start(); err != nil {
+	cmd, done := command(dir, file, argv), make(chan struct{})
+	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), file.Close())
 	}
-	go p.wait(file)
+	go wait(cmd, file, done)
+	p := &process{name: name, log: log, cmd: cmd, done: done}
 	d.processes = append(d.processes, p)
 	return p, nil
 }
 
 // noteCommand appends a command line to the file commands, for a shell.
 func (d *demo) noteCommand(name string, argv []string) error {
+	d.mu.Lock() // both hosts' servers start at once
+	defer d.mu.Unlock()
 	file, err := os.OpenFile(filepath.Join(d.dir, "commands"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
@@ -89,10 +85,18 @@ func (d *demo) noteCommand(name string, argv []string) error {
 	return errors.Join(err, file.Close())
 }
 
-// wait waits for the process and closes its log.
-func (p *process) wait(log io.Closer) {
-	p.err = errors.Join(p.cmd.Wait(), log.Close())
-	close(p.done)
+// wait waits for a process, closes its log and then done.
+func wait(cmd *exec.Cmd, log io.Closer, done chan<- struct{}) {
+	_ = errors.Join(cmd.Wait(), log.Close()) // cmd keeps how it ended
+	close(done)
+}
+
+// state says how the process ended, as far as that is known.
+func (p *process) state() string {
+	if p.cmd == nil {
+		return "its log says why"
+	}
+	return p.cmd.ProcessState.String()
 }
 
 // stop asks the process to end, and kills it after a while. It returns when it
@@ -115,28 +119,11 @@ func (p *process) stop(ctx context.Context) {
 	}
 }
 
-// finish waits for a program that ends by itself and fails if it does not
-// succeed.
-func (p *process) finish(ctx context.Context) error {
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		// Nothing that it writes is wanted any more: end its children too.
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		<-p.done
-		return ctx.Err()
-	}
-	if p.err != nil {
-		return involving(fmt.Errorf("%s: %w", p.name, p.err), p)
-	}
-	return nil
-}
-
 // until waits for check to succeed, trying again and again. It gives up when
 // ctx ends, when one of the processes ends, or when its patience does, and then
 // says why check failed last.
 func until(ctx context.Context, what string, check func(context.Context) error, involved ...*process) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it took too long"))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTooLong)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -145,7 +132,7 @@ func until(ctx context.Context, what string, check func(context.Context) error, 
 		for _, p := range involved {
 			select {
 			case <-p.done:
-				return involving(fmt.Errorf("%s: %s ended: %v", what, p.name, p.cmd.ProcessState), p)
+				return involving(fmt.Errorf("%s: %s ended: %s", what, p.name, p.state()), p)
 			default:
 			}
 		}

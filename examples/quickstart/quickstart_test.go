@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
 // binaries is where TestMain builds gtunnel and quickstart.
@@ -47,7 +49,7 @@ func run(m *testing.M) int {
 func workspace(t *testing.T) string {
 	t.Helper()
 	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
-		if _, err := findProgram(program); err != nil {
+		if _, err := servertest.MariaDB.Find(program); err != nil {
 			if os.Getenv("CI") != "" {
 				t.Fatalf("CI requires MariaDB (.ci/install mariadb): %v", err)
 			}

@@ -119,7 +119,7 @@ func (d *demo) noteLastRow(ctx context.Context) error {
 	var id int
 	var words string
 	const query = "SELECT id, words FROM quickstart.messages ORDER BY id DESC LIMIT 1"
-	if err := d.slave.server.db.QueryRowContext(ctx, query).Scan(&id, &words); err != nil {
+	if err := d.slave.server.DB.QueryRowContext(ctx, query).Scan(&id, &words); err != nil {
 		return involving(fmt.Errorf("read the slave's last row: %w", err), d.slave.server.process)
 	}
 	d.report.note("All arrived. The slave's last: id %d, words '%.20s...'", id, words)
@@ -225,9 +225,9 @@ func (d *demo) compare(ctx context.Context) error {
 		return involving(fmt.Errorf("%d rows on the master and %d on the slave, not %d on both", master, slave, 2*batch), d.all()...)
 	}
 	var sums [2]sql.NullInt64
-	for i, s := range []*server{d.master.server, d.slave.server} {
+	for i, s := range []server{d.master.server, d.slave.server} {
 		var table string
-		if err := s.db.QueryRowContext(ctx, "CHECKSUM TABLE quickstart.messages").Scan(&table, &sums[i]); err != nil {
+		if err := s.DB.QueryRowContext(ctx, "CHECKSUM TABLE quickstart.messages").Scan(&table, &sums[i]); err != nil {
 			return involving(fmt.Errorf("checksum of %s: %w", s.name, err), s.process)
 		}
 	}
@@ -247,18 +247,18 @@ func (d *demo) rowsOfBoth(ctx context.Context) (master, slave int, err error) {
 }
 
 // rows counts the rows of a server; none if the table is not there yet.
-func rows(ctx context.Context, s *server) (n int, err error) {
+func rows(ctx context.Context, s server) (n int, err error) {
 	const tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'quickstart' AND table_name = 'messages'"
-	if err := s.db.QueryRowContext(ctx, tables).Scan(&n); err != nil || n == 0 {
+	if err := s.DB.QueryRowContext(ctx, tables).Scan(&n); err != nil || n == 0 {
 		return 0, involving(wrap("look for the table on "+s.name, err), s.process)
 	}
-	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM quickstart.messages").Scan(&n)
+	err = s.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM quickstart.messages").Scan(&n)
 	return n, involving(wrap("count the rows on "+s.name, err), s.process)
 }
 
 // slaveStatus is the slave's SHOW SLAVE STATUS by column.
 func (d *demo) slaveStatus(ctx context.Context) (map[string]string, error) {
-	result, err := d.slave.server.db.QueryContext(ctx, "SHOW SLAVE STATUS")
+	result, err := d.slave.server.DB.QueryContext(ctx, "SHOW SLAVE STATUS")
 	if err != nil {
 		return nil, err
 	}
@@ -287,9 +287,9 @@ func (d *demo) slaveStatus(ctx context.Context) (map[string]string, error) {
 
 // execute runs statements on a server. Its errors do not repeat them: they may
 // hold a password.
-func execute(ctx context.Context, s *server, statements ...string) error {
+func execute(ctx context.Context, s server, statements ...string) error {
 	for _, statement := range statements {
-		if _, err := s.db.ExecContext(ctx, statement); err != nil {
+		if _, err := s.DB.ExecContext(ctx, statement); err != nil {
 			verb, _, _ := strings.Cut(statement, " ")
 			return involving(fmt.Errorf("%s on %s: %w", verb, s.name, err), s.process)
 		}

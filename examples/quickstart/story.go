@@ -52,7 +52,7 @@ func (d *demo) picture() {
 		"",
 		fmt.Sprintf("    %-41s%s", d.master.name, d.slave.name),
 		"    mariadbd <--- gtunnel server <=== TLS === gtunnel client <--- mariadbd",
-		fmt.Sprintf("    :%-13d%-28s%-20s:%d", d.master.server.port, port(d.master.accept), port(d.slave.accept), d.slave.server.port),
+		fmt.Sprintf("    :%-13d%-28s%-20s:%d", d.master.port, port(d.master.accept), port(d.slave.accept), d.slave.port),
 		"")
 }
 
@@ -76,7 +76,7 @@ func (d *demo) explain() {
 		"    mariadb -S $D/slave/mysql/mysqld.sock -e 'SHOW SLAVE STATUS\\G'",
 		"    gtunnel status --admin unix:$D/master/gtunnel.sock",
 		"    gtunnel status --admin unix:$D/slave/gtunnel.sock",
-		"    tail $D/*/gtunnel.log $D/*/mysqld.log",
+		"    tail $D/*/gtunnel.log $D/*/mysql/mysqld.log",
 		"    cat $D/commands                                     # what was started, and how",
 		"",
 		"Ctrl-C stops everything and removes the directory.")

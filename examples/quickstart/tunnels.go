@@ -49,7 +49,7 @@ func (d *demo) makeCertificates(context.Context) error {
 // here, so the slave is told which name the master must prove.
 func (d *demo) startTunnels(ctx context.Context) error {
 	d.master.gtunnel.args = append([]string{
-		"server", "--accept", d.master.accept, "--connect", address(d.master.server.port),
+		"server", "--accept", d.master.accept, "--connect", address(d.master.port),
 		"--allow-host", d.slave.name,
 	}, d.commonFlags(d.master)...)
 	d.slave.gtunnel.args = append([]string{
@@ -77,7 +77,7 @@ func (d *demo) commonFlags(h *host) []string {
 func (d *demo) startTunnel(ctx context.Context, h *host) (err error) {
 	name := "the " + h.role + "'s gtunnel"
 	argv := append([]string{d.binary}, h.gtunnel.args...)
-	if h.gtunnel.process, err = d.start(name, nil, h.dir, filepath.Join(h.dir, "gtunnel.log"), argv...); err != nil {
+	if h.gtunnel.process, err = d.start(name, h.dir, filepath.Join(h.dir, "gtunnel.log"), argv...); err != nil {
 		return err
 	}
 	return until(ctx, "wait for "+name, func(ctx context.Context) error {
