@@ -36,8 +36,7 @@ type host struct {
 	certFile string
 	keyFile  string
 	accept   string // address of its end of the tunnel
-	id       int    // server_id of its MariaDB server
-	port     int    // where that listens
+	port     int    // where its MariaDB server listens
 	server   server // when it has been started
 	gtunnel  *gtunnel
 }
@@ -64,8 +63,8 @@ func (d *demo) lay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.master = d.newHost("master", 1, ports[0], ports[1])
-	d.slave = d.newHost("slave", 2, ports[2], ports[3])
+	d.master = d.newHost("master", ports[0], ports[1])
+	d.slave = d.newHost("slave", ports[2], ports[3])
 	for _, h := range []*host{d.master, d.slave} {
 		if err := os.Mkdir(h.dir, 0o755); err != nil {
 			return err
@@ -74,11 +73,11 @@ func (d *demo) lay(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) newHost(role string, id, databasePort, tunnelPort int) *host {
+func (d *demo) newHost(role string, databasePort, tunnelPort int) *host {
 	dir := filepath.Join(d.dir, role)
 	return &host{
 		role: role, name: role + ".example.org", dir: dir,
-		accept: address(tunnelPort), id: id, port: databasePort,
+		accept: address(tunnelPort), port: databasePort,
 		gtunnel: &gtunnel{admin: "unix:" + filepath.Join(dir, "gtunnel.sock")},
 	}
 }

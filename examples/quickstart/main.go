@@ -1,7 +1,8 @@
 // Command quickstart shows gtunnel at its main job, on one machine: it makes a
 // grid CA with two host certificates, starts a master and a slave MariaDB
-// server with two gtunnel processes between them, replicates through the
-// tunnel, proves that the rows went through it, and cleans up.
+// server with two gtunnel processes between them, sets the replication up with
+// gtunnel's commands, proves that the rows went through the tunnel, and cleans
+// up.
 //
 //	go run ./examples/quickstart [--gtunnel bin/gtunnel] [--keep]
 //

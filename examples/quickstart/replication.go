@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
+	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -18,69 +17,21 @@ const (
 	rowBytes = 96   // bytes of text in a row
 )
 
-// refused is the client error "can't connect to the server".
-const refused = "2003"
-
-// startReplication makes the account on the master and points the slave at its
-// end of the tunnel.
-func (d *demo) startReplication(ctx context.Context) error {
-	_, port, err := net.SplitHostPort(d.slave.accept)
-	if err != nil {
-		return err
-	}
-	// Letters and digits only, so it needs no quoting. It goes to the servers
-	// by their sockets and is never on a command line.
-	password := rand.Text()
-	// The tunnel ends on the master's own host: for the master's mysqld the
-	// slave comes from 127.0.0.1.
-	if err := execute(ctx, d.master.server,
-		"CREATE USER 'db_rep'@'127.0.0.1' IDENTIFIED BY '"+password+"'",
-		"GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1'",
-	); err != nil {
-		return err
-	}
-	// TLS is the tunnel's: newer servers would demand it a second time. Every
-	// option is stated, because a server keeps some of an earlier CHANGE.
-	if err := execute(ctx, d.slave.server,
-		"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT="+port+
-			", MASTER_USER='db_rep', MASTER_PASSWORD='"+password+"'"+
-			", MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=10, MASTER_USE_GTID=slave_pos"+
-			", MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0, MASTER_DELAY=0, IGNORE_SERVER_IDS=()",
-		"START SLAVE",
-	); err != nil {
-		return err
-	}
-	if err := until(ctx, "wait for the replication to start", d.replicating, d.all()...); err != nil {
-		return err
-	}
-	d.report.note("Account db_rep@127.0.0.1 on the master; the slave connects to")
-	d.report.note("127.0.0.1:%s, its own end of the tunnel, as db_rep.", port)
-	return nil
-}
-
-// replicating fails unless both threads of the slave run.
-func (d *demo) replicating(ctx context.Context) error {
-	s, err := d.slaveStatus(ctx)
-	if err != nil {
-		return err
-	}
-	if s["Slave_IO_Running"] == "Yes" && s["Slave_SQL_Running"] == "Yes" {
-		return nil
-	}
-	return fmt.Errorf("Slave_IO_Running %s, Slave_SQL_Running %s: %s",
-		s["Slave_IO_Running"], s["Slave_SQL_Running"], strings.TrimSpace(s["Last_IO_Error"]+" "+s["Last_SQL_Error"]))
-}
-
-// writeRows writes the first rows on the master and waits for them on the
-// slave.
-func (d *demo) writeRows(ctx context.Context) (err error) {
-	if d.before, err = d.counters(ctx, d.master); err != nil {
-		return err
-	}
+// makeDatabase gives the master a database to replicate, with the first rows in
+// it.
+func (d *demo) makeDatabase(ctx context.Context) error {
 	if err := execute(ctx, d.master.server,
 		"CREATE DATABASE quickstart",
 		"CREATE TABLE quickstart.messages (id INT AUTO_INCREMENT PRIMARY KEY, words CHAR(96) NOT NULL)",
 	); err != nil {
+		return err
+	}
+	return d.insert(ctx)
+}
+
+// writeRows writes rows on the master and waits for them on the slave.
+func (d *demo) writeRows(ctx context.Context) (err error) {
+	if d.before, err = d.counters(ctx, d.master); err != nil {
 		return err
 	}
 	if err := d.insert(ctx); err != nil {
@@ -108,7 +59,7 @@ func (d *demo) waitForRows(ctx context.Context) error {
 	return until(ctx, "wait for the rows on the slave", func(ctx context.Context) error {
 		got, err := rows(ctx, d.slave.server)
 		if err != nil || got != want {
-			return errors.Join(err, fmt.Errorf("%d rows have arrived of %d", got, want), d.replicating(ctx))
+			return errors.Join(err, fmt.Errorf("%d rows have arrived of %d", got, want))
 		}
 		return nil
 	}, d.all()...)
@@ -168,17 +119,19 @@ func (d *demo) stopTunnel(ctx context.Context) error {
 	if err := execute(ctx, d.slave.server, "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"); err != nil {
 		return err
 	}
-	var complaint string
+	var complaint *replication.Problem
 	if err := until(ctx, "wait for the slave to miss the tunnel", func(ctx context.Context) error {
-		s, err := d.slaveStatus(ctx)
+		s, err := d.status(ctx)
 		if err != nil {
 			return err
 		}
-		if s["Slave_IO_Running"] == "Yes" || s["Last_IO_Errno"] != refused {
-			return fmt.Errorf("Slave_IO_Running %s, Last_IO_Errno %s", s["Slave_IO_Running"], s["Last_IO_Errno"])
+		for _, p := range s.Problems {
+			if p.Code == "tunnel-down" {
+				complaint = p
+				return nil
+			}
 		}
-		complaint = s["Last_IO_Error"]
-		return nil
+		return fmt.Errorf("%s: %s", s.State, s.Summary)
 	}, d.servers()...); err != nil {
 		return err
 	}
@@ -186,11 +139,10 @@ func (d *demo) stopTunnel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, message, found := strings.Cut(complaint, "message: "); found {
-		complaint = message
-	}
-	d.report.note("Rows on the master: %s; on the slave: still %s. It says:", count(master), count(slave))
-	d.report.note("%s %.68s", refused, complaint)
+	text, _, _ := strings.Cut(complaint.Text, " (")
+	d.report.note("Rows on the master: %s; on the slave: still %s. Now status says:", count(master), count(slave))
+	d.report.note("problem  %s: %s", complaint.On, text)
+	d.report.note("         hint: %s", complaint.Cure)
 	if slave != before {
 		return involving(fmt.Errorf("the slave went from %d to %d rows without the tunnel", before, slave), d.servers()...)
 	}
@@ -209,7 +161,8 @@ func (d *demo) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.report.note("The new process has received %s bytes.", count(after.BytesFromPeer))
+	d.report.note("By itself: it tries again every 10 s. The new process has received")
+	d.report.note("%s bytes.", count(after.BytesFromPeer))
 	return nil
 }
 
@@ -221,8 +174,8 @@ func (d *demo) compare(ctx context.Context) error {
 	}
 	d.report.note("rows on the master: %d", master)
 	d.report.note("rows on the slave:  %d", slave)
-	if master != slave || master != 2*batch {
-		return involving(fmt.Errorf("%d rows on the master and %d on the slave, not %d on both", master, slave, 2*batch), d.all()...)
+	if master != slave || master != 3*batch {
+		return involving(fmt.Errorf("%d rows on the master and %d on the slave, not %d on both", master, slave, 3*batch), d.all()...)
 	}
 	var sums [2]sql.NullInt64
 	for i, s := range []server{d.master.server, d.slave.server} {
@@ -256,42 +209,11 @@ func rows(ctx context.Context, s server) (n int, err error) {
 	return n, involving(wrap("count the rows on "+s.name, err), s.process)
 }
 
-// slaveStatus is the slave's SHOW SLAVE STATUS by column.
-func (d *demo) slaveStatus(ctx context.Context) (map[string]string, error) {
-	result, err := d.slave.server.DB.QueryContext(ctx, "SHOW SLAVE STATUS")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = result.Close() }() // result.Err says it all
-	columns, err := result.Columns()
-	if err != nil {
-		return nil, err
-	}
-	if !result.Next() {
-		return nil, errors.Join(errors.New("SHOW SLAVE STATUS is empty"), result.Err())
-	}
-	values := make([]sql.NullString, len(columns))
-	targets := make([]any, len(columns))
-	for i := range values {
-		targets[i] = &values[i]
-	}
-	if err := result.Scan(targets...); err != nil {
-		return nil, err
-	}
-	status := make(map[string]string)
-	for i, column := range columns {
-		status[column] = values[i].String
-	}
-	return status, result.Err()
-}
-
-// execute runs statements on a server. Its errors do not repeat them: they may
-// hold a password.
+// execute runs statements on a server.
 func execute(ctx context.Context, s server, statements ...string) error {
 	for _, statement := range statements {
 		if _, err := s.DB.ExecContext(ctx, statement); err != nil {
-			verb, _, _ := strings.Cut(statement, " ")
-			return involving(fmt.Errorf("%s on %s: %w", verb, s.name, err), s.process)
+			return involving(fmt.Errorf("%s on %s: %w", statement, s.name, err), s.process)
 		}
 	}
 	return nil

@@ -40,15 +40,10 @@ func (d *demo) startServers(ctx context.Context) (err error) {
 
 // startServer makes and starts the host's server, and waits until it answers.
 func (d *demo) startServer(ctx context.Context, h *host) error {
-	flags := []string{"--slave-net-timeout=60"}
-	if h.role == "slave" {
-		flags = append(flags, "--read-only")
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTooLong)
 	defer cancel()
 	s, err := d.lab.Start(ctx, servertest.MariaDB, servertest.Options{
-		Name: "the " + h.role + "'s mariadbd", Dir: filepath.Join(h.dir, "mysql"),
-		ServerID: h.id, Port: h.port, Flags: flags,
+		Name: "the " + h.role + "'s mariadbd", Dir: filepath.Join(h.dir, "mysql"), Port: h.port,
 	})
 	if err != nil {
 		return err
