@@ -58,12 +58,16 @@ var refusals = []struct {
 	{"which is not in the master's binlog", diverged},
 	{"has more gtids than", diverged},
 	{"gtid not in", diverged},
-	{"> file size", cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave seeds anew; sync_binlog=1 on the master keeps its log whole"}},
+	{"> file size", lostEnd},
+	{"impossible position", lostEnd},
 	{"exceeded max_allowed_packet", cause{"packet", "a change is larger than the slave takes", "raise max_allowed_packet and slave_max_allowed_packet on both, and start the slave"}},
 	{"binary log is not open", cause{"no-binary-log", "the master writes no binary log", "gtunnel replication setup-master there"}},
 }
 
 const reseed = "gtunnel replication setup-slave seeds anew; keep the logs longer: binlog_expire_logs_seconds on the master"
+
+// lostEnd is what a crash leaves of a log that is not synced.
+var lostEnd = cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave seeds anew; sync_binlog=1 on the master keeps its log whole"}
 
 var diverged = cause{"diverged", "the slave has transactions that the master does not: somebody wrote on the slave, or the master was set up anew", "gtunnel replication compare shows what differs; gtunnel replication setup-slave seeds anew"}
 
