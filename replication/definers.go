@@ -85,7 +85,7 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 		return nil, err
 	}
 	for _, r := range users {
-		if masterFacts.account(r["user"], r["host"]) == nil { // a role
+		if masterFacts.account(r["user"], r["host"]) == nil || slices.Contains(accountUsers, r["user"]) { // a role, or ours
 			continue
 		}
 		if m := need(r["user"], r["host"]); m != nil {
@@ -138,7 +138,7 @@ func createLines(ctx context.Context, master *Server, masterFacts, slaveFacts *F
 	if err != nil {
 		return nil, err
 	}
-	defer closeConn(conn)
+	defer discard(conn)
 	if masterFacts.Version.atLeast(MySQL, 8, 0, 17) {
 		// A salted hash is not text.
 		if err := master.exec(ctx, conn, statement("SET SESSION print_identified_with_as_hex=1")); err != nil {

@@ -18,7 +18,7 @@ func (s *Seed) disableEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn) // it logs nothing
+	defer discard(conn) // it logs nothing
 	events, err := s.Slave.query(ctx, conn,
 		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client, collation_connection, on_completion"+
 			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteList(s.Databases)+")")

@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,7 +59,7 @@ func (s *Seed) newGuard(ctx context.Context, cancel context.CancelCauseFunc) (*g
 func (g *guard) close() {
 	g.end()
 	g.looking.Wait()
-	closeConn(g.conn)
+	discard(g.conn)
 }
 
 // begin checks and completes the coordinates, and begins to look after them.
@@ -78,7 +77,7 @@ func (g *guard) begin(ctx context.Context, p Position) (Position, error) {
 
 // lookAfter stops the seed if the binary log loses the position.
 func (g *guard) lookAfter(ctx context.Context, p Position) {
-	for sleep(ctx, retentionLook) == nil {
+	for pause(ctx, retentionLook) == nil {
 		if err := g.look(ctx, p); err != nil && ctx.Err() == nil {
 			g.cancel(err)
 			return
@@ -139,7 +138,7 @@ func (w *lockWatch) stop() bool {
 func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool) bool {
 	var locking uint64 // the dump's thread
 	var since time.Time
-	for sleep(wanted, lockLook) == nil {
+	for pause(wanted, lockLook) == nil {
 		threads, err := g.threads(ctx)
 		if err != nil {
 			return false // the seed meets the same
@@ -209,10 +208,4 @@ func (s *Server) threads(ctx context.Context, on execer) ([]serverThread, error)
 		threads[i] = serverThread{id, r["user"], r["command"], time.Duration(seconds) * time.Second, r["state"], r["info"]}
 	}
 	return threads, nil
-}
-
-// closeConn closes a session that may hold locks: the pool must not keep it.
-func closeConn(conn *sql.Conn) {
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = conn.Close() // it is closed
 }

@@ -150,7 +150,7 @@ func TestSlavePlanStates(t *testing.T) {
 		}
 		return strings.Join(names, ", ")
 	}
-	const whole = "slave-drop-in, slave-settings, note-seed, seed, filter, change-master, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"
+	const whole = "slave-drop-in, slave-settings, note-seed, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"
 	for name, c := range map[string]struct {
 		change func(master, slave *Facts, want *SlaveWant)
 		want   string
@@ -168,11 +168,11 @@ func TestSlavePlanStates(t *testing.T) {
 		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, SeedAccount: true, EventScheduler: "ON"}
-		}, "writable, note-seed, drop-databases, seed, filter, change-master, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
 		"cut off after the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
-		}, "filter, change-master, start-slave, catch-up, compare, drop-seed-account, note-done"},
+		}, "change-master, filter, start-slave, catch-up, compare, drop-seed-account, note-done"},
 		"copied, but the binary log has gone": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
@@ -183,13 +183,13 @@ func TestSlavePlanStates(t *testing.T) {
 		"data on the slave": {func(_, s *Facts, w *SlaveWant) { s.Masters, w.State = nil, State{} }, "problem data-on-slave, problem data-on-slave"},
 		"data given up": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Replace = nil, State{}, []string{"DB_1", "voms"}
-		}, "writable, note-seed, drop-databases, seed, filter, change-master, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"reseed": {func(_, _ *Facts, w *SlaveWant) {
 			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
-		}, "stop-slave, writable, note-seed, drop-databases, seed, filter, change-master, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"data is there": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
-		}, "filter, change-master, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
 		"same server id": {func(m, s *Facts, _ *SlaveWant) {
 			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Phase is what a seed is doing.
-type Phase string
+// SeedPhase is what a seed is doing.
+type SeedPhase string
 
 // The phases of a seed, in order.
 const (
-	PhaseStart Phase = "start" // until the coordinates are known
-	PhaseCopy  Phase = "copy"
-	PhaseLoad  Phase = "load" // what has been copied is being loaded, or indexed
-	PhaseEnd   Phase = "end"  // what follows the rows: events, accounts
+	SeedStarts SeedPhase = "start" // until the coordinates are known
+	SeedCopies SeedPhase = "copy"
+	SeedLoads  SeedPhase = "load" // all has been read, and the slave works on the rest
+	SeedEnds   SeedPhase = "end"  // what follows the rows: events
 )
 
 // Progress is how far a seed has come.
 type Progress struct {
-	Phase          Phase         `json:"phase"`
+	Phase          SeedPhase     `json:"phase"`
 	Table          string        `json:"table,omitempty"` // "database.table" that is being copied
 	Bytes          uint64        `json:"bytes"`           // of the dump, so far
 	EstimatedBytes uint64        `json:"estimated_bytes"` // of the whole dump; it follows what is seen. 0: unknown
@@ -43,7 +43,7 @@ type meter struct {
 	sizes map[string]uint64 // the tables' sizes, by the server's estimate
 	total uint64            // of all
 
-	phase atomic.Pointer[Phase]
+	phase atomic.Pointer[SeedPhase]
 	bytes atomic.Uint64
 	table atomic.Pointer[tableBegin]
 
@@ -71,12 +71,12 @@ func newMeter(sizes map[string]uint64) *meter {
 	for _, size := range sizes {
 		m.total += size
 	}
-	m.enter(PhaseStart)
+	m.enter(SeedStarts)
 	m.table.Store(&tableBegin{})
 	return m
 }
 
-func (m *meter) enter(phase Phase) { m.phase.Store(&phase) }
+func (m *meter) enter(phase SeedPhase) { m.phase.Store(&phase) }
 
 // begin notes that a table begins at this point of the dump. Text in a routine
 // may look like one that does not exist.
@@ -99,7 +99,11 @@ func (m *meter) progress(now time.Time) Progress {
 	if first := m.samples[0]; now.After(first.at) {
 		p.Rate = float64(p.Bytes-first.bytes) / now.Sub(first.at).Seconds()
 	}
-	if m.total == 0 {
+	switch {
+	case p.Phase == SeedLoads || p.Phase == SeedEnds:
+		p.EstimatedBytes = p.Bytes
+		return p
+	case m.total == 0:
 		return p
 	}
 	// A dump is larger or smaller than its tables: the finished ones tell by

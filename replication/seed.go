@@ -64,7 +64,7 @@ func (s *Seed) Run(ctx context.Context) (Position, error) {
 
 // lockAttempts is how often a dump is begun anew because its short lock was
 // not to be had at once.
-const lockAttempts = 5
+const lockAttempts = 3
 
 // dump seeds by a dump that is loaded while it is made.
 func (s *Seed) dump(ctx context.Context) (Position, error) {
@@ -101,30 +101,18 @@ func (s *Seed) dump(ctx context.Context) (Position, error) {
 		if !HasCode(err, "lock-wait") || attempt == lockAttempts {
 			break
 		}
-		if err := sleep(ctx, time.Duration(attempt)*time.Second); err != nil {
+		if err := pause(ctx, time.Duration(attempt)*time.Second); err != nil {
 			return Position{}, err
 		}
 	}
 	if err != nil {
 		return Position{}, err
 	}
-	m.enter(PhaseEnd)
+	m.enter(SeedEnds)
 	if err := s.disableEvents(ctx); err != nil {
 		return Position{}, err
 	}
 	return position, nil
-}
-
-// sleep waits for a time, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
@@ -244,7 +232,7 @@ func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dum
 	// A loader that has failed must not wait to be found out by a slow dump.
 	defer afterEnd(load, dump.stop)()
 
-	r.meter.enter(PhaseCopy)
+	r.meter.enter(SeedCopies)
 	whole, err := stream.copy(ctx, append([]byte(r.seed.prelude()), head...), write)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -264,7 +252,7 @@ func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dum
 	if !whole {
 		return problem(Master, "dump-cut", "run this again", "the dump ended in its middle, without its last line")
 	}
-	r.meter.enter(PhaseLoad)
+	r.meter.enter(SeedLoads)
 	closeFiles(write)
 	err = load.failure(Slave)
 	if ctx.Err() != nil {

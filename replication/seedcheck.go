@@ -18,13 +18,13 @@ const assumedRate = 10 << 20
 const longStatement = 5 * time.Second
 
 // Check finds what is wrong before anything is done. Problems make Run fail or
-// copy what is not consistent; warnings are for the administrator to know. The
-// error is that of a server which could not be asked.
+// copy what is not consistent. The error is that of a server which could not be
+// asked.
 func (s *Seed) Check(ctx context.Context) (Findings, error) {
-	if s.Method == SeedNone {
-		return Findings{}, nil
-	}
 	c := &seedCheck{seed: s}
+	if s.Method == SeedNone {
+		return c.Findings, nil
+	}
 	c.databases()
 	c.locked()
 	c.retention()
@@ -39,19 +39,15 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 // seedCheck collects what is found.
 type seedCheck struct {
 	Findings
-
 	seed *Seed
 }
-
-func (c *seedCheck) problem(p *Problem) { c.Problems = append(c.Problems, p) }
-func (c *seedCheck) warn(p *Problem)    { c.Warnings = append(c.Warnings, p) }
 
 // databases finds those that are not on the master.
 func (c *seedCheck) databases() {
 	for _, name := range c.seed.databases() {
 		if c.seed.MasterFacts.database(name) == nil {
-			c.problem(problem(Master, "no-database", "is the name right, in upper and lower case too? May the seeding account see it?",
-				"there is no database %s", name))
+			c.problem(Master, "unknown-database", "is the name right, in upper and lower case too? May the seeding account see it?",
+				"there is no database %s", name)
 		}
 	}
 }
@@ -64,7 +60,7 @@ func (c *seedCheck) tools(ctx context.Context) error {
 			if !ok {
 				return err
 			}
-			c.problem(p)
+			c.Problems = append(c.Problems, p)
 		}
 	}
 	return nil
@@ -116,11 +112,11 @@ func (c *seedCheck) locked() {
 	takes := c.seed.estimate()
 	switch {
 	case c.seed.LockTables:
-		c.warn(problem(Master, "lock-tables", "", "nobody can write while the copy is made, for about %v", max(takes, time.Second)))
+		c.warn(Master, "lock-tables", "", "nobody can write while the copy is made, for about %v", max(takes, time.Second))
 	case len(tables) > 0:
-		c.problem(problem(Master, "not-transactional",
+		c.problem(Master, "not-transactional",
 			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
-			"tables without transactions can change while they are copied: %s", listed(tables)))
+			"tables without transactions can change while they are copied: %s", listed(tables))
 	}
 }
 
@@ -130,9 +126,9 @@ func (c *seedCheck) retention() {
 	if kept == 0 || kept > 3*takes {
 		return
 	}
-	c.warn(problem(Master, "short-retention",
+	c.warn(Master, "short-retention",
 		fmt.Sprintf("raise %s on the master", c.seed.Master.Version.retentionVariable()),
-		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long", kept, takes))
+		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long", kept, takes)
 }
 
 // statements finds those that run for long, if a lock is taken: it waits for
@@ -152,8 +148,8 @@ func (c *seedCheck) statements(ctx context.Context) error {
 		}
 	}
 	if len(long) > 0 {
-		c.problem(problem(Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
-			"statements that run for long would hold up the lock that the copy begins with, and all writers behind it: %s", listed(long)))
+		c.problem(Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
+			"statements that run for long would hold up the lock that the copy begins with, and all writers behind it: %s", listed(long))
 	}
 	return nil
 }
@@ -197,8 +193,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 		names = append(names, r["t"])
 	}
 	if len(names) > 0 {
-		c.warn(problem(Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
-			"the history of system-versioned tables is not copied: %s", listed(names)))
+		c.warn(Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
+			"the history of system-versioned tables is not copied: %s", listed(names))
 	}
 	return nil
 }
@@ -213,7 +209,7 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 		return err
 	}
 	for _, m := range missing {
-		c.warn(m.problem())
+		c.Warnings = append(c.Warnings, m.problem())
 	}
 	return nil
 }
@@ -224,9 +220,9 @@ func (c *seedCheck) encoding(ctx context.Context) error {
 	if err != nil || len(columns) == 0 {
 		return err
 	}
-	c.warn(problem(Master, "latin1-holds-utf8",
+	c.warn(Master, "latin1-holds-utf8",
 		"the copy has the very same bytes, and applications see on the slave what they see on the master. To mend it, on the master:"+
 			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4; and let applications say SET NAMES utf8mb4",
-		"columns are said to be latin1 and hold UTF-8: %s", listed(columns)))
+		"columns are said to be latin1 and hold UTF-8: %s", listed(columns))
 	return nil
 }

@@ -191,6 +191,12 @@ func (s *slavePlan) freeServerID() uint32 {
 
 // seed adds the steps of the copy.
 func (s *slavePlan) seed() {
+	if s.want.Method != SeedNone {
+		s.add(&Step{
+			Name: "note-seed", On: Slave, What: "note that the databases are being copied",
+			Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
+		})
+	}
 	if s.status != nil {
 		s.add(&Step{
 			Name: "stop-slave", On: Slave, What: "stop the replication and forget its master",
@@ -204,10 +210,6 @@ func (s *slavePlan) seed() {
 		off := []Statement{statement("SET GLOBAL read_only=0")} // clears super_read_only as well
 		s.add(&Step{Name: "writable", On: Slave, What: "let the copy be written", SQL: off, Undo: "SET GLOBAL read_only=1"})
 	}
-	s.add(&Step{
-		Name: "note-seed", On: Slave, What: "note that the databases are being copied",
-		Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
-	})
 	if s.slave.on("event_scheduler") {
 		s.add(&Step{
 			Name: "events-off", On: Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
@@ -255,10 +257,6 @@ func (s *slavePlan) connect(seeded bool) {
 		}
 		return
 	}
-	s.add(&Step{
-		Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases), Why: "the pattern also takes statements that name a table of another database than the current one",
-		SQL: []Statement{v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
-	})
 	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
 	if start := s.want.State.Start; !seeded {
 		shown = s.connection(start)
@@ -270,6 +268,10 @@ func (s *slavePlan) connect(seeded bool) {
 	s.add(&Step{
 		Name: "change-master", On: Slave, What: fmt.Sprintf("make the master the one at %s:%d", loopback, s.want.Port), Why: why,
 		Undo: v.resetSlaveAll().String(), SQL: s.changeMasterSQL(shown), run: s.changeMaster,
+	})
+	s.add(&Step{
+		Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases), Why: "the pattern also takes statements that name a table of another database than the current one",
+		SQL: []Statement{v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
 	})
 	s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
 }
