@@ -120,7 +120,7 @@ func explainSlaveError(number int, text string) *Problem {
 	if c.code == "" {
 		c = cause{"slave-error", "the slave met an error", "look it up: " + errorNumber(number) + "; mend the cause, and start the slave; never skip it"}
 	}
-	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), scrubQuery(text))
+	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), text)
 }
 
 // withTable names the table and the key of an error about a row.
@@ -156,9 +156,6 @@ func cureOf(number int, on Role) string {
 	}
 	return causes[number].cure
 }
-
-// words gives an error number in plain words; empty if there are none.
-func words(number int) string { return causes[number].words }
 
 // errorNumber is a server's error number as text.
 func errorNumber(number int) string { return "error " + strconv.Itoa(number) }

@@ -24,7 +24,6 @@ func (s *Status) judge() {
 	if s.Connection != nil {
 		s.warnAboutConnection()
 		s.warnAboutFilters()
-		s.Connection.IOError, s.Connection.SQLError = scrubQuery(s.Connection.IOError), scrubQuery(s.Connection.SQLError)
 	}
 	s.Healthy = len(s.Problems) == 0
 }

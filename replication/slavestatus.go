@@ -124,7 +124,7 @@ func newSlaveStatus(r record) *SlaveStatus {
 		IOError:         old["last_io_error"],
 		IOErrorTime:     old["last_io_error_timestamp"],
 		SQLErrno:        int(number("last_sql_errno")),
-		SQLError:        old["last_sql_error"],
+		SQLError:        scrubQuery(old["last_sql_error"]),
 		Read:            Position{File: old["master_log_file"], Offset: number("read_master_log_pos")},
 		Executed:        Position{File: old["relay_master_log_file"], Offset: number("exec_master_log_pos")},
 		ByGTID:          old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),

@@ -429,7 +429,7 @@ func (r *statusReader) readWorkerError(ctx context.Context) error {
 	}
 	if len(rows) > 0 {
 		r.Connection.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
-		r.Connection.SQLError = rows[0]["text"]
+		r.Connection.SQLError = scrubQuery(rows[0]["text"])
 	}
 	return nil
 }
@@ -445,8 +445,10 @@ func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
 	case r.Lag.Unread != nil && *r.Lag.Unread > 0:
 	case r.Lag.Unread != nil || r.Lag.Silence != nil || first.HeartbeatPeriod == 0:
 		return nil
+	case first.HeartbeatPeriod+window > maxWatch:
+		return nil // it is not worth the wait: nothing is known of the link
 	default: // a heartbeat must come
-		window = min(first.HeartbeatPeriod+window, maxWatch)
+		window += first.HeartbeatPeriod
 	}
 	const pause = 100 * time.Millisecond
 	ticker := time.NewTicker(pause)

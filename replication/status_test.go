@@ -17,16 +17,12 @@ import (
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
-// statusPatience bounds each wait of the tests with servers, which are slow on a
-// loaded machine.
-const statusPatience = 2 * time.Minute
-
 // watchedPair is a master and its slave, which reaches it by a gate.
 type watchedPair struct {
 	*testing.T
 
 	kind          servertest.Kind
-	master, slave *servertest.Server
+	master, slave *testServer
 	gate          *gate
 	m, s          *replication.Server
 }
@@ -39,27 +35,7 @@ const (
 
 func newWatchedPair(t *testing.T, kind servertest.Kind) *watchedPair {
 	t.Helper()
-	lab, err := servertest.NewLab()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := lab.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	p := &watchedPair{T: t, kind: kind}
-	for i, server := range []**servertest.Server{&p.master, &p.slave} {
-		ctx, cancel := context.WithTimeout(t.Context(), statusPatience)
-		defer cancel()
-		*server, err = lab.Start(ctx, kind, servertest.Options{ServerID: i + 1})
-		if missing, ok := errors.AsType[*servertest.MissingError](err); ok && os.Getenv("CI") == "" {
-			t.Skipf("%v: %s", missing, missing.Hint())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	p := &watchedPair{T: t, kind: kind, master: ownServer(t, kind, "watched master", 1), slave: ownServer(t, kind, "watched slave", 2)}
 	p.gate = newGate(t, p.master.Address())
 	p.run(p.master.DB,
 		"CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+watchedSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
@@ -67,6 +43,20 @@ func newWatchedPair(t *testing.T, kind servertest.Kind) *watchedPair {
 	p.m = p.open(replication.Master, replication.Login{Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: replication.NewPassword(monitorSecret)})
 	p.s = p.open(replication.Slave, replication.Login{Network: "unix", Address: p.slave.Socket, User: p.slave.User})
 	return p
+}
+
+// ownServer starts a server that no other test uses, and ends with the test.
+func ownServer(t *testing.T, kind servertest.Kind, name string, id int) *testServer {
+	t.Helper()
+	name = string(kind) + " " + name
+	s := sharedServer(t, kind, name, id)
+	t.Cleanup(func() {
+		lab.mu.Lock()
+		defer lab.mu.Unlock()
+		delete(lab.servers, name)
+		s.Kill()
+	})
+	return s
 }
 
 func (p *watchedPair) open(role replication.Role, login replication.Login) *replication.Server {
@@ -178,7 +168,7 @@ func (p *watchedPair) onSlave(statements ...string) {
 
 func (p *watchedPair) status(master *replication.Server, o replication.StatusOptions) *replication.Status {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), statusPatience)
+	ctx, cancel := context.WithTimeout(p.Context(), patience)
 	defer cancel()
 	s, err := replication.ReadStatus(ctx, p.s, master, o)
 	if err != nil {
@@ -199,13 +189,13 @@ func (p *watchedPair) status(master *replication.Server, o replication.StatusOpt
 // until looks until the status is as expected.
 func (p *watchedPair) until(expected func(*replication.Status) bool) *replication.Status {
 	p.Helper()
-	for end := time.Now().Add(statusPatience); ; {
+	for end := time.Now().Add(patience); ; {
 		s := p.status(p.m, replication.StatusOptions{Window: 300 * time.Millisecond})
 		if expected(s) {
 			return s
 		}
 		if time.Now().After(end) {
-			p.Fatalf("it stays\n%s", describe(s))
+			p.Fatalf("it stays\n%s", statusText(s))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -218,7 +208,7 @@ func (p *watchedPair) untilProblem(state replication.Health, code string, words 
 	s := p.until(func(s *replication.Status) bool { return s.State == state && find(s.Problems, code) != nil })
 	p.wantWords(s, find(s.Problems, code), words...)
 	if s.Healthy {
-		p.Errorf("healthy in spite of\n%s", describe(s))
+		p.Errorf("healthy in spite of\n%s", statusText(s))
 	}
 	return s
 }
@@ -227,7 +217,7 @@ func (p *watchedPair) wantWords(s *replication.Status, found *replication.Proble
 	p.Helper()
 	for _, word := range words {
 		if found == nil || !strings.Contains(found.Error()+"\n"+found.Cure, word) {
-			p.Errorf("no %q in\n%s", word, describe(s))
+			p.Errorf("no %q in\n%s", word, statusText(s))
 		}
 	}
 }
@@ -241,7 +231,7 @@ func find(list []*replication.Problem, code string) *replication.Problem {
 	return nil
 }
 
-func describe(s *replication.Status) string {
+func statusText(s *replication.Status) string {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err.Error()
@@ -258,28 +248,28 @@ func TestStatus(t *testing.T) {
 				name string
 				run  func(*watchedPair)
 			}{
-				{"not set up", notSetUp}, // first: nothing has been done to the slave
-				{"healthy", healthy},
-				{"lag in bytes", lagInBytes},
-				{"catching up", catchingUp},
-				{"tunnel down", tunnelDown},
-				{"wrong password", wrongPassword},
-				{"duplicate row", duplicateRow},
-				{"missing row", missingRow},
-				{"statement with a password", failedStatement},
-				{"purged", purged},
-				{"lost log", lostLog},
-				{"same server id", sameServerID},
-				{"stopped", stopped},
-				{"until", stoppedAtUntil},
-				{"stalled", stalled},
-				{"stalled and no master", stalledWithoutMaster},
-				{"writable", writable},
-				{"filters", filters},
-				{"settings that a restart loses", transientSettings},
-				{"patience", patience},
-				{"master not reachable", masterUnreachable},
-				{"other master", otherMaster},
+				{"not set up", (*watchedPair).notSetUp}, // first: nothing has been done to the slave
+				{"healthy", (*watchedPair).healthy},
+				{"lag in bytes", (*watchedPair).lagInBytes},
+				{"catching up", (*watchedPair).catchingUp},
+				{"tunnel down", (*watchedPair).tunnelDown},
+				{"wrong password", (*watchedPair).wrongPassword},
+				{"duplicate row", (*watchedPair).duplicateRow},
+				{"missing row", (*watchedPair).missingRow},
+				{"statement with a password", (*watchedPair).failedStatement},
+				{"purged", (*watchedPair).purged},
+				{"lost log", (*watchedPair).lostLog},
+				{"same server id", (*watchedPair).sameServerID},
+				{"stopped", (*watchedPair).stopped},
+				{"until", (*watchedPair).stoppedAtUntil},
+				{"stalled", (*watchedPair).stalled},
+				{"stalled and no master", (*watchedPair).stalledWithoutMaster},
+				{"writable", (*watchedPair).writable},
+				{"filters", (*watchedPair).filters},
+				{"settings that a restart loses", (*watchedPair).transientSettings},
+				{"patience", (*watchedPair).patience},
+				{"master not reachable", (*watchedPair).masterUnreachable},
+				{"other master", (*watchedPair).otherMaster},
 			} {
 				t.Run(scenario.name, func(t *testing.T) {
 					p := &watchedPair{T: t, kind: kind, master: p.master, slave: p.slave, gate: p.gate, m: p.m, s: p.s}
@@ -290,14 +280,14 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func notSetUp(p *watchedPair) {
+func (p *watchedPair) notSetUp() {
 	s := p.untilProblem(replication.HealthNotSetUp, "not-set-up", "gtunnel replication setup-slave")
 	if s.Connection != nil || len(s.Warnings) > 0 {
-		p.Errorf("more than that:\n%s", describe(s))
+		p.Errorf("more than that:\n%s", statusText(s))
 	}
 }
 
-func healthy(p *watchedPair) {
+func (p *watchedPair) healthy() {
 	p.fresh()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')", "FLUSH LOGS")
 	file, offset := p.position()
@@ -305,22 +295,22 @@ func healthy(p *watchedPair) {
 		return s.Connection.Executed.File == file && s.Connection.Executed.Offset == offset
 	})
 	if s.State != replication.HealthRunning || !s.Healthy || *s.Lag.Bytes != 0 || *s.Lag.Unread != 0 || *s.Lag.Seconds != 0 {
-		p.Errorf("not healthy:\n%s", describe(s))
+		p.Errorf("not healthy:\n%s", statusText(s))
 	}
 	if !s.Slave.ReadOnly || s.Slave.ServerID != 2 || s.Master.ServerID != 1 || !s.Master.Reachable || s.Connection.MasterUser != "db_rep" {
-		p.Errorf("wrong facts:\n%s", describe(s))
+		p.Errorf("wrong facts:\n%s", statusText(s))
 	}
 	if find(s.Warnings, "writable") != nil || find(s.Warnings, "gives-up") != nil || find(s.Warnings, "tls-inside") != nil || find(s.Warnings, "public-key") != nil {
-		p.Errorf("warned without cause:\n%s", describe(s))
+		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	// Heartbeats tell as much when the master cannot be asked.
 	s = p.status(nil, replication.StatusOptions{})
 	if s.State != replication.HealthRunning || s.Lag.Bytes != nil {
-		p.Errorf("without its master:\n%s", describe(s))
+		p.Errorf("without its master:\n%s", statusText(s))
 	}
 }
 
-func lagInBytes(p *watchedPair) {
+func (p *watchedPair) lagInBytes() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE SQL_THREAD")
 	first, from := p.position()
@@ -338,14 +328,14 @@ func lagInBytes(p *watchedPair) {
 	want -= from
 	s := p.until(func(s *replication.Status) bool { return s.Lag.Unread != nil && *s.Lag.Unread == 0 })
 	if s.Lag.Bytes == nil || *s.Lag.Bytes != want || want < 300000 {
-		p.Errorf("the lag is not %d:\n%s", want, describe(s))
+		p.Errorf("the lag is not %d:\n%s", want, statusText(s))
 	}
 	p.wantWords(s, find(s.Problems, "stopped"), "the SQL thread", "START ")
 	p.run(p.slave.DB, "START SLAVE SQL_THREAD")
 	p.until(func(s *replication.Status) bool { return s.Healthy && *s.Lag.Bytes == 0 })
 }
 
-func catchingUp(p *watchedPair) {
+func (p *watchedPair) catchingUp() {
 	p.fresh()
 	lock, unlock := p.session(p.slave.DB)
 	if _, err := lock.ExecContext(p.Context(), "LOCK TABLES d.t READ"); err != nil {
@@ -354,13 +344,13 @@ func catchingUp(p *watchedPair) {
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, REPEAT('x', 2000000))")
 	s := p.until(func(s *replication.Status) bool { return s.State == replication.HealthCatchingUp })
 	if !s.Healthy || *s.Lag.Bytes < 2000000 || !strings.Contains(s.Summary, "2.0 MB behind") {
-		p.Errorf("not as it is:\n%s", describe(s))
+		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 	unlock()
 	p.until(func(s *replication.Status) bool { return s.State == replication.HealthRunning && *s.Lag.Bytes == 0 })
 }
 
-func tunnelDown(p *watchedPair) {
+func (p *watchedPair) tunnelDown() {
 	p.fresh()
 	p.gate.shut()
 	p.untilProblem(replication.HealthConnecting, "tunnel-down", "nothing listens at the local end of the tunnel", "error 2003", "systemctl status gtunnel-client")
@@ -372,23 +362,23 @@ func tunnelDown(p *watchedPair) {
 	p.until(func(s *replication.Status) bool { return s.Healthy })
 }
 
-func wrongPassword(p *watchedPair) {
+func (p *watchedPair) wrongPassword() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_PASSWORD='wrong-Pw3'", "START SLAVE")
 	s := p.untilProblem(replication.HealthConnecting, "access-denied", "the password is wrong, or there is no account for 127.0.0.1", "error 1045", "SELECT user, host FROM mysql.user")
-	if strings.Contains(describe(s), "wrong-Pw3") {
+	if strings.Contains(statusText(s), "wrong-Pw3") {
 		p.Error("the password is shown")
 	}
 }
 
-func duplicateRow(p *watchedPair) {
+func (p *watchedPair) duplicateRow() {
 	p.fresh()
 	p.onSlave("INSERT INTO d.t VALUES (7, 'of the slave')")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (7, 'of the master')")
 	p.untilProblem(replication.HealthBroken, "duplicate-row", "PRIMARY='7' is in d.t on the slave already", "error 1062", "--repair-table d.t", "never skip")
 }
 
-func missingRow(p *watchedPair) {
+func (p *watchedPair) missingRow() {
 	p.fresh()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (8, 'eight')")
 	file, offset := p.position()
@@ -400,19 +390,19 @@ func missingRow(p *watchedPair) {
 	p.untilProblem(replication.HealthBroken, "missing-row", "is not in d.t on the slave", "error 1032", "--repair-table d.t")
 }
 
-func failedStatement(p *watchedPair) {
+func (p *watchedPair) failedStatement() {
 	p.fresh()
 	p.onSlave("CREATE USER clerk@localhost IDENTIFIED BY 'a'")
 	p.run(p.master.DB, "CREATE USER clerk@localhost IDENTIFIED BY '"+monitorSecret+"'")
 	s := p.untilProblem(replication.HealthBroken, "slave-error", "look it up: error 1396")
-	if strings.Contains(describe(s), "IDENTIFIED") {
-		p.Errorf("the statement is shown:\n%s", describe(s))
+	if strings.Contains(statusText(s), "IDENTIFIED") {
+		p.Errorf("the statement is shown:\n%s", statusText(s))
 	}
 	p.onSlave("DROP USER clerk@localhost")
 	p.run(p.master.DB, "DROP USER clerk@localhost")
 }
 
-func purged(p *watchedPair) {
+func (p *watchedPair) purged() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')", "FLUSH LOGS")
@@ -423,21 +413,21 @@ func purged(p *watchedPair) {
 	p.untilProblem(replication.HealthBroken, "purged", "no longer has the binary log", "error 1236")
 }
 
-func lostLog(p *watchedPair) {
+func (p *watchedPair) lostLog() {
 	p.fresh()
 	file, offset := p.position()
 	p.run(p.slave.DB, "STOP SLAVE", fmt.Sprintf("CHANGE MASTER TO MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset+1000000), "START SLAVE")
 	p.untilProblem(replication.HealthBroken, "master-lost-log", "ends before the place", "error 1236", "sync_binlog=1")
 }
 
-func sameServerID(p *watchedPair) {
+func (p *watchedPair) sameServerID() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL server_id=1", "START SLAVE")
 	p.untilProblem(replication.HealthBroken, "same-server-id", "the same server_id or UUID", "error 1593", "server_id of its own")
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL server_id=2")
 }
 
-func stopped(p *watchedPair) {
+func (p *watchedPair) stopped() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE IO_THREAD")
 	p.untilProblem(replication.HealthStopped, "stopped", "the I/O thread")
@@ -447,7 +437,7 @@ func stopped(p *watchedPair) {
 	p.until(func(s *replication.Status) bool { return s.Healthy })
 }
 
-func stoppedAtUntil(p *watchedPair) {
+func (p *watchedPair) stoppedAtUntil() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE SQL_THREAD")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')")
@@ -456,45 +446,45 @@ func stoppedAtUntil(p *watchedPair) {
 	p.run(p.slave.DB, fmt.Sprintf("START SLAVE SQL_THREAD UNTIL MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset))
 	s := p.untilProblem(replication.HealthStopped, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset), "gtunnel replication compare")
 	if s.Connection.Executed.Offset != offset || *s.Lag.Bytes == 0 {
-		p.Errorf("it is not there:\n%s", describe(s))
+		p.Errorf("it is not there:\n%s", statusText(s))
 	}
 }
 
-func stalled(p *watchedPair) {
+func (p *watchedPair) stalled() {
 	p.fresh()
 	p.gate.freeze()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')")
 	s := p.untilProblem(replication.HealthStalled, "stalled", "ahead of what the slave has received, and nothing came in", "connects anew")
 	if *s.Lag.Unread == 0 || s.Connection.IORunning != "Yes" || *s.Lag.Seconds != 0 {
-		p.Errorf("it is no silent link:\n%s", describe(s))
+		p.Errorf("it is no silent link:\n%s", statusText(s))
 	}
 	p.gate.open()
 	p.until(func(s *replication.Status) bool { return s.State == replication.HealthRunning && *s.Lag.Bytes == 0 })
 }
 
-func stalledWithoutMaster(p *watchedPair) {
+func (p *watchedPair) stalledWithoutMaster() {
 	p.fresh()
 	p.gate.freeze()
-	for end := time.Now().Add(statusPatience); ; {
+	for end := time.Now().Add(patience); ; {
 		s := p.status(nil, replication.StatusOptions{Window: 2 * time.Second, Unreachable: errors.New("no answer")})
 		if s.State == replication.HealthStalled {
 			p.wantWords(s, find(s.Problems, "stalled"), "is due every 1s")
 			break
 		}
 		if time.Now().After(end) {
-			p.Fatalf("it stays\n%s", describe(s))
+			p.Fatalf("it stays\n%s", statusText(s))
 		}
 	}
 	p.gate.open()
 }
 
-func writable(p *watchedPair) {
+func (p *watchedPair) writable() {
 	p.fresh()
 	p.run(p.slave.DB, "SET GLOBAL read_only=0")
 	s := p.status(p.m, replication.StatusOptions{})
 	p.wantWords(s, find(s.Warnings, "writable"), "it is not read-only", "SET GLOBAL read_only=1")
 	if !s.Healthy || s.Slave.ReadOnly {
-		p.Errorf("not as it is:\n%s", describe(s))
+		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "SET GLOBAL read_only=1")
@@ -508,7 +498,7 @@ func writable(p *watchedPair) {
 	p.wantWords(s, find(s.Warnings, "writers"), "in spite of read_only: app@localhost")
 	p.onSlave("DROP USER app@localhost", "DROP USER reader@localhost", "SET GLOBAL read_only=1")
 	if s = p.status(p.m, replication.StatusOptions{}); find(s.Warnings, "writers") != nil {
-		p.Errorf("warned of administrators:\n%s", describe(s))
+		p.Errorf("warned of administrators:\n%s", statusText(s))
 	}
 }
 
@@ -526,7 +516,7 @@ func (p *watchedPair) setFilter(name, patterns string) {
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL "+name+"='"+patterns+"'", "START SLAVE")
 }
 
-func filters(p *watchedPair) {
+func (p *watchedPair) filters() {
 	p.fresh()
 	p.setFilter("replicate_wild_do_table", "d.%,e.%")
 	p.setFilter("replicate_wild_ignore_table", "d.t")
@@ -550,11 +540,11 @@ func filters(p *watchedPair) {
 		p.setFilter("replicate_do_db", "")
 	}
 	if s = p.until(func(s *replication.Status) bool { return s.Healthy }); find(s.Warnings, "database-filter") != nil || find(s.Warnings, "ignored-tables") != nil {
-		p.Errorf("warned without cause:\n%s", describe(s))
+		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 }
 
-func transientSettings(p *watchedPair) {
+func (p *watchedPair) transientSettings() {
 	p.fresh()
 	p.setFilter("replicate_wild_do_table", "d.%")
 	s := p.until(func(s *replication.Status) bool { return s.Healthy })
@@ -570,12 +560,12 @@ func transientSettings(p *watchedPair) {
 	}
 	defer os.Remove(file)
 	if s = p.status(p.m, replication.StatusOptions{}); find(s.Warnings, "filter-not-kept") != nil || find(s.Warnings, "read-only-not-kept") != nil {
-		p.Errorf("warned in spite of the file:\n%s", describe(s))
+		p.Errorf("warned in spite of the file:\n%s", statusText(s))
 	}
 	p.setFilter("replicate_wild_do_table", "")
 }
 
-func patience(p *watchedPair) {
+func (p *watchedPair) patience() {
 	p.fresh()
 	p.run(p.slave.DB, "SET GLOBAL slave_net_timeout=3600")
 	s := p.status(p.m, replication.StatusOptions{})
@@ -593,7 +583,7 @@ func patience(p *watchedPair) {
 	p.wantWords(s, find(s.Warnings, "tls-inside"), "MASTER_SSL=1")
 }
 
-func masterUnreachable(p *watchedPair) {
+func (p *watchedPair) masterUnreachable() {
 	p.fresh()
 	_, err := replication.Open(p.Context(), replication.Master, replication.Login{
 		Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: replication.NewPassword("wrong-Pw4"),
@@ -603,18 +593,18 @@ func masterUnreachable(p *watchedPair) {
 	}
 	s := p.status(nil, replication.StatusOptions{Unreachable: err})
 	p.wantWords(s, find(s.Warnings, "master-unreachable"), "how far the slave is behind cannot be said", "Access denied", "SELECT user, host")
-	if s.State != replication.HealthRunning || s.Master.Reachable || strings.Contains(describe(s), "wrong-Pw4") {
-		p.Errorf("not as it is:\n%s", describe(s))
+	if s.State != replication.HealthRunning || s.Master.Reachable || strings.Contains(statusText(s), "wrong-Pw4") {
+		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 }
 
-func otherMaster(p *watchedPair) {
+func (p *watchedPair) otherMaster() {
 	p.fresh()
 	p.onSlave("CREATE USER watch@'127.0.0.1' IDENTIFIED BY 'w'", "GRANT REPLICATION CLIENT ON *.* TO watch@'127.0.0.1'")
 	other := p.open(replication.Master, replication.Login{Network: "tcp", Address: p.slave.Address(), User: "watch", Password: replication.NewPassword("w")})
 	s := p.status(other, replication.StatusOptions{})
 	p.wantWords(s, find(s.Warnings, "other-master"), "has server_id 2, and the slave follows one with 1", "--master")
 	if s.Lag.Bytes != nil {
-		p.Errorf("a lag from the wrong server:\n%s", describe(s))
+		p.Errorf("a lag from the wrong server:\n%s", statusText(s))
 	}
 }

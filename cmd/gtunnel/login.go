@@ -152,24 +152,21 @@ type masterFlags struct {
 // settings are the flags.
 func (f *masterFlags) settings() []setting {
 	return []setting{
-		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's plain end on this host"},
+		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's end on this host"},
 		{name: "master-defaults-file", group: groupMaster, file: true, target: &f.defaultsFile, arg: "FILE", preset: defaultMasterFile, usage: "mysql's option file"},
 		{name: "master-user", group: groupMaster, target: &f.user, arg: "NAME", preset: "of that file", usage: "the account"},
 		{name: "master-password-file", group: groupMaster, file: true, target: &f.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
-		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --master be another host: nothing is encrypted"},
+		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --master be another host, unencrypted"},
 	}
 }
 
 // credentials finds out how to log in to the master. What the option file says
 // of host and port counts if --master is not given.
 func (f *masterFlags) credentials() (credentials, error) {
-	file, flag := f.defaultsFile, "--master-defaults-file"
-	if file == "" {
-		file = defaultMasterFile
-	}
-	options, err := readOptionFile(flag, file)
-	if f.defaultsFile == "" && errors.Is(err, fs.ErrNotExist) {
-		options, err = optionReader{}, nil
+	file := cmp.Or(f.defaultsFile, defaultMasterFile)
+	options, err := optionReader{}, error(nil)
+	if _, missing := os.Stat(file); f.defaultsFile != "" || !errors.Is(missing, fs.ErrNotExist) {
+		options, err = readOptionFile("--master-defaults-file", file)
 	}
 	if err != nil {
 		return credentials{}, err
