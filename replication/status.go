@@ -450,7 +450,7 @@ func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
 	default: // a heartbeat must come
 		window += first.HeartbeatPeriod
 	}
-	const pause = 100 * time.Millisecond
+	const pause = 50 * time.Millisecond
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for begun := time.Now(); r.watched < window; r.watched = time.Since(begun) {

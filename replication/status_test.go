@@ -241,7 +241,7 @@ func statusText(s *replication.Status) string {
 
 // TestStatus puts a pair of each kind into every state.
 func TestStatus(t *testing.T) {
-	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
+	for _, kind := range []servertest.Kind{servertest.MariaDB105, servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			p := newWatchedPair(t, kind)
 			for _, scenario := range []struct {
@@ -270,6 +270,7 @@ func TestStatus(t *testing.T) {
 				{"patience", (*watchedPair).patience},
 				{"master not reachable", (*watchedPair).masterUnreachable},
 				{"other master", (*watchedPair).otherMaster},
+				{"other connections", (*watchedPair).otherConnections},
 			} {
 				t.Run(scenario.name, func(t *testing.T) {
 					p := &watchedPair{T: t, kind: kind, master: p.master, slave: p.slave, gate: p.gate, m: p.m, s: p.s}
@@ -407,7 +408,15 @@ func (p *watchedPair) purged() {
 	p.run(p.slave.DB, "STOP SLAVE")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')", "FLUSH LOGS")
 	file, _ := p.position()
-	p.run(p.master.DB, "PURGE BINARY LOGS TO '"+file+"'")
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		p.run(p.master.DB, "PURGE BINARY LOGS TO '"+file+"'")
+		if files, _ := p.logs(); files[0] == file {
+			break
+		}
+		if time.Now().After(end) {
+			p.Fatal("the logs stay: a thread of the master still reads them")
+		}
+	}
 	p.untilProblem(replication.HealthStopped, "purged", "no longer has the binary log", "setup-slave seeds anew", "binlog_expire_logs_seconds")
 	p.run(p.slave.DB, "START SLAVE")
 	p.untilProblem(replication.HealthBroken, "purged", "no longer has the binary log", "error 1236")
@@ -607,4 +616,19 @@ func (p *watchedPair) otherMaster() {
 	if s.Lag.Bytes != nil {
 		p.Errorf("a lag from the wrong server:\n%s", statusText(s))
 	}
+}
+
+func (p *watchedPair) otherConnections() {
+	p.fresh()
+	change := "CHANGE MASTER 'elsewhere' TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other'"
+	reset := "RESET SLAVE 'elsewhere' ALL"
+	if p.kind.IsMySQL() {
+		change, reset = "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other' FOR CHANNEL 'elsewhere'", "RESET SLAVE ALL FOR CHANNEL 'elsewhere'"
+	}
+	p.run(p.slave.DB, change)
+	s := p.status(p.m, replication.StatusOptions{})
+	if len(s.Others) != 1 || s.Others[0] != "elsewhere" || !s.Healthy || s.Connection.MasterUser != "db_rep" {
+		p.Errorf("not ours, or not the other:\n%s", statusText(s))
+	}
+	p.run(p.slave.DB, reset)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 func (m *Main) replicationStatusCommand() *cobra.Command {
@@ -79,6 +80,11 @@ func (m *Main) writeReplicationStatus(s *replication.Status) error {
 	}
 	var found findings
 	found.addReplication(replication.Findings{Problems: s.Problems, Warnings: s.Warnings})
+	if s.State == replication.HealthConnecting || s.State == replication.HealthStalled {
+		if _, err := expand(tunnel.Address{}); err != nil {
+			found.warn("tunnel", hintOf(err), "%v", err)
+		}
+	}
 	if len(found) > 0 {
 		fmt.Fprintln(m.Stdout)
 	}
