@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -225,7 +226,8 @@ func (s *Status) warnAboutConnection() {
 	if c.GetsPublicKey != nil && !*c.GetsPublicKey && c.SSLAllowed != "Yes" {
 		s.warn(Slave, "public-key", again, "GET_SOURCE_PUBLIC_KEY is 0: an account with caching_sha2_password fails after the next restart of the master")
 	}
-	if timeout := time.Duration(s.variables.number("slave_net_timeout", "replica_net_timeout")) * time.Second; timeout > 5*time.Minute {
+	patience, _ := strconv.Atoi(s.variables.variable("slave_net_timeout", "replica_net_timeout")) // a number on every server
+	if timeout := time.Duration(patience) * time.Second; timeout > 5*time.Minute {
 		s.warn(Slave, "net-timeout", again, "a dead link is noticed only after %s (slave_net_timeout)", shortTime(timeout))
 	}
 }

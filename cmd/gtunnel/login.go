@@ -106,8 +106,10 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 			socket = findSocket()
 		}
 		if socket == "" {
-			return "", "", &usageError{where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
-				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP"}
+			return "", "", &usageError{
+				where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
+				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
+			}
 		}
 		return "unix", socket, nil
 	}
@@ -182,8 +184,10 @@ func (f *masterFlags) credentials() (credentials, error) {
 	case option.text != "":
 		c.User, fromUser = option.text, option.where()
 	default:
-		return c, &usageError{where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
-			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file"}
+		return c, &usageError{
+			where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
+			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
+		}
 	}
 	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])
 }
@@ -204,8 +208,10 @@ func (f *masterFlags) plainEnd(options optionReader) (network, address string, e
 		}
 	}
 	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
-		return "", "", &usageError{where: where, message: a.String() + " is not on this host: nothing would be encrypted",
-			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext"}
+		return "", "", &usageError{
+			where: where, message: a.String() + " is not on this host: nothing would be encrypted",
+			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext",
+		}
 	}
 	if a.Network == "unix" {
 		return a.Network, a.Path, nil

@@ -3,7 +3,6 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,71 +77,91 @@ func TestLoginSources(t *testing.T) {
 		want  []string // in the standard error
 	}{
 		"the user's own option file": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\npassword=" + secret + "\nsocket=HOME/none.sock\n"}, nil, 1,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\npassword=" + secret + "\nsocket=HOME/none.sock\n"},
+			nil, 1,
 			[]string{noServer("bob at HOME/none.sock"), "hint: is the server running"},
 		},
 		"the groups of the clients, the last value wins": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nsocket=HOME/none.sock\n[mysqld]\nuser=mysql\n[mysql]\nuser = \"ann\" # she\n[mariadb]\nuser=mysql\n[client-x]\nuser=x\n"}, nil, 1,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nsocket=HOME/none.sock\n[mysqld]\nuser=mysql\n[mysql]\nuser = \"ann\" # she\n[mariadb]\nuser=mysql\n[client-x]\nuser=x\n"},
+			nil, 1,
 			[]string{noServer("ann at HOME/none.sock")},
 		},
 		"files that include others": {
 			map[string]string{
 				".my.cnf": "0600 [client]\nuser=bob\n!include HOME/one\n!includedir HOME/more\n!include HOME/missing\n",
 				"one":     "0644 [client]\nuser=one\nsocket=HOME/one.sock\n", "more/a.cnf": "0644 [client]\nuser=a\n", "more/b.cnf": "0644 [client]\nuser=b\n", "more/c.txt": "0644 [client]\nuser=c\n",
-			}, nil, 1,
+			},
+			nil, 1,
 			[]string{noServer("b at HOME/one.sock")},
 		},
 		"a file that includes itself": {
-			map[string]string{".my.cnf": "0600 [client]\n!include HOME/.my.cnf\n"}, nil, 2,
+			map[string]string{".my.cnf": "0600 [client]\n!include HOME/.my.cnf\n"},
+			nil, 2,
 			[]string{"gtunnel: HOME/.my.cnf:2: files include others more than 10 deep\n", "hint: does one include itself?"},
 		},
 		"a directory that is not there": {
-			map[string]string{".my.cnf": "0600 [client]\n\n!includedir HOME/nowhere\n"}, nil, 2,
+			map[string]string{".my.cnf": "0600 [client]\n\n!includedir HOME/nowhere\n"},
+			nil, 2,
 			[]string{"gtunnel: HOME/.my.cnf:3: ", "no such file or directory", "hint: make the directory, or remove the line"},
 		},
 		"one file alone": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nport=1\n", "other": "0600 [client]\nsocket=HOME/other.sock\nuser=eve\n"}, []string{"--defaults-file", "HOME/other"}, 1,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nport=1\n", "other": "0600 [client]\nsocket=HOME/other.sock\nuser=eve\n"},
+			[]string{"--defaults-file", "HOME/other"},
+			1,
 			[]string{noServer("eve at HOME/other.sock")},
 		},
 		"flags before files": {
 			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=192.0.2.1\nsocket=HOME/none.sock\n", "pw": "0600 " + secret + "\n"},
-			[]string{"--user", "eve", "--host", "127.0.0.1", "--port", "1", "--password-file", "HOME/pw"}, 1,
+			[]string{"--user", "eve", "--host", "127.0.0.1", "--port", "1", "--password-file", "HOME/pw"},
+			1,
 			[]string{noServer("eve at 127.0.0.1:1")},
 		},
 		"a socket before a host of a file": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=192.0.2.1\n"}, []string{"--socket", "HOME/none.sock"}, 1,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=192.0.2.1\n"},
+			[]string{"--socket", "HOME/none.sock"},
+			1,
 			[]string{noServer("bob at HOME/none.sock")},
 		},
 		"localhost is the socket": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=localhost\nport=1\nsocket=HOME/none.sock\n"}, nil, 1,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=localhost\nport=1\nsocket=HOME/none.sock\n"},
+			nil, 1,
 			[]string{noServer("bob at HOME/none.sock")},
 		},
 		"a host of a file": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=127.0.0.1\nport=1\nsocket=HOME/none.sock\n"}, nil, 1,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=127.0.0.1\nport=1\nsocket=HOME/none.sock\n"},
+			nil, 1,
 			[]string{noServer("bob at 127.0.0.1:1")},
 		},
 		"a port alone is of this host": {
-			nil, []string{"--user", "bob", "--port", "1"}, 1,
+			nil,
+			[]string{"--user", "bob", "--port", "1"},
+			1,
 			[]string{noServer("bob at 127.0.0.1:1")},
 		},
 		"a file that is missing": {
-			nil, []string{"--defaults-file", "HOME/none"}, 2,
+			nil,
+			[]string{"--defaults-file", "HOME/none"},
+			2,
 			[]string{"gtunnel: --defaults-file: open HOME/none: no such file", "hint: name an option file"},
 		},
 		"a file that anybody can write": {
-			map[string]string{".my.cnf": "0606 [client]\nuser=bob\n"}, nil, 2,
+			map[string]string{".my.cnf": "0606 [client]\nuser=bob\n"},
+			nil, 2,
 			[]string{"gtunnel: HOME/.my.cnf: anybody can write this option file (mode 0606)", "hint: chmod o-w HOME/.my.cnf"},
 		},
 		"a password that anybody can read": {
-			map[string]string{".my.cnf": "0644 [client]\nuser=bob\npassword=" + secret + "\n"}, nil, 2,
+			map[string]string{".my.cnf": "0644 [client]\nuser=bob\npassword=" + secret + "\n"},
+			nil, 2,
 			[]string{"gtunnel: HOME/.my.cnf: holds a password and can be used by others than its owner (mode 0644)", "hint: chmod 0600 HOME/.my.cnf"},
 		},
 		"a line that is none": {
-			map[string]string{".my.cnf": "0600 \n[client\n"}, nil, 2,
+			map[string]string{".my.cnf": "0600 \n[client\n"},
+			nil, 2,
 			[]string{"gtunnel: HOME/.my.cnf:2: the group has no closing bracket", "my_print_defaults --defaults-file=HOME/.my.cnf client"},
 		},
 		"a port that is none": {
-			map[string]string{".my.cnf": "0600 [client]\nhost=127.0.0.1\nport=x\n"}, nil, 2,
+			map[string]string{".my.cnf": "0600 [client]\nhost=127.0.0.1\nport=x\n"},
+			nil, 2,
 			[]string{`gtunnel: HOME/.my.cnf:3: "x" is no port`},
 		},
 		"a port of a flag that is none": {
@@ -155,18 +174,23 @@ func TestLoginSources(t *testing.T) {
 			nil, []string{"--port", "1", "--password-file", "HOME/none"}, 2, []string{"gtunnel: --password-file: open HOME/none: no such file", "hint: write the password into a file of mode 0600"},
 		},
 		"a password file that anybody can read": {
-			map[string]string{"pw": "0644 " + secret + "\n"}, []string{"--port", "1", "--password-file", "HOME/pw"}, 2,
+			map[string]string{"pw": "0644 " + secret + "\n"},
+			[]string{"--port", "1", "--password-file", "HOME/pw"},
+			2,
 			[]string{"gtunnel: --password-file: HOME/pw: holds a password and can be used by others than its owner (mode 0644)", "hint: chmod 0600 HOME/pw"},
 		},
 		"a password file with nothing": {
 			map[string]string{"pw": "0600 \n"}, []string{"--port", "1", "--password-file", "HOME/pw"}, 2, []string{"gtunnel: --password-file: HOME/pw is empty"},
 		},
 		"a password file with more": {
-			map[string]string{"pw": "0600 [client]\npassword=" + secret + "\n"}, []string{"--port", "1", "--password-file", "HOME/pw"}, 2,
+			map[string]string{"pw": "0600 [client]\npassword=" + secret + "\n"},
+			[]string{"--port", "1", "--password-file", "HOME/pw"},
+			2,
 			[]string{"gtunnel: --password-file: HOME/pw has more than one line", "--defaults-file"},
 		},
 		"a password to be asked for, and nobody there": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\npassword\nsocket=HOME/none.sock\n"}, nil, 2,
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\npassword\nsocket=HOME/none.sock\n"},
+			nil, 2,
 			[]string{"gtunnel: a password is needed, and the standard input is no terminal", "--password-file"},
 		},
 		"a password as an argument":            {nil, []string{"--password", secret}, 2, []string{"gtunnel: a password is never an argument", "hint: write it into a file of mode 0600 for --password-file, or into ~/.my.cnf"}},
@@ -198,44 +222,10 @@ func TestLoginSources(t *testing.T) {
 	}
 }
 
-// newLab makes a lab of servers that ends with the test.
-func newLab(t *testing.T) *servertest.Lab {
-	t.Helper()
-	lab, err := servertest.NewLab()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := lab.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return lab
-}
-
-// startServer starts a server. Where its programs are missing, the test fails in
-// CI and is skipped elsewhere.
-func startServer(t *testing.T, lab *servertest.Lab, kind servertest.Kind, o servertest.Options) *servertest.Server {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
-	defer cancel()
-	s, err := lab.Start(ctx, kind, o)
-	if missing, ok := errors.AsType[*servertest.MissingError](err); ok {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v: %s", missing, missing.Hint())
-		}
-		t.Skipf("%v: %s", missing, missing.Hint())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // TestLogin logs in to a server by each of the ways to give a password.
 func TestLogin(t *testing.T) {
 	const password = `it's #1 \ of "them"`
-	server := startServer(t, newLab(t), servertest.MariaDB, servertest.Options{ServerID: 1})
+	server := startDatabase(t, servertest.MariaDB, servertest.Options{ServerID: 1})
 	for _, statement := range []string{
 		`CREATE USER ops@localhost IDENTIFIED BY 'it\'s #1 \\ of "them"'`,
 		`CREATE USER ops@'127.0.0.1' IDENTIFIED BY 'it\'s #1 \\ of "them"'`,

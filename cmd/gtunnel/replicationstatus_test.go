@@ -30,10 +30,9 @@ const (
 
 func newWatched(t *testing.T, kind servertest.Kind) *watched {
 	t.Helper()
-	lab := newLab(t)
 	w := &watched{
 		loginHome: newLoginHome(t), kind: kind,
-		master: startServer(t, lab, kind, servertest.Options{ServerID: 1}), slave: startServer(t, lab, kind, servertest.Options{ServerID: 2}),
+		master: startDatabase(t, kind, servertest.Options{ServerID: 1}), slave: startDatabase(t, kind, servertest.Options{ServerID: 2}),
 	}
 	w.exec(w.master, "CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+replicationSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
 		"CREATE USER watch@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO watch@'127.0.0.1'",
@@ -157,7 +156,7 @@ func TestReplicationStatus(t *testing.T) {
 			var status struct {
 				State      string
 				Healthy    bool
-				Lag        struct{ Bytes, Unread_Bytes *int } //nolint:revive,staticcheck // the names of the JSON
+				Lag        struct{ Bytes, Unread_Bytes *int }
 				Connection map[string]any
 				Problems   []any
 			}
