@@ -67,7 +67,7 @@ func (s *Status) judgeState() (Health, string) {
 	}
 	switch {
 	case s.Lag.Bytes == nil:
-		return HealthRunning, "both threads run; how far the slave is behind is not known without the master"
+		return HealthRunning, "both threads run; how far the slave is behind is not known"
 	case *s.Lag.Bytes == 0:
 		return HealthRunning, "the slave has applied all that the master has"
 	}
@@ -171,7 +171,7 @@ func (s *Status) warnAboutMaster() {
 			s.Master.ServerID, c.MasterID)
 		return
 	}
-	if s.Lag.Unread == nil && !c.Read.IsZero() {
+	if s.Lag.Unread == nil && !c.Read.IsZero() && !c.ByGTID {
 		cause := refusals[0].cause
 		if !slices.ContainsFunc(s.Problems, func(p *Problem) bool { return p.Code == cause.code }) {
 			s.problem(problem(Master, cause.code, cause.cure, "%s (%s is not among them)", cause.words, c.Read.File))

@@ -263,6 +263,9 @@ func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
 	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
 		return []string{}, nil
 	}
+	if _, err := readRecords(ctx, r.conn, "SELECT 1 FROM mysql.user LIMIT 1"); isDenied(err) {
+		return nil, nil // the login would see no account but its own
+	}
 	privileges := []string{"READ_ONLY ADMIN", "READ ONLY ADMIN"}
 	if r.slave.Version.Family == MySQL {
 		privileges = []string{"SUPER", "CONNECTION_ADMIN"}

@@ -229,6 +229,11 @@ func TestReplicationCheck(t *testing.T) {
 	code, stdout, stderr = w.command("check", master...)
 	wants(code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow a master of MariaDB VERSION\n",
 		"ok       slave: server_id is right: 2\n", "ok       slave: setup-slave will set read_only to ON")
+	// The hand-over file has the login, and the names of the databases.
+	w.exec(w.master, "CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'")
+	w.write("hand-over.json", `{"gtunnel_hand_over": 1, "family": "MariaDB", "version": "10.11.6", "server_id": 1, "databases": ["d"], "passwords": {"gtunnel_monitor": "`+watchSecret+`"}}`, 0o600)
+	code, stdout, stderr = w.command("check", "--master", w.master.Address(), "--hand-over", "HOME/hand-over.json")
+	wants(code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow", "ok       slave: setup-slave will set replicate_wild_do_table to d.%")
 	w.exec(w.slave, "SET GLOBAL server_id=1", "CREATE DATABASE d", "CREATE TABLE d.mine (a INT)")
 	code, stdout, stderr = w.command("check", master...)
 	wants(code, 0, stdout, stderr, "ok       slave: setup-slave will set server_id to 2: master and slave need different ones\n",
