@@ -303,11 +303,11 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	rows, err := readRecords(ctx, r.conn, query)
-	if isDenied(err) || len(rows) == 0 {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !isDenied(err) {
 		return nil, r.slave.explain("read where settings come from", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
 	}
 	if err := r.variables.readOptionFiles(ctx, r.slave, r.conn); err != nil {
 		return nil, err
