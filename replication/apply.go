@@ -226,13 +226,10 @@ func catchUp(ctx context.Context, a *Applier) error {
 	}
 }
 
-// slaveProblem is an error of a slave's thread, in plain words where there are
-// some.
+// slaveProblem is an error of a slave's thread, in plain words.
 func slaveProblem(code string, number int, text string) *Problem {
-	p := problem(Slave, code, cureOf(number, Master), "%s: %s", errorNumber(number), text)
-	if plain := words(number); plain != "" {
-		p.Text = plain + " (" + p.Text + ")"
-	}
+	p := explainSlaveError(number, text)
+	p.Code = code
 	return p
 }
 

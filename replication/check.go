@@ -62,7 +62,7 @@ func (r *Readiness) settings(f *Facts, wanted []wantedSetting, setup string) {
 
 // database says what the copy of a database will be like.
 func (r *Readiness) database(d *Database) {
-	r.well(Master, "database", "%s has %d tables with %s", d.Name, d.Tables, FormatBytes(d.Bytes))
+	r.well(Master, "database", "%s has %s with %s", d.Name, countOf(d.Tables, "table"), FormatBytes(d.Bytes))
 	if len(d.Locked) > 0 {
 		r.warn(Master, "locked-tables", "ALTER TABLE ... ENGINE=InnoDB, or let setup-slave lock them during the copy: --lock-tables",
 			"%s has tables without transactions, which may change while they are copied: %s", d.Name, listed(d.Locked))
@@ -109,7 +109,7 @@ func PairReadiness(master, slave *Facts, databases []string, port int) Readiness
 	for _, name := range databases {
 		if d := slave.database(name); d != nil && d.Tables+d.Events+d.Routines > 0 {
 			r.warn(Slave, "data-on-slave", fmt.Sprintf("back it up; then setup-slave --replace-databases %s overwrites it", name),
-				"there is a database %s with %d tables of %s already, which the copy would replace", name, d.Tables, FormatBytes(d.Bytes))
+				"there is a database %s with %s of %s already, which the copy would replace", name, countOf(d.Tables, "table"), FormatBytes(d.Bytes))
 		}
 	}
 	return r

@@ -59,12 +59,16 @@ var refusals = []struct {
 	{"which is not in the master's binlog", diverged},
 	{"has more gtids than", diverged},
 	{"gtid not in", diverged},
-	{"> file size", cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave seeds anew; sync_binlog=1 on the master keeps its log whole"}},
+	{"> file size", lostEnd},
+	{"impossible position", lostEnd},
 	{"exceeded max_allowed_packet", cause{"packet", "a change is larger than the slave takes", "raise max_allowed_packet and slave_max_allowed_packet on both, and start the slave"}},
 	{"binary log is not open", cause{"no-binary-log", "the master writes no binary log", "gtunnel replication setup-master there"}},
 }
 
 const reseed = "gtunnel replication setup-slave seeds anew; keep the logs longer: binlog_expire_logs_seconds on the master"
+
+// lostEnd is what a crash leaves of a log that is not synced.
+var lostEnd = cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave seeds anew; sync_binlog=1 on the master keeps its log whole"}
 
 var diverged = cause{"diverged", "the slave has transactions that the master does not: somebody wrote on the slave, or the master was set up anew", "gtunnel replication compare shows what differs; gtunnel replication setup-slave seeds anew"}
 
@@ -117,7 +121,7 @@ func explainSlaveError(number int, text string) *Problem {
 	if c.code == "" {
 		c = cause{"slave-error", "the slave met an error", "look it up: " + errorNumber(number) + "; mend the cause, and start the slave; never skip it"}
 	}
-	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), scrubQuery(text))
+	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), text)
 }
 
 // withTable names the table and the key of an error about a row.
@@ -153,9 +157,6 @@ func cureOf(number int, on Role) string {
 	}
 	return causes[number].cure
 }
-
-// words gives an error number in plain words; empty if there are none.
-func words(number int) string { return causes[number].words }
 
 // errorNumber is a server's error number as text.
 func errorNumber(number int) string { return "error " + strconv.Itoa(number) }

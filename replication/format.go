@@ -16,3 +16,11 @@ func FormatBytes(n uint64) string {
 	}
 	return fmt.Sprintf("%.1f PB", value/1000)
 }
+
+// countOf is a number of things: "1 table", "2 tables".
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

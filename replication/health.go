@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -24,7 +25,6 @@ func (s *Status) judge() {
 	if s.Connection != nil {
 		s.warnAboutConnection()
 		s.warnAboutFilters()
-		s.Connection.IOError, s.Connection.SQLError = scrubQuery(s.Connection.IOError), scrubQuery(s.Connection.SQLError)
 	}
 	s.Healthy = len(s.Problems) == 0
 }
@@ -67,7 +67,7 @@ func (s *Status) judgeState() (Health, string) {
 	}
 	switch {
 	case s.Lag.Bytes == nil:
-		return HealthRunning, "both threads run; how far the slave is behind is not known without the master"
+		return HealthRunning, "both threads run; how far the slave is behind is not known"
 	case *s.Lag.Bytes == 0:
 		return HealthRunning, "the slave has applied all that the master has"
 	}
@@ -171,7 +171,7 @@ func (s *Status) warnAboutMaster() {
 			s.Master.ServerID, c.MasterID)
 		return
 	}
-	if s.Lag.Unread == nil && !c.Read.IsZero() {
+	if s.Lag.Unread == nil && !c.Read.IsZero() && !c.ByGTID {
 		cause := refusals[0].cause
 		if !slices.ContainsFunc(s.Problems, func(p *Problem) bool { return p.Code == cause.code }) {
 			s.problem(problem(Master, cause.code, cause.cure, "%s (%s is not among them)", cause.words, c.Read.File))
@@ -226,7 +226,8 @@ func (s *Status) warnAboutConnection() {
 	if c.GetsPublicKey != nil && !*c.GetsPublicKey && c.SSLAllowed != "Yes" {
 		s.warn(Slave, "public-key", again, "GET_SOURCE_PUBLIC_KEY is 0: an account with caching_sha2_password fails after the next restart of the master")
 	}
-	if timeout := time.Duration(s.variables.number("slave_net_timeout", "replica_net_timeout")) * time.Second; timeout > 5*time.Minute {
+	patience, _ := strconv.Atoi(s.variables.variable("slave_net_timeout", "replica_net_timeout")) // a number on every server
+	if timeout := time.Duration(patience) * time.Second; timeout > 5*time.Minute {
 		s.warn(Slave, "net-timeout", again, "a dead link is noticed only after %s (slave_net_timeout)", shortTime(timeout))
 	}
 }

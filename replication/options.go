@@ -149,10 +149,8 @@ func unquoteOption(value string) string {
 // option file, whatever is in it: in quotes, unless it is plain. A value cannot
 // hold a NUL, and a line of a file no more than 4 kB.
 func quoteOption(value string) string {
-	plain := value != "" && strings.IndexFunc(value, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/:,", r))
-	}) < 0
-	if plain {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:,"
+	if value != "" && strings.Trim(value, plain) == "" {
 		return value
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`).Replace(value) + `"`

@@ -111,20 +111,25 @@ func newSlaveStatus(r record) *SlaveStatus {
 		n, _ := strconv.ParseUint(old[column], 10, 64) // 0 where there is none
 		return n
 	}
+	small := func(column string) int {
+		n, _ := strconv.Atoi(old[column]) // 0 where there is none
+		return n
+	}
+	masterID, _ := strconv.ParseUint(old["master_server_id"], 10, 32) // 0 before the first connection
 	s := &SlaveStatus{
 		Channel:         old["connection_name"] + old["channel_name"],
 		MasterHost:      old["master_host"],
-		MasterPort:      int(number("master_port")),
+		MasterPort:      small("master_port"),
 		MasterUser:      old["master_user"],
 		IORunning:       old["slave_io_running"],
 		SQLRunning:      old["slave_sql_running"],
 		IOState:         old["slave_io_state"],
 		SQLState:        old["slave_sql_running_state"],
-		IOErrno:         clientErrno(int(number("last_io_errno")), old["last_io_error"]),
+		IOErrno:         clientErrno(small("last_io_errno"), old["last_io_error"]),
 		IOError:         old["last_io_error"],
 		IOErrorTime:     old["last_io_error_timestamp"],
-		SQLErrno:        int(number("last_sql_errno")),
-		SQLError:        old["last_sql_error"],
+		SQLErrno:        small("last_sql_errno"),
+		SQLError:        scrubQuery(old["last_sql_error"]),
 		Read:            Position{File: old["master_log_file"], Offset: number("read_master_log_pos")},
 		Executed:        Position{File: old["relay_master_log_file"], Offset: number("exec_master_log_pos")},
 		ByGTID:          old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),
@@ -135,9 +140,9 @@ func newSlaveStatus(r record) *SlaveStatus {
 		SSLAllowed:      old["master_ssl_allowed"],
 		Until:           until(old),
 		Heartbeats:      number("slave_received_heartbeats"),
-		ConnectRetry:    time.Duration(number("connect_retry")) * time.Second,
-		RetryCount:      int(number("master_retry_count")),
-		MasterID:        uint32(number("master_server_id")),
+		ConnectRetry:    time.Duration(small("connect_retry")) * time.Second,
+		RetryCount:      small("master_retry_count"),
+		MasterID:        uint32(masterID),
 		MasterUUID:      old["master_uuid"],
 		UsesGTIDMode:    old["using_gtid"],
 	}

@@ -263,6 +263,9 @@ func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
 	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
 		return []string{}, nil
 	}
+	if _, err := readRecords(ctx, r.conn, "SELECT 1 FROM mysql.user LIMIT 1"); isDenied(err) {
+		return nil, nil // the login would see no account but its own
+	}
 	privileges := []string{"READ_ONLY ADMIN", "READ ONLY ADMIN"}
 	if r.slave.Version.Family == MySQL {
 		privileges = []string{"SUPER", "CONNECTION_ADMIN"}
@@ -300,11 +303,11 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	rows, err := readRecords(ctx, r.conn, query)
-	if isDenied(err) || len(rows) == 0 {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !isDenied(err) {
 		return nil, r.slave.explain("read where settings come from", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
 	}
 	if err := r.variables.readOptionFiles(ctx, r.slave, r.conn); err != nil {
 		return nil, err
@@ -429,7 +432,7 @@ func (r *statusReader) readWorkerError(ctx context.Context) error {
 	}
 	if len(rows) > 0 {
 		r.Connection.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
-		r.Connection.SQLError = rows[0]["text"]
+		r.Connection.SQLError = scrubQuery(rows[0]["text"])
 	}
 	return nil
 }
@@ -445,10 +448,12 @@ func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
 	case r.Lag.Unread != nil && *r.Lag.Unread > 0:
 	case r.Lag.Unread != nil || r.Lag.Silence != nil || first.HeartbeatPeriod == 0:
 		return nil
+	case first.HeartbeatPeriod+window > maxWatch:
+		return nil // it is not worth the wait: nothing is known of the link
 	default: // a heartbeat must come
-		window = min(first.HeartbeatPeriod+window, maxWatch)
+		window += first.HeartbeatPeriod
 	}
-	const pause = 100 * time.Millisecond
+	const pause = 50 * time.Millisecond
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for begun := time.Now(); r.watched < window; r.watched = time.Since(begun) {

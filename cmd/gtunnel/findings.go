@@ -33,7 +33,7 @@ func (f *findings) warn(about, cure, text string, args ...any) {
 }
 
 func (f *findings) problem(about string, err error) {
-	*f = append(*f, finding{levelProblem, about, err.Error(), hintOf(err)})
+	*f = append(*f, finding{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), hintOf(err)})
 }
 
 // addReadiness adds what is well before what is not.

@@ -106,8 +106,10 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 			socket = findSocket()
 		}
 		if socket == "" {
-			return "", "", &usageError{where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
-				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP"}
+			return "", "", &usageError{
+				where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
+				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
+			}
 		}
 		return "unix", socket, nil
 	}
@@ -152,24 +154,21 @@ type masterFlags struct {
 // settings are the flags.
 func (f *masterFlags) settings() []setting {
 	return []setting{
-		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's plain end on this host"},
+		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's end on this host"},
 		{name: "master-defaults-file", group: groupMaster, file: true, target: &f.defaultsFile, arg: "FILE", preset: defaultMasterFile, usage: "mysql's option file"},
 		{name: "master-user", group: groupMaster, target: &f.user, arg: "NAME", preset: "of that file", usage: "the account"},
 		{name: "master-password-file", group: groupMaster, file: true, target: &f.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
-		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --master be another host: nothing is encrypted"},
+		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --master be another host, unencrypted"},
 	}
 }
 
 // credentials finds out how to log in to the master. What the option file says
 // of host and port counts if --master is not given.
 func (f *masterFlags) credentials() (credentials, error) {
-	file, flag := f.defaultsFile, "--master-defaults-file"
-	if file == "" {
-		file = defaultMasterFile
-	}
-	options, err := readOptionFile(flag, file)
-	if f.defaultsFile == "" && errors.Is(err, fs.ErrNotExist) {
-		options, err = optionReader{}, nil
+	file := cmp.Or(f.defaultsFile, defaultMasterFile)
+	options, err := optionReader{}, error(nil)
+	if _, missing := os.Stat(file); f.defaultsFile != "" || !errors.Is(missing, fs.ErrNotExist) {
+		options, err = readOptionFile("--master-defaults-file", file)
 	}
 	if err != nil {
 		return credentials{}, err
@@ -185,8 +184,10 @@ func (f *masterFlags) credentials() (credentials, error) {
 	case option.text != "":
 		c.User, fromUser = option.text, option.where()
 	default:
-		return c, &usageError{where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
-			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file"}
+		return c, &usageError{
+			where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
+			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
+		}
 	}
 	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])
 }
@@ -207,8 +208,10 @@ func (f *masterFlags) plainEnd(options optionReader) (network, address string, e
 		}
 	}
 	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
-		return "", "", &usageError{where: where, message: a.String() + " is not on this host: nothing would be encrypted",
-			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext"}
+		return "", "", &usageError{
+			where: where, message: a.String() + " is not on this host: nothing would be encrypted",
+			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext",
+		}
 	}
 	if a.Network == "unix" {
 		return a.Network, a.Path, nil

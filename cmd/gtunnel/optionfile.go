@@ -68,7 +68,7 @@ func readOptionFiles(files []string) (optionReader, error) {
 func readOptionFile(flag, file string) (optionReader, error) {
 	r := optionReader{}
 	err := r.read(file, 1)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if isAbsent(err) {
 		return nil, &usageError{where: flag, err: err, hint: "name an option file of MySQL that this user may read"}
 	}
 	return r, err
@@ -78,10 +78,16 @@ func readOptionFile(flag, file string) (optionReader, error) {
 // clients do.
 func (r optionReader) readOptional(file string, depth int) error {
 	err := r.read(file, depth)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if isAbsent(err) {
 		return nil
 	}
 	return err
+}
+
+// isAbsent tells whether a file itself is missing or may not be read; what is
+// wrong in it is a usageError.
+func isAbsent(err error) bool {
+	return !isUsage(err) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 }
 
 func (r optionReader) read(file string, depth int) error {

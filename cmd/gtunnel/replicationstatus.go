@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 func (m *Main) replicationStatusCommand() *cobra.Command {
@@ -79,6 +80,11 @@ func (m *Main) writeReplicationStatus(s *replication.Status) error {
 	}
 	var found findings
 	found.addReplication(replication.Findings{Problems: s.Problems, Warnings: s.Warnings})
+	if s.State == replication.HealthConnecting || s.State == replication.HealthStalled {
+		if _, err := expand(tunnel.Address{}); err != nil {
+			found.warn("tunnel", hintOf(err), "%v", err)
+		}
+	}
 	if len(found) > 0 {
 		fmt.Fprintln(m.Stdout)
 	}
@@ -96,7 +102,7 @@ func writeReplicationFacts(out io.Writer, s *replication.Status) error {
 	if s.Master.Reachable {
 		fact("master", "%s, server_id %d, its binary log stands at %s", s.Master.Version, s.Master.ServerID, s.Master.Position)
 	} else {
-		fact("master", "was not asked")
+		fact("master", "cannot be asked")
 	}
 	if c != nil && c.MasterHost != "" {
 		by := "file and position"
@@ -104,8 +110,8 @@ func writeReplicationFacts(out io.Writer, s *replication.Status) error {
 			by = "GTID"
 		}
 		fact("connection", "to %s:%d as %s, by %s", c.MasterHost, c.MasterPort, c.MasterUser, by)
-		fact("receives", "%s, up to %s%s", thread(c.IORunning, c.IOState), c.Read, behind(s.Lag.Unread))
-		fact("applies", "%s, up to %s%s", thread(c.SQLRunning, c.SQLState), c.Executed, behind(s.Lag.Bytes))
+		fact("receives", "%s", thread(c.IORunning, c.IOState, c.Read, s.Lag.Unread))
+		fact("applies", "%s", thread(c.SQLRunning, c.SQLState, c.Executed, s.Lag.Bytes))
 		fact("lag", "%s", lag(s.Lag))
 		fact("replicates", "%s", replicated(c))
 		if c.GTIDExecuted != "" {
@@ -131,19 +137,21 @@ func writable(s *replication.Status) string {
 	return "read-only, but not for " + strings.Join(s.Slave.Writers, ", ")
 }
 
-// thread is a thread's running state with what it does.
-func thread(running, state string) string {
-	if state == "" {
-		return running
+// thread is how far a thread has come, and what it does if it has more to do.
+func thread(running, state string, at replication.Position, behind *uint64) string {
+	text := running
+	if !at.IsZero() {
+		text += ", up to " + at.String()
 	}
-	return fmt.Sprintf("%s (%s)", running, state)
-}
-
-func behind(bytes *uint64) string {
-	if bytes == nil {
-		return ""
+	if behind == nil || *behind > 0 {
+		if behind != nil {
+			text += ", " + replication.FormatBytes(*behind) + " behind"
+		}
+		if state != "" {
+			text += ": " + state
+		}
 	}
-	return ", " + replication.FormatBytes(*bytes) + " behind"
+	return text
 }
 
 // lag is what is known of the age of the slave's data.

@@ -70,7 +70,7 @@ func waitReadable(ctx context.Context, fd int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pause)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pause) //nolint:gosec // descriptors are small
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("ask for the password: %w", err)
 		}
