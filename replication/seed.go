@@ -24,8 +24,8 @@ const (
 // Seed copies databases from the master to the slave by the servers' own
 // tools, which run on this host. Its fields are not changed while it is used.
 //
-// Whole databases are replaced: what the slave holds of them is dropped. That
-// the administrator agrees is the caller's to know, and so is that the slave
+// Whole databases are replaced: what the slave holds of them is dropped. A clone
+// replaces everything: see CloneErases. That the administrator agrees is the caller's to know, and so is that the slave
 // does not replicate meanwhile and that its event scheduler is off. A seed
 // that has failed leaves a part behind, and no claim that it is the whole.
 type Seed struct {
@@ -45,9 +45,13 @@ type Seed struct {
 	// that ends before Run returns. It may be nil.
 	Progress func(Progress)
 
-	// Started is told the coordinates before the first row is loaded. Its error
-	// stops the seed. It may be nil.
+	// Started is told the coordinates before the first row is loaded; by
+	// SeedClone, when all has been. Its error stops the seed. It may be nil.
 	Started func(context.Context, Position) error
+
+	// Waiting is told, now and then, what the administrator must do for the
+	// seed to go on. It may be nil.
+	Waiting func(text string)
 }
 
 // Run copies, and gives the position at which replication has to begin. It
@@ -58,6 +62,8 @@ func (s *Seed) Run(ctx context.Context) (Position, error) {
 		return s.copy(ctx, s.dump)
 	case SeedMydumper:
 		return s.copy(ctx, s.mydumper)
+	case SeedClone:
+		return s.clone(ctx)
 	case SeedNone:
 		return Position{}, problem("", "no-seed", "give the position of the master that the slave's data is of", "the method none copies nothing")
 	default:

@@ -26,8 +26,12 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.databases()
-	c.locked()
 	c.retention()
+	if s.Method == SeedClone {
+		c.clone()
+		return c.Findings, nil
+	}
+	c.locked()
 	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
