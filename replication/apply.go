@@ -27,6 +27,10 @@ type Applier struct {
 // lockName keeps two runs from changing the same server at once.
 const lockName = "gtunnel.replication"
 
+// lockPatience is how many seconds a server may take to notice that a run which
+// was killed has gone.
+const lockPatience = 10
+
 // Apply carries out a plan, step by step, and stops at the first that fails. A
 // later run with a new plan goes on from there.
 func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
@@ -62,7 +66,7 @@ func (s *Server) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := s.value(ctx, conn, "SELECT GET_LOCK(?, 0)", lockName)
+	got, err := s.value(ctx, conn, "SELECT GET_LOCK(?, ?)", lockName, lockPatience)
 	if err == nil && got != "1" {
 		err = problem(s.Role, "busy", "wait for its end, or look for it: SELECT IS_USED_LOCK('"+lockName+"') gives its connection", "another gtunnel replication works on it")
 	}

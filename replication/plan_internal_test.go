@@ -168,7 +168,7 @@ func TestSlavePlanStates(t *testing.T) {
 		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, SeedAccount: true, EventScheduler: "ON"}
-		}, "writable, note-seed, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
 		"cut off after the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
@@ -183,10 +183,10 @@ func TestSlavePlanStates(t *testing.T) {
 		"data on the slave": {func(_, s *Facts, w *SlaveWant) { s.Masters, w.State = nil, State{} }, "problem data-on-slave, problem data-on-slave"},
 		"data given up": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Replace = nil, State{}, []string{"DB_1", "voms"}
-		}, "writable, note-seed, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"reseed": {func(_, _ *Facts, w *SlaveWant) {
 			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
-		}, "stop-slave, writable, note-seed, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"data is there": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},

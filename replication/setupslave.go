@@ -191,6 +191,12 @@ func (s *slavePlan) freeServerID() uint32 {
 
 // seed adds the steps of the copy.
 func (s *slavePlan) seed() {
+	if s.want.Method != SeedNone {
+		s.add(&Step{
+			Name: "note-seed", On: Slave, What: "note that the databases are being copied",
+			Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
+		})
+	}
 	if s.status != nil {
 		s.add(&Step{
 			Name: "stop-slave", On: Slave, What: "stop the replication and forget its master",
@@ -204,10 +210,6 @@ func (s *slavePlan) seed() {
 		off := []Statement{statement("SET GLOBAL read_only=0")} // clears super_read_only as well
 		s.add(&Step{Name: "writable", On: Slave, What: "let the copy be written", SQL: off, Undo: "SET GLOBAL read_only=1"})
 	}
-	s.add(&Step{
-		Name: "note-seed", On: Slave, What: "note that the databases are being copied",
-		Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
-	})
 	if s.slave.on("event_scheduler") {
 		s.add(&Step{
 			Name: "events-off", On: Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
