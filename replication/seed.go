@@ -272,6 +272,10 @@ func (c *copying) newStream(from io.Reader) *dumpStream {
 // load starts the tool that loads, and hands the dump to it, which is made
 // meanwhile, or, without a process, in a file already.
 func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
+	prelude, err := c.prelude(ctx)
+	if err != nil {
+		return err
+	}
 	read, write, err := widePipe()
 	if err != nil {
 		return err
@@ -287,7 +291,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		defer afterEnd(load, dump.stop)()
 	}
 
-	whole, err := stream.copy(ctx, append([]byte(c.prelude()), head...), write)
+	whole, err := stream.copy(ctx, append([]byte(prelude), head...), write)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

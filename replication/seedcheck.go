@@ -27,6 +27,9 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 	}
 	c.databases()
 	c.retention()
+	if s.MaxRate > 0 && s.Method != SeedDump && s.Method != "" {
+		c.warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
+	}
 	if s.Method == SeedClone {
 		c.clone()
 		return c.Findings, nil

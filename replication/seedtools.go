@@ -1,7 +1,9 @@
 package replication
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -77,9 +79,19 @@ func loadArguments(t *tool) []string {
 }
 
 // prelude is what is loaded before a dump: what it brings is not to be logged
-// as if it had been done here.
-func (s *Seed) prelude() string {
+// as if it had been done here, and is to become what it is on the master.
+func (s *Seed) prelude(ctx context.Context) (string, error) {
 	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
+	for _, name := range mattersToTables {
+		if is, exists := s.SlaveFacts.Variables[name]; exists && is == "ON" && !s.MasterFacts.on(name) {
+			statements = append(statements, statement("SET SESSION %s=OFF", name))
+		}
+	}
+	collations, err := s.defaultCollations(ctx)
+	if err != nil {
+		return "", err
+	}
+	statements = append(statements, collations...)
 	if len(s.Tables) > 0 {
 		statements = append(statements, statement("USE %s", quoteName(s.databases()[0])))
 	}
@@ -87,5 +99,44 @@ func (s *Seed) prelude() string {
 	for _, s := range statements {
 		fmt.Fprintf(&b, "%s;\n", s.sql)
 	}
-	return b.String()
+	return b.String(), nil
+}
+
+// mattersToTables are variables by which a server refuses tables that another
+// one has, or changes them.
+var mattersToTables = []string{"innodb_strict_mode", "sql_require_primary_key", "sql_generate_invisible_primary_key"}
+
+// defaultCollations make a character set mean the collation that it means on
+// the master: what older servers say of a table leaves the default out, which
+// newer ones have changed.
+func (s *Seed) defaultCollations(ctx context.Context) ([]Statement, error) {
+	const query = "SELECT character_set_name AS c, default_collate_name AS d FROM information_schema.character_sets" +
+		" WHERE character_set_name IN ('utf8', 'utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf32') ORDER BY 1"
+	onMaster, err := s.Master.query(ctx, s.Master.db, query)
+	if err != nil {
+		return nil, err
+	}
+	onSlave, err := s.Slave.query(ctx, s.Slave.db, query)
+	if err != nil {
+		return nil, err
+	}
+	defaults := make(map[string]string, len(onSlave))
+	for _, r := range onSlave {
+		defaults[r["c"]] = r["d"]
+	}
+	var differ []string
+	for _, r := range onMaster {
+		if is, exists := defaults[r["c"]]; exists && is != r["d"] && s.SlaveFacts.Collations[r["d"]] {
+			differ = append(differ, r["c"]+"="+r["d"])
+		}
+	}
+	list := strings.Join(differ, ",")
+	if _, exists := s.SlaveFacts.Variables["character_set_collations"]; exists && list != "" { // MariaDB 11
+		return []Statement{statement("SET SESSION character_set_collations=%s", quoteString(list))}, nil
+	}
+	const old = "utf8mb4_general_ci"
+	if _, exists := s.SlaveFacts.Variables["default_collation_for_utf8mb4"]; exists && slices.Contains(differ, "utf8mb4="+old) { // MySQL 8
+		return []Statement{statement("SET SESSION default_collation_for_utf8mb4=%s", old)}, nil
+	}
+	return nil, nil
 }
