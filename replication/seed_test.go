@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
 // oddPassword has all that the syntax of option files, SQL and shells gives a
@@ -25,15 +25,25 @@ func newSeed(t *testing.T, master, slave *testServer, databases ...string) *repl
 	markTools(t)
 	m, mf := openServer(t, replication.Master, master)
 	s, sf := openServer(t, replication.Slave, slave)
-	return &replication.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
+	return &replication.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, LockWait: patience}
 }
 
 // openServer logs in to a server by TCP, with a password that is hard to hand on.
 func openServer(t *testing.T, role replication.Role, server *testServer) (*replication.Server, *replication.Facts) {
 	t.Helper()
+	// On the master those of the seeding account.
+	privileges := "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, "
+	switch {
+	case role == replication.Slave:
+		privileges = "ALL"
+	case server.Kind.IsMySQL():
+		privileges += "REPLICATION CLIENT, BACKUP_ADMIN"
+	default:
+		privileges += "BINLOG MONITOR"
+	}
 	server.exec(t, "DROP USER IF EXISTS 'seed er'@'127.0.0.1'",
 		"CREATE USER 'seed er'@'127.0.0.1' IDENTIFIED BY '"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(oddPassword)+"'",
-		"GRANT ALL ON *.* TO 'seed er'@'127.0.0.1'")
+		"GRANT "+privileges+" ON *.* TO 'seed er'@'127.0.0.1'")
 	login := replication.Login{Network: "tcp", Address: server.Address(), User: "seed er", Password: replication.NewPassword(oddPassword)}
 	s, err := replication.Open(t.Context(), role, login)
 	if err != nil {
@@ -93,9 +103,9 @@ func TestSeedWhileWriting(t *testing.T) {
 	for _, pair := range followers {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
-			master.exec(t, "DROP DATABASE IF EXISTS seed_busy", "CREATE DATABASE seed_busy",
-				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000))",
-				"CREATE TABLE seed_busy.u (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL)")
+			master.exec(t, "DROP DATABASE IF EXISTS seed_busy", "CREATE DATABASE seed_busy CHARACTER SET utf8mb4",
+				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000), twice INT AS (n * 2) VIRTUAL)",
+				"CREATE TABLE seed_busy.`ü` (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL)")
 			for range 50 {
 				master.exec(t, "INSERT INTO seed_busy.t (n, pad) SELECT seq.n, REPEAT('x', 1000) FROM ("+numbers(100)+") seq")
 			}
@@ -104,8 +114,8 @@ func TestSeedWhileWriting(t *testing.T) {
 			writing.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
 					for _, statement := range []string{
-						"INSERT INTO seed_busy.t (n) VALUES (%d)", "INSERT INTO seed_busy.u (n) VALUES (%d)",
-						"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %d %% 5000", "DELETE FROM seed_busy.u WHERE id = %d / 2",
+						"INSERT INTO seed_busy.t (n) VALUES (%d)", "INSERT INTO seed_busy.`ü` (n) VALUES (%d)",
+						"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %d %% 5000", "DELETE FROM seed_busy.`ü` WHERE id = %d / 2",
 					} {
 						if _, err := master.db.ExecContext(t.Context(), fmt.Sprintf(statement, n)); err != nil {
 							t.Error(err)
@@ -127,31 +137,171 @@ func TestSeedWhileWriting(t *testing.T) {
 	}
 }
 
-// follow makes a slave apply all that its master has done since a position.
+// TestSeedForeignDump seeds MySQL from MariaDB by MySQL's own tool, which takes
+// the generated column, while rows are inserted. The copy must have as many as
+// there are transactions before the coordinates, which only the GTIDs can tell:
+// MySQL 9 cannot follow MariaDB.
+func TestSeedForeignDump(t *testing.T) {
+	master, slave := crossedPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS `seed_ü`", "CREATE DATABASE `seed_ü` CHARACTER SET utf8mb4",
+		"CREATE TABLE `seed_ü`.`tä` (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000) NOT NULL DEFAULT 'ö😀', wide INT AS (CHAR_LENGTH(pad)) VIRTUAL)",
+		"INSERT INTO `seed_ü`.`tä` (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(4999)+") seq")
+	transactions := func(gtid string) int {
+		n, err := strconv.Atoi(gtid[strings.LastIndexByte(gtid, '-')+1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	seed := newSeed(t, master, slave, "seed_ü") // makes accounts, too
+	before := transactions(master.values(t, "SELECT @@gtid_binlog_pos")[0])
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := master.db.ExecContext(t.Context(), "INSERT INTO `seed_ü`.`tä` () VALUES ()"); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	position, err := seed.Run(t.Context())
+	stop()
+	writing.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slave.count(t, "`seed_ü`.`tä`", "wide = CHAR_LENGTH(pad)"), 5000+transactions(position.GTID)-before; got != want {
+		t.Errorf("the copy has %d rows, and %d were there at %v", got, want, position)
+	}
+	if got := slave.count(t, "`seed_ü`.`tä`", "pad = 'ö😀'"); got != slave.count(t, "`seed_ü`.`tä`", "id > 5000") {
+		t.Errorf("%d rows have the text", got)
+	}
+}
+
+// follow makes a slave apply all that its master has done since a position, by
+// GTID.
 func follow(t *testing.T, master, slave *testServer, p replication.Position) {
 	t.Helper()
 	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
-	show, wait := "SHOW MASTER STATUS", "SELECT MASTER_POS_WAIT('%s', %s, 120)"
+	wait := "SELECT MASTER_POS_WAIT('%s', %s, 120)"
 	statements := []string{
-		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'", "SET GLOBAL replicate_wild_do_table='seed\\\\_busy.%'",
+		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'", "SET GLOBAL replicate_wild_do_table='seed\\_busy.%'",
 		fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', MASTER_USE_GTID=slave_pos", master.Port),
 		"START SLAVE",
 	}
 	if slave.Kind.IsMySQL() {
-		show, wait = "SHOW BINARY LOG STATUS", "SELECT SOURCE_POS_WAIT('%s', %s, 120)"
+		wait = "SELECT SOURCE_POS_WAIT('%s', %s, 120)"
 		statements = []string{
 			"STOP REPLICA", "RESET REPLICA ALL", "RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + p.GTID + "'",
-			"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('seed\\\\_busy.%')",
-			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1", master.Port),
+			"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('seed\\_busy.%')",
+			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1", master.Port),
 			"START REPLICA",
 		}
 	}
 	slave.exec(t, statements...)
+	show := "SHOW MASTER STATUS"
+	if master.Kind.IsMySQL() {
+		show = "SHOW BINARY LOG STATUS"
+	}
 	end := master.rows(t, show)[0]
 	if reached := slave.values(t, fmt.Sprintf(wait, end[0], end[1]))[0]; reached == "NULL" || reached == "-1" {
 		t.Fatalf("the slave does not follow: %s", slave.Log())
 	}
 	slave.exec(t, statements[:2]...)
+}
+
+// TestSeedHoldsChangesOff tries to change a table of MySQL during a dump.
+func TestSeedHoldsChangesOff(t *testing.T) {
+	master, slave := mysqlPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl", "CREATE TABLE seed_ddl.t (id INT PRIMARY KEY)")
+	seed := newSeed(t, master, slave, "seed_ddl")
+	seed.Started = func(ctx context.Context, _ replication.Position) error {
+		if master.lets(ctx, t, "ALTER TABLE seed_ddl.t ADD n INT") {
+			t.Error("a table could be changed")
+		}
+		return nil
+	}
+	if _, err := seed.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	master.exec(t, "ALTER TABLE seed_ddl.t ADD n INT")
+}
+
+// TestSeedUnderLock copies a table without transactions, which nobody can write
+// to meanwhile, and logs in to the slave by its socket.
+func TestSeedUnderLock(t *testing.T) {
+	for _, pair := range followers {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_lock", "CREATE DATABASE seed_lock",
+				"CREATE TABLE seed_lock.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000)) ENGINE=MyISAM",
+				"INSERT INTO seed_lock.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(9000)+") seq")
+			seed := newSeed(t, master, slave, "seed_lock")
+			seed.LockTables = true
+			var err error
+			seed.Slave, err = replication.Open(t.Context(), replication.Slave, replication.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer seed.Slave.Close()
+			seed.Started = func(ctx context.Context, _ replication.Position) error {
+				if master.lets(ctx, t, "INSERT INTO seed_lock.t VALUES ()") {
+					t.Error("the table could be written to")
+				}
+				return nil
+			}
+			if _, err := seed.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			compareCopies(t, master, slave, []string{"seed_lock"})
+			master.exec(t, "DROP DATABASE seed_lock")
+		})
+	}
+}
+
+// TestSeedKeepsCollations copies a table of a server that leaves the default
+// collation unsaid to one that has another.
+func TestSeedKeepsCollations(t *testing.T) {
+	for _, pair := range []pair{{servertest.MariaDB105, servertest.MariaDB118}, {servertest.MariaDB105, servertest.MySQL97}} {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_collations", "CREATE DATABASE seed_collations CHARACTER SET utf8mb4",
+				"CREATE TABLE seed_collations.t (id INT PRIMARY KEY, a VARCHAR(5), b VARCHAR(5) CHARACTER SET utf8mb4, c VARCHAR(5) COLLATE utf8mb4_bin)")
+			seed := newSeed(t, master, slave, "seed_collations")
+			if _, err := seed.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			const query = "SELECT column_name, collation_name FROM information_schema.columns WHERE table_schema = 'seed_collations' ORDER BY 1"
+			if m, s := master.rows(t, query), slave.rows(t, query); fmt.Sprint(m) != fmt.Sprint(s) {
+				t.Errorf("the collations are %v on the master and %v on the slave", m, s)
+			}
+		})
+	}
+}
+
+// TestSeedOfMariaDBOnly copies what only MariaDB has.
+func TestSeedOfMariaDBOnly(t *testing.T) {
+	for _, pair := range []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}} {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_maria", "CREATE DATABASE seed_maria",
+				"CREATE SEQUENCE seed_maria.s START WITH 10 INCREMENT BY 5", "DO NEXTVAL(seed_maria.s)",
+				"CREATE TABLE seed_maria.t (id UUID PRIMARY KEY DEFAULT uuid(), a INET6, b INET4, c VARCHAR(5) INVISIBLE, d INT CHECK (d > 0))",
+				"INSERT INTO seed_maria.t (a, b, c, d) VALUES ('2001:db8::1', '192.0.2.1', 'x', 1), (NULL, NULL, NULL, NULL)",
+				"CREATE TABLE seed_maria.v (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING",
+				"INSERT INTO seed_maria.v VALUES (1, 1), (2, 2)", "UPDATE seed_maria.v SET n = 3 WHERE id = 1", "DELETE FROM seed_maria.v WHERE id = 2")
+			seed := newSeed(t, master, slave, "seed_maria")
+			if _, err := seed.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			compareCopies(t, master, slave, []string{"seed_maria"})
+			const history = "SELECT id, n, ROW_START, ROW_END FROM seed_maria.v FOR SYSTEM_TIME ALL ORDER BY 1, 2"
+			if m, s := master.rows(t, history), slave.rows(t, history); len(m) != 3 || fmt.Sprint(m) != fmt.Sprint(s) {
+				t.Errorf("the history is %v on the master and %v on the slave", m, s)
+			}
+		})
+	}
 }
 
 // TestSeedTables copies one table of a database and leaves the others alone.
@@ -174,89 +324,6 @@ func TestSeedTables(t *testing.T) {
 	if got := slave.values(t, "SELECT id FROM seed_tables.c"); !slices.Equal(got, []string{"5"}) {
 		t.Errorf("the other table has %v", got)
 	}
-}
-
-// toolWrapper puts a shell script before a tool in PATH. In it $tool is the
-// tool itself.
-func toolWrapper(t *testing.T, script string, names ...string) {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range names {
-		path := lookTool(t, name)
-		text := "#!/bin/sh\ntool=" + path + "\ncase \"$1\" in --version | --help) exec $tool \"$@\" ;; esac\n" + script
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-}
-
-// TestSeedStops makes seeds fail, and looks at what they say and leave behind.
-func TestSeedStops(t *testing.T) {
-	master, slave := mariadbPair.start(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_stop", "CREATE DATABASE seed_stop",
-		"CREATE TABLE seed_stop.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
-		"INSERT INTO seed_stop.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(5000)+") seq")
-	dumper, loader := []string{"mariadb-dump"}, []string{"mariadb"}
-	loaded := func(t *testing.T) bool {
-		return slave.count(t, "information_schema.schemata", "schema_name = 'seed_stop'") > 0
-	}
-	for name, test := range map[string]struct {
-		tools  []string
-		script string
-		code   string
-		says   string
-		loads  bool // a part may be there
-	}{
-		"no coordinates":     {dumper, `exec $tool "$@" | grep -v MASTER_LOG`, "no-coordinates", "where the binary log stood", false},
-		"wrong coordinates":  {dumper, `exec $tool "$@" | sed s/MASTER_LOG_POS=/MASTER_LOG_POS=9999999/`, "bad-coordinates", "has", false},
-		"purged log":         {dumper, `exec $tool "$@" | sed "s/MASTER_LOG_FILE='/MASTER_LOG_FILE='no/"`, "log-purged", "no longer there", false},
-		"dump cut, status 0": {dumper, `$tool "$@" | head -c 2000000; exit 0`, "dump-cut", "middle", true},
-		"dump cut, failed":   {dumper, `$tool "$@" | head -c 2000000; echo "mariadb-dump: Lost connection" >&2; exit 2`, "tool-failed", "Lost connection", true},
-		"dump fails at once": {dumper, `echo "mariadb-dump: no luck" >&2; exit 3`, "tool-failed", "no luck", false},
-		"loader dies":        {loader, `head -c 100000 >/dev/null; echo "ERROR 1114 (HY000) at line 5: The table is full" >&2; exit 1`, "tool-failed", "table is full", false},
-		"loader error":       {dumper, `exec $tool "$@" | sed 's/^LOCK TABLES/NO SUCH STATEMENT/'`, "tool-failed", "1064", true},
-		"loader ends early":  {loader, `exit 0`, "tool-failed", "ended before", false},
-		"shell command":      {dumper, `$tool "$@" | sed 's/^LOCK TABLES/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			slave.exec(t, "DROP DATABASE IF EXISTS seed_stop")
-			t.Setenv("TMPDIR", t.TempDir())
-			toolWrapper(t, test.script, test.tools...)
-			seed := newSeed(t, master, slave, "seed_stop")
-			position, err := seed.Run(t.Context())
-			if !replication.HasCode(err, test.code) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("the seed gave %v", err)
-			}
-			if !position.IsZero() {
-				t.Errorf("a failed seed gave the position %v", position)
-			}
-			if !test.loads && loaded(t) {
-				t.Error("something has been loaded")
-			}
-			if _, err := os.Stat(filepath.Join(os.Getenv("TMPDIR"), "hacked")); err == nil {
-				t.Error("the dump reached a shell")
-			}
-			noTools(t)
-		})
-	}
-}
-
-// TestSeedAsksBeforeLoading stops a seed when its start is refused.
-func TestSeedAsksBeforeLoading(t *testing.T) {
-	master, slave := mariadbPair.start(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_asks", "CREATE DATABASE seed_asks", "CREATE TABLE seed_asks.t (id INT PRIMARY KEY)")
-	slave.exec(t, "DROP DATABASE IF EXISTS seed_asks")
-	refused := errors.New("the journal cannot be written")
-	seed := newSeed(t, master, slave, "seed_asks")
-	seed.Started = func(context.Context, replication.Position) error { return refused }
-	if _, err := seed.Run(t.Context()); !errors.Is(err, refused) {
-		t.Errorf("the seed gave %v", err)
-	}
-	if slave.count(t, "information_schema.schemata", "schema_name = 'seed_asks'") != 0 {
-		t.Error("something has been loaded")
-	}
-	noTools(t)
 }
 
 // TestSeedEndsWithContext ends a seed in its middle, which it must not survive.

@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -82,6 +83,21 @@ func (s *testServer) count(t *testing.T, table, where string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// lets tells whether a statement gets the locks that it needs within a second.
+func (s *testServer) lets(ctx context.Context, t *testing.T, statement string) bool {
+	t.Helper()
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		t.Error(err)
+		return true
+	}
+	defer conn.Close()
+	for _, statement := range []string{"SET SESSION lock_wait_timeout=1", statement} {
+		_, err = conn.ExecContext(ctx, statement)
+	}
+	return err == nil
 }
 
 // compareCopies compares databases of two servers, object by object and row by
