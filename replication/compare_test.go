@@ -1,0 +1,287 @@
+package replication_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// pair is a master with a slave that follows it.
+type pair struct {
+	name          string
+	Master, Slave *replication.Server
+	m, s          *sql.DB
+}
+
+// onMaster runs statements on the master.
+func (p *pair) onMaster(t *testing.T, statements ...string) { run(t, p.m, statements) }
+
+// onSlave runs statements on the slave, as somebody who should not.
+func (p *pair) onSlave(t *testing.T, statements ...string) { run(t, p.s, statements) }
+
+func run(t *testing.T, db *sql.DB, statements []string) {
+	t.Helper()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, s := range slices.Concat([]string{"SET sql_mode='', time_zone='+00:00', foreign_key_checks=0"}, statements) {
+		if _, err := conn.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%.200s: %v", s, err)
+		}
+	}
+}
+
+// sync waits until the slave has what the master has.
+func (p *pair) sync(t *testing.T) {
+	t.Helper()
+	p.onMaster(t, "CREATE DATABASE IF NOT EXISTS marks", "CREATE TABLE IF NOT EXISTS marks.m (id int AUTO_INCREMENT PRIMARY KEY)", "INSERT INTO marks.m VALUES ()")
+	var id int
+	if err := p.m.QueryRowContext(t.Context(), "SELECT MAX(id) FROM marks.m").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		var there int
+		err := p.s.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM marks.m WHERE id = ?", id).Scan(&there)
+		return err == nil && there == 1
+	})
+}
+
+// waitFor waits for a condition.
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("waited for a minute")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// fresh gives an empty database of a name on both ends.
+func (p *pair) fresh(t *testing.T, name string) {
+	t.Helper()
+	p.onMaster(t, "DROP DATABASE IF EXISTS "+name, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
+	t.Cleanup(func() {
+		if !t.Failed() {
+			ctx := context.WithoutCancel(t.Context())
+			_, err := p.m.ExecContext(ctx, "DROP DATABASE "+name)
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// compare compares and checks that the slave runs afterwards.
+func (p *pair) compare(t *testing.T, c replication.Comparison) *replication.CompareResult {
+	t.Helper()
+	c.Master, c.Slave = p.Master, p.Slave
+	result, err := c.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mustRun(t)
+	return result
+}
+
+// mustRun fails if the slave's threads do not run.
+func (p *pair) mustRun(t *testing.T) {
+	t.Helper()
+	facts, err := replication.ReadFacts(t.Context(), p.Slave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(facts.Masters) != 1 || !facts.Masters[0].Running() {
+		t.Errorf("the slave does not run: %+v", facts.Masters)
+	}
+}
+
+// found is what a comparison of one table found, in words.
+func found(result *replication.CompareResult, table string) []string {
+	words := slices.Clone(result.Objects)
+	for _, r := range result.Tables {
+		if r.Table != table {
+			continue
+		}
+		words = append(words, r.Structure...)
+		if r.Problem != "" {
+			words = append(words, r.Problem)
+		}
+		for _, d := range r.Differences {
+			words = append(words, d.String())
+		}
+		if r.More > 0 {
+			words = append(words, fmt.Sprintf("%d more", r.More))
+		}
+	}
+	return words
+}
+
+func onPairs(t *testing.T, test func(t *testing.T, p *pair)) {
+	for _, p := range openPairs(t) {
+		t.Run(p.name, func(t *testing.T) { test(t, p) })
+	}
+}
+
+// numbers fills a table with rows of a running number, doubling.
+func numbers(table string, rows int) []string {
+	list := []string{"INSERT INTO " + table + " (id, v) VALUES (1, 'value 1')"}
+	for n := 1; n < rows; n *= 2 {
+		list = append(list, fmt.Sprintf("INSERT INTO %s (id, v) SELECT id + %d, CONCAT('value ', id + %d) FROM %s WHERE id <= %d", table, n, n, table, rows-n))
+	}
+	return list
+}
+
+// difference is a table that is made to differ. T in its statements stands for
+// the table's name.
+type difference struct {
+	name    string
+	columns string   // id int PRIMARY KEY, v varchar(30) if it is empty
+	rows    []string // on the master, after 3000 rows were inserted
+	onSlave []string
+	want    []string
+}
+
+var compareDifferences = []difference{
+	{name: "nothing"},
+	{name: "a changed byte", onSlave: []string{"UPDATE T SET v = 'valuf 1500' WHERE id = 1500"}, want: []string{"id 1500: differs"}},
+	{name: "a changed case", onSlave: []string{"UPDATE T SET v = 'Value 7' WHERE id = 7"}, want: []string{"id 7: differs"}},
+	{name: "a trailing space", onSlave: []string{"UPDATE T SET v = 'value 7 ' WHERE id = 7"}, want: []string{"id 7: differs"}},
+	{name: "a zero byte", onSlave: []string{"UPDATE T SET v = 'value 7\x00' WHERE id = 7"}, want: []string{"id 7: differs"}},
+	{name: "NULL and empty", rows: []string{"UPDATE T SET v = '' WHERE id = 9"}, onSlave: []string{"UPDATE T SET v = NULL WHERE id = 9"}, want: []string{"id 9: differs"}},
+	{name: "a missing row", onSlave: []string{"DELETE FROM T WHERE id = 2000"}, want: []string{"id 2000: missing on the slave"}},
+	{name: "missing rows", onSlave: []string{"DELETE FROM T WHERE id BETWEEN 990 AND 2100"}, want: []string{"id 990 to 2100: missing on the slave"}},
+	{name: "rows before the first, in the middle and after the last", rows: []string{"DELETE FROM T WHERE id = 100"}, onSlave: []string{
+		"INSERT INTO T VALUES (-3, 'x'), (0, 'x'), (100, 'x'), (5000, 'x'), (900000, 'x')",
+	}, want: []string{"id -3 to 0: only on the slave", "id 100: only on the slave", "id 5000 to 900000: only on the slave"}},
+	{name: "an empty slave", onSlave: []string{"DELETE FROM T"}, want: []string{"id 1 to 3000: missing on the slave"}},
+	{name: "an empty master", rows: []string{"DELETE FROM T"}, onSlave: numbers("T", 3000), want: []string{"id 1 to 3000: only on the slave"}},
+	{name: "swapped values", onSlave: []string{"UPDATE T SET v = 'value 1200' WHERE id = 1100", "UPDATE T SET v = 'value 1100' WHERE id = 1200"},
+		want: []string{"id 1100: differs", "id 1200: differs"}},
+	{name: "every row", onSlave: []string{"UPDATE T SET v = 'x'"}, want: []string{"id 1 to 3000: differs"}},
+	{name: "many places", onSlave: []string{"UPDATE T SET v = 'x' WHERE id % 50 = 0"}, want: slices.Concat(every50(20), []string{"more"})},
+	{name: "text moved to the next column", columns: "id int PRIMARY KEY, v varchar(30), w varchar(30) NOT NULL", rows: []string{"UPDATE T SET v = 'a#b', w = 'c' WHERE id = 5"},
+		onSlave: []string{"UPDATE T SET v = 'a', w = 'b#c' WHERE id = 5"}, want: []string{"id 5: differs"}},
+	{name: "equal rows without a key", columns: "id int, v varchar(30)", rows: []string{"UPDATE T SET id = 1, v = 'one'"},
+		onSlave: []string{"UPDATE T SET v = 'two' LIMIT 2"}, want: []string{"the whole table (3000 rows on the master, 3000 on the slave): differs"}},
+	{name: "a text key of which the case differs", columns: "v varchar(30) CHARACTER SET latin1 COLLATE latin1_swedish_ci PRIMARY KEY, id int", rows: []string{"UPDATE T SET v = _latin1 X'6162E9' WHERE id = 3"},
+		onSlave: []string{"UPDATE T SET v = _latin1 X'4142E9' WHERE id = 3"}, want: []string{"v 0x6162E9: missing on the slave", "v 0x4142E9: only on the slave"}},
+	{name: "a key of many columns", columns: "id int, v varchar(30), b binary(3) NOT NULL DEFAULT 'abc', PRIMARY KEY (v, b, id)", rows: []string{"UPDATE T SET v = IF(id < 1000, 'first', 'second')"},
+		onSlave: []string{"DELETE FROM T WHERE id = 2345"}, want: []string{`(v, b, id) ("second", "abc", 2345): missing on the slave`}},
+	{name: "a unique key", columns: "id int, v varchar(30), n bigint unsigned NOT NULL", rows: []string{"UPDATE T SET n = 18446744073709551000 - id * 7", "ALTER TABLE T ADD UNIQUE (n)"},
+		onSlave: []string{"UPDATE T SET v = 'x' WHERE id = 4"}, want: []string{"n 18446744073709550972: differs"}},
+	{name: "a key with ENUM", columns: "id int, v varchar(30), e enum('z','a') NOT NULL DEFAULT 'z', PRIMARY KEY (id, e)",
+		onSlave: []string{"UPDATE T SET v = 'x' WHERE id = 4"}, want: []string{"id 4: differs"}},
+	{name: "decimal key", columns: "id decimal(10,3) PRIMARY KEY, v varchar(30)", onSlave: []string{"DELETE FROM T WHERE id = 4"}, want: []string{"id 4.000: missing on the slave"}},
+	{name: "date key", columns: "id int, v varchar(30), d date, PRIMARY KEY (d, id)", rows: []string{"UPDATE T SET d = DATE_ADD('2026-01-01', INTERVAL id MOD 3 DAY)"},
+		onSlave: []string{"UPDATE T SET v = 'x' WHERE id = 4"}, want: []string{"(d, id) (2026-01-02, 4): differs"}},
+	{name: "a blob", columns: "id int PRIMARY KEY, v varchar(30), b longblob", rows: []string{"DELETE FROM T WHERE id > 3", "UPDATE T SET b = CONCAT(REPEAT('x', 12000000), id) WHERE id = 2"},
+		onSlave: []string{"UPDATE T SET b = CONCAT(REPEAT('x', 12000000), 3) WHERE id = 2"}, want: []string{"id 2: differs"}},
+	{name: "a column missing", onSlave: []string{"ALTER TABLE T DROP COLUMN v"}, want: []string{"column v is missing on the slave", "the columns are not the same"}},
+	{name: "another type", onSlave: []string{"ALTER TABLE T MODIFY v varchar(40)"}, want: []string{"column v is varchar(30) on the master and varchar(40) on the slave", "the columns are not the same"}},
+	{name: "another character set", onSlave: []string{"ALTER TABLE T MODIFY v varchar(30) CHARACTER SET latin1"}, want: []string{"column v has the character set utf8mb4 on the master and latin1 on the slave", "the columns are not the same"}},
+	{name: "a table missing", onSlave: []string{"DROP TABLE T"}, want: []string{"the table is missing on the slave"}},
+	{name: "a table on the slave only", rows: []string{"DROP TABLE T"}, onSlave: []string{"CREATE TABLE T (id int)"}, want: []string{"the table is on the slave only"}},
+	{name: "an index missing", columns: "id int PRIMARY KEY, v varchar(30), KEY by_v (v)", onSlave: []string{"ALTER TABLE T DROP KEY by_v"}, want: []string{"index by_v (v) is missing on the slave"}},
+}
+
+func TestCompareFinds(t *testing.T) {
+	onPairs(t, func(t *testing.T, p *pair) {
+		p.fresh(t, "finds")
+		var before, after []string
+		for i, d := range compareDifferences {
+			table := fmt.Sprintf("finds.`t``%d`", i)
+			columns := d.columns
+			if columns == "" {
+				columns = "id int PRIMARY KEY, v varchar(30)"
+			}
+			before = append(before, "CREATE TABLE "+table+" ("+columns+")")
+			before = append(before, numbers(table, 3000)...)
+			before = append(before, inTable(table, d.rows)...)
+			after = append(after, inTable(table, d.onSlave)...)
+		}
+		p.onMaster(t, before...)
+		p.sync(t)
+		p.onSlave(t, after...)
+		result := p.compare(t, replication.Comparison{Databases: []string{"finds"}, ChunkBytes: 32 << 10})
+		for i, d := range compareDifferences {
+			got := found(result, fmt.Sprintf("finds.t`%d", i))
+			if n := len(got); n > 0 && slices.Contains(d.want, "more") && strings.HasSuffix(got[n-1], " more") {
+				got[n-1] = "more" // how many chunks are left depends on their sizes
+			}
+			if !slices.Equal(got, d.want) {
+				t.Errorf("%s:\ngot  %q\nwant %q", d.name, got, d.want)
+			}
+		}
+		if result.Equal() {
+			t.Error("the result is equal")
+		}
+		p.onSlave(t, "DROP DATABASE finds", "CREATE DATABASE finds") // nothing in it will stop the slave
+	})
+}
+
+// inTable gives statements with the name of a table for T.
+func inTable(table string, statements []string) []string {
+	var list []string
+	for _, s := range statements {
+		list = append(list, strings.NewReplacer(" T ", " "+table+" ").Replace(s+" "))
+	}
+	return list
+}
+
+func every50(n int) []string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("id %d: differs", 50*(i+1)))
+	}
+	return list
+}
+
+// write runs statements on the master, again and again, each with a number and
+// seven times the number, until stop is called.
+func (p *pair) write(t *testing.T, statements ...string) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			for _, s := range statements {
+				if _, err := p.m.ExecContext(ctx, s, i, i*7); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	return func() {
+		cancel()
+		writer.Wait()
+	}
+}
+
+func TestCompareDuringWrites(t *testing.T) {
+	onPairs(t, func(t *testing.T, p *pair) {
+		p.fresh(t, "writes")
+		p.onMaster(t, "CREATE TABLE writes.t (id int PRIMARY KEY, v varchar(30))")
+		p.onMaster(t, numbers("writes.t", 20000)...)
+		p.sync(t)
+		stop := p.write(t, "UPDATE writes.t SET v = ? WHERE id = 1 + ? MOD 17000", "INSERT INTO writes.t (v, id) VALUES (?, 100000 + ?)",
+			"DELETE FROM writes.t WHERE ? >= 0 AND id = 99000 + ?", "DELETE FROM writes.t WHERE ? >= 0 AND id = 1 + ? MOD 20000")
+		for range 5 {
+			if result := p.compare(t, replication.Comparison{Databases: []string{"writes"}, ChunkBytes: 64 << 10}); !result.Equal() {
+				t.Errorf("differs: %q", found(result, "writes.t"))
+			}
+		}
+		stop()
+	})
+}
