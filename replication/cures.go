@@ -1,45 +1,154 @@
 package replication
 
-import "strconv"
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // cause is an error of a server in plain words, with what to do about it.
-type cause struct{ words, cure string }
+type cause struct{ code, words, cure string }
 
 // causes are the errors that replication through a tunnel meets, by number. In
 // text, a slave's errors hold more detail: explainSlaveError.
 var causes = map[int]cause{
-	1045: {"the password is wrong, or there is no account for 127.0.0.1", "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1"},
-	1129: {"the master blocks this host after connections that ended without a login, often a port check", "on the master: FLUSH HOSTS (or mysqladmin flush-hosts), and let checks log in"},
-	1142: {"a privilege is missing", "log in with an account that has it, or grant it"},
-	1044: {"the account has no rights on this database", "log in with an account that has them, or grant them"},
-	1200: {"replication is not set up on this server", "gtunnel replication setup-slave"},
-	1205: {"a lock was not given in time", "look who holds it: SHOW PROCESSLIST; then run this again"},
-	1227: {"a privilege is missing", "log in with an account that has the privilege that the message names, such as root"},
-	1236: {"the master cannot send what the slave asks for", "see the text: a purged or reset binary log wants a new seed: gtunnel replication setup-slave"},
-	1275: {"the account has a password in the old format", "on the master: ALTER USER ... IDENTIFIED BY with the password itself, not a hash"},
-	1290: {"the server is read-only, as a slave should be", "write on the master"},
-	1524: {"the account's authentication plugin is turned off on the server", "give the account another plugin"},
-	1593: {"both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
-	1062: {"a row is on the slave already: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
-	1032: {"a row that the master changed is not on the slave: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
-	1146: {"a table that the master changed is not on the slave", "gtunnel replication compare; reseed the table with --repair-table"},
-	1872: {"the slave cannot read its own position or relay log", "gtunnel replication setup-slave seeds anew"},
-	2002: {"nothing listens there", "is the server running?"},
-	2003: {"nothing listens at the local end of the tunnel", "start it: systemctl status gtunnel-client; gtunnel status"},
-	2005: {"the name of the master cannot be resolved", "the slave must connect to 127.0.0.1, the local end of the tunnel: gtunnel replication setup-slave"},
-	2013: {"the far end closed the connection", "gtunnel status and the logs of both ends of the tunnel say why"},
-	2026: {"the slave wants TLS inside the tunnel, which the master does not speak there", "gtunnel replication setup-slave sets MASTER_SSL=0 and MASTER_SSL_VERIFY_SERVER_CERT=0"},
-	2055: {"the far end closed the connection", "gtunnel status and the logs of both ends of the tunnel say why"},
-	2059: {"the slave lacks the plugin with which the account proves itself", "on the master give the account a plugin that the slave has, such as mysql_native_password; MySQL 9 has none that MariaDB can use"},
-	2061: {"caching_sha2_password needs the master's public key once the master has been restarted", "gtunnel replication setup-slave sets GET_SOURCE_PUBLIC_KEY=1"},
-	3154: {"another channel exists and the statement does not name one", "name the channel"},
+	1032: {"missing-row", "a row that the master changed is not on the slave: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
+	1044: {"access-denied", "the account has no rights on this database", "log in with an account that has them, or grant them"},
+	1045: {"access-denied", "the password is wrong, or there is no account for 127.0.0.1", "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1"},
+	1062: {"duplicate-row", "a row is on the slave already: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
+	1129: {"host-blocked", "the master blocks this host after connections that ended without a login, often a port check", "on the master: FLUSH HOSTS (or mysqladmin flush-hosts), and let checks log in"},
+	1142: {"missing-privilege", "a privilege is missing", "log in with an account that has it, or grant it"},
+	1146: {"missing-table", "a table that the master changed is not on the slave", "gtunnel replication compare; reseed the table with --repair-table"},
+	1200: {"not-set-up", "replication is not set up on this server", "gtunnel replication setup-slave"},
+	1205: {"lock-wait", "a lock was not given in time", "look who holds it: SHOW PROCESSLIST; then run this again"},
+	1227: {"missing-privilege", "a privilege is missing", "log in with an account that has the privilege that the message names, such as root"},
+	1236: {"cannot-send", "the master cannot send what the slave asks for", "see the text: a purged or reset binary log wants a new seed: gtunnel replication setup-slave"},
+	1275: {"old-password", "the account has a password in the old format", "on the master: ALTER USER ... IDENTIFIED BY with the password itself, not a hash"},
+	1290: {"read-only", "the server is read-only, as a slave should be", "write on the master"},
+	1524: {"plugin-disabled", "the account's authentication plugin is turned off on the server", "give the account another plugin"},
+	1593: {"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
+	1698: {"access-denied", "the account does not let this user in without a password", "give the password, or run this as the account's system user, such as root"},
+	1872: {"slave-position", "the slave cannot read its own position or relay log", "gtunnel replication setup-slave seeds anew"},
+	2002: {"nothing-listens", "nothing listens there", "is the server running?"},
+	2003: {"tunnel-down", "nothing listens at the local end of the tunnel", "start it: systemctl status gtunnel-client; gtunnel status"},
+	2005: {"master-name", "the name of the master cannot be resolved", "the slave must connect to 127.0.0.1, the local end of the tunnel: gtunnel replication setup-slave"},
+	2006: {"far-end-closed", "the far end closed the connection", farEnd},
+	2013: {"far-end-closed", "the tunnel takes the connection, and its far end closes it", farEnd},
+	2026: {"tls-inside", "the slave wants TLS inside the tunnel, which the master does not speak there", "gtunnel replication setup-slave sets MASTER_SSL=0 and MASTER_SSL_VERIFY_SERVER_CERT=0"},
+	2055: {"far-end-closed", "the far end closed the connection", farEnd},
+	2059: {"auth-plugin", "the slave lacks the plugin with which the account proves itself", "on the master give the account a plugin that the slave has, such as mysql_native_password; MySQL 9 has none that MariaDB can use"},
+	2061: {"public-key", "caching_sha2_password needs the master's public key once the master has been restarted", "gtunnel replication setup-slave sets GET_SOURCE_PUBLIC_KEY=1"},
+	3154: {"channel", "another channel exists and the statement does not name one", "name the channel"},
+}
+
+const farEnd = "is MySQL on the master running? gtunnel status and the logs of both ends of the tunnel say why: a refused certificate ends a connection just so"
+
+// refusals are the reasons for which a master sends nothing (1236), by a part
+// of its text. Both families are in it, with old and new words.
+var refusals = []struct {
+	part string
+	cause
+}{
+	{"could not find first log file", cause{"purged", "the master no longer has the binary log from which the slave has to go on: it was purged, or reset", reseed}},
+	{"purged required binary logs", cause{"purged", "the master has purged transactions that the slave lacks", reseed}},
+	{"purged binary logs containing gtids", cause{"purged", "the master has purged transactions that the slave lacks", reseed}},
+	{"with the same server_", causes[1593]},
+	{"same server_uuid/server_id", causes[1593]},
+	{"which is not in the master's binlog", diverged},
+	{"has more gtids than", diverged},
+	{"gtid not in", diverged},
+	{"> file size", cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave seeds anew; sync_binlog=1 on the master keeps its log whole"}},
+	{"exceeded max_allowed_packet", cause{"packet", "a change is larger than the slave takes", "raise max_allowed_packet and slave_max_allowed_packet on both, and start the slave"}},
+	{"binary log is not open", cause{"no-binary-log", "the master writes no binary log", "gtunnel replication setup-master there"}},
+}
+
+const reseed = "gtunnel replication setup-slave seeds anew; keep the logs longer: binlog_expire_logs_seconds on the master"
+
+var diverged = cause{"diverged", "the slave has transactions that the master does not: somebody wrote on the slave, or the master was set up anew", "gtunnel replication compare shows what differs; gtunnel replication setup-slave seeds anew"}
+
+// clientErrno is the number by which the causes know an error of a slave's I/O
+// thread. MySQL 8.0 and later wrap some in numbers of their own.
+func clientErrno(number int, text string) int {
+	switch {
+	case number < 10000:
+	case strings.Contains(text, "fatal error 1236"):
+		return 1236
+	case strings.Contains(text, "equal MySQL server"):
+		return 1593
+	}
+	return number
+}
+
+// The details in the errors of a slave's SQL thread.
+var (
+	errorTable  = regexp.MustCompile(`on table ([^;]+);|Table '([^']+)' doesn't exist`)
+	errorKey    = regexp.MustCompile("Duplicate entry '(.*)' for key '([^']*)'")
+	errorQuery  = regexp.MustCompile(`(?is)(query: ')(.*)$`)
+	errorSecret = regexp.MustCompile(`(?i)identified|password`)
+)
+
+// scrubQuery cuts a statement that may hold a password out of a slave's error,
+// which quotes what it could not execute.
+func scrubQuery(text string) string {
+	query := errorQuery.FindStringSubmatch(text)
+	if query == nil || !errorSecret.MatchString(query[2]) {
+		return text
+	}
+	return strings.Replace(text, query[0], query[1]+stars+"'", 1)
+}
+
+// explainSlaveError says why a thread of a slave stopped, or cannot go on, with
+// what to do.
+func explainSlaveError(number int, text string) *Problem {
+	c := causes[number]
+	switch number {
+	case 1236:
+		for _, r := range refusals {
+			if strings.Contains(strings.ToLower(text), r.part) {
+				c = r.cause
+				break
+			}
+		}
+	case 1032, 1062, 1146:
+		c = withTable(c, number, text)
+	}
+	if c.code == "" {
+		c = cause{"slave-error", "the slave met an error", "look it up: " + errorNumber(number) + "; mend the cause, and start the slave; never skip it"}
+	}
+	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), scrubQuery(text))
+}
+
+// withTable names the table and the key of an error about a row.
+func withTable(c cause, number int, text string) cause {
+	table := ""
+	if found := errorTable.FindStringSubmatch(text); found != nil {
+		table = strings.Join(found[1:], "")
+	}
+	if table == "" {
+		return c
+	}
+	c.cure = fmt.Sprintf("gtunnel replication compare --table %[1]s shows what else differs; --repair-table %[1]s copies it anew; never skip the error", table)
+	switch number {
+	case 1032:
+		c.words = strings.Replace(c.words, "on the slave", "in "+table+" on the slave", 1)
+	case 1062:
+		row := "a row"
+		if key := errorKey.FindStringSubmatch(text); key != nil {
+			row = fmt.Sprintf("the row with %s=%s", key[2], quoteString(key[1]))
+		}
+		c.words = row + " is in " + table + " on the slave already: somebody wrote there, or the start position was wrong"
+	case 1146:
+		c.words = "the table " + table + ", which the master changed, is not on the slave"
+	}
+	return c
 }
 
 // cureOf gives what to do about an error number; empty if there is nothing to
 // say.
 func cureOf(number int, on Role) string {
 	if number == 1045 && on == Slave {
-		return "is the password right, and does the account exist on this server? Give them with --user and --password-file, or in an option file"
+		return "does this account exist on the server, and is its password right?"
 	}
 	return causes[number].cure
 }

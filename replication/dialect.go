@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -52,31 +53,47 @@ func (v Version) startSlave(t thread) Statement { return v.slaveStatement("START
 func (v Version) stopSlave(t thread) Statement  { return v.slaveStatement("STOP", t) }
 
 func (v Version) slaveStatement(verb string, t thread) Statement {
-	return statement("%s", strings.TrimSpace(verb+" "+v.word("SLAVE", "REPLICA")+" "+string(t)))
+	text := verb + " " + v.word("SLAVE", "REPLICA")
+	if t != bothThreads {
+		text += " " + string(t)
+	}
+	return statement("%s%s", text, v.channel())
+}
+
+// channel names MySQL's default channel, so that no statement reaches others.
+// MariaDB's statements mean the default connection.
+func (v Version) channel() string {
+	if v.atLeast(MySQL, 8, 0, 0) {
+		return " FOR CHANNEL ''"
+	}
+	return ""
 }
 
 // startUntil starts the SQL thread until it has applied all before a position.
 func (v Version) startUntil(p Position) Statement {
-	return statement("START %s SQL_THREAD UNTIL %s=%s, %s=%d",
+	return statement("START %s SQL_THREAD UNTIL %s=%s, %s=%d%s",
 		v.word("SLAVE", "REPLICA"),
 		v.word("MASTER_LOG_FILE", "SOURCE_LOG_FILE"), quoteString(p.File),
-		v.word("MASTER_LOG_POS", "SOURCE_LOG_POS"), p.Offset)
+		v.word("MASTER_LOG_POS", "SOURCE_LOG_POS"), p.Offset, v.channel())
 }
 
 // resetSlaveAll forgets the default connection's master.
 func (v Version) resetSlaveAll() Statement {
-	return statement("RESET %s ALL", v.word("SLAVE", "REPLICA"))
+	return statement("RESET %s ALL%s", v.word("SLAVE", "REPLICA"), v.channel())
 }
 
 // waitForPosition waits in the server until the slave has applied a position,
 // or for a time. It gives -1 when the time is over, and NULL if the slave does
 // not run.
 func (v Version) waitForPosition(p Position, timeout time.Duration) string {
-	function := "MASTER_POS_WAIT"
+	function, channel := "MASTER_POS_WAIT", ""
 	if v.atLeast(MySQL, 8, 0, 26) {
 		function = "SOURCE_POS_WAIT"
 	}
-	return fmt.Sprintf("SELECT %s(%s, %d, %d)", function, quoteString(p.File), p.Offset, int(timeout.Seconds()))
+	if v.channel() != "" {
+		channel = ", ''"
+	}
+	return fmt.Sprintf("SELECT %s(%s, %d, %d%s)", function, quoteString(p.File), p.Offset, int(timeout.Seconds()), channel)
 }
 
 // Position is a place in a master's binary log: its coordinates, and the GTIDs
@@ -89,6 +106,20 @@ type Position struct {
 
 // IsZero tells whether the position is none.
 func (p Position) IsZero() bool { return p.File == "" }
+
+// before tells whether the position comes before another of the same master.
+// The files of a binary log end in their number.
+func (p Position) before(other Position) bool {
+	if p.File != other.File {
+		return fileNumber(p.File) < fileNumber(other.File)
+	}
+	return p.Offset < other.Offset
+}
+
+func fileNumber(file string) uint64 {
+	n, _ := strconv.ParseUint(file[strings.LastIndexByte(file, '.')+1:], 10, 64) // digits on every server
+	return n
+}
 
 // String is file:offset.
 func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Offset) }
@@ -152,7 +183,7 @@ func (v Version) changeMaster(c connection) Statement {
 	if v.replicaWords() {
 		verb = "CHANGE REPLICATION SOURCE TO "
 	}
-	return joinStatements(verb, options)
+	return statement("%s%s", joinStatements(verb, options), v.channel())
 }
 
 func (v Version) changeMasterMariaDB(c connection) Statement {
@@ -186,16 +217,17 @@ func (v Version) changeMasterMariaDB(c connection) Statement {
 	return joinStatements("CHANGE MASTER TO ", options)
 }
 
-// setStart tells the slave which GTIDs it has, before it follows by GTID.
-// executed is what MySQL has in gtid_executed already.
-func (v Version) setStart(p Position, executed string) []Statement {
+// setStart tells a slave that follows by GTID which transactions it has. On
+// MySQL missing are those of the seed that it does not know of yet; 8.0 and
+// later add them to what is there.
+func (v Version) setStart(missing string) Statement {
 	switch {
 	case v.Family == MariaDB:
-		return []Statement{statement("SET GLOBAL gtid_slave_pos=%s", quoteString(p.GTID))}
-	case strings.TrimSpace(executed) == "":
-		return []Statement{statement("SET GLOBAL gtid_purged=%s", quoteString(p.GTID))}
-	default: // 8.0 and later add to what is there
-		return []Statement{statement("SET GLOBAL gtid_purged=%s", quoteString("+"+p.GTID))}
+		return statement("SET GLOBAL gtid_slave_pos=%s", quoteString(missing))
+	case v.atLeast(MySQL, 8, 0, 0):
+		return statement("SET GLOBAL gtid_purged=%s", quoteString("+"+missing))
+	default:
+		return statement("SET GLOBAL gtid_purged=%s", quoteString(missing))
 	}
 }
 
@@ -208,7 +240,7 @@ func (v Version) setFilter(databases []string) Statement {
 	if v.Family == MariaDB {
 		return statement("SET GLOBAL replicate_wild_do_table=%s", quoteString(strings.Join(patterns, ",")))
 	}
-	return statement("CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(%s)", quoteList(patterns))
+	return statement("CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(%s)%s", quoteList(patterns), v.channel())
 }
 
 // setIgnored makes the slave leave tables out, on top of setFilter.
@@ -216,7 +248,7 @@ func (v Version) setIgnored(tables []string) Statement {
 	if v.Family == MariaDB {
 		return statement("SET GLOBAL replicate_wild_ignore_table=%s", quoteString(strings.Join(tables, ",")))
 	}
-	return statement("CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=(%s)", quoteList(tables))
+	return statement("CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=(%s)%s", quoteList(tables), v.channel())
 }
 
 // wildTables are the patterns of all tables of databases.

@@ -20,17 +20,25 @@ type Facts struct {
 	// Facts give those that matter in their own types.
 	Variables map[string]string
 
-	User      string    // CURRENT_USER() of the login
-	Grants    []string  // its SHOW GRANTS
-	Accounts  []Account // of the server; nil if the login may not see them
-	MasterLog Position  // where the binary log stands; zero if it is off, or may not be seen
-	BinlogDo  []string  // binlog-do-db, which makes the master leave databases out
-	BinlogNot []string  // binlog-ignore-db
+	// OptionFiles are those that the server has read values from; nil if it
+	// cannot tell.
+	OptionFiles []string
 
-	Databases []Database // those that are nobody's system databases, in order of their names
-	Slaves    []uint32   // server ids of the slaves that are registered with this master
-	Masters   []*SlaveStatus
-	Cluster   string // "Galera" or "Group Replication" if the server is a member of one
+	User      string              // CURRENT_USER() of the login
+	Grants    []string            // its SHOW GRANTS
+	Accounts  []Account           // of the server; nil if the login may not see them
+	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
+	MasterLog Position            // where the binary log stands; zero if it is off, or may not be seen
+	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
+	BinlogNot []string            // binlog-ignore-db
+
+	BinaryLogs []BinaryLog // nil if it is off, or may not be seen
+
+	Databases  []Database      // those that are nobody's system databases, in order of their names
+	Collations map[string]bool // that the server knows
+	Slaves     []uint32        // server ids of the slaves that are registered with this master
+	Masters    []*SlaveStatus
+	Cluster    string // "Galera" or "Group Replication" if the server is a member of one
 
 	Plugins map[string]bool // names, in lower case, of the active plugins
 }
@@ -41,14 +49,23 @@ type Account struct {
 	CanWrite           bool // in spite of read_only: SUPER or READ_ONLY ADMIN
 }
 
+// BinaryLog is one file of a binary log.
+type BinaryLog struct {
+	File  string
+	Bytes uint64
+}
+
 // Database is one database with what a copy of it must care for.
 type Database struct {
-	Name    string
-	Tables  int
-	Bytes   uint64            // data, an estimate of the server's
-	Engines map[string]uint64 // bytes of the tables by storage engine
-	Locked  []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
-	Events  int
+	Name     string
+	Tables   int
+	Bytes    uint64            // data, an estimate of the server's
+	Engines  map[string]uint64 // bytes of the tables by storage engine
+	Locked   []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
+	Events   int
+	Routines int
+
+	Collations []string // that its tables and columns use
 }
 
 // systemDatabases are never replicated.
@@ -172,7 +189,7 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readLogin, f.readAccounts, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases,
+		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -189,6 +206,32 @@ func (f *Facts) readVariables(ctx context.Context, s *Server, conn *sql.Conn) er
 	f.Variables = make(map[string]string, len(rows))
 	for _, r := range rows {
 		f.Variables[strings.ToLower(r["variable_name"])] = r["value"]
+	}
+	return nil
+}
+
+// readOptionFiles asks where values of variables come from, which MariaDB 10.5
+// and MySQL 8.0 know.
+func (f *Facts) readOptionFiles(ctx context.Context, s *Server, conn *sql.Conn) error {
+	var query string
+	switch {
+	case s.Version.atLeast(MariaDB, 10, 5, 0):
+		query = "SELECT DISTINCT global_value_path AS path FROM information_schema.system_variables WHERE global_value_path IS NOT NULL"
+	case s.Version.atLeast(MySQL, 8, 0, 0):
+		query = "SELECT DISTINCT variable_path AS path FROM performance_schema.variables_info WHERE variable_path <> '' AND variable_source <> 'PERSISTED'"
+	default:
+		return nil
+	}
+	rows, err := readRecords(ctx, conn, query)
+	if err != nil {
+		if isDenied(err) {
+			return nil
+		}
+		return s.explain(query, err)
+	}
+	f.OptionFiles = []string{}
+	for _, r := range rows {
+		f.OptionFiles = append(f.OptionFiles, r["path"])
 	}
 	return nil
 }
@@ -228,6 +271,21 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		a, b := f.Accounts[i], f.Accounts[j]
 		return a.User < b.User || a.User == b.User && a.Host < b.Host
 	})
+	f.OurGrants = map[string][]string{}
+	for _, user := range accountUsers {
+		if f.account(user, loopback) == nil {
+			continue
+		}
+		grants, err := s.query(ctx, conn, "SHOW GRANTS FOR "+quoteAccount(user, loopback))
+		if err != nil {
+			return err
+		}
+		for _, r := range grants {
+			for _, grant := range r { // the only column
+				f.OurGrants[user] = append(f.OurGrants[user], grant)
+			}
+		}
+	}
 	return nil
 }
 
@@ -252,6 +310,9 @@ func (f *Facts) readMaster(ctx context.Context, s *Server, conn *sql.Conn) error
 		f.MasterLog = newPosition(rows[0])
 		f.BinlogDo, f.BinlogNot = splitList(rows[0]["binlog_do_db"]), splitList(rows[0]["binlog_ignore_db"])
 	}
+	if f.BinaryLogs, err = s.binaryLogs(ctx, conn); err != nil && !isDenied(err) {
+		return err
+	}
 	show := "SHOW " + s.Version.word("SLAVE HOSTS", "REPLICAS")
 	slaves, err := readRecords(ctx, conn, show)
 	if err != nil && !isDenied(err) {
@@ -265,6 +326,17 @@ func (f *Facts) readMaster(ctx context.Context, s *Server, conn *sql.Conn) error
 		f.Slaves = append(f.Slaves, uint32(id))
 	}
 	return nil
+}
+
+// binaryLogs gives the files of the server's binary log.
+func (s *Server) binaryLogs(ctx context.Context, on execer) ([]BinaryLog, error) {
+	rows, err := s.query(ctx, on, "SHOW BINARY LOGS")
+	logs := make([]BinaryLog, len(rows))
+	for i, r := range rows {
+		bytes, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
+		logs[i] = BinaryLog{File: r["log_name"], Bytes: bytes}
+	}
+	return logs, err
 }
 
 // newPosition reads a row of SHOW MASTER STATUS.
@@ -346,13 +418,48 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
 		}
 	}
-	events, err := s.query(ctx, conn, "SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema")
+	for query, count := range map[string]func(*Database) *int{
+		"SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema":       func(d *Database) *int { return &d.Events },
+		"SELECT routine_schema AS d, COUNT(*) AS n FROM information_schema.routines GROUP BY routine_schema": func(d *Database) *int { return &d.Routines },
+	} {
+		counts, err := s.query(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		for _, r := range counts {
+			if d := byName[r["d"]]; d != nil {
+				*count(d), _ = strconv.Atoi(r["n"]) // a number on every server
+			}
+		}
+	}
+	return nil
+}
+
+// readCollations reads which collations the server knows and the databases use.
+func (f *Facts) readCollations(ctx context.Context, s *Server, conn *sql.Conn) error {
+	known := "SELECT collation_name AS name FROM information_schema.collations"
+	if s.Version.atLeast(MariaDB, 10, 10, 1) { // one collation serves several character sets there
+		known = "SELECT full_collation_name AS name FROM information_schema.collation_character_set_applicability"
+	}
+	rows, err := s.query(ctx, conn, known)
 	if err != nil {
 		return err
 	}
-	for _, r := range events {
-		if d := byName[r["d"]]; d != nil {
-			d.Events, _ = strconv.Atoi(r["n"]) // a number on every server
+	f.Collations = make(map[string]bool, len(rows))
+	for _, r := range rows {
+		f.Collations[strings.ToLower(r["name"])] = true
+	}
+	used, err := s.query(ctx, conn,
+		"SELECT table_schema AS d, collation_name AS c FROM information_schema.columns"+
+			" WHERE collation_name IS NOT NULL AND table_schema NOT IN ("+quoteList(systemDatabases)+") GROUP BY table_schema, collation_name"+
+			" UNION SELECT schema_name, default_collation_name FROM information_schema.schemata"+
+			" WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY 1, 2")
+	if err != nil {
+		return err
+	}
+	for _, r := range used {
+		if d := f.database(r["d"]); d != nil {
+			d.Collations = append(d.Collations, strings.ToLower(r["c"]))
 		}
 	}
 	return nil

@@ -9,11 +9,11 @@ import (
 // Problem is something that must be mended before the work can go on, or, as a
 // warning, that the administrator should know of. It is an error.
 type Problem struct {
-	On   Role   // the server that it is about; empty: both
-	Code string // stable, in lower case with hyphens
-	Text string
-	Cure string // what to do; may be empty
-	Err  error  // the cause, if there is one
+	On   Role   `json:"on,omitempty"` // the server that it is about; empty: both
+	Code string `json:"code"`         // stable, in lower case with hyphens
+	Text string `json:"text"`
+	Cure string `json:"cure"` // what to do; may be empty
+	Err  error  `json:"-"`    // the cause, if there is one
 }
 
 // Role is what a server is in a replication.

@@ -3,8 +3,10 @@ package replication
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -43,6 +45,8 @@ func Open(ctx context.Context, role Role, login Login) (*Server, error) {
 		return nil, &Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
 	}
 	s := &Server{Role: role, Login: login, db: db}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	var version, comment string
 	err = db.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment").Scan(&version, &comment)
 	if err == nil {
@@ -171,7 +175,7 @@ func (s *Server) explain(doing string, err error) *Problem {
 		p.Cure = cureOf(int(e.Number), s.Role)
 		return p
 	}
-	if _, ok := errors.AsType[*net.OpError](err); ok {
+	if isBroken(err) {
 		p.Code = "connect"
 		p.Cure = "is the server running, and is its address right?"
 		if s.Role == Master {
@@ -179,6 +183,23 @@ func (s *Server) explain(doing string, err error) *Problem {
 		}
 	}
 	return p
+}
+
+// isBroken tells whether an error is of the way to the server and not its own.
+func isBroken(err error) bool {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// IsAccessDenied tells whether a server refused a login.
+func IsAccessDenied(err error) bool {
+	switch serverError(err) {
+	case 1045, 1698: // 1698: without a password
+		return true
+	}
+	return false
 }
 
 // serverError gives the number of a server's error; 0 if err is none.

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -40,12 +41,27 @@ type SlaveStatus struct {
 	WildIgnoreTable []string `json:"wild_ignore_table,omitempty"`
 	OtherFilters    []string `json:"other_filters,omitempty"` // "name=value" of all other filters that are set
 
-	SSLAllowed   string        `json:"ssl_allowed"`
-	ConnectRetry time.Duration `json:"connect_retry"`
-	RetryCount   int           `json:"retry_count"` // MySQL only
-	MasterID     uint32        `json:"master_server_id"`
-	MasterUUID   string        `json:"master_uuid,omitempty"` // MySQL only
-	UsesGTIDMode string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
+	Until         string `json:"until,omitempty"` // the position, or GTIDs, at which the SQL thread was told to stop
+	SSLAllowed    string `json:"ssl_allowed"`     // Yes, No
+	GetsPublicKey *bool  `json:"gets_public_key"` // MySQL 8.0 and later only
+	Heartbeats    uint64 `json:"heartbeats"`      // received since the slave was started; MariaDB only
+
+	HeartbeatPeriod time.Duration `json:"-"`           // heartbeat_seconds of the JSON; 0 where it is not known
+	ConnectRetry    time.Duration `json:"-"`           // connect_retry_seconds of the JSON
+	RetryCount      int           `json:"retry_count"` // MySQL only; 0: without end
+	MasterID        uint32        `json:"master_server_id"`
+	MasterUUID      string        `json:"master_uuid,omitempty"` // MySQL only
+	UsesGTIDMode    string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
+}
+
+// MarshalJSON writes times in seconds.
+func (s *SlaveStatus) MarshalJSON() ([]byte, error) {
+	type plain SlaveStatus // without this method
+	return json.Marshal(struct {
+		*plain
+		ConnectRetry float64 `json:"connect_retry_seconds"`
+		Heartbeat    float64 `json:"heartbeat_seconds"`
+	}{(*plain)(s), s.ConnectRetry.Seconds(), s.HeartbeatPeriod.Seconds()})
 }
 
 // Running tells whether both threads run.
@@ -104,7 +120,7 @@ func newSlaveStatus(r record) *SlaveStatus {
 		SQLRunning:      old["slave_sql_running"],
 		IOState:         old["slave_io_state"],
 		SQLState:        old["slave_sql_running_state"],
-		IOErrno:         int(number("last_io_errno")),
+		IOErrno:         clientErrno(int(number("last_io_errno")), old["last_io_error"]),
 		IOError:         old["last_io_error"],
 		IOErrorTime:     old["last_io_error_timestamp"],
 		SQLErrno:        int(number("last_sql_errno")),
@@ -117,11 +133,20 @@ func newSlaveStatus(r record) *SlaveStatus {
 		WildDoTable:     splitList(old["replicate_wild_do_table"]),
 		WildIgnoreTable: splitList(old["replicate_wild_ignore_table"]),
 		SSLAllowed:      old["master_ssl_allowed"],
+		Until:           until(old),
+		Heartbeats:      number("slave_received_heartbeats"),
 		ConnectRetry:    time.Duration(number("connect_retry")) * time.Second,
 		RetryCount:      int(number("master_retry_count")),
 		MasterID:        uint32(number("master_server_id")),
 		MasterUUID:      old["master_uuid"],
 		UsesGTIDMode:    old["using_gtid"],
+	}
+	if period, err := strconv.ParseFloat(old["slave_heartbeat_period"], 64); err == nil {
+		s.HeartbeatPeriod = time.Duration(period * float64(time.Second))
+	}
+	if key, ok := old["get_master_public_key"]; ok {
+		gets := key != "0" && key != "No"
+		s.GetsPublicKey = &gets
 	}
 	if behind, ok := old["seconds_behind_master"]; ok {
 		if n, err := strconv.ParseInt(behind, 10, 64); err == nil {
@@ -134,6 +159,18 @@ func newSlaveStatus(r record) *SlaveStatus {
 		}
 	}
 	return s
+}
+
+// until is where START ... UNTIL has told the SQL thread to stop; empty if
+// nowhere.
+func until(r record) string {
+	switch r["until_condition"] {
+	case "", "None":
+		return ""
+	case "Master", "Source":
+		return r["until_log_file"] + ":" + r["until_log_pos"]
+	}
+	return r["until_condition"] // GTIDs, or relay log coordinates
 }
 
 // oldColumn gives the old name of a column of SHOW REPLICA STATUS.

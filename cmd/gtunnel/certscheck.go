@@ -66,52 +66,17 @@ type jsonCheck struct {
 	Findings []finding `json:"findings"`
 }
 
-// finding is one line of certs check.
-type finding struct {
-	Level string `json:"level"` // ok, warning or problem
-	About string `json:"about"`
-	Text  string `json:"text"`
-	Cure  string `json:"cure"` // empty if there is nothing to do
-}
-
-const (
-	levelOK      = "ok"
-	levelWarning = "warning"
-	levelProblem = "problem"
-)
-
 // hostCheck looks at a host, step by step. Each step does what the failures
 // of the ones before have left to do.
 type hostCheck struct {
-	config   *TunnelConfig
-	now      time.Time
-	findings []finding
+	findings
+
+	config *TunnelConfig
+	now    time.Time
 
 	chain      []*x509.Certificate // nil if it cannot be read
 	credential *certs.Credential   // nil if it is not usable
 	store      *certs.Store        // nil if it cannot be opened
-}
-
-func (c *hostCheck) ok(about, text string, args ...any) {
-	c.findings = append(c.findings, finding{levelOK, about, fmt.Sprintf(text, args...), ""})
-}
-
-func (c *hostCheck) warn(about, cure, text string, args ...any) {
-	c.findings = append(c.findings, finding{levelWarning, about, fmt.Sprintf(text, args...), cure})
-}
-
-func (c *hostCheck) problem(about string, err error) {
-	c.findings = append(c.findings, finding{levelProblem, about, err.Error(), hintOf(err)})
-}
-
-func (c *hostCheck) problems() int {
-	n := 0
-	for _, f := range c.findings {
-		if f.Level == levelProblem {
-			n++
-		}
-	}
-	return n
 }
 
 // host checks what needs no network.
@@ -311,14 +276,5 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 		c.ok(about, "it accepts this host, and its target answers")
 	default:
 		c.warn(about, "is its target a MySQL server? MySQL speaks first", "it accepted the handshake and then sent nothing for %s", shortDuration(c.config.Timeouts.Handshake))
-	}
-}
-
-func (m *Main) writeFindings(findings []finding) {
-	for _, f := range findings {
-		fmt.Fprintf(m.Stdout, "%-8s %s: %s\n", f.Level, f.About, f.Text)
-		if f.Cure != "" {
-			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
-		}
 	}
 }

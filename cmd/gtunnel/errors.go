@@ -95,6 +95,12 @@ func report(w io.Writer, err error) {
 func flagError(cmd *cobra.Command, err error) error {
 	help := cmd.CommandPath() + " --help shows the flags"
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if file := passwordFlag(cmd, e); file != "" {
+			return &usageError{
+				message: "a password is never an argument: whoever is on this host can see the arguments of programs (ps)",
+				hint:    fmt.Sprintf("write it into a file of mode 0600 for --%s, or into ~/.my.cnf, or leave it out to be asked", file),
+			}
+		}
 		if e.GetSpecifiedShortnames() != "" {
 			return &usageError{message: "unknown flag -" + e.GetSpecifiedShortnames(), hint: "flags begin with two hyphens: " + help}
 		}
@@ -116,6 +122,22 @@ func flagError(cmd *cobra.Command, err error) error {
 		return &usageError{where: "--" + e.GetFlag().Name, err: e.Unwrap(), hint: hint}
 	}
 	return &usageError{err: err, hint: help}
+}
+
+// passwordFlag is the flag to use for a password that was given as mysql takes
+// it: --password, -p or -pPASSWORD, which must not be repeated on the screen.
+// It is empty if it was something else.
+func passwordFlag(cmd *cobra.Command, e *pflag.NotExistError) string {
+	if cmd.Flags().Lookup("password-file") == nil {
+		return ""
+	}
+	switch name := e.GetSpecifiedName(); {
+	case strings.HasPrefix(e.GetSpecifiedShortnames(), "p"), name == "password":
+		return "password-file"
+	case name == "master-password":
+		return "master-password-file"
+	}
+	return ""
 }
 
 // otherRole is the role that has a flag which the command of the other role

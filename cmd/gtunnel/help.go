@@ -31,7 +31,7 @@ func showHelp(cmd *cobra.Command) {
 			}
 		}
 	}
-	groups := []string{groupTunnel, groupAccess, groupCertificates, groupLimits, groupLogging, ""}
+	groups := []string{groupTunnel, groupAccess, groupCertificates, groupLimits, groupLogging, "", groupLogin, groupMaster}
 	for _, group := range groups {
 		writeGroup(&b, cmd, group)
 	}

@@ -59,7 +59,8 @@ func TestImports(t *testing.T) {
 			module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
 			"golang.org/x/sys", "golang.org/x/time",
 		},
-		module + "/replication": {"github.com/go-sql-driver/mysql", "golang.org/x/sys"},
+		module + "/replication":            {"github.com/go-sql-driver/mysql", "golang.org/x/sys"},
+		module + "/replication/servertest": {"github.com/go-sql-driver/mysql"},
 	}
 	never := []string{"github.com/spf13", "github.com/BurntSushi/toml", module + "/cmd", module + "/examples", "testing"}
 

@@ -65,6 +65,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.runCommand(),
 		m.statusCommand(),
 		m.certsCommand(),
+		m.replicationCommand(),
 		m.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -35,6 +35,7 @@ type cleaningMain struct{ *testing.M }
 
 func (m cleaningMain) Run() int {
 	defer removeBinary()
+	defer closeLab()
 	return m.M.Run()
 }
 

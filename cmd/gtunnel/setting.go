@@ -24,6 +24,8 @@ const (
 	groupCertificates = "Certificates"
 	groupLimits       = "Limits and time-outs"
 	groupLogging      = "Logging and admin"
+	groupLogin        = "The server of this host"
+	groupMaster       = "The master, through the tunnel"
 )
 
 // setting is one thing that a flag or a key of the configuration file sets.

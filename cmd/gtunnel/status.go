@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -182,7 +183,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		failures = failures || len(t.Refused)+len(t.DialFailures) > 0
 		closed, warned = closed || len(t.SessionsRefused) > 0, warned || len(t.Warnings) > 0
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
-			len(t.Sessions), t.Accepted, refused, bytes(t.BytesFromPeer), bytes(t.BytesToPeer))
+			len(t.Sessions), t.Accepted, refused, replication.FormatBytes(t.BytesFromPeer), replication.FormatBytes(t.BytesToPeer))
 	}
 	if failures {
 		fmt.Fprintln(w, "\nTUNNEL\tCAME TO NOTHING\tTIMES")
@@ -216,7 +217,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		for _, t := range tunnels {
 			for _, s := range t.Sessions {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
-					age(now, s.Opened), age(now, s.LastActivity), bytes(s.BytesFromPeer), bytes(s.BytesToPeer), s.PeerDN)
+					age(now, s.Opened), age(now, s.LastActivity), replication.FormatBytes(s.BytesFromPeer), replication.FormatBytes(s.BytesToPeer), s.PeerDN)
 			}
 		}
 	}
@@ -226,18 +227,4 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 // age is how long ago a moment was, in whole seconds.
 func age(now, then time.Time) string {
 	return shortDuration(max(0, now.Sub(then)).Round(time.Second))
-}
-
-// bytes writes a number of bytes with a decimal unit.
-func bytes(n uint64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value := float64(n)
-	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
-		if value /= 1000; value < 999.95 {
-			return fmt.Sprintf("%.1f %s", value, unit)
-		}
-	}
-	return fmt.Sprintf("%.1f PB", value/1000)
 }

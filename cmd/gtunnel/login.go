@@ -1,0 +1,270 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// defaultMasterFile is the option file that setup-slave writes for the account
+// which watches the master.
+const defaultMasterFile = "/etc/gtunnel/master.cnf"
+
+// usualSockets are where the packages of the distributions put the socket.
+var usualSockets = []string{"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/run/mysql/mysql.sock", "/tmp/mysql.sock"}
+
+// loginFlags say how to log in to the server of this host. What they leave out
+// is taken from the option files that mysql reads.
+type loginFlags struct {
+	defaultsFile, socket, host, port, user, passwordFile string
+}
+
+// settings are the flags.
+func (l *loginFlags) settings() []setting {
+	return []setting{
+		{name: "defaults-file", group: groupLogin, file: true, target: &l.defaultsFile, arg: "FILE", preset: "/etc/my.cnf, ~/.my.cnf ...", usage: "mysql's option file"},
+		{name: "socket", group: groupLogin, file: true, target: &l.socket, arg: "PATH", preset: "the usual", usage: "the server's socket"},
+		{name: "host", group: groupLogin, target: &l.host, arg: "HOST", usage: "its address, to use TCP"},
+		{name: "port", group: groupLogin, target: &l.port, arg: "PORT", preset: mysqlPort, usage: "its port, to use TCP"},
+		{name: "user", group: groupLogin, target: &l.user, arg: "NAME", preset: "as whom you run it", usage: "the account"},
+		{name: "password-file", group: groupLogin, file: true, target: &l.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
+	}
+}
+
+// credentials are a login with where it comes from.
+type credentials struct {
+	replication.Login
+	ask  bool   // for the password at once: an option file says so
+	from string // the user and the password come from
+}
+
+// credentials finds out how to log in to the server of this host.
+func (l *loginFlags) credentials(m *Main) (credentials, error) {
+	if l.socket != "" && (l.port != "" || l.host != "" && l.host != "localhost") {
+		return credentials{}, &usageError{where: "--socket", message: "leads to a server of this host without TCP, and --host and --port with it", hint: "give one or the other"}
+	}
+	options, err := l.options(m)
+	if err != nil {
+		return credentials{}, err
+	}
+	var c credentials
+	if c.Network, c.Address, err = l.address(options); err != nil {
+		return c, err
+	}
+	var fromUser string
+	switch option := options["user"]; {
+	case l.user != "":
+		c.User, fromUser = l.user, "--user"
+	case option.text != "":
+		c.User, fromUser = option.text, option.where()
+	default:
+		me, err := user.Current()
+		if err != nil {
+			return c, &usageError{where: "--user", message: "is needed: this user has no name", err: err, hint: "give the account of the server"}
+		}
+		c.User, fromUser = me.Username, "the user who runs gtunnel"
+	}
+	return c, c.setPassword(fromUser, "--password-file", l.passwordFile, options["password"])
+}
+
+func (l *loginFlags) options(m *Main) (optionReader, error) {
+	if l.defaultsFile != "" {
+		return readOptionFile("--defaults-file", l.defaultsFile)
+	}
+	return readOptionFiles(m.defaultOptionFiles())
+}
+
+// address is the socket, or host and port as soon as one of them is asked for.
+// A port in an option file does not ask for TCP, as in the clients.
+func (l *loginFlags) address(options optionReader) (network, address string, err error) {
+	host, port, where := l.host, l.port, "--port"
+	if l.socket == "" && host == "" && port == "" {
+		host = options["host"].text
+	}
+	if option := options["port"]; port == "" && option.text != "" {
+		port, where = option.text, option.where()
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return "", "", &usageError{where: where, message: fmt.Sprintf("%q is no port", port), hint: "write a number from 1 to 65535"}
+	}
+	switch {
+	case l.port != "" && (host == "" || host == "localhost"):
+		host = "127.0.0.1"
+	case host == "" || host == "localhost": // which means the socket to the clients
+		socket := cmp.Or(l.socket, options["socket"].text)
+		if socket == "" {
+			socket = findSocket()
+		}
+		if socket == "" {
+			return "", "", &usageError{where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
+				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP"}
+		}
+		return "unix", socket, nil
+	}
+	return "tcp", net.JoinHostPort(host, cmp.Or(port, mysqlPort)), nil
+}
+
+func findSocket() string {
+	for _, path := range usualSockets {
+		if info, err := os.Stat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+			return path
+		}
+	}
+	return ""
+}
+
+// setPassword takes the password of a file that a flag names, else of an option
+// file, else none.
+func (c *credentials) setPassword(fromUser, flag, file string, option optionValue) error {
+	from := "there is no password: give it with " + flag
+	switch {
+	case file != "":
+		password, err := readPassword(flag, file)
+		if err != nil {
+			return err
+		}
+		c.Password, from = password, "the password from "+file
+	case option.given():
+		c.Password, c.ask, from = replication.NewPassword(option.text), option.bare, "the password from "+option.where()
+	}
+	c.from = fmt.Sprintf("the user %s is from %s, and %s", c.User, fromUser, from)
+	return nil
+}
+
+// masterFlags say how to log in to the master, which is reached on the slave's
+// host through the plain end of the tunnel.
+type masterFlags struct {
+	address                          tunnel.Address
+	defaultsFile, user, passwordFile string
+	unsafePlaintext                  bool
+}
+
+// settings are the flags.
+func (f *masterFlags) settings() []setting {
+	return []setting{
+		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's plain end on this host"},
+		{name: "master-defaults-file", group: groupMaster, file: true, target: &f.defaultsFile, arg: "FILE", preset: defaultMasterFile, usage: "mysql's option file"},
+		{name: "master-user", group: groupMaster, target: &f.user, arg: "NAME", preset: "of that file", usage: "the account"},
+		{name: "master-password-file", group: groupMaster, file: true, target: &f.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
+		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --master be another host: nothing is encrypted"},
+	}
+}
+
+// credentials finds out how to log in to the master. What the option file says
+// of host and port counts if --master is not given.
+func (f *masterFlags) credentials() (credentials, error) {
+	file, flag := f.defaultsFile, "--master-defaults-file"
+	if file == "" {
+		file = defaultMasterFile
+	}
+	options, err := readOptionFile(flag, file)
+	if f.defaultsFile == "" && errors.Is(err, fs.ErrNotExist) {
+		options, err = optionReader{}, nil
+	}
+	if err != nil {
+		return credentials{}, err
+	}
+	var c credentials
+	if c.Network, c.Address, err = f.plainEnd(options); err != nil {
+		return c, err
+	}
+	fromUser := "--master-user"
+	switch option := options["user"]; {
+	case f.user != "":
+		c.User = f.user
+	case option.text != "":
+		c.User, fromUser = option.text, option.where()
+	default:
+		return c, &usageError{where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
+			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file"}
+	}
+	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])
+}
+
+// plainEnd is the network and address of the tunnel's end. The name localhost
+// would be a socket, or ::1: it is 127.0.0.1 here as everywhere.
+func (f *masterFlags) plainEnd(options optionReader) (network, address string, err error) {
+	a, where := f.address, "--master"
+	if a == (tunnel.Address{}) {
+		a = mustParse(defaultClientAccept)
+		if host, port := options["host"], options["port"]; host.given() || port.given() {
+			given := cmp.Or(host, port)
+			where = given.where()
+			a, err = tunnel.ParseAddress(net.JoinHostPort(cmp.Or(host.text, a.Host), cmp.Or(port.text, a.Port)))
+			if err != nil {
+				return "", "", &usageError{where: where, err: err}
+			}
+		}
+	}
+	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
+		return "", "", &usageError{where: where, message: a.String() + " is not on this host: nothing would be encrypted",
+			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext"}
+	}
+	if a.Network == "unix" {
+		return a.Network, a.Path, nil
+	}
+	if a.Host == "" || strings.EqualFold(a.Host, "localhost") {
+		a.Host = "127.0.0.1"
+	}
+	return a.Network, net.JoinHostPort(a.Host, a.Port), nil
+}
+
+// openLocal logs in to the server of this host, which has a role. The caller
+// closes it.
+func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *loginFlags) (*replication.Server, error) {
+	c, err := flags.credentials(m)
+	if err != nil {
+		return nil, err
+	}
+	return m.open(ctx, role, c)
+}
+
+// openMaster logs in to the master through the tunnel. The caller closes it.
+func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*replication.Server, error) {
+	c, err := flags.credentials()
+	if err != nil {
+		return nil, err
+	}
+	return m.open(ctx, replication.Master, c)
+}
+
+// open logs in, and asks for the password if there is none, the server wants
+// one, and somebody is there to type it.
+func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (*replication.Server, error) {
+	if !c.ask {
+		server, err := replication.Open(ctx, role, c.Login)
+		if err == nil {
+			return server, nil
+		}
+		if !c.Password.IsEmpty() || !replication.IsAccessDenied(err) || m.terminal() == nil {
+			return nil, c.explain(err)
+		}
+	}
+	var err error
+	if c.Password, err = m.askPassword(ctx, fmt.Sprintf("Password of %s: ", c.Login)); err != nil {
+		return nil, err
+	}
+	server, err := replication.Open(ctx, role, c.Login)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return server, nil
+}
+
+// explain says of a refused login where it came from.
+func (c *credentials) explain(err error) error {
+	if !replication.IsAccessDenied(err) {
+		return err
+	}
+	return &hintedError{err, c.from + "; " + hintOf(err)}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// replicationCheck is the command line of check.
+type replicationCheck struct {
+	login     loginFlags
+	master    masterFlags
+	role      string
+	databases []string
+	handOver  string
+	asJSON    bool
+}
+
+func (m *Main) replicationCheckCommand() *cobra.Command {
+	c := &replicationCheck{handOver: defaultHandOver}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Can this host's server be a master or slave; or the pair",
+		Long: `Checks before the setup, and changes nothing. With --role, this host's server
+alone: can it be a master, or a slave? Without, on the slave: the pair, with the
+master asked through the tunnel. That login is the one of the hand-over file of
+setup-master unless --master-user or an option file gives another. Exit 1 if
+there is a problem.`,
+		Example: `  gtunnel replication check --role master --databases voms
+  gtunnel replication check`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var found findings
+			if err := m.checkReplication(cmd.Context(), c, &found); err != nil {
+				return err
+			}
+			if c.asJSON {
+				if err := m.printJSON(jsonCheck{found.problems() == 0, found}); err != nil {
+					return err
+				}
+			} else {
+				m.writeFindings(found)
+			}
+			if n := found.problems(); n > 0 {
+				return fmt.Errorf("not ready: %s", count(n, "problem"))
+			}
+			return nil
+		},
+	}
+	settings := []setting{
+		{name: "role", arg: "ROLE", target: &c.role, values: []string{string(replication.Master), string(replication.Slave)}, preset: "the pair", usage: "master or slave: only this host"},
+		{name: "databases", arg: "NAME", target: &c.databases, preset: "all", usage: "to replicate; separated by commas, or repeated"},
+		{name: "hand-over", arg: "FILE", target: &c.handOver, file: true, usage: "of setup-master"},
+		{name: "json", target: &c.asJSON, usage: "print JSON"},
+	}
+	settings = append(settings, c.login.settings()...)
+	addFlags(cmd, "", append(settings, c.master.settings()...))
+	return cmd
+}
+
+// checkReplication finds out about the server of this host, or the pair.
+func (m *Main) checkReplication(ctx context.Context, c *replicationCheck, found *findings) error {
+	handOver, err := replication.ReadHandOver(c.handOver)
+	if err != nil && (!errors.Is(err, fs.ErrNotExist) || c.handOver != defaultHandOver) {
+		return err
+	}
+	port, err := c.port()
+	if err != nil {
+		return err
+	}
+	role := replication.Slave
+	if c.role == string(replication.Master) {
+		role = replication.Master
+	}
+	local, err := m.openLocal(ctx, role, &c.login)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = local.Close() }() // it was only asked
+	facts, err := replication.ReadFacts(ctx, local)
+	if err != nil {
+		return err
+	}
+	switch replication.Role(c.role) {
+	case replication.Master:
+		found.addReadiness(replication.MasterReadiness(facts, c.names(handOver, facts)))
+		return nil
+	case replication.Slave:
+		found.addReadiness(replication.SlaveReadiness(facts, port))
+		return nil
+	}
+	master, err := m.openMasterForCheck(ctx, c, handOver)
+	if err != nil {
+		if isUsage(err) {
+			return err
+		}
+		found.addReadiness(replication.SlaveReadiness(facts, port))
+		found.problem(string(replication.Master), err)
+		return nil
+	}
+	defer func() { _ = master.Close() }() // it was only asked
+	masterFacts, err := replication.ReadFacts(ctx, master)
+	if err != nil {
+		return err
+	}
+	found.addReadiness(replication.PairReadiness(masterFacts, facts, c.names(handOver, masterFacts), port))
+	return nil
+}
+
+// names are the databases to check: those of the flag, else of the hand-over,
+// else all that the master has.
+func (c *replicationCheck) names(h *replication.HandOver, master *replication.Facts) []string {
+	if names := splitNames(c.databases); len(names) > 0 {
+		return names
+	}
+	if h != nil {
+		return h.Databases
+	}
+	return master.DatabaseNames()
+}
+
+// port is where the slave finds the tunnel.
+func (c *replicationCheck) port() (int, error) {
+	_, address, err := c.master.plainEnd(nil)
+	if err != nil {
+		return 0, err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, &usageError{where: "--master", err: err, hint: "a slave reaches its master at a port of 127.0.0.1"}
+	}
+	return strconv.Atoi(port)
+}
+
+// openMasterForCheck logs in to the master as the flags say, or as the hand-over
+// does.
+func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *replication.HandOver) (*replication.Server, error) {
+	if h == nil || c.master.user != "" || c.master.defaultsFile != "" {
+		return m.openMaster(ctx, &c.master)
+	}
+	_, end, err := c.master.plainEnd(nil)
+	if err != nil {
+		return nil, err
+	}
+	return replication.Open(ctx, replication.Master, handOverLogin(h, replication.MonitorUser, end))
+}

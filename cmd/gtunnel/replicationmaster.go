@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// defaultHandOver is where setup-master leaves what setup-slave needs, and
+// where setup-slave looks for it.
+const defaultHandOver = "/var/lib/gtunnel/hand-over.json"
+
+// setupMaster is the command line of setup-master.
+type setupMaster struct {
+	login     loginFlags
+	plan      planFlags
+	databases []string
+	handOver  string
+	configDir string
+
+	newPasswords, seedAgain, wait bool
+}
+
+func (m *Main) setupMasterCommand() *cobra.Command {
+	s := &setupMaster{handOver: defaultHandOver}
+	cmd := &cobra.Command{
+		Use:   "setup-master",
+		Short: "Make this host's server the master of databases",
+		Long: `Makes the MySQL or MariaDB server of this host the master of databases: its
+binary log, the accounts of the slave, and a hand-over file with their
+passwords, to be taken to the slave for setup-slave. Shows its plan first; a
+second run changes nothing.`,
+		Example: `  gtunnel replication setup-master --databases voms --dry-run
+  gtunnel replication setup-master --databases DB_1,DB_2`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return m.setupMaster(cmd.Context(), s) },
+	}
+	settings := []setting{
+		{name: "databases", arg: "NAME", target: &s.databases, preset: "none", usage: "to replicate; separated by commas, or repeated"},
+		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "the file for the slave"},
+		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
+		{name: "new-passwords", target: &s.newPasswords, usage: "replace those of accounts of unknown password"},
+		{name: "seed-again", target: &s.seedAgain, usage: "make the seeding account again"},
+		{name: "wait", target: &s.wait, usage: "wait for what you must do, such as a restart"},
+	}
+	settings = append(settings, s.plan.settings()...)
+	addFlags(cmd, "", append(settings, s.login.settings()...))
+	return cmd
+}
+
+func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
+	server, err := m.openLocal(ctx, replication.Master, &s.login)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }() // nothing is left to fail
+	facts, err := replication.ReadFacts(ctx, server)
+	if err != nil {
+		return err
+	}
+	want := replication.MasterWant{
+		Databases: splitNames(s.databases), HandOverPath: s.handOver, NewPasswords: s.newPasswords, SeedAgain: s.seedAgain,
+	}
+	if want.Host, err = os.Hostname(); err != nil {
+		return err
+	}
+	if want.HandOver, err = replication.ReadHandOver(s.handOver); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(want.Databases) == 0 && want.HandOver != nil {
+		want.Databases = want.HandOver.Databases
+	}
+	if want.DropIn, err = findDropIn(facts, s.configDir); err != nil {
+		return err
+	}
+	plan := replication.PlanMaster(facts, want)
+	if done, err := m.agree(plan, s.plan); done || err != nil {
+		return err
+	}
+	applier := &replication.Applier{Master: server, MasterFacts: facts, Wait: s.wait}
+	if err := m.apply(ctx, applier, plan, s.plan); err != nil {
+		return err
+	}
+	fmt.Fprintf(m.Stdout, "\nThe master is ready. Take %s to the slave, to the same place, with its mode 0600:\n"+
+		"  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n", s.handOver, s.handOver, defaultHandOver)
+	return nil
+}
+
+// findDropIn reads gtunnel's own option file of a server. Without a directory
+// one is looked for; there may be none.
+func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, error) {
+	if directory == "" {
+		directory = f.ConfigDirectory()
+	} else if info, err := os.Stat(directory); err != nil || !info.IsDir() {
+		return nil, &usageError{where: "--config-dir", message: directory + " is no directory", hint: "give one from which the server reads option files: see !includedir in its my.cnf"}
+	}
+	if directory == "" {
+		return nil, nil //nolint:nilnil // there may be none
+	}
+	return replication.ReadDropIn(directory)
+}

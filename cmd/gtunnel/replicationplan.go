@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// planFlags say how a command deals with its plan.
+type planFlags struct {
+	dryRun, yes, asJSON bool
+}
+
+func (f *planFlags) settings() []setting {
+	return []setting{
+		{name: "dry-run", target: &f.dryRun, usage: "show the plan and change nothing"},
+		{name: "yes", target: &f.yes, usage: "do not ask; never covers the loss of data"},
+		{name: "json", target: &f.asJSON, usage: "with --dry-run: print the plan as JSON"},
+	}
+}
+
+// jsonPlan is what --json prints.
+type jsonPlan struct {
+	Warnings []jsonFinding       `json:"warnings"`
+	Problems []jsonFinding       `json:"problems"`
+	Steps    []*replication.Step `json:"steps"`
+}
+
+type jsonFinding struct {
+	On   replication.Role `json:"on,omitempty"`
+	Code string           `json:"code"`
+	Text string           `json:"text"`
+	Cure string           `json:"cure,omitempty"`
+}
+
+func newJSONFindings(list []*replication.Problem) []jsonFinding {
+	found := []jsonFinding{}
+	for _, p := range list {
+		found = append(found, jsonFinding{p.On, p.Code, p.Text, p.Cure})
+	}
+	return found
+}
+
+// showPlan prints a plan, and returns its problems as an error.
+func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
+	if flags.asJSON {
+		steps := p.Steps
+		if steps == nil {
+			steps = []*replication.Step{}
+		}
+		if err := m.printJSON(jsonPlan{newJSONFindings(p.Warnings), newJSONFindings(p.Problems), steps}); err != nil {
+			return err
+		}
+		return p.Err()
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(m.Stderr, "warning: %v\n", w)
+		if w.Cure != "" {
+			fmt.Fprintf(m.Stderr, "hint: %s\n", w.Cure)
+		}
+	}
+	if err := p.Err(); err != nil {
+		return err
+	}
+	if len(p.Steps) == 0 {
+		fmt.Fprintln(m.Stdout, "no change: all is as it should be")
+		return nil
+	}
+	for i, s := range p.Steps {
+		writeStep(m.Stdout, i+1, s)
+	}
+	return nil
+}
+
+// writeStep prints one step with all that it does.
+func writeStep(w io.Writer, number int, s *replication.Step) {
+	fmt.Fprintf(w, "%2d. %s: %s\n", number, s.On, s.What)
+	line := func(about, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "      %-5s %s\n", about, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n            "))
+		}
+	}
+	line("why", s.Why)
+	for _, statement := range s.SQL {
+		line("SQL", statement.String()+";")
+	}
+	if s.File != nil {
+		line("file", fmt.Sprintf("%s (mode %04o)", s.File.Path, s.File.Mode))
+		line("", s.File.Content.String())
+	}
+	line("you", s.Hand)
+	if len(s.Loses) > 0 {
+		line("LOST", "what the slave has in "+strings.Join(s.Loses, ", "))
+	}
+	line("undo", s.Undo)
+}
+
+// agree shows a plan. It is done if there is nothing to do, or nothing shall be
+// done.
+func (m *Main) agree(p *replication.Plan, flags planFlags) (done bool, err error) {
+	if flags.asJSON && !flags.dryRun {
+		return true, &usageError{where: "--json", message: "shows a plan and does nothing", hint: "give it with --dry-run"}
+	}
+	if err := m.showPlan(p, flags); err != nil {
+		return true, err
+	}
+	return flags.dryRun || len(p.Steps) == 0, nil
+}
+
+// apply carries out a plan, asking before each step, and says what it does.
+func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication.Plan, flags planFlags) error {
+	asking, err := m.newConsent(ctx, flags.yes)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(m.Stdout)
+	a.Begin = asking.ask
+	return a.Apply(ctx, p)
+}
+
+// errStopped is the answer no.
+var errStopped = errors.New("stopped before this step; nothing after it was done")
+
+// consent asks before each step, unless all have been agreed to.
+type consent struct {
+	ctx   context.Context //nolint:containedctx // of the one command that asks
+	in    *os.File
+	lines *bufio.Reader // of in
+	out   io.Writer
+	all   bool
+	begun int
+}
+
+// newConsent makes the asking of a command. Nobody can be asked where the
+// standard input is no terminal.
+func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
+	c := &consent{ctx: ctx, in: m.terminal(), out: m.Stdout, all: yes}
+	if c.in == nil && !yes {
+		return nil, &usageError{message: "each step is asked about, and the standard input is no terminal", hint: "look at the plan with --dry-run, then give --yes"}
+	}
+	c.lines = bufio.NewReader(c.in)
+	return c, nil
+}
+
+// ask announces a step and asks whether it may be done.
+func (c *consent) ask(s *replication.Step) error {
+	c.begun++
+	for !c.all {
+		fmt.Fprintf(c.out, "%2d. %s: %s? [y]es, [a]ll of the rest, [n]o: ", c.begun, s.On, s.What)
+		if err := waitReadable(c.ctx, int(c.in.Fd())); err != nil {
+			return err
+		}
+		answer, err := c.lines.ReadString('\n')
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return nil
+		case "a", "all":
+			c.all = true
+			return nil
+		case "n", "no":
+			return errStopped
+		}
+		if err != nil {
+			return errStopped
+		}
+	}
+	fmt.Fprintf(c.out, "%2d. %s: %s\n", c.begun, s.On, s.What)
+	return nil
+}

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// defaultStateDir is where setup-slave keeps what it has done.
+const defaultStateDir = "/var/lib/gtunnel"
+
+// setupSlave is the command line of setup-slave.
+type setupSlave struct {
+	login     loginFlags
+	master    masterFlags
+	plan      planFlags
+	inner     TunnelConfig // of --connect
+	databases []string
+	replace   []string
+	handOver  string
+	configDir string
+	stateDir  string
+	monitor   string
+	method    string
+	start     string
+	maxRate   byteCount
+
+	lockTables, reseed, skipCompare bool
+}
+
+func (m *Main) setupSlaveCommand() *cobra.Command {
+	s := &setupSlave{
+		handOver: defaultHandOver, stateDir: defaultStateDir, monitor: defaultMasterFile,
+		method: string(replication.SeedDump), inner: innerTunnelConfig(),
+	}
+	cmd := &cobra.Command{
+		Use:   "setup-slave",
+		Short: "Make this host's server the slave, through the tunnel",
+		Long: `Makes the MySQL or MariaDB server of this host the slave of the master at the
+other end of the tunnel: copies the databases, starts the replication, waits
+until it has caught up, makes the server read-only and compares the data. Shows
+its plan first. A run that was cut off is gone on with by the next one; a
+second run changes nothing.
+
+It logs in to the master with the hand-over file of setup-master, or, with
+--master-user, as an administrator, and then sets the master up as well.`,
+		Example: `  gtunnel replication setup-slave
+  gtunnel replication setup-slave --connect server1.domain.one:3307 --dry-run
+  gtunnel replication setup-slave --master-user root --databases voms`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.inner.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
+			return m.setupSlave(cmd.Context(), s)
+		},
+	}
+	settings := []setting{
+		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "of setup-master"},
+		{name: "databases", arg: "NAME", target: &s.databases, preset: "all of it", usage: "to replicate; separated by commas, or repeated"},
+		{name: "replace-databases", arg: "NAME", target: &s.replace, preset: "none", usage: "whose data on this host may be lost"},
+		{name: "reseed", target: &s.reseed, usage: "copy the databases anew"},
+		{name: "method", arg: "METHOD", target: &s.method, values: []string{"dump", "mydumper", "clone", "none"}, usage: "how: dump, mydumper, clone, none"},
+		{name: "start", arg: "FILE:POSITION", target: &s.start, usage: "of --method none: the coordinates of the data"},
+		{name: "lock-tables", target: &s.lockTables, usage: "lock the master's tables during the copy"},
+		{name: "max-rate", arg: "BYTES", target: &s.maxRate, preset: "none", usage: "a second, of the copy, such as 10M"},
+		{name: "skip-compare", target: &s.skipCompare, usage: "do not compare the data at the end"},
+		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
+		{name: "state-dir", arg: "DIR", target: &s.stateDir, file: true, usage: "where to note what is done"},
+		{name: "monitor-file", arg: "FILE", target: &s.monitor, file: true, usage: "where to keep the login for status"},
+	}
+	settings = append(settings, s.plan.settings()...)
+	settings = append(settings, s.login.settings()...)
+	settings = append(settings, s.master.settings()...)
+	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
+	inner[0].usage = "dial the master's gtunnel from here, before the service is set up"
+	for i := range inner {
+		inner[i].group = groupTunnel
+	}
+	addFlags(cmd, tunnel.Client, append(settings, inner...))
+	return cmd
+}
+
+// byAdministrator tells whether the login on the master is an administrator's.
+func (s *setupSlave) byAdministrator() bool {
+	return s.master.user != "" || s.master.defaultsFile != ""
+}
+
+func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	want, err := s.want()
+	if err != nil {
+		return err
+	}
+	state, err := replication.OpenState(s.stateDir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = state.Close() }() // the lock ends with the process anyway
+
+	end, err := s.address()
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(end)
+	if err == nil {
+		want.Port, err = strconv.Atoi(port)
+	}
+	if err != nil {
+		return &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port, to which the slave can connect"}
+	}
+	if len(s.inner.Connect) > 0 {
+		if s.inner.Accept, err = tunnel.ParseAddress(end); err != nil {
+			return &usageError{where: "--master", err: err}
+		}
+		stopTunnel, err := m.startInnerTunnel(ctx, s.inner)
+		if err != nil {
+			return err
+		}
+		defer stopTunnel()
+	}
+	slave, err := m.openLocal(ctx, replication.Slave, &s.login)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = slave.Close() }() // nothing is left to fail
+	master, err := m.openMasterForSetup(ctx, s, slave, &want, end)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = master.Close() }() // nothing is left to fail
+	if want.HandOver == nil {
+		return nil // a dry run on a master that is not set up: all has been said
+	}
+	if len(want.Databases) == 0 {
+		want.Databases = want.HandOver.Databases
+	}
+	if _, known := want.HandOver.Passwords[replication.MonitorUser]; known {
+		want.MonitorFile = &replication.OptionFile{Path: s.monitor, Login: handOverLogin(want.HandOver, replication.MonitorUser, end)}
+	}
+
+	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
+	if err := setup.Read(ctx); err != nil {
+		return err
+	}
+	if setup.Want.DropIn, err = findDropIn(setup.SlaveFacts, s.configDir); err != nil {
+		return err
+	}
+	plan, applier, err := setup.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if done, err := m.agree(plan, s.plan); done || err != nil {
+		return err
+	}
+	if err := m.apply(ctx, applier, plan, s.plan); err != nil {
+		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(state.Stage), "; ")}
+	}
+	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n", strings.Join(want.Databases, ", "))
+	if len(s.inner.Connect) > 0 {
+		fmt.Fprintf(m.Stdout, "The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
+	}
+	return nil
+}
+
+// goOnHint says what an unfinished setup has left, and how it goes on.
+func goOnHint(stage replication.Stage) string {
+	switch stage {
+	case replication.StageSeeding:
+		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
+	case replication.StageSeeded:
+		return "the copy is whole; the same command again goes on from there"
+	default:
+		return "the same command again goes on from here"
+	}
+}
+
+// want is what the flags alone say.
+func (s *setupSlave) want() (replication.SlaveWant, error) {
+	want := replication.SlaveWant{
+		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, Method: replication.SeedMethod(s.method),
+		LockTables: s.lockTables, MaxRate: uint64(s.maxRate), SkipCompare: s.skipCompare,
+	}
+	switch {
+	case want.Method == replication.SeedNone && s.start == "":
+		return want, &usageError{where: "--start", message: "is needed with --method none", hint: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
+	case want.Method != replication.SeedNone && s.start != "":
+		return want, &usageError{where: "--start", message: "is for --method none only", hint: "a copy brings its own coordinates"}
+	case s.start != "":
+		file, offset, found := strings.Cut(s.start, ":")
+		n, err := strconv.ParseUint(offset, 10, 64)
+		if !found || file == "" || err != nil {
+			return want, &usageError{where: "--start", message: fmt.Sprintf("%q is no FILE:POSITION", s.start), hint: "write it as in mysql-bin.000007:4711"}
+		}
+		want.Start = replication.Position{File: file, Offset: n}
+	}
+	if s.byAdministrator() {
+		if len(want.Databases) == 0 {
+			return want, &usageError{where: "--databases", message: "is needed with --master-user", hint: "name the databases to replicate"}
+		}
+		return want, nil
+	}
+	var err error
+	want.HandOver, err = replication.ReadHandOver(s.handOver)
+	if errors.Is(err, fs.ErrNotExist) {
+		return want, &usageError{
+			where: "--hand-over", message: "there is no " + s.handOver,
+			hint: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with --master-user",
+		}
+	}
+	return want, err
+}
+
+// address is where the slave reaches its master.
+func (s *setupSlave) address() (string, error) {
+	network, address, err := s.master.plainEnd(nil)
+	if err == nil && network != "tcp" {
+		err = &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only"}
+	}
+	return address, err
+}
+
+func handOverLogin(h *replication.HandOver, user, address string) replication.Login {
+	return replication.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
+}
+
+// openMasterForSetup logs in to the master. By the hand-over file that is the
+// seeding account, or the monitor account once that is gone; by an
+// administrator's login the master is set up first, and what it then has to hand
+// over is in want; nil in a dry run.
+func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string) (*replication.Server, error) {
+	if !s.byAdministrator() {
+		server, err := replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.SeedUser, end))
+		if err == nil || !replication.IsAccessDenied(err) {
+			return server, err
+		}
+		return replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.MonitorUser, end))
+	}
+	server, err := m.openMaster(ctx, &s.master)
+	if err != nil {
+		return nil, err
+	}
+	if want.HandOver, err = m.setupMasterFromSlave(ctx, s, server, slave, want); err != nil {
+		_ = server.Close() // the first error says more
+		return nil, err
+	}
+	return server, nil
+}
+
+// setupMasterFromSlave does what setup-master does, through the tunnel. A slave
+// that follows this master already keeps the accounts that it uses.
+func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant) (*replication.HandOver, error) {
+	facts, err := replication.ReadFacts(ctx, master)
+	if err != nil {
+		return nil, err
+	}
+	follows, err := replication.Follows(ctx, slave, want.Port)
+	if err != nil {
+		return nil, err
+	}
+	keep := follows && !s.reseed
+	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep, SeedAgain: !keep})
+	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
+		return plan.HandOver, nil
+	}
+	if done, err := m.agree(plan, s.plan); done || err != nil {
+		return nil, err
+	}
+	if err := m.apply(ctx, &replication.Applier{Master: master, MasterFacts: facts}, plan, s.plan); err != nil {
+		return nil, err
+	}
+	return plan.HandOver, nil
+}
+
+// splitNames takes names from a flag that is repeated, or has several of them
+// with commas between.
+func splitNames(list []string) []string {
+	var names []string
+	for _, text := range list {
+		for _, name := range strings.Split(text, ",") {
+			if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// byteCount is a number of bytes, in text with k, M or G behind it if need be.
+type byteCount uint64
+
+// UnmarshalText reads such a number.
+func (b *byteCount) UnmarshalText(text []byte) error {
+	digits, factor := strings.ToUpper(string(text)), uint64(1)
+	for unit, f := range map[string]uint64{"K": 1e3, "M": 1e6, "G": 1e9} {
+		if rest, found := strings.CutSuffix(digits, unit); found {
+			digits, factor = rest, f
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 40)
+	if err != nil || n == 0 {
+		return &valueError{fmt.Sprintf("%q is no number of bytes", text), "write it as in 500k, 10M or 1G"}
+	}
+	*b = byteCount(n * factor)
+	return nil
+}

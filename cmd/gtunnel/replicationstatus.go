@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+func (m *Main) replicationStatusCommand() *cobra.Command {
+	var login loginFlags
+	var master masterFlags
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "On the slave: does the replication work, how far is it behind",
+		Long: `Asks the slave, which is this host's server, and through the tunnel its master
+how the replication is, and says what to do where it is not well. In a word it
+is running, catching up, connecting, stalled, stopped, broken or not set up.
+Exit 1 unless it works (running, catching up).
+
+"stalled" is a link that only looks alive: the master goes on and nothing comes.
+--json prints state, healthy, summary, slave, master, connection (the slave's
+own status), lag (bytes, unread_bytes, silence_seconds, seconds_behind: null
+where it is not known), and problems and warnings, each with code, text, cure.`,
+		Example: `  gtunnel replication status
+  gtunnel replication status --json
+  gtunnel replication status --master-user watch --master-password-file pw`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			status, err := m.readReplicationStatus(cmd.Context(), &login, &master)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = m.printJSON(status)
+			} else {
+				err = m.writeReplicationStatus(status)
+			}
+			if err == nil && !status.Healthy {
+				err = fmt.Errorf("the replication is not well: %s", status)
+			}
+			return err
+		},
+	}
+	settings := append([]setting{{name: "json", target: &asJSON, usage: "print JSON"}}, login.settings()...)
+	addFlags(cmd, "", append(settings, master.settings()...))
+	return cmd
+}
+
+// readReplicationStatus asks the slave, and the master if it can be reached.
+func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags) (*replication.Status, error) {
+	slave, err := m.openLocal(ctx, replication.Slave, login)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = slave.Close() }() // it was only asked
+	master, err := m.openMaster(ctx, flags)
+	if err != nil && (ctx.Err() != nil || isUsage(err) && *flags != (masterFlags{})) {
+		return nil, err
+	}
+	if master != nil {
+		defer func() { _ = master.Close() }() // it was only asked
+	}
+	return replication.ReadStatus(ctx, slave, master, replication.StatusOptions{Unreachable: err})
+}
+
+// writeReplicationStatus prints the state, the facts, and what to do.
+func (m *Main) writeReplicationStatus(s *replication.Status) error {
+	fmt.Fprintf(m.Stdout, "%s\n\n", s)
+	if err := writeReplicationFacts(m.Stdout, s); err != nil {
+		return err
+	}
+	var found findings
+	found.addReplication(replication.Findings{Problems: s.Problems, Warnings: s.Warnings})
+	if len(found) > 0 {
+		fmt.Fprintln(m.Stdout)
+	}
+	m.writeFindings(found)
+	return nil
+}
+
+func writeReplicationFacts(out io.Writer, s *replication.Status) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fact := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	fact("slave", "%s, server_id %d, %s", s.Slave.Version, s.Slave.ServerID, writable(s))
+	c := s.Connection
+	if s.Master.Reachable {
+		fact("master", "%s, server_id %d, its binary log stands at %s", s.Master.Version, s.Master.ServerID, s.Master.Position)
+	} else {
+		fact("master", "was not asked")
+	}
+	if c != nil && c.MasterHost != "" {
+		by := "file and position"
+		if c.ByGTID {
+			by = "GTID"
+		}
+		fact("connection", "to %s:%d as %s, by %s", c.MasterHost, c.MasterPort, c.MasterUser, by)
+		fact("receives", "%s, up to %s%s", thread(c.IORunning, c.IOState), c.Read, behind(s.Lag.Unread))
+		fact("applies", "%s, up to %s%s", thread(c.SQLRunning, c.SQLState), c.Executed, behind(s.Lag.Bytes))
+		fact("lag", "%s", lag(s.Lag))
+		fact("replicates", "%s", replicated(c))
+		if c.GTIDExecuted != "" {
+			fact("GTID", "%s", strings.ReplaceAll(c.GTIDExecuted, "\n", ""))
+		}
+	}
+	if len(s.Others) > 0 {
+		fact("others", "%s: not gtunnel's, see SHOW SLAVE STATUS", strings.Join(s.Others, ", "))
+	}
+	return w.Flush()
+}
+
+// writable tells who may write on the slave.
+func writable(s *replication.Status) string {
+	switch {
+	case !s.Slave.ReadOnly:
+		return "not read-only"
+	case s.Slave.SuperReadOnly != nil && *s.Slave.SuperReadOnly:
+		return "read-only for all"
+	case len(s.Slave.Writers) == 0:
+		return "read-only"
+	}
+	return "read-only, but not for " + strings.Join(s.Slave.Writers, ", ")
+}
+
+// thread is a thread's running state with what it does.
+func thread(running, state string) string {
+	if state == "" {
+		return running
+	}
+	return fmt.Sprintf("%s (%s)", running, state)
+}
+
+func behind(bytes *uint64) string {
+	if bytes == nil {
+		return ""
+	}
+	return ", " + replication.FormatBytes(*bytes) + " behind"
+}
+
+// lag is what is known of the age of the slave's data.
+func lag(l replication.Lag) string {
+	var parts []string
+	if l.Bytes != nil {
+		parts = append(parts, replication.FormatBytes(*l.Bytes))
+	}
+	if l.Seconds != nil {
+		parts = append(parts, fmt.Sprintf("%d s by the slave's own word", *l.Seconds))
+	}
+	if l.Silence != nil {
+		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", shortDuration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
+	}
+	if len(parts) == 0 {
+		return "not known"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// replicated is what the filters let through.
+func replicated(c *replication.SlaveStatus) string {
+	text := "everything"
+	if len(c.WildDoTable) > 0 {
+		text = strings.Join(c.WildDoTable, ", ")
+	}
+	if len(c.WildIgnoreTable) > 0 {
+		text += ", without " + strings.Join(c.WildIgnoreTable, ", ")
+	}
+	if len(c.OtherFilters) > 0 {
+		text += "; " + strings.Join(c.OtherFilters, ", ")
+	}
+	return text
+}

@@ -1,0 +1,280 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Applier carries plans out.
+type Applier struct {
+	Master, Slave           *Server // Slave is nil for a plan of a master
+	MasterFacts, SlaveFacts *Facts
+	State                   *StateFile // of the slave's host; nil for a plan of a master
+	Wait                    bool       // for what the administrator must do, such as a restart
+
+	Begin    func(*Step) error    // before each step; an error ends the work there; may be nil
+	End      func(*Step)          // after each step that was done; may be nil
+	Progress func(Progress)       // of a copy; may be nil
+	Waiting  func(text string)    // now and then while a step waits; may be nil
+	Compared func(*CompareResult) // of the comparison at the end; may be nil
+}
+
+// lockName keeps two runs from changing the same server at once.
+const lockName = "gtunnel.replication"
+
+// lockPatience is how many seconds a server may take to notice that a run which
+// was killed has gone.
+const lockPatience = 10
+
+// Apply carries out a plan, step by step, and stops at the first that fails. A
+// later run with a new plan goes on from there.
+func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
+	for _, s := range []*Server{a.Master, a.Slave} {
+		if s == nil {
+			continue
+		}
+		unlock, err := s.lock(ctx)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	for _, step := range p.Steps {
+		if a.Begin != nil {
+			if err := a.Begin(step); err != nil {
+				return err
+			}
+		}
+		if err := a.do(ctx, step); err != nil {
+			return fmt.Errorf("%s: %w", step.What, err)
+		}
+		if a.End != nil {
+			a.End(step)
+		}
+	}
+	return nil
+}
+
+// lock keeps other runs of gtunnel from a server until unlock.
+func (s *Server) lock(ctx context.Context) (unlock func(), err error) {
+	conn, err := s.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	got, err := s.value(ctx, conn, "SELECT GET_LOCK(?, ?)", lockName, lockPatience)
+	if err == nil && got != "1" {
+		err = problem(s.Role, "busy", "wait for its end, or look for it: SELECT IS_USED_LOCK('"+lockName+"') gives its connection", "another gtunnel replication works on it")
+	}
+	if err != nil {
+		_ = conn.Close() // the first error says more
+		return nil, err
+	}
+	return func() { discard(conn) }, nil
+}
+
+// discard closes a connection instead of giving it back to the pool: what its
+// session holds or has set must not live on.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // which is what it returns
+}
+
+func (a *Applier) do(ctx context.Context, step *Step) error {
+	switch {
+	case step.run != nil:
+		return step.run(ctx, a)
+	case step.File != nil:
+		return a.write(step.File)
+	}
+	server := a.Slave
+	if step.On == Master {
+		server = a.Master
+	}
+	return server.run(ctx, step.SQL)
+}
+
+func (a *Applier) write(file *File) error {
+	if err := os.MkdirAll(filepath.Dir(file.Path), 0o755); err != nil {
+		return err
+	}
+	return writeFile(file.Path, []byte(file.Content.sql), file.Mode)
+}
+
+// run executes statements in one session, which ends with them.
+func (s *Server) run(ctx context.Context, statements []Statement) error {
+	conn, err := s.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer discard(conn)
+	return s.exec(ctx, conn, statements...)
+}
+
+// note changes and saves the state.
+func (a *Applier) note(change func(*State)) error {
+	change(&a.State.State)
+	return a.State.Save()
+}
+
+// noteSeed notes that the slave's data is no copy from now on.
+func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
+	return func(_ context.Context, a *Applier) error {
+		return a.note(func(s *State) {
+			s.Stage, s.Databases, s.Method, s.Start = StageSeeding, want.Databases, want.Method, Position{}
+			s.MasterID, s.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
+			s.SeedAccount = true
+			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
+				s.EventScheduler = "ON"
+			}
+		})
+	}
+}
+
+// runSeed copies the databases.
+func runSeed(want SlaveWant) func(context.Context, *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
+		start, err := want.newSeed(a).Run(ctx)
+		if err != nil {
+			return err
+		}
+		return a.note(func(s *State) { s.Stage, s.Start = StageSeeded, start })
+	}
+}
+
+// changeMaster points the slave to its master, from where the copy ends.
+func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
+	start := a.State.Start
+	if s.want.Method == SeedNone {
+		start = s.want.Start
+	}
+	c := s.connection(start)
+	conn, err := a.Slave.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	if c.byGTID && a.Slave.Version.Family == MySQL {
+		missing, err := a.Slave.value(ctx, conn, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", start.GTID)
+		if err != nil {
+			return err
+		}
+		if c.start.GTID = missing; missing == "" {
+			return a.Slave.exec(ctx, conn, a.Slave.Version.changeMaster(c))
+		}
+	}
+	return a.Slave.exec(ctx, conn, s.changeMasterSQL(c)...)
+}
+
+// startSlave starts both threads.
+func startSlave(ctx context.Context, a *Applier) error {
+	if err := a.Slave.run(ctx, []Statement{a.Slave.Version.startSlave(bothThreads)}); err != nil {
+		return err
+	}
+	return a.note(func(s *State) { s.Stage = StageRunning })
+}
+
+// What a slave that cannot reach its master may take before its error counts.
+const startPatience = 30 * time.Second
+
+// lasting are the errors of the I/O thread that no waiting cures.
+var lasting = map[int]bool{1045: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true}
+
+// catchUp waits until the slave has applied all that the master had when it
+// began.
+func catchUp(ctx context.Context, a *Applier) error {
+	rows, err := a.Master.query(ctx, a.Master.db, a.Master.Version.showMasterStatus())
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return problem(Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
+	}
+	target := newPosition(rows[0])
+	lastMove := time.Now()
+	var last Position
+	for {
+		status, err := a.Slave.slaveStatus(ctx, a.Slave.db)
+		if err != nil {
+			return err
+		}
+		if status == nil {
+			return problem(Slave, "not-set-up", "run setup-slave again", "its replication was taken away")
+		}
+		switch {
+		case status.SQLErrno != 0:
+			return slaveProblem("broken", status.SQLErrno, status.SQLError)
+		case status.IORunning == "Yes" && !status.Executed.before(target):
+			return nil
+		case status.IOErrno != 0 && (lasting[status.IOErrno] || time.Since(lastMove) > startPatience):
+			return slaveProblem("not-connected", status.IOErrno, status.IOError)
+		case status.SQLRunning != "Yes":
+			return problem(Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
+		}
+		if status.Executed != last {
+			last, lastMove = status.Executed, time.Now()
+		}
+		if a.Waiting != nil {
+			a.Waiting(fmt.Sprintf("at %s of %s", status.Executed, target))
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// slaveProblem is an error of a slave's thread, in plain words where there are
+// some.
+func slaveProblem(code string, number int, text string) *Problem {
+	p := problem(Slave, code, cureOf(number, Master), "%s: %s", errorNumber(number), text)
+	if plain := words(number); plain != "" {
+		p.Text = plain + " (" + p.Text + ")"
+	}
+	return p
+}
+
+// restoreEvents gives event_scheduler the value that it had.
+func restoreEvents(ctx context.Context, a *Applier) error {
+	if a.State.EventScheduler != "" {
+		if err := a.Slave.run(ctx, []Statement{statement("SET GLOBAL event_scheduler=%s", a.State.EventScheduler)}); err != nil {
+			return err
+		}
+	}
+	return a.note(func(s *State) { s.EventScheduler = "" })
+}
+
+// compareAll compares the databases.
+func compareAll(databases []string) func(context.Context, *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
+		c := &Comparison{Master: a.Master, Slave: a.Slave, Databases: databases}
+		result, err := c.Run(ctx)
+		if err != nil {
+			return err
+		}
+		if a.Compared != nil {
+			a.Compared(result)
+		}
+		if !result.Equal() {
+			return problem(Slave, "different", "gtunnel replication compare shows where; gtunnel replication setup-slave --reseed copies all anew", "the data differs from the master's")
+		}
+		return nil
+	}
+}
+
+// dropSeedAccount has the seeding account drop itself, or drops it by an
+// administrator's login.
+func dropSeedAccount(ctx context.Context, a *Applier) error {
+	_, err := a.Master.db.ExecContext(ctx, "CALL "+quoteTable("mysql", dropSeedProcedure)+"()")
+	const noAccount = 1396
+	if err != nil && serverError(err) != noAccount {
+		return a.Master.explain("drop the account "+SeedUser, err)
+	}
+	return a.note(func(s *State) { s.SeedAccount = false })
+}
+
+func noteDone(_ context.Context, a *Applier) error {
+	return a.note(func(s *State) { s.Stage = StageDone })
+}

@@ -1,0 +1,173 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// MissingAccount is an account of the master that the slave lacks and that its
+// copy of the databases needs.
+type MissingAccount struct {
+	User, Host string
+	// DefinerOf are the objects that cannot be used without it, as "view
+	// database.name".
+	DefinerOf []string
+	// Applied tells that it has rights on the databases: an application's.
+	Applied bool
+	// Create are the lines that make it on the slave. Between servers of one
+	// family they hold the hash of its password, if the login may see that: the
+	// account is then the same. Else its password is to be filled in.
+	Create []string
+}
+
+// problem makes a warning of it.
+func (m MissingAccount) problem() *Problem {
+	var why []string
+	if len(m.DefinerOf) > 0 {
+		why = append(why, "it is the definer of "+listed(m.DefinerOf))
+	}
+	if m.Applied {
+		why = append(why, "it has rights on the databases")
+	}
+	return problem(Slave, "account-missing", "on the slave, if it is wanted there:\n"+strings.Join(m.Create, "\n"),
+		"the account %s is on the master only: %s", quoteAccount(m.User, m.Host), strings.Join(why, ", and "))
+}
+
+// definers are where objects with a definer are listed.
+var definers = []struct{ kind, query string }{
+	{"view", "SELECT definer, table_schema AS d, table_name AS n FROM information_schema.views WHERE table_schema IN (%s)"},
+	{"trigger", "SELECT definer, trigger_schema AS d, trigger_name AS n FROM information_schema.triggers WHERE trigger_schema IN (%s)"},
+	{"routine", "SELECT definer, routine_schema AS d, routine_name AS n FROM information_schema.routines WHERE routine_schema IN (%s)"},
+	{"event", "SELECT definer, event_schema AS d, event_name AS n FROM information_schema.events WHERE event_schema IN (%s)"},
+}
+
+// MissingAccounts finds the accounts that objects of databases have as their
+// definers, or that have rights on databases, and that the slave lacks. What
+// the logins may not see is not found.
+func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFacts *Facts, databases []string) ([]MissingAccount, error) {
+	if slaveFacts.Accounts == nil || len(databases) == 0 {
+		return nil, nil
+	}
+	var missing []*MissingAccount
+	need := func(user, host string) *MissingAccount {
+		if slaveFacts.account(user, host) != nil {
+			return nil
+		}
+		for _, m := range missing {
+			if m.User == user && m.Host == host {
+				return m
+			}
+		}
+		m := &MissingAccount{User: user, Host: host}
+		missing = append(missing, m)
+		return m
+	}
+	for _, from := range definers {
+		rows, err := master.query(ctx, master.db, fmt.Sprintf(from.query, quoteList(databases))+" ORDER BY 1, 2, 3")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			user, host, isUser := splitAccount(r["definer"])
+			if !isUser { // a role of MariaDB
+				continue
+			}
+			if m := need(user, host); m != nil {
+				m.DefinerOf = append(m.DefinerOf, from.kind+" "+r["d"]+"."+r["n"])
+			}
+		}
+	}
+	users, err := grantedAccounts(ctx, master, databases)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range users {
+		if masterFacts.account(r["user"], r["host"]) == nil || slices.Contains(accountUsers, r["user"]) { // a role, or ours
+			continue
+		}
+		if m := need(r["user"], r["host"]); m != nil {
+			m.Applied = true
+		}
+	}
+	list := make([]MissingAccount, len(missing))
+	for i, m := range missing {
+		if m.Create, err = createLines(ctx, master, masterFacts, slaveFacts, m); err != nil {
+			return nil, err
+		}
+		list[i] = *m
+	}
+	return list, nil
+}
+
+// grantedAccounts gives the accounts with rights on databases or parts of them;
+// none if the login may not see the rights.
+func grantedAccounts(ctx context.Context, master *Server, databases []string) ([]record, error) {
+	patterns := slices.Clone(databases)
+	for _, name := range databases {
+		patterns = append(patterns, escapePattern(name))
+	}
+	var parts []string
+	for _, table := range []string{"db", "tables_priv", "columns_priv", "procs_priv"} {
+		parts = append(parts, "SELECT user, host FROM mysql."+table+" WHERE db IN ("+quoteList(patterns)+")")
+	}
+	rows, err := readRecords(ctx, master.db, strings.Join(parts, " UNION ")+" ORDER BY 1, 2")
+	if err != nil && isDenied(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, master.explain("read the rights on databases", err)
+	}
+	return rows, nil
+}
+
+// createLines makes the lines that make an account.
+func createLines(ctx context.Context, master *Server, masterFacts, slaveFacts *Facts, m *MissingAccount) ([]string, error) {
+	account := quoteAccount(m.User, m.Host)
+	anew := []string{"CREATE USER " + account + " IDENTIFIED BY '...'; -- the password that the application uses"}
+	if m.Host == "localhost" || !m.Applied {
+		anew[0] = "CREATE USER " + account + " IDENTIFIED BY '...'; -- any password, if it is a definer only"
+	}
+	if masterFacts.account(m.User, m.Host) == nil && masterFacts.Accounts != nil {
+		anew[0] += "; it is not on the master either"
+		return anew, nil
+	}
+	conn, err := master.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer discard(conn)
+	if masterFacts.Version.atLeast(MySQL, 8, 0, 17) {
+		// A salted hash is not text.
+		if err := master.exec(ctx, conn, statement("SET SESSION print_identified_with_as_hex=1")); err != nil {
+			return nil, err
+		}
+	}
+	var lines []string
+	for _, show := range []string{"SHOW CREATE USER " + account, "SHOW GRANTS FOR " + account} {
+		rows, err := readRecords(ctx, conn, show)
+		if err != nil {
+			if number := serverError(err); isDenied(err) || number == 1064 || number == 1141 {
+				return anew, nil // it may not be seen, or the server is too old
+			}
+			return nil, master.explain(show, err)
+		}
+		for _, r := range rows {
+			for _, line := range r { // the only column
+				lines = append(lines, line+";")
+			}
+		}
+	}
+	if masterFacts.Version.Family == slaveFacts.Version.Family {
+		return lines, nil
+	}
+	for _, grant := range lines[1:] {
+		anew = append(anew, hashInGrant.ReplaceAllString(grant, ""))
+	}
+	return anew, nil
+}
+
+// hashInGrant is what MariaDB's SHOW GRANTS says of the password.
+var hashInGrant = regexp.MustCompile(` IDENTIFIED (?:BY PASSWORD|VIA) [^ ;]+(?: USING [^ ;]+)?`)

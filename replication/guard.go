@@ -1,0 +1,211 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// guard is a session on the master beside a dump. On MySQL it holds changes of
+// tables off, which would break the dump; it sees to it that the dump's short
+// lock stays short; and it looks now and then whether the binary log where
+// replication will begin is still there.
+type guard struct {
+	master *Server
+	conn   *sql.Conn
+	cancel context.CancelCauseFunc // stops the seed
+
+	mu sync.Mutex // guards conn, which looks in turn
+
+	end     context.CancelFunc
+	looking sync.WaitGroup
+}
+
+const (
+	// mostLockWait is how long the dump's short lock may keep writers waiting.
+	mostLockWait = 700 * time.Millisecond
+	// lockLook is how often that is looked at.
+	lockLook = 50 * time.Millisecond
+	// retentionLook is how often the binary log is looked at. It also keeps
+	// the session alive, and tells that the master is lost.
+	retentionLook = 20 * time.Second
+	// lookTimeout is how long a look may take.
+	lookTimeout = time.Minute
+)
+
+// newGuard logs in to the master. The caller closes the guard.
+func (s *Seed) newGuard(ctx context.Context, cancel context.CancelCauseFunc) (*guard, error) {
+	conn, err := s.Master.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &guard{master: s.Master, conn: conn, cancel: cancel, end: func() {}}
+	if s.Master.Version.atLeast(MySQL, 8, 0, 0) {
+		// Without the privilege a change of a table breaks the dump, which says so.
+		_, err = conn.ExecContext(ctx, "LOCK INSTANCE FOR BACKUP")
+		if err != nil && !isDenied(err) {
+			g.close()
+			return nil, s.Master.explain("LOCK INSTANCE FOR BACKUP", err)
+		}
+	}
+	return g, nil
+}
+
+// close ends the guard's looks and its session with the locks that it holds.
+func (g *guard) close() {
+	g.end()
+	g.looking.Wait()
+	discard(g.conn)
+}
+
+// begin checks and completes the coordinates, and begins to look after them.
+func (g *guard) begin(ctx context.Context, p Position) (Position, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p, err := g.master.verifyCoordinates(ctx, g.conn, p)
+	if err != nil {
+		return Position{}, err
+	}
+	ctx, g.end = context.WithCancel(ctx)
+	g.looking.Go(func() { g.lookAfter(ctx, p) })
+	return p, nil
+}
+
+// lookAfter stops the seed if the binary log loses the position.
+func (g *guard) lookAfter(ctx context.Context, p Position) {
+	for pause(ctx, retentionLook) == nil {
+		if err := g.look(ctx, p); err != nil && ctx.Err() == nil {
+			g.cancel(err)
+			return
+		}
+	}
+}
+
+func (g *guard) look(ctx context.Context, p Position) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return g.master.verifyLogged(ctx, g.conn, p)
+}
+
+// lockWatch watches the lock with which a dump begins.
+type lockWatch struct {
+	end     context.CancelFunc
+	looking sync.WaitGroup
+	killed  bool // read after looking
+}
+
+// watchLock watches a dump that is about to start: should the lock that it
+// takes on MySQL keep writers waiting, its connection is killed. The caller
+// calls stop as soon as the lock must have been released. A lock that is to be
+// held for the whole dump is not short.
+func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
+	w := &lockWatch{end: func() {}}
+	if g.master.Version.Family != MySQL || !short {
+		return w, nil
+	}
+	running, err := g.threads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before := map[uint64]bool{}
+	for _, t := range running {
+		before[t.id] = true
+	}
+	var wanted context.Context
+	wanted, w.end = context.WithCancel(ctx)
+	w.looking.Go(func() { w.killed = g.killLongLock(ctx, wanted, before) })
+	return w, nil
+}
+
+// stop ends the watch, and tells whether it has killed the dump's connection.
+func (w *lockWatch) stop() bool {
+	w.end()
+	w.looking.Wait()
+	return w.killed
+}
+
+// killLongLock kills the dump's connection if its lock keeps others waiting:
+// while it waits to be given, for it bars all that come behind it, or while it
+// is held. The dump's thread is one that was not there before and flushes
+// tables. It looks as long as it is wanted; a look is not cut short, for that
+// would end the guard's session with its own lock.
+func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool) bool {
+	var locking uint64 // the dump's thread
+	var since time.Time
+	for pause(wanted, lockLook) == nil {
+		threads, err := g.threads(ctx)
+		if err != nil {
+			return false // the seed meets the same
+		}
+		waiting := false
+		for _, t := range threads {
+			flushes := strings.HasPrefix(t.statement, "FLUSH ")
+			if flushes && !before[t.id] && t.user == g.master.Login.User {
+				locking = t.id
+			}
+			waiting = waiting || t.id == locking && flushes || lockStates[t.state]
+		}
+		switch {
+		case locking == 0 || !waiting:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > mostLockWait:
+			return g.kill(ctx, locking) == nil
+		}
+	}
+	return false
+}
+
+// lockStates are what a thread says that waits for a lock on all tables.
+var lockStates = map[string]bool{
+	"Waiting for global read lock": true,
+	"Waiting for commit lock":      true,
+	"Waiting for table flush":      true,
+}
+
+func (g *guard) kill(ctx context.Context, thread uint64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.master.exec(ctx, g.conn, statement("KILL %d", thread))
+}
+
+// serverThread is a connection as a server sees it.
+type serverThread struct {
+	id        uint64
+	user      string
+	command   string
+	time      time.Duration
+	state     string
+	statement string
+}
+
+// threads gives the connections that the login may see.
+func (g *guard) threads(ctx context.Context) ([]serverThread, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.master.threads(ctx, g.conn)
+}
+
+func (s *Server) threads(ctx context.Context, on execer) ([]serverThread, error) {
+	rows, err := s.query(ctx, on, "SHOW FULL PROCESSLIST")
+	if err != nil {
+		return nil, err
+	}
+	threads := make([]serverThread, len(rows))
+	for i, r := range rows {
+		id, err := strconv.ParseUint(r["id"], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("SHOW FULL PROCESSLIST: id %q: %w", r["id"], err)
+		}
+		seconds, _ := strconv.ParseInt(r["time"], 10, 64) // 0 where it is unknown
+		threads[i] = serverThread{id, r["user"], r["command"], time.Duration(seconds) * time.Second, r["state"], r["info"]}
+	}
+	return threads, nil
+}

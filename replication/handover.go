@@ -1,0 +1,112 @@
+package replication
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// HandOver is what a slave must know of its master: setup-master writes it,
+// the administrator takes it to the slave, setup-slave reads it. The file holds
+// passwords.
+type HandOver struct {
+	Made      time.Time
+	Host      string // the master's name, to show
+	Version   Version
+	ServerID  uint32
+	UUID      string // MySQL's server_uuid
+	Databases []string
+	Passwords map[string]Password // by account
+}
+
+// handOverFile is the file's JSON.
+type handOverFile struct {
+	Format    int               `json:"gtunnel_hand_over"`
+	Made      time.Time         `json:"made"`
+	Host      string            `json:"host"`
+	Family    Family            `json:"family"`
+	Version   string            `json:"version"`
+	ServerID  uint32            `json:"server_id"`
+	UUID      string            `json:"server_uuid,omitempty"`
+	Databases []string          `json:"databases"`
+	Passwords map[string]string `json:"passwords"`
+}
+
+const handOverFormat = 1
+
+// ReadHandOver reads a hand-over file. Nobody but its owner may be able to read
+// it. If there is none, the error is fs.ErrNotExist.
+func ReadHandOver(path string) (*HandOver, error) {
+	if err := checkSecret(path); err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the hand-over file: %w", err)
+	}
+	var file handOverFile
+	if err := json.Unmarshal(content, &file); err != nil || file.Format != handOverFormat {
+		return nil, &Problem{
+			Code: "hand-over", Text: path + " is no hand-over file of gtunnel replication setup-master", Err: err,
+			Cure: "copy it from the master again, as it is",
+		}
+	}
+	v, err := ParseVersion(file.Version, string(file.Family))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	h := &HandOver{
+		Made: file.Made, Host: file.Host, Version: v, ServerID: file.ServerID, UUID: file.UUID,
+		Databases: file.Databases, Passwords: map[string]Password{},
+	}
+	for user, text := range file.Passwords {
+		h.Passwords[user] = NewPassword(text)
+	}
+	return h, nil
+}
+
+// encode is the file's content.
+func (h *HandOver) encode() ([]byte, error) {
+	file := handOverFile{
+		Format: handOverFormat, Made: h.Made.UTC().Truncate(time.Second), Host: h.Host,
+		Family: h.Version.Family, Version: strings.TrimPrefix(h.Version.String(), string(h.Version.Family)+" "),
+		ServerID: h.ServerID, UUID: h.UUID, Databases: h.Databases, Passwords: map[string]string{},
+	}
+	for user, password := range h.Passwords {
+		file.Passwords[user] = password.Reveal()
+	}
+	content, err := json.MarshalIndent(file, "", "  ")
+	return append(content, '\n'), err
+}
+
+// statement is the file's content, whose passwords are shown as stars.
+func (h *HandOver) statement() Statement {
+	content, err := h.encode()
+	if err != nil {
+		panic(err) // strings and numbers are always JSON
+	}
+	shown, s := string(content), Statement{sql: string(content)}
+	for _, password := range h.Passwords {
+		shown = strings.ReplaceAll(shown, password.Reveal(), stars)
+		s.secrets = append(s.secrets, password.Reveal())
+	}
+	s.shown = shown
+	return s
+}
+
+// checkSecret refuses a file that holds secrets and can be read by others.
+func checkSecret(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("read the hand-over file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return &Problem{
+			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path, info.Mode().Perm()),
+			Cure: "chmod 0600 " + path,
+		}
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package replication
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// OptionFile is a file of the kind that MySQL's own programs read
+// (--defaults-file), with a login.
+type OptionFile struct {
+	Path  string
+	Login Login
+}
+
+// content is the file's text.
+func (o *OptionFile) statement() Statement {
+	var b strings.Builder
+	b.WriteString("[client]\n")
+	if host, port, err := net.SplitHostPort(o.Login.Address); o.Login.Network == "tcp" && err == nil {
+		fmt.Fprintf(&b, "host = %s\nport = %s\nprotocol = tcp\n", quoteOption(host), port)
+	} else {
+		fmt.Fprintf(&b, "socket = %s\n", quoteOption(o.Login.Address))
+	}
+	fmt.Fprintf(&b, "user = %s\n", quoteOption(o.Login.User))
+	shown := b.String() + "password = " + stars + "\n"
+	secret := quoteOption(o.Login.Password.Reveal())
+	return Statement{shown: shown, sql: b.String() + "password = " + secret + "\n", secrets: []string{secret}}
+}
+
+// same tells whether the file says this already.
+func (o *OptionFile) same() bool {
+	content, err := os.ReadFile(o.Path)
+	return err == nil && string(content) == o.statement().sql
+}

@@ -1,0 +1,289 @@
+package replication
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// newFacts is a server as its packages leave it, with two databases on a
+// master.
+func newFacts(role Role, v Version) *Facts {
+	f := &Facts{
+		Role: role, Version: v, User: "root@localhost", Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"},
+		Variables: map[string]string{
+			"server_id": "1", "log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "port": "3306",
+			"max_allowed_packet": "16777216", "lower_case_table_names": "0", "collation_server": "utf8mb4_general_ci",
+			"time_zone": "SYSTEM", "system_time_zone": "UTC", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1",
+			"expire_logs_days": "10", "read_only": "OFF", "event_scheduler": "OFF", "slave_net_timeout": "60", "log_slave_updates": "ON",
+		},
+		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
+		Accounts:   []Account{{User: "root", Host: "localhost", CanWrite: true}},
+		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
+		BinaryLogs: []BinaryLog{{"mysql-bin.000007", 5000}},
+		MasterLog:  Position{File: "mysql-bin.000007", Offset: 5000},
+	}
+	if v.Family == MySQL {
+		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" + map[Role]string{Master: "1", Slave: "2"}[role]
+		f.Variables["gtid_mode"] = "OFF"
+		if v.atLeast(MySQL, 8, 0, 0) {
+			f.Variables["binlog_expire_logs_seconds"] = "2592000"
+			f.Variables["event_scheduler"] = "ON"
+			f.Variables["replica_net_timeout"] = "60"
+		}
+		f.Variables["super_read_only"] = "OFF"
+	}
+	if role == Master {
+		f.Databases = []Database{
+			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Engines: map[string]uint64{"InnoDB": 3 << 20}, Collations: []string{"utf8mb4_general_ci"}},
+			{Name: "voms", Tables: 20, Bytes: 1 << 30, Engines: map[string]uint64{"InnoDB": 1 << 30}, Collations: []string{"latin1_swedish_ci"}},
+		}
+	}
+	return f
+}
+
+// show prints a plan as a golden file has it.
+func show(p *Plan) string {
+	var b strings.Builder
+	for _, w := range p.Warnings {
+		fmt.Fprintf(&b, "warning %s: %v\n  cure: %s\n", w.Code, w, w.Cure)
+	}
+	for _, e := range p.Problems {
+		fmt.Fprintf(&b, "problem %s: %v\n  cure: %s\n", e.Code, e, e.Cure)
+	}
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "%s on %s: %s\n", s.Name, s.On, s.What)
+		if s.Why != "" {
+			fmt.Fprintf(&b, "  why: %s\n", s.Why)
+		}
+		for _, q := range s.SQL {
+			fmt.Fprintf(&b, "  SQL: %s\n", q)
+		}
+		if s.File != nil {
+			content := s.File.Content.String()
+			if strings.HasPrefix(content, "{") {
+				content = "(JSON)"
+			}
+			fmt.Fprintf(&b, "  file: %s %04o\n    %s\n", s.File.Path, s.File.Mode, strings.ReplaceAll(strings.TrimSpace(content), "\n", "\n    "))
+		}
+		if s.Hand != "" {
+			fmt.Fprintf(&b, "  by hand: %s\n", s.Hand)
+		}
+		if len(s.Loses) > 0 {
+			fmt.Fprintf(&b, "  loses: %s\n", s.Loses)
+		}
+		if s.Undo != "" {
+			fmt.Fprintf(&b, "  undo: %s\n", s.Undo)
+		}
+	}
+	if b.Len() == 0 {
+		return "no change\n"
+	}
+	return b.String()
+}
+
+func fileName(role string, v Version) string {
+	return filepath.Join("plans", fmt.Sprintf("%s-%s-%s.txt", role, strings.ToLower(string(v.Family)), v.Series()))
+}
+
+func handOverOf(f *Facts, databases ...string) *HandOver {
+	h := &HandOver{Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Databases: databases, Passwords: map[string]Password{}}
+	for _, user := range accountUsers {
+		h.Passwords[user] = NewPassword("secret")
+	}
+	return h
+}
+
+// TestPlans keeps the plans of fresh servers of every dialect.
+func TestPlans(t *testing.T) {
+	databases := []string{"DB_1", "voms"}
+	for _, v := range versions {
+		t.Run(v.String(), func(t *testing.T) {
+			master := newFacts(Master, v)
+			master.Variables["binlog_format"] = "MIXED"
+			master.Variables["expire_logs_days"] = "1"
+			master.Variables["binlog_expire_logs_seconds"] = map[bool]string{true: "3600", false: "0"}[v.atLeast(MySQL, 8, 0, 0)]
+			plan := PlanMaster(master, MasterWant{Databases: databases, DropIn: &DropIn{Path: "/etc/my.cnf.d/" + dropInName}, HandOverPath: "/var/lib/gtunnel/hand-over.json"})
+			golden(t, fileName("master", v), show(plan))
+
+			slave := newFacts(Slave, v)
+			slave.Variables["max_allowed_packet"] = "1048576"
+			plan = PlanSlave(newFacts(Master, v), slave, SlaveWant{
+				HandOver: handOverOf(master, databases...), Databases: databases, Port: 3307, Method: SeedDump,
+				DropIn:      &DropIn{Path: "/etc/my.cnf.d/" + dropInName},
+				MonitorFile: &OptionFile{Path: "/nowhere/master.cnf", Login: Login{Network: "tcp", Address: "127.0.0.1:3307", User: MonitorUser, Password: NewPassword("secret")}},
+			})
+			golden(t, fileName("slave", v), show(plan))
+		})
+	}
+}
+
+// established is a slave that a run has set up.
+func established(v Version) (master, slave *Facts, want SlaveWant) {
+	master, slave = newFacts(Master, v), newFacts(Slave, v)
+	slave.Variables["server_id"], slave.Variables["read_only"], slave.Variables["super_read_only"] = "2", "ON", "ON"
+	slave.Databases = newFacts(Master, v).Databases
+	slave.Masters = []*SlaveStatus{{
+		MasterHost: loopback, MasterPort: 3307, MasterUser: ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
+		WildDoTable: wildTables([]string{"DB_1", "voms"}),
+	}}
+	want = SlaveWant{
+		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump,
+		DropIn: (&DropIn{}).with(
+			Setting{"server_id", "2"}, Setting{"read_only", "ON"}, Setting{"super_read_only", "ON"}, Setting{"replicate_wild_do_table", "DB\\_1.%\nvoms.%"}),
+		State: State{Stage: StageDone},
+	}
+	return master, slave, want
+}
+
+// TestSlavePlanStates goes through what a run can find.
+func TestSlavePlanStates(t *testing.T) {
+	v := Version{MariaDB, 10, 11, 6}
+	names := func(p *Plan) string {
+		var names []string
+		for _, s := range p.Steps {
+			names = append(names, s.Name)
+		}
+		for _, e := range p.Problems {
+			names = append(names, "problem "+e.Code)
+		}
+		return strings.Join(names, ", ")
+	}
+	const whole = "slave-drop-in, slave-settings, note-seed, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"
+	for name, c := range map[string]struct {
+		change func(master, slave *Facts, want *SlaveWant)
+		want   string
+	}{
+		"as it should be":     {func(_, _ *Facts, _ *SlaveWant) {}, ""},
+		"state file lost":     {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, ""},
+		"restarted, filtered": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLRunning = "No" }, "start-slave, catch-up, note-done"},
+		"filter lost": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].WildDoTable, w.State = nil, State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007"}}
+		}, "filter, start-slave, catch-up, compare, note-done"},
+		"writable": {func(_, s *Facts, _ *SlaveWant) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
+		"fresh": {func(_, s *Facts, w *SlaveWant) {
+			*s, *w = *newFacts(Slave, v), SlaveWant{HandOver: w.HandOver, Databases: w.Databases, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
+		}, whole},
+		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters = nil
+			w.State = State{Stage: StageSeeding, Databases: w.Databases, SeedAccount: true, EventScheduler: "ON"}
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		"cut off after the copy": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters = nil
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+		}, "change-master, filter, start-slave, catch-up, compare, drop-seed-account, note-done"},
+		"copied, but the binary log has gone": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters = nil
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
+		}, "problem data-on-slave, problem data-on-slave"},
+		"cut off after the start": {func(_, s *Facts, w *SlaveWant) {
+			w.State = State{Stage: StageRunning, Databases: w.Databases, SeedAccount: true}
+		}, "catch-up, compare, drop-seed-account, note-done"},
+		"data on the slave": {func(_, s *Facts, w *SlaveWant) { s.Masters, w.State = nil, State{} }, "problem data-on-slave, problem data-on-slave"},
+		"data given up": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State, w.Replace = nil, State{}, []string{"DB_1", "voms"}
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"reseed": {func(_, _ *Facts, w *SlaveWant) {
+			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
+		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"data is there": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
+		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
+		"same server id": {func(m, s *Facts, _ *SlaveWant) {
+			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}
+		}, "slave-settings, note-done"},
+		"same uuid": {func(m, s *Facts, w *SlaveWant) {
+			m.Variables["server_uuid"], s.Variables["server_uuid"], w.HandOver.UUID = "x", "x", "x"
+		}, "problem same-uuid"},
+		"other databases":  {func(_, _ *Facts, w *SlaveWant) { w.Databases = []string{"voms"} }, "problem other-databases"},
+		"broken":           {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLErrno, s.Masters[0].SQLRunning = 1062, "No" }, "problem broken"},
+		"another server":   {func(m, _ *Facts, _ *SlaveWant) { m.Variables["server_id"] = "9" }, "problem other-server"},
+		"not handed over":  {func(_, _ *Facts, w *SlaveWant) { w.HandOver.Databases = []string{"voms"} }, "problem unknown-database"},
+		"Galera":           {func(_, s *Facts, _ *SlaveWant) { s.Cluster = "Galera" }, "problem cluster"},
+		"older slave":      {func(_, s *Facts, _ *SlaveWant) { s.Version = Version{MariaDB, 10, 5, 0} }, "problem older-slave"},
+		"unknown charset":  {func(m, _ *Facts, _ *SlaveWant) { m.Databases[0].Collations = []string{"utf8mb4_0900_ai_ci"} }, "problem unknown-collation"},
+		"missing rights":   {func(_, s *Facts, _ *SlaveWant) { s.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"} }, "problem privileges"},
+		"log-bin off":      {func(m, _ *Facts, _ *SlaveWant) { m.Variables["log_bin"] = "OFF" }, "problem no-binary-log"},
+		"case of names":    {func(_, s *Facts, _ *SlaveWant) { s.Variables["lower_case_table_names"] = "1" }, "problem lower-case-table-names"},
+		"9.x to MariaDB":   {func(m, _ *Facts, _ *SlaveWant) { m.Version = Version{MySQL, 9, 7, 0} }, "problem families"},
+		"unknown database": {func(m, _ *Facts, _ *SlaveWant) { m.Databases = m.Databases[:1] }, "problem unknown-database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			master, slave, want := established(v)
+			c.change(master, slave, &want)
+			if got := names(PlanSlave(master, slave, want)); got != c.want {
+				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestMasterPlanStates goes through what a run can find.
+func TestMasterPlanStates(t *testing.T) {
+	v := Version{MariaDB, 10, 11, 6}
+	grant := func(f *Facts, users ...string) {
+		for _, user := range users {
+			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
+			everywhere, each := grantsOf(v, user)
+			f.OurGrants[user] = []string{"GRANT " + strings.Join(everywhere, ", ") + " ON *.* TO `" + user + "`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'"}
+			if len(each) > 0 {
+				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(each, ", ")+" ON `voms`.* TO `"+user+"`@`127.0.0.1`")
+			}
+		}
+	}
+	const path = "/var/lib/gtunnel/hand-over.json"
+	for name, c := range map[string]struct {
+		change func(f *Facts, want *MasterWant)
+		want   string
+	}{
+		"fresh": {func(_ *Facts, _ *MasterWant) {}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
+		"again": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.HandOver = handOverOf(f, "voms")
+		}, ""},
+		"again, seeded": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver = handOverOf(f, "voms")
+		}, ""},
+		"to be seeded again": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
+		}, "account-gtunnel-seed"},
+		"one more database": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
+		}, "account-gtunnel-monitor, hand-over"},
+		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, problem unknown-password"},
+		"new passwords": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.NewPasswords = true
+		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
+		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
+		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
+		"binlog-do-db": {func(f *Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
+		"Galera":       {func(f *Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
+		"mysql itself": {func(_ *Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
+		"no databases": {func(_ *Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
+		"wants TLS":    {func(f *Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport"},
+		"no privilege": {func(f *Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFacts(Master, v)
+			want := MasterWant{Databases: []string{"voms"}, HandOverPath: path, DropIn: &DropIn{Path: "/d/" + dropInName}}
+			c.change(f, &want)
+			p := PlanMaster(f, want)
+			var names []string
+			for _, s := range p.Steps {
+				names = append(names, s.Name)
+			}
+			for _, e := range p.Problems {
+				names = append(names, "problem "+e.Code)
+			}
+			if got := strings.Join(names, ", "); got != c.want {
+				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
+			}
+		})
+	}
+}

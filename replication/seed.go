@@ -1,0 +1,367 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SeedMethod is how a seed copies.
+type SeedMethod string
+
+// The methods.
+const (
+	SeedDump     SeedMethod = "dump"     // mariadb-dump or mysqldump, streamed into the slave; nothing on disk
+	SeedMydumper SeedMethod = "mydumper" // mydumper and myloader, in parallel, by a folder on the slave
+	SeedClone    SeedMethod = "clone"    // MySQL's clone plugin, which replaces the whole slave
+	SeedNone     SeedMethod = "none"     // the data is there already
+)
+
+// Seed copies databases from the master to the slave by the servers' own
+// tools, which run on this host. Its fields are not changed while it is used.
+//
+// Whole databases are replaced: what the slave holds of them is dropped. That
+// the administrator agrees is the caller's to know, and so is that the slave
+// does not replicate meanwhile and that its event scheduler is off. A seed
+// that has failed leaves a part behind, and no claim that it is the whole.
+type Seed struct {
+	// Master and Slave are as whom the tools log in, too. The master's login is
+	// the seeding account's, by TCP through the tunnel.
+	Master, Slave           *Server
+	MasterFacts, SlaveFacts *Facts
+
+	Databases []string
+	Tables    []string // "database.table": only these, of one database; empty: whole databases
+
+	Method     SeedMethod // empty: SeedDump
+	LockTables bool       // hold a read lock on the master for the whole copy, for tables without transactions
+	MaxRate    uint64     // bytes a second; 0: no limit
+
+	// Progress is told how far the seed is, twice a second, by one goroutine
+	// that ends before Run returns. It may be nil.
+	Progress func(Progress)
+
+	// Started is told the coordinates before the first row is loaded. Its error
+	// stops the seed. It may be nil.
+	Started func(context.Context, Position) error
+}
+
+// Run copies, and gives the position at which replication has to begin. It
+// ends with all that it has started when ctx ends.
+func (s *Seed) Run(ctx context.Context) (Position, error) {
+	switch s.Method {
+	case SeedDump, "":
+		return s.dump(ctx)
+	case SeedNone:
+		return Position{}, problem("", "no-seed", "give the position of the master that the slave's data is of", "the method none copies nothing")
+	default:
+		return Position{}, problem("", "seed-method", "dump, mydumper, clone or none", "there is no method %q", s.Method)
+	}
+}
+
+// lockAttempts is how often a dump is begun anew because its short lock was
+// not to be had at once.
+const lockAttempts = 3
+
+// dump seeds by a dump that is loaded while it is made.
+func (s *Seed) dump(ctx context.Context) (Position, error) {
+	dumper, err := findTool(ctx, dumpTool(s.Master.Version.Family))
+	if err != nil {
+		return Position{}, err
+	}
+	loader, err := findTool(ctx, loadTool(s.Slave.Version.Family))
+	if err != nil {
+		return Position{}, err
+	}
+	sizes, err := s.tableSizes(ctx)
+	if err != nil {
+		return Position{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	guard, err := s.newGuard(ctx, cancel)
+	if err != nil {
+		cancel(nil)
+		return Position{}, err
+	}
+	var told sync.WaitGroup
+	defer told.Wait()
+	defer guard.close()
+	defer cancel(nil)
+	m := newMeter(sizes)
+	if s.Progress != nil {
+		told.Go(func() { m.tell(ctx, s.Progress) })
+	}
+	run := &dumpRun{seed: s, dumper: dumper, loader: loader, guard: guard, meter: m}
+	var position Position
+	for attempt := 1; ; attempt++ {
+		position, err = run.copy(ctx)
+		if !HasCode(err, "lock-wait") || attempt == lockAttempts {
+			break
+		}
+		if err := pause(ctx, time.Duration(attempt)*time.Second); err != nil {
+			return Position{}, err
+		}
+	}
+	if err != nil {
+		return Position{}, err
+	}
+	m.enter(SeedEnds)
+	if err := s.disableEvents(ctx); err != nil {
+		return Position{}, err
+	}
+	return position, nil
+}
+
+// tableSizes gives the sizes of the tables to copy, by the server's estimate.
+func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
+	rows, err := s.Master.query(ctx, s.Master.db,
+		"SELECT table_schema AS d, table_name AS t, data_length AS bytes FROM information_schema.tables"+
+			" WHERE data_length > 0 AND table_schema IN ("+quoteList(s.databases())+")")
+	if err != nil {
+		return nil, err
+	}
+	only := make(map[string]bool, len(s.Tables))
+	for _, table := range s.Tables {
+		only[table] = true
+	}
+	sizes := make(map[string]uint64, len(rows))
+	for _, r := range rows {
+		name := r["d"] + "." + r["t"]
+		if len(only) > 0 && !only[name] {
+			continue
+		}
+		sizes[name], _ = strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
+	}
+	return sizes, nil
+}
+
+// databases are those that are copied from.
+func (s *Seed) databases() []string {
+	if len(s.Tables) > 0 {
+		database, _ := splitTable(s.Tables[0])
+		return []string{database}
+	}
+	return s.Databases
+}
+
+// splitTable splits "database.table". A database's name has no dot.
+func splitTable(name string) (database, table string) {
+	database, table, _ = strings.Cut(name, ".")
+	return database, table
+}
+
+// dumpRun is one dump into the slave.
+type dumpRun struct {
+	seed           *Seed
+	dumper, loader *tool
+	guard          *guard
+	meter          *meter
+}
+
+// copy runs both tools, from the first byte to the end of both.
+func (r *dumpRun) copy(ctx context.Context) (Position, error) {
+	s := r.seed
+	read, write, err := widePipe()
+	if err != nil {
+		return Position{}, err
+	}
+	defer closeFiles(read)
+	watch, err := r.guard.watchLock(ctx, !s.LockTables)
+	if err != nil {
+		closeFiles(write)
+		return Position{}, err
+	}
+	defer watch.stop()
+	dump, err := startTool(r.dumper, s.Master.Login, s.dumpArguments(r.dumper), nil, write)
+	if err != nil {
+		return Position{}, err
+	}
+	defer dump.stop()
+	defer context.AfterFunc(ctx, dump.stop)()
+
+	stream := &dumpStream{from: read, meter: r.meter, limiter: limiter{rate: s.MaxRate},
+		modes: unknownModes(s.Master.Version, s.Slave.Version)}
+	if len(s.Tables) > 0 {
+		stream.database, _ = splitTable(s.Tables[0])
+	}
+	position, head, ended, err := stream.readHead()
+	waited := watch.stop()
+	switch {
+	case ctx.Err() != nil:
+		return Position{}, context.Cause(ctx)
+	case err != nil:
+		return Position{}, err
+	case waited:
+		return Position{}, problem(Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
+			"the short lock that a dump begins with was not given within %v", mostLockWait)
+	case ended:
+		if err := dump.failure(Master); err != nil {
+			return Position{}, err
+		}
+	}
+	if position, err = r.guard.begin(ctx, position); err != nil {
+		return Position{}, err
+	}
+	if s.Started != nil {
+		if err := s.Started(ctx, position); err != nil {
+			return Position{}, err
+		}
+	}
+	if err := r.load(ctx, stream, head, dump); err != nil {
+		return Position{}, err
+	}
+	return position, nil
+}
+
+// load starts the tool that loads, and hands the dump to it.
+func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
+	read, write, err := widePipe()
+	if err != nil {
+		return err
+	}
+	defer closeFiles(write)
+	load, err := startTool(r.loader, r.seed.Slave.Login, loadArguments(r.loader), read, nil)
+	if err != nil {
+		return err
+	}
+	defer load.stop()
+	defer context.AfterFunc(ctx, load.stop)()
+	// A loader that has failed must not wait to be found out by a slow dump.
+	defer afterEnd(load, dump.stop)()
+
+	r.meter.enter(SeedCopies)
+	whole, err := stream.copy(ctx, append([]byte(r.seed.prelude()), head...), write)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if isEnded(load) || isBrokenPipe(err) { // it has broken first
+		if failed := load.failure(Slave); failed != nil {
+			return failed
+		}
+		return problem(Slave, "tool-failed", "", "%s ended before the dump did", r.loader.name())
+	}
+	if err != nil {
+		return err
+	}
+	if err := dump.failure(Master); err != nil {
+		return err
+	}
+	if !whole {
+		return problem(Master, "dump-cut", "run this again", "the dump ended in its middle, without its last line")
+	}
+	r.meter.enter(SeedLoads)
+	closeFiles(write)
+	err = load.failure(Slave)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// afterEnd calls a function when a process ends. What it returns ends that.
+func afterEnd(p *process, do func()) (end func()) {
+	stop := make(chan struct{})
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		select {
+		case <-p.ended:
+			if p.err != nil {
+				do()
+			}
+		case <-stop:
+		}
+	})
+	return func() { close(stop); waiting.Wait() }
+}
+
+// isEnded tells whether a process has ended.
+func isEnded(p *process) bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// dumpArguments are a dump tool's, but for the login.
+func (s *Seed) dumpArguments(t *tool) []string {
+	args := []string{
+		"--quick", "--triggers", "--comments", "--hex-blob", "--tz-utc",
+		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+	}
+	for _, wanted := range [][]string{
+		{"source-data=2", "master-data=2"},
+		{"no-tablespaces"},
+		{"column-statistics=0"},
+		{"dump-history"},
+	} {
+		if option := t.knows(wanted...); option != "" {
+			args = append(args, "--"+option)
+		}
+	}
+	if s.LockTables {
+		args = append(args, "--lock-all-tables")
+	} else {
+		args = append(args, "--single-transaction")
+	}
+	if t.knows("set-gtid-purged") != "" {
+		args = append(args, "--set-gtid-purged="+s.gtidPurged(t))
+	}
+	if len(s.Tables) == 0 {
+		args = append(args, "--routines", "--events", "--add-drop-database", "--databases", "--")
+		return append(args, s.Databases...)
+	}
+	args = append(args, "--", s.databases()[0])
+	for _, name := range s.Tables {
+		_, table := splitTable(name)
+		args = append(args, table)
+	}
+	return args
+}
+
+// gtidPurged is how mysqldump says which transactions a dump holds. A dump
+// that would set them is as good: the stream takes that out.
+func (s *Seed) gtidPurged(t *tool) string {
+	switch {
+	case !s.MasterFacts.GTIDs():
+		return "OFF"
+	case t.version.atLeast(MySQL, 8, 0, 17):
+		return "COMMENTED"
+	default:
+		return "ON"
+	}
+}
+
+// loadArguments are a client's, but for the login. In binary mode it takes
+// no commands to itself from a dump, such as one to a shell, and leaves bytes
+// as they are; comments are parts of routines.
+func loadArguments(t *tool) []string {
+	args := []string{
+		"--batch", "--binary-mode", "--comments", "--skip-reconnect", "--local-infile=0",
+		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+	}
+	for _, wanted := range []string{"sandbox", "system-command=OFF", "skip-print-query-on-error"} {
+		if option := t.knows(wanted); option != "" {
+			args = append(args, "--"+option)
+		}
+	}
+	return args
+}
+
+// prelude is what is loaded before a dump: what it brings is not to be logged
+// as if it had been done here.
+func (s *Seed) prelude() string {
+	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
+	if len(s.Tables) > 0 {
+		statements = append(statements, statement("USE %s", quoteName(s.databases()[0])))
+	}
+	var b strings.Builder
+	for _, s := range statements {
+		fmt.Fprintf(&b, "%s;\n", s.sql)
+	}
+	return b.String()
+}

@@ -1,0 +1,311 @@
+package replication_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// oddPassword has all that the syntax of option files, SQL and shells gives a
+// meaning to.
+const oddPassword = `p "a'ss\w#o;r=d$x` + "`" + `\t !`
+
+// newSeed makes a seed between two servers.
+func newSeed(t *testing.T, master, slave *testServer, databases ...string) *replication.Seed {
+	t.Helper()
+	markTools(t)
+	m, mf := openServer(t, replication.Master, master)
+	s, sf := openServer(t, replication.Slave, slave)
+	return &replication.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
+}
+
+// openServer logs in to a server by TCP, with a password that is hard to hand on.
+func openServer(t *testing.T, role replication.Role, server *testServer) (*replication.Server, *replication.Facts) {
+	t.Helper()
+	server.exec(t, "DROP USER IF EXISTS 'seed er'@'127.0.0.1'",
+		"CREATE USER 'seed er'@'127.0.0.1' IDENTIFIED BY '"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(oddPassword)+"'",
+		"GRANT ALL ON *.* TO 'seed er'@'127.0.0.1'")
+	login := replication.Login{Network: "tcp", Address: server.Address(), User: "seed er", Password: replication.NewPassword(oddPassword)}
+	s, err := replication.Open(t.Context(), role, login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	facts, err := replication.ReadFacts(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, facts
+}
+
+// TestSeedCopiesEverything seeds databases with all that databases have, while
+// they are written to, and compares the copies.
+func TestSeedCopiesEverything(t *testing.T) {
+	for _, pair := range pairs {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			databases := fillServer(t, master, pair.crosses())
+			slave.exec(t, "DROP DATABASE IF EXISTS seed_all")
+			seed := newSeed(t, master, slave, databases...)
+			var phases []replication.SeedPhase
+			seed.Progress = func(p replication.Progress) { phases = append(phases, p.Phase) }
+			var started replication.Position
+			seed.Started = func(_ context.Context, p replication.Position) error {
+				started = p
+				if slave.count(t, "information_schema.schemata", "schema_name = 'seed_all'") != 0 {
+					t.Error("something had been loaded before the coordinates were told")
+				}
+				return nil
+			}
+			position, err := seed.Run(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if position.IsZero() || position != started {
+				t.Errorf("the seed began at %v and says %v", started, position)
+			}
+			if position.GTID == "" {
+				t.Error("no GTID")
+			}
+			if len(phases) == 0 || phases[len(phases)-1] != replication.SeedEnds {
+				t.Errorf("the phases told were %v", phases)
+			}
+			compareCopies(t, master, slave, databases)
+			if n := slave.count(t, "information_schema.events", "status = 'ENABLED' AND event_schema = 'seed_all'"); n != 0 {
+				t.Errorf("%d events are enabled on the slave", n)
+			}
+		})
+	}
+}
+
+// TestSeedWhileWriting seeds a database that is written to, follows from the
+// coordinates and compares.
+func TestSeedWhileWriting(t *testing.T) {
+	for _, pair := range followers {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_busy", "CREATE DATABASE seed_busy",
+				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000))",
+				"CREATE TABLE seed_busy.u (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL)")
+			for range 50 {
+				master.exec(t, "INSERT INTO seed_busy.t (n, pad) SELECT seq.n, REPEAT('x', 1000) FROM ("+numbers(100)+") seq")
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			var writing sync.WaitGroup
+			writing.Go(func() {
+				for n := 0; ctx.Err() == nil; n++ {
+					for _, statement := range []string{
+						"INSERT INTO seed_busy.t (n) VALUES (%d)", "INSERT INTO seed_busy.u (n) VALUES (%d)",
+						"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %d %% 5000", "DELETE FROM seed_busy.u WHERE id = %d / 2",
+					} {
+						if _, err := master.db.ExecContext(t.Context(), fmt.Sprintf(statement, n)); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				}
+			})
+			seed := newSeed(t, master, slave, "seed_busy")
+			position, err := seed.Run(t.Context())
+			stop()
+			writing.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			follow(t, master, slave, position)
+			compareCopies(t, master, slave, []string{"seed_busy"})
+		})
+	}
+}
+
+// follow makes a slave apply all that its master has done since a position.
+func follow(t *testing.T, master, slave *testServer, p replication.Position) {
+	t.Helper()
+	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
+	show, wait := "SHOW MASTER STATUS", "SELECT MASTER_POS_WAIT('%s', %s, 120)"
+	statements := []string{
+		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'", "SET GLOBAL replicate_wild_do_table='seed\\\\_busy.%'",
+		fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', MASTER_USE_GTID=slave_pos", master.Port),
+		"START SLAVE",
+	}
+	if slave.Kind.IsMySQL() {
+		show, wait = "SHOW BINARY LOG STATUS", "SELECT SOURCE_POS_WAIT('%s', %s, 120)"
+		statements = []string{
+			"STOP REPLICA", "RESET REPLICA ALL", "RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + p.GTID + "'",
+			"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('seed\\\\_busy.%')",
+			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1", master.Port),
+			"START REPLICA",
+		}
+	}
+	slave.exec(t, statements...)
+	end := master.rows(t, show)[0]
+	if reached := slave.values(t, fmt.Sprintf(wait, end[0], end[1]))[0]; reached == "NULL" || reached == "-1" {
+		t.Fatalf("the slave does not follow: %s", slave.Log())
+	}
+	slave.exec(t, statements[:2]...)
+}
+
+// TestSeedTables copies one table of a database and leaves the others alone.
+func TestSeedTables(t *testing.T) {
+	master, slave := mariadbPair.start(t)
+	for _, s := range []*testServer{master, slave} {
+		s.exec(t, "DROP DATABASE IF EXISTS seed_tables", "CREATE DATABASE seed_tables", "CREATE TABLE seed_tables.`a.b` (id INT PRIMARY KEY)",
+			"CREATE TABLE seed_tables.c (id INT PRIMARY KEY)", "CREATE TRIGGER seed_tables.tr BEFORE INSERT ON seed_tables.`a.b` FOR EACH ROW SET NEW.id = NEW.id + 1")
+	}
+	master.exec(t, "INSERT INTO seed_tables.`a.b` VALUES (1), (2)", "INSERT INTO seed_tables.c VALUES (1)")
+	slave.exec(t, "INSERT INTO seed_tables.c VALUES (5)")
+	seed := newSeed(t, master, slave)
+	seed.Tables = []string{"seed_tables.a.b"}
+	if _, err := seed.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := slave.values(t, "SELECT id FROM seed_tables.`a.b` ORDER BY id"); !slices.Equal(got, []string{"2", "3"}) {
+		t.Errorf("the table has %v", got)
+	}
+	if got := slave.values(t, "SELECT id FROM seed_tables.c"); !slices.Equal(got, []string{"5"}) {
+		t.Errorf("the other table has %v", got)
+	}
+}
+
+// toolWrapper puts a shell script before a tool in PATH. In it $tool is the
+// tool itself.
+func toolWrapper(t *testing.T, script string, names ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		path := lookTool(t, name)
+		text := "#!/bin/sh\ntool=" + path + "\ncase \"$1\" in --version | --help) exec $tool \"$@\" ;; esac\n" + script
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// TestSeedStops makes seeds fail, and looks at what they say and leave behind.
+func TestSeedStops(t *testing.T) {
+	master, slave := mariadbPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS seed_stop", "CREATE DATABASE seed_stop",
+		"CREATE TABLE seed_stop.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
+		"INSERT INTO seed_stop.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(5000)+") seq")
+	dumper, loader := []string{"mariadb-dump"}, []string{"mariadb"}
+	loaded := func(t *testing.T) bool {
+		return slave.count(t, "information_schema.schemata", "schema_name = 'seed_stop'") > 0
+	}
+	for name, test := range map[string]struct {
+		tools  []string
+		script string
+		code   string
+		says   string
+		loads  bool // a part may be there
+	}{
+		"no coordinates":     {dumper, `exec $tool "$@" | grep -v MASTER_LOG`, "no-coordinates", "where the binary log stood", false},
+		"wrong coordinates":  {dumper, `exec $tool "$@" | sed s/MASTER_LOG_POS=/MASTER_LOG_POS=9999999/`, "bad-coordinates", "has", false},
+		"purged log":         {dumper, `exec $tool "$@" | sed "s/MASTER_LOG_FILE='/MASTER_LOG_FILE='no/"`, "log-purged", "no longer there", false},
+		"dump cut, status 0": {dumper, `$tool "$@" | head -c 2000000; exit 0`, "dump-cut", "middle", true},
+		"dump cut, failed":   {dumper, `$tool "$@" | head -c 2000000; echo "mariadb-dump: Lost connection" >&2; exit 2`, "tool-failed", "Lost connection", true},
+		"dump fails at once": {dumper, `echo "mariadb-dump: no luck" >&2; exit 3`, "tool-failed", "no luck", false},
+		"loader dies":        {loader, `head -c 100000 >/dev/null; echo "ERROR 1114 (HY000) at line 5: The table is full" >&2; exit 1`, "tool-failed", "table is full", false},
+		"loader error":       {dumper, `exec $tool "$@" | sed 's/^LOCK TABLES/NO SUCH STATEMENT/'`, "tool-failed", "1064", true},
+		"loader ends early":  {loader, `exit 0`, "tool-failed", "ended before", false},
+		"shell command":      {dumper, `$tool "$@" | sed 's/^LOCK TABLES/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slave.exec(t, "DROP DATABASE IF EXISTS seed_stop")
+			t.Setenv("TMPDIR", t.TempDir())
+			toolWrapper(t, test.script, test.tools...)
+			seed := newSeed(t, master, slave, "seed_stop")
+			position, err := seed.Run(t.Context())
+			if !replication.HasCode(err, test.code) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("the seed gave %v", err)
+			}
+			if !position.IsZero() {
+				t.Errorf("a failed seed gave the position %v", position)
+			}
+			if !test.loads && loaded(t) {
+				t.Error("something has been loaded")
+			}
+			if _, err := os.Stat(filepath.Join(os.Getenv("TMPDIR"), "hacked")); err == nil {
+				t.Error("the dump reached a shell")
+			}
+			noTools(t)
+		})
+	}
+}
+
+// TestSeedAsksBeforeLoading stops a seed when its start is refused.
+func TestSeedAsksBeforeLoading(t *testing.T) {
+	master, slave := mariadbPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS seed_asks", "CREATE DATABASE seed_asks", "CREATE TABLE seed_asks.t (id INT PRIMARY KEY)")
+	slave.exec(t, "DROP DATABASE IF EXISTS seed_asks")
+	refused := errors.New("the journal cannot be written")
+	seed := newSeed(t, master, slave, "seed_asks")
+	seed.Started = func(context.Context, replication.Position) error { return refused }
+	if _, err := seed.Run(t.Context()); !errors.Is(err, refused) {
+		t.Errorf("the seed gave %v", err)
+	}
+	if slave.count(t, "information_schema.schemata", "schema_name = 'seed_asks'") != 0 {
+		t.Error("something has been loaded")
+	}
+	noTools(t)
+}
+
+// TestSeedEndsWithContext ends a seed in its middle, which it must not survive.
+func TestSeedEndsWithContext(t *testing.T) {
+	for _, pair := range followers {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_ends", "CREATE DATABASE seed_ends",
+				"CREATE TABLE seed_ends.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
+				"INSERT INTO seed_ends.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(5000)+") seq")
+			seed := newSeed(t, master, slave, "seed_ends")
+			seed.MaxRate = 1 << 20
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			enough := errors.New("enough")
+			seed.Progress = func(p replication.Progress) {
+				if p.Phase != replication.SeedCopies || p.Bytes == 0 {
+					return
+				}
+				noSecrets(t)
+				cancel(enough)
+			}
+			if _, err := seed.Run(ctx); !errors.Is(err, enough) {
+				t.Errorf("the seed gave %v", err)
+			}
+			noTools(t)
+			if n := master.count(t, "information_schema.processlist", "info LIKE '%seed_ends%' AND id <> connection_id()"); n != 0 {
+				t.Errorf("%d statements of the seed still run", n)
+			}
+		})
+	}
+}
+
+// TestSeedHoldsRate measures by what passes, not by time: half the rate would
+// take twice as long, so the progress tells.
+func TestSeedHoldsRate(t *testing.T) {
+	master, slave := mariadbPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS seed_rate", "CREATE DATABASE seed_rate",
+		"CREATE TABLE seed_rate.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
+		"INSERT INTO seed_rate.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(3000)+") seq")
+	seed := newSeed(t, master, slave, "seed_rate")
+	seed.MaxRate = 2 << 20
+	begun := time.Now()
+	var bytes uint64
+	seed.Progress = func(p replication.Progress) { bytes = p.Bytes }
+	if _, err := seed.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if least := time.Duration(float64(bytes)/float64(seed.MaxRate)*float64(time.Second)) - 200*time.Millisecond; time.Since(begun) < least {
+		t.Errorf("%d bytes passed in %v, which is more than the rate allows", bytes, time.Since(begun))
+	}
+}

@@ -1,0 +1,228 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// assumedRate is what a seed loads at the least on usual hosts, in bytes of
+// tables a second.
+const assumedRate = 10 << 20
+
+// longStatement is how long a statement on the master may have been running
+// when a seed takes its lock, behind which all others would have to wait.
+const longStatement = 5 * time.Second
+
+// Check finds what is wrong before anything is done. Problems make Run fail or
+// copy what is not consistent. The error is that of a server which could not be
+// asked.
+func (s *Seed) Check(ctx context.Context) (Findings, error) {
+	c := &seedCheck{seed: s}
+	if s.Method == SeedNone {
+		return c.Findings, nil
+	}
+	c.databases()
+	c.locked()
+	c.retention()
+	for _, check := range []func(context.Context) error{c.tools, c.statements, c.history, c.accounts, c.encoding} {
+		if err := check(ctx); err != nil {
+			return Findings{}, err
+		}
+	}
+	return c.Findings, nil
+}
+
+// seedCheck collects what is found.
+type seedCheck struct {
+	Findings
+	seed *Seed
+}
+
+// databases finds those that are not on the master.
+func (c *seedCheck) databases() {
+	for _, name := range c.seed.databases() {
+		if c.seed.MasterFacts.database(name) == nil {
+			c.problem(Master, "unknown-database", "is the name right, in upper and lower case too? May the seeding account see it?",
+				"there is no database %s", name)
+		}
+	}
+}
+
+// tools finds those that are missing.
+func (c *seedCheck) tools(ctx context.Context) error {
+	for _, kind := range c.seed.toolKinds() {
+		if _, err := findTool(ctx, kind); err != nil {
+			p, ok := errors.AsType[*Problem](err)
+			if !ok {
+				return err
+			}
+			c.Problems = append(c.Problems, p)
+		}
+	}
+	return nil
+}
+
+// toolKinds are the tools that the method needs.
+func (s *Seed) toolKinds() []toolKind {
+	switch s.Method {
+	case SeedDump, "":
+		return []toolKind{dumpTool(s.Master.Version.Family), loadTool(s.Slave.Version.Family)}
+	default:
+		return nil
+	}
+}
+
+// estimate is how long the copy takes, roughly.
+func (s *Seed) estimate() time.Duration {
+	var bytes uint64
+	for _, name := range s.databases() {
+		if d := s.MasterFacts.database(name); d != nil {
+			bytes += d.Bytes
+		}
+	}
+	rate := uint64(assumedRate)
+	if s.MaxRate > 0 {
+		rate = min(rate, s.MaxRate)
+	}
+	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second)).Round(time.Second)
+}
+
+// unsnapped are the tables to copy that a consistent snapshot does not cover.
+func (s *Seed) unsnapped() []string {
+	var names []string
+	for _, database := range s.databases() {
+		if d := s.MasterFacts.database(database); d != nil {
+			names = append(names, d.Locked...)
+		}
+	}
+	if len(s.Tables) > 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(s.Tables, name) })
+	}
+	return names
+}
+
+// locked finds the tables that only a lock keeps consistent, and says what the
+// lock costs.
+func (c *seedCheck) locked() {
+	tables := c.seed.unsnapped()
+	takes := c.seed.estimate()
+	switch {
+	case c.seed.LockTables:
+		c.warn(Master, "lock-tables", "", "nobody can write while the copy is made, for about %v", max(takes, time.Second))
+	case len(tables) > 0:
+		c.problem(Master, "not-transactional",
+			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
+			"tables without transactions can change while they are copied: %s", listed(tables))
+	}
+}
+
+// retention warns if the binary log may be purged before the slave follows it.
+func (c *seedCheck) retention() {
+	kept, takes := c.seed.MasterFacts.Retention(), c.seed.estimate()
+	if kept == 0 || kept > 3*takes {
+		return
+	}
+	c.warn(Master, "short-retention",
+		fmt.Sprintf("raise %s on the master", c.seed.Master.Version.retentionVariable()),
+		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long", kept, takes)
+}
+
+// statements finds those that run for long, if a lock is taken: it waits for
+// them, and everybody else waits for it.
+func (c *seedCheck) statements(ctx context.Context) error {
+	if c.seed.Master.Version.Family == MariaDB && !c.seed.LockTables {
+		return nil
+	}
+	threads, err := c.seed.Master.threads(ctx, c.seed.Master.db)
+	if err != nil {
+		return err
+	}
+	var long []string
+	for _, t := range threads {
+		if t.isLong() {
+			long = append(long, fmt.Sprintf("%d of %s for %v: %s", t.id, t.user, t.time, shortened(t.statement)))
+		}
+	}
+	if len(long) > 0 {
+		c.problem(Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
+			"statements that run for long would hold up the lock that the copy begins with, and all writers behind it: %s", listed(long))
+	}
+	return nil
+}
+
+// isLong tells whether the thread is a client's with a statement that a lock
+// on all tables has to wait for.
+func (t serverThread) isLong() bool {
+	switch {
+	case t.statement == "", t.time < longStatement, t.command == "Daemon", strings.HasPrefix(t.command, "Binlog Dump"):
+		return false
+	}
+	return t.user != "system user" && t.user != "event_scheduler"
+}
+
+// shortened cuts a statement for a sentence.
+func shortened(text string) string {
+	const most = 60
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return text
+}
+
+// history warns if old rows of MariaDB's system-versioned tables are left out.
+func (c *seedCheck) history(ctx context.Context) error {
+	s := c.seed
+	if !s.Master.Version.atLeast(MariaDB, 10, 3, 4) {
+		return nil
+	}
+	if dumper, err := findTool(ctx, dumpTool(MariaDB)); err != nil || dumper.knows("dump-history") != "" {
+		return ctx.Err() // if it is missing, tools has said so
+	}
+	rows, err := s.Master.query(ctx, s.Master.db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+		" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+quoteList(s.databases())+")")
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, r := range rows {
+		names = append(names, r["t"])
+	}
+	if len(names) > 0 {
+		c.warn(Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
+			"the history of system-versioned tables is not copied: %s", listed(names))
+	}
+	return nil
+}
+
+// accounts warns of those that the slave lacks.
+func (c *seedCheck) accounts(ctx context.Context) error {
+	if len(c.seed.Tables) > 0 {
+		return nil
+	}
+	missing, err := MissingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
+	if err != nil {
+		return err
+	}
+	for _, m := range missing {
+		c.Warnings = append(c.Warnings, m.problem())
+	}
+	return nil
+}
+
+// encoding warns of columns whose bytes are not what they are said to be.
+func (c *seedCheck) encoding(ctx context.Context) error {
+	columns, err := mislabelled(ctx, c.seed.Master, c.seed.databases())
+	if err != nil || len(columns) == 0 {
+		return err
+	}
+	c.warn(Master, "latin1-holds-utf8",
+		"the copy has the very same bytes, and applications see on the slave what they see on the master. To mend it, on the master:"+
+			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4; and let applications say SET NAMES utf8mb4",
+		"columns are said to be latin1 and hold UTF-8: %s", listed(columns))
+	return nil
+}

@@ -1,0 +1,187 @@
+package replication_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// problemOf gives the problem of a code; nil if there is none.
+func problemOf(problems []*replication.Problem, code string) *replication.Problem {
+	for _, p := range problems {
+		if p.Code == code {
+			return p
+		}
+	}
+	return nil
+}
+
+// texts shows problems in a test's message.
+func texts(problems []*replication.Problem) string {
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString(p.Code + ": " + p.Error() + "\n    " + p.Cure + "\n")
+	}
+	return b.String()
+}
+
+func TestSeedCheck(t *testing.T) {
+	for _, pair := range followers {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_check", "CREATE DATABASE seed_check", "CREATE TABLE seed_check.fine (id INT PRIMARY KEY)")
+			seed := newSeed(t, master, slave, "seed_check")
+			found, err := seed.Check(t.Context())
+			if err != nil || len(found.Problems) > 0 || len(found.Warnings) > 0 {
+				t.Fatalf("an easy seed has problems: %v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+			}
+
+			master.exec(t, "CREATE TABLE seed_check.old (id INT PRIMARY KEY) ENGINE=MyISAM",
+				"CREATE TABLE seed_check.wrong (id INT PRIMARY KEY, w VARCHAR(50), r VARCHAR(50), e TEXT) CHARACTER SET latin1",
+				"INSERT INTO seed_check.wrong VALUES (1, _latin1 x'c3bc62657220c3a4', _latin1 x'fc626572', NULL), (2, 'plain', _latin1 x'e4', ''), (3, _latin1 x'f09f9880', '', '')")
+			seed = newSeed(t, master, slave, "seed_check", "seed_nowhere")
+			found, err = seed.Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p := problemOf(found.Problems, "not-transactional"); p == nil || !strings.Contains(p.Text, "seed_check.old") || !strings.Contains(p.Cure, "--lock-tables") {
+				t.Errorf("a MyISAM table was not found:\n%s", texts(found.Problems))
+			}
+			if p := problemOf(found.Problems, "unknown-database"); p == nil || !strings.Contains(p.Text, "seed_nowhere") {
+				t.Errorf("a missing database was not found:\n%s", texts(found.Problems))
+			}
+			if p := problemOf(found.Warnings, "latin1-holds-utf8"); p == nil || !strings.HasSuffix(p.Text, ": seed_check.wrong.w") {
+				t.Errorf("the columns that hold UTF-8 were not found, or others were:\n%s", texts(found.Warnings))
+			}
+
+			seed = newSeed(t, master, slave, "seed_check")
+			seed.LockTables = true
+			found, err = seed.Check(t.Context())
+			if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "lock-tables") == nil {
+				t.Errorf("with a lock: %v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+			}
+		})
+	}
+}
+
+func TestSeedCheckFindsMissingTool(t *testing.T) {
+	master, slave := mariadbPair.start(t)
+	seed := newSeed(t, master, slave, "seed_check")
+	t.Setenv("PATH", t.TempDir())
+	found, err := seed.Check(t.Context())
+	if p := problemOf(found.Problems, "tool-missing"); err != nil || p == nil || !strings.Contains(p.Cure, "mariadb-client") {
+		t.Errorf("%v\n%s", err, texts(found.Problems))
+	}
+	if _, err := seed.Run(t.Context()); !replication.HasCode(err, "tool-missing") {
+		t.Errorf("the seed gave %v", err)
+	}
+}
+
+func TestSeedCheckRetention(t *testing.T) {
+	master, slave := mariadbPair.start(t)
+	seed := newSeed(t, master, slave, "big")
+	seed.MasterFacts.Databases = []replication.Database{{Name: "big", Bytes: 100 << 30}}
+	for expire, warned := range map[string]bool{"0": false, "3600": true, "864000": false} {
+		seed.MasterFacts.Variables["binlog_expire_logs_seconds"] = expire
+		seed.MasterFacts.Variables["expire_logs_days"] = "0"
+		found, err := seed.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := problemOf(found.Warnings, "short-retention"); (p != nil) != warned || warned && !strings.Contains(p.Cure, "binlog_expire_logs_seconds") {
+			t.Errorf("kept for %s s:\n%s", expire, texts(found.Warnings))
+		}
+	}
+}
+
+// TestSeedBehindLongStatement seeds from MySQL while a statement holds its
+// lock up: Check says so, and Run does not keep writers waiting for it.
+func TestSeedBehindLongStatement(t *testing.T) {
+	master, slave := mysqlPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS seed_long", "CREATE DATABASE seed_long", "CREATE TABLE seed_long.t (id INT PRIMARY KEY)", "INSERT INTO seed_long.t VALUES (1)")
+	ctx, cancel := context.WithCancel(t.Context())
+	long := make(chan error, 1)
+	go func() {
+		_, err := master.db.ExecContext(ctx, "SELECT SLEEP(1000) FROM seed_long.t")
+		long <- err
+	}()
+	defer func() { cancel(); <-long }()
+	for master.count(t, "performance_schema.processlist", "info LIKE 'SELECT SLEEP%' AND time >= 6") == 0 {
+		time.Sleep(100 * time.Millisecond)
+	}
+	seed := newSeed(t, master, slave, "seed_long")
+	found, err := seed.Check(t.Context())
+	if p := problemOf(found.Problems, "long-statement"); err != nil || p == nil || !strings.Contains(p.Text, "SLEEP") {
+		t.Errorf("%v\n%s", err, texts(found.Problems))
+	}
+	if _, err := seed.Run(t.Context()); !replication.HasCode(err, "lock-wait") {
+		t.Errorf("the seed gave %v", err)
+	}
+	if n := master.count(t, "performance_schema.processlist", "info LIKE 'FLUSH%'"); n != 0 {
+		t.Errorf("%d connections wait for the lock", n)
+	}
+	noTools(t)
+}
+
+func TestMissingAccounts(t *testing.T) {
+	for _, pair := range pairs {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			accounts := []string{"'seed def'@'%'", "'seed app'@'10.0.0.%'", "'seed both'@'localhost'"}
+			for _, account := range accounts {
+				for _, s := range []*testServer{master, slave} {
+					s.exec(t, "DROP USER IF EXISTS "+account)
+				}
+				master.exec(t, "CREATE USER "+account+" IDENTIFIED BY 'secret word'")
+			}
+			slave.exec(t, "CREATE USER 'seed both'@'localhost' IDENTIFIED BY 'x'")
+			master.exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts", "CREATE TABLE seed_accounts.t (id INT)",
+				"CREATE DEFINER='seed def'@'%' VIEW seed_accounts.v AS SELECT 1 AS a",
+				"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
+				"CREATE DEFINER='seed both'@'localhost' PROCEDURE seed_accounts.p() SELECT 1",
+				"CREATE DEFINER='seed def'@'%' EVENT seed_accounts.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
+				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'")
+			m, mf := openServer(t, replication.Master, master)
+			_, sf := openServer(t, replication.Slave, slave)
+			missing, err := replication.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, a := range missing {
+				got = append(got, a.User+" "+strings.Join(a.DefinerOf, ","))
+				if strings.Contains(strings.Join(a.Create, ""), "secret word") {
+					t.Errorf("a password is shown: %v", a.Create)
+				}
+				if !pair.crosses() {
+					slave.exec(t, a.Create...)
+				}
+			}
+			want := "seed def view seed_accounts.v,trigger seed_accounts.tr,event seed_accounts.e; seed app "
+			if strings.Join(got, "; ") != want {
+				t.Errorf("missing are %q, want %q", got, want)
+			}
+			if !pair.crosses() {
+				slave.login(t, "seed def", "secret word")
+			}
+			for _, account := range accounts {
+				master.exec(t, "DROP USER "+account)
+				slave.exec(t, "DROP USER IF EXISTS "+account)
+			}
+		})
+	}
+}
+
+// login fails if an account cannot log in.
+func (s *testServer) login(t *testing.T, user, password string) {
+	t.Helper()
+	login := replication.Login{Network: "tcp", Address: s.Address(), User: user, Password: replication.NewPassword(password)}
+	opened, err := replication.Open(t.Context(), replication.Slave, login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = opened.Close()
+}

@@ -1,0 +1,178 @@
+package servertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// Lab is a folder of servers. Its methods may be called concurrently; Close
+// ends the servers.
+type Lab struct {
+	dir     string
+	account *syscall.Credential // as whom the servers run; nil: as we do
+	me      string              // who may log in as the administrator, by the socket
+
+	mu      sync.Mutex
+	made    map[Kind]*pristine
+	servers []*Server
+}
+
+// pristine is a data directory that no server has used yet. Making one takes
+// some seconds, copying it none.
+type pristine struct {
+	once sync.Once
+	data string
+	err  error
+}
+
+// NewLab makes a Lab in a new folder below the one for temporary files.
+func NewLab() (*Lab, error) {
+	me, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{me: me.Username, made: map[Kind]*pristine{}}
+	if l.account, err = serverAccount(); err != nil {
+		return nil, err
+	}
+	// The paths of sockets must be short (unix(7)), and the account must get
+	// to them.
+	if l.dir, err = os.MkdirTemp("", "gtunnel-lab-"); err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(l.dir, 0o711)
+}
+
+// serverAccount is the account that servers run as: mysql if we are root, which
+// they refuse to be, otherwise nil.
+func serverAccount() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil //nolint:nilnil // we are the account
+	}
+	account, err := user.Lookup("mysql")
+	if err != nil {
+		return nil, &hintError{err, "run .ci/install mariadb, or: useradd --system mysql"}
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("the user mysql: %w", err)
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("the user mysql: %w", err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// hintError is an error with what to do about it.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// Hint is what to do.
+func (e *hintError) Hint() string { return e.hint }
+
+// Close kills all servers and removes the folder.
+func (l *Lab) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.servers {
+		s.close()
+	}
+	l.servers = nil
+	return os.RemoveAll(l.dir)
+}
+
+// folder makes a folder that belongs to the servers' account.
+func (l *Lab) folder(path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return err
+	}
+	if l.account == nil {
+		return nil
+	}
+	return os.Chown(path, int(l.account.Uid), int(l.account.Gid))
+}
+
+// run runs a program as the servers' account until it ends, with its output in
+// the error.
+func (l *Lab) run(ctx context.Context, dir, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: l.account}
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", filepath.Base(program), err, out)
+	}
+	return nil
+}
+
+// pristine makes the data directory of a kind, once.
+func (l *Lab) pristine(ctx context.Context, kind Kind) (string, error) {
+	l.mu.Lock()
+	p := l.made[kind]
+	if p == nil {
+		p = &pristine{}
+		l.made[kind] = p
+	}
+	l.mu.Unlock()
+	p.once.Do(func() {
+		dir := filepath.Join(l.dir, string(kind))
+		p.data = filepath.Join(dir, "data")
+		if p.err = l.folder(dir); p.err == nil {
+			p.err = l.initialize(ctx, kind, dir, p.data)
+		}
+	})
+	return p.data, p.err
+}
+
+// initialize makes the tables of a server. The administrator root, or on
+// MariaDB the user that runs us, may log in by the socket without a password.
+func (l *Lab) initialize(ctx context.Context, kind Kind, dir, data string) error {
+	if kind.IsMySQL() {
+		mysqld, err := kind.Find("mysqld")
+		if err != nil {
+			return err
+		}
+		return l.run(ctx, dir, mysqld, "--no-defaults", "--initialize-insecure", "--datadir="+data, "--innodb-redo-log-capacity=16M")
+	}
+	install, err := kind.Find("mariadb-install-db")
+	if err != nil {
+		return err
+	}
+	args := []string{
+		"--no-defaults", "--datadir=" + data, "--skip-test-db", "--skip-name-resolve",
+		"--auth-root-authentication-method=socket", "--auth-root-socket-user=" + l.me,
+	}
+	if kind != MariaDB {
+		args = append(args, "--basedir="+filepath.Join(filepath.Dir(kind.folder()), "usr"))
+	}
+	return l.run(ctx, dir, install, args...)
+}
+
+// copyData gives a server a copy of the kind's data directory, and an identity
+// of its own.
+func (l *Lab) copyData(ctx context.Context, kind Kind, dir, data string) error {
+	from, err := l.pristine(ctx, kind)
+	if err != nil {
+		return err
+	}
+	if err := l.run(ctx, dir, "/bin/cp", "-a", "--reflink=auto", from, data); err != nil {
+		return err
+	}
+	err = os.Remove(filepath.Join(data, "auto.cnf")) // the server_uuid
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,67 @@
+package replication
+
+import "strings"
+
+// wantedSetting is a variable of a server that should have a value.
+type wantedSetting struct {
+	name    string
+	value   string // of the option file
+	literal string // of SET GLOBAL; empty: only a restart changes it
+	ok      bool   // the server has it
+	why     string
+}
+
+// settingSteps make a server's settings right: those that are not, and those
+// that an earlier run put into the drop-in. What the administrator's own files
+// say already is left to them.
+func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
+	var persist []Setting
+	var now []Statement
+	var whys []string
+	for _, w := range wanted {
+		if w.ok && !dropIn.has(w.name) {
+			continue
+		}
+		persist = append(persist, Setting{w.name, w.value})
+		if w.ok {
+			continue
+		}
+		whys = append(whys, w.why)
+		if w.literal != "" {
+			now = append(now, statement("SET GLOBAL %s=%s", w.name, w.literal))
+		}
+	}
+	next := dropIn.with(persist...)
+	switch {
+	case dropIn.equal(next):
+	case next.Path == "":
+		p.warn(f.Role, "no-config-directory", "put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.content(),
+			"no directory is known from which the server reads option files, so its settings would be lost at a restart")
+	default:
+		p.add(&Step{
+			Name: string(f.Role) + "-drop-in", On: f.Role, What: "write the settings to a file that the server reads at its start",
+			Why: strings.Join(whys, "; "), Undo: "remove the file",
+			File: &File{Path: next.Path, Mode: 0o644, Content: Statement{shown: next.content(), sql: next.content()}},
+		})
+	}
+	if len(now) > 0 {
+		p.add(&Step{
+			Name: string(f.Role) + "-settings", On: f.Role, What: "change the settings of the running server",
+			Why: strings.Join(whys, "; "), SQL: now, Undo: undoSettings(f, now),
+		})
+	}
+}
+
+// undoSettings gives the statements with the values that the server has now.
+func undoSettings(f *Facts, statements []Statement) string {
+	var undo []string
+	for _, s := range statements {
+		name, _, _ := strings.Cut(strings.TrimPrefix(s.sql, "SET GLOBAL "), "=")
+		value := f.variable(name)
+		if strings.Trim(value, "0123456789") != "" {
+			value = quoteString(value)
+		}
+		undo = append(undo, "SET GLOBAL "+name+"="+value)
+	}
+	return strings.Join(undo, "; ")
+}

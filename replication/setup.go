@@ -1,0 +1,87 @@
+package replication
+
+import (
+	"context"
+	"time"
+)
+
+// Setup is the making of a slave: the two servers and what is wanted.
+type Setup struct {
+	Master, Slave *Server // Master's login is the seeding account, the monitor account or an administrator's
+	Want          SlaveWant
+	State         *StateFile
+
+	MasterFacts, SlaveFacts *Facts // of Read
+}
+
+// settleTime is how long a slave that is connecting at the moment may take
+// until its state is taken for what it is.
+const settleTime = connectRetry + 2*time.Second
+
+// Read reads the facts of both servers.
+func (s *Setup) Read(ctx context.Context) (err error) {
+	if s.MasterFacts, err = ReadFacts(ctx, s.Master); err != nil {
+		return err
+	}
+	s.SlaveFacts, err = s.settled(ctx)
+	return err
+}
+
+// Plan plans what is left to do, after Read. If the databases are to be copied,
+// what Seed.Check finds is among the findings. The Applier carries the plan out.
+func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
+	s.Want.State = s.State.State
+	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
+	applier := &Applier{Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State}
+	if len(plan.Problems) == 0 && plan.has("seed") {
+		found, err := s.Want.newSeed(applier).Check(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		plan.Findings.add(found)
+	}
+	return plan, applier, nil
+}
+
+// settled reads the slave, again if it is just connecting to its master, as
+// after a restart of the tunnel.
+func (s *Setup) settled(ctx context.Context) (*Facts, error) {
+	for deadline := time.Now().Add(settleTime); ; {
+		facts, err := ReadFacts(ctx, s.Slave)
+		if err != nil {
+			return nil, err
+		}
+		m := facts.master()
+		if m == nil || m.IORunning == "Yes" || m.IORunning == "No" || time.Now().After(deadline) {
+			return facts, nil
+		}
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Follows tells whether a server is the slave of the master at a port of
+// 127.0.0.1.
+func Follows(ctx context.Context, slave *Server, port int) (bool, error) {
+	status, err := slave.slaveStatus(ctx, slave.db)
+	return status != nil && isOurMaster(status, port), err
+}
+
+// newSeed is the copy that is wanted.
+func (w *SlaveWant) newSeed(a *Applier) *Seed {
+	return &Seed{
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
+		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate, Progress: a.Progress,
+	}
+}
+
+// has tells whether the plan has a step.
+func (p *Plan) has(name string) bool {
+	for _, s := range p.Steps {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,174 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MasterWant is what a master should become.
+type MasterWant struct {
+	Databases []string
+	DropIn    *DropIn // as it is; nil: no directory for it is known
+
+	HandOver     *HandOver // of an earlier run; nil if there is none
+	HandOverPath string    // where it goes; empty: it is kept in memory, see Plan.HandOver
+	Host         string    // the master's name, for the hand-over
+
+	NewPasswords bool // replace passwords that are not known
+	SeedAgain    bool // make the seeding account though it has been used and dropped
+	KeepAccounts bool // leave those that exist as they are, though their passwords are not known
+}
+
+// minRetention is how long a master must keep its binary logs, so that a slave
+// that was cut off for some days can still catch up; retention is what it is
+// set to otherwise.
+const (
+	minRetention = 3 * 24 * time.Hour
+	retention    = 7 * 24 * time.Hour
+)
+
+// PlanMaster plans what makes a server the master of databases. It asks nobody
+// anything.
+func PlanMaster(f *Facts, want MasterWant) *Plan {
+	p := &Plan{Findings: CheckMaster(f, want.Databases)}
+	if len(p.Problems) > 0 {
+		return p
+	}
+	settingSteps(p, f, want.DropIn, masterSettings(f))
+	if !f.HasBinaryLog() {
+		p.add(&Step{
+			Name: "restart", On: Master, What: "restart the server, which begins its binary log",
+			Why:  "log_bin cannot be changed while the server runs, and gtunnel restarts no server",
+			Hand: "restart it: " + restartCommand(f.Version),
+			run:  waitForBinaryLog,
+		})
+	}
+	planAccounts(p, f, want)
+	return p
+}
+
+// masterSettings are the variables that a master must have.
+func masterSettings(f *Facts) []wantedSetting {
+	keep := wantedSetting{
+		name: "expire_logs_days", value: "7", literal: "7",
+		ok: f.Retention() == 0 || f.Retention() >= minRetention, why: "a slave that was cut off for days must still find what it missed",
+	}
+	if _, ok := f.Variables["binlog_expire_logs_seconds"]; ok {
+		seconds := fmt.Sprint(int(retention.Seconds()))
+		keep.name, keep.value, keep.literal = "binlog_expire_logs_seconds", seconds, seconds
+	}
+	return []wantedSetting{
+		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
+		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
+		{name: "binlog_format", value: "ROW", literal: "'ROW'", ok: f.variable("binlog_format") == "ROW", why: "rows give the same result on the slave, statements not always"},
+		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.variable("binlog_row_image") == "FULL" || f.variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
+		keep,
+	}
+}
+
+// restartCommand is how a server's service is restarted.
+func restartCommand(v Version) string {
+	if v.Family == MariaDB {
+		return "systemctl restart mariadb"
+	}
+	return "systemctl restart mysql (mysqld on Red Hat's systems)"
+}
+
+// planAccounts adds the accounts that are missing, and the hand-over of their
+// passwords.
+func planAccounts(p *Plan, f *Facts, want MasterWant) {
+	next := &HandOver{
+		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
+		Databases: want.Databases, Passwords: map[string]Password{},
+	}
+	if old := want.HandOver; old != nil {
+		next.Made = old.Made
+		for user, password := range old.Passwords {
+			next.Passwords[user] = password
+		}
+	}
+	replicates := f.account(ReplicationUser, loopback) != nil
+	for _, user := range accountUsers {
+		exists := f.account(user, loopback) != nil
+		_, known := next.Passwords[user]
+		switch {
+		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
+			continue // it has done its work
+		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+			continue
+		case exists && !known && user == ReplicationUser && !want.NewPasswords:
+			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over, or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+				"the account %s exists, and its password is not known here", quoteAccount(user, loopback))
+			continue
+		case !known || want.NewPasswords && !exists:
+			next.Passwords[user] = GeneratePassword()
+		}
+		why := map[string]string{
+			ReplicationUser: "the slave replicates by it", MonitorUser: "the slave asks by it where the master stands, and compares the data",
+			SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
+		}[user]
+		what := "make the account " + quoteAccount(user, loopback)
+		if exists {
+			what = "complete the account " + quoteAccount(user, loopback)
+		}
+		undo := f.Version.dropAccount(user, loopback).String()
+		p.add(&Step{
+			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
+			SQL: accountStatements(f.Version, user, next.Passwords[user], want.Databases), Undo: undo,
+		})
+	}
+	p.HandOver = next
+	if want.HandOverPath == "" || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
+		return
+	}
+	p.add(&Step{
+		Name: "hand-over", On: Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
+		Undo: "remove the file", File: &File{Path: want.HandOverPath, Mode: 0o600, Content: next.statement()},
+	})
+}
+
+func handOverEqual(a, b *HandOver) bool {
+	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || len(a.Passwords) != len(b.Passwords) {
+		return false
+	}
+	for user, password := range a.Passwords {
+		if b.Passwords[user] != password {
+			return false
+		}
+	}
+	return true
+}
+
+// waitForBinaryLog waits for a restart that switches the binary log on, if the
+// administrator asked for that; otherwise the work ends here, to be gone on
+// with by the next run.
+func waitForBinaryLog(ctx context.Context, a *Applier) error {
+	if !a.Wait {
+		return problem(Master, "restart-needed", restartCommand(a.Master.Version)+"; then run the same command again, which goes on from here (with --wait it would wait for that)",
+			"the server must be restarted: its binary log is off")
+	}
+	for {
+		value, err := a.Master.value(ctx, a.Master.db, "SELECT @@log_bin")
+		if err == nil && value == "1" {
+			return nil
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for a time, or for the end of ctx, which is the error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,342 @@
+package replication
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// SlaveWant is what a slave should become.
+type SlaveWant struct {
+	HandOver  *HandOver // passwords and databases of the master
+	Databases []string  // all, or some, of the hand-over's
+	Port      int       // of 127.0.0.1: the local end of the tunnel
+
+	Method     SeedMethod
+	Start      Position // of SeedNone: where the data that is there stands
+	LockTables bool     // see Seed
+	MaxRate    uint64   // see Seed
+	Replace    []string // databases of the slave whose data may be lost
+	Reseed     bool     // copy the databases though the slave replicates them
+
+	DropIn      *DropIn // as it is; nil: no directory for it is known
+	State       State   // of an earlier run
+	MonitorFile *OptionFile
+	SkipCompare bool
+}
+
+// PlanSlave plans what makes a server the slave of a master. It asks nobody
+// anything.
+func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
+	p := &Plan{Findings: CheckSlave(slave, want.Port)}
+	p.Findings.add(CheckPair(master, slave, want.Databases))
+	p.Findings.add(checkHandOver(master, want))
+	s := &slavePlan{Plan: p, master: master, slave: slave, want: want, status: slave.master()}
+	s.established = s.status != nil && isOurMaster(s.status, want.Port)
+	s.checkEstablished()
+	seed := s.needsSeed()
+	if seed {
+		s.checkData()
+	}
+	if len(p.Problems) > 0 {
+		return p
+	}
+	settingSteps(p, slave, want.DropIn, s.settings())
+	if seed {
+		s.seed()
+	}
+	s.connect(seed)
+	s.finish(seed)
+	return p
+}
+
+// slavePlan is a plan for a slave in the making.
+type slavePlan struct {
+	*Plan
+
+	master, slave *Facts
+	want          SlaveWant
+	status        *SlaveStatus // of the default connection; nil if there is none
+	established   bool         // the default connection goes to our end of the tunnel
+}
+
+// checkHandOver compares the hand-over with the server that it should be of.
+func checkHandOver(master *Facts, want SlaveWant) Findings {
+	var found Findings
+	h := want.HandOver
+	if h.UUID != master.UUID() || h.ServerID != master.ServerID() {
+		found.problem(Master, "other-server", "does the tunnel lead to the right host? If the master was set up anew: gtunnel replication setup-master there, and its new hand-over file here",
+			"it is not the server that the hand-over file was made on: server_id %d, not %d", master.ServerID(), h.ServerID)
+	}
+	for _, name := range want.Databases {
+		if !slices.Contains(h.Databases, name) {
+			found.problem(Master, "unknown-database", "on the master: gtunnel replication setup-master --databases with it, and the new hand-over file here",
+				"%s was not set up there for replication; these were: %s", name, listed(h.Databases))
+		} else if master.database(name) == nil {
+			found.problem(Master, "unknown-database", "", "there is no database %s any more, or the account does not see it", name)
+		}
+	}
+	if !master.HasBinaryLog() {
+		found.problem(Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
+	}
+	return found
+}
+
+// checkEstablished looks at a replication that is set up already.
+func (s *slavePlan) checkEstablished() {
+	if !s.established || s.want.Reseed || s.want.State.Stage == StageSeeding {
+		return
+	}
+	if !sameSet(s.status.WildDoTable, wildTables(s.want.Databases)) && s.want.State.Stage != StageSeeded {
+		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
+			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))
+	}
+	if s.status.SQLErrno != 0 {
+		s.problem(Slave, "broken", cureOf(s.status.SQLErrno, Slave), "the replication has stopped: %s", s.status.SQLError)
+	}
+}
+
+// needsSeed tells whether the databases must be copied.
+func (s *slavePlan) needsSeed() bool {
+	switch {
+	case s.want.Reseed, s.want.State.Stage == StageSeeding:
+		return true
+	case s.want.State.Stage == StageSeeded:
+		return !s.stateFits()
+	default:
+		return !s.established
+	}
+}
+
+// stateFits tells whether the copy of an earlier run can be gone on with: it is
+// of this master and these databases, and the master still has its binary log
+// from there.
+func (s *slavePlan) stateFits() bool {
+	state := s.want.State
+	return state.MasterID == s.master.ServerID() && state.MasterUUID == s.master.UUID() && sameSet(state.Databases, s.want.Databases) &&
+		slices.ContainsFunc(s.master.BinaryLogs, func(l BinaryLog) bool { return l.File == state.Start.File })
+}
+
+// checkData refuses to overwrite data that no run of ours brought and nobody
+// has given up.
+func (s *slavePlan) checkData() {
+	if s.want.Method == SeedNone {
+		return
+	}
+	for _, name := range s.lost() {
+		if !slices.Contains(s.want.Replace, name) {
+			d := s.slave.database(name)
+			s.problem(Slave, "data-on-slave", "to have it overwritten: --replace-databases "+name+"; to keep it: back it up, and drop it",
+				"there is a database %s already, with %d tables of %s", name, d.Tables, FormatBytes(d.Bytes))
+		}
+	}
+}
+
+// lost are the databases of the slave that the seed removes, and that are not
+// the leavings of a seed which was cut off.
+func (s *slavePlan) lost() []string {
+	var lost []string
+	for i := range s.slave.Databases {
+		d := &s.slave.Databases[i]
+		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Databases, d.Name)
+		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
+		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
+			lost = append(lost, d.Name)
+		}
+	}
+	return lost
+}
+
+// settings are the variables that the slave must have. Read-only is made at the
+// end, for the running server, but must not be forgotten by a restart.
+func (s *slavePlan) settings() []wantedSetting {
+	id := s.slave.ServerID()
+	clash := id == 0 || id == s.master.ServerID()
+	if clash {
+		id = s.freeServerID()
+	}
+	packet := max(s.master.MaxAllowedPacket(), s.slave.MaxAllowedPacket())
+	netTimeout := "slave_net_timeout"
+	if _, ok := s.slave.Variables["replica_net_timeout"]; ok {
+		netTimeout = "replica_net_timeout"
+	}
+	window := fmt.Sprint(int(slaveNetWindow.Seconds()))
+	wanted := []wantedSetting{
+		{name: "server_id", value: fmt.Sprint(id), literal: fmt.Sprint(id), ok: !clash, why: "master and slave need different ones"},
+		{name: netTimeout, value: window, literal: window, ok: s.slave.number(netTimeout) <= uint64(slaveNetWindow.Seconds()), why: "a silent link must be noticed within a minute"},
+		{name: "max_allowed_packet", value: fmt.Sprint(packet), literal: fmt.Sprint(packet), ok: s.slave.MaxAllowedPacket() >= s.master.MaxAllowedPacket(), why: "the slave must take what the master writes"},
+		{name: "read_only", value: "ON", ok: s.slave.on("read_only"), why: "nobody may write on a slave"},
+		{name: "replicate_wild_do_table", value: strings.Join(wildTables(s.want.Databases), "\n"), ok: s.established && s.filtered(), why: "only the named databases are replicated"},
+	}
+	if _, ok := s.slave.Variables["super_read_only"]; ok {
+		wanted = append(wanted, wantedSetting{name: "super_read_only", value: "ON", ok: s.slave.on("super_read_only"), why: "nor may root"})
+	}
+	return wanted
+}
+
+// filtered tells whether the slave replicates just the wanted databases.
+func (s *slavePlan) filtered() bool {
+	return s.status != nil && sameSet(s.status.WildDoTable, wildTables(s.want.Databases))
+}
+
+// freeServerID gives the first id from 2 that neither the master has nor any of
+// its slaves.
+func (s *slavePlan) freeServerID() uint32 {
+	id := uint32(2)
+	for id == s.master.ServerID() || slices.Contains(s.master.Slaves, id) {
+		id++
+	}
+	return id
+}
+
+// seed adds the steps of the copy.
+func (s *slavePlan) seed() {
+	if s.want.Method != SeedNone {
+		s.add(&Step{
+			Name: "note-seed", On: Slave, What: "note that the databases are being copied",
+			Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
+		})
+	}
+	if s.status != nil {
+		s.add(&Step{
+			Name: "stop-slave", On: Slave, What: "stop the replication and forget its master",
+			Why: "the databases are copied anew", SQL: []Statement{s.slave.Version.stopSlave(bothThreads), s.slave.Version.resetSlaveAll()},
+		})
+	}
+	if s.want.Method == SeedNone {
+		return
+	}
+	if s.slave.on("super_read_only") || s.slave.on("read_only") {
+		off := []Statement{statement("SET GLOBAL read_only=0")} // clears super_read_only as well
+		s.add(&Step{Name: "writable", On: Slave, What: "let the copy be written", SQL: off, Undo: "SET GLOBAL read_only=1"})
+	}
+	if s.slave.on("event_scheduler") {
+		s.add(&Step{
+			Name: "events-off", On: Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
+			SQL: []Statement{statement("SET GLOBAL event_scheduler=OFF")}, Undo: "SET GLOBAL event_scheduler=ON",
+		})
+	}
+	if s.want.Method != SeedClone {
+		var drops []Statement
+		for _, name := range s.want.Databases {
+			if s.slave.database(name) != nil {
+				drops = append(drops, statement("DROP DATABASE IF EXISTS %s", quoteName(name)))
+			}
+		}
+		if len(drops) > 0 {
+			s.add(&Step{
+				Name: "drop-databases", On: Slave, What: "drop the slave's own databases of these names", Why: "they are copied from the master",
+				SQL: append([]Statement{statement("SET SESSION sql_log_bin=0"), statement("SET SESSION foreign_key_checks=0")}, drops...), Loses: s.lost(), Undo: "none: the data is gone",
+			})
+		}
+	}
+	var bytes uint64
+	for _, name := range s.want.Databases {
+		bytes += s.master.database(name).Bytes
+	}
+	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "), FormatBytes(bytes), s.want.Method)
+	step := &Step{Name: "seed", On: Slave, What: what, Why: "a slave begins with what the master has at one position of its binary log", run: runSeed(s.want)}
+	if s.want.Method == SeedClone {
+		step.Loses = s.lost()
+	}
+	s.add(step)
+}
+
+// connect adds the steps that point the slave to its master.
+func (s *slavePlan) connect(seeded bool) {
+	v := s.slave.Version
+	if s.established && !seeded {
+		if !s.filtered() { // the server was restarted, or the run before was cut off here
+			s.add(&Step{
+				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
+				SQL: []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
+			})
+		}
+		if !s.filtered() || !s.status.Running() {
+			s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
+		}
+		return
+	}
+	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
+	if start := s.want.State.Start; !seeded {
+		shown = s.connection(start)
+	}
+	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
+	if seeded && s.want.Method != SeedNone {
+		why += "; the coordinates are those of the copy"
+	}
+	s.add(&Step{
+		Name: "change-master", On: Slave, What: fmt.Sprintf("make the master the one at %s:%d", loopback, s.want.Port), Why: why,
+		Undo: v.resetSlaveAll().String(), SQL: s.changeMasterSQL(shown), run: s.changeMaster,
+	})
+	s.add(&Step{
+		Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases), Why: "the pattern also takes statements that name a table of another database than the current one",
+		SQL: []Statement{v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
+	})
+	s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
+}
+
+// changeMasterSQL are the statements of the step change-master.
+func (s *slavePlan) changeMasterSQL(c connection) []Statement {
+	v := s.slave.Version
+	if !c.byGTID {
+		return []Statement{v.changeMaster(c)}
+	}
+	return []Statement{v.setStart(c.start.GTID), v.changeMaster(c)}
+}
+
+// connection is how the slave reaches its master from a position on.
+func (s *slavePlan) connection(start Position) connection {
+	c := connection{
+		host: loopback, port: s.want.Port, user: ReplicationUser, password: s.want.HandOver.Passwords[ReplicationUser], start: start,
+	}
+	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && start.GTID != ""
+	return c
+}
+
+// finish adds what comes when the slave runs.
+func (s *slavePlan) finish(seeded bool) {
+	state := s.want.State
+	if seeded || !s.established || !s.status.Running() || state.Stage == StageRunning || state.Stage == StageSeeded {
+		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
+	}
+	var readOnly []Statement
+	if !s.slave.on("read_only") || seeded {
+		readOnly = append(readOnly, statement("SET GLOBAL read_only=1"))
+	}
+	if _, ok := s.slave.Variables["super_read_only"]; ok && (!s.slave.on("super_read_only") || seeded) {
+		readOnly = append(readOnly, statement("SET GLOBAL super_read_only=1"))
+	}
+	if len(readOnly) > 0 {
+		s.add(&Step{Name: "read-only", On: Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it", SQL: readOnly, Undo: "SET GLOBAL read_only=0"})
+	}
+	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" {
+		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
+	}
+	if (seeded || state.Stage == StageSeeded || state.Stage == StageRunning) && !s.want.SkipCompare {
+		s.add(&Step{Name: "compare", On: Slave, What: "compare the data of both at one position", run: compareAll(s.want.Databases)})
+	}
+	if s.want.MonitorFile != nil && !s.want.MonitorFile.same() {
+		s.add(&Step{
+			Name: "monitor-file", On: Slave, What: "keep the login of the monitor account for status and compare", Undo: "remove the file",
+			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.statement()},
+		})
+	}
+	if _, known := s.want.HandOver.Passwords[SeedUser]; known && (seeded || state.SeedAccount) {
+		s.add(&Step{
+			Name: "drop-seed-account", On: Master, What: "drop the account " + quoteAccount(SeedUser, loopback), Why: "it has done its work",
+			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",
+		})
+	}
+	if len(s.Steps) > 0 || state.Stage == StageRunning {
+		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: noteDone})
+	}
+}
+
+// sameSet compares two lists without regard of their order.
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}

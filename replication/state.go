@@ -1,0 +1,98 @@
+package replication
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// State is what a slave's setup has done so far, kept in a file of mode 0600
+// without passwords, so that a run that was cut off can go on. Where the
+// server says otherwise, the server is right.
+type State struct {
+	Stage      Stage      `json:"stage"`
+	Databases  []string   `json:"databases,omitempty"`
+	Method     SeedMethod `json:"method,omitempty"`
+	MasterID   uint32     `json:"master_server_id,omitempty"`
+	MasterUUID string     `json:"master_server_uuid,omitempty"`
+	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed
+	Changed    time.Time  `json:"changed"`
+
+	// EventScheduler is what event_scheduler was before the seed turned it off;
+	// empty once it is back.
+	EventScheduler string `json:"event_scheduler,omitempty"`
+
+	// SeedAccount tells that the seeding account is still on the master.
+	SeedAccount bool `json:"seed_account,omitempty"`
+}
+
+// Stage is how far a slave's setup has come.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageNone    Stage = ""        // nothing has been done to the slave's data
+	StageSeeding Stage = "seeding" // the databases are being copied: what is there is no copy yet
+	StageSeeded  Stage = "seeded"  // the copy is whole, and Start known
+	StageRunning Stage = "running" // the slave has been started
+	StageDone    Stage = "done"    // it was seen to have caught up and to be equal
+)
+
+// StateFile is a State in its file, locked against other runs until Close.
+type StateFile struct {
+	State
+
+	path string
+	lock *os.File
+}
+
+// stateName is the file in its directory.
+const stateName = "replication.json"
+
+// OpenState locks and reads the state in a directory, which is made if it is
+// missing. Another run that holds it is a *Problem.
+func OpenState(directory string) (*StateFile, error) {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder for the state: %w", err)
+	}
+	path := filepath.Join(directory, stateName)
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close() // it is not ours
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, &Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
+		}
+		return nil, fmt.Errorf("lock the state: %w", err)
+	}
+	f := &StateFile{path: path, lock: lock}
+	content, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(content, &f.State)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		_ = f.Close() // the first error says more
+		return nil, &Problem{Code: "state", Text: "the state " + path + " cannot be read", Err: err, Cure: "move it away: the servers tell what else is known"}
+	}
+	return f, nil
+}
+
+// Save writes the state, so that it survives a crash.
+func (f *StateFile) Save() error {
+	f.Changed = time.Now().UTC().Truncate(time.Second)
+	content, err := json.MarshalIndent(f.State, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(f.path, append(content, '\n'), 0o600)
+}
+
+// Close gives the lock back.
+func (f *StateFile) Close() error { return f.lock.Close() }

@@ -1,0 +1,480 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Health is the state of a replication in a word.
+type Health string
+
+// The states, from the best.
+const (
+	HealthRunning    Health = "running"     // the slave has what the master has, or nearly
+	HealthCatchingUp Health = "catching up" // it works and has much left to do
+	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
+	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
+	HealthStopped    Health = "stopped"     // somebody has stopped it
+	HealthBroken     Health = "broken"      // an error has stopped it
+	HealthNotSetUp   Health = "not set up"
+)
+
+// Status is the health of a replication at one moment, as its slave and, through
+// the tunnel, its master tell it. The names in its JSON stay.
+type Status struct {
+	State   Health    `json:"state"`
+	Healthy bool      `json:"healthy"` // running or catching up, without a problem
+	Summary string    `json:"summary"` // the state in a sentence
+	Time    time.Time `json:"time"`
+
+	Slave  SlaveSide  `json:"slave"`
+	Master MasterSide `json:"master"`
+
+	Connection *SlaveStatus `json:"connection"`                  // the default one; null if there is none
+	Others     []string     `json:"other_connections,omitempty"` // the names of those that are not ours
+	Lag        Lag          `json:"lag"`
+
+	Problems []*Problem `json:"problems"` // why it is not healthy
+	Warnings []*Problem `json:"warnings"` // what may break it later
+
+	// What the judgement needs beyond this.
+	variables  *Facts        // of the slave
+	version    Version       // of the slave
+	transient  []string      // settings of the slave that its next restart loses
+	clock      time.Duration // by how much the master's is ahead
+	hasClock   bool
+	watched    time.Duration // how long the slave was watched for a sign of the link's life
+	silent     bool          // there was none
+	moved      bool          // something came meanwhile
+	sameMaster bool          // the master that was asked is the slave's
+}
+
+// SlaveSide is what the slave says of itself.
+type SlaveSide struct {
+	Version       string   `json:"version"`
+	ServerID      uint32   `json:"server_id"`
+	ServerUUID    string   `json:"server_uuid,omitempty"` // MySQL only
+	ReadOnly      bool     `json:"read_only"`
+	SuperReadOnly *bool    `json:"super_read_only"` // null on MariaDB, which has none
+	Writers       []string `json:"writers"`         // accounts that can write in spite of it; null if they cannot be seen
+}
+
+// MasterSide is what the master says of itself.
+type MasterSide struct {
+	Reachable  bool     `json:"reachable"`
+	Reason     string   `json:"reason,omitempty"` // why it is not
+	Version    string   `json:"version,omitempty"`
+	ServerID   uint32   `json:"server_id,omitempty"`
+	ServerUUID string   `json:"server_uuid,omitempty"` // MySQL only
+	Position   Position `json:"position"`              // where its binary log stands
+
+	logs []BinaryLog
+	cure string // how to reach it
+}
+
+// Lag is how far the slave is behind its master.
+type Lag struct {
+	// Bytes are in the master's binary log and not yet applied; null if the
+	// master cannot be asked.
+	Bytes *uint64 `json:"bytes"`
+	// Unread are those of them that the slave has not even received.
+	Unread *uint64 `json:"unread_bytes"`
+	// Silence is how long nothing has come from the master, not even a
+	// heartbeat; null if the slave does not know.
+	Silence *float64 `json:"silence_seconds"`
+	// Seconds is the slave's Seconds_Behind_Master: how old the change is that
+	// it applies. It is null while not connected, and 0 on a dead link.
+	Seconds *int64 `json:"seconds_behind"`
+}
+
+// StatusOptions are what ReadStatus may be told.
+type StatusOptions struct {
+	Unreachable error // why there is no master
+	// Window is how long the slave is watched if it lacks something of the
+	// master and nothing comes; zero: two seconds.
+	Window time.Duration
+}
+
+// ReadStatus reads the health of the replication that feeds a slave. Without a
+// master, one that cannot be reached, less is known. A healthy replication is
+// looked at once; where the link may be dead the slave is watched for a while.
+func ReadStatus(ctx context.Context, slave, master *Server, o StatusOptions) (*Status, error) {
+	if o.Window == 0 {
+		o.Window = 2 * time.Second
+	}
+	r := &statusReader{Status: &Status{Time: time.Now(), version: slave.Version, Problems: []*Problem{}, Warnings: []*Problem{}}, slave: slave}
+	conn, err := slave.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	r.conn = conn
+
+	asked := make(chan masterAnswer, 1)
+	go askMaster(ctx, master, o.Unreachable, asked)
+	sideErr := r.readSlaveSide(ctx)
+	answer := <-asked
+	if sideErr != nil {
+		return nil, sideErr
+	}
+	r.Master = answer.MasterSide
+	if r.hasClock = answer.hasClock; r.hasClock {
+		r.clock = answer.clock - r.ownClock
+	}
+	// The slave comes last, so that it has what the master had.
+	if err := r.readConnection(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.watch(ctx, o.Window); err != nil {
+		return nil, err
+	}
+	r.judge()
+	return r.Status, nil
+}
+
+// statusReader reads a Status.
+type statusReader struct {
+	*Status
+
+	slave    *Server
+	conn     *sql.Conn // to the slave
+	ownClock time.Duration
+}
+
+// masterAnswer is what the master says.
+type masterAnswer struct {
+	MasterSide
+
+	clock    time.Duration // against this host's
+	hasClock bool
+}
+
+// askMaster asks the master, if there is one, and answers once.
+func askMaster(ctx context.Context, master *Server, unreachable error, answer chan<- masterAnswer) {
+	var a masterAnswer
+	err := unreachable
+	if master != nil {
+		err = a.read(ctx, master)
+	}
+	a.Reachable = master != nil && err == nil
+	if err != nil {
+		a.Reason = err.Error()
+		if hinter, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok {
+			a.cure = hinter.Hint()
+		}
+	}
+	answer <- a
+}
+
+func (a *masterAnswer) read(ctx context.Context, master *Server) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := master.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	a.Version = master.Version.String()
+	f := &Facts{Role: Master, Version: master.Version}
+	if f.Variables, err = master.variables(ctx, conn, "server_id", "server_uuid", "log_bin"); err != nil {
+		return err
+	}
+	a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
+	if !f.HasBinaryLog() {
+		return problem(Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
+	}
+	if a.clock, a.hasClock, err = master.clock(ctx, conn); err != nil {
+		return err
+	}
+	// The files come first: the last may grow until the position is read.
+	if a.logs, err = master.binaryLogs(ctx, conn); err != nil {
+		return err
+	}
+	rows, err := master.query(ctx, conn, master.Version.showMasterStatus())
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		a.Position = newPosition(rows[0])
+	}
+	return nil
+}
+
+// variables gives some global variables by name.
+func (s *Server) variables(ctx context.Context, on execer, names ...string) (map[string]string, error) {
+	rows, err := s.query(ctx, on, "SHOW GLOBAL VARIABLES WHERE variable_name IN ("+quoteList(names)+")")
+	variables := make(map[string]string, len(rows))
+	for _, r := range rows {
+		variables[strings.ToLower(r["variable_name"])] = r["value"]
+	}
+	return variables, err
+}
+
+// clock gives by how much a server's clock is ahead of this host's, give or take
+// half of the time that the question takes.
+func (s *Server) clock(ctx context.Context, on execer) (ahead time.Duration, known bool, err error) {
+	before := time.Now()
+	text, err := s.value(ctx, on, "SELECT UNIX_TIMESTAMP(NOW(6)) AS now")
+	if err != nil {
+		return 0, false, err
+	}
+	took := time.Since(before)
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || took > time.Second {
+		return 0, false, nil //nolint:nilerr // a clock that cannot be read is not known
+	}
+	own := float64(before.Add(took/2).UnixNano()) / 1e9
+	return time.Duration((seconds - own) * float64(time.Second)), true, nil
+}
+
+// readSlaveSide reads what does not change from one moment to the next.
+func (r *statusReader) readSlaveSide(ctx context.Context) (err error) {
+	f := &Facts{Role: Slave, Version: r.slave.Version}
+	r.variables = f
+	if err := f.readVariables(ctx, r.slave, r.conn); err != nil {
+		return err
+	}
+	r.Slave = SlaveSide{Version: r.slave.Version.String(), ServerID: f.ServerID(), ServerUUID: f.UUID(), ReadOnly: f.on("read_only")}
+	if _, ok := f.Variables["super_read_only"]; ok {
+		super := f.on("super_read_only")
+		r.Slave.SuperReadOnly = &super
+	}
+	if r.ownClock, _, err = r.slave.clock(ctx, r.conn); err != nil {
+		return err
+	}
+	if r.Slave.Writers, err = r.readWriters(ctx); err != nil {
+		return err
+	}
+	r.transient, err = r.readTransient(ctx)
+	return err
+}
+
+// readWriters lists the accounts that can write in spite of read_only. Since
+// MariaDB 10.11 SUPER does not help there; super_read_only keeps all out.
+func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
+	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
+		return []string{}, nil
+	}
+	privileges := []string{"READ_ONLY ADMIN", "READ ONLY ADMIN"}
+	if r.slave.Version.Family == MySQL {
+		privileges = []string{"SUPER", "CONNECTION_ADMIN"}
+	} else if !r.slave.Version.atLeast(MariaDB, 10, 11, 0) {
+		privileges = append(privileges, "SUPER")
+	}
+	rows, err := r.slave.query(ctx, r.conn, "SELECT DISTINCT grantee AS g FROM information_schema.user_privileges"+
+		" WHERE privilege_type IN ("+quoteList(privileges)+") ORDER BY grantee")
+	writers := []string{}
+	for _, row := range rows {
+		writers = append(writers, strings.ReplaceAll(row["g"], "'", ""))
+	}
+	return writers, err
+}
+
+// readTransient finds which settings of the slave its next restart would lose:
+// set in the running server, and neither persisted nor in gtunnel's own option
+// file. Where the server cannot tell, or that file's place is not known,
+// nothing is said.
+func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
+	var query string
+	switch v := r.slave.Version; {
+	case v.atLeast(MariaDB, 10, 5, 0):
+		query = "SELECT LOWER(variable_name) AS name FROM information_schema.system_variables WHERE global_value_origin = 'SQL'" +
+			" AND variable_name IN ('read_only', 'replicate_wild_do_table')"
+	case v.atLeast(MySQL, 8, 0, 0):
+		query = "SELECT variable_name AS name FROM performance_schema.variables_info WHERE variable_source = 'DYNAMIC'" +
+			" AND variable_name IN ('read_only', 'super_read_only')" +
+			" AND variable_name NOT IN (SELECT variable_name FROM performance_schema.persisted_variables)" +
+			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_global_filters" +
+			" WHERE filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'" +
+			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_filters" +
+			" WHERE channel_name = '' AND filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'"
+	default:
+		return nil, nil
+	}
+	rows, err := readRecords(ctx, r.conn, query)
+	if isDenied(err) || len(rows) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, r.slave.explain("read where settings come from", err)
+	}
+	if err := r.variables.readOptionFiles(ctx, r.slave, r.conn); err != nil {
+		return nil, err
+	}
+	directory := r.variables.ConfigDirectory()
+	if directory == "" {
+		return nil, nil
+	}
+	dropIn, err := ReadDropIn(directory)
+	if err != nil {
+		return nil, nil //nolint:nilerr // it may belong to another user
+	}
+	var transient []string
+	for _, row := range rows {
+		if !dropIn.has(row["name"]) {
+			transient = append(transient, row["name"])
+		}
+	}
+	return transient, nil
+}
+
+// readConnection reads the slave's status and what else tells its age.
+func (r *statusReader) readConnection(ctx context.Context) error {
+	statuses, err := r.slave.slaveStatuses(ctx, r.conn)
+	if err != nil {
+		return err
+	}
+	r.Connection, r.Others = nil, nil
+	for _, status := range statuses {
+		if status.Channel == "" {
+			r.Connection = status
+		} else {
+			r.Others = append(r.Others, status.Channel)
+		}
+	}
+	c := r.Connection
+	if c == nil {
+		return nil
+	}
+	r.sameMaster = r.Master.Reachable && (c.MasterID == 0 || c.MasterID == r.Master.ServerID) &&
+		(c.MasterUUID == "" || c.MasterUUID == r.Master.ServerUUID)
+	r.measure()
+	if r.slave.Version.atLeast(MySQL, 8, 0, 0) {
+		if err := r.readSilence(ctx); err != nil {
+			return err
+		}
+	}
+	if r.slave.Version.Family == MySQL && c.SQLErrno != 0 {
+		return r.readWorkerError(ctx)
+	}
+	return nil
+}
+
+// measure sets the lag in bytes and seconds.
+func (r *statusReader) measure() {
+	c := r.Connection
+	r.Lag = Lag{Seconds: c.SecondsBehind, Silence: r.Lag.Silence}
+	if r.sameMaster {
+		r.Lag.Bytes, r.Lag.Unread = r.Master.after(c.Executed), r.Master.after(c.Read)
+	}
+}
+
+// after counts the bytes of the binary log after a position; nil if its file is
+// no longer there.
+func (m *MasterSide) after(p Position) *uint64 {
+	var bytes uint64
+	found := false
+	for _, log := range m.logs {
+		switch {
+		case log.File == m.Position.File:
+			log.Bytes = m.Position.Offset
+		case fileNumber(log.File) > fileNumber(m.Position.File):
+			continue // it was begun after the position was read
+		}
+		if log.File == p.File {
+			found = true
+			bytes += log.Bytes - min(log.Bytes, p.Offset)
+		} else if found {
+			bytes += log.Bytes
+		}
+	}
+	if !found {
+		if !p.IsZero() && fileNumber(p.File) > fileNumber(m.Position.File) {
+			return new(uint64) // the slave has what came after the master was asked
+		}
+		return nil
+	}
+	return &bytes
+}
+
+// readSilence asks MySQL when it last received anything.
+func (r *statusReader) readSilence(ctx context.Context) error {
+	rows, err := readRecords(ctx, r.conn, "SELECT s.count_received_heartbeats AS beats, c.heartbeat_interval AS period,"+
+		" TIMESTAMPDIFF(MICROSECOND, GREATEST(s.last_heartbeat_timestamp, s.last_queued_transaction_end_queue_timestamp), NOW(6)) AS silence"+
+		" FROM performance_schema.replication_connection_status s"+
+		" JOIN performance_schema.replication_connection_configuration c USING (channel_name) WHERE channel_name = ''")
+	if isDenied(err) || err == nil && len(rows) == 0 {
+		return nil
+	}
+	if err != nil {
+		return r.slave.explain("read performance_schema.replication_connection_status", err)
+	}
+	if period, err := strconv.ParseFloat(rows[0]["period"], 64); err == nil {
+		r.Connection.HeartbeatPeriod = time.Duration(period * float64(time.Second))
+	}
+	r.Connection.Heartbeats, _ = strconv.ParseUint(rows[0]["beats"], 10, 64) // a number on every server
+	if microseconds, err := strconv.ParseFloat(rows[0]["silence"], 64); err == nil && r.Connection.Heartbeats > 0 {
+		silence := microseconds / 1e6
+		r.Lag.Silence = &silence
+	}
+	return nil
+}
+
+// readWorkerError replaces the coordinator's word that a worker has failed by
+// the worker's own.
+func (r *statusReader) readWorkerError(ctx context.Context) error {
+	rows, err := readRecords(ctx, r.conn, "SELECT last_error_number AS number, last_error_message AS text"+
+		" FROM performance_schema.replication_applier_status_by_worker WHERE channel_name = '' AND last_error_number <> 0"+
+		" ORDER BY last_error_timestamp DESC LIMIT 1")
+	if err != nil && !isDenied(err) {
+		return r.slave.explain("read performance_schema.replication_applier_status_by_worker", err)
+	}
+	if len(rows) > 0 {
+		r.Connection.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
+		r.Connection.SQLError = rows[0]["text"]
+	}
+	return nil
+}
+
+// watch looks at the slave again and again while it lacks something of the
+// master, or nothing tells whether the link is alive.
+func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
+	first := r.Connection
+	if first == nil || first.IORunning != "Yes" {
+		return nil
+	}
+	switch {
+	case r.Lag.Unread != nil && *r.Lag.Unread > 0:
+	case r.Lag.Unread != nil || r.Lag.Silence != nil || first.HeartbeatPeriod == 0:
+		return nil
+	default: // a heartbeat must come
+		window = min(first.HeartbeatPeriod+window, maxWatch)
+	}
+	const pause = 100 * time.Millisecond
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for begun := time.Now(); r.watched < window; r.watched = time.Since(begun) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		if err := r.readConnection(ctx); err != nil {
+			return err
+		}
+		c := r.Connection
+		if c == nil || c.IORunning != "Yes" || c.Read != first.Read || c.Heartbeats != first.Heartbeats && r.Lag.Unread == nil {
+			r.moved = true
+			return nil
+		}
+		if r.Lag.Unread != nil && *r.Lag.Unread == 0 {
+			return nil
+		}
+	}
+	r.silent = true
+	return nil
+}
+
+// maxWatch bounds the wait for a heartbeat.
+const maxWatch = 15 * time.Second
+
+// String is the state in a sentence.
+func (s *Status) String() string { return fmt.Sprintf("%s: %s", s.State, s.Summary) }
