@@ -250,7 +250,7 @@ func restoreEvents(ctx context.Context, a *Applier) error {
 func compareAll(databases []string) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
 		c := &Comparison{Master: a.Master, Slave: a.Slave, Databases: databases}
-		result, err := c.Run(ctx)
+		result, err := c.compare(ctx)
 		if err != nil {
 			return err
 		}

@@ -83,20 +83,3 @@ func TestMatchesWild(t *testing.T) {
 		}
 	}
 }
-
-func TestPositionBefore(t *testing.T) {
-	for _, test := range []struct {
-		a, b Position
-		want bool
-	}{
-		{Position{File: "m.000009", Offset: 500}, Position{File: "m.000010", Offset: 4}, true},
-		{Position{File: "m.999999", Offset: 4}, Position{File: "m.1000000", Offset: 4}, true},
-		{Position{File: "m.000002", Offset: 4}, Position{File: "m.000002", Offset: 5}, true},
-		{Position{File: "m.000002", Offset: 5}, Position{File: "m.000002", Offset: 5}, false},
-		{Position{File: "m.000003", Offset: 4}, Position{File: "m.000002", Offset: 5}, false},
-	} {
-		if got := test.a.before(test.b); got != test.want {
-			t.Errorf("%s before %s: %t", test.a, test.b, got)
-		}
-	}
-}

@@ -190,10 +190,10 @@ type chunkOrError struct {
 	err error
 }
 
-// splitTable sends the ranges of a table in order, open at both ends, and
+// splitIntoChunks sends the ranges of a table in order, open at both ends, and
 // closes the channel. It asks size for each chunk's rows just before it looks
 // for its end, and stops early when ctx ends.
-func splitTable(ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError) {
+func splitIntoChunks(ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError) {
 	defer close(chunks)
 	var r keyRange
 	for k != nil {

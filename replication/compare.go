@@ -126,6 +126,16 @@ func (r *CompareResult) Equal() bool {
 // Run compares. It returns a result only if it has looked at every table; that
 // something differs is no error.
 func (c *Comparison) Run(ctx context.Context) (*CompareResult, error) {
+	unlock, err := c.Slave.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return c.compare(ctx)
+}
+
+// compare compares for those who hold the lock of the slave.
+func (c *Comparison) compare(ctx context.Context) (*CompareResult, error) {
 	started := time.Now()
 	result, err := c.round(ctx, c.Tables)
 	if err != nil {
@@ -175,10 +185,10 @@ func (c *Comparison) round(ctx context.Context, only []string) (result *CompareR
 	}
 	// A slave that lags or hangs is waited for while it runs, and with no lock
 	// on the master.
-	if err := catchUp(ctx, c.Master, c.Slave, c.patience(), c.waits); err != nil {
+	if err := waitForSlave(ctx, c.Master, c.Slave, c.patience(), c.waits); err != nil {
 		return nil, err
 	}
-	slave, err := pauseSlave(ctx, c.Slave)
+	slave, err := pauseSlave(ctx, c.Slave, c.patience())
 	if err != nil {
 		return nil, err
 	}

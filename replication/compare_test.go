@@ -13,35 +13,85 @@ import (
 	"github.com/gtunnel/gtunnel/replication"
 )
 
-// pair is a master with a slave that follows it.
-type pair struct {
-	name          string
+// couple is a master with a slave that follows it.
+type couple struct {
 	Master, Slave *replication.Server
 	m, s          *sql.DB
 }
 
+// onCouples runs a test on pairs whose slaves follow.
+func onCouples(t *testing.T, pairs []pair, test func(t *testing.T, p *couple)) {
+	for _, pair := range pairs {
+		t.Run(pair.String(), func(t *testing.T) { test(t, pair.couple(t)) })
+	}
+}
+
+// couple gives the pair's servers, the slave following until the test ends.
+func (p pair) couple(t *testing.T) *couple {
+	t.Helper()
+	master, slave := p.start(t)
+	c := &couple{m: master.db, s: slave.db}
+	c.Master, _ = openServer(t, replication.Master, master)
+	c.Slave, _ = openServer(t, replication.Slave, slave)
+	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
+	show := "SHOW MASTER STATUS"
+	if p.master.IsMySQL() {
+		show = "SHOW BINARY LOG STATUS"
+	}
+	end := master.rows(t, show)[0]
+	stop := []string{"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_wild_ignore_table=''"}
+	start := []string{fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', MASTER_SSL_VERIFY_SERVER_CERT=0, ", master.Port)}
+	if p == mariadbPair { // by GTID, the others by file and position
+		start = []string{"SET GLOBAL gtid_slave_pos='" + master.values(t, "SELECT @@gtid_binlog_pos")[0] + "'", start[0] + "MASTER_USE_GTID=slave_pos", "START SLAVE"}
+	} else {
+		start = []string{fmt.Sprintf("%sMASTER_USE_GTID=no, MASTER_LOG_FILE='%s', MASTER_LOG_POS=%s", start[0], end[0], end[1]), "START SLAVE"}
+	}
+	if p.slave.IsMySQL() {
+		stop = []string{"STOP REPLICA", "RESET REPLICA ALL", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(), REPLICATE_WILD_IGNORE_TABLE=()"}
+		from := fmt.Sprintf("SOURCE_AUTO_POSITION=0, SOURCE_LOG_FILE='%s', SOURCE_LOG_POS=%s", end[0], end[1])
+		if p == mysqlPair {
+			from = "SOURCE_AUTO_POSITION=1"
+		}
+		start = []string{fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', GET_SOURCE_PUBLIC_KEY=1, %s", master.Port, from), "START REPLICA"}
+		if p.crosses() {
+			start[0] += ", ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS=LOCAL"
+		} else {
+			start = slices.Concat([]string{"RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + end[4] + "'"}, start)
+		}
+	}
+	slave.exec(t, slices.Concat(stop, start)...)
+	t.Cleanup(func() { run(context.WithoutCancel(t.Context()), t, slave.db, stop) })
+	return c
+}
+
 // onMaster runs statements on the master.
-func (p *pair) onMaster(t *testing.T, statements ...string) { run(t, p.m, statements) }
+func (p *couple) onMaster(t *testing.T, statements ...string) {
+	t.Helper()
+	run(t.Context(), t, p.m, statements)
+}
 
 // onSlave runs statements on the slave, as somebody who should not.
-func (p *pair) onSlave(t *testing.T, statements ...string) { run(t, p.s, statements) }
-
-func run(t *testing.T, db *sql.DB, statements []string) {
+func (p *couple) onSlave(t *testing.T, statements ...string) {
 	t.Helper()
-	conn, err := db.Conn(t.Context())
+	run(t.Context(), t, p.s, statements)
+}
+
+func run(ctx context.Context, t *testing.T, db *sql.DB, statements []string) {
+	t.Helper()
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	for _, s := range slices.Concat([]string{"SET sql_mode='', time_zone='+00:00', foreign_key_checks=0"}, statements) {
-		if _, err := conn.ExecContext(t.Context(), s); err != nil {
+		if _, err := conn.ExecContext(ctx, s); err != nil {
 			t.Fatalf("%.200s: %v", s, err)
 		}
 	}
 }
 
 // sync waits until the slave has what the master has.
-func (p *pair) sync(t *testing.T) {
+func (p *couple) sync(t *testing.T) {
 	t.Helper()
 	p.onMaster(t, "CREATE DATABASE IF NOT EXISTS marks", "CREATE TABLE IF NOT EXISTS marks.m (id int AUTO_INCREMENT PRIMARY KEY)", "INSERT INTO marks.m VALUES ()")
 	var id int
@@ -70,7 +120,7 @@ func waitFor(t *testing.T, condition func() bool) {
 }
 
 // fresh gives an empty database of a name on both ends.
-func (p *pair) fresh(t *testing.T, name string) {
+func (p *couple) fresh(t *testing.T, name string) {
 	t.Helper()
 	p.onMaster(t, "DROP DATABASE IF EXISTS "+name, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
 	t.Cleanup(func() {
@@ -85,7 +135,7 @@ func (p *pair) fresh(t *testing.T, name string) {
 }
 
 // compare compares and checks that the slave runs afterwards.
-func (p *pair) compare(t *testing.T, c replication.Comparison) *replication.CompareResult {
+func (p *couple) compare(t *testing.T, c replication.Comparison) *replication.CompareResult {
 	t.Helper()
 	c.Master, c.Slave = p.Master, p.Slave
 	result, err := c.Run(t.Context())
@@ -97,7 +147,7 @@ func (p *pair) compare(t *testing.T, c replication.Comparison) *replication.Comp
 }
 
 // mustRun fails if the slave's threads do not run.
-func (p *pair) mustRun(t *testing.T) {
+func (p *couple) mustRun(t *testing.T) {
 	t.Helper()
 	facts, err := replication.ReadFacts(t.Context(), p.Slave)
 	if err != nil {
@@ -129,14 +179,8 @@ func found(result *replication.CompareResult, table string) []string {
 	return words
 }
 
-func onPairs(t *testing.T, test func(t *testing.T, p *pair)) {
-	for _, p := range openPairs(t) {
-		t.Run(p.name, func(t *testing.T) { test(t, p) })
-	}
-}
-
-// numbers fills a table with rows of a running number, doubling.
-func numbers(table string, rows int) []string {
+// numbered fills a table with rows of a running number, doubling.
+func numbered(table string, rows int) []string {
 	list := []string{"INSERT INTO " + table + " (id, v) VALUES (1, 'value 1')"}
 	for n := 1; n < rows; n *= 2 {
 		list = append(list, fmt.Sprintf("INSERT INTO %s (id, v) SELECT id + %d, CONCAT('value ', id + %d) FROM %s WHERE id <= %d", table, n, n, table, rows-n))
@@ -167,7 +211,7 @@ var compareDifferences = []difference{
 		"INSERT INTO T VALUES (-3, 'x'), (0, 'x'), (100, 'x'), (5000, 'x'), (900000, 'x')",
 	}, want: []string{"id -3 to 0: only on the slave", "id 100: only on the slave", "id 5000 to 900000: only on the slave"}},
 	{name: "an empty slave", onSlave: []string{"DELETE FROM T"}, want: []string{"id 1 to 3000: missing on the slave"}},
-	{name: "an empty master", rows: []string{"DELETE FROM T"}, onSlave: numbers("T", 3000), want: []string{"id 1 to 3000: only on the slave"}},
+	{name: "an empty master", rows: []string{"DELETE FROM T"}, onSlave: numbered("T", 3000), want: []string{"id 1 to 3000: only on the slave"}},
 	{name: "swapped values", onSlave: []string{"UPDATE T SET v = 'value 1200' WHERE id = 1100", "UPDATE T SET v = 'value 1100' WHERE id = 1200"},
 		want: []string{"id 1100: differs", "id 1200: differs"}},
 	{name: "every row", onSlave: []string{"UPDATE T SET v = 'x'"}, want: []string{"id 1 to 3000: differs"}},
@@ -198,7 +242,7 @@ var compareDifferences = []difference{
 }
 
 func TestCompareFinds(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, pairs, func(t *testing.T, p *couple) {
 		p.fresh(t, "finds")
 		var before, after []string
 		for i, d := range compareDifferences {
@@ -208,7 +252,7 @@ func TestCompareFinds(t *testing.T) {
 				columns = "id int PRIMARY KEY, v varchar(30)"
 			}
 			before = append(before, "CREATE TABLE "+table+" ("+columns+")")
-			before = append(before, numbers(table, 3000)...)
+			before = append(before, numbered(table, 3000)...)
 			before = append(before, inTable(table, d.rows)...)
 			after = append(after, inTable(table, d.onSlave)...)
 		}
@@ -251,7 +295,7 @@ func every50(n int) []string {
 
 // write runs statements on the master, again and again, each with a number and
 // seven times the number, until stop is called.
-func (p *pair) write(t *testing.T, statements ...string) (stop func()) {
+func (p *couple) write(t *testing.T, statements ...string) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -270,10 +314,10 @@ func (p *pair) write(t *testing.T, statements ...string) (stop func()) {
 }
 
 func TestCompareDuringWrites(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
 		p.fresh(t, "writes")
 		p.onMaster(t, "CREATE TABLE writes.t (id int PRIMARY KEY, v varchar(30))")
-		p.onMaster(t, numbers("writes.t", 20000)...)
+		p.onMaster(t, numbered("writes.t", 20000)...)
 		p.sync(t)
 		stop := p.write(t, "UPDATE writes.t SET v = ? WHERE id = 1 + ? MOD 17000", "INSERT INTO writes.t (v, id) VALUES (?, 100000 + ?)",
 			"DELETE FROM writes.t WHERE ? >= 0 AND id = 99000 + ?", "DELETE FROM writes.t WHERE ? >= 0 AND id = 1 + ? MOD 20000")

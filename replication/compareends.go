@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"strconv"
 	"strings"
@@ -155,8 +154,7 @@ func (s *session) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = s.server.exec(ctx, s.server.db, statement("KILL %s", s.id)) // or it has ended already
-	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })    // never back to the pool
-	_ = s.conn.Close()                                              // done above
+	discard(s.conn)
 }
 
 func (s *session) exec(ctx context.Context, statements ...Statement) error {
@@ -228,8 +226,8 @@ func (s *session) lockTables(ctx context.Context, tables []string) error {
 // after it. So it is not asked for while a query takes long, and gives up
 // within a second.
 const (
-	lockAttempts = 30
-	lockPause    = time.Second
+	readLockAttempts = 30
+	readLockPause    = time.Second
 )
 
 // lockedSnapshot takes the snapshot of a MySQL master under a global read
@@ -239,7 +237,7 @@ func (s *session) lockedSnapshot(ctx context.Context, lock *session, tables []st
 		return Position{}, err
 	}
 	var last error
-	for range lockAttempts {
+	for range readLockAttempts {
 		last = s.lockAll(ctx)
 		if last == nil {
 			p, err := s.snapshotUnderLock(ctx, lock, tables)
@@ -254,7 +252,7 @@ func (s *session) lockedSnapshot(ctx context.Context, lock *session, tables []st
 		if !HasCode(last, "busy") {
 			return Position{}, last
 		}
-		if err := pause(ctx, lockPause); err != nil {
+		if err := pause(ctx, readLockPause); err != nil {
 			return Position{}, err
 		}
 	}
@@ -295,18 +293,6 @@ func (s *session) snapshotUnderLock(ctx context.Context, lock *session, tables [
 		return Position{}, noBinaryLog()
 	}
 	return newPosition(rows[0]), nil
-}
-
-// pause waits for a time.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // inBoth runs something on both ends at the same time and waits for both.

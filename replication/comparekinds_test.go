@@ -34,7 +34,7 @@ func everyType(family replication.Family) [][4]string {
 }
 
 func TestCompareEveryType(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
 		p.fresh(t, "types")
 		types := everyType(p.Master.Version.Family)
 		create := "CREATE TABLE types.t (id int PRIMARY KEY"
@@ -77,10 +77,10 @@ func TestCompareEveryType(t *testing.T) {
 }
 
 func TestCompareTablesWithoutTransactions(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
 		p.fresh(t, "notrans")
 		p.onMaster(t, "CREATE TABLE notrans.my (id int PRIMARY KEY, v varchar(30)) ENGINE=MyISAM", "CREATE TABLE notrans.inno (id int PRIMARY KEY, v varchar(30))")
-		p.onMaster(t, numbers("notrans.my", 3000)...)
+		p.onMaster(t, numbered("notrans.my", 3000)...)
 		p.sync(t)
 		stop := p.write(t, "UPDATE notrans.my SET v = ? WHERE id = 1 + ? MOD 3000")
 		for range 3 {
@@ -103,7 +103,7 @@ func TestCompareTablesWithoutTransactions(t *testing.T) {
 }
 
 func TestCompareObjects(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
 		p.fresh(t, "objects")
 		p.onMaster(t, "CREATE TABLE objects.t (id int PRIMARY KEY, v varchar(30))",
 			"CREATE VIEW objects.seen AS SELECT id FROM objects.t", "CREATE VIEW objects.same AS SELECT v FROM objects.t",

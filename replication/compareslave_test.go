@@ -11,7 +11,7 @@ import (
 
 // holdSlave keeps the slave from applying writes to a table until the test ends
 // or release is called.
-func (p *pair) holdSlave(t *testing.T, table string) (release func()) {
+func (p *couple) holdSlave(t *testing.T, table string) (release func()) {
 	t.Helper()
 	conn, err := p.s.Conn(t.Context())
 	if err != nil {
@@ -36,10 +36,10 @@ func (p *pair) holdSlave(t *testing.T, table string) (release func()) {
 }
 
 func TestCompareLeavesTheSlaveRunning(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
 		p.fresh(t, "leaves")
 		p.onMaster(t, "CREATE TABLE leaves.t (id int PRIMARY KEY, v varchar(30))")
-		p.onMaster(t, numbers("leaves.t", 5000)...)
+		p.onMaster(t, numbered("leaves.t", 5000)...)
 		p.sync(t)
 		errEnough := errors.New("enough")
 		cancelled := func(when func(replication.CompareProgress) bool) error {
@@ -93,7 +93,7 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			if _, err := c.Run(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if !replication.HasCode(second, "locked") {
+			if !replication.HasCode(second, "busy") {
 				t.Errorf("got %v", second)
 			}
 			p.mustRun(t)
@@ -105,7 +105,7 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 }
 
 func TestCompareRefusesAStoppedSlave(t *testing.T) {
-	onPairs(t, func(t *testing.T, p *pair) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
 		stop, start := "STOP SLAVE SQL_THREAD", "START SLAVE SQL_THREAD"
 		if p.Slave.Version.Family == replication.MySQL {
 			stop, start = "STOP REPLICA SQL_THREAD", "START REPLICA SQL_THREAD"

@@ -109,7 +109,7 @@ func (w *tableWork) rows(ctx context.Context) error {
 	w.size.Store(max(w.chunkBytes()/w.rowBytes(), leastRows))
 	splitting, cancel := context.WithCancel(ctx)
 	chunks := make(chan chunkOrError, 1)
-	go splitTable(splitting, w.ends.scout, w.master, w.masterKey, w.size.Load, chunks)
+	go splitIntoChunks(splitting, w.ends.scout, w.master, w.masterKey, w.size.Load, chunks)
 	defer func() {
 		cancel()
 		for range chunks { // until the splitter has ended

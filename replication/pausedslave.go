@@ -2,8 +2,6 @@ package replication
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -13,50 +11,30 @@ type pausedSlave struct {
 	server *Server
 	status *SlaveStatus // before it was stopped
 	paused bool
-	lock   *session // holds the lock that keeps a second run out
 }
-
-// runLock is the lock that keeps two runs from working on the same slave.
-const runLock = "gtunnel-replication"
 
 // pauseSlave stops the SQL thread of a slave that runs. The caller must resume
 // it.
-func pauseSlave(ctx context.Context, server *Server) (*pausedSlave, error) {
+func pauseSlave(ctx context.Context, server *Server, patience time.Duration) (*pausedSlave, error) {
 	p := &pausedSlave{server: server}
-	if err := p.pause(ctx); err != nil {
+	if err := p.pause(ctx, patience); err != nil {
 		_ = p.resume(ctx) // the first error says more
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *pausedSlave) pause(ctx context.Context) (err error) {
-	if p.lock, err = openSession(ctx, p.server); err != nil {
+func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err error) {
+	if p.status, err = p.server.slaveStatus(ctx, p.server.db); err != nil {
 		return err
-	}
-	got, err := p.server.value(ctx, p.lock.conn, "SELECT GET_LOCK("+quoteString(runLock)+", 0)")
-	if err != nil {
-		return err
-	}
-	if got != "1" {
-		return problem(Slave, "locked", "wait for its end", "another gtunnel replication command works on this slave")
-	}
-	statuses, err := p.server.slaveStatuses(ctx, p.lock.conn)
-	if err != nil {
-		return err
-	}
-	for _, s := range statuses {
-		if s.Channel == "" {
-			p.status = s
-		} else if p.server.Version.Family == MySQL {
-			return problem(Slave, "channels", "", "the slave has another channel, %s, which would be stopped too", s.Channel)
-		}
 	}
 	if err := mustRun(p.status); err != nil {
 		return err
 	}
 	p.paused = true // even if the answer is lost
-	return p.server.exec(ctx, p.lock.conn, p.server.Version.stopSlave(sqlThread))
+	stopping, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return p.server.exec(stopping, p.server.db, p.server.Version.stopSlave(sqlThread))
 }
 
 // mustRun refuses a slave that does not run.
@@ -81,16 +59,16 @@ const pollSlave = 50 * time.Millisecond
 // advance lets a paused slave apply all before a position and nothing after
 // it. It gives up when the slave has not moved for the time of patience.
 func (p *pausedSlave) advance(ctx context.Context, to Position, patience time.Duration, moved func(Position)) error {
-	if err := p.server.exec(ctx, p.lock.conn, p.server.Version.startUntil(to)); err != nil {
+	if err := p.server.exec(ctx, p.server.db, p.server.Version.startUntil(to)); err != nil {
 		return err
 	}
-	return p.server.watchSlave(ctx, p.lock.conn, to, patience, moved, func(s *SlaveStatus) (bool, error) {
+	return p.server.watchSlave(ctx, p.server.db, to, patience, moved, func(s *SlaveStatus) (bool, error) {
 		switch {
 		case s.SQLRunning == "No":
 			return true, arrived(s, to)
 		case s.Executed.File == to.File && s.Executed.Offset == to.Offset:
 			// MariaDB stops only when it sees the next event.
-			return false, p.server.exec(ctx, p.lock.conn, p.server.Version.stopSlave(sqlThread))
+			return false, p.server.exec(ctx, p.server.db, p.server.Version.stopSlave(sqlThread))
 		}
 		return false, nil
 	})
@@ -128,8 +106,8 @@ func (s *Server) watchSlave(ctx context.Context, on execer, to Position, patienc
 	}
 }
 
-// catchUp waits until a slave has what its master has now.
-func catchUp(ctx context.Context, master, slave *Server, patience time.Duration, moved func(to, at Position)) error {
+// waitForSlave waits until a slave has what its master has now.
+func waitForSlave(ctx context.Context, master, slave *Server, patience time.Duration, moved func(to, at Position)) error {
 	rows, err := master.query(ctx, master.db, master.Version.showMasterStatus())
 	if err != nil {
 		return err
@@ -171,17 +149,5 @@ func (p *pausedSlave) resume(ctx context.Context) error {
 				Cure: "on the slave: " + v.startSlave(sqlThread).String()}
 		}
 	}
-	p.lock.close(ctx)
-	p.lock = nil
 	return err
-}
-
-// before tells whether a position is before another one of the same master.
-func (p Position) before(q Position) bool {
-	if p.File == q.File {
-		return p.Offset < q.Offset
-	}
-	n, _ := strconv.Atoi(p.File[strings.LastIndexByte(p.File, '.')+1:]) // binary logs are numbered
-	m, _ := strconv.Atoi(q.File[strings.LastIndexByte(q.File, '.')+1:])
-	return n < m
 }
