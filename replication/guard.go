@@ -100,13 +100,12 @@ type lockWatch struct {
 	killed  bool // read after looking
 }
 
-// watchLock watches a dump that is about to start: should the lock that it
-// takes on MySQL keep writers waiting, its connection is killed. The caller
-// calls stop as soon as the lock must have been released. A lock that is to be
-// held for the whole dump is not short.
+// watchLock watches a dump that is about to start, if it is to take a short
+// lock: should that keep writers waiting, its connection is killed. The caller
+// calls stop as soon as the lock must have been released.
 func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	w := &lockWatch{end: func() {}}
-	if g.master.Version.Family != MySQL || !short {
+	if !short {
 		return w, nil
 	}
 	running, err := g.threads(ctx)
@@ -168,6 +167,7 @@ var lockStates = map[string]bool{
 	"Waiting for global read lock": true,
 	"Waiting for commit lock":      true,
 	"Waiting for table flush":      true,
+	"Waiting for backup lock":      true, // MariaDB 10.4 and later
 }
 
 func (g *guard) kill(ctx context.Context, thread uint64) error {

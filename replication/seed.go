@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,8 +24,8 @@ const (
 // Seed copies databases from the master to the slave by the servers' own
 // tools, which run on this host. Its fields are not changed while it is used.
 //
-// Whole databases are replaced: what the slave holds of them is dropped. That
-// the administrator agrees is the caller's to know, and so is that the slave
+// Whole databases are replaced: what the slave holds of them is dropped. A clone
+// replaces everything: see CloneErases. That the administrator agrees is the caller's to know, and so is that the slave
 // does not replicate meanwhile and that its event scheduler is off. A seed
 // that has failed leaves a part behind, and no claim that it is the whole.
 type Seed struct {
@@ -44,9 +45,13 @@ type Seed struct {
 	// that ends before Run returns. It may be nil.
 	Progress func(Progress)
 
-	// Started is told the coordinates before the first row is loaded. Its error
-	// stops the seed. It may be nil.
+	// Started is told the coordinates before the first row is loaded; by
+	// SeedClone, when all has been. Its error stops the seed. It may be nil.
 	Started func(context.Context, Position) error
+
+	// Waiting is told, now and then, what the administrator must do for the
+	// seed to go on. It may be nil.
+	Waiting func(text string)
 }
 
 // Run copies, and gives the position at which replication has to begin. It
@@ -54,7 +59,11 @@ type Seed struct {
 func (s *Seed) Run(ctx context.Context) (Position, error) {
 	switch s.Method {
 	case SeedDump, "":
-		return s.dump(ctx)
+		return s.copy(ctx, s.dump)
+	case SeedMydumper:
+		return s.copy(ctx, s.mydumper)
+	case SeedClone:
+		return s.clone(ctx)
 	case SeedNone:
 		return Position{}, problem("", "no-seed", "give the position of the master that the slave's data is of", "the method none copies nothing")
 	default:
@@ -62,57 +71,81 @@ func (s *Seed) Run(ctx context.Context) (Position, error) {
 	}
 }
 
-// lockAttempts is how often a dump is begun anew because its short lock was
-// not to be had at once.
-const lockAttempts = 3
+// copying is what the methods share that copy table by table.
+type copying struct {
+	*Seed
+	dumper, loader *tool
+	guard          *guard
+	meter          *meter
+}
 
-// dump seeds by a dump that is loaded while it is made.
-func (s *Seed) dump(ctx context.Context) (Position, error) {
-	dumper, err := findTool(ctx, dumpTool(s.Master.Version.Family))
-	if err != nil {
+// copy runs a method beside the guard on the master, and tells the progress.
+func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) (Position, error)) (Position, error) {
+	c := &copying{Seed: s}
+	var err error
+	if c.dumper, err = findTool(ctx, dumpTool(s.Master.Version.Family)); err != nil {
 		return Position{}, err
 	}
-	loader, err := findTool(ctx, loadTool(s.Slave.Version.Family))
-	if err != nil {
+	if c.loader, err = findTool(ctx, loadTool(s.Slave.Version.Family)); err != nil {
 		return Position{}, err
 	}
 	sizes, err := s.tableSizes(ctx)
 	if err != nil {
 		return Position{}, err
 	}
+	c.meter = newMeter(sizes)
 	ctx, cancel := context.WithCancelCause(ctx)
-	guard, err := s.newGuard(ctx, cancel)
-	if err != nil {
-		cancel(nil)
-		return Position{}, err
-	}
 	var told sync.WaitGroup
 	defer told.Wait()
-	defer guard.close()
 	defer cancel(nil)
-	m := newMeter(sizes)
-	if s.Progress != nil {
-		told.Go(func() { m.tell(ctx, s.Progress) })
+	if c.guard, err = s.newGuard(ctx, cancel); err != nil {
+		return Position{}, err
 	}
-	run := &dumpRun{seed: s, dumper: dumper, loader: loader, guard: guard, meter: m}
-	var position Position
+	defer c.guard.close()
+	if s.Progress != nil {
+		told.Go(func() { c.meter.tell(ctx, s.Progress) })
+	}
+	position, err := method(ctx, c)
+	if err != nil {
+		return Position{}, err
+	}
+	c.meter.enter(SeedEnds)
+	if err := s.disableEvents(ctx); err != nil {
+		return Position{}, err
+	}
+	return position, nil
+}
+
+// lockAttempts is how often a copy is begun anew because its short lock was
+// not to be had at once.
+const lockAttempts = 3
+
+// retryLock begins a copy anew, after a while, if its lock had to wait.
+func retryLock(ctx context.Context, begin func() (Position, error)) (Position, error) {
 	for attempt := 1; ; attempt++ {
-		position, err = run.copy(ctx)
+		position, err := begin()
 		if !HasCode(err, "lock-wait") || attempt == lockAttempts {
-			break
+			return position, err
 		}
 		if err := pause(ctx, time.Duration(attempt)*time.Second); err != nil {
 			return Position{}, err
 		}
 	}
-	if err != nil {
-		return Position{}, err
+}
+
+// lockWaited is the problem of a lock that was given up.
+func lockWaited() error {
+	return problem(Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
+		"the short lock that a copy begins with was not given within %v", mostLockWait)
+}
+
+// started checks the coordinates and tells them, before anything is loaded.
+func (c *copying) started(ctx context.Context, p Position) (Position, error) {
+	p, err := c.guard.begin(ctx, p)
+	if err == nil && c.Started != nil {
+		err = c.Started(ctx, p)
 	}
-	m.enter(SeedEnds)
-	if err := s.disableEvents(ctx); err != nil {
-		return Position{}, err
-	}
-	return position, nil
+	return p, err
 }
 
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
@@ -153,40 +186,32 @@ func splitTable(name string) (database, table string) {
 	return database, table
 }
 
-// dumpRun is one dump into the slave.
-type dumpRun struct {
-	seed           *Seed
-	dumper, loader *tool
-	guard          *guard
-	meter          *meter
+// dump seeds by a dump that is loaded while it is made.
+func (s *Seed) dump(ctx context.Context, c *copying) (Position, error) {
+	return retryLock(ctx, func() (Position, error) { return c.dumpOnce(ctx) })
 }
 
-// copy runs both tools, from the first byte to the end of both.
-func (r *dumpRun) copy(ctx context.Context) (Position, error) {
-	s := r.seed
+// dumpOnce runs both tools, from the first byte to the end of both.
+func (c *copying) dumpOnce(ctx context.Context) (Position, error) {
 	read, write, err := widePipe()
 	if err != nil {
 		return Position{}, err
 	}
 	defer closeFiles(read)
-	watch, err := r.guard.watchLock(ctx, !s.LockTables)
+	watch, err := c.guard.watchLock(ctx, c.Master.Version.Family == MySQL && !c.LockTables)
 	if err != nil {
 		closeFiles(write)
 		return Position{}, err
 	}
 	defer watch.stop()
-	dump, err := startTool(r.dumper, s.Master.Login, s.dumpArguments(r.dumper), nil, write)
+	dump, err := startTool(c.dumper, c.Master.Login, c.dumpArguments(c.dumper), nil, write)
 	if err != nil {
 		return Position{}, err
 	}
 	defer dump.stop()
 	defer context.AfterFunc(ctx, dump.stop)()
 
-	stream := &dumpStream{from: read, meter: r.meter, limiter: limiter{rate: s.MaxRate},
-		modes: unknownModes(s.Master.Version, s.Slave.Version)}
-	if len(s.Tables) > 0 {
-		stream.database, _ = splitTable(s.Tables[0])
-	}
+	stream := c.newStream(read)
 	position, head, ended, err := stream.readHead()
 	waited := watch.stop()
 	switch {
@@ -195,45 +220,50 @@ func (r *dumpRun) copy(ctx context.Context) (Position, error) {
 	case err != nil:
 		return Position{}, err
 	case waited:
-		return Position{}, problem(Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
-			"the short lock that a dump begins with was not given within %v", mostLockWait)
+		return Position{}, lockWaited()
 	case ended:
 		if err := dump.failure(Master); err != nil {
 			return Position{}, err
 		}
 	}
-	if position, err = r.guard.begin(ctx, position); err != nil {
+	if position, err = c.started(ctx, position); err != nil {
 		return Position{}, err
 	}
-	if s.Started != nil {
-		if err := s.Started(ctx, position); err != nil {
-			return Position{}, err
-		}
-	}
-	if err := r.load(ctx, stream, head, dump); err != nil {
-		return Position{}, err
-	}
-	return position, nil
+	c.meter.enter(SeedCopies)
+	return position, c.load(ctx, stream, head, dump)
 }
 
-// load starts the tool that loads, and hands the dump to it.
-func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
+// newStream makes the way of a dump.
+func (c *copying) newStream(from io.Reader) *dumpStream {
+	stream := &dumpStream{
+		from: from, meter: c.meter, limiter: limiter{rate: c.MaxRate},
+		modes: unknownModes(c.Master.Version, c.Slave.Version),
+	}
+	if len(c.Tables) > 0 {
+		stream.database = c.databases()[0]
+	}
+	return stream
+}
+
+// load starts the tool that loads, and hands the dump to it, which is made
+// meanwhile, or, without a process, in a file already.
+func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
 	read, write, err := widePipe()
 	if err != nil {
 		return err
 	}
 	defer closeFiles(write)
-	load, err := startTool(r.loader, r.seed.Slave.Login, loadArguments(r.loader), read, nil)
+	load, err := startTool(c.loader, c.Slave.Login, loadArguments(c.loader), read, nil)
 	if err != nil {
 		return err
 	}
 	defer load.stop()
 	defer context.AfterFunc(ctx, load.stop)()
-	// A loader that has failed must not wait to be found out by a slow dump.
-	defer afterEnd(load, dump.stop)()
+	if dump != nil { // a loader that has failed must not wait to be found out by a slow dump
+		defer afterEnd(load, dump.stop)()
+	}
 
-	r.meter.enter(SeedCopies)
-	whole, err := stream.copy(ctx, append([]byte(r.seed.prelude()), head...), write)
+	whole, err := stream.copy(ctx, append([]byte(c.prelude()), head...), write)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -241,18 +271,20 @@ func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		if failed := load.failure(Slave); failed != nil {
 			return failed
 		}
-		return problem(Slave, "tool-failed", "", "%s ended before the dump did", r.loader.name())
+		return problem(Slave, "tool-failed", "", "%s ended before the dump did", c.loader.name())
 	}
 	if err != nil {
 		return err
 	}
-	if err := dump.failure(Master); err != nil {
-		return err
+	if dump != nil {
+		if err := dump.failure(Master); err != nil {
+			return err
+		}
 	}
 	if !whole {
 		return problem(Master, "dump-cut", "run this again", "the dump ended in its middle, without its last line")
 	}
-	r.meter.enter(SeedLoads)
+	c.meter.enter(SeedLoads)
 	closeFiles(write)
 	err = load.failure(Slave)
 	if ctx.Err() != nil {
@@ -287,19 +319,15 @@ func isEnded(p *process) bool {
 	}
 }
 
-// dumpArguments are a dump tool's, but for the login.
-func (s *Seed) dumpArguments(t *tool) []string {
+// plainArguments are what every dump is told, but for the login: nothing is
+// left to a tool's defaults that matters.
+func (s *Seed) plainArguments(t *tool) []string {
 	args := []string{
-		"--quick", "--triggers", "--comments", "--hex-blob", "--tz-utc",
+		"--quick", "--comments", "--hex-blob", "--tz-utc",
 		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
 	}
-	for _, wanted := range [][]string{
-		{"source-data=2", "master-data=2"},
-		{"no-tablespaces"},
-		{"column-statistics=0"},
-		{"dump-history"},
-	} {
-		if option := t.knows(wanted...); option != "" {
+	for _, wanted := range []string{"no-tablespaces", "column-statistics=0", "dump-history", "set-gtid-purged=OFF"} {
+		if option := t.knows(wanted); option != "" {
 			args = append(args, "--"+option)
 		}
 	}
@@ -308,6 +336,12 @@ func (s *Seed) dumpArguments(t *tool) []string {
 	} else {
 		args = append(args, "--single-transaction")
 	}
+	return args
+}
+
+// dumpArguments are a dump tool's that is to tell the coordinates.
+func (s *Seed) dumpArguments(t *tool) []string {
+	args := append(s.plainArguments(t), "--triggers", "--"+t.knows("source-data=2", "master-data=2"))
 	if t.knows("set-gtid-purged") != "" {
 		args = append(args, "--set-gtid-purged="+s.gtidPurged(t))
 	}

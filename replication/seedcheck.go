@@ -26,9 +26,13 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.databases()
-	c.locked()
 	c.retention()
-	for _, check := range []func(context.Context) error{c.tools, c.statements, c.history, c.accounts, c.encoding} {
+	if s.Method == SeedClone {
+		c.clone()
+		return c.Findings, nil
+	}
+	c.locked()
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
 		}
@@ -71,24 +75,31 @@ func (s *Seed) toolKinds() []toolKind {
 	switch s.Method {
 	case SeedDump, "":
 		return []toolKind{dumpTool(s.Master.Version.Family), loadTool(s.Slave.Version.Family)}
+	case SeedMydumper:
+		return []toolKind{dumpTool(s.Master.Version.Family), loadTool(s.Slave.Version.Family), mydumperTool, myloaderTool}
 	default:
 		return nil
 	}
 }
 
-// estimate is how long the copy takes, roughly.
-func (s *Seed) estimate() time.Duration {
+// bytes is the size of what is copied, by the server's estimate.
+func (s *Seed) bytes() uint64 {
 	var bytes uint64
 	for _, name := range s.databases() {
 		if d := s.MasterFacts.database(name); d != nil {
 			bytes += d.Bytes
 		}
 	}
+	return bytes
+}
+
+// estimate is how long the copy takes, roughly.
+func (s *Seed) estimate() time.Duration {
 	rate := uint64(assumedRate)
 	if s.MaxRate > 0 {
 		rate = min(rate, s.MaxRate)
 	}
-	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second)).Round(time.Second)
+	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
 }
 
 // unsnapped are the tables to copy that a consistent snapshot does not cover.
