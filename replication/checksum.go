@@ -81,7 +81,7 @@ func rowHash(columns []column, across bool) string {
 
 // checksumQuery gives the rows and the sum of a range of a table.
 func checksumQuery(t *tableShape, k *key, r keyRange, hash string) string {
-	return fmt.Sprintf("SELECT COUNT(*) AS n, SUM(%s) AS s FROM %s%s", hash, t.quoted(), k.clause(r))
+	return fmt.Sprintf("%sCOUNT(*) AS n, SUM(%s) AS s FROM %s%s", t.read(), hash, t.quoted(), k.clause(r))
 }
 
 // checksum sums a range of rows.

@@ -32,7 +32,8 @@ func TestRowText(t *testing.T) {
 }
 
 func TestKeyRanges(t *testing.T) {
-	table := &tableShape{database: "d`b", name: "t"}
+	table := &tableShape{database: "d`b", name: "t", engine: "InnoDB"}
+	aria := &tableShape{database: "d", name: "t", engine: "Aria"}
 	number := &key{name: "PRIMARY", unique: true, columns: []column{{name: "id", kind: "bigint"}}}
 	three := &key{name: "by`all", unique: true, columns: []column{
 		{name: "a", kind: "varchar", serverCharset: "latin1"},
@@ -54,6 +55,7 @@ func TestKeyRanges(t *testing.T) {
 			" ORDER BY `d``b`.`t`.`a`, `d``b`.`t`.`b`, `d``b`.`t`.`c` LIMIT 1 OFFSET 99"},
 		{"a checksum", checksumQuery(table, number, keyRange{upto: keyValue{"7"}}, "CRC32(`id`)"),
 			"SELECT COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d``b`.`t` FORCE INDEX (`PRIMARY`) WHERE `id` <= 7"},
+		{"without row locks", checksumQuery(aria, nil, keyRange{}, "CRC32(`id`)"), "SELECT HIGH_PRIORITY COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d`.`t`"},
 		{"no key", checksumQuery(table, nil, keyRange{}, "CRC32(`id`)"), "SELECT COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d``b`.`t`"},
 		{"a key in words", three.names() + " " + three.shown(keyValue{"61C3", "2026-01-02 03:04:05", "27"}), `(a, b, c) (0x61C3, 2026-01-02 03:04:05, "'")`},
 	} {

@@ -161,18 +161,18 @@ func (k *key) beyond(operator string, v keyValue) string {
 // boundaryQuery gives the key of the row that has so many rows of the range
 // before it.
 func (k *key) boundaryQuery(t *tableShape, r keyRange, offset uint64) string {
-	return fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT 1 OFFSET %d", k.selected(), t.quoted(), k.clause(r), k.order(t, false), offset)
+	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1 OFFSET %d", t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, false), offset)
 }
 
 // endQuery gives the first key of the range, or the last one.
 func (k *key) endQuery(t *tableShape, r keyRange, last bool) string {
-	return fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT 1", k.selected(), t.quoted(), k.clause(r), k.order(t, last))
+	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1", t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, last))
 }
 
 // listQuery gives the keys of the range, each with the row's number h, in
 // order.
 func (k *key) listQuery(t *tableShape, r keyRange, hash string) string {
-	return fmt.Sprintf("SELECT %s, %s AS h FROM %s%s ORDER BY %s", k.selected(), hash, t.quoted(), k.clause(r), k.order(t, false)+", h")
+	return fmt.Sprintf("%s%s, %s AS h FROM %s%s ORDER BY %s", t.read(), k.selected(), hash, t.quoted(), k.clause(r), k.order(t, false)+", h")
 }
 
 // findKey runs a query that gives one key; nil if it gives none.

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ type Comparison struct {
 	Master *Server
 	Slave  *Server // its login may start and stop the slave
 
-	Databases []string // empty: all but the system's own
+	Databases []string // empty: all that the slave replicates
 	Tables    []string // "database.table"; empty: all of the databases
 
 	// LockTables locks the master's tables without transactions against
@@ -56,7 +57,7 @@ type CompareResult struct {
 	Skipped []string      `json:"skipped"` // what was not compared, and why, in words
 	Rows    uint64        `json:"rows"`    // of the master
 	Bytes   uint64        `json:"bytes"`   // of data, as the master estimates
-	Took    time.Duration `json:"took_ns"`
+	Took    time.Duration `json:"-"`       // took_seconds of the JSON
 }
 
 // TableResult is what was found of one table.
@@ -121,6 +122,16 @@ func (t *TableResult) Equal() bool {
 // Equal tells whether nothing differs, and every table could be compared.
 func (r *CompareResult) Equal() bool {
 	return len(r.Objects) == 0 && !slices.ContainsFunc(r.Tables, func(t TableResult) bool { return !t.Equal() })
+}
+
+// MarshalJSON writes the verdict, too, and the time in seconds.
+func (r *CompareResult) MarshalJSON() ([]byte, error) {
+	type plain CompareResult // without this method
+	return json.Marshal(struct {
+		Equal bool `json:"equal"`
+		*plain
+		Took float64 `json:"took_seconds"`
+	}{r.Equal(), (*plain)(r), r.Took.Seconds()})
 }
 
 // Run compares. It returns a result only if it has looked at every table; that
@@ -243,11 +254,27 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	if len(c.Databases) > 0 {
 		return c.Databases, nil
 	}
-	rows, err := c.Master.query(ctx, c.Master.db,
-		"SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+quoteList(systemDatabases)+")")
-	var names []string
-	for _, r := range rows {
-		names = append(names, r["name"])
+	status, err := c.Slave.slaveStatus(ctx, c.Slave.db)
+	if err != nil {
+		return nil, err
 	}
-	return names, err
+	if err := mustRun(status); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range []*Server{c.Master, c.Slave} {
+		rows, err := s.query(ctx, s.db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+quoteList(systemDatabases)+")")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if status.replicatesOf(r["name"]) && !slices.Contains(names, r["name"]) {
+				names = append(names, r["name"])
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, problem("", "no-database", "name databases that the master's login may read", "there is no database that both the slave replicates and the logins may see")
+	}
+	return names, nil
 }

@@ -52,7 +52,7 @@ func (p pair) couple(t *testing.T) *couple {
 		if p == mysqlPair {
 			from = "SOURCE_AUTO_POSITION=1"
 		}
-		start = []string{fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', GET_SOURCE_PUBLIC_KEY=1, %s", master.Port, from), "START REPLICA"}
+		start = []string{fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, %s", master.Port, from), "START REPLICA"}
 		if p.crosses() {
 			start[0] += ", ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS=LOCAL"
 		} else {
@@ -61,6 +61,7 @@ func (p pair) couple(t *testing.T) *couple {
 	}
 	slave.exec(t, slices.Concat(stop, start)...)
 	t.Cleanup(func() { run(context.WithoutCancel(t.Context()), t, slave.db, stop) })
+	c.onMaster(t, "DROP DATABASE IF EXISTS marks", "CREATE DATABASE marks", "CREATE TABLE marks.m (id int AUTO_INCREMENT PRIMARY KEY)")
 	return c
 }
 
@@ -93,7 +94,12 @@ func run(ctx context.Context, t *testing.T, db *sql.DB, statements []string) {
 // sync waits until the slave has what the master has.
 func (p *couple) sync(t *testing.T) {
 	t.Helper()
-	p.onMaster(t, "CREATE DATABASE IF NOT EXISTS marks", "CREATE TABLE IF NOT EXISTS marks.m (id int AUTO_INCREMENT PRIMARY KEY)", "INSERT INTO marks.m VALUES ()")
+	defer func() {
+		if facts, err := replication.ReadFacts(t.Context(), p.Slave); err == nil && t.Failed() {
+			t.Logf("the slave: %+v", *facts.Masters[0])
+		}
+	}()
+	p.onMaster(t, "INSERT INTO marks.m VALUES ()")
 	var id int
 	if err := p.m.QueryRowContext(t.Context(), "SELECT MAX(id) FROM marks.m").Scan(&id); err != nil {
 		t.Fatal(err)

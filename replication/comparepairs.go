@@ -90,6 +90,14 @@ func (s *SlaveStatus) leavesOut(table string) string {
 	return ""
 }
 
+// replicatesOf tells whether the slave may replicate tables of a database.
+func (s *SlaveStatus) replicatesOf(database string) bool {
+	return len(s.WildDoTable) == 0 || slices.ContainsFunc(s.WildDoTable, func(pattern string) bool {
+		ofDatabase, _, _ := strings.Cut(pattern, ".")
+		return matchesWild(ofDatabase, database)
+	})
+}
+
 // matchesWild tells whether a pattern of LIKE matches.
 func matchesWild(pattern, name string) bool {
 	for i := 0; i < len(pattern); i++ {

@@ -55,6 +55,15 @@ func (t *tableShape) String() string { return t.database + "." + t.name }
 
 func (t *tableShape) quoted() string { return quoteTable(t.database, t.name) }
 
+// read begins a query of the table's rows. A server without row locks would
+// have it wait behind every write that waits.
+func (t *tableShape) read() string {
+	if t.transactional() {
+		return "SELECT "
+	}
+	return "SELECT HIGH_PRIORITY "
+}
+
 func (t *tableShape) transactional() bool { return transactional[strings.ToLower(t.engine)] }
 
 func (s *schema) table(name string) *tableShape {
