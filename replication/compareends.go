@@ -71,11 +71,14 @@ func (s *session) mustHold(ctx context.Context) error {
 	return nil
 }
 
+// comparePatience is how long a slave may stand still on its way to a position.
+const comparePatience = 5 * time.Minute
+
 func (c *Comparison) patience() time.Duration {
 	if c.Patience > 0 {
 		return c.Patience
 	}
-	return 5 * time.Minute
+	return comparePatience
 }
 
 func (c *Comparison) report(p CompareProgress) {
