@@ -202,7 +202,7 @@ func (c *seedCheck) clone() {
 	case len(c.Problems) > 0:
 		return
 	case master.Version.Series() != slave.Version.Series(),
-		master.Version != slave.Version && !(master.Version.atLeast(MySQL, 8, 0, 37) && slave.Version.atLeast(MySQL, 8, 0, 37)):
+		master.Version != slave.Version && (!master.Version.atLeast(MySQL, 8, 0, 37) || !slave.Version.atLeast(MySQL, 8, 0, 37)):
 		c.problem("", "no-clone", instead, "the clone plugin copies between servers of the same series, before 8.0.37 of the same release, only: these are %s and %s", master.Version, slave.Version)
 	}
 	if len(c.seed.Tables) > 0 {

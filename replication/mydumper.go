@@ -86,7 +86,7 @@ func (s *Seed) roomFor(folder string) *Problem {
 	if err := unix.Statfs(folder, &stat); err != nil {
 		return &Problem{On: Slave, Code: "no-room", Text: "cannot ask for the free space of " + folder, Err: err}
 	}
-	free, needed := stat.Bavail*uint64(stat.Bsize), s.bytes()
+	free, needed := stat.Bavail*uint64(stat.Bsize), s.bytes() //nolint:gosec // a block has a size
 	if free > needed+needed/4 {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (r *mydumperRun) dumpRows(ctx context.Context) (Position, error) {
 	err = r.runTool(ctx, r.mydumper, r.Master, args)
 	end()
 	if watch.stop() {
-		return Position{}, lockWaited()
+		return Position{}, r.lockWaited()
 	}
 	if err != nil {
 		return Position{}, err
@@ -210,7 +210,7 @@ func folderBytes(folder string) uint64 {
 	files, _ := os.ReadDir(folder)
 	for _, file := range files {
 		if info, err := file.Info(); err == nil {
-			sum += uint64(info.Size())
+			sum += uint64(info.Size()) //nolint:gosec // a file has a size
 		}
 	}
 	return sum
@@ -286,7 +286,8 @@ func (r *mydumperRun) loadFile(ctx context.Context, name string) error {
 	return r.load(ctx, stream, head, nil)
 }
 
-func (r *mydumperRun) loadSchema(ctx context.Context) error   { return r.loadFile(ctx, "schema.sql") }
+func (r *mydumperRun) loadSchema(ctx context.Context) error { return r.loadFile(ctx, "schema.sql") }
+
 func (r *mydumperRun) loadTriggers(ctx context.Context) error { return r.loadFile(ctx, "triggers.sql") }
 
 // loadRows loads what mydumper has dumped. myloader logs nothing to the binary
@@ -319,10 +320,5 @@ func (c *seedCheck) mydumper(ctx context.Context) error {
 	if err != nil {
 		return ctx.Err() // tools has said so
 	}
-	err = s.probeMydumper(ctx, mydumper)
-	if p, ok := errors.AsType[*Problem](err); ok {
-		c.Problems = append(c.Problems, p)
-		return nil
-	}
-	return err
+	return c.take(s.probeMydumper(ctx, mydumper))
 }

@@ -2,8 +2,8 @@ package replication
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +41,10 @@ type Seed struct {
 	LockTables bool       // hold a read lock on the master for the whole copy, for tables without transactions
 	MaxRate    uint64     // bytes a second; 0: no limit
 
+	// LockWait is how long the lock that some copies begin with may keep writers
+	// waiting; else the copy is put off, and at last given up. 0: 700 ms.
+	LockWait time.Duration
+
 	// Progress is told how far the seed is, twice a second, by one goroutine
 	// that ends before Run returns. It may be nil.
 	Progress func(Progress)
@@ -75,6 +79,7 @@ func (s *Seed) Run(ctx context.Context) (Position, error) {
 type copying struct {
 	*Seed
 	dumper, loader *tool
+	foreign        bool // the dumper does not tell coordinates
 	guard          *guard
 	meter          *meter
 }
@@ -83,7 +88,7 @@ type copying struct {
 func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) (Position, error)) (Position, error) {
 	c := &copying{Seed: s}
 	var err error
-	if c.dumper, err = findTool(ctx, dumpTool(s.Master.Version.Family)); err != nil {
+	if c.dumper, c.foreign, err = s.dumperOf(ctx); err != nil {
 		return Position{}, err
 	}
 	if c.loader, err = findTool(ctx, loadTool(s.Slave.Version.Family)); err != nil {
@@ -134,9 +139,9 @@ func retryLock(ctx context.Context, begin func() (Position, error)) (Position, e
 }
 
 // lockWaited is the problem of a lock that was given up.
-func lockWaited() error {
+func (s *Seed) lockWaited() error {
 	return problem(Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
-		"the short lock that a copy begins with was not given within %v", mostLockWait)
+		"the short lock that a copy begins with was not over within %v", s.lockWait())
 }
 
 // started checks the coordinates and tells them, before anything is loaded.
@@ -198,21 +203,16 @@ func (c *copying) dumpOnce(ctx context.Context) (Position, error) {
 		return Position{}, err
 	}
 	defer closeFiles(read)
-	watch, err := c.guard.watchLock(ctx, c.Master.Version.Family == MySQL && !c.LockTables)
+	dump, position, watch, err := c.startDump(ctx, write)
 	if err != nil {
-		closeFiles(write)
 		return Position{}, err
 	}
 	defer watch.stop()
-	dump, err := startTool(c.dumper, c.Master.Login, c.dumpArguments(c.dumper), nil, write)
-	if err != nil {
-		return Position{}, err
-	}
 	defer dump.stop()
 	defer context.AfterFunc(ctx, dump.stop)()
 
 	stream := c.newStream(read)
-	position, head, ended, err := stream.readHead()
+	told, head, ended, err := stream.readHead()
 	waited := watch.stop()
 	switch {
 	case ctx.Err() != nil:
@@ -220,17 +220,41 @@ func (c *copying) dumpOnce(ctx context.Context) (Position, error) {
 	case err != nil:
 		return Position{}, err
 	case waited:
-		return Position{}, lockWaited()
+		return Position{}, c.lockWaited()
 	case ended:
 		if err := dump.failure(Master); err != nil {
 			return Position{}, err
 		}
+	}
+	if !c.foreign {
+		position = told
 	}
 	if position, err = c.started(ctx, position); err != nil {
 		return Position{}, err
 	}
 	c.meter.enter(SeedCopies)
 	return position, c.load(ctx, stream, head, dump)
+}
+
+// startDump starts a dump, with a watch over its lock. A foreign one comes with
+// its coordinates, and its lock is over.
+func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, Position, *lockWatch, error) {
+	watch, err := c.guard.watchLock(ctx, c.Master.Version.Family == MySQL && !c.LockTables)
+	if err != nil {
+		closeFiles(stdout)
+		return nil, Position{}, nil, err
+	}
+	var dump *process
+	var position Position
+	if c.foreign {
+		dump, position, err = c.startForeign(ctx, stdout)
+	} else {
+		dump, err = startTool(c.dumper, c.Master.Login, c.dumpArguments(), nil, stdout)
+	}
+	if err != nil {
+		watch.stop()
+	}
+	return dump, position, watch, err
 }
 
 // newStream makes the way of a dump.
@@ -317,85 +341,4 @@ func isEnded(p *process) bool {
 	default:
 		return false
 	}
-}
-
-// plainArguments are what every dump is told, but for the login: nothing is
-// left to a tool's defaults that matters.
-func (s *Seed) plainArguments(t *tool) []string {
-	args := []string{
-		"--quick", "--comments", "--hex-blob", "--tz-utc",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
-	}
-	for _, wanted := range []string{"no-tablespaces", "column-statistics=0", "dump-history", "set-gtid-purged=OFF"} {
-		if option := t.knows(wanted); option != "" {
-			args = append(args, "--"+option)
-		}
-	}
-	if s.LockTables {
-		args = append(args, "--lock-all-tables")
-	} else {
-		args = append(args, "--single-transaction")
-	}
-	return args
-}
-
-// dumpArguments are a dump tool's that is to tell the coordinates.
-func (s *Seed) dumpArguments(t *tool) []string {
-	args := append(s.plainArguments(t), "--triggers", "--"+t.knows("source-data=2", "master-data=2"))
-	if t.knows("set-gtid-purged") != "" {
-		args = append(args, "--set-gtid-purged="+s.gtidPurged(t))
-	}
-	if len(s.Tables) == 0 {
-		args = append(args, "--routines", "--events", "--add-drop-database", "--databases", "--")
-		return append(args, s.Databases...)
-	}
-	args = append(args, "--", s.databases()[0])
-	for _, name := range s.Tables {
-		_, table := splitTable(name)
-		args = append(args, table)
-	}
-	return args
-}
-
-// gtidPurged is how mysqldump says which transactions a dump holds. A dump
-// that would set them is as good: the stream takes that out.
-func (s *Seed) gtidPurged(t *tool) string {
-	switch {
-	case !s.MasterFacts.GTIDs():
-		return "OFF"
-	case t.version.atLeast(MySQL, 8, 0, 17):
-		return "COMMENTED"
-	default:
-		return "ON"
-	}
-}
-
-// loadArguments are a client's, but for the login. In binary mode it takes
-// no commands to itself from a dump, such as one to a shell, and leaves bytes
-// as they are; comments are parts of routines.
-func loadArguments(t *tool) []string {
-	args := []string{
-		"--batch", "--binary-mode", "--comments", "--skip-reconnect", "--local-infile=0",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
-	}
-	for _, wanted := range []string{"sandbox", "system-command=OFF", "skip-print-query-on-error"} {
-		if option := t.knows(wanted); option != "" {
-			args = append(args, "--"+option)
-		}
-	}
-	return args
-}
-
-// prelude is what is loaded before a dump: what it brings is not to be logged
-// as if it had been done here.
-func (s *Seed) prelude() string {
-	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
-	if len(s.Tables) > 0 {
-		statements = append(statements, statement("USE %s", quoteName(s.databases()[0])))
-	}
-	var b strings.Builder
-	for _, s := range statements {
-		fmt.Fprintf(&b, "%s;\n", s.sql)
-	}
-	return b.String()
 }

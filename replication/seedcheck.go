@@ -43,7 +43,8 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 // seedCheck collects what is found.
 type seedCheck struct {
 	Findings
-	seed *Seed
+	seed    *Seed
+	foreign bool // see copying
 }
 
 // databases finds those that are not on the master.
@@ -58,28 +59,37 @@ func (c *seedCheck) databases() {
 
 // tools finds those that are missing.
 func (c *seedCheck) tools(ctx context.Context) error {
-	for _, kind := range c.seed.toolKinds() {
-		if _, err := findTool(ctx, kind); err != nil {
-			p, ok := errors.AsType[*Problem](err)
-			if !ok {
-				return err
-			}
-			c.Problems = append(c.Problems, p)
+	var err error
+	_, c.foreign, err = c.seed.dumperOf(ctx)
+	if err = c.take(err); err != nil {
+		return err
+	}
+	for _, kind := range c.seed.otherTools() {
+		_, err := findTool(ctx, kind)
+		if err = c.take(err); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// toolKinds are the tools that the method needs.
-func (s *Seed) toolKinds() []toolKind {
-	switch s.Method {
-	case SeedDump, "":
-		return []toolKind{dumpTool(s.Master.Version.Family), loadTool(s.Slave.Version.Family)}
-	case SeedMydumper:
-		return []toolKind{dumpTool(s.Master.Version.Family), loadTool(s.Slave.Version.Family), mydumperTool, myloaderTool}
-	default:
-		return nil
+// take takes an error that is a Problem for something found.
+func (c *seedCheck) take(err error) error {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		return err
 	}
+	c.Problems = append(c.Problems, p)
+	return nil
+}
+
+// otherTools are the tools that the method needs beside that which dumps.
+func (s *Seed) otherTools() []toolKind {
+	kinds := []toolKind{loadTool(s.Slave.Version.Family)}
+	if s.Method == SeedMydumper {
+		kinds = append(kinds, mydumperTool, myloaderTool)
+	}
+	return kinds
 }
 
 // bytes is the size of what is copied, by the server's estimate.
@@ -145,10 +155,11 @@ func (c *seedCheck) retention() {
 // statements finds those that run for long, if a lock is taken: it waits for
 // them, and everybody else waits for it.
 func (c *seedCheck) statements(ctx context.Context) error {
-	if c.seed.Master.Version.Family == MariaDB && !c.seed.LockTables {
+	s := c.seed
+	if s.Master.Version.Family == MariaDB && s.Method != SeedMydumper && !s.LockTables && !c.foreign {
 		return nil
 	}
-	threads, err := c.seed.Master.threads(ctx, c.seed.Master.db)
+	threads, err := s.Master.threads(ctx, s.Master.db)
 	if err != nil {
 		return err
 	}
