@@ -15,10 +15,10 @@ import (
 
 // couple is a master with a slave that follows it.
 type couple struct {
-	Master, Slave           *replication.Server
-	masterFacts, slaveFacts *replication.Facts
-	m, s                    *sql.DB
-	settings                []string // of sessions on the master
+	Master, Slave *replication.Server
+	masterFacts   *replication.Facts
+	m, s          *sql.DB
+	settings      []string // of sessions on the master
 }
 
 // onCouples runs a test on pairs whose slaves follow.
@@ -67,10 +67,6 @@ func (p pair) couple(t *testing.T) *couple {
 	}
 	slave.exec(t, slices.Concat(stop, start)...)
 	t.Cleanup(func() { run(context.WithoutCancel(t.Context()), t, slave.db, stop) })
-	var err error
-	if c.slaveFacts, err = replication.ReadFacts(t.Context(), c.Slave); err != nil {
-		t.Fatal(err)
-	}
 	c.onMaster(t, "DROP DATABASE IF EXISTS marks", "CREATE DATABASE marks", "CREATE TABLE marks.m (id int AUTO_INCREMENT PRIMARY KEY)")
 	return c
 }
@@ -78,7 +74,7 @@ func (p pair) couple(t *testing.T) *couple {
 // onMaster runs statements on the master.
 func (p *couple) onMaster(t *testing.T, statements ...string) {
 	t.Helper()
-	run(t.Context(), t, p.m, statements)
+	run(t.Context(), t, p.m, slices.Concat(p.settings, statements))
 }
 
 // onSlave runs statements on the slave, as somebody who should not.

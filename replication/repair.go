@@ -42,7 +42,7 @@ func PlanRepair(master, slave *Facts, tables []string) *Plan {
 		Name: "repair", On: Slave, What: "copy " + listed(tables) + " anew from the master",
 		Why: "the other tables are replicated up to the position of the copy and no further until it is there",
 		SQL: []Statement{
-			v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread), v.startUntil(Position{File: "the copy's", Offset: 0}),
+			v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread), statement("START %s SQL_THREAD UNTIL the position of the copy", v.word("SLAVE", "REPLICA")),
 			v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads),
 		},
 		Loses: tables, run: r.run,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,8 +22,9 @@ type replicationCompare struct {
 	master     masterFlags
 	databases  []string
 	tables     []string
+	repair     []string
 	lockTables bool
-	asJSON     bool
+	plan       planFlags
 }
 
 func (m *Main) replicationCompareCommand() *cobra.Command {
@@ -37,18 +39,33 @@ rows differ, by their keys. Exit 1 if something does, or cannot be compared.
 
 A MySQL master is locked for some milliseconds. Tables without transactions,
 such as MyISAM, hold the slave up while they are compared, and what is written
-to them meanwhile looks like a difference unless --lock-tables keeps writes off.`,
+to them meanwhile looks like a difference unless --lock-tables keeps writes off.
+
+--repair-table replaces the slave's copy of a table by a new one from the
+master, whose login must be one that may dump it, and compares that. A slave
+that has stopped at an error of the table (1062, 1032) goes on then.`,
 		Example: `  gtunnel replication compare
   gtunnel replication compare --table voms.acl2 --table voms.usr
-  gtunnel replication compare --json`,
+  gtunnel replication compare --json
+  gtunnel replication compare --repair-table voms.acl2 --master-user root`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return m.compareReplication(cmd.Context(), c) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM) // the slave must go on
+			defer stop()
+			if len(c.repair) > 0 {
+				return m.repairTables(ctx, c)
+			}
+			return m.compareReplication(ctx, c)
+		},
 	}
 	settings := []setting{
 		{name: "databases", arg: "NAME", target: &c.databases, preset: "what is replicated", usage: "to compare; separated by commas, or repeated"},
 		{name: "table", arg: "DATABASE.TABLE", target: &c.tables, preset: "all", usage: "only this one; may be repeated"},
 		{name: "lock-tables", target: &c.lockTables, usage: "lock tables without transactions on the master"},
-		{name: "json", target: &c.asJSON, usage: "print JSON"},
+		{name: "repair-table", arg: "DATABASE.TABLE", target: &c.repair, preset: "none", usage: "copy this one anew; may be repeated"},
+		{name: "dry-run", target: &c.plan.dryRun, usage: "with --repair-table: show the plan only"},
+		{name: "yes", target: &c.plan.yes, usage: "with --repair-table: do not ask"},
+		{name: "json", target: &c.plan.asJSON, usage: "print JSON"},
 	}
 	settings = append(settings, c.login.settings()...)
 	addFlags(cmd, "", append(settings, c.master.settings()...))
@@ -56,12 +73,11 @@ to them meanwhile looks like a difference unless --lock-tables keeps writes off.
 }
 
 func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // the slave must go on
-	defer stop()
-	for _, table := range c.tables {
-		if !strings.Contains(table, ".") {
-			return &usageError{where: "--table", message: fmt.Sprintf("%q has no database", table), hint: "write DATABASE.TABLE"}
-		}
+	if err := checkTables("--table", c.tables); err != nil {
+		return err
+	}
+	if c.plan.dryRun || c.plan.yes {
+		return &usageError{message: "--dry-run and --yes are for --repair-table", hint: "a comparison changes no data"}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
@@ -72,15 +88,65 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	if err != nil {
 		return err
 	}
-	if c.asJSON {
+	if c.plan.asJSON {
 		err = m.printJSON(result)
 	} else {
 		err = m.writeComparison(result)
 	}
 	if err == nil && !result.Equal() {
-		err = &hintedError{fmt.Errorf("the slave's data is not the master's"), "gtunnel replication compare --repair-table copies one table anew; setup-slave --reseed everything"}
+		err = &hintedError{
+			errors.New("the slave's data is not the master's"),
+			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed everything",
+		}
 	}
 	return err
+}
+
+// checkTables refuses names of tables without their database.
+func checkTables(flag string, tables []string) error {
+	for _, table := range tables {
+		if database, name, _ := strings.Cut(table, "."); database == "" || name == "" {
+			return &usageError{where: flag, message: fmt.Sprintf("%q is no table with its database", table), hint: "write DATABASE.TABLE"}
+		}
+	}
+	return nil
+}
+
+// repairTables copies tables anew, after consent, and compares them.
+func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
+	if err := checkTables("--repair-table", c.repair); err != nil {
+		return err
+	}
+	if len(c.tables) > 0 || len(c.databases) > 0 {
+		return &usageError{where: "--repair-table", message: "compares the repaired tables only", hint: "leave --table and --databases out"}
+	}
+	comparison, closeBoth, err := m.newComparison(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer closeBoth()
+	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave}
+	if applier.MasterFacts, err = replication.ReadFacts(ctx, applier.Master); err != nil {
+		return err
+	}
+	if applier.SlaveFacts, err = replication.ReadFacts(ctx, applier.Slave); err != nil {
+		return err
+	}
+	plan := replication.PlanRepair(applier.MasterFacts, applier.SlaveFacts, c.repair)
+	if done, err := m.agree(plan, c.plan); done || err != nil {
+		return err
+	}
+	view := m.newProgressView()
+	applier.Progress = view.show
+	applier.End = func(*replication.Step) { view.end() }
+	var result *replication.CompareResult
+	applier.Compared = func(r *replication.CompareResult) { result = r }
+	err = m.apply(ctx, applier, plan, c.plan)
+	view.end()
+	if result == nil {
+		return err
+	}
+	return errors.Join(m.writeComparison(result), err)
 }
 
 // newComparison logs in to both servers. The caller closes them.
