@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// Rows are compared by a sum of a number for each row, which every server
-// computes alike: CRC32, which all have (MySQL 9 has no MD5), of a text of the
-// row.
+// Rows are compared by a number for each row, which every server computes
+// alike: CRC32, which all have (MySQL 9 has no MD5), of a text of the row.
 //
 // CRC32 alone is linear: for rows (1, 'a'), (2, 'b') whose values were swapped
 // the four checksums cancel each other in an exclusive or, and often in a sum.
-// CRC32 of the decimal digits of CRC32 is not; and a sum, unlike an exclusive
-// or, counts equal rows. A changed row is missed once in four billion times.
+// CRC32 of the decimal digits of CRC32 is not. A changed row is missed once in
+// four billion times.
 
 // checksum is what one end says of a range of rows.
 type checksum struct {
@@ -23,8 +22,9 @@ type checksum struct {
 }
 
 // rowText is an expression whose value tells a row from all others: the text
-// of its columns, of which each can be found again in the whole. What can be
-// NULL is said at the beginning, and strings have their lengths before them.
+// of its columns, of which each can be found again in the whole. What is NULL
+// is said at the beginning. Between the columns is a byte that is in no number
+// and in no text of UTF-8; other strings have their lengths before them.
 //
 // The separator makes the whole text binary, so that nothing is converted to
 // another character set or compared by a collation. Strings that may be long
@@ -43,7 +43,10 @@ func rowText(columns []column, across bool) string {
 		switch c.kind {
 		case "char", "varchar", "binary", "varbinary":
 			if c.octets <= longString {
-				strs = append(strs, "LENGTH("+name+")", name)
+				if !c.isUTF8() {
+					strs = append(strs, "LENGTH("+name+")")
+				}
+				strs = append(strs, name)
 				continue
 			}
 			numbers = append(numbers, "CRC32("+name+")")
@@ -63,11 +66,17 @@ func rowText(columns []column, across bool) string {
 	if len(flags) > 0 {
 		flags = []string{"CONCAT(" + strings.Join(flags, ", ") + ")"}
 	}
-	if len(strs) > 0 { // the last one needs no length
-		strs = append(strs[:len(strs)-2], strs[len(strs)-1])
-	}
 	parts := append(append(flags, numbers...), strs...)
-	return "CONCAT_WS(CAST('#' AS BINARY), " + strings.Join(parts, ", ") + ")"
+	return "CONCAT_WS(CAST(X'FF' AS BINARY), " + strings.Join(parts, ", ") + ")"
+}
+
+// isUTF8 tells whether values of the column, a string, are of UTF-8.
+func (c column) isUTF8() bool {
+	switch c.charset {
+	case "utf8mb4", "utf8mb3":
+		return true
+	}
+	return false
 }
 
 // longString is the longest string, in bytes, that goes into a row's text as
@@ -79,9 +88,15 @@ func rowHash(columns []column, across bool) string {
 	return "CRC32(CRC32(" + rowText(columns, across) + "))"
 }
 
-// checksumQuery gives the rows and the sum of a range of a table.
+// checksumQuery gives the rows and the sum of a range of a table. Where no two
+// rows can be equal, and cancel each other, the sum is an exclusive or, which
+// is faster.
 func checksumQuery(t *tableShape, k *key, r keyRange, hash string) string {
-	return fmt.Sprintf("%sCOUNT(*) AS n, SUM(%s) AS s FROM %s%s", t.read(), hash, t.quoted(), k.clause(r))
+	sum := "SUM"
+	if k != nil && k.unique {
+		sum = "BIT_XOR"
+	}
+	return fmt.Sprintf("%sCOUNT(*) AS n, %s(%s) AS s FROM %s%s", t.read(), sum, hash, t.quoted(), k.clause(r))
 }
 
 // checksum sums a range of rows.

@@ -230,6 +230,8 @@ var compareDifferences = []difference{
 	{name: "many places", onSlave: []string{"UPDATE T SET v = 'x' WHERE id % 50 = 0"}, want: slices.Concat(every50(20), []string{"more"})},
 	{name: "text moved to the next column", columns: "id int PRIMARY KEY, v varchar(30), w varchar(30) NOT NULL", rows: []string{"UPDATE T SET v = 'a#b', w = 'c' WHERE id = 5"},
 		onSlave: []string{"UPDATE T SET v = 'a', w = 'b#c' WHERE id = 5"}, want: []string{"id 5: differs"}},
+	{name: "bytes moved to the next column", columns: "id int PRIMARY KEY, v varchar(30), w varbinary(30) NOT NULL, x varbinary(30) NOT NULL",
+		rows: []string{"UPDATE T SET w = X'61FF62', x = 'c' WHERE id = 5"}, onSlave: []string{"UPDATE T SET w = 'a', x = X'62FF63' WHERE id = 5"}, want: []string{"id 5: differs"}},
 	{name: "equal rows without a key", columns: "id int, v varchar(30)", rows: []string{"UPDATE T SET id = 1, v = 'one'"},
 		onSlave: []string{"UPDATE T SET v = 'two' LIMIT 2"}, want: []string{"the whole table (3000 rows on the master, 3000 on the slave): differs"}},
 	{name: "a text key of which the case differs", columns: "v varchar(30) CHARACTER SET latin1 COLLATE latin1_swedish_ci PRIMARY KEY, id int", rows: []string{"UPDATE T SET v = _latin1 X'6162E9' WHERE id = 3"},
