@@ -33,8 +33,8 @@ func (p pair) couple(t *testing.T) *couple {
 	t.Helper()
 	master, slave := p.start(t)
 	c := &couple{m: master.db, s: slave.db}
-	c.Master, c.masterFacts = openServer(t, replication.Master, master)
-	c.Slave, _ = openServer(t, replication.Slave, slave)
+	c.Master, c.masterFacts = openAsAdministrator(t, replication.Master, master)
+	c.Slave, _ = openAsAdministrator(t, replication.Slave, slave)
 	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
 	show := "SHOW MASTER STATUS"
 	if p.master.IsMySQL() {
@@ -69,6 +69,22 @@ func (p pair) couple(t *testing.T) *couple {
 	t.Cleanup(func() { run(context.WithoutCancel(t.Context()), t, slave.db, stop) })
 	c.onMaster(t, "DROP DATABASE IF EXISTS marks", "CREATE DATABASE marks", "CREATE TABLE marks.m (id int AUTO_INCREMENT PRIMARY KEY)")
 	return c
+}
+
+// openAsAdministrator logs in with all rights.
+func openAsAdministrator(t *testing.T, role replication.Role, server *testServer) (*replication.Server, *replication.Facts) {
+	t.Helper()
+	server.exec(t, "DROP USER IF EXISTS dba@'127.0.0.1'", "CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'all of it'", "GRANT ALL ON *.* TO dba@'127.0.0.1'")
+	s, err := replication.Open(t.Context(), role, replication.Login{Network: "tcp", Address: server.Address(), User: "dba", Password: replication.NewPassword("all of it")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	facts, err := replication.ReadFacts(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, facts
 }
 
 // onMaster runs statements on the master.

@@ -124,3 +124,47 @@ func TestCompareObjects(t *testing.T) {
 		p.onSlave(t, "DROP DATABASE objects", "CREATE DATABASE objects")
 	})
 }
+
+// TestCompareReadsRanges holds the servers to reading the rows of a range and
+// no others.
+func TestCompareReadsRanges(t *testing.T) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
+		p.fresh(t, "ranges")
+		p.onMaster(t, "CREATE TABLE ranges.t (id int, v varchar(30), w int NOT NULL DEFAULT 3, PRIMARY KEY (w, id))")
+		p.onMaster(t, numbered("ranges.t", 4000)...)
+		p.onMaster(t, "UPDATE ranges.t SET w = id DIV 1000", "ANALYZE TABLE ranges.t")
+		clause := replication.NumberRange([]string{"w", "id"}, []string{"1", "1990"}, []string{"2", "2009"})
+		conn, err := p.m.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for _, query := range []string{"FLUSH STATUS", "SELECT SUM(CRC32(v)), COUNT(*) FROM ranges.t" + clause} {
+			if _, err := conn.ExecContext(t.Context(), query); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, err := conn.QueryContext(t.Context(), "SHOW SESSION STATUS LIKE 'Handler_read%'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		read := 0
+		for rows.Next() {
+			var name string
+			var n int
+			if err := rows.Scan(&name, &n); err != nil {
+				t.Fatal(err)
+			}
+			if name == "Handler_read_next" || name == "Handler_read_rnd_next" || name == "Handler_read_key" {
+				read += n
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if read < 19 || read > 30 {
+			t.Errorf("%d rows were read for a range of 19", read)
+		}
+	})
+}
