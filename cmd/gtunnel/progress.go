@@ -59,10 +59,13 @@ func columns(f *os.File) int {
 	return int(size.Col)
 }
 
-// show shows a moment.
-func (v *progressView) show(p replication.Progress) {
+// show shows a moment of a copy.
+func (v *progressView) show(p replication.Progress) { v.showLine(p, progressLine(p)) }
+
+// showLine shows a moment by a line.
+func (v *progressView) showLine(p replication.Progress, line string) {
 	if v.terminal != nil {
-		v.draw(progressLine(p), columns(v.terminal))
+		v.draw(line, columns(v.terminal))
 		return
 	}
 	now := v.now()
@@ -70,7 +73,7 @@ func (v *progressView) show(p replication.Progress) {
 		return
 	}
 	v.last, v.at = p, now
-	fmt.Fprintln(v.out, progressLine(p))
+	fmt.Fprintln(v.out, line)
 }
 
 // draw writes a line over the one before.

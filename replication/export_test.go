@@ -1,0 +1,11 @@
+package replication
+
+// NumberRange is the clause by which a range of a table's primary key of
+// numbers is read.
+func NumberRange(columns, after, upto []string) string {
+	k := &key{name: "PRIMARY", unique: true}
+	for _, name := range columns {
+		k.columns = append(k.columns, column{name: name, kind: "int"})
+	}
+	return k.clause(keyRange{after, upto})
+}
