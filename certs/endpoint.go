@@ -29,6 +29,7 @@ type Endpoint struct {
 	Policy     Policy // a Server without Access admits nobody
 	MinVersion uint16 // tls.VersionTLS12 (also if 0) or tls.VersionTLS13
 
+	verdicts      verdicts
 	ticketKeys    ticketKeys    // of the tickets that Server gives
 	clientTickets clientTickets // that Client was given
 }
@@ -73,11 +74,11 @@ func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls
 
 // judge is the verdict of one connection.
 type judge struct {
-	store  *Store
-	own    *tls.Certificate // what this end shows
-	role   Role
-	host   string
-	policy Policy
+	endpoint *Endpoint
+	own      *tls.Certificate // what this end shows
+	role     Role
+	host     string
+	policy   Policy
 
 	// Set when the peer is accepted.
 	result  *Result
@@ -90,7 +91,7 @@ type judge struct {
 
 func (e *Endpoint) newJudge(peer Role, host string) *judge {
 	own := e.Credential.tlsCertificate(e.Store.Snapshot())
-	return &judge{store: e.Store, own: own, role: peer, host: host, policy: e.policyFor(peer)}
+	return &judge{endpoint: e, own: own, role: peer, host: host, policy: e.policyFor(peer)}
 }
 
 // nobody is the access of a Server that was given none.
@@ -109,12 +110,13 @@ func (e *Endpoint) policyFor(peer Role) Policy {
 // sessions. It runs once, after the peer has proved that it holds its key (or
 // the secret of its ticket) or, as a TLS 1.3 server, just before.
 func (j *judge) verifyConnection(state tls.ConnectionState) error {
-	result, err := Verify(j.store.Snapshot(), state.PeerCertificates, j.role, j.host, time.Now(), j.policy)
+	now := wallClock()
+	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, j.role, j.host, now, j.policy)
 	if err != nil {
 		return err
 	}
 	if !state.DidResume {
-		j.proved = wallClock()
+		j.proved = now
 	}
 	j.result, j.version = result, state.Version
 	return nil
