@@ -2,7 +2,6 @@ package certs_test
 
 import (
 	"crypto/x509"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,11 +64,7 @@ func TestRememberedVerdictsEnd(t *testing.T) {
 		must(certstest.WriteCRL(atServer.dir, s.root, certstest.CRLOptions{NextUpdate: time.Now().Add(time.Hour)}))
 		reload(t, atServer.store)
 		connect := func() error {
-			accepted, dialled := net.Pipe()
-			queued := newQueuedConn(accepted)
-			defer queued.end()
-			defer dialled.Close()
-			server, _ := s.meet(t, queued, dialled, "server.test")
+			server, _ := s.meetInMemory(t)
 			return server.err
 		}
 		for range 3 {
