@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -13,14 +14,24 @@ import (
 // and how it judges the other end. Its methods are the only way to a TLS
 // connection, and none returns one whose peer Verify has not accepted.
 //
-// Sessions are never resumed: each connection is judged by the trust of its
-// moment. The connections read from the net.Conn that they were given through
-// a wrapper, which is what their NetConn returns.
+// Sessions of TLS 1.3 are resumed, within an hour of the last full handshake
+// and with the same Endpoint only; never those of TLS 1.2. A resumed session
+// is judged as a new one is, by the trust and the Policy of its moment: the
+// chain is that of the full handshake. It saves both ends their signatures and
+// nothing else. No ticket outlives the certificate that either end has shown.
+//
+// The connections read from the net.Conn that they were given through a
+// wrapper, which is what their NetConn returns. An Endpoint must not be copied
+// once it is in use.
 type Endpoint struct {
 	Store      *Store
 	Credential *Credential
 	Policy     Policy // a Server without Access admits nobody
 	MinVersion uint16 // tls.VersionTLS12 (also if 0) or tls.VersionTLS13
+
+	verdicts      verdicts
+	ticketKeys    ticketKeys    // of the tickets that Server gives
+	clientTickets clientTickets // that Client was given
 }
 
 // Server runs the accepting side's handshake on conn until ctx ends. The
@@ -46,23 +57,41 @@ func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls
 		}
 	}
 	judge := e.newJudge(RoleServer, host)
-	return handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
-		return tls.Client(conn, e.clientConfig(judge))
+	config := e.clientConfig(judge)
+	scope := ticketScope{host: host, address: conn.RemoteAddr().String()}
+	if e.clientTickets.knows(judge.own, scope) {
+		config.SessionTicketsDisabled = false
+		config.ClientSessionCache = &clientSession{tickets: &e.clientTickets, scope: scope, judge: judge}
+	}
+	tlsConn, result, err := handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
+		return tls.Client(conn, config)
 	})
+	if err == nil {
+		e.clientTickets.learn(judge.own, scope, judge.version)
+	}
+	return tlsConn, result, err
 }
 
 // judge is the verdict of one connection.
 type judge struct {
-	store    *Store
-	snapshot *Snapshot // of the beginning, to complete our own chain from
+	endpoint *Endpoint
+	own      *tls.Certificate // what this end shows
 	role     Role
 	host     string
 	policy   Policy
-	result   *Result // set when the peer is accepted
+
+	// Set when the peer is accepted.
+	result  *Result
+	version uint16
+
+	// proved is when the peer proved that it holds its key: in this
+	// connection, or in the one which the ticket that was used comes from.
+	proved time.Time
 }
 
 func (e *Endpoint) newJudge(peer Role, host string) *judge {
-	return &judge{store: e.Store, snapshot: e.Store.Snapshot(), role: peer, host: host, policy: e.policyFor(peer)}
+	own := e.Credential.tlsCertificate(e.Store.Snapshot())
+	return &judge{endpoint: e, own: own, role: peer, host: host, policy: e.policyFor(peer)}
 }
 
 // nobody is the access of a Server that was given none.
@@ -77,35 +106,51 @@ func (e *Endpoint) policyFor(peer Role) Policy {
 	return policy
 }
 
-// verifyConnection is the hook of crypto/tls. It runs once, after the peer
-// has proved that it holds its key or, as a TLS 1.3 server, just before.
+// verifyConnection is the hook of crypto/tls, the same for new and for resumed
+// sessions. It runs once, after the peer has proved that it holds its key (or
+// the secret of its ticket) or, as a TLS 1.3 server, just before.
 func (j *judge) verifyConnection(state tls.ConnectionState) error {
-	result, err := Verify(j.store.Snapshot(), state.PeerCertificates, j.role, j.host, time.Now(), j.policy)
+	now := wallClock()
+	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, j.role, j.host, now, j.policy)
 	if err != nil {
 		return err
 	}
-	j.result = result
+	if !state.DidResume {
+		j.proved = now
+	}
+	j.result, j.version = result, state.Version
 	return nil
 }
 
 // serverConfig and clientConfig turn off the verification of crypto/tls, and
 // nothing else in this program does. Each sets VerifyConnection, without
-// which any certificate would do.
+// which any certificate would do, and any ticket.
 func (e *Endpoint) serverConfig(judge *judge) *tls.Config {
 	config := e.commonConfig(judge)
-	config.Certificates = []tls.Certificate{*e.Credential.tlsCertificate(judge.snapshot)}
+	config.Certificates = []tls.Certificate{*judge.own}
 	// ClientCAs stays empty: the names of all grid CAs make a large message,
 	// and a peer may take them for the only ones that are welcome.
 	config.ClientAuth = tls.RequireAnyClientCert
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if !slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
+			return nil, nil // as it is: without tickets
+		}
+		tickets := &serverTickets{keys: e.ticketKeys.current(judge.own, wallClock()), judge: judge}
+		config := config.Clone()
+		config.GetConfigForClient = nil
+		config.MinVersion = tls.VersionTLS13
+		config.SessionTicketsDisabled = false
+		config.WrapSession, config.UnwrapSession = tickets.wrap, tickets.unwrap
+		return config, nil
+	}
 	return config
 }
 
 func (e *Endpoint) clientConfig(judge *judge) *tls.Config {
 	config := e.commonConfig(judge)
 	config.InsecureSkipVerify = true // #nosec G402 -- VerifyConnection judges
-	certificate := e.Credential.tlsCertificate(judge.snapshot)
 	// A server's list of CAs never keeps us from proving who we are.
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return judge.own, nil }
 	if _, err := netip.ParseAddr(judge.host); err != nil {
 		config.ServerName = judge.host
 	}
@@ -134,5 +179,7 @@ func handshake(ctx context.Context, conn net.Conn, judge *judge, start func(net.
 	if err != nil {
 		return nil, nil, explainHandshake(ctx, err, observed.first(), judge.role)
 	}
-	return tlsConn, judge.result, nil
+	result := judge.result
+	judge.result = nil // or the trust of this moment would live as long as the connection
+	return tlsConn, result, nil
 }

@@ -1,6 +1,10 @@
 package certs
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"time"
+)
 
 // What the tests of package certs_test reach beyond the surface.
 
@@ -39,3 +43,11 @@ func Cure(code Code, depth int, file string) string { return cure(code, depth, f
 func (e *Endpoint) Configs() (server, client *tls.Config) {
 	return e.serverConfig(e.newJudge(RoleClient, "")), e.clientConfig(e.newJudge(RoleServer, "host.test"))
 }
+
+// VerifyClient judges a client as its handshake would.
+func (e *Endpoint) VerifyClient(chain []*x509.Certificate, now time.Time) (*Result, error) {
+	return e.verdicts.verify(e.Store.Snapshot(), chain, RoleClient, "", now, e.policyFor(RoleClient))
+}
+
+// Remembered is how many verdicts the Endpoint remembers.
+func (e *Endpoint) Remembered() int { return len(e.verdicts.accepted) }

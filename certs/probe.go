@@ -18,7 +18,7 @@ var errFetched = errors.New("certificates fetched")
 // name; it is not checked. The error is a *HandshakeError; the caller closes
 // conn.
 func FetchChain(ctx context.Context, conn net.Conn, serverName string) ([]*x509.Certificate, error) {
-	judge := &judge{snapshot: &Snapshot{}, role: RoleServer, host: serverName}
+	judge := &judge{own: new(tls.Certificate), role: RoleServer, host: serverName}
 	config := new(Endpoint).clientConfig(judge)
 	var chain []*x509.Certificate
 	config.VerifyConnection = func(state tls.ConnectionState) error {

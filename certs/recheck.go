@@ -14,7 +14,7 @@ import "time"
 // *Refusal. On success the new Result takes the place of result.
 func (e *Endpoint) Recheck(result *Result, now time.Time) (*Result, error) {
 	snapshot, policy := e.Store.Snapshot(), e.policyFor(result.role)
-	if snapshot == result.snapshot && policy == result.policy && !now.Before(result.judged) && now.Before(result.NextEvent) {
+	if result.holds(snapshot, policy, now) {
 		return result, nil
 	}
 	s := &search{snapshot: snapshot, role: result.role, now: now, policy: policy, tolerant: true, earlier: result.path}

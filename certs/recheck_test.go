@@ -70,13 +70,13 @@ func TestRecheck(t *testing.T) {
 		wantRefusal(t, err, certs.CodeCRLExpired)
 	})
 	t.Run("no grace", func(t *testing.T) {
-		strict := *endpoint
+		strict := &certs.Endpoint{Store: store, Policy: endpoint.Policy}
 		strict.Policy.CRLGrace = 0
 		_, err := strict.Recheck(session, due)
 		wantRefusal(t, err, certs.CodeCRLExpired)
 	})
 	t.Run("if-valid", func(t *testing.T) {
-		lax := *endpoint
+		lax := &certs.Endpoint{Store: store, Policy: endpoint.Policy}
 		lax.Policy.CRL = certs.CRLIfValid
 		again, err := lax.Recheck(session, now)
 		if err != nil || len(again.Warnings) > 0 || !again.NextEvent.Equal(due) {
@@ -113,7 +113,7 @@ func TestRecheck(t *testing.T) {
 		}
 	})
 	t.Run("no longer on the access list", func(t *testing.T) {
-		changed := *endpoint
+		changed := &certs.Endpoint{Store: store, Policy: endpoint.Policy}
 		changed.Policy.Access = must(certs.NewAccess([]string{"other.test"}, nil, false))
 		_, err := changed.Recheck(session, now)
 		wantRefusal(t, err, certs.CodeNotAllowed)
@@ -122,7 +122,7 @@ func TestRecheck(t *testing.T) {
 		wantRefusal(t, err, certs.CodeNotAllowed)
 	})
 	t.Run("the host name is still asked for", func(t *testing.T) {
-		client := *endpoint
+		client := &certs.Endpoint{Store: store, Policy: endpoint.Policy}
 		client.Policy.Access = nil
 		toServer, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleServer, "host.test", now, client.Policy)
 		if err != nil {

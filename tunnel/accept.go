@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -149,10 +150,11 @@ func refusalFields(refusal *certs.Refusal) []zap.Field {
 	return fields
 }
 
-// peerVerified logs why a peer is trusted.
-func (t *Tunnel) peerVerified(id uint64, peer string, result *certs.Result) {
+// peerVerified logs why a peer is trusted, and whether it had a ticket.
+func (t *Tunnel) peerVerified(id uint64, peer string, conn *tls.Conn, result *certs.Result) {
 	t.log.write(zapcore.InfoLevel, "peer verified", connField(id), zap.String("peer", peer),
-		zap.Strings("path", pathDNs(result)), zap.Strings("hosts", result.Peer.Hosts))
+		zap.Strings("path", pathDNs(result)), zap.Strings("hosts", result.Peer.Hosts),
+		zap.Bool("resumed", conn.ConnectionState().DidResume))
 }
 
 // pathDNs names the certificates of a verified path, the peer's own first.

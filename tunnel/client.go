@@ -89,7 +89,7 @@ func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (
 		closeGently(raw)
 		return verified{}, handshakeFailed(target, err)
 	}
-	t.peerVerified(in.id, target.String(), result)
+	t.peerVerified(in.id, target.String(), conn, result)
 	return verified{wire: w, conn: conn, result: result}, nil
 }
 

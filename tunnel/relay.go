@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -141,6 +142,7 @@ type half struct {
 	total    *atomic.Uint64                 // bytes of all sessions of the tunnel
 	inspect  func(data []byte) (stop error) // sees data before it is written; may be nil
 	first    func()                         // called before the first bytes are written; may be nil
+	yielded  uint64                         // carried at the last turn of others
 }
 
 // relay carries bytes both ways until both sides have ended, or one has
@@ -180,6 +182,7 @@ func (s *session) carry(h *half) {
 			return
 		}
 		if err == nil {
+			h.yield()
 			continue
 		}
 		if err == io.EOF { //nolint:errorlint // a wrapped one is no orderly end
@@ -188,6 +191,19 @@ func (s *session) carry(h *half) {
 			s.readFailed(h, err)
 		}
 		return
+	}
+}
+
+// longTurn is after how many bytes a half lets others have a turn.
+const longTurn = 256 << 10
+
+// yield lets other goroutines run after a long turn. The scheduler, which does
+// not hear of the system calls here, would leave this one alone for ten
+// milliseconds, and a handshake beside many busy sessions would take seconds.
+func (h *half) yield() {
+	if carried := h.carried.Load(); carried-h.yielded >= longTurn {
+		h.yielded = carried
+		runtime.Gosched()
 	}
 }
 

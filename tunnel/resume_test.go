@@ -18,10 +18,11 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
-// TestNoResumption has a peer offer a session of another server of the same
-// name, which gave it a ticket and does resume it. Here it gets no ticket and
-// a full handshake; and once it is revoked, nothing.
-func TestNoResumption(t *testing.T) {
+// TestResumption has foreign peers keep their sessions: in TLS 1.3 they are
+// resumed, and once the peer is revoked, refused. In TLS 1.2 there is a full
+// handshake each time. A ticket of another server of the same name buys a full
+// handshake too.
+func TestResumption(t *testing.T) {
 	p := newPKI(t)
 	peer, err := p.ca.NewHost(clientHost, certstest.Options{})
 	if err != nil {
@@ -41,9 +42,10 @@ func TestNoResumption(t *testing.T) {
 				}
 				atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
 				server := atServer.serve(t, backend(t, echo))
-				for range 2 {
-					if resumed, err := talk(server.Addr().String()); err != nil || resumed {
-						t.Errorf("resumed %t, %v", resumed, err)
+				for i := range 3 {
+					want := i > 0 && version == tls.VersionTLS13
+					if resumed, err := talk(server.Addr().String()); err != nil || resumed != want {
+						t.Errorf("session %d: resumed %t, want %t; %v", i+1, resumed, want, err)
 					}
 				}
 				atServer.revoke(t, p.ca, peer.Certificate)
@@ -51,12 +53,45 @@ func TestNoResumption(t *testing.T) {
 					t.Error("the revoked peer has its session")
 				}
 				server.entry(t, "peer refused", "code", string(certs.CodeRevoked))
-				if n := server.logs.FilterMessage("peer verified").Len(); n != 2 {
-					t.Errorf("%d peers were verified, want 2", n)
+				if n := server.logs.FilterMessage("peer verified").Len(); n != 3 {
+					t.Errorf("%d peers were verified, want 3", n)
 				}
 			})
 		}
 	}
+}
+
+// TestPairResumes: both ends of a tunnel resume, say so, and carry data the
+// same. A server that is revoked is refused by the client that has a ticket.
+func TestPairResumes(t *testing.T) {
+	p := newPKI(t)
+	atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
+	atClient := p.party(t, clientHost, certstest.Options{}, certs.Policy{})
+	server := atServer.serve(t, backend(t, echo))
+	client := atClient.connect(t, server)
+	const connections = 4
+	for range connections {
+		conn := dial(t, client.Addr())
+		exchange(t, conn, greeting)
+		if err := conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		expectEnd(t, conn)
+	}
+	for name, end := range map[string]*running{"server": server, "client": client} {
+		lines := end.logs.FilterMessage("peer verified").All()
+		if len(lines) != connections {
+			t.Fatalf("%s: %d peers verified", name, len(lines))
+		}
+		for i, line := range lines {
+			if resumed := line.ContextMap()["resumed"]; resumed != (i >= 2) { // the first learns, the second gets a ticket
+				t.Errorf("%s: connection %d: resumed %v", name, i+1, resumed)
+			}
+		}
+	}
+	atClient.revoke(t, p.ca, atServer.host.Certificate)
+	expectRefusal(t, client.Addr())
+	client.entry(t, "peer refused", "code", string(certs.CodeRevoked))
 }
 
 const greeting = "hello, gtunnel\n"

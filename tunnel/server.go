@@ -63,7 +63,7 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 		closeGently(in.conn)
 		return nil
 	}
-	t.peerVerified(in.id, peer, result)
+	t.peerVerified(in.id, peer, conn, result)
 	s := t.newSession(in.id, w, &tlsStream{Conn: conn, wire: w}, result)
 	if err := w.carry(); err != nil {
 		reset(in.conn)

@@ -1,0 +1,67 @@
+package certs
+
+import (
+	"crypto/x509"
+	"slices"
+	"sync"
+	"time"
+)
+
+// verdicts remembers the latest verdicts of Verify in favour of peers, so that
+// a peer which connects again costs no signature check while nothing has
+// changed. A verdict is a function of the snapshot, the chain, the role, the
+// host, the policy and the time, and of the time it depends only from its
+// NextEvent on: what is remembered is what Verify would say. The zero value is
+// ready.
+type verdicts struct {
+	mu       sync.Mutex
+	snapshot *Snapshot // by which all were made
+	accepted map[verdictKey]*Result
+}
+
+// verdictKey finds a verdict; whether it is the right one, its Result says.
+type verdictKey struct {
+	role Role
+	host string
+	leaf string // DER
+}
+
+// maxVerdicts is how many peers are remembered.
+const maxVerdicts = 256
+
+// verify is Verify with a memory.
+func (v *verdicts) verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
+	if len(chain) == 0 {
+		return Verify(snapshot, chain, role, host, now, policy)
+	}
+	key := verdictKey{role: role, host: host, leaf: string(chain[0].Raw)}
+	v.mu.Lock()
+	result := v.accepted[key]
+	v.mu.Unlock()
+	if result != nil && result.holds(snapshot, policy, now) && slices.EqualFunc(result.Chain, chain, (*x509.Certificate).Equal) {
+		return result, nil
+	}
+	result, err := Verify(snapshot, chain, role, host, now, policy)
+	if err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.snapshot != snapshot {
+		v.snapshot, v.accepted = snapshot, make(map[verdictKey]*Result)
+	}
+	for other := range v.accepted {
+		if len(v.accepted) < maxVerdicts {
+			break
+		}
+		delete(v.accepted, other) // any: few sites have so many peers
+	}
+	v.accepted[key] = result
+	return result, nil
+}
+
+// holds reports whether Verify would come to the same verdict: nothing that it
+// rests on has changed.
+func (r *Result) holds(snapshot *Snapshot, policy Policy, now time.Time) bool {
+	return snapshot == r.snapshot && policy == r.policy && !now.Before(r.judged) && now.Before(r.NextEvent)
+}
