@@ -246,11 +246,11 @@ func restoreEvents(ctx context.Context, a *Applier) error {
 	return a.note(func(s *State) { s.EventScheduler = "" })
 }
 
-// compareAll compares the databases.
-func compareAll(databases []string) func(context.Context, *Applier) error {
+// compareAll compares what c names.
+func compareAll(c *Comparison) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
-		c := &Comparison{Master: a.Master, Slave: a.Slave, Databases: databases}
-		result, err := c.Run(ctx)
+		c.Master, c.Slave = a.Master, a.Slave
+		result, err := c.compare(ctx)
 		if err != nil {
 			return err
 		}

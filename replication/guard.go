@@ -15,9 +15,10 @@ import (
 // lock stays short; and it looks now and then whether the binary log where
 // replication will begin is still there.
 type guard struct {
-	master *Server
-	conn   *sql.Conn
-	cancel context.CancelCauseFunc // stops the seed
+	master   *Server
+	conn     *sql.Conn
+	lockWait time.Duration           // of the seed
+	cancel   context.CancelCauseFunc // stops the seed
 
 	mu sync.Mutex // guards conn, which looks in turn
 
@@ -26,7 +27,8 @@ type guard struct {
 }
 
 const (
-	// mostLockWait is how long the dump's short lock may keep writers waiting.
+	// mostLockWait is how long a short lock may keep writers waiting, unless a
+	// seed says otherwise.
 	mostLockWait = 700 * time.Millisecond
 	// lockLook is how often that is looked at.
 	lockLook = 50 * time.Millisecond
@@ -37,13 +39,21 @@ const (
 	lookTimeout = time.Minute
 )
 
+// lockWait is how long the seed's short lock may keep writers waiting.
+func (s *Seed) lockWait() time.Duration {
+	if s.LockWait == 0 {
+		return mostLockWait
+	}
+	return s.LockWait
+}
+
 // newGuard logs in to the master. The caller closes the guard.
 func (s *Seed) newGuard(ctx context.Context, cancel context.CancelCauseFunc) (*guard, error) {
 	conn, err := s.Master.session(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g := &guard{master: s.Master, conn: conn, cancel: cancel, end: func() {}}
+	g := &guard{master: s.Master, conn: conn, lockWait: s.lockWait(), cancel: cancel, end: func() {}}
 	if s.Master.Version.atLeast(MySQL, 8, 0, 0) {
 		// Without the privilege a change of a table breaks the dump, which says so.
 		_, err = conn.ExecContext(ctx, "LOCK INSTANCE FOR BACKUP")
@@ -100,13 +110,12 @@ type lockWatch struct {
 	killed  bool // read after looking
 }
 
-// watchLock watches a dump that is about to start: should the lock that it
-// takes on MySQL keep writers waiting, its connection is killed. The caller
-// calls stop as soon as the lock must have been released. A lock that is to be
-// held for the whole dump is not short.
+// watchLock watches a dump that is about to start, if it is to take a short
+// lock: should that keep writers waiting, its connection is killed. The caller
+// calls stop as soon as the lock must have been released.
 func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	w := &lockWatch{end: func() {}}
-	if g.master.Version.Family != MySQL || !short {
+	if !short {
 		return w, nil
 	}
 	running, err := g.threads(ctx)
@@ -156,7 +165,7 @@ func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) > mostLockWait:
+		case time.Since(since) > g.lockWait:
 			return g.kill(ctx, locking) == nil
 		}
 	}
@@ -168,6 +177,7 @@ var lockStates = map[string]bool{
 	"Waiting for global read lock": true,
 	"Waiting for commit lock":      true,
 	"Waiting for table flush":      true,
+	"Waiting for backup lock":      true, // MariaDB 10.4 and later
 }
 
 func (g *guard) kill(ctx context.Context, thread uint64) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -97,12 +98,16 @@ func (p pair) crosses() bool { return p.master.IsMySQL() != p.slave.IsMySQL() }
 func (p pair) start(t *testing.T) (master, slave *testServer) {
 	t.Helper()
 	t.Setenv("PATH", p.slave.Path())
+	if dump, err := p.slave.Find("mysqldump"); err == nil && p.crosses() { // MySQL's logs in to MariaDB by a plugin
+		t.Setenv("LIBMYSQL_PLUGIN_DIR", filepath.Join(filepath.Dir(filepath.Dir(dump)), "usr/lib/mysql/plugin"))
+	}
 	return sharedServer(t, p.master, string(p.master)+" master", 11), sharedServer(t, p.slave, string(p.slave)+" slave", 12)
 }
 
 var (
 	mariadbPair = pair{servertest.MariaDB, servertest.MariaDB}
 	mysqlPair   = pair{servertest.MySQL97, servertest.MySQL97}
+	crossedPair = pair{servertest.MariaDB, servertest.MySQL97}
 )
 
 // followers are pairs whose slave follows by GTID.
@@ -113,5 +118,5 @@ var pairs = []pair{
 	mariadbPair, mysqlPair,
 	{servertest.MariaDB118, servertest.MariaDB118},
 	{servertest.MariaDB, servertest.MariaDB118},
-	{servertest.MariaDB, servertest.MySQL97},
+	crossedPair,
 }

@@ -2,7 +2,8 @@ package replication
 
 import (
 	"context"
-	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,8 +24,8 @@ const (
 // Seed copies databases from the master to the slave by the servers' own
 // tools, which run on this host. Its fields are not changed while it is used.
 //
-// Whole databases are replaced: what the slave holds of them is dropped. That
-// the administrator agrees is the caller's to know, and so is that the slave
+// Whole databases are replaced: what the slave holds of them is dropped. A clone
+// replaces everything: see CloneErases. That the administrator agrees is the caller's to know, and so is that the slave
 // does not replicate meanwhile and that its event scheduler is off. A seed
 // that has failed leaves a part behind, and no claim that it is the whole.
 type Seed struct {
@@ -40,13 +41,21 @@ type Seed struct {
 	LockTables bool       // hold a read lock on the master for the whole copy, for tables without transactions
 	MaxRate    uint64     // bytes a second; 0: no limit
 
+	// LockWait is how long the lock that some copies begin with may keep writers
+	// waiting; else the copy is put off, and at last given up. 0: 700 ms.
+	LockWait time.Duration
+
 	// Progress is told how far the seed is, twice a second, by one goroutine
 	// that ends before Run returns. It may be nil.
 	Progress func(Progress)
 
-	// Started is told the coordinates before the first row is loaded. Its error
-	// stops the seed. It may be nil.
+	// Started is told the coordinates before the first row is loaded; by
+	// SeedClone, when all has been. Its error stops the seed. It may be nil.
 	Started func(context.Context, Position) error
+
+	// Waiting is told, now and then, what the administrator must do for the
+	// seed to go on. It may be nil.
+	Waiting func(text string)
 }
 
 // Run copies, and gives the position at which replication has to begin. It
@@ -54,7 +63,11 @@ type Seed struct {
 func (s *Seed) Run(ctx context.Context) (Position, error) {
 	switch s.Method {
 	case SeedDump, "":
-		return s.dump(ctx)
+		return s.copy(ctx, s.dump)
+	case SeedMydumper:
+		return s.copy(ctx, s.mydumper)
+	case SeedClone:
+		return s.clone(ctx)
 	case SeedNone:
 		return Position{}, problem("", "no-seed", "give the position of the master that the slave's data is of", "the method none copies nothing")
 	default:
@@ -62,57 +75,82 @@ func (s *Seed) Run(ctx context.Context) (Position, error) {
 	}
 }
 
-// lockAttempts is how often a dump is begun anew because its short lock was
-// not to be had at once.
-const lockAttempts = 3
+// copying is what the methods share that copy table by table.
+type copying struct {
+	*Seed
+	dumper, loader *tool
+	foreign        bool // the dumper does not tell coordinates
+	guard          *guard
+	meter          *meter
+}
 
-// dump seeds by a dump that is loaded while it is made.
-func (s *Seed) dump(ctx context.Context) (Position, error) {
-	dumper, err := findTool(ctx, dumpTool(s.Master.Version.Family))
-	if err != nil {
+// copy runs a method beside the guard on the master, and tells the progress.
+func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) (Position, error)) (Position, error) {
+	c := &copying{Seed: s}
+	var err error
+	if c.dumper, c.foreign, err = s.dumperOf(ctx); err != nil {
 		return Position{}, err
 	}
-	loader, err := findTool(ctx, loadTool(s.Slave.Version.Family))
-	if err != nil {
+	if c.loader, err = findTool(ctx, loadTool(s.Slave.Version.Family)); err != nil {
 		return Position{}, err
 	}
 	sizes, err := s.tableSizes(ctx)
 	if err != nil {
 		return Position{}, err
 	}
+	c.meter = newMeter(sizes)
 	ctx, cancel := context.WithCancelCause(ctx)
-	guard, err := s.newGuard(ctx, cancel)
-	if err != nil {
-		cancel(nil)
-		return Position{}, err
-	}
 	var told sync.WaitGroup
 	defer told.Wait()
-	defer guard.close()
 	defer cancel(nil)
-	m := newMeter(sizes)
-	if s.Progress != nil {
-		told.Go(func() { m.tell(ctx, s.Progress) })
+	if c.guard, err = s.newGuard(ctx, cancel); err != nil {
+		return Position{}, err
 	}
-	run := &dumpRun{seed: s, dumper: dumper, loader: loader, guard: guard, meter: m}
-	var position Position
+	defer c.guard.close()
+	if s.Progress != nil {
+		told.Go(func() { c.meter.tell(ctx, s.Progress) })
+	}
+	position, err := method(ctx, c)
+	if err != nil {
+		return Position{}, err
+	}
+	c.meter.enter(SeedEnds)
+	if err := s.disableEvents(ctx); err != nil {
+		return Position{}, err
+	}
+	return position, nil
+}
+
+// lockAttempts is how often a copy is begun anew because its short lock was
+// not to be had at once.
+const lockAttempts = 3
+
+// retryLock begins a copy anew, after a while, if its lock had to wait.
+func retryLock(ctx context.Context, begin func() (Position, error)) (Position, error) {
 	for attempt := 1; ; attempt++ {
-		position, err = run.copy(ctx)
+		position, err := begin()
 		if !HasCode(err, "lock-wait") || attempt == lockAttempts {
-			break
+			return position, err
 		}
 		if err := pause(ctx, time.Duration(attempt)*time.Second); err != nil {
 			return Position{}, err
 		}
 	}
-	if err != nil {
-		return Position{}, err
+}
+
+// lockWaited is the problem of a lock that was given up.
+func (s *Seed) lockWaited() error {
+	return problem(Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
+		"the short lock that a copy begins with was not over within %v", s.lockWait())
+}
+
+// started checks the coordinates and tells them, before anything is loaded.
+func (c *copying) started(ctx context.Context, p Position) (Position, error) {
+	p, err := c.guard.begin(ctx, p)
+	if err == nil && c.Started != nil {
+		err = c.Started(ctx, p)
 	}
-	m.enter(SeedEnds)
-	if err := s.disableEvents(ctx); err != nil {
-		return Position{}, err
-	}
-	return position, nil
+	return p, err
 }
 
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
@@ -153,41 +191,28 @@ func splitTable(name string) (database, table string) {
 	return database, table
 }
 
-// dumpRun is one dump into the slave.
-type dumpRun struct {
-	seed           *Seed
-	dumper, loader *tool
-	guard          *guard
-	meter          *meter
+// dump seeds by a dump that is loaded while it is made.
+func (s *Seed) dump(ctx context.Context, c *copying) (Position, error) {
+	return retryLock(ctx, func() (Position, error) { return c.dumpOnce(ctx) })
 }
 
-// copy runs both tools, from the first byte to the end of both.
-func (r *dumpRun) copy(ctx context.Context) (Position, error) {
-	s := r.seed
+// dumpOnce runs both tools, from the first byte to the end of both.
+func (c *copying) dumpOnce(ctx context.Context) (Position, error) {
 	read, write, err := widePipe()
 	if err != nil {
 		return Position{}, err
 	}
 	defer closeFiles(read)
-	watch, err := r.guard.watchLock(ctx, !s.LockTables)
+	dump, position, watch, err := c.startDump(ctx, write)
 	if err != nil {
-		closeFiles(write)
 		return Position{}, err
 	}
 	defer watch.stop()
-	dump, err := startTool(r.dumper, s.Master.Login, s.dumpArguments(r.dumper), nil, write)
-	if err != nil {
-		return Position{}, err
-	}
 	defer dump.stop()
 	defer context.AfterFunc(ctx, dump.stop)()
 
-	stream := &dumpStream{from: read, meter: r.meter, limiter: limiter{rate: s.MaxRate},
-		modes: unknownModes(s.Master.Version, s.Slave.Version)}
-	if len(s.Tables) > 0 {
-		stream.database, _ = splitTable(s.Tables[0])
-	}
-	position, head, ended, err := stream.readHead()
+	stream := c.newStream(read)
+	told, head, ended, err := stream.readHead()
 	waited := watch.stop()
 	switch {
 	case ctx.Err() != nil:
@@ -195,45 +220,74 @@ func (r *dumpRun) copy(ctx context.Context) (Position, error) {
 	case err != nil:
 		return Position{}, err
 	case waited:
-		return Position{}, problem(Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
-			"the short lock that a dump begins with was not given within %v", mostLockWait)
+		return Position{}, c.lockWaited()
 	case ended:
 		if err := dump.failure(Master); err != nil {
 			return Position{}, err
 		}
 	}
-	if position, err = r.guard.begin(ctx, position); err != nil {
+	if !c.foreign {
+		position = told
+	}
+	if position, err = c.started(ctx, position); err != nil {
 		return Position{}, err
 	}
-	if s.Started != nil {
-		if err := s.Started(ctx, position); err != nil {
-			return Position{}, err
-		}
-	}
-	if err := r.load(ctx, stream, head, dump); err != nil {
-		return Position{}, err
-	}
-	return position, nil
+	c.meter.enter(SeedCopies)
+	return position, c.load(ctx, stream, head, dump)
 }
 
-// load starts the tool that loads, and hands the dump to it.
-func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
+// startDump starts a dump, with a watch over its lock. A foreign one comes with
+// its coordinates, and its lock is over.
+func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, Position, *lockWatch, error) {
+	watch, err := c.guard.watchLock(ctx, c.Master.Version.Family == MySQL && !c.LockTables)
+	if err != nil {
+		closeFiles(stdout)
+		return nil, Position{}, nil, err
+	}
+	var dump *process
+	var position Position
+	if c.foreign {
+		dump, position, err = c.startForeign(ctx, stdout)
+	} else {
+		dump, err = startTool(c.dumper, c.Master.Login, c.dumpArguments(), nil, stdout)
+	}
+	if err != nil {
+		watch.stop()
+	}
+	return dump, position, watch, err
+}
+
+// newStream makes the way of a dump.
+func (c *copying) newStream(from io.Reader) *dumpStream {
+	stream := &dumpStream{
+		from: from, meter: c.meter, limiter: limiter{rate: c.MaxRate},
+		modes: unknownModes(c.Master.Version, c.Slave.Version),
+	}
+	if len(c.Tables) > 0 {
+		stream.database = c.databases()[0]
+	}
+	return stream
+}
+
+// load starts the tool that loads, and hands the dump to it, which is made
+// meanwhile, or, without a process, in a file already.
+func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
 	read, write, err := widePipe()
 	if err != nil {
 		return err
 	}
 	defer closeFiles(write)
-	load, err := startTool(r.loader, r.seed.Slave.Login, loadArguments(r.loader), read, nil)
+	load, err := startTool(c.loader, c.Slave.Login, loadArguments(c.loader), read, nil)
 	if err != nil {
 		return err
 	}
 	defer load.stop()
 	defer context.AfterFunc(ctx, load.stop)()
-	// A loader that has failed must not wait to be found out by a slow dump.
-	defer afterEnd(load, dump.stop)()
+	if dump != nil { // a loader that has failed must not wait to be found out by a slow dump
+		defer afterEnd(load, dump.stop)()
+	}
 
-	r.meter.enter(SeedCopies)
-	whole, err := stream.copy(ctx, append([]byte(r.seed.prelude()), head...), write)
+	whole, err := stream.copy(ctx, append([]byte(c.prelude()), head...), write)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -241,18 +295,20 @@ func (r *dumpRun) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		if failed := load.failure(Slave); failed != nil {
 			return failed
 		}
-		return problem(Slave, "tool-failed", "", "%s ended before the dump did", r.loader.name())
+		return problem(Slave, "tool-failed", "", "%s ended before the dump did", c.loader.name())
 	}
 	if err != nil {
 		return err
 	}
-	if err := dump.failure(Master); err != nil {
-		return err
+	if dump != nil {
+		if err := dump.failure(Master); err != nil {
+			return err
+		}
 	}
 	if !whole {
 		return problem(Master, "dump-cut", "run this again", "the dump ended in its middle, without its last line")
 	}
-	r.meter.enter(SeedLoads)
+	c.meter.enter(SeedLoads)
 	closeFiles(write)
 	err = load.failure(Slave)
 	if ctx.Err() != nil {
@@ -285,83 +341,4 @@ func isEnded(p *process) bool {
 	default:
 		return false
 	}
-}
-
-// dumpArguments are a dump tool's, but for the login.
-func (s *Seed) dumpArguments(t *tool) []string {
-	args := []string{
-		"--quick", "--triggers", "--comments", "--hex-blob", "--tz-utc",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
-	}
-	for _, wanted := range [][]string{
-		{"source-data=2", "master-data=2"},
-		{"no-tablespaces"},
-		{"column-statistics=0"},
-		{"dump-history"},
-	} {
-		if option := t.knows(wanted...); option != "" {
-			args = append(args, "--"+option)
-		}
-	}
-	if s.LockTables {
-		args = append(args, "--lock-all-tables")
-	} else {
-		args = append(args, "--single-transaction")
-	}
-	if t.knows("set-gtid-purged") != "" {
-		args = append(args, "--set-gtid-purged="+s.gtidPurged(t))
-	}
-	if len(s.Tables) == 0 {
-		args = append(args, "--routines", "--events", "--add-drop-database", "--databases", "--")
-		return append(args, s.Databases...)
-	}
-	args = append(args, "--", s.databases()[0])
-	for _, name := range s.Tables {
-		_, table := splitTable(name)
-		args = append(args, table)
-	}
-	return args
-}
-
-// gtidPurged is how mysqldump says which transactions a dump holds. A dump
-// that would set them is as good: the stream takes that out.
-func (s *Seed) gtidPurged(t *tool) string {
-	switch {
-	case !s.MasterFacts.GTIDs():
-		return "OFF"
-	case t.version.atLeast(MySQL, 8, 0, 17):
-		return "COMMENTED"
-	default:
-		return "ON"
-	}
-}
-
-// loadArguments are a client's, but for the login. In binary mode it takes
-// no commands to itself from a dump, such as one to a shell, and leaves bytes
-// as they are; comments are parts of routines.
-func loadArguments(t *tool) []string {
-	args := []string{
-		"--batch", "--binary-mode", "--comments", "--skip-reconnect", "--local-infile=0",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
-	}
-	for _, wanted := range []string{"sandbox", "system-command=OFF", "skip-print-query-on-error"} {
-		if option := t.knows(wanted); option != "" {
-			args = append(args, "--"+option)
-		}
-	}
-	return args
-}
-
-// prelude is what is loaded before a dump: what it brings is not to be logged
-// as if it had been done here.
-func (s *Seed) prelude() string {
-	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
-	if len(s.Tables) > 0 {
-		statements = append(statements, statement("USE %s", quoteName(s.databases()[0])))
-	}
-	var b strings.Builder
-	for _, s := range statements {
-		fmt.Fprintf(&b, "%s;\n", s.sql)
-	}
-	return b.String()
 }

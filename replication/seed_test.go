@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
 // oddPassword has all that the syntax of option files, SQL and shells gives a
@@ -25,15 +26,25 @@ func newSeed(t *testing.T, master, slave *testServer, databases ...string) *repl
 	markTools(t)
 	m, mf := openServer(t, replication.Master, master)
 	s, sf := openServer(t, replication.Slave, slave)
-	return &replication.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
+	return &replication.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, LockWait: patience}
 }
 
 // openServer logs in to a server by TCP, with a password that is hard to hand on.
 func openServer(t *testing.T, role replication.Role, server *testServer) (*replication.Server, *replication.Facts) {
 	t.Helper()
+	// On the master those of the seeding account.
+	privileges := "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, "
+	switch {
+	case role == replication.Slave:
+		privileges = "ALL"
+	case server.Kind.IsMySQL():
+		privileges += "REPLICATION CLIENT, BACKUP_ADMIN"
+	default:
+		privileges += "BINLOG MONITOR"
+	}
 	server.exec(t, "DROP USER IF EXISTS 'seed er'@'127.0.0.1'",
 		"CREATE USER 'seed er'@'127.0.0.1' IDENTIFIED BY '"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(oddPassword)+"'",
-		"GRANT ALL ON *.* TO 'seed er'@'127.0.0.1'")
+		"GRANT "+privileges+" ON *.* TO 'seed er'@'127.0.0.1'")
 	login := replication.Login{Network: "tcp", Address: server.Address(), User: "seed er", Password: replication.NewPassword(oddPassword)}
 	s, err := replication.Open(t.Context(), role, login)
 	if err != nil {
@@ -90,12 +101,13 @@ func TestSeedCopiesEverything(t *testing.T) {
 // TestSeedWhileWriting seeds a database that is written to, follows from the
 // coordinates and compares.
 func TestSeedWhileWriting(t *testing.T) {
-	for _, pair := range followers {
+	for _, pair := range append(followers, crossedPair) {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
-			master.exec(t, "DROP DATABASE IF EXISTS seed_busy", "CREATE DATABASE seed_busy",
-				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000))",
-				"CREATE TABLE seed_busy.u (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL)")
+			master.exec(t, "DROP DATABASE IF EXISTS seed_busy", "CREATE DATABASE seed_busy CHARACTER SET utf8mb4",
+				// Between families the generated column makes a foreign dump of it.
+				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000), twice INT AS (n * 2) VIRTUAL)",
+				"CREATE TABLE seed_busy.`ü` (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL)")
 			for range 50 {
 				master.exec(t, "INSERT INTO seed_busy.t (n, pad) SELECT seq.n, REPEAT('x', 1000) FROM ("+numbers(100)+") seq")
 			}
@@ -104,8 +116,8 @@ func TestSeedWhileWriting(t *testing.T) {
 			writing.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
 					for _, statement := range []string{
-						"INSERT INTO seed_busy.t (n) VALUES (%d)", "INSERT INTO seed_busy.u (n) VALUES (%d)",
-						"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %d %% 5000", "DELETE FROM seed_busy.u WHERE id = %d / 2",
+						"INSERT INTO seed_busy.t (n) VALUES (%d)", "INSERT INTO seed_busy.`ü` (n) VALUES (%d)",
+						"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %d %% 5000", "DELETE FROM seed_busy.`ü` WHERE id = %d / 2",
 					} {
 						if _, err := master.db.ExecContext(t.Context(), fmt.Sprintf(statement, n)); err != nil {
 							t.Error(err)
@@ -127,31 +139,130 @@ func TestSeedWhileWriting(t *testing.T) {
 	}
 }
 
-// follow makes a slave apply all that its master has done since a position.
+// follow makes a slave apply all that its master has done since a position: by
+// GTID, between families by the coordinates.
 func follow(t *testing.T, master, slave *testServer, p replication.Position) {
 	t.Helper()
 	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
-	show, wait := "SHOW MASTER STATUS", "SELECT MASTER_POS_WAIT('%s', %s, 120)"
+	wait := "SELECT MASTER_POS_WAIT('%s', %s, 120)"
 	statements := []string{
-		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'", "SET GLOBAL replicate_wild_do_table='seed\\\\_busy.%'",
+		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'", "SET GLOBAL replicate_wild_do_table='seed\\_busy.%'",
 		fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', MASTER_USE_GTID=slave_pos", master.Port),
 		"START SLAVE",
 	}
 	if slave.Kind.IsMySQL() {
-		show, wait = "SHOW BINARY LOG STATUS", "SELECT SOURCE_POS_WAIT('%s', %s, 120)"
+		wait = "SELECT SOURCE_POS_WAIT('%s', %s, 120)"
+		from, purged := "SOURCE_AUTO_POSITION=1", p.GTID
+		if !master.Kind.IsMySQL() {
+			from = fmt.Sprintf("SOURCE_LOG_FILE='%s', SOURCE_LOG_POS=%d, ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS=LOCAL", p.File, p.Offset)
+			purged = ""
+		}
 		statements = []string{
-			"STOP REPLICA", "RESET REPLICA ALL", "RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + p.GTID + "'",
-			"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('seed\\\\_busy.%')",
-			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1", master.Port),
+			"STOP REPLICA", "RESET REPLICA ALL", "RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + purged + "'",
+			"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('seed\\_busy.%')",
+			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, ", master.Port) + from,
 			"START REPLICA",
 		}
 	}
 	slave.exec(t, statements...)
+	show := "SHOW MASTER STATUS"
+	if master.Kind.IsMySQL() {
+		show = "SHOW BINARY LOG STATUS"
+	}
 	end := master.rows(t, show)[0]
 	if reached := slave.values(t, fmt.Sprintf(wait, end[0], end[1]))[0]; reached == "NULL" || reached == "-1" {
 		t.Fatalf("the slave does not follow: %s", slave.Log())
 	}
 	slave.exec(t, statements[:2]...)
+}
+
+// TestSeedHoldsChangesOff tries to change a table of MySQL during a dump.
+func TestSeedHoldsChangesOff(t *testing.T) {
+	master, slave := mysqlPair.start(t)
+	master.exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl", "CREATE TABLE seed_ddl.t (id INT PRIMARY KEY)")
+	seed := newSeed(t, master, slave, "seed_ddl")
+	seed.Started = func(ctx context.Context, _ replication.Position) error {
+		conn, err := master.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		for _, statement := range []string{"SET SESSION lock_wait_timeout=1", "ALTER TABLE seed_ddl.t ADD n INT"} {
+			_, err = conn.ExecContext(ctx, statement)
+		}
+		if err == nil {
+			t.Error("a table could be changed")
+		}
+		return nil
+	}
+	if _, err := seed.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	master.exec(t, "ALTER TABLE seed_ddl.t ADD n INT")
+}
+
+// TestSeedUnderLock copies a table without transactions, which nobody can write
+// to meanwhile, and logs in to the slave by its socket.
+func TestSeedUnderLock(t *testing.T) {
+	for _, pair := range followers {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_lock", "CREATE DATABASE seed_lock",
+				"CREATE TABLE seed_lock.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000)) ENGINE=MyISAM",
+				"INSERT INTO seed_lock.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(9000)+") seq")
+			seed := newSeed(t, master, slave, "seed_lock")
+			seed.LockTables = true
+			var err error
+			seed.Slave, err = replication.Open(t.Context(), replication.Slave, replication.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer seed.Slave.Close()
+			seed.Started = func(ctx context.Context, _ replication.Position) error {
+				conn, err := master.db.Conn(ctx)
+				if err != nil {
+					return err
+				}
+				defer conn.Close()
+				for _, statement := range []string{"SET SESSION lock_wait_timeout=1", "INSERT INTO seed_lock.t VALUES ()"} {
+					_, err = conn.ExecContext(ctx, statement)
+				}
+				if err == nil {
+					t.Error("the table could be written to")
+				}
+				return nil
+			}
+			if _, err := seed.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			compareCopies(t, master, slave, []string{"seed_lock"})
+			master.exec(t, "DROP DATABASE seed_lock")
+		})
+	}
+}
+
+// TestSeedOfMariaDBOnly copies what only MariaDB has.
+func TestSeedOfMariaDBOnly(t *testing.T) {
+	for _, pair := range []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}} {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			master.exec(t, "DROP DATABASE IF EXISTS seed_maria", "CREATE DATABASE seed_maria",
+				"CREATE SEQUENCE seed_maria.s START WITH 10 INCREMENT BY 5", "DO NEXTVAL(seed_maria.s)",
+				"CREATE TABLE seed_maria.t (id UUID PRIMARY KEY DEFAULT uuid(), a INET6, b INET4, c VARCHAR(5) INVISIBLE, d INT CHECK (d > 0))",
+				"INSERT INTO seed_maria.t (a, b, c, d) VALUES ('2001:db8::1', '192.0.2.1', 'x', 1), (NULL, NULL, NULL, NULL)",
+				"CREATE TABLE seed_maria.v (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING",
+				"INSERT INTO seed_maria.v VALUES (1, 1), (2, 2)", "UPDATE seed_maria.v SET n = 3 WHERE id = 1", "DELETE FROM seed_maria.v WHERE id = 2")
+			seed := newSeed(t, master, slave, "seed_maria")
+			if _, err := seed.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			compareCopies(t, master, slave, []string{"seed_maria"})
+			const history = "SELECT id, n, ROW_START, ROW_END FROM seed_maria.v FOR SYSTEM_TIME ALL ORDER BY 1, 2"
+			if m, s := master.rows(t, history), slave.rows(t, history); len(m) != 3 || fmt.Sprint(m) != fmt.Sprint(s) {
+				t.Errorf("the history is %v on the master and %v on the slave", m, s)
+			}
+		})
+	}
 }
 
 // TestSeedTables copies one table of a database and leaves the others alone.

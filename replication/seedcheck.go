@@ -26,9 +26,13 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.databases()
-	c.locked()
 	c.retention()
-	for _, check := range []func(context.Context) error{c.tools, c.statements, c.history, c.accounts, c.encoding} {
+	if s.Method == SeedClone {
+		c.clone()
+		return c.Findings, nil
+	}
+	c.locked()
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
 		}
@@ -39,7 +43,8 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 // seedCheck collects what is found.
 type seedCheck struct {
 	Findings
-	seed *Seed
+	seed    *Seed
+	foreign bool // see copying
 }
 
 // databases finds those that are not on the master.
@@ -54,41 +59,57 @@ func (c *seedCheck) databases() {
 
 // tools finds those that are missing.
 func (c *seedCheck) tools(ctx context.Context) error {
-	for _, kind := range c.seed.toolKinds() {
-		if _, err := findTool(ctx, kind); err != nil {
-			p, ok := errors.AsType[*Problem](err)
-			if !ok {
-				return err
-			}
-			c.Problems = append(c.Problems, p)
+	var err error
+	_, c.foreign, err = c.seed.dumperOf(ctx)
+	if err = c.take(err); err != nil {
+		return err
+	}
+	for _, kind := range c.seed.otherTools() {
+		_, err := findTool(ctx, kind)
+		if err = c.take(err); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// toolKinds are the tools that the method needs.
-func (s *Seed) toolKinds() []toolKind {
-	switch s.Method {
-	case SeedDump, "":
-		return []toolKind{dumpTool(s.Master.Version.Family), loadTool(s.Slave.Version.Family)}
-	default:
-		return nil
+// take takes an error that is a Problem for something found.
+func (c *seedCheck) take(err error) error {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		return err
 	}
+	c.Problems = append(c.Problems, p)
+	return nil
 }
 
-// estimate is how long the copy takes, roughly.
-func (s *Seed) estimate() time.Duration {
+// otherTools are the tools that the method needs beside that which dumps.
+func (s *Seed) otherTools() []toolKind {
+	kinds := []toolKind{loadTool(s.Slave.Version.Family)}
+	if s.Method == SeedMydumper {
+		kinds = append(kinds, mydumperTool, myloaderTool)
+	}
+	return kinds
+}
+
+// bytes is the size of what is copied, by the server's estimate.
+func (s *Seed) bytes() uint64 {
 	var bytes uint64
 	for _, name := range s.databases() {
 		if d := s.MasterFacts.database(name); d != nil {
 			bytes += d.Bytes
 		}
 	}
+	return bytes
+}
+
+// estimate is how long the copy takes, roughly.
+func (s *Seed) estimate() time.Duration {
 	rate := uint64(assumedRate)
 	if s.MaxRate > 0 {
 		rate = min(rate, s.MaxRate)
 	}
-	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second)).Round(time.Second)
+	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
 }
 
 // unsnapped are the tables to copy that a consistent snapshot does not cover.
@@ -134,10 +155,11 @@ func (c *seedCheck) retention() {
 // statements finds those that run for long, if a lock is taken: it waits for
 // them, and everybody else waits for it.
 func (c *seedCheck) statements(ctx context.Context) error {
-	if c.seed.Master.Version.Family == MariaDB && !c.seed.LockTables {
+	s := c.seed
+	if s.Master.Version.Family == MariaDB && s.Method != SeedMydumper && !s.LockTables && !c.foreign {
 		return nil
 	}
-	threads, err := c.seed.Master.threads(ctx, c.seed.Master.db)
+	threads, err := s.Master.threads(ctx, s.Master.db)
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,7 @@ func isWhole(end []byte) bool {
 }
 
 var (
+	newline      = []byte("\n")
 	databaseLine = []byte("-- Current Database: ")
 	dataLine     = []byte("-- Dumping data for table ")
 	modeLine     = []byte("/*!50003 SET sql_mode ")
@@ -119,11 +120,11 @@ func (d *dumpStream) look(read []byte) (complete int) {
 		if !bytes.HasPrefix(rest, databaseLine[:2]) && !bytes.HasPrefix(rest, modeLine[:2]) {
 			continue
 		}
-		end := bytes.IndexByte(rest, '\n')
-		if end < 0 {
+		line, _, ended := bytes.Cut(rest, newline)
+		if !ended {
 			break
 		}
-		d.lookAt(rest[:end])
+		d.lookAt(line)
 	}
 	if len(read)-at < longestLine && at > 0 {
 		return at - 1 // with the end of the line before it, by which it is found

@@ -314,7 +314,7 @@ func (s *slavePlan) finish(seeded bool) {
 		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
 	}
 	if (seeded || state.Stage == StageSeeded || state.Stage == StageRunning) && !s.want.SkipCompare {
-		s.add(&Step{Name: "compare", On: Slave, What: "compare the data of both at one position", run: compareAll(s.want.Databases)})
+		s.add(&Step{Name: "compare", On: Slave, What: "compare the data of both at one position", run: compareAll(&Comparison{Databases: s.want.Databases})})
 	}
 	if s.want.MonitorFile != nil && !s.want.MonitorFile.same() {
 		s.add(&Step{

@@ -106,7 +106,7 @@ func askTool(ctx context.Context, path string) (*tool, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ask := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(ctx, path, args...)
+		cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // PATH is the administrator's
 		cmd.Env = toolEnvironment()
 		cmd.WaitDelay = time.Second
 		out, err := cmd.Output()

@@ -18,6 +18,7 @@ both ends.`,
 		m.setupSlaveCommand(),
 		m.replicationStatusCommand(),
 		m.replicationCheckCommand(),
+		m.replicationCompareCommand(),
 	)
 	return cmd
 }

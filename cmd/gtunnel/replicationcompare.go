@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// replicationCompare is the command line of compare.
+type replicationCompare struct {
+	login      loginFlags
+	master     masterFlags
+	databases  []string
+	tables     []string
+	repair     []string
+	lockTables bool
+	plan       planFlags
+}
+
+func (m *Main) replicationCompareCommand() *cobra.Command {
+	c := &replicationCompare{}
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Compare the slave's data with the master's, at one position",
+		Long: `Compares the tables of this host's server, the slave, with those of its master
+at one position of the master's binary log. The slave stops just there for a
+moment and then goes on; the master is written to all the while. Shows which
+rows differ, by their keys. Exit 1 if something does, or cannot be compared.
+
+A MySQL master is locked for some milliseconds. Tables without transactions,
+such as MyISAM, hold the slave up while they are compared, and what is written
+to them meanwhile looks like a difference unless --lock-tables keeps writes off.
+
+--repair-table replaces the slave's copy of a table by a new one from the
+master, whose login must be one that may dump it, and compares that. A slave
+that has stopped at an error of the table (1062, 1032) goes on then.`,
+		Example: `  gtunnel replication compare
+  gtunnel replication compare --table voms.acl2 --table voms.usr
+  gtunnel replication compare --json
+  gtunnel replication compare --repair-table voms.acl2 --master-user root`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM) // the slave must go on
+			defer stop()
+			if len(c.repair) > 0 {
+				return m.repairTables(ctx, c)
+			}
+			return m.compareReplication(ctx, c)
+		},
+	}
+	settings := []setting{
+		{name: "databases", arg: "NAME", target: &c.databases, preset: "what is replicated", usage: "to compare; separated by commas, or repeated"},
+		{name: "table", arg: "DATABASE.TABLE", target: &c.tables, preset: "all", usage: "only this one; may be repeated"},
+		{name: "lock-tables", target: &c.lockTables, usage: "lock tables without transactions on the master"},
+		{name: "repair-table", arg: "DATABASE.TABLE", target: &c.repair, preset: "none", usage: "copy this one anew; may be repeated"},
+		{name: "dry-run", target: &c.plan.dryRun, usage: "with --repair-table: show the plan only"},
+		{name: "yes", target: &c.plan.yes, usage: "with --repair-table: do not ask"},
+		{name: "json", target: &c.plan.asJSON, usage: "print JSON"},
+	}
+	settings = append(settings, c.login.settings()...)
+	addFlags(cmd, "", append(settings, c.master.settings()...))
+	return cmd
+}
+
+func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) error {
+	if err := checkTables("--table", c.tables); err != nil {
+		return err
+	}
+	if c.plan.dryRun || c.plan.yes {
+		return &usageError{message: "--dry-run and --yes are for --repair-table", hint: "a comparison changes no data"}
+	}
+	comparison, closeBoth, err := m.newComparison(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer closeBoth()
+	result, err := m.runComparison(ctx, comparison)
+	if err != nil {
+		return err
+	}
+	if c.plan.asJSON {
+		err = m.printJSON(result)
+	} else {
+		err = m.writeComparison(result)
+	}
+	if err == nil && !result.Equal() {
+		err = &hintedError{
+			errors.New("the slave's data is not the master's"),
+			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed everything",
+		}
+	}
+	return err
+}
+
+// checkTables refuses names of tables without their database.
+func checkTables(flag string, tables []string) error {
+	for _, table := range tables {
+		if database, name, _ := strings.Cut(table, "."); database == "" || name == "" {
+			return &usageError{where: flag, message: fmt.Sprintf("%q is no table with its database", table), hint: "write DATABASE.TABLE"}
+		}
+	}
+	return nil
+}
+
+// repairTables copies tables anew, after consent, and compares them.
+func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
+	if err := checkTables("--repair-table", c.repair); err != nil {
+		return err
+	}
+	if len(c.tables) > 0 || len(c.databases) > 0 {
+		return &usageError{where: "--repair-table", message: "compares the repaired tables only", hint: "leave --table and --databases out"}
+	}
+	comparison, closeBoth, err := m.newComparison(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer closeBoth()
+	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave}
+	if applier.MasterFacts, err = replication.ReadFacts(ctx, applier.Master); err != nil {
+		return err
+	}
+	if applier.SlaveFacts, err = replication.ReadFacts(ctx, applier.Slave); err != nil {
+		return err
+	}
+	plan := replication.PlanRepair(applier.MasterFacts, applier.SlaveFacts, c.repair)
+	if done, err := m.agree(plan, c.plan); done || err != nil {
+		return err
+	}
+	view := m.newProgressView()
+	applier.Progress = view.show
+	applier.End = func(*replication.Step) { view.end() }
+	var result *replication.CompareResult
+	applier.Compared = func(r *replication.CompareResult) { result = r }
+	err = m.apply(ctx, applier, plan, c.plan)
+	view.end()
+	if result == nil {
+		return err
+	}
+	return errors.Join(m.writeComparison(result), err)
+}
+
+// newComparison logs in to both servers. The caller closes them.
+func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*replication.Comparison, func(), error) {
+	slave, err := m.openLocal(ctx, replication.Slave, &c.login)
+	if err != nil {
+		return nil, nil, err
+	}
+	master, err := m.openMaster(ctx, &c.master)
+	if err != nil {
+		_ = slave.Close() // the first error says more
+		return nil, nil, err
+	}
+	closeBoth := func() {
+		_ = slave.Close() // nothing is left to fail
+		_ = master.Close()
+	}
+	databases := splitNames(c.databases)
+	if len(databases) == 0 {
+		for _, table := range c.tables {
+			database, _, _ := strings.Cut(table, ".")
+			databases = append(databases, database)
+		}
+	}
+	return &replication.Comparison{Master: master, Slave: slave, Databases: splitNames(databases), Tables: c.tables, LockTables: c.lockTables}, closeBoth, nil
+}
+
+// runComparison compares and shows how far it is.
+func (m *Main) runComparison(ctx context.Context, c *replication.Comparison) (*replication.CompareResult, error) {
+	view := m.newProgressView()
+	defer view.end()
+	started := time.Now()
+	c.Progress = func(p replication.CompareProgress) {
+		moment := replication.Progress{Phase: "compare", Bytes: p.Bytes, EstimatedBytes: p.Total}
+		if p.WaitsFor != nil {
+			moment.Phase = "wait"
+		}
+		view.showLine(moment, comparisonLine(p, time.Since(started)))
+	}
+	return c.Run(ctx)
+}
+
+// comparisonLine is a moment in one line.
+func comparisonLine(p replication.CompareProgress, took time.Duration) string {
+	if p.WaitsFor != nil {
+		return fmt.Sprintf("waiting for the slave: at %s of %s", p.Slave, p.WaitsFor)
+	}
+	line := fmt.Sprintf("compared %s of about %s", replication.FormatBytes(p.Bytes), replication.FormatBytes(p.Total))
+	if rate := float64(p.Bytes) / took.Seconds(); rate > 0 && p.Total > p.Bytes {
+		left := time.Duration(float64(p.Total-p.Bytes) / rate * float64(time.Second))
+		line += fmt.Sprintf(", %s/s, %s left", replication.FormatBytes(uint64(rate)), shortDuration(left.Round(time.Second)))
+	}
+	if p.Differences > 0 {
+		line += fmt.Sprintf(", %s not equal", count(p.Differences, "table"))
+	}
+	return line + "  " + printable(p.Table)
+}
+
+// writeComparison prints a line for each table, and under it what differs.
+func (m *Main) writeComparison(r *replication.CompareResult) error {
+	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
+	equal := 0
+	for _, t := range r.Tables {
+		verdict := "differs"
+		switch {
+		case t.Equal():
+			verdict = "equal"
+			equal++
+		case t.Problem != "":
+			verdict = "not compared"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d rows\t%s\n", verdict, printable(t.Table), t.Rows, replication.FormatBytes(t.Bytes))
+		for _, line := range comparisonDetails(t) {
+			fmt.Fprintf(w, "\t  %s\n", printable(line))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, line := range r.Objects {
+		fmt.Fprintf(m.Stdout, "differs       %s\n", printable(line))
+	}
+	for _, line := range r.Skipped {
+		fmt.Fprintf(m.Stdout, "not compared  %s\n", printable(line))
+	}
+	fmt.Fprintf(m.Stdout, "\n%d of %s equal at %s: %d rows, %s in %s\n", equal, count(len(r.Tables), "table"), r.At, r.Rows,
+		replication.FormatBytes(r.Bytes), shortDuration(r.Took.Round(100*time.Millisecond)))
+	return nil
+}
+
+// comparisonDetails are the lines under a table.
+func comparisonDetails(t replication.TableResult) []string {
+	var lines []string
+	if t.Problem != "" {
+		lines = append(lines, t.Problem)
+	}
+	lines = append(lines, t.Structure...)
+	for _, d := range t.Differences {
+		lines = append(lines, d.String())
+	}
+	if t.More > 0 {
+		lines = append(lines, fmt.Sprintf("and more differences in %s", count(t.More, "other range")))
+	}
+	if t.Note != "" {
+		lines = append(lines, "note: "+t.Note)
+	}
+	return lines
+}

@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// compareArgs is the command on the slave, with the login that setup-slave has
+// written for the master.
+func (p *pair) compareArgs(more ...string) []string {
+	return append([]string{
+		"replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User,
+		"--master", p.end, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"),
+	}, more...)
+}
+
+// TestReplicationCompare compares and repairs through the real tunnel.
+func TestReplicationCompare(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, "CREATE DATABASE voms", "CREATE TABLE voms.usr (id INT PRIMARY KEY, dn VARCHAR(100))",
+				"CREATE TABLE voms.roles (id INT PRIMARY KEY, role VARCHAR(100))", "INSERT INTO voms.usr VALUES (1, '/CN=one'), (2, '/CN=two')",
+				"CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'the dba''s own'", "GRANT ALL ON *.* TO dba@'127.0.0.1'")
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.must(p.slave, p.setupSlaveArgs()...)
+			if out := p.must(p.slave, p.compareArgs()...); !strings.Contains(out, "2 of 2 tables equal") {
+				t.Errorf("got:\n%s", out)
+			}
+			if kind.IsMySQL() {
+				p.sql(p.slave, "SET GLOBAL super_read_only=OFF")
+			}
+			p.sql(p.slave, "UPDATE voms.usr SET dn = '/CN=Two' WHERE id = 2")
+			if kind.IsMySQL() {
+				p.sql(p.slave, "SET GLOBAL super_read_only=ON")
+			}
+			if out := p.refused(p.slave, 1, "id 2: differs", p.compareArgs("--databases", "voms")...); !strings.Contains(out, "1 of 2 tables equal") {
+				t.Errorf("got:\n%s", out)
+			}
+			p.must(p.slave, p.compareArgs("--table", "voms.roles")...)
+
+			cmd := p.command(p.slave, p.compareArgs("--json")...)
+			out, err := cmd.Output()
+			if cmd.ProcessState.ExitCode() != 1 {
+				t.Fatalf("exit code %d: %v", cmd.ProcessState.ExitCode(), err)
+			}
+			var result struct {
+				Equal  *bool
+				Tables []struct {
+					Table       string
+					Differences []struct{ Kind, Key, From, To string }
+				}
+			}
+			if err := json.Unmarshal(out, &result); err != nil {
+				t.Fatal(err)
+			}
+			if result.Equal == nil || *result.Equal || len(result.Tables) != 2 || len(result.Tables[1].Differences) != 1 ||
+				result.Tables[1].Differences[0] != (struct{ Kind, Key, From, To string }{"differs", "id", "2", "2"}) {
+				t.Errorf("got %s", out)
+			}
+
+			password := filepath.Join(p.folder, "password")
+			if err := os.WriteFile(password, []byte("the dba's own\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			repair := p.compareArgs("--repair-table", "voms.usr", "--master-user", "dba", "--master-password-file", password)
+			if out := p.must(p.slave, slices.Concat(repair, []string{"--dry-run"})...); !strings.Contains(out, `replicate_wild_ignore_table`) && !strings.Contains(out, `REPLICATE_WILD_IGNORE_TABLE`) {
+				t.Errorf("the plan is:\n%s", out)
+			}
+			p.refused(p.slave, 2, "no terminal", repair...)
+			if out := p.must(p.slave, slices.Concat(repair, []string{"--yes"})...); !strings.Contains(out, "1 of 1 table equal") {
+				t.Errorf("got:\n%s", out)
+			}
+			p.must(p.slave, p.compareArgs()...)
+			if kind.IsMySQL() && p.value(p.slave, "SELECT @@super_read_only") != "1" {
+				t.Error("the slave is writable")
+			}
+			p.refused(p.slave, 2, "DATABASE.TABLE", p.compareArgs("--table", "usr")...)
+			p.refused(p.slave, 1, "neither the master nor the slave has a table voms.none", p.compareArgs("--table", "voms.none")...)
+			p.noSecrets()
+		})
+	}
+}

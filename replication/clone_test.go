@@ -1,0 +1,112 @@
+package replication_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// TestSeedByClone clones a server onto another one, which shuts down at the
+// end: nothing there restarts it, and the test does when it is asked to.
+func TestSeedByClone(t *testing.T) {
+	master, _ := mysqlPair.start(t)
+	slave := sharedServer(t, servertest.MySQL97, "cloned slave", 13)
+	databases := fillServer(t, master, false)
+	slave.exec(t, "DROP DATABASE IF EXISTS seed_own", "CREATE DATABASE seed_own")
+	for _, table := range master.values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
+		master.exec(t, "DROP TABLE "+table) // of another test
+	}
+	seed := newSeed(t, master, slave, databases...)
+	seed.Method = replication.SeedClone
+	found, err := seed.Check(t.Context())
+	if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "clone-erases") == nil {
+		t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+	}
+	if erased := strings.Join(replication.CloneErases(seed.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
+		t.Errorf("erased would be: %s", erased)
+	}
+	ended := slave.Ended()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var restarting sync.WaitGroup
+	restarting.Go(func() {
+		select {
+		case <-ended:
+			if err := slave.Start(ctx); err != nil {
+				t.Error(err)
+			}
+		case <-ctx.Done():
+		}
+	})
+	position, err := seed.Run(t.Context())
+	cancel()
+	restarting.Wait()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, slave.Log())
+	}
+	if position.IsZero() || position.GTID == "" {
+		t.Errorf("the position is %v %s", position, position.GTID)
+	}
+	compareCopies(t, master, slave, databases)
+	if n := slave.count(t, "information_schema.events", "status = 'ENABLED'"); n != 0 {
+		t.Errorf("%d events are enabled", n)
+	}
+	if got := slave.values(t, "SELECT @@event_scheduler"); got[0] != "OFF" {
+		t.Errorf("the event scheduler is %s", got[0])
+	}
+	if n := slave.count(t, "performance_schema.persisted_variables", "variable_name = 'event_scheduler'"); n != 0 {
+		t.Error("the event scheduler stays off after the next restart")
+	}
+	if n := slave.count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {
+		t.Error("the slave has kept a database of its own")
+	}
+}
+
+func TestCloneRefused(t *testing.T) {
+	mariadb := replication.Version{Family: replication.MariaDB, Major: 11, Minor: 8, Patch: 3}
+	mysql := func(major, minor, patch int) replication.Version {
+		return replication.Version{Family: replication.MySQL, Major: major, Minor: minor, Patch: patch}
+	}
+	for name, test := range map[string]struct {
+		master, slave replication.Version
+		change        func(master, slave *replication.Facts)
+		code          string // empty: none
+	}{
+		"one release":      {mysql(8, 0, 20), mysql(8, 0, 20), nil, ""},
+		"one series":       {mysql(8, 4, 1), mysql(8, 4, 7), nil, ""},
+		"old releases":     {mysql(8, 0, 20), mysql(8, 0, 36), nil, "no-clone"},
+		"two series":       {mysql(8, 0, 40), mysql(8, 4, 3), nil, "no-clone"},
+		"too old":          {mysql(8, 0, 16), mysql(8, 0, 16), nil, "no-clone"},
+		"MariaDB":          {mariadb, mariadb, nil, "no-clone"},
+		"MyISAM elsewhere": {mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *replication.Facts) { m.Databases[1].Locked = []string{"other.old"} }, "not-transactional"},
+		"a slave":          {mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *replication.Facts) { m.Masters = []*replication.SlaveStatus{{}} }, "is-slave"},
+		"unknown login":    {mysql(8, 4, 1), mysql(8, 4, 1), func(_, s *replication.Facts) { s.User = "admin@localhost" }, "clone-login"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			facts := func(v replication.Version) *replication.Facts {
+				return &replication.Facts{
+					Version: v, User: "root@localhost", Accounts: []replication.Account{{User: "root", Host: "localhost"}},
+					Databases: []replication.Database{{Name: "db"}, {Name: "other"}}, Variables: map[string]string{},
+				}
+			}
+			seed := &replication.Seed{
+				Master: &replication.Server{Version: test.master}, MasterFacts: facts(test.master), SlaveFacts: facts(test.slave),
+				Databases: []string{"db"}, Method: replication.SeedClone,
+			}
+			if test.change != nil {
+				test.change(seed.MasterFacts, seed.SlaveFacts)
+			}
+			found, err := seed.Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.code == "" && len(found.Problems) > 0 || test.code != "" && problemOf(found.Problems, test.code) == nil {
+				t.Errorf("found was\n%s", texts(found.Problems))
+			}
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package replication
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// PlanRepair plans to copy tables of one database anew from the master, and to
+// compare them. A slave that has stopped at an error of one of them goes on
+// after that.
+//
+// The slave leaves changes of the tables out while it comes to the position of
+// the copy. Should the repair be cut off after that, it goes on leaving them
+// out, because what it has of them is no copy: the status says so, and the next
+// repair of the tables ends it.
+func PlanRepair(master, slave *Facts, tables []string) *Plan {
+	p := &Plan{}
+	cannot := func(on Role, code, cure, format string, args ...any) {
+		p.Problems = append(p.Problems, problem(on, code, cure, format, args...))
+	}
+	status := slave.master()
+	if status == nil {
+		cannot(Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
+		return p
+	}
+	if format := strings.ToUpper(master.variable("binlog_format")); format != "ROW" {
+		cannot(Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
+			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
+	}
+	for _, table := range tables {
+		if strings.Contains(table, ",") {
+			cannot(Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
+		}
+		if one, _ := splitTable(tables[0]); !strings.HasPrefix(table, one+".") {
+			cannot(Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
+		}
+	}
+	v, r := slave.Version, newRepair(status, tables)
+	p.add(&Step{
+		Name: "repair", On: Slave, What: "copy " + listed(tables) + " anew from the master",
+		Why: "the other tables are replicated up to the position of the copy and no further until it is there",
+		SQL: []Statement{
+			v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread), statement("START %s SQL_THREAD UNTIL the position of the copy", v.word("SLAVE", "REPLICA")),
+			v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads),
+		},
+		Loses: tables, run: r.run,
+	})
+	p.add(&Step{Name: "compare", On: Slave, What: "compare " + listed(tables), run: compareAll(&Comparison{Tables: tables})})
+	return p
+}
+
+// repair is the work of a repair.
+type repair struct {
+	tables []string
+	others []string     // patterns that the slave leaves out for another reason
+	before *SlaveStatus // of the slave
+	began  bool         // changes of the tables may have been left out
+}
+
+func newRepair(before *SlaveStatus, tables []string) *repair {
+	r := &repair{tables: tables, before: before}
+	for _, pattern := range before.WildIgnoreTable { // an earlier repair may have left ours
+		if !slices.Contains(r.patterns(), pattern) {
+			r.others = append(r.others, pattern)
+		}
+	}
+	return r
+}
+
+// patterns match the tables.
+func (r *repair) patterns() []string {
+	patterns := make([]string, len(r.tables))
+	for i, table := range r.tables {
+		database, name := splitTable(table)
+		patterns[i] = escapePattern(database) + "." + escapePattern(name)
+	}
+	return patterns
+}
+
+// ignoring are the patterns that the slave leaves out during the repair.
+func (r *repair) ignoring() []string { return slices.Concat(r.others, r.patterns()) }
+
+// run repairs. It leaves the slave running if it returns no error.
+func (r *repair) run(ctx context.Context, a *Applier) (err error) {
+	if err := r.mustExist(ctx, a.Master); err != nil {
+		return err
+	}
+	unprotect, err := a.Slave.liftSuperReadOnly(ctx, a.SlaveFacts)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if protectErr := unprotect(); err == nil {
+			err = protectErr
+		}
+	}()
+	v := a.Slave.Version
+	defer func() {
+		if err != nil {
+			err = r.leave(ctx, a.Slave, err)
+		}
+	}()
+	err = a.Slave.exec(ctx, a.Slave.db, v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread))
+	if err != nil {
+		return err
+	}
+	seed := &Seed{
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts, Tables: r.tables, Progress: a.Progress,
+		Started: func(ctx context.Context, p Position) error { return r.advance(ctx, a, p) },
+	}
+	if _, err = seed.Run(ctx); err != nil {
+		return err
+	}
+	return a.Slave.exec(ctx, a.Slave.db, v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads))
+}
+
+// mustExist refuses tables that the master does not have.
+func (r *repair) mustExist(ctx context.Context, master *Server) error {
+	for _, table := range r.tables {
+		database, name := splitTable(table)
+		n, err := master.value(ctx, master.db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
+			quoteString(database)+" AND table_name = "+quoteString(name))
+		if err != nil {
+			return err
+		}
+		if n == "0" {
+			return problem(Master, "no-table", "if it is to be gone, drop it on the slave by hand", "there is no table %s, or the login may not see it", table)
+		}
+	}
+	return nil
+}
+
+// advance brings the slave, which is stopped, to the position of the copy. It
+// cannot be beyond: it was stopped before the copy began.
+func (r *repair) advance(ctx context.Context, a *Applier, to Position) error {
+	r.began = true
+	slave := &pausedSlave{server: a.Slave, status: r.before}
+	return slave.advance(ctx, to, comparePatience, func(at Position) {
+		if a.Waiting != nil {
+			a.Waiting("at " + at.String() + " of " + to.String())
+		}
+	})
+}
+
+// leave leaves the slave after an error: as it was if nothing has been left
+// out, and otherwise running without the tables. It adds to the error what must
+// be known.
+func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	v := slave.Version
+	statements := []Statement{v.stopSlave(bothThreads)}
+	if !r.began {
+		statements = append(statements, v.setIgnored(r.before.WildIgnoreTable))
+	}
+	if r.began || r.before.IORunning != "No" {
+		statements = append(statements, v.startSlave(ioThread))
+	}
+	if r.began || r.before.SQLRunning == "Yes" {
+		statements = append(statements, v.startSlave(sqlThread))
+	}
+	p := slave.explain("copy "+listed(r.tables)+" anew", err)
+	if e := slave.exec(ctx, slave.db, statements...); e != nil {
+		return &Problem{On: Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
+			Err: err, Cure: "gtunnel replication status; then the same command again"}
+	}
+	if r.began {
+		return &Problem{On: Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + listed(r.tables), Err: err,
+			Cure: "the same command again; until then replicate_wild_ignore_table leaves their changes out"}
+	}
+	return p
+}
+
+// liftSuperReadOnly lets an administrator write to a MySQL slave until
+// unprotect is called, which works after ctx has ended, too.
+func (s *Server) liftSuperReadOnly(ctx context.Context, facts *Facts) (unprotect func() error, err error) {
+	if !facts.on("super_read_only") {
+		return func() error { return nil }, nil
+	}
+	if err := s.exec(ctx, s.db, statement("SET GLOBAL super_read_only=OFF")); err != nil {
+		return nil, err
+	}
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		return s.exec(ctx, s.db, statement("SET GLOBAL super_read_only=ON"))
+	}, nil
+}

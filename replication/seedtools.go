@@ -1,0 +1,91 @@
+package replication
+
+import (
+	"fmt"
+	"strings"
+)
+
+// plainArguments are what every dump is told, but for the login: nothing is
+// left to a tool's defaults that matters.
+func (s *Seed) plainArguments(t *tool) []string {
+	args := []string{
+		"--quick", "--comments", "--hex-blob", "--tz-utc",
+		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+	}
+	for _, wanted := range []string{"no-tablespaces", "column-statistics=0", "dump-history", "set-gtid-purged=OFF"} {
+		if option := t.knows(wanted); option != "" {
+			args = append(args, "--"+option)
+		}
+	}
+	if s.LockTables {
+		args = append(args, "--lock-all-tables")
+	} else {
+		args = append(args, "--single-transaction")
+	}
+	return args
+}
+
+// dumpArguments are those of the dump that the copy is made of, which tells
+// the coordinates unless it cannot.
+func (c *copying) dumpArguments() []string {
+	args := append(c.plainArguments(c.dumper), "--triggers")
+	if !c.foreign {
+		args = append(args, "--"+c.dumper.knows("source-data=2", "master-data=2"))
+		if c.dumper.knows("set-gtid-purged") != "" {
+			args = append(args, "--set-gtid-purged="+c.gtidPurged(c.dumper))
+		}
+	}
+	if len(c.Tables) == 0 {
+		args = append(args, "--routines", "--events", "--add-drop-database", "--databases", "--")
+		return append(args, c.Databases...)
+	}
+	args = append(args, "--", c.databases()[0])
+	for _, name := range c.Tables {
+		_, table := splitTable(name)
+		args = append(args, table)
+	}
+	return args
+}
+
+// gtidPurged is how mysqldump says which transactions a dump holds. A dump
+// that would set them is as good: the stream takes that out.
+func (s *Seed) gtidPurged(t *tool) string {
+	switch {
+	case !s.MasterFacts.GTIDs():
+		return "OFF"
+	case t.version.atLeast(MySQL, 8, 0, 17):
+		return "COMMENTED"
+	default:
+		return "ON"
+	}
+}
+
+// loadArguments are a client's, but for the login. In binary mode it takes
+// no commands to itself from a dump, such as one to a shell, and leaves bytes
+// as they are; comments are parts of routines.
+func loadArguments(t *tool) []string {
+	args := []string{
+		"--batch", "--binary-mode", "--comments", "--skip-reconnect", "--local-infile=0",
+		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+	}
+	for _, wanted := range []string{"sandbox", "system-command=OFF", "skip-print-query-on-error"} {
+		if option := t.knows(wanted); option != "" {
+			args = append(args, "--"+option)
+		}
+	}
+	return args
+}
+
+// prelude is what is loaded before a dump: what it brings is not to be logged
+// as if it had been done here.
+func (s *Seed) prelude() string {
+	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
+	if len(s.Tables) > 0 {
+		statements = append(statements, statement("USE %s", quoteName(s.databases()[0])))
+	}
+	var b strings.Builder
+	for _, s := range statements {
+		fmt.Fprintf(&b, "%s;\n", s.sql)
+	}
+	return b.String()
+}
