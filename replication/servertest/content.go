@@ -16,7 +16,7 @@ type Content struct {
 }
 
 // AppPassword is the password of the application's account.
-const AppPassword = "it's an application"
+const AppPassword = "it's an application" //nolint:gosec // of throw-away servers
 
 // The databases. The first's name is a pattern too, which matches contentX1; groups
 // is a reserved word of MySQL.

@@ -30,7 +30,6 @@ type Writer struct {
 // writtenTable is a table of a Writer.
 type writtenTable struct {
 	name    string
-	key     string // its clause; empty: none
 	columns []writtenColumn
 	indexed []string // columns with an index of their own
 }
@@ -84,7 +83,7 @@ func words(r *rand.Rand, most int) string {
 func noise(r *rand.Rand, most int) []byte {
 	b := make([]byte, r.IntN(most))
 	for i := range b {
-		b[i] = byte(r.Uint32())
+		b[i] = byte(r.Uint32()) //nolint:gosec // the low one
 	}
 	return b
 }
