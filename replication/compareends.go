@@ -264,15 +264,18 @@ func (s *session) lockedSnapshot(ctx context.Context, lock *session, tables []st
 
 // lockAll takes the global read lock, or gives a Problem "busy".
 func (s *session) lockAll(ctx context.Context) error {
-	long, err := s.server.value(ctx, s.conn, "SELECT COUNT(*) FROM information_schema.processlist"+
-		" WHERE command = 'Query' AND time > 1 AND id <> CONNECTION_ID()")
+	// Not information_schema.processlist: MySQL fails to convert a statement in
+	// it that has a character of four bytes (3854).
+	threads, err := s.server.threads(ctx, s.conn)
 	if err != nil {
 		return err
 	}
 	busy := problem(Master, "busy", "SHOW PROCESSLIST on the master; run this again when the long queries have ended",
 		"queries that take long keep the master from taking a read lock, which it needs for some milliseconds")
-	if long != "0" {
-		return busy
+	for _, t := range threads {
+		if t.command == "Query" && t.time > time.Second {
+			return busy
+		}
 	}
 	err = s.exec(ctx, statement("FLUSH TABLES WITH READ LOCK"))
 	if serverError(err) == 1205 {
