@@ -81,7 +81,7 @@ func hasGrants(v Version, user string, grants, databases []string) bool {
 			if !found || !strings.HasPrefix(rest, object+" TO ") {
 				continue
 			}
-			for _, privilege := range strings.Split(list, ",") {
+			for privilege := range strings.SplitSeq(list, ",") {
 				have = append(have, strings.TrimSpace(privilege))
 			}
 		}

@@ -126,7 +126,13 @@ func missingPrivileges(f *Facts) []string {
 	}
 	if f.Role == Slave {
 		needs = [][]string{
-			{"CREATE"}, {"DROP"}, {"INSERT"}, {"CREATE VIEW"}, {"CREATE ROUTINE"}, {"TRIGGER"}, {"EVENT"},
+			{"CREATE"},
+			{"DROP"},
+			{"INSERT"},
+			{"CREATE VIEW"},
+			{"CREATE ROUTINE"},
+			{"TRIGGER"},
+			{"EVENT"},
 			{"SUPER", "REPLICATION_SLAVE_ADMIN", "REPLICATION SLAVE ADMIN", "REPLICATION REPLICA ADMIN"},
 			{"SUPER", "SYSTEM_VARIABLES_ADMIN", "READ_ONLY ADMIN", "READ ONLY ADMIN"},
 		}

@@ -53,8 +53,10 @@ func TestKeyRanges(t *testing.T) {
 			" (`a` < _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` < '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' AND `c` <= X'0027'))))"},
 		{"a boundary", three.boundaryQuery(table, keyRange{}, 99), "SELECT HEX(`a`) AS k0, `b` AS k1, HEX(`c`) AS k2 FROM `d``b`.`t` FORCE INDEX (`by``all`)" +
 			" ORDER BY `d``b`.`t`.`a`, `d``b`.`t`.`b`, `d``b`.`t`.`c` LIMIT 1 OFFSET 99"},
-		{"a checksum", checksumQuery(table, number, keyRange{upto: keyValue{"7"}}, "CRC32(`id`)"),
-			"SELECT COUNT(*) AS n, BIT_XOR(CRC32(`id`)) AS s FROM `d``b`.`t` FORCE INDEX (`PRIMARY`) WHERE `id` <= 7"},
+		{
+			"a checksum", checksumQuery(table, number, keyRange{upto: keyValue{"7"}}, "CRC32(`id`)"),
+			"SELECT COUNT(*) AS n, BIT_XOR(CRC32(`id`)) AS s FROM `d``b`.`t` FORCE INDEX (`PRIMARY`) WHERE `id` <= 7",
+		},
 		{"without row locks", checksumQuery(aria, nil, keyRange{}, "CRC32(`id`)"), "SELECT HIGH_PRIORITY COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d`.`t`"},
 		{"no key", checksumQuery(table, nil, keyRange{}, "CRC32(`id`)"), "SELECT COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d``b`.`t`"},
 		{"a key in words", three.names() + " " + three.shown(keyValue{"61C3", "2026-01-02 03:04:05", "27"}), `(a, b, c) (0x61C3, 2026-01-02 03:04:05, "'")`},

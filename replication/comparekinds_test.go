@@ -12,18 +12,39 @@ import (
 // another one that is near it.
 func everyType(family replication.Family) [][4]string {
 	types := [][4]string{
-		{"c1", "tinyint", "-5", "-4"}, {"c2", "smallint unsigned", "65535", "65534"}, {"c3", "mediumint", "-1", "0"}, {"c4", "int(8) zerofill", "5", "50"},
-		{"c5", "bigint unsigned", "18446744073709551615", "18446744073709551614"}, {"c6", "decimal(30,10)", "1.0000000001", "1.0000000002"},
-		{"c7", "float", "1.25", "1.2501"}, {"c8", "double", "0.1e0 + 0.2e0", "0.3e0"}, {"c9", "bit(10)", "b'1010101010'", "b'0010101010'"}, {"c10", "bit(64)", "b'1'", "b'10'"},
-		{"c11", "date", "'2026-01-02'", "'0000-00-00'"}, {"c12", "time(6)", "'-838:59:59'", "'-838:59:58.999999'"}, {"c13", "datetime(6)", "'2026-01-02 03:04:05.000001'", "'2026-01-02 03:04:05'"},
-		{"c14", "timestamp(3) NULL", "'2026-06-02 03:04:05.001'", "NULL"}, {"c15", "year", "2026", "0"},
-		{"c16", "char(10) CHARACTER SET ucs2", "_utf8mb4'a'", "_utf8mb4'A'"}, {"c17", "varchar(20) CHARACTER SET utf16", "_utf8mb4 X'F09F9880'", "_utf8mb4 X'F09F9881'"},
-		{"c18", "varchar(20) CHARACTER SET latin1", "_latin1 X'E9'", "_latin1 X'C9'"}, {"c19", "varchar(20) CHARACTER SET sjis", "_utf8mb4 X'E38182'", "_utf8mb4 X'E38184'"},
-		{"c20", "varchar(20) CHARACTER SET utf8mb4", "X'F09F9880'", "X'F09F9881'"}, {"c21", "varchar(20) CHARACTER SET utf8mb4", "'a'", "'a '"},
-		{"c22", "binary(4)", "'a'", "'a\\0\\0b'"}, {"c23", "varbinary(10)", "'a'", "'a\\0'"}, {"c24", "tinyblob", "''", "NULL"}, {"c25", "longblob", "'\\0'", "'\\0\\0'"},
-		{"c26", "mediumtext CHARACTER SET latin1", "'Text'", "'text'"}, {"c27", "longtext CHARACTER SET ucs2", "_utf8mb4'x'", "_utf8mb4'X'"},
-		{"c28", "enum('a','b','')", "'a'", "'b'"}, {"c29", "enum('a','b','')", "0", "''"}, {"c30", "set('x','y','z')", "'x,z'", "'x'"},
-		{"c31", "json", `'{"a": [1, 2]}'`, `'{"a": [2, 1]}'`}, {"c32", "geometry", "ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 3)')"}, {"c33", "point", "ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 2)', 4326)"},
+		{"c1", "tinyint", "-5", "-4"},
+		{"c2", "smallint unsigned", "65535", "65534"},
+		{"c3", "mediumint", "-1", "0"},
+		{"c4", "int(8) zerofill", "5", "50"},
+		{"c5", "bigint unsigned", "18446744073709551615", "18446744073709551614"},
+		{"c6", "decimal(30,10)", "1.0000000001", "1.0000000002"},
+		{"c7", "float", "1.25", "1.2501"},
+		{"c8", "double", "0.1e0 + 0.2e0", "0.3e0"},
+		{"c9", "bit(10)", "b'1010101010'", "b'0010101010'"},
+		{"c10", "bit(64)", "b'1'", "b'10'"},
+		{"c11", "date", "'2026-01-02'", "'0000-00-00'"},
+		{"c12", "time(6)", "'-838:59:59'", "'-838:59:58.999999'"},
+		{"c13", "datetime(6)", "'2026-01-02 03:04:05.000001'", "'2026-01-02 03:04:05'"},
+		{"c14", "timestamp(3) NULL", "'2026-06-02 03:04:05.001'", "NULL"},
+		{"c15", "year", "2026", "0"},
+		{"c16", "char(10) CHARACTER SET ucs2", "_utf8mb4'a'", "_utf8mb4'A'"},
+		{"c17", "varchar(20) CHARACTER SET utf16", "_utf8mb4 X'F09F9880'", "_utf8mb4 X'F09F9881'"},
+		{"c18", "varchar(20) CHARACTER SET latin1", "_latin1 X'E9'", "_latin1 X'C9'"},
+		{"c19", "varchar(20) CHARACTER SET sjis", "_utf8mb4 X'E38182'", "_utf8mb4 X'E38184'"},
+		{"c20", "varchar(20) CHARACTER SET utf8mb4", "X'F09F9880'", "X'F09F9881'"},
+		{"c21", "varchar(20) CHARACTER SET utf8mb4", "'a'", "'a '"},
+		{"c22", "binary(4)", "'a'", "'a\\0\\0b'"},
+		{"c23", "varbinary(10)", "'a'", "'a\\0'"},
+		{"c24", "tinyblob", "''", "NULL"},
+		{"c25", "longblob", "'\\0'", "'\\0\\0'"},
+		{"c26", "mediumtext CHARACTER SET latin1", "'Text'", "'text'"},
+		{"c27", "longtext CHARACTER SET ucs2", "_utf8mb4'x'", "_utf8mb4'X'"},
+		{"c28", "enum('a','b','')", "'a'", "'b'"},
+		{"c29", "enum('a','b','')", "0", "''"},
+		{"c30", "set('x','y','z')", "'x,z'", "'x'"},
+		{"c31", "json", `'{"a": [1, 2]}'`, `'{"a": [2, 1]}'`},
+		{"c32", "geometry", "ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 3)')"},
+		{"c33", "point", "ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 2)', 4326)"},
 		{"c34", "varchar(4000) CHARACTER SET utf8mb4", "REPEAT('x', 3999)", "REPEAT('x', 4000)"},
 	}
 	if family == replication.MariaDB {
@@ -116,8 +137,10 @@ func TestCompareObjects(t *testing.T) {
 		}
 		p.onSlave(t, "DROP FUNCTION objects.f", "DROP TRIGGER objects.tr", "CREATE OR REPLACE VIEW objects.seen AS SELECT v FROM objects.t",
 			"DROP EVENT objects.e", "CREATE VIEW objects.mine AS SELECT 1")
-		want := []string{"view objects.seen is not the same on both ends", "view objects.mine is on the slave only", "trigger objects.tr is missing on the slave",
-			"routine objects.f is missing on the slave", "event objects.e is missing on the slave"}
+		want := []string{
+			"view objects.seen is not the same on both ends", "view objects.mine is on the slave only", "trigger objects.tr is missing on the slave",
+			"routine objects.f is missing on the slave", "event objects.e is missing on the slave",
+		}
 		if got := found(p.compare(t, replication.Comparison{Databases: []string{"objects"}}), ""); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}

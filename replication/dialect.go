@@ -25,12 +25,10 @@ func (v Version) word(old, replacement string) string {
 }
 
 func (v Version) showSlaveStatus() string {
-	switch {
-	case v.Family == MariaDB:
+	if v.Family == MariaDB {
 		return "SHOW ALL SLAVES STATUS"
-	default:
-		return "SHOW " + v.word("SLAVE", "REPLICA") + " STATUS"
 	}
+	return "SHOW " + v.word("SLAVE", "REPLICA") + " STATUS"
 }
 
 func (v Version) showMasterStatus() string {

@@ -45,7 +45,7 @@ func ReadDropIn(directory string) (*DropIn, error) {
 	if !strings.HasPrefix(string(content), dropInHead) {
 		return nil, &Problem{Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel", Cure: "move it away, or give another directory with --config-dir"}
 	}
-	for _, line := range strings.Split(string(content), "\n") {
+	for line := range strings.SplitSeq(string(content), "\n") {
 		name, value, found := strings.Cut(line, "=")
 		if !found || strings.HasPrefix(line, "#") {
 			continue
@@ -93,7 +93,7 @@ func (d *DropIn) content() string {
 	var b strings.Builder
 	b.WriteString(dropInHead + "[mysqld]\n")
 	for _, s := range d.Settings {
-		for _, value := range strings.Split(s.Value, "\n") {
+		for value := range strings.SplitSeq(s.Value, "\n") {
 			fmt.Fprintf(&b, "%s = %s\n", s.Name, quoteOption(value))
 		}
 	}

@@ -94,7 +94,7 @@ func (f *Facts) on(names ...string) bool {
 }
 
 // ServerID is the server_id.
-func (f *Facts) ServerID() uint32 { return uint32(f.number("server_id")) }
+func (f *Facts) ServerID() uint32 { return uint32(f.number("server_id")) } // #nosec G115 -- it has 32 bits
 
 // UUID is MySQL's server_uuid; empty on MariaDB.
 func (f *Facts) UUID() string { return f.variable("server_uuid") }
@@ -105,7 +105,7 @@ func (f *Facts) HasBinaryLog() bool { return f.on("log_bin") }
 // Retention is how long binary logs are kept; 0: for ever.
 func (f *Facts) Retention() time.Duration {
 	if seconds := f.number("binlog_expire_logs_seconds"); seconds > 0 {
-		return time.Duration(seconds) * time.Second
+		return time.Duration(seconds) * time.Second // #nosec G115 -- it has 32 bits
 	}
 	days, err := strconv.ParseFloat(f.variable("expire_logs_days"), 64) // MariaDB has fractions
 	if err != nil {
@@ -164,7 +164,7 @@ func (f *Facts) hasPrivilege(names ...string) bool {
 		if !found || !strings.HasPrefix(rest, "*.*") {
 			continue
 		}
-		for _, have := range strings.Split(list, ",") {
+		for have := range strings.SplitSeq(list, ",") {
 			have = strings.TrimSpace(have)
 			if have == "ALL PRIVILEGES" {
 				return true

@@ -145,8 +145,10 @@ func (p *pausedSlave) resume(ctx context.Context) error {
 		if err = p.server.exec(ctx, p.server.db, v.stopSlave(sqlThread), v.startSlave(sqlThread)); err == nil {
 			p.paused = false
 		} else {
-			err = &Problem{On: Slave, Code: "slave-paused", Text: "the slave's SQL thread could not be started again", Err: err,
-				Cure: "on the slave: " + v.startSlave(sqlThread).String()}
+			err = &Problem{
+				On: Slave, Code: "slave-paused", Text: "the slave's SQL thread could not be started again", Err: err,
+				Cure: "on the slave: " + v.startSlave(sqlThread).String(),
+			}
 		}
 	}
 	return err

@@ -8,7 +8,7 @@ import (
 
 // Problem is something that must be mended before the work can go on, or, as a
 // warning, that the administrator should know of. It is an error.
-type Problem struct {
+type Problem struct { //nolint:errname // it is shown as a warning too
 	On   Role   `json:"on,omitempty"` // the server that it is about; empty: both
 	Code string `json:"code"`         // stable, in lower case with hyphens
 	Text string `json:"text"`
@@ -59,7 +59,7 @@ func joinProblems(problems []*Problem) error {
 
 // HasCode tells whether err is, or joins, a Problem of a code.
 func HasCode(err error, code string) bool {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a list is looked through
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			if HasCode(e, code) {
 				return true

@@ -163,12 +163,16 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 	}
 	p := slave.explain("copy "+listed(r.tables)+" anew", err)
 	if e := slave.exec(ctx, slave.db, statements...); e != nil {
-		return &Problem{On: Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
-			Err: err, Cure: "gtunnel replication status; then the same command again"}
+		return &Problem{
+			On: Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
+			Err: err, Cure: "gtunnel replication status; then the same command again",
+		}
 	}
 	if r.began {
-		return &Problem{On: Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + listed(r.tables), Err: err,
-			Cure: "the same command again; until then replicate_wild_ignore_table leaves their changes out"}
+		return &Problem{
+			On: Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + listed(r.tables), Err: err,
+			Cure: "the same command again; until then replicate_wild_ignore_table leaves their changes out",
+		}
 	}
 	return p
 }

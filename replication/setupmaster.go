@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -86,9 +87,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	}
 	if old := want.HandOver; old != nil {
 		next.Made = old.Made
-		for user, password := range old.Passwords {
-			next.Passwords[user] = password
-		}
+		maps.Copy(next.Passwords, old.Passwords)
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
 	for _, user := range accountUsers {

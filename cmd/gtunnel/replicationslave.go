@@ -289,7 +289,7 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 func splitNames(list []string) []string {
 	var names []string
 	for _, text := range list {
-		for _, name := range strings.Split(text, ",") {
+		for name := range strings.SplitSeq(text, ",") {
 			if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
