@@ -110,8 +110,9 @@ func (d Difference) String() string {
 		return where + ": missing on the slave"
 	case Extra:
 		return where + ": only on the slave"
+	default:
+		return where + ": differs"
 	}
-	return where + ": differs"
 }
 
 // Equal tells whether the table is the same on both ends.
