@@ -72,6 +72,7 @@ func TestSetupContent(t *testing.T) {
 			p.write(writers, test.operations/contentWriters)
 			p.waitApplied()
 			p.same(content.Databases)
+			p.must(p.slave, p.compareArgs()...)
 
 			for _, again := range []struct {
 				on   *servertest.Server

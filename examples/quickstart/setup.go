@@ -45,7 +45,7 @@ func (d *demo) setupSlave(ctx context.Context) error {
 
 // showStatus asks the slave how the replication is.
 func (d *demo) showStatus(ctx context.Context) error {
-	out, err := d.replication(ctx, d.slave, "status", d.statusFlags()...)
+	out, err := d.replication(ctx, d.slave, "status", d.masterFlags()...)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (d *demo) showStatus(ctx context.Context) error {
 
 // status asks the slave how the replication is, for us to look at.
 func (d *demo) status(ctx context.Context) (*replication.Status, error) {
-	args := append([]string{"replication", "status", "--json", "--socket", d.slave.server.Socket}, d.statusFlags()...)
+	args := append([]string{"replication", "status", "--json", "--socket", d.slave.server.Socket}, d.masterFlags()...)
 	cmd := exec.CommandContext(ctx, d.binary, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -74,8 +74,9 @@ func (d *demo) status(ctx context.Context) (*replication.Status, error) {
 	return status, nil
 }
 
-// statusFlags are what status needs here; on a real slave it needs none.
-func (d *demo) statusFlags() []string {
+// masterFlags are what status and compare need here; on a real slave they need
+// none.
+func (d *demo) masterFlags() []string {
 	return []string{"--master", d.slave.accept, "--master-defaults-file", d.monitorFile()}
 }
 

@@ -26,7 +26,7 @@ func (d *demo) tell(ctx context.Context) error {
 		{"Ask the tunnel what it carried", d.countBytes},
 		{fmt.Sprintf("Stop the slave's gtunnel, write %s more: nothing arrives", count(batch)), d.stopTunnel},
 		{"Start it again: the slave catches up", d.catchUp},
-		{"Compare the two servers", d.compare},
+		{"Run gtunnel replication compare on the slave", d.compare},
 	} {
 		d.report.begin(step.title)
 		if err := step.do(ctx); err != nil {
