@@ -131,7 +131,7 @@ func (s *Seed) tellClone(ctx context.Context) (end func()) {
 }
 
 // startHint is what is said if a slave does not come back after its clone.
-const startHint = "the slave has shut down after the clone, and nothing has started it: start it, as by systemctl start mysql; this command waits"
+const startHint = "the slave has shut down after the clone; start it: systemctl start mysql (or mysqld)"
 
 // waitForClone waits until the slave is back, and gives the coordinates of what
 // it has got.
