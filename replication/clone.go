@@ -55,13 +55,10 @@ func installClone(ctx context.Context, s *Server) error {
 	if n, err := s.value(ctx, s.db, installed); err != nil || n == "1" {
 		return err
 	}
-	install := statement("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
-	err := s.exec(ctx, s.db, install)
-	if err != nil && isDenied(err) {
-		return problem(s.Role, "no-clone-plugin", "as an administrator of the "+string(s.Role)+": "+install.String(), "the clone plugin is not installed, and this login may not install it")
-	}
-	return err
+	return s.exec(ctx, s.db, installPlugin)
 }
+
+var installPlugin = statement("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 
 // keepEventsOff makes the slave's restart leave the event scheduler off, for
 // its events are the master's then. It gives what ends that.
@@ -134,7 +131,7 @@ func (s *Seed) tellClone(ctx context.Context) (end func()) {
 }
 
 // startHint is what is said if a slave does not come back after its clone.
-const startHint = "the slave has shut down after the clone, and nothing has started it: start it, as by systemctl start mysql; this command waits"
+const startHint = "the slave has shut down after the clone; start it: systemctl start mysql (or mysqld)"
 
 // waitForClone waits until the slave is back, and gives the coordinates of what
 // it has got.
@@ -198,9 +195,15 @@ func (c *seedCheck) clone() {
 			c.problem(f.Role, "no-clone", instead, "%s has no clone plugin", f.Version)
 		}
 	}
-	switch {
-	case len(c.Problems) > 0:
+	if len(c.Problems) > 0 {
 		return
+	}
+	for _, f := range []*Facts{master, slave} {
+		if !f.Plugins["clone"] && !f.hasPrivilege("INSERT") { // into mysql.plugin
+			c.problem(f.Role, "no-clone-plugin", "as an administrator of the "+string(f.Role)+": "+installPlugin.String(), "the clone plugin is not installed, and this login may not install it")
+		}
+	}
+	switch {
 	case master.Version.Series() != slave.Version.Series(),
 		master.Version != slave.Version && (!master.Version.atLeast(MySQL, 8, 0, 37) || !slave.Version.atLeast(MySQL, 8, 0, 37)):
 		c.problem("", "no-clone", instead, "the clone plugin copies between servers of the same series, before 8.0.37 of the same release, only: these are %s and %s", master.Version, slave.Version)

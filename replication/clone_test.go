@@ -23,6 +23,23 @@ func TestSeedByClone(t *testing.T) {
 	seed := newSeed(t, master, slave, databases...)
 	seed.Method = replication.SeedClone
 	found, err := seed.Check(t.Context())
+	if p := problemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != replication.Master {
+		t.Errorf("the seeding account may not install the plugin: %v\n%s", err, texts(found.Problems))
+	}
+	master.exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+	defer master.exec(t, "UNINSTALL PLUGIN clone")
+	seed = newSeed(t, master, slave, databases...)
+	seed.Method = replication.SeedClone
+	// The administrator is on both; the account that the slave had is not after.
+	seed.Slave, err = replication.Open(t.Context(), replication.Slave, replication.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seed.Slave.Close()
+	if seed.SlaveFacts, err = replication.ReadFacts(t.Context(), seed.Slave); err != nil {
+		t.Fatal(err)
+	}
+	found, err = seed.Check(t.Context())
 	if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "clone-erases") == nil {
 		t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
 	}
@@ -90,7 +107,7 @@ func TestCloneRefused(t *testing.T) {
 			facts := func(v replication.Version) *replication.Facts {
 				return &replication.Facts{
 					Version: v, User: "root@localhost", Accounts: []replication.Account{{User: "root", Host: "localhost"}},
-					Databases: []replication.Database{{Name: "db"}, {Name: "other"}}, Variables: map[string]string{},
+					Databases: []replication.Database{{Name: "db"}, {Name: "other"}}, Variables: map[string]string{}, Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"},
 				}
 			}
 			seed := &replication.Seed{

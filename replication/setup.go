@@ -72,7 +72,8 @@ func Follows(ctx context.Context, slave *Server, port int) (bool, error) {
 func (w *SlaveWant) newSeed(a *Applier) *Seed {
 	return &Seed{
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate, Progress: a.Progress,
+		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
+		Progress: a.Progress, Waiting: a.Waiting,
 	}
 }
 

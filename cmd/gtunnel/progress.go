@@ -62,6 +62,11 @@ func columns(f *os.File) int {
 // show shows a moment of a copy.
 func (v *progressView) show(p replication.Progress) { v.showLine(p, progressLine(p)) }
 
+// wait shows what is waited for.
+func (v *progressView) wait(text string) {
+	v.showLine(replication.Progress{Phase: "wait"}, "waiting: "+printable(text))
+}
+
 // showLine shows a moment by a line.
 func (v *progressView) showLine(p replication.Progress, line string) {
 	if v.terminal != nil {

@@ -67,3 +67,16 @@ func TestProgressOnTerminal(t *testing.T) {
 		t.Errorf("drawn was %q, want %q", out.String(), want)
 	}
 }
+
+func TestProgressWaits(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Unix(0, 0)
+	v := &progressView{out: &out, now: func() time.Time { return now }}
+	for range 60 { // 12 s
+		v.wait("at bin.000001:4\x1b")
+		now = now.Add(time.Second / 5)
+	}
+	if line := "waiting: at bin.000001:4?\n"; out.String() != line+line {
+		t.Errorf("written was %q", out.String())
+	}
+}

@@ -136,13 +136,9 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	if done, err := m.agree(plan, c.plan); done || err != nil {
 		return err
 	}
-	view := m.newProgressView()
-	applier.Progress = view.show
-	applier.End = func(*replication.Step) { view.end() }
 	var result *replication.CompareResult
 	applier.Compared = func(r *replication.CompareResult) { result = r }
 	err = m.apply(ctx, applier, plan, c.plan)
-	view.end()
 	if result == nil {
 		return err
 	}

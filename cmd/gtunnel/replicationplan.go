@@ -120,7 +120,10 @@ func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication
 		return err
 	}
 	fmt.Fprintln(m.Stdout)
-	a.Begin = asking.ask
+	view := m.newProgressView()
+	defer view.end()
+	a.Begin, a.End = asking.ask, func(*replication.Step) { view.end() }
+	a.Progress, a.Waiting = view.show, view.wait
 	return a.Apply(ctx, p)
 }
 
