@@ -187,6 +187,9 @@ func TestSlavePlanStates(t *testing.T) {
 		"reseed": {func(_, _ *Facts, w *SlaveWant) {
 			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
 		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"reseed without the account": {func(m, _ *Facts, w *SlaveWant) {
+			w.Reseed, w.Replace, m.User = true, []string{"DB_1", "voms"}, MonitorUser+"@127.0.0.1"
+		}, "problem no-seed-account"},
 		"data is there": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},

@@ -154,6 +154,9 @@ func waitForBinaryLog(ctx context.Context, a *Applier) error {
 		if err == nil && value == "1" {
 			return nil
 		}
+		if a.Waiting != nil {
+			a.Waiting("restart the server: " + restartCommand(a.Master.Version))
+		}
 		if err := pause(ctx, time.Second); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	seed := s.needsSeed()
 	if seed {
 		s.checkData()
+		s.checkSeedAccount()
 	}
 	if len(p.Problems) > 0 {
 		return p
@@ -129,6 +130,19 @@ func (s *slavePlan) checkData() {
 			s.problem(Slave, "data-on-slave", "to have it overwritten: --replace-databases "+name+"; to keep it: back it up, and drop it",
 				"there is a database %s already, with %d tables of %s", name, d.Tables, FormatBytes(d.Bytes))
 		}
+	}
+}
+
+// byMonitor tells whether the login on the master is the monitor account's,
+// which is taken once the seeding account is gone.
+func (s *slavePlan) byMonitor() bool { return strings.HasPrefix(s.master.User, MonitorUser+"@") }
+
+// checkSeedAccount refuses a copy by an account that does not see all of the
+// databases: routines would be missing from it.
+func (s *slavePlan) checkSeedAccount() {
+	if s.want.Method != SeedNone && s.byMonitor() {
+		s.problem(Master, "no-seed-account", "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
+			"the account %s, by which the databases are copied, is gone: an earlier copy has dropped it", quoteAccount(SeedUser, loopback))
 	}
 }
 
@@ -322,7 +336,7 @@ func (s *slavePlan) finish(seeded bool) {
 			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.statement()},
 		})
 	}
-	if _, known := s.want.HandOver.Passwords[SeedUser]; known && (seeded || state.SeedAccount) {
+	if _, known := s.want.HandOver.Passwords[SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount) {
 		s.add(&Step{
 			Name: "drop-seed-account", On: Master, What: "drop the account " + quoteAccount(SeedUser, loopback), Why: "it has done its work",
 			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",

@@ -1,0 +1,248 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// twoDatabases is a small master.
+var twoDatabases = []string{
+	"CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one'), (2, 'two')",
+	"CREATE DATABASE iam", "CREATE TABLE iam.t (id INT PRIMARY KEY)",
+}
+
+// fingerprint is all of a server that a refused command might have changed.
+func (p *pair) fingerprint(s *servertest.Server) string {
+	p.t.Helper()
+	var b strings.Builder
+	for _, query := range []string{
+		"SELECT GROUP_CONCAT(user, '@', host ORDER BY user, host) FROM mysql.user",
+		"SELECT GROUP_CONCAT(table_schema, '.', table_name ORDER BY table_schema, table_name) FROM information_schema.tables WHERE table_schema IN ('voms', 'iam', 'mine')",
+		"SELECT CONCAT_WS(' ', @@server_id, @@read_only, @@max_allowed_packet, @@event_scheduler, @@binlog_format)",
+		"SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema = 'mysql' AND routine_name LIKE 'gtunnel%'",
+	} {
+		b.WriteString(p.value(s, query) + "\n")
+	}
+	files, err := os.ReadDir(s.ConfigDir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, f := range files {
+		b.WriteString(f.Name() + "\n")
+	}
+	status := "SHOW ALL SLAVES STATUS"
+	if s.Kind.IsMySQL() {
+		status = "SHOW REPLICA STATUS"
+	}
+	rows, err := s.DB.QueryContext(p.t.Context(), status)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		b.WriteString("a slave\n")
+	}
+	return b.String()
+}
+
+// unchanged runs a command that must be refused, and looks whether either
+// server, or the hand-over, has changed.
+func (p *pair) unchanged(s *servertest.Server, code int, words string, args ...string) string {
+	p.t.Helper()
+	before := p.fingerprint(p.master) + p.fingerprint(p.slave)
+	out := p.refused(s, code, words, args...)
+	if after := p.fingerprint(p.master) + p.fingerprint(p.slave); after != before {
+		p.t.Errorf("%q was said, and yet it has changed:\n%s\nto\n%s", words, before, after)
+	}
+	if !strings.Contains(out, "hint: ") {
+		p.t.Errorf("no hint with %q:\n%s", words, out)
+	}
+	return out
+}
+
+// TestSetupRefusals: what a setup does not do, what it says then, and that
+// nothing has changed.
+func TestSetupRefusals(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			master := func(more ...string) []string { return p.setupMasterArgs(more...) }
+			slave := func(more ...string) []string { return p.setupSlaveArgs(more...) }
+
+			p.unchanged(p.master, 1, "no database to replicate was named", master()...)
+			p.unchanged(p.master, 1, "there is no database vmos", master("--databases", "vmos")...)
+			p.unchanged(p.master, 1, "a database of the server's own", master("--databases", "voms,mysql")...)
+			p.unchanged(p.master, 2, "is no directory", master("--databases", "voms", "--config-dir", "/nowhere")...)
+			p.unchanged(p.slave, 2, "there is no "+p.handOver(), slave()...)
+			p.sql(p.master, "CREATE USER helper@localhost IDENTIFIED BY 'x'", "GRANT SELECT ON *.* TO helper@localhost")
+			password := filepath.Join(p.folder, "password")
+			if err := os.WriteFile(password, []byte("x\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.unchanged(p.master, 1, "lacks privileges", master("--databases", "voms", "--user", "helper", "--password-file", password)...)
+			if err := os.Chmod(password, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			p.unchanged(p.master, 2, "can be used by others", master("--databases", "voms", "--user", "helper", "--password-file", password)...)
+			p.unchanged(p.master, 2, "--password", master("--databases", "voms", "--password", "x")...)
+
+			// A plan that is only shown changes nothing either.
+			before := p.fingerprint(p.master)
+			out := p.must(p.master, master("--databases", "voms", "--dry-run")...)
+			if !strings.Contains(out, "CREATE USER") || p.fingerprint(p.master) != before {
+				t.Errorf("the dry run has changed something, or says too little:\n%s", out)
+			}
+			if _, err := os.Stat(p.handOver()); err == nil {
+				t.Error("the dry run has written the hand-over file")
+			}
+			p.must(p.master, master("--databases", "voms")...)
+
+			p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)", "INSERT INTO voms.mine VALUES (1)")
+			p.unchanged(p.slave, 1, "there is a database voms already, with 1 tables", slave()...)
+			p.unchanged(p.slave, 1, "there is a database voms already", slave("--replace-databases", "iam")...)
+			p.unchanged(p.slave, 1, "iam was not set up there for replication", slave("--databases", "iam")...)
+			p.unchanged(p.slave, 2, "--start", slave("--method", "none")...)
+
+			if err := os.Chmod(p.handOver(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			p.unchanged(p.slave, 1, "can be read by others", slave()...)
+			content, err := os.ReadFile(p.handOver())
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong := filepath.Join(p.folder, "wrong.json")
+			for _, secret := range handOverPasswords(t, content) {
+				content = []byte(strings.ReplaceAll(string(content), secret, "wrong"))
+			}
+			if err := os.WriteFile(wrong, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(p.handOver(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.unchanged(p.slave, 1, "Access denied", slave("--hand-over", wrong)...)
+			p.unchanged(p.slave, 1, "connection refused", slave("--master", closedPort(t))...)
+
+			// The slave of another master.
+			change, reset := "CHANGE MASTER TO MASTER_HOST='127.0.0.9', MASTER_USER='x', MASTER_PASSWORD='y'", "RESET SLAVE ALL"
+			if kind.IsMySQL() {
+				change, reset = "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.9', SOURCE_USER='x', SOURCE_PASSWORD='y'", "RESET REPLICA ALL"
+			}
+			p.sql(p.slave, "SET GLOBAL server_id=2", change)
+			p.unchanged(p.slave, 1, "it follows another master already: 127.0.0.9", slave("--replace-databases", "voms")...)
+			p.sql(p.slave, reset)
+
+			// What was given up is replaced.
+			out = p.must(p.slave, slave("--replace-databases", "voms")...)
+			if !strings.Contains(out, "LOST") {
+				t.Errorf("the plan does not say what is lost:\n%s", out)
+			}
+			p.waitSlave("SELECT GROUP_CONCAT(words) FROM voms.t")
+			if n := p.value(p.slave, "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'mine'"); n != "0" {
+				t.Error("the slave's own table is still there")
+			}
+			// A broken replication is not set up over.
+			p.sql(p.slave, "SET GLOBAL read_only=0", "INSERT INTO voms.t VALUES (3, 'mine')", "SET GLOBAL read_only=1")
+			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')")
+			p.waitBroken()
+			p.refused(p.slave, 1, "the replication has stopped", slave()...)
+			p.refused(p.slave, 1, "is gone: an earlier copy has dropped it", slave("--reseed", "--replace-databases", "voms")...)
+			p.must(p.master, master("--databases", "voms", "--seed-again")...)
+			p.must(p.slave, slave("--reseed", "--replace-databases", "voms")...)
+			p.waitSlave("SELECT GROUP_CONCAT(words) FROM voms.t")
+			p.noSecrets()
+		})
+	}
+}
+
+// waitBroken waits until the slave's SQL thread has stopped at an error.
+func (p *pair) waitBroken() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
+	defer cancel()
+	for {
+		out, _ := p.run(p.slave, "replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
+		if strings.Contains(out, "1062") {
+			return
+		}
+		if ctx.Err() != nil {
+			p.t.Fatalf("the slave does not break; status says:\n%s", out)
+		}
+	}
+}
+
+// TestBinaryLogOff: a master without a binary log is told what to do, and goes
+// on after the restart, by itself with --wait.
+func TestBinaryLogOff(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := &pair{t: t, site: newSite(t), folder: t.TempDir()}
+			p.master = startDatabase(t, kind, servertest.Options{Name: "master", ServerID: 1, NoLog: true})
+			p.sql(p.master, twoDatabases...)
+			args := p.setupMasterArgs("--databases", "voms")
+			p.refused(p.master, 1, "the server must be restarted: its binary log is off", args...)
+			if _, err := os.Stat(p.handOver()); err == nil {
+				t.Error("there is a hand-over file of a master that is not ready")
+			}
+			p.refused(p.master, 1, "the server must be restarted", args...)
+			ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
+			defer cancel()
+			// It waits from the step on that names the restart.
+			waiting := p.command(p.master, append(args, "--wait")...)
+			said := &wordWait{text: "waiting: restart the server", seen: make(chan struct{})}
+			waiting.Stdout, waiting.Stderr = said, said
+			if err := waiting.Start(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-said.seen:
+			case <-ctx.Done():
+				t.Fatal("it does not come to the restart")
+			}
+			if err := p.master.Restart(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := waiting.Wait(); err != nil || !strings.Contains(said.String(), "The master is ready") {
+				t.Errorf("with --wait: %v, and it says:\n%s", err, said)
+			}
+			if out := p.must(p.master, args...); !strings.Contains(out, "no change") {
+				t.Errorf("after all it says:\n%s", out)
+			}
+		})
+	}
+}
+
+// wordWait is output; seen is closed when text was written.
+type wordWait struct {
+	mu   sync.Mutex
+	out  bytes.Buffer
+	text string
+	seen chan struct{}
+}
+
+func (w *wordWait) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := strings.Contains(w.out.String(), w.text)
+	n, err := w.out.Write(p)
+	if !before && strings.Contains(w.out.String(), w.text) {
+		close(w.seen)
+	}
+	return n, err
+}
+
+func (w *wordWait) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.String()
+}
