@@ -1,0 +1,187 @@
+package main_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// innerTunnel are the flags with which setup-slave dials the master's gtunnel
+// itself.
+func (p *pair) innerTunnel(end string) []string {
+	return append([]string{"--connect", p.serverAddress, "--capath", p.site.capath, "--master", end}, p.site.client.flags()...)
+}
+
+// TestSetupConnect sets a slave up before the service runs on its host, and by
+// the administrator's login alone; the service then goes on.
+func TestSetupConnect(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := &pair{t: t, site: newSite(t), folder: t.TempDir()}
+			p.master = startDatabase(t, kind, servertest.Options{Name: "master", ServerID: 1})
+			p.slave = startDatabase(t, kind, servertest.Options{Name: "slave", ServerID: 2})
+			p.server, p.serverAddress = p.site.startServer(p.master.Address())
+			p.sql(p.master, twoDatabases...)
+			p.sql(p.master, "CREATE USER boss@'127.0.0.1' IDENTIFIED BY 'the boss'", "GRANT ALL PRIVILEGES ON *.* TO boss@'127.0.0.1' WITH GRANT OPTION")
+			password := filepath.Join(p.folder, "password")
+			if err := os.WriteFile(password, []byte("the boss\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.end = freeAddress(t)
+			args := p.setupSlaveArgs(append(p.innerTunnel(p.end), "--master-user", "boss", "--master-password-file", password, "--databases", "voms")...)
+
+			before := p.fingerprint(p.master) + p.fingerprint(p.slave)
+			out := p.must(p.slave, append(args, "--dry-run")...)
+			if !strings.Contains(out, "CREATE USER") || p.fingerprint(p.master)+p.fingerprint(p.slave) != before {
+				t.Errorf("the dry run has changed something, or says too little:\n%s", out)
+			}
+			p.refused(p.slave, 2, "not on this host", append(args[:len(args):len(args)], "--master", "192.0.2.1:3307")...)
+			out = p.must(p.slave, args...)
+			if !strings.Contains(out, "start the service") {
+				t.Errorf("it does not say that the tunnel ends:\n%s", out)
+			}
+			if strings.Contains(p.printed.String(), "the boss") {
+				t.Error("the administrator's password was printed")
+			}
+			// The service takes the same end.
+			p.client, _ = p.site.startClient(p.serverAddress, "--accept", p.end)
+			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'by the service')")
+			p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM voms.t")
+			again := p.setupSlaveArgs("--master-user", "boss", "--master-password-file", password, "--databases", "voms")
+			if out := p.must(p.slave, again...); !strings.Contains(out, "no change") {
+				t.Errorf("the second run says:\n%s", out)
+			}
+			p.refused(p.slave, 1, "leave --connect out", args...)
+		})
+	}
+}
+
+// TestTraps: what breaks replications that are set up by hand, on servers where
+// it does.
+func TestTraps(t *testing.T) {
+	t.Run("the tunnel is down for longer than MySQL's ten retries", func(t *testing.T) {
+		t.Parallel()
+		p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)
+		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		// The retries, of which MySQL makes ten where it is not told, come each
+		// second now, and more than ten of them fail.
+		p.sql(p.slave, "STOP REPLICA IO_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_CONNECT_RETRY=1", "START REPLICA IO_THREAD")
+		p.stopClient()
+		p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'meanwhile')")
+		p.waitAttempts(12)
+		p.client, _ = p.site.startClient(p.serverAddress, "--accept", p.end)
+		p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM voms.t")
+	})
+	t.Run("the master's cache of passwords is cold", func(t *testing.T) {
+		t.Parallel()
+		p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)
+		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
+		defer cancel()
+		if err := p.master.Restart(ctx); err != nil {
+			t.Fatal(err)
+		}
+		p.sql(p.slave, "STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD")
+		p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'after the restart')")
+		p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM voms.t")
+		out, code := p.status()
+		if code != 0 {
+			t.Errorf("status says:\n%s", out)
+		}
+	})
+	t.Run("an earlier CHANGE MASTER has left its options", func(t *testing.T) {
+		t.Parallel()
+		p := newPair(t, servertest.MariaDB118, servertest.MariaDB118, twoDatabases...)
+		p.sql(p.slave, "CHANGE MASTER TO MASTER_HOST='127.0.0.9', MASTER_USER='x', MASTER_PASSWORD='y', MASTER_SSL=1, MASTER_SSL_VERIFY_SERVER_CERT=1, MASTER_CONNECT_RETRY=7, MASTER_DELAY=100, IGNORE_SERVER_IDS=(1), MASTER_HEARTBEAT_PERIOD=1000", "RESET SLAVE ALL")
+		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'at once')")
+		p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM voms.t")
+	})
+	t.Run("a statement names a table of another database", func(t *testing.T) {
+		t.Parallel()
+		p := newPair(t, servertest.MariaDB, servertest.MariaDB, "CREATE DATABASE `DB_1`", "CREATE DATABASE `DBx1`",
+			"CREATE TABLE `DB_1`.t (id INT PRIMARY KEY, words VARCHAR(100))", "CREATE TABLE `DBx1`.t (id INT PRIMARY KEY)", "INSERT INTO `DB_1`.t VALUES (1, 'one')")
+		p.must(p.master, p.setupMasterArgs("--databases", "DB_1")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		conn, err := p.master.DB.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for _, statement := range []string{
+			"SET SESSION binlog_format=STATEMENT", "USE `DBx1`", "INSERT INTO t VALUES (1)", "UPDATE `DB_1`.t SET words = 'crossed'", "USE `DB_1`", "INSERT INTO `DBx1`.t VALUES (2)",
+			"INSERT INTO t VALUES (2, 'last')",
+		} {
+			if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+		p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM `DB_1`.t")
+		if n := p.value(p.slave, "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'DBx1'"); n != "0" {
+			t.Error("a database whose name is only alike has come too")
+		}
+	})
+	t.Run("an account with all privileges writes on the slave", func(t *testing.T) {
+		t.Parallel()
+		for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.sql(p.slave, "CREATE USER admin@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL PRIVILEGES ON *.* TO admin@'127.0.0.1'")
+			p.must(p.slave, p.setupSlaveArgs()...)
+			_, err := p.slave.DB.ExecContext(t.Context(), "INSERT INTO voms.t VALUES (99, 'mine')")
+			out, _ := p.status()
+			if kind.IsMySQL() {
+				if err == nil {
+					t.Error("root can write on MySQL's slave")
+				}
+			} else if !strings.Contains(out, "admin") {
+				t.Errorf("status does not name the account that can write:\n%s", out)
+			}
+		}
+	})
+}
+
+// status is gtunnel replication status on the slave.
+func (p *pair) status() (out string, code int) {
+	p.t.Helper()
+	return p.run(p.slave, "replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User,
+		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end)
+}
+
+// stopClient ends the slave's end of the tunnel at once.
+func (p *pair) stopClient() {
+	p.t.Helper()
+	p.client.signal(syscall.SIGKILL)
+	p.client.waitExit()
+}
+
+// waitAttempts listens where the tunnel was until the slave has tried so often.
+func (p *pair) waitAttempts(n int) {
+	p.t.Helper()
+	listener, err := net.Listen("tcp", p.end)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer listener.Close()
+	for range n {
+		if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(databasePatience)); err != nil {
+			p.t.Fatal(err)
+		}
+		conn, err := listener.Accept()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		conn.Close()
+	}
+}
