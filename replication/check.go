@@ -22,7 +22,7 @@ func (r *Readiness) well(on Role, code, format string, args ...any) {
 func MasterReadiness(f *Facts, databases []string) Readiness {
 	r := Readiness{Findings: CheckMaster(f, databases)}
 	r.well(Master, "version", "%s, server_id %d", f.Version, f.ServerID())
-	r.settings(f, masterSettings(f), "setup-master")
+	r.settings(f, masterSettings(f, false), "setup-master")
 	var accounts []string
 	for _, user := range accountUsers {
 		if f.account(user, loopback) != nil {

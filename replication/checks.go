@@ -151,6 +151,7 @@ func missingPrivileges(f *Facts) []string {
 func CheckPair(master, slave *Facts, databases []string) Findings {
 	var found Findings
 	found.add(checkVersions(master.Version, slave.Version))
+	found.add(checkMigration(master, slave))
 	if id := master.UUID(); id != "" && id == slave.UUID() {
 		found.problem(Slave, "same-uuid", "stop it, remove auto.cnf from its data directory "+slave.variable("datadir")+", and start it: it makes a new one",
 			"it has the server_uuid of the master, as a cloned machine does, or both logins reach the same server")
@@ -207,6 +208,25 @@ func checkVersions(master, slave Version) Findings {
 		found.problem(Slave, "families", "take a MySQL server as the slave, or copy the data by a dump", "%s cannot follow %s: it has no authentication plugin that a MariaDB slave could use", slave, master)
 	default:
 		found.warn(Slave, "families", "treat it as a migration: there is no way back to MySQL by replication; the account of the replication must use mysql_native_password", "%s follows %s: simple statements and rows work, what only one family knows does not", slave, master)
+	}
+	return found
+}
+
+// checkMigration says what keeps MySQL 9 from following MariaDB: it has given up
+// the format of row events that MariaDB writes (error 13121), and with gtid_mode
+// ON takes no transactions without GTIDs of its own kind (1782).
+func checkMigration(master, slave *Facts) Findings {
+	var found Findings
+	if master.Version.Family != MariaDB || !slave.Version.atLeast(MySQL, 9, 0, 0) {
+		return found
+	}
+	if format := master.variable("binlog_format"); format != "STATEMENT" {
+		found.problem(Master, "row-events", "on the master: gtunnel replication setup-master --log-statements, and let its programs connect anew; or take MySQL 8.4 as the slave",
+			"binlog_format is %s, and %s cannot read rows that MariaDB logs", format, slave.Version)
+	}
+	if slave.GTIDs() {
+		found.problem(Slave, "gtid-mode", "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and gtid_mode=OFF_PERMISSIVE in its option files",
+			"gtid_mode is ON, and MariaDB's transactions have no GTIDs that MySQL knows")
 	}
 	return found
 }

@@ -200,17 +200,21 @@ func TestSlavePlanStates(t *testing.T) {
 		"same uuid": {func(m, s *Facts, w *SlaveWant) {
 			m.Variables["server_uuid"], s.Variables["server_uuid"], w.HandOver.UUID = "x", "x", "x"
 		}, "problem same-uuid"},
-		"other databases":  {func(_, _ *Facts, w *SlaveWant) { w.Databases = []string{"voms"} }, "problem other-databases"},
-		"broken":           {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLErrno, s.Masters[0].SQLRunning = 1062, "No" }, "problem broken"},
-		"another server":   {func(m, _ *Facts, _ *SlaveWant) { m.Variables["server_id"] = "9" }, "problem other-server"},
-		"not handed over":  {func(_, _ *Facts, w *SlaveWant) { w.HandOver.Databases = []string{"voms"} }, "problem unknown-database"},
-		"Galera":           {func(_, s *Facts, _ *SlaveWant) { s.Cluster = "Galera" }, "problem cluster"},
-		"older slave":      {func(_, s *Facts, _ *SlaveWant) { s.Version = Version{MariaDB, 10, 5, 0} }, "problem older-slave"},
-		"unknown charset":  {func(m, _ *Facts, _ *SlaveWant) { m.Databases[0].Collations = []string{"utf8mb4_0900_ai_ci"} }, "problem unknown-collation"},
-		"missing rights":   {func(_, s *Facts, _ *SlaveWant) { s.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"} }, "problem privileges"},
-		"log-bin off":      {func(m, _ *Facts, _ *SlaveWant) { m.Variables["log_bin"] = "OFF" }, "problem no-binary-log"},
-		"case of names":    {func(_, s *Facts, _ *SlaveWant) { s.Variables["lower_case_table_names"] = "1" }, "problem lower-case-table-names"},
-		"9.x to MariaDB":   {func(m, _ *Facts, _ *SlaveWant) { m.Version = Version{MySQL, 9, 7, 0} }, "problem families"},
+		"other databases": {func(_, _ *Facts, w *SlaveWant) { w.Databases = []string{"voms"} }, "problem other-databases"},
+		"broken":          {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLErrno, s.Masters[0].SQLRunning = 1062, "No" }, "problem broken"},
+		"another server":  {func(m, _ *Facts, _ *SlaveWant) { m.Variables["server_id"] = "9" }, "problem other-server"},
+		"not handed over": {func(_, _ *Facts, w *SlaveWant) { w.HandOver.Databases = []string{"voms"} }, "problem unknown-database"},
+		"Galera":          {func(_, s *Facts, _ *SlaveWant) { s.Cluster = "Galera" }, "problem cluster"},
+		"older slave":     {func(_, s *Facts, _ *SlaveWant) { s.Version = Version{MariaDB, 10, 5, 0} }, "problem older-slave"},
+		"unknown charset": {func(m, _ *Facts, _ *SlaveWant) { m.Databases[0].Collations = []string{"utf8mb4_0900_ai_ci"} }, "problem unknown-collation"},
+		"missing rights":  {func(_, s *Facts, _ *SlaveWant) { s.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"} }, "problem privileges"},
+		"log-bin off":     {func(m, _ *Facts, _ *SlaveWant) { m.Variables["log_bin"] = "OFF" }, "problem no-binary-log"},
+		"case of names":   {func(_, s *Facts, _ *SlaveWant) { s.Variables["lower_case_table_names"] = "1" }, "problem lower-case-table-names"},
+		"9.x to MariaDB":  {func(m, _ *Facts, _ *SlaveWant) { m.Version = Version{MySQL, 9, 7, 0} }, "problem families"},
+		"rows to MySQL 9": {func(_, s *Facts, w *SlaveWant) {
+			*s = *newFacts(Slave, Version{MySQL, 9, 7, 0})
+			s.Variables["gtid_mode"], w.Replace = "ON", w.Databases
+		}, "problem row-events, problem gtid-mode"},
 		"unknown database": {func(m, _ *Facts, _ *SlaveWant) { m.Databases = m.Databases[:1] }, "problem unknown-database"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,10 @@ type MasterWant struct {
 	HandOverPath string    // where it goes; empty: it is kept in memory, see Plan.HandOver
 	Host         string    // the master's name, for the hand-over
 
+	// LogStatements makes it log statements, not rows: what MySQL 9 can follow
+	// MariaDB by.
+	LogStatements bool
+
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave those that exist as they are, though their passwords are not known
@@ -38,7 +42,7 @@ func PlanMaster(f *Facts, want MasterWant) *Plan {
 	if len(p.Problems) > 0 {
 		return p
 	}
-	settingSteps(p, f, want.DropIn, masterSettings(f))
+	settingSteps(p, f, want.DropIn, masterSettings(f, want.LogStatements))
 	if !f.HasBinaryLog() {
 		p.add(&Step{
 			Name: "restart", On: Master, What: "restart the server, which begins its binary log",
@@ -52,7 +56,11 @@ func PlanMaster(f *Facts, want MasterWant) *Plan {
 }
 
 // masterSettings are the variables that a master must have.
-func masterSettings(f *Facts) []wantedSetting {
+func masterSettings(f *Facts, statements bool) []wantedSetting {
+	format, whyFormat := "ROW", "rows give the same result on the slave, statements not always"
+	if statements {
+		format, whyFormat = "STATEMENT", "MySQL 9 cannot read the rows that MariaDB logs"
+	}
 	keep := wantedSetting{
 		name: "expire_logs_days", value: "7", literal: "7",
 		ok: f.Retention() == 0 || f.Retention() >= minRetention, why: "a slave that was cut off for days must still find what it missed",
@@ -64,7 +72,7 @@ func masterSettings(f *Facts) []wantedSetting {
 	return []wantedSetting{
 		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
 		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
-		{name: "binlog_format", value: "ROW", literal: "'ROW'", ok: f.variable("binlog_format") == "ROW", why: "rows give the same result on the slave, statements not always"},
+		{name: "binlog_format", value: format, literal: quoteString(format), ok: f.variable("binlog_format") == format, why: whyFormat},
 		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.variable("binlog_row_image") == "FULL" || f.variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
 		keep,
 	}

@@ -24,7 +24,7 @@ type setupMaster struct {
 	handOver  string
 	configDir string
 
-	newPasswords, seedAgain, wait bool
+	newPasswords, seedAgain, logStatements, wait bool
 }
 
 func (m *Main) setupMasterCommand() *cobra.Command {
@@ -47,6 +47,7 @@ second run changes nothing.`,
 		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
 		{name: "new-passwords", target: &s.newPasswords, usage: "replace those of accounts of unknown password"},
 		{name: "seed-again", target: &s.seedAgain, usage: "make the seeding account again"},
+		{name: "log-statements", target: &s.logStatements, usage: "not rows: for a slave of MySQL 9 of a MariaDB master"},
 		{name: "wait", target: &s.wait, usage: "wait for what you must do, such as a restart"},
 	}
 	settings = append(settings, s.plan.settings()...)
@@ -66,6 +67,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	}
 	want := replication.MasterWant{
 		Databases: splitNames(s.databases), HandOverPath: s.handOver, NewPasswords: s.newPasswords, SeedAgain: s.seedAgain,
+		LogStatements: s.logStatements,
 	}
 	if want.Host, err = os.Hostname(); err != nil {
 		return err
