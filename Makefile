@@ -32,7 +32,7 @@ demo: build
 # what was skipped, and says why.
 test: export CGO_ENABLED = 1
 test:
-	.ci/install race mariadb mysql mariadb118 mariadb105 mydumper stunnel systemd docker igtf
+	.ci/install race mariadb mysql mariadb118 mariadb105 mydumper galera stunnel systemd docker igtf
 	go vet ./...
 	go test -count=1 -run TestBothWaysAtOnce ./tunnel
 	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
