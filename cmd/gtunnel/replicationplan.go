@@ -27,34 +27,18 @@ func (f *planFlags) settings() []setting {
 
 // jsonPlan is what --json prints.
 type jsonPlan struct {
-	Warnings []jsonFinding       `json:"warnings"`
-	Problems []jsonFinding       `json:"problems"`
-	Steps    []*replication.Step `json:"steps"`
+	Warnings []*replication.Problem `json:"warnings"`
+	Problems []*replication.Problem `json:"problems"`
+	Steps    []*replication.Step    `json:"steps"`
 }
 
-type jsonFinding struct {
-	On   replication.Role `json:"on,omitempty"`
-	Code string           `json:"code"`
-	Text string           `json:"text"`
-	Cure string           `json:"cure,omitempty"`
-}
-
-func newJSONFindings(list []*replication.Problem) []jsonFinding {
-	found := []jsonFinding{}
-	for _, p := range list {
-		found = append(found, jsonFinding{p.On, p.Code, p.Text, p.Cure})
-	}
-	return found
-}
+// list is a list that JSON shows as one, also if it is empty.
+func list[T any](elements []T) []T { return append([]T{}, elements...) }
 
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		steps := p.Steps
-		if steps == nil {
-			steps = []*replication.Step{}
-		}
-		if err := m.printJSON(jsonPlan{newJSONFindings(p.Warnings), newJSONFindings(p.Problems), steps}); err != nil {
+		if err := m.printJSON(jsonPlan{list(p.Warnings), list(p.Problems), list(p.Steps)}); err != nil {
 			return err
 		}
 		return p.Err()

@@ -49,6 +49,9 @@ func (p *pair) fingerprint(s *servertest.Server) string {
 	for rows.Next() {
 		b.WriteString("a slave\n")
 	}
+	if err := rows.Err(); err != nil {
+		p.t.Fatal(err)
+	}
 	return b.String()
 }
 
