@@ -38,7 +38,11 @@ func grantsOf(v Version, user string) (everywhere, perDatabase []string) {
 		}
 		return everywhere, []string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}
 	}
-	everywhere = []string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD", "LOCK TABLES", "PROCESS", client}
+	slaves := "REPLICATION SLAVE" // to list the other slaves, whose server ids are taken
+	if v.atLeast(MariaDB, 10, 5, 2) {
+		slaves = "REPLICATION MASTER ADMIN"
+	}
+	everywhere = []string{slaves, "SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD", "LOCK TABLES", "PROCESS", client}
 	if v.atLeast(MySQL, 8, 0, 0) {
 		everywhere = append(everywhere, "BACKUP_ADMIN")
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -124,7 +125,9 @@ func (a *Applier) note(change func(*State)) error {
 func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 	return func(_ context.Context, a *Applier) error {
 		return a.note(func(s *State) {
+			begun := s.Stage == StageSeeding
 			s.Stage, s.Databases, s.Method, s.Start = StageSeeding, want.Databases, want.Method, Position{}
+			s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(want.Databases, name) })
 			s.MasterID, s.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
 			s.SeedAccount = true
 			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
@@ -137,6 +140,10 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 // runSeed copies the databases.
 func runSeed(want SlaveWant) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
+		// Nothing is left there that is not a copy.
+		if err := a.note(func(s *State) { s.Begun = want.Databases }); err != nil {
+			return err
+		}
 		start, err := want.newSeed(a).Run(ctx)
 		if err != nil {
 			return err
@@ -180,8 +187,11 @@ func startSlave(ctx context.Context, a *Applier) error {
 // What a slave that cannot reach its master may take before its error counts.
 const startPatience = 30 * time.Second
 
+// accessDenied is the error of a wrong password.
+const accessDenied = 1045
+
 // lasting are the errors of the I/O thread that no waiting cures.
-var lasting = map[int]bool{1045: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true}
+var lasting = map[int]bool{accessDenied: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true}
 
 // catchUp waits until the slave has applied all that the master had when it
 // began.

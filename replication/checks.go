@@ -77,9 +77,18 @@ func CheckSlave(f *Facts, port int) Findings {
 			"it follows another master already: %s:%d as %s", m.MasterHost, m.MasterPort, m.MasterUser)
 	}
 	for _, m := range f.Masters {
-		if m.Channel != "" {
-			found.warn(Slave, "other-channel", "it is left alone", "it also follows %s:%d by %q", m.MasterHost, m.MasterPort, m.Channel)
+		switch {
+		case m.Channel == "":
+		case f.Version.atLeast(MySQL, 8, 0, 0):
+			found.warn(Slave, "other-channel", "it is left alone", "it also follows %s:%d by the channel %s", m.MasterHost, m.MasterPort, m.Channel)
+		default: // filters of the option files, and MariaDB's gtid_slave_pos, are of all
+			found.problem(Slave, "other-channel", "take another server as the slave: what a setup must set holds for all of a server's masters",
+				"it also follows %s:%d by %s", m.MasterHost, m.MasterPort, m.Channel)
 		}
+	}
+	if m := f.master(); m != nil && len(m.OtherFilters)+len(m.WildIgnoreTable) > 0 {
+		found.problem(Slave, "other-filters", "remove them from its option files and restart it, or, after a repair that was cut off, run gtunnel replication compare --repair-table again",
+			"it leaves out more than databases that are not named: %s", listed(append(slices.Clone(m.OtherFilters), m.WildIgnoreTable...)))
 	}
 	if f.HasBinaryLog() && !f.on("log_slave_updates", "log_replica_updates") {
 		found.warn(Slave, "log-slave-updates", "set log_slave_updates=ON in the option files and restart it when it suits", "it does not log what it replicates, and so could not be the master of the other host after a failover")

@@ -57,6 +57,10 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 		}
 		p := &tablePair{master: master.table(name), slave: slave.table(name)}
 		if filter := status.leavesOut(name); filter != "" {
+			if status.leavesOutAlone(name) { // as no setup means it
+				result.Objects = append(result.Objects, "table "+name+": the slave does not replicate it ("+filter+")")
+				continue
+			}
 			result.Skipped = append(result.Skipped, "table "+name+": the slave leaves it out ("+filter+")")
 			continue
 		}
@@ -79,15 +83,19 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 // leavesOut gives the filter by which the slave does not replicate a table;
 // empty if it does.
 func (s *SlaveStatus) leavesOut(table string) string {
-	for _, pattern := range s.WildIgnoreTable {
-		if matchesWild(pattern, table) {
-			return "replicate_wild_ignore_table=" + pattern
-		}
+	if s.leavesOutAlone(table) {
+		return "replicate_wild_ignore_table=" + strings.Join(s.WildIgnoreTable, ",")
 	}
 	if len(s.WildDoTable) > 0 && !slices.ContainsFunc(s.WildDoTable, func(pattern string) bool { return matchesWild(pattern, table) }) {
 		return "replicate_wild_do_table=" + strings.Join(s.WildDoTable, ",")
 	}
 	return ""
+}
+
+// leavesOutAlone tells whether a table is left out of a database that may be
+// replicated, as by a repair that was cut off.
+func (s *SlaveStatus) leavesOutAlone(table string) bool {
+	return slices.ContainsFunc(s.WildIgnoreTable, func(pattern string) bool { return matchesWild(pattern, table) })
 }
 
 // replicatesOf tells whether the slave may replicate tables of a database.

@@ -215,6 +215,15 @@ func (v Version) changeMasterMariaDB(c connection) Statement {
 	return joinStatements("CHANGE MASTER TO ", options)
 }
 
+// changePassword gives the slave another password, and leaves all else. The
+// slave must be stopped.
+func (v Version) changePassword(password Password) Statement {
+	if v.replicaWords() {
+		return statement("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD=%s%s", password, v.channel())
+	}
+	return statement("CHANGE MASTER TO MASTER_PASSWORD=%s%s", password, v.channel())
+}
+
 // setStart tells a slave that follows by GTID which transactions it has. On
 // MySQL missing are those of the seed that it does not know of yet; 8.0 and
 // later add them to what is there.

@@ -17,7 +17,7 @@ type OptionFile struct {
 // content is the file's text.
 func (o *OptionFile) statement() Statement {
 	var b strings.Builder
-	b.WriteString("[client]\n")
+	b.WriteString(optionFileHead + "[client]\n")
 	if host, port, err := net.SplitHostPort(o.Login.Address); o.Login.Network == "tcp" && err == nil {
 		fmt.Fprintf(&b, "host = %s\nport = %s\nprotocol = tcp\n", quoteOption(host), port)
 	} else {
@@ -27,6 +27,15 @@ func (o *OptionFile) statement() Statement {
 	shown := b.String() + "password = " + stars + "\n"
 	secret := quoteOption(o.Login.Password.Reveal())
 	return Statement{shown: shown, sql: b.String() + "password = " + secret + "\n", secrets: []string{secret}}
+}
+
+// optionFileHead marks the file as ours.
+const optionFileHead = "# Made by gtunnel replication setup-slave.\n"
+
+// foreign tells whether there is a file that gtunnel has not made.
+func (o *OptionFile) foreign() bool {
+	content, err := os.ReadFile(o.Path)
+	return err == nil && !strings.HasPrefix(string(content), optionFileHead)
 }
 
 // same tells whether the file says this already.

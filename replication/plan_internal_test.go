@@ -167,8 +167,22 @@ func TestSlavePlanStates(t *testing.T) {
 		}, whole},
 		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
-			w.State = State{Stage: StageSeeding, Databases: w.Databases, SeedAccount: true, EventScheduler: "ON"}
+			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON"}
 		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		"cut off before anything was dropped": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases}
+		}, "problem data-on-slave, problem data-on-slave"},
+		"set up by hand after a copy was cut off": {func(_, _ *Facts, w *SlaveWant) {
+			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+		}, ""},
+		"new password": {func(_, s *Facts, _ *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		}, "password, start-slave, catch-up, note-done"},
+		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"another slave has the id": {func(m, s *Facts, w *SlaveWant) {
+			*s, *w = *newFacts(Slave, v), SlaveWant{HandOver: w.HandOver, Databases: w.Databases, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
+			s.Variables["server_id"], m.Slaves = "2", []uint32{2}
+		}, whole},
 		"cut off after the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
@@ -245,7 +259,7 @@ func TestMasterPlanStates(t *testing.T) {
 		change func(f *Facts, want *MasterWant)
 		want   string
 	}{
-		"fresh": {func(_ *Facts, _ *MasterWant) {}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
+		"fresh": {func(_ *Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
 		"again": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.HandOver = handOverOf(f, "voms")
@@ -261,14 +275,14 @@ func TestMasterPlanStates(t *testing.T) {
 		"one more database": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
-		}, "account-gtunnel-monitor, hand-over"},
+		}, "hand-over, account-gtunnel-monitor"},
 		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, problem unknown-password"},
 		"new passwords": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.NewPasswords = true
 		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
-		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
-		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
+		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
+		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
 		"binlog-do-db": {func(f *Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
 		"Galera":       {func(f *Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
 		"mysql itself": {func(_ *Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},

@@ -35,7 +35,7 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.locked()
-	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding} {
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding, c.floats} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
 		}

@@ -8,6 +8,7 @@ type wantedSetting struct {
 	value   string // of the option file
 	literal string // of SET GLOBAL; empty: only a restart changes it
 	ok      bool   // the server has it
+	always  bool   // it must be in the drop-in also if the server has it: it may be set for now only
 	why     string
 }
 
@@ -19,14 +20,14 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 	var now []Statement
 	var whys []string
 	for _, w := range wanted {
-		if w.ok && !dropIn.has(w.name) {
+		if w.ok && !w.always && !dropIn.has(w.name) {
 			continue
 		}
 		persist = append(persist, Setting{w.name, w.value})
+		whys = append(whys, w.why)
 		if w.ok {
 			continue
 		}
-		whys = append(whys, w.why)
 		if w.literal != "" {
 			now = append(now, statement("SET GLOBAL %s=%s", w.name, w.literal))
 		}

@@ -98,6 +98,8 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		maps.Copy(next.Passwords, old.Passwords)
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
+	var accounts []*Step
+	changed := false // the password of an account that exists
 	for _, user := range accountUsers {
 		exists := f.account(user, loopback) != nil
 		_, known := next.Passwords[user]
@@ -121,20 +123,29 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		if exists {
 			what = "complete the account " + quoteAccount(user, loopback)
 		}
+		changed = changed || exists && !known
 		undo := f.Version.dropAccount(user, loopback).String()
-		p.add(&Step{
+		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 			SQL: accountStatements(f.Version, user, next.Passwords[user], want.Databases), Undo: undo,
 		})
 	}
 	p.HandOver = next
 	if want.HandOverPath == "" || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
+		p.Steps = append(p.Steps, accounts...)
 		return
 	}
-	p.add(&Step{
+	write := &Step{
 		Name: "hand-over", On: Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
 		Undo: "remove the file", File: &File{Path: want.HandOverPath, Mode: 0o600, Content: next.statement()},
-	})
+	}
+	// The file comes first, so that no password is lost if the work is cut off;
+	// but not if it would then tell one that an account does not have yet.
+	if changed {
+		p.Steps = append(append(p.Steps, accounts...), write)
+		return
+	}
+	p.Steps = append(append(p.Steps, write), accounts...)
 }
 
 func handOverEqual(a, b *HandOver) bool {

@@ -39,6 +39,9 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 		s.checkData()
 		s.checkSeedAccount()
 	}
+	if f := want.MonitorFile; f != nil && f.foreign() {
+		s.problem(Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", f.Path)
+	}
 	if len(p.Problems) > 0 {
 		return p
 	}
@@ -100,8 +103,10 @@ func (s *slavePlan) checkEstablished() {
 // needsSeed tells whether the databases must be copied.
 func (s *slavePlan) needsSeed() bool {
 	switch {
-	case s.want.Reseed, s.want.State.Stage == StageSeeding:
+	case s.want.Reseed:
 		return true
+	case s.want.State.Stage == StageSeeding: // unless somebody has set it up since
+		return !s.established || !s.status.Running()
 	case s.want.State.Stage == StageSeeded:
 		return !s.stateFits()
 	default:
@@ -137,9 +142,16 @@ func (s *slavePlan) checkData() {
 // which is taken once the seeding account is gone.
 func (s *slavePlan) byMonitor() bool { return strings.HasPrefix(s.master.User, MonitorUser+"@") }
 
+// bySeedAccount tells whether it is the seeding account's, which is to go.
+func (s *slavePlan) bySeedAccount() bool { return strings.HasPrefix(s.master.User, SeedUser+"@") }
+
 // checkSeedAccount refuses a copy by an account that does not see all of the
 // databases: routines would be missing from it.
 func (s *slavePlan) checkSeedAccount() {
+	if s.want.HandOver.Passwords[ReplicationUser].IsEmpty() {
+		s.problem(Master, "unknown-password", "on the master: gtunnel replication setup-master, and its hand-over file here; or --new-passwords, after which other slaves must be set up again",
+			"the password of %s is not known here", quoteAccount(ReplicationUser, loopback))
+	}
 	if s.want.Method != SeedNone && s.byMonitor() {
 		s.problem(Master, "no-seed-account", "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
 			"the account %s, by which the databases are copied, is gone: an earlier copy has dropped it", quoteAccount(SeedUser, loopback))
@@ -152,7 +164,7 @@ func (s *slavePlan) lost() []string {
 	var lost []string
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
-		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Databases, d.Name)
+		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Begun, d.Name)
 		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)
@@ -165,7 +177,7 @@ func (s *slavePlan) lost() []string {
 // end, for the running server, but must not be forgotten by a restart.
 func (s *slavePlan) settings() []wantedSetting {
 	id := s.slave.ServerID()
-	clash := id == 0 || id == s.master.ServerID()
+	clash := id == 0 || id == s.master.ServerID() || !s.established && slices.Contains(s.master.Slaves, id)
 	if clash {
 		id = s.freeServerID()
 	}
@@ -176,16 +188,28 @@ func (s *slavePlan) settings() []wantedSetting {
 	}
 	window := fmt.Sprint(int(slaveNetWindow.Seconds()))
 	wanted := []wantedSetting{
-		{name: "server_id", value: fmt.Sprint(id), literal: fmt.Sprint(id), ok: !clash, why: "master and slave need different ones"},
+		{name: "server_id", value: fmt.Sprint(id), literal: fmt.Sprint(id), ok: !clash, why: "master and slave need different ones", always: true},
 		{name: netTimeout, value: window, literal: window, ok: s.slave.number(netTimeout) <= uint64(slaveNetWindow.Seconds()), why: "a silent link must be noticed within a minute"},
 		{name: "max_allowed_packet", value: fmt.Sprint(packet), literal: fmt.Sprint(packet), ok: s.slave.MaxAllowedPacket() >= s.master.MaxAllowedPacket(), why: "the slave must take what the master writes"},
-		{name: "read_only", value: "ON", ok: s.slave.on("read_only"), why: "nobody may write on a slave"},
-		{name: "replicate_wild_do_table", value: strings.Join(wildTables(s.want.Databases), "\n"), ok: s.established && s.filtered(), why: "only the named databases are replicated"},
+		{name: "read_only", value: "ON", ok: s.slave.on("read_only"), why: "nobody may write on a slave", always: true},
+		{name: "replicate_wild_do_table", value: strings.Join(s.persistentFilter(), "\n"), ok: s.established && s.filtered(), why: "only the named databases are replicated", always: true},
 	}
 	if _, ok := s.slave.Variables["super_read_only"]; ok {
-		wanted = append(wanted, wantedSetting{name: "super_read_only", value: "ON", ok: s.slave.on("super_read_only"), why: "nor may root"})
+		wanted = append(wanted, wantedSetting{name: "super_read_only", value: "ON", ok: s.slave.on("super_read_only"), why: "nor may root", always: true})
 	}
 	return wanted
+}
+
+// persistentFilter are the patterns as option files have them. MySQL takes those
+// with a colon in front for the default channel, and others for every channel.
+func (s *slavePlan) persistentFilter() []string {
+	patterns := wildTables(s.want.Databases)
+	if s.slave.Version.atLeast(MySQL, 8, 0, 0) {
+		for i := range patterns {
+			patterns[i] = ":" + patterns[i]
+		}
+	}
+	return patterns
 }
 
 // filtered tells whether the slave replicates just the wanted databases.
@@ -260,6 +284,12 @@ func (s *slavePlan) seed() {
 func (s *slavePlan) connect(seeded bool) {
 	v := s.slave.Version
 	if s.established && !seeded {
+		if password := s.want.HandOver.Passwords[ReplicationUser]; s.status.IOErrno == accessDenied && !password.IsEmpty() {
+			s.add(&Step{
+				Name: "password", On: Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has",
+				SQL: []Statement{v.stopSlave(bothThreads), v.changePassword(password), v.startSlave(bothThreads)},
+			})
+		}
 		if !s.filtered() { // the server was restarted, or the run before was cut off here
 			s.add(&Step{
 				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
@@ -336,7 +366,7 @@ func (s *slavePlan) finish(seeded bool) {
 			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.statement()},
 		})
 	}
-	if _, known := s.want.HandOver.Passwords[SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount) {
+	if _, known := s.want.HandOver.Passwords[SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount || s.bySeedAccount()) {
 		s.add(&Step{
 			Name: "drop-seed-account", On: Master, What: "drop the account " + quoteAccount(SeedUser, loopback), Why: "it has done its work",
 			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",

@@ -18,6 +18,7 @@ type State struct {
 	Stage      Stage      `json:"stage"`
 	Databases  []string   `json:"databases,omitempty"`
 	Method     SeedMethod `json:"method,omitempty"`
+	Begun      []string   `json:"begun,omitempty"` // of them, those of which the slave has nothing of its own any more
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
 	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed

@@ -50,7 +50,7 @@ that has stopped at an error of the table (1062, 1032) goes on then.`,
   gtunnel replication compare --repair-table voms.acl2 --master-user root`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM) // the slave must go on
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // the slave must go on
 			defer stop()
 			if len(c.repair) > 0 {
 				return m.repairTables(ctx, c)

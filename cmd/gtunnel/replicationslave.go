@@ -38,7 +38,7 @@ type setupSlave struct {
 	start     string
 	maxRate   byteCount
 
-	lockTables, reseed, skipCompare bool
+	lockTables, reseed, skipCompare, newPasswords bool
 }
 
 func (m *Main) setupSlaveCommand() *cobra.Command {
@@ -75,6 +75,7 @@ It logs in to the master with the hand-over file of setup-master, or, with
 		{name: "start", arg: "FILE:POSITION", target: &s.start, usage: "of --method none: the coordinates of the data"},
 		{name: "lock-tables", target: &s.lockTables, usage: "lock the master's tables during the copy"},
 		{name: "max-rate", arg: "BYTES", target: &s.maxRate, preset: "none", usage: "a second, of the copy, such as 10M"},
+		{name: "new-passwords", target: &s.newPasswords, usage: "with --master-user: replace those that other slaves use"},
 		{name: "skip-compare", target: &s.skipCompare, usage: "do not compare the data at the end"},
 		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
 		{name: "state-dir", arg: "DIR", target: &s.stateDir, file: true, usage: "where to note what is done"},
@@ -98,7 +99,7 @@ func (s *setupSlave) byAdministrator() bool {
 }
 
 func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	want, err := s.want()
 	if err != nil {
@@ -136,7 +137,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		return err
 	}
 	defer func() { _ = slave.Close() }() // nothing is left to fail
-	master, err := m.openMasterForSetup(ctx, s, slave, &want, end)
+	master, err := m.openMasterForSetup(ctx, s, slave, &want, end, state.Stage)
 	if err != nil {
 		return err
 	}
@@ -240,7 +241,7 @@ func handOverLogin(h *replication.HandOver, user, address string) replication.Lo
 // seeding account, or the monitor account once that is gone; by an
 // administrator's login the master is set up first, and what it then has to hand
 // over is in want; nil in a dry run.
-func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string) (*replication.Server, error) {
+func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string, stage replication.Stage) (*replication.Server, error) {
 	if !s.byAdministrator() {
 		server, err := replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.SeedUser, end))
 		if err == nil || !replication.IsAccessDenied(err) {
@@ -252,7 +253,7 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 	if err != nil {
 		return nil, err
 	}
-	if want.HandOver, err = m.setupMasterFromSlave(ctx, s, server, slave, want); err != nil {
+	if want.HandOver, err = m.setupMasterFromSlave(ctx, s, server, slave, want, stage); err != nil {
 		_ = server.Close() // the first error says more
 		return nil, err
 	}
@@ -261,7 +262,7 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 
 // setupMasterFromSlave does what setup-master does, through the tunnel. A slave
 // that follows this master already keeps the accounts that it uses.
-func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant) (*replication.HandOver, error) {
+func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant, stage replication.Stage) (*replication.HandOver, error) {
 	facts, err := replication.ReadFacts(ctx, master)
 	if err != nil {
 		return nil, err
@@ -271,7 +272,8 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 		return nil, err
 	}
 	keep := follows && !s.reseed
-	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep, SeedAgain: !keep})
+	unfinished := stage != replication.StageNone && stage != replication.StageDone // the accounts are of this slave's own setup
+	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep && (s.newPasswords || unfinished), SeedAgain: !keep})
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
 		return plan.HandOver, nil
 	}

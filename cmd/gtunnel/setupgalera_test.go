@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -26,7 +27,17 @@ func TestSetupGalera(t *testing.T) {
 		"--wsrep-on=ON", "--wsrep-provider=" + galeraProvider, "--wsrep-cluster-address=gcomm://", "--wsrep-node-address=" + freeAddress(t),
 		"--wsrep-sst-method=rsync", "--innodb-autoinc-lock-mode=2", "--wsrep-provider-options=gmcast.listen_addr=tcp://" + freeAddress(t),
 	}})
-	p.sql(p.slave, "CREATE DATABASE mine")
+	ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
+	defer cancel()
+	for { // the server answers before it is ready as a member
+		_, err := p.slave.DB.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS mine")
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 	p.unchanged(p.slave, 1, "it is a member of a cluster (Galera)", p.setupSlaveArgs()...)
 	p.master = p.slave
 	p.unchanged(p.master, 1, "it is a member of a cluster (Galera)", p.setupMasterArgs("--databases", "mine")...)

@@ -38,7 +38,7 @@ func TestKill(t *testing.T) {
 				time.Sleep(after)
 				_ = cmd.Process.Kill() // it may have ended
 				killed := cmd.Wait()
-				if out, code := p.run(p.slave, p.setupSlaveArgs()...); code != 0 {
+				if out, code := p.run(p.slave, p.setupSlaveArgs("--replace-databases", "voms,iam")...); code != 0 {
 					t.Fatalf("killed after %v (%v), and then exit code %d:\n%s", after, killed, code, out)
 				}
 				p.sql(p.master, "INSERT INTO iam.t (id) SELECT COALESCE(MAX(id), 0) + 1 FROM iam.t")
