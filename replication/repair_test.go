@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication"
@@ -98,7 +99,7 @@ func TestRepair(t *testing.T) {
 			if got := p.status(t).WildIgnoreTable; !slices.Equal(got, []string{`repairs.bad\_t`}) {
 				t.Errorf("the slave ignores %q", got)
 			}
-			if result := p.compare(t, replication.Comparison{Databases: []string{"repairs"}}); result.Equal() || len(result.Objects) != 1 {
+			if result := p.compare(t, replication.Comparison{Databases: []string{"repairs"}}); result.Equal() || !strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
 				t.Errorf("equal %t, %q, with a table that is not replicated", result.Equal(), result.Objects)
 			}
 			if err := p.repair(t.Context(), t, tables...); err != nil {
