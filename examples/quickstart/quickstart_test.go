@@ -136,7 +136,7 @@ func TestQuickstart(t *testing.T) {
 		t.Errorf("stderr is not empty:\n%s", stderr)
 	}
 	for _, want := range []string{
-		`(?m)^     4\. master: write the hand-over file for the slave$`,
+		`(?m)^     1\. master: write the hand-over file for the slave$`,
 		`(?m)^    10\. slave: compare the data of both at one position$`,
 		`(?m)^    running: the slave has applied all that the master has$`,
 		`(?m)^    replicates  quickstart\.%$`,
