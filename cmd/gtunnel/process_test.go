@@ -28,7 +28,7 @@ var built struct {
 }
 
 // binary builds the program once for all tests and gives its path.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
 		if built.folder, built.err = os.MkdirTemp("", "gtunnel-test-"); built.err != nil {
@@ -53,7 +53,7 @@ func removeBinary() {
 
 // program is a running gtunnel and what it has logged so far.
 type program struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	cmd  *exec.Cmd
 	done chan struct{} // closed at its end
@@ -85,14 +85,14 @@ func (l logLine) field(name string) string {
 
 // start runs gtunnel with JSON logs until the test ends. env is added to the
 // environment.
-func start(t *testing.T, name string, env []string, args ...string) *program {
+func start(t testing.TB, name string, env []string, args ...string) *program {
 	t.Helper()
 	return startIn(t, name, nil, env, args...)
 }
 
 // startIn is start behind a wrapper: a command line that ends by executing
 // its arguments.
-func startIn(t *testing.T, name string, wrapper, env []string, args ...string) *program {
+func startIn(t testing.TB, name string, wrapper, env []string, args ...string) *program {
 	t.Helper()
 	line := slices.Concat(wrapper, []string{binary(t)}, args)
 	p := &program{t: t, name: name, cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{}), grown: make(chan struct{})}

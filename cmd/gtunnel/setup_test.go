@@ -31,7 +31,7 @@ func closeLab() {
 
 // startDatabase starts a server that ends with the tests. Where its programs
 // are missing, the test fails in CI and is skipped elsewhere.
-func startDatabase(t *testing.T, kind servertest.Kind, o servertest.Options) *servertest.Server {
+func startDatabase(t testing.TB, kind servertest.Kind, o servertest.Options) *servertest.Server {
 	t.Helper()
 	l, err := lab()
 	if err != nil {
@@ -62,7 +62,7 @@ func startDatabase(t *testing.T, kind servertest.Kind, o servertest.Options) *se
 
 // pair is two hosts: their servers, and the tunnel between them.
 type pair struct {
-	t             *testing.T
+	t             testing.TB
 	site          *site
 	master, slave *servertest.Server
 	server        *program
@@ -75,7 +75,7 @@ type pair struct {
 
 // newPair starts two servers, empty but for what the SQL makes on the master,
 // and a tunnel between them.
-func newPair(t *testing.T, masterKind, slaveKind servertest.Kind, content ...string) *pair {
+func newPair(t testing.TB, masterKind, slaveKind servertest.Kind, content ...string) *pair {
 	t.Helper()
 	p := &pair{t: t, site: newSite(t), folder: t.TempDir()}
 	p.master = startDatabase(t, masterKind, servertest.Options{Name: "master", ServerID: 1})
@@ -283,7 +283,7 @@ func (p *pair) noSecrets() {
 }
 
 // handOverPasswords are the passwords of a hand-over file.
-func handOverPasswords(t *testing.T, content []byte) []string {
+func handOverPasswords(t testing.TB, content []byte) []string {
 	t.Helper()
 	var file struct{ Passwords map[string]string }
 	if err := json.Unmarshal(content, &file); err != nil {

@@ -156,8 +156,14 @@ func TestTraps(t *testing.T) {
 // status is gtunnel replication status on the slave.
 func (p *pair) status() (out string, code int) {
 	p.t.Helper()
-	return p.run(p.slave, "replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User,
-		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end)
+	return p.run(p.slave, p.statusArgs()...)
+}
+
+func (p *pair) statusArgs() []string {
+	return []string{
+		"replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User,
+		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end,
+	}
 }
 
 // stopClient ends the slave's end of the tunnel at once.

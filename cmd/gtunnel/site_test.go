@@ -18,7 +18,7 @@ import (
 // site is a CA and what two hosts have of it: server.test, which is 127.0.0.1
 // too, and client.test.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	folder string
 	ca     *certstest.CA
 	capath string
@@ -41,7 +41,7 @@ func (i identity) tls(t *testing.T) tls.Certificate {
 	return certificate
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, folder: t.TempDir()}
 	s.ca = newCA(t, "Test CA")
@@ -61,7 +61,7 @@ func (s *site) in(t *testing.T) *site {
 	return &c
 }
 
-func newCA(t *testing.T, name string) *certstest.CA {
+func newCA(t testing.TB, name string) *certstest.CA {
 	t.Helper()
 	ca, err := certstest.NewCA(name, certstest.Options{})
 	if err != nil {

@@ -115,6 +115,9 @@ const maxSocket = 107
 // Command is the server's command line.
 func (s *Server) Command() []string { return slices.Clone(s.args) }
 
+// PID is the process id of the server that Start has started last.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // LogFile is the file that everything the server prints goes to.
 func (s *Server) LogFile() string { return filepath.Join(s.Dir, "mysqld.log") }
 
