@@ -18,11 +18,12 @@ type Applier struct {
 	State                   *StateFile // of the slave's host; nil for a plan of a master
 	Wait                    bool       // for what the administrator must do, such as a restart
 
-	Begin    func(*Step) error    // before each step; an error ends the work there; may be nil
-	End      func(*Step)          // after each step that was done; may be nil
-	Progress func(Progress)       // of a copy; may be nil
-	Waiting  func(text string)    // now and then while a step waits; may be nil
-	Compared func(*CompareResult) // of the comparison at the end; may be nil
+	Begin     func(*Step) error     // before each step; an error ends the work there; may be nil
+	End       func(*Step)           // after each step that was done; may be nil
+	Progress  func(Progress)        // of a copy; may be nil
+	Waiting   func(text string)     // now and then while a step waits; may be nil
+	Comparing func(CompareProgress) // of the comparison at the end; may be nil
+	Compared  func(*CompareResult)  // what has come of it, before the step's end; may be nil
 }
 
 // lockName keeps two runs from changing the same server at once.
@@ -227,7 +228,7 @@ func catchUp(ctx context.Context, a *Applier) error {
 		if status.Executed != last {
 			last, lastMove = status.Executed, time.Now()
 		}
-		if a.Waiting != nil {
+		if a.Waiting != nil && status.Executed.File != "" { // it has begun
 			a.Waiting(fmt.Sprintf("at %s of %s", status.Executed, target))
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
@@ -256,7 +257,7 @@ func restoreEvents(ctx context.Context, a *Applier) error {
 // compareAll compares what c names.
 func compareAll(c *Comparison) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
-		c.Master, c.Slave = a.Master, a.Slave
+		c.Master, c.Slave, c.Progress = a.Master, a.Slave, a.Comparing
 		result, err := c.compare(ctx)
 		if err != nil {
 			return err

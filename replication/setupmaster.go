@@ -119,12 +119,11 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			ReplicationUser: "the slave replicates by it", MonitorUser: "the slave asks by it where the master stands, and compares the data",
 			SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
 		}[user]
-		what := "make the account " + quoteAccount(user, loopback)
+		what, undo := "make the account "+quoteAccount(user, loopback), f.Version.dropAccount(user, loopback).String()
 		if exists {
-			what = "complete the account " + quoteAccount(user, loopback)
+			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
 		changed = changed || exists && !known
-		undo := f.Version.dropAccount(user, loopback).String()
 		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 			SQL: accountStatements(f.Version, user, next.Passwords[user], want.Databases), Undo: undo,

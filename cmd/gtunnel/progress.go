@@ -13,9 +13,9 @@ import (
 	"github.com/gtunnel/gtunnel/replication"
 )
 
-// progressView shows how far a copy is: on a terminal by one line that is drawn
-// anew, elsewhere by a line every now and then. One goroutine calls show, and
-// end afterwards.
+// progressView shows how far a copy or a comparison is: on a terminal by one line that is drawn
+// anew, elsewhere by a line every now and then. One goroutine calls show, wait
+// and compare, and end afterwards.
 type progressView struct {
 	out      io.Writer
 	terminal *os.File // nil: none
@@ -24,6 +24,8 @@ type progressView struct {
 	last  replication.Progress // that has been shown
 	at    time.Time
 	drawn int // columns of the line on the terminal
+
+	compares time.Time // since then; zero: it has not begun
 }
 
 // A plain line is written when another of so many equal parts is done, or so
@@ -65,6 +67,19 @@ func (v *progressView) show(p replication.Progress) { v.showLine(p, progressLine
 // wait shows what is waited for.
 func (v *progressView) wait(text string) {
 	v.showLine(replication.Progress{Phase: "wait"}, "waiting: "+printable(text))
+}
+
+// compare shows a moment of a comparison.
+func (v *progressView) compare(p replication.CompareProgress) {
+	now := v.now()
+	if v.compares.IsZero() {
+		v.compares = now
+	}
+	moment := replication.Progress{Phase: "compare", Bytes: p.Bytes, EstimatedBytes: p.Total}
+	if p.WaitsFor != nil {
+		moment.Phase = "wait"
+	}
+	v.showLine(moment, comparisonLine(p, now.Sub(v.compares)))
 }
 
 // showLine shows a moment by a line.

@@ -174,18 +174,11 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*repli
 func (m *Main) runComparison(ctx context.Context, c *replication.Comparison) (*replication.CompareResult, error) {
 	view := m.newProgressView()
 	defer view.end()
-	started := time.Now()
-	c.Progress = func(p replication.CompareProgress) {
-		moment := replication.Progress{Phase: "compare", Bytes: p.Bytes, EstimatedBytes: p.Total}
-		if p.WaitsFor != nil {
-			moment.Phase = "wait"
-		}
-		view.showLine(moment, comparisonLine(p, time.Since(started)))
-	}
+	c.Progress = view.compare
 	return c.Run(ctx)
 }
 
-// comparisonLine is a moment in one line.
+// comparisonLine is a moment of a comparison in one line.
 func comparisonLine(p replication.CompareProgress, took time.Duration) string {
 	if p.WaitsFor != nil {
 		return fmt.Sprintf("waiting for the slave: at %s of %s", p.Slave, p.WaitsFor)
@@ -204,13 +197,11 @@ func comparisonLine(p replication.CompareProgress, took time.Duration) string {
 // writeComparison prints a line for each table, and under it what differs.
 func (m *Main) writeComparison(r *replication.CompareResult) error {
 	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
-	equal := 0
 	for _, t := range r.Tables {
 		verdict := "differs"
 		switch {
 		case t.Equal():
 			verdict = "equal"
-			equal++
 		case t.Problem != "":
 			verdict = "not compared"
 		}
@@ -228,9 +219,20 @@ func (m *Main) writeComparison(r *replication.CompareResult) error {
 	for _, line := range r.Skipped {
 		fmt.Fprintf(m.Stdout, "not compared  %s\n", printable(line))
 	}
-	fmt.Fprintf(m.Stdout, "\n%d of %s equal at %s: %d rows, %s in %s\n", equal, count(len(r.Tables), "table"), r.At, r.Rows,
-		replication.FormatBytes(r.Bytes), shortDuration(r.Took.Round(100*time.Millisecond)))
+	fmt.Fprintf(m.Stdout, "\n%s\n", comparisonSum(r))
 	return nil
+}
+
+// comparisonSum is the result in one line.
+func comparisonSum(r *replication.CompareResult) string {
+	equal := 0
+	for _, t := range r.Tables {
+		if t.Equal() {
+			equal++
+		}
+	}
+	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, count(len(r.Tables), "table"), r.At, r.Rows,
+		replication.FormatBytes(r.Bytes), shortDuration(r.Took.Round(100*time.Millisecond)))
 }
 
 // comparisonDetails are the lines under a table.

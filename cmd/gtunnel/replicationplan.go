@@ -107,7 +107,7 @@ func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication
 	view := m.newProgressView()
 	defer view.end()
 	a.Begin, a.End = asking.ask, func(*replication.Step) { view.end() }
-	a.Progress, a.Waiting = view.show, view.wait
+	a.Progress, a.Waiting, a.Comparing = view.show, view.wait, view.compare
 	return a.Apply(ctx, p)
 }
 

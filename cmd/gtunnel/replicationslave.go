@@ -166,8 +166,17 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if done, err := m.agree(plan, s.plan); done || err != nil {
 		return err
 	}
-	if err := m.apply(ctx, applier, plan, s.plan); err != nil {
+	var compared *replication.CompareResult
+	applier.Compared = func(r *replication.CompareResult) { compared = r }
+	err = m.apply(ctx, applier, plan, s.plan)
+	if compared != nil && !compared.Equal() {
+		err = errors.Join(m.writeComparison(compared), err)
+	}
+	if err != nil {
 		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(state.Stage), "; ")}
+	}
+	if compared != nil {
+		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
 	}
 	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n", strings.Join(want.Databases, ", "))
 	if len(s.inner.Connect) > 0 {

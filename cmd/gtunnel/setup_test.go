@@ -213,7 +213,7 @@ func TestSetup(t *testing.T) {
 				t.Errorf("setup-master says:\n%s", out)
 			}
 			out = p.must(p.slave, p.setupSlaveArgs()...)
-			if !strings.Contains(out, "The slave replicates DB_1, voms") {
+			if !strings.Contains(out, "2 of 2 tables equal at ") || !strings.Contains(out, "The slave replicates DB_1, voms") {
 				t.Errorf("setup-slave says:\n%s", out)
 			}
 			p.sql(p.master, "INSERT INTO `DB_1`.t VALUES (3, 'after')", "INSERT INTO `DBx1`.t VALUES (1)", "INSERT INTO voms.u (id) VALUES (7)", "USE voms", "UPDATE `DB_1`.t SET words = 'crossed' WHERE id = 1")
