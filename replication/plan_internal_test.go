@@ -247,10 +247,8 @@ func TestMasterPlanStates(t *testing.T) {
 	grant := func(f *Facts, users ...string) {
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
-			everywhere, each := grantsOf(v, user)
-			f.OurGrants[user] = []string{"GRANT " + strings.Join(everywhere, ", ") + " ON *.* TO `" + user + "`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'"}
-			if len(each) > 0 {
-				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(each, ", ")+" ON `voms`.* TO `"+user+"`@`127.0.0.1`")
+			for _, g := range grantsOf(v, user, []string{"voms"}) {
+				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(g.privileges, ", ")+" ON "+g.on+" TO `"+user+"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
 			}
 		}
 	}
@@ -276,6 +274,20 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
 		}, "hand-over, account-gtunnel-monitor"},
+		"account of an earlier version": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-gtunnel-monitor"},
+		"account of an earlier version, hand-over lost": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
+			w.KeepAccounts = true
+		}, "account-gtunnel-monitor"},
+		"passwords kept": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.KeepAccounts = true
+		}, ""},
 		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, problem unknown-password"},
 		"new passwords": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
