@@ -179,6 +179,18 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 		}, "password, start-slave, catch-up, note-done"},
 		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
+			w.compared = &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
+		}, "start-slave, catch-up, note-done"},
+		"a comparison was cut off, and the slave will stop": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].Until, w.compared = "mysql-bin.000007:200", &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
+		}, "start-slave, note-done"},
+		"a comparison was cut off long ago": {func(_, _ *Facts, w *SlaveWant) { w.compared = &compareNote{} }, ""},
+		"a repair was cut off":              {func(_, _ *Facts, w *SlaveWant) { w.repaired = &repairNote{Tables: []string{"voms.t"}} }, "problem repair-cut-off"},
+		"a repair was cut off, and all is copied anew": {func(_, _ *Facts, w *SlaveWant) {
+			w.repaired, w.Reseed, w.Replace = &repairNote{Tables: []string{"voms.t"}}, true, []string{"DB_1", "voms"}
+		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another slave has the id": {func(m, s *Facts, w *SlaveWant) {
 			*s, *w = *newFacts(Slave, v), SlaveWant{HandOver: w.HandOver, Databases: w.Databases, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
 			s.Variables["server_id"], m.Slaves = "2", []uint32{2}

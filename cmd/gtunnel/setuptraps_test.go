@@ -157,7 +157,7 @@ func TestTraps(t *testing.T) {
 func (p *pair) status() (out string, code int) {
 	p.t.Helper()
 	return p.run(p.slave, "replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User,
-		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end)
+		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end, "--state-dir", p.stateDir())
 }
 
 // stopClient ends the slave's end of the tunnel at once.
