@@ -16,55 +16,87 @@ const (
 // accountUsers are all of them.
 var accountUsers = []string{ReplicationUser, MonitorUser, SeedUser}
 
-// grantsOf are the privileges that one of our accounts needs on a master of a
-// version to serve a slave with databases: a list for all databases and one for
-// each of these. (MySQL manual, "Privileges Provided by MySQL"; MariaDB's,
-// "GRANT"; their names have changed with MariaDB 10.5 and MySQL 8.0.)
-func grantsOf(v Version, user string) (everywhere, perDatabase []string) {
+// grant is a GRANT of privileges ON something.
+type grant struct {
+	privileges []string
+	on         string
+}
+
+// grantsOf are what one of our accounts needs on a master of a version to serve
+// a slave with databases. (MySQL manual, "Privileges Provided by MySQL";
+// MariaDB's, "GRANT"; their names have changed with MariaDB 10.5 and MySQL 8.0.)
+func grantsOf(v Version, user string, databases []string) []grant {
 	client := "REPLICATION CLIENT"
 	if v.atLeast(MariaDB, 10, 5, 2) {
 		client = "BINLOG MONITOR"
 	}
 	switch user {
 	case ReplicationUser:
-		return []string{"REPLICATION SLAVE"}, nil
+		return []grant{{[]string{"REPLICATION SLAVE"}, everywhere}}
 	case MonitorUser:
-		everywhere = []string{client, "PROCESS"}
-		switch {
-		case v.atLeast(MySQL, 8, 0, 23):
-			everywhere = append(everywhere, "FLUSH_TABLES") // for an instant, to compare at one position
-		case v.Family == MySQL:
-			everywhere = append(everywhere, "RELOAD")
-		}
-		return everywhere, []string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}
+		return monitorGrants(v, client, databases)
 	}
 	slaves := "REPLICATION SLAVE" // to list the other slaves, whose server ids are taken
 	if v.atLeast(MariaDB, 10, 5, 2) {
 		slaves = "REPLICATION MASTER ADMIN"
 	}
-	everywhere = []string{slaves, "SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD", "LOCK TABLES", "PROCESS", client}
+	privileges := []string{slaves, "SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD", "LOCK TABLES", "PROCESS", client}
 	if v.atLeast(MySQL, 8, 0, 0) {
-		everywhere = append(everywhere, "BACKUP_ADMIN")
+		privileges = append(privileges, "BACKUP_ADMIN")
 	}
-	return everywhere, nil
+	return []grant{{privileges, everywhere}}
+}
+
+// everywhere is all that a server has.
+const everywhere = "*.*"
+
+// routineTable holds the routines, with their bodies, of MySQL before 8.0 and
+// MariaDB.
+var routineTable = quoteTable("mysql", "proc")
+
+// monitorGrants let the monitor account compare. The bodies of routines are read
+// by a privilege of their own where there is one, and from their table before;
+// MySQL 8.0 had neither until 8.0.20, and routines are not compared there.
+func monitorGrants(v Version, client string, databases []string) []grant {
+	global, perDatabase := []string{client, "PROCESS"}, []string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}
+	switch {
+	case v.atLeast(MySQL, 8, 0, 23):
+		global = append(global, "FLUSH_TABLES") // for an instant, to compare at one position
+	case v.Family == MySQL:
+		global = append(global, "RELOAD")
+	}
+	var grants []grant
+	switch {
+	case v.atLeast(MySQL, 8, 0, 20):
+		global = append(global, "SHOW_ROUTINE")
+	case v.atLeast(MariaDB, 11, 3, 0):
+		perDatabase = append(perDatabase, "SHOW CREATE ROUTINE")
+	case !v.atLeast(MySQL, 8, 0, 0):
+		grants = append(grants, grant{[]string{"SELECT"}, routineTable})
+	}
+	grants = append([]grant{{global, everywhere}}, grants...)
+	for _, database := range databases {
+		grants = append(grants, grant{perDatabase, quoteName(escapePattern(database)) + ".*"})
+	}
+	return grants
 }
 
 // dropSeedProcedure lets the seeding account drop itself when the copy is done,
 // and nothing else: it has no right to drop accounts.
 const dropSeedProcedure = "gtunnel_drop_seed"
 
-// accountStatements make an account with its privileges. They stay out of the
-// binary log: the account is of this server, and a slave that has none of that
-// name must not stumble over it.
-func accountStatements(v Version, user string, password Password, databases []string) []Statement {
+// accountStatements make an account with its privileges, or complete one that
+// keeps its password if password is nil. They stay out of the binary log: the
+// account is of this server, and a slave that has none of that name must not
+// stumble over it.
+func accountStatements(v Version, user string, password *Password, databases []string) []Statement {
 	account := quoteAccount(user, loopback)
-	statements := append([]Statement{statement("SET SESSION sql_log_bin=0")}, v.createAccount(user, loopback, password)...)
-	everywhere, perDatabase := grantsOf(v, user)
-	statements = append(statements, statement("GRANT %s ON *.* TO %s", strings.Join(everywhere, ", "), account))
-	if len(perDatabase) > 0 {
-		for _, database := range databases {
-			statements = append(statements, statement("GRANT %s ON %s.* TO %s", strings.Join(perDatabase, ", "), quoteName(escapePattern(database)), account))
-		}
+	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
+	if password != nil {
+		statements = append(statements, v.createAccount(user, loopback, *password)...)
+	}
+	for _, g := range grantsOf(v, user, databases) {
+		statements = append(statements, statement("GRANT %s ON %s TO %s", strings.Join(g.privileges, ", "), g.on, account))
 	}
 	if user == SeedUser {
 		statements = append(statements,
@@ -76,28 +108,24 @@ func accountStatements(v Version, user string, password Password, databases []st
 }
 
 // hasGrants tells whether SHOW GRANTS of an account lists what grantsOf wants.
-func hasGrants(v Version, user string, grants, databases []string) bool {
-	everywhere, perDatabase := grantsOf(v, user)
-	has := func(object string, wanted []string) bool {
-		var have []string
-		for _, grant := range grants {
-			list, rest, found := strings.Cut(strings.TrimPrefix(grant, "GRANT "), " ON ")
-			if !found || !strings.HasPrefix(rest, object+" TO ") {
-				continue
-			}
-			for privilege := range strings.SplitSeq(list, ",") {
-				have = append(have, strings.TrimSpace(privilege))
-			}
+func hasGrants(v Version, user string, shown, databases []string) bool {
+	have := map[string][]string{} // privileges by what they are on
+	for _, line := range shown {
+		list, rest, found := strings.Cut(strings.TrimPrefix(line, "GRANT "), " ON ")
+		on, _, isGrant := strings.Cut(rest, " TO ")
+		if !found || !isGrant {
+			continue
 		}
-		return !slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(have, w) && !slices.Contains(have, "ALL PRIVILEGES") })
-	}
-	if !has("*.*", everywhere) {
-		return false
-	}
-	for _, database := range databases {
-		if len(perDatabase) > 0 && !has(quoteName(escapePattern(database))+".*", perDatabase) {
-			return false
+		for privilege := range strings.SplitSeq(list, ",") {
+			have[on] = append(have[on], strings.TrimSpace(privilege))
 		}
 	}
-	return true
+	return !slices.ContainsFunc(grantsOf(v, user, databases), func(g grant) bool {
+		return !slices.Contains(have[g.on], "ALL PRIVILEGES") && !containsAll(have[g.on], g.privileges)
+	})
+}
+
+// containsAll tells whether a list has all of some elements.
+func containsAll(list, elements []string) bool {
+	return !slices.ContainsFunc(elements, func(e string) bool { return !slices.Contains(list, e) })
 }

@@ -15,7 +15,8 @@ import (
 type Applier struct {
 	Master, Slave           *Server // Slave is nil for a plan of a master
 	MasterFacts, SlaveFacts *Facts
-	State                   *StateFile // of the slave's host; nil for a plan of a master
+	State                   *StateFile // of the slave's host; nil for a plan of a master or a repair
+	StateDir                string     // of the slave's host, where a repair and a comparison are noted; empty: nowhere
 	Wait                    bool       // for what the administrator must do, such as a restart
 
 	Begin     func(*Step) error     // before each step; an error ends the work there; may be nil
@@ -125,6 +126,9 @@ func (a *Applier) note(change func(*State)) error {
 // noteSeed notes that the slave's data is no copy from now on.
 func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 	return func(_ context.Context, a *Applier) error {
+		if err := a.forgetRepair(); err != nil {
+			return err
+		}
 		return a.note(func(s *State) {
 			begun := s.Stage == StageSeeding
 			s.Stage, s.Databases, s.Method, s.Start = StageSeeding, want.Databases, want.Method, Position{}
@@ -136,6 +140,13 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 			}
 		})
 	}
+}
+
+// forgetRepair removes the note of a repair that was cut off, because all of the
+// slave's data is replaced.
+func (a *Applier) forgetRepair() error {
+	_, file := noteFiles(a.StateDir, a.SlaveFacts.ServerID())
+	return file.remove()
 }
 
 // runSeed copies the databases.
@@ -155,6 +166,9 @@ func runSeed(want SlaveWant) func(context.Context, *Applier) error {
 
 // changeMaster points the slave to its master, from where the copy ends.
 func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
+	if err := a.forgetRepair(); err != nil {
+		return err
+	}
 	start := a.State.Start
 	if s.want.Method == SeedNone {
 		start = s.want.Start
@@ -257,7 +271,7 @@ func restoreEvents(ctx context.Context, a *Applier) error {
 // compareAll compares what c names.
 func compareAll(c *Comparison) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
-		c.Master, c.Slave, c.Progress = a.Master, a.Slave, a.Comparing
+		c.Master, c.Slave, c.StateDir, c.Progress = a.Master, a.Slave, a.StateDir, a.Comparing
 		result, err := c.compare(ctx)
 		if err != nil {
 			return err

@@ -16,7 +16,8 @@ import (
 // behind, and goes on as soon as both ends have a snapshot. Tables without
 // transactions are in no snapshot: the slave stays stopped while they are
 // compared. Whatever happens but a kill of this process, the SQL thread runs
-// again when Run returns.
+// again when Run returns; and after a kill the next Run, if it finds the note of
+// StateDir, starts it again.
 type Comparison struct {
 	// Master's login needs SELECT on the databases and BINLOG MONITOR
 	// (REPLICATION CLIENT on MySQL and before MariaDB 10.5); on MySQL also
@@ -31,6 +32,8 @@ type Comparison struct {
 	// writes while they are compared. Without it a difference in such a table
 	// may be a write that came in between; they are compared once more then.
 	LockTables bool
+
+	StateDir string // where what stops the slave is noted meanwhile; empty: nowhere
 
 	ChunkBytes uint64        // about how much data one query reads; 0: what takes half a second
 	Patience   time.Duration // how long a slave may stand still before its position; 0: five minutes
@@ -149,6 +152,9 @@ func (c *Comparison) Run(ctx context.Context) (*CompareResult, error) {
 // compare compares for those who hold the lock of the slave.
 func (c *Comparison) compare(ctx context.Context) (*CompareResult, error) {
 	started := time.Now()
+	if err := c.goOn(ctx); err != nil {
+		return nil, err
+	}
 	result, err := c.round(ctx, c.Tables)
 	if err != nil {
 		return nil, err
@@ -171,7 +177,7 @@ func (c *Comparison) compare(ctx context.Context) (*CompareResult, error) {
 		result.Bytes += t.Bytes
 	}
 	result.Took = time.Since(started)
-	return result, nil
+	return result, c.endRepair(ctx, result)
 }
 
 // replace takes the tables of a second round.
@@ -200,7 +206,11 @@ func (c *Comparison) round(ctx context.Context, only []string) (result *CompareR
 	if err := waitForSlave(ctx, c.Master, c.Slave, c.patience(), c.waits); err != nil {
 		return nil, err
 	}
-	slave, err := pauseSlave(ctx, c.Slave, c.patience())
+	note, _, err := c.Slave.notes(ctx, c.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	slave, err := pauseSlave(ctx, c.Slave, note, c.patience())
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ func (c *Comparison) openEnds(ctx context.Context, slave *pausedSlave, lock []st
 	if ends.at, err = ends.master.snapshot(ctx, ends.lock, lock); err != nil {
 		return ends, err
 	}
+	slave.stopsAt(ends.at)
 	err = slave.advance(ctx, ends.at, c.patience(), func(p Position) { c.waits(ends.at, p) })
 	if err != nil {
 		return ends, err

@@ -260,7 +260,7 @@ func compareObjects(result *CompareResult, master, slave *schema) {
 	for _, kind := range objectKinds {
 		onMaster, onSlave := master.objects[kind.kind], slave.objects[kind.kind]
 		if onMaster == nil || onSlave == nil {
-			result.Skipped = append(result.Skipped, kind.kind+"s: the login may not see all of them")
+			result.Skipped = append(result.Skipped, kind.kind+"s: the login may not see all of them; gtunnel replication setup-master --keep-passwords completes the account on the master")
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(onMaster)) {

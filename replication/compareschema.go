@@ -251,7 +251,7 @@ var objectKinds = []struct {
 	{"view", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n, view_definition AS b FROM information_schema.views WHERE table_schema"},
 	{"trigger", []string{"TRIGGER"}, "SELECT trigger_schema AS d, trigger_name AS n," +
 		" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b FROM information_schema.triggers WHERE trigger_schema"},
-	{"routine", []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE"}, "SELECT routine_schema AS d, routine_name AS n," +
+	{"routine", []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, "SELECT routine_schema AS d, routine_name AS n," +
 		" CONCAT_WS(' ', routine_type, routine_definition) AS b FROM information_schema.routines WHERE routine_schema"},
 	{"event", []string{"EVENT"}, "SELECT event_schema AS d, event_name AS n, event_definition AS b FROM information_schema.events WHERE event_schema"},
 }
@@ -277,12 +277,14 @@ func (s *schema) readObjects(ctx context.Context, session *session, databases []
 	return nil
 }
 
-// granted are the privileges of a login: "*" for all databases.
+// granted are the privileges of a login: "*" for all databases. "SELECT ON proc"
+// is one on mysql.proc, which has the routines of all.
 type granted map[string]map[string]bool
 
 func readGranted(ctx context.Context, session *session) (granted, error) {
 	rows, err := session.query(ctx, "SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+ownGrantee+
-		" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+ownGrantee)
+		" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+ownGrantee+
+		" UNION ALL SELECT '*', CONCAT(privilege_type, ' ON proc') FROM information_schema.table_privileges WHERE table_schema = 'mysql' AND table_name = 'proc' AND "+ownGrantee)
 	g := granted{}
 	for _, r := range rows {
 		if g[r["d"]] == nil {

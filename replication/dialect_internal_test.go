@@ -77,8 +77,9 @@ func TestDialects(t *testing.T) {
 			c.byGTID = true
 			section("by GTID", v.setStart(start.GTID), v.changeMaster(c))
 			section("filters", v.setFilter(databases), v.setFilter(nil), v.setIgnored([]string{`DB\_1.t`}))
+			secret := NewPassword("secret")
 			for _, user := range accountUsers {
-				section("account "+user, many(accountStatements(v, user, NewPassword("secret"), databases))...)
+				section("account "+user, many(accountStatements(v, user, &secret, databases))...)
 			}
 			name := strings.ToLower(string(v.Family)) + "-" + v.Series() + ".sql"
 			golden(t, filepath.Join("dialects", name), b.String())

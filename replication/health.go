@@ -20,6 +20,7 @@ const tolerableClock = 2 * time.Second
 // judge makes the state, the problems and the warnings of what was read.
 func (s *Status) judge() {
 	s.State, s.Summary = s.judgeState()
+	s.judgeNotes()
 	s.warnAboutMaster()
 	s.warnAboutWrites()
 	if s.Connection != nil {
@@ -85,10 +86,33 @@ func (s *Status) idle() string {
 	return "both threads"
 }
 
+// judgeNotes is about runs of gtunnel that were cut off.
+func (s *Status) judgeNotes() {
+	c := s.Connection
+	if s.busy || s.State == HealthNotSetUp {
+		return
+	}
+	if s.repaired != nil {
+		s.problem(s.repaired.cutOff(s.variables, c))
+	}
+	if s.compared.holds(c) && s.repaired == nil {
+		s.problem(s.compared.cutOff(s.version, c))
+	} else if c.Until != "" && c.SQLRunning == "Yes" {
+		s.warn(Slave, "until", restartSQL(s.version), "the SQL thread was told to stop at %s, and will", c.Until)
+	}
+}
+
 // stopped is about threads that do not run for no error.
 func (s *Status) stopped() (Health, string) {
 	c := s.Connection
 	start := s.version.startSlave(bothThreads).String()
+	if s.busy {
+		s.problem(problem(Slave, "busy", "look again when it has ended", "a gtunnel replication command works on the slave, and has stopped %s meanwhile", s.idle()))
+		return HealthStopped, "a gtunnel replication command has stopped " + s.idle() + " for a while"
+	}
+	if s.repaired != nil || s.compared.holds(c) { // judgeNotes says more
+		return HealthStopped, "a gtunnel replication command that was cut off has stopped " + s.idle()
+	}
 	if c.Until != "" && c.SQLRunning != "Yes" {
 		s.problem(problem(Slave, "stopped-until", "if no gtunnel replication compare runs at this moment, one was cut off: "+start,
 			"the SQL thread was told to stop at %s, and did", c.Until))
@@ -235,7 +259,7 @@ func (s *Status) warnAboutConnection() {
 // warnAboutFilters is about what is left out.
 func (s *Status) warnAboutFilters() {
 	c := s.Connection
-	if len(c.WildIgnoreTable) > 0 {
+	if len(c.WildIgnoreTable) > 0 && !s.busy && s.repaired == nil {
 		s.warn(Slave, "ignored-tables", "a repair that was cut off leaves such a filter: gtunnel replication compare --repair-table TABLE ends it",
 			"changes of some tables are left out (replicate_wild_ignore_table): %s", listed(c.WildIgnoreTable))
 	}

@@ -9,14 +9,15 @@ import (
 // thread goes on.
 type pausedSlave struct {
 	server *Server
+	note   noteFile
 	status *SlaveStatus // before it was stopped
 	paused bool
 }
 
-// pauseSlave stops the SQL thread of a slave that runs. The caller must resume
-// it.
-func pauseSlave(ctx context.Context, server *Server, patience time.Duration) (*pausedSlave, error) {
-	p := &pausedSlave{server: server}
+// pauseSlave stops the SQL thread of a slave that runs, and notes it. The caller
+// must resume it.
+func pauseSlave(ctx context.Context, server *Server, note noteFile, patience time.Duration) (*pausedSlave, error) {
+	p := &pausedSlave{server: server, note: note}
 	if err := p.pause(ctx, patience); err != nil {
 		_ = p.resume(ctx) // the first error says more
 		return nil, err
@@ -31,11 +32,16 @@ func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err er
 	if err := mustRun(p.status); err != nil {
 		return err
 	}
+	p.stopsAt(Position{})
 	p.paused = true // even if the answer is lost
 	stopping, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return p.server.exec(stopping, p.server.db, p.server.Version.stopSlave(sqlThread))
 }
+
+// stopsAt notes where the slave is about to stop. Without the note, as where this
+// user may not write one, all is the same but for what is said after a kill.
+func (p *pausedSlave) stopsAt(at Position) { _ = p.note.write(compareNote{Began: time.Now(), At: at}) }
 
 // mustRun refuses a slave that does not run.
 func mustRun(s *SlaveStatus) error {
@@ -144,10 +150,11 @@ func (p *pausedSlave) resume(ctx context.Context) error {
 		// Stopped first: a thread that runs until a position keeps that.
 		if err = p.server.exec(ctx, p.server.db, v.stopSlave(sqlThread), v.startSlave(sqlThread)); err == nil {
 			p.paused = false
+			_ = p.note.remove() // one that is left is known by the slave's running
 		} else {
 			err = &Problem{
 				On: Slave, Code: "slave-paused", Text: "the slave's SQL thread could not be started again", Err: err,
-				Cure: "on the slave: " + v.startSlave(sqlThread).String(),
+				Cure: "on the slave: " + restartSQL(v),
 			}
 		}
 	}

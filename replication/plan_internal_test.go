@@ -179,6 +179,18 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 		}, "password, start-slave, catch-up, note-done"},
 		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
+			w.compared = &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
+		}, "start-slave, catch-up, note-done"},
+		"a comparison was cut off, and the slave will stop": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].Until, w.compared = "mysql-bin.000007:200", &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
+		}, "start-slave, note-done"},
+		"a comparison was cut off long ago": {func(_, _ *Facts, w *SlaveWant) { w.compared = &compareNote{} }, ""},
+		"a repair was cut off":              {func(_, _ *Facts, w *SlaveWant) { w.repaired = &repairNote{Tables: []string{"voms.t"}} }, "problem repair-cut-off"},
+		"a repair was cut off, and all is copied anew": {func(_, _ *Facts, w *SlaveWant) {
+			w.repaired, w.Reseed, w.Replace = &repairNote{Tables: []string{"voms.t"}}, true, []string{"DB_1", "voms"}
+		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another slave has the id": {func(m, s *Facts, w *SlaveWant) {
 			*s, *w = *newFacts(Slave, v), SlaveWant{HandOver: w.HandOver, Databases: w.Databases, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
 			s.Variables["server_id"], m.Slaves = "2", []uint32{2}
@@ -247,10 +259,8 @@ func TestMasterPlanStates(t *testing.T) {
 	grant := func(f *Facts, users ...string) {
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
-			everywhere, each := grantsOf(v, user)
-			f.OurGrants[user] = []string{"GRANT " + strings.Join(everywhere, ", ") + " ON *.* TO `" + user + "`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'"}
-			if len(each) > 0 {
-				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(each, ", ")+" ON `voms`.* TO `"+user+"`@`127.0.0.1`")
+			for _, g := range grantsOf(v, user, []string{"voms"}) {
+				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(g.privileges, ", ")+" ON "+g.on+" TO `"+user+"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
 			}
 		}
 	}
@@ -276,6 +286,20 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
 		}, "hand-over, account-gtunnel-monitor"},
+		"account of an earlier version": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-gtunnel-monitor"},
+		"account of an earlier version, hand-over lost": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
+			w.KeepAccounts = true
+		}, "account-gtunnel-monitor"},
+		"passwords kept": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.KeepAccounts = true
+		}, ""},
 		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, problem unknown-password"},
 		"new passwords": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)

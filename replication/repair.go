@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -14,7 +15,8 @@ import (
 // The slave leaves changes of the tables out while it comes to the position of
 // the copy. Should the repair be cut off after that, it goes on leaving them
 // out, because what it has of them is no copy: the status says so, and the next
-// repair of the tables ends it.
+// repair of the tables ends it. It is also noted in the Applier's StateDir, for
+// a restart of the slave's server loses the filter.
 func PlanRepair(master, slave *Facts, tables []string) *Plan {
 	p := &Plan{}
 	cannot := func(on Role, code, cure, format string, args ...any) {
@@ -57,45 +59,79 @@ type repair struct {
 	others []string     // patterns that the slave leaves out for another reason
 	before *SlaveStatus // of the slave
 	began  bool         // changes of the tables may have been left out
+	to     Position     // of the copy
 }
 
 func newRepair(before *SlaveStatus, tables []string) *repair {
 	r := &repair{tables: tables, before: before}
 	for _, pattern := range before.WildIgnoreTable { // an earlier repair may have left ours
-		if !slices.Contains(r.patterns(), pattern) {
+		if !slices.Contains(tablePatterns(tables), pattern) {
 			r.others = append(r.others, pattern)
 		}
 	}
 	return r
 }
 
-// patterns match the tables.
-func (r *repair) patterns() []string {
-	patterns := make([]string, len(r.tables))
-	for i, table := range r.tables {
-		database, name := splitTable(table)
-		patterns[i] = escapePattern(database) + "." + escapePattern(name)
-	}
-	return patterns
-}
-
 // ignoring are the patterns that the slave leaves out during the repair.
-func (r *repair) ignoring() []string { return slices.Concat(r.others, r.patterns()) }
+func (r *repair) ignoring() []string { return slices.Concat(r.others, tablePatterns(r.tables)) }
 
 // run repairs. It leaves the slave running if it returns no error.
 func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err := r.mustExist(ctx, a.Master); err != nil {
 		return err
 	}
-	unprotect, err := a.Slave.liftSuperReadOnly(ctx, a.SlaveFacts)
+	// As it is now: another run may have ended since the plan was made.
+	f := &Facts{}
+	if f.Variables, err = a.Slave.variables(ctx, a.Slave.db, "server_id", "super_read_only"); err != nil {
+		return err
+	}
+	status, err := a.Slave.slaveStatus(ctx, a.Slave.db)
+	if err != nil || status == nil {
+		return cmp.Or(err, mustRun(status))
+	}
+	*r = *newRepair(status, r.tables)
+	_, file := noteFiles(a.StateDir, f.ServerID())
+	earlier, err := readNote[repairNote](file)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if protectErr := unprotect(); err == nil {
-			err = protectErr
+	note := repairNote{Began: time.Now(), Tables: r.tables, SuperReadOnly: f.on("super_read_only")}
+	if earlier != nil {
+		if !containsAll(r.tables, earlier.Tables) {
+			return earlier.cutOff(f, r.before)
 		}
-	}()
+		note.SuperReadOnly = note.SuperReadOnly || earlier.SuperReadOnly
+	}
+	if err := file.write(note); err != nil {
+		return &Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
+	}
+	if err := r.copyAnew(ctx, a, note.SuperReadOnly); err != nil {
+		switch {
+		case r.began: // the note stays
+		case earlier != nil:
+			_ = file.write(earlier) // this one says the same
+		case HasCode(err, "repair"): // the slave is not as it was
+		default:
+			_ = file.remove() // the first error says more
+		}
+		return err
+	}
+	return file.remove()
+}
+
+// copyAnew replaces the tables. It leaves the slave running if it returns no
+// error, and super_read_only ON if it is to be so.
+func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
+	if superReadOnly {
+		defer func() {
+			if e := a.Slave.setSuperReadOnly(ctx); err == nil {
+				err = e
+			}
+		}()
+		if err := a.Slave.exec(ctx, a.Slave.db, statement("SET GLOBAL super_read_only=OFF")); err != nil {
+			return err
+		}
+	}
 	v := a.Slave.Version
 	defer func() {
 		if err != nil {
@@ -113,7 +149,23 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if _, err = seed.Run(ctx); err != nil {
 		return err
 	}
+	if err := r.mustStand(ctx, a.Slave); err != nil {
+		return err
+	}
 	return a.Slave.exec(ctx, a.Slave.db, v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads))
+}
+
+// mustStand refuses a slave that has left the position of the copy, or lost the
+// filter, as by a restart of its server.
+func (r *repair) mustStand(ctx context.Context, slave *Server) error {
+	s, err := slave.slaveStatus(ctx, slave.db)
+	if err != nil {
+		return err
+	}
+	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.WildIgnoreTable, tablePatterns(r.tables)) {
+		return problem(Slave, "slave-elsewhere", "", "the slave was started, or its server restarted, while the tables were copied")
+	}
+	return arrived(s, r.to)
 }
 
 // mustExist refuses tables that the master does not have.
@@ -135,7 +187,7 @@ func (r *repair) mustExist(ctx context.Context, master *Server) error {
 // advance brings the slave, which is stopped, to the position of the copy. It
 // cannot be beyond: it was stopped before the copy began.
 func (r *repair) advance(ctx context.Context, a *Applier, to Position) error {
-	r.began = true
+	r.began, r.to = true, to
 	slave := &pausedSlave{server: a.Slave, status: r.before}
 	return slave.advance(ctx, to, comparePatience, func(at Position) {
 		if a.Waiting != nil {
@@ -151,10 +203,11 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	v := slave.Version
-	statements := []Statement{v.stopSlave(bothThreads)}
-	if !r.began {
-		statements = append(statements, v.setIgnored(r.before.WildIgnoreTable))
+	ignored := r.before.WildIgnoreTable
+	if r.began {
+		ignored = r.ignoring() // a restart may have lost it
 	}
+	statements := []Statement{v.stopSlave(bothThreads), v.setIgnored(ignored)}
 	if r.began || r.before.IORunning != "No" {
 		statements = append(statements, v.startSlave(ioThread))
 	}
@@ -177,18 +230,10 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 	return p
 }
 
-// liftSuperReadOnly lets an administrator write to a MySQL slave until
-// unprotect is called, which works after ctx has ended, too.
-func (s *Server) liftSuperReadOnly(ctx context.Context, facts *Facts) (unprotect func() error, err error) {
-	if !facts.on("super_read_only") {
-		return func() error { return nil }, nil
-	}
-	if err := s.exec(ctx, s.db, statement("SET GLOBAL super_read_only=OFF")); err != nil {
-		return nil, err
-	}
-	return func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		return s.exec(ctx, s.db, statement("SET GLOBAL super_read_only=ON"))
-	}, nil
+// setSuperReadOnly keeps administrators from writing to a MySQL slave again, even
+// when ctx has ended.
+func (s *Server) setSuperReadOnly(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return s.exec(ctx, s.db, statement("SET GLOBAL super_read_only=ON"))
 }

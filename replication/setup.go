@@ -31,8 +31,13 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 // what Seed.Check finds is among the findings. The Applier carries the plan out.
 func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	s.Want.State = s.State.State
+	if err := s.readNotes(ctx); err != nil {
+		return nil, nil, err
+	}
 	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
-	applier := &Applier{Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State}
+	applier := &Applier{
+		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),
+	}
 	if len(plan.Problems) == 0 && plan.has("seed") {
 		found, err := s.Want.newSeed(applier).Check(ctx)
 		if err != nil {
@@ -41,6 +46,17 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 		plan.Findings.add(found)
 	}
 	return plan, applier, nil
+}
+
+// readNotes reads what runs that were cut off have noted. For the end of one that
+// works Apply waits.
+func (s *Setup) readNotes(ctx context.Context) error {
+	busy, err := s.Slave.busy(ctx, s.Slave.db)
+	if busy || err != nil {
+		return err
+	}
+	s.Want.compared, s.Want.repaired, err = readNotes(s.State.Directory(), s.SlaveFacts.ServerID())
+	return err
 }
 
 // settled reads the slave, again if it is just connecting to its master, as

@@ -24,7 +24,7 @@ type MasterWant struct {
 
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
-	KeepAccounts bool // leave those that exist as they are, though their passwords are not known
+	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
 }
 
 // minRetention is how long a master must keep its binary logs, so that a slave
@@ -103,13 +103,15 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	for _, user := range accountUsers {
 		exists := f.account(user, loopback) != nil
 		_, known := next.Passwords[user]
+		keeps := exists && !known && want.KeepAccounts // the password that it has
 		switch {
 		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
 		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
+		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
-			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over, or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords; or have new ones made with --new-passwords: a slave that uses the old ones must be set up again",
 				"the account %s exists, and its password is not known here", quoteAccount(user, loopback))
 			continue
 		case !known || want.NewPasswords && !exists:
@@ -123,14 +125,19 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		if exists {
 			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
-		changed = changed || exists && !known
+		changed = changed || exists && !known && !keeps
+		var password *Password
+		if !keeps {
+			p := next.Passwords[user]
+			password = &p
+		}
 		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
-			SQL: accountStatements(f.Version, user, next.Passwords[user], want.Databases), Undo: undo,
+			SQL: accountStatements(f.Version, user, password, want.Databases), Undo: undo,
 		})
 	}
 	p.HandOver = next
-	if want.HandOverPath == "" || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
+	if want.HandOverPath == "" || len(next.Passwords) == 0 || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
 		p.Steps = append(p.Steps, accounts...)
 		return
 	}

@@ -23,6 +23,10 @@ type SlaveWant struct {
 	State       State   // of an earlier run
 	MonitorFile *OptionFile
 	SkipCompare bool
+
+	// What runs that were cut off have noted, which Setup.Plan reads.
+	compared *compareNote
+	repaired *repairNote
 }
 
 // PlanSlave plans what makes a server the slave of a master. It asks nobody
@@ -35,6 +39,11 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	s.established = s.status != nil && isOurMaster(s.status, want.Port)
 	s.checkEstablished()
 	seed := s.needsSeed()
+	if want.repaired != nil && s.status != nil && !seed {
+		problem := want.repaired.cutOff(slave, s.status)
+		problem.Cure += "; or --reseed, which copies everything anew"
+		p.Problems = append(p.Problems, problem)
+	}
 	if seed {
 		s.checkData()
 		s.checkSeedAccount()
@@ -296,7 +305,12 @@ func (s *slavePlan) connect(seeded bool) {
 				SQL: []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
 			})
 		}
-		if !s.filtered() || !s.status.Running() {
+		if s.want.compared.holds(s.status) {
+			s.add(&Step{
+				Name: "start-slave", On: Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
+				SQL: []Statement{v.stopSlave(sqlThread), v.startSlave(bothThreads)}, Undo: v.stopSlave(sqlThread).String(),
+			})
+		} else if !s.filtered() || !s.status.Running() {
 			s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
 		}
 		return

@@ -95,5 +95,8 @@ func (f *StateFile) Save() error {
 	return writeFile(f.path, append(content, '\n'), 0o600)
 }
 
+// Directory is where the state is.
+func (f *StateFile) Directory() string { return filepath.Dir(f.path) }
+
 // Close gives the lock back.
 func (f *StateFile) Close() error { return f.lock.Close() }

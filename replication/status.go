@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,6 +51,9 @@ type Status struct {
 	silent     bool          // there was none
 	moved      bool          // something came meanwhile
 	sameMaster bool          // the master that was asked is the slave's
+	busy       bool          // a run of gtunnel works on the slave
+	compared   *compareNote  // of a comparison that was cut off; nil if there is none
+	repaired   *repairNote   // the same of a repair
 }
 
 // SlaveSide is what the slave says of itself.
@@ -98,6 +100,8 @@ type StatusOptions struct {
 	// Window is how long the slave is watched if it lacks something of the
 	// master and nothing comes; zero: two seconds.
 	Window time.Duration
+	// StateDir is where runs on this host note what they do; empty: nowhere.
+	StateDir string
 }
 
 // ReadStatus reads the health of the replication that feeds a slave. Without a
@@ -126,11 +130,17 @@ func ReadStatus(ctx context.Context, slave, master *Server, o StatusOptions) (*S
 	if r.hasClock = answer.hasClock; r.hasClock {
 		r.clock = answer.clock - r.ownClock
 	}
+	if r.busy, err = slave.busy(ctx, conn); err != nil {
+		return nil, err
+	}
 	// The slave comes last, so that it has what the master had.
 	if err := r.readConnection(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.watch(ctx, o.Window); err != nil {
+		return nil, err
+	}
+	if err := r.readNotes(ctx, o.StateDir); err != nil {
 		return nil, err
 	}
 	r.judge()
@@ -144,68 +154,6 @@ type statusReader struct {
 	slave    *Server
 	conn     *sql.Conn // to the slave
 	ownClock time.Duration
-}
-
-// masterAnswer is what the master says.
-type masterAnswer struct {
-	MasterSide
-
-	clock    time.Duration // against this host's
-	hasClock bool
-}
-
-// askMaster asks the master, if there is one, and answers once.
-func askMaster(ctx context.Context, master *Server, unreachable error, answer chan<- masterAnswer) {
-	var a masterAnswer
-	err := unreachable
-	if master != nil {
-		err = a.read(ctx, master)
-	}
-	a.Reachable = master != nil && err == nil
-	if err != nil {
-		a.Reason = err.Error()
-		if hinter, ok := errors.AsType[interface {
-			error
-			Hint() string
-		}](err); ok {
-			a.cure = hinter.Hint()
-		}
-	}
-	answer <- a
-}
-
-func (a *masterAnswer) read(ctx context.Context, master *Server) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	conn, err := master.session(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }() // back to the pool
-	a.Version = master.Version.String()
-	f := &Facts{Role: Master, Version: master.Version}
-	if f.Variables, err = master.variables(ctx, conn, "server_id", "server_uuid", "log_bin"); err != nil {
-		return err
-	}
-	a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
-	if !f.HasBinaryLog() {
-		return problem(Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
-	}
-	if a.clock, a.hasClock, err = master.clock(ctx, conn); err != nil {
-		return err
-	}
-	// The files come first: the last may grow until the position is read.
-	if a.logs, err = master.binaryLogs(ctx, conn); err != nil {
-		return err
-	}
-	rows, err := master.query(ctx, conn, master.Version.showMasterStatus())
-	if err != nil {
-		return err
-	}
-	if len(rows) > 0 {
-		a.Position = newPosition(rows[0])
-	}
-	return nil
 }
 
 // variables gives some global variables by name.
@@ -254,6 +202,20 @@ func (r *statusReader) readSlaveSide(ctx context.Context) (err error) {
 		return err
 	}
 	r.transient, err = r.readTransient(ctx)
+	return err
+}
+
+// readNotes reads what runs of gtunnel that were cut off have noted. One that
+// works was there before the slave was looked at, or is there after it.
+func (r *statusReader) readNotes(ctx context.Context, directory string) error {
+	compared, repaired, err := readNotes(directory, r.Slave.ServerID)
+	if err != nil {
+		return err
+	}
+	busy, err := r.slave.busy(ctx, r.conn)
+	if r.busy = r.busy || busy; !r.busy {
+		r.compared, r.repaired = compared, repaired
+	}
 	return err
 }
 
@@ -368,34 +330,6 @@ func (r *statusReader) measure() {
 	if r.sameMaster {
 		r.Lag.Bytes, r.Lag.Unread = r.Master.after(c.Executed), r.Master.after(c.Read)
 	}
-}
-
-// after counts the bytes of the binary log after a position; nil if its file is
-// no longer there.
-func (m *MasterSide) after(p Position) *uint64 {
-	var bytes uint64
-	found := false
-	for _, log := range m.logs {
-		switch {
-		case log.File == m.Position.File:
-			log.Bytes = m.Position.Offset
-		case fileNumber(log.File) > fileNumber(m.Position.File):
-			continue // it was begun after the position was read
-		}
-		if log.File == p.File {
-			found = true
-			bytes += log.Bytes - min(log.Bytes, p.Offset)
-		} else if found {
-			bytes += log.Bytes
-		}
-	}
-	if !found {
-		if !p.IsZero() && fileNumber(p.File) > fileNumber(m.Position.File) {
-			return new(uint64) // the slave has what came after the master was asked
-		}
-		return nil
-	}
-	return &bytes
 }
 
 // readSilence asks MySQL when it last received anything.

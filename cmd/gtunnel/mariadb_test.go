@@ -69,30 +69,36 @@ func (m *mariadb) text(query string) string {
 // slaveStatus is SHOW SLAVE STATUS by column.
 func (m *mariadb) slaveStatus() map[string]string {
 	m.t.Helper()
-	rows, err := m.DB.QueryContext(m.t.Context(), "SHOW SLAVE STATUS")
+	return queryRow(m.t, m.DB, "SHOW SLAVE STATUS")
+}
+
+// queryRow gives the first row of a query, of which there must be one, by column.
+func queryRow(t *testing.T, db *sql.DB, query string) map[string]string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if !rows.Next() {
-		m.t.Fatalf("%s: SHOW SLAVE STATUS is empty: %v", m.Name, rows.Err())
+		t.Fatalf("%s: no row: %v", query, rows.Err())
 	}
 	values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
 	for i := range values {
 		targets[i] = &values[i]
 	}
 	if err := rows.Scan(targets...); err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
-	status := make(map[string]string)
+	row := make(map[string]string)
 	for i, column := range columns {
-		status[column] = values[i].String
+		row[column] = values[i].String
 	}
-	return status
+	return row
 }
 
 // waitReplicating waits until both threads of the slave run.

@@ -24,11 +24,12 @@ type replicationCompare struct {
 	tables     []string
 	repair     []string
 	lockTables bool
+	stateDir   string
 	plan       planFlags
 }
 
 func (m *Main) replicationCompareCommand() *cobra.Command {
-	c := &replicationCompare{}
+	c := &replicationCompare{stateDir: defaultStateDir}
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Compare the slave's data with the master's, at one position",
@@ -43,7 +44,10 @@ to them meanwhile looks like a difference unless --lock-tables keeps writes off.
 
 --repair-table replaces the slave's copy of a table by a new one from the
 master, whose login must be one that may dump it, and compares that. A slave
-that has stopped at an error of the table (1062, 1032) goes on then.`,
+that has stopped at an error of the table (1062, 1032) goes on then.
+
+After a kill or a crash in the middle the same command again ends what it left;
+gtunnel replication status says what that is.`,
 		Example: `  gtunnel replication compare
   gtunnel replication compare --table voms.acl2 --table voms.usr
   gtunnel replication compare --json
@@ -62,6 +66,7 @@ that has stopped at an error of the table (1062, 1032) goes on then.`,
 		{name: "databases", arg: "NAME", target: &c.databases, preset: "what is replicated", usage: "to compare; separated by commas, or repeated"},
 		{name: "table", arg: "DATABASE.TABLE", target: &c.tables, preset: "all", usage: "only this one; may be repeated"},
 		{name: "lock-tables", target: &c.lockTables, usage: "lock tables without transactions on the master"},
+		{name: "state-dir", arg: "DIR", target: &c.stateDir, file: true, usage: "where to note what it does"},
 		{name: "repair-table", arg: "DATABASE.TABLE", target: &c.repair, preset: "none", usage: "copy this one anew; may be repeated"},
 		{name: "dry-run", target: &c.plan.dryRun, usage: "with --repair-table: show the plan only"},
 		{name: "yes", target: &c.plan.yes, usage: "with --repair-table: do not ask"},
@@ -125,7 +130,7 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 		return err
 	}
 	defer closeBoth()
-	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave}
+	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave, StateDir: c.stateDir}
 	if applier.MasterFacts, err = replication.ReadFacts(ctx, applier.Master); err != nil {
 		return err
 	}
@@ -167,7 +172,9 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*repli
 			databases = append(databases, database)
 		}
 	}
-	return &replication.Comparison{Master: master, Slave: slave, Databases: splitNames(databases), Tables: c.tables, LockTables: c.lockTables}, closeBoth, nil
+	return &replication.Comparison{
+		Master: master, Slave: slave, Databases: splitNames(databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
+	}, closeBoth, nil
 }
 
 // runComparison compares and shows how far it is.

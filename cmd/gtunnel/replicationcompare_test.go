@@ -16,7 +16,7 @@ import (
 func (p *pair) compareArgs(more ...string) []string {
 	return append([]string{
 		"replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User,
-		"--master", p.end, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"),
+		"--master", p.end, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--state-dir", p.stateDir(),
 	}, more...)
 }
 
@@ -74,6 +74,9 @@ func TestReplicationCompare(t *testing.T) {
 				t.Errorf("the plan is:\n%s", out)
 			}
 			p.refused(p.slave, 2, "no terminal", repair...)
+			// Nothing can be noted there: a comparison does without, a repair does not.
+			p.must(p.slave, p.compareArgs("--table", "voms.roles", "--state-dir", "/proc/gtunnel")...)
+			p.refused(p.slave, 1, "--state-dir", slices.Concat(repair, []string{"--yes", "--state-dir", "/proc/gtunnel"})...)
 			if out := p.must(p.slave, slices.Concat(repair, []string{"--yes"})...); !strings.Contains(out, "1 of 1 table equal") {
 				t.Errorf("got:\n%s", out)
 			}

@@ -24,7 +24,7 @@ type setupMaster struct {
 	handOver  string
 	configDir string
 
-	newPasswords, seedAgain, logStatements, wait bool
+	keepPasswords, newPasswords, seedAgain, logStatements, wait bool
 }
 
 func (m *Main) setupMasterCommand() *cobra.Command {
@@ -45,6 +45,7 @@ second run changes nothing.`,
 		{name: "databases", arg: "NAME", target: &s.databases, preset: "none", usage: "to replicate; separated by commas, or repeated"},
 		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "the file for the slave"},
 		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
+		{name: "keep-passwords", target: &s.keepPasswords, usage: "complete accounts of unknown password, and leave that"},
 		{name: "new-passwords", target: &s.newPasswords, usage: "replace those of accounts of unknown password"},
 		{name: "seed-again", target: &s.seedAgain, usage: "make the seeding account again"},
 		{name: "log-statements", target: &s.logStatements, usage: "not rows: for a slave of MySQL 9 of a MariaDB master"},
@@ -56,6 +57,9 @@ second run changes nothing.`,
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
+	if s.keepPasswords && s.newPasswords {
+		return &usageError{where: "--keep-passwords", message: "and --new-passwords exclude each other", hint: "give one or the other"}
+	}
 	server, err := m.openLocal(ctx, replication.Master, &s.login)
 	if err != nil {
 		return err
@@ -67,7 +71,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	}
 	want := replication.MasterWant{
 		Databases: splitNames(s.databases), HandOverPath: s.handOver, NewPasswords: s.newPasswords, SeedAgain: s.seedAgain,
-		LogStatements: s.logStatements,
+		LogStatements: s.logStatements, KeepAccounts: s.keepPasswords,
 	}
 	if want.Host, err = os.Hostname(); err != nil {
 		return err
@@ -88,6 +92,10 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	applier := &replication.Applier{Master: server, MasterFacts: facts, Wait: s.wait}
 	if err := m.apply(ctx, applier, plan, s.plan); err != nil {
 		return err
+	}
+	if len(plan.HandOver.Passwords) == 0 {
+		fmt.Fprintln(m.Stdout, "\nThe master is ready, and its slaves go on with the passwords that they have.")
+		return nil
 	}
 	fmt.Fprintf(m.Stdout, "\nThe master is ready. Take %s to the slave, to the same place, with its mode 0600:\n"+
 		"  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n", s.handOver, s.handOver, defaultHandOver)

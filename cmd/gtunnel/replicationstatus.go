@@ -17,7 +17,7 @@ import (
 func (m *Main) replicationStatusCommand() *cobra.Command {
 	var login loginFlags
 	var master masterFlags
-	asJSON := false
+	asJSON, stateDir := false, defaultStateDir
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "On the slave: does the replication work, how far is it behind",
@@ -35,7 +35,7 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
   gtunnel replication status --master-user watch --master-password-file pw`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			status, err := m.readReplicationStatus(cmd.Context(), &login, &master)
+			status, err := m.readReplicationStatus(cmd.Context(), &login, &master, stateDir)
 			if err != nil {
 				return err
 			}
@@ -50,13 +50,17 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 			return err
 		},
 	}
-	settings := append([]setting{{name: "json", target: &asJSON, usage: "print JSON"}}, login.settings()...)
+	settings := []setting{
+		{name: "json", target: &asJSON, usage: "print JSON"},
+		{name: "state-dir", arg: "DIR", target: &stateDir, file: true, usage: "notes of runs that were cut off"},
+	}
+	settings = append(settings, login.settings()...)
 	addFlags(cmd, "", append(settings, master.settings()...))
 	return cmd
 }
 
 // readReplicationStatus asks the slave, and the master if it can be reached.
-func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags) (*replication.Status, error) {
+func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string) (*replication.Status, error) {
 	slave, err := m.openLocal(ctx, replication.Slave, login)
 	if err != nil {
 		return nil, err
@@ -69,7 +73,7 @@ func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, fla
 	if master != nil {
 		defer func() { _ = master.Close() }() // it was only asked
 	}
-	return replication.ReadStatus(ctx, slave, master, replication.StatusOptions{Unreachable: err})
+	return replication.ReadStatus(ctx, slave, master, replication.StatusOptions{Unreachable: err, StateDir: stateDir})
 }
 
 // writeReplicationStatus prints the state, the facts, and what to do.

@@ -134,6 +134,8 @@ func (p *pair) command(s *servertest.Server, args ...string) *exec.Cmd {
 
 func (p *pair) handOver() string { return filepath.Join(p.folder, "hand-over.json") }
 
+func (p *pair) stateDir() string { return filepath.Join(p.folder, "state") }
+
 // setupMasterArgs and setupSlaveArgs are the two commands of a site, with the
 // places that differ in a test.
 func (p *pair) setupMasterArgs(more ...string) []string {
@@ -145,7 +147,7 @@ func (p *pair) setupMasterArgs(more ...string) []string {
 func (p *pair) setupSlaveArgs(more ...string) []string {
 	return append([]string{
 		"replication", "setup-slave", "--socket", p.slave.Socket, "--user", p.slave.User, "--hand-over", p.handOver(), "--master", p.end,
-		"--state-dir", filepath.Join(p.folder, "state"), "--monitor-file", filepath.Join(p.folder, "master.cnf"), "--yes",
+		"--state-dir", p.stateDir(), "--monitor-file", filepath.Join(p.folder, "master.cnf"), "--yes",
 	}, more...)
 }
 

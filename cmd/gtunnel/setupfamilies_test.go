@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
@@ -37,7 +36,7 @@ func TestSetupFromMariaDBToMySQL(t *testing.T) {
 	}
 	p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM voms.t")
 	p.waitSlave("SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'voms'")
-	p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
+	p.must(p.slave, p.compareArgs()...)
 }
 
 // TestSetupFromMySQLToMariaDB: MariaDB has no way to prove itself to MySQL 9.

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +42,7 @@ func TestKill(t *testing.T) {
 				}
 				p.sql(p.master, "INSERT INTO iam.t (id) SELECT COALESCE(MAX(id), 0) + 1 FROM iam.t")
 				p.waitSlave("SELECT COUNT(*) FROM iam.t")
-				out := p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User,
-					"--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
+				out := p.must(p.slave, p.compareArgs()...)
 				if !strings.Contains(out, "equal") {
 					t.Fatalf("killed after %v; compare says:\n%s", after, out)
 				}

@@ -162,7 +162,7 @@ func (p *pair) status() (out string, code int) {
 func (p *pair) statusArgs() []string {
 	return []string{
 		"replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User,
-		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end,
+		"--master-defaults-file", filepath.Join(p.folder, "master.cnf"), "--master", p.end, "--state-dir", p.stateDir(),
 	}
 }
 

@@ -26,6 +26,7 @@ GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1';
 SET SESSION sql_log_bin=0;
 GRANT USAGE ON *.* TO 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT REPLICATION CLIENT, PROCESS ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT SELECT ON `mysql`.`proc` TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed

@@ -28,6 +28,7 @@ SET SESSION sql_log_bin=0;
 CREATE USER IF NOT EXISTS 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 ALTER USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT BINLOG MONITOR, PROCESS ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT SELECT ON `mysql`.`proc` TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed

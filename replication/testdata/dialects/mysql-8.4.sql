@@ -27,7 +27,7 @@ GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1';
 SET SESSION sql_log_bin=0;
 CREATE USER IF NOT EXISTS 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 ALTER USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
-GRANT REPLICATION CLIENT, PROCESS, FLUSH_TABLES ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT REPLICATION CLIENT, PROCESS, FLUSH_TABLES, SHOW_ROUTINE ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed
