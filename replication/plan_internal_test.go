@@ -268,6 +268,10 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver = handOverOf(f, "voms")
 		}, ""},
+		"again, with another password": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.HandOver, w.Refused = handOverOf(f, "voms"), []string{ReplicationUser}
+		}, "account-db-rep"},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true

@@ -25,6 +25,8 @@ type MasterWant struct {
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave those that exist as they are, though their passwords are not known
+
+	Refused []string // of HandOver.RefusedLogins: accounts whose passwords are set again
 }
 
 // minRetention is how long a master must keep its binary logs, so that a slave
@@ -102,11 +104,12 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	changed := false // the password of an account that exists
 	for _, user := range accountUsers {
 		exists := f.account(user, loopback) != nil
+		refused := slices.Contains(want.Refused, user)
 		_, known := next.Passwords[user]
 		switch {
 		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && !refused && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
 			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over, or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
@@ -119,12 +122,15 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			ReplicationUser: "the slave replicates by it", MonitorUser: "the slave asks by it where the master stands, and compares the data",
 			SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
 		}[user]
-		what := "make the account " + quoteAccount(user, loopback)
-		if exists {
+		what, undo := "make the account "+quoteAccount(user, loopback), f.Version.dropAccount(user, loopback).String()
+		switch {
+		case refused:
+			what = "give the account " + quoteAccount(user, loopback) + " the password of the hand-over file again: the server refuses that"
+			undo = "none: nobody here knows the password that it has now"
+		case exists:
 			what = "complete the account " + quoteAccount(user, loopback)
 		}
 		changed = changed || exists && !known
-		undo := f.Version.dropAccount(user, loopback).String()
 		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 			SQL: accountStatements(f.Version, user, next.Passwords[user], want.Databases), Undo: undo,
