@@ -19,7 +19,7 @@ func newFacts(role Role, v Version) *Facts {
 			"expire_logs_days": "10", "read_only": "OFF", "event_scheduler": "OFF", "slave_net_timeout": "60", "log_slave_updates": "ON",
 		},
 		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
-		Accounts:   []Account{{User: "root", Host: "localhost", CanWrite: true}},
+		Accounts:   []Account{{User: "root", Host: "localhost"}},
 		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
 		BinaryLogs: []BinaryLog{{"mysql-bin.000007", 5000}},
 		MasterLog:  Position{File: "mysql-bin.000007", Offset: 5000},
@@ -310,5 +310,33 @@ func TestMasterPlanStates(t *testing.T) {
 				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestWarnAboutWriters names the accounts that can write on MariaDB's slave, but
+// not those of the server's packages.
+func TestWarnAboutWriters(t *testing.T) {
+	for _, test := range []struct {
+		v       Version
+		writers []string
+		want    bool
+	}{
+		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost", "admin@%"}, true},
+		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost"}, false},
+		{Version{MariaDB, 10, 11, 6}, nil, false},
+		{Version{MySQL, 9, 7, 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
+	} {
+		f := newFacts(Slave, test.v)
+		f.Writers = test.writers
+		found := CheckSlave(f, 3307)
+		text := ""
+		for _, w := range found.Warnings {
+			if w.Code == "writers" {
+				text = w.Text
+			}
+		}
+		if (text != "") != test.want || test.want && text != "accounts can write in spite of read_only: admin@%" {
+			t.Errorf("%s with %v: %q", test.v, test.writers, text)
+		}
 	}
 }

@@ -72,3 +72,32 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 		})
 	}
 }
+
+// TestSetupSlaveNamesWriters: setup-slave and status name who can write on
+// MariaDB's slave; MySQL's super_read_only keeps all out.
+func TestSetupSlaveNamesWriters(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB105, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.sql(p.slave, "CREATE USER admin@'10.%' IDENTIFIED BY 'x'", "GRANT ALL PRIVILEGES ON *.* TO admin@'10.%'",
+				"CREATE USER reader@localhost IDENTIFIED BY 'x'", "GRANT SELECT ON *.* TO reader@localhost", "CREATE ROLE inner_role", "CREATE ROLE outer_role")
+			want := "accounts can write in spite of read_only: admin@10.%"
+			if !kind.IsMySQL() {
+				p.sql(p.slave, "GRANT READ ONLY ADMIN ON *.* TO inner_role", "GRANT inner_role TO outer_role",
+					"CREATE USER one@localhost IDENTIFIED BY 'x'", "GRANT READ ONLY ADMIN ON *.* TO one@localhost",
+					"CREATE USER two@localhost IDENTIFIED BY 'x'", "GRANT outer_role TO two@localhost")
+				want += ", one@localhost, two@localhost (role outer_role)"
+			}
+			for _, out := range []string{p.must(p.slave, p.setupSlaveArgs()...), func() string { out, _ := p.status(); return out }()} {
+				if strings.Contains(out, want) == kind.IsMySQL() || strings.Contains(out, "reader") {
+					t.Errorf("no, or not just, %q in:\n%s", want, out)
+				}
+				if !kind.IsMySQL() && !strings.Contains(out, "take READ ONLY ADMIN") {
+					t.Errorf("no cure in:\n%s", out)
+				}
+			}
+		})
+	}
+}
