@@ -17,6 +17,10 @@ type Database struct {
 	Events   int
 	Routines int
 
+	// DisableEvents are the statements that make the enabled events of a slave's
+	// database wait for the day when it is master; empty if there are none.
+	DisableEvents []Statement
+
 	Collations []string // that its tables and columns use
 }
 
@@ -80,6 +84,15 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 			if d := byName[r["d"]]; d != nil {
 				*count(d), _ = strconv.Atoi(r["n"]) // a number on every server
 			}
+		}
+	}
+	for i := range f.Databases {
+		d := &f.Databases[i]
+		if s.Role != Slave || d.Events == 0 {
+			continue
+		}
+		if d.DisableEvents, err = s.disableEvents(ctx, conn, []string{d.Name}); err != nil {
+			return err
 		}
 	}
 	return nil

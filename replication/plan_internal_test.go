@@ -207,6 +207,10 @@ func TestSlavePlanStates(t *testing.T) {
 		"data is there": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"data is there, with events": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
+			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
+		}, "writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
 		"same server id": {func(m, s *Facts, _ *SlaveWant) {
 			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}
@@ -310,6 +314,19 @@ func TestMasterPlanStates(t *testing.T) {
 				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestStartWithoutGTID: the plan for data that is there shows the statements
+// that are run, by file and position.
+func TestStartWithoutGTID(t *testing.T) {
+	for _, v := range versions {
+		master, slave, want := established(v)
+		slave.Masters, want.State, want.Method, want.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4711}
+		plan := show(PlanSlave(master, slave, want))
+		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
+			t.Errorf("%s: the plan is\n%s", v, plan)
+		}
 	}
 }
 

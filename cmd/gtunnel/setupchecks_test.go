@@ -2,6 +2,9 @@ package main_test
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +100,74 @@ func TestSetupSlaveNamesWriters(t *testing.T) {
 				if !kind.IsMySQL() && !strings.Contains(out, "take READ ONLY ADMIN") {
 					t.Errorf("no cure in:\n%s", out)
 				}
+			}
+		})
+	}
+}
+
+// position is where a server's binary log stands, as --start takes it.
+func (p *pair) position(s *servertest.Server) string {
+	p.t.Helper()
+	query := "SHOW MASTER STATUS"
+	if s.Kind.IsMySQL() {
+		query = "SHOW BINARY LOG STATUS"
+	}
+	rows, err := s.DB.QueryContext(p.t.Context(), query)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil || !rows.Next() {
+		p.t.Fatalf("%s: %v, %v", query, err, rows.Err())
+	}
+	values, targets := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
+	for i := range values {
+		targets[i] = &values[i]
+	}
+	if err := rows.Scan(targets...); err != nil {
+		p.t.Fatal(err)
+	}
+	return fmt.Sprintf("%s:%s", values[0], values[1])
+}
+
+// TestSetupOfDataThatIsThere: with --method none the events of the slave are
+// disabled, and the plan shows what is run.
+func TestSetupOfDataThatIsThere(t *testing.T) {
+	for _, kind := range bothFamilies {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			content := append([]string{"SET GLOBAL event_scheduler=OFF"}, twoDatabases...)
+			content = append(content, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 SECOND COMMENT 'all else stays' DO INSERT INTO voms.t SELECT 1 + MAX(id), 'by the event' FROM voms.t", "CREATE EVENT iam.e ON SCHEDULE EVERY 1 DAY DO SELECT 1")
+			p := newPair(t, kind, kind, content...)
+			p.sql(p.slave, content...)
+			p.sql(p.slave, "SET GLOBAL read_only=1")
+			if kind.IsMySQL() {
+				p.sql(p.slave, "SET GLOBAL super_read_only=1")
+			}
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			start := p.position(p.master)
+			file, _, _ := strings.Cut(start, ":")
+			out := p.must(p.slave, p.setupSlaveArgs("--method", "none", "--start", start)...)
+			if !strings.Contains(out, "_LOG_FILE='"+file+"'") || strings.Contains(out, "GTIDS") || !strings.Contains(out, "ALTER DEFINER=") {
+				t.Errorf("the plan does not show what is run:\n%s", out)
+			}
+			if got := p.value(p.slave, "SELECT GROUP_CONCAT(status, event_comment) FROM information_schema.events WHERE event_schema = 'voms'"); !strings.Contains(got, "SIDE_DISABLED") || !strings.Contains(got, "all else stays") {
+				t.Errorf("the event of the slave is %q", got)
+			}
+			if got := p.value(p.slave, "SELECT status FROM information_schema.events WHERE event_schema = 'iam'"); got != "ENABLED" {
+				t.Errorf("the event of a database that is not replicated is %s", got)
+			}
+			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
+			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')", "SET GLOBAL event_scheduler=ON")
+			for p.value(p.master, "SELECT MAX(id) > 4 FROM voms.t") == "0" {
+				time.Sleep(100 * time.Millisecond)
+			}
+			p.sql(p.master, "SET GLOBAL event_scheduler=OFF")
+			p.waitSlave("SELECT GROUP_CONCAT(id, words ORDER BY id) FROM voms.t")
+			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
+			if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change") {
+				t.Errorf("the second run says:\n%s", out)
 			}
 		})
 	}
