@@ -224,7 +224,7 @@ func (c *seedCheck) history(ctx context.Context) error {
 	return nil
 }
 
-// accounts warns of those that the slave lacks.
+// accounts finds those that the slave lacks, and those that lack rights there.
 func (c *seedCheck) accounts(ctx context.Context) error {
 	if len(c.seed.Tables) > 0 {
 		return nil
@@ -234,9 +234,18 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 		return err
 	}
 	for _, m := range missing {
-		c.Warnings = append(c.Warnings, m.problem())
+		c.found(m.problem(), len(m.Bars) > 0)
 	}
-	return nil
+	return c.definerRights(ctx)
+}
+
+// found takes a problem, or a warning if it does not bar the copy.
+func (c *seedCheck) found(p *Problem, bars bool) {
+	if bars {
+		c.Problems = append(c.Problems, p)
+	} else {
+		c.Warnings = append(c.Warnings, p)
+	}
 }
 
 // encoding warns of columns whose bytes are not what they are said to be.

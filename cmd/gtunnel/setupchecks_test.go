@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -168,6 +169,79 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
 			if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change") {
 				t.Errorf("the second run says:\n%s", out)
+			}
+		})
+	}
+}
+
+// session runs statements in one session.
+func (p *pair) session(s *servertest.Server, statements ...string) {
+	p.t.Helper()
+	conn, err := s.DB.Conn(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	defer conn.Raw(func(any) error { return driver.ErrBadConn }) // what it has set ends with it
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(p.t.Context(), statement); err != nil {
+			p.t.Fatalf("%s: %s: %v", s.Name, statement, err)
+		}
+	}
+}
+
+// linesAfter gives the lines of SQL that a command has said to run on the slave.
+func linesAfter(t *testing.T, out, hint string) []string {
+	t.Helper()
+	_, rest, found := strings.Cut(out, hint+"\n")
+	if !found {
+		t.Fatalf("no %q in:\n%s", hint, out)
+	}
+	var lines []string
+	for line := range strings.Lines(rest) {
+		if !strings.HasSuffix(line, ";\n") {
+			break
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// TestSetupDefiners: a definer that the slave lacks, or that has fewer rights
+// there, is found before the copy, which it would break at the end. The lines
+// that are given mend it and leave no trace in the slave's binary log.
+func TestSetupDefiners(t *testing.T) {
+	for _, kind := range bothFamilies {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.sql(p.master, "CREATE USER owner@localhost IDENTIFIED BY 'the owner'", "GRANT SELECT, UPDATE ON voms.* TO owner@localhost",
+				"CREATE DEFINER=owner@localhost VIEW voms.a_below AS SELECT id FROM voms.t", "CREATE VIEW voms.b_above AS SELECT id FROM voms.a_below",
+				"CREATE USER other@localhost IDENTIFIED BY 'the other'", "GRANT INSERT ON voms.* TO other@localhost", "GRANT DELETE ON voms.t TO other@localhost",
+				"CREATE DEFINER=other@localhost PROCEDURE voms.p() SQL SECURITY DEFINER INSERT INTO voms.t VALUES (9, 'nine')")
+			p.sql(p.slave, "CREATE USER other@localhost IDENTIFIED BY 'the other'")
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			before := p.position(p.slave)
+			out := p.unchanged(p.slave, 1, "the account 'owner'@'localhost' is on the master only", p.setupSlaveArgs()...)
+			for _, want := range []string{
+				"warning: slave: the account 'other'@'localhost' has fewer rights than on the master, and is the definer of objects such as routine voms.p",
+				"GRANT INSERT ON `voms`.* TO 'other'@'localhost';\n", "-- once the copy is done: GRANT DELETE ON `voms`.`t` TO 'other'@'localhost';",
+			} {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is missing in:\n%s", want, out)
+				}
+			}
+			lines := linesAfter(t, out, "on the slave, and then run this again (a line with a hash is as secret as the password):")
+			p.session(p.slave, lines[:2]...) // without the rights
+			out = p.unchanged(p.slave, 1, "the account 'owner'@'localhost' has fewer rights than on the master", p.setupSlaveArgs()...)
+			lines = linesAfter(t, out, "on the slave, and then run this again:")
+			p.session(p.slave, lines...)
+			if after := p.position(p.slave); after != before {
+				t.Errorf("the lines went into the slave's binary log, from %s to %s:\n%s", before, after, strings.Join(lines, ""))
+			}
+			p.must(p.slave, p.setupSlaveArgs()...)
+			if got := p.value(p.slave, "SELECT COUNT(*) FROM voms.b_above"); got != "2" {
+				t.Errorf("the view has %s rows on the slave", got)
 			}
 		})
 	}
