@@ -34,6 +34,8 @@ type Facts struct {
 
 	BinaryLogs []BinaryLog // nil if it is off, or may not be seen
 
+	Free *uint64 // bytes on the disk of the data directory; nil if that is not known
+
 	Databases  []Database      // those that are nobody's system databases, in order of their names
 	Collations map[string]bool // that the server knows
 	Slaves     []uint32        // server ids of the slaves that are registered with this master
@@ -124,7 +126,7 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readWriters, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases, f.readCollations,
+		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readWriters, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readRoom, f.readDatabases, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err

@@ -9,13 +9,14 @@ import (
 
 // Database is one database with what a copy of it must care for.
 type Database struct {
-	Name     string
-	Tables   int
-	Bytes    uint64            // data, an estimate of the server's
-	Engines  map[string]uint64 // bytes of the tables by storage engine
-	Locked   []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
-	Events   int
-	Routines int
+	Name       string
+	Tables     int
+	Bytes      uint64            // data, an estimate of the server's
+	IndexBytes uint64            // of other indexes than the data is in, an estimate too
+	Engines    map[string]uint64 // bytes of the tables by storage engine
+	Locked     []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
+	Events     int
+	Routines   int
 
 	// DisableEvents are the statements that make the enabled events of a slave's
 	// database wait for the day when it is master; empty if there are none.
@@ -54,7 +55,7 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 		byName[r["name"]] = &f.Databases[i]
 	}
 	tables, err := s.query(ctx, conn,
-		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes FROM information_schema.tables"+
+		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes FROM information_schema.tables"+
 			" WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ("+quoteList(systemDatabases)+")")
 	if err != nil {
 		return err
@@ -65,6 +66,8 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 			continue
 		}
 		bytes, _ := strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
+		indexes, _ := strconv.ParseUint(r["index_bytes"], 10, 64)
+		d.IndexBytes += indexes
 		d.Tables++
 		d.Bytes += bytes
 		d.Engines[r["e"]] += bytes

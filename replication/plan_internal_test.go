@@ -357,3 +357,50 @@ func TestWarnAboutWriters(t *testing.T) {
 		}
 	}
 }
+
+// TestRoom: a copy that does not fit is refused, one that nearly fills the disk
+// warned of. What is dropped makes room; indexes count.
+func TestRoom(t *testing.T) {
+	const g = 1 << 30
+	for name, c := range map[string]struct {
+		free   uint64 // 0: not known
+		method SeedMethod
+		own    []Database
+		want   string
+	}{
+		"not known":               {0, SeedDump, nil, ""},
+		"enough":                  {4 * g, SeedDump, nil, ""},
+		"nearly full":             {7 * g / 2, SeedDump, nil, "little-room"},
+		"too little":              {5 * g / 2, SeedDump, nil, "no-room"},
+		"its own is dropped":      {2 * g, SeedDump, []Database{{Name: "voms", Bytes: 2 * g}}, ""},
+		"its own stays":           {2 * g, SeedDump, []Database{{Name: "mine", Tables: 1, Bytes: 2 * g}}, "no-room"},
+		"a clone drops all":       {4 * g, SeedClone, []Database{{Name: "mine", Tables: 1, Bytes: 3 * g}}, ""},
+		"a clone brings all":      {4 * g, SeedClone, nil, "no-room"},
+		"the data is there":       {1, SeedNone, nil, ""},
+		"mydumper loads the same": {2 * g, SeedMydumper, nil, "no-room"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := Version{MySQL, 9, 7, 0}
+			master, slave, want := established(v)
+			master.Databases = []Database{{Name: "voms", Bytes: 2 * g, IndexBytes: g}, {Name: "other", Bytes: 2 * g}}
+			slave.Masters, slave.Databases, want.State = nil, c.own, State{}
+			want.HandOver.Databases, want.Databases, want.Method, want.Replace = []string{"voms"}, []string{"voms"}, c.method, []string{"voms", "mine"}
+			if c.free > 0 {
+				slave.Free = &c.free
+			}
+			p := PlanSlave(master, slave, want)
+			var got string
+			for _, found := range append(p.Problems, p.Warnings...) {
+				if strings.HasSuffix(found.Code, "-room") {
+					got += found.Code
+					t.Log(found, found.Cure)
+				} else if found.Code != "writers" {
+					t.Log(found)
+				}
+			}
+			if got != c.want {
+				t.Errorf("found %q, want %q", got, c.want)
+			}
+		})
+	}
+}

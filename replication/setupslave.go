@@ -37,6 +37,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	seed := s.needsSeed()
 	if seed {
 		s.checkData()
+		s.checkRoom()
 		s.checkSeedAccount()
 	}
 	if f := want.MonitorFile; f != nil && f.foreign() {
