@@ -254,7 +254,7 @@ func (c *seedCheck) encoding(ctx context.Context) error {
 	if err != nil || len(columns) == 0 {
 		return err
 	}
-	c.warn(Master, "latin1-holds-utf8",
+	c.warn(Master, mislabelledCode,
 		"the copy has the very same bytes, and applications see on the slave what they see on the master. To mend it, on the master:"+
 			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4; and let applications say SET NAMES utf8mb4",
 		"columns are said to be latin1 and hold UTF-8: %s", listed(columns))

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -274,6 +275,48 @@ func TestSetupFloats(t *testing.T) {
 			}
 			for _, table := range []string{"bare", "inside", "keyed", "uniq", "short"} {
 				p.waitSlave("SELECT GROUP_CONCAT(a ORDER BY a) FROM voms." + table)
+			}
+			p.must(p.slave, p.compareArgs()...)
+		})
+	}
+}
+
+// TestSetupKeepsBytes: UTF-8 in columns that are said to be latin1 is agreed to,
+// and neither the copy nor the replication changes a byte.
+func TestSetupKeepsBytes(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.sql(p.master, "CREATE TABLE voms.l (id INT PRIMARY KEY, w VARCHAR(50)) CHARACTER SET latin1",
+				"INSERT INTO voms.l VALUES (1, _latin1 x'c3bc62657220c3a4'), (2, _latin1 x'f09f9880'), (3, _latin1 x'c281c28dc28fc290c29d')")
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+
+			// Whoever is asked can say no.
+			asked := newTerminal(t)
+			cmd := p.command(p.slave, slices.DeleteFunc(p.setupSlaveArgs(), func(arg string) bool { return arg == "--yes" })...)
+			cmd.Stdin = asked.slave
+			if _, err := asked.master.WriteString("n\n"); err != nil {
+				t.Fatal(err)
+			}
+			before := p.fingerprint(p.slave)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "hold UTF-8: voms.l.w? [y]es") || !strings.Contains(string(out), "stopped before this step") || p.fingerprint(p.slave) != before {
+				t.Errorf("asked and answered with no: %v, and it says:\n%s", err, out)
+			}
+
+			p.must(p.slave, p.setupSlaveArgs()...)
+			formats := []string{"ROW", "STATEMENT"}
+			for i, format := range formats {
+				p.session(p.master, "SET NAMES latin1", "SET SESSION binlog_format="+format,
+					fmt.Sprintf("INSERT INTO voms.l VALUES (%d, '\u00fc \U0001F512')", 10+i), fmt.Sprintf("UPDATE voms.l SET w = CONCAT(w, '\u00df') WHERE id = %d", 1+i))
+			}
+			p.waitSlave("SELECT GROUP_CONCAT(id, HEX(w) ORDER BY id) FROM voms.l")
+			if got, want := p.value(p.slave, "SELECT HEX(w) FROM voms.l WHERE id = 3"), "C281C28DC28FC290C29D"; got != want {
+				t.Errorf("the slave has %s, want %s", got, want)
+			}
+			if got, want := p.value(p.slave, "SELECT HEX(w) FROM voms.l WHERE id = 11"), "C3BC20F09F9492"; got != want {
+				t.Errorf("the slave has %s, want %s", got, want)
 			}
 			p.must(p.slave, p.compareArgs()...)
 		})
