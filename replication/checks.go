@@ -90,6 +90,11 @@ func CheckSlave(f *Facts, port int) Findings {
 		found.problem(Slave, "other-filters", "remove them from its option files and restart it, or, after a repair that was cut off, run gtunnel replication compare --repair-table again",
 			"it leaves out more than databases that are not named: %s", listed(append(slices.Clone(m.OtherFilters), m.WildIgnoreTable...)))
 	}
+	if _, ok := f.Variables["super_read_only"]; !ok {
+		if p := warnAboutWriters(f.Writers); p != nil {
+			found.Warnings = append(found.Warnings, p)
+		}
+	}
 	if f.HasBinaryLog() && !f.on("log_slave_updates", "log_replica_updates") {
 		found.warn(Slave, "log-slave-updates", "set log_slave_updates=ON in the option files and restart it when it suits", "it does not log what it replicates, and so could not be the master of the other host after a failover")
 	}

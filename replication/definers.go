@@ -20,16 +20,17 @@ type MissingAccount struct {
 	Bars []string
 	// Applied tells that it has rights on the databases: an application's.
 	Applied bool
-	// Create are the lines that make it on the slave. Between servers of one
-	// family they hold the hash of its password, if the login may see that: the
-	// account is then the same. Else its password is to be filled in.
+	// Create are the lines that make it on the slave, for one session, which
+	// logs nothing. Between servers of one family they hold the hash of its
+	// password, if the login may see that: the account is then the same. Else its
+	// password is to be filled in.
 	Create []string
 }
 
 // problem makes a warning of it, or a problem if it bars the copy.
 func (m MissingAccount) problem() *Problem {
 	if len(m.Bars) > 0 {
-		return problem(Slave, "account-missing", "on the slave, and then run this again:\n"+strings.Join(m.Create, "\n"),
+		return problem(Slave, "account-missing", "on the slave, and then run this again (a line with a hash is as secret as the password):\n"+strings.Join(m.Create, "\n"),
 			"the account %s is on the master only, and without it these views cannot be made, which use views of which it is the definer: %s",
 			quoteAccount(m.User, m.Host), listed(m.Bars))
 	}
@@ -40,16 +41,41 @@ func (m MissingAccount) problem() *Problem {
 	if m.Applied {
 		why = append(why, "it has rights on the databases")
 	}
-	return problem(Slave, "account-missing", "on the slave, if it is wanted there:\n"+strings.Join(m.Create, "\n"),
+	return problem(Slave, "account-missing", "on the slave, if it is wanted there (a line with a hash is as secret as the password):\n"+strings.Join(m.Create, "\n"),
 		"the account %s is on the master only: %s", quoteAccount(m.User, m.Host), strings.Join(why, ", and "))
 }
 
-// definers are where objects with a definer are listed.
+// definers are where objects with a definer are listed, and with whose rights
+// they run.
 var definers = []struct{ kind, query string }{
-	{"view", "SELECT definer, table_schema AS d, table_name AS n FROM information_schema.views WHERE table_schema IN (%s)"},
-	{"trigger", "SELECT definer, trigger_schema AS d, trigger_name AS n FROM information_schema.triggers WHERE trigger_schema IN (%s)"},
-	{"routine", "SELECT definer, routine_schema AS d, routine_name AS n FROM information_schema.routines WHERE routine_schema IN (%s)"},
-	{"event", "SELECT definer, event_schema AS d, event_name AS n FROM information_schema.events WHERE event_schema IN (%s)"},
+	{"view", "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views WHERE table_schema IN (%s)"},
+	{"trigger", "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s FROM information_schema.triggers WHERE trigger_schema IN (%s)"},
+	{"routine", "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s FROM information_schema.routines WHERE routine_schema IN (%s)"},
+	{"event", "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events WHERE event_schema IN (%s)"},
+}
+
+// definedObject is an object with a definer that is a user.
+type definedObject struct {
+	name       string // as "view database.name"
+	user, host string // the definer
+	asDefiner  bool   // it runs with the rights of its definer
+}
+
+// definedObjects gives those of databases.
+func definedObjects(ctx context.Context, s *Server, databases []string) ([]definedObject, error) {
+	var objects []definedObject
+	for _, from := range definers {
+		rows, err := s.query(ctx, s.db, fmt.Sprintf(from.query, quoteList(databases))+" ORDER BY 1, 2, 3")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if user, host, isUser := splitAccount(r["definer"]); isUser { // else a role of MariaDB
+				objects = append(objects, definedObject{from.kind + " " + r["d"] + "." + r["n"], user, host, r["s"] == "DEFINER"})
+			}
+		}
+	}
+	return objects, nil
 }
 
 // MissingAccounts finds the accounts that objects of databases have as their
@@ -73,19 +99,13 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 		missing = append(missing, m)
 		return m
 	}
-	for _, from := range definers {
-		rows, err := master.query(ctx, master.db, fmt.Sprintf(from.query, quoteList(databases))+" ORDER BY 1, 2, 3")
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			user, host, isUser := splitAccount(r["definer"])
-			if !isUser { // a role of MariaDB
-				continue
-			}
-			if m := need(user, host); m != nil {
-				m.DefinerOf = append(m.DefinerOf, from.kind+" "+r["d"]+"."+r["n"])
-			}
+	objects, err := definedObjects(ctx, master, databases)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		if m := need(o.user, o.host); m != nil {
+			m.DefinerOf = append(m.DefinerOf, o.name)
 		}
 	}
 	barred, err := barredViews(ctx, master, databases)
@@ -109,9 +129,11 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 	}
 	list := make([]MissingAccount, len(missing))
 	for i, m := range missing {
-		if m.Create, err = createLines(ctx, master, masterFacts, slaveFacts, m); err != nil {
+		create, err := createLines(ctx, master, masterFacts, slaveFacts, m)
+		if err != nil {
 			return nil, err
 		}
+		m.Create = append([]string{logNothing}, create...)
 		list[i] = *m
 	}
 	return list, nil
@@ -162,6 +184,10 @@ func grantedAccounts(ctx context.Context, master *Server, databases []string) ([
 	}
 	return rows, nil
 }
+
+// logNothing begins lines for the slave: what they do must not be in its binary
+// log, where a GTID of its own would be one that the master does not have.
+const logNothing = "SET SESSION sql_log_bin=0;"
 
 // createLines makes the lines that make an account.
 func createLines(ctx context.Context, master *Server, masterFacts, slaveFacts *Facts, m *MissingAccount) ([]string, error) {

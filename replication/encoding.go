@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,6 +15,26 @@ const (
 	// sampledBytes are as many bytes of a value.
 	sampledBytes = 200
 )
+
+// mislabelledCode is the code of the warning of such columns.
+const mislabelledCode = "latin1-holds-utf8"
+
+// agreeOnBytes has the administrator agree to what a copy does with columns that
+// hold another encoding than they say: it is the first step, and asked about as
+// all are. --yes covers it, because nothing is lost: copy and replication leave
+// every byte as it is, and the columns can be mended on the master at any time.
+func (p *Plan) agreeOnBytes() {
+	for _, w := range p.Warnings {
+		if w.Code == mislabelledCode {
+			p.Steps = slices.Insert(p.Steps, 0, &Step{
+				Name: "keep-bytes", On: Slave, What: "copy these byte by byte, as they are: " + w.Text,
+				Why: "only on the master can it be mended, before or after this; say no to do it before",
+				run: func(context.Context, *Applier) error { return nil },
+			})
+			return
+		}
+	}
+}
 
 // mislabelled finds the columns that are said to be latin1 and hold UTF-8, as
 // "database.table.column", by a sample of their rows: text in latin1 beyond

@@ -7,39 +7,39 @@ import (
 
 // disableEvents makes the slave's copies of events wait for the day when it is
 // master: DISABLE ON SLAVE, as replication itself makes the events that it
-// brings. All else of an event stays as it is, which takes a session like the
-// one that made it: ALTER EVENT stores the session's sql_mode, character sets
-// and time zone.
+// brings.
 func (s *Seed) disableEvents(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	conn, err := s.Slave.session(ctx)
+	statements, err := s.Slave.disableEvents(ctx, s.Slave.db, s.Databases)
 	if err != nil {
 		return err
 	}
-	defer discard(conn) // it logs nothing
-	events, err := s.Slave.query(ctx, conn,
+	return s.Slave.run(ctx, statements)
+}
+
+// disableEvents gives the statements that make the enabled events of databases
+// a slave's; none if there are none. All else of an event stays as it is, which
+// takes a session like the one that made it: ALTER EVENT stores the session's
+// sql_mode, character sets and time zone. They log nothing.
+func (s *Server) disableEvents(ctx context.Context, on execer, databases []string) ([]Statement, error) {
+	events, err := s.query(ctx, on,
 		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client, collation_connection, on_completion"+
-			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteList(s.Databases)+")")
-	if err != nil {
-		return err
+			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteList(databases)+") ORDER BY 1, 2")
+	if err != nil || len(events) == 0 {
+		return nil, err
 	}
-	if err := s.Slave.exec(ctx, conn, statement("SET SESSION sql_log_bin=0")); err != nil {
-		return err
-	}
+	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
 	for _, e := range events {
-		err := s.Slave.exec(ctx, conn,
+		statements = append(statements,
 			statement("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s",
 				quoteName(e["character_set_client"]), quoteName(e["collation_connection"]), quoteString(e["time_zone"])),
 			statement("SET SESSION sql_mode=%s", quoteString(e["sql_mode"])),
-			s.Slave.Version.disableEvent(quoteDefiner(e["definer"]), quoteTable(e["event_schema"], e["event_name"]), e["on_completion"]),
+			s.Version.disableEvent(quoteDefiner(e["definer"]), quoteTable(e["event_schema"], e["event_name"]), e["on_completion"]),
 			statement("SET SESSION sql_mode=''"))
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return statements, nil
 }
 
 // disableEvent makes an event a slave's.

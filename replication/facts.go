@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -28,11 +27,14 @@ type Facts struct {
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
+	Writers   []string            // of a slave: accounts that can write in spite of read_only; nil if they cannot be seen
 	MasterLog Position            // where the binary log stands; zero if it is off, or may not be seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db
 
 	BinaryLogs []BinaryLog // nil if it is off, or may not be seen
+
+	Free *uint64 // bytes on the disk of the data directory; nil if that is not known
 
 	Databases  []Database      // those that are nobody's system databases, in order of their names
 	Collations map[string]bool // that the server knows
@@ -43,33 +45,11 @@ type Facts struct {
 	Plugins map[string]bool // names, in lower case, of the active plugins
 }
 
-// Account is one row of mysql.user.
-type Account struct {
-	User, Host, Plugin string
-	CanWrite           bool // in spite of read_only: SUPER or READ_ONLY ADMIN
-}
-
 // BinaryLog is one file of a binary log.
 type BinaryLog struct {
 	File  string
 	Bytes uint64
 }
-
-// Database is one database with what a copy of it must care for.
-type Database struct {
-	Name     string
-	Tables   int
-	Bytes    uint64            // data, an estimate of the server's
-	Engines  map[string]uint64 // bytes of the tables by storage engine
-	Locked   []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
-	Events   int
-	Routines int
-
-	Collations []string // that its tables and columns use
-}
-
-// systemDatabases are never replicated.
-var systemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
 
 // variable gives a global variable; empty if the server has none of that name.
 func (f *Facts) variable(names ...string) string {
@@ -126,26 +106,6 @@ func (f *Facts) GTIDs() bool {
 	return f.variable("gtid_mode") == "ON"
 }
 
-// database gives a database by name; nil if there is none.
-func (f *Facts) database(name string) *Database {
-	for i := range f.Databases {
-		if f.Databases[i].Name == name {
-			return &f.Databases[i]
-		}
-	}
-	return nil
-}
-
-// account gives an account; nil if there is none, or the login may not see it.
-func (f *Facts) account(user, host string) *Account {
-	for i := range f.Accounts {
-		if f.Accounts[i].User == user && f.Accounts[i].Host == host {
-			return &f.Accounts[i]
-		}
-	}
-	return nil
-}
-
 // master gives the status of the default connection; nil if there is none.
 func (f *Facts) master() *SlaveStatus {
 	for _, m := range f.Masters {
@@ -154,29 +114,6 @@ func (f *Facts) master() *SlaveStatus {
 		}
 	}
 	return nil
-}
-
-// hasPrivilege tells whether the login has one of the privileges on all
-// databases. Names are those of SHOW GRANTS, without regard of case.
-func (f *Facts) hasPrivilege(names ...string) bool {
-	for _, grant := range f.Grants {
-		list, rest, found := strings.Cut(strings.ToUpper(strings.TrimPrefix(grant, "GRANT ")), " ON ")
-		if !found || !strings.HasPrefix(rest, "*.*") {
-			continue
-		}
-		for have := range strings.SplitSeq(list, ",") {
-			have = strings.TrimSpace(have)
-			if have == "ALL PRIVILEGES" {
-				return true
-			}
-			for _, name := range names {
-				if have == strings.ToUpper(name) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // ReadFacts reads a server. What its login may not see is left out: the checks
@@ -189,7 +126,7 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readDatabases, f.readCollations,
+		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readWriters, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readRoom, f.readDatabases, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -232,59 +169,6 @@ func (f *Facts) readOptionFiles(ctx context.Context, s *Server, conn *sql.Conn) 
 	f.OptionFiles = []string{}
 	for _, r := range rows {
 		f.OptionFiles = append(f.OptionFiles, r["path"])
-	}
-	return nil
-}
-
-func (f *Facts) readLogin(ctx context.Context, s *Server, conn *sql.Conn) (err error) {
-	if f.User, err = s.value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
-		return err
-	}
-	grants, err := s.query(ctx, conn, "SHOW GRANTS")
-	if err != nil {
-		return err
-	}
-	for _, r := range grants {
-		for _, grant := range r { // the only column
-			f.Grants = append(f.Grants, grant)
-		}
-	}
-	return nil
-}
-
-// readAccounts reads mysql.user, whose columns differ between the servers.
-func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) error {
-	rows, err := readRecords(ctx, conn, "SELECT * FROM mysql.user")
-	if err != nil {
-		if isDenied(err) {
-			return nil
-		}
-		return s.explain("read mysql.user", err)
-	}
-	for _, r := range rows {
-		if r["is_role"] == "Y" {
-			continue
-		}
-		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"], CanWrite: r["super_priv"] == "Y"})
-	}
-	sort.Slice(f.Accounts, func(i, j int) bool {
-		a, b := f.Accounts[i], f.Accounts[j]
-		return a.User < b.User || a.User == b.User && a.Host < b.Host
-	})
-	f.OurGrants = map[string][]string{}
-	for _, user := range accountUsers {
-		if f.account(user, loopback) == nil {
-			continue
-		}
-		grants, err := s.query(ctx, conn, "SHOW GRANTS FOR "+quoteAccount(user, loopback))
-		if err != nil {
-			return err
-		}
-		for _, r := range grants {
-			for _, grant := range r { // the only column
-				f.OurGrants[user] = append(f.OurGrants[user], grant)
-			}
-		}
 	}
 	return nil
 }
@@ -379,88 +263,6 @@ func (f *Facts) readCluster(ctx context.Context, s *Server, conn *sql.Conn) erro
 	}
 	if len(members) > 0 {
 		f.Cluster = "Group Replication"
-	}
-	return nil
-}
-
-// transactional are the storage engines whose tables a consistent snapshot
-// covers, and those that hold no data of their own.
-var transactional = map[string]bool{"": true, "innodb": true, "rocksdb": true, "tokudb": true, "sequence": true, "blackhole": true}
-
-func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) error {
-	names, err := s.query(ctx, conn,
-		"SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY schema_name")
-	if err != nil {
-		return err
-	}
-	byName := make(map[string]*Database, len(names))
-	f.Databases = make([]Database, len(names))
-	for i, r := range names {
-		f.Databases[i] = Database{Name: r["name"], Engines: map[string]uint64{}}
-		byName[r["name"]] = &f.Databases[i]
-	}
-	tables, err := s.query(ctx, conn,
-		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes FROM information_schema.tables"+
-			" WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ("+quoteList(systemDatabases)+")")
-	if err != nil {
-		return err
-	}
-	for _, r := range tables {
-		d := byName[r["d"]]
-		if d == nil { // made meanwhile
-			continue
-		}
-		bytes, _ := strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
-		d.Tables++
-		d.Bytes += bytes
-		d.Engines[r["e"]] += bytes
-		if !transactional[strings.ToLower(r["e"])] {
-			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
-		}
-	}
-	for query, count := range map[string]func(*Database) *int{
-		"SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema":       func(d *Database) *int { return &d.Events },
-		"SELECT routine_schema AS d, COUNT(*) AS n FROM information_schema.routines GROUP BY routine_schema": func(d *Database) *int { return &d.Routines },
-	} {
-		counts, err := s.query(ctx, conn, query)
-		if err != nil {
-			return err
-		}
-		for _, r := range counts {
-			if d := byName[r["d"]]; d != nil {
-				*count(d), _ = strconv.Atoi(r["n"]) // a number on every server
-			}
-		}
-	}
-	return nil
-}
-
-// readCollations reads which collations the server knows and the databases use.
-func (f *Facts) readCollations(ctx context.Context, s *Server, conn *sql.Conn) error {
-	known := "SELECT collation_name AS name FROM information_schema.collations"
-	if s.Version.atLeast(MariaDB, 10, 10, 1) { // one collation serves several character sets there
-		known = "SELECT full_collation_name AS name FROM information_schema.collation_character_set_applicability"
-	}
-	rows, err := s.query(ctx, conn, known)
-	if err != nil {
-		return err
-	}
-	f.Collations = make(map[string]bool, len(rows))
-	for _, r := range rows {
-		f.Collations[strings.ToLower(r["name"])] = true
-	}
-	used, err := s.query(ctx, conn,
-		"SELECT table_schema AS d, collation_name AS c FROM information_schema.columns"+
-			" WHERE collation_name IS NOT NULL AND table_schema NOT IN ("+quoteList(systemDatabases)+") GROUP BY table_schema, collation_name"+
-			" UNION SELECT schema_name, default_collation_name FROM information_schema.schemata"+
-			" WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY 1, 2")
-	if err != nil {
-		return err
-	}
-	for _, r := range used {
-		if d := f.database(r["d"]); d != nil {
-			d.Collations = append(d.Collations, strings.ToLower(r["c"]))
-		}
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package replication
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -109,4 +111,40 @@ func checkSecret(path string) error {
 		}
 	}
 	return nil
+}
+
+// RefusedLogins gives those of our accounts of a master on this host whose
+// password is not the one of the hand-over. It tries them as they come out of
+// the tunnel; where the server cannot be reached like that, it gives none.
+func (h *HandOver) RefusedLogins(ctx context.Context, s *Server, f *Facts) []string {
+	address := s.Login.Address
+	if s.Login.Network == "unix" {
+		address = net.JoinHostPort(loopback, f.variable("port"))
+	}
+	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+		return nil
+	}
+	var refused []string
+	for _, user := range accountUsers {
+		password, known := h.Passwords[user]
+		if !known || f.account(user, loopback) == nil {
+			continue
+		}
+		server, err := Open(ctx, Master, Login{"tcp", address, user, password})
+		switch {
+		case err == nil:
+			_ = server.Close() // it was only tried
+		case IsAccessDenied(err) && namesLoopback(err):
+			refused = append(refused, user)
+		}
+	}
+	return refused
+}
+
+// namesLoopback tells whether a server that refuses a login saw it come from
+// 127.0.0.1: behind an address translation, as of a container, it is another
+// account that was tried.
+func namesLoopback(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "'@'"+loopback+"'") || strings.Contains(text, "'@'localhost'")
 }

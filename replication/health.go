@@ -218,8 +218,8 @@ func (s *Status) warnAboutWrites() {
 	case side.SuperReadOnly != nil && !*side.SuperReadOnly:
 		s.warn(Slave, "writable", "SET GLOBAL super_read_only=1; gtunnel replication setup-slave makes it last", "accounts with SUPER or CONNECTION_ADMIN can write: %s", listed(side.Writers))
 	case side.SuperReadOnly == nil:
-		if others := slices.DeleteFunc(slices.Clone(side.Writers), isAdministrator); len(others) > 0 {
-			s.warn(Slave, "writers", "take READ ONLY ADMIN (before MariaDB 10.11 also SUPER, ALL PRIVILEGES) from those that need it not", "accounts can write in spite of read_only: %s", listed(others))
+		if p := warnAboutWriters(side.Writers); p != nil {
+			s.Warnings = append(s.Warnings, p)
 		}
 	}
 	for _, name := range s.transient {
@@ -229,12 +229,6 @@ func (s *Status) warnAboutWrites() {
 			s.warn(Slave, "read-only-not-kept", "gtunnel replication setup-slave writes it to an option file of the server", "a restart of the server loses %s=1", name)
 		}
 	}
-}
-
-// isAdministrator tells whether an account is one of those of the server's own
-// host that its packages make.
-func isAdministrator(account string) bool {
-	return slices.Contains([]string{"root@localhost", "mysql@localhost", "mariadb.sys@localhost", "debian-sys-maint@localhost"}, account)
 }
 
 // warnAboutConnection is about what breaks the replication later.

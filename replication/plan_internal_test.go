@@ -19,7 +19,7 @@ func newFacts(role Role, v Version) *Facts {
 			"expire_logs_days": "10", "read_only": "OFF", "event_scheduler": "OFF", "slave_net_timeout": "60", "log_slave_updates": "ON",
 		},
 		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
-		Accounts:   []Account{{User: "root", Host: "localhost", CanWrite: true}},
+		Accounts:   []Account{{User: "root", Host: "localhost"}},
 		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
 		BinaryLogs: []BinaryLog{{"mysql-bin.000007", 5000}},
 		MasterLog:  Position{File: "mysql-bin.000007", Offset: 5000},
@@ -219,6 +219,10 @@ func TestSlavePlanStates(t *testing.T) {
 		"data is there": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"data is there, with events": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
+			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
+		}, "writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
 		"same server id": {func(m, s *Facts, _ *SlaveWant) {
 			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}
@@ -278,6 +282,10 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver = handOverOf(f, "voms")
 		}, ""},
+		"again, with another password": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.HandOver, w.Refused = handOverOf(f, "voms"), []string{ReplicationUser}
+		}, "account-db-rep"},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
@@ -328,6 +336,94 @@ func TestMasterPlanStates(t *testing.T) {
 			}
 			if got := strings.Join(names, ", "); got != c.want {
 				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestStartWithoutGTID: the plan for data that is there shows the statements
+// that are run, by file and position.
+func TestStartWithoutGTID(t *testing.T) {
+	for _, v := range versions {
+		master, slave, want := established(v)
+		slave.Masters, want.State, want.Method, want.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4711}
+		plan := show(PlanSlave(master, slave, want))
+		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
+			t.Errorf("%s: the plan is\n%s", v, plan)
+		}
+	}
+}
+
+// TestWarnAboutWriters names the accounts that can write on MariaDB's slave, but
+// not those of the server's packages.
+func TestWarnAboutWriters(t *testing.T) {
+	for _, test := range []struct {
+		v       Version
+		writers []string
+		want    bool
+	}{
+		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost", "admin@%"}, true},
+		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost"}, false},
+		{Version{MariaDB, 10, 11, 6}, nil, false},
+		{Version{MySQL, 9, 7, 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
+	} {
+		f := newFacts(Slave, test.v)
+		f.Writers = test.writers
+		found := CheckSlave(f, 3307)
+		text := ""
+		for _, w := range found.Warnings {
+			if w.Code == "writers" {
+				text = w.Text
+			}
+		}
+		if (text != "") != test.want || test.want && text != "accounts can write in spite of read_only: admin@%" {
+			t.Errorf("%s with %v: %q", test.v, test.writers, text)
+		}
+	}
+}
+
+// TestRoom: a copy that does not fit is refused, one that nearly fills the disk
+// warned of. What is dropped makes room; indexes count.
+func TestRoom(t *testing.T) {
+	const g = 1 << 30
+	for name, c := range map[string]struct {
+		free   uint64 // 0: not known
+		method SeedMethod
+		own    []Database
+		want   string
+	}{
+		"not known":               {0, SeedDump, nil, ""},
+		"enough":                  {4 * g, SeedDump, nil, ""},
+		"nearly full":             {7 * g / 2, SeedDump, nil, "little-room"},
+		"too little":              {5 * g / 2, SeedDump, nil, "no-room"},
+		"its own is dropped":      {2 * g, SeedDump, []Database{{Name: "voms", Bytes: 2 * g}}, ""},
+		"its own stays":           {2 * g, SeedDump, []Database{{Name: "mine", Tables: 1, Bytes: 2 * g}}, "no-room"},
+		"a clone drops all":       {4 * g, SeedClone, []Database{{Name: "mine", Tables: 1, Bytes: 3 * g}}, ""},
+		"a clone brings all":      {4 * g, SeedClone, nil, "no-room"},
+		"the data is there":       {1, SeedNone, nil, ""},
+		"mydumper loads the same": {2 * g, SeedMydumper, nil, "no-room"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := Version{MySQL, 9, 7, 0}
+			master, slave, want := established(v)
+			master.Databases = []Database{{Name: "voms", Bytes: 2 * g, IndexBytes: g}, {Name: "other", Bytes: 2 * g}}
+			slave.Masters, slave.Databases, want.State = nil, c.own, State{}
+			want.HandOver.Databases, want.Databases, want.Method, want.Replace = []string{"voms"}, []string{"voms"}, c.method, []string{"voms", "mine"}
+			if c.free > 0 {
+				slave.Free = &c.free
+			}
+			p := PlanSlave(master, slave, want)
+			var got string
+			for _, found := range append(p.Problems, p.Warnings...) {
+				if strings.HasSuffix(found.Code, "-room") {
+					got += found.Code
+					t.Log(found, found.Cure)
+				} else if found.Code != "writers" {
+					t.Log(found)
+				}
+			}
+			if got != c.want {
+				t.Errorf("found %q, want %q", got, c.want)
 			}
 		})
 	}

@@ -224,7 +224,7 @@ func (c *seedCheck) history(ctx context.Context) error {
 	return nil
 }
 
-// accounts warns of those that the slave lacks.
+// accounts finds those that the slave lacks, and those that lack rights there.
 func (c *seedCheck) accounts(ctx context.Context) error {
 	if len(c.seed.Tables) > 0 {
 		return nil
@@ -234,9 +234,18 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 		return err
 	}
 	for _, m := range missing {
-		c.Warnings = append(c.Warnings, m.problem())
+		c.found(m.problem(), len(m.Bars) > 0)
 	}
-	return nil
+	return c.definerRights(ctx)
+}
+
+// found takes a problem, or a warning if it does not bar the copy.
+func (c *seedCheck) found(p *Problem, bars bool) {
+	if bars {
+		c.Problems = append(c.Problems, p)
+	} else {
+		c.Warnings = append(c.Warnings, p)
+	}
 }
 
 // encoding warns of columns whose bytes are not what they are said to be.
@@ -245,7 +254,7 @@ func (c *seedCheck) encoding(ctx context.Context) error {
 	if err != nil || len(columns) == 0 {
 		return err
 	}
-	c.warn(Master, "latin1-holds-utf8",
+	c.warn(Master, mislabelledCode,
 		"the copy has the very same bytes, and applications see on the slave what they see on the master. To mend it, on the master:"+
 			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4; and let applications say SET NAMES utf8mb4",
 		"columns are said to be latin1 and hold UTF-8: %s", listed(columns))

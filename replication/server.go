@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -32,7 +33,8 @@ type Server struct {
 	Login   Login
 	Version Version
 
-	db *sql.DB
+	db   *sql.DB
+	peer atomic.Int32 // see dialPeer
 }
 
 // connectTimeout bounds the dial and the login of one connection.
@@ -40,11 +42,12 @@ const connectTimeout = 15 * time.Second
 
 // Open logs in to a server and reads its version. The error is a *Problem.
 func Open(ctx context.Context, role Role, login Login) (*Server, error) {
-	db, err := openDB(login)
+	s := &Server{Role: role, Login: login}
+	db, err := s.openDB()
 	if err != nil {
 		return nil, &Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
 	}
-	s := &Server{Role: role, Login: login, db: db}
+	s.db = db
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	var version, comment string
@@ -61,10 +64,13 @@ func Open(ctx context.Context, role Role, login Login) (*Server, error) {
 
 // openDB makes the pool of a server's connections. Their sessions are alike on
 // every server: no sql_mode, so that quoting is what it seems, and UTC.
-func openDB(login Login) (*sql.DB, error) {
+func (s *Server) openDB() (*sql.DB, error) {
 	config := mysql.NewConfig()
-	config.Net, config.Addr = login.Network, login.Address
-	config.User, config.Passwd = login.User, login.Password.Reveal()
+	config.Net, config.Addr = s.Login.Network, s.Login.Address
+	config.User, config.Passwd = s.Login.User, s.Login.Password.Reveal()
+	if s.Login.Network == "unix" {
+		config.DialFunc = s.dialPeer
+	}
 	config.Timeout = connectTimeout
 	config.Logger = &mysql.NopLogger{} // the errors are returned
 	config.InterpolateParams = false

@@ -44,6 +44,7 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 			return nil, nil, err
 		}
 		plan.Findings.add(found)
+		plan.agreeOnBytes()
 	}
 	return plan, applier, nil
 }

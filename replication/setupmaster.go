@@ -25,6 +25,8 @@ type MasterWant struct {
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
+
+	Refused []string // of HandOver.RefusedLogins: accounts whose passwords are set again
 }
 
 // minRetention is how long a master must keep its binary logs, so that a slave
@@ -102,12 +104,13 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	changed := false // the password of an account that exists
 	for _, user := range accountUsers {
 		exists := f.account(user, loopback) != nil
+		refused := slices.Contains(want.Refused, user)
 		_, known := next.Passwords[user]
 		keeps := exists && !known && want.KeepAccounts // the password that it has
 		switch {
 		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && !refused && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
@@ -122,7 +125,11 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
 		}[user]
 		what, undo := "make the account "+quoteAccount(user, loopback), f.Version.dropAccount(user, loopback).String()
-		if exists {
+		switch {
+		case refused:
+			what = "give the account " + quoteAccount(user, loopback) + " the password of the hand-over file again: the server refuses that"
+			undo = "none: nobody here knows the password that it has now"
+		case exists:
 			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
 		changed = changed || exists && !known && !keeps

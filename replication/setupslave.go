@@ -46,6 +46,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	}
 	if seed {
 		s.checkData()
+		s.checkRoom()
 		s.checkSeedAccount()
 	}
 	if f := want.MonitorFile; f != nil && f.foreign() {
@@ -251,12 +252,10 @@ func (s *slavePlan) seed() {
 		})
 	}
 	if s.want.Method == SeedNone {
+		s.disableEvents()
 		return
 	}
-	if s.slave.on("super_read_only") || s.slave.on("read_only") {
-		off := []Statement{statement("SET GLOBAL read_only=0")} // clears super_read_only as well
-		s.add(&Step{Name: "writable", On: Slave, What: "let the copy be written", SQL: off, Undo: "SET GLOBAL read_only=1"})
-	}
+	s.writable("let the copy be written")
 	if s.slave.on("event_scheduler") {
 		s.add(&Step{
 			Name: "events-off", On: Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
@@ -289,6 +288,34 @@ func (s *slavePlan) seed() {
 	s.add(step)
 }
 
+// writable adds the step that ends a read-only state, if there is one, for what
+// comes before the slave is read-only again.
+func (s *slavePlan) writable(what string) {
+	if s.slave.on("super_read_only") || s.slave.on("read_only") {
+		off := []Statement{statement("SET GLOBAL read_only=0")} // clears super_read_only as well
+		s.add(&Step{Name: "writable", On: Slave, What: what, SQL: off, Undo: "SET GLOBAL read_only=1"})
+	}
+}
+
+// disableEvents adds the step that disables the events of data that was there:
+// a copy does that itself.
+func (s *slavePlan) disableEvents() {
+	var disable []Statement
+	for _, name := range s.want.Databases {
+		if d := s.slave.database(name); d != nil {
+			disable = append(disable, d.DisableEvents...)
+		}
+	}
+	if len(disable) == 0 {
+		return
+	}
+	s.writable("let the events be changed")
+	s.add(&Step{
+		Name: "events-disable", On: Slave, What: "disable the events of " + listed(s.want.Databases), Why: "they run on the master, and what they do is replicated: here they would do it once more",
+		SQL: disable, Undo: "ALTER EVENT ... ENABLE",
+	})
+}
+
 // connect adds the steps that point the slave to its master.
 func (s *slavePlan) connect(seeded bool) {
 	v := s.slave.Version
@@ -316,8 +343,11 @@ func (s *slavePlan) connect(seeded bool) {
 		return
 	}
 	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
-	if start := s.want.State.Start; !seeded {
-		shown = s.connection(start)
+	switch {
+	case !seeded:
+		shown = s.connection(s.want.State.Start)
+	case s.want.Method == SeedNone:
+		shown = s.connection(s.want.Start)
 	}
 	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
 	if seeded && s.want.Method != SeedNone {

@@ -219,28 +219,13 @@ func (r *statusReader) readNotes(ctx context.Context, directory string) error {
 	return err
 }
 
-// readWriters lists the accounts that can write in spite of read_only. Since
-// MariaDB 10.11 SUPER does not help there; super_read_only keeps all out.
+// readWriters lists the accounts that can write in spite of read_only;
+// super_read_only keeps all out.
 func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
 	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
 		return []string{}, nil
 	}
-	if _, err := readRecords(ctx, r.conn, "SELECT 1 FROM mysql.user LIMIT 1"); isDenied(err) {
-		return nil, nil // the login would see no account but its own
-	}
-	privileges := []string{"READ_ONLY ADMIN", "READ ONLY ADMIN"}
-	if r.slave.Version.Family == MySQL {
-		privileges = []string{"SUPER", "CONNECTION_ADMIN"}
-	} else if !r.slave.Version.atLeast(MariaDB, 10, 11, 0) {
-		privileges = append(privileges, "SUPER")
-	}
-	rows, err := r.slave.query(ctx, r.conn, "SELECT DISTINCT grantee AS g FROM information_schema.user_privileges"+
-		" WHERE privilege_type IN ("+quoteList(privileges)+") ORDER BY grantee")
-	writers := []string{}
-	for _, row := range rows {
-		writers = append(writers, strings.ReplaceAll(row["g"], "'", ""))
-	}
-	return writers, err
+	return r.slave.writers(ctx, r.conn)
 }
 
 // readTransient finds which settings of the slave its next restart would lose:

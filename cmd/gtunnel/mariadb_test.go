@@ -73,7 +73,7 @@ func (m *mariadb) slaveStatus() map[string]string {
 }
 
 // queryRow gives the first row of a query, of which there must be one, by column.
-func queryRow(t *testing.T, db *sql.DB, query string) map[string]string {
+func queryRow(t testing.TB, db *sql.DB, query string) map[string]string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {

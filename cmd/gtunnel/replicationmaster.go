@@ -79,6 +79,9 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if want.HandOver, err = replication.ReadHandOver(s.handOver); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if want.HandOver != nil {
+		want.Refused = want.HandOver.RefusedLogins(ctx, server, facts)
+	}
 	if len(want.Databases) == 0 && want.HandOver != nil {
 		want.Databases = want.HandOver.Databases
 	}

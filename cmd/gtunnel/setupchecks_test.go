@@ -1,0 +1,324 @@
+package main_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// bothFamilies are the kinds on which a check of a setup is tried.
+var bothFamilies = []servertest.Kind{servertest.MariaDB, servertest.MySQL97}
+
+// restartIO stops the slave's I/O thread and starts it: it logs in anew.
+func (p *pair) restartIO() {
+	p.t.Helper()
+	word := "SLAVE"
+	if p.slave.Kind.IsMySQL() {
+		word = "REPLICA"
+	}
+	p.sql(p.slave, "STOP "+word+" IO_THREAD", "START "+word+" IO_THREAD")
+}
+
+// waitStatus waits until status says a word.
+func (p *pair) waitStatus(word string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
+	defer cancel()
+	for {
+		out, _ := p.status()
+		if strings.Contains(out, word) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatalf("status does not say %q but:\n%s", word, out)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// TestSetupMasterTriesPasswords: an account whose password is not the one of the
+// hand-over file gets that again, and the slave logs in with it.
+func TestSetupMasterTriesPasswords(t *testing.T) {
+	for _, kind := range bothFamilies {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.must(p.slave, p.setupSlaveArgs()...)
+			p.sql(p.master, "ALTER USER db_rep@'127.0.0.1' IDENTIFIED BY 'another one'")
+			ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
+			defer cancel()
+			if err := p.master.Restart(ctx); err != nil { // its cache of passwords is cold then
+				t.Fatal(err)
+			}
+			p.restartIO()
+			p.waitStatus("1045")
+
+			out := p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			if !strings.Contains(out, "give the account 'db_rep'@'127.0.0.1' the password of the hand-over file again") || strings.Contains(out, "gtunnel_monitor'@") {
+				t.Errorf("setup-master says:\n%s", out)
+			}
+			if out := p.must(p.master, p.setupMasterArgs("--databases", "voms")...); !strings.Contains(out, "no change") {
+				t.Errorf("and then it says:\n%s", out)
+			}
+			p.restartIO()
+			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'by the old password')")
+			p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM voms.t")
+			p.noSecrets()
+		})
+	}
+}
+
+// TestSetupSlaveNamesWriters: setup-slave and status name who can write on
+// MariaDB's slave; MySQL's super_read_only keeps all out.
+func TestSetupSlaveNamesWriters(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB105, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.sql(p.slave, "CREATE USER admin@'10.%' IDENTIFIED BY 'x'", "GRANT ALL PRIVILEGES ON *.* TO admin@'10.%'",
+				"CREATE USER reader@localhost IDENTIFIED BY 'x'", "GRANT SELECT ON *.* TO reader@localhost", "CREATE ROLE inner_role", "CREATE ROLE outer_role")
+			want := "accounts can write in spite of read_only: admin@10.%"
+			if !kind.IsMySQL() {
+				p.sql(p.slave, "GRANT READ ONLY ADMIN ON *.* TO inner_role", "GRANT inner_role TO outer_role",
+					"CREATE USER one@localhost IDENTIFIED BY 'x'", "GRANT READ ONLY ADMIN ON *.* TO one@localhost",
+					"CREATE USER two@localhost IDENTIFIED BY 'x'", "GRANT outer_role TO two@localhost")
+				want += ", one@localhost, two@localhost (role outer_role)"
+			}
+			for _, out := range []string{p.must(p.slave, p.setupSlaveArgs()...), func() string { out, _ := p.status(); return out }()} {
+				if strings.Contains(out, want) == kind.IsMySQL() || strings.Contains(out, "reader") {
+					t.Errorf("no, or not just, %q in:\n%s", want, out)
+				}
+				if !kind.IsMySQL() && !strings.Contains(out, "take READ ONLY ADMIN") {
+					t.Errorf("no cure in:\n%s", out)
+				}
+			}
+		})
+	}
+}
+
+// position is where a server's binary log stands, as --start takes it.
+func (p *pair) position(s *servertest.Server) string {
+	p.t.Helper()
+	query := "SHOW MASTER STATUS"
+	if s.Kind.IsMySQL() {
+		query = "SHOW BINARY LOG STATUS"
+	}
+	rows, err := s.DB.QueryContext(p.t.Context(), query)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil || !rows.Next() {
+		p.t.Fatalf("%s: %v, %v", query, err, rows.Err())
+	}
+	values, targets := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
+	for i := range values {
+		targets[i] = &values[i]
+	}
+	if err := rows.Scan(targets...); err != nil {
+		p.t.Fatal(err)
+	}
+	return fmt.Sprintf("%s:%s", values[0], values[1])
+}
+
+// TestSetupOfDataThatIsThere: with --method none the events of the slave are
+// disabled, and the plan shows what is run.
+func TestSetupOfDataThatIsThere(t *testing.T) {
+	for _, kind := range bothFamilies {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			content := append([]string{"SET GLOBAL event_scheduler=OFF"}, twoDatabases...)
+			content = append(content, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 SECOND COMMENT 'all else stays' DO INSERT INTO voms.t SELECT 1 + MAX(id), 'by the event' FROM voms.t", "CREATE EVENT iam.e ON SCHEDULE EVERY 1 DAY DO SELECT 1")
+			p := newPair(t, kind, kind, content...)
+			p.sql(p.slave, content...)
+			p.sql(p.slave, "SET GLOBAL read_only=1")
+			if kind.IsMySQL() {
+				p.sql(p.slave, "SET GLOBAL super_read_only=1")
+			}
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			start := p.position(p.master)
+			file, _, _ := strings.Cut(start, ":")
+			out := p.must(p.slave, p.setupSlaveArgs("--method", "none", "--start", start)...)
+			if !strings.Contains(out, "_LOG_FILE='"+file+"'") || strings.Contains(out, "GTIDS") || !strings.Contains(out, "ALTER DEFINER=") {
+				t.Errorf("the plan does not show what is run:\n%s", out)
+			}
+			if got := p.value(p.slave, "SELECT GROUP_CONCAT(status, event_comment) FROM information_schema.events WHERE event_schema = 'voms'"); !strings.Contains(got, "SIDE_DISABLED") || !strings.Contains(got, "all else stays") {
+				t.Errorf("the event of the slave is %q", got)
+			}
+			if got := p.value(p.slave, "SELECT status FROM information_schema.events WHERE event_schema = 'iam'"); got != "ENABLED" {
+				t.Errorf("the event of a database that is not replicated is %s", got)
+			}
+			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
+			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')", "SET GLOBAL event_scheduler=ON")
+			for p.value(p.master, "SELECT MAX(id) > 4 FROM voms.t") == "0" {
+				time.Sleep(100 * time.Millisecond)
+			}
+			p.sql(p.master, "SET GLOBAL event_scheduler=OFF")
+			p.waitSlave("SELECT GROUP_CONCAT(id, words ORDER BY id) FROM voms.t")
+			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
+			if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change") {
+				t.Errorf("the second run says:\n%s", out)
+			}
+		})
+	}
+}
+
+// session runs statements in one session.
+func (p *pair) session(s *servertest.Server, statements ...string) {
+	p.t.Helper()
+	conn, err := s.DB.Conn(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	defer conn.Raw(func(any) error { return driver.ErrBadConn }) // what it has set ends with it
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(p.t.Context(), statement); err != nil {
+			p.t.Fatalf("%s: %s: %v", s.Name, statement, err)
+		}
+	}
+}
+
+// linesAfter gives the lines of SQL that a command has said to run on the slave.
+func linesAfter(t *testing.T, out, hint string) []string {
+	t.Helper()
+	_, rest, found := strings.Cut(out, hint+"\n")
+	if !found {
+		t.Fatalf("no %q in:\n%s", hint, out)
+	}
+	var lines []string
+	for line := range strings.Lines(rest) {
+		if !strings.HasSuffix(line, ";\n") {
+			break
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// TestSetupDefiners: a definer that the slave lacks, or that has fewer rights
+// there, is found before the copy, which it would break at the end. The lines
+// that are given mend it and leave no trace in the slave's binary log.
+func TestSetupDefiners(t *testing.T) {
+	for _, kind := range bothFamilies {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.sql(p.master, "CREATE USER owner@localhost IDENTIFIED BY 'the owner'", "GRANT SELECT, UPDATE ON voms.* TO owner@localhost",
+				"CREATE DEFINER=owner@localhost VIEW voms.a_below AS SELECT id FROM voms.t", "CREATE VIEW voms.b_above AS SELECT id FROM voms.a_below",
+				"CREATE USER other@localhost IDENTIFIED BY 'the other'", "GRANT INSERT ON voms.* TO other@localhost", "GRANT DELETE ON voms.t TO other@localhost",
+				"CREATE DEFINER=other@localhost PROCEDURE voms.p() SQL SECURITY DEFINER INSERT INTO voms.t VALUES (9, 'nine')")
+			p.sql(p.slave, "CREATE USER other@localhost IDENTIFIED BY 'the other'")
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			before := p.position(p.slave)
+			out := p.unchanged(p.slave, 1, "the account 'owner'@'localhost' is on the master only", p.setupSlaveArgs()...)
+			for _, want := range []string{
+				"warning: slave: the account 'other'@'localhost' has fewer rights than on the master, and is the definer of objects such as routine voms.p",
+				"GRANT INSERT ON `voms`.* TO 'other'@'localhost';\n", "-- once the copy is done: GRANT DELETE ON `voms`.`t` TO 'other'@'localhost';",
+			} {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is missing in:\n%s", want, out)
+				}
+			}
+			lines := linesAfter(t, out, "on the slave, and then run this again (a line with a hash is as secret as the password):")
+			p.session(p.slave, lines[:2]...) // without the rights
+			out = p.unchanged(p.slave, 1, "the account 'owner'@'localhost' has fewer rights than on the master", p.setupSlaveArgs()...)
+			lines = linesAfter(t, out, "on the slave, and then run this again:")
+			p.session(p.slave, lines...)
+			if after := p.position(p.slave); after != before {
+				t.Errorf("the lines went into the slave's binary log, from %s to %s:\n%s", before, after, strings.Join(lines, ""))
+			}
+			p.must(p.slave, p.setupSlaveArgs()...)
+			if got := p.value(p.slave, "SELECT COUNT(*) FROM voms.b_above"); got != "2" {
+				t.Errorf("the view has %s rows on the slave", got)
+			}
+		})
+	}
+}
+
+// TestSetupFloats: what breaks the replication of tables without a primary key
+// is refused; tables with one replicate on with their rounded values.
+func TestSetupFloats(t *testing.T) {
+	for _, kind := range bothFamilies {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.sql(p.master, "CREATE TABLE voms.bare (a INT, x FLOAT NOT NULL DEFAULT 0.5)", "CREATE TABLE voms.inside (x FLOAT PRIMARY KEY, a INT)",
+				"CREATE TABLE voms.keyed (a INT PRIMARY KEY, x FLOAT)", "CREATE TABLE voms.uniq (a INT NOT NULL UNIQUE, x FLOAT)", "CREATE TABLE voms.short (a INT, x FLOAT)",
+				"INSERT INTO voms.bare VALUES (1, 1234567), (2, 7654321), (3, 1)", "INSERT INTO voms.inside VALUES (1234567, 1), (7654321, 2)",
+				"INSERT INTO voms.keyed VALUES (1, 1234567), (2, 7654321)", "INSERT INTO voms.uniq VALUES (1, 1234567), (2, 7654321)", "INSERT INTO voms.short VALUES (1, 12.5)")
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			out := p.unchanged(p.slave, 1, "(error 1032): voms.bare.x, voms.inside.x\n", p.setupSlaveArgs()...)
+			if !strings.Contains(out, "the copy is rounded: voms.keyed.x, voms.uniq.x\n") {
+				t.Errorf("the tables with keys are not warned of:\n%s", out)
+			}
+			lines := linesAfter(t, out, "copies them as they are:")
+			if len(lines) != 2 || lines[0] != "ALTER TABLE `voms`.`bare` MODIFY `x` DOUBLE NOT NULL DEFAULT 0.5;\n" {
+				t.Errorf("the cures are %q", lines)
+			}
+			p.sql(p.master, lines...)
+			p.must(p.slave, p.setupSlaveArgs()...)
+			for _, table := range []string{"bare", "inside", "keyed", "uniq", "short"} {
+				p.sql(p.master, "UPDATE voms."+table+" SET a = 11 WHERE a = 1", "DELETE FROM voms."+table+" WHERE a = 2")
+			}
+			for _, table := range []string{"bare", "inside", "keyed", "uniq", "short"} {
+				p.waitSlave("SELECT GROUP_CONCAT(a ORDER BY a) FROM voms." + table)
+			}
+			p.must(p.slave, p.compareArgs()...)
+		})
+	}
+}
+
+// TestSetupKeepsBytes: UTF-8 in columns that are said to be latin1 is agreed to,
+// and neither the copy nor the replication changes a byte.
+func TestSetupKeepsBytes(t *testing.T) {
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.sql(p.master, "CREATE TABLE voms.l (id INT PRIMARY KEY, w VARCHAR(50)) CHARACTER SET latin1",
+				"INSERT INTO voms.l VALUES (1, _latin1 x'c3bc62657220c3a4'), (2, _latin1 x'f09f9880'), (3, _latin1 x'c281c28dc28fc290c29d')")
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+
+			// Whoever is asked can say no.
+			asked := newTerminal(t)
+			cmd := p.command(p.slave, slices.DeleteFunc(p.setupSlaveArgs(), func(arg string) bool { return arg == "--yes" })...)
+			cmd.Stdin = asked.slave
+			if _, err := asked.master.WriteString("n\n"); err != nil {
+				t.Fatal(err)
+			}
+			before := p.fingerprint(p.slave)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "hold UTF-8: voms.l.w? [y]es") || !strings.Contains(string(out), "stopped before this step") || p.fingerprint(p.slave) != before {
+				t.Errorf("asked and answered with no: %v, and it says:\n%s", err, out)
+			}
+
+			p.must(p.slave, p.setupSlaveArgs()...)
+			formats := []string{"ROW", "STATEMENT"}
+			for i, format := range formats {
+				p.session(p.master, "SET NAMES latin1", "SET SESSION binlog_format="+format,
+					fmt.Sprintf("INSERT INTO voms.l VALUES (%d, '\u00fc \U0001F512')", 10+i), fmt.Sprintf("UPDATE voms.l SET w = CONCAT(w, '\u00df') WHERE id = %d", 1+i))
+			}
+			p.waitSlave("SELECT GROUP_CONCAT(id, HEX(w) ORDER BY id) FROM voms.l")
+			if got, want := p.value(p.slave, "SELECT HEX(w) FROM voms.l WHERE id = 3"), "C281C28DC28FC290C29D"; got != want {
+				t.Errorf("the slave has %s, want %s", got, want)
+			}
+			if got, want := p.value(p.slave, "SELECT HEX(w) FROM voms.l WHERE id = 11"), "C3BC20F09F9492"; got != want {
+				t.Errorf("the slave has %s, want %s", got, want)
+			}
+			p.must(p.slave, p.compareArgs()...)
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"sort"
+	"strings"
+)
+
+// Account is one row of mysql.user.
+type Account struct {
+	User, Host, Plugin string
+}
+
+// account gives an account; nil if there is none, or the login may not see it.
+func (f *Facts) account(user, host string) *Account {
+	for i := range f.Accounts {
+		if f.Accounts[i].User == user && f.Accounts[i].Host == host {
+			return &f.Accounts[i]
+		}
+	}
+	return nil
+}
+
+// hasPrivilege tells whether the login has one of the privileges on all
+// databases. Names are those of SHOW GRANTS, without regard of case.
+func (f *Facts) hasPrivilege(names ...string) bool {
+	for _, grant := range f.Grants {
+		list, rest, found := strings.Cut(strings.ToUpper(strings.TrimPrefix(grant, "GRANT ")), " ON ")
+		if !found || !strings.HasPrefix(rest, "*.*") {
+			continue
+		}
+		for have := range strings.SplitSeq(list, ",") {
+			have = strings.TrimSpace(have)
+			if have == "ALL PRIVILEGES" {
+				return true
+			}
+			for _, name := range names {
+				if have == strings.ToUpper(name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (f *Facts) readLogin(ctx context.Context, s *Server, conn *sql.Conn) (err error) {
+	if f.User, err = s.value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
+		return err
+	}
+	grants, err := s.query(ctx, conn, "SHOW GRANTS")
+	if err != nil {
+		return err
+	}
+	for _, r := range grants {
+		for _, grant := range r { // the only column
+			f.Grants = append(f.Grants, grant)
+		}
+	}
+	return nil
+}
+
+// readAccounts reads mysql.user, whose columns differ between the servers.
+func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) error {
+	rows, err := readRecords(ctx, conn, "SELECT * FROM mysql.user")
+	if err != nil {
+		if isDenied(err) {
+			return nil
+		}
+		return s.explain("read mysql.user", err)
+	}
+	for _, r := range rows {
+		if r["is_role"] == "Y" {
+			continue
+		}
+		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"]})
+	}
+	sort.Slice(f.Accounts, func(i, j int) bool {
+		a, b := f.Accounts[i], f.Accounts[j]
+		return a.User < b.User || a.User == b.User && a.Host < b.Host
+	})
+	f.OurGrants = map[string][]string{}
+	for _, user := range accountUsers {
+		if f.account(user, loopback) == nil {
+			continue
+		}
+		var err error
+		if f.OurGrants[user], err = s.grantsFor(ctx, conn, quoteAccount(user, loopback)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+)
+
+// Database is one database with what a copy of it must care for.
+type Database struct {
+	Name       string
+	Tables     int
+	Bytes      uint64            // data, an estimate of the server's
+	IndexBytes uint64            // of other indexes than the data is in, an estimate too
+	Engines    map[string]uint64 // bytes of the tables by storage engine
+	Locked     []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
+	Events     int
+	Routines   int
+
+	// DisableEvents are the statements that make the enabled events of a slave's
+	// database wait for the day when it is master; empty if there are none.
+	DisableEvents []Statement
+
+	Collations []string // that its tables and columns use
+}
+
+// systemDatabases are never replicated.
+var systemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
+
+// database gives a database by name; nil if there is none.
+func (f *Facts) database(name string) *Database {
+	for i := range f.Databases {
+		if f.Databases[i].Name == name {
+			return &f.Databases[i]
+		}
+	}
+	return nil
+}
+
+// transactional are the storage engines whose tables a consistent snapshot
+// covers, and those that hold no data of their own.
+var transactional = map[string]bool{"": true, "innodb": true, "rocksdb": true, "tokudb": true, "sequence": true, "blackhole": true}
+
+func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) error {
+	names, err := s.query(ctx, conn,
+		"SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY schema_name")
+	if err != nil {
+		return err
+	}
+	byName := make(map[string]*Database, len(names))
+	f.Databases = make([]Database, len(names))
+	for i, r := range names {
+		f.Databases[i] = Database{Name: r["name"], Engines: map[string]uint64{}}
+		byName[r["name"]] = &f.Databases[i]
+	}
+	tables, err := s.query(ctx, conn,
+		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes FROM information_schema.tables"+
+			" WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ("+quoteList(systemDatabases)+")")
+	if err != nil {
+		return err
+	}
+	for _, r := range tables {
+		d := byName[r["d"]]
+		if d == nil { // made meanwhile
+			continue
+		}
+		bytes, _ := strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
+		indexes, _ := strconv.ParseUint(r["index_bytes"], 10, 64)
+		d.IndexBytes += indexes
+		d.Tables++
+		d.Bytes += bytes
+		d.Engines[r["e"]] += bytes
+		if !transactional[strings.ToLower(r["e"])] {
+			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
+		}
+	}
+	for query, count := range map[string]func(*Database) *int{
+		"SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema":       func(d *Database) *int { return &d.Events },
+		"SELECT routine_schema AS d, COUNT(*) AS n FROM information_schema.routines GROUP BY routine_schema": func(d *Database) *int { return &d.Routines },
+	} {
+		counts, err := s.query(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		for _, r := range counts {
+			if d := byName[r["d"]]; d != nil {
+				*count(d), _ = strconv.Atoi(r["n"]) // a number on every server
+			}
+		}
+	}
+	for i := range f.Databases {
+		d := &f.Databases[i]
+		if s.Role != Slave || d.Events == 0 {
+			continue
+		}
+		if d.DisableEvents, err = s.disableEvents(ctx, conn, []string{d.Name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readCollations reads which collations the server knows and the databases use.
+func (f *Facts) readCollations(ctx context.Context, s *Server, conn *sql.Conn) error {
+	known := "SELECT collation_name AS name FROM information_schema.collations"
+	if s.Version.atLeast(MariaDB, 10, 10, 1) { // one collation serves several character sets there
+		known = "SELECT full_collation_name AS name FROM information_schema.collation_character_set_applicability"
+	}
+	rows, err := s.query(ctx, conn, known)
+	if err != nil {
+		return err
+	}
+	f.Collations = make(map[string]bool, len(rows))
+	for _, r := range rows {
+		f.Collations[strings.ToLower(r["name"])] = true
+	}
+	used, err := s.query(ctx, conn,
+		"SELECT table_schema AS d, collation_name AS c FROM information_schema.columns"+
+			" WHERE collation_name IS NOT NULL AND table_schema NOT IN ("+quoteList(systemDatabases)+") GROUP BY table_schema, collation_name"+
+			" UNION SELECT schema_name, default_collation_name FROM information_schema.schemata"+
+			" WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY 1, 2")
+	if err != nil {
+		return err
+	}
+	for _, r := range used {
+		if d := f.database(r["d"]); d != nil {
+			d.Collations = append(d.Collations, strings.ToLower(r["c"]))
+		}
+	}
+	return nil
+}

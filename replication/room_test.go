@@ -1,0 +1,54 @@
+package replication_test
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gtunnel/gtunnel/replication"
+)
+
+// TestFactsRoom reads the free space of a server of this host by its socket. By
+// TCP nobody knows whose disk it is.
+func TestFactsRoom(t *testing.T) {
+	for _, pair := range followers {
+		t.Run(pair.String(), func(t *testing.T) {
+			_, s := pair.start(t)
+			for login, known := range map[replication.Login]bool{
+				{Network: "unix", Address: s.Socket, User: s.User}: true,
+				rootLogin(t, s): false,
+			} {
+				server, err := replication.Open(t.Context(), replication.Slave, login)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer server.Close()
+				facts, err := replication.ReadFacts(t.Context(), server)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if (facts.Free != nil) != known {
+					t.Errorf("by %s the free space is %v", login.Network, facts.Free)
+				}
+				if facts.Free == nil {
+					continue
+				}
+				var stat unix.Statfs_t
+				if err := unix.Statfs(s.DataDir(), &stat); err != nil {
+					t.Fatal(err)
+				}
+				if free, want := float64(*facts.Free), float64(stat.Bavail)*float64(stat.Bsize); free < want/2 || free > want*2 {
+					t.Errorf("%.0f bytes are free, want about %.0f", free, want)
+				}
+			}
+		})
+	}
+}
+
+// rootLogin makes an administrator who logs in by TCP.
+func rootLogin(t *testing.T, s *testServer) replication.Login {
+	t.Helper()
+	s.exec(t, "DROP USER IF EXISTS room@'127.0.0.1'", "CREATE USER room@'127.0.0.1' IDENTIFIED BY 'room'", "GRANT ALL PRIVILEGES ON *.* TO room@'127.0.0.1'")
+	t.Cleanup(func() { s.db.Exec("DROP USER room@'127.0.0.1'") })
+	return replication.Login{Network: "tcp", Address: s.Address(), User: "room", Password: replication.NewPassword("room")}
+}
