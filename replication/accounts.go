@@ -91,7 +91,7 @@ func hasGrants(v Version, user string, grants, databases []string) bool {
 		}
 		return !slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(have, w) && !slices.Contains(have, "ALL PRIVILEGES") })
 	}
-	if !has("*.*", everywhere) {
+	if !has("*.*", everywhere) || user == SeedUser && !has("PROCEDURE "+quoteTable("mysql", dropSeedProcedure), []string{"EXECUTE"}) {
 		return false
 	}
 	for _, database := range databases {

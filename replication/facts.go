@@ -28,6 +28,7 @@ type Facts struct {
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
+	SeedMade  bool                // the seeding account was made once: what drops it is there
 	MasterLog Position            // where the binary log stands; zero if it is off, or may not be seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db
@@ -271,6 +272,11 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		a, b := f.Accounts[i], f.Accounts[j]
 		return a.User < b.User || a.User == b.User && a.Host < b.Host
 	})
+	made, err := s.value(ctx, conn, "SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema = 'mysql' AND routine_name = ?", dropSeedProcedure)
+	if err != nil {
+		return err
+	}
+	f.SeedMade = made != "0"
 	f.OurGrants = map[string][]string{}
 	for _, user := range accountUsers {
 		if f.account(user, loopback) == nil {

@@ -1,8 +1,10 @@
 package replication
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -65,6 +67,24 @@ func ReadHandOver(path string) (*HandOver, error) {
 		h.Passwords[user] = NewPassword(text)
 	}
 	return h, nil
+}
+
+// DropRefused takes the passwords out that the master refuses: somebody has
+// changed those of its accounts since. It asks at the port to which the tunnel
+// connects; where nobody answers, the file is believed.
+func (h *HandOver) DropRefused(ctx context.Context, f *Facts) {
+	for user, password := range h.Passwords {
+		if f.account(user, loopback) == nil {
+			continue
+		}
+		address := net.JoinHostPort(loopback, f.variable("port"))
+		server, err := Open(ctx, Master, Login{Network: "tcp", Address: address, User: user, Password: password})
+		if err == nil {
+			_ = server.Close() // it was only asked
+		} else if IsAccessDenied(err) {
+			delete(h.Passwords, user)
+		}
+	}
 }
 
 // encode is the file's content.

@@ -104,12 +104,16 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		exists := f.account(user, loopback) != nil
 		_, known := next.Passwords[user]
 		switch {
-		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
+		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
 		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
-			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over, or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+			cure := "give the hand-over file of the earlier run with --hand-over"
+			if want.HandOverPath == "" {
+				cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
+			}
+			p.problem(Master, "unknown-password", cure+", or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
 				"the account %s exists, and its password is not known here", quoteAccount(user, loopback))
 			continue
 		case !known || want.NewPasswords && !exists:

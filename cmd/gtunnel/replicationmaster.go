@@ -75,8 +75,11 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if want.HandOver, err = replication.ReadHandOver(s.handOver); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if len(want.Databases) == 0 && want.HandOver != nil {
-		want.Databases = want.HandOver.Databases
+	if want.HandOver != nil {
+		want.HandOver.DropRefused(ctx, facts)
+		if len(want.Databases) == 0 {
+			want.Databases = want.HandOver.Databases
+		}
 	}
 	if want.DropIn, err = findDropIn(facts, s.configDir); err != nil {
 		return err
