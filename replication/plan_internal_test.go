@@ -178,6 +178,16 @@ func TestSlavePlanStates(t *testing.T) {
 		"new password": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 		}, "password, start-slave, catch-up, note-done"},
+		"new password, not known here": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+			delete(w.HandOver.Passwords, ReplicationUser)
+		}, "problem unknown-password"},
+		"new password of this run": {func(_, _ *Facts, w *SlaveWant) {
+			w.NewPasswords = true
+		}, "password, drop-seed-account, note-done"},
+		"filters twice": {func(_, s *Facts, _ *SlaveWant) {
+			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
+		}, ""},
 		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
 		"another slave has the id": {func(m, s *Facts, w *SlaveWant) {
 			*s, *w = *newFacts(Slave, v), SlaveWant{HandOver: w.HandOver, Databases: w.Databases, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
@@ -187,6 +197,10 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
 		}, "change-master, filter, start-slave, catch-up, compare, drop-seed-account, note-done"},
+		"cut off after the copy, which was dropped": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, s.Databases = nil, s.Databases[:1]
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+		}, "problem data-on-slave"},
 		"copied, but the binary log has gone": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
@@ -245,10 +259,14 @@ func TestSlavePlanStates(t *testing.T) {
 func TestMasterPlanStates(t *testing.T) {
 	v := Version{MariaDB, 10, 11, 6}
 	grant := func(f *Facts, users ...string) {
+		f.SeedMade = true
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
 			everywhere, each := grantsOf(v, user)
 			f.OurGrants[user] = []string{"GRANT " + strings.Join(everywhere, ", ") + " ON *.* TO `" + user + "`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'"}
+			if user == SeedUser {
+				f.OurGrants[user] = append(f.OurGrants[user], "GRANT EXECUTE ON PROCEDURE `mysql`.`gtunnel_drop_seed` TO `gtunnel_seed`@`127.0.0.1`")
+			}
 			if len(each) > 0 {
 				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(each, ", ")+" ON `voms`.* TO `"+user+"`@`127.0.0.1`")
 			}
@@ -268,6 +286,10 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver = handOverOf(f, "voms")
 		}, ""},
+		"cut off before the last account": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, f.SeedMade = handOverOf(f, "voms"), false
+		}, "account-gtunnel-seed"},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
@@ -306,5 +328,16 @@ func TestMasterPlanStates(t *testing.T) {
 				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestFreeServerID: a slave's new id is nobody's that it meets.
+func TestFreeServerID(t *testing.T) {
+	v := Version{MySQL, 9, 7, 0}
+	master, slave := newFacts(Master, v), newFacts(Slave, v)
+	master.Slaves = []uint32{2, 4}
+	slave.Masters = []*SlaveStatus{{Channel: "other", MasterID: 3}}
+	if id := (&slavePlan{master: master, slave: slave}).freeServerID(); id != 5 {
+		t.Errorf("the id is %d, want 5", id)
 	}
 }
