@@ -44,7 +44,7 @@ func grantsOf(v Version, user string, databases []string) []grant {
 	if v.atLeast(MySQL, 8, 0, 0) {
 		privileges = append(privileges, "BACKUP_ADMIN")
 	}
-	return []grant{{privileges, everywhere}}
+	return []grant{{privileges, everywhere}, {[]string{"EXECUTE"}, "PROCEDURE " + quoteTable("mysql", dropSeedProcedure)}}
 }
 
 // everywhere is all that a server has.
@@ -95,14 +95,13 @@ func accountStatements(v Version, user string, password *Password, databases []s
 	if password != nil {
 		statements = append(statements, v.createAccount(user, loopback, *password)...)
 	}
-	for _, g := range grantsOf(v, user, databases) {
-		statements = append(statements, statement("GRANT %s ON %s TO %s", strings.Join(g.privileges, ", "), g.on, account))
-	}
 	if user == SeedUser {
 		statements = append(statements,
 			statement("DROP PROCEDURE IF EXISTS %s", quoteTable("mysql", dropSeedProcedure)),
-			statement("CREATE PROCEDURE %s() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END", quoteTable("mysql", dropSeedProcedure), account),
-			statement("GRANT EXECUTE ON PROCEDURE %s TO %s", quoteTable("mysql", dropSeedProcedure), account))
+			statement("CREATE PROCEDURE %s() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END", quoteTable("mysql", dropSeedProcedure), account))
+	}
+	for _, g := range grantsOf(v, user, databases) {
+		statements = append(statements, statement("GRANT %s ON %s TO %s", strings.Join(g.privileges, ", "), g.on, account))
 	}
 	return statements
 }

@@ -91,6 +91,21 @@ func (s *Server) verifyLogged(ctx context.Context, on execer, p Position) error 
 		"the binary log %s, where replication would have to begin, is no longer there", p.File)
 }
 
+// stillHas tells whether the master's binary log has the position of a copy, as
+// far as that can be known: a log that was begun anew has other GTIDs, or ends
+// before it.
+func (s *Server) stillHas(ctx context.Context, p Position) (bool, error) {
+	now, err := s.verifyCoordinates(ctx, s.db, p)
+	if isDenied(err) || HasCode(err, "no-coordinates") || HasCode(err, "log-purged") || HasCode(err, "bad-coordinates") {
+		return false, nil
+	}
+	if err != nil || s.Version.Family == MariaDB || p.GTID == "" {
+		return now.GTID == p.GTID || s.Version.Family == MySQL, err
+	}
+	has, err := s.value(ctx, s.db, "SELECT GTID_SUBSET(?, @@GLOBAL.gtid_executed)", p.GTID)
+	return has == "1", err
+}
+
 // retentionVariable is what sets how long binary logs are kept.
 func (v Version) retentionVariable() string {
 	if v.atLeast(MySQL, 8, 0, 1) || v.atLeast(MariaDB, 10, 6, 1) {

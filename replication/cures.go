@@ -30,7 +30,7 @@ var causes = map[int]cause{
 	1524: {"plugin-disabled", "the account's authentication plugin is turned off on the server", "give the account another plugin"},
 	1593: {"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
 	1698: {"access-denied", "the account does not let this user in without a password", "give the password, or run this as the account's system user, such as root"},
-	1872: {"slave-position", "the slave cannot read its own position or relay log", "gtunnel replication setup-slave seeds anew"},
+	1872: {"slave-position", "the slave cannot read its own position or relay log", "gtunnel replication setup-slave --reseed copies all anew"},
 	2002: {"nothing-listens", "nothing listens there", "is the server running?"},
 	2003: {"tunnel-down", "nothing listens at the local end of the tunnel", "start it: systemctl status gtunnel-client; gtunnel status"},
 	2005: {"master-name", "the name of the master cannot be resolved", "the slave must connect to 127.0.0.1, the local end of the tunnel: gtunnel replication setup-slave"},
@@ -65,12 +65,12 @@ var refusals = []struct {
 	{"binary log is not open", cause{"no-binary-log", "the master writes no binary log", "gtunnel replication setup-master there"}},
 }
 
-const reseed = "gtunnel replication setup-slave seeds anew; keep the logs longer: binlog_expire_logs_seconds on the master"
+const reseed = "gtunnel replication setup-slave --reseed copies all anew; keep the logs longer: binlog_expire_logs_seconds on the master"
 
 // lostEnd is what a crash leaves of a log that is not synced.
-var lostEnd = cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave seeds anew; sync_binlog=1 on the master keeps its log whole"}
+var lostEnd = cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all anew; sync_binlog=1 on the master keeps its log whole"}
 
-var diverged = cause{"diverged", "the slave has transactions that the master does not: somebody wrote on the slave, or the master was set up anew", "gtunnel replication compare shows what differs; gtunnel replication setup-slave seeds anew"}
+var diverged = cause{"diverged", "the slave has transactions that the master does not: somebody wrote on the slave, or the master was set up anew", "gtunnel replication compare shows what differs; gtunnel replication setup-slave --reseed copies all anew"}
 
 // clientErrno is the number by which the causes know an error of a slave's I/O
 // thread. MySQL 8.0 and later wrap some in numbers of their own.

@@ -80,6 +80,14 @@ func (v Version) resetSlaveAll() Statement {
 	return statement("RESET %s ALL%s", v.word("SLAVE", "REPLICA"), v.channel())
 }
 
+// resetBinaryLog begins a server's binary log and GTIDs anew. It is only shown.
+func (v Version) resetBinaryLog() string {
+	if v.atLeast(MySQL, 8, 2, 0) {
+		return "RESET BINARY LOGS AND GTIDS"
+	}
+	return "RESET MASTER"
+}
+
 // waitForPosition waits in the server until the slave has applied a position,
 // or for a time. It gives -1 when the time is over, and NULL if the slave does
 // not run.

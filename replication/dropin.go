@@ -101,11 +101,17 @@ func (d *DropIn) content() string {
 }
 
 // ConfigDirectory gives a directory from which the server of this host reads
-// option files, as its main files name them by !includedir. Where the server
-// tells which files it has read, they must be among those, or in that directory.
-// A directory of the family's own is preferred, and of several the last. It is
-// empty if none is known.
+// option files: that which has a file of ours, whoever chose it. Else it is one
+// that its main files name by !includedir. Where the server tells which files it
+// has read, they must be among those, or in that directory. A directory of the
+// family's own is preferred, and of several the last. It is empty if none is
+// known.
 func (f *Facts) ConfigDirectory() string {
+	for _, file := range f.OptionFiles {
+		if filepath.Base(file) == dropInName {
+			return filepath.Dir(file)
+		}
+	}
 	family := strings.ToLower(string(f.Version.Family))
 	best := ""
 	for _, file := range append([]string{"/etc/my.cnf", "/etc/mysql/my.cnf"}, f.OptionFiles...) {
@@ -113,6 +119,9 @@ func (f *Facts) ConfigDirectory() string {
 			info, err := os.Stat(directory)
 			if err != nil || !info.IsDir() || !f.reads(file, directory) {
 				continue
+			}
+			if _, err := os.Stat(filepath.Join(directory, dropInName)); err == nil {
+				return filepath.Clean(directory)
 			}
 			if strings.Contains(directory, family) || !strings.Contains(best, family) {
 				best = directory

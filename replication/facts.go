@@ -28,6 +28,7 @@ type Facts struct {
 	Accounts  []Account           // of the server; nil if the login may not see them
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
 	Writers   []string            // of a slave: accounts that can write in spite of read_only; nil if they cannot be seen
+	SeedMade  bool                // the seeding account was made once: what drops it is there
 	MasterLog Position            // where the binary log stands; zero if it is off, or may not be seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db

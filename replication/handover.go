@@ -113,10 +113,11 @@ func checkSecret(path string) error {
 	return nil
 }
 
-// RefusedLogins gives those of our accounts of a master on this host whose
-// password is not the one of the hand-over. It tries them as they come out of
-// the tunnel; where the server cannot be reached like that, it gives none.
-func (h *HandOver) RefusedLogins(ctx context.Context, s *Server, f *Facts) []string {
+// DropRefused takes the passwords out that the accounts of a master on this host
+// do not have, and names these accounts: somebody has changed them since. It
+// tries them as they come out of the tunnel; where the server cannot be reached
+// like that, the file is believed.
+func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []string {
 	address := s.Login.Address
 	if s.Login.Network == "unix" {
 		address = net.JoinHostPort(loopback, f.variable("port"))
@@ -136,6 +137,7 @@ func (h *HandOver) RefusedLogins(ctx context.Context, s *Server, f *Facts) []str
 			_ = server.Close() // it was only tried
 		case IsAccessDenied(err) && namesLoopback(err):
 			refused = append(refused, user)
+			delete(h.Passwords, user)
 		}
 	}
 	return refused

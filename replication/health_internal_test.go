@@ -18,13 +18,13 @@ func TestExplainSlaveError(t *testing.T) {
 		code   string
 		want   []string // in the text and the cure
 	}{
-		{1236, fatal("Could not find first log file name in binary log index file"), "purged", []string{"no longer has the binary log", "seeds anew"}},
+		{1236, fatal("Could not find first log file name in binary log index file"), "purged", []string{"no longer has the binary log", "--reseed"}},
 		{1236, fatal("The slave is connecting using CHANGE MASTER TO MASTER_AUTO_POSITION = 1, but the master has purged binary logs containing GTIDs that the slave requires."), "purged", []string{"has purged transactions"}},
 		{13114, "Got fatal error 1236 from source when reading data from binary log: 'Cannot replicate because the source purged required binary logs.'", "purged", []string{"has purged transactions"}},
 		{1236, fatal("A slave with the same server_uuid/server_id as this slave has connected to the master; the first event 'mysql-bin.000001' at 4"), "same-server-id", []string{"auto.cnf"}},
 		{1236, fatal("A slave with the same server_id as this slave has connected to the master"), "same-server-id", nil},
 		{13114, "Got fatal error 1236 from source when reading data from binary log: 'A replica with the same server_uuid/server_id as this replica has connected to the source'", "same-server-id", nil},
-		{1236, fatal("Error: connecting slave requested to start from GTID 0-1-100, which is not in the master's binlog"), "diverged", []string{"compare", "setup-slave seeds anew"}},
+		{1236, fatal("Error: connecting slave requested to start from GTID 0-1-100, which is not in the master's binlog"), "diverged", []string{"compare", "setup-slave --reseed"}},
 		{1236, fatal("Slave has more GTIDs than the master has, using the master's SERVER_UUID."), "diverged", nil},
 		{1236, fatal("Client requested master to start replication from position > file size"), "master-lost-log", []string{"sync_binlog=1"}},
 		{1236, fatal("log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master"), "packet", []string{"max_allowed_packet"}},

@@ -178,6 +178,16 @@ func TestSlavePlanStates(t *testing.T) {
 		"new password": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 		}, "password, start-slave, catch-up, note-done"},
+		"new password, not known here": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+			delete(w.HandOver.Passwords, ReplicationUser)
+		}, "problem unknown-password"},
+		"new password of this run": {func(_, _ *Facts, w *SlaveWant) {
+			w.NewPasswords = true
+		}, "password, drop-seed-account, note-done"},
+		"filters twice": {func(_, s *Facts, _ *SlaveWant) {
+			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
+		}, ""},
 		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
 		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
@@ -199,6 +209,10 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, SeedAccount: true, Start: Position{File: "mysql-bin.000007", Offset: 4}}
 		}, "change-master, filter, start-slave, catch-up, compare, drop-seed-account, note-done"},
+		"cut off after the copy, which was dropped": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, s.Databases = nil, s.Databases[:1]
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+		}, "problem data-on-slave"},
 		"copied, but the binary log has gone": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
@@ -261,6 +275,7 @@ func TestSlavePlanStates(t *testing.T) {
 func TestMasterPlanStates(t *testing.T) {
 	v := Version{MariaDB, 10, 11, 6}
 	grant := func(f *Facts, users ...string) {
+		f.SeedMade = true
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
 			for _, g := range grantsOf(v, user, []string{"voms"}) {
@@ -285,7 +300,12 @@ func TestMasterPlanStates(t *testing.T) {
 		"again, with another password": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.HandOver, w.Refused = handOverOf(f, "voms"), []string{ReplicationUser}
-		}, "account-db-rep"},
+			delete(w.HandOver.Passwords, ReplicationUser)
+		}, "problem unknown-password"},
+		"cut off before the last account": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, f.SeedMade = handOverOf(f, "voms"), false
+		}, "account-gtunnel-seed"},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true

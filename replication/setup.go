@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,15 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	if err := s.readNotes(ctx); err != nil {
 		return nil, nil, err
 	}
+	if s.Want.State.Stage == StageSeeded {
+		same, err := s.Master.stillHas(ctx, s.Want.State.Start)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !same { // the copy is of another past
+			s.Want.State.Stage = StageNone
+		}
+	}
 	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
 	applier := &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),
@@ -45,6 +55,9 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 		}
 		plan.Findings.add(found)
 		plan.agreeOnBytes()
+		if err := s.checkAhead(ctx, plan); err != nil {
+			return nil, nil, err
+		}
 	}
 	return plan, applier, nil
 }
@@ -60,6 +73,23 @@ func (s *Setup) readNotes(ctx context.Context) error {
 	return err
 }
 
+// checkAhead finds GTIDs of MySQL's that the slave has from a time before the
+// master's binary log was begun anew. The master refuses such a slave (1236), and
+// gives these GTIDs to other transactions, which the slave would leave out.
+func (s *Setup) checkAhead(ctx context.Context, plan *Plan) error {
+	master, slave := s.MasterFacts, s.SlaveFacts
+	if master.Version.Family != MySQL || slave.Version.Family != MySQL || !master.GTIDs() || !slave.GTIDs() || s.Want.Method == SeedClone {
+		return nil
+	}
+	ahead, err := s.Slave.value(ctx, s.Slave.db, "SELECT GTID_SUBTRACT(?, ?)", slave.variable("gtid_executed"), master.variable("gtid_executed"))
+	if err == nil && strings.Contains(strings.ToLower(ahead), strings.ToLower(master.UUID())) {
+		reset := slave.Version.resetBinaryLog()
+		plan.problem(Slave, "gtids-ahead", "on the slave: "+reset+", unless somebody needs its binary log; then run this again",
+			"it knows transactions of the master that the master does not have any more, as if its binary log was begun anew: %s", ahead)
+	}
+	return err
+}
+
 // settled reads the slave, again if it is just connecting to its master, as
 // after a restart of the tunnel.
 func (s *Setup) settled(ctx context.Context) (*Facts, error) {
@@ -69,7 +99,7 @@ func (s *Setup) settled(ctx context.Context) (*Facts, error) {
 			return nil, err
 		}
 		m := facts.master()
-		if m == nil || m.IORunning == "Yes" || m.IORunning == "No" || time.Now().After(deadline) {
+		if m == nil || m.IORunning == "Yes" || m.IORunning == "No" || lasting[m.IOErrno] || time.Now().After(deadline) {
 			return facts, nil
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {

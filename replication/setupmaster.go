@@ -26,7 +26,7 @@ type MasterWant struct {
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
 
-	Refused []string // of HandOver.RefusedLogins: accounts whose passwords are set again
+	Refused []string // of HandOver.DropRefused: accounts whose password in the file was wrong
 }
 
 // minRetention is how long a master must keep its binary logs, so that a slave
@@ -104,18 +104,25 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	changed := false // the password of an account that exists
 	for _, user := range accountUsers {
 		exists := f.account(user, loopback) != nil
-		refused := slices.Contains(want.Refused, user)
 		_, known := next.Passwords[user]
 		keeps := exists && !known && want.KeepAccounts // the password that it has
 		switch {
-		case user == SeedUser && !exists && replicates && !want.SeedAgain && !want.NewPasswords:
+		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && !refused && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
-			p.problem(Master, "unknown-password", "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords; or have new ones made with --new-passwords: a slave that uses the old ones must be set up again",
-				"the account %s exists, and its password is not known here", quoteAccount(user, loopback))
+			cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
+			if want.HandOverPath == "" {
+				cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
+			}
+			why := "its password is not known here"
+			if slices.Contains(want.Refused, user) {
+				why = "the server refuses the password that the hand-over file has for it"
+			}
+			p.problem(Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+				"the account %s exists, and %s", quoteAccount(user, loopback), why)
 			continue
 		case !known || want.NewPasswords && !exists:
 			next.Passwords[user] = GeneratePassword()
@@ -125,11 +132,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
 		}[user]
 		what, undo := "make the account "+quoteAccount(user, loopback), f.Version.dropAccount(user, loopback).String()
-		switch {
-		case refused:
-			what = "give the account " + quoteAccount(user, loopback) + " the password of the hand-over file again: the server refuses that"
-			undo = "none: nobody here knows the password that it has now"
-		case exists:
+		if exists {
 			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
 		changed = changed || exists && !known && !keeps

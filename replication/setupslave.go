@@ -19,6 +19,8 @@ type SlaveWant struct {
 	Replace    []string // databases of the slave whose data may be lost
 	Reseed     bool     // copy the databases though the slave replicates them
 
+	NewPasswords bool // this run has replaced those of the accounts that the slave uses
+
 	DropIn      *DropIn // as it is; nil: no directory for it is known
 	State       State   // of an earlier run
 	MonitorFile *OptionFile
@@ -105,6 +107,9 @@ func (s *slavePlan) checkEstablished() {
 		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))
 	}
+	if s.status.IOErrno == accessDenied && s.want.HandOver.Passwords[ReplicationUser].IsEmpty() {
+		s.unknownPassword()
+	}
 	if s.status.SQLErrno != 0 {
 		s.problem(Slave, "broken", cureOf(s.status.SQLErrno, Slave), "the replication has stopped: %s", s.status.SQLError)
 	}
@@ -125,10 +130,15 @@ func (s *slavePlan) needsSeed() bool {
 }
 
 // stateFits tells whether the copy of an earlier run can be gone on with: it is
-// of this master and these databases, and the master still has its binary log
-// from there.
+// of this master and these databases, which are there, and the master still has
+// its binary log from there.
 func (s *slavePlan) stateFits() bool {
 	state := s.want.State
+	for _, name := range s.want.Databases {
+		if s.slave.database(name) == nil {
+			return false
+		}
+	}
 	return state.MasterID == s.master.ServerID() && state.MasterUUID == s.master.UUID() && sameSet(state.Databases, s.want.Databases) &&
 		slices.ContainsFunc(s.master.BinaryLogs, func(l BinaryLog) bool { return l.File == state.Start.File })
 }
@@ -159,13 +169,17 @@ func (s *slavePlan) bySeedAccount() bool { return strings.HasPrefix(s.master.Use
 // databases: routines would be missing from it.
 func (s *slavePlan) checkSeedAccount() {
 	if s.want.HandOver.Passwords[ReplicationUser].IsEmpty() {
-		s.problem(Master, "unknown-password", "on the master: gtunnel replication setup-master, and its hand-over file here; or --new-passwords, after which other slaves must be set up again",
-			"the password of %s is not known here", quoteAccount(ReplicationUser, loopback))
+		s.unknownPassword()
 	}
 	if s.want.Method != SeedNone && s.byMonitor() {
 		s.problem(Master, "no-seed-account", "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
 			"the account %s, by which the databases are copied, is gone: an earlier copy has dropped it", quoteAccount(SeedUser, loopback))
 	}
+}
+
+func (s *slavePlan) unknownPassword() {
+	s.problem(Master, "unknown-password", "on the master: gtunnel replication setup-master, and its hand-over file here; or --new-passwords, after which other slaves must be set up again",
+		"the password of %s is not known here", quoteAccount(ReplicationUser, loopback))
 }
 
 // lost are the databases of the slave that the seed removes, and that are not
@@ -227,11 +241,15 @@ func (s *slavePlan) filtered() bool {
 	return s.status != nil && sameSet(s.status.WildDoTable, wildTables(s.want.Databases))
 }
 
-// freeServerID gives the first id from 2 that neither the master has nor any of
-// its slaves.
+// freeServerID gives the first id from 2 that neither the master has, nor any of
+// its slaves, nor another master of this slave.
 func (s *slavePlan) freeServerID() uint32 {
+	taken := append(slices.Clone(s.master.Slaves), s.master.ServerID())
+	for _, m := range s.slave.Masters {
+		taken = append(taken, m.MasterID)
+	}
 	id := uint32(2)
-	for id == s.master.ServerID() || slices.Contains(s.master.Slaves, id) {
+	for slices.Contains(taken, id) {
 		id++
 	}
 	return id
@@ -320,9 +338,9 @@ func (s *slavePlan) disableEvents() {
 func (s *slavePlan) connect(seeded bool) {
 	v := s.slave.Version
 	if s.established && !seeded {
-		if password := s.want.HandOver.Passwords[ReplicationUser]; s.status.IOErrno == accessDenied && !password.IsEmpty() {
+		if password := s.want.HandOver.Passwords[ReplicationUser]; (s.status.IOErrno == accessDenied || s.want.NewPasswords) && !password.IsEmpty() {
 			s.add(&Step{
-				Name: "password", On: Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has",
+				Name: "password", On: Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has, or will",
 				SQL: []Statement{v.stopSlave(bothThreads), v.changePassword(password), v.startSlave(bothThreads)},
 			})
 		}
@@ -410,7 +428,7 @@ func (s *slavePlan) finish(seeded bool) {
 			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.statement()},
 		})
 	}
-	if _, known := s.want.HandOver.Passwords[SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount || s.bySeedAccount()) {
+	if _, known := s.want.HandOver.Passwords[SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount || s.bySeedAccount() || s.want.NewPasswords) {
 		s.add(&Step{
 			Name: "drop-seed-account", On: Master, What: "drop the account " + quoteAccount(SeedUser, loopback), Why: "it has done its work",
 			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",
@@ -421,10 +439,8 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 }
 
-// sameSet compares two lists without regard of their order.
+// sameSet compares two lists without regard of their order, and of what one
+// says twice: a server does, if two of its option files have the same filter.
 func sameSet(a, b []string) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(a, b)
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
 }

@@ -424,7 +424,7 @@ func (p *watchedPair) purged() {
 			p.Fatal("the logs stay: a thread of the master still reads them")
 		}
 	}
-	p.untilProblem(replication.HealthStopped, "purged", "no longer has the binary log", "setup-slave seeds anew", "binlog_expire_logs_seconds")
+	p.untilProblem(replication.HealthStopped, "purged", "no longer has the binary log", "setup-slave --reseed", "binlog_expire_logs_seconds")
 	p.run(p.slave.DB, "START SLAVE")
 	p.untilProblem(replication.HealthBroken, "purged", "no longer has the binary log", "error 1236")
 }

@@ -80,10 +80,10 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		return err
 	}
 	if want.HandOver != nil {
-		want.Refused = want.HandOver.RefusedLogins(ctx, server, facts)
-	}
-	if len(want.Databases) == 0 && want.HandOver != nil {
-		want.Databases = want.HandOver.Databases
+		want.Refused = want.HandOver.DropRefused(ctx, server, facts)
+		if len(want.Databases) == 0 {
+			want.Databases = want.HandOver.Databases
+		}
 	}
 	if want.DropIn, err = findDropIn(facts, s.configDir); err != nil {
 		return err

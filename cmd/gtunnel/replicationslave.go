@@ -256,7 +256,12 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 		if err == nil || !replication.IsAccessDenied(err) {
 			return server, err
 		}
-		return replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.MonitorUser, end))
+		server, err = replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.MonitorUser, end))
+		if replication.IsAccessDenied(err) {
+			err = &hintedError{err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;" +
+				" if the passwords are not known there any more, setup-master --new-passwords"}
+		}
+		return server, err
 	}
 	server, err := m.openMaster(ctx, &s.master)
 	if err != nil {
@@ -280,7 +285,8 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	if err != nil {
 		return nil, err
 	}
-	keep := follows && !s.reseed
+	want.NewPasswords = follows && !s.reseed && s.newPasswords
+	keep := follows && !s.reseed && !s.newPasswords
 	unfinished := stage != replication.StageNone && stage != replication.StageDone // the accounts are of this slave's own setup
 	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep && (s.newPasswords || unfinished), SeedAgain: !keep})
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {

@@ -6,11 +6,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,8 +75,13 @@ type pair struct {
 // and a tunnel between them.
 func newPair(t testing.TB, masterKind, slaveKind servertest.Kind, content ...string) *pair {
 	t.Helper()
-	p := &pair{t: t, site: newSite(t), folder: t.TempDir()}
-	p.master = startDatabase(t, masterKind, servertest.Options{Name: "master", ServerID: 1})
+	return newPairOf(t, startDatabase(t, masterKind, servertest.Options{Name: "master", ServerID: 1}), slaveKind, content...)
+}
+
+// newPairOf is newPair with a master that runs already.
+func newPairOf(t testing.TB, master *servertest.Server, slaveKind servertest.Kind, content ...string) *pair {
+	t.Helper()
+	p := &pair{t: t, site: newSite(t), folder: t.TempDir(), master: master}
 	p.slave = startDatabase(t, slaveKind, servertest.Options{Name: "slave", ServerID: 1})
 	p.server, p.serverAddress = p.site.startServer(p.master.Address())
 	p.client, p.end = p.site.startClient(p.serverAddress)
@@ -171,19 +174,25 @@ func (p *pair) refused(s *servertest.Server, code int, words string, args ...str
 	return out
 }
 
-// waitSlave waits until a query gives the same on both servers.
+// waitSlave waits until a query gives on the slave what it gives on the master.
 func (p *pair) waitSlave(query string) {
+	p.t.Helper()
+	p.waitValue(p.slave, query, p.value(p.master, query))
+}
+
+// waitValue waits until a query gives a value.
+func (p *pair) waitValue(s *servertest.Server, query, want string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
 	defer cancel()
 	for {
-		want, got := p.value(p.master, query), p.value(p.slave, query)
-		if want == got {
+		got := p.value(s, query)
+		if got == want {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			p.t.Fatalf("%s: %s on the master, %s on the slave", query, want, got)
+			p.t.Fatalf("%s: %s: it is %s, want %s", s.Name, query, got, want)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -284,12 +293,24 @@ func (p *pair) noSecrets() {
 	}
 }
 
-// handOverPasswords are the passwords of a hand-over file.
-func handOverPasswords(t testing.TB, content []byte) []string {
+// handOverPasswords are the passwords of a hand-over file, by account.
+func handOverPasswords(t testing.TB, content []byte) map[string]string {
 	t.Helper()
 	var file struct{ Passwords map[string]string }
 	if err := json.Unmarshal(content, &file); err != nil {
 		t.Fatal(err)
 	}
-	return slices.Collect(maps.Values(file.Passwords))
+	return file.Passwords
+}
+
+// administrator makes an account on the master that may do everything there,
+// and gives the flags with which setup-slave logs in as it.
+func (p *pair) administrator() []string {
+	p.t.Helper()
+	p.sql(p.master, "CREATE USER boss@'127.0.0.1' IDENTIFIED BY 'the boss'", "GRANT ALL PRIVILEGES ON *.* TO boss@'127.0.0.1' WITH GRANT OPTION")
+	password := filepath.Join(p.folder, "password")
+	if err := os.WriteFile(password, []byte("the boss\n"), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return []string{"--master-user", "boss", "--master-password-file", password}
 }

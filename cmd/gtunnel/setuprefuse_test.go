@@ -156,7 +156,7 @@ func TestSetupRefusals(t *testing.T) {
 			// A broken replication is not set up over.
 			p.sql(p.slave, "SET GLOBAL read_only=0", "INSERT INTO voms.t VALUES (3, 'mine')", "SET GLOBAL read_only=1")
 			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')")
-			p.waitBroken()
+			p.waitStatus("1062")
 			p.refused(p.slave, 1, "the replication has stopped", slave()...)
 			p.refused(p.slave, 1, "is gone: an earlier copy has dropped it", slave("--reseed", "--replace-databases", "voms")...)
 			p.must(p.master, master("--databases", "voms", "--seed-again")...)
@@ -164,22 +164,6 @@ func TestSetupRefusals(t *testing.T) {
 			p.waitSlave("SELECT GROUP_CONCAT(words) FROM voms.t")
 			p.noSecrets()
 		})
-	}
-}
-
-// waitBroken waits until the slave's SQL thread has stopped at an error.
-func (p *pair) waitBroken() {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
-	defer cancel()
-	for {
-		out, _ := p.run(p.slave, "replication", "status", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
-		if strings.Contains(out, "1062") {
-			return
-		}
-		if ctx.Err() != nil {
-			p.t.Fatalf("the slave does not break; status says:\n%s", out)
-		}
 	}
 }
 

@@ -32,7 +32,7 @@ GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.
 -- account gtunnel_seed
 SET SESSION sql_log_bin=0;
 GRANT USAGE ON *.* TO 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
-GRANT REPLICATION SLAVE, SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, REPLICATION CLIENT ON *.* TO 'gtunnel_seed'@'127.0.0.1';
 DROP PROCEDURE IF EXISTS `mysql`.`gtunnel_drop_seed`;
 CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER 'gtunnel_seed'@'127.0.0.1'; END;
+GRANT REPLICATION SLAVE, SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, REPLICATION CLIENT ON *.* TO 'gtunnel_seed'@'127.0.0.1';
 GRANT EXECUTE ON PROCEDURE `mysql`.`gtunnel_drop_seed` TO 'gtunnel_seed'@'127.0.0.1';
