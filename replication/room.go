@@ -21,7 +21,7 @@ func (s *Server) dialPeer(ctx context.Context, network, address string) (net.Con
 	}
 	if raw, err := conn.(*net.UnixConn).SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) {
-			if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil { //nolint:gosec // a descriptor
+			if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
 				s.peer.Store(peer.Pid)
 			}
 		})
