@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -73,11 +74,33 @@ func (s *Server) lock(ctx context.Context) (unlock func(), err error) {
 	if err == nil && got != "1" {
 		err = problem(s.Role, "busy", "wait for its end, or look for it: SELECT IS_USED_LOCK('"+lockName+"') gives its connection", "another gtunnel replication works on it")
 	}
+	if err == nil && s.Role == Slave {
+		err = s.settle(ctx, conn)
+	}
 	if err != nil {
-		_ = conn.Close() // the first error says more
+		discard(conn) // with the lock, if it has it
 		return nil, err
 	}
 	return func() { discard(conn) }, nil
+}
+
+// switches are statements that a server goes on with though the run that has
+// sent them was killed and its lock is free.
+var switches = regexp.MustCompile(`^(STOP|START) (SLAVE|REPLICA)|^CHANGE REPLICATION FILTER|^SET GLOBAL (super_read_only|replicate_)`)
+
+// settle waits until a slave is done with what a run that was killed had asked
+// for.
+func (s *Server) settle(ctx context.Context, on execer) error {
+	for end := time.Now().Add(lockPatience * time.Second); time.Now().Before(end); {
+		threads, err := s.threads(ctx, on)
+		if err != nil || !slices.ContainsFunc(threads, func(t serverThread) bool { return switches.MatchString(t.statement) }) {
+			return err
+		}
+		if err := pause(ctx, pollSlave); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // discard closes a connection instead of giving it back to the pool: what its
