@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 )
@@ -64,7 +64,7 @@ func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
 	return nil
 }
 
-// lock keeps other runs of gtunnel from a server until unlock.
+// lock keeps other runs of gtunnel from a server until unlock. See change.
 func (s *Server) lock(ctx context.Context) (unlock func(), err error) {
 	conn, err := s.session(ctx)
 	if err != nil {
@@ -74,33 +74,26 @@ func (s *Server) lock(ctx context.Context) (unlock func(), err error) {
 	if err == nil && got != "1" {
 		err = problem(s.Role, "busy", "wait for its end, or look for it: SELECT IS_USED_LOCK('"+lockName+"') gives its connection", "another gtunnel replication works on it")
 	}
-	if err == nil && s.Role == Slave {
-		err = s.settle(ctx, conn)
-	}
 	if err != nil {
 		discard(conn) // with the lock, if it has it
 		return nil, err
 	}
-	return func() { discard(conn) }, nil
+	s.locked = conn
+	return func() { s.locked = nil; discard(conn) }, nil
 }
 
-// switches are statements that a server goes on with though the run that has
-// sent them was killed and its lock is free.
-var switches = regexp.MustCompile(`^(STOP|START) (SLAVE|REPLICA)|^CHANGE REPLICATION FILTER|^SET GLOBAL (super_read_only|replicate_)`)
-
-// settle waits until a slave is done with what a run that was killed had asked
-// for.
-func (s *Server) settle(ctx context.Context, on execer) error {
-	for end := time.Now().Add(lockPatience * time.Second); time.Now().Before(end); {
-		threads, err := s.threads(ctx, on)
-		if err != nil || !slices.ContainsFunc(threads, func(t serverThread) bool { return switches.MatchString(t.statement) }) {
+// change changes how a server replicates, by the connection that has its lock:
+// if this run is killed, the next one gets the lock only when the server is done
+// with what this one had asked for last. One goroutine at a time calls it.
+func (s *Server) change(ctx context.Context, statements ...Statement) error {
+	if s.locked != nil {
+		err := s.exec(ctx, s.locked, statements...)
+		if !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, sql.ErrConnDone) {
 			return err
 		}
-		if err := pause(ctx, pollSlave); err != nil {
-			return err
-		}
+		s.locked = nil // it has ended with the context of an earlier statement
 	}
-	return nil
+	return s.exec(ctx, s.db, statements...)
 }
 
 // discard closes a connection instead of giving it back to the pool: what its

@@ -93,10 +93,8 @@ func readSchema(ctx context.Context, server *Server, databases []string) (*schem
 		return nil, err
 	}
 	defer session.close(ctx)
-	if server.Version.atLeast(MySQL, 8, 0, 3) { // sizes as they are, not as they were a day ago
-		if err := session.exec(ctx, statement("SET SESSION information_schema_stats_expiry=0")); err != nil {
-			return nil, err
-		}
+	if err := server.freshSizes(ctx, session.conn); err != nil {
+		return nil, err
 	}
 	s := &schema{server: server, objects: map[string]map[string]string{}}
 	in := " IN (" + quoteList(databases) + ")"

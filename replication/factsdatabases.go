@@ -54,6 +54,9 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 		f.Databases[i] = Database{Name: r["name"], Engines: map[string]uint64{}}
 		byName[r["name"]] = &f.Databases[i]
 	}
+	if err := s.freshSizes(ctx, conn); err != nil {
+		return err
+	}
 	tables, err := s.query(ctx, conn,
 		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes FROM information_schema.tables"+
 			" WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ("+quoteList(systemDatabases)+")")
@@ -129,4 +132,13 @@ func (f *Facts) readCollations(ctx context.Context, s *Server, conn *sql.Conn) e
 		}
 	}
 	return nil
+}
+
+// freshSizes makes a session tell the sizes of tables as they are: MySQL tells
+// them as they were up to a day ago (its manual, information_schema_stats_expiry).
+func (s *Server) freshSizes(ctx context.Context, on execer) error {
+	if !s.Version.atLeast(MySQL, 8, 0, 3) {
+		return nil
+	}
+	return s.exec(ctx, on, statement("SET SESSION information_schema_stats_expiry=0"))
 }

@@ -36,7 +36,7 @@ func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err er
 	p.paused = true // even if the answer is lost
 	stopping, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return p.server.exec(stopping, p.server.db, p.server.Version.stopSlave(sqlThread))
+	return p.server.change(stopping, p.server.Version.stopSlave(sqlThread))
 }
 
 // stopsAt notes where the slave is about to stop. Without the note, as where this
@@ -65,7 +65,7 @@ const pollSlave = 50 * time.Millisecond
 // advance lets a paused slave apply all before a position and nothing after
 // it. It gives up when the slave has not moved for the time of patience.
 func (p *pausedSlave) advance(ctx context.Context, to Position, patience time.Duration, moved func(Position)) error {
-	if err := p.server.exec(ctx, p.server.db, p.server.Version.startUntil(to)); err != nil {
+	if err := p.server.change(ctx, p.server.Version.startUntil(to)); err != nil {
 		return err
 	}
 	return p.server.watchSlave(ctx, p.server.db, to, patience, moved, func(s *SlaveStatus) (bool, error) {
@@ -74,7 +74,7 @@ func (p *pausedSlave) advance(ctx context.Context, to Position, patience time.Du
 			return true, arrived(s, to)
 		case s.Executed.File == to.File && s.Executed.Offset == to.Offset:
 			// MariaDB stops only when it sees the next event.
-			return false, p.server.exec(ctx, p.server.db, p.server.Version.stopSlave(sqlThread))
+			return false, p.server.change(ctx, p.server.Version.stopSlave(sqlThread))
 		}
 		return false, nil
 	})
@@ -148,7 +148,7 @@ func (p *pausedSlave) resume(ctx context.Context) error {
 	if p.paused {
 		v := p.server.Version
 		// Stopped first: a thread that runs until a position keeps that.
-		if err = p.server.exec(ctx, p.server.db, v.stopSlave(sqlThread), v.startSlave(sqlThread)); err == nil {
+		if err = p.server.change(ctx, v.stopSlave(sqlThread), v.startSlave(sqlThread)); err == nil {
 			p.paused = false
 			_ = p.note.remove() // one that is left is known by the slave's running
 		} else {

@@ -128,7 +128,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 				err = e
 			}
 		}()
-		if err := a.Slave.exec(ctx, a.Slave.db, statement("SET GLOBAL super_read_only=OFF")); err != nil {
+		if err := a.Slave.change(ctx, statement("SET GLOBAL super_read_only=OFF")); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 			err = r.leave(ctx, a.Slave, err)
 		}
 	}()
-	err = a.Slave.exec(ctx, a.Slave.db, v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread))
+	err = a.Slave.change(ctx, v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread))
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 	if err := r.mustStand(ctx, a.Slave); err != nil {
 		return err
 	}
-	return a.Slave.exec(ctx, a.Slave.db, v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads))
+	return a.Slave.change(ctx, v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads))
 }
 
 // mustStand refuses a slave that has left the position of the copy, or lost the
@@ -215,7 +215,7 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 		statements = append(statements, v.startSlave(sqlThread))
 	}
 	p := slave.explain("copy "+listed(r.tables)+" anew", err)
-	if e := slave.exec(ctx, slave.db, statements...); e != nil {
+	if e := slave.change(ctx, statements...); e != nil {
 		return &Problem{
 			On: Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
 			Err: err, Cure: "gtunnel replication status; then the same command again",
@@ -235,5 +235,5 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 func (s *Server) setSuperReadOnly(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	return s.exec(ctx, s.db, statement("SET GLOBAL super_read_only=ON"))
+	return s.change(ctx, statement("SET GLOBAL super_read_only=ON"))
 }

@@ -34,12 +34,14 @@ func (s *Server) dialPeer(ctx context.Context, network, address string) (net.Con
 // right to look, it is not known.
 func (f *Facts) readRoom(_ context.Context, s *Server, _ *sql.Conn) error {
 	pid, directory := s.peer.Load(), f.variable("datadir")
-	var stat unix.Statfs_t
-	if pid == 0 || directory == "" || unix.Statfs(fmt.Sprintf("/proc/%d/root%s", pid, directory), &stat) != nil {
+	if pid == 0 || directory == "" {
 		return nil
 	}
-	free := stat.Bavail * uint64(stat.Bsize) //nolint:gosec // a block has a size
-	f.Free = &free
+	var stat unix.Statfs_t
+	if err := unix.Statfs(fmt.Sprintf("/proc/%d/root%s", pid, directory), &stat); err == nil {
+		free := stat.Bavail * uint64(stat.Bsize) //nolint:gosec // a block has a size
+		f.Free = &free
+	}
 	return nil
 }
 

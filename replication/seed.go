@@ -155,7 +155,15 @@ func (c *copying) started(ctx context.Context, p Position) (Position, error) {
 
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
 func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
-	rows, err := s.Master.query(ctx, s.Master.db,
+	conn, err := s.Master.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	if err := s.Master.freshSizes(ctx, conn); err != nil {
+		return nil, err
+	}
+	rows, err := s.Master.query(ctx, conn,
 		"SELECT table_schema AS d, table_name AS t, data_length AS bytes FROM information_schema.tables"+
 			" WHERE data_length > 0 AND table_schema IN ("+quoteList(s.databases())+")")
 	if err != nil {

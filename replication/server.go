@@ -33,8 +33,9 @@ type Server struct {
 	Login   Login
 	Version Version
 
-	db   *sql.DB
-	peer atomic.Int32 // see dialPeer
+	db     *sql.DB
+	locked *sql.Conn    // that has the lock of this server; nil: none, see change
+	peer   atomic.Int32 // see dialPeer
 }
 
 // connectTimeout bounds the dial and the login of one connection.

@@ -42,6 +42,7 @@ func BenchmarkCopy(b *testing.B) {
 }
 
 func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
+	b.Helper()
 	size := int64(1e9)
 	if testing.Short() {
 		size = 20e6
