@@ -33,10 +33,11 @@ func TestAdmin(t *testing.T) {
 	})
 	admin := tunnel.AdminHandler(server.Tunnel, client.Tunnel)
 	exchange(t, dial(t, client.Addr()), "hello")
-	dial(t, server.Addr()).Close()
-	server.entry(t, "peer refused")
 	dial(t, server.Addr()) // silent
 	eventually(t, "a handshake is pending", func() bool { return server.Status().HandshakesPending == 1 })
+	dial(t, server.Addr()).Close()
+	server.entry(t, "peer refused")
+	eventually(t, "the refused one is gone", func() bool { return server.Status().HandshakesPending == 1 })
 
 	t.Run("status", func(t *testing.T) {
 		code, body := get(t, admin, "/status")

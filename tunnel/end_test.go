@@ -72,6 +72,36 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
+// TestBothEndAtOnce ends many sessions at both ends in the same moment: neither
+// may take the other's orderly end for a reset.
+func TestBothEndAtOnce(t *testing.T) {
+	target, conns := held(t)
+	_, client := startPair(t, target, quiet)
+	for range 1500 {
+		near := dial(t, client.Addr())
+		if _, err := near.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		far := receive(t, "a connection at the backend", conns)
+		var ends sync.WaitGroup
+		for _, conn := range []*net.TCPConn{near, far} {
+			ends.Go(func() {
+				if err := conn.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				if _, err := io.Copy(io.Discard, conn); err != nil {
+					t.Error(err)
+				}
+				conn.Close()
+			})
+		}
+		ends.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 func TestResetIsPassedOn(t *testing.T) {
 	t.Run("from the client", func(t *testing.T) {
 		target, conns := held(t)

@@ -235,13 +235,15 @@ func (s *session) pass(h *half, data *buffer) bool {
 // passEnd hands the end of h.from on to h.to.
 //
 // A reset reads like an end if a write of the other half has taken the error
-// first, which the kernel gives only once; isReset tells them apart.
+// first, which the kernel gives only once; isReset tells them apart. It is asked
+// before ended is: the other half may end the connection in order meanwhile,
+// and says so first.
 func (s *session) passEnd(h *half) {
 	if s.failing.Load() {
 		s.abort("") // h.to broke before: what ended here may be cut off
 		return
 	}
-	if !h.from.ended.Load() && isReset(h.from.socket) {
+	if isReset(h.from.socket) && !h.from.ended.Load() {
 		s.readFailed(h, syscall.ECONNRESET)
 		return
 	}

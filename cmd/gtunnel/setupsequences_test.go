@@ -193,7 +193,7 @@ func TestSecondSlave(t *testing.T) {
 		// One hand-over serves both. The one that the master has is stale.
 		q.loginAgain()
 		q.waitStatus("1045")
-		p.refused(p.master, 1, "its password is not known here", p.setupMasterArgs()...)
+		p.refused(p.master, 1, "the server refuses the password", p.setupMasterArgs()...)
 		p.must(p.master, p.setupMasterArgs("--new-passwords")...)
 		q.takeHandOver(p)
 		p.loginAgain()
