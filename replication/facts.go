@@ -19,6 +19,10 @@ type Facts struct {
 	// Facts give those that matter in their own types.
 	Variables map[string]string
 
+	// Persisted are the variables that SET PERSIST has set, which MySQL takes at
+	// its start, whatever its option files say.
+	Persisted map[string]string
+
 	// OptionFiles are those that the server has read values from; nil if it
 	// cannot tell.
 	OptionFiles []string
@@ -127,7 +131,7 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readOptionFiles, f.readLogin, f.readAccounts, f.readWriters, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readRoom, f.readDatabases, f.readCollations,
+		f.readVariables, f.readPersisted, f.readOptionFiles, f.readLogin, f.readAccounts, f.readWriters, f.readMaster, f.readSlave, f.readPlugins, f.readCluster, f.readRoom, f.readDatabases, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -144,6 +148,23 @@ func (f *Facts) readVariables(ctx context.Context, s *Server, conn *sql.Conn) er
 	f.Variables = make(map[string]string, len(rows))
 	for _, r := range rows {
 		f.Variables[strings.ToLower(r["variable_name"])] = r["value"]
+	}
+	return nil
+}
+
+// readPersisted reads what MySQL 8.0 and later have persisted.
+func (f *Facts) readPersisted(ctx context.Context, s *Server, conn *sql.Conn) error {
+	if !s.Version.atLeast(MySQL, 8, 0, 0) {
+		return nil
+	}
+	const query = "SELECT LOWER(variable_name) AS name, variable_value AS value FROM performance_schema.persisted_variables"
+	rows, err := readRecords(ctx, conn, query)
+	if err != nil && !isDenied(err) {
+		return s.explain(query, err)
+	}
+	f.Persisted = make(map[string]string, len(rows))
+	for _, r := range rows {
+		f.Persisted[r["name"]] = r["value"]
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ func PlanRepair(master, slave *Facts, tables []string) *Plan {
 		if strings.Contains(table, ",") {
 			cannot(Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
 		}
+		if database, _ := splitTable(table); !status.replicatesOf(database) {
+			cannot(Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
+		}
 		if one, _ := splitTable(tables[0]); !strings.HasPrefix(table, one+".") {
 			cannot(Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}

@@ -14,7 +14,8 @@ type wantedSetting struct {
 
 // settingSteps make a server's settings right: those that are not, and those
 // that an earlier run put into the drop-in. What the administrator's own files
-// say already is left to them.
+// say already is left to them. What MySQL has persisted beats every option file,
+// and goes if it says otherwise.
 func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 	var persist []Setting
 	var now []Statement
@@ -22,6 +23,9 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 	for _, w := range wanted {
 		if w.ok && !w.always && !dropIn.has(w.name) {
 			continue
+		}
+		if persisted, ok := f.Persisted[w.name]; ok && !sameValue(persisted, w.value) {
+			now = append(now, statement("RESET PERSIST IF EXISTS %s", w.name))
 		}
 		persist = append(persist, Setting{w.name, w.value})
 		whys = append(whys, w.why)
@@ -57,12 +61,23 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 func undoSettings(f *Facts, statements []Statement) string {
 	var undo []string
 	for _, s := range statements {
-		name, _, _ := strings.Cut(strings.TrimPrefix(s.sql, "SET GLOBAL "), "=")
-		value := f.variable(name)
+		verb, name, value := "SET GLOBAL ", "", ""
+		if reset, ok := strings.CutPrefix(s.sql, "RESET PERSIST IF EXISTS "); ok {
+			verb, name, value = "SET PERSIST_ONLY ", reset, f.Persisted[reset]
+		} else {
+			name, _, _ = strings.Cut(strings.TrimPrefix(s.sql, verb), "=")
+			value = f.variable(name)
+		}
 		if strings.Trim(value, "0123456789") != "" {
 			value = quoteString(value)
 		}
-		undo = append(undo, "SET GLOBAL "+name+"="+value)
+		undo = append(undo, verb+name+"="+value)
 	}
 	return strings.Join(undo, "; ")
+}
+
+// sameValue tells whether two texts are the same value of a variable.
+func sameValue(a, b string) bool {
+	number := strings.NewReplacer("ON", "1", "OFF", "0")
+	return number.Replace(strings.ToUpper(a)) == number.Replace(strings.ToUpper(b))
 }

@@ -50,6 +50,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 		s.checkData()
 		s.checkRoom()
 		s.checkSeedAccount()
+		s.checkOwnGTIDs()
 	}
 	if f := want.MonitorFile; f != nil && f.foreign() {
 		s.problem(Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", f.Path)
@@ -174,6 +175,16 @@ func (s *slavePlan) checkSeedAccount() {
 	if s.want.Method != SeedNone && s.byMonitor() {
 		s.problem(Master, "no-seed-account", "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
 			"the account %s, by which the databases are copied, is gone: an earlier copy has dropped it", quoteAccount(SeedUser, loopback))
+	}
+}
+
+// checkOwnGTIDs refuses a copy that MySQL before 8.0 could not begin from: it
+// takes gtid_purged only while it has no GTIDs of its own (error 1840).
+func (s *slavePlan) checkOwnGTIDs() {
+	v := s.slave.Version
+	if v.Family == MySQL && !v.atLeast(MySQL, 8, 0, 0) && s.want.Method != SeedNone && s.master.GTIDs() && s.slave.GTIDs() && s.slave.variable("gtid_executed") != "" {
+		s.problem(Slave, "own-gtids", "on the slave, unless somebody needs its binary log: STOP SLAVE; RESET SLAVE ALL; "+v.resetBinaryLog()+"; then run this again",
+			"%s takes the GTIDs of a copy only while it has none itself, and it has %s", v, s.slave.variable("gtid_executed"))
 	}
 }
 

@@ -229,9 +229,9 @@ func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
 }
 
 // readTransient finds which settings of the slave its next restart would lose:
-// set in the running server, and neither persisted nor in gtunnel's own option
-// file. Where the server cannot tell, or that file's place is not known,
-// nothing is said.
+// set in the running server, and persisted otherwise, or neither persisted nor in
+// gtunnel's own option file. Where the server cannot tell, or that file's place
+// is not known, nothing is said.
 func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 	var query string
 	switch v := r.slave.Version; {
@@ -249,25 +249,33 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 	default:
 		return nil, nil
 	}
+	var transient []string
+	if err := r.variables.readPersisted(ctx, r.slave, r.conn); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"read_only", "super_read_only"} {
+		if persisted, ok := r.variables.Persisted[name]; ok && !sameValue(persisted, "ON") && r.variables.on(name) {
+			transient = append(transient, name)
+		}
+	}
 	rows, err := readRecords(ctx, r.conn, query)
 	if err != nil && !isDenied(err) {
 		return nil, r.slave.explain("read where settings come from", err)
 	}
 	if len(rows) == 0 {
-		return nil, nil
+		return transient, nil
 	}
 	if err := r.variables.readOptionFiles(ctx, r.slave, r.conn); err != nil {
 		return nil, err
 	}
 	directory := r.variables.ConfigDirectory()
 	if directory == "" {
-		return nil, nil
+		return transient, nil
 	}
 	dropIn, err := ReadDropIn(directory)
 	if err != nil {
-		return nil, nil //nolint:nilerr // it may belong to another user
+		return transient, nil //nolint:nilerr // it may belong to another user
 	}
-	var transient []string
 	for _, row := range rows {
 		if !dropIn.has(row["name"]) {
 			transient = append(transient, row["name"])

@@ -29,6 +29,10 @@ func TestReplicationCompare(t *testing.T) {
 				"CREATE TABLE voms.roles (id INT PRIMARY KEY, role VARCHAR(100))", "INSERT INTO voms.usr VALUES (1, '/CN=one'), (2, '/CN=two')",
 				"CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'the dba''s own'", "GRANT ALL ON *.* TO dba@'127.0.0.1'")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			for _, server := range []*servertest.Server{p.master, p.slave} {
+				p.sql(server, "CREATE DATABASE other", "CREATE TABLE other.t (id INT PRIMARY KEY)")
+			}
+			p.sql(p.slave, "INSERT INTO other.t VALUES (7)")
 			p.must(p.slave, p.setupSlaveArgs()...)
 			if out := p.must(p.slave, p.compareArgs()...); !strings.Contains(out, "2 of 2 tables equal") {
 				t.Errorf("got:\n%s", out)
@@ -74,6 +78,10 @@ func TestReplicationCompare(t *testing.T) {
 				t.Errorf("the plan is:\n%s", out)
 			}
 			p.refused(p.slave, 2, "no terminal", repair...)
+			p.refused(p.slave, 1, "not replicated", append(slices.Clone(repair), "--repair-table", "other.t", "--yes")...)
+			if p.value(p.slave, "SELECT GROUP_CONCAT(id) FROM other.t") != "7" {
+				t.Error("a table was overwritten that is not replicated")
+			}
 			// Nothing can be noted there: a comparison does without, a repair does not.
 			p.must(p.slave, p.compareArgs("--table", "voms.roles", "--state-dir", "/proc/gtunnel")...)
 			p.refused(p.slave, 1, "--state-dir", slices.Concat(repair, []string{"--yes", "--state-dir", "/proc/gtunnel"})...)

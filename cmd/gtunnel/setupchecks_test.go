@@ -289,3 +289,26 @@ func TestSetupKeepsBytes(t *testing.T) {
 		})
 	}
 }
+
+// TestSetupPersisted: what MySQL has persisted beats option files, and may not
+// make a slave writable at its next start.
+func TestSetupPersisted(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)
+	p.sql(p.slave, "SET PERSIST read_only=OFF", "SET PERSIST super_read_only=OFF")
+	p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+	p.must(p.slave, p.setupSlaveArgs()...)
+	p.restart(p.slave)
+	if got := p.value(p.slave, "SELECT CONCAT(@@read_only, @@super_read_only)"); got != "11" {
+		t.Errorf("after a restart read_only and super_read_only are %s", got)
+	}
+	p.noChange(p.slave, p.setupSlaveArgs()...)
+	p.sql(p.slave, "SET PERSIST_ONLY super_read_only=OFF")
+	if out, _ := p.status(); !strings.Contains(out, "a restart of the server loses super_read_only=1") {
+		t.Errorf("status says:\n%s", out)
+	}
+	p.must(p.slave, p.setupSlaveArgs()...)
+	if out, _ := p.status(); strings.Contains(out, "loses super_read_only") {
+		t.Errorf("status says:\n%s", out)
+	}
+}
