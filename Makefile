@@ -36,7 +36,7 @@ test:
 	go vet ./...
 	go test -count=1 -run TestBothWaysAtOnce ./tunnel
 	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
-		-race -count=1 -timeout 20m $(TEST)
+		-race -count=1 -timeout 30m $(TEST)
 
 bench: build
 	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench

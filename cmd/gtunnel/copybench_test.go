@@ -21,7 +21,7 @@ import (
 // slave, by setup-slave and by the bare tools, in turn and through the same
 // tunnel, and then compares both ends:
 //
-//	go test -run '^$' -bench Copy -benchtime 3x -timeout 60m ./cmd/gtunnel
+//	go test -run '^$' -bench Copy -benchtime 1x -timeout 60m ./cmd/gtunnel
 //
 // It reports medians: the ratio of both times; gtunnel's memory (its peak) and
 // its share of all the CPU time of the copy; the longest write of a program
