@@ -18,8 +18,8 @@ import (
 )
 
 // BenchmarkCopy copies a gigabyte (20 MB with -short) from a master to its
-// slave, by setup-slave and by the bare tools, in turn and through the same
-// tunnel, and then compares both ends:
+// slave, by setup-slave and by the bare tools, in three rounds and through the
+// same tunnel, and then compares both ends:
 //
 //	go test -run '^$' -bench Copy -benchtime 1x -timeout 60m ./cmd/gtunnel
 //
@@ -54,7 +54,8 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 	p.sql(p.master, "CREATE TABLE bulk.written (id INT PRIMARY KEY, n INT)", "INSERT INTO bulk.written VALUES (1, 0)")
 	p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
 	var bare, ours, ratio, memory, share, stall, rate, compareMemory, status []float64
-	for i := range b.N {
+	const rounds = 3
+	for i := range rounds * b.N {
 		p.clearSlave()
 		tools := p.bareCopy(method)
 		p.clearSlave()
