@@ -31,6 +31,7 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 // Plan plans what is left to do, after Read. If the databases are to be copied,
 // what Seed.Check finds is among the findings. The Applier carries the plan out.
 func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
+	s.State.of(s.SlaveFacts)
 	s.Want.State = s.State.State
 	if err := s.readNotes(ctx); err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 // without passwords, so that a run that was cut off can go on. Where the
 // server says otherwise, the server is right.
 type State struct {
+	Slave      string     `json:"slave,omitempty"` // whose state it is: see Facts.identity
 	Stage      Stage      `json:"stage"`
 	Databases  []string   `json:"databases,omitempty"`
 	Method     SeedMethod `json:"method,omitempty"`
@@ -48,8 +50,9 @@ const (
 type StateFile struct {
 	State
 
-	path string
-	lock *os.File
+	path  string
+	lock  *os.File
+	slave string // of Of; empty: not known yet
 }
 
 // stateName is the file in its directory.
@@ -85,8 +88,44 @@ func OpenState(directory string) (*StateFile, error) {
 	return f, nil
 }
 
+// Of makes it the state of a slave. What it says of another server, such as one
+// that was there before, or another instance of this host, is forgotten.
+func (f *StateFile) Of(ctx context.Context, slave *Server) (err error) {
+	facts := &Facts{Version: slave.Version}
+	if facts.Variables, err = slave.variables(ctx, slave.db, "server_uuid", "hostname", "port", "datadir"); err == nil {
+		f.of(facts)
+	}
+	return err
+}
+
+func (f *StateFile) of(slave *Facts) {
+	f.slave = slave.identity()
+	switch {
+	case f.Slave == f.slave:
+	case f.Slave != "":
+		f.State = State{}
+	default: // an earlier version has not noted whose it is: no data is lost by it
+		f.Begun = nil
+		if f.Stage == StageSeeded {
+			f.Stage = StageNone
+		}
+	}
+}
+
+// identity tells a server from the others that may have the same state
+// directory.
+func (f *Facts) identity() string {
+	if id := f.UUID(); id != "" {
+		return id
+	}
+	return fmt.Sprintf("%s:%s %s", f.variable("hostname"), f.variable("port"), f.variable("datadir"))
+}
+
 // Save writes the state, so that it survives a crash.
 func (f *StateFile) Save() error {
+	if f.slave != "" {
+		f.Slave = f.slave
+	}
 	f.Changed = time.Now().UTC().Truncate(time.Second)
 	content, err := json.MarshalIndent(f.State, "", "  ")
 	if err != nil {

@@ -137,6 +137,9 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		return err
 	}
 	defer func() { _ = slave.Close() }() // nothing is left to fail
+	if err := state.Of(ctx, slave); err != nil {
+		return err
+	}
 	master, err := m.openMasterForSetup(ctx, s, slave, &want, end, state.Stage)
 	if err != nil {
 		return err

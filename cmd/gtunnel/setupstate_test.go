@@ -1,0 +1,68 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// TestCutOffSeed kills a seed, and looks whose databases the next run takes for
+// what it has left: not those of another server, nor of another time.
+func TestCutOffSeed(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
+		p := newPair(t, kind, kind)
+		if err := servertest.Bulk(t.Context(), p.master.DB, "bulk", 5e6); err != nil {
+			t.Fatal(err)
+		}
+		p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
+		said := &wordWait{text: "% of about", seen: make(chan struct{})}
+		cmd := p.command(p.slave, p.setupSlaveArgs("--max-rate", "1M")...)
+		cmd.Stdout, cmd.Stderr = said, said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-said.seen:
+		case <-time.After(databasePatience):
+			t.Fatalf("no copy:\n%s", said)
+		}
+		p.waitValue(p.slave, "SELECT COUNT(*) > 0 FROM information_schema.tables WHERE table_schema = 'bulk'", "1")
+		_ = cmd.Process.Kill() // it copies
+		_ = cmd.Wait()         // so does the exit code
+		left, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json"))
+		if err != nil || !bytes.Contains(left, []byte(`"stage": "seeding"`)) {
+			t.Fatalf("%v: the state is %s", err, left)
+		}
+		restore := func() {
+			if err := os.WriteFile(filepath.Join(p.stateDir(), "replication.json"), left, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const asks = "there is a database bulk already"
+
+		// Another server of this host, with the same state.
+		q := p.secondSlave(3)
+		q.takeHandOver(p)
+		q.sql(q.slave, "CREATE DATABASE bulk", "CREATE TABLE bulk.own (id INT PRIMARY KEY)")
+		same := q.setupSlaveArgs("--state-dir", p.stateDir())
+		q.unchanged(q.slave, 1, asks, same...)
+		p.editState("stage", "seeded")
+		p.editState("master_server_id", 1)
+		p.editState("start", map[string]any{"file": strings.Split(p.position(p.master), ":")[0], "offset": 4})
+		q.unchanged(q.slave, 1, asks, same...)
+
+		// A state of before it said whose it is.
+		restore()
+		p.editState("slave", "")
+		p.unchanged(p.slave, 1, asks, p.setupSlaveArgs()...)
+
+		restore()
+		p.must(p.slave, p.setupSlaveArgs()...)
+		p.noChange(p.slave, p.setupSlaveArgs()...)
+	})
+}
