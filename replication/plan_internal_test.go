@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // newFacts is a server as its packages leave it, with two databases on a
@@ -137,6 +138,16 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 	return master, slave, want
 }
 
+// begun makes a copy of ten minutes begin, and the slave's databases hold what was
+// made from one time after that to another.
+func begun(slave *Facts, want *SlaveWant, oldest, newest time.Duration) {
+	from := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	want.State.BegunFrom, want.State.BegunUntil = from, from.Add(10*time.Minute)
+	for i := range slave.Databases {
+		slave.Databases[i].Oldest, slave.Databases[i].Newest = from.Add(oldest), from.Add(newest)
+	}
+}
+
 // TestSlavePlanStates goes through what a run can find.
 func TestSlavePlanStates(t *testing.T) {
 	v := Version{MariaDB, 10, 11, 6}
@@ -168,7 +179,19 @@ func TestSlavePlanStates(t *testing.T) {
 		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON"}
+			begun(s, w, time.Second, 30*time.Second)
 		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		"cut off, and rebuilt by hand": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+			begun(s, w, time.Second, 2*time.Hour)
+		}, "problem data-on-slave, problem data-on-slave"},
+		"cut off, and put back by hand": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+			begun(s, w, -time.Second, time.Second)
+		}, "problem data-on-slave, problem data-on-slave"},
+		"cut off, by an earlier version": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+		}, "problem data-on-slave, problem data-on-slave"},
 		"cut off before anything was dropped": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases}
 		}, "problem data-on-slave, problem data-on-slave"},

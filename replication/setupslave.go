@@ -188,7 +188,7 @@ func (s *slavePlan) lost() []string {
 	var lost []string
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
-		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Begun, d.Name)
+		ours := s.want.State.left(d)
 		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -20,7 +21,9 @@ type State struct {
 	Stage      Stage      `json:"stage"`
 	Databases  []string   `json:"databases,omitempty"`
 	Method     SeedMethod `json:"method,omitempty"`
-	Begun      []string   `json:"begun,omitempty"` // of them, those of which the slave has nothing of its own any more
+	Begun      []string   `json:"begun,omitempty"`      // of them, those of which the slave has nothing of its own any more
+	BegunFrom  time.Time  `json:"begun_from,omitzero"`  // by the slave's clock: when that began
+	BegunUntil time.Time  `json:"begun_until,omitzero"` // and when it was last seen to go on
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
 	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed
@@ -32,6 +35,23 @@ type State struct {
 
 	// SeedAccount tells that the seeding account is still on the master.
 	SeedAccount bool `json:"seed_account,omitempty"`
+}
+
+// leftSlack is how long after the last note a copy that was cut off may have
+// gone on.
+const leftSlack = time.Minute
+
+// left tells whether a database is what a copy that was cut off has left: all in
+// it was made while that went on.
+func (s *State) left(d *Database) bool {
+	return s.Stage == StageSeeding && slices.Contains(s.Begun, d.Name) &&
+		!d.Oldest.IsZero() && !d.Oldest.Before(s.BegunFrom) && !d.Newest.After(s.BegunUntil.Add(leftSlack))
+}
+
+// begin notes that nothing is left of databases that is not a copy; without
+// any, that the slave has no such leavings any more.
+func (s *State) begin(databases []string, now time.Time) {
+	s.Begun, s.BegunFrom, s.BegunUntil = databases, now, now
 }
 
 // Stage is how far a slave's setup has come.

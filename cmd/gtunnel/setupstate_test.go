@@ -61,8 +61,17 @@ func TestCutOffSeed(t *testing.T) {
 		p.editState("slave", "")
 		p.unchanged(p.slave, 1, asks, p.setupSlaveArgs()...)
 
+		// As if the database had been there before the copy, or been made later.
+		for key, by := range map[string]time.Duration{"begun_from": time.Hour, "begun_until": -time.Hour} {
+			restore()
+			p.editState(key, time.Now().Add(by).UTC())
+			p.unchanged(p.slave, 1, asks, p.setupSlaveArgs()...)
+		}
 		restore()
 		p.must(p.slave, p.setupSlaveArgs()...)
 		p.noChange(p.slave, p.setupSlaveArgs()...)
+		if done, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json")); err != nil || bytes.Contains(done, []byte("begun")) {
+			t.Errorf("%v: the state is still %s", err, done)
+		}
 	})
 }
