@@ -167,7 +167,10 @@ func TestSlavePlanStates(t *testing.T) {
 		want   string
 	}{
 		"as it should be":     {func(_, _ *Facts, _ *SlaveWant) {}, ""},
-		"state file lost":     {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, ""},
+		"state file lost":     {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, "catch-up, compare, note-done"},
+		"the copy's binary log has gone": {func(_, _ *Facts, w *SlaveWant) { // as Setup.Plan has it then
+			w.State = State{Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
+		}, "catch-up, compare, note-done"},
 		"restarted, filtered": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLRunning = "No" }, "start-slave, catch-up, note-done"},
 		"filter lost": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].WildDoTable, w.State = nil, State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007"}}
@@ -197,7 +200,7 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "problem data-on-slave, problem data-on-slave"},
 		"set up by hand after a copy was cut off": {func(_, _ *Facts, w *SlaveWant) {
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
-		}, ""},
+		}, "catch-up, compare, note-done"},
 		"new password": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 		}, "password, start-slave, catch-up, note-done"},

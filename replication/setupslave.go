@@ -403,7 +403,9 @@ func (s *slavePlan) connection(start Position) connection {
 // finish adds what comes when the slave runs.
 func (s *slavePlan) finish(seeded bool) {
 	state := s.want.State
-	if seeded || !s.established || !s.status.Running() || state.Stage == StageRunning || state.Stage == StageSeeded {
+	// Without a state that says so, nobody has seen that the data is the master's.
+	due := seeded || state.Stage != StageDone
+	if due || !s.established || !s.status.Running() {
 		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
 	}
 	var readOnly []Statement
@@ -419,7 +421,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" {
 		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
 	}
-	if (seeded || state.Stage == StageSeeded || state.Stage == StageRunning) && !s.want.SkipCompare {
+	if due && !s.want.SkipCompare {
 		s.add(&Step{Name: "compare", On: Slave, What: "compare the data of both at one position", run: compareAll(&Comparison{Databases: s.want.Databases})})
 	}
 	if s.want.MonitorFile != nil && !s.want.MonitorFile.same() {
@@ -434,7 +436,7 @@ func (s *slavePlan) finish(seeded bool) {
 			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",
 		})
 	}
-	if len(s.Steps) > 0 || state.Stage == StageRunning {
+	if len(s.Steps) > 0 || due {
 		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: noteDone})
 	}
 }
