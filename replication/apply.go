@@ -346,7 +346,7 @@ func dropSeedAccount(ctx context.Context, a *Applier) error {
 
 func noteDone(_ context.Context, a *Applier) error {
 	return a.note(func(s *State) {
-		s.Stage = StageDone
+		s.Stage, s.AccountsOf = StageDone, "" // other slaves may use them from now on
 		s.begin(nil, time.Time{})
 	})
 }

@@ -166,8 +166,8 @@ func TestSlavePlanStates(t *testing.T) {
 		change func(master, slave *Facts, want *SlaveWant)
 		want   string
 	}{
-		"as it should be":     {func(_, _ *Facts, _ *SlaveWant) {}, ""},
-		"state file lost":     {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, "catch-up, compare, note-done"},
+		"as it should be": {func(_, _ *Facts, _ *SlaveWant) {}, ""},
+		"state file lost": {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, "catch-up, compare, note-done"},
 		"the copy's binary log has gone": {func(_, _ *Facts, w *SlaveWant) { // as Setup.Plan has it then
 			w.State = State{Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
 		}, "catch-up, compare, note-done"},

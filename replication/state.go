@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,6 +33,10 @@ type State struct {
 	// EventScheduler is what event_scheduler was before the seed turned it off;
 	// empty once it is back.
 	EventScheduler string `json:"event_scheduler,omitempty"`
+
+	// AccountsOf is the master whose accounts this setup has given their
+	// passwords, which are known to no other slave; empty: none, or it is done.
+	AccountsOf string `json:"accounts_of,omitempty"`
 
 	// SeedAccount tells that the seeding account is still on the master.
 	SeedAccount bool `json:"seed_account,omitempty"`
@@ -130,6 +135,26 @@ func (f *StateFile) of(slave *Facts) {
 			f.Stage = StageNone
 		}
 	}
+}
+
+// NoteAccounts notes that this setup has made the accounts of a master's plan, or
+// replaced their passwords, if it has.
+func (f *StateFile) NoteAccounts(made *HandOver) error {
+	if _, known := made.Passwords[ReplicationUser]; !known {
+		return nil
+	}
+	f.AccountsOf = accountsOf(made.ServerID, made.UUID)
+	return f.Save()
+}
+
+// MadeAccounts tells whether this setup, which is not done, has made the accounts
+// of a master.
+func (s *State) MadeAccounts(master *Facts) bool {
+	return s.AccountsOf == accountsOf(max(master.ServerID(), 1), master.UUID())
+}
+
+func accountsOf(id uint32, uuid string) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", id, uuid))
 }
 
 // identity tells a server from the others that may have the same state

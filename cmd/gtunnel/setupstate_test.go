@@ -75,3 +75,37 @@ func TestCutOffSeed(t *testing.T) {
 		}
 	})
 }
+
+// TestOwnAccounts: by an administrator's login, a setup that was cut off has new
+// passwords made without being told only if no other slave can have the old ones.
+func TestOwnAccounts(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
+		p := newPair(t, kind, kind, twoDatabases...)
+		boss := append(p.administrator(), "--databases", "voms,iam")
+		p.must(p.master, p.setupMasterArgs("--databases", "voms,iam")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		q := p.secondSlave(3)
+		q.takeHandOver(p)
+		p.must(p.master, p.setupMasterArgs("--seed-again")...)
+		q.must(q.slave, q.setupSlaveArgs()...)
+
+		// As if the second's copy, by the hand-over, had been cut off.
+		q.onSlave("STOP SLAVE", "RESET SLAVE ALL")
+		q.editState("stage", "seeding")
+		out := q.unchanged(q.slave, 1, "its password is not known here", q.setupSlaveArgs(boss...)...)
+		if !strings.Contains(out, "--new-passwords") {
+			t.Errorf("it does not say what to do:\n%s", out)
+		}
+		p.loginAgain()
+		p.replicates()
+
+		// The passwords are its own from here on.
+		q.refused(q.slave, 1, "there is a database voms already", q.setupSlaveArgs(append(boss, "--new-passwords")...)...)
+		q.must(q.slave, q.setupSlaveArgs(append(boss, "--replace-databases", "voms,iam")...)...)
+		q.replicates()
+
+		// And of others' too once it is done.
+		q.onSlave("STOP SLAVE", "RESET SLAVE ALL")
+		q.refused(q.slave, 1, "its password is not known here", q.setupSlaveArgs(boss...)...)
+	})
+}
