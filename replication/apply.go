@@ -216,6 +216,13 @@ func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
 	start := a.State.Start
 	if s.want.Method == SeedNone {
 		start = s.want.Start
+		err := a.note(func(state *State) { // the same command again is to go on
+			state.Stage, state.Databases, state.Method, state.Start = StageNone, s.want.Databases, SeedNone, start
+			state.begin(nil, time.Time{})
+		})
+		if err != nil {
+			return err
+		}
 	}
 	c := s.connection(start)
 	conn, err := a.Slave.session(ctx)
@@ -280,7 +287,10 @@ func catchUp(ctx context.Context, a *Applier) error {
 		case status.SQLErrno != 0:
 			return slaveProblem("broken", status.SQLErrno, status.SQLError)
 		case status.IORunning == "Yes" && !status.Executed.before(target):
-			return nil
+			// A slave that has just connected by GTID still tells where it was before.
+			if err := a.Master.knows(ctx, status.Executed); !HasCode(err, "elsewhere") || time.Since(lastMove) > settleTime {
+				return err
+			}
 		case status.IOErrno != 0 && (lasting[status.IOErrno] || time.Since(lastMove) > startPatience):
 			return slaveProblem("not-connected", status.IOErrno, status.IOError)
 		case status.SQLRunning != "Yes":

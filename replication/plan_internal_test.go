@@ -263,6 +263,15 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
 		}, "writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"data is there, and replicated": {func(_, _ *Facts, w *SlaveWant) {
+			w.Method, w.Start, w.State.Start = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}
+		}, ""},
+		"data is there, and replicated from elsewhere": {func(_, _ *Facts, w *SlaveWant) {
+			w.Method, w.Start, w.State.Start = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, Position{File: "mysql-bin.000006", Offset: 4}
+		}, "problem other-start"},
+		"data is there, and to begin anew": {func(_, _ *Facts, w *SlaveWant) {
+			w.Method, w.Start, w.Reseed = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, true
+		}, "stop-slave, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
 		"same server id": {func(m, s *Facts, _ *SlaveWant) {
 			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}

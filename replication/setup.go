@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 )
@@ -48,6 +49,14 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
 	applier := &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),
+	}
+	if s.Want.Method == SeedNone && plan.has("change-master") {
+		err := s.Master.verifyStart(ctx, s.Want.Start)
+		if bad, ok := errors.AsType[*Problem](err); ok && bad.Code == "bad-start" {
+			plan.Problems = append(plan.Problems, bad)
+		} else if err != nil {
+			return nil, nil, err
+		}
 	}
 	if len(plan.Problems) == 0 && plan.has("seed") {
 		found, err := s.Want.newSeed(applier).Check(ctx)

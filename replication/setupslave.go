@@ -51,6 +51,10 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 		s.checkRoom()
 		s.checkSeedAccount()
 	}
+	if s.established && !seed && want.Method == SeedNone && !want.Start.at(want.State.Start) {
+		s.problem(Slave, "other-start", "leave --method none and --start out; or --reseed with them, to begin anew from there",
+			"it replicates already, and does not begin at %s", want.Start)
+	}
 	if f := want.MonitorFile; f != nil && f.foreign() {
 		s.problem(Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", f.Path)
 	}
@@ -362,10 +366,10 @@ func (s *slavePlan) connect(seeded bool) {
 	}
 	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
 	switch {
-	case !seeded:
-		shown = s.connection(s.want.State.Start)
 	case s.want.Method == SeedNone:
 		shown = s.connection(s.want.Start)
+	case !seeded:
+		shown = s.connection(s.want.State.Start)
 	}
 	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
 	if seeded && s.want.Method != SeedNone {
