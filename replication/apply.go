@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -168,16 +169,43 @@ func (a *Applier) forgetRepair() error {
 // runSeed copies the databases.
 func runSeed(want SlaveWant) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
-		// Nothing is left there that is not a copy.
-		if err := a.note(func(s *State) { s.Begun = want.Databases }); err != nil {
+		now, err := a.Slave.now(ctx)
+		if err != nil {
 			return err
 		}
+		begun := want.Databases // nothing is left there that is not a copy
+		if want.Method == SeedClone {
+			begun = nil // when a clone begins to erase is not known
+		}
+		if err := a.note(func(s *State) { s.begin(begun, now) }); err != nil {
+			return err
+		}
+		stop := a.noteAlive(ctx)
 		start, err := want.newSeed(a).Run(ctx)
+		stop()
 		if err != nil {
 			return err
 		}
 		return a.note(func(s *State) { s.Stage, s.Start = StageSeeded, start })
 	}
+}
+
+// aliveEvery is how often it is noted that a copy goes on.
+const aliveEvery = 10 * time.Second
+
+// noteAlive notes now and then that a copy goes on, until stop. Without such a
+// note, what a copy leaves that is cut off is taken for somebody's data.
+func (a *Applier) noteAlive(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var noting sync.WaitGroup
+	noting.Go(func() {
+		for pause(ctx, aliveEvery) == nil {
+			if now, err := a.Slave.now(ctx); err == nil {
+				_ = a.note(func(s *State) { s.BegunUntil = now }) // the next may succeed
+			}
+		}
+	})
+	return func() { cancel(); noting.Wait() }
 }
 
 // changeMaster points the slave to its master, from where the copy ends.
@@ -188,6 +216,13 @@ func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
 	start := a.State.Start
 	if s.want.Method == SeedNone {
 		start = s.want.Start
+		err := a.note(func(state *State) { // the same command again is to go on
+			state.Stage, state.Databases, state.Method, state.Start = StageNone, s.want.Databases, SeedNone, start
+			state.begin(nil, time.Time{})
+		})
+		if err != nil {
+			return err
+		}
 	}
 	c := s.connection(start)
 	conn, err := a.Slave.session(ctx)
@@ -212,7 +247,10 @@ func startSlave(ctx context.Context, a *Applier) error {
 	if err := a.Slave.run(ctx, []Statement{a.Slave.Version.startSlave(bothThreads)}); err != nil {
 		return err
 	}
-	return a.note(func(s *State) { s.Stage = StageRunning })
+	return a.note(func(s *State) {
+		s.Stage = StageRunning
+		s.begin(nil, time.Time{})
+	})
 }
 
 // What a slave that cannot reach its master may take before its error counts.
@@ -249,7 +287,10 @@ func catchUp(ctx context.Context, a *Applier) error {
 		case status.SQLErrno != 0:
 			return slaveProblem("broken", status.SQLErrno, status.SQLError)
 		case status.IORunning == "Yes" && !status.Executed.before(target):
-			return nil
+			// A slave that has just connected by GTID still tells where it was before.
+			if err := a.Master.knows(ctx, status.Executed); !HasCode(err, "elsewhere") || time.Since(lastMove) > settleTime {
+				return err
+			}
 		case status.IOErrno != 0 && (lasting[status.IOErrno] || time.Since(lastMove) > startPatience):
 			return slaveProblem("not-connected", status.IOErrno, status.IOError)
 		case status.SQLRunning != "Yes":
@@ -314,5 +355,8 @@ func dropSeedAccount(ctx context.Context, a *Applier) error {
 }
 
 func noteDone(_ context.Context, a *Applier) error {
-	return a.note(func(s *State) { s.Stage = StageDone })
+	return a.note(func(s *State) {
+		s.Stage, s.AccountsOf = StageDone, "" // other slaves may use them from now on
+		s.begin(nil, time.Time{})
+	})
 }

@@ -106,6 +106,33 @@ func (s *Server) stillHas(ctx context.Context, p Position) (bool, error) {
 	return has == "1", err
 }
 
+// verifyStart holds the coordinates that the administrator gives against the
+// binary log, as far as this login may see that.
+func (s *Server) verifyStart(ctx context.Context, p Position) error {
+	err := s.verifyLogged(ctx, s.db, p)
+	switch {
+	case HasCode(err, "log-purged"), HasCode(err, "bad-coordinates"):
+		return problem(Master, "bad-start", "give the coordinates that the master had when the data of this host was copied from it, if SHOW BINARY LOGS there still names them; or let gtunnel copy the data: leave --method none out",
+			"its binary log does not have %s, which --start names", p)
+	case isDenied(err):
+		return nil
+	}
+	return err
+}
+
+// knows tells whether the binary log has a position that a slave has come to.
+func (s *Server) knows(ctx context.Context, p Position) error {
+	err := s.verifyLogged(ctx, s.db, p)
+	switch {
+	case HasCode(err, "log-purged"), HasCode(err, "bad-coordinates"):
+		return problem(Slave, "elsewhere", "was the master's binary log begun anew? gtunnel replication setup-slave --reseed copies all anew",
+			"it stands at %s, which the master's binary log does not have", p)
+	case isDenied(err):
+		return nil
+	}
+	return err
+}
+
 // retentionVariable is what sets how long binary logs are kept.
 func (v Version) retentionVariable() string {
 	if v.atLeast(MySQL, 8, 0, 1) || v.atLeast(MariaDB, 10, 6, 1) {

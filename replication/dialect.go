@@ -122,6 +122,9 @@ func (p Position) before(other Position) bool {
 	return p.Offset < other.Offset
 }
 
+// at tells whether both are the same place.
+func (p Position) at(other Position) bool { return p.File == other.File && p.Offset == other.Offset }
+
 func fileNumber(file string) uint64 {
 	n, _ := strconv.ParseUint(file[strings.LastIndexByte(file, '.')+1:], 10, 64) // digits on every server
 	return n

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Database is one database with what a copy of it must care for.
@@ -17,6 +18,8 @@ type Database struct {
 	Locked     []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
 	Events     int
 	Routines   int
+
+	Oldest, Newest time.Time // of a slave: when the first and the last thing in it was made, by the server's clock; zero: not known
 
 	// DisableEvents are the statements that make the enabled events of a slave's
 	// database wait for the day when it is master; empty if there are none.

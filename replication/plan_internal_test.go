@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // newFacts is a server as its packages leave it, with two databases on a
@@ -137,6 +138,16 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 	return master, slave, want
 }
 
+// begun makes a copy of ten minutes begin, and the slave's databases hold what was
+// made from one time after that to another.
+func begun(slave *Facts, want *SlaveWant, oldest, newest time.Duration) {
+	from := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	want.State.BegunFrom, want.State.BegunUntil = from, from.Add(10*time.Minute)
+	for i := range slave.Databases {
+		slave.Databases[i].Oldest, slave.Databases[i].Newest = from.Add(oldest), from.Add(newest)
+	}
+}
+
 // TestSlavePlanStates goes through what a run can find.
 func TestSlavePlanStates(t *testing.T) {
 	v := Version{MariaDB, 10, 11, 6}
@@ -155,8 +166,11 @@ func TestSlavePlanStates(t *testing.T) {
 		change func(master, slave *Facts, want *SlaveWant)
 		want   string
 	}{
-		"as it should be":     {func(_, _ *Facts, _ *SlaveWant) {}, ""},
-		"state file lost":     {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, ""},
+		"as it should be": {func(_, _ *Facts, _ *SlaveWant) {}, ""},
+		"state file lost": {func(_, _ *Facts, w *SlaveWant) { w.State = State{} }, "catch-up, compare, note-done"},
+		"the copy's binary log has gone": {func(_, _ *Facts, w *SlaveWant) { // as Setup.Plan has it then
+			w.State = State{Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
+		}, "catch-up, compare, note-done"},
 		"restarted, filtered": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].SQLRunning = "No" }, "start-slave, catch-up, note-done"},
 		"filter lost": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].WildDoTable, w.State = nil, State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007"}}
@@ -168,13 +182,25 @@ func TestSlavePlanStates(t *testing.T) {
 		"cut off in the copy": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON"}
+			begun(s, w, time.Second, 30*time.Second)
 		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		"cut off, and rebuilt by hand": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+			begun(s, w, time.Second, 2*time.Hour)
+		}, "problem data-on-slave, problem data-on-slave"},
+		"cut off, and put back by hand": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+			begun(s, w, -time.Second, time.Second)
+		}, "problem data-on-slave, problem data-on-slave"},
+		"cut off, by an earlier version": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+		}, "problem data-on-slave, problem data-on-slave"},
 		"cut off before anything was dropped": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases}
 		}, "problem data-on-slave, problem data-on-slave"},
 		"set up by hand after a copy was cut off": {func(_, _ *Facts, w *SlaveWant) {
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
-		}, ""},
+		}, "catch-up, compare, note-done"},
 		"new password": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 		}, "password, start-slave, catch-up, note-done"},
@@ -237,6 +263,15 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
 		}, "writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+		"data is there, and replicated": {func(_, _ *Facts, w *SlaveWant) {
+			w.Method, w.Start, w.State.Start = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}
+		}, ""},
+		"data is there, and replicated from elsewhere": {func(_, _ *Facts, w *SlaveWant) {
+			w.Method, w.Start, w.State.Start = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, Position{File: "mysql-bin.000006", Offset: 4}
+		}, "problem other-start"},
+		"data is there, and to begin anew": {func(_, _ *Facts, w *SlaveWant) {
+			w.Method, w.Start, w.Reseed = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, true
+		}, "stop-slave, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
 		"same server id": {func(m, s *Facts, _ *SlaveWant) {
 			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}

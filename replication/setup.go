@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 )
@@ -31,6 +32,7 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 // Plan plans what is left to do, after Read. If the databases are to be copied,
 // what Seed.Check finds is among the findings. The Applier carries the plan out.
 func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
+	s.State.of(s.SlaveFacts)
 	s.Want.State = s.State.State
 	if err := s.readNotes(ctx); err != nil {
 		return nil, nil, err
@@ -47,6 +49,14 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
 	applier := &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),
+	}
+	if s.Want.Method == SeedNone && plan.has("change-master") {
+		err := s.Master.verifyStart(ctx, s.Want.Start)
+		if bad, ok := errors.AsType[*Problem](err); ok && bad.Code == "bad-start" {
+			plan.Problems = append(plan.Problems, bad)
+		} else if err != nil {
+			return nil, nil, err
+		}
 	}
 	if len(plan.Problems) == 0 && plan.has("seed") {
 		found, err := s.Want.newSeed(applier).Check(ctx)

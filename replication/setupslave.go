@@ -52,6 +52,10 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 		s.checkSeedAccount()
 		s.checkOwnGTIDs()
 	}
+	if s.established && !seed && want.Method == SeedNone && !want.Start.at(want.State.Start) {
+		s.problem(Slave, "other-start", "leave --method none and --start out; or --reseed with them, to begin anew from there",
+			"it replicates already, and does not begin at %s", want.Start)
+	}
 	if f := want.MonitorFile; f != nil && f.foreign() {
 		s.problem(Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", f.Path)
 	}
@@ -199,7 +203,7 @@ func (s *slavePlan) lost() []string {
 	var lost []string
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
-		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Begun, d.Name)
+		ours := s.want.State.left(d)
 		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)
@@ -373,10 +377,10 @@ func (s *slavePlan) connect(seeded bool) {
 	}
 	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
 	switch {
-	case !seeded:
-		shown = s.connection(s.want.State.Start)
 	case s.want.Method == SeedNone:
 		shown = s.connection(s.want.Start)
+	case !seeded:
+		shown = s.connection(s.want.State.Start)
 	}
 	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
 	if seeded && s.want.Method != SeedNone {
@@ -414,7 +418,9 @@ func (s *slavePlan) connection(start Position) connection {
 // finish adds what comes when the slave runs.
 func (s *slavePlan) finish(seeded bool) {
 	state := s.want.State
-	if seeded || !s.established || !s.status.Running() || state.Stage == StageRunning || state.Stage == StageSeeded {
+	// Without a state that says so, nobody has seen that the data is the master's.
+	due := seeded || state.Stage != StageDone
+	if due || !s.established || !s.status.Running() {
 		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
 	}
 	var readOnly []Statement
@@ -430,7 +436,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" {
 		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
 	}
-	if (seeded || state.Stage == StageSeeded || state.Stage == StageRunning) && !s.want.SkipCompare {
+	if due && !s.want.SkipCompare {
 		s.add(&Step{Name: "compare", On: Slave, What: "compare the data of both at one position", run: compareAll(&Comparison{Databases: s.want.Databases})})
 	}
 	if s.want.MonitorFile != nil && !s.want.MonitorFile.same() {
@@ -445,7 +451,7 @@ func (s *slavePlan) finish(seeded bool) {
 			SQL: []Statement{statement("CALL %s()", quoteTable("mysql", dropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",
 		})
 	}
-	if len(s.Steps) > 0 || state.Stage == StageRunning {
+	if len(s.Steps) > 0 || due {
 		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: noteDone})
 	}
 }

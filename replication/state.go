@@ -1,12 +1,15 @@
 package replication
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -15,10 +18,13 @@ import (
 // without passwords, so that a run that was cut off can go on. Where the
 // server says otherwise, the server is right.
 type State struct {
+	Slave      string     `json:"slave,omitempty"` // whose state it is: see Facts.identity
 	Stage      Stage      `json:"stage"`
 	Databases  []string   `json:"databases,omitempty"`
 	Method     SeedMethod `json:"method,omitempty"`
-	Begun      []string   `json:"begun,omitempty"` // of them, those of which the slave has nothing of its own any more
+	Begun      []string   `json:"begun,omitempty"`      // of them, those of which the slave has nothing of its own any more
+	BegunFrom  time.Time  `json:"begun_from,omitzero"`  // by the slave's clock: when that began
+	BegunUntil time.Time  `json:"begun_until,omitzero"` // and when it was last seen to go on
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
 	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed
@@ -28,8 +34,29 @@ type State struct {
 	// empty once it is back.
 	EventScheduler string `json:"event_scheduler,omitempty"`
 
+	// AccountsOf is the master whose accounts this setup has given their
+	// passwords, which are known to no other slave; empty: none, or it is done.
+	AccountsOf string `json:"accounts_of,omitempty"`
+
 	// SeedAccount tells that the seeding account is still on the master.
 	SeedAccount bool `json:"seed_account,omitempty"`
+}
+
+// leftSlack is how long after the last note a copy that was cut off may have
+// gone on.
+const leftSlack = time.Minute
+
+// left tells whether a database is what a copy that was cut off has left: all in
+// it was made while that went on.
+func (s *State) left(d *Database) bool {
+	return s.Stage == StageSeeding && slices.Contains(s.Begun, d.Name) &&
+		!d.Oldest.IsZero() && !d.Oldest.Before(s.BegunFrom) && !d.Newest.After(s.BegunUntil.Add(leftSlack))
+}
+
+// begin notes that nothing is left of databases that is not a copy; without
+// any, that the slave has no such leavings any more.
+func (s *State) begin(databases []string, now time.Time) {
+	s.Begun, s.BegunFrom, s.BegunUntil = databases, now, now
 }
 
 // Stage is how far a slave's setup has come.
@@ -48,8 +75,9 @@ const (
 type StateFile struct {
 	State
 
-	path string
-	lock *os.File
+	path  string
+	lock  *os.File
+	slave string // of Of; empty: not known yet
 }
 
 // stateName is the file in its directory.
@@ -85,8 +113,64 @@ func OpenState(directory string) (*StateFile, error) {
 	return f, nil
 }
 
+// Of makes it the state of a slave. What it says of another server, such as one
+// that was there before, or another instance of this host, is forgotten.
+func (f *StateFile) Of(ctx context.Context, slave *Server) (err error) {
+	facts := &Facts{Version: slave.Version}
+	if facts.Variables, err = slave.variables(ctx, slave.db, "server_uuid", "hostname", "port", "datadir"); err == nil {
+		f.of(facts)
+	}
+	return err
+}
+
+func (f *StateFile) of(slave *Facts) {
+	f.slave = slave.identity()
+	switch {
+	case f.Slave == f.slave:
+	case f.Slave != "":
+		f.State = State{}
+	default: // an earlier version has not noted whose it is: no data is lost by it
+		f.Begun = nil
+		if f.Stage == StageSeeded {
+			f.Stage = StageNone
+		}
+	}
+}
+
+// NoteAccounts notes that this setup has made the accounts of a master's plan, or
+// replaced their passwords, if it has.
+func (f *StateFile) NoteAccounts(made *HandOver) error {
+	if _, known := made.Passwords[ReplicationUser]; !known {
+		return nil
+	}
+	f.AccountsOf = accountsOf(made.ServerID, made.UUID)
+	return f.Save()
+}
+
+// MadeAccounts tells whether this setup, which is not done, has made the accounts
+// of a master.
+func (s *State) MadeAccounts(master *Facts) bool {
+	return s.AccountsOf == accountsOf(max(master.ServerID(), 1), master.UUID())
+}
+
+func accountsOf(id uint32, uuid string) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", id, uuid))
+}
+
+// identity tells a server from the others that may have the same state
+// directory.
+func (f *Facts) identity() string {
+	if id := f.UUID(); id != "" {
+		return id
+	}
+	return fmt.Sprintf("%s:%s %s", f.variable("hostname"), f.variable("port"), f.variable("datadir"))
+}
+
 // Save writes the state, so that it survives a crash.
 func (f *StateFile) Save() error {
+	if f.slave != "" {
+		f.Slave = f.slave
+	}
 	f.Changed = time.Now().UTC().Truncate(time.Second)
 	content, err := json.MarshalIndent(f.State, "", "  ")
 	if err != nil {

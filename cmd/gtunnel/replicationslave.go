@@ -137,7 +137,10 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		return err
 	}
 	defer func() { _ = slave.Close() }() // nothing is left to fail
-	master, err := m.openMasterForSetup(ctx, s, slave, &want, end, state.Stage)
+	if err := state.Of(ctx, slave); err != nil {
+		return err
+	}
+	master, err := m.openMasterForSetup(ctx, s, slave, &want, end, state)
 	if err != nil {
 		return err
 	}
@@ -250,7 +253,7 @@ func handOverLogin(h *replication.HandOver, user, address string) replication.Lo
 // seeding account, or the monitor account once that is gone; by an
 // administrator's login the master is set up first, and what it then has to hand
 // over is in want; nil in a dry run.
-func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string, stage replication.Stage) (*replication.Server, error) {
+func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string, state *replication.StateFile) (*replication.Server, error) {
 	if !s.byAdministrator() {
 		server, err := replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.SeedUser, end))
 		if err == nil || !replication.IsAccessDenied(err) {
@@ -267,7 +270,7 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 	if err != nil {
 		return nil, err
 	}
-	if want.HandOver, err = m.setupMasterFromSlave(ctx, s, server, slave, want, stage); err != nil {
+	if want.HandOver, err = m.setupMasterFromSlave(ctx, s, server, slave, want, state); err != nil {
 		_ = server.Close() // the first error says more
 		return nil, err
 	}
@@ -276,7 +279,7 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 
 // setupMasterFromSlave does what setup-master does, through the tunnel. A slave
 // that follows this master already keeps the accounts that it uses.
-func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant, stage replication.Stage) (*replication.HandOver, error) {
+func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant, state *replication.StateFile) (*replication.HandOver, error) {
 	facts, err := replication.ReadFacts(ctx, master)
 	if err != nil {
 		return nil, err
@@ -287,8 +290,8 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	}
 	want.NewPasswords = follows && !s.reseed && s.newPasswords
 	keep := follows && !s.reseed && !s.newPasswords
-	unfinished := stage != replication.StageNone && stage != replication.StageDone // the accounts are of this slave's own setup
-	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep && (s.newPasswords || unfinished), SeedAgain: !keep})
+	own := state.MadeAccounts(facts) // by a run that was cut off: no other slave has their passwords
+	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep && (s.newPasswords || own), SeedAgain: !keep})
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
 		return plan.HandOver, nil
 	}
@@ -298,7 +301,7 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	if err := m.apply(ctx, &replication.Applier{Master: master, MasterFacts: facts}, plan, s.plan); err != nil {
 		return nil, err
 	}
-	return plan.HandOver, nil
+	return plan.HandOver, state.NoteAccounts(plan.HandOver)
 }
 
 // splitNames takes names from a flag that is repeated, or has several of them

@@ -117,6 +117,9 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			start := p.position(p.master)
 			file, _, _ := strings.Cut(start, ":")
+			for _, wrong := range []string{file + ":99999999", "mysql-bin.777777:4"} {
+				p.unchanged(p.slave, 1, "its binary log does not have "+wrong, p.setupSlaveArgs("--method", "none", "--start", wrong)...)
+			}
 			out := p.must(p.slave, p.setupSlaveArgs("--method", "none", "--start", start)...)
 			if !strings.Contains(out, "_LOG_FILE='"+file+"'") || strings.Contains(out, "GTIDS") || !strings.Contains(out, "ALTER DEFINER=") {
 				t.Errorf("the plan does not show what is run:\n%s", out)
@@ -127,6 +130,8 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			if got := p.value(p.slave, "SELECT status FROM information_schema.events WHERE event_schema = 'iam'"); got != "ENABLED" {
 				t.Errorf("the event of a database that is not replicated is %s", got)
 			}
+			p.noChange(p.slave, p.setupSlaveArgs("--method", "none", "--start", start)...)
+			p.unchanged(p.slave, 1, "does not begin at "+file+":4", p.setupSlaveArgs("--method", "none", "--start", file+":4")...)
 			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
 			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')", "SET GLOBAL event_scheduler=ON")
 			for p.value(p.master, "SELECT MAX(id) > 4 FROM voms.t") == "0" {

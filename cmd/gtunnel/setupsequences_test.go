@@ -325,7 +325,7 @@ func TestConfigDir(t *testing.T) {
 
 // editState changes the state as an older run, or one that was cut off, has
 // left it.
-func (p *pair) editState(key, value string) {
+func (p *pair) editState(key string, value any) {
 	p.t.Helper()
 	path := filepath.Join(p.folder, "state", "replication.json")
 	content, err := os.ReadFile(path)
