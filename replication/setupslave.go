@@ -153,7 +153,7 @@ func (s *slavePlan) checkData() {
 		if !slices.Contains(s.want.Replace, name) {
 			d := s.slave.database(name)
 			s.problem(Slave, "data-on-slave", "to have it overwritten: --replace-databases "+name+"; to keep it: back it up, and drop it",
-				"there is a database %s already, with %d tables of %s", name, d.Tables, FormatBytes(d.Bytes))
+				"there is a database %s already, with %d tables of %s, and %d views and sequences", name, d.Tables, FormatBytes(d.Bytes), d.Others)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (s *slavePlan) lost() []string {
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
 		ours := s.want.State.Stage == StageSeeding && slices.Contains(s.want.State.Begun, d.Name)
-		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
+		empty := d.Tables == 0 && d.Others == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)
 		}
