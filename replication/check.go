@@ -107,7 +107,7 @@ func PairReadiness(master, slave *Facts, databases []string, port int) Readiness
 		return r
 	}
 	for _, name := range databases {
-		if d := slave.database(name); d != nil && d.Tables+d.Events+d.Routines > 0 {
+		if d := slave.database(name); d != nil && d.Tables+d.Others+d.Events+d.Routines > 0 {
 			r.warn(Slave, "data-on-slave", fmt.Sprintf("back it up; then setup-slave --replace-databases %s overwrites it", name),
 				"there is a database %s with %s of %s already, which the copy would replace", name, countOf(d.Tables, "table"), FormatBytes(d.Bytes))
 		}

@@ -109,7 +109,7 @@ func readSchema(ctx context.Context, server *Server, databases []string) (*schem
 
 func (s *schema) readTables(ctx context.Context, session *session, in string) error {
 	tables, err := session.query(ctx, "SELECT table_schema AS d, table_name AS t, engine AS e, data_length AS bytes, avg_row_length AS r FROM information_schema.tables"+
-		" WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema"+in+" ORDER BY table_schema, table_name")
+		" WHERE table_type IN ("+tableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name")
 	if err != nil {
 		return err
 	}

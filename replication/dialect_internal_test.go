@@ -77,6 +77,7 @@ func TestDialects(t *testing.T) {
 			c.byGTID = true
 			section("by GTID", v.setStart(start.GTID), v.changeMaster(c))
 			section("filters", v.setFilter(databases), v.setFilter(nil), v.setIgnored([]string{`DB\_1.t`}))
+			section("events", v.disableEvent("`a`@`%`", "`voms`.`e`", "PRESERVE"))
 			secret := NewPassword("secret")
 			for _, user := range accountUsers {
 				section("account "+user, many(accountStatements(v, user, &secret, databases))...)

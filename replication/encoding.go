@@ -44,7 +44,7 @@ func mislabelled(ctx context.Context, s *Server, databases []string) ([]string, 
 	columns, err := s.query(ctx, s.db,
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c"+
 			" FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)"+
-			" WHERE c.character_set_name = 'latin1' AND t.table_type = 'BASE TABLE'"+
+			" WHERE c.character_set_name = 'latin1' AND t.table_type IN ("+tableTypes+")"+
 			" AND c.table_schema IN ("+quoteList(databases)+") ORDER BY c.table_schema, c.table_name, c.ordinal_position")
 	if err != nil {
 		return nil, err

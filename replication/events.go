@@ -44,8 +44,11 @@ func (s *Server) disableEvents(ctx context.Context, on execer, databases []strin
 
 // disableEvent makes an event a slave's.
 func (v Version) disableEvent(definer, event, completion string) Statement {
-	return statement("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s",
-		definer, event, completion, v.word("SLAVE", "REPLICA"))
+	side := "SLAVE"
+	if v.atLeast(MySQL, 8, 2, 0) { // other statements have the new word since 8.0.23
+		side = "REPLICA"
+	}
+	return statement("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s", definer, event, completion, side)
 }
 
 // quoteDefiner makes the account of a DEFINER clause, whose quotes do not

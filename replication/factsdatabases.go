@@ -12,6 +12,7 @@ import (
 type Database struct {
 	Name       string
 	Tables     int
+	Others     int               // views, and MariaDB's sequences
 	Bytes      uint64            // data, an estimate of the server's
 	IndexBytes uint64            // of other indexes than the data is in, an estimate too
 	Engines    map[string]uint64 // bytes of the tables by storage engine
@@ -27,6 +28,9 @@ type Database struct {
 
 	Collations []string // that its tables and columns use
 }
+
+// tableTypes are the types, in information_schema.tables, of what holds rows.
+const tableTypes = "'BASE TABLE', 'SYSTEM VERSIONED'"
 
 // systemDatabases are never replicated.
 var systemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
@@ -61,14 +65,18 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 		return err
 	}
 	tables, err := s.query(ctx, conn,
-		"SELECT table_schema AS d, table_name AS t, engine AS e, COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes FROM information_schema.tables"+
-			" WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ("+quoteList(systemDatabases)+")")
+		"SELECT table_schema AS d, table_name AS t, table_type IN ("+tableTypes+") AS is_table, engine AS e, COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes FROM information_schema.tables"+
+			" WHERE table_schema NOT IN ("+quoteList(systemDatabases)+")")
 	if err != nil {
 		return err
 	}
 	for _, r := range tables {
 		d := byName[r["d"]]
 		if d == nil { // made meanwhile
+			continue
+		}
+		if r["is_table"] != "1" {
+			d.Others++
 			continue
 		}
 		bytes, _ := strconv.ParseUint(r["bytes"], 10, 64) // a number on every server

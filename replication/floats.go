@@ -19,7 +19,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 	master := c.seed.Master
 	columns, err := master.query(ctx, master.db, "SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.column_type AS type, c.is_nullable AS nullable, c.column_default AS preset"+
 		" FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)"+
-		" WHERE c.data_type = 'float' AND t.table_type = 'BASE TABLE' AND c.table_schema IN ("+quoteList(c.seed.databases())+")"+
+		" WHERE c.data_type = 'float' AND t.table_type IN ("+tableTypes+") AND c.table_schema IN ("+quoteList(c.seed.databases())+")"+
 		" ORDER BY c.table_schema, c.table_name, c.ordinal_position")
 	if err != nil {
 		return err

@@ -21,11 +21,13 @@ const tolerableClock = 2 * time.Second
 func (s *Status) judge() {
 	s.State, s.Summary = s.judgeState()
 	s.judgeNotes()
+	s.judgeFilter()
 	s.warnAboutMaster()
 	s.warnAboutWrites()
 	if s.Connection != nil {
 		s.warnAboutConnection()
 		s.warnAboutFilters()
+		s.warnAboutEvents()
 	}
 	s.Healthy = len(s.Problems) == 0
 }
@@ -100,6 +102,16 @@ func (s *Status) judgeNotes() {
 	} else if c.Until != "" && c.SQLRunning == "Yes" {
 		s.warn(Slave, "until", restartSQL(s.version), "the SQL thread was told to stop at %s, and will", c.Until)
 	}
+}
+
+// judgeFilter is about a connection through the tunnel whose filter is lost.
+func (s *Status) judgeFilter() {
+	c := s.Connection
+	if s.State == HealthNotSetUp || s.busy || c.MasterHost != loopback || len(c.WildDoTable) > 0 {
+		return
+	}
+	s.problem(problem(Slave, "no-filter", "gtunnel replication setup-slave, which filters again and compares",
+		"there is no replicate_wild_do_table: every database of the master is replicated, its accounts too"))
 }
 
 // stopped is about threads that do not run for no error.
@@ -263,6 +275,14 @@ func (s *Status) warnAboutFilters() {
 		if name == "replicate_do_db" || name == "replicate_ignore_db" {
 			s.warn(Slave, "database-filter", cure, "%s=%s silently loses statements that name a table of another database than the current one", name, value)
 		}
+	}
+}
+
+// warnAboutEvents is about events of the master that run here too.
+func (s *Status) warnAboutEvents() {
+	if len(s.events) > 0 && s.State != HealthNotSetUp && !s.busy {
+		s.warn(Slave, "events-enabled", "gtunnel replication setup-slave disables them",
+			"events are enabled which run on the master, and whose changes are replicated (event_scheduler is %s here): %s", s.variables.variable("event_scheduler"), listed(s.events))
 	}
 }
 

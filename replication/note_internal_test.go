@@ -103,11 +103,16 @@ func TestNotesInStatus(t *testing.T) {
 		"repair, restarted, broken": {func(s *Status) {
 			s.Connection.SQLRunning, s.Connection.SQLErrno, s.repaired = "No", 1032, &repairNote{Tables: []string{"d.t"}}
 		}, HealthBroken, "missing-row", ""},
+		"no filter":     {func(s *Status) { s.Connection.WildDoTable = nil }, HealthRunning, "no-filter", "every database|setup-slave"},
+		"no filter yet": {func(s *Status) { s.Connection.WildDoTable, s.busy = nil, true }, HealthRunning, "", ""},
+		"no filter, by hand": {func(s *Status) {
+			s.Connection.WildDoTable, s.Connection.MasterHost = nil, "10.0.0.7"
+		}, HealthRunning, "", ""},
 		"repair at work": {func(s *Status) { s.busy, s.Connection.WildIgnoreTable = true, []string{"d.t"} }, HealthRunning, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Status{
-				Connection: &SlaveStatus{MasterHost: loopback, IORunning: "Yes", SQLRunning: "Yes"}, version: Version{MySQL, 9, 7, 0},
+				Connection: &SlaveStatus{MasterHost: loopback, IORunning: "Yes", SQLRunning: "Yes", WildDoTable: []string{"d.%"}}, version: Version{MySQL, 9, 7, 0},
 				variables: &Facts{Variables: map[string]string{"super_read_only": "ON"}},
 			}
 			c.change(s)

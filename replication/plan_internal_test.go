@@ -175,6 +175,19 @@ func TestSlavePlanStates(t *testing.T) {
 		"filter lost": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].WildDoTable, w.State = nil, State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007"}}
 		}, "filter, start-slave, catch-up, compare, note-done"},
+		"filter lost later": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildDoTable = nil }, "filter, start-slave, catch-up, compare, note-done"},
+		"filter lost, and another database's change failed": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].WildDoTable, s.Masters[0].SQLErrno, s.Masters[0].SQLRunning, w.State = nil, 1146, "No", State{}
+		}, "filter, start-slave, catch-up, compare, note-done"},
+		"filter lost, and a new password": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].WildDoTable, w.NewPasswords = nil, true
+		}, "filter, password, start-slave, catch-up, compare, drop-seed-account, note-done"},
+		"filter lost, and a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].WildDoTable, w.compared = nil, &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
+		}, "filter, start-slave, catch-up, compare, note-done"},
+		"events enabled": {func(_, s *Facts, _ *SlaveWant) {
+			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
+		}, "events-disable, note-done"},
 		"writable": {func(_, s *Facts, _ *SlaveWant) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
 		"fresh": {func(_, s *Facts, w *SlaveWant) {
 			*s, *w = *newFacts(Slave, v), SlaveWant{HandOver: w.HandOver, Databases: w.Databases, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}

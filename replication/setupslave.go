@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,6 +66,11 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	settingSteps(p, slave, want.DropIn, s.settings())
 	if seed {
 		s.seed()
+	} else {
+		s.disableEvents(false)
+		if s.filterLost() && s.want.State.Stage != StageSeeded { // other changes may have come: it is to be seen to be equal
+			s.want.State.Stage = StageRunning
+		}
 	}
 	s.connect(seed)
 	s.finish(seed)
@@ -108,14 +114,14 @@ func (s *slavePlan) checkEstablished() {
 	if !s.established || s.want.Reseed || s.want.State.Stage == StageSeeding {
 		return
 	}
-	if !sameSet(s.status.WildDoTable, wildTables(s.want.Databases)) && s.want.State.Stage != StageSeeded {
+	if !s.filtered() && !s.filterLost() && s.want.State.Stage != StageSeeded {
 		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))
 	}
 	if s.status.IOErrno == accessDenied && s.want.HandOver.Passwords[ReplicationUser].IsEmpty() {
 		s.unknownPassword()
 	}
-	if s.status.SQLErrno != 0 {
+	if s.status.SQLErrno != 0 && !s.filterLost() { // a lost filter lets the changes of other databases through, which fail
 		s.problem(Slave, "broken", cureOf(s.status.SQLErrno, Slave), "the replication has stopped: %s", s.status.SQLError)
 	}
 }
@@ -158,7 +164,7 @@ func (s *slavePlan) checkData() {
 		if !slices.Contains(s.want.Replace, name) {
 			d := s.slave.database(name)
 			s.problem(Slave, "data-on-slave", "to have it overwritten: --replace-databases "+name+"; to keep it: back it up, and drop it",
-				"there is a database %s already, with %d tables of %s", name, d.Tables, FormatBytes(d.Bytes))
+				"there is a database %s already, with %d tables of %s, and %d views and sequences", name, d.Tables, FormatBytes(d.Bytes), d.Others)
 		}
 	}
 }
@@ -204,7 +210,7 @@ func (s *slavePlan) lost() []string {
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
 		ours := s.want.State.left(d)
-		empty := d.Tables == 0 && d.Events == 0 && d.Routines == 0
+		empty := d.Tables == 0 && d.Others == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)
 		}
@@ -256,6 +262,10 @@ func (s *slavePlan) filtered() bool {
 	return s.status != nil && sameSet(s.status.WildDoTable, wildTables(s.want.Databases))
 }
 
+// filterLost tells whether the slave replicates all databases, as after a restart
+// without our option file.
+func (s *slavePlan) filterLost() bool { return s.established && len(s.status.WildDoTable) == 0 }
+
 // freeServerID gives the first id from 2 that neither the master has, nor any of
 // its slaves, nor another master of this slave.
 func (s *slavePlan) freeServerID() uint32 {
@@ -285,7 +295,7 @@ func (s *slavePlan) seed() {
 		})
 	}
 	if s.want.Method == SeedNone {
-		s.disableEvents()
+		s.disableEvents(true)
 		return
 	}
 	s.writable("let the copy be written")
@@ -331,8 +341,8 @@ func (s *slavePlan) writable(what string) {
 }
 
 // disableEvents adds the step that disables the events of data that was there:
-// a copy does that itself.
-func (s *slavePlan) disableEvents() {
+// a copy does that itself. The slave becomes read-only at the end if it is seeded.
+func (s *slavePlan) disableEvents(seeded bool) {
 	var disable []Statement
 	for _, name := range s.want.Databases {
 		if d := s.slave.database(name); d != nil {
@@ -342,7 +352,11 @@ func (s *slavePlan) disableEvents() {
 	if len(disable) == 0 {
 		return
 	}
-	s.writable("let the events be changed")
+	if seeded {
+		s.writable("let the events be changed")
+	} else if s.slave.on("super_read_only") { // off for this step only
+		disable = slices.Concat([]Statement{statement("SET GLOBAL super_read_only=0")}, disable, []Statement{statement("SET GLOBAL super_read_only=1")})
+	}
 	s.add(&Step{
 		Name: "events-disable", On: Slave, What: "disable the events of " + listed(s.want.Databases), Why: "they run on the master, and what they do is replicated: here they would do it once more",
 		SQL: disable, Undo: "ALTER EVENT ... ENABLE",
@@ -353,19 +367,20 @@ func (s *slavePlan) disableEvents() {
 func (s *slavePlan) connect(seeded bool) {
 	v := s.slave.Version
 	if s.established && !seeded {
+		if !s.filtered() { // the server was restarted, or the run before was cut off here
+			filter := []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}
+			s.add(&Step{
+				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
+				SQL: filter, run: setLostFilter(filter), Undo: v.setFilter(nil).String(),
+			})
+		}
 		if password := s.want.HandOver.Passwords[ReplicationUser]; (s.status.IOErrno == accessDenied || s.want.NewPasswords) && !password.IsEmpty() {
 			s.add(&Step{
 				Name: "password", On: Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has, or will",
 				SQL: []Statement{v.stopSlave(bothThreads), v.changePassword(password), v.startSlave(bothThreads)},
 			})
 		}
-		if !s.filtered() { // the server was restarted, or the run before was cut off here
-			s.add(&Step{
-				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
-				SQL: []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
-			})
-		}
-		if s.want.compared.holds(s.status) {
+		if s.want.compared.holds(s.status) && s.filtered() {
 			s.add(&Step{
 				Name: "start-slave", On: Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
 				SQL: []Statement{v.stopSlave(sqlThread), v.startSlave(bothThreads)}, Undo: v.stopSlave(sqlThread).String(),
@@ -395,6 +410,19 @@ func (s *slavePlan) connect(seeded bool) {
 		SQL: []Statement{v.setFilter(s.want.Databases)}, Undo: v.setFilter(nil).String(),
 	})
 	s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
+}
+
+// setLostFilter filters again. That the slave is to be seen to be equal is noted
+// first: once there is a filter, nothing else tells.
+func setLostFilter(filter []Statement) func(context.Context, *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
+		if a.State.Stage != StageSeeded {
+			if err := a.note(func(s *State) { s.Stage = StageRunning }); err != nil {
+				return err
+			}
+		}
+		return a.Slave.run(ctx, filter)
+	}
 }
 
 // changeMasterSQL are the statements of the step change-master.

@@ -44,6 +44,7 @@ type Status struct {
 	// What the judgement needs beyond this.
 	variables  *Facts        // of the slave
 	version    Version       // of the slave
+	events     []string      // of the replicated databases that are enabled on the slave
 	transient  []string      // settings of the slave that its next restart loses
 	clock      time.Duration // by how much the master's is ahead
 	hasClock   bool
@@ -143,6 +144,9 @@ func ReadStatus(ctx context.Context, slave, master *Server, o StatusOptions) (*S
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
 		return nil, err
 	}
+	if err := r.readEvents(ctx); err != nil {
+		return nil, err
+	}
 	r.judge()
 	return r.Status, nil
 }
@@ -215,6 +219,22 @@ func (r *statusReader) readNotes(ctx context.Context, directory string) error {
 	busy, err := r.slave.busy(ctx, r.conn)
 	if r.busy = r.busy || busy; !r.busy {
 		r.compared, r.repaired = compared, repaired
+	}
+	return err
+}
+
+// readEvents finds the enabled events of what is replicated, as far as the login
+// sees events.
+func (r *statusReader) readEvents(ctx context.Context) error {
+	if r.Connection == nil {
+		return nil
+	}
+	rows, err := r.slave.query(ctx, r.conn, "SELECT event_schema AS d, event_name AS n FROM information_schema.events WHERE status = 'ENABLED'"+
+		" AND event_schema NOT IN ("+quoteList(systemDatabases)+") ORDER BY 1, 2")
+	for _, e := range rows {
+		if r.Connection.replicatesOf(e["d"]) {
+			r.events = append(r.events, e["d"]+"."+e["n"])
+		}
 	}
 	return err
 }

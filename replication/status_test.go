@@ -153,7 +153,9 @@ func (p *watchedPair) fresh() {
 	if p.kind.IsMySQL() {
 		change += ", MASTER_RETRY_COUNT=86400, GET_MASTER_PUBLIC_KEY=1"
 	}
-	p.run(p.slave.DB, change, "START SLAVE", "SET GLOBAL read_only=1")
+	p.run(p.slave.DB, change)
+	p.setFilter("replicate_wild_do_table", "d.%")
+	p.run(p.slave.DB, "SET GLOBAL read_only=1")
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "SET GLOBAL super_read_only=1")
 	}
@@ -542,7 +544,6 @@ func (p *watchedPair) filters() {
 		p.Errorf("it replicates %q", got)
 	}
 	p.setFilter("replicate_wild_ignore_table", "")
-	p.setFilter("replicate_wild_do_table", "")
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "STOP SLAVE", "CHANGE REPLICATION FILTER replicate_do_db=(d)", "START SLAVE")
 	} else {
@@ -558,6 +559,8 @@ func (p *watchedPair) filters() {
 	if s = p.until(func(s *replication.Status) bool { return s.Healthy }); find(s.Warnings, "database-filter") != nil || find(s.Warnings, "ignored-tables") != nil {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
+	p.setFilter("replicate_wild_do_table", "")
+	p.untilProblem(replication.HealthRunning, "no-filter", "every database", "setup-slave")
 }
 
 func (p *watchedPair) transientSettings() {
@@ -578,7 +581,6 @@ func (p *watchedPair) transientSettings() {
 	if s = p.status(p.m, replication.StatusOptions{}); find(s.Warnings, "filter-not-kept") != nil || find(s.Warnings, "read-only-not-kept") != nil {
 		p.Errorf("warned in spite of the file:\n%s", statusText(s))
 	}
-	p.setFilter("replicate_wild_do_table", "")
 }
 
 func (p *watchedPair) patience() {

@@ -32,7 +32,7 @@ func newWatched(t *testing.T, kind servertest.Kind) *watched {
 	t.Helper()
 	w := &watched{
 		loginHome: newLoginHome(t), kind: kind,
-		master: startDatabase(t, kind, servertest.Options{ServerID: 1}), slave: startDatabase(t, kind, servertest.Options{ServerID: 2}),
+		master: startDatabase(t, kind, servertest.Options{ServerID: 1}), slave: startDatabase(t, kind, servertest.Options{ServerID: 2, Flags: []string{"--replicate-wild-do-table=d.%"}}),
 	}
 	w.exec(w.master, "CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+replicationSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
 		"CREATE USER watch@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO watch@'127.0.0.1'",

@@ -108,6 +108,19 @@ func TestSetupRefusals(t *testing.T) {
 			}
 			p.must(p.master, master("--databases", "voms")...)
 
+			// A database is empty only if nothing at all is in it.
+			onlys := []string{"VIEW voms.only AS SELECT 1"}
+			if !kind.IsMySQL() {
+				onlys = append(onlys, "SEQUENCE voms.only", "TABLE voms.only (id INT) WITH SYSTEM VERSIONING")
+			}
+			for _, only := range onlys {
+				p.sql(p.slave, "CREATE DATABASE voms", "CREATE "+only)
+				out := p.unchanged(p.slave, 1, "there is a database voms already", slave()...)
+				if strings.HasPrefix(only, "TABLE") != strings.Contains(out, "with 1 tables") {
+					t.Errorf("of %s it says:\n%s", only, out)
+				}
+				p.sql(p.slave, "DROP DATABASE voms")
+			}
 			p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)", "INSERT INTO voms.mine VALUES (1)")
 			p.unchanged(p.slave, 1, "there is a database voms already, with 1 tables", slave()...)
 			p.unchanged(p.slave, 1, "there is a database voms already", slave("--replace-databases", "iam")...)
