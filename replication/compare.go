@@ -56,7 +56,7 @@ type CompareProgress struct {
 type CompareResult struct {
 	At      Position      `json:"at"` // of the master's binary log
 	Tables  []TableResult `json:"tables"`
-	Objects []string      `json:"objects"` // differences of views, triggers, routines and events, in words
+	Objects []string      `json:"objects"` // differences of views, sequences, triggers, routines and events, in words
 	Skipped []string      `json:"skipped"` // what was not compared, and why, in words
 	Rows    uint64        `json:"rows"`    // of the master
 	Bytes   uint64        `json:"bytes"`   // of data, as the master estimates

@@ -131,6 +131,10 @@ func TestCompareObjects(t *testing.T) {
 			"CREATE FUNCTION objects.f() RETURNS int DETERMINISTIC RETURN 1",
 			"CREATE TRIGGER objects.tr BEFORE INSERT ON objects.t FOR EACH ROW SET NEW.v = 'x'",
 			"CREATE EVENT objects.e ON SCHEDULE EVERY 1 YEAR DO SET @a = 1")
+		sequences := p.Master.Version.Family == replication.MariaDB
+		if sequences {
+			p.onMaster(t, "CREATE SEQUENCE objects.s1", "CREATE SEQUENCE objects.s2", "CREATE SEQUENCE objects.s3")
+		}
 		p.sync(t)
 		if result := p.compare(t, replication.Comparison{Databases: []string{"objects"}}); !result.Equal() || len(result.Skipped) > 0 {
 			t.Errorf("got %+v", result)
@@ -140,6 +144,10 @@ func TestCompareObjects(t *testing.T) {
 		want := []string{
 			"view objects.seen is not the same on both ends", "view objects.mine is on the slave only", "trigger objects.tr is missing on the slave",
 			"routine objects.f is missing on the slave", "event objects.e is missing on the slave",
+		}
+		if sequences {
+			p.onSlave(t, "DROP SEQUENCE objects.s1", "ALTER SEQUENCE objects.s2 INCREMENT 7")
+			want = slices.Insert(want, 2, "sequence objects.s1 is missing on the slave", "sequence objects.s2 is not the same on both ends")
 		}
 		if got := found(p.compare(t, replication.Comparison{Databases: []string{"objects"}}), ""); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)

@@ -253,7 +253,7 @@ func (k *key) width() uint64 {
 	return width
 }
 
-// compareObjects notes how views, triggers, routines and events differ.
+// compareObjects notes how views, sequences, triggers, routines and events differ.
 func compareObjects(result *CompareResult, master, slave *schema) {
 	v, w := master.server.Version, slave.server.Version
 	sameSeries := v.Family == w.Family && v.Series() == w.Series()

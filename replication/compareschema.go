@@ -247,6 +247,7 @@ var objectKinds = []struct {
 	query      string // gives d, n and the definition b, for a list of databases to follow
 }{
 	{"view", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n, view_definition AS b FROM information_schema.views WHERE table_schema"},
+	{"sequence", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
 	{"trigger", []string{"TRIGGER"}, "SELECT trigger_schema AS d, trigger_name AS n," +
 		" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b FROM information_schema.triggers WHERE trigger_schema"},
 	{"routine", []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, "SELECT routine_schema AS d, routine_name AS n," +
@@ -269,10 +270,29 @@ func (s *schema) readObjects(ctx context.Context, session *session, databases []
 		}
 		s.objects[kind.kind] = make(map[string]string, len(rows))
 		for _, r := range rows {
+			if kind.kind == "sequence" {
+				if r["b"], err = readSequence(ctx, session, quoteTable(r["d"], r["n"])); err != nil {
+					return err
+				}
+			}
 			s.objects[kind.kind][r["d"]+"."+r["n"]] = strings.Join(strings.Fields(r["b"]), " ")
 		}
 	}
 	return nil
+}
+
+// readSequence gives the definition of a sequence of MariaDB's; empty if it was
+// dropped meanwhile. Where it stands is not compared: that is in no snapshot.
+func readSequence(ctx context.Context, session *session, name string) (string, error) {
+	rows, err := session.query(ctx, "SHOW CREATE SEQUENCE "+name)
+	const noTable = 1146
+	if serverError(err) == noTable || err == nil && len(rows) == 0 {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return rows[0]["create table"], nil
 }
 
 // granted are the privileges of a login: "*" for all databases. "SELECT ON proc"
