@@ -61,12 +61,11 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 func undoSettings(f *Facts, statements []Statement) string {
 	var undo []string
 	for _, s := range statements {
-		verb, name, value := "SET GLOBAL ", "", ""
-		if reset, ok := strings.CutPrefix(s.sql, "RESET PERSIST IF EXISTS "); ok {
-			verb, name, value = "SET PERSIST_ONLY ", reset, f.Persisted[reset]
-		} else {
-			name, _, _ = strings.Cut(strings.TrimPrefix(s.sql, verb), "=")
-			value = f.variable(name)
+		verb := "SET GLOBAL "
+		name, _, _ := strings.Cut(strings.TrimPrefix(s.sql, verb), "=")
+		value := f.variable(name)
+		if persisted, ok := strings.CutPrefix(s.sql, "RESET PERSIST IF EXISTS "); ok {
+			verb, name, value = "SET PERSIST_ONLY ", persisted, f.Persisted[persisted]
 		}
 		if strings.Trim(value, "0123456789") != "" {
 			value = quoteString(value)
