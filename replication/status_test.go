@@ -402,6 +402,7 @@ func (p *watchedPair) missingRow() {
 
 func (p *watchedPair) failedStatement() {
 	p.fresh()
+	p.setFilter("replicate_wild_do_table", "") // it is of no database
 	p.onSlave("CREATE USER clerk@localhost IDENTIFIED BY 'a'")
 	p.run(p.master.DB, "CREATE USER clerk@localhost IDENTIFIED BY '"+monitorSecret+"'")
 	s := p.untilProblem(replication.HealthBroken, "slave-error", "look it up: error 1396")
