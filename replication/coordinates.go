@@ -109,28 +109,35 @@ func (s *Server) stillHas(ctx context.Context, p Position) (bool, error) {
 // verifyStart holds the coordinates that the administrator gives against the
 // binary log, as far as this login may see that.
 func (s *Server) verifyStart(ctx context.Context, p Position) error {
-	err := s.verifyLogged(ctx, s.db, p)
-	switch {
-	case HasCode(err, "log-purged"), HasCode(err, "bad-coordinates"):
+	lacking, err := s.lacks(ctx, p)
+	if lacking {
 		return problem(Master, "bad-start", "give the coordinates that the master had when the data of this host was copied from it, if SHOW BINARY LOGS there still names them; or let gtunnel copy the data: leave --method none out",
 			"its binary log does not have %s, which --start names", p)
-	case isDenied(err):
-		return nil
 	}
 	return err
 }
 
-// knows tells whether the binary log has a position that a slave has come to.
+// knows tells whether the binary log has a position that a slave has come to, as
+// far as this login may see that.
 func (s *Server) knows(ctx context.Context, p Position) error {
+	lacking, err := s.lacks(ctx, p)
+	if lacking {
+		return problem(Slave, "elsewhere", "was the master's binary log begun anew? gtunnel replication setup-slave --reseed copies all anew",
+			"it stands at %s, which the master's binary log does not have", p)
+	}
+	return err
+}
+
+// lacks tells whether the binary log is known not to have a position.
+func (s *Server) lacks(ctx context.Context, p Position) (bool, error) {
 	err := s.verifyLogged(ctx, s.db, p)
 	switch {
 	case HasCode(err, "log-purged"), HasCode(err, "bad-coordinates"):
-		return problem(Slave, "elsewhere", "was the master's binary log begun anew? gtunnel replication setup-slave --reseed copies all anew",
-			"it stands at %s, which the master's binary log does not have", p)
+		return true, nil
 	case isDenied(err):
-		return nil
+		return false, nil
 	}
-	return err
+	return false, err
 }
 
 // retentionVariable is what sets how long binary logs are kept.
