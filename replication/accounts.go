@@ -16,12 +16,6 @@ const (
 // accountUsers are all of them.
 var accountUsers = []string{ReplicationUser, MonitorUser, SeedUser}
 
-// grant is a GRANT of privileges ON something.
-type grant struct {
-	privileges []string
-	on         string
-}
-
 // grantsOf are what one of our accounts needs on a master of a version to serve
 // a slave with databases. (MySQL manual, "Privileges Provided by MySQL";
 // MariaDB's, "GRANT"; their names have changed with MariaDB 10.5 and MySQL 8.0.)
@@ -44,15 +38,12 @@ func grantsOf(v Version, user string, databases []string) []grant {
 	if v.atLeast(MySQL, 8, 0, 0) {
 		privileges = append(privileges, "BACKUP_ADMIN")
 	}
-	return []grant{{privileges, everywhere}, {[]string{"EXECUTE"}, "PROCEDURE " + quoteTable("mysql", dropSeedProcedure)}}
+	return []grant{{privileges, everywhere}, {[]string{"EXECUTE"}, objectOf("PROCEDURE ", "mysql", dropSeedProcedure)}}
 }
-
-// everywhere is all that a server has.
-const everywhere = "*.*"
 
 // routineTable holds the routines, with their bodies, of MySQL before 8.0 and
 // MariaDB.
-var routineTable = quoteTable("mysql", "proc")
+var routineTable = objectOf("", "mysql", "proc")
 
 // monitorGrants let the monitor account compare. The bodies of routines are read
 // by a privilege of their own where there is one, and from their table before;
@@ -76,7 +67,7 @@ func monitorGrants(v Version, client string, databases []string) []grant {
 	}
 	grants = append([]grant{{global, everywhere}}, grants...)
 	for _, database := range databases {
-		grants = append(grants, grant{perDatabase, quoteName(escapePattern(database)) + ".*"})
+		grants = append(grants, grant{perDatabase, wholeOf(escapePattern(database))})
 	}
 	return grants
 }
@@ -108,19 +99,9 @@ func accountStatements(v Version, user string, password *Password, databases []s
 
 // hasGrants tells whether SHOW GRANTS of an account lists what grantsOf wants.
 func hasGrants(v Version, user string, shown, databases []string) bool {
-	have := map[string][]string{} // privileges by what they are on
-	for _, line := range shown {
-		list, rest, found := strings.Cut(strings.TrimPrefix(line, "GRANT "), " ON ")
-		on, _, isGrant := strings.Cut(rest, " TO ")
-		if !found || !isGrant {
-			continue
-		}
-		for privilege := range strings.SplitSeq(list, ",") {
-			have[on] = append(have[on], strings.TrimSpace(privilege))
-		}
-	}
+	have := parseGrants(shown)
 	return !slices.ContainsFunc(grantsOf(v, user, databases), func(g grant) bool {
-		return !slices.Contains(have[g.on], "ALL PRIVILEGES") && !containsAll(have[g.on], g.privileges)
+		return slices.ContainsFunc(g.privileges, func(privilege string) bool { return !given(have, g.on, privilege) })
 	})
 }
 

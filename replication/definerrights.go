@@ -31,7 +31,7 @@ func (c *seedCheck) definerRights(ctx context.Context) error {
 			continue
 		}
 		asked[account] = true
-		lines, err := lackingGrants(ctx, s.Master, s.Slave, account, s.Databases)
+		lines, err := lackingGrants(ctx, s.Master, s.Slave, o.user, o.host, s.Databases)
 		if err != nil {
 			return err
 		}
@@ -63,12 +63,12 @@ func lackingRights(account, object string, lines, bars []string) *Problem {
 
 // lackingGrants gives the GRANT lines that give an account on the slave what it
 // may do with databases on the master.
-func lackingGrants(ctx context.Context, master, slave *Server, account string, databases []string) ([]string, error) {
+func lackingGrants(ctx context.Context, master, slave *Server, user, host string, databases []string) ([]string, error) {
 	var both [2]rights
 	for i, server := range []*Server{master, slave} {
-		grants, err := server.grantsFor(ctx, server.db, account)
-		const noSuchGrant = 1141
-		if isDenied(err) || serverError(err) == noSuchGrant {
+		grants, err := server.grantsOfDefiner(ctx, user, host)
+		const noSuchGrant, noSuchRole = 1141, 3530
+		if number := serverError(err); isDenied(err) || number == noSuchGrant || number == noSuchRole {
 			return nil, nil // it cannot be compared
 		}
 		if err != nil {
@@ -76,25 +76,25 @@ func lackingGrants(ctx context.Context, master, slave *Server, account string, d
 		}
 		both[i] = rightsOn(grants, databases)
 	}
-	return lacking(account, both[0], both[1]), nil
+	return lacking(quoteAccount(user, host), both[0], both[1]), nil
 }
 
 // lacking gives the lines that give an account the rights that it has on the
 // master and not on the slave.
 func lacking(account string, master, slave rights) []string {
 	var lines []string
-	for _, on := range slices.Sorted(maps.Keys(master)) {
+	for _, on := range slices.SortedFunc(maps.Keys(master), func(a, b target) int { return strings.Compare(a.String(), b.String()) }) {
 		lacking := slices.DeleteFunc(master[on], func(privilege string) bool { return slave.covers(on, privilege) })
 		switch {
 		case len(lacking) == 0:
 		case len(lacking) == len(databaseRights):
-			lines = append(lines, fmt.Sprintf("GRANT ALL PRIVILEGES ON %s TO %s;", escapePattern(on), account))
-		case strings.HasSuffix(on, ".*"):
-			lines = append(lines, fmt.Sprintf("GRANT %s ON %s TO %s;", strings.Join(lacking, ", "), escapePattern(on), account))
+			lines = append(lines, fmt.Sprintf("GRANT ALL PRIVILEGES ON %s TO %s;", escapePattern(on.String()), account))
+		case on == on.whole():
+			lines = append(lines, fmt.Sprintf("GRANT %s ON %s TO %s;", strings.Join(lacking, ", "), escapePattern(on.String()), account))
 		default: // which the slave refuses until the object is there
 			later := fmt.Sprintf("-- once the copy is done: GRANT %s ON %s TO %s;", strings.Join(lacking, ", "), on, account)
 			if opensViews.MatchString(later) {
-				later = fmt.Sprintf("GRANT SELECT, EXECUTE ON %s.* TO %s; %s", escapePattern(databaseOf(on)), account, later)
+				later = fmt.Sprintf("GRANT SELECT, EXECUTE ON %s TO %s; %s", escapePattern(on.whole().String()), account, later)
 			}
 			lines = append(lines, later)
 		}
@@ -108,91 +108,35 @@ var databaseRights = []string{
 	"CREATE VIEW", "SHOW VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "EVENT", "TRIGGER",
 }
 
-// rights are the privileges of an account by what they are on: `database`.*, or
-// an object of a database as SHOW GRANTS names it.
-type rights map[string][]string
+// rights are the privileges of an account by what they are on: whole databases,
+// by their names, and objects.
+type rights map[target][]string
 
-// rightsOn reads what lines of SHOW GRANTS give on databases.
-func rightsOn(grants, databases []string) rights {
+// rightsOn gathers what grants give on databases.
+func rightsOn(grants []grant, databases []string) rights {
 	r := rights{}
-	for _, grant := range grants {
-		list, rest, _ := strings.Cut(strings.TrimPrefix(grant, "GRANT "), " ON ")
-		on, _, found := strings.Cut(rest, " TO ")
-		if !found { // a role
-			continue
-		}
+	for _, g := range grants {
 		for _, database := range databases {
 			switch {
-			case isOn(on, database):
-				whole := quoteName(database) + ".*"
-				for _, privilege := range privileges(list) {
-					if slices.Contains(databaseRights, privilege) && !slices.Contains(r[whole], privilege) {
+			case g.on.matches(database):
+				whole := wholeOf(database)
+				for _, privilege := range databaseRights {
+					if given([]grant{g}, g.on, privilege) && !slices.Contains(r[whole], privilege) {
 						r[whole] = append(r[whole], privilege)
 					}
-					if privilege == "ALL PRIVILEGES" {
-						r[whole] = slices.Clone(databaseRights)
-					}
 				}
-			case databaseOf(on) == quoteName(database) && !strings.HasSuffix(on, ".*"):
-				r[on] = append(r[on], privileges(list)...)
+			case g.on.database == quoteName(database) && g.on.object != "*":
+				r[g.on] = append(r[g.on], g.privileges...)
 			}
 		}
 	}
 	return r
 }
 
-// isOn tells whether what a grant is on is a whole database: all of them, or a
-// pattern.
-func isOn(on, database string) bool {
-	pattern, found := strings.CutSuffix(on, ".*")
-	if !found {
-		return false
-	}
-	if pattern == "*" {
-		return true
-	}
-	pattern = regexp.QuoteMeta(strings.ReplaceAll(strings.Trim(pattern, "`"), "``", "`"))
-	// Of a pattern's own backslashes QuoteMeta makes two.
-	pattern = strings.NewReplacer(`\\_`, "_", `\\%`, "%", `\\\\`, `\\`, "_", ".", "%", ".*").Replace(pattern)
-	return regexp.MustCompile("^(?s:" + pattern + ")$").MatchString(database)
-}
-
-// databaseOf is the quoted database of an object: of `d`.`t`, PROCEDURE `d`.`p`.
-func databaseOf(on string) string {
-	if i := strings.IndexByte(on, '`'); i >= 0 {
-		on = on[i:]
-	}
-	if i := strings.Index(on, "`."); i >= 0 {
-		on = on[:i+1]
-	}
-	return on
-}
-
-// privileges splits the list of a grant. Columns in parentheses belong to their
-// privilege.
-func privileges(list string) []string {
-	var all []string
-	depth, begin := 0, 0
-	for i, char := range list + "," {
-		switch {
-		case char == '(':
-			depth++
-		case char == ')':
-			depth--
-		case char == ',' && depth == 0:
-			if privilege := strings.TrimSpace(list[begin:i]); privilege != "USAGE" {
-				all = append(all, privilege)
-			}
-			begin = i + 1
-		}
-	}
-	return all
-}
-
 // covers tells whether rights hold a privilege on something.
-func (r rights) covers(on, privilege string) bool {
+func (r rights) covers(on target, privilege string) bool {
 	name, _, _ := strings.Cut(privilege, " (")
-	whole := r[databaseOf(on)+".*"]
+	whole := r[on.whole()]
 	if slices.Contains(r[on], privilege) || slices.Contains(r[on], name) || slices.Contains(r[on], "ALL PRIVILEGES") || slices.Contains(whole, name) {
 		return true
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"sort"
-	"strings"
 )
 
 // Account is one row of mysql.user.
@@ -23,42 +22,15 @@ func (f *Facts) account(user, host string) *Account {
 }
 
 // hasPrivilege tells whether the login has one of the privileges on all
-// databases. Names are those of SHOW GRANTS, without regard of case.
-func (f *Facts) hasPrivilege(names ...string) bool {
-	for _, grant := range f.Grants {
-		list, rest, found := strings.Cut(strings.ToUpper(strings.TrimPrefix(grant, "GRANT ")), " ON ")
-		if !found || !strings.HasPrefix(rest, "*.*") {
-			continue
-		}
-		for have := range strings.SplitSeq(list, ",") {
-			have = strings.TrimSpace(have)
-			if have == "ALL PRIVILEGES" {
-				return true
-			}
-			for _, name := range names {
-				if have == strings.ToUpper(name) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
+// databases.
+func (f *Facts) hasPrivilege(names ...string) bool { return givenEverywhere(f.Grants, names) }
 
 func (f *Facts) readLogin(ctx context.Context, s *Server, conn *sql.Conn) (err error) {
 	if f.User, err = s.value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
 		return err
 	}
-	grants, err := s.query(ctx, conn, "SHOW GRANTS")
-	if err != nil {
-		return err
-	}
-	for _, r := range grants {
-		for _, grant := range r { // the only column
-			f.Grants = append(f.Grants, grant)
-		}
-	}
-	return nil
+	f.Grants, err = s.showGrants(ctx, conn, "")
+	return err
 }
 
 // readAccounts reads mysql.user, whose columns differ between the servers.
@@ -90,7 +62,7 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		if f.account(user, loopback) == nil {
 			continue
 		}
-		if f.OurGrants[user], err = s.grantsFor(ctx, conn, quoteAccount(user, loopback)); err != nil {
+		if f.OurGrants[user], err = s.showGrants(ctx, conn, quoteAccount(user, loopback)); err != nil {
 			return err
 		}
 	}

@@ -327,7 +327,7 @@ func TestMasterPlanStates(t *testing.T) {
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
 			for _, g := range grantsOf(v, user, []string{"voms"}) {
-				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(g.privileges, ", ")+" ON "+g.on+" TO `"+user+"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
+				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(g.privileges, ", ")+" ON "+g.on.String()+" TO `"+user+"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
 			}
 		}
 	}

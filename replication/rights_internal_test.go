@@ -21,6 +21,8 @@ func TestRights(t *testing.T) {
 		"to read a table":     {"GRANT SELECT ON `d_1`.`t` TO x", "", "GRANT SELECT, EXECUTE ON `d\\_1`.* TO " + account + "; -- once the copy is done: GRANT SELECT ON `d_1`.`t` TO " + account + ";"},
 		"columns of a table":  {"GRANT SELECT (`a`, `b`) ON `d_1`.`t` TO x", "GRANT SELECT ON `d_1`.`t` TO x", ""},
 		"all of a table":      {"GRANT ALL PRIVILEGES ON `d_1`.`t` TO x", "GRANT ALL PRIVILEGES ON *.* TO x", ""},
+		"more columns":        {"GRANT SELECT (`a`, `b`) ON `d_1`.`t` TO x", "GRANT SELECT (`c`, `b`, `a`) ON `d_1`.`t` TO x", ""},
+		"another column":      {"GRANT UPDATE (`a`, `b`) ON `d_1`.`t` TO x", "GRANT UPDATE (`b`) ON `d_1`.`t` TO x", "-- once the copy is done: GRANT UPDATE (`a`) ON `d_1`.`t` TO " + account + ";"},
 		"a routine":           {"GRANT EXECUTE ON PROCEDURE `d_1`.`p` TO x", "GRANT EXECUTE ON `d_1`.* TO x", ""},
 		"others":              {"GRANT SELECT ON `e`.* TO x\nGRANT SELECT ON `e`.`t` TO x\nGRANT role TO x\nGRANT PROXY ON ''@'%' TO x", "", ""},
 		"more on the slave":   {"GRANT SELECT ON `d_1`.* TO x", "GRANT ALL PRIVILEGES ON *.* TO x", ""},
@@ -28,7 +30,7 @@ func TestRights(t *testing.T) {
 		"a name with a quote": {"GRANT SELECT ON `d``1`.* TO x", "", ""},
 	} {
 		databases := []string{"d_1"}
-		lines := lacking(account, rightsOn(strings.Split(test.master, "\n"), databases), rightsOn(strings.Split(test.slave, "\n"), databases))
+		lines := lacking(account, rightsOn(parseGrants(strings.Split(test.master, "\n")), databases), rightsOn(parseGrants(strings.Split(test.slave, "\n")), databases))
 		if got := strings.Join(lines, "\n"); got != test.want && (test.want == "" || !strings.HasSuffix(got, test.want)) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}

@@ -58,11 +58,11 @@ func (s *Server) roleWriters(ctx context.Context, on execer, privileges, writers
 		if _, asked := writes[r["role"]]; asked {
 			continue
 		}
-		grants, err := s.grantsFor(ctx, on, quoteName(r["role"]))
+		grants, err := s.showGrants(ctx, on, quoteName(r["role"]))
 		if err != nil {
 			return nil, err
 		}
-		writes[r["role"]] = (&Facts{Grants: grants}).hasPrivilege(privileges...)
+		writes[r["role"]] = givenEverywhere(grants, privileges)
 	}
 	// A role that has another role has its privileges too.
 	for range mapping {
@@ -77,18 +77,6 @@ func (s *Server) roleWriters(ctx context.Context, on execer, privileges, writers
 		}
 	}
 	return writers, nil
-}
-
-// grantsFor gives SHOW GRANTS of an account or role, which is quoted.
-func (s *Server) grantsFor(ctx context.Context, on execer, account string) ([]string, error) {
-	rows, err := s.query(ctx, on, "SHOW GRANTS FOR "+account)
-	var grants []string
-	for _, r := range rows {
-		for _, grant := range r { // the only column
-			grants = append(grants, grant)
-		}
-	}
-	return grants, err
 }
 
 // warnAboutWriters names those that are not the server's own administrators;

@@ -1,0 +1,78 @@
+package replication_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// rightsOfRole are a definer that may have the rights of a role, and what needs
+// them.
+const rightsOfRole = "'by_role'@'localhost'"
+
+// rightsWay is a way to have a right.
+type rightsWay struct{ name, give, take string }
+
+// rightsWays are those of a kind of server.
+func rightsWays(kind servertest.Kind) []rightsWay {
+	ways := []rightsWay{
+		{"none", "DO 1", "DO 1"},
+		{"itself", "GRANT SELECT ON by_role.* TO " + rightsOfRole, "REVOKE SELECT ON by_role.* FROM " + rightsOfRole},
+		{"a role", "GRANT by_role_reads TO " + rightsOfRole, "REVOKE by_role_reads FROM " + rightsOfRole},
+	}
+	if kind.IsMySQL() {
+		return append(ways, rightsWay{"a default role", "GRANT by_role_reads TO " + rightsOfRole + "; ALTER USER " + rightsOfRole + " DEFAULT ROLE by_role_reads", "REVOKE by_role_reads FROM " + rightsOfRole})
+	}
+	return append(ways,
+		rightsWay{"a default role", "GRANT by_role_reads TO " + rightsOfRole + "; SET DEFAULT ROLE by_role_reads FOR " + rightsOfRole, "SET DEFAULT ROLE NONE FOR " + rightsOfRole + "; REVOKE by_role_reads FROM " + rightsOfRole},
+		rightsWay{"PUBLIC", "GRANT SELECT ON by_role.* TO PUBLIC", "REVOKE SELECT ON by_role.* FROM PUBLIC"},
+		rightsWay{"a role of PUBLIC", "GRANT by_role_reads TO PUBLIC", "REVOKE by_role_reads FROM PUBLIC"})
+}
+
+// TestDefinerRightsByRoles: the rights that a definer has by roles count as they
+// do where something runs as it.
+func TestDefinerRightsByRoles(t *testing.T) {
+	for _, pair := range []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}, mysqlPair, crossedPair} {
+		t.Run(pair.String(), func(t *testing.T) {
+			master, slave := pair.start(t)
+			for _, s := range []*testServer{master, slave} {
+				s.exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE USER "+rightsOfRole, "CREATE ROLE by_role_reads", "GRANT SELECT ON by_role.* TO by_role_reads",
+					"CREATE DEFINER="+rightsOfRole+" FUNCTION by_role.f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM by_role.t)", "GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
+				defer s.exec(t, "DROP DATABASE by_role", "DROP USER "+rightsOfRole, "DROP ROLE by_role_reads")
+			}
+			runs := func(ctx context.Context, s *testServer) bool {
+				var rows int
+				return s.db.QueryRowContext(ctx, "SELECT by_role.f()").Scan(&rows) == nil
+			}
+			seed := newSeed(t, master, slave, "by_role")
+			seen := map[[2]bool]bool{}
+			for _, m := range rightsWays(pair.master) {
+				master.exec(t, strings.Split(m.give, "; ")...)
+				for _, s := range rightsWays(pair.slave) {
+					slave.exec(t, strings.Split(s.give, "; ")...)
+					found, err := seed.Check(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					both := [2]bool{runs(t.Context(), master), runs(t.Context(), slave)}
+					seen[both] = true
+					p := problemOf(slices.Concat(found.Problems, found.Warnings), "definer-rights")
+					if want := both == [2]bool{true, false}; (p != nil) != want {
+						t.Errorf("by %s on the master and %s on the slave it runs: %v; the findings are\n%s%s", m.name, s.name, both, texts(found.Problems), texts(found.Warnings))
+					}
+					if p != nil && !strings.HasSuffix(p.Cure, "\nGRANT SELECT ON `by\\_role`.* TO "+rightsOfRole+";") {
+						t.Errorf("by %s on the master and %s on the slave the cure is %q", m.name, s.name, p.Cure)
+					}
+					slave.exec(t, strings.Split(s.take, "; ")...)
+				}
+				master.exec(t, strings.Split(m.take, "; ")...)
+			}
+			if len(seen) != 4 {
+				t.Errorf("it has run only so: %v", seen)
+			}
+		})
+	}
+}
