@@ -16,7 +16,7 @@ func (f *Facts) readWriters(ctx context.Context, s *Server, conn *sql.Conn) (err
 }
 
 // writers lists the accounts that can write in spite of read_only, by a
-// privilege or by a role with one; nil if the login may not see them. Since
+// privilege or by a role with one; PUBLIC stands for every account; nil if the login may not see them. Since
 // MariaDB 10.11 SUPER does not help there.
 func (s *Server) writers(ctx context.Context, on execer) ([]string, error) {
 	if _, err := readRecords(ctx, on, "SELECT 1 FROM mysql.user LIMIT 1"); isDenied(err) {
@@ -37,46 +37,62 @@ func (s *Server) writers(ctx context.Context, on execer) ([]string, error) {
 	for _, row := range rows {
 		writers = append(writers, strings.ReplaceAll(row["g"], "'", ""))
 	}
-	if !s.Version.atLeast(MariaDB, 10, 0, 5) {
-		return writers, nil // MySQL's roles are accounts
-	}
 	return s.roleWriters(ctx, on, privileges, writers)
 }
 
-// roleWriters adds the accounts that may take a role of MariaDB with one of the
-// privileges, which is in no table of the privileges of accounts.
-func (s *Server) roleWriters(ctx context.Context, on execer, privileges, writers []string) ([]string, error) {
-	mapping, err := readRecords(ctx, on, "SELECT user, host, role FROM mysql.roles_mapping ORDER BY user, host, role")
+// roleWriters adds the accounts that may take a role with one of the privileges.
+// A role of MySQL is an account, and among the writers already.
+func (s *Server) roleWriters(ctx context.Context, on execer, privileges, writers []string) (_ []string, err error) {
+	roles, query := slices.Clone(writers), "SELECT CONCAT(from_user, '@', from_host) AS role, CONCAT(to_user, '@', to_host) AS holder FROM mysql.role_edges ORDER BY holder, role"
+	switch {
+	case s.Version.atLeast(MariaDB, 10, 0, 5):
+		query = "SELECT role, IF(host = '', user, CONCAT(user, '@', host)) AS holder FROM mysql.roles_mapping ORDER BY user, host, role"
+		if roles, err = s.writingRoles(ctx, on, privileges); err != nil {
+			return nil, err
+		}
+		if slices.Contains(roles, public) {
+			writers = append(writers, "PUBLIC (every account)")
+		}
+	case !s.Version.atLeast(MySQL, 8, 0, 0):
+		return writers, nil
+	}
+	granted, err := readRecords(ctx, on, query)
 	if isDenied(err) {
 		return writers, nil
 	}
 	if err != nil {
-		return nil, s.explain("read mysql.roles_mapping", err)
+		return nil, s.explain("read who has which roles", err)
 	}
-	writes := map[string]bool{}
-	for _, r := range mapping {
-		if _, asked := writes[r["role"]]; asked {
-			continue
-		}
-		grants, err := s.showGrants(ctx, on, quoteName(r["role"]))
-		if err != nil {
-			return nil, err
-		}
-		writes[r["role"]] = givenEverywhere(grants, privileges)
-	}
-	// A role that has another role has its privileges too.
-	for range mapping {
-		for _, r := range mapping {
-			writes[r["user"]] = writes[r["user"]] || r["host"] == "" && writes[r["role"]]
-		}
-	}
-	for _, r := range mapping {
-		account := r["user"] + "@" + r["host"]
-		if r["host"] != "" && writes[r["role"]] && !slices.Contains(writers, account) {
-			writers = append(writers, account+" (role "+r["role"]+")")
+	known := slices.Concat(writers, roles)
+	for i := 0; i < len(roles); i++ { // a role may have others
+		for _, g := range granted {
+			if g["role"] == roles[i] && !slices.Contains(known, g["holder"]) {
+				known, roles = append(known, g["holder"]), append(roles, g["holder"])
+				writers = append(writers, g["holder"]+" (role "+g["role"]+")")
+			}
 		}
 	}
 	return writers, nil
+}
+
+// writingRoles gives the roles of MariaDB with one of the privileges, of
+// themselves or by another role: no table of the privileges of accounts has them.
+func (s *Server) writingRoles(ctx context.Context, on execer, privileges []string) ([]string, error) {
+	rows, err := s.query(ctx, on, "SELECT user FROM mysql.user WHERE is_role = 'Y' ORDER BY user")
+	if err != nil {
+		return nil, err
+	}
+	var roles []string
+	for _, r := range rows {
+		lines, err := s.showGrants(ctx, on, quoteName(r["user"]))
+		if err != nil {
+			return nil, err
+		}
+		if givenEverywhere(lines, privileges) {
+			roles = append(roles, r["user"])
+		}
+	}
+	return roles, nil
 }
 
 // warnAboutWriters names those that are not the server's own administrators;
