@@ -12,34 +12,55 @@ func (s *Seed) disableEvents(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	statements, err := s.Slave.disableEvents(ctx, s.Slave.db, s.Databases)
+	events, err := s.Slave.enabledEvents(ctx, s.Slave.db, s.Databases)
 	if err != nil {
 		return err
 	}
-	return s.Slave.run(ctx, statements)
+	return s.Slave.run(ctx, s.Slave.Version.disableEvents(events))
 }
 
-// disableEvents gives the statements that make the enabled events of databases
-// a slave's; none if there are none. All else of an event stays as it is, which
-// takes a session like the one that made it: ALTER EVENT stores the session's
-// sql_mode, character sets and time zone. They log nothing.
-func (s *Server) disableEvents(ctx context.Context, on execer, databases []string) ([]Statement, error) {
-	events, err := s.query(ctx, on,
+// Event is an enabled event, with what belongs to it beside its schedule and
+// body.
+type Event struct {
+	Database, Name, Definer string
+	Completion              string // PRESERVE or NOT PRESERVE
+
+	// Of the session that made it.
+	SQLMode, TimeZone, CharacterSet, Collation string
+}
+
+// enabledEvents gives those of databases.
+func (s *Server) enabledEvents(ctx context.Context, on execer, databases []string) ([]Event, error) {
+	rows, err := s.query(ctx, on,
 		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client, collation_connection, on_completion"+
 			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteList(databases)+") ORDER BY 1, 2")
-	if err != nil || len(events) == 0 {
-		return nil, err
+	var events []Event
+	for _, r := range rows {
+		events = append(events, Event{
+			Database: r["event_schema"], Name: r["event_name"], Definer: r["definer"], Completion: r["on_completion"],
+			SQLMode: r["sql_mode"], TimeZone: r["time_zone"], CharacterSet: r["character_set_client"], Collation: r["collation_connection"],
+		})
+	}
+	return events, err
+}
+
+// disableEvents gives the statements that make events a slave's; none if there
+// are none. All else of an event stays as it is, which takes a session like the
+// one that made it: ALTER EVENT stores the session's sql_mode, character sets and
+// time zone. They log nothing.
+func (v Version) disableEvents(events []Event) []Statement {
+	if len(events) == 0 {
+		return nil
 	}
 	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
 	for _, e := range events {
 		statements = append(statements,
-			statement("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s",
-				quoteName(e["character_set_client"]), quoteName(e["collation_connection"]), quoteString(e["time_zone"])),
-			statement("SET SESSION sql_mode=%s", quoteString(e["sql_mode"])),
-			s.Version.disableEvent(quoteDefiner(e["definer"]), quoteTable(e["event_schema"], e["event_name"]), e["on_completion"]),
+			statement("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s", quoteName(e.CharacterSet), quoteName(e.Collation), quoteString(e.TimeZone)),
+			statement("SET SESSION sql_mode=%s", quoteString(e.SQLMode)),
+			v.disableEvent(quoteDefiner(e.Definer), quoteTable(e.Database, e.Name), e.Completion),
 			statement("SET SESSION sql_mode=''"))
 	}
-	return statements, nil
+	return statements
 }
 
 // disableEvent makes an event a slave's.

@@ -22,9 +22,7 @@ type Database struct {
 
 	Oldest, Newest time.Time // of a slave: when the first and the last thing in it was made, by the server's clock; zero: not known
 
-	// DisableEvents are the statements that make the enabled events of a slave's
-	// database wait for the day when it is master; empty if there are none.
-	DisableEvents []Statement
+	EnabledEvents []Event // of a slave's database
 
 	Collations []string // that its tables and columns use
 }
@@ -108,7 +106,7 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 		if s.Role != Slave || d.Events == 0 {
 			continue
 		}
-		if d.DisableEvents, err = s.disableEvents(ctx, conn, []string{d.Name}); err != nil {
+		if d.EnabledEvents, err = s.enabledEvents(ctx, conn, []string{d.Name}); err != nil {
 			return err
 		}
 	}

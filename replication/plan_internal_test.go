@@ -186,7 +186,7 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters[0].WildDoTable, w.compared = nil, &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
 		}, "filter, start-slave, catch-up, compare, note-done"},
 		"events enabled": {func(_, s *Facts, _ *SlaveWant) {
-			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
+			s.Databases[1].EnabledEvents = []Event{{Database: "voms", Name: "e"}}
 		}, "events-disable, note-done"},
 		"writable": {func(_, s *Facts, _ *SlaveWant) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
 		"fresh": {func(_, s *Facts, w *SlaveWant) {
@@ -274,7 +274,7 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"data is there, with events": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State, w.Method, w.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
-			s.Databases[1].DisableEvents = []Statement{statement("ALTER EVENT")}
+			s.Databases[1].EnabledEvents = []Event{{Database: "voms", Name: "e"}}
 		}, "writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"data is there, and replicated": {func(_, _ *Facts, w *SlaveWant) {
 			w.Method, w.Start, w.State.Start = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}

@@ -343,12 +343,13 @@ func (s *slavePlan) writable(what string) {
 // disableEvents adds the step that disables the events of data that was there:
 // a copy does that itself. The slave becomes read-only at the end if it is seeded.
 func (s *slavePlan) disableEvents(seeded bool) {
-	var disable []Statement
+	var enabled []Event
 	for _, name := range s.want.Databases {
 		if d := s.slave.database(name); d != nil {
-			disable = append(disable, d.DisableEvents...)
+			enabled = append(enabled, d.EnabledEvents...)
 		}
 	}
+	disable := s.slave.Version.disableEvents(enabled)
 	if len(disable) == 0 {
 		return
 	}
