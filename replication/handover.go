@@ -118,20 +118,10 @@ func checkSecret(path string) error {
 // tries them as they come out of the tunnel; where the server cannot be reached
 // like that, the file is believed.
 func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []string {
-	address := s.Login.Address
-	if s.Login.Network == "unix" {
-		address = net.JoinHostPort(loopback, f.variable("port"))
-	}
-	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
-		return nil
-	}
+	address, users := h.Tried(s, f)
 	var refused []string
-	for _, user := range accountUsers {
-		password, known := h.Passwords[user]
-		if !known || f.account(user, loopback) == nil {
-			continue
-		}
-		server, err := Open(ctx, Master, Login{"tcp", address, user, password})
+	for _, user := range users {
+		server, err := Open(ctx, Master, Login{"tcp", address, user, h.Passwords[user]})
 		switch {
 		case err == nil:
 			_ = server.Close() // it was only tried
@@ -141,6 +131,24 @@ func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []strin
 		}
 	}
 	return refused
+}
+
+// Tried names the accounts whose passwords DropRefused tries, and the address
+// where it does.
+func (h *HandOver) Tried(s *Server, f *Facts) (address string, users []string) {
+	address = s.Login.Address
+	if s.Login.Network == "unix" {
+		address = net.JoinHostPort(loopback, f.variable("port"))
+	}
+	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+		return "", nil
+	}
+	for _, user := range accountUsers {
+		if _, known := h.Passwords[user]; known && f.account(user, loopback) != nil {
+			users = append(users, user)
+		}
+	}
+	return address, users
 }
 
 // namesLoopback tells whether a server that refuses a login saw it come from

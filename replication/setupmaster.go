@@ -27,6 +27,7 @@ type MasterWant struct {
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
 
 	Refused []string // of HandOver.DropRefused: accounts whose password in the file was wrong
+	Untried []string // of HandOver.Tried: accounts whose password in the file is believed for now
 }
 
 // minRetention is how long a master must keep its binary logs, so that a slave
@@ -54,6 +55,9 @@ func PlanMaster(f *Facts, want MasterWant) *Plan {
 		})
 	}
 	planAccounts(p, f, want)
+	if len(want.Untried) > 0 {
+		p.warn(Master, "passwords-untried", "", "the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it refuses; if one is wrong, the run does more than this plan, or refuses", listed(want.Untried))
+	}
 	return p
 }
 

@@ -80,7 +80,11 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		return err
 	}
 	if want.HandOver != nil {
-		want.Refused = want.HandOver.DropRefused(ctx, server, facts)
+		if s.plan.dryRun {
+			_, want.Untried = want.HandOver.Tried(server, facts)
+		} else {
+			want.Refused = want.HandOver.DropRefused(ctx, server, facts)
+		}
 		if len(want.Databases) == 0 {
 			want.Databases = want.HandOver.Databases
 		}

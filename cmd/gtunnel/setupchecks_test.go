@@ -25,6 +25,22 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, twoDatabases...)
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.sql(p.master, "ALTER USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY 'another one'")
+			status := map[bool]string{true: "performance_schema", false: "information_schema"}[kind.IsMySQL()] + ".global_status"
+			count := func() string {
+				return p.value(p.master, "SELECT variable_value FROM "+status+" WHERE variable_name = 'Aborted_connects'")
+			}
+			before := count()
+			out := p.must(p.master, p.setupMasterArgs("--dry-run")...)
+			if after := count(); after != before {
+				t.Errorf("a dry run had logins refused: %s, and %s before", after, before)
+			}
+			if !strings.Contains(out, "the passwords of db_rep, gtunnel_monitor, gtunnel_seed in the hand-over file are not tried") {
+				t.Errorf("the dry run does not say what it leaves out:\n%s", out)
+			}
+			if out = p.must(p.master, p.setupMasterArgs()...); !strings.Contains(out, "complete the account 'gtunnel_monitor'@'127.0.0.1'") || count() == before {
+				t.Errorf("the wrong password is not mended, or was not tried:\n%s", out)
+			}
 			p.must(p.slave, p.setupSlaveArgs()...)
 			p.sql(p.master, "ALTER USER db_rep@'127.0.0.1' IDENTIFIED BY 'another one'")
 			p.restart(p.master) // its cache of passwords is cold then
@@ -32,7 +48,7 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 			p.waitStatus("1045")
 
 			p.refused(p.master, 1, "the server refuses the password that the hand-over file has", p.setupMasterArgs("--databases", "voms")...)
-			out := p.must(p.master, p.setupMasterArgs("--databases", "voms", "--new-passwords")...)
+			out = p.must(p.master, p.setupMasterArgs("--databases", "voms", "--new-passwords")...)
 			if strings.Contains(out, "gtunnel_monitor'@") {
 				t.Errorf("another account is changed too:\n%s", out)
 			}
