@@ -26,7 +26,7 @@ type Comparison struct {
 	Slave  *Server // its login may start and stop the slave
 
 	Databases []string // empty: all that the slave replicates
-	Tables    []string // "database.table"; empty: all of the databases
+	Tables    []string // "database.table", sequences among them; empty: all of the databases
 
 	// LockTables locks the master's tables without transactions against
 	// writes while they are compared. Without it a difference in such a table
@@ -61,6 +61,8 @@ type CompareResult struct {
 	Rows    uint64        `json:"rows"`    // of the master
 	Bytes   uint64        `json:"bytes"`   // of data, as the master estimates
 	Took    time.Duration `json:"-"`       // took_seconds of the JSON
+
+	again []string // sequences that may turn out otherwise at a later position
 }
 
 // TableResult is what was found of one table.
@@ -155,18 +157,18 @@ func (c *Comparison) compare(ctx context.Context) (*CompareResult, error) {
 	if err := c.goOn(ctx); err != nil {
 		return nil, err
 	}
-	result, err := c.round(ctx, c.Tables)
+	result, err := c.round(ctx, c.Tables, false)
 	if err != nil {
 		return nil, err
 	}
-	var again []string
+	again := result.again
 	for _, t := range result.Tables {
 		if t.again {
 			again = append(again, t.Table)
 		}
 	}
 	if len(again) > 0 {
-		second, err := c.round(ctx, again)
+		second, err := c.round(ctx, again, true)
 		if err != nil {
 			return nil, err
 		}
@@ -180,8 +182,10 @@ func (c *Comparison) compare(ctx context.Context) (*CompareResult, error) {
 	return result, c.endRepair(ctx, result)
 }
 
-// replace takes the tables of a second round.
+// replace takes the tables and sequences of a second round.
 func (r *CompareResult) replace(second *CompareResult) {
+	r.Objects = append(r.Objects, second.Objects...)
+	r.Skipped = append(r.Skipped, second.Skipped...)
 	for _, t := range second.Tables {
 		t.Note = strings.TrimPrefix(t.Note+"; compared again at "+second.At.String(), "; ")
 		i := slices.IndexFunc(r.Tables, func(first TableResult) bool { return first.Table == t.Table })
@@ -191,13 +195,18 @@ func (r *CompareResult) replace(second *CompareResult) {
 	}
 }
 
-// round compares tables at one position.
-func (c *Comparison) round(ctx context.Context, only []string) (result *CompareResult, err error) {
+// round compares tables at one position: first all that are wanted, and then those
+// that may turn out otherwise.
+func (c *Comparison) round(ctx context.Context, only []string, second bool) (result *CompareResult, err error) {
 	names, err := c.databases(ctx)
 	if err != nil {
 		return nil, err
 	}
 	master, err := readSchema(ctx, c.Master, names)
+	if err != nil {
+		return nil, err
+	}
+	before, err := c.readBefore(ctx, master.sequences(only), second)
 	if err != nil {
 		return nil, err
 	}
@@ -233,8 +242,11 @@ func (c *Comparison) round(ctx context.Context, only []string) (result *CompareR
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Tables) == 0 {
-		compareObjects(result, master, schema)
+	if !second {
+		compareObjects(result, master, schema, only)
+	}
+	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {
+		return nil, err
 	}
 	work := &comparing{Comparison: c, ends: ends, differing: 0}
 	for _, p := range pairs {

@@ -45,8 +45,9 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 	for _, t := range slices.Concat(master.tables, slave.tables) {
 		names[t.String()] = true
 	}
+	sequences := slices.Concat(master.sequences(only), slave.sequences(only))
 	for _, name := range only {
-		if !names[name] {
+		if !names[name] && !slices.Contains(sequences, name) {
 			return nil, problem("", "no-table", "write database.table", "neither the master nor the slave has a table %s", name)
 		}
 	}
@@ -253,19 +254,25 @@ func (k *key) width() uint64 {
 	return width
 }
 
-// compareObjects notes how views, sequences, triggers, routines and events differ.
-func compareObjects(result *CompareResult, master, slave *schema) {
+// compareObjects notes how views, sequences, triggers, routines and events differ:
+// all, or the sequences of the list.
+func compareObjects(result *CompareResult, master, slave *schema, only []string) {
+	wanted := func(name string) bool { return len(only) == 0 || slices.Contains(only, name) }
 	v, w := master.server.Version, slave.server.Version
 	sameSeries := v.Family == w.Family && v.Series() == w.Series()
 	for _, kind := range objectKinds {
+		if len(only) > 0 && kind.kind != sequenceKind {
+			continue
+		}
 		onMaster, onSlave := master.objects[kind.kind], slave.objects[kind.kind]
-		if onMaster == nil || onSlave == nil {
+		if (onMaster == nil || onSlave == nil) && len(only) == 0 {
 			result.Skipped = append(result.Skipped, kind.kind+"s: the login may not see all of them; gtunnel replication setup-master --keep-passwords completes the account on the master")
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(onMaster)) {
 			definition, ok := onSlave[name]
 			switch {
+			case !wanted(name):
 			case !ok:
 				result.Objects = append(result.Objects, kind.kind+" "+name+" is missing on the slave")
 			case sameSeries && definition != "" && onMaster[name] != "" && definition != onMaster[name]:
@@ -273,7 +280,7 @@ func compareObjects(result *CompareResult, master, slave *schema) {
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(onSlave)) {
-			if _, ok := onMaster[name]; !ok {
+			if _, ok := onMaster[name]; !ok && wanted(name) {
 				result.Objects = append(result.Objects, kind.kind+" "+name+" is on the slave only")
 			}
 		}

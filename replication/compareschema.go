@@ -239,6 +239,12 @@ func (c column) ranged() bool {
 	return false // floats are not what their text says, ENUM and SET sort by number
 }
 
+// sequenceKind is the kind of MariaDB's sequences.
+const sequenceKind = "sequence"
+
+// noTable is the server's error of a table that is not there.
+const noTable = 1146
+
 // objectKinds are what a database holds besides its tables. The privileges are
 // those without which a login does not see all of a kind.
 var objectKinds = []struct {
@@ -247,7 +253,7 @@ var objectKinds = []struct {
 	query      string // gives d, n and the definition b, for a list of databases to follow
 }{
 	{"view", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n, view_definition AS b FROM information_schema.views WHERE table_schema"},
-	{"sequence", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
+	{sequenceKind, []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
 	{"trigger", []string{"TRIGGER"}, "SELECT trigger_schema AS d, trigger_name AS n," +
 		" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b FROM information_schema.triggers WHERE trigger_schema"},
 	{"routine", []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, "SELECT routine_schema AS d, routine_name AS n," +
@@ -270,7 +276,7 @@ func (s *schema) readObjects(ctx context.Context, session *session, databases []
 		}
 		s.objects[kind.kind] = make(map[string]string, len(rows))
 		for _, r := range rows {
-			if kind.kind == "sequence" {
+			if kind.kind == sequenceKind {
 				if r["b"], err = readSequence(ctx, session, quoteTable(r["d"], r["n"])); err != nil {
 					return err
 				}
@@ -282,10 +288,9 @@ func (s *schema) readObjects(ctx context.Context, session *session, databases []
 }
 
 // readSequence gives the definition of a sequence of MariaDB's; empty if it was
-// dropped meanwhile. Where it stands is not compared: that is in no snapshot.
+// dropped meanwhile.
 func readSequence(ctx context.Context, session *session, name string) (string, error) {
 	rows, err := session.query(ctx, "SHOW CREATE SEQUENCE "+name)
-	const noTable = 1146
 	if serverError(err) == noTable || err == nil && len(rows) == 0 {
 		return "", nil
 	}

@@ -1,0 +1,160 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Where a sequence of MariaDB's stands is in no snapshot, and the master's server
+// goes on. So it is read before the position is taken and after it: a slave at
+// the position is between the two. A sequence that moves while a statement runs
+// is logged at the end of that statement, and until then the slave is behind
+// with good reason.
+
+// sequencePlace is where a sequence stands.
+type sequencePlace struct {
+	next   *big.Int // the first number that is not reserved yet; of any type of integer
+	down   bool     // it counts down
+	cycles uint64   // how often it has begun again; a copy does not bring that with it
+}
+
+// after tells whether a place is further than another one in the same cycle.
+func (p sequencePlace) after(q sequencePlace) bool {
+	if p.down {
+		return p.next.Cmp(q.next) < 0
+	}
+	return p.next.Cmp(q.next) > 0
+}
+
+// sequencePlaces are those of a server, by "database.name".
+type sequencePlaces map[string]sequencePlace
+
+// sequences gives the names of the sequences, of all or of those in the list.
+func (s *schema) sequences(only []string) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.objects[sequenceKind])), func(name string) bool {
+		return len(only) > 0 && !slices.Contains(only, name)
+	})
+}
+
+// readPlaces reads where sequences stand. One that was dropped meanwhile is left
+// out.
+func readPlaces(ctx context.Context, server *Server, names []string) (sequencePlaces, error) {
+	places := sequencePlaces{}
+	for _, name := range names {
+		rows, err := server.query(ctx, server.db, "SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoteTable(splitTable(name)))
+		if serverError(err) == noTable || err == nil && len(rows) == 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		next, ok := new(big.Int).SetString(rows[0]["next"], 10)
+		if !ok {
+			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
+		}
+		cycles, _ := strconv.ParseUint(rows[0]["cycles"], 10, 64) // a number on every server
+		places[name] = sequencePlace{next, strings.HasPrefix(rows[0]["step"], "-"), cycles}
+	}
+	return places, nil
+}
+
+// statementPatience is how long statements of the master are waited for that may
+// use a sequence.
+const statementPatience = 10 * time.Second
+
+// statementsEnd waits until the statements have ended that ran on a server at a
+// moment, and tells whether they have. Of a login that may not see them all that
+// is not known.
+func (s *Server) statementsEnd(ctx context.Context, moment time.Time) (bool, error) {
+	sees, err := s.value(ctx, s.db, "SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS' AND "+ownGrantee)
+	if err != nil || sees == "0" {
+		return false, err
+	}
+	for time.Since(moment) < statementPatience {
+		// Not by query_id: a stored function has others.
+		older, err := s.value(ctx, s.db, "SELECT COUNT(*) FROM information_schema.processlist WHERE command NOT IN ('Sleep', 'Daemon', 'Binlog Dump')"+
+			" AND user <> 'system user' AND id <> CONNECTION_ID() AND time_ms >= "+strconv.FormatInt(time.Since(moment).Milliseconds(), 10))
+		if err != nil || older == "0" {
+			return err == nil, err
+		}
+		if err := pause(ctx, pollSlave); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// sequencesBefore are where the master's sequences stood before a position was
+// taken.
+type sequencesBefore struct {
+	sequencePlaces
+
+	logged bool // all that has moved them is in the binary log before the position
+}
+
+// readBefore reads where the master's sequences stand. In a second round it waits
+// for the statements that may have moved them.
+func (c *Comparison) readBefore(ctx context.Context, names []string, second bool) (before sequencesBefore, err error) {
+	before.sequencePlaces, err = readPlaces(ctx, c.Master, names)
+	if err == nil && second && len(names) > 0 {
+		before.logged, err = c.Master.statementsEnd(ctx, time.Now())
+	}
+	return before, err
+}
+
+// compareSequences compares where sequences stand with a slave at the position. A
+// difference in the first round is looked at in a second one.
+func (c *Comparison) compareSequences(ctx context.Context, result *CompareResult, before sequencesBefore, status *SlaveStatus, second bool) error {
+	names := slices.Sorted(maps.Keys(before.sequencePlaces))
+	after, err := readPlaces(ctx, c.Master, names)
+	if err != nil {
+		return err
+	}
+	slave, err := readPlaces(ctx, c.Slave, names)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		from := before.sequencePlaces[name]
+		to, onMaster := after[name]
+		at, onSlave := slave[name]
+		switch {
+		case !onMaster || !onSlave || status.leavesOut(name) != "" || at.within(from, to):
+		case !second:
+			result.again = append(result.again, name)
+		case !before.logged:
+			result.Skipped = append(result.Skipped, "sequence "+name+": a statement that runs on the master may be using it, and is logged when it ends; compare again then, by a login that has PROCESS")
+		case from.cycles == to.cycles && from.after(to):
+			result.Skipped = append(result.Skipped, "sequence "+name+": somebody has set it back on the master meanwhile; compare again")
+		default:
+			result.Objects = append(result.Objects, at.difference(name, to))
+		}
+	}
+	return nil
+}
+
+// within tells whether a slave that stands there may be right, at a position at
+// which its master was between two places.
+func (p sequencePlace) within(from, to sequencePlace) bool {
+	if from.cycles == to.cycles {
+		return !from.after(p) && !p.after(to)
+	}
+	return !from.after(p) || !p.after(to) // the master has begun again
+}
+
+// difference says how the slave's sequence differs from the master's.
+func (p sequencePlace) difference(name string, master sequencePlace) string {
+	text := fmt.Sprintf("sequence %s stands at %s on the slave and at %s on the master: ", name, p.next, master.next)
+	if master.cycles < p.cycles || master.cycles == p.cycles && p.after(master) {
+		return text + "it would leave numbers out after a fail-over; " + repairCommand([]string{name})
+	}
+	// SETVAL never sets back what the slave has reached meanwhile.
+	return text + fmt.Sprintf("it would give numbers twice after a fail-over; on the slave: SET sql_log_bin=0; DO SETVAL(%s, %s, 0, %d)",
+		quoteTable(splitTable(name)), master.next, master.cycles)
+}
