@@ -264,6 +264,22 @@ func TestSetup(t *testing.T) {
 	}
 }
 
+// TestSetupEmpty: two commands on two servers with nothing but the name of a
+// database.
+func TestSetupEmpty(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
+		p := newPair(t, kind, kind, "CREATE DATABASE voms")
+		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		p.noChange(p.master, p.setupMasterArgs()...)
+		p.noChange(p.slave, p.setupSlaveArgs()...)
+		p.sql(p.master, "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one')")
+		p.waitSlave("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'voms'")
+		p.replicates()
+		p.must(p.slave, p.compareArgs()...)
+	})
+}
+
 // noSecrets looks for passwords in all that was printed and logged.
 func (p *pair) noSecrets() {
 	p.t.Helper()
