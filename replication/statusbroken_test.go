@@ -67,15 +67,11 @@ func (p *watchedPair) purged() {
 	p.run(p.slave.DB, "STOP SLAVE")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')", "FLUSH LOGS")
 	file, _ := p.position()
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	waitUntil(p, "purge", func() (string, bool) {
 		p.run(p.master.DB, "PURGE BINARY LOGS TO '"+file+"'")
-		if files, _ := p.logs(); files[0] == file {
-			break
-		}
-		if time.Now().After(end) {
-			p.Fatal("the logs stay: a thread of the master still reads them")
-		}
-	}
+		files, _ := p.logs()
+		return "a thread of the master still reads " + files[0], files[0] == file
+	})
 	p.untilProblem(replication.HealthStopped, "purged", "no longer has the binary log", "setup-slave --reseed", "binlog_expire_logs_seconds")
 	p.run(p.slave.DB, "START SLAVE")
 	p.untilProblem(replication.HealthBroken, "purged", "no longer has the binary log", "error 1236")
@@ -110,15 +106,11 @@ func (p *watchedPair) stalled() {
 func (p *watchedPair) stalledWithoutMaster() {
 	p.fresh()
 	p.gate.freeze()
-	for end := time.Now().Add(patience); ; {
-		s := p.status(nil, replication.StatusOptions{Window: 2 * time.Second, Unreachable: errors.New("no answer")})
-		if s.State == replication.HealthStalled {
-			p.wantWords(s, find(s.Problems, "stalled"), "is due every 1s")
-			break
-		}
-		if time.Now().After(end) {
-			p.Fatalf("it stays\n%s", statusText(s))
-		}
-	}
+	var s *replication.Status
+	waitUntil(p, "stall", func() (string, bool) {
+		s = p.status(nil, replication.StatusOptions{Window: 2 * time.Second, Unreachable: errors.New("no answer")})
+		return statusText(s), s.State == replication.HealthStalled
+	})
+	p.wantWords(s, find(s.Problems, "stalled"), "is due every 1s")
 	p.gate.open()
 }

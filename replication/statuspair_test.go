@@ -200,18 +200,13 @@ func (p *watchedPair) status(master *replication.Server, o replication.StatusOpt
 }
 
 // until looks until the status is as expected.
-func (p *watchedPair) until(expected func(*replication.Status) bool) *replication.Status {
+func (p *watchedPair) until(expected func(*replication.Status) bool) (s *replication.Status) {
 	p.Helper()
-	for end := time.Now().Add(patience); ; {
-		s := p.status(p.m, replication.StatusOptions{Window: 300 * time.Millisecond})
-		if expected(s) {
-			return s
-		}
-		if time.Now().After(end) {
-			p.Fatalf("it stays\n%s", statusText(s))
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	waitUntil(p, "status as expected", func() (string, bool) {
+		s = p.status(p.m, replication.StatusOptions{Window: 300 * time.Millisecond})
+		return statusText(s), expected(s)
+	})
+	return s
 }
 
 // untilProblem looks until there is a problem of a code, in a state, and wants

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -183,19 +182,10 @@ func (p *pair) waitSlave(query string) {
 // waitValue waits until a query gives a value.
 func (p *pair) waitValue(s *servertest.Server, query, want string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
-	defer cancel()
-	for {
+	waitUntil(p.t, databasePatience, want+" on the "+s.Name+" from "+query, func() (string, bool) {
 		got := p.value(s, query)
-		if got == want {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			p.t.Fatalf("%s: %s: it is %s, want %s", s.Name, query, got, want)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return "it is " + got, got == want
+	})
 }
 
 // pairs are the kinds of servers that must replicate.

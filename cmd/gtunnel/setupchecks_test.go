@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -134,9 +133,7 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			p.unchanged(p.slave, 1, "does not begin at "+file+":4", p.setupSlaveArgs("--method", "none", "--start", file+":4")...)
 			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
 			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')", "SET GLOBAL event_scheduler=ON")
-			for p.value(p.master, "SELECT MAX(id) > 4 FROM voms.t") == "0" {
-				time.Sleep(100 * time.Millisecond)
-			}
+			p.waitValue(p.master, "SELECT MAX(id) > 4 FROM voms.t", "1")
 			p.sql(p.master, "SET GLOBAL event_scheduler=OFF")
 			p.waitSlave("SELECT GROUP_CONCAT(id, words ORDER BY id) FROM voms.t")
 			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,6 +14,19 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
+
+// killAfter starts gtunnel on the host of a server, kills it after a time, and
+// gives how it has ended.
+func (p *pair) killAfter(after time.Duration, s *servertest.Server, args ...string) error {
+	p.t.Helper()
+	cmd := p.command(s, args...)
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	time.Sleep(after)      // the moment of the kill is what is tried
+	_ = cmd.Process.Kill() // it may have ended
+	return cmd.Wait()
+}
 
 // TestKill kills setup-slave at twenty moments of its work. The next run
 // completes what it left, and both ends are equal.
@@ -33,15 +47,9 @@ func TestKill(t *testing.T) {
 				p.must(p.master, p.setupMasterArgs("--databases", "voms,iam", "--seed-again")...)
 				p.sql(p.master, "REPLACE INTO voms.t SELECT id + 7, REPEAT('x', 90) FROM voms.t")
 				again := p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")
-				cmd := p.command(p.slave, again...)
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
 				// One in each twentieth of the time that the work takes.
 				after := time.Duration((float64(i) + random.Float64()) / moments * float64(whole))
-				time.Sleep(after)
-				_ = cmd.Process.Kill() // it may have ended
-				killed := cmd.Wait()
+				killed := p.killAfter(after, p.slave, again...)
 				if out, code := p.run(p.slave, p.setupSlaveArgs("--replace-databases", "voms,iam")...); code != 0 {
 					t.Fatalf("killed after %v (%v), and then exit code %d:\n%s", after, killed, code, out)
 				}
@@ -99,14 +107,8 @@ func TestKillMaster(t *testing.T) {
 			const moments = 10
 			for i := range moments {
 				sequence.before(i)
-				cmd := p.command(p.master, sequence.args...)
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
 				after := time.Duration((float64(i) + random.Float64()) / moments * float64(whole))
-				time.Sleep(after)
-				_ = cmd.Process.Kill() // it may have ended
-				_ = cmd.Wait()
+				_ = p.killAfter(after, p.master, sequence.args...) // it may have ended before
 				if out, code := p.run(p.master, sequence.args...); code != 0 {
 					t.Fatalf("killed after %v, and then exit code %d:\n%s", after, code, out)
 				}
@@ -160,6 +162,16 @@ func (p *pair) handOverWorks() {
 	}
 }
 
+// startCopy starts setup-slave at a rate, and waits until the copy of the database
+// bulk has begun: a table of it has come.
+func (p *pair) startCopy(rate string) (cmd *exec.Cmd, said *wordWait) {
+	p.t.Helper()
+	// What an earlier copy has left is dropped before it says so.
+	cmd, said = p.startUntil("% of about", p.slave, p.setupSlaveArgs("--max-rate", rate)...)
+	p.waitValue(p.slave, "SELECT COUNT(*) > 0 FROM information_schema.tables WHERE table_schema = 'bulk'", "1")
+	return cmd, said
+}
+
 // TestInterrupted ends setup-slave in the middle of a copy by the signals of a
 // terminal and a service manager, and by the loss of the tunnel. It says what
 // is left, leaves nothing running, and the next run copies from the beginning.
@@ -181,18 +193,7 @@ func TestInterrupted(t *testing.T) {
 			{"SIGHUP", "hangup", func(process *os.Process) { _ = process.Signal(syscall.SIGHUP) }},
 			{"the loss of the tunnel", "failed", func(*os.Process) { p.stopClient() }},
 		} {
-			said := &wordWait{text: "% of about", seen: make(chan struct{})}
-			cmd := p.command(p.slave, p.setupSlaveArgs("--max-rate", "6M")...)
-			cmd.Stdout, cmd.Stderr = said, said
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case <-said.seen:
-			case <-time.After(databasePatience):
-				t.Fatalf("no copy:\n%s", said)
-			}
-			time.Sleep(time.Second) // some rows come
+			cmd, said := p.startCopy("6M")
 			way.end(cmd.Process)
 			begun := time.Now()
 			_ = cmd.Wait() // the exit code says it

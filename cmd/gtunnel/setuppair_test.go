@@ -1,9 +1,13 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
+	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -54,17 +58,53 @@ func (p *pair) restart(s *servertest.Server) {
 // waitStatus waits until gtunnel replication status says words.
 func (p *pair) waitStatus(words string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
-	defer cancel()
-	for {
+	waitUntil(p.t, databasePatience, "status with "+words, func() (string, bool) {
 		out, _ := p.status()
-		if strings.Contains(out, words) {
-			return
-		}
-		if ctx.Err() != nil {
-			p.t.Fatalf("status does not come to say %q:\n%s", words, out)
-		}
+		return out, strings.Contains(out, words)
+	})
+}
+
+// wordWait is output; seen is closed when text was written.
+type wordWait struct {
+	mu   sync.Mutex
+	out  bytes.Buffer
+	text string
+	seen chan struct{}
+}
+
+func (w *wordWait) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := strings.Contains(w.out.String(), w.text)
+	n, err := w.out.Write(p)
+	if !before && strings.Contains(w.out.String(), w.text) {
+		close(w.seen)
 	}
+	return n, err
+}
+
+func (w *wordWait) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.String()
+}
+
+// startUntil starts gtunnel on the host of a server, and waits until it says
+// words.
+func (p *pair) startUntil(words string, s *servertest.Server, args ...string) (cmd *exec.Cmd, said *wordWait) {
+	p.t.Helper()
+	said = &wordWait{text: words, seen: make(chan struct{})}
+	cmd = p.command(s, args...)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-said.seen:
+	case <-time.After(databasePatience):
+		p.t.Fatalf("it does not come to say %q:\n%s", words, said)
+	}
+	return cmd, said
 }
 
 // noChange runs a command that must find all as it should be.

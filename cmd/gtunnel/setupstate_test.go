@@ -124,18 +124,7 @@ func TestCutOffSeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
-		said := &wordWait{text: "% of about", seen: make(chan struct{})}
-		cmd := p.command(p.slave, p.setupSlaveArgs("--max-rate", "1M")...)
-		cmd.Stdout, cmd.Stderr = said, said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-said.seen:
-		case <-time.After(databasePatience):
-			t.Fatalf("no copy:\n%s", said)
-		}
-		p.waitValue(p.slave, "SELECT COUNT(*) > 0 FROM information_schema.tables WHERE table_schema = 'bulk'", "1")
+		cmd, _ := p.startCopy("1M")
 		_ = cmd.Process.Kill() // it copies
 		_ = cmd.Wait()         // so does the exit code
 		left, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json"))
