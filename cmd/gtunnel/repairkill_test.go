@@ -47,6 +47,7 @@ func newKillPair(t *testing.T, kind servertest.Kind) (p *pair, repair []string) 
 // while the master is written to. The status says what a kill has left, and the
 // same command again ends it.
 func TestRepairKill(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -203,6 +204,7 @@ func (p *pair) saysCutOff(moment string) bool {
 // TestRepairKillRestart kills a repair, and then the slave's server restarts,
 // which loses the filter that leaves the table out.
 func TestRepairKillRestart(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

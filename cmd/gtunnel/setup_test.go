@@ -200,6 +200,7 @@ var pairs = []struct{ master, slave servertest.Kind }{
 // TestSetup makes a master and a slave with two commands, through the real
 // tunnel, and runs both once more.
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	for _, kinds := range pairs {
 		t.Run(string(kinds.master)+" to "+string(kinds.slave), func(t *testing.T) {
 			t.Parallel()

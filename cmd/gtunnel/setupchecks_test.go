@@ -19,6 +19,7 @@ var bothFamilies = []servertest.Kind{servertest.MariaDB, servertest.MySQL97}
 // hand-over file any more is noticed. A slave may use the other one, so nothing
 // is changed unless new passwords are asked for.
 func TestSetupMasterTriesPasswords(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -47,6 +48,7 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 // TestSetupSlaveNamesWriters: setup-slave and status name who can write on
 // MariaDB's slave; MySQL's super_read_only keeps all out.
 func TestSetupSlaveNamesWriters(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB105, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -102,6 +104,7 @@ func (p *pair) position(s *servertest.Server) string {
 // TestSetupOfDataThatIsThere: with --method none the events of the slave are
 // disabled, and the plan shows what is run.
 func TestSetupOfDataThatIsThere(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +184,7 @@ func linesAfter(t *testing.T, out, hint string) []string {
 // there, is found before the copy, which it would break at the end. The lines
 // that are given mend it and leave no trace in the slave's binary log.
 func TestSetupDefiners(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -220,6 +224,7 @@ func TestSetupDefiners(t *testing.T) {
 // TestSetupFloats: what breaks the replication of tables without a primary key
 // is refused; tables with one replicate on with their rounded values.
 func TestSetupFloats(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -253,6 +258,7 @@ func TestSetupFloats(t *testing.T) {
 // TestSetupKeepsBytes: UTF-8 in columns that are said to be latin1 is agreed to,
 // and neither the copy nor the replication changes a byte.
 func TestSetupKeepsBytes(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

@@ -31,6 +31,7 @@ func (p *pair) killAfter(after time.Duration, s *servertest.Server, args ...stri
 // TestKill kills setup-slave at twenty moments of its work. The next run
 // completes what it left, and both ends are equal.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -162,12 +163,24 @@ func (p *pair) handOverWorks() {
 	}
 }
 
-// startCopy starts setup-slave at a rate, and waits until the copy of the database
-// bulk has begun: a table of it has come.
-func (p *pair) startCopy(rate string) (cmd *exec.Cmd, said *wordWait) {
+// newBulkPair is a pair whose master is ready, with a database that startCopy takes
+// ten seconds to copy.
+func newBulkPair(t *testing.T, kind servertest.Kind) *pair {
+	t.Helper()
+	p := newPair(t, kind, kind)
+	if err := servertest.Bulk(t.Context(), p.master.DB, "bulk", 10e6); err != nil {
+		t.Fatal(err)
+	}
+	p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
+	return p
+}
+
+// startCopy starts setup-slave, slowly, and waits until the copy has begun: until a
+// table has come.
+func (p *pair) startCopy() (cmd *exec.Cmd, said *wordWait) {
 	p.t.Helper()
 	// What an earlier copy has left is dropped before it says so.
-	cmd, said = p.startUntil("% of about", p.slave, p.setupSlaveArgs("--max-rate", rate)...)
+	cmd, said = p.startUntil("% of about", p.slave, p.setupSlaveArgs("--max-rate", "1M")...)
 	p.waitValue(p.slave, "SELECT COUNT(*) > 0 FROM information_schema.tables WHERE table_schema = 'bulk'", "1")
 	return cmd, said
 }
@@ -177,12 +190,8 @@ func (p *pair) startCopy(rate string) (cmd *exec.Cmd, said *wordWait) {
 // is left, leaves nothing running, and the next run copies from the beginning.
 func TestInterrupted(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
-		p := newPair(t, kind, kind)
-		if err := servertest.Bulk(t.Context(), p.master.DB, "bulk", 50e6); err != nil {
-			t.Fatal(err)
-		}
+		p := newBulkPair(t, kind)
 		p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
-		p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
 		for _, way := range []struct {
 			name  string
 			words string
@@ -193,7 +202,7 @@ func TestInterrupted(t *testing.T) {
 			{"SIGHUP", "hangup", func(process *os.Process) { _ = process.Signal(syscall.SIGHUP) }},
 			{"the loss of the tunnel", "failed", func(*os.Process) { p.stopClient() }},
 		} {
-			cmd, said := p.startCopy("6M")
+			cmd, said := p.startCopy()
 			way.end(cmd.Process)
 			begun := time.Now()
 			_ = cmd.Wait() // the exit code says it

@@ -12,9 +12,11 @@ import (
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
-// eachFamily runs a test for both families, side by side.
+// eachFamily runs a test for both families, side by side, and beside others:
+// MySQL's takes longer.
 func eachFamily(t *testing.T, test func(*testing.T, servertest.Kind)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

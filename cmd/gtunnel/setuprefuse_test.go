@@ -70,6 +70,7 @@ func (p *pair) unchanged(s *servertest.Server, code int, words string, args ...s
 // TestSetupRefusals: what a setup does not do, what it says then, and that
 // nothing has changed.
 func TestSetupRefusals(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -180,6 +181,7 @@ func TestSetupRefusals(t *testing.T) {
 // TestBinaryLogOff: a master without a binary log is told what to do, and goes
 // on after the restart, by itself with --wait.
 func TestBinaryLogOff(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

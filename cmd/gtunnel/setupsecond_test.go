@@ -123,6 +123,7 @@ func TestSecondSlave(t *testing.T) {
 // TestOtherChannel: a slave of MySQL goes on following its other master, all
 // of it; one of MariaDB cannot, and is refused.
 func TestOtherChannel(t *testing.T) {
+	t.Parallel()
 	t.Run("mysql", func(t *testing.T) {
 		t.Parallel()
 		p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)

@@ -119,12 +119,8 @@ func TestStaleState(t *testing.T) {
 // what it has left: not those of another server, nor of another time.
 func TestCutOffSeed(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
-		p := newPair(t, kind, kind)
-		if err := servertest.Bulk(t.Context(), p.master.DB, "bulk", 5e6); err != nil {
-			t.Fatal(err)
-		}
-		p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
-		cmd, _ := p.startCopy("1M")
+		p := newBulkPair(t, kind)
+		cmd, _ := p.startCopy()
 		_ = cmd.Process.Kill() // it copies
 		_ = cmd.Wait()         // so does the exit code
 		left, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json"))
