@@ -13,6 +13,7 @@ import (
 func TestStatus(t *testing.T) {
 	for _, kind := range []servertest.Kind{servertest.MariaDB105, servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			p := newWatchedPair(t, kind)
 			for _, scenario := range []struct {
 				name string
