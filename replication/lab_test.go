@@ -38,6 +38,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// waitUntil waits until something is so. state says how it is meanwhile.
+func waitUntil(t testing.TB, what string, is func() (state string, ok bool)) {
+	t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(patience)
+	for {
+		state, ok := is()
+		if ok {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatalf("no %s: %s", what, state)
+		}
+	}
+}
+
 // testServer is a server that tests share: what they make in it has names of
 // their own.
 type testServer struct {

@@ -199,8 +199,12 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
 		"cut off, and rebuilt by hand": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
-			begun(s, w, time.Second, 2*time.Hour)
+			begun(s, w, time.Second, 12*time.Minute)
 		}, "problem data-on-slave, problem data-on-slave"},
+		"cut off a moment after its last note": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
+			begun(s, w, 0, 10*time.Minute+30*time.Second)
+		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"cut off, and put back by hand": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
 			begun(s, w, -time.Second, time.Second)
@@ -210,6 +214,7 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "problem data-on-slave, problem data-on-slave"},
 		"cut off before anything was dropped": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases}
+			begun(s, w, time.Second, 30*time.Second)
 		}, "problem data-on-slave, problem data-on-slave"},
 		"set up by hand after a copy was cut off": {func(_, _ *Facts, w *SlaveWant) {
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
@@ -254,7 +259,20 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "problem data-on-slave"},
 		"copied, but the binary log has gone": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
-			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, Begun: w.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000001", Offset: 4}}
+			begun(s, w, time.Second, 30*time.Second)
+		}, "problem data-on-slave, problem data-on-slave"},
+		"copied from another server_id": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters = nil
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 9, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+		}, "problem data-on-slave, problem data-on-slave"},
+		"copied from another UUID": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters = nil
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, MasterUUID: "x", Start: Position{File: "mysql-bin.000007", Offset: 4}}
+		}, "problem data-on-slave, problem data-on-slave"},
+		"other databases copied": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters = nil
+			w.State = State{Stage: StageSeeded, Databases: []string{"voms"}, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 4}}
 		}, "problem data-on-slave, problem data-on-slave"},
 		"cut off after the start": {func(_, s *Facts, w *SlaveWant) {
 			w.State = State{Stage: StageRunning, Databases: w.Databases, SeedAccount: true}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
 )
@@ -109,9 +108,9 @@ func TestSeedBehindLongStatement(t *testing.T) {
 		long <- err
 	}()
 	defer func() { cancel(); <-long }()
-	for master.count(t, "performance_schema.processlist", "info LIKE 'SELECT SLEEP%' AND time >= 6") == 0 {
-		time.Sleep(100 * time.Millisecond)
-	}
+	waitUntil(t, "statement of six seconds", func() (string, bool) {
+		return "", master.count(t, "performance_schema.processlist", "info LIKE 'SELECT SLEEP%' AND time >= 6") > 0
+	})
 	seed := newSeed(t, master, slave, "seed_long")
 	found, err := seed.Check(t.Context())
 	if p := problemOf(found.Problems, "long-statement"); err != nil || p == nil || !strings.Contains(p.Text, "SLEEP") {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -75,19 +76,15 @@ func TestBlockedStderr(t *testing.T) {
 		})
 		return cmd, socket, exit
 	}
-	connect := func(t *testing.T, socket string) net.Conn {
-		for begin := time.Now(); ; {
-			conn, err := net.Dial("unix", socket)
-			if err == nil {
-				t.Cleanup(func() { conn.Close() })
-				conn.SetDeadline(time.Now().Add(patience))
-				return conn
-			}
-			if time.Since(begin) > patience {
-				t.Fatal(err)
-			}
-			time.Sleep(5 * time.Millisecond) // between two attempts
-		}
+	connect := func(t *testing.T, socket string) (conn net.Conn) {
+		waitUntil(t, patience, "answer", func() (string, bool) {
+			var err error
+			conn, err = net.Dial("unix", socket)
+			return fmt.Sprint(err), err == nil
+		})
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(patience))
+		return conn
 	}
 	wait := func(t *testing.T, ended <-chan error) error {
 		select {

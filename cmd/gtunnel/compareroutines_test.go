@@ -11,6 +11,7 @@ import (
 // TestCompareRoutines finds a routine that differs by the monitor account, also
 // by one that an earlier version has made with fewer privileges.
 func TestCompareRoutines(t *testing.T) {
+	t.Parallel()
 	revoke := map[servertest.Kind]string{
 		servertest.MariaDB105: "SELECT ON mysql.proc", servertest.MariaDB: "SELECT ON mysql.proc",
 		servertest.MariaDB118: "SHOW CREATE ROUTINE ON `voms`.*", servertest.MySQL97: "SHOW_ROUTINE ON *.*",

@@ -30,20 +30,7 @@ func startMariaDB(t *testing.T, name string, id int, flags ...string) *mariadb {
 // meanwhile.
 func (m *mariadb) wait(what string, is func() (state string, ok bool)) {
 	m.t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	timeout := time.After(databasePatience)
-	for {
-		state, ok := is()
-		if ok {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			m.t.Fatalf("%s: no %s: %s", m.Name, what, state)
-		}
-	}
+	waitUntil(m.t, databasePatience, what+" of "+m.Name, is)
 }
 
 // do executes statements.

@@ -47,6 +47,7 @@ func newKillPair(t *testing.T, kind servertest.Kind) (p *pair, repair []string) 
 // while the master is written to. The status says what a kill has left, and the
 // same command again ends it.
 func TestRepairKill(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -180,11 +181,7 @@ func (p *pair) traces() string {
 func (p *pair) saysCutOff(moment string) bool {
 	p.t.Helper()
 	// The server notices after a moment that the run has gone.
-	for end := time.Now().Add(databasePatience); p.value(p.slave, "SELECT IS_USED_LOCK('gtunnel.replication')") != ""; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			p.t.Fatalf("%s, and it still holds its lock", moment)
-		}
-	}
+	p.waitValue(p.slave, "SELECT IS_USED_LOCK('gtunnel.replication')", "")
 	// And it goes on for a moment with what it was told last.
 	out, code := p.status()
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end) && !strings.Contains(out, "was cut off") && p.slaveStatus()["Slave_SQL_Running"] == "No"; {
@@ -207,21 +204,14 @@ func (p *pair) saysCutOff(moment string) bool {
 // TestRepairKillRestart kills a repair, and then the slave's server restarts,
 // which loses the filter that leaves the table out.
 func TestRepairKillRestart(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p, repair := newKillPair(t, kind)
 			p.spoil()
-			restart := func() {
-				t.Helper()
-				ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
-				defer cancel()
-				if err := p.slave.Restart(ctx); err != nil {
-					t.Fatal(err)
-				}
-			}
 			cmd := p.holdRepair(repair)
-			restart() // under a repair that goes on
+			p.restart(p.slave) // under a repair that goes on
 			err := cmd.Wait()
 			if out, code := p.status(); err == nil || code != 1 || !strings.Contains(out, "was cut off") {
 				t.Errorf("the repair ends with %v, and then status with %d:\n%s", err, code, out)
@@ -238,7 +228,7 @@ func TestRepairKillRestart(t *testing.T) {
 			_ = cmd.Wait()         // it was killed
 			p.saysCutOff("a repair")
 			p.refused(p.slave, 1, "was cut off", p.compareArgs()...)
-			restart()
+			p.restart(p.slave)
 			if got := p.slaveStatus()["Replicate_Wild_Ignore_Table"]; got != "" {
 				t.Fatalf("the filter is there after a restart: %s", got)
 			}
@@ -289,12 +279,9 @@ func (p *pair) holdRepair(args []string) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	for end := time.Now().Add(databasePatience); ; time.Sleep(10 * time.Millisecond) {
-		if s := p.slaveStatus(); s["Slave_SQL_Running"] == "No" && s["Until_Condition"] != "None" {
-			return cmd
-		}
-		if time.Now().After(end) {
-			p.t.Fatal("the repair does not come to the copy")
-		}
-	}
+	waitUntil(p.t, databasePatience, "repair that has come to the copy", func() (string, bool) {
+		s := p.slaveStatus()
+		return fmt.Sprint(s), s["Slave_SQL_Running"] == "No" && s["Until_Condition"] != "None"
+	})
+	return cmd
 }

@@ -22,6 +22,7 @@ func (p *pair) compareArgs(more ...string) []string {
 
 // TestReplicationCompare compares and repairs through the real tunnel.
 func TestReplicationCompare(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

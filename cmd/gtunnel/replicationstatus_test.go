@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -107,15 +106,11 @@ func (w *watched) normalise(text string) string {
 // until runs the command until it prints a text.
 func (w *watched) until(text string) (code int, stdout, stderr string) {
 	w.t.Helper()
-	for end := time.Now().Add(databasePatience); ; time.Sleep(50 * time.Millisecond) {
+	waitUntil(w.t, databasePatience, text+" from status", func() (string, bool) {
 		code, stdout, stderr = w.status()
-		if strings.Contains(stdout, text) {
-			return code, stdout, stderr
-		}
-		if time.Now().After(end) {
-			w.t.Fatalf("no %q in\n%s%s", text, stdout, stderr)
-		}
-	}
+		return stdout + stderr, strings.Contains(stdout, text)
+	})
+	return code, stdout, stderr
 }
 
 // golden compares a text with a file of testdata/replication.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -183,19 +182,10 @@ func (p *pair) waitSlave(query string) {
 // waitValue waits until a query gives a value.
 func (p *pair) waitValue(s *servertest.Server, query, want string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), databasePatience)
-	defer cancel()
-	for {
+	waitUntil(p.t, databasePatience, want+" on the "+s.Name+" from "+query, func() (string, bool) {
 		got := p.value(s, query)
-		if got == want {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			p.t.Fatalf("%s: %s: it is %s, want %s", s.Name, query, got, want)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return "it is " + got, got == want
+	})
 }
 
 // pairs are the kinds of servers that must replicate.
@@ -210,6 +200,7 @@ var pairs = []struct{ master, slave servertest.Kind }{
 // TestSetup makes a master and a slave with two commands, through the real
 // tunnel, and runs both once more.
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	for _, kinds := range pairs {
 		t.Run(string(kinds.master)+" to "+string(kinds.slave), func(t *testing.T) {
 			t.Parallel()
@@ -262,6 +253,22 @@ func TestSetup(t *testing.T) {
 			p.noSecrets()
 		})
 	}
+}
+
+// TestSetupEmpty: two commands on two servers with nothing but the name of a
+// database.
+func TestSetupEmpty(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
+		p := newPair(t, kind, kind, "CREATE DATABASE voms")
+		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		p.noChange(p.master, p.setupMasterArgs()...)
+		p.noChange(p.slave, p.setupSlaveArgs()...)
+		p.sql(p.master, "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one')")
+		p.waitSlave("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'voms'")
+		p.replicates()
+		p.must(p.slave, p.compareArgs()...)
+	})
 }
 
 // noSecrets looks for passwords in all that was printed and logged.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -20,6 +19,7 @@ var bothFamilies = []servertest.Kind{servertest.MariaDB, servertest.MySQL97}
 // hand-over file any more is noticed. A slave may use the other one, so nothing
 // is changed unless new passwords are asked for.
 func TestSetupMasterTriesPasswords(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -64,6 +64,7 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 // TestSetupSlaveNamesWriters: setup-slave and status name who can write on
 // MariaDB's slave; MySQL's super_read_only keeps all out.
 func TestSetupSlaveNamesWriters(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB105, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -119,6 +120,7 @@ func (p *pair) position(s *servertest.Server) string {
 // TestSetupOfDataThatIsThere: with --method none the events of the slave are
 // disabled, and the plan shows what is run.
 func TestSetupOfDataThatIsThere(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -150,9 +152,7 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			p.unchanged(p.slave, 1, "does not begin at "+file+":4", p.setupSlaveArgs("--method", "none", "--start", file+":4")...)
 			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
 			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')", "SET GLOBAL event_scheduler=ON")
-			for p.value(p.master, "SELECT MAX(id) > 4 FROM voms.t") == "0" {
-				time.Sleep(100 * time.Millisecond)
-			}
+			p.waitValue(p.master, "SELECT MAX(id) > 4 FROM voms.t", "1")
 			p.sql(p.master, "SET GLOBAL event_scheduler=OFF")
 			p.waitSlave("SELECT GROUP_CONCAT(id, words ORDER BY id) FROM voms.t")
 			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
@@ -200,6 +200,7 @@ func linesAfter(t *testing.T, out, hint string) []string {
 // there, is found before the copy, which it would break at the end. The lines
 // that are given mend it and leave no trace in the slave's binary log.
 func TestSetupDefiners(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -239,6 +240,7 @@ func TestSetupDefiners(t *testing.T) {
 // TestSetupFloats: what breaks the replication of tables without a primary key
 // is refused; tables with one replicate on with their rounded values.
 func TestSetupFloats(t *testing.T) {
+	t.Parallel()
 	for _, kind := range bothFamilies {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -272,6 +274,7 @@ func TestSetupFloats(t *testing.T) {
 // TestSetupKeepsBytes: UTF-8 in columns that are said to be latin1 is agreed to,
 // and neither the copy nor the replication changes a byte.
 func TestSetupKeepsBytes(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

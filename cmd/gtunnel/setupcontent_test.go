@@ -18,6 +18,7 @@ const contentWriters = 4
 // databases can have, while they are written to; then they are changed at
 // random, and both servers must have the same.
 func TestSetupContent(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		kind       servertest.Kind
 		lock       bool // the master's tables during the copy

@@ -1,12 +1,9 @@
 package main_test
 
 import (
-	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
@@ -73,6 +70,7 @@ func (p *pair) unchanged(s *servertest.Server, code int, words string, args ...s
 // TestSetupRefusals: what a setup does not do, what it says then, and that
 // nothing has changed.
 func TestSetupRefusals(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -183,6 +181,7 @@ func TestSetupRefusals(t *testing.T) {
 // TestBinaryLogOff: a master without a binary log is told what to do, and goes
 // on after the restart, by itself with --wait.
 func TestBinaryLogOff(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -195,23 +194,9 @@ func TestBinaryLogOff(t *testing.T) {
 				t.Error("there is a hand-over file of a master that is not ready")
 			}
 			p.refused(p.master, 1, "the server must be restarted", args...)
-			ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
-			defer cancel()
 			// It waits from the step on that names the restart.
-			waiting := p.command(p.master, append(args, "--wait")...)
-			said := &wordWait{text: "waiting: restart the server", seen: make(chan struct{})}
-			waiting.Stdout, waiting.Stderr = said, said
-			if err := waiting.Start(); err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case <-said.seen:
-			case <-ctx.Done():
-				t.Fatal("it does not come to the restart")
-			}
-			if err := p.master.Restart(ctx); err != nil {
-				t.Fatal(err)
-			}
+			waiting, said := p.startUntil("waiting: restart the server", p.master, append(args, "--wait")...)
+			p.restart(p.master)
 			if err := waiting.Wait(); err != nil || !strings.Contains(said.String(), "The master is ready") {
 				t.Errorf("with --wait: %v, and it says:\n%s", err, said)
 			}
@@ -220,29 +205,4 @@ func TestBinaryLogOff(t *testing.T) {
 			}
 		})
 	}
-}
-
-// wordWait is output; seen is closed when text was written.
-type wordWait struct {
-	mu   sync.Mutex
-	out  bytes.Buffer
-	text string
-	seen chan struct{}
-}
-
-func (w *wordWait) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before := strings.Contains(w.out.String(), w.text)
-	n, err := w.out.Write(p)
-	if !before && strings.Contains(w.out.String(), w.text) {
-		close(w.seen)
-	}
-	return n, err
-}
-
-func (w *wordWait) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.out.String()
 }

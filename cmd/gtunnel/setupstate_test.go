@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,27 +12,115 @@ import (
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
+// editState changes the state as an older run, or one that was cut off, has
+// left it.
+func (p *pair) editState(key string, value any) {
+	p.t.Helper()
+	path := filepath.Join(p.folder, "state", "replication.json")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var state map[string]any
+	if err := json.Unmarshal(content, &state); err != nil {
+		p.t.Fatal(err)
+	}
+	state[key] = value
+	if content, err = json.Marshal(state); err == nil {
+		err = os.WriteFile(path, content, 0o600)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestStaleState: what the state says is no longer so. No data is dropped that
+// was not given up, and an old copy is not taken for a whole one.
+func TestStaleState(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
+		p := newPair(t, kind, kind, twoDatabases...)
+		p.must(p.master, p.setupMasterArgs("--databases", "voms,iam")...)
+		p.must(p.slave, p.setupSlaveArgs()...)
+		seedAgain := func() {
+			t.Helper()
+			p.must(p.master, p.setupMasterArgs("--seed-again")...)
+		}
+		const dataThere = "there is a database voms already, with 1 tables"
+
+		// The replication was reset by hand, and the slave written to.
+		p.onSlave("STOP SLAVE", "RESET SLAVE ALL")
+		p.sql(p.slave, "SET GLOBAL read_only=0", "INSERT INTO voms.t VALUES (77, 'by hand')")
+		p.unchanged(p.slave, 1, dataThere, p.setupSlaveArgs()...)
+		seedAgain()
+		p.unchanged(p.slave, 1, dataThere, p.setupSlaveArgs()...)
+		p.unchanged(p.slave, 1, dataThere, p.setupSlaveArgs("--replace-databases", "iam")...)
+		if n := p.value(p.slave, "SELECT COUNT(*) FROM voms.t WHERE id = 77"); n != "1" {
+			t.Fatal("the row written by hand has gone")
+		}
+		// And the databases dropped.
+		p.dropOnSlave("voms", "iam")
+		p.must(p.slave, p.setupSlaveArgs()...)
+		p.replicates()
+		p.must(p.slave, p.compareArgs()...)
+
+		// A run was cut off after the copy, and then the copy was dropped.
+		cutAfterCopy := func() {
+			t.Helper()
+			p.onSlave("STOP SLAVE", "RESET SLAVE ALL")
+			p.sql(p.slave, "SET GLOBAL read_only=0")
+			p.editState("stage", "seeded")
+		}
+		seedAgain()
+		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")...)
+		cutAfterCopy()
+		p.dropOnSlave("voms")
+		p.refused(p.slave, 1, "setup-master --seed-again", p.setupSlaveArgs()...)
+		seedAgain()
+		p.must(p.slave, p.setupSlaveArgs("--replace-databases", "iam")...)
+
+		// Or written to: the comparison finds it.
+		cutAfterCopy()
+		p.sql(p.slave, "INSERT INTO iam.t VALUES (88)")
+		p.refused(p.slave, 1, "the data differs from the master's", p.setupSlaveArgs()...)
+		p.refused(p.slave, 1, "the data differs from the master's", p.setupSlaveArgs()...)
+		seedAgain()
+		p.unchanged(p.slave, 1, "there is a database iam already", p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
+		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")...)
+
+		// Or the master's binary log was begun anew, and is longer by now than
+		// where the copy ends.
+		cutAfterCopy()
+		p.sql(p.master, inWordsOf(kind, "RESET MASTER"),
+			"INSERT INTO voms.t WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) SELECT i, REPEAT('x', 100) FROM n")
+		p.refused(p.slave, 1, dataThere, p.setupSlaveArgs()...)
+
+		seedAgain()
+		anew := p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")
+		if kind.IsMySQL() { // whose GTIDs the slave must forget
+			p.unchanged(p.slave, 1, "it knows transactions of the master that the master does not have any more", anew...)
+			p.onSlave("RESET MASTER")
+		}
+		p.must(p.slave, anew...)
+		p.replicates()
+
+		// A slave that is set up is told so, and how to go on.
+		p.onSlave("STOP SLAVE IO_THREAD")
+		p.sql(p.master, inWordsOf(kind, "RESET MASTER"), "INSERT INTO voms.t VALUES (99, 'anew')")
+		p.onSlave("START SLAVE IO_THREAD")
+		p.waitStatus("1236")
+		out := p.refused(p.slave, 1, "1236", p.setupSlaveArgs()...)
+		if !strings.Contains(out, "--reseed") {
+			t.Errorf("it does not say how to copy anew:\n%s", out)
+		}
+	})
+}
+
 // TestCutOffSeed kills a seed, and looks whose databases the next run takes for
 // what it has left: not those of another server, nor of another time.
 func TestCutOffSeed(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
-		p := newPair(t, kind, kind)
-		if err := servertest.Bulk(t.Context(), p.master.DB, "bulk", 5e6); err != nil {
-			t.Fatal(err)
-		}
-		p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
-		said := &wordWait{text: "% of about", seen: make(chan struct{})}
-		cmd := p.command(p.slave, p.setupSlaveArgs("--max-rate", "1M")...)
-		cmd.Stdout, cmd.Stderr = said, said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-said.seen:
-		case <-time.After(databasePatience):
-			t.Fatalf("no copy:\n%s", said)
-		}
-		p.waitValue(p.slave, "SELECT COUNT(*) > 0 FROM information_schema.tables WHERE table_schema = 'bulk'", "1")
+		p := newBulkPair(t, kind)
+		cmd, _ := p.startCopy()
 		_ = cmd.Process.Kill() // it copies
 		_ = cmd.Wait()         // so does the exit code
 		left, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json"))

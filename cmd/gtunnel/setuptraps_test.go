@@ -25,6 +25,7 @@ func (p *pair) innerTunnel(end string) []string {
 // TestSetupConnect sets a slave up before the service runs on its host, and by
 // the administrator's login alone; the service then goes on.
 func TestSetupConnect(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -72,6 +73,7 @@ func TestSetupConnect(t *testing.T) {
 //  7. replicate-do-db loses statements that name a table of another database.
 //  8. An account with all privileges writes in spite of read_only.
 func TestTraps(t *testing.T) {
+	t.Parallel()
 	t.Run("1: the tunnel is down for longer than MySQL's ten retries", func(t *testing.T) {
 		t.Parallel()
 		p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)

@@ -62,20 +62,19 @@ func startStunnel(t *testing.T, settings string) stunnel {
 	})
 	// Its port is open before "Configuration successful" only if somebody
 	// else has taken it.
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	waitUntil(t, patience, "stunnel4", func() (string, bool) {
 		text, _ := os.ReadFile(s.log)
 		if bytes.Contains(text, []byte("Configuration successful")) {
-			return s
+			return "", true
 		}
 		select {
 		case <-done:
 			t.Fatalf("stunnel4 ended: %s%s", output.String(), text)
 		default:
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("stunnel4 did not start: %s%s", output.String(), text)
-		}
-	}
+		return string(text), false
+	})
+	return s
 }
 
 // freeAddress is a port of 127.0.0.1 that was free just now.

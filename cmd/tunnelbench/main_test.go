@@ -64,12 +64,28 @@ func marked(t *testing.T, word string) []int {
 // waitNone waits until no marked process is left.
 func waitNone(t *testing.T, word string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for left := marked(t, word); len(left) > 0; left = marked(t, word) {
-		if time.Now().After(deadline) {
-			t.Fatalf("processes left behind: %v", left)
+	waitUntil(t, "end of the processes", func() (string, bool) {
+		left := marked(t, word)
+		return fmt.Sprint(left), len(left) == 0
+	})
+}
+
+// waitUntil waits until something is so. state says how it is meanwhile.
+func waitUntil(t *testing.T, what string, is func() (state string, ok bool)) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(time.Minute)
+	for {
+		state, ok := is()
+		if ok {
+			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatalf("no %s: %s", what, state)
+		}
 	}
 }
 

@@ -216,17 +216,10 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if text, _ := os.ReadFile(p.output); string(text) == "ready\n" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the shell does not start")
-		}
-	}
-	for len(marked(t, word)) < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	waitUntil(t, "shell with its program", func() (string, bool) {
+		text, _ := os.ReadFile(p.output)
+		return string(text), string(text) == "ready\n" && len(marked(t, word)) > 1
+	})
 	used, err := p.cpu()
 	if err != nil || used <= 0 || used > 30*time.Second {
 		t.Errorf("CPU time %v, %v", used, err)

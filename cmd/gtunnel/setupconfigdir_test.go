@@ -1,0 +1,65 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// TestConfigDir: servers that read another directory, too, which gtunnel would
+// not choose itself. It finds its file there without being told again.
+func TestConfigDir(t *testing.T) {
+	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
+		p := newPair(t, kind, kind, twoDatabases...)
+		keep := "expire_logs_days"
+		if kind.IsMySQL() {
+			keep = "binlog_expire_logs_seconds"
+		}
+		p.sql(p.master, "SET GLOBAL "+keep+"=1") // what setup-master will not leave so
+		args := map[*servertest.Server][]string{
+			p.master: p.setupMasterArgs("--databases", "voms"), p.slave: p.setupSlaveArgs(),
+		}
+		both := []*servertest.Server{p.master, p.slave}
+		for _, s := range both {
+			folder := filepath.Join(s.Dir, "other.d")
+			if err := os.Mkdir(folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(s.OptionFile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			include := "!includedir " + s.ConfigDir // the last is chosen otherwise
+			text = bytes.Replace(text, []byte(include), []byte("!includedir "+folder+"\n"+include), 1)
+			if err := os.WriteFile(s.OptionFile(), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			p.must(s, append(args[s], "--config-dir", folder)...)
+			if _, err := os.Stat(filepath.Join(folder, "zz-gtunnel.cnf")); err != nil {
+				t.Error(err)
+			}
+			p.noChange(s, args[s]...)
+		}
+		for _, s := range both {
+			p.restart(s)
+		}
+		for _, s := range both {
+			p.noChange(s, append(args[s], "--config-dir", filepath.Join(s.Dir, "other.d"))...)
+			p.noChange(s, args[s]...)
+			if files, err := os.ReadDir(s.ConfigDir); err != nil || len(files) > 0 {
+				t.Errorf("%s: in the directory that was not named: %v, %v", s.Name, files, err)
+			}
+		}
+		if v := p.value(p.master, "SELECT @@GLOBAL."+keep); v == "1" {
+			t.Errorf("%s=%s after the restart", keep, v)
+		}
+		if v := p.value(p.slave, "SELECT CONCAT(@@GLOBAL.server_id, @@read_only + 0)"); v != "21" {
+			t.Errorf("server_id and read_only of the slave are %s after the restart", v)
+		}
+		p.sql(p.master, "INSERT INTO iam.t VALUES (1)")
+		p.replicates()
+	})
+}
