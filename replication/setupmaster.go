@@ -104,6 +104,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		maps.Copy(next.Passwords, old.Passwords)
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
+	patterns := f.patterns(want.Databases)
 	var accounts []*Step
 	changed := false // the password of an account that exists
 	for _, user := range accountUsers {
@@ -113,7 +114,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		switch {
 		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
@@ -147,7 +148,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		}
 		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
-			SQL: accountStatements(f.Version, user, password, want.Databases), Undo: undo,
+			SQL: accountStatements(f.Version, user, password, patterns), Undo: undo,
 		})
 	}
 	p.HandOver = next
