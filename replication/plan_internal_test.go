@@ -232,7 +232,14 @@ func TestSlavePlanStates(t *testing.T) {
 		"filters twice": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
 		}, ""},
-		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"other filters":      {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"passes errors over": {func(_, s *Facts, _ *SlaveWant) { s.Variables["slave_exec_mode"] = "IDEMPOTENT" }, "problem skips-errors"},
+		"passes some errors over": {func(_, s *Facts, _ *SlaveWant) {
+			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "1062"
+		}, "problem skips-errors"},
+		"passes no errors over": {func(_, s *Facts, _ *SlaveWant) {
+			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "OFF"
+		}, ""},
 		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
 			w.compared = &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
@@ -436,6 +443,30 @@ func TestStartWithoutGTID(t *testing.T) {
 		plan := show(PlanSlave(master, slave, want))
 		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
 			t.Errorf("%s: the plan is\n%s", v, plan)
+		}
+	}
+}
+
+// TestGTIDModes: a slave follows a master whose transactions it can take (MySQL
+// manual, "Replication Compatibility and GTIDs"), and the cure goes step by step.
+func TestGTIDModes(t *testing.T) {
+	cures := map[string]string{
+		"ON OFF":            "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=ON; and enforce_gtid_consistency=ON and gtid_mode=ON in its option files",
+		"ON_PERMISSIVE OFF": "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=ON_PERMISSIVE; and enforce_gtid_consistency=ON and gtid_mode=ON_PERMISSIVE in its option files",
+		"OFF ON":            "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=OFF; and gtid_mode=OFF in its option files",
+		"OFF_PERMISSIVE ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and gtid_mode=OFF_PERMISSIVE in its option files",
+	}
+	for _, m := range append(gtidModes, "") { // MariaDB has none
+		for _, s := range append(gtidModes, "") {
+			master, slave, want := established(Version{MySQL, 9, 7, 0})
+			master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = m, s
+			var cure string
+			for _, p := range PlanSlave(master, slave, want).Problems {
+				cure += p.Cure
+			}
+			if cure != cures[m+" "+s] {
+				t.Errorf("%q to %q: %q", m, s, cure)
+			}
 		}
 	}
 }

@@ -155,6 +155,16 @@ func TestSetupRefusals(t *testing.T) {
 			p.unchanged(p.slave, 1, "it follows another master already: 127.0.0.9", slave("--replace-databases", "voms")...)
 			p.sql(p.slave, reset)
 
+			// A slave that would refuse every transaction, or pass over what fails.
+			if kind.IsMySQL() {
+				p.sql(p.slave, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=OFF")
+				p.unchanged(p.slave, 1, "gtid_mode is OFF, and ON on the master", slave("--replace-databases", "voms")...)
+				p.sql(p.slave, "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=ON")
+			}
+			p.onSlave("SET GLOBAL SLAVE_EXEC_MODE=IDEMPOTENT")
+			p.unchanged(p.slave, 1, "is passed over in silence", slave("--replace-databases", "voms")...)
+			p.onSlave("SET GLOBAL SLAVE_EXEC_MODE=STRICT")
+
 			// What was given up is replaced.
 			out = p.must(p.slave, slave("--replace-databases", "voms")...)
 			if !strings.Contains(out, "LOST") {
