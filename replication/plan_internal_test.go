@@ -197,6 +197,9 @@ func TestSlavePlanStates(t *testing.T) {
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON"}
 			begun(s, w, time.Second, 30*time.Second)
 		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		"a clone was cut off, and copied again since": {func(_, _ *Facts, w *SlaveWant) {
+			w.State = State{Stage: StageRunning, Databases: w.Databases, PersistedEvents: new(string)}
+		}, "catch-up, events-on, compare, note-done"},
 		"cut off, and rebuilt by hand": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
 			begun(s, w, time.Second, 12*time.Minute)

@@ -45,6 +45,10 @@ type Seed struct {
 	// waiting; else the copy is put off, and at last given up. 0: 700 ms.
 	LockWait time.Duration
 
+	// PersistedEvents is what event_scheduler was persisted as before a clone
+	// that was cut off, empty if it was not; nil: take what it is.
+	PersistedEvents *string
+
 	// Progress is told how far the seed is, twice a second, by one goroutine
 	// that ends before Run returns. It may be nil.
 	Progress func(Progress)

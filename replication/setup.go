@@ -130,7 +130,7 @@ func (w *SlaveWant) newSeed(a *Applier) *Seed {
 	return &Seed{
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
 		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
-		Progress: a.Progress, Waiting: a.Waiting,
+		Progress: a.Progress, Waiting: a.Waiting, PersistedEvents: a.State.PersistedEvents,
 	}
 }
 

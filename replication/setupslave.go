@@ -462,7 +462,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if len(readOnly) > 0 {
 		s.add(&Step{Name: "read-only", On: Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it", SQL: readOnly, Undo: "SET GLOBAL read_only=0"})
 	}
-	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" {
+	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" || state.PersistedEvents != nil {
 		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
 	}
 	if due && !s.want.SkipCompare {
