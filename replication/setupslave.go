@@ -30,6 +30,7 @@ type SlaveWant struct {
 	// What runs that were cut off have noted, which Setup.Plan reads.
 	compared *compareNote
 	repaired *repairNote
+	packets  *packetNote
 }
 
 // PlanSlave plans what makes a server the slave of a master. It asks nobody
@@ -63,6 +64,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	if len(p.Problems) > 0 {
 		return p
 	}
+	s.restorePackets()
 	settingSteps(p, slave, want.DropIn, s.settings())
 	if seed {
 		s.seed()

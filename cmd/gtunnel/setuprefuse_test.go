@@ -171,6 +171,19 @@ func TestSetupRefusals(t *testing.T) {
 				t.Errorf("the plan does not say what is lost:\n%s", out)
 			}
 			p.waitSlave("SELECT GROUP_CONCAT(words) FROM voms.t")
+
+			// What a copy that was killed has raised is the slave's own again.
+			own := p.value(p.slave, "SELECT @@GLOBAL.max_allowed_packet")
+			note := filepath.Join(p.stateDir(), "packet-2.json")
+			if err := os.WriteFile(note, []byte(`{"max_allowed_packet": `+own+`}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.sql(p.slave, "SET GLOBAL max_allowed_packet=1073741824")
+			p.must(p.slave, slave()...)
+			p.noChange(p.slave, slave()...)
+			if got := p.value(p.slave, "SELECT @@GLOBAL.max_allowed_packet"); got != own {
+				t.Errorf("max_allowed_packet is %s, not its own %s", got, own)
+			}
 			if n := p.value(p.slave, "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'mine'"); n != "0" {
 				t.Error("the slave's own table is still there")
 			}
