@@ -106,6 +106,7 @@ func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) 
 		return Position{}, err
 	}
 	c.meter = newMeter(sizes)
+	removeAbandonedFolders()
 	restore, err := s.widenPackets(ctx)
 	if err != nil {
 		return Position{}, err
