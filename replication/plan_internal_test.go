@@ -450,6 +450,27 @@ func TestStartWithoutGTID(t *testing.T) {
 	}
 }
 
+// TestReadinessOfFilter: what is right is named also where it is no variable.
+func TestReadinessOfFilter(t *testing.T) {
+	master, slave, want := established(Version{MySQL, 9, 7, 0})
+	for _, well := range PairReadiness(master, slave, want.Databases, want.Port).Well {
+		if well.Text == `replicate_wild_do_table is right: DB\_1.%, voms.%` {
+			return
+		}
+	}
+	t.Error("nothing is said of the filter")
+}
+
+// TestStartOfEmptyLog: what MariaDB's binary log has no GTID before is followed by
+// GTID from its beginning.
+func TestStartOfEmptyLog(t *testing.T) {
+	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
+		t.Errorf("the plan is\n%s", plan)
+	}
+}
+
 // TestGTIDModes: a slave follows a master whose transactions it can take (MySQL
 // manual, "Replication Compatibility and GTIDs"), and the cure goes step by step.
 func TestGTIDModes(t *testing.T) {

@@ -442,7 +442,8 @@ func (s *slavePlan) connection(start Position) connection {
 	c := connection{
 		host: loopback, port: s.want.Port, user: ReplicationUser, password: s.want.HandOver.Passwords[ReplicationUser], start: start,
 	}
-	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && start.GTID != ""
+	known := start.GTID != "" || s.master.Version.Family == MariaDB && s.want.Method != SeedNone // an empty binary log has none
+	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && known
 	return c
 }
 
