@@ -142,9 +142,16 @@ func (a *Applier) note(change func(*State)) error {
 
 // noteSeed notes that the slave's data is no copy from now on.
 func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
-	return func(_ context.Context, a *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
 		if err := a.forgetRepair(); err != nil {
 			return err
+		}
+		persisted := a.State.PersistedEvents
+		if want.Method == SeedClone && persisted == nil {
+			var err error
+			if persisted, err = a.Slave.persistedEvents(ctx); err != nil {
+				return err
+			}
 		}
 		return a.note(func(s *State) {
 			begun := s.Stage == StageSeeding
@@ -155,9 +162,7 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
 				s.EventScheduler = "ON"
 			}
-			if persisted := a.SlaveFacts.Persisted["event_scheduler"]; s.PersistedEvents == nil && want.Method == SeedClone {
-				s.PersistedEvents = &persisted
-			}
+			s.PersistedEvents = persisted
 		})
 	}
 }

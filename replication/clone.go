@@ -94,13 +94,17 @@ var installPlugin = statement("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 func (s *Seed) keepEventsOff(ctx context.Context) (restore []Statement, err error) {
 	before := s.PersistedEvents
 	if before == nil {
-		persisted, err := s.Slave.value(ctx, s.Slave.db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
-		if err != nil {
+		if before, err = s.Slave.persistedEvents(ctx); err != nil {
 			return nil, err
 		}
-		before = &persisted
 	}
 	return []Statement{persistEvents(*before)}, s.Slave.run(ctx, []Statement{statement("SET PERSIST event_scheduler=OFF")})
+}
+
+// persistedEvents gives what event_scheduler is persisted as; empty if it is not.
+func (s *Server) persistedEvents(ctx context.Context) (*string, error) {
+	value, err := s.value(ctx, s.db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
+	return &value, err
 }
 
 // persistEvents makes event_scheduler persisted with a value, or not at all if
