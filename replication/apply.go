@@ -142,9 +142,16 @@ func (a *Applier) note(change func(*State)) error {
 
 // noteSeed notes that the slave's data is no copy from now on.
 func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
-	return func(_ context.Context, a *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
 		if err := a.forgetRepair(); err != nil {
 			return err
+		}
+		persisted := a.State.PersistedEvents
+		if want.Method == SeedClone && persisted == nil {
+			var err error
+			if persisted, err = a.Slave.persistedEvents(ctx); err != nil {
+				return err
+			}
 		}
 		return a.note(func(s *State) {
 			begun := s.Stage == StageSeeding
@@ -155,6 +162,7 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
 				s.EventScheduler = "ON"
 			}
+			s.PersistedEvents = persisted
 		})
 	}
 }
@@ -186,7 +194,11 @@ func runSeed(want SlaveWant) func(context.Context, *Applier) error {
 		if err != nil {
 			return err
 		}
-		return a.note(func(s *State) { s.Stage, s.Start = StageSeeded, start })
+		return a.note(func(s *State) {
+			if s.Stage, s.Start = StageSeeded, start; want.Method == SeedClone {
+				s.PersistedEvents = nil
+			}
+		})
 	}
 }
 
@@ -315,14 +327,20 @@ func slaveProblem(code string, number int, text string) *Problem {
 	return p
 }
 
-// restoreEvents gives event_scheduler the value that it had.
+// restoreEvents gives event_scheduler the value that it had, and has persisted
+// what was.
 func restoreEvents(ctx context.Context, a *Applier) error {
+	var restore []Statement
 	if a.State.EventScheduler != "" {
-		if err := a.Slave.run(ctx, []Statement{statement("SET GLOBAL event_scheduler=%s", a.State.EventScheduler)}); err != nil {
-			return err
-		}
+		restore = append(restore, statement("SET GLOBAL event_scheduler=%s", a.State.EventScheduler))
 	}
-	return a.note(func(s *State) { s.EventScheduler = "" })
+	if a.State.PersistedEvents != nil { // a clone was cut off
+		restore = append(restore, persistEvents(*a.State.PersistedEvents))
+	}
+	if err := a.Slave.run(ctx, restore); err != nil {
+		return err
+	}
+	return a.note(func(s *State) { s.EventScheduler, s.PersistedEvents = "", nil })
 }
 
 // compareAll compares what c names.

@@ -51,7 +51,11 @@ func (r *Readiness) settings(f *Facts, wanted []wantedSetting, setup string) {
 		value := strings.ReplaceAll(w.value, "\n", ", ")
 		switch {
 		case w.ok:
-			r.well(f.Role, "setting", "%s is right: %s", w.name, f.variable(w.name))
+			is := f.variable(w.name)
+			if m := f.master(); is == "" && m != nil { // MySQL has no variable of its filters
+				is = strings.Join(m.WildDoTable, ", ")
+			}
+			r.well(f.Role, "setting", "%s is right: %s", w.name, is)
 		case w.literal == "" && w.name == "log_bin":
 			r.warn(f.Role, "restart", "gtunnel replication "+setup+" writes it to an option file and waits for the restart, which is yours to do", "log_bin is off, and only a restart turns it on: %s", w.why)
 		default:

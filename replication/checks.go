@@ -90,6 +90,9 @@ func CheckSlave(f *Facts, port int) Findings {
 		found.problem(Slave, "other-filters", "remove them from its option files and restart it, or, after a repair that was cut off, run gtunnel replication compare --repair-table again",
 			"it leaves out more than databases that are not named: %s", listed(append(slices.Clone(m.OtherFilters), m.WildIgnoreTable...)))
 	}
+	if p := skipsErrors(f); p != nil {
+		found.Problems = append(found.Problems, p)
+	}
 	if _, ok := f.Variables["super_read_only"]; !ok {
 		if p := warnAboutWriters(f.Writers); p != nil {
 			found.Warnings = append(found.Warnings, p)
@@ -170,6 +173,7 @@ func CheckPair(master, slave *Facts, databases []string) Findings {
 		found.problem(Slave, "same-uuid", "stop it, remove auto.cnf from its data directory "+slave.variable("datadir")+", and start it: it makes a new one",
 			"it has the server_uuid of the master, as a cloned machine does, or both logins reach the same server")
 	}
+	found.add(checkGTIDModes(master, slave))
 	if m, s := master.variable("lower_case_table_names"), slave.variable("lower_case_table_names"); m != s {
 		found.problem(Slave, "lower-case-table-names", "set up the slave anew with lower_case_table_names="+m, "lower_case_table_names is %s, and %s on the master", s, m)
 	}

@@ -24,14 +24,33 @@ func (s *Seed) clone(ctx context.Context) (Position, error) {
 	if err != nil {
 		return Position{}, err
 	}
+	position, err := s.becomeClone(ctx)
+	if err != nil {
+		if ctx.Err() == nil { // otherwise it may still become a clone, whose events must not run
+			_ = s.Slave.run(ctx, restore) // the first error says more
+		}
+		return Position{}, err
+	}
+	if position, err = s.becomeSlave(ctx, position); err != nil {
+		return Position{}, err
+	}
+	return position, s.Slave.run(ctx, restore)
+}
+
+// becomeClone makes the slave a clone, and gives the coordinates of what it has
+// got.
+func (s *Seed) becomeClone(ctx context.Context) (Position, error) {
 	if err := s.runClone(ctx); err != nil {
 		return Position{}, err
 	}
-	position, err := s.waitForClone(ctx)
+	return s.waitForClone(ctx)
+}
+
+// becomeSlave makes a slave of a clone: our accounts, which are the master's
+// alone, are dropped, and the events disabled.
+func (s *Seed) becomeSlave(ctx context.Context, position Position) (Position, error) {
+	position, err := s.Master.verifyCoordinates(ctx, s.Master.db, position)
 	if err != nil {
-		return Position{}, err
-	}
-	if position, err = s.Master.verifyCoordinates(ctx, s.Master.db, position); err != nil {
 		return Position{}, err
 	}
 	if s.Started != nil {
@@ -39,14 +58,24 @@ func (s *Seed) clone(ctx context.Context) (Position, error) {
 			return Position{}, err
 		}
 	}
+	// With our option file the restart has made it read-only.
+	if err := s.Slave.run(ctx, append([]Statement{statement("SET GLOBAL read_only=0")}, dropOurAccounts()...)); err != nil {
+		return Position{}, err
+	}
 	whole := *s
 	if whole.Databases, err = s.clonedDatabases(ctx); err != nil {
 		return Position{}, err
 	}
-	if err := whole.disableEvents(ctx); err != nil {
-		return Position{}, err
+	return position, whole.disableEvents(ctx)
+}
+
+// dropOurAccounts removes what setup-master has made from a clone of the master.
+func dropOurAccounts() []Statement {
+	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
+	for _, user := range accountUsers {
+		statements = append(statements, statement("DROP USER IF EXISTS %s", quoteAccount(user, loopback)))
 	}
-	return position, s.Slave.run(ctx, restore)
+	return append(statements, statement("DROP PROCEDURE IF EXISTS %s", quoteTable("mysql", dropSeedProcedure)))
 }
 
 // installClone makes a server have the plugin.
@@ -63,15 +92,28 @@ var installPlugin = statement("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 // keepEventsOff makes the slave's restart leave the event scheduler off, for
 // its events are the master's then. It gives what ends that.
 func (s *Seed) keepEventsOff(ctx context.Context) (restore []Statement, err error) {
-	before, err := s.Slave.value(ctx, s.Slave.db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
-	if err != nil {
-		return nil, err
+	before := s.PersistedEvents
+	if before == nil {
+		if before, err = s.Slave.persistedEvents(ctx); err != nil {
+			return nil, err
+		}
 	}
-	restore = []Statement{statement("RESET PERSIST IF EXISTS event_scheduler")}
-	if before != "" {
-		restore = []Statement{statement("SET PERSIST_ONLY event_scheduler=%s", quoteString(before))}
+	return []Statement{persistEvents(*before)}, s.Slave.run(ctx, []Statement{statement("SET PERSIST event_scheduler=OFF")})
+}
+
+// persistedEvents gives what event_scheduler is persisted as; empty if it is not.
+func (s *Server) persistedEvents(ctx context.Context) (*string, error) {
+	value, err := s.value(ctx, s.db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
+	return &value, err
+}
+
+// persistEvents makes event_scheduler persisted with a value, or not at all if
+// it is empty, and leaves that of the running server.
+func persistEvents(value string) Statement {
+	if value == "" {
+		return statement("RESET PERSIST IF EXISTS event_scheduler")
 	}
-	return restore, s.Slave.run(ctx, []Statement{statement("SET PERSIST event_scheduler=OFF")})
+	return statement("SET PERSIST_ONLY event_scheduler=%s", quoteString(value))
 }
 
 // runClone runs CLONE INSTANCE to its end, which is the end of the session.

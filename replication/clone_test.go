@@ -46,6 +46,12 @@ func TestSeedByClone(t *testing.T) {
 	if erased := strings.Join(replication.CloneErases(seed.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
 		t.Errorf("erased would be: %s", erased)
 	}
+	// What a run that was killed has left, and a restart that makes the slave read-only.
+	notPersisted := ""
+	seed.PersistedEvents = &notPersisted
+	slave.exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
+	master.exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
+	defer master.exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
 	ended := slave.Ended()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -77,6 +83,9 @@ func TestSeedByClone(t *testing.T) {
 	}
 	if n := slave.count(t, "performance_schema.persisted_variables", "variable_name = 'event_scheduler'"); n != 0 {
 		t.Error("the event scheduler stays off after the next restart")
+	}
+	if n := slave.count(t, "mysql.user", "user LIKE 'gtunnel%'") + slave.count(t, "information_schema.routines", "routine_name LIKE 'gtunnel%'"); n != 0 {
+		t.Error("the slave has kept what is the master's alone")
 	}
 	if n := slave.count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {
 		t.Error("the slave has kept a database of its own")

@@ -105,10 +105,10 @@ func (d *DropIn) content() string {
 // that its main files name by !includedir. Where the server tells which files it
 // has read, they must be among those, or in that directory. A directory of the
 // family's own is preferred, and of several the last. It is empty if none is
-// known.
+// known, as by TCP: who listens there may be in a container, or elsewhere.
 func (f *Facts) ConfigDirectory() string {
 	for _, file := range f.OptionFiles {
-		if filepath.Base(file) == dropInName {
+		if filepath.Base(file) == dropInName && f.shares(filepath.Dir(file)) {
 			return filepath.Dir(file)
 		}
 	}
@@ -116,8 +116,7 @@ func (f *Facts) ConfigDirectory() string {
 	best := ""
 	for _, file := range append([]string{"/etc/my.cnf", "/etc/mysql/my.cnf"}, f.OptionFiles...) {
 		for _, directory := range includedDirectories(file) {
-			info, err := os.Stat(directory)
-			if err != nil || !info.IsDir() || !f.reads(file, directory) {
+			if !f.shares(directory) || !f.reads(file, directory) {
 				continue
 			}
 			if _, err := os.Stat(filepath.Join(directory, dropInName)); err == nil {
@@ -129,6 +128,17 @@ func (f *Facts) ConfigDirectory() string {
 		}
 	}
 	return best
+}
+
+// shares tells whether a path is one directory for the server and for this
+// process. Where this user may not look, nor write, that is assumed.
+func (f *Facts) shares(directory string) bool {
+	own, err := os.Stat(directory)
+	if f.root == "" || err != nil || !own.IsDir() {
+		return false
+	}
+	theirs, err := os.Stat(filepath.Join(f.root, directory))
+	return errors.Is(err, fs.ErrPermission) || err == nil && os.SameFile(own, theirs)
 }
 
 // reads tells whether the server has read a main file, or one in a directory

@@ -27,6 +27,8 @@ type Facts struct {
 	// cannot tell.
 	OptionFiles []string
 
+	root string // of the server's process, as this host has it; empty: not known
+
 	User      string              // CURRENT_USER() of the login
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
@@ -171,8 +173,9 @@ func (f *Facts) readPersisted(ctx context.Context, s *Server, conn *sql.Conn) er
 }
 
 // readOptionFiles asks where values of variables come from, which MariaDB 10.5
-// and MySQL 8.0 know.
+// and MySQL 8.0 know, and notes whose paths these are.
 func (f *Facts) readOptionFiles(ctx context.Context, s *Server, conn *sql.Conn) error {
+	f.root = s.root()
 	var query string
 	switch {
 	case s.Version.atLeast(MariaDB, 10, 5, 0):

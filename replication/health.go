@@ -22,6 +22,9 @@ func (s *Status) judge() {
 	s.State, s.Summary = s.judgeState()
 	s.judgeNotes()
 	s.judgeFilter()
+	if p := skipsErrors(s.variables); p != nil && s.State != HealthNotSetUp {
+		s.problem(p)
+	}
 	s.warnAboutMaster()
 	s.warnAboutWrites()
 	if s.Connection != nil {

@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,10 +31,6 @@ type mydumperRun struct {
 	folder             string
 }
 
-// folderParent is where the folder of a copy by mydumper is made, unless TMPDIR
-// says where.
-const folderParent = "/var/tmp"
-
 // mydumper seeds by mydumper and myloader.
 func (s *Seed) mydumper(ctx context.Context, c *copying) (Position, error) {
 	r := &mydumperRun{copying: c}
@@ -49,10 +44,12 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (Position, error) {
 	if err := s.probeMydumper(ctx, r.mydumper); err != nil {
 		return Position{}, err
 	}
-	if r.folder, err = os.MkdirTemp(seedParent(), "gtunnel-seed-"); err != nil { // it is of mode 0700
-		return Position{}, fmt.Errorf("make a folder for the copy: %w", err)
+	folder, remove, err := newSeedFolder("gtunnel-seed-*")
+	if err != nil {
+		return Position{}, err
 	}
-	defer func() { _ = os.RemoveAll(r.folder) }() // nobody else looks there
+	defer remove()
+	r.folder = folder
 	if p := s.roomFor(r.folder); p != nil {
 		return Position{}, p
 	}
@@ -72,21 +69,14 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (Position, error) {
 	return position, nil
 }
 
-// seedParent is the folder in which that of a copy is made.
-func seedParent() string {
-	if dir := os.Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return folderParent
-}
-
-// roomFor tells whether a folder's file system has room for the copy.
+// roomFor tells whether a folder's file system has room for the copy, which first
+// removes what copies have left that were killed.
 func (s *Seed) roomFor(folder string) *Problem {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(folder, &stat); err != nil {
 		return &Problem{On: Slave, Code: "no-room", Text: "cannot ask for the free space of " + folder, Err: err}
 	}
-	free, needed := stat.Bavail*uint64(stat.Bsize), s.bytes() //nolint:gosec // a block has a size
+	free, needed := stat.Bavail*uint64(stat.Bsize)+abandonedBytes(), s.bytes() //nolint:gosec // a block has a size
 	if free > needed+needed/4 {
 		return nil
 	}
@@ -252,11 +242,11 @@ func readMetadata(folder string) (Position, error) {
 // can tell coordinates of this master: some versions leave them out and say
 // nothing, hours later.
 func (s *Seed) probeMydumper(ctx context.Context, mydumper *tool) error {
-	folder, err := os.MkdirTemp(seedParent(), "gtunnel-probe-")
+	folder, remove, err := newSeedFolder("gtunnel-probe-*")
 	if err != nil {
-		return fmt.Errorf("make a folder to try mydumper in: %w", err)
+		return err
 	}
-	defer func() { _ = os.RemoveAll(folder) }() // nobody else looks there
+	defer remove()
 	rows := filepath.Join(folder, "rows")
 	r := &mydumperRun{copying: &copying{Seed: s}}
 	args := []string{"--outputdir=" + rows, "--no-schemas", "--no-data", "--no-locks", "--regex=^$", "--threads=1"}

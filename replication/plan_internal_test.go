@@ -197,6 +197,9 @@ func TestSlavePlanStates(t *testing.T) {
 			w.State = State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON"}
 			begun(s, w, time.Second, 30*time.Second)
 		}, "note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, compare, drop-seed-account, note-done"},
+		"a clone was cut off, and copied again since": {func(_, _ *Facts, w *SlaveWant) {
+			w.State = State{Stage: StageRunning, Databases: w.Databases, PersistedEvents: new(string)}
+		}, "catch-up, events-on, compare, note-done"},
 		"cut off, and rebuilt by hand": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters, w.State = nil, State{Stage: StageSeeding, Databases: w.Databases, Begun: w.Databases}
 			begun(s, w, time.Second, 12*time.Minute)
@@ -232,7 +235,14 @@ func TestSlavePlanStates(t *testing.T) {
 		"filters twice": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
 		}, ""},
-		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"other filters":      {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"passes errors over": {func(_, s *Facts, _ *SlaveWant) { s.Variables["slave_exec_mode"] = "IDEMPOTENT" }, "problem skips-errors"},
+		"passes some errors over": {func(_, s *Facts, _ *SlaveWant) {
+			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "1062"
+		}, "problem skips-errors"},
+		"passes no errors over": {func(_, s *Facts, _ *SlaveWant) {
+			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "OFF"
+		}, ""},
 		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
 			w.compared = &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
@@ -436,6 +446,51 @@ func TestStartWithoutGTID(t *testing.T) {
 		plan := show(PlanSlave(master, slave, want))
 		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
 			t.Errorf("%s: the plan is\n%s", v, plan)
+		}
+	}
+}
+
+// TestReadinessOfFilter: what is right is named also where it is no variable.
+func TestReadinessOfFilter(t *testing.T) {
+	master, slave, want := established(Version{MySQL, 9, 7, 0})
+	for _, well := range PairReadiness(master, slave, want.Databases, want.Port).Well {
+		if well.Text == `replicate_wild_do_table is right: DB\_1.%, voms.%` {
+			return
+		}
+	}
+	t.Error("nothing is said of the filter")
+}
+
+// TestStartOfEmptyLog: what MariaDB's binary log has no GTID before is followed by
+// GTID from its beginning.
+func TestStartOfEmptyLog(t *testing.T) {
+	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
+		t.Errorf("the plan is\n%s", plan)
+	}
+}
+
+// TestGTIDModes: a slave follows a master whose transactions it can take (MySQL
+// manual, "Replication Compatibility and GTIDs"), and the cure goes step by step.
+func TestGTIDModes(t *testing.T) {
+	cures := map[string]string{
+		"ON OFF":            "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=ON; and enforce_gtid_consistency=ON and gtid_mode=ON in its option files",
+		"ON_PERMISSIVE OFF": "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=ON_PERMISSIVE; and enforce_gtid_consistency=ON and gtid_mode=ON_PERMISSIVE in its option files",
+		"OFF ON":            "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=OFF; and gtid_mode=OFF in its option files",
+		"OFF_PERMISSIVE ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and gtid_mode=OFF_PERMISSIVE in its option files",
+	}
+	for _, m := range append(gtidModes, "") { // MariaDB has none
+		for _, s := range append(gtidModes, "") {
+			master, slave, want := established(Version{MySQL, 9, 7, 0})
+			master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = m, s
+			var cure string
+			for _, p := range PlanSlave(master, slave, want).Problems {
+				cure += p.Cure
+			}
+			if cure != cures[m+" "+s] {
+				t.Errorf("%q to %q: %q", m, s, cure)
+			}
 		}
 	}
 }

@@ -96,9 +96,22 @@ func (p *process) failure(on Role) error {
 	failed := problem(on, "tool-failed", "", "%s failed: %s", p.tool.name(), strings.TrimPrefix(said, p.tool.name()+": "))
 	if number := toolError.FindStringSubmatch(said); number != nil {
 		n, _ := strconv.Atoi(number[1]) // digits
-		failed.Cure = cureOf(n, on)
+		failed.Cure = cureOfTool(n, on)
 	}
 	return failed
+}
+
+// cureOfTool is cureOf for an error that a tool tells: one that loads reaches the
+// server of this host without the tunnel.
+func cureOfTool(number int, on Role) string {
+	switch {
+	case number == 1153:
+		return "a dump writes a BLOB in twice its bytes, and no server takes more than 1G at once: copy larger rows by --method clone, or by hand;" +
+			" of smaller ones: may the login SET GLOBAL max_allowed_packet?"
+	case on == Slave && number >= 2000 && number < 3000: // of the connection
+		return "does the server of this host run? Its error log says why it has ended the connection"
+	}
+	return cureOf(number, on)
 }
 
 // toolError is the number of a server's error in a tool's words.

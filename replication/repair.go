@@ -169,7 +169,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 		return err
 	}
 	seed := &Seed{
-		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts, Tables: r.tables, Progress: a.Progress,
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
 		Started: func(ctx context.Context, p Position) error { return r.advance(ctx, a, p) },
 	}
 	if _, err = seed.Run(ctx); err != nil {

@@ -29,16 +29,25 @@ func (s *Server) dialPeer(ctx context.Context, network, address string) (net.Con
 	return conn, nil
 }
 
+// root is the root directory of the process that listens at a server's socket, as
+// this host has it; empty if it is not known.
+func (s *Server) root() string {
+	if pid := s.peer.Load(); pid != 0 {
+		return fmt.Sprintf("/proc/%d/root", pid)
+	}
+	return ""
+}
+
 // readRoom reads how much is free where the data directory is. It is looked at
 // as the process sees it that listens at the socket; by TCP, or without the
 // right to look, it is not known.
 func (f *Facts) readRoom(_ context.Context, s *Server, _ *sql.Conn) error {
-	pid, directory := s.peer.Load(), f.variable("datadir")
-	if pid == 0 || directory == "" {
+	root, directory := s.root(), f.variable("datadir")
+	if root == "" || directory == "" {
 		return nil
 	}
 	var stat unix.Statfs_t
-	if err := unix.Statfs(fmt.Sprintf("/proc/%d/root%s", pid, directory), &stat); err == nil {
+	if err := unix.Statfs(root+directory, &stat); err == nil {
 		free := stat.Bavail * uint64(stat.Bsize) //nolint:gosec // a block has a size
 		f.Free = &free
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/gtunnel/gtunnel/replication"
 )
 
-// TestFactsRoom reads the free space of a server of this host by its socket. By
-// TCP nobody knows whose disk it is.
+// TestFactsRoom reads the free space of a server of this host by its socket, and
+// finds where it reads option files. By TCP nobody knows whose disk it is.
 func TestFactsRoom(t *testing.T) {
 	for _, pair := range followers {
 		t.Run(pair.String(), func(t *testing.T) {
@@ -29,6 +29,9 @@ func TestFactsRoom(t *testing.T) {
 				}
 				if (facts.Free != nil) != known {
 					t.Errorf("by %s the free space is %v", login.Network, facts.Free)
+				}
+				if directory := facts.ConfigDirectory(); (directory == s.ConfigDir) != known || (directory == "") == known {
+					t.Errorf("by %s its option files are in %q", login.Network, directory)
 				}
 				if facts.Free == nil {
 					continue

@@ -45,6 +45,14 @@ type Seed struct {
 	// waiting; else the copy is put off, and at last given up. 0: 700 ms.
 	LockWait time.Duration
 
+	// StateDir is where it is noted that max_allowed_packet of the slave is raised
+	// for the load; empty: nowhere.
+	StateDir string
+
+	// PersistedEvents is what event_scheduler was persisted as before a clone
+	// that was cut off, empty if it was not; nil: take what it is.
+	PersistedEvents *string
+
 	// Progress is told how far the seed is, twice a second, by one goroutine
 	// that ends before Run returns. It may be nil.
 	Progress func(Progress)
@@ -85,9 +93,8 @@ type copying struct {
 }
 
 // copy runs a method beside the guard on the master, and tells the progress.
-func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) (Position, error)) (Position, error) {
+func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) (Position, error)) (position Position, err error) {
 	c := &copying{Seed: s}
-	var err error
 	if c.dumper, c.foreign, err = s.dumperOf(ctx); err != nil {
 		return Position{}, err
 	}
@@ -99,6 +106,16 @@ func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) 
 		return Position{}, err
 	}
 	c.meter = newMeter(sizes)
+	removeAbandonedFolders()
+	restore, err := s.widenPackets(ctx)
+	if err != nil {
+		return Position{}, err
+	}
+	defer func() {
+		if e := restore(); err == nil && e != nil {
+			position, err = Position{}, e
+		}
+	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	var told sync.WaitGroup
 	defer told.Wait()
@@ -110,8 +127,7 @@ func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) 
 	if s.Progress != nil {
 		told.Go(func() { c.meter.tell(ctx, s.Progress) })
 	}
-	position, err := method(ctx, c)
-	if err != nil {
+	if position, err = method(ctx, c); err != nil {
 		return Position{}, err
 	}
 	c.meter.enter(SeedEnds)

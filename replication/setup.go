@@ -37,6 +37,9 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	if err := s.readNotes(ctx); err != nil {
 		return nil, nil, err
 	}
+	if err := s.readPackets(); err != nil {
+		return nil, nil, err
+	}
 	if s.Want.State.Stage == StageSeeded {
 		same, err := s.Master.stillHas(ctx, s.Want.State.Start)
 		if err != nil {
@@ -130,7 +133,7 @@ func (w *SlaveWant) newSeed(a *Applier) *Seed {
 	return &Seed{
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
 		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
-		Progress: a.Progress, Waiting: a.Waiting,
+		Progress: a.Progress, Waiting: a.Waiting, PersistedEvents: a.State.PersistedEvents, StateDir: a.StateDir,
 	}
 }
 

@@ -30,6 +30,7 @@ type SlaveWant struct {
 	// What runs that were cut off have noted, which Setup.Plan reads.
 	compared *compareNote
 	repaired *repairNote
+	packets  *packetNote
 }
 
 // PlanSlave plans what makes a server the slave of a master. It asks nobody
@@ -63,6 +64,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	if len(p.Problems) > 0 {
 		return p
 	}
+	s.restorePackets()
 	settingSteps(p, slave, want.DropIn, s.settings())
 	if seed {
 		s.seed()
@@ -440,7 +442,8 @@ func (s *slavePlan) connection(start Position) connection {
 	c := connection{
 		host: loopback, port: s.want.Port, user: ReplicationUser, password: s.want.HandOver.Passwords[ReplicationUser], start: start,
 	}
-	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && start.GTID != ""
+	known := start.GTID != "" || s.master.Version.Family == MariaDB && s.want.Method != SeedNone // an empty binary log has none
+	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && known
 	return c
 }
 
@@ -462,7 +465,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if len(readOnly) > 0 {
 		s.add(&Step{Name: "read-only", On: Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it", SQL: readOnly, Undo: "SET GLOBAL read_only=0"})
 	}
-	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" {
+	if seeded && s.slave.on("event_scheduler") || state.EventScheduler != "" || state.PersistedEvents != nil {
 		s.add(&Step{Name: "events-on", On: Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
 	}
 	if due && !s.want.SkipCompare {

@@ -34,6 +34,10 @@ type State struct {
 	// empty once it is back.
 	EventScheduler string `json:"event_scheduler,omitempty"`
 
+	// PersistedEvents is what event_scheduler was persisted as before a clone
+	// made it OFF, empty if it was not; null once it is back.
+	PersistedEvents *string `json:"persisted_event_scheduler,omitempty"`
+
 	// AccountsOf is the master whose accounts this setup has given their
 	// passwords, which are known to no other slave; empty: none, or it is done.
 	AccountsOf string `json:"accounts_of,omitempty"`

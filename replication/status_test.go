@@ -39,6 +39,7 @@ func TestStatus(t *testing.T) {
 				{"filters", (*watchedPair).filters},
 				{"settings that a restart loses", (*watchedPair).transientSettings},
 				{"patience", (*watchedPair).patience},
+				{"errors passed over", (*watchedPair).skipsErrors},
 				{"master not reachable", (*watchedPair).masterUnreachable},
 				{"other master", (*watchedPair).otherMaster},
 				{"other connections", (*watchedPair).otherConnections},

@@ -99,6 +99,21 @@ func (p *watchedPair) patience() {
 	p.wantWords(s, find(s.Warnings, "tls-inside"), "MASTER_SSL=1")
 }
 
+func (p *watchedPair) skipsErrors() {
+	p.fresh()
+	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=IDEMPOTENT")
+	p.untilProblem(replication.HealthRunning, "skips-errors", "passed over in silence", "_exec_mode=STRICT", "compare")
+	facts, err := replication.ReadFacts(p.Context(), p.s)
+	if err != nil {
+		p.Fatal(err)
+	}
+	if problemOf(replication.CheckSlave(facts, 3307).Problems, "skips-errors") == nil {
+		p.Error("the setup does not see it")
+	}
+	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=STRICT")
+	p.until(func(s *replication.Status) bool { return s.Healthy })
+}
+
 func (p *watchedPair) masterUnreachable() {
 	p.fresh()
 	_, err := replication.Open(p.Context(), replication.Master, replication.Login{

@@ -3,7 +3,9 @@ package main_test
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
@@ -21,6 +23,16 @@ func TestConfigDir(t *testing.T) {
 		p.sql(p.master, "SET GLOBAL "+keep+"=1") // what setup-master will not leave so
 		args := map[*servertest.Server][]string{
 			p.master: p.setupMasterArgs("--databases", "voms"), p.slave: p.setupSlaveArgs(),
+		}
+		// Where the same path is another directory for the server, nothing is written.
+		elsewhere := p.command(p.master, append(args[p.master], "--dry-run")...)
+		elsewhere.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, p.master.ConfigDir, elsewhere.Path}, elsewhere.Args[1:]...)
+		elsewhere.Path, elsewhere.Err = exec.LookPath("unshare")
+		elsewhere.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.folder}
+		if out, err := elsewhere.CombinedOutput(); err != nil && os.Getuid() != 0 {
+			t.Logf("not root: %s", out)
+		} else if err != nil || !strings.Contains(string(out), "no directory is known") || strings.Contains(string(out), "zz-gtunnel.cnf") {
+			t.Errorf("in another mount namespace: %v:\n%s", err, out)
 		}
 		both := []*servertest.Server{p.master, p.slave}
 		for _, s := range both {

@@ -155,12 +155,35 @@ func TestSetupRefusals(t *testing.T) {
 			p.unchanged(p.slave, 1, "it follows another master already: 127.0.0.9", slave("--replace-databases", "voms")...)
 			p.sql(p.slave, reset)
 
+			// A slave that would refuse every transaction, or pass over what fails.
+			if kind.IsMySQL() {
+				p.sql(p.slave, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=OFF")
+				p.unchanged(p.slave, 1, "gtid_mode is OFF, and ON on the master", slave("--replace-databases", "voms")...)
+				p.sql(p.slave, "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=ON")
+			}
+			p.onSlave("SET GLOBAL SLAVE_EXEC_MODE=IDEMPOTENT")
+			p.unchanged(p.slave, 1, "is passed over in silence", slave("--replace-databases", "voms")...)
+			p.onSlave("SET GLOBAL SLAVE_EXEC_MODE=STRICT")
+
 			// What was given up is replaced.
 			out = p.must(p.slave, slave("--replace-databases", "voms")...)
 			if !strings.Contains(out, "LOST") {
 				t.Errorf("the plan does not say what is lost:\n%s", out)
 			}
 			p.waitSlave("SELECT GROUP_CONCAT(words) FROM voms.t")
+
+			// What a copy that was killed has raised is the slave's own again.
+			own := p.value(p.slave, "SELECT @@GLOBAL.max_allowed_packet")
+			note := filepath.Join(p.stateDir(), "packet-2.json")
+			if err := os.WriteFile(note, []byte(`{"max_allowed_packet": `+own+`}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.sql(p.slave, "SET GLOBAL max_allowed_packet=1073741824")
+			p.must(p.slave, slave()...)
+			p.noChange(p.slave, slave()...)
+			if got := p.value(p.slave, "SELECT @@GLOBAL.max_allowed_packet"); got != own {
+				t.Errorf("max_allowed_packet is %s, not its own %s", got, own)
+			}
 			if n := p.value(p.slave, "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'mine'"); n != "0" {
 				t.Error("the slave's own table is still there")
 			}
@@ -171,8 +194,15 @@ func TestSetupRefusals(t *testing.T) {
 			p.refused(p.slave, 1, "the replication has stopped", slave()...)
 			p.refused(p.slave, 1, "is gone: an earlier copy has dropped it", slave("--reseed", "--replace-databases", "voms")...)
 			p.must(p.master, master("--databases", "voms", "--seed-again")...)
+			if !kind.IsMySQL() {
+				p.sql(p.master, "RESET MASTER") // a binary log without a transaction
+			}
 			p.must(p.slave, slave("--reseed", "--replace-databases", "voms")...)
 			p.waitSlave("SELECT GROUP_CONCAT(words) FROM voms.t")
+			if using := p.slaveStatus()["Using_Gtid"]; !kind.IsMySQL() && using != "Slave_Pos" {
+				t.Errorf("with an empty binary log the slave follows by GTID %s", using)
+			}
+			p.replicates()
 			p.noSecrets()
 		})
 	}
