@@ -118,6 +118,9 @@ func (s *schema) readTables(ctx context.Context, session *session, in string) er
 		t := &tableShape{database: r["d"], name: r["t"], engine: r["e"]}
 		t.bytes, _ = strconv.ParseUint(r["bytes"], 10, 64) // no size is none
 		t.rowBytes, _ = strconv.ParseUint(r["r"], 10, 64)
+		if other := byName[t.String()]; other != nil {
+			return problem(s.server.Role, "same-name", "compare them apart, by --databases", "%s and %s are written alike", other.quoted(), t.quoted())
+		}
 		s.tables = append(s.tables, t)
 		byName[t.String()] = t
 	}

@@ -43,7 +43,7 @@ func (c *copying) dumpArguments() []string {
 	}
 	args = append(args, "--", c.databases()[0])
 	for _, name := range c.Tables {
-		_, table := splitTable(name)
+		_, table := splitTable(name, c.databases())
 		args = append(args, table)
 	}
 	return args
