@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestCompareDots(t *testing.T) {
 		p.sync(t)
 		p.replicateOnly(t, "vo.example.org.%")
 		t.Cleanup(func() { // the next tests drop databases on both ends
-			p.onSlave(t, "DROP DATABASE IF EXISTS vo", "DROP DATABASE IF EXISTS `vo.example.org`")
+			run(context.WithoutCancel(t.Context()), t, p.s, []string{"DROP DATABASE IF EXISTS vo", "DROP DATABASE IF EXISTS `vo.example.org`"})
 		})
 		p.sync(t)
 		p.onSlave(t, "DROP TABLE vo.other", "UPDATE `vo.example.org`.t SET v = 'x' WHERE id = 2")
@@ -50,6 +51,10 @@ func TestCompareDots(t *testing.T) {
 		result = p.compare(t, replication.Comparison{Tables: tables})
 		if got := found(result, "vo.example.org.t"); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
+		}
+		var err error
+		if p.masterFacts, err = replication.ReadFacts(t.Context(), p.Master); err != nil {
+			t.Fatal(err)
 		}
 		if err := p.repair(t.Context(), t, tables[0]); err != nil {
 			t.Fatal(err)
