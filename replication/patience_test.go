@@ -77,18 +77,17 @@ func TestSilentSessions(t *testing.T) {
 				t.Errorf("another run: %v", second)
 			}
 
-			seed := newSeed(t, master, slave, "silent")
-			seed.MaxRate = 400 << 10
+			stop, seed := "STOP REPLICA", newSeed(t, master, slave, "silent")
 			if pair == mariadbPair {
+				stop = "STOP SLAVE"
 				if _, err := seed.Run(t.Context()); !replication.HasCode(err, "wait-timeout") {
 					t.Errorf("its dump cannot last, and the seed says %v", err)
 				}
 				run(t.Context(), t, master.db, []string{"SET GLOBAL wait_timeout=600"})
 				seed = newSeed(t, master, slave, "silent")
-				seed.MaxRate = 400 << 10
 			}
-			stop := map[bool]string{true: "STOP REPLICA", false: "STOP SLAVE"}[slave.Kind.IsMySQL()]
 			p.onSlave(t, stop)
+			seed.MaxRate = 400 << 10
 			if _, err := seed.Run(t.Context()); err != nil {
 				t.Error(err)
 			}
