@@ -243,6 +243,10 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 		return nil, err
 	}
 	if !second {
+		skipHistory(result, pairs)
+		if len(only) == 0 {
+			compareDatabases(result, master, schema, slave.status)
+		}
 		compareObjects(result, master, schema, only)
 	}
 	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {

@@ -67,6 +67,9 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 		}
 		p.frozen = p.transactional() || p.master != nil && p.master.transactional() || c.LockTables
 		p.match(c.Master.Version, c.Slave.Version)
+		if p.master != nil && p.slave != nil {
+			p.matchTable(master, slave)
+		}
 		pairs = append(pairs, p)
 	}
 	slices.SortStableFunc(pairs, func(a, b *tablePair) int {
@@ -167,7 +170,7 @@ func (p *tablePair) match(master, slave Version) {
 		switch {
 		case m.typeFor(p.across) != s.typeFor(p.across):
 			unlike = append(unlike, fmt.Sprintf("column %s is %s on the master and %s on the slave", m.name, m.columnType, s.columnType))
-		case m.charset != s.charset:
+		case m.charset != s.charset && m.typeFor(p.across) != "json":
 			unlike = append(unlike, fmt.Sprintf("column %s has the character set %s on the master and %s on the slave", m.name, m.charset, s.charset))
 		default:
 			p.structure = append(p.structure, m.unlike(s, p.across, strict)...)
