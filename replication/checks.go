@@ -49,6 +49,13 @@ func CheckMaster(f *Facts, databases []string) Findings {
 			found.problem(Master, "binlog-filter", "remove binlog-ignore-db from the server's option files and restart it", "binlog-ignore-db keeps %s out of the binary log", name)
 		}
 	}
+	for _, name := range databases {
+		for _, other := range databaseNames(f) {
+			if rest, ok := strings.CutPrefix(name, other+"."); ok {
+				found.warn(Master, "dotted-name", "give tables of "+other+" other names, or rename it", "the slave would also replicate tables of %s whose names begin with %q, and stop: a filter cannot tell them from those of %s", other, rest+".", name)
+			}
+		}
+	}
 	if len(f.BinlogDo) > 0 && len(found.Problems) == 0 {
 		found.warn(Master, "binlog-filter", "remove it from the server's option files at the next restart: the slave chooses what it takes", "binlog-do-db loses statements that name a table of another database than the current one")
 	}

@@ -206,7 +206,7 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 	if err != nil {
 		return nil, err
 	}
-	before, err := c.readBefore(ctx, master.sequences(only), second)
+	before, err := c.readBefore(ctx, names, master.sequences(only), second)
 	if err != nil {
 		return nil, err
 	}
@@ -243,6 +243,10 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 		return nil, err
 	}
 	if !second {
+		skipHistory(result, pairs)
+		if len(only) == 0 {
+			compareDatabases(result, master, schema, slave.status)
+		}
 		compareObjects(result, master, schema, only)
 	}
 	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {
@@ -277,6 +281,9 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	if len(c.Databases) > 0 {
 		return c.Databases, nil
 	}
+	if len(c.Tables) > 0 {
+		return c.databasesOf(ctx, c.Tables)
+	}
 	status, err := c.Slave.slaveStatus(ctx, c.Slave.db)
 	if err != nil {
 		return nil, err
@@ -284,6 +291,36 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	if err := mustRun(status); err != nil {
 		return nil, err
 	}
+	names, err := c.databaseNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !status.replicatesOf(name) })
+	if len(names) == 0 {
+		return nil, problem("", "no-database", "name databases that the master's login may read", "there is no database that both the slave replicates and the logins may see")
+	}
+	return names, nil
+}
+
+// databasesOf gives the databases that tables may be of, for a dot may be part
+// of a name.
+func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string, error) {
+	names, err := c.databaseNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range tables {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
+			return nil, noTableProblem(table)
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(table, name+".") })
+	}), nil
+}
+
+// databaseNames gives the names of the databases that there are.
+func (c *Comparison) databaseNames(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, s := range []*Server{c.Master, c.Slave} {
 		rows, err := s.query(ctx, s.db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+quoteList(systemDatabases)+")")
@@ -291,13 +328,15 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, r := range rows {
-			if status.replicatesOf(r["name"]) && !slices.Contains(names, r["name"]) {
+			if !slices.Contains(names, r["name"]) {
 				names = append(names, r["name"])
 			}
 		}
 	}
-	if len(names) == 0 {
-		return nil, problem("", "no-database", "name databases that the master's login may read", "there is no database that both the slave replicates and the logins may see")
-	}
 	return names, nil
+}
+
+// noTableProblem is the problem of a table that was named and is nowhere.
+func noTableProblem(name string) *Problem {
+	return problem("", "no-table", "write database.table", "neither the master nor the slave has a table %s", name)
 }

@@ -116,7 +116,7 @@ type session struct {
 // a query from waiting for a lock for a day.
 func sessionSettings(v Version) []Statement {
 	settings := []Statement{
-		statement("SET SESSION wait_timeout=28800, SESSION net_write_timeout=600, SESSION lock_wait_timeout=60"),
+		statement("SET SESSION net_write_timeout=600, SESSION lock_wait_timeout=60"),
 		statement("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"),
 	}
 	switch {

@@ -48,7 +48,7 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 	sequences := slices.Concat(master.sequences(only), slave.sequences(only))
 	for _, name := range only {
 		if !names[name] && !slices.Contains(sequences, name) {
-			return nil, problem("", "no-table", "write database.table", "neither the master nor the slave has a table %s", name)
+			return nil, noTableProblem(name)
 		}
 	}
 	var pairs []*tablePair
@@ -67,6 +67,9 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 		}
 		p.frozen = p.transactional() || p.master != nil && p.master.transactional() || c.LockTables
 		p.match(c.Master.Version, c.Slave.Version)
+		if p.master != nil && p.slave != nil {
+			p.matchTable(master, slave)
+		}
 		pairs = append(pairs, p)
 	}
 	slices.SortStableFunc(pairs, func(a, b *tablePair) int {
@@ -101,10 +104,21 @@ func (s *SlaveStatus) leavesOutAlone(table string) bool {
 
 // replicatesOf tells whether the slave may replicate tables of a database.
 func (s *SlaveStatus) replicatesOf(database string) bool {
-	return len(s.WildDoTable) == 0 || slices.ContainsFunc(s.WildDoTable, func(pattern string) bool {
-		ofDatabase, _, _ := strings.Cut(pattern, ".")
-		return matchesWild(ofDatabase, database)
-	})
+	return len(s.WildDoTable) == 0 || slices.ContainsFunc(s.WildDoTable, func(pattern string) bool { return mayMatchTableOf(pattern, database) })
+}
+
+// mayMatchTableOf tells whether a pattern may match tables of a database. Both
+// names may have dots in them; what ends in ".%" names the database before it.
+func mayMatchTableOf(pattern, database string) bool {
+	if whole, ok := strings.CutSuffix(pattern, ".%"); ok {
+		return matchesWild(whole, database)
+	}
+	for i := range len(pattern) {
+		if pattern[i] == '.' && matchesWild(pattern[:i], database) {
+			return true
+		}
+	}
+	return !strings.Contains(pattern, ".") && matchesWild(pattern, database)
 }
 
 // matchesWild tells whether a pattern of LIKE matches.
@@ -156,7 +170,7 @@ func (p *tablePair) match(master, slave Version) {
 		switch {
 		case m.typeFor(p.across) != s.typeFor(p.across):
 			unlike = append(unlike, fmt.Sprintf("column %s is %s on the master and %s on the slave", m.name, m.columnType, s.columnType))
-		case m.charset != s.charset:
+		case m.charset != s.charset && m.typeFor(p.across) != "json":
 			unlike = append(unlike, fmt.Sprintf("column %s has the character set %s on the master and %s on the slave", m.name, m.charset, s.charset))
 		default:
 			p.structure = append(p.structure, m.unlike(s, p.across, strict)...)

@@ -13,6 +13,9 @@ type schema struct {
 	server  *Server
 	tables  []*tableShape
 	objects map[string]map[string]string // kind -> "database.name" -> definition; without a kind that the login may not see
+
+	defaults    map[string]string // database -> default collation
+	constrained bool              // the login sees the foreign keys and CHECKs
 }
 
 // tableShape is one table's definition.
@@ -23,6 +26,10 @@ type tableShape struct {
 	rowBytes       uint64 // of a row, an estimate
 	columns        []column
 	keys           []key
+	collation      string // of new columns
+	versioned      bool   // by MariaDB's system versioning
+	foreignKeys    []constraint
+	checks         []constraint
 }
 
 // column is a column of a table, with words of which servers have several
@@ -104,20 +111,29 @@ func readSchema(ctx context.Context, server *Server, databases []string) (*schem
 	if err := s.readKeys(ctx, session, in); err != nil {
 		return nil, err
 	}
+	if err := s.readDefaults(ctx, session, databases); err != nil {
+		return nil, err
+	}
+	if err := s.readConstraints(ctx, session, databases); err != nil {
+		return nil, err
+	}
 	return s, s.readObjects(ctx, session, databases)
 }
 
 func (s *schema) readTables(ctx context.Context, session *session, in string) error {
-	tables, err := session.query(ctx, "SELECT table_schema AS d, table_name AS t, engine AS e, data_length AS bytes, avg_row_length AS r FROM information_schema.tables"+
+	tables, err := session.query(ctx, "SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c, data_length AS bytes, avg_row_length AS r FROM information_schema.tables"+
 		" WHERE table_type IN ("+tableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name")
 	if err != nil {
 		return err
 	}
 	byName := make(map[string]*tableShape, len(tables))
 	for _, r := range tables {
-		t := &tableShape{database: r["d"], name: r["t"], engine: r["e"]}
+		t := &tableShape{database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]), versioned: r["k"] == "SYSTEM VERSIONED"}
 		t.bytes, _ = strconv.ParseUint(r["bytes"], 10, 64) // no size is none
 		t.rowBytes, _ = strconv.ParseUint(r["r"], 10, 64)
+		if other := byName[t.String()]; other != nil {
+			return problem(s.server.Role, "same-name", "compare them apart, by --databases", "%s and %s are written alike", other.quoted(), t.quoted())
+		}
 		s.tables = append(s.tables, t)
 		byName[t.String()] = t
 	}
@@ -239,8 +255,12 @@ func (c column) ranged() bool {
 	return false // floats are not what their text says, ENUM and SET sort by number
 }
 
-// sequenceKind is the kind of MariaDB's sequences.
-const sequenceKind = "sequence"
+// sequenceKind is the kind of MariaDB's sequences, routineKind that of procedures
+// and functions.
+const (
+	sequenceKind = "sequence"
+	routineKind  = "routine"
+)
 
 // noTable is the server's error of a table that is not there.
 const noTable = 1146
@@ -252,12 +272,12 @@ var objectKinds = []struct {
 	privileges []string
 	query      string // gives d, n and the definition b, for a list of databases to follow
 }{
-	{"view", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n, view_definition AS b FROM information_schema.views WHERE table_schema"},
+	{"view", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n, IF(view_definition = '', '', CONCAT_WS(' ', security_type, check_option, view_definition)) AS b FROM information_schema.views WHERE table_schema"},
 	{sequenceKind, []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
 	{"trigger", []string{"TRIGGER"}, "SELECT trigger_schema AS d, trigger_name AS n," +
 		" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b FROM information_schema.triggers WHERE trigger_schema"},
-	{"routine", []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, "SELECT routine_schema AS d, routine_name AS n," +
-		" CONCAT_WS(' ', routine_type, routine_definition) AS b FROM information_schema.routines WHERE routine_schema"},
+	{routineKind, []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, "SELECT routine_schema AS d, routine_name AS n," +
+		" IF(routine_definition IS NULL, '', CONCAT_WS(' ', routine_type, security_type, sql_data_access, is_deterministic, routine_definition)) AS b FROM information_schema.routines WHERE routine_schema"},
 	{"event", []string{"EVENT"}, "SELECT event_schema AS d, event_name AS n, event_definition AS b FROM information_schema.events WHERE event_schema"},
 }
 
@@ -282,6 +302,11 @@ func (s *schema) readObjects(ctx context.Context, session *session, databases []
 				}
 			}
 			s.objects[kind.kind][r["d"]+"."+r["n"]] = strings.Join(strings.Fields(r["b"]), " ")
+		}
+		if kind.kind == routineKind {
+			if err := addParameters(ctx, session, s.objects[kind.kind], databases); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

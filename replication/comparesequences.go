@@ -19,6 +19,7 @@ import (
 
 // sequencePlace is where a sequence stands.
 type sequencePlace struct {
+	quoted string   // its database and name
 	next   *big.Int // the first number that is not reserved yet; of any type of integer
 	down   bool     // it counts down
 	cycles uint64   // how often it has begun again; a copy does not bring that with it
@@ -42,12 +43,13 @@ func (s *schema) sequences(only []string) []string {
 	})
 }
 
-// readPlaces reads where sequences stand. One that was dropped meanwhile is left
-// out.
-func readPlaces(ctx context.Context, server *Server, names []string) (sequencePlaces, error) {
+// readPlaces reads where sequences of databases stand. One that was dropped
+// meanwhile is left out.
+func readPlaces(ctx context.Context, server *Server, databases, names []string) (sequencePlaces, error) {
 	places := sequencePlaces{}
 	for _, name := range names {
-		rows, err := server.query(ctx, server.db, "SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoteTable(splitTable(name)))
+		quoted := quoteTable(splitTable(name, databases))
+		rows, err := server.query(ctx, server.db, "SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
 		if serverError(err) == noTable || err == nil && len(rows) == 0 {
 			continue
 		}
@@ -59,7 +61,7 @@ func readPlaces(ctx context.Context, server *Server, names []string) (sequencePl
 			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
 		}
 		cycles, _ := strconv.ParseUint(rows[0]["cycles"], 10, 64) // a number on every server
-		places[name] = sequencePlace{next, strings.HasPrefix(rows[0]["step"], "-"), cycles}
+		places[name] = sequencePlace{quoted, next, strings.HasPrefix(rows[0]["step"], "-"), cycles}
 	}
 	return places, nil
 }
@@ -95,13 +97,15 @@ func (s *Server) statementsEnd(ctx context.Context, moment time.Time) (bool, err
 type sequencesBefore struct {
 	sequencePlaces
 
-	logged bool // all that has moved them is in the binary log before the position
+	databases []string // that they may be of
+	logged    bool     // all that has moved them is in the binary log before the position
 }
 
 // readBefore reads where the master's sequences stand. In a second round it waits
 // for the statements that may have moved them.
-func (c *Comparison) readBefore(ctx context.Context, names []string, second bool) (before sequencesBefore, err error) {
-	before.sequencePlaces, err = readPlaces(ctx, c.Master, names)
+func (c *Comparison) readBefore(ctx context.Context, databases, names []string, second bool) (before sequencesBefore, err error) {
+	before.databases = databases
+	before.sequencePlaces, err = readPlaces(ctx, c.Master, databases, names)
 	if err == nil && second && len(names) > 0 {
 		before.logged, err = c.Master.statementsEnd(ctx, time.Now())
 	}
@@ -112,11 +116,11 @@ func (c *Comparison) readBefore(ctx context.Context, names []string, second bool
 // difference in the first round is looked at in a second one.
 func (c *Comparison) compareSequences(ctx context.Context, result *CompareResult, before sequencesBefore, status *SlaveStatus, second bool) error {
 	names := slices.Sorted(maps.Keys(before.sequencePlaces))
-	after, err := readPlaces(ctx, c.Master, names)
+	after, err := readPlaces(ctx, c.Master, before.databases, names)
 	if err != nil {
 		return err
 	}
-	slave, err := readPlaces(ctx, c.Slave, names)
+	slave, err := readPlaces(ctx, c.Slave, before.databases, names)
 	if err != nil {
 		return err
 	}
@@ -156,5 +160,5 @@ func (p sequencePlace) difference(name string, master sequencePlace) string {
 	}
 	// SETVAL never sets back what the slave has reached meanwhile.
 	return text + fmt.Sprintf("it would give numbers twice after a fail-over; on the slave: SET sql_log_bin=0; DO SETVAL(%s, %s, 0, %d)",
-		quoteTable(splitTable(name)), master.next, master.cycles)
+		master.quoted, master.next, master.cycles)
 }

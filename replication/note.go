@@ -151,8 +151,7 @@ func repairCommand(tables []string) string {
 func tablePatterns(tables []string) []string {
 	patterns := make([]string, len(tables))
 	for i, table := range tables {
-		database, name := splitTable(table)
-		patterns[i] = escapePattern(database) + "." + escapePattern(name)
+		patterns[i] = escapePattern(table)
 	}
 	return patterns
 }

@@ -44,18 +44,19 @@ func planRepair(master, slave *Facts, tables []string, compared *compareNote, re
 		cannot(Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
 			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
 	}
+	one, _ := splitTable(tables[0], databaseNames(master))
 	for _, table := range tables {
 		if strings.Contains(table, ",") {
 			cannot(Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
 		}
-		if database, _ := splitTable(table); !status.replicatesOf(database) {
+		if database, _ := splitTable(table, databaseNames(master)); !status.replicatesOf(database) {
 			cannot(Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
 		}
-		if one, _ := splitTable(tables[0]); !strings.HasPrefix(table, one+".") {
+		if !strings.HasPrefix(table, one+".") {
 			cannot(Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}
-	v, r := slave.Version, newRepair(status, tables)
+	v, r := slave.Version, newRepair(status, one, tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
 	switch {
 	case repaired != nil && !containsAll(tables, repaired.Tables):
@@ -81,15 +82,16 @@ func planRepair(master, slave *Facts, tables []string, compared *compareNote, re
 
 // repair is the work of a repair.
 type repair struct {
-	tables []string
-	others []string     // patterns that the slave leaves out for another reason
-	before *SlaveStatus // of the slave
-	began  bool         // changes of the tables may have been left out
-	to     Position     // of the copy
+	database string // of the tables
+	tables   []string
+	others   []string     // patterns that the slave leaves out for another reason
+	before   *SlaveStatus // of the slave
+	began    bool         // changes of the tables may have been left out
+	to       Position     // of the copy
 }
 
-func newRepair(before *SlaveStatus, tables []string) *repair {
-	r := &repair{tables: tables, before: before}
+func newRepair(before *SlaveStatus, database string, tables []string) *repair {
+	r := &repair{database: database, tables: tables, before: before}
 	for _, pattern := range before.WildIgnoreTable { // an earlier repair may have left ours
 		if !slices.Contains(tablePatterns(tables), pattern) {
 			r.others = append(r.others, pattern)
@@ -115,7 +117,7 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err != nil || status == nil {
 		return cmp.Or(err, mustRun(status))
 	}
-	*r = *newRepair(status, r.tables)
+	*r = *newRepair(status, r.database, r.tables)
 	_, file := noteFiles(a.StateDir, f.ServerID())
 	earlier, err := readNote[repairNote](file)
 	if err != nil {
@@ -169,7 +171,8 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 		return err
 	}
 	seed := &Seed{
-		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
+		Databases: []string{r.database}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
 		Started: func(ctx context.Context, p Position) error { return r.advance(ctx, a, p) },
 	}
 	if _, err = seed.Run(ctx); err != nil {
@@ -197,9 +200,9 @@ func (r *repair) mustStand(ctx context.Context, slave *Server) error {
 // mustExist refuses tables that the master does not have.
 func (r *repair) mustExist(ctx context.Context, master *Server) error {
 	for _, table := range r.tables {
-		database, name := splitTable(table)
+		_, name := splitTable(table, []string{r.database})
 		n, err := master.value(ctx, master.db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
-			quoteString(database)+" AND table_name = "+quoteString(name))
+			quoteString(r.database)+" AND table_name = "+quoteString(name))
 		if err != nil {
 			return err
 		}

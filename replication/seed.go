@@ -35,7 +35,7 @@ type Seed struct {
 	MasterFacts, SlaveFacts *Facts
 
 	Databases []string
-	Tables    []string // "database.table": only these, of one database; empty: whole databases
+	Tables    []string // "database.table": only these, of one database, which is in Databases, too; empty: whole databases
 
 	Method     SeedMethod // empty: SeedDump
 	LockTables bool       // hold a read lock on the master for the whole copy, for tables without transactions
@@ -203,16 +203,25 @@ func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
 // databases are those that are copied from.
 func (s *Seed) databases() []string {
 	if len(s.Tables) > 0 {
-		database, _ := splitTable(s.Tables[0])
+		database, _ := splitTable(s.Tables[0], s.Databases)
 		return []string{database}
 	}
 	return s.Databases
 }
 
-// splitTable splits "database.table". A database's name has no dot.
-func splitTable(name string) (database, table string) {
-	database, table, _ = strings.Cut(name, ".")
-	return database, table
+// splitTable splits "database.table" by the name of one of the databases, the
+// longest that fits: a dot may be part of a name.
+func splitTable(name string, databases []string) (database, table string) {
+	for _, d := range databases {
+		if strings.HasPrefix(name, d+".") && len(d) > len(database) {
+			database = d
+		}
+	}
+	if database == "" {
+		database, table, _ = strings.Cut(name, ".")
+		return database, table
+	}
+	return database, name[len(database)+1:]
 }
 
 // dump seeds by a dump that is loaded while it is made.

@@ -19,12 +19,34 @@ func (s *Seed) plainArguments(t *tool) []string {
 			args = append(args, "--"+option)
 		}
 	}
+	if option := t.knows(patientOptions...); option != "" {
+		args = append(args, "--"+option)
+	}
 	if s.LockTables {
 		args = append(args, "--lock-all-tables")
 	} else {
 		args = append(args, "--single-transaction")
 	}
 	return args
+}
+
+// A dump is silent while what it has read waits to be loaded, or for --max-rate.
+var (
+	patientSession = statement("SET SESSION wait_timeout=%d", sessionTimeout)
+	patientOptions = []string{"init-command-add=" + patientSession.sql, "init-command=" + patientSession.sql}
+)
+
+// leastTimeout is the wait_timeout of a master, in seconds, from which on a dump
+// is not ended that cannot set its own.
+const leastTimeout = 600
+
+// mustLast refuses a dump that the master would end in its middle.
+func (s *Seed) mustLast(t *tool) error {
+	if timeout := s.MasterFacts.number("wait_timeout"); t.knows(patientOptions...) == "" && timeout > 0 && timeout < leastTimeout {
+		return problem(Master, "wait-timeout", "on the master, until the copy is done: SET GLOBAL wait_timeout=28800",
+			"wait_timeout is %d s: the master would end a dump that waits for what it has read to be loaded, and %s cannot set it for itself", timeout, t.name())
+	}
+	return nil
 }
 
 // dumpArguments are those of the dump that the copy is made of, which tells
@@ -43,7 +65,7 @@ func (c *copying) dumpArguments() []string {
 	}
 	args = append(args, "--", c.databases()[0])
 	for _, name := range c.Tables {
-		_, table := splitTable(name)
+		_, table := splitTable(name, c.databases())
 		args = append(args, table)
 	}
 	return args
@@ -81,7 +103,7 @@ func loadArguments(t *tool) []string {
 // prelude is what is loaded before a dump: what it brings is not to be logged
 // as if it had been done here, and is to become what it is on the master.
 func (s *Seed) prelude(ctx context.Context) (string, error) {
-	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
+	statements := []Statement{statement("SET SESSION sql_log_bin=0"), statement("SET SESSION autocommit=1"), patientSession}
 	for _, name := range mattersToTables {
 		if is, exists := s.SlaveFacts.Variables[name]; exists && is == "ON" && !s.MasterFacts.on(name) {
 			statements = append(statements, statement("SET SESSION %s=OFF", name))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -63,8 +64,13 @@ func Open(ctx context.Context, role Role, login Login) (*Server, error) {
 	return s, nil
 }
 
+// sessionTimeout is for how many seconds a session may be silent, such as one
+// that holds a lock while tables are copied.
+const sessionTimeout = 7 * 24 * 60 * 60
+
 // openDB makes the pool of a server's connections. Their sessions are alike on
-// every server: no sql_mode, so that quoting is what it seems, and UTC.
+// every server: no sql_mode, so that quoting is what it seems, and UTC; no
+// transaction that nobody began; and no end because of silence.
 func (s *Server) openDB() (*sql.DB, error) {
 	config := mysql.NewConfig()
 	config.Net, config.Addr = s.Login.Network, s.Login.Address
@@ -75,7 +81,7 @@ func (s *Server) openDB() (*sql.DB, error) {
 	config.Timeout = connectTimeout
 	config.Logger = &mysql.NopLogger{} // the errors are returned
 	config.InterpolateParams = false
-	config.Params = map[string]string{"sql_mode": "''", "time_zone": "'+00:00'"}
+	config.Params = map[string]string{"sql_mode": "''", "time_zone": "'+00:00'", "autocommit": "1", "wait_timeout": strconv.Itoa(sessionTimeout)}
 	config.MaxAllowedPacket = 0 // what the server says
 	connector, err := mysql.NewConnector(config)
 	if err != nil {

@@ -19,7 +19,8 @@ func TestCompareRoutines(t *testing.T) {
 	for _, kind := range servertest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t, kind, kind, "CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY)", "CREATE PROCEDURE voms.p() SELECT 1", "CREATE PROCEDURE voms.q() SELECT 1")
+			p := newPair(t, kind, kind, "CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY)", "CREATE PROCEDURE voms.p() SELECT 1", "CREATE PROCEDURE voms.q(OUT a INT) SQL SECURITY INVOKER SELECT 1",
+				"CREATE FUNCTION voms.f(a INT) RETURNS VARCHAR(20) DETERMINISTIC RETURN a", "CREATE TABLE voms.c (id INT PRIMARY KEY, CONSTRAINT f FOREIGN KEY (id) REFERENCES voms.t (id), CONSTRAINT c CHECK (id > 0))")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			p.must(p.slave, p.setupSlaveArgs()...)
 			if out := p.must(p.slave, p.compareArgs()...); strings.Contains(out, "not compared") {

@@ -168,15 +168,8 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*repli
 		_ = slave.Close() // nothing is left to fail
 		_ = master.Close()
 	}
-	databases := splitNames(c.databases)
-	if len(databases) == 0 {
-		for _, table := range c.tables {
-			database, _, _ := strings.Cut(table, ".")
-			databases = append(databases, database)
-		}
-	}
 	return &replication.Comparison{
-		Master: master, Slave: slave, Databases: splitNames(databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
+		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
 	}, closeBoth, nil
 }
 
