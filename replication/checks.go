@@ -126,6 +126,7 @@ func checkServer(f *Facts) Findings {
 		found.problem(f.Role, "privileges", "log in as root, or as an account with ALL PRIVILEGES and GRANT OPTION",
 			"%s lacks privileges: %s", f.User, strings.Join(missing, ", "))
 	}
+	found.add(checkLogs(f))
 	return found
 }
 
