@@ -134,21 +134,30 @@ func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []strin
 }
 
 // Tried names the accounts whose passwords DropRefused tries, and the address
-// where it does.
+// where it does. One that is bound may be refused for another reason.
 func (h *HandOver) Tried(s *Server, f *Facts) (address string, users []string) {
-	address = s.Login.Address
-	if s.Login.Network == "unix" {
-		address = net.JoinHostPort(loopback, f.variable("port"))
-	}
-	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+	if address = loginAddress(s, f); address == "" {
 		return "", nil
 	}
 	for _, user := range accountUsers {
-		if _, known := h.Passwords[user]; known && f.account(user, loopback) != nil {
+		if _, known := h.Passwords[user]; known && f.account(user, loopback) != nil && !f.account(user, loopback).Bound {
 			users = append(users, user)
 		}
 	}
 	return address, users
+}
+
+// loginAddress is where logins come to a master as they do out of the tunnel;
+// empty if they cannot from here.
+func loginAddress(s *Server, f *Facts) string {
+	address := s.Login.Address
+	if s.Login.Network == "unix" {
+		address = net.JoinHostPort(loopback, f.variable("port"))
+	}
+	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+		return ""
+	}
+	return address
 }
 
 // namesLoopback tells whether a server that refuses a login saw it come from

@@ -354,7 +354,7 @@ func TestMasterPlanStates(t *testing.T) {
 		change func(f *Facts, want *MasterWant)
 		want   string
 	}{
-		"fresh": {func(_ *Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
+		"fresh": {func(_ *Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"again": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.HandOver = handOverOf(f, "voms")
@@ -371,20 +371,20 @@ func TestMasterPlanStates(t *testing.T) {
 		"cut off before the last account": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, f.SeedMade = handOverOf(f, "voms"), false
-		}, "account-gtunnel-seed"},
+		}, "account-gtunnel-seed, logins"},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
-		}, "account-gtunnel-seed"},
+		}, "account-gtunnel-seed, logins"},
 		"one more database": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
-		}, "hand-over, account-gtunnel-monitor"},
+		}, "hand-over, account-gtunnel-monitor, logins"},
 		"account of an earlier version": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
 			w.HandOver = handOverOf(f, "voms")
-		}, "account-gtunnel-monitor"},
+		}, "account-gtunnel-monitor, logins"},
 		"account of an earlier version, hand-over lost": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
@@ -394,18 +394,46 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.KeepAccounts = true
 		}, ""},
-		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, problem unknown-password"},
+		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password"},
 		"new passwords": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.NewPasswords = true
-		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
-		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
-		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
+		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over, logins"},
+		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"binlog-do-db": {func(f *Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
 		"Galera":       {func(f *Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
 		"mysql itself": {func(_ *Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
 		"no databases": {func(_ *Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
 		"wants TLS":    {func(f *Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport"},
+		"a locked account": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.account(ReplicationUser, loopback).Bound = true
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-db-rep, logins"},
+		"a locked account whose password is kept": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(ReplicationUser, loopback).Bound = true
+			w.KeepAccounts = true
+		}, "account-db-rep"},
+		"an account at localhost": {func(f *Facts, _ *MasterWant) {
+			f.Accounts = append(f.Accounts, Account{User: SeedUser, Host: "localhost"})
+		}, "problem account-shadowed"},
+		"an account at localhost, and no names": {func(f *Facts, _ *MasterWant) {
+			f.Accounts = append(f.Accounts, Account{User: SeedUser, Host: "localhost"})
+			f.Variables["skip_name_resolve"] = "ON"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"a slave": {func(f *Facts, _ *MasterWant) {
+			f.Masters = []*SlaveStatus{{}}
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"a slave that does not log": {func(f *Facts, _ *MasterWant) {
+			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{}}, "OFF"
+		}, "problem is-slave"},
+		"read-only":      {func(f *Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
+		"at one address": {func(f *Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address"},
+		"at two addresses": {func(f *Facts, _ *MasterWant) {
+			f.Variables["bind_address"] = "192.0.2.1/red, 127.0.0.1"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"no privilege": {func(f *Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges"},
 	} {
 		t.Run(name, func(t *testing.T) {

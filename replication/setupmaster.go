@@ -105,15 +105,17 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
 	var accounts []*Step
-	changed := false // the password of an account that exists
+	var users []string // of these accounts, whose passwords are known
+	changed := false   // the password of an account that exists
 	for _, user := range accountUsers {
-		exists := f.account(user, loopback) != nil
+		account := f.account(user, loopback)
+		exists, bound := account != nil, account != nil && account.Bound
 		_, known := next.Passwords[user]
-		keeps := exists && !known && want.KeepAccounts // the password that it has
+		keeps := exists && (bound && known || !known && want.KeepAccounts) // the password that it has
 		switch {
 		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && !bound && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
@@ -145,14 +147,26 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			p := next.Passwords[user]
 			password = &p
 		}
+		if _, known := next.Passwords[user]; known {
+			users = append(users, user)
+		}
+		statements := accountStatements(f.Version, user, password, want.Databases)
+		if bound {
+			what += ", which is locked, limited or bound to TLS"
+			statements = append(statements, f.Version.freeAccount(user, loopback))
+		}
 		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
-			SQL: accountStatements(f.Version, user, password, want.Databases), Undo: undo,
+			SQL: statements, Undo: undo,
 		})
 	}
 	p.HandOver = next
+	var logins []*Step
+	if len(users) > 0 {
+		logins = []*Step{{Name: "logins", On: Master, What: "log in by these accounts, as the slave will", Why: "what keeps one out is better known before the copy than after it", run: tryLogins(next, users)}}
+	}
 	if want.HandOverPath == "" || len(next.Passwords) == 0 || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
-		p.Steps = append(p.Steps, accounts...)
+		p.Steps = slices.Concat(p.Steps, accounts, logins)
 		return
 	}
 	write := &Step{
@@ -162,10 +176,10 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	// The file comes first, so that no password is lost if the work is cut off;
 	// but not if it would then tell one that an account does not have yet.
 	if changed {
-		p.Steps = append(append(p.Steps, accounts...), write)
+		p.Steps = slices.Concat(p.Steps, accounts, []*Step{write}, logins)
 		return
 	}
-	p.Steps = append(append(p.Steps, write), accounts...)
+	p.Steps = slices.Concat(p.Steps, []*Step{write}, accounts, logins)
 }
 
 func handOverEqual(a, b *HandOver) bool {
