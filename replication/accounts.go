@@ -18,7 +18,7 @@ const (
 var accountUsers = []string{ReplicationUser, MonitorUser, SeedUser}
 
 // grantsOf are what one of our accounts needs on a master of a version to serve
-// a slave with databases. (MySQL manual, "Privileges Provided by MySQL";
+// a slave with databases, which are named by Facts.patterns. (MySQL manual, "Privileges Provided by MySQL";
 // MariaDB's, "GRANT"; their names have changed with MariaDB 10.5 and MySQL 8.0.)
 func grantsOf(v Version, user string, databases []string) []grant {
 	client := "REPLICATION CLIENT"
@@ -27,7 +27,7 @@ func grantsOf(v Version, user string, databases []string) []grant {
 	}
 	switch user {
 	case ReplicationUser:
-		return []grant{{[]string{"REPLICATION SLAVE"}, everywhere}}
+		return []grant{{privileges: []string{"REPLICATION SLAVE"}, on: everywhere}}
 	case MonitorUser:
 		return monitorGrants(v, client, databases)
 	}
@@ -39,7 +39,7 @@ func grantsOf(v Version, user string, databases []string) []grant {
 	if v.atLeast(MySQL, 8, 0, 0) {
 		privileges = append(privileges, "BACKUP_ADMIN")
 	}
-	return []grant{{privileges, everywhere}, {[]string{"EXECUTE"}, objectOf("PROCEDURE ", "mysql", dropSeedProcedure)}}
+	return []grant{{privileges: privileges, on: everywhere}, {privileges: []string{"EXECUTE"}, on: objectOf("PROCEDURE ", "mysql", dropSeedProcedure)}}
 }
 
 // routineTable holds the routines, with their bodies, of MySQL before 8.0 and
@@ -64,11 +64,11 @@ func monitorGrants(v Version, client string, databases []string) []grant {
 	case v.atLeast(MariaDB, 11, 3, 0):
 		perDatabase = append(perDatabase, "SHOW CREATE ROUTINE")
 	case !v.atLeast(MySQL, 8, 0, 0):
-		grants = append(grants, grant{[]string{"SELECT"}, routineTable})
+		grants = append(grants, grant{privileges: []string{"SELECT"}, on: routineTable})
 	}
-	grants = append([]grant{{global, everywhere}}, grants...)
+	grants = append([]grant{{privileges: global, on: everywhere}}, grants...)
 	for _, database := range databases {
-		grants = append(grants, grant{perDatabase, wholeOf(escapePattern(database))})
+		grants = append(grants, grant{privileges: perDatabase, on: wholeOf(database)})
 	}
 	return grants
 }

@@ -31,7 +31,7 @@ func (c *seedCheck) definerRights(ctx context.Context) error {
 			continue
 		}
 		asked[account] = true
-		lines, err := lackingGrants(ctx, s.Master, s.Slave, o.user, o.host, s.Databases)
+		lines, err := lackingGrants(ctx, s, o.user, o.host)
 		if err != nil {
 			return err
 		}
@@ -63,10 +63,10 @@ func lackingRights(account, object string, lines, bars []string) *Problem {
 
 // lackingGrants gives the GRANT lines that give an account on the slave what it
 // may do with databases on the master.
-func lackingGrants(ctx context.Context, master, slave *Server, user, host string, databases []string) ([]string, error) {
-	var both [2]rights
-	for i, server := range []*Server{master, slave} {
-		grants, err := server.grantsOfDefiner(ctx, user, host)
+func lackingGrants(ctx context.Context, s *Seed, user, host string) ([]string, error) {
+	var both [2][]grant
+	for i, server := range []*Server{s.Master, s.Slave} {
+		grants, err := server.grantsOfDefiner(ctx, []*Facts{s.MasterFacts, s.SlaveFacts}[i], user, host)
 		const noSuchGrant, noSuchRole = 1141, 3530
 		if number := serverError(err); isDenied(err) || number == noSuchGrant || number == noSuchRole {
 			return nil, nil // it cannot be compared
@@ -74,32 +74,48 @@ func lackingGrants(ctx context.Context, master, slave *Server, user, host string
 		if err != nil {
 			return nil, err
 		}
-		both[i] = rightsOn(grants, databases)
+		both[i] = grants
 	}
-	return lacking(quoteAccount(user, host), both[0], both[1]), nil
+	return lacking(quoteAccount(user, host), both[0], both[1], s.SlaveFacts, s.Databases), nil
 }
 
-// lacking gives the lines that give an account the rights that it has on the
-// master and not on the slave.
-func lacking(account string, master, slave rights) []string {
+// lacking gives the lines that give an account the rights on databases that it
+// has on the master and not on the slave.
+func lacking(account string, masterGrants, slaveGrants []grant, f *Facts, databases []string) []string {
+	master, slave := rightsOn(masterGrants, databases), rightsOn(slaveGrants, databases)
 	var lines []string
 	for _, on := range slices.SortedFunc(maps.Keys(master), func(a, b target) int { return strings.Compare(a.String(), b.String()) }) {
 		lacking := slices.DeleteFunc(master[on], func(privilege string) bool { return slave.covers(on, privilege) })
 		switch {
 		case len(lacking) == 0:
-		case len(lacking) == len(databaseRights):
-			lines = append(lines, fmt.Sprintf("GRANT ALL PRIVILEGES ON %s TO %s;", escapePattern(on.String()), account))
 		case on == on.whole():
-			lines = append(lines, fmt.Sprintf("GRANT %s ON %s TO %s;", strings.Join(lacking, ", "), escapePattern(on.String()), account))
+			lines = append(lines, grantOn(on, lacking, account, slaveGrants, f))
 		default: // which the slave refuses until the object is there
 			later := fmt.Sprintf("-- once the copy is done: GRANT %s ON %s TO %s;", strings.Join(lacking, ", "), on, account)
 			if opensViews.MatchString(later) {
-				later = fmt.Sprintf("GRANT SELECT, EXECUTE ON %s TO %s; %s", escapePattern(on.whole().String()), account, later)
+				later = grantOn(on.whole(), []string{"SELECT", "EXECUTE"}, account, slaveGrants, f) + " " + later
 			}
 			lines = append(lines, later)
 		}
 	}
 	return lines
+}
+
+// grantOn is the line that gives an account privileges on a database. Of an
+// account's patterns that match a database, servers heed the most exact one
+// alone, which this is: it gives what the others gave as well.
+func grantOn(database target, privileges []string, account string, had []grant, f *Facts) string {
+	name := unquoteName(database.database)
+	exact := wholeOf(f.patterns([]string{name})[0])
+	all := slices.DeleteFunc(slices.Clone(databaseRights), func(privilege string) bool {
+		return !slices.Contains(privileges, privilege) && !slices.ContainsFunc(had, func(g grant) bool {
+			return g.on != everywhere && g.on != exact && g.on.matches(name) && given([]grant{g}, g.on, privilege)
+		})
+	})
+	if len(all) == len(databaseRights) {
+		all = []string{"ALL PRIVILEGES"}
+	}
+	return fmt.Sprintf("GRANT %s ON %s TO %s;", strings.Join(all, ", "), exact, account)
 }
 
 // databaseRights are the privileges that can be given on a database.
@@ -117,9 +133,13 @@ func rightsOn(grants []grant, databases []string) rights {
 	r := rights{}
 	for _, g := range grants {
 		for _, database := range databases {
+			whole := wholeOf(database)
 			switch {
+			case g.revoked: // the server shows it behind what it takes from
+				if g.on == whole {
+					r[whole] = slices.DeleteFunc(r[whole], func(privilege string) bool { return slices.Contains(g.privileges, privilege) })
+				}
 			case g.on.matches(database):
-				whole := wholeOf(database)
 				for _, privilege := range databaseRights {
 					if given([]grant{g}, g.on, privilege) && !slices.Contains(r[whole], privilege) {
 						r[whole] = append(r[whole], privilege)

@@ -226,13 +226,20 @@ func createLines(ctx context.Context, master *Server, masterFacts, slaveFacts *F
 			}
 		}
 	}
+	if masterFacts.Version.atLeast(MySQL, 8, 0, 0) { // a role is an account there: the lines of another may have made it
+		lines[0] = strings.Replace(lines[0], "CREATE USER ", "CREATE USER IF NOT EXISTS ", 1)
+	}
+	roles, err := master.roleLines(ctx, conn, lines)
+	if err != nil {
+		return nil, err
+	}
 	if masterFacts.Version.Family == slaveFacts.Version.Family {
-		return lines, nil
+		return append(roles, lines...), nil
 	}
 	for _, grant := range lines[1:] {
 		anew = append(anew, hashInGrant.ReplaceAllString(grant, ""))
 	}
-	return anew, nil
+	return append(roles, anew...), nil
 }
 
 // hashInGrant is what MariaDB's SHOW GRANTS says of the password.

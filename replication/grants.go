@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// grant is a GRANT of privileges ON something. A privilege on columns is one for
-// each column, as "SELECT (`a`)".
+// grant is a GRANT of privileges ON something, or what MySQL shows as REVOKE: that
+// they are not given on a database by what is given everywhere. A privilege on
+// columns is one for each column, as "SELECT (`a`)".
 type grant struct {
 	privileges []string
 	on         target
+	revoked    bool
 }
 
 // target is what privileges are on, with its names in quotes: *.*, `database`.*,
@@ -29,6 +31,18 @@ func objectOf(kind, database, object string) target {
 
 // wholeOf is all of the databases of a pattern.
 func wholeOf(database string) target { return target{"", quoteName(database), "*"} }
+
+// patterns are what GRANT names databases by, and no others. With MySQL's
+// partial_revokes its names are no patterns, and a backslash is a part of them.
+func (f *Facts) patterns(databases []string) []string {
+	patterns := slices.Clone(databases)
+	for i, name := range patterns {
+		if !f.on("partial_revokes") {
+			patterns[i] = escapePattern(name)
+		}
+	}
+	return patterns
+}
 
 // String is the target as a GRANT names it.
 func (t target) String() string { return t.kind + t.database + "." + t.object }
@@ -57,7 +71,7 @@ const (
 )
 
 var (
-	shownGrant     = regexp.MustCompile("^GRANT ((?:[A-Z_, ]|" + shownColumns + ")+) ON ((?:[A-Z]+ )*)(" + shownName + `)\.(` + shownName + ") TO ")
+	shownGrant     = regexp.MustCompile("^(GRANT|REVOKE) ((?:[A-Z_, ]|" + shownColumns + ")+) ON ((?:[A-Z]+ )*)(" + shownName + `)\.(` + shownName + ") (?:TO|FROM) ")
 	shownPrivilege = regexp.MustCompile("([A-Z_][A-Z_ ]*[A-Z])(?: (" + shownColumns + "))?")
 	shownColumn    = regexp.MustCompile(shownName)
 )
@@ -71,8 +85,8 @@ func parseGrants(lines []string) []grant {
 		if parts == nil {
 			continue
 		}
-		g := grant{on: target{parts[2], quoteShown(parts[3]), quoteShown(parts[4])}}
-		for _, privilege := range shownPrivilege.FindAllStringSubmatch(parts[1], -1) {
+		g := grant{on: target{parts[3], quoteShown(parts[4]), quoteShown(parts[5])}, revoked: parts[1] == "REVOKE"}
+		for _, privilege := range shownPrivilege.FindAllStringSubmatch(parts[2], -1) {
 			name, columns := privilege[1], privilege[2]
 			if columns == "" && name != "USAGE" {
 				g.privileges = append(g.privileges, name)
@@ -97,7 +111,7 @@ func quoteShown(name string) string {
 // given tells whether grants give a privilege on just that target.
 func given(grants []grant, on target, privilege string) bool {
 	return slices.ContainsFunc(grants, func(g grant) bool {
-		return g.on == on && (slices.Contains(g.privileges, privilege) || slices.Contains(g.privileges, "ALL PRIVILEGES"))
+		return !g.revoked && g.on == on && (slices.Contains(g.privileges, privilege) || slices.Contains(g.privileges, "ALL PRIVILEGES"))
 	})
 }
 
@@ -128,7 +142,7 @@ func (s *Server) showGrants(ctx context.Context, on execer, whose string) ([]str
 // grantsOfDefiner gives what counts for that which runs as an account, its
 // definer. On MySQL its default roles do, whatever activate_all_roles_on_login
 // says; on MariaDB no role does, and all that PUBLIC has.
-func (s *Server) grantsOfDefiner(ctx context.Context, user, host string) ([]grant, error) {
+func (s *Server) grantsOfDefiner(ctx context.Context, f *Facts, user, host string) ([]grant, error) {
 	whose := []string{quoteAccount(user, host)}
 	switch {
 	case s.Version.atLeast(MariaDB, 10, 11, 0):
@@ -152,7 +166,13 @@ func (s *Server) grantsOfDefiner(ctx context.Context, user, host string) ([]gran
 		}
 		lines = append(lines, more...)
 	}
-	return parseGrants(lines), nil
+	grants := parseGrants(lines)
+	for i, g := range grants { // to patterns
+		if f.on("partial_revokes") && !g.revoked && g.on.object == "*" && g.on != everywhere {
+			grants[i].on = wholeOf(escapePattern(unquoteName(g.on.database)))
+		}
+	}
+	return grants, nil
 }
 
 // public is the role that all accounts of MariaDB have since 10.11, as if its

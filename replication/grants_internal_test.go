@@ -23,11 +23,14 @@ func TestParseGrants(t *testing.T) {
 		"GRANT `r`@`%`,`s`@`%` TO `a`@`%`":                                                                                                        "",
 		"GRANT `SELECT ON d.* TO e` TO `a`@`%`":                                                                                                   "",
 		"GRANT PROXY ON ''@'%' TO 'root'@'localhost' WITH GRANT OPTION":                                                                           "",
-		"REVOKE SELECT ON `d`.* FROM `a`@`%`":                                                                                                     "",
+		"REVOKE SELECT ON `d`.* FROM `a`@`%`":                                                                                                     "not [SELECT] `d`.*",
 		"SET DEFAULT ROLE `r` FOR `a`@`%`":                                                                                                        "",
 	} {
 		got := ""
 		for _, g := range parseGrants([]string{line}) {
+			if g.revoked {
+				got += "not "
+			}
 			got += fmt.Sprint(g.privileges, " ", g.on)
 		}
 		if got != want {

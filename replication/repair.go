@@ -9,15 +9,28 @@ import (
 )
 
 // PlanRepair plans to copy tables of one database anew from the master, and to
-// compare them. A slave that has stopped at an error of one of them goes on
-// after that.
+// compare them, after what is left of a run that was cut off. A slave that has
+// stopped at an error of one of them goes on after that.
 //
 // The slave leaves changes of the tables out while it comes to the position of
 // the copy. Should the repair be cut off after that, it goes on leaving them
 // out, because what it has of them is no copy: the status says so, and the next
 // repair of the tables ends it. It is also noted in the Applier's StateDir, for
 // a restart of the slave's server loses the filter.
-func PlanRepair(master, slave *Facts, tables []string) *Plan {
+func (a *Applier) PlanRepair(ctx context.Context, tables []string) (*Plan, error) {
+	busy, err := a.Slave.busy(ctx, a.Slave.db) // for the end of the run that works Apply waits
+	if busy || err != nil {
+		return planRepair(a.MasterFacts, a.SlaveFacts, tables, nil, nil), err
+	}
+	compared, repaired, err := readNotes(a.StateDir, a.SlaveFacts.ServerID())
+	if err != nil {
+		return nil, err
+	}
+	return planRepair(a.MasterFacts, a.SlaveFacts, tables, compared, repaired), nil
+}
+
+// planRepair plans a repair after what runs have noted that were cut off.
+func planRepair(master, slave *Facts, tables []string, compared *compareNote, repaired *repairNote) *Plan {
 	p := &Plan{}
 	cannot := func(on Role, code, cure, format string, args ...any) {
 		p.Problems = append(p.Problems, problem(on, code, cure, format, args...))
@@ -43,9 +56,19 @@ func PlanRepair(master, slave *Facts, tables []string) *Plan {
 		}
 	}
 	v, r := slave.Version, newRepair(status, tables)
+	why := "the other tables are replicated up to the position of the copy and no further until it is there"
+	switch {
+	case repaired != nil && !containsAll(tables, repaired.Tables):
+		p.Problems = append(p.Problems, repaired.cutOff(slave, status))
+	case repaired != nil:
+		why += "; it ends what is left of an earlier one: " + repaired.cutOff(slave, status).Text
+	case compared.holds(status):
+		restart := []Statement{v.stopSlave(sqlThread), v.startSlave(sqlThread)}
+		p.add(&Step{Name: "end-compare", On: Slave, What: "start the SQL thread, which a comparison that was cut off has stopped", Why: compared.cutOff(v, status).Text, SQL: restart})
+	}
 	p.add(&Step{
 		Name: "repair", On: Slave, What: "copy " + listed(tables) + " anew from the master",
-		Why: "the other tables are replicated up to the position of the copy and no further until it is there",
+		Why: why,
 		SQL: []Statement{
 			v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread), statement("START %s SQL_THREAD UNTIL the position of the copy", v.word("SLAVE", "REPLICA")),
 			v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads),

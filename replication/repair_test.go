@@ -17,11 +17,14 @@ func (p *couple) repair(ctx context.Context, t *testing.T, tables ...string) err
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := replication.PlanRepair(p.masterFacts, facts, tables)
+	applier := &replication.Applier{Master: p.Master, Slave: p.Slave, MasterFacts: p.masterFacts, SlaveFacts: facts}
+	plan, err := applier.PlanRepair(ctx, tables)
+	if err != nil {
+		return err
+	}
 	if err := plan.Err(); err != nil {
 		return err
 	}
-	applier := &replication.Applier{Master: p.Master, Slave: p.Slave, MasterFacts: p.masterFacts, SlaveFacts: facts}
 	return applier.Apply(ctx, plan)
 }
 

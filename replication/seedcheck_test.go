@@ -131,6 +131,13 @@ func TestMissingAccounts(t *testing.T) {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			accounts := []string{"'seed def'@'%'", "'seed app'@'10.0.0.%'", "'seed both'@'localhost'"}
+			roles := "DROP ROLE IF EXISTS 'seed role', 'seed inner'"
+			setDefault := "SET DEFAULT ROLE 'seed role' FOR 'seed app'@'10.0.0.%'"
+			if pair.master.IsMySQL() {
+				setDefault = "ALTER USER 'seed app'@'10.0.0.%' DEFAULT ROLE 'seed role'"
+			}
+			master.exec(t, roles)
+			slave.exec(t, roles)
 			for _, account := range accounts {
 				for _, s := range []*testServer{master, slave} {
 					s.exec(t, "DROP USER IF EXISTS "+account)
@@ -143,7 +150,9 @@ func TestMissingAccounts(t *testing.T) {
 				"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
 				"CREATE DEFINER='seed both'@'localhost' PROCEDURE seed_accounts.p() SELECT 1",
 				"CREATE DEFINER='seed def'@'%' EVENT seed_accounts.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
-				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'")
+				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'",
+				"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' TO 'seed role'",
+				"GRANT 'seed role' TO 'seed app'@'10.0.0.%'", setDefault)
 			m, mf := openServer(t, replication.Master, master)
 			_, sf := openServer(t, replication.Slave, slave)
 			missing, err := replication.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})
@@ -164,6 +173,9 @@ func TestMissingAccounts(t *testing.T) {
 				}
 			}
 			want := "seed def view seed_accounts.v,trigger seed_accounts.tr,event seed_accounts.e; seed app "
+			if pair.master.IsMySQL() {
+				want += "; seed inner " // roles are accounts
+			}
 			if strings.Join(got, "; ") != want {
 				t.Errorf("missing are %q, want %q", got, want)
 			}
@@ -174,6 +186,8 @@ func TestMissingAccounts(t *testing.T) {
 				master.exec(t, "DROP USER "+account)
 				slave.exec(t, "DROP USER IF EXISTS "+account)
 			}
+			master.exec(t, roles)
+			slave.exec(t, roles)
 		})
 	}
 }

@@ -104,6 +104,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		maps.Copy(next.Passwords, old.Passwords)
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
+	patterns := f.patterns(want.Databases)
 	var accounts []*Step
 	var users []string // of these accounts, whose passwords are known
 	changed := false   // the password of an account that exists
@@ -115,7 +116,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		switch {
 		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && !bound && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], want.Databases):
+		case exists && !bound && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
@@ -150,7 +151,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		if _, known := next.Passwords[user]; known {
 			users = append(users, user)
 		}
-		statements := accountStatements(f.Version, user, password, want.Databases)
+		statements := accountStatements(f.Version, user, password, patterns)
 		if bound {
 			what += ", which is locked, limited or bound to TLS"
 			statements = append(statements, f.Version.freeAccount(user, loopback))

@@ -16,8 +16,8 @@ func (f *Facts) readWriters(ctx context.Context, s *Server, conn *sql.Conn) (err
 }
 
 // writers lists the accounts that can write in spite of read_only, by a
-// privilege or by a role with one; PUBLIC stands for every account; nil if the login may not see them. Since
-// MariaDB 10.11 SUPER does not help there.
+// privilege or by a role with one; PUBLIC stands for every account; nil if the
+// login may not see them. Since MariaDB 10.11 SUPER does not help there.
 func (s *Server) writers(ctx context.Context, on execer) ([]string, error) {
 	if _, err := readRecords(ctx, on, "SELECT 1 FROM mysql.user LIMIT 1"); isDenied(err) {
 		return nil, nil // the login would see no account but its own

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,14 +18,15 @@ import (
 
 // BenchmarkCopy copies a gigabyte (20 MB with -short) from a master to its
 // slave, by setup-slave and by the bare tools, in three rounds and through the
-// same tunnel, and then compares both ends:
+// same tunnel, while a program writes on the master, and then compares both
+// ends:
 //
 //	go test -run '^$' -bench Copy -benchtime 1x -timeout 60m ./cmd/gtunnel
 //
 // It reports medians: the ratio of both times; gtunnel's memory (its peak) and
-// its share of all the CPU time of the copy; the longest write of a program
-// that writes on the master meanwhile; the rate and memory of the comparison;
-// and the time of status.
+// its share of all the CPU time of the copy; the longest write of the program
+// meanwhile, and beside the bare tools; the rate and memory of the comparison
+// of a slave that has caught up; and the time of status.
 func BenchmarkCopy(b *testing.B) {
 	for _, c := range []struct {
 		kind   servertest.Kind
@@ -48,12 +48,19 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 		size = 20e6
 	}
 	p := newPair(b, kind, kind, "CREATE USER bare@'127.0.0.1' IDENTIFIED BY 'bare'", "GRANT ALL PRIVILEGES ON *.* TO bare@'127.0.0.1'")
+	for _, server := range []*servertest.Server{p.master, p.slave} { // as a site has them: those of tests are very small
+		redoLog := "innodb_log_file_size"
+		if kind.IsMySQL() {
+			redoLog = "innodb_redo_log_capacity"
+		}
+		p.sql(server, "SET GLOBAL innodb_buffer_pool_size=2147483648", "SET GLOBAL "+redoLog+"=1073741824")
+	}
 	if err := servertest.Bulk(b.Context(), p.master.DB, "bulk", size); err != nil {
 		b.Fatal(err)
 	}
 	p.sql(p.master, "CREATE TABLE bulk.written (id INT PRIMARY KEY, n INT)", "INSERT INTO bulk.written VALUES (1, 0)")
 	p.must(p.master, p.setupMasterArgs("--databases", "bulk")...)
-	var bare, ours, ratio, memory, share, stall, rate, compareMemory, status []float64
+	var bare, ours, ratio, memory, share, stall, bareStall, rate, compareMemory, status []float64
 	const rounds = 3
 	for i := range rounds * b.N {
 		p.clearSlave()
@@ -66,13 +73,14 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 		bare, ours = append(bare, tools.time.Seconds()), append(ours, copied.time.Seconds())
 		ratio = append(ratio, copied.time.Seconds()/tools.time.Seconds())
 		memory, share = append(memory, copied.memory), append(share, copied.share)
-		stall = append(stall, copied.stall.Seconds()*1e3)
+		stall, bareStall = append(stall, copied.stall.Seconds()*1e3), append(bareStall, tools.stall.Seconds()*1e3)
+		p.waitSlave("SELECT n FROM bulk.written")
 		compared := p.timed(p.compareArgs())
 		rate, compareMemory = append(rate, p.bulkBytes()/1e6/compared.time.Seconds()), append(compareMemory, compared.memory)
 		status = append(status, p.timed(p.statusArgs()).time.Seconds()*1e3)
 	}
 	for unit, values := range map[string][]float64{
-		"bare-s": bare, "own-s": ours, "own/bare": ratio, "own-MB": memory, "own-CPU-%": share, "stall-ms": stall,
+		"bare-s": bare, "own-s": ours, "own/bare": ratio, "own-MB": memory, "own-CPU-%": share, "stall-ms": stall, "bare-stall-ms": bareStall,
 		"compare-MB/s": rate, "compare-MB": compareMemory, "status-ms": status,
 	} {
 		slices.Sort(values)
@@ -84,9 +92,9 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 // copyCost is what a copy has cost.
 type copyCost struct {
 	time   time.Duration
-	memory float64 // MB, the peak of gtunnel alone
-	share  float64 // percent of all CPU time that gtunnel itself took
-	stall  time.Duration
+	memory float64       // MB, the peak of gtunnel alone
+	share  float64       // percent of all CPU time that gtunnel itself took
+	stall  time.Duration // the longest write meanwhile
 }
 
 // clearSlave makes the slave an empty server that is nobody's slave.
@@ -124,14 +132,15 @@ func (p *pair) bareCopy(method string) copyCost {
 	}
 	cmd := exec.CommandContext(p.t.Context(), "bash", "-o", "pipefail", "-c", line)
 	cmd.Env = []string{"PATH=" + p.slave.Kind.Path(), "HOME=" + p.folder, "TMPDIR=" + p.folder}
+	stopWriting := p.keepUpdating()
 	begun := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		p.t.Fatalf("%s: %v\n%s", line, err, out)
 	}
-	return copyCost{time: time.Since(begun)}
+	return copyCost{time: time.Since(begun), stall: stopWriting()}
 }
 
-// ownCopy copies by setup-slave, while a program writes on the master.
+// ownCopy copies by setup-slave.
 func (p *pair) ownCopy(method string) (cost copyCost) {
 	p.t.Helper()
 	cmd := p.command(p.slave, p.setupSlaveArgs("--skip-compare", "--method", method)...)
@@ -147,9 +156,7 @@ func (p *pair) ownCopy(method string) (cost copyCost) {
 		p.t.Fatal(err)
 	}
 	watch := watchProcess(cmd.Process.Pid)
-	writing, stopWriting := context.WithCancel(p.t.Context())
-	var writer sync.WaitGroup
-	writer.Go(func() { cost.stall = p.writeUntil(writing) })
+	stopWriting := p.keepUpdating()
 	var begun time.Time
 	lines := bufio.NewScanner(out)
 	for lines.Scan() { // of the steps, at last: "9. slave: copy bulk, ..."
@@ -162,8 +169,7 @@ func (p *pair) ownCopy(method string) (cost copyCost) {
 	}
 	own, peak := watch()
 	err = cmd.Wait()
-	stopWriting()
-	writer.Wait()
+	cost.stall = stopWriting()
 	if err != nil || cost.time == 0 {
 		p.t.Fatalf("setup-slave: %v\n%s", err, failed.String())
 	}
@@ -172,20 +178,28 @@ func (p *pair) ownCopy(method string) (cost copyCost) {
 	return cost
 }
 
-// writeUntil writes a row on the master each millisecond and gives the longest
-// time that this has taken.
-func (p *pair) writeUntil(ctx context.Context) (longest time.Duration) {
-	for ctx.Err() == nil {
-		begun := time.Now()
-		if _, err := p.master.DB.ExecContext(ctx, "UPDATE bulk.written SET n = n + 1"); err == nil {
-			longest = max(longest, time.Since(begun))
-		} else if ctx.Err() == nil {
-			p.t.Error(err)
-			return longest
+// keepUpdating updates a row on the master about each millisecond until it is
+// stopped, which gives the longest time that this has taken.
+func (p *pair) keepUpdating() (stop func() time.Duration) {
+	ctx, cancel := context.WithCancel(p.t.Context())
+	longest := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		defer func() { longest <- most }()
+		for ctx.Err() == nil {
+			begun := time.Now()
+			if _, err := p.master.DB.ExecContext(p.t.Context(), "UPDATE bulk.written SET n = n + 1"); err != nil {
+				p.t.Error(err)
+				return
+			}
+			most = max(most, time.Since(begun))
+			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Millisecond)
+	}()
+	return func() time.Duration {
+		cancel()
+		return <-longest
 	}
-	return longest
 }
 
 // timed runs gtunnel on the slave.

@@ -137,7 +137,10 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	if applier.SlaveFacts, err = replication.ReadFacts(ctx, applier.Slave); err != nil {
 		return err
 	}
-	plan := replication.PlanRepair(applier.MasterFacts, applier.SlaveFacts, c.repair)
+	plan, err := applier.PlanRepair(ctx, c.repair)
+	if err != nil {
+		return err
+	}
 	if done, err := m.agree(plan, c.plan); done || err != nil {
 		return err
 	}

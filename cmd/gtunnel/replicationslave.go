@@ -278,7 +278,9 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 }
 
 // setupMasterFromSlave does what setup-master does, through the tunnel. A slave
-// that follows this master already keeps the accounts that it uses.
+// that follows this master already keeps the accounts that it uses, unless a run
+// that was cut off has made them: nobody knows their passwords then, and the
+// login for status is still to be kept.
 func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant, state *replication.StateFile) (*replication.HandOver, error) {
 	facts, err := replication.ReadFacts(ctx, master)
 	if err != nil {
@@ -288,10 +290,10 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	if err != nil {
 		return nil, err
 	}
-	want.NewPasswords = follows && !s.reseed && s.newPasswords
-	keep := follows && !s.reseed && !s.newPasswords
-	own := state.MadeAccounts(facts) // by a run that was cut off: no other slave has their passwords
-	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: !keep && (s.newPasswords || own), SeedAgain: !keep})
+	newPasswords := s.newPasswords || state.MadeAccounts(facts) // by a run that was cut off: no other slave has them
+	want.NewPasswords = follows && !s.reseed && newPasswords
+	keep := follows && !s.reseed && !newPasswords
+	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep})
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
 		return plan.HandOver, nil
 	}

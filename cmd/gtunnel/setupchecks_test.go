@@ -91,6 +91,16 @@ func TestSetupSlaveNamesWriters(t *testing.T) {
 	}
 }
 
+// TestSetupPartialRevokes: with MySQL's partial_revokes the name of a database in
+// a GRANT is no pattern, and the accounts may read it all the same.
+func TestSetupPartialRevokes(t *testing.T) {
+	p := newPair(t, servertest.MySQL97, servertest.MySQL97, "SET GLOBAL partial_revokes=ON", "CREATE DATABASE my_db", "CREATE TABLE my_db.t (id INT PRIMARY KEY)", "INSERT INTO my_db.t VALUES (1)")
+	p.must(p.master, p.setupMasterArgs("--databases", "my_db")...)
+	p.must(p.slave, p.setupSlaveArgs()...)
+	p.must(p.slave, p.compareArgs()...)
+	p.noChange(p.master, p.setupMasterArgs()...)
+}
+
 // position is where a server's binary log stands, as --start takes it.
 func (p *pair) position(s *servertest.Server) string {
 	p.t.Helper()

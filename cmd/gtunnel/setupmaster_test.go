@@ -14,7 +14,9 @@ func TestSetupMasterAccounts(t *testing.T) {
 		p := &pair{t: t, folder: t.TempDir()}
 		p.master = startDatabase(t, kind, servertest.Options{Name: "master", ServerID: 1, Flags: []string{"--skip-name-resolve=0"}})
 		p.sql(p.master, twoDatabases...)
-		setup := func(more ...string) []string { return p.setupMasterArgs(append([]string{"--databases", "voms"}, more...)...) }
+		setup := func(more ...string) []string {
+			return p.setupMasterArgs(append([]string{"--databases", "voms"}, more...)...)
+		}
 		if kind.IsMySQL() {
 			p.sql(p.master, "SET GLOBAL super_read_only=1")
 			p.refused(p.master, 1, "it is read-only", setup()...)
