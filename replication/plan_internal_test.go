@@ -455,6 +455,38 @@ func TestMasterPlanStates(t *testing.T) {
 	}
 }
 
+// TestOldSessions: the plans of both ends name the programs that log in the
+// format of before, until they, or the server, have started anew.
+func TestOldSessions(t *testing.T) {
+	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	master.Sessions = []Session{{9, "voms", "10.0.0.5"}, {8, "voms", "10.0.0.5"}, {10, "root", "localhost"}, {11, "iam", "localhost"}}
+	const names = "get other data: voms@10.0.0.5\n"
+	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one"})
+	if !strings.Contains(show(plan), names) {
+		t.Errorf("the master's plan does not name them:\n%s", show(plan))
+	}
+	path := filepath.Join(t.TempDir(), "hand-over.json")
+	if err := writeFile(path, []byte(plan.HandOver.statement().sql), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if want.HandOver, err = ReadHandOver(path); err != nil {
+		t.Fatal(err)
+	}
+	if !handOverEqual(want.HandOver, plan.HandOver) {
+		t.Error("the hand-over file says something else")
+	}
+	master.Variables["binlog_format"], master.Started = "ROW", master.Started.Add(time.Second) // as it is computed
+	if text := show(PlanSlave(master, slave, want)); !strings.Contains(text, names) {
+		t.Errorf("the slave's plan does not name them:\n%s", text)
+	}
+	master.Started = master.Started.Add(time.Hour)
+	if text := show(PlanSlave(master, slave, want)); strings.Contains(text, "other data") {
+		t.Errorf("after a restart they are named:\n%s", text)
+	}
+}
+
 // TestStartWithoutGTID: the plan for data that is there shows the statements
 // that are run, by file and position.
 func TestStartWithoutGTID(t *testing.T) {

@@ -100,8 +100,12 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		Databases: want.Databases, Passwords: map[string]Password{},
 	}
 	if old := want.HandOver; old != nil {
-		next.Made = old.Made
+		next.Made, next.OldSessions = old.Made, old.OldSessions
 		maps.Copy(next.Passwords, old.Passwords)
+	}
+	if old := f.changesFormat(want.LogStatements); old != nil {
+		next.OldSessions = old
+		p.Findings.add(checkSessions(f, old))
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
 	patterns := f.patterns(want.Databases)
@@ -185,6 +189,9 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 
 func handOverEqual(a, b *HandOver) bool {
 	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || len(a.Passwords) != len(b.Passwords) {
+		return false
+	}
+	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {
 		return false
 	}
 	for user, password := range a.Passwords {

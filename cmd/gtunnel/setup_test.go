@@ -261,9 +261,14 @@ func TestSetup(t *testing.T) {
 // database.
 func TestSetupEmpty(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
-		p := newPair(t, kind, kind, "CREATE DATABASE voms")
-		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
-		p.must(p.slave, p.setupSlaveArgs()...)
+		p := newPair(t, kind, kind, "CREATE DATABASE voms", "SET GLOBAL binlog_format=STATEMENT")
+		// What is connected already, as this test, keeps the format that it has.
+		const old = "programs that are connected since before binlog_format was changed keep STATEMENT, by which the slave can get other data: root@localhost"
+		for _, out := range []string{p.must(p.master, p.setupMasterArgs("--databases", "voms")...), p.must(p.slave, p.setupSlaveArgs()...)} {
+			if !strings.Contains(out, old) {
+				t.Errorf("it does not say that %s:\n%s", old, out)
+			}
+		}
 		p.noChange(p.master, p.setupMasterArgs()...)
 		p.noChange(p.slave, p.setupSlaveArgs()...)
 		p.sql(p.master, "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one')")
