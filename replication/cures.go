@@ -116,10 +116,6 @@ func explainSlaveError(number int, text string) *Problem {
 				break
 			}
 		}
-	case 1593: // MariaDB has one number for all that is fatal
-		if !strings.Contains(text, "equal MySQL server") {
-			c = cause{}
-		}
 	case 1032, 1062, 1146:
 		c = withTable(c, number, text)
 	}

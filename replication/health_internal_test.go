@@ -32,7 +32,6 @@ func TestExplainSlaveError(t *testing.T) {
 		{1236, fatal("something new"), "cannot-send", []string{"something new"}},
 		{1593, "Fatal error: The slave I/O thread stops because master and slave have equal MySQL server UUIDs; these UUIDs must be different for replication to work.", "same-server-id", []string{"auto.cnf"}},
 		{13117, "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids; these ids must be different", "same-server-id", nil},
-		{1593, "Fatal error: Failed to run 'after_read_event' hook", "slave-error", []string{"error 1593"}},
 		{2003, "error connecting to master 'db_rep@127.0.0.1:3307' - retry-time: 10 maximum-retries: 100000 message: Can't connect to server on '127.0.0.1' (111 \"Connection refused\")", "tunnel-down", []string{"systemctl status gtunnel-client"}},
 		{2013, "error connecting to master: Lost connection to server at 'handshake: reading initial communication packet', system error: 11", "far-end-closed", []string{"far end"}},
 		{2026, "error connecting to master: TLS/SSL error: SSL is required, but the server does not support it", "tls-inside", []string{"MASTER_SSL=0"}},
