@@ -60,9 +60,6 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		return err
 	}
 	f.SeedMade = made != "0"
-	if err := f.readLocks(ctx, s, conn); err != nil {
-		return err
-	}
 	f.OurGrants = map[string][]string{}
 	for _, user := range accountUsers {
 		if f.account(user, loopback) == nil {
