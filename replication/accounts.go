@@ -78,14 +78,14 @@ func monitorGrants(v Version, client string, databases []string) []grant {
 const dropSeedProcedure = "gtunnel_drop_seed"
 
 // accountStatements make an account with its privileges, or complete one that
-// keeps its password if password is nil. They stay out of the binary log: the
+// exists if password is nil. They stay out of the binary log: the
 // account is of this server, and a slave that has none of that name must not
 // stumble over it.
 func accountStatements(v Version, user string, password *Password, databases []string) []Statement {
 	account := quoteAccount(user, loopback)
 	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
 	if password != nil {
-		statements = append(statements, v.createAccount(user, loopback, *password)...)
+		statements = append(statements, v.createAccount(user, loopback, *password))
 	}
 	if user == SeedUser {
 		statements = append(statements,

@@ -278,20 +278,24 @@ func wildTables(databases []string) []string {
 	return patterns
 }
 
-// createAccount makes an account, or sets the password of one that exists.
-func (v Version) createAccount(user, host string, password Password) []Statement {
-	account := quoteAccount(user, host)
+// createAccount makes an account.
+func (v Version) createAccount(user, host string, password Password) Statement {
 	if !v.altersAccounts() {
-		return []Statement{statement("GRANT USAGE ON *.* TO %s IDENTIFIED BY %s", account, password)}
+		return v.setPassword(user, host, password)
 	}
-	return []Statement{
-		statement("CREATE USER IF NOT EXISTS %s IDENTIFIED BY %s", account, password),
-		statement("ALTER USER %s IDENTIFIED BY %s", account, password),
-	}
+	return statement("CREATE USER %s IDENTIFIED BY %s", quoteAccount(user, host), password)
 }
 
-// altersAccounts tells whether the server knows CREATE USER IF NOT EXISTS and
-// ALTER USER.
+// setPassword gives an account another password; by a history of passwords, the
+// server may refuse the one that it has.
+func (v Version) setPassword(user, host string, password Password) Statement {
+	if !v.altersAccounts() {
+		return statement("GRANT USAGE ON *.* TO %s IDENTIFIED BY %s", quoteAccount(user, host), password)
+	}
+	return statement("ALTER USER %s IDENTIFIED BY %s", quoteAccount(user, host), password)
+}
+
+// altersAccounts tells whether the server knows ALTER USER; before, GRANT does all.
 func (v Version) altersAccounts() bool {
 	return v.atLeast(MariaDB, 10, 2, 0) || v.atLeast(MySQL, 5, 7, 6)
 }

@@ -116,11 +116,11 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		account := f.account(user, loopback)
 		exists, bound := account != nil, account != nil && account.Bound
 		_, known := next.Passwords[user]
-		keeps := exists && (bound && known || !known && want.KeepAccounts) // the password that it has
+		keeps := exists && (known || want.KeepAccounts) // the password that it has
 		switch {
 		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && !bound && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], patterns):
+		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
@@ -146,16 +146,19 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		if exists {
 			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
-		changed = changed || exists && !known && !keeps
-		var password *Password
-		if !keeps {
-			p := next.Passwords[user]
-			password = &p
-		}
-		if _, known := next.Passwords[user]; known {
+		changed = changed || exists && !keeps
+		password, known := next.Passwords[user]
+		if known {
 			users = append(users, user)
 		}
-		statements := accountStatements(f.Version, user, password, patterns)
+		var first *Password
+		if !exists {
+			first = &password
+		}
+		statements := accountStatements(f.Version, user, first, patterns)
+		if exists && !keeps {
+			statements = append(statements, f.Version.setPassword(user, loopback, password))
+		}
 		if bound {
 			what += ", which is locked, limited or bound to TLS"
 			statements = append(statements, f.Version.freeAccount(user, loopback))

@@ -23,7 +23,7 @@ func TestSetupMasterAccounts(t *testing.T) {
 			p.sql(p.master, "SET GLOBAL read_only=0", "INSTALL COMPONENT 'file://component_validate_password'")
 			p.sql(p.master, "SET GLOBAL validate_password.length=100")
 			p.refused(p.master, 1, "loosen the policy", setup()...)
-			p.sql(p.master, "SET GLOBAL validate_password.length=8")
+			p.sql(p.master, "SET GLOBAL validate_password.length=8", "SET GLOBAL password_history=1")
 		} else {
 			p.sql(p.master, "CREATE USER db_rep@localhost IDENTIFIED BY 'x'")
 			p.refused(p.master, 1, "DROP USER 'db_rep'@'localhost'", setup()...)
