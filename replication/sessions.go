@@ -62,10 +62,11 @@ func (f *Facts) readSessions(ctx context.Context, s *Server, conn *sql.Conn) err
 }
 
 // changesFormat gives the sessions that keep a master's format when it gets
-// another; nil if none may do harm. Rows and MIXED serve a master of rows alike.
+// another; nil if none may do harm. Rows and MIXED serve a master of rows alike,
+// and no session outlives the restart that begins a binary log.
 func (f *Facts) changesFormat(statements bool) *OldSessions {
 	format := f.variable("binlog_format")
-	if statements == (format == "STATEMENT") {
+	if !f.HasBinaryLog() || statements == (format == "STATEMENT") {
 		return nil
 	}
 	return &OldSessions{Before: f.Session, Started: f.Started, Format: format}
