@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -77,14 +78,14 @@ func monitorGrants(v Version, client string, databases []string) []grant {
 const dropSeedProcedure = "gtunnel_drop_seed"
 
 // accountStatements make an account with its privileges, or complete one that
-// keeps its password if password is nil. They stay out of the binary log: the
+// exists if password is nil. They stay out of the binary log: the
 // account is of this server, and a slave that has none of that name must not
 // stumble over it.
 func accountStatements(v Version, user string, password *Password, databases []string) []Statement {
 	account := quoteAccount(user, loopback)
 	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
 	if password != nil {
-		statements = append(statements, v.createAccount(user, loopback, *password)...)
+		statements = append(statements, v.createAccount(user, loopback, *password))
 	}
 	if user == SeedUser {
 		statements = append(statements,
@@ -103,6 +104,41 @@ func hasGrants(v Version, user string, shown, databases []string) bool {
 	return !slices.ContainsFunc(grantsOf(v, user, databases), func(g grant) bool {
 		return slices.ContainsFunc(g.privileges, func(privilege string) bool { return !given(have, g.on, privilege) })
 	})
+}
+
+// tryLogins logs in by accounts as a slave will: what keeps one out is better
+// known now than after a copy. Where logins cannot be tried from here, as by a
+// container's socket, nothing is said.
+func tryLogins(h *HandOver, users []string) func(context.Context, *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
+		address := loginAddress(a.Master, a.MasterFacts)
+		if address == "" {
+			return nil
+		}
+		for _, user := range users {
+			if err := tryLogin(ctx, Login{"tcp", address, user, h.Passwords[user]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func tryLogin(ctx context.Context, login Login) error {
+	account := quoteAccount(login.User, loopback)
+	cure := "SHOW CREATE USER " + account + " shows what it is bound to, and SELECT user, host FROM mysql.user which account may take its place; then run this again, with --new-passwords if it is the password"
+	server, err := Open(ctx, Master, login)
+	if err == nil {
+		defer func() { _ = server.Close() }() // it was only tried
+		var came string
+		if came, err = server.value(ctx, server.db, "SELECT CURRENT_USER()"); err == nil && came != login.User+"@"+loopback {
+			return problem(Master, "account-shadowed", cure, "a login as %s is one of another account: %s", account, came)
+		}
+	}
+	if serverError(err) == 0 || IsAccessDenied(err) && !namesLoopback(err) {
+		return ctx.Err()
+	}
+	return &Problem{On: Master, Code: "account-login", Text: "a slave cannot log in as " + account, Cure: cure, Err: err}
 }
 
 // containsAll tells whether a list has all of some elements.

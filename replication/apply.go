@@ -241,7 +241,7 @@ func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }() // back to the pool
+	defer discard(conn)
 	if c.byGTID && a.Slave.Version.Family == MySQL {
 		missing, err := a.Slave.value(ctx, conn, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", start.GTID)
 		if err != nil {

@@ -62,14 +62,51 @@ func CheckMaster(f *Facts, databases []string) Findings {
 	if f.on("require_secure_transport") {
 		found.problem(Master, "secure-transport", "SET GLOBAL require_secure_transport=OFF, and in the option files: the tunnel encrypts, and MySQL listens on 127.0.0.1 only", "require_secure_transport refuses connections without TLS, as they come out of the tunnel")
 	}
+	if f.on("super_read_only") {
+		found.problem(Master, "read-only", "if it shall be the master: SET GLOBAL read_only=0, and in its option files", "it is read-only, so that no account can be made there, nor can anybody write: it was a slave")
+	}
+	if !listensOnLoopback(f.variable("bind_address")) {
+		found.problem(Master, "bind-address", "set bind-address=127.0.0.1 in its option files, or 0.0.0.0 behind a firewall, and restart it", "it listens at %s, and not at 127.0.0.1, where the tunnel connects", f.variable("bind_address"))
+	}
+	found.add(checkNameResolution(f))
 	if f.on("skip_networking") || f.number("port") == 0 {
 		found.problem(Master, "no-tcp", "remove skip-networking, set bind-address=127.0.0.1, and restart the server", "the server does not listen on TCP, where the tunnel connects")
 	}
 	for _, m := range f.Masters {
-		found.warn(Master, "is-slave", "its own master's changes go on to the slave only with log_slave_updates=ON", "it is itself the slave of %s:%d", m.MasterHost, m.MasterPort)
+		if !f.on("log_slave_updates", "log_replica_updates") {
+			found.problem(Master, "is-slave", "set log_slave_updates=ON in its option files, and restart it", "it is itself the slave of %s:%d, and does not log what comes from there: its slave would never get it", m.MasterHost, m.MasterPort)
+			continue
+		}
+		found.warn(Master, "is-slave", "", "it is itself the slave of %s:%d", m.MasterHost, m.MasterPort)
 	}
 	if f.HasBinaryLog() && (f.variable("sync_binlog") != "1" || f.variable("innodb_flush_log_at_trx_commit") != "1") {
 		found.warn(Master, "durability", "set sync_binlog=1 and innodb_flush_log_at_trx_commit=1, unless speed matters more", "a crash of this host may lose commits that the slave has, or keep some that it never gets")
+	}
+	return found
+}
+
+// listensOnLoopback tells whether one of the addresses of bind_address is, or
+// holds, 127.0.0.1. MySQL's may name a network namespace.
+func listensOnLoopback(addresses string) bool {
+	return addresses == "" || slices.ContainsFunc(strings.Split(addresses, ","), func(address string) bool {
+		address, _, _ = strings.Cut(strings.TrimSpace(address), "/")
+		return slices.Contains([]string{"*", "0.0.0.0", "::", loopback, "localhost"}, address)
+	})
+}
+
+// checkNameResolution finds accounts that take the place of ours: MariaDB knows
+// who comes from 127.0.0.1 by the name localhost, unless it resolves no names.
+func checkNameResolution(f *Facts) Findings {
+	var found Findings
+	if f.Version.Family != MariaDB || f.on("skip_name_resolve") {
+		return found
+	}
+	for _, user := range accountUsers {
+		if f.account(user, "localhost") != nil {
+			account := quoteAccount(user, "localhost")
+			found.problem(Master, "account-shadowed", "DROP USER "+account+", unless a slave uses it; or set skip_name_resolve=ON in its option files, and restart it",
+				"there is an account %s, which the server takes for what comes from %s as long as it resolves names", account, loopback)
+		}
 	}
 	return found
 }
@@ -136,6 +173,7 @@ func checkServer(f *Facts) Findings {
 		found.problem(f.Role, "privileges", "log in as root, or as an account with ALL PRIVILEGES and GRANT OPTION",
 			"%s lacks privileges: %s", f.User, strings.Join(missing, ", "))
 	}
+	found.add(checkLogs(f))
 	return found
 }
 

@@ -30,6 +30,7 @@ var causes = map[int]cause{
 	1524: {"plugin-disabled", "the account's authentication plugin is turned off on the server", "give the account another plugin"},
 	1593: {"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
 	1698: {"access-denied", "the account does not let this user in without a password", "give the password, or run this as the account's system user, such as root"},
+	1819: {"password-policy", "the server's policy does not let this password in", "loosen the policy for the time of the setup: SHOW VARIABLES LIKE '%password%' shows it (MySQL's validate_password, MariaDB's simple_password_check and cracklib_password_check)"},
 	1872: {"slave-position", "the slave cannot read its own position or relay log", "gtunnel replication setup-slave --reseed copies all anew"},
 	2002: {"nothing-listens", "nothing listens there", "is the server running?"},
 	2003: {"tunnel-down", "nothing listens at the local end of the tunnel", "start it: systemctl status gtunnel-client; gtunnel status"},

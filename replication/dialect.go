@@ -278,16 +278,42 @@ func wildTables(databases []string) []string {
 	return patterns
 }
 
-// createAccount makes an account, or sets the password of one that exists.
-func (v Version) createAccount(user, host string, password Password) []Statement {
+// createAccount makes an account.
+func (v Version) createAccount(user, host string, password Password) Statement {
+	if !v.altersAccounts() {
+		return v.setPassword(user, host, password)
+	}
+	return statement("CREATE USER %s IDENTIFIED BY %s", quoteAccount(user, host), password)
+}
+
+// setPassword gives an account another password; by a history of passwords, the
+// server may refuse the one that it has.
+func (v Version) setPassword(user, host string, password Password) Statement {
+	if !v.altersAccounts() {
+		return statement("GRANT USAGE ON *.* TO %s IDENTIFIED BY %s", quoteAccount(user, host), password)
+	}
+	return statement("ALTER USER %s IDENTIFIED BY %s", quoteAccount(user, host), password)
+}
+
+// altersAccounts tells whether the server knows ALTER USER; before, GRANT does all.
+func (v Version) altersAccounts() bool {
+	return v.atLeast(MariaDB, 10, 2, 0) || v.atLeast(MySQL, 5, 7, 6)
+}
+
+// freeAccount lifts what binds the logins of an account: TLS, limits, a lock.
+func (v Version) freeAccount(user, host string) Statement {
 	account := quoteAccount(user, host)
-	if !v.atLeast(MariaDB, 10, 1, 3) && !v.atLeast(MySQL, 5, 7, 6) {
-		return []Statement{statement("GRANT USAGE ON *.* TO %s IDENTIFIED BY %s", account, password)}
+	limits := "MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0"
+	if v.atLeast(MariaDB, 10, 1, 1) {
+		limits += " MAX_STATEMENT_TIME 0"
 	}
-	return []Statement{
-		statement("CREATE USER IF NOT EXISTS %s IDENTIFIED BY %s", account, password),
-		statement("ALTER USER %s IDENTIFIED BY %s", account, password),
+	if !v.altersAccounts() {
+		return statement("GRANT USAGE ON *.* TO %s REQUIRE NONE WITH %s", account, limits)
 	}
+	if v.atLeast(MariaDB, 10, 4, 2) || v.Family == MySQL {
+		limits += " ACCOUNT UNLOCK"
+	}
+	return statement("ALTER USER %s REQUIRE NONE WITH %s", account, limits)
 }
 
 // dropAccount drops an account that exists.

@@ -82,6 +82,7 @@ func TestDialects(t *testing.T) {
 			for _, user := range accountUsers {
 				section("account "+user, many(accountStatements(v, user, &secret, (&Facts{Version: v}).patterns(databases)))...)
 			}
+			section("account that is there", v.setPassword(ReplicationUser, loopback, secret), v.freeAccount(ReplicationUser, loopback))
 			name := strings.ToLower(string(v.Family)) + "-" + v.Series() + ".sql"
 			golden(t, filepath.Join("dialects", name), b.String())
 		})

@@ -45,6 +45,9 @@ type Facts struct {
 
 	Databases  []Database      // those that are nobody's system databases, in order of their names
 	Collations map[string]bool // that the server knows
+	Session    uint64          // CONNECTION_ID() of the login, on a master
+	Sessions   []Session       // of programs, on a master; their own only if the login may see no others
+	Started    time.Time       // the server, on a master
 	Slaves     []uint32        // server ids of the slaves that are registered with this master
 	Masters    []*SlaveStatus
 	Cluster    string // "Galera" or "Group Replication" if the server is a member of one
@@ -133,8 +136,8 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readPersisted, f.readOptionFiles, f.readLogin, f.readAccounts, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
-		f.readCluster, f.readRoom, f.readDatabases, f.readAges, f.readCollations,
+		f.readVariables, f.readPersisted, f.readOptionFiles, f.readLogin, f.readAccounts, f.readLocks, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
+		f.readCluster, f.readSessions, f.readRoom, f.readDatabases, f.readAges, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err

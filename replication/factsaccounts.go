@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"sort"
+	"strconv"
 )
 
 // Account is one row of mysql.user.
 type Account struct {
 	User, Host, Plugin string
+	// Bound tells that its logins are bound to TLS or limits, or locked out.
+	Bound bool
 }
 
 // account gives an account; nil if there is none, or the login may not see it.
@@ -46,7 +49,7 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		if r["is_role"] == "Y" {
 			continue
 		}
-		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"]})
+		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"], Bound: isBound(r)})
 	}
 	sort.Slice(f.Accounts, func(i, j int) bool {
 		a, b := f.Accounts[i], f.Accounts[j]
@@ -64,6 +67,36 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		}
 		if f.OurGrants[user], err = s.showGrants(ctx, conn, quoteAccount(user, loopback)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// isBound tells whether a row of mysql.user binds logins. What a server does not
+// know is not in its row.
+func isBound(r record) bool {
+	for _, limit := range []string{"max_questions", "max_updates", "max_connections", "max_user_connections", "max_statement_time"} {
+		if n, _ := strconv.ParseFloat(r[limit], 64); n != 0 {
+			return true
+		}
+	}
+	return r["ssl_type"] != "" || r["account_locked"] == "Y"
+}
+
+// readLocks finds the accounts that MariaDB 10.4 and later have locked, which
+// mysql.user does not show there.
+func (f *Facts) readLocks(ctx context.Context, s *Server, conn *sql.Conn) error {
+	if !s.Version.atLeast(MariaDB, 10, 4, 2) {
+		return nil
+	}
+	const query = "SELECT user, host FROM mysql.global_priv WHERE JSON_VALUE(priv, '$.account_locked') = 1"
+	rows, err := readRecords(ctx, conn, query)
+	if err != nil && !isDenied(err) {
+		return s.explain(query, err)
+	}
+	for _, r := range rows {
+		if a := f.account(r["user"], r["host"]); a != nil {
+			a.Bound = true
 		}
 	}
 	return nil

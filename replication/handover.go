@@ -21,6 +21,8 @@ type HandOver struct {
 	UUID      string // MySQL's server_uuid
 	Databases []string
 	Passwords map[string]Password // by account
+
+	OldSessions *OldSessions // that may log in another format; nil: none
 }
 
 // handOverFile is the file's JSON.
@@ -34,6 +36,8 @@ type handOverFile struct {
 	UUID      string            `json:"server_uuid,omitempty"`
 	Databases []string          `json:"databases"`
 	Passwords map[string]string `json:"passwords"`
+
+	OldSessions *OldSessions `json:"old_sessions,omitempty"`
 }
 
 const handOverFormat = 1
@@ -61,7 +65,7 @@ func ReadHandOver(path string) (*HandOver, error) {
 	}
 	h := &HandOver{
 		Made: file.Made, Host: file.Host, Version: v, ServerID: file.ServerID, UUID: file.UUID,
-		Databases: file.Databases, Passwords: map[string]Password{},
+		Databases: file.Databases, Passwords: map[string]Password{}, OldSessions: file.OldSessions,
 	}
 	for user, text := range file.Passwords {
 		h.Passwords[user] = NewPassword(text)
@@ -75,6 +79,7 @@ func (h *HandOver) encode() ([]byte, error) {
 		Format: handOverFormat, Made: h.Made.UTC().Truncate(time.Second), Host: h.Host,
 		Family: h.Version.Family, Version: strings.TrimPrefix(h.Version.String(), string(h.Version.Family)+" "),
 		ServerID: h.ServerID, UUID: h.UUID, Databases: h.Databases, Passwords: map[string]string{},
+		OldSessions: h.OldSessions,
 	}
 	for user, password := range h.Passwords {
 		file.Passwords[user] = password.Reveal()
@@ -134,21 +139,30 @@ func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []strin
 }
 
 // Tried names the accounts whose passwords DropRefused tries, and the address
-// where it does.
+// where it does. One that is bound may be refused for another reason.
 func (h *HandOver) Tried(s *Server, f *Facts) (address string, users []string) {
-	address = s.Login.Address
-	if s.Login.Network == "unix" {
-		address = net.JoinHostPort(loopback, f.variable("port"))
-	}
-	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+	if address = loginAddress(s, f); address == "" {
 		return "", nil
 	}
 	for _, user := range accountUsers {
-		if _, known := h.Passwords[user]; known && f.account(user, loopback) != nil {
+		if _, known := h.Passwords[user]; known && f.account(user, loopback) != nil && !f.account(user, loopback).Bound {
 			users = append(users, user)
 		}
 	}
 	return address, users
+}
+
+// loginAddress is where logins come to a master as they do out of the tunnel;
+// empty if they cannot from here.
+func loginAddress(s *Server, f *Facts) string {
+	address := s.Login.Address
+	if s.Login.Network == "unix" {
+		address = net.JoinHostPort(loopback, f.variable("port"))
+	}
+	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+		return ""
+	}
+	return address
 }
 
 // namesLoopback tells whether a server that refuses a login saw it come from

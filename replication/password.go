@@ -15,9 +15,10 @@ const stars = "********"
 // NewPassword makes a Password of its text.
 func NewPassword(text string) Password { return Password{text} }
 
-// GeneratePassword gives a new random password of letters and digits, with 128
-// bits or more.
-func GeneratePassword() Password { return Password{rand.Text()} }
+// GeneratePassword gives a new random password with 128 bits or more. Its end
+// gives it what a server's policy may want: a capital and a small letter, a digit
+// and a sign. A slave takes 32 characters and no more.
+func GeneratePassword() Password { return Password{rand.Text() + "-Aa1"} }
 
 // Reveal gives the text, for those who must hand it on.
 func (p Password) Reveal() string { return p.text }

@@ -9,6 +9,8 @@ import (
 	"github.com/gtunnel/gtunnel/replication"
 )
 
+const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // TestPasswordIsNeverPrinted prints one in every way that a log or an error
 // might.
 func TestPasswordIsNeverPrinted(t *testing.T) {
@@ -30,7 +32,13 @@ func TestPasswordIsNeverPrinted(t *testing.T) {
 	if p.Reveal() != "secret" {
 		t.Error("it cannot be had")
 	}
-	if a, b := replication.GeneratePassword(), replication.GeneratePassword(); a == b || len(a.Reveal()) < 22 {
-		t.Error("generated passwords are equal or short")
+	a, b := replication.GeneratePassword(), replication.GeneratePassword()
+	if n := len(a.Reveal()); a == b || n < 22 || n > 32 { // CHANGE MASTER takes 32
+		t.Error("generated passwords are equal, short or long")
+	}
+	for _, wanted := range []string{upper, strings.ToLower(upper), "0123456789", "-"} { // by password policies
+		if !strings.ContainsAny(a.Reveal(), wanted) {
+			t.Errorf("a generated password has none of %s", wanted)
+		}
 	}
 }

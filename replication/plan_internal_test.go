@@ -364,7 +364,7 @@ func TestMasterPlanStates(t *testing.T) {
 		change func(f *Facts, want *MasterWant)
 		want   string
 	}{
-		"fresh": {func(_ *Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
+		"fresh": {func(_ *Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"again": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.HandOver = handOverOf(f, "voms")
@@ -381,20 +381,20 @@ func TestMasterPlanStates(t *testing.T) {
 		"cut off before the last account": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, f.SeedMade = handOverOf(f, "voms"), false
-		}, "account-gtunnel-seed"},
+		}, "account-gtunnel-seed, logins"},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
-		}, "account-gtunnel-seed"},
+		}, "account-gtunnel-seed, logins"},
 		"one more database": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
-		}, "hand-over, account-gtunnel-monitor"},
+		}, "hand-over, account-gtunnel-monitor, logins"},
 		"account of an earlier version": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
 			w.HandOver = handOverOf(f, "voms")
-		}, "account-gtunnel-monitor"},
+		}, "account-gtunnel-monitor, logins"},
 		"account of an earlier version, hand-over lost": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
@@ -404,18 +404,46 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.KeepAccounts = true
 		}, ""},
-		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, problem unknown-password"},
+		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password"},
 		"new passwords": {func(f *Facts, w *MasterWant) {
 			grant(f, accountUsers...)
 			w.NewPasswords = true
-		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over"},
-		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
-		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed"},
+		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over, logins"},
+		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"binlog-do-db": {func(f *Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
 		"Galera":       {func(f *Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
 		"mysql itself": {func(_ *Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
 		"no databases": {func(_ *Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
 		"wants TLS":    {func(f *Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport"},
+		"a locked account": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.account(ReplicationUser, loopback).Bound = true
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-db-rep, logins"},
+		"a locked account whose password is kept": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(ReplicationUser, loopback).Bound = true
+			w.KeepAccounts = true
+		}, "account-db-rep"},
+		"an account at localhost": {func(f *Facts, _ *MasterWant) {
+			f.Accounts = append(f.Accounts, Account{User: SeedUser, Host: "localhost"})
+		}, "problem account-shadowed"},
+		"an account at localhost, and no names": {func(f *Facts, _ *MasterWant) {
+			f.Accounts = append(f.Accounts, Account{User: SeedUser, Host: "localhost"})
+			f.Variables["skip_name_resolve"] = "ON"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"a slave": {func(f *Facts, _ *MasterWant) {
+			f.Masters = []*SlaveStatus{{}}
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"a slave that does not log": {func(f *Facts, _ *MasterWant) {
+			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{}}, "OFF"
+		}, "problem is-slave"},
+		"read-only":      {func(f *Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
+		"at one address": {func(f *Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address"},
+		"at two addresses": {func(f *Facts, _ *MasterWant) {
+			f.Variables["bind_address"] = "192.0.2.1/red, 127.0.0.1"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"no privilege": {func(f *Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -434,6 +462,38 @@ func TestMasterPlanStates(t *testing.T) {
 				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestOldSessions: the plans of both ends name the programs that log in the
+// format of before, until they, or the server, have started anew.
+func TestOldSessions(t *testing.T) {
+	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	master.Sessions = []Session{{9, "voms", "10.0.0.5"}, {8, "voms", "10.0.0.5"}, {10, "root", "localhost"}, {11, "iam", "localhost"}}
+	const names = "get other data: voms@10.0.0.5\n"
+	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one"})
+	if !strings.Contains(show(plan), names) {
+		t.Errorf("the master's plan does not name them:\n%s", show(plan))
+	}
+	path := filepath.Join(t.TempDir(), "hand-over.json")
+	if err := writeFile(path, []byte(plan.HandOver.statement().sql), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if want.HandOver, err = ReadHandOver(path); err != nil {
+		t.Fatal(err)
+	}
+	if !handOverEqual(want.HandOver, plan.HandOver) {
+		t.Error("the hand-over file says something else")
+	}
+	master.Variables["binlog_format"], master.Started = "ROW", master.Started.Add(time.Second) // as it is computed
+	if text := show(PlanSlave(master, slave, want)); !strings.Contains(text, names) {
+		t.Errorf("the slave's plan does not name them:\n%s", text)
+	}
+	master.Started = master.Started.Add(time.Hour)
+	if text := show(PlanSlave(master, slave, want)); strings.Contains(text, "other data") {
+		t.Errorf("after a restart they are named:\n%s", text)
 	}
 }
 

@@ -115,8 +115,14 @@ type execer interface {
 }
 
 // exec runs statements in order. The errors show them without their passwords.
+// The session of statements that hold one must end with them: see logOff.
 func (s *Server) exec(ctx context.Context, on execer, statements ...Statement) error {
 	for _, statement := range statements {
+		if len(statement.secrets) > 0 {
+			if err := s.logOff(ctx, on); err != nil {
+				return err
+			}
+		}
 		if _, err := on.ExecContext(ctx, statement.sql); err != nil {
 			return s.explain(statement.shown, statement.scrub(err))
 		}

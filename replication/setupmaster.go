@@ -100,21 +100,27 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		Databases: want.Databases, Passwords: map[string]Password{},
 	}
 	if old := want.HandOver; old != nil {
-		next.Made = old.Made
+		next.Made, next.OldSessions = old.Made, old.OldSessions
 		maps.Copy(next.Passwords, old.Passwords)
+	}
+	if old := f.changesFormat(want.LogStatements); old != nil {
+		next.OldSessions = old
+		p.Findings.add(checkSessions(f, old))
 	}
 	replicates := f.account(ReplicationUser, loopback) != nil
 	patterns := f.patterns(want.Databases)
 	var accounts []*Step
-	changed := false // the password of an account that exists
+	var users []string // of these accounts, whose passwords are known
+	changed := false   // the password of an account that exists
 	for _, user := range accountUsers {
-		exists := f.account(user, loopback) != nil
+		account := f.account(user, loopback)
+		exists, bound := account != nil, account != nil && account.Bound
 		_, known := next.Passwords[user]
-		keeps := exists && !known && want.KeepAccounts // the password that it has
+		keeps := exists && (known || want.KeepAccounts) // the password that it has
 		switch {
 		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
-		case exists && (known || want.KeepAccounts) && hasGrants(f.Version, user, f.OurGrants[user], patterns):
+		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
@@ -140,20 +146,35 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		if exists {
 			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
-		changed = changed || exists && !known && !keeps
-		var password *Password
-		if !keeps {
-			p := next.Passwords[user]
-			password = &p
+		changed = changed || exists && !keeps
+		password, known := next.Passwords[user]
+		if known {
+			users = append(users, user)
+		}
+		var first *Password
+		if !exists {
+			first = &password
+		}
+		statements := accountStatements(f.Version, user, first, patterns)
+		if exists && !keeps {
+			statements = append(statements, f.Version.setPassword(user, loopback, password))
+		}
+		if bound {
+			what += ", which is locked, limited or bound to TLS"
+			statements = append(statements, f.Version.freeAccount(user, loopback))
 		}
 		accounts = append(accounts, &Step{
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
-			SQL: accountStatements(f.Version, user, password, patterns), Undo: undo,
+			SQL: statements, Undo: undo,
 		})
 	}
 	p.HandOver = next
+	var logins []*Step
+	if len(users) > 0 {
+		logins = []*Step{{Name: "logins", On: Master, What: "log in by these accounts, as the slave will", Why: "what keeps one out is better known before the copy than after it", run: tryLogins(next, users)}}
+	}
 	if want.HandOverPath == "" || len(next.Passwords) == 0 || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
-		p.Steps = append(p.Steps, accounts...)
+		p.Steps = slices.Concat(p.Steps, accounts, logins)
 		return
 	}
 	write := &Step{
@@ -163,14 +184,17 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	// The file comes first, so that no password is lost if the work is cut off;
 	// but not if it would then tell one that an account does not have yet.
 	if changed {
-		p.Steps = append(append(p.Steps, accounts...), write)
+		p.Steps = slices.Concat(p.Steps, accounts, []*Step{write}, logins)
 		return
 	}
-	p.Steps = append(append(p.Steps, write), accounts...)
+	p.Steps = slices.Concat(p.Steps, []*Step{write}, accounts, logins)
 }
 
 func handOverEqual(a, b *HandOver) bool {
 	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || len(a.Passwords) != len(b.Passwords) {
+		return false
+	}
+	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {
 		return false
 	}
 	for user, password := range a.Passwords {

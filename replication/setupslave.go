@@ -39,6 +39,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 	p := &Plan{Findings: CheckSlave(slave, want.Port)}
 	p.Findings.add(CheckPair(master, slave, want.Databases))
 	p.Findings.add(checkHandOver(master, want))
+	p.Findings.add(checkSessions(master, want.HandOver.OldSessions))
 	s := &slavePlan{Plan: p, master: master, slave: slave, want: want, status: slave.master()}
 	s.established = s.status != nil && isOurMaster(s.status, want.Port)
 	s.checkEstablished()

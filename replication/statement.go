@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -83,4 +84,27 @@ func quoteList(list []string) string {
 // matches a name and nothing else.
 func escapePattern(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `_`, `\_`, `%`, `\%`).Replace(name)
+}
+
+// logOff keeps what a session runs from now on out of the server's general and
+// slow logs: MariaDB writes passwords there as they are. That needs a privilege
+// for the general log, and without it the work goes on: see checkLogs.
+func (s *Server) logOff(ctx context.Context, on execer) error {
+	for _, set := range []string{"SET SESSION long_query_time=31536000", "SET SESSION sql_log_off=1"} {
+		if _, err := on.ExecContext(ctx, set); err != nil && !isDenied(err) {
+			return s.explain(set, err)
+		}
+	}
+	return nil
+}
+
+// checkLogs warns of passwords that logOff cannot keep out of a log. MySQL
+// writes none.
+func checkLogs(f *Facts) Findings {
+	var found Findings
+	if f.Version.Family == MariaDB && f.on("general_log") && !f.hasPrivilege("SUPER") {
+		found.warn(f.Role, "general-log", "SET GLOBAL general_log=0 for the time of the setup, or log in with SUPER, which can keep them out",
+			"it logs every statement, and so the passwords of the replication, in %s", f.variable("general_log_file"))
+	}
+	return found
 }

@@ -27,6 +27,7 @@ var usualSockets = []string{"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.s
 // is taken from the option files that mysql reads.
 type loginFlags struct {
 	defaultsFile, socket, host, port, user, passwordFile string
+	unsafePlaintext                                      *bool // the flag that lets a server be of another host
 }
 
 // settings are the flags.
@@ -113,6 +114,16 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		}
 		return "unix", socket, nil
 	}
+	if a := (tunnel.Address{Network: "tcp", Host: host}); !*l.unsafePlaintext && !a.IsLoopback() {
+		from := "--host"
+		if l.host == "" {
+			from = options["host"].where()
+		}
+		return "", "", &usageError{
+			where: from, message: host + " is not on this host: nothing would be encrypted",
+			hint: "run gtunnel on the server's host, with its socket or 127.0.0.1; or give --unsafe-plaintext, if the way there is yours alone",
+		}
+	}
 	return "tcp", net.JoinHostPort(host, cmp.Or(port, mysqlPort)), nil
 }
 
@@ -158,7 +169,7 @@ func (f *masterFlags) settings() []setting {
 		{name: "master-defaults-file", group: groupMaster, file: true, target: &f.defaultsFile, arg: "FILE", preset: defaultMasterFile, usage: "mysql's option file"},
 		{name: "master-user", group: groupMaster, target: &f.user, arg: "NAME", preset: "of that file", usage: "the account"},
 		{name: "master-password-file", group: groupMaster, file: true, target: &f.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
-		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --master be another host, unencrypted"},
+		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --host or --master be elsewhere, unencrypted"},
 	}
 }
 

@@ -132,6 +132,23 @@ func TestLoginSources(t *testing.T) {
 			nil, 1,
 			[]string{noServer("bob at 127.0.0.1:1")},
 		},
+		"a host that is another": {
+			nil,
+			[]string{"--host", "192.0.2.1"},
+			2,
+			[]string{"gtunnel: --host: 192.0.2.1 is not on this host: nothing would be encrypted", "--unsafe-plaintext"},
+		},
+		"a host of a file that is another": {
+			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=db.domain.one\n"},
+			nil, 2,
+			[]string{"gtunnel: HOME/.my.cnf:3: db.domain.one is not on this host", "--unsafe-plaintext"},
+		},
+		"a host that is another, in spite of that": {
+			nil,
+			[]string{"--user", "bob", "--host", "0.0.0.0", "--port", "1", "--unsafe-plaintext"},
+			1,
+			[]string{noServer("bob at 0.0.0.0:1")},
+		},
 		"a port alone is of this host": {
 			nil,
 			[]string{"--user", "bob", "--port", "1"},

@@ -25,6 +25,7 @@ type replicationCheck struct {
 
 func (m *Main) replicationCheckCommand() *cobra.Command {
 	c := &replicationCheck{handOver: defaultHandOver}
+	c.login.unsafePlaintext = &c.master.unsafePlaintext
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Can this host's server be a master or slave; or the pair",

@@ -30,6 +30,7 @@ type replicationCompare struct {
 
 func (m *Main) replicationCompareCommand() *cobra.Command {
 	c := &replicationCompare{stateDir: defaultStateDir}
+	c.login.unsafePlaintext = &c.master.unsafePlaintext
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Compare the slave's data with the master's, at one position",

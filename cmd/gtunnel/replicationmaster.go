@@ -28,7 +28,7 @@ type setupMaster struct {
 }
 
 func (m *Main) setupMasterCommand() *cobra.Command {
-	s := &setupMaster{handOver: defaultHandOver}
+	s := &setupMaster{handOver: defaultHandOver, login: loginFlags{unsafePlaintext: new(bool)}}
 	cmd := &cobra.Command{
 		Use:   "setup-master",
 		Short: "Make this host's server the master of databases",
@@ -52,7 +52,8 @@ second run changes nothing.`,
 		{name: "wait", target: &s.wait, usage: "wait for what you must do, such as a restart"},
 	}
 	settings = append(settings, s.plan.settings()...)
-	addFlags(cmd, "", append(settings, s.login.settings()...))
+	settings = append(settings, s.login.settings()...)
+	addFlags(cmd, "", append(settings, setting{name: "unsafe-plaintext", group: groupLogin, target: s.login.unsafePlaintext, usage: "let --host be another host, unencrypted"}))
 	return cmd
 }
 

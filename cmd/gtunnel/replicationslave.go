@@ -46,6 +46,7 @@ func (m *Main) setupSlaveCommand() *cobra.Command {
 		handOver: defaultHandOver, stateDir: defaultStateDir, monitor: defaultMasterFile,
 		method: string(replication.SeedDump), inner: innerTunnelConfig(),
 	}
+	s.login.unsafePlaintext = &s.master.unsafePlaintext
 	cmd := &cobra.Command{
 		Use:   "setup-slave",
 		Short: "Make this host's server the slave, through the tunnel",

@@ -15,8 +15,8 @@ import (
 )
 
 func (m *Main) replicationStatusCommand() *cobra.Command {
-	var login loginFlags
 	var master masterFlags
+	login := loginFlags{unsafePlaintext: &master.unsafePlaintext}
 	asJSON, stateDir := false, defaultStateDir
 	cmd := &cobra.Command{
 		Use:   "status",

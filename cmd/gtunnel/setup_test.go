@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -210,6 +211,7 @@ func TestSetup(t *testing.T) {
 				"INSERT INTO `DB_1`.t VALUES (1, 'before'), (2, '\U0001F512')",
 				"CREATE TABLE voms.u (id INT AUTO_INCREMENT PRIMARY KEY, t TIMESTAMP)",
 				"CREATE TABLE `DBx1`.t (id INT PRIMARY KEY)")
+			p.logStatements()
 			out := p.must(p.master, p.setupMasterArgs("--databases", "DB_1,voms")...)
 			if !strings.Contains(out, "The master is ready") {
 				t.Errorf("setup-master says:\n%s", out)
@@ -259,9 +261,14 @@ func TestSetup(t *testing.T) {
 // database.
 func TestSetupEmpty(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
-		p := newPair(t, kind, kind, "CREATE DATABASE voms")
-		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
-		p.must(p.slave, p.setupSlaveArgs()...)
+		p := newPair(t, kind, kind, "CREATE DATABASE voms", "SET GLOBAL binlog_format=STATEMENT")
+		// What is connected already, as this test, keeps the format that it has.
+		const old = "programs that are connected since before binlog_format was changed keep STATEMENT, by which the slave can get other data: root@localhost"
+		for _, out := range []string{p.must(p.master, p.setupMasterArgs("--databases", "voms")...), p.must(p.slave, p.setupSlaveArgs()...)} {
+			if !strings.Contains(out, old) {
+				t.Errorf("it does not say that %s:\n%s", old, out)
+			}
+		}
 		p.noChange(p.master, p.setupMasterArgs()...)
 		p.noChange(p.slave, p.setupSlaveArgs()...)
 		p.sql(p.master, "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one')")
@@ -269,6 +276,18 @@ func TestSetupEmpty(t *testing.T) {
 		p.replicates()
 		p.must(p.slave, p.compareArgs()...)
 	})
+}
+
+// statementLogs are the files in which logStatements has statements logged.
+var statementLogs = []string{"general.log", "slow.log"}
+
+// logStatements has both servers log every statement, in both of their logs.
+func (p *pair) logStatements() {
+	p.t.Helper()
+	for _, s := range []*servertest.Server{p.master, p.slave} {
+		p.sql(s, "SET GLOBAL general_log_file='general.log'", "SET GLOBAL slow_query_log_file='slow.log'",
+			"SET GLOBAL long_query_time=0", "SET GLOBAL slow_query_log=1", "SET GLOBAL general_log=1")
+	}
 }
 
 // noSecrets looks for passwords in all that was printed and logged.
@@ -283,6 +302,15 @@ func (p *pair) noSecrets() {
 		p.t.Fatalf("%d passwords in the hand-over file, want 3", len(passwords))
 	}
 	places := map[string]string{"what was printed": p.printed.String()}
+	for _, server := range []*servertest.Server{p.master, p.slave} {
+		for _, name := range statementLogs {
+			text, err := os.ReadFile(filepath.Join(server.DataDir(), name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				p.t.Fatal(err)
+			}
+			places["the "+name+" of the "+server.Name] = string(text)
+		}
+	}
 	for _, program := range []*program{p.server, p.client} {
 		for _, line := range program.logged() {
 			places["the log of the tunnel"] += line.text

@@ -22,22 +22,22 @@ SET GLOBAL replicate_wild_ignore_table='DB\\_1.t';
 ALTER DEFINER=`a`@`%` EVENT `voms`.`e` ON COMPLETION PRESERVE DISABLE ON SLAVE;
 -- account db_rep
 SET SESSION sql_log_bin=0;
-CREATE USER IF NOT EXISTS 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
-ALTER USER 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
+CREATE USER 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1';
 -- account gtunnel_monitor
 SET SESSION sql_log_bin=0;
-CREATE USER IF NOT EXISTS 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
-ALTER USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
+CREATE USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret';
 GRANT BINLOG MONITOR, PROCESS ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT ON `mysql`.`proc` TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed
 SET SESSION sql_log_bin=0;
-CREATE USER IF NOT EXISTS 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
-ALTER USER 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
+CREATE USER 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret';
 DROP PROCEDURE IF EXISTS `mysql`.`gtunnel_drop_seed`;
 CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER 'gtunnel_seed'@'127.0.0.1'; END;
 GRANT REPLICATION MASTER ADMIN, SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, BINLOG MONITOR ON *.* TO 'gtunnel_seed'@'127.0.0.1';
 GRANT EXECUTE ON PROCEDURE `mysql`.`gtunnel_drop_seed` TO 'gtunnel_seed'@'127.0.0.1';
+-- account that is there
+ALTER USER 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
+ALTER USER 'db_rep'@'127.0.0.1' REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0 MAX_STATEMENT_TIME 0 ACCOUNT UNLOCK;
