@@ -119,6 +119,10 @@ func TestSetupRefusals(t *testing.T) {
 				}
 				p.sql(p.slave, "DROP DATABASE voms")
 			}
+			// Another database of the master's.
+			p.sql(p.slave, "CREATE DATABASE iam", "CREATE TABLE iam.own (id INT PRIMARY KEY)")
+			p.unchanged(p.slave, 1, "with names of databases of the master that are not replicated", slave()...)
+			p.sql(p.slave, "DROP DATABASE iam")
 			p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)", "INSERT INTO voms.mine VALUES (1)")
 			p.unchanged(p.slave, 1, "there is a database voms already, with 1 tables", slave()...)
 			p.unchanged(p.slave, 1, "there is a database voms already", slave("--replace-databases", "iam")...)
