@@ -209,7 +209,7 @@ func (c *seedCheck) history(ctx context.Context) error {
 		return ctx.Err() // if it is missing, tools has said so
 	}
 	rows, err := s.Master.query(ctx, s.Master.db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
-		" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+quoteList(s.databases())+")")
+		" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+quoteExactly(s.databases())+")")
 	if err != nil {
 		return err
 	}
