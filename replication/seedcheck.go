@@ -22,6 +22,9 @@ const longStatement = 5 * time.Second
 // asked.
 func (s *Seed) Check(ctx context.Context) (Findings, error) {
 	c := &seedCheck{seed: s}
+	if err := c.foreignKeys(ctx); err != nil {
+		return Findings{}, err
+	}
 	if s.Method == SeedNone {
 		return c.Findings, nil
 	}
