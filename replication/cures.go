@@ -46,6 +46,7 @@ var causes = map[int]cause{
 	2059: {"auth-plugin", "the slave lacks the plugin with which the account proves itself", "on the master give the account a plugin that the slave has, such as mysql_native_password; MySQL 9 has none that MariaDB can use"},
 	2061: {"public-key", "caching_sha2_password needs the master's public key once the master has been restarted", "gtunnel replication setup-slave sets GET_SOURCE_PUBLIC_KEY=1"},
 	3154: {"channel", "another channel exists and the statement does not name one", "name the channel"},
+	4025: {"check", "a row breaks a CHECK of its table, which is younger", "mend the row on the master, or drop the CHECK; --method dump copies such rows as they are"},
 }
 
 // byHandOnSlave begins what cures a slave of a statement that its filter does

@@ -38,7 +38,7 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.locked()
-	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding, c.floats} {
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding, c.floats, c.views, c.timeZones, c.tablespaces} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
 		}
