@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -41,4 +42,26 @@ func checkNames(master, slave *Facts, databases []string) Findings {
 		}
 	}
 	return found
+}
+
+// mustBeToldApart refuses tables with which MariaDB's filter would leave others
+// out while they are repaired.
+func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
+	if a.Slave.Version.Family != MariaDB {
+		return nil
+	}
+	for _, table := range r.tables {
+		rows, err := a.Master.query(ctx, a.Master.db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+			" WHERE LOWER(CONCAT(table_schema, '.', table_name)) = LOWER(?)", table)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if other := row["t"]; !slices.Contains(r.tables, other) {
+				return problem(Slave, caseOfName, "is the name right, in upper and lower case too? Repair both at once: --repair-table "+table+" --repair-table "+other,
+					"the filter of the slave does not tell %s from %s", table, other)
+			}
+		}
+	}
+	return nil
 }

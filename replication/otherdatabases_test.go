@@ -13,22 +13,25 @@ func (p *watchedPair) passesFilter() {
 	p.run(p.master.DB, "CREATE DATABASE elsewhere")
 	const event = "CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @a = 1"
 	for _, c := range []struct {
-		first, change string // on the slave and on the master
-		code          string
-		words         []string
-		cure          string // as the words say
+		first, change string   // on the slave and on the master
+		number        int      // of the slave's error
+		words         []string // of its cure
+		cure          string   // as they say
 	}{
-		{"", "CREATE PROCEDURE elsewhere.p() SELECT 1", "missing-database", []string{"error 1049", "CREATE DATABASE", "START SLAVE"}, "CREATE DATABASE elsewhere"},
-		{"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", "missing-routine", []string{"error 1305", "CREATE PROCEDURE ...() SELECT 1"}, "CREATE PROCEDURE elsewhere.p() SELECT 1"},
-		{"CREATE PROCEDURE elsewhere.p() SELECT 2", "CREATE PROCEDURE elsewhere.p() SELECT 1", "routine-exists", []string{"error 1304", "DROP it"}, "DROP PROCEDURE elsewhere.p"},
-		{event, event, "event-exists", []string{"error 1537", "DROP it"}, "DROP EVENT elsewhere.e"},
-		{"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", "missing-event", []string{"error 1539", "EVERY 1 YEAR DISABLE DO SELECT 1"}, "CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1"},
+		{"", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1049, []string{"CREATE DATABASE"}, "CREATE DATABASE elsewhere"},
+		{"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", 1305, []string{"make one of that name"}, "CREATE PROCEDURE elsewhere.p() SELECT 1"},
+		{"CREATE PROCEDURE elsewhere.p() SELECT 2", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1304, []string{"sql_log_bin=0"}, "DROP PROCEDURE elsewhere.p"},
+		{event, event, 1537, []string{"sql_log_bin=0"}, "DROP EVENT elsewhere.e"},
+		{"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", 1539, []string{"make one of that name"}, "CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1"},
 	} {
 		if c.first != "" {
 			p.onSlave(c.first)
 		}
 		p.run(p.master.DB, c.change)
-		p.untilProblem(replication.HealthBroken, c.code, c.words...)
+		s := p.until(func(s *replication.Status) bool {
+			return s.State == replication.HealthBroken && s.Connection.SQLErrno == c.number
+		})
+		p.wantWords(s, s.Problems[0], append(c.words, "on the slave")...)
 		p.onSlave(c.cure)
 		p.run(p.slave.DB, "START SLAVE")
 		p.until(func(s *replication.Status) bool { return s.State == replication.HealthRunning && *s.Lag.Bytes == 0 })

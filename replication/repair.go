@@ -80,7 +80,10 @@ func (r *repair) ignoring() []string { return slices.Concat(r.others, tablePatte
 
 // run repairs. It leaves the slave running if it returns no error.
 func (r *repair) run(ctx context.Context, a *Applier) (err error) {
-	if err := r.mustExist(ctx, a); err != nil {
+	if err := r.mustExist(ctx, a.Master); err != nil {
+		return err
+	}
+	if err := r.mustBeToldApart(ctx, a); err != nil {
 		return err
 	}
 	// As it is now: another run may have ended since the plan was made.
@@ -171,23 +174,17 @@ func (r *repair) mustStand(ctx context.Context, slave *Server) error {
 	return arrived(s, r.to)
 }
 
-// mustExist refuses tables that the master does not have, and on MariaDB those
-// with which the filter would leave others out.
-func (r *repair) mustExist(ctx context.Context, a *Applier) error {
+// mustExist refuses tables that the master does not have.
+func (r *repair) mustExist(ctx context.Context, master *Server) error {
 	for _, table := range r.tables {
 		database, name := splitTable(table)
-		rows, err := a.Master.query(ctx, a.Master.db, "SELECT table_name AS t FROM information_schema.tables WHERE table_type <> 'VIEW'"+
-			" AND table_schema = CAST(? AS BINARY) AND LOWER(table_name) = LOWER(?)", database, name)
+		n, err := master.value(ctx, master.db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
+			quoteString(database)+" AND table_name = "+quoteString(name))
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(rows, func(r record) bool { return r["t"] == name }) {
+		if n == "0" {
 			return problem(Master, "no-table", "if it is to be gone, drop it on the slave by hand", "there is no table %s, or the login may not see it", table)
-		}
-		for _, row := range rows {
-			if other := database + "." + row["t"]; a.Slave.Version.Family == MariaDB && !slices.Contains(r.tables, other) {
-				return problem(Slave, caseOfName, "repair both at once: --repair-table "+table+" --repair-table "+other, "the filter of the slave does not tell %s from %s", table, other)
-			}
 		}
 	}
 	return nil
