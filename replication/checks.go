@@ -214,6 +214,7 @@ func CheckPair(master, slave *Facts, databases []string) Findings {
 	var found Findings
 	found.add(checkVersions(master.Version, slave.Version))
 	found.add(checkMigration(master, slave))
+	found.add(checkNames(master, slave, databases))
 	if id := master.UUID(); id != "" && id == slave.UUID() {
 		found.problem(Slave, "same-uuid", "stop it, remove auto.cnf from its data directory "+slave.variable("datadir")+", and start it: it makes a new one",
 			"it has the server_uuid of the master, as a cloned machine does, or both logins reach the same server")

@@ -104,7 +104,7 @@ func readSchema(ctx context.Context, server *Server, databases []string) (*schem
 		return nil, err
 	}
 	s := &schema{server: server, objects: map[string]map[string]string{}}
-	in := " IN (" + quoteList(databases) + ")"
+	in := " IN (" + quoteExactly(databases) + ")"
 	if err := s.readTables(ctx, session, in); err != nil {
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func (s *schema) readObjects(ctx context.Context, session *session, databases []
 		if !granted.all(databases, kind.privileges) {
 			continue
 		}
-		rows, err := session.query(ctx, kind.query+" IN ("+quoteList(databases)+")")
+		rows, err := session.query(ctx, kind.query+" IN ("+quoteExactly(databases)+")")
 		if err != nil {
 			return err
 		}

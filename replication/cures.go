@@ -16,6 +16,7 @@ var causes = map[int]cause{
 	1032: {"missing-row", "a row that the master changed is not on the slave: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
 	1044: {"access-denied", "the account has no rights on this database", "log in with an account that has them, or grant them"},
 	1045: {"access-denied", "the password is wrong, or there is no account for 127.0.0.1", "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1"},
+	1049: {"missing-database", "the master changed something in a database that the slave does not have", byHandOnSlave + "CREATE DATABASE of that name, which stays empty if it is not replicated; START SLAVE"},
 	1062: {"duplicate-row", "a row is on the slave already: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
 	1129: {"host-blocked", "the master blocks this host after connections that ended without a login, often a port check", "on the master: FLUSH HOSTS (or mysqladmin flush-hosts), and let checks log in"},
 	1142: {"missing-privilege", "a privilege is missing", "log in with an account that has it, or grant it"},
@@ -26,8 +27,12 @@ var causes = map[int]cause{
 	1236: {"cannot-send", "the master cannot send what the slave asks for", "see the text: a purged or reset binary log wants a new seed: gtunnel replication setup-slave"},
 	1275: {"old-password", "the account has a password in the old format", "on the master: ALTER USER ... IDENTIFIED BY with the password itself, not a hash"},
 	1290: {"read-only", "the server is read-only, as a slave should be", "write on the master"},
+	1304: {"routine-exists", "a routine that the master made is on the slave already", byHandOnSlave + "DROP it; START SLAVE"},
+	1305: {"missing-routine", "a routine that the master changed or dropped is not on the slave", byHandOnSlave + "make one of that name, such as CREATE PROCEDURE ...() SELECT 1; START SLAVE"},
 	1449: {"definer-missing", "the definer of an object is an account of the master that the slave lacks", "make the account on the slave, with the lines that SHOW CREATE USER and SHOW GRANTS give on the master"},
 	1524: {"plugin-disabled", "the account's authentication plugin is turned off on the server", "give the account another plugin"},
+	1537: {"event-exists", "an event that the master made is on the slave already", byHandOnSlave + "DROP it; START SLAVE"},
+	1539: {"missing-event", "an event that the master changed or dropped is not on the slave", byHandOnSlave + "make one of that name, such as CREATE EVENT ... ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; START SLAVE"},
 	1593: {"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
 	1698: {"access-denied", "the account does not let this user in without a password", "give the password, or run this as the account's system user, such as root"},
 	1819: {"password-policy", "the server's policy does not let this password in", "loosen the policy for the time of the setup: SHOW VARIABLES LIKE '%password%' shows it (MySQL's validate_password, MariaDB's simple_password_check and cracklib_password_check)"},
@@ -42,7 +47,12 @@ var causes = map[int]cause{
 	2059: {"auth-plugin", "the slave lacks the plugin with which the account proves itself", "on the master give the account a plugin that the slave has, such as mysql_native_password; MySQL 9 has none that MariaDB can use"},
 	2061: {"public-key", "caching_sha2_password needs the master's public key once the master has been restarted", "gtunnel replication setup-slave sets GET_SOURCE_PUBLIC_KEY=1"},
 	3154: {"channel", "another channel exists and the statement does not name one", "name the channel"},
+	4025: {"check", "a row breaks a CHECK of its table, which is younger", "mend the row on the master, or drop the CHECK; --method dump copies such rows as they are"},
 }
+
+// byHandOnSlave begins what cures a slave of a statement that its filter does
+// not stop: see checkOtherDatabases.
+const byHandOnSlave = "on the slave, by hand (with super_read_only off meanwhile): " + logNothing + " "
 
 const farEnd = "is MySQL on the master running? gtunnel status and the logs of both ends of the tunnel say why: a refused certificate ends a connection just so"
 

@@ -65,7 +65,7 @@ type definedObject struct {
 func definedObjects(ctx context.Context, s *Server, databases []string) ([]definedObject, error) {
 	var objects []definedObject
 	for _, from := range definers {
-		rows, err := s.query(ctx, s.db, fmt.Sprintf(from.query, quoteList(databases))+" ORDER BY 1, 2, 3")
+		rows, err := s.query(ctx, s.db, fmt.Sprintf(from.query, quoteExactly(databases))+" ORDER BY 1, 2, 3")
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +144,7 @@ func MissingAccounts(ctx context.Context, master *Server, masterFacts, slaveFact
 // below it (error 1449).
 func barredViews(ctx context.Context, master *Server, databases []string) (map[string][]string, error) {
 	views, err := master.query(ctx, master.db, "SELECT table_schema AS d, table_name AS n, definer, security_type, view_definition"+
-		" FROM information_schema.views WHERE table_schema IN ("+quoteList(databases)+") ORDER BY 1, 2")
+		" FROM information_schema.views WHERE table_schema IN ("+quoteExactly(databases)+") ORDER BY 1, 2")
 	if err != nil {
 		return nil, err
 	}

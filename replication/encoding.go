@@ -43,9 +43,9 @@ func (p *Plan) agreeOnBytes() {
 func mislabelled(ctx context.Context, s *Server, databases []string) ([]string, error) {
 	columns, err := s.query(ctx, s.db,
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c"+
-			" FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)"+
+			" FROM information_schema.columns c"+joinTables+
 			" WHERE c.character_set_name = 'latin1' AND t.table_type IN ("+tableTypes+")"+
-			" AND c.table_schema IN ("+quoteList(databases)+") ORDER BY c.table_schema, c.table_name, c.ordinal_position")
+			" AND c.table_schema IN ("+quoteExactly(databases)+") ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type Event struct {
 func (s *Server) enabledEvents(ctx context.Context, on execer, databases []string) ([]Event, error) {
 	rows, err := s.query(ctx, on,
 		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client, collation_connection, on_completion"+
-			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteList(databases)+") ORDER BY 1, 2")
+			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteExactly(databases)+") ORDER BY 1, 2")
 	var events []Event
 	for _, r := range rows {
 		events = append(events, Event{

@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,17 +88,17 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
 		}
 	}
-	for query, count := range map[string]func(*Database) *int{
-		"SELECT event_schema AS d, COUNT(*) AS n FROM information_schema.events GROUP BY event_schema":       func(d *Database) *int { return &d.Events },
-		"SELECT routine_schema AS d, COUNT(*) AS n FROM information_schema.routines GROUP BY routine_schema": func(d *Database) *int { return &d.Routines },
+	for query, count := range map[string]func(*Database) *int{ // a GROUP BY would not tell upper and lower case apart everywhere
+		"SELECT event_schema AS d FROM information_schema.events":     func(d *Database) *int { return &d.Events },
+		"SELECT routine_schema AS d FROM information_schema.routines": func(d *Database) *int { return &d.Routines },
 	} {
-		counts, err := s.query(ctx, conn, query)
+		rows, err := s.query(ctx, conn, query)
 		if err != nil {
 			return err
 		}
-		for _, r := range counts {
+		for _, r := range rows {
 			if d := byName[r["d"]]; d != nil {
-				*count(d), _ = strconv.Atoi(r["n"]) // a number on every server
+				*count(d)++
 			}
 		}
 	}
@@ -129,15 +130,16 @@ func (f *Facts) readCollations(ctx context.Context, s *Server, conn *sql.Conn) e
 	}
 	used, err := s.query(ctx, conn,
 		"SELECT table_schema AS d, collation_name AS c FROM information_schema.columns"+
-			" WHERE collation_name IS NOT NULL AND table_schema NOT IN ("+quoteList(systemDatabases)+") GROUP BY table_schema, collation_name"+
-			" UNION SELECT schema_name, default_collation_name FROM information_schema.schemata"+
+			" WHERE collation_name IS NOT NULL AND table_schema NOT IN ("+quoteList(systemDatabases)+") GROUP BY CAST(table_schema AS BINARY), collation_name"+
+			" UNION ALL SELECT schema_name, default_collation_name FROM information_schema.schemata"+
 			" WHERE schema_name NOT IN ("+quoteList(systemDatabases)+") ORDER BY 1, 2")
 	if err != nil {
 		return err
 	}
 	for _, r := range used {
-		if d := f.database(r["d"]); d != nil {
-			d.Collations = append(d.Collations, strings.ToLower(r["c"]))
+		c := strings.ToLower(r["c"])
+		if d := f.database(r["d"]); d != nil && !slices.Contains(d.Collations, c) {
+			d.Collations = append(d.Collations, c)
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ func (c *seedCheck) floats(ctx context.Context) error {
 	}
 	master := c.seed.Master
 	columns, err := master.query(ctx, master.db, "SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.column_type AS type, c.is_nullable AS nullable, c.column_default AS preset"+
-		" FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)"+
-		" WHERE c.data_type = 'float' AND t.table_type IN ("+tableTypes+") AND c.table_schema IN ("+quoteList(c.seed.databases())+")"+
+		" FROM information_schema.columns c"+joinTables+
+		" WHERE c.data_type = 'float' AND t.table_type IN ("+tableTypes+") AND c.table_schema IN ("+quoteExactly(c.seed.databases())+")"+
 		" ORDER BY c.table_schema, c.table_name, c.ordinal_position")
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 // columns cannot be NULL.
 func (s *Server) findsRows(ctx context.Context, column record) (bool, error) {
 	keys, err := s.query(ctx, s.db, "SELECT index_name AS k, SUM(column_name = ?) AS has FROM information_schema.statistics"+
-		" WHERE table_schema = ? AND table_name = ? AND non_unique = 0 GROUP BY index_name HAVING SUM(nullable = 'YES') = 0",
+		" WHERE table_schema = CAST(? AS BINARY) AND table_name = CAST(? AS BINARY) AND non_unique = 0 GROUP BY index_name HAVING SUM(nullable = 'YES') = 0",
 		column["c"], column["d"], column["t"])
 	if err != nil {
 		return false, err

@@ -108,6 +108,9 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err := r.mustExist(ctx, a.Master); err != nil {
 		return err
 	}
+	if err := r.mustBeToldApart(ctx, a); err != nil {
+		return err
+	}
 	// As it is now: another run may have ended since the plan was made.
 	f := &Facts{}
 	if f.Variables, err = a.Slave.variables(ctx, a.Slave.db, "server_id", "super_read_only"); err != nil {

@@ -51,6 +51,18 @@ func TestRepair(t *testing.T) {
 			"INSERT INTO repairs.child VALUES (1, 1), (2, 2)", "CREATE TRIGGER repairs.tr BEFORE INSERT ON repairs.bad_t FOR EACH ROW SET NEW.v = UPPER(NEW.v)")
 		p.sync(t)
 
+		t.Run("another table's name in capitals", func(t *testing.T) {
+			p.onMaster(t, "CREATE TABLE repairs.BADXT (id int PRIMARY KEY)")
+			p.sync(t)
+			if err := p.repair(t.Context(), t, "repairs.badxt"); replication.HasCode(err, "case-of-name") == (p.Slave.Version.Family == replication.MySQL) {
+				t.Errorf("got %v", err)
+			}
+			if err := p.repair(t.Context(), t, "repairs.badxt", "repairs.BADXT"); err != nil {
+				t.Error(err)
+			}
+			p.onMaster(t, "DROP TABLE repairs.BADXT")
+			p.sync(t)
+		})
 		t.Run("stopped at a duplicate row", func(t *testing.T) {
 			p.onSlave(t, "INSERT INTO repairs.bad_t VALUES (5000, 'mine')", "DELETE FROM repairs.bad_t WHERE id = 17")
 			stop := p.write(t, "INSERT INTO repairs.bad_t (v, id) VALUES (?, 5000 + ?)", "UPDATE repairs.badxt SET v = ? WHERE id = 1 + ? MOD 2000")

@@ -22,6 +22,9 @@ const longStatement = 5 * time.Second
 // asked.
 func (s *Seed) Check(ctx context.Context) (Findings, error) {
 	c := &seedCheck{seed: s}
+	if err := c.foreignKeys(ctx); err != nil {
+		return Findings{}, err
+	}
 	if s.Method == SeedNone {
 		return c.Findings, nil
 	}
@@ -35,7 +38,7 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.locked()
-	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding, c.floats} {
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding, c.floats, c.views, c.timeZones, c.tablespaces} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
 		}
@@ -209,7 +212,7 @@ func (c *seedCheck) history(ctx context.Context) error {
 		return ctx.Err() // if it is missing, tools has said so
 	}
 	rows, err := s.Master.query(ctx, s.Master.db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
-		" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+quoteList(s.databases())+")")
+		" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+quoteExactly(s.databases())+")")
 	if err != nil {
 		return err
 	}

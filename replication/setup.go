@@ -29,8 +29,9 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 	return err
 }
 
-// Plan plans what is left to do, after Read. If the databases are to be copied,
-// what Seed.Check finds is among the findings. The Applier carries the plan out.
+// Plan plans what is left to do, after Read. If the slave is to begin with a copy,
+// or with what it has, what Seed.Check finds is among the findings. The Applier
+// carries the plan out.
 func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	s.State.of(s.SlaveFacts)
 	s.Want.State = s.State.State
@@ -61,13 +62,16 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 			return nil, nil, err
 		}
 	}
-	if len(plan.Problems) == 0 && plan.has("seed") {
+	begins := plan.has("seed") || s.Want.Method == SeedNone && plan.has("change-master")
+	if len(plan.Problems) == 0 && begins {
 		found, err := s.Want.newSeed(applier).Check(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
 		plan.Findings.add(found)
 		plan.agreeOnBytes()
+	}
+	if len(plan.Problems) == 0 && plan.has("seed") {
 		if err := s.checkAhead(ctx, plan); err != nil {
 			return nil, nil, err
 		}

@@ -50,6 +50,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 		p.Problems = append(p.Problems, problem)
 	}
 	if seed {
+		p.Findings.add(checkOtherDatabases(master, slave, want))
 		s.checkData()
 		s.checkRoom()
 		s.checkSeedAccount()

@@ -28,6 +28,7 @@ func TestStatus(t *testing.T) {
 				{"duplicate row", (*watchedPair).duplicateRow},
 				{"missing row", (*watchedPair).missingRow},
 				{"statement with a password", (*watchedPair).failedStatement},
+				{"passes the filter", (*watchedPair).passesFilter},
 				{"purged", (*watchedPair).purged},
 				{"lost log", (*watchedPair).lostLog},
 				{"same server id", (*watchedPair).sameServerID},

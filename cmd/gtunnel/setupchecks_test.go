@@ -146,9 +146,10 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			start := p.position(p.master)
 			file, _, _ := strings.Cut(start, ":")
 			for _, wrong := range []string{file + ":99999999", "mysql-bin.777777:4"} {
-				p.unchanged(p.slave, 1, "its binary log does not have "+wrong, p.setupSlaveArgs("--method", "none", "--start", wrong)...)
+				p.unchanged(p.slave, 1, "its binary log does not have "+wrong, p.setupSlaveArgs("--method", "none", "--start", wrong, "--replace-databases", "iam")...)
 			}
-			out := p.must(p.slave, p.setupSlaveArgs("--method", "none", "--start", start)...)
+			p.unchanged(p.slave, 1, "not replicated, whose changes can reach them: iam", p.setupSlaveArgs("--method", "none", "--start", start)...)
+			out := p.must(p.slave, p.setupSlaveArgs("--method", "none", "--start", start, "--replace-databases", "iam")...)
 			if !strings.Contains(out, "_LOG_FILE='"+file+"'") || strings.Contains(out, "GTIDS") || !strings.Contains(out, "ALTER DEFINER=") {
 				t.Errorf("the plan does not show what is run:\n%s", out)
 			}

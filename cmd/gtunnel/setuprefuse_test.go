@@ -119,6 +119,17 @@ func TestSetupRefusals(t *testing.T) {
 				}
 				p.sql(p.slave, "DROP DATABASE voms")
 			}
+			// Another database of the master's, and one whose name is nearly the same.
+			p.sql(p.slave, "CREATE DATABASE iam", "CREATE TABLE iam.own (id INT PRIMARY KEY)")
+			p.unchanged(p.slave, 1, "with names of databases of the master that are not replicated", slave()...)
+			p.sql(p.slave, "DROP DATABASE iam", "CREATE DATABASE VOMS")
+			if !kind.IsMySQL() {
+				p.unchanged(p.slave, 1, "its database VOMS differs from that of voms in case only", slave()...)
+			}
+			p.sql(p.slave, "DROP DATABASE VOMS")
+			p.sql(p.master, "CREATE TABLE voms.away (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES iam.t (id))")
+			p.unchanged(p.slave, 1, "foreign keys go to tables that are not replicated", slave()...)
+			p.sql(p.master, "DROP TABLE voms.away")
 			p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)", "INSERT INTO voms.mine VALUES (1)")
 			p.unchanged(p.slave, 1, "there is a database voms already, with 1 tables", slave()...)
 			p.unchanged(p.slave, 1, "there is a database voms already", slave("--replace-databases", "iam")...)

@@ -1,0 +1,88 @@
+package replication
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOtherDatabases goes through what databases that are not replicated mean for
+// the plan of a new slave.
+func TestOtherDatabases(t *testing.T) {
+	maria, mysql, iam := Version{MariaDB, 10, 11, 6}, Version{MySQL, 9, 7, 0}, Database{Name: "iam", Tables: 3}
+	for name, c := range map[string]struct {
+		change func(master, slave *Facts, want *SlaveWant)
+		on     Version
+		codes  string
+		text   string // that is said
+		not    string // that is not; empty: anything may be
+	}{
+		"the master has others": {func(m, _ *Facts, _ *SlaveWant) {
+			m.Databases = append(m.Databases, iam)
+		}, maria, "", "", ""},
+		"both have one": {func(m, s *Facts, _ *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []Database{iam}
+		}, mysql, "problem shared-name", "not replicated, whose changes can reach them: iam", ""},
+		"both have one, given up": {func(m, s *Facts, w *SlaveWant) {
+			m.Databases, s.Databases, w.Replace = append(m.Databases, iam), []Database{iam}, []string{"iam"}
+		}, mysql, "", "", ""},
+		"both have one, the slave's is empty": {func(m, s *Facts, _ *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []Database{{Name: "iam"}}
+		}, maria, "", "", ""},
+		"both have one, the slave's has a routine": {func(m, s *Facts, _ *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []Database{{Name: "iam", Routines: 1}}
+		}, maria, "problem shared-name", "", ""},
+		"both have one, the slave's has what came by replication": {func(m, s *Facts, w *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []Database{{Name: "iam", Routines: 1}}
+			s.Masters, w.Reseed = []*SlaveStatus{{MasterHost: loopback, MasterPort: 3307}}, true
+		}, maria, "", "", ""},
+		"both have one, and all is cloned": {func(m, s *Facts, w *SlaveWant) {
+			m.Databases, s.Databases, w.Method, w.Replace = append(m.Databases, iam), []Database{iam, {Name: "own", Tables: 1}}, SeedClone, []string{"iam", "own"}
+		}, mysql, "", "", ""},
+		"the slave has others": {func(_, s *Facts, _ *SlaveWant) {
+			s.Databases = []Database{iam}
+		}, maria, "", "", ""},
+		"the slave has others, and the login sees a part of the master": {func(m, s *Facts, w *SlaveWant) {
+			s.Databases, m.User, m.Grants, w.Method = []Database{iam}, MonitorUser+"@127.0.0.1", []string{"GRANT PROCESS, BINLOG MONITOR ON *.* TO `gtunnel_monitor`@`127.0.0.1`"}, SeedNone
+		}, maria, "warning shared-name", "gtunnel_monitor@127.0.0.1 does not see all databases of the master", ""},
+		"others have routines": {func(m, s *Facts, _ *SlaveWant) {
+			m.Databases = append(m.Databases, Database{Name: "iam", Routines: 1}, Database{Name: "wlcg", Events: 1})
+			s.Databases = []Database{{Name: "wlcg"}}
+		}, maria, "warning passes-filter", "CREATE DATABASE `iam`;", "CREATE DATABASE `wlcg`"},
+		"its own has routines": {func(m, _ *Facts, _ *SlaveWant) {
+			m.Databases[1].Routines = 2
+		}, maria, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			master, slave := newFacts(Master, c.on), newFacts(Slave, c.on)
+			want := SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
+			c.change(master, slave, &want)
+			found := PlanSlave(master, slave, want).Findings
+			text := findingsText(found)
+			if got := findingsCodes(found); got != c.codes || !strings.Contains(text, c.text) || c.not != "" && strings.Contains(text, c.not) {
+				t.Errorf("found is %q, want %q with %q:\n%s", got, c.codes, c.text, text)
+			}
+		})
+	}
+}
+
+// findingsCodes are the codes of findings.
+func findingsCodes(found Findings) string {
+	var codes []string
+	for _, p := range found.Problems {
+		codes = append(codes, "problem "+p.Code)
+	}
+	for _, p := range found.Warnings {
+		codes = append(codes, "warning "+p.Code)
+	}
+	return strings.Join(codes, ", ")
+}
+
+// findingsText is what they say.
+func findingsText(found Findings) string {
+	var text strings.Builder
+	for _, p := range slices.Concat(found.Problems, found.Warnings) {
+		text.WriteString(p.Error() + "\n" + p.Cure + "\n")
+	}
+	return text.String()
+}
