@@ -46,6 +46,10 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 			s.Want.State.Stage = StageNone
 		}
 	}
+	var err error
+	if s.Want.elsewhere, err = s.isElsewhere(ctx); err != nil {
+		return nil, nil, err
+	}
 	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
 	applier := &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),

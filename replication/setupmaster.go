@@ -95,15 +95,18 @@ func restartCommand(v Version) string {
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
 func planAccounts(p *Plan, f *Facts, want MasterWant) {
+	replicates := f.account(ReplicationUser, loopback) != nil
 	next := &HandOver{
-		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
+		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
 		Databases: want.Databases, Passwords: map[string]Password{},
 	}
 	if old := want.HandOver; old != nil {
 		next.Made = old.Made
 		maps.Copy(next.Passwords, old.Passwords)
+		if replicates && next.Mark == "" { // the run before was cut off; else the file is of another server
+			next.Mark = old.Mark
+		}
 	}
-	replicates := f.account(ReplicationUser, loopback) != nil
 	var accounts []*Step
 	changed := false // the password of an account that exists
 	for _, user := range accountUsers {
@@ -149,6 +152,9 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 			SQL: accountStatements(f.Version, user, password, want.Databases), Undo: undo,
 		})
+		if user == SeedUser && f.UUID() == "" {
+			accounts[len(accounts)-1].SQL = append(accounts[len(accounts)-1].SQL, next.mark())
+		}
 	}
 	p.HandOver = next
 	if want.HandOverPath == "" || len(next.Passwords) == 0 || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
@@ -169,7 +175,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 }
 
 func handOverEqual(a, b *HandOver) bool {
-	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || len(a.Passwords) != len(b.Passwords) {
+	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
 		return false
 	}
 	for user, password := range a.Passwords {

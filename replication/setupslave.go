@@ -30,6 +30,8 @@ type SlaveWant struct {
 	// What runs that were cut off have noted, which Setup.Plan reads.
 	compared *compareNote
 	repaired *repairNote
+
+	elsewhere bool // of Setup.isElsewhere
 }
 
 // PlanSlave plans what makes a server the slave of a master. It asks nobody
@@ -114,6 +116,7 @@ func (s *slavePlan) checkEstablished() {
 	if !s.established || s.want.Reseed || s.want.State.Stage == StageSeeding {
 		return
 	}
+	s.checkMaster()
 	if !s.filtered() && !s.filterLost() && s.want.State.Stage != StageSeeded {
 		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))
@@ -149,6 +152,9 @@ func (s *slavePlan) stateFits() bool {
 		if s.slave.database(name) == nil {
 			return false
 		}
+	}
+	if mark := s.want.mark(s.master); mark != "" && state.MasterMark != "" && mark != state.MasterMark {
+		return false
 	}
 	return state.MasterID == s.master.ServerID() && state.MasterUUID == s.master.UUID() && sameSet(state.Databases, s.want.Databases) &&
 		slices.ContainsFunc(s.master.BinaryLogs, func(l BinaryLog) bool { return l.File == state.Start.File })
@@ -372,14 +378,19 @@ func (s *slavePlan) connect(seeded bool) {
 			filter := []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}
 			s.add(&Step{
 				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
-				SQL: filter, run: setLostFilter(filter), Undo: v.setFilter(nil).String(),
+				SQL: filter, run: unseen(filter), Undo: v.setFilter(nil).String(),
 			})
 		}
-		if password := s.want.HandOver.Passwords[ReplicationUser]; (s.status.IOErrno == accessDenied || s.want.NewPasswords) && !password.IsEmpty() {
-			s.add(&Step{
+		if s.newPassword() {
+			change := []Statement{v.stopSlave(bothThreads), v.changePassword(s.want.HandOver.Passwords[ReplicationUser]), v.startSlave(bothThreads)}
+			step := &Step{
 				Name: "password", On: Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has, or will",
-				SQL: []Statement{v.stopSlave(bothThreads), v.changePassword(password), v.startSlave(bothThreads)},
-			})
+				SQL: change,
+			}
+			if !s.knowsMaster() {
+				step.run = unseen(change)
+			}
+			s.add(step)
 		}
 		if s.want.compared.holds(s.status) && s.filtered() {
 			s.add(&Step{
@@ -413,16 +424,28 @@ func (s *slavePlan) connect(seeded bool) {
 	s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
 }
 
-// setLostFilter filters again. That the slave is to be seen to be equal is noted
-// first: once there is a filter, nothing else tells.
-func setLostFilter(filter []Statement) func(context.Context, *Applier) error {
+// newPassword tells whether the slave gets another password.
+func (s *slavePlan) newPassword() bool {
+	return s.established && (s.status.IOErrno == accessDenied || s.want.NewPasswords) && !s.want.HandOver.Passwords[ReplicationUser].IsEmpty()
+}
+
+// knowsMaster tells whether the master is known to be the one that the slave has
+// been set up with.
+func (s *slavePlan) knowsMaster() bool {
+	same, _ := s.masterNoted()
+	return same
+}
+
+// unseen changes what the slave follows. That it is to be seen to be equal is noted
+// first: once it is changed, nothing else tells.
+func unseen(change []Statement) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
 		if a.State.Stage != StageSeeded {
 			if err := a.note(func(s *State) { s.Stage = StageRunning }); err != nil {
 				return err
 			}
 		}
-		return a.Slave.run(ctx, filter)
+		return a.Slave.run(ctx, change)
 	}
 }
 
@@ -448,7 +471,10 @@ func (s *slavePlan) connection(start Position) connection {
 func (s *slavePlan) finish(seeded bool) {
 	state := s.want.State
 	// Without a state that says so, nobody has seen that the data is the master's.
-	due := seeded || state.Stage != StageDone
+	due := seeded || state.Stage != StageDone || s.newPassword() && !s.knowsMaster()
+	if !due && s.established {
+		_, due = s.masterNoted()
+	}
 	if due || !s.established || !s.status.Running() {
 		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
 	}
@@ -481,7 +507,7 @@ func (s *slavePlan) finish(seeded bool) {
 		})
 	}
 	if len(s.Steps) > 0 || due {
-		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: noteDone})
+		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: s.noteDone})
 	}
 }
 

@@ -27,6 +27,7 @@ type State struct {
 	BegunUntil time.Time  `json:"begun_until,omitzero"` // and when it was last seen to go on
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
+	MasterMark string     `json:"master_server_mark,omitempty"` // of MariaDB: see Facts.Mark
 	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed
 	Changed    time.Time  `json:"changed"`
 
