@@ -225,7 +225,7 @@ func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
 			return err
 		}
 	}
-	c := s.connection(start)
+	c := s.connection(start, a.State.Method)
 	conn, err := a.Slave.session(ctx)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -55,8 +54,7 @@ func (w *SlaveWant) mark(master *Facts) string { return cmp.Or(master.Mark, w.Ha
 func (s *slavePlan) checkMaster() {
 	_, other := s.masterNoted()
 	if s.want.elsewhere || other && s.status.IORunning != "Yes" {
-		databases := strings.Join(s.want.Databases, ",")
-		s.problem(Slave, "replaced-master", fmt.Sprintf("on the master: gtunnel replication setup-master --seed-again; here --reseed --replace-databases %s. If the slave's data is this master's nevertheless: --reseed --method none --start with the coordinates that it has", databases),
+		s.problem(Slave, "replaced-master", s.reseedCure()+". If the slave's data is this master's nevertheless: --reseed --method none --start with the coordinates that it has",
 			"the master is not the one whose databases the slave has: it was replaced, or set up anew")
 	}
 }

@@ -131,7 +131,7 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 	slave.Databases = newFacts(Master, v).Databases
 	slave.Masters = []*SlaveStatus{{
 		MasterHost: loopback, MasterPort: 3307, MasterUser: ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
-		WildDoTable: wildTables([]string{"DB_1", "voms"}),
+		WildDoTable: wildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == MariaDB, ConnectRetry: connectRetry,
 	}}
 	want = SlaveWant{
 		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump,
@@ -261,6 +261,15 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
 		}, ""},
 		"other filters": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"options changed": {func(_, s *Facts, _ *SlaveWant) {
+			s.Masters[0].Delay, s.Masters[0].ConnectRetry, s.Masters[0].SSLAllowed = 3600, time.Hour, "Yes"
+		}, "connection, catch-up, note-done"},
+		"by file and position since": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].ByGTID, w.State.Method, w.State.Start = false, SeedDump, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}
+		}, "connection, catch-up, note-done"},
+		"by file and position from the beginning": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].ByGTID, w.State.Method, w.State.Start = false, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
+		}, ""},
 		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
 			w.compared = &compareNote{At: Position{File: "mysql-bin.000007", Offset: 200}}
@@ -478,6 +487,41 @@ func TestStartWithoutGTID(t *testing.T) {
 		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
 			t.Errorf("%s: the plan is\n%s", v, plan)
 		}
+	}
+}
+
+// TestDrift: only the options that somebody has changed are stated again, in each
+// dialect's words.
+func TestDrift(t *testing.T) {
+	no := false
+	for v, want := range map[Version]string{
+		{MySQL, 5, 7, 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400, MASTER_DELAY=0",
+		{MySQL, 8, 0, 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_DELAY=0, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
+		{MariaDB, 10, 11, 6}: "CHANGE MASTER TO MASTER_DELAY=0, MASTER_USE_GTID=slave_pos",
+	} {
+		master, slave, wanted := established(v)
+		status := slave.Masters[0]
+		status.Delay, status.ByGTID = 60, false
+		wanted.State.Start, wanted.State.Method = Position{File: "mysql-bin.000007", Offset: 4, GTID: "1"}, SeedDump
+		if v.Family == MySQL {
+			status.RetryCount = 10
+			if v.atLeast(MySQL, 8, 0, 0) {
+				status.GetsPublicKey, master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = &no, "ON", "ON"
+			}
+		}
+		if plan := show(PlanSlave(master, slave, wanted)); !strings.Contains(plan, "SQL: "+want+"\n") {
+			t.Errorf("%s: no %s in the plan\n%s", v, want, plan)
+		}
+	}
+}
+
+// TestBeginningOfBinaryLog: a copy of a MariaDB master that has written nothing yet
+// is followed by GTID as well.
+func TestBeginningOfBinaryLog(t *testing.T) {
+	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, Method: SeedDump, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 328}}
+	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
+		t.Errorf("the plan is\n%s", plan)
 	}
 }
 

@@ -102,7 +102,8 @@ func checkHandOver(master *Facts, want SlaveWant) Findings {
 			found.problem(Master, "unknown-database", "on the master: gtunnel replication setup-master --databases with it, and the new hand-over file here",
 				"%s was not set up there for replication; these were: %s", name, listed(h.Databases))
 		} else if master.database(name) == nil {
-			found.problem(Master, "unknown-database", "", "there is no database %s any more, or the account does not see it", name)
+			found.problem(Master, "unknown-database", "if it was dropped: on the master gtunnel replication setup-master --databases with those that are left, and here its new hand-over file with --reseed; else CREATE DATABASE there, or log in with an account that sees it",
+				"there is no database %s any more, or the account does not see it", name)
 		}
 	}
 	if !master.HasBinaryLog() {
@@ -125,8 +126,21 @@ func (s *slavePlan) checkEstablished() {
 		s.unknownPassword()
 	}
 	if s.status.SQLErrno != 0 && !s.filterLost() { // a lost filter lets the changes of other databases through, which fail
-		s.problem(Slave, "broken", cureOf(s.status.SQLErrno, Slave), "the replication has stopped: %s", s.status.SQLError)
+		cure := explainSlaveError(s.status.SQLErrno, s.status.SQLError).Cure
+		if s.want.State.Stage == StageRunning {
+			cure = s.reseedCure() + ": it was never seen to be equal. Or: " + cure
+		}
+		s.problem(Slave, "broken", cure, "the replication has stopped: %s", s.status.SQLError)
 	}
+}
+
+// reseedCure is how the databases are copied anew.
+func (s *slavePlan) reseedCure() string {
+	cure := "--reseed --replace-databases " + strings.Join(s.want.Databases, ",")
+	if s.byMonitor() {
+		cure = "on the master: gtunnel replication setup-master --seed-again; here " + cure
+	}
+	return cure
 }
 
 // needsSeed tells whether the databases must be copied.
@@ -392,6 +406,7 @@ func (s *slavePlan) connect(seeded bool) {
 			}
 			s.add(step)
 		}
+		s.restateOptions()
 		if s.want.compared.holds(s.status) && s.filtered() {
 			s.add(&Step{
 				Name: "start-slave", On: Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
@@ -402,12 +417,12 @@ func (s *slavePlan) connect(seeded bool) {
 		}
 		return
 	}
-	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
+	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"}, s.want.Method)
 	switch {
 	case s.want.Method == SeedNone:
-		shown = s.connection(s.want.Start)
+		shown = s.connection(s.want.Start, SeedNone)
 	case !seeded:
-		shown = s.connection(s.want.State.Start)
+		shown = s.connection(s.want.State.Start, s.want.State.Method)
 	}
 	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
 	if seeded && s.want.Method != SeedNone {
@@ -458,12 +473,14 @@ func (s *slavePlan) changeMasterSQL(c connection) []Statement {
 	return []Statement{v.setStart(c.start.GTID), v.changeMaster(c)}
 }
 
-// connection is how the slave reaches its master from a position on.
-func (s *slavePlan) connection(start Position) connection {
+// connection is how the slave reaches its master from a position on, which a copy by
+// a method has, or the administrator.
+func (s *slavePlan) connection(start Position, method SeedMethod) connection {
 	c := connection{
 		host: loopback, port: s.want.Port, user: ReplicationUser, password: s.want.HandOver.Passwords[ReplicationUser], start: start,
 	}
-	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && start.GTID != ""
+	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() &&
+		(start.GTID != "" || s.master.Version.Family == MariaDB && method != SeedNone) // a binary log that was just begun has none yet
 	return c
 }
 
@@ -475,7 +492,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if !due && s.established {
 		_, due = s.masterNoted()
 	}
-	if due || !s.established || !s.status.Running() {
+	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
 	}
 	var readOnly []Statement

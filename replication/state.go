@@ -28,7 +28,7 @@ type State struct {
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
 	MasterMark string     `json:"master_server_mark,omitempty"` // of MariaDB: see Facts.Mark
-	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed
+	Start      Position   `json:"start"`                        // where the slave begins: the coordinates of the seed
 	Changed    time.Time  `json:"changed"`
 
 	// EventScheduler is what event_scheduler was before the seed turned it off;
