@@ -93,7 +93,7 @@ func (s *Server) watchSlave(ctx context.Context, on execer, to Position, patienc
 			return err
 		}
 		if status == nil {
-			return problem(Slave, "no-slave", "", "this server has ceased to be a slave")
+			return problem(Slave, "no-slave", "gtunnel replication setup-slave", "this server has ceased to be a slave")
 		}
 		if done, err := there(status); done || err != nil {
 			return err
