@@ -58,8 +58,10 @@ const seedAnew = "gtunnel replication setup-slave --reseed copies all anew"
 const onSlaveBefore = "on the slave, where MySQL wants super_read_only=0 meanwhile: SET SESSION sql_log_bin=0; "
 
 var (
-	structure = cause{"other-structure", "a table, or what belongs to it, is not on the slave as it was on the master: it was altered while it was copied, or somebody altered it on the slave",
-		"gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew}
+	structure = cause{
+		"other-structure", "a table, or what belongs to it, is not on the slave as it was on the master: it was altered while it was copied, or somebody altered it on the slave",
+		"gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew,
+	}
 	routineThere   = cause{"routine-there", "a routine or an event that the master made is on the slave already", onSlaveBefore + "drop the slave's; then start the slave. One of a database that is not replicated comes too"}
 	routineMissing = cause{"routine-missing", "a routine or an event that the master changed or dropped is not on the slave", onSlaveBefore + "make one of that name; then start the slave; or " + seedAnew}
 	sameServer     = cause{"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"}
