@@ -60,8 +60,9 @@ func (s *slavePlan) checkMaster() {
 }
 
 // isElsewhere tells whether a slave of MariaDB's, of which nothing else says whose
-// databases it has, cannot have come to its position by the master's binary log: it
-// has fewer transactions than there are before it, or more than there are at all.
+// databases it has, cannot have come to its position by the master's binary log: no
+// event begins there, or the slave has fewer transactions than there are before it, or
+// more than there are at all.
 func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 	status, mark := s.SlaveFacts.master(), s.Want.mark(s.MasterFacts)
 	if status == nil || !isOurMaster(status, s.Want.Port) || !status.ByGTID || s.Master.Version.Family != MariaDB || s.Slave.Version.Family != MariaDB ||
@@ -81,14 +82,18 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if missing := behind(written, applied); missing {
+	if behind(written, applied) {
 		return true, nil
 	}
 	if lacking, err := s.Master.lacks(ctx, status.Executed); lacking || err != nil || status.Executed.IsZero() {
 		return false, err
 	}
-	before, err := s.Master.value(ctx, s.Master.db, "SELECT BINLOG_GTID_POS(?, ?)", status.Executed.File, status.Executed.Offset)
-	return behind(applied, before), err
+	before, err := s.Master.query(ctx, s.Master.db, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", status.Executed.File, status.Executed.Offset)
+	if err != nil {
+		return false, err
+	}
+	gtid, begins := before[0]["gtid"]
+	return !begins || behind(applied, gtid), nil
 }
 
 // behind tells whether MariaDB's GTIDs of one list end before those of another in a
