@@ -82,10 +82,16 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if behind(written, applied) {
-		return true, nil
+	if behind(written, applied) || status.Executed.IsZero() {
+		return behind(written, applied), nil
 	}
-	if lacking, err := s.Master.lacks(ctx, status.Executed); lacking || err != nil || status.Executed.IsZero() {
+	err = s.Master.verifyLogged(ctx, s.Master.db, status.Executed)
+	switch {
+	case HasCode(err, "bad-coordinates"): // it ends before
+		return true, nil
+	case HasCode(err, "log-purged"), isDenied(err): // nothing tells
+		return false, nil
+	case err != nil:
 		return false, err
 	}
 	before, err := s.Master.query(ctx, s.Master.db, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", status.Executed.File, status.Executed.Offset)
