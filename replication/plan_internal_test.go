@@ -230,6 +230,7 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 			w.HandOver.Mark, w.State.MasterMark = "A", "A"
 		}, "password, start-slave, catch-up, note-done"},
+		"hand-over of an earlier version": {func(_, _ *Facts, w *SlaveWant) { w.State.MasterMark = "A" }, ""},
 		"another master": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 			w.HandOver.Mark, w.State.MasterMark = "B", "A"
