@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -157,7 +158,7 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 			begun := s.Stage == StageSeeding
 			s.Stage, s.Databases, s.Method, s.Start = StageSeeding, want.Databases, want.Method, Position{}
 			s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(want.Databases, name) })
-			s.MasterID, s.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
+			s.MasterID, s.MasterUUID, s.MasterMark = a.MasterFacts.ServerID(), a.MasterFacts.UUID(), want.mark(a.MasterFacts)
 			s.SeedAccount = true
 			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
 				s.EventScheduler = "ON"
@@ -236,7 +237,7 @@ func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
 			return err
 		}
 	}
-	c := s.connection(start)
+	c := s.connection(start, a.State.Method)
 	conn, err := a.Slave.session(ctx)
 	if err != nil {
 		return err
@@ -372,9 +373,12 @@ func dropSeedAccount(ctx context.Context, a *Applier) error {
 	return a.note(func(s *State) { s.SeedAccount = false })
 }
 
-func noteDone(_ context.Context, a *Applier) error {
-	return a.note(func(s *State) {
-		s.Stage, s.AccountsOf = StageDone, "" // other slaves may use them from now on
-		s.begin(nil, time.Time{})
+// noteDone notes that the slave is set up, and of which master.
+func (s *slavePlan) noteDone(_ context.Context, a *Applier) error {
+	return a.note(func(state *State) {
+		state.Stage, state.AccountsOf = StageDone, "" // other slaves may use them from now on
+		state.MasterID, state.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
+		state.MasterMark = cmp.Or(s.want.mark(a.MasterFacts), state.MasterMark)
+		state.begin(nil, time.Time{})
 	})
 }

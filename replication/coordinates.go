@@ -62,9 +62,13 @@ func (s *Server) verifyCoordinates(ctx context.Context, on execer, p Position) (
 		return Position{}, err
 	}
 	if s.Version.atLeast(MariaDB, 10, 0, 2) {
-		gtid, err := s.value(ctx, on, "SELECT BINLOG_GTID_POS(?, ?)", p.File, p.Offset)
+		rows, err := s.query(ctx, on, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", p.File, p.Offset)
 		if err != nil {
 			return Position{}, err
+		}
+		gtid, known := rows[0]["gtid"] // empty before the first transaction
+		if !known {
+			return Position{}, problem(Master, "bad-coordinates", "run this again", "its binary log does not tell which GTIDs come before %s", p)
 		}
 		p.GTID = gtid
 	}

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -13,30 +14,33 @@ type cause struct{ code, words, cure string }
 // causes are the errors that replication through a tunnel meets, by number. In
 // text, a slave's errors hold more detail: explainSlaveError.
 var causes = map[int]cause{
+	1007: {"database-there", "a database that the master made is on the slave already: the slave had one of its own of that name, or the start position was wrong", "rename or drop the slave's own, and start the slave; or " + seedAnew},
+	1008: {"missing-database", "a database that the master dropped is not on the slave", onSlaveBefore + "CREATE DATABASE of that name, empty; then start the slave, which drops it"},
 	1032: {"missing-row", "a row that the master changed is not on the slave: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
 	1044: {"access-denied", "the account has no rights on this database", "log in with an account that has them, or grant them"},
 	1045: {"access-denied", "the password is wrong, or there is no account for 127.0.0.1", "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1"},
-	1049: {"missing-database", "the master changed something in a database that the slave does not have", byHandOnSlave + "CREATE DATABASE of that name, which stays empty if it is not replicated; START SLAVE"},
+	1049: {"missing-database", "a statement names a database that the slave lacks, as one does that makes a routine or an event in a database that is not replicated", onSlaveBefore + "CREATE DATABASE of that name, empty; then start the slave"},
+	1050: structure, 1051: structure, 1054: structure, 1060: structure, 1061: structure, 1072: structure, 1091: structure, 1347: structure, 1359: structure, 1360: structure,
 	1062: {"duplicate-row", "a row is on the slave already: somebody wrote there, or the start position was wrong", "gtunnel replication compare; reseed the table with --repair-table; never skip the error"},
 	1129: {"host-blocked", "the master blocks this host after connections that ended without a login, often a port check", "on the master: FLUSH HOSTS (or mysqladmin flush-hosts), and let checks log in"},
 	1142: {"missing-privilege", "a privilege is missing", "log in with an account that has it, or grant it"},
 	1146: {"missing-table", "a table that the master changed is not on the slave", "gtunnel replication compare; reseed the table with --repair-table"},
 	1200: {"not-set-up", "replication is not set up on this server", "gtunnel replication setup-slave"},
 	1205: {"lock-wait", "a lock was not given in time", "look who holds it: SHOW PROCESSLIST; then run this again"},
+	1226: {"account-limit", "the account has a limit of connections or statements, and has come to it", "on the master: ALTER USER ... WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0"},
 	1227: {"missing-privilege", "a privilege is missing", "log in with an account that has the privilege that the message names, such as root"},
 	1236: {"cannot-send", "the master cannot send what the slave asks for", "see the text: a purged or reset binary log wants a new seed: gtunnel replication setup-slave"},
 	1275: {"old-password", "the account has a password in the old format", "on the master: ALTER USER ... IDENTIFIED BY with the password itself, not a hash"},
 	1290: {"read-only", "the server is read-only, as a slave should be", "write on the master"},
-	1304: {"routine-exists", "a routine that the master made is on the slave already", byHandOnSlave + "DROP it; START SLAVE"},
-	1305: {"missing-routine", "a routine that the master changed or dropped is not on the slave", byHandOnSlave + "make one of that name, such as CREATE PROCEDURE ...() SELECT 1; START SLAVE"},
+	1304: routineThere, 1537: routineThere,
+	1305: routineMissing, 1539: routineMissing,
 	1449: {"definer-missing", "the definer of an object is an account of the master that the slave lacks", "make the account on the slave, with the lines that SHOW CREATE USER and SHOW GRANTS give on the master"},
 	1524: {"plugin-disabled", "the account's authentication plugin is turned off on the server", "give the account another plugin"},
-	1537: {"event-exists", "an event that the master made is on the slave already", byHandOnSlave + "DROP it; START SLAVE"},
-	1539: {"missing-event", "an event that the master changed or dropped is not on the slave", byHandOnSlave + "make one of that name, such as CREATE EVENT ... ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; START SLAVE"},
-	1593: {"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"},
+	1593: {"fatal", "the slave has met what it cannot go on from", "mend what it names; the error log of the slave's server may say more; then start the slave"},
 	1698: {"access-denied", "the account does not let this user in without a password", "give the password, or run this as the account's system user, such as root"},
 	1819: {"password-policy", "the server's policy does not let this password in", "loosen the policy for the time of the setup: SHOW VARIABLES LIKE '%password%' shows it (MySQL's validate_password, MariaDB's simple_password_check and cracklib_password_check)"},
 	1872: {"slave-position", "the slave cannot read its own position or relay log", "gtunnel replication setup-slave --reseed copies all anew"},
+	1950: {"gtid-order", "the slave's own binary log has later GTIDs than the master's, and gtid_strict_mode lets none come after them", "on the slave: SET GLOBAL gtid_strict_mode=OFF, and in its option files, and start the slave; or, unless somebody needs its binary log: STOP SLAVE; RESET MASTER; START SLAVE"},
 	2002: {"nothing-listens", "nothing listens there", "is the server running?"},
 	2003: {"tunnel-down", "nothing listens at the local end of the tunnel", "start it: systemctl status gtunnel-client; gtunnel status"},
 	2005: {"master-name", "the name of the master cannot be resolved", "the slave must connect to 127.0.0.1, the local end of the tunnel: gtunnel replication setup-slave"},
@@ -50,23 +54,37 @@ var causes = map[int]cause{
 	4025: {"check", "a row breaks a CHECK of its table, which is younger", "mend the row on the master, or drop the CHECK; --method dump copies such rows as they are"},
 }
 
-// byHandOnSlave begins what cures a slave of a statement that its filter does
-// not stop: see checkOtherDatabases.
-const byHandOnSlave = "on the slave, by hand (with super_read_only off meanwhile): " + logNothing + " "
+const seedAnew = "gtunnel replication setup-slave --reseed copies all anew"
+
+// onSlaveBefore is what comes before a statement that mends a slave by hand.
+const onSlaveBefore = "on the slave, where MySQL wants super_read_only=0 meanwhile: SET SESSION sql_log_bin=0; "
+
+var (
+	structure = cause{
+		"other-structure", "a table, or what belongs to it, is not on the slave as it was on the master: it was altered while it was copied, or somebody altered it on the slave",
+		"gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew,
+	}
+	routineThere   = cause{"routine-there", "a routine or an event that the master made is on the slave already", onSlaveBefore + "drop the slave's; then start the slave. One of a database that is not replicated comes too"}
+	routineMissing = cause{"routine-missing", "a routine or an event that the master changed or dropped is not on the slave", onSlaveBefore + "make one of that name, such as CREATE PROCEDURE ...() SELECT 1, or CREATE EVENT ... ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; then start the slave; or " + seedAnew}
+	sameServer     = cause{"same-server-id", "both servers have the same server_id or UUID, as cloned machines do", "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and restart it"}
+)
 
 const farEnd = "is MySQL on the master running? gtunnel status and the logs of both ends of the tunnel say why: a refused certificate ends a connection just so"
 
-// refusals are the reasons for which a master sends nothing (1236), by a part
-// of its text. Both families are in it, with old and new words.
-var refusals = []struct {
+// refusal is a cause by a part of its text in lower case.
+type refusal struct {
 	part string
 	cause
-}{
+}
+
+// refusals are the reasons for which a master sends nothing (1236), by a part
+// of its text. Both families are in it, with old and new words.
+var refusals = []refusal{
 	{"could not find first log file", cause{"purged", "the master no longer has the binary log from which the slave has to go on: it was purged, or reset", reseed}},
 	{"purged required binary logs", cause{"purged", "the master has purged transactions that the slave lacks", reseed}},
 	{"purged binary logs containing gtids", cause{"purged", "the master has purged transactions that the slave lacks", reseed}},
-	{"with the same server_", causes[1593]},
-	{"same server_uuid/server_id", causes[1593]},
+	{"with the same server_", sameServer},
+	{"same server_uuid/server_id", sameServer},
 	{"which is not in the master's binlog", diverged},
 	{"has more gtids than", diverged},
 	{"gtid not in", diverged},
@@ -76,7 +94,14 @@ var refusals = []struct {
 	{"binary log is not open", cause{"no-binary-log", "the master writes no binary log", "gtunnel replication setup-master there"}},
 }
 
-const reseed = "gtunnel replication setup-slave --reseed copies all anew; keep the logs longer: binlog_expire_logs_seconds on the master"
+// fatals are what keeps a slave from going on (1593), by a part of its text.
+var fatals = []refusal{
+	{"equal mysql server", sameServer},
+	{"gtid_mode", cause{"gtid-mode", "master and slave do not have the same gtid_mode", "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and in the option files; then start the slave"}},
+	{"has exceeded the", causes[1226]},
+}
+
+const reseed = seedAnew + "; keep the logs longer: binlog_expire_logs_seconds on the master"
 
 // lostEnd is what a crash leaves of a log that is not synced.
 var lostEnd = cause{"master-lost-log", "the master's binary log ends before the place where the slave has to go on: the master crashed and lost its end, or was set up anew", "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all anew; sync_binlog=1 on the master keeps its log whole"}
@@ -90,7 +115,7 @@ func clientErrno(number int, text string) int {
 	case number < 10000:
 	case strings.Contains(text, "fatal error 1236"):
 		return 1236
-	case strings.Contains(text, "equal MySQL server"):
+	case number == 13117, strings.Contains(text, "equal MySQL server"):
 		return 1593
 	}
 	return number
@@ -120,12 +145,9 @@ func explainSlaveError(number int, text string) *Problem {
 	c := causes[number]
 	switch number {
 	case 1236:
-		for _, r := range refusals {
-			if strings.Contains(strings.ToLower(text), r.part) {
-				c = r.cause
-				break
-			}
-		}
+		c = find(refusals, text, c)
+	case 1593:
+		c = find(fatals, text, c)
 	case 1032, 1062, 1146:
 		c = withTable(c, number, text)
 	}
@@ -133,6 +155,17 @@ func explainSlaveError(number int, text string) *Problem {
 		c = cause{"slave-error", "the slave met an error", "look it up: " + errorNumber(number) + "; mend the cause, and start the slave; never skip it"}
 	}
 	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), text)
+}
+
+// find gives the cause whose part a text has, or another one.
+func find(list []refusal, text string, other cause) cause {
+	text = strings.ToLower(text)
+	for _, r := range list {
+		if strings.Contains(text, r.part) {
+			return r.cause
+		}
+	}
+	return other
 }
 
 // withTable names the table and the key of an error about a row.
@@ -160,13 +193,12 @@ func withTable(c cause, number int, text string) cause {
 	return c
 }
 
-// cureOf gives what to do about an error number; empty if there is nothing to
-// say.
+// cureOf gives what to do about the error number of a statement or a tool.
 func cureOf(number int, on Role) string {
 	if number == 1045 && on == Slave {
 		return "does this account exist on the server, and is its password right?"
 	}
-	return causes[number].cure
+	return cmp.Or(causes[number].cure, "look it up: "+errorNumber(number)+"; mend the cause, and run this again")
 }
 
 // errorNumber is a server's error number as text.

@@ -35,6 +35,7 @@ type Facts struct {
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
 	Writers   []string            // of a slave: accounts that can write in spite of read_only; nil if they cannot be seen
 	SeedMade  bool                // the seeding account was made once: what drops it is there
+	Mark      string              // of a master of MariaDB's, which has no UUID: what setup-master has left there; empty: none, or it may not be seen
 	MasterLog Position            // where the binary log stands; zero if it is off, or may not be seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db

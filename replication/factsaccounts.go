@@ -55,11 +55,13 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		a, b := f.Accounts[i], f.Accounts[j]
 		return a.User < b.User || a.User == b.User && a.Host < b.Host
 	})
-	made, err := s.value(ctx, conn, "SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema = 'mysql' AND routine_name = ?", dropSeedProcedure)
+	made, err := s.query(ctx, conn, "SELECT routine_comment AS comment FROM information_schema.routines WHERE routine_schema = 'mysql' AND routine_name = ?", dropSeedProcedure)
 	if err != nil {
 		return err
 	}
-	f.SeedMade = made != "0"
+	if f.SeedMade = len(made) > 0; f.SeedMade {
+		f.Mark = markIn(made[0]["comment"])
+	}
 	f.OurGrants = map[string][]string{}
 	for _, user := range accountUsers {
 		if f.account(user, loopback) == nil {

@@ -19,6 +19,7 @@ type HandOver struct {
 	Version   Version
 	ServerID  uint32
 	UUID      string // MySQL's server_uuid
+	Mark      string // what stands for it on MariaDB: see Facts.Mark; empty: not known
 	Databases []string
 	Passwords map[string]Password // by account
 
@@ -34,6 +35,7 @@ type handOverFile struct {
 	Version   string            `json:"version"`
 	ServerID  uint32            `json:"server_id"`
 	UUID      string            `json:"server_uuid,omitempty"`
+	Mark      string            `json:"server_mark,omitempty"`
 	Databases []string          `json:"databases"`
 	Passwords map[string]string `json:"passwords"`
 
@@ -64,7 +66,7 @@ func ReadHandOver(path string) (*HandOver, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	h := &HandOver{
-		Made: file.Made, Host: file.Host, Version: v, ServerID: file.ServerID, UUID: file.UUID,
+		Made: file.Made, Host: file.Host, Version: v, ServerID: file.ServerID, UUID: file.UUID, Mark: file.Mark,
 		Databases: file.Databases, Passwords: map[string]Password{}, OldSessions: file.OldSessions,
 	}
 	for user, text := range file.Passwords {
@@ -78,7 +80,7 @@ func (h *HandOver) encode() ([]byte, error) {
 	file := handOverFile{
 		Format: handOverFormat, Made: h.Made.UTC().Truncate(time.Second), Host: h.Host,
 		Family: h.Version.Family, Version: strings.TrimPrefix(h.Version.String(), string(h.Version.Family)+" "),
-		ServerID: h.ServerID, UUID: h.UUID, Databases: h.Databases, Passwords: map[string]string{},
+		ServerID: h.ServerID, UUID: h.UUID, Mark: h.Mark, Databases: h.Databases, Passwords: map[string]string{},
 		OldSessions: h.OldSessions,
 	}
 	for user, password := range h.Passwords {

@@ -253,6 +253,12 @@ func (s *Status) warnAboutConnection() {
 	if lasts := time.Duration(c.RetryCount) * c.ConnectRetry; c.RetryCount > 0 && lasts < 24*time.Hour {
 		s.warn(Slave, "gives-up", again, "once the master is away for %s (%d times %s) the slave gives up for good", shortTime(lasts), c.RetryCount, c.ConnectRetry)
 	}
+	if c.ConnectRetry > longRetry {
+		s.warn(Slave, "connect-retry", again, "once the connection is lost the slave waits %s before it tries again", shortTime(c.ConnectRetry))
+	}
+	if c.Delay > 0 {
+		s.warn(Slave, "delayed", again, "the slave is told to stay %s behind its master (MASTER_DELAY)", shortTime(time.Duration(c.Delay)*time.Second))
+	}
 	if c.SSLAllowed == "Yes" && s.State != HealthNotSetUp {
 		s.warn(Slave, "tls-inside", again, "the slave is told to speak TLS inside the tunnel (MASTER_SSL=1)")
 	}

@@ -42,7 +42,13 @@ func TestExplainSlaveError(t *testing.T) {
 		{1062, "Error 'Duplicate entry '5' for key 'PRIMARY'' on query. Default database: 'd'. Query: 'INSERT INTO t VALUES (5)'", "duplicate-row", []string{"--repair-table", "VALUES (5)"}},
 		{1146, "Error executing row event: 'Table 'd.t' doesn't exist'", "missing-table", []string{"the table d.t", "--repair-table d.t"}},
 		{1032, "Could not execute Delete_rows_v1 event on table d.t; Can't find record in 't', Error_code: 1032", "missing-row", []string{"in d.t on the slave", "--repair-table d.t"}},
-		{1950, "An attempt was made to binlog GTID 0-1-5 which would create an out-of-order sequence number", "slave-error", []string{"error 1950"}},
+		{1950, "An attempt was made to binlog GTID 0-1-5 which would create an out-of-order sequence number", "gtid-order", []string{"error 1950", "gtid_strict_mode=OFF"}},
+		{1049, "Error 'Unknown database 'iam'' on query. Default database: 'iam'. Query: 'CREATE PROCEDURE iam.p() BEGIN END'", "missing-database", []string{"CREATE DATABASE"}},
+		{1060, "Error 'Duplicate column name 'x'' on query. Default database: ''. Query: 'ALTER TABLE voms.z ADD x INT'", "other-structure", []string{"--repair-table", "--reseed"}},
+		{13117, "Fatal error: The replication receiver thread cannot start because the source has GTID_MODE = ON and this server has GTID_MODE = OFF.", "gtid-mode", []string{"ON_PERMISSIVE"}},
+		{1593, "The slave I/O thread stops because a fatal error is encountered when it tries to SELECT @@GLOBAL.SERVER_ID: User 'db_rep' has exceeded the 'max_questions' resource (current value: 3)", "account-limit", []string{"MAX_QUERIES_PER_HOUR 0"}},
+		{13117, "Fatal error: something new", "fatal", []string{"something new", "error log"}},
+		{4711, "something new", "slave-error", []string{"error 4711"}},
 	} {
 		p := explainSlaveError(clientErrno(test.number, test.text), test.text)
 		if p.Code != test.code {

@@ -93,7 +93,7 @@ func (s *Server) watchSlave(ctx context.Context, on execer, to Position, patienc
 			return err
 		}
 		if status == nil {
-			return problem(Slave, "no-slave", "", "this server has ceased to be a slave")
+			return problem(Slave, "no-slave", "gtunnel replication setup-slave", "this server has ceased to be a slave")
 		}
 		if done, err := there(status); done || err != nil {
 			return err
@@ -130,7 +130,7 @@ func waitForSlave(ctx context.Context, master, slave *Server, patience time.Dura
 // arrived tells whether a slave that has stopped is where it should be.
 func arrived(s *SlaveStatus, to Position) error {
 	if s.SQLErrno != 0 {
-		return problem(Slave, "slave-stopped", cureOf(s.SQLErrno, Slave), "the slave has stopped at %s with error %d: %s", s.Executed, s.SQLErrno, s.SQLError)
+		return problem(Slave, "slave-stopped", explainSlaveError(s.SQLErrno, s.SQLError).Cure, "the slave has stopped at %s with error %d: %s", s.Executed, s.SQLErrno, s.SQLError)
 	}
 	if s.Executed.File != to.File || s.Executed.Offset != to.Offset {
 		return problem(Slave, "slave-elsewhere", "has somebody else stopped or started it? Run this again",

@@ -59,7 +59,11 @@ func show(p *Plan) string {
 			fmt.Fprintf(&b, "  why: %s\n", s.Why)
 		}
 		for _, q := range s.SQL {
-			fmt.Fprintf(&b, "  SQL: %s\n", q)
+			text := q.String()
+			if p.HandOver != nil && p.HandOver.Mark != "" {
+				text = strings.ReplaceAll(text, p.HandOver.Mark, "MARK")
+			}
+			fmt.Fprintf(&b, "  SQL: %s\n", text)
 		}
 		if s.File != nil {
 			content := s.File.Content.String()
@@ -89,7 +93,7 @@ func fileName(role string, v Version) string {
 }
 
 func handOverOf(f *Facts, databases ...string) *HandOver {
-	h := &HandOver{Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Databases: databases, Passwords: map[string]Password{}}
+	h := &HandOver{Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Mark: f.Mark, Databases: databases, Passwords: map[string]Password{}}
 	for _, user := range accountUsers {
 		h.Passwords[user] = NewPassword("secret")
 	}
@@ -127,7 +131,7 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 	slave.Databases = newFacts(Master, v).Databases
 	slave.Masters = []*SlaveStatus{{
 		MasterHost: loopback, MasterPort: 3307, MasterUser: ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
-		WildDoTable: wildTables([]string{"DB_1", "voms"}),
+		WildDoTable: wildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == MariaDB, ConnectRetry: connectRetry,
 	}}
 	want = SlaveWant{
 		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump,
@@ -224,14 +228,39 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "catch-up, compare, note-done"},
 		"new password": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		}, "password, start-slave, catch-up, compare, note-done"},
+		"new password of the same master": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+			w.HandOver.Mark, w.State.MasterMark = "A", "A"
 		}, "password, start-slave, catch-up, note-done"},
+		"hand-over of an earlier version": {func(_, _ *Facts, w *SlaveWant) { w.State.MasterMark = "A" }, ""},
+		"another master": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+			w.HandOver.Mark, w.State.MasterMark = "B", "A"
+		}, "problem replaced-master"},
+		"another master, which it follows already": {func(_, _ *Facts, w *SlaveWant) {
+			w.HandOver.Mark, w.State.MasterMark = "B", "A"
+		}, "catch-up, compare, note-done"},
+		"another master of MySQL": {func(m, s *Facts, w *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+			m.Variables["server_uuid"], w.HandOver.UUID, w.State.MasterUUID = "B", "B", "A"
+		}, "problem replaced-master"},
+		"another master, and the state file lost": {func(m, s *Facts, w *SlaveWant) {
+			s.Masters[0].IORunning, s.Masters[0].IOErrno, s.Masters[0].MasterUUID = "Connecting", accessDenied, "A"
+			m.Variables["server_uuid"], w.HandOver.UUID, w.State = "B", "B", State{}
+		}, "problem replaced-master"},
+		"another master, by the binary log": {func(_, _ *Facts, w *SlaveWant) { w.elsewhere = true }, "problem replaced-master"},
+		"another master, and all is copied anew": {func(_, _ *Facts, w *SlaveWant) {
+			w.HandOver.Mark, w.State.MasterMark, w.elsewhere = "B", "A", true
+			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
+		}, "note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
 		"new password, not known here": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 			delete(w.HandOver.Passwords, ReplicationUser)
 		}, "problem unknown-password"},
 		"new password of this run": {func(_, _ *Facts, w *SlaveWant) {
 			w.NewPasswords = true
-		}, "password, drop-seed-account, note-done"},
+		}, "password, catch-up, compare, drop-seed-account, note-done"},
 		"filters twice": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
 		}, ""},
@@ -242,6 +271,15 @@ func TestSlavePlanStates(t *testing.T) {
 		}, "problem skips-errors"},
 		"passes no errors over": {func(_, s *Facts, _ *SlaveWant) {
 			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "OFF"
+		}, ""},
+		"options changed": {func(_, s *Facts, _ *SlaveWant) {
+			s.Masters[0].Delay, s.Masters[0].ConnectRetry, s.Masters[0].SSLAllowed = 3600, time.Hour, "Yes"
+		}, "connection, catch-up, note-done"},
+		"by file and position since": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].ByGTID, w.State.Method, w.State.Start = false, SeedDump, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}
+		}, "connection, catch-up, note-done"},
+		"by file and position from the beginning": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters[0].ByGTID, w.State.Method, w.State.Start = false, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
 		}, ""},
 		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
@@ -275,6 +313,10 @@ func TestSlavePlanStates(t *testing.T) {
 		"copied from another server_id": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
 			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 9, Start: Position{File: "mysql-bin.000007", Offset: 4}}
+		}, "problem data-on-slave, problem data-on-slave"},
+		"copied from another server with the id": {func(_, s *Facts, w *SlaveWant) {
+			s.Masters, w.HandOver.Mark = nil, "B"
+			w.State = State{Stage: StageSeeded, Databases: w.Databases, MasterID: 1, MasterMark: "A", Start: Position{File: "mysql-bin.000007", Offset: 4}}
 		}, "problem data-on-slave, problem data-on-slave"},
 		"copied from another UUID": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters = nil
@@ -313,7 +355,7 @@ func TestSlavePlanStates(t *testing.T) {
 		"data is there, and to begin anew": {func(_, _ *Facts, w *SlaveWant) {
 			w.Method, w.Start, w.Reseed = SeedNone, Position{File: "mysql-bin.000007", Offset: 4}, true
 		}, "stop-slave, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
-		"another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
+		"the slave of another master": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].MasterHost = "10.0.0.7" }, "problem other-master, problem data-on-slave, problem data-on-slave"},
 		"same server id": {func(m, s *Facts, _ *SlaveWant) {
 			s.Variables["server_id"], m.Slaves = "1", []uint32{2, 3}
 		}, "slave-settings, note-done"},
@@ -351,7 +393,7 @@ func TestSlavePlanStates(t *testing.T) {
 func TestMasterPlanStates(t *testing.T) {
 	v := Version{MariaDB, 10, 11, 6}
 	grant := func(f *Facts, users ...string) {
-		f.SeedMade = true
+		f.SeedMade, f.Mark = true, "A"
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
 			for _, g := range grantsOf(v, user, []string{"voms"}) {
@@ -380,8 +422,17 @@ func TestMasterPlanStates(t *testing.T) {
 		}, "problem unknown-password"},
 		"cut off before the last account": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
-			w.HandOver, f.SeedMade = handOverOf(f, "voms"), false
+			w.HandOver, f.SeedMade, f.Mark = handOverOf(f, "voms"), false, ""
 		}, "account-gtunnel-seed, logins"},
+		"hand-over of another server with the id": {func(f *Facts, w *MasterWant) {
+			f.Mark = "A"
+			w.HandOver, f.Mark = handOverOf(f, "voms"), ""
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"account of a version before the mark": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.Mark = ""
+			w.HandOver = handOverOf(f, "voms")
+		}, ""},
 		"to be seeded again": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
@@ -521,12 +572,37 @@ func TestReadinessOfFilter(t *testing.T) {
 	t.Error("nothing is said of the filter")
 }
 
-// TestStartOfEmptyLog: what MariaDB's binary log has no GTID before is followed by
-// GTID from its beginning.
-func TestStartOfEmptyLog(t *testing.T) {
+// TestDrift: only the options that somebody has changed are stated again, in each
+// dialect's words.
+func TestDrift(t *testing.T) {
+	no := false
+	for v, want := range map[Version]string{
+		{MySQL, 5, 7, 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400, MASTER_DELAY=0",
+		{MySQL, 8, 0, 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_DELAY=0, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
+		{MariaDB, 10, 11, 6}: "CHANGE MASTER TO MASTER_DELAY=0, MASTER_USE_GTID=slave_pos",
+	} {
+		master, slave, wanted := established(v)
+		status := slave.Masters[0]
+		status.Delay, status.ByGTID = 60, false
+		wanted.State.Start, wanted.State.Method = Position{File: "mysql-bin.000007", Offset: 4, GTID: "1"}, SeedDump
+		if v.Family == MySQL {
+			status.RetryCount = 10
+			if v.atLeast(MySQL, 8, 0, 0) {
+				status.GetsPublicKey, master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = &no, "ON", "ON"
+			}
+		}
+		if plan := show(PlanSlave(master, slave, wanted)); !strings.Contains(plan, "SQL: "+want+"\n") {
+			t.Errorf("%s: no %s in the plan\n%s", v, want, plan)
+		}
+	}
+}
+
+// TestBeginningOfBinaryLog: a copy of a MariaDB master that has written nothing yet
+// is followed by GTID as well.
+func TestBeginningOfBinaryLog(t *testing.T) {
 	master, slave, want := established(Version{MariaDB, 10, 11, 6})
-	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 4}}
-	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
+	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, Method: SeedDump, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 328}}
+	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
 		t.Errorf("the plan is\n%s", plan)
 	}
 }

@@ -195,7 +195,7 @@ func (r *repair) mustStand(ctx context.Context, slave *Server) error {
 		return err
 	}
 	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.WildIgnoreTable, tablePatterns(r.tables)) {
-		return problem(Slave, "slave-elsewhere", "", "the slave was started, or its server restarted, while the tables were copied")
+		return problem(Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
 	}
 	return arrived(s, r.to)
 }

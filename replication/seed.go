@@ -332,7 +332,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		if failed := load.failure(Slave); failed != nil {
 			return failed
 		}
-		return problem(Slave, "tool-failed", "", "%s ended before the dump did", c.loader.name())
+		return problem(Slave, "tool-failed", "the error log of the slave's server may say why; then run this again", "%s ended before the dump did", c.loader.name())
 	}
 	if err != nil {
 		return err

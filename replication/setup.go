@@ -50,6 +50,10 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 			s.Want.State.Stage = StageNone
 		}
 	}
+	var err error
+	if s.Want.elsewhere, err = s.isElsewhere(ctx); err != nil {
+		return nil, nil, err
+	}
 	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
 	applier := &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),
@@ -76,6 +80,11 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 			return nil, nil, err
 		}
 	}
+	if len(plan.Problems) == 0 && plan.has("change-master") {
+		if err := s.checkOrder(ctx, plan); err != nil {
+			return nil, nil, err
+		}
+	}
 	return plan, applier, nil
 }
 
@@ -98,11 +107,32 @@ func (s *Setup) checkAhead(ctx context.Context, plan *Plan) error {
 	if master.Version.Family != MySQL || slave.Version.Family != MySQL || !master.GTIDs() || !slave.GTIDs() || s.Want.Method == SeedClone {
 		return nil
 	}
-	ahead, err := s.Slave.value(ctx, s.Slave.db, "SELECT GTID_SUBTRACT(?, ?)", slave.variable("gtid_executed"), master.variable("gtid_executed"))
+	// The master's are those of now: a slave that still replicates may have gone on since.
+	ahead, err := s.Master.value(ctx, s.Master.db, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", slave.variable("gtid_executed"))
 	if err == nil && strings.Contains(strings.ToLower(ahead), strings.ToLower(master.UUID())) {
 		reset := slave.Version.resetBinaryLog()
 		plan.problem(Slave, "gtids-ahead", "on the slave: "+reset+", unless somebody needs its binary log; then run this again",
 			"it knows transactions of the master that the master does not have any more, as if its binary log was begun anew: %s", ahead)
+	}
+	return err
+}
+
+// checkOrder finds GTIDs in the binary log of a slave of MariaDB's that are later than
+// the master's in the same domain. With gtid_strict_mode the slave would stop at the
+// first change (1950).
+func (s *Setup) checkOrder(ctx context.Context, plan *Plan) error {
+	slave := s.SlaveFacts
+	if s.Master.Version.Family != MariaDB || !slave.on("gtid_strict_mode") || !slave.HasBinaryLog() || !slave.on("log_slave_updates") {
+		return nil
+	}
+	own, err := s.Slave.value(ctx, s.Slave.db, "SELECT @@GLOBAL.gtid_binlog_state")
+	if err != nil {
+		return err
+	}
+	// One that has written nothing yet begins with 1 in its domain.
+	written, err := s.Master.value(ctx, s.Master.db, "SELECT CONCAT_WS(',', CONCAT(@@GLOBAL.gtid_domain_id, '-0-0'), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))")
+	if err == nil && behind(written, own) {
+		plan.problem(Slave, "gtid-order", causes[1950].cure, "its own binary log has later GTIDs (%s) than the master's (%s), and gtid_strict_mode lets none come after them", own, written)
 	}
 	return err
 }

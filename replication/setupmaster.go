@@ -95,19 +95,22 @@ func restartCommand(v Version) string {
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
 func planAccounts(p *Plan, f *Facts, want MasterWant) {
+	replicates := f.account(ReplicationUser, loopback) != nil
 	next := &HandOver{
-		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
+		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
 		Databases: want.Databases, Passwords: map[string]Password{},
 	}
 	if old := want.HandOver; old != nil {
 		next.Made, next.OldSessions = old.Made, old.OldSessions
 		maps.Copy(next.Passwords, old.Passwords)
+		if replicates && next.Mark == "" { // the run before was cut off; else the file is of another server
+			next.Mark = old.Mark
+		}
 	}
 	if old := f.changesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
 		p.Findings.add(checkSessions(f, old))
 	}
-	replicates := f.account(ReplicationUser, loopback) != nil
 	patterns := f.patterns(want.Databases)
 	var accounts []*Step
 	var users []string // of these accounts, whose passwords are known
@@ -167,6 +170,9 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 			SQL: statements, Undo: undo,
 		})
+		if user == SeedUser && f.UUID() == "" {
+			accounts[len(accounts)-1].SQL = append(accounts[len(accounts)-1].SQL, next.mark())
+		}
 	}
 	p.HandOver = next
 	var logins []*Step
@@ -191,7 +197,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 }
 
 func handOverEqual(a, b *HandOver) bool {
-	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || len(a.Passwords) != len(b.Passwords) {
+	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
 		return false
 	}
 	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {

@@ -31,6 +31,8 @@ type SlaveWant struct {
 	compared *compareNote
 	repaired *repairNote
 	packets  *packetNote
+
+	elsewhere bool // of Setup.isElsewhere
 }
 
 // PlanSlave plans what makes a server the slave of a master. It asks nobody
@@ -104,7 +106,8 @@ func checkHandOver(master *Facts, want SlaveWant) Findings {
 			found.problem(Master, "unknown-database", "on the master: gtunnel replication setup-master --databases with it, and the new hand-over file here",
 				"%s was not set up there for replication; these were: %s", name, listed(h.Databases))
 		} else if master.database(name) == nil {
-			found.problem(Master, "unknown-database", "", "there is no database %s any more, or the account does not see it", name)
+			found.problem(Master, "unknown-database", "if it was dropped: on the master gtunnel replication setup-master --databases with those that are left, and here its new hand-over file with --reseed; else CREATE DATABASE there, or log in with an account that sees it",
+				"there is no database %s any more, or the account does not see it", name)
 		}
 	}
 	if !master.HasBinaryLog() {
@@ -118,6 +121,7 @@ func (s *slavePlan) checkEstablished() {
 	if !s.established || s.want.Reseed || s.want.State.Stage == StageSeeding {
 		return
 	}
+	s.checkMaster()
 	if !s.filtered() && !s.filterLost() && s.want.State.Stage != StageSeeded {
 		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))
@@ -126,8 +130,21 @@ func (s *slavePlan) checkEstablished() {
 		s.unknownPassword()
 	}
 	if s.status.SQLErrno != 0 && !s.filterLost() { // a lost filter lets the changes of other databases through, which fail
-		s.problem(Slave, "broken", cureOf(s.status.SQLErrno, Slave), "the replication has stopped: %s", s.status.SQLError)
+		cure := explainSlaveError(s.status.SQLErrno, s.status.SQLError).Cure
+		if s.want.State.Stage == StageRunning {
+			cure = s.reseedCure() + ": it was never seen to be equal. Or: " + cure
+		}
+		s.problem(Slave, "broken", cure, "the replication has stopped: %s", s.status.SQLError)
 	}
+}
+
+// reseedCure is how the databases are copied anew.
+func (s *slavePlan) reseedCure() string {
+	cure := "--reseed --replace-databases " + strings.Join(s.want.Databases, ",")
+	if s.byMonitor() {
+		cure = "on the master: gtunnel replication setup-master --seed-again; here " + cure
+	}
+	return cure
 }
 
 // needsSeed tells whether the databases must be copied.
@@ -153,6 +170,9 @@ func (s *slavePlan) stateFits() bool {
 		if s.slave.database(name) == nil {
 			return false
 		}
+	}
+	if mark := s.want.mark(s.master); mark != "" && state.MasterMark != "" && mark != state.MasterMark {
+		return false
 	}
 	return state.MasterID == s.master.ServerID() && state.MasterUUID == s.master.UUID() && sameSet(state.Databases, s.want.Databases) &&
 		slices.ContainsFunc(s.master.BinaryLogs, func(l BinaryLog) bool { return l.File == state.Start.File })
@@ -376,15 +396,21 @@ func (s *slavePlan) connect(seeded bool) {
 			filter := []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}
 			s.add(&Step{
 				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
-				SQL: filter, run: setLostFilter(filter), Undo: v.setFilter(nil).String(),
+				SQL: filter, run: unseen(filter), Undo: v.setFilter(nil).String(),
 			})
 		}
-		if password := s.want.HandOver.Passwords[ReplicationUser]; (s.status.IOErrno == accessDenied || s.want.NewPasswords) && !password.IsEmpty() {
-			s.add(&Step{
+		if s.newPassword() {
+			change := []Statement{v.stopSlave(bothThreads), v.changePassword(s.want.HandOver.Passwords[ReplicationUser]), v.startSlave(bothThreads)}
+			step := &Step{
 				Name: "password", On: Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has, or will",
-				SQL: []Statement{v.stopSlave(bothThreads), v.changePassword(password), v.startSlave(bothThreads)},
-			})
+				SQL: change,
+			}
+			if !s.knowsMaster() {
+				step.run = unseen(change)
+			}
+			s.add(step)
 		}
+		s.restateOptions()
 		if s.want.compared.holds(s.status) && s.filtered() {
 			s.add(&Step{
 				Name: "start-slave", On: Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
@@ -395,12 +421,12 @@ func (s *slavePlan) connect(seeded bool) {
 		}
 		return
 	}
-	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"})
+	shown := s.connection(Position{File: "FILE", GTID: "GTIDS"}, s.want.Method)
 	switch {
 	case s.want.Method == SeedNone:
-		shown = s.connection(s.want.Start)
+		shown = s.connection(s.want.Start, SeedNone)
 	case !seeded:
-		shown = s.connection(s.want.State.Start)
+		shown = s.connection(s.want.State.Start, s.want.State.Method)
 	}
 	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
 	if seeded && s.want.Method != SeedNone {
@@ -417,16 +443,28 @@ func (s *slavePlan) connect(seeded bool) {
 	s.add(&Step{Name: "start-slave", On: Slave, What: "start the replication", SQL: []Statement{v.startSlave(bothThreads)}, run: startSlave, Undo: v.stopSlave(bothThreads).String()})
 }
 
-// setLostFilter filters again. That the slave is to be seen to be equal is noted
-// first: once there is a filter, nothing else tells.
-func setLostFilter(filter []Statement) func(context.Context, *Applier) error {
+// newPassword tells whether the slave gets another password.
+func (s *slavePlan) newPassword() bool {
+	return s.established && (s.status.IOErrno == accessDenied || s.want.NewPasswords) && !s.want.HandOver.Passwords[ReplicationUser].IsEmpty()
+}
+
+// knowsMaster tells whether the master is known to be the one that the slave has
+// been set up with.
+func (s *slavePlan) knowsMaster() bool {
+	same, _ := s.masterNoted()
+	return same
+}
+
+// unseen changes what the slave follows. That it is to be seen to be equal is noted
+// first: once it is changed, nothing else tells.
+func unseen(change []Statement) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
 		if a.State.Stage != StageSeeded {
 			if err := a.note(func(s *State) { s.Stage = StageRunning }); err != nil {
 				return err
 			}
 		}
-		return a.Slave.run(ctx, filter)
+		return a.Slave.run(ctx, change)
 	}
 }
 
@@ -439,13 +477,14 @@ func (s *slavePlan) changeMasterSQL(c connection) []Statement {
 	return []Statement{v.setStart(c.start.GTID), v.changeMaster(c)}
 }
 
-// connection is how the slave reaches its master from a position on.
-func (s *slavePlan) connection(start Position) connection {
+// connection is how the slave reaches its master from a position on, which a copy by
+// a method has, or the administrator.
+func (s *slavePlan) connection(start Position, method SeedMethod) connection {
 	c := connection{
 		host: loopback, port: s.want.Port, user: ReplicationUser, password: s.want.HandOver.Passwords[ReplicationUser], start: start,
 	}
-	known := start.GTID != "" || s.master.Version.Family == MariaDB && s.want.Method != SeedNone // an empty binary log has none
-	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() && known
+	c.byGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() &&
+		(start.GTID != "" || s.master.Version.Family == MariaDB && method != SeedNone) // a binary log that was just begun has none yet
 	return c
 }
 
@@ -453,8 +492,11 @@ func (s *slavePlan) connection(start Position) connection {
 func (s *slavePlan) finish(seeded bool) {
 	state := s.want.State
 	// Without a state that says so, nobody has seen that the data is the master's.
-	due := seeded || state.Stage != StageDone
-	if due || !s.established || !s.status.Running() {
+	due := seeded || state.Stage != StageDone || s.newPassword() && !s.knowsMaster()
+	if !due && s.established {
+		_, due = s.masterNoted()
+	}
+	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: Slave, What: "wait until the slave has caught up", run: catchUp})
 	}
 	var readOnly []Statement
@@ -486,7 +528,7 @@ func (s *slavePlan) finish(seeded bool) {
 		})
 	}
 	if len(s.Steps) > 0 || due {
-		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: noteDone})
+		s.add(&Step{Name: "note-done", On: Slave, What: "note that the slave is set up", run: s.noteDone})
 	}
 }
 

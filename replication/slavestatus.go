@@ -46,9 +46,10 @@ type SlaveStatus struct {
 	GetsPublicKey *bool  `json:"gets_public_key"` // MySQL 8.0 and later only
 	Heartbeats    uint64 `json:"heartbeats"`      // received since the slave was started; MariaDB only
 
-	HeartbeatPeriod time.Duration `json:"-"`           // heartbeat_seconds of the JSON; 0 where it is not known
-	ConnectRetry    time.Duration `json:"-"`           // connect_retry_seconds of the JSON
-	RetryCount      int           `json:"retry_count"` // MySQL only; 0: without end
+	HeartbeatPeriod time.Duration `json:"-"`             // heartbeat_seconds of the JSON; 0 where it is not known
+	ConnectRetry    time.Duration `json:"-"`             // connect_retry_seconds of the JSON
+	RetryCount      int           `json:"retry_count"`   // MySQL only; 0: without end
+	Delay           int           `json:"delay_seconds"` // by which it is told to stay behind
 	MasterID        uint32        `json:"master_server_id"`
 	MasterUUID      string        `json:"master_uuid,omitempty"` // MySQL only
 	UsesGTIDMode    string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
@@ -77,8 +78,29 @@ func (s *Server) slaveStatuses(ctx context.Context, on execer) ([]*SlaveStatus, 
 	statuses := make([]*SlaveStatus, len(records))
 	for i, r := range records {
 		statuses[i] = newSlaveStatus(r)
+		if s.Version.Family == MySQL && statuses[i].SQLErrno != 0 {
+			if err := s.readWorkerError(ctx, on, statuses[i]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return statuses, nil
+}
+
+// readWorkerError replaces the word of MySQL's coordinator that a worker has failed
+// by the worker's own.
+func (s *Server) readWorkerError(ctx context.Context, on execer, status *SlaveStatus) error {
+	rows, err := readRecords(ctx, on, "SELECT last_error_number AS number, last_error_message AS text"+
+		" FROM performance_schema.replication_applier_status_by_worker WHERE channel_name = "+quoteString(status.Channel)+" AND last_error_number <> 0"+
+		" ORDER BY last_error_timestamp DESC LIMIT 1")
+	if err != nil && !isDenied(err) {
+		return s.explain("read performance_schema.replication_applier_status_by_worker", err)
+	}
+	if len(rows) > 0 {
+		status.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
+		status.SQLError = scrubQuery(rows[0]["text"])
+	}
+	return nil
 }
 
 // slaveStatus gives the status of the default connection; nil if there is none.
@@ -142,6 +164,7 @@ func newSlaveStatus(r record) *SlaveStatus {
 		Heartbeats:      number("slave_received_heartbeats"),
 		ConnectRetry:    time.Duration(small("connect_retry")) * time.Second,
 		RetryCount:      small("master_retry_count"),
+		Delay:           small("sql_delay"),
 		MasterID:        uint32(masterID),
 		MasterUUID:      old["master_uuid"],
 		UsesGTIDMode:    old["using_gtid"],

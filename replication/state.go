@@ -27,7 +27,8 @@ type State struct {
 	BegunUntil time.Time  `json:"begun_until,omitzero"` // and when it was last seen to go on
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
-	Start      Position   `json:"start"` // where the slave begins: the coordinates of the seed
+	MasterMark string     `json:"master_server_mark,omitempty"` // of MariaDB: see Facts.Mark
+	Start      Position   `json:"start"`                        // where the slave begins: the coordinates of the seed
 	Changed    time.Time  `json:"changed"`
 
 	// EventScheduler is what event_scheduler was before the seed turned it off;

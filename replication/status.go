@@ -330,9 +330,6 @@ func (r *statusReader) readConnection(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.slave.Version.Family == MySQL && c.SQLErrno != 0 {
-		return r.readWorkerError(ctx)
-	}
 	return nil
 }
 
@@ -364,22 +361,6 @@ func (r *statusReader) readSilence(ctx context.Context) error {
 	if microseconds, err := strconv.ParseFloat(rows[0]["silence"], 64); err == nil && r.Connection.Heartbeats > 0 {
 		silence := microseconds / 1e6
 		r.Lag.Silence = &silence
-	}
-	return nil
-}
-
-// readWorkerError replaces the coordinator's word that a worker has failed by
-// the worker's own.
-func (r *statusReader) readWorkerError(ctx context.Context) error {
-	rows, err := readRecords(ctx, r.conn, "SELECT last_error_number AS number, last_error_message AS text"+
-		" FROM performance_schema.replication_applier_status_by_worker WHERE channel_name = '' AND last_error_number <> 0"+
-		" ORDER BY last_error_timestamp DESC LIMIT 1")
-	if err != nil && !isDenied(err) {
-		return r.slave.explain("read performance_schema.replication_applier_status_by_worker", err)
-	}
-	if len(rows) > 0 {
-		r.Connection.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
-		r.Connection.SQLError = scrubQuery(rows[0]["text"])
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		err = errors.Join(m.writeComparison(compared), err)
 	}
 	if err != nil {
-		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(state.Stage), "; ")}
+		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(err, state.Stage, want.Databases), "; ")}
 	}
 	if compared != nil {
 		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
@@ -190,11 +190,13 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 }
 
 // goOnHint says what an unfinished setup has left, and how it goes on.
-func goOnHint(stage replication.Stage) string {
-	switch stage {
-	case replication.StageSeeding:
+func goOnHint(err error, stage replication.Stage, databases []string) string {
+	switch {
+	case replication.HasCode(err, "broken"):
+		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(databases, ",")
+	case stage == replication.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
-	case replication.StageSeeded:
+	case stage == replication.StageSeeded:
 		return "the copy is whole; the same command again goes on from there"
 	default:
 		return "the same command again goes on from here"

@@ -1,0 +1,129 @@
+package replication
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"strconv"
+	"strings"
+)
+
+// markBefore is what comes before a server's mark in the comment of the procedure
+// dropSeedProcedure, where it is kept. A new server in the place of another, with
+// the same server_id, has another one.
+const markBefore = "gtunnel replication, server "
+
+// markIn gives the mark in a comment; empty if there is none.
+func markIn(comment string) string {
+	mark, found := strings.CutPrefix(comment, markBefore)
+	if !found {
+		return ""
+	}
+	return mark
+}
+
+// mark gives the server a mark, if it has none, and the statement that keeps it
+// there.
+func (h *HandOver) mark() Statement {
+	if h.Mark == "" {
+		h.Mark = rand.Text()
+	}
+	return statement("ALTER PROCEDURE %s COMMENT %s", quoteTable("mysql", dropSeedProcedure), quoteString(markBefore+h.Mark))
+}
+
+// masterNoted tells whether the master is known to be, or not to be, the one that
+// the state and the slave have noted; neither if that is not known.
+func (s *slavePlan) masterNoted() (same, other bool) {
+	noted, now := []string{s.want.State.MasterMark}, s.want.mark(s.master)
+	if uuid := s.master.UUID(); uuid != "" {
+		noted, now = []string{s.want.State.MasterUUID, s.status.MasterUUID}, uuid
+	}
+	for _, id := range noted {
+		same = same || id != "" && id == now
+		other = other || id != "" && now != "" && id != now
+	}
+	return same && !other, other
+}
+
+// mark is the mark of the master, which the hand-over has where the login does not
+// see it.
+func (w *SlaveWant) mark(master *Facts) string { return cmp.Or(master.Mark, w.HandOver.Mark) }
+
+// checkMaster refuses to begin to follow a master with the data of another one. If
+// the slave follows it already, somebody has seen to that: the data is compared.
+func (s *slavePlan) checkMaster() {
+	_, other := s.masterNoted()
+	if s.want.elsewhere || other && s.status.IORunning != "Yes" {
+		s.problem(Slave, "replaced-master", s.reseedCure()+". If the slave's data is this master's nevertheless: --reseed --method none --start with the coordinates that it has",
+			"the master is not the one whose databases the slave has: it was replaced, or set up anew")
+	}
+}
+
+// isElsewhere tells whether a slave of MariaDB's, of which nothing else says whose
+// databases it has, cannot have come to its position by the master's binary log: no
+// event begins there, or the slave has fewer transactions than there are before it, or
+// more than there are at all.
+func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
+	status, mark := s.SlaveFacts.master(), s.Want.mark(s.MasterFacts)
+	if status == nil || !isOurMaster(status, s.Want.Port) || !status.ByGTID || s.Master.Version.Family != MariaDB || s.Slave.Version.Family != MariaDB ||
+		mark != "" && s.State.MasterMark != "" {
+		return false, nil
+	}
+	// In this order nothing that happens meanwhile makes the one smaller than the other.
+	status, err := s.Slave.slaveStatus(ctx, s.Slave.db)
+	if err != nil || status == nil {
+		return false, err
+	}
+	applied, err := s.Slave.value(ctx, s.Slave.db, "SELECT @@GLOBAL.gtid_slave_pos")
+	if err != nil {
+		return false, err
+	}
+	written, err := s.Master.value(ctx, s.Master.db, "SELECT @@GLOBAL.gtid_binlog_pos")
+	if err != nil {
+		return false, err
+	}
+	if behind(written, applied) || status.Executed.IsZero() {
+		return behind(written, applied), nil
+	}
+	err = s.Master.verifyLogged(ctx, s.Master.db, status.Executed)
+	switch {
+	case HasCode(err, "bad-coordinates"): // it ends before
+		return true, nil
+	case HasCode(err, "log-purged"), isDenied(err): // nothing tells
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	before, err := s.Master.query(ctx, s.Master.db, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", status.Executed.File, status.Executed.Offset)
+	if err != nil {
+		return false, err
+	}
+	gtid, begins := before[0]["gtid"]
+	return !begins || behind(applied, gtid), nil
+}
+
+// behind tells whether MariaDB's GTIDs of one list end before those of another in a
+// domain that both have.
+func behind(list, other string) bool {
+	own, others := sequences(list), sequences(other)
+	for domain, number := range own {
+		if number < others[domain] {
+			return true
+		}
+	}
+	return false
+}
+
+// sequences are the last sequence numbers of MariaDB's GTIDs by their domains.
+func sequences(list string) map[string]uint64 {
+	last := map[string]uint64{}
+	for _, gtid := range splitList(list) {
+		parts := strings.Split(strings.TrimSpace(gtid), "-")
+		if len(parts) != 3 {
+			continue
+		}
+		number, _ := strconv.ParseUint(parts[2], 10, 64) // a number on every server
+		last[parts[0]] = max(last[parts[0]], number)
+	}
+	return last
+}
