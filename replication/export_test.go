@@ -9,3 +9,10 @@ func NumberRange(columns, after, upto []string) string {
 	}
 	return k.clause(keyRange{after, upto})
 }
+
+// CheckClone finds what keeps a seed by clone from being made, of the facts.
+func CheckClone(s *Seed) Findings {
+	c := &seedCheck{seed: s}
+	c.clone()
+	return c.Findings
+}
