@@ -96,7 +96,7 @@ var refusals = []refusal{
 
 // fatals are what keeps a slave from going on (1593), by a part of its text.
 var fatals = []refusal{
-	{"equal mysql server", sameServer},
+	{"have equal ", sameServer},
 	{"gtid_mode", cause{"gtid-mode", "master and slave do not have the same gtid_mode", "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and in the option files; then start the slave"}},
 	{"has exceeded the", causes[1226]},
 }

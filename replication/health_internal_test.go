@@ -31,6 +31,7 @@ func TestExplainSlaveError(t *testing.T) {
 		{1236, fatal("Binary log is not open"), "no-binary-log", []string{"setup-master"}},
 		{1236, fatal("something new"), "cannot-send", []string{"something new"}},
 		{1593, "Fatal error: The slave I/O thread stops because master and slave have equal MySQL server UUIDs; these UUIDs must be different for replication to work.", "same-server-id", []string{"auto.cnf"}},
+		{1593, "Fatal error: The slave I/O thread stops because master and slave have equal MariaDB server ids; these ids must be different for replication to work", "same-server-id", nil},
 		{13117, "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server ids; these ids must be different", "same-server-id", nil},
 		{2003, "error connecting to master 'db_rep@127.0.0.1:3307' - retry-time: 10 maximum-retries: 100000 message: Can't connect to server on '127.0.0.1' (111 \"Connection refused\")", "tunnel-down", []string{"systemctl status gtunnel-client"}},
 		{2013, "error connecting to master: Lost connection to server at 'handshake: reading initial communication packet', system error: 11", "far-end-closed", []string{"far end"}},
