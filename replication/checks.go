@@ -130,9 +130,9 @@ func CheckSlave(f *Facts, port int) Findings {
 				"it also follows %s:%d by %s", m.MasterHost, m.MasterPort, m.Channel)
 		}
 	}
-	if m := f.master(); m != nil && len(m.OtherFilters)+len(m.WildIgnoreTable) > 0 {
+	if m := f.master(); m != nil && len(m.OtherFilters)+len(m.IgnoreTable)+len(m.WildIgnoreTable) > 0 {
 		found.problem(Slave, "other-filters", "remove them from its option files and restart it, or, after a repair that was cut off, run gtunnel replication compare --repair-table again",
-			"it leaves out more than databases that are not named: %s", listed(append(slices.Clone(m.OtherFilters), m.WildIgnoreTable...)))
+			"it leaves out more than databases that are not named: %s", listed(slices.Concat(m.OtherFilters, m.IgnoreTable, m.WildIgnoreTable)))
 	}
 	if p := skipsErrors(f); p != nil {
 		found.Problems = append(found.Problems, p)

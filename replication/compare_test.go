@@ -41,7 +41,7 @@ func (p pair) couple(t *testing.T) *couple {
 		show = "SHOW BINARY LOG STATUS"
 	}
 	end := master.rows(t, show)[0]
-	stop := []string{"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_wild_ignore_table=''"}
+	stop := []string{"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_ignore_table=''"}
 	start := []string{fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', MASTER_SSL_VERIFY_SERVER_CERT=0, ", master.Port)}
 	if p == mariadbPair { // by GTID, the others by file and position
 		start = []string{"SET GLOBAL gtid_slave_pos='" + master.values(t, "SELECT @@gtid_binlog_pos")[0] + "'", start[0] + "MASTER_USE_GTID=slave_pos", "START SLAVE"}
@@ -49,7 +49,7 @@ func (p pair) couple(t *testing.T) *couple {
 		start = []string{fmt.Sprintf("%sMASTER_USE_GTID=no, MASTER_LOG_FILE='%s', MASTER_LOG_POS=%s", start[0], end[0], end[1]), "START SLAVE"}
 	}
 	if p.slave.IsMySQL() {
-		stop = []string{"STOP REPLICA", "RESET REPLICA ALL", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(), REPLICATE_WILD_IGNORE_TABLE=()"}
+		stop = []string{"STOP REPLICA", "RESET REPLICA ALL", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(), REPLICATE_IGNORE_TABLE=()"}
 		from := fmt.Sprintf("SOURCE_AUTO_POSITION=0, SOURCE_LOG_FILE='%s', SOURCE_LOG_POS=%s", end[0], end[1])
 		if p == mysqlPair {
 			from = "SOURCE_AUTO_POSITION=1"

@@ -87,10 +87,15 @@ func (c *Comparison) pairs(result *CompareResult, master, slave *schema, status 
 // leavesOut gives the filter by which the slave does not replicate a table;
 // empty if it does.
 func (s *SlaveStatus) leavesOut(table string) string {
-	if s.leavesOutAlone(table) {
+	matches := func(pattern string) bool { return matchesWild(pattern, table) }
+	switch {
+	case slices.Contains(s.IgnoreTable, table):
+		return "replicate_ignore_table=" + strings.Join(s.IgnoreTable, ",")
+	case slices.ContainsFunc(s.WildDoTable, matches):
+		return ""
+	case slices.ContainsFunc(s.WildIgnoreTable, matches):
 		return "replicate_wild_ignore_table=" + strings.Join(s.WildIgnoreTable, ",")
-	}
-	if len(s.WildDoTable) > 0 && !slices.ContainsFunc(s.WildDoTable, func(pattern string) bool { return matchesWild(pattern, table) }) {
+	case len(s.WildDoTable) > 0:
 		return "replicate_wild_do_table=" + strings.Join(s.WildDoTable, ",")
 	}
 	return ""
@@ -99,7 +104,7 @@ func (s *SlaveStatus) leavesOut(table string) string {
 // leavesOutAlone tells whether a table is left out of a database that may be
 // replicated, as by a repair that was cut off.
 func (s *SlaveStatus) leavesOutAlone(table string) bool {
-	return slices.ContainsFunc(s.WildIgnoreTable, func(pattern string) bool { return matchesWild(pattern, table) })
+	return slices.Contains(s.IgnoreTable, table) || len(s.WildDoTable) == 0 && s.leavesOut(table) != ""
 }
 
 // replicatesOf tells whether the slave may replicate tables of a database.

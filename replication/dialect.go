@@ -261,12 +261,17 @@ func (v Version) setFilter(databases []string) Statement {
 	return statement("CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(%s)%s", quoteList(patterns), v.channel())
 }
 
-// setIgnored makes the slave leave tables out, on top of setFilter.
-func (v Version) setIgnored(tables []string) Statement {
+// setIgnored makes the slave leave tables out, "database.table" of some databases,
+// on top of setFilter: not by patterns, of which those of setFilter come first.
+func (v Version) setIgnored(tables, databases []string) Statement {
 	if v.Family == MariaDB {
-		return statement("SET GLOBAL replicate_wild_ignore_table=%s", quoteString(strings.Join(tables, ",")))
+		return statement("SET GLOBAL replicate_ignore_table=%s", quoteString(strings.Join(tables, ",")))
 	}
-	return statement("CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=(%s)%s", quoteList(tables), v.channel())
+	quoted := make([]string, len(tables))
+	for i, table := range tables {
+		quoted[i] = quoteTable(splitTable(table, databases))
+	}
+	return statement("CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE=(%s)%s", strings.Join(quoted, ", "), v.channel())
 }
 
 // wildTables are the patterns of all tables of databases.

@@ -274,13 +274,16 @@ func (s *Status) warnAboutConnection() {
 // warnAboutFilters is about what is left out.
 func (s *Status) warnAboutFilters() {
 	c := s.Connection
-	if len(c.WildIgnoreTable) > 0 && !s.busy && s.repaired == nil {
+	const cure = "use replicate_wild_do_table, as gtunnel replication setup-slave does"
+	if len(c.IgnoreTable) > 0 && !s.busy && s.repaired == nil {
 		s.warn(Slave, "ignored-tables", "a repair that was cut off leaves such a filter: gtunnel replication compare --repair-table TABLE ends it",
-			"changes of some tables are left out (replicate_wild_ignore_table): %s", listed(c.WildIgnoreTable))
+			"changes of some tables are left out (replicate_ignore_table): %s", listed(c.IgnoreTable))
+	}
+	if len(c.WildIgnoreTable) > 0 {
+		s.warn(Slave, "ignored-tables", cure, "changes of some tables are left out (replicate_wild_ignore_table): %s", listed(c.WildIgnoreTable))
 	}
 	for _, filter := range c.OtherFilters {
 		name, value, _ := strings.Cut(filter, "=")
-		cure := "use replicate_wild_do_table, as gtunnel replication setup-slave does"
 		if name == "replicate_do_db" || name == "replicate_ignore_db" {
 			s.warn(Slave, "database-filter", cure, "%s=%s silently loses statements that name a table of another database than the current one", name, value)
 		}

@@ -124,7 +124,7 @@ func restartSQL(v Version) string {
 // traces says in words what a server shows of a repair that was cut off.
 func (n *repairNote) traces(f *Facts, s *SlaveStatus) []string {
 	var traces []string
-	if s != nil && slices.ContainsFunc(tablePatterns(n.Tables), func(p string) bool { return slices.Contains(s.WildIgnoreTable, p) }) {
+	if s != nil && slices.ContainsFunc(n.Tables, func(t string) bool { return slices.Contains(s.IgnoreTable, t) }) {
 		traces = append(traces, "the slave leaves their changes out")
 	}
 	if s != nil && s.SQLErrno == 0 && (s.SQLRunning == "No" || s.Until != "") {
@@ -145,15 +145,6 @@ func (n *repairNote) cutOff(f *Facts, s *SlaveStatus) *Problem {
 // repairCommand is the command line that repairs tables.
 func repairCommand(tables []string) string {
 	return "gtunnel replication compare --repair-table " + strings.Join(tables, " --repair-table ")
-}
-
-// tablePatterns match the tables and no others.
-func tablePatterns(tables []string) []string {
-	patterns := make([]string, len(tables))
-	for i, table := range tables {
-		patterns[i] = escapePattern(table)
-	}
-	return patterns
 }
 
 // goOn starts a slave that a comparison which was cut off has stopped. What the

@@ -94,7 +94,7 @@ func TestNotesInStatus(t *testing.T) {
 			s.Connection.SQLRunning, s.busy = "No", true
 		}, HealthStopped, "busy", "works on the slave"},
 		"repair": {func(s *Status) {
-			s.Connection.SQLRunning, s.Connection.WildIgnoreTable = "No", []string{`d.a\_t`}
+			s.Connection.SQLRunning, s.Connection.IgnoreTable = "No", []string{"d.a_t"}
 			s.repaired, s.variables.Variables["super_read_only"] = &repairNote{Tables: []string{"d.a_t", "d.u"}, SuperReadOnly: true}, "OFF"
 		}, HealthStopped, "repair-cut-off", "d.a_t, d.u may be half a copy; the slave leaves their changes out; the replication stands; super_read_only is still off|compare --repair-table d.a_t --repair-table d.u"},
 		"repair, restarted": {func(s *Status) {
@@ -108,7 +108,7 @@ func TestNotesInStatus(t *testing.T) {
 		"no filter, by hand": {func(s *Status) {
 			s.Connection.WildDoTable, s.Connection.MasterHost = nil, "10.0.0.7"
 		}, HealthRunning, "", ""},
-		"repair at work": {func(s *Status) { s.busy, s.Connection.WildIgnoreTable = true, []string{"d.t"} }, HealthRunning, "", ""},
+		"repair at work": {func(s *Status) { s.busy, s.Connection.IgnoreTable = true, []string{"d.t"} }, HealthRunning, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Status{

@@ -264,7 +264,7 @@ func TestSlavePlanStates(t *testing.T) {
 		"filters twice": {func(_, s *Facts, _ *SlaveWant) {
 			s.Masters[0].WildDoTable = append(s.Masters[0].WildDoTable, s.Masters[0].WildDoTable...)
 		}, ""},
-		"other filters":      {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].WildIgnoreTable = []string{"voms.t"} }, "problem other-filters"},
+		"other filters":      {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].IgnoreTable = []string{"voms.t"} }, "problem other-filters"},
 		"passes errors over": {func(_, s *Facts, _ *SlaveWant) { s.Variables["slave_exec_mode"] = "IDEMPOTENT" }, "problem skips-errors"},
 		"passes some errors over": {func(_, s *Facts, _ *SlaveWant) {
 			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "1062"

@@ -56,7 +56,7 @@ func planRepair(master, slave *Facts, tables []string, compared *compareNote, re
 			cannot(Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}
-	v, r := slave.Version, newRepair(status, one, tables)
+	v, r := slave.Version, newRepair(status, databaseNames(master), tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
 	switch {
 	case repaired != nil && !containsAll(tables, repaired.Tables):
@@ -71,8 +71,8 @@ func planRepair(master, slave *Facts, tables []string, compared *compareNote, re
 		Name: "repair", On: Slave, What: "copy " + listed(tables) + " anew from the master",
 		Why: why,
 		SQL: []Statement{
-			v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread), statement("START %s SQL_THREAD UNTIL the position of the copy", v.word("SLAVE", "REPLICA")),
-			v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads),
+			v.stopSlave(bothThreads), r.setIgnored(v, r.ignoring()), v.startSlave(ioThread), statement("START %s SQL_THREAD UNTIL the position of the copy", v.word("SLAVE", "REPLICA")),
+			v.stopSlave(bothThreads), r.setIgnored(v, r.others), v.startSlave(bothThreads),
 		},
 		Loses: tables, run: r.run,
 	})
@@ -82,26 +82,37 @@ func planRepair(master, slave *Facts, tables []string, compared *compareNote, re
 
 // repair is the work of a repair.
 type repair struct {
-	database string // of the tables
-	tables   []string
-	others   []string     // patterns that the slave leaves out for another reason
-	before   *SlaveStatus // of the slave
-	began    bool         // changes of the tables may have been left out
-	to       Position     // of the copy
+	databases []string     // of the master
+	tables    []string     // "database.table", of one database
+	others    []string     // tables that the slave leaves out for another reason
+	before    *SlaveStatus // of the slave
+	began     bool         // changes of the tables may have been left out
+	to        Position     // of the copy
 }
 
-func newRepair(before *SlaveStatus, database string, tables []string) *repair {
-	r := &repair{database: database, tables: tables, before: before}
-	for _, pattern := range before.WildIgnoreTable { // an earlier repair may have left ours
-		if !slices.Contains(tablePatterns(tables), pattern) {
-			r.others = append(r.others, pattern)
+func newRepair(before *SlaveStatus, databases, tables []string) *repair {
+	r := &repair{databases: databases, tables: tables, before: before}
+	for _, table := range before.IgnoreTable { // an earlier repair may have left ours
+		if !slices.Contains(tables, table) {
+			r.others = append(r.others, table)
 		}
 	}
 	return r
 }
 
-// ignoring are the patterns that the slave leaves out during the repair.
-func (r *repair) ignoring() []string { return slices.Concat(r.others, tablePatterns(r.tables)) }
+// database is that of the tables.
+func (r *repair) database() string {
+	name, _ := splitTable(r.tables[0], r.databases)
+	return name
+}
+
+// ignoring are the tables that the slave leaves out during the repair.
+func (r *repair) ignoring() []string { return slices.Concat(r.others, r.tables) }
+
+// setIgnored makes the slave leave tables out.
+func (r *repair) setIgnored(v Version, tables []string) Statement {
+	return v.setIgnored(tables, r.databases)
+}
 
 // run repairs. It leaves the slave running if it returns no error.
 func (r *repair) run(ctx context.Context, a *Applier) (err error) {
@@ -120,7 +131,7 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err != nil || status == nil {
 		return cmp.Or(err, mustRun(status))
 	}
-	*r = *newRepair(status, r.database, r.tables)
+	*r = *newRepair(status, r.databases, r.tables)
 	_, file := noteFiles(a.StateDir, f.ServerID())
 	earlier, err := readNote[repairNote](file)
 	if err != nil {
@@ -169,13 +180,13 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 			err = r.leave(ctx, a.Slave, err)
 		}
 	}()
-	err = a.Slave.change(ctx, v.stopSlave(bothThreads), v.setIgnored(r.ignoring()), v.startSlave(ioThread))
+	err = a.Slave.change(ctx, v.stopSlave(bothThreads), r.setIgnored(v, r.ignoring()), v.startSlave(ioThread))
 	if err != nil {
 		return err
 	}
 	seed := &Seed{
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-		Databases: []string{r.database}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
+		Databases: []string{r.database()}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
 		Started: func(ctx context.Context, p Position) error { return r.advance(ctx, a, p) },
 	}
 	if _, err = seed.Run(ctx); err != nil {
@@ -184,7 +195,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 	if err := r.mustStand(ctx, a.Slave); err != nil {
 		return err
 	}
-	return a.Slave.change(ctx, v.stopSlave(bothThreads), v.setIgnored(r.others), v.startSlave(bothThreads))
+	return a.Slave.change(ctx, v.stopSlave(bothThreads), r.setIgnored(v, r.others), v.startSlave(bothThreads))
 }
 
 // mustStand refuses a slave that has left the position of the copy, or lost the
@@ -194,7 +205,7 @@ func (r *repair) mustStand(ctx context.Context, slave *Server) error {
 	if err != nil {
 		return err
 	}
-	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.WildIgnoreTable, tablePatterns(r.tables)) {
+	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.IgnoreTable, r.tables) {
 		return problem(Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
 	}
 	return arrived(s, r.to)
@@ -203,9 +214,9 @@ func (r *repair) mustStand(ctx context.Context, slave *Server) error {
 // mustExist refuses tables that the master does not have.
 func (r *repair) mustExist(ctx context.Context, master *Server) error {
 	for _, table := range r.tables {
-		_, name := splitTable(table, []string{r.database})
+		database, name := splitTable(table, r.databases)
 		n, err := master.value(ctx, master.db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
-			quoteString(r.database)+" AND table_name = "+quoteString(name))
+			quoteString(database)+" AND table_name = "+quoteString(name))
 		if err != nil {
 			return err
 		}
@@ -235,11 +246,11 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	v := slave.Version
-	ignored := r.before.WildIgnoreTable
+	ignored := r.before.IgnoreTable
 	if r.began {
 		ignored = r.ignoring() // a restart may have lost it
 	}
-	statements := []Statement{v.stopSlave(bothThreads), v.setIgnored(ignored)}
+	statements := []Statement{v.stopSlave(bothThreads), r.setIgnored(v, ignored)}
 	if r.began || r.before.IORunning != "No" {
 		statements = append(statements, v.startSlave(ioThread))
 	}
@@ -256,7 +267,7 @@ func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
 	if r.began {
 		return &Problem{
 			On: Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + listed(r.tables), Err: err,
-			Cure: "the same command again; until then replicate_wild_ignore_table leaves their changes out",
+			Cure: "the same command again; until then replicate_ignore_table leaves their changes out",
 		}
 	}
 	return p

@@ -37,6 +37,10 @@ type SlaveStatus struct {
 
 	SecondsBehind *int64 `json:"seconds_behind"` // null if the server does not know
 
+	// The filters of tables, in the order in which a server asks them: the first
+	// that knows a table decides (MySQL manual, "Evaluation of Table-Level
+	// Replication Options").
+	IgnoreTable     []string `json:"ignore_table,omitempty"` // "database.table"
 	WildDoTable     []string `json:"wild_do_table,omitempty"`
 	WildIgnoreTable []string `json:"wild_ignore_table,omitempty"`
 	OtherFilters    []string `json:"other_filters,omitempty"` // "name=value" of all other filters that are set
@@ -119,7 +123,7 @@ func (s *Server) slaveStatus(ctx context.Context, on execer) (*SlaveStatus, erro
 
 // otherFilters are the columns of filters that this package does not set.
 var otherFilters = []string{
-	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table", "replicate_rewrite_db",
+	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_rewrite_db",
 	"replicate_do_domain_ids", "replicate_ignore_domain_ids", "replicate_ignore_server_ids",
 }
 
@@ -157,6 +161,7 @@ func newSlaveStatus(r record) *SlaveStatus {
 		ByGTID:          old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),
 		GTIDReceived:    old["gtid_io_pos"] + old["retrieved_gtid_set"],
 		GTIDExecuted:    old["executed_gtid_set"],
+		IgnoreTable:     splitList(old["replicate_ignore_table"]),
 		WildDoTable:     splitList(old["replicate_wild_do_table"]),
 		WildIgnoreTable: splitList(old["replicate_wild_ignore_table"]),
 		SSLAllowed:      old["master_ssl_allowed"],

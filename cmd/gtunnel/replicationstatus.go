@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -182,8 +183,8 @@ func replicated(c *replication.SlaveStatus) string {
 	if len(c.WildDoTable) > 0 {
 		text = strings.Join(c.WildDoTable, ", ")
 	}
-	if len(c.WildIgnoreTable) > 0 {
-		text += ", without " + strings.Join(c.WildIgnoreTable, ", ")
+	if ignored := slices.Concat(c.IgnoreTable, c.WildIgnoreTable); len(ignored) > 0 {
+		text += ", without " + strings.Join(ignored, ", ")
 	}
 	if len(c.OtherFilters) > 0 {
 		text += "; " + strings.Join(c.OtherFilters, ", ")

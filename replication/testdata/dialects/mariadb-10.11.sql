@@ -17,7 +17,7 @@ CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=3307, MASTER_USER='db_rep'
 -- filters
 SET GLOBAL replicate_wild_do_table='DB\\_1.%,voms.%';
 SET GLOBAL replicate_wild_do_table='';
-SET GLOBAL replicate_wild_ignore_table='DB\\_1.t';
+SET GLOBAL replicate_ignore_table='DB_1.t';
 -- events
 ALTER DEFINER=`a`@`%` EVENT `voms`.`e` ON COMPLETION PRESERVE DISABLE ON SLAVE;
 -- account db_rep
