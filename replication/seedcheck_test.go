@@ -1,7 +1,7 @@
 package replication_test
 
 import (
-	"context"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,13 +101,24 @@ func TestSeedCheckRetention(t *testing.T) {
 func TestSeedBehindLongStatement(t *testing.T) {
 	master, slave := mysqlPair.start(t)
 	master.exec(t, "DROP DATABASE IF EXISTS seed_long", "CREATE DATABASE seed_long", "CREATE TABLE seed_long.t (id INT PRIMARY KEY)", "INSERT INTO seed_long.t VALUES (1)")
-	ctx, cancel := context.WithCancel(t.Context())
+	conn, err := master.db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id int
+	if err := conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
 	long := make(chan error, 1)
 	go func() {
-		_, err := master.db.ExecContext(ctx, "SELECT SLEEP(1000) FROM seed_long.t")
+		_, err := conn.ExecContext(t.Context(), "SELECT SLEEP(1000) FROM seed_long.t")
 		long <- err
 	}()
-	defer func() { cancel(); <-long }()
+	defer func() { // the server would let it run on when its client has gone
+		master.exec(t, "KILL "+strconv.Itoa(id))
+		<-long
+		_ = conn.Close() // it was killed
+	}()
 	waitUntil(t, "statement of six seconds", func() (string, bool) {
 		return "", master.count(t, "performance_schema.processlist", "info LIKE 'SELECT SLEEP%' AND time >= 6") > 0
 	})

@@ -163,8 +163,8 @@ func (p *watchedPair) fresh() {
 func (p *watchedPair) setFilter(name, patterns string) {
 	p.Helper()
 	if p.kind.IsMySQL() {
-		list := ""
-		if patterns != "" {
+		list := patterns
+		if patterns != "" && strings.Contains(name, "wild") { // the others are of names
 			list = "'" + strings.ReplaceAll(patterns, ",", "','") + "'"
 		}
 		p.run(p.slave.DB, "STOP SLAVE", "CHANGE REPLICATION FILTER "+name+"=("+list+")", "START SLAVE")
