@@ -80,17 +80,21 @@ const dropSeedProcedure = "gtunnel_drop_seed"
 // accountStatements make an account with its privileges, or complete one that
 // exists if password is nil. They stay out of the binary log: the
 // account is of this server, and a slave that has none of that name must not
-// stumble over it.
-func accountStatements(v Version, user string, password *Password, databases []string) []Statement {
+// stumble over it. The procedure of the seeding account keeps the server's mark.
+func accountStatements(v Version, user string, password *Password, databases []string, mark string) []Statement {
 	account := quoteAccount(user, loopback)
 	statements := []Statement{statement("SET SESSION sql_log_bin=0")}
 	if password != nil {
 		statements = append(statements, v.createAccount(user, loopback, *password))
 	}
 	if user == SeedUser {
+		comment := ""
+		if mark != "" {
+			comment = " COMMENT " + quoteString(markBefore+mark)
+		}
 		statements = append(statements,
 			statement("DROP PROCEDURE IF EXISTS %s", quoteTable("mysql", dropSeedProcedure)),
-			statement("CREATE PROCEDURE %s() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END", quoteTable("mysql", dropSeedProcedure), account))
+			statement("CREATE PROCEDURE %s()%s SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END", quoteTable("mysql", dropSeedProcedure), comment, account))
 	}
 	for _, g := range grantsOf(v, user, databases) {
 		statements = append(statements, statement("GRANT %s ON %s TO %s", strings.Join(g.privileges, ", "), g.on, account))

@@ -238,6 +238,9 @@ func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
 		}
 	}
 	c := s.connection(start, a.State.Method)
+	if err := a.note(func(state *State) { state.ByGTID = c.byGTID }); err != nil {
+		return err
+	}
 	conn, err := a.Slave.session(ctx)
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func TestDialects(t *testing.T) {
 			section("events", v.disableEvent("`a`@`%`", "`voms`.`e`", "PRESERVE"))
 			secret := NewPassword("secret")
 			for _, user := range accountUsers {
-				section("account "+user, many(accountStatements(v, user, &secret, (&Facts{Version: v}).patterns(databases)))...)
+				section("account "+user, many(accountStatements(v, user, &secret, (&Facts{Version: v}).patterns(databases), ""))...)
 			}
 			section("account that is there", v.setPassword(ReplicationUser, loopback, secret), v.freeAccount(ReplicationUser, loopback))
 			name := strings.ToLower(string(v.Family)) + "-" + v.Series() + ".sql"

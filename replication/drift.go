@@ -1,9 +1,8 @@
 package replication
 
-import "time"
-
 // drift are the options of a connection that somebody has changed since it was set
-// up, as they should be. The user is left alone: the password goes with it.
+// up, as they should be. The user is left alone, because the password goes with it,
+// and so is a delay, which somebody wants.
 func (s *slavePlan) drift() []Statement {
 	v, status := s.slave.Version, s.status
 	word := v.word("MASTER", "SOURCE")
@@ -20,10 +19,7 @@ func (s *slavePlan) drift() []Statement {
 	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
 		options = append(options, statement("GET_%s_PUBLIC_KEY=1", word))
 	}
-	if status.Delay > 0 {
-		options = append(options, statement("%s_DELAY=0", word))
-	}
-	if !status.ByGTID && !s.want.State.Start.IsZero() && s.connection(s.want.State.Start, s.want.State.Method).byGTID {
+	if !status.ByGTID && s.want.State.ByGTID {
 		if v.Family == MariaDB {
 			options = append(options, statement("MASTER_USE_GTID=slave_pos"))
 		} else {
@@ -34,7 +30,7 @@ func (s *slavePlan) drift() []Statement {
 }
 
 // restateOptions adds the step that ends a drift. The slave goes on from where it
-// is: an option of another kind does not move it.
+// is, and by GTID only if it has its GTIDs from the beginning.
 func (s *slavePlan) restateOptions() {
 	options := s.drift()
 	if len(options) == 0 {
@@ -50,7 +46,3 @@ func (s *slavePlan) restateOptions() {
 		SQL: []Statement{v.stopSlave(bothThreads), statement("%s%s", joinStatements(verb, options), v.channel()), v.startSlave(bothThreads)},
 	})
 }
-
-// longRetry is from when on a slave waits too long before it tries to reach its
-// master again.
-const longRetry = 5 * time.Minute

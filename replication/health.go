@@ -314,3 +314,7 @@ func shortTime(d time.Duration) string {
 	}
 	return text
 }
+
+// longRetry is from when on a slave waits too long before it tries to reach its
+// master again.
+const longRetry = 5 * time.Minute

@@ -3,9 +3,9 @@ package replication
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // markBefore is what comes before a server's mark in the comment of the procedure
@@ -20,15 +20,6 @@ func markIn(comment string) string {
 		return ""
 	}
 	return mark
-}
-
-// mark gives the server a mark, if it has none, and the statement that keeps it
-// there.
-func (h *HandOver) mark() Statement {
-	if h.Mark == "" {
-		h.Mark = rand.Text()
-	}
-	return statement("ALTER PROCEDURE %s COMMENT %s", quoteTable("mysql", dropSeedProcedure), quoteString(markBefore+h.Mark))
 }
 
 // masterNoted tells whether the master is known to be, or not to be, the one that
@@ -49,9 +40,9 @@ func (s *slavePlan) masterNoted() (same, other bool) {
 // see it.
 func (w *SlaveWant) mark(master *Facts) string { return cmp.Or(master.Mark, w.HandOver.Mark) }
 
-// checkMaster refuses to begin to follow a master with the data of another one. If
+// checkSameMaster refuses to begin to follow a master with the data of another one. If
 // the slave follows it already, somebody has seen to that: the data is compared.
-func (s *slavePlan) checkMaster() {
+func (s *slavePlan) checkSameMaster() {
 	_, other := s.masterNoted()
 	if s.want.elsewhere || other && s.status.IORunning != "Yes" {
 		s.problem(Slave, "replaced-master", s.reseedCure()+". If the slave's data is this master's nevertheless: --reseed --method none --start with the coordinates that it has",
@@ -69,7 +60,6 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		mark != "" && s.State.MasterMark != "" {
 		return false, nil
 	}
-	// In this order nothing that happens meanwhile makes the one smaller than the other.
 	status, err := s.Slave.slaveStatus(ctx, s.Slave.db)
 	if err != nil || status == nil {
 		return false, err
@@ -99,13 +89,28 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	gtid, begins := before[0]["gtid"]
-	return !begins || behind(applied, gtid), nil
+	if !begins {
+		return true, nil
+	}
+	// A slave tells of a position before it tells of the GTIDs there.
+	for deadline := time.Now().Add(settleTime); behind(applied, gtid); {
+		if time.Now().After(deadline) {
+			return true, nil
+		}
+		if err := pause(ctx, pollSlave); err != nil {
+			return false, err
+		}
+		if applied, err = s.Slave.value(ctx, s.Slave.db, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // behind tells whether MariaDB's GTIDs of one list end before those of another in a
 // domain that both have.
 func behind(list, other string) bool {
-	own, others := sequences(list), sequences(other)
+	own, others := sequenceNumbers(list), sequenceNumbers(other)
 	for domain, number := range own {
 		if number < others[domain] {
 			return true
@@ -114,8 +119,8 @@ func behind(list, other string) bool {
 	return false
 }
 
-// sequences are the last sequence numbers of MariaDB's GTIDs by their domains.
-func sequences(list string) map[string]uint64 {
+// sequenceNumbers are the last sequence numbers of MariaDB's GTIDs by their domains.
+func sequenceNumbers(list string) map[string]uint64 {
 	last := map[string]uint64{}
 	for _, gtid := range splitList(list) {
 		parts := strings.Split(strings.TrimSpace(gtid), "-")

@@ -273,13 +273,14 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Variables["slave_exec_mode"], s.Variables["slave_skip_errors"] = "STRICT", "OFF"
 		}, ""},
 		"options changed": {func(_, s *Facts, _ *SlaveWant) {
-			s.Masters[0].Delay, s.Masters[0].ConnectRetry, s.Masters[0].SSLAllowed = 3600, time.Hour, "Yes"
+			s.Masters[0].ConnectRetry, s.Masters[0].SSLAllowed = time.Hour, "Yes"
 		}, "connection, catch-up, note-done"},
+		"delayed": {func(_, s *Facts, _ *SlaveWant) { s.Masters[0].Delay = 3600 }, ""},
 		"by file and position since": {func(_, s *Facts, w *SlaveWant) {
-			s.Masters[0].ByGTID, w.State.Method, w.State.Start = false, SeedDump, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}
+			s.Masters[0].ByGTID, w.State.ByGTID = false, true
 		}, "connection, catch-up, note-done"},
 		"by file and position from the beginning": {func(_, s *Facts, w *SlaveWant) {
-			s.Masters[0].ByGTID, w.State.Method, w.State.Start = false, SeedNone, Position{File: "mysql-bin.000007", Offset: 4}
+			s.Masters[0].ByGTID, w.State.Start = false, Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"} // of the copy
 		}, ""},
 		"a comparison was cut off": {func(_, s *Facts, w *SlaveWant) {
 			s.Masters[0].SQLRunning, s.Masters[0].Executed = "No", Position{File: "mysql-bin.000007", Offset: 100}
@@ -577,14 +578,14 @@ func TestReadinessOfFilter(t *testing.T) {
 func TestDrift(t *testing.T) {
 	no := false
 	for v, want := range map[Version]string{
-		{MySQL, 5, 7, 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400, MASTER_DELAY=0",
-		{MySQL, 8, 0, 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_DELAY=0, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
-		{MariaDB, 10, 11, 6}: "CHANGE MASTER TO MASTER_DELAY=0, MASTER_USE_GTID=slave_pos",
+		{MySQL, 5, 7, 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
+		{MySQL, 8, 0, 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
+		{MariaDB, 10, 11, 6}: "CHANGE MASTER TO MASTER_USE_GTID=slave_pos",
 	} {
 		master, slave, wanted := established(v)
 		status := slave.Masters[0]
 		status.Delay, status.ByGTID = 60, false
-		wanted.State.Start, wanted.State.Method = Position{File: "mysql-bin.000007", Offset: 4, GTID: "1"}, SeedDump
+		wanted.State.ByGTID = v.Major != 5
 		if v.Family == MySQL {
 			status.RetryCount = 10
 			if v.atLeast(MySQL, 8, 0, 0) {

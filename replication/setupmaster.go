@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -107,6 +108,9 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			next.Mark = old.Mark
 		}
 	}
+	if f.UUID() == "" && next.Mark == "" && !replicates { // slaves may know another one, which is lost
+		next.Mark = rand.Text()
+	}
 	if old := f.changesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
 		p.Findings.add(checkSessions(f, old))
@@ -158,7 +162,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		if !exists {
 			first = &password
 		}
-		statements := accountStatements(f.Version, user, first, patterns)
+		statements := accountStatements(f.Version, user, first, patterns, next.Mark)
 		if exists && !keeps {
 			statements = append(statements, f.Version.setPassword(user, loopback, password))
 		}
@@ -170,9 +174,6 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 			SQL: statements, Undo: undo,
 		})
-		if user == SeedUser && f.UUID() == "" {
-			accounts[len(accounts)-1].SQL = append(accounts[len(accounts)-1].SQL, next.mark())
-		}
 	}
 	p.HandOver = next
 	var logins []*Step

@@ -121,7 +121,7 @@ func (s *slavePlan) checkEstablished() {
 	if !s.established || s.want.Reseed || s.want.State.Stage == StageSeeding {
 		return
 	}
-	s.checkMaster()
+	s.checkSameMaster()
 	if !s.filtered() && !s.filterLost() && s.want.State.Stage != StageSeeded {
 		s.problem(Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", listed(s.status.WildDoTable), listed(wildTables(s.want.Databases)))

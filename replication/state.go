@@ -28,6 +28,7 @@ type State struct {
 	MasterID   uint32     `json:"master_server_id,omitempty"`
 	MasterUUID string     `json:"master_server_uuid,omitempty"`
 	MasterMark string     `json:"master_server_mark,omitempty"` // of MariaDB: see Facts.Mark
+	ByGTID     bool       `json:"by_gtid,omitempty"`            // how the slave was told to follow the master
 	Start      Position   `json:"start"`                        // where the slave begins: the coordinates of the seed
 	Changed    time.Time  `json:"changed"`
 
