@@ -136,7 +136,9 @@ func (p *tablePair) matchTable(master, slave *schema) {
 			p.structure = append(p.structure, fmt.Sprintf("%s is %s on the master and %s on the slave", what, onMaster, onSlave))
 		}
 	}
-	add("the engine", p.master.engine, p.slave.engine)
+	if !p.across && p.master.engine != p.slave.engine { // which a site may have chosen
+		p.note = fmt.Sprintf("the engine is %s on the master and %s on the slave", p.master.engine, p.slave.engine)
+	}
 	add("the default collation", p.master.collation, p.slave.collation)
 	if !p.across && p.master.versioned != p.slave.versioned {
 		p.structure = append(p.structure, "the table is system-versioned on one end only")
