@@ -38,17 +38,39 @@ func (s *schema) readConstraints(ctx context.Context, session *session, database
 	if err := s.readForeignKeys(ctx, session, in); err != nil {
 		return err
 	}
-	checks := s.server.Version.checkConstraints()
+	return s.readChecks(ctx, session, in)
+}
+
+// readChecks reads the CHECKs. MySQL keeps their tables in another list: a join
+// by the server of two such lists takes time by the square of their length, and
+// the slave stands meanwhile.
+func (s *schema) readChecks(ctx context.Context, session *session, in string) error {
+	checks, tables := s.server.Version.checkConstraints()
 	if checks == "" {
 		return nil
 	}
 	rows, err := session.query(ctx, checks+in)
+	if err != nil {
+		return err
+	}
+	if tables != "" {
+		clauses := make(map[[2]string]string, len(rows))
+		for _, r := range rows {
+			clauses[[2]string{r["d"], r["n"]}] = r["b"]
+		}
+		if rows, err = session.query(ctx, tables+in); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			r["b"] = clauses[[2]string{r["d"], r["n"]}] + r["not_enforced"]
+		}
+	}
 	for _, r := range rows {
 		if t := s.table(r["d"] + "." + r["t"]); t != nil {
 			t.checks = append(t.checks, constraint{r["n"], strings.Join(strings.Fields(r["b"]), " ")})
 		}
 	}
-	return err
+	return nil
 }
 
 // readForeignKeys reads the foreign keys. NO ACTION and RESTRICT are the same.
@@ -84,16 +106,23 @@ func (s *schema) readForeignKeys(ctx context.Context, session *session, in strin
 }
 
 // checkConstraints is the query of the CHECKs of tables, for a list of databases
-// to follow; empty: the server does not show them.
-func (v Version) checkConstraints() string {
+// to follow; empty: the server does not show them. Where it does not tell of what
+// table they are, tables is the query that does.
+func (v Version) checkConstraints() (checks, tables string) {
 	switch {
 	case v.atLeast(MariaDB, 10, 3, 10):
-		return "SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, check_clause AS b FROM information_schema.check_constraints WHERE constraint_schema"
+		return "SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, check_clause AS b FROM information_schema.check_constraints WHERE constraint_schema", ""
 	case v.atLeast(MySQL, 8, 0, 16):
-		return "SELECT t.table_schema AS d, t.table_name AS t, c.constraint_name AS n, CONCAT(c.check_clause, IF(t.enforced = 'NO', ' NOT ENFORCED', '')) AS b FROM information_schema.check_constraints c" +
-			" JOIN information_schema.table_constraints t ON t.constraint_schema = c.constraint_schema AND t.constraint_name = c.constraint_name AND t.constraint_type = 'CHECK' WHERE t.table_schema"
+		return "SELECT constraint_schema AS d, constraint_name AS n, check_clause AS b FROM information_schema.check_constraints WHERE constraint_schema",
+			"SELECT table_schema AS d, table_name AS t, constraint_name AS n, IF(enforced = 'NO', ' NOT ENFORCED', '') AS not_enforced FROM information_schema.table_constraints WHERE constraint_type = 'CHECK' AND table_schema"
 	}
-	return ""
+	return "", ""
+}
+
+// showsChecks tells whether the server shows the CHECKs of tables.
+func (v Version) showsChecks() bool {
+	checks, _ := v.checkConstraints()
+	return checks != ""
 }
 
 // matchTable compares what a table is beside its columns and indexes. Names that
@@ -107,7 +136,9 @@ func (p *tablePair) matchTable(master, slave *schema) {
 			p.structure = append(p.structure, fmt.Sprintf("%s is %s on the master and %s on the slave", what, onMaster, onSlave))
 		}
 	}
-	add("the engine", p.master.engine, p.slave.engine)
+	if !p.across && p.master.engine != p.slave.engine { // which a site may have chosen
+		p.note = fmt.Sprintf("the engine is %s on the master and %s on the slave", p.master.engine, p.slave.engine)
+	}
 	add("the default collation", p.master.collation, p.slave.collation)
 	if !p.across && p.master.versioned != p.slave.versioned {
 		p.structure = append(p.structure, "the table is system-versioned on one end only")
@@ -121,7 +152,7 @@ func (p *tablePair) matchTable(master, slave *schema) {
 		}
 		return c.text
 	})...)
-	if !p.across && v.checkConstraints() != "" && w.checkConstraints() != "" {
+	if !p.across && v.showsChecks() && w.showsChecks() {
 		p.structure = append(p.structure, unlikeConstraints("CHECK", p.master.checks, p.slave.checks, func(c constraint) string {
 			if strict {
 				return c.name + " (" + c.text + ")"

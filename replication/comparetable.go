@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -56,7 +57,7 @@ func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, erro
 	}
 	if !p.frozen && len(w.result.Differences) > 0 {
 		w.result.again = true
-		w.result.Note = "the table has no transactions: a difference may be a write that came in between"
+		w.result.Note = strings.TrimPrefix(p.note+"; the table has no transactions: a difference may be a write that came in between", "; ")
 	}
 	if !w.result.Equal() {
 		c.differing++

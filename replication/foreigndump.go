@@ -17,13 +17,6 @@ import (
 // dumperOf finds the tool that dumps for this seed. Foreign tells that it needs
 // coordinates from here.
 func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) {
-	if t, foreign, err = s.findDumper(ctx); err == nil {
-		err = s.mustLast(t)
-	}
-	return t, foreign, err
-}
-
-func (s *Seed) findDumper(ctx context.Context) (t *tool, foreign bool, err error) {
 	own := dumpTool(s.Master.Version.Family)
 	if s.Master.Version.Family != MariaDB || s.Slave.Version.Family != MySQL {
 		t, err = findTool(ctx, own)

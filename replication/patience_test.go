@@ -87,6 +87,15 @@ func TestSilentSessions(t *testing.T) {
 			stop, seed := "STOP REPLICA", newSeed(t, master, slave, "silent")
 			if pair == mariadbPair {
 				stop = "STOP SLAVE"
+				found, err := seed.Check(t.Context())
+				if err != nil || problemOf(found.Warnings, "wait-timeout") == nil || problemOf(found.Problems, "wait-timeout") != nil {
+					t.Errorf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+				}
+				seed.MaxRate = 400 << 10
+				found, err = seed.Check(t.Context())
+				if err != nil || problemOf(found.Problems, "wait-timeout") == nil {
+					t.Errorf("with a rate: %v\n%s", err, texts(found.Problems))
+				}
 				if _, err := seed.Run(t.Context()); !replication.HasCode(err, "wait-timeout") {
 					t.Errorf("its dump cannot last, and the seed says %v", err)
 				}

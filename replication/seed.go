@@ -98,6 +98,9 @@ func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) 
 	if c.dumper, c.foreign, err = s.dumperOf(ctx); err != nil {
 		return Position{}, err
 	}
+	if p := s.mayEnd(c.dumper); p != nil && s.MaxRate > 0 {
+		return Position{}, p
+	}
 	if c.loader, err = findTool(ctx, loadTool(s.Slave.Version.Family)); err != nil {
 		return Position{}, err
 	}

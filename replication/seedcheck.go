@@ -65,8 +65,13 @@ func (c *seedCheck) databases() {
 
 // tools finds those that are missing.
 func (c *seedCheck) tools(ctx context.Context) error {
-	var err error
-	_, c.foreign, err = c.seed.dumperOf(ctx)
+	dumper, foreign, err := c.seed.dumperOf(ctx)
+	c.foreign = foreign
+	if err == nil {
+		if p := c.seed.mayEnd(dumper); p != nil {
+			c.found(p, c.seed.MaxRate > 0) // which makes it wait for certain
+		}
+	}
 	if err = c.take(err); err != nil {
 		return err
 	}

@@ -40,13 +40,15 @@ var (
 // is not ended that cannot set its own.
 const leastTimeout = 600
 
-// mustLast refuses a dump that the master would end in its middle.
-func (s *Seed) mustLast(t *tool) error {
-	if timeout := s.MasterFacts.number("wait_timeout"); t.knows(patientOptions...) == "" && timeout > 0 && timeout < leastTimeout {
-		return problem(Master, "wait-timeout", "on the master, until the copy is done: SET GLOBAL wait_timeout=28800",
-			"wait_timeout is %d s: the master would end a dump that waits for what it has read to be loaded, and %s cannot set it for itself", timeout, t.name())
+// mayEnd is the problem of a dump that the master may end in its middle; nil if
+// it does not. What mydumper's copies dump is never silent: the tables' definitions.
+func (s *Seed) mayEnd(t *tool) *Problem {
+	timeout := s.MasterFacts.number("wait_timeout")
+	if s.Method == SeedMydumper || t.knows(patientOptions...) != "" || timeout == 0 || timeout >= leastTimeout {
+		return nil
 	}
-	return nil
+	return problem(Master, "wait-timeout", "on the master, until the copy is done: SET GLOBAL wait_timeout=28800",
+		"wait_timeout is %d s: the master would end a dump that waits that long for what it has read to be loaded, and %s cannot set it for itself", timeout, t.name())
 }
 
 // dumpArguments are those of the dump that the copy is made of, which tells
