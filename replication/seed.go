@@ -212,11 +212,14 @@ func (s *Seed) databases() []string {
 	return s.Databases
 }
 
+// isOf tells whether "database.table" may be of a database.
+func isOf(name, database string) bool { return strings.HasPrefix(name, database+".") }
+
 // splitTable splits "database.table" by the name of one of the databases, the
 // longest that fits: a dot may be part of a name.
 func splitTable(name string, databases []string) (database, table string) {
 	for _, d := range databases {
-		if strings.HasPrefix(name, d+".") && len(d) > len(database) {
+		if isOf(name, d) && len(d) > len(database) {
 			database = d
 		}
 	}
