@@ -184,7 +184,7 @@ func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
 	}
 	rows, err := s.Master.query(ctx, conn,
 		"SELECT table_schema AS d, table_name AS t, data_length AS bytes FROM information_schema.tables"+
-			" WHERE data_length > 0 AND table_schema IN ("+quoteList(s.databases())+")")
+			" WHERE data_length > 0 AND table_schema IN ("+quoteExactly(s.databases())+")")
 	if err != nil {
 		return nil, err
 	}
