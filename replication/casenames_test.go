@@ -47,3 +47,21 @@ func TestSeedCheckCase(t *testing.T) {
 		})
 	}
 }
+
+// TestCompareCase compares beside a database on the master only whose name
+// differs in case.
+func TestCompareCase(t *testing.T) {
+	onCouples(t, followers, func(t *testing.T, p *couple) {
+		p.fresh(t, "compare_case")
+		p.fresh(t, "compare_other") // MariaDB tells case apart in a list of one
+		p.onMaster(t, "CREATE TABLE compare_case.t (id INT PRIMARY KEY, CONSTRAINT c CHECK (id > 0))")
+		p.sync(t)
+		p.onMaster(t, "SET sql_log_bin=0", "DROP DATABASE IF EXISTS COMPARE_CASE", "CREATE DATABASE COMPARE_CASE CHARACTER SET latin2",
+			"CREATE TABLE COMPARE_CASE.t (id INT PRIMARY KEY, CONSTRAINT d CHECK (id > 1))")
+		result := p.compare(t, replication.Comparison{Databases: []string{"compare_case", "compare_other"}})
+		p.onMaster(t, "SET sql_log_bin=0", "DROP DATABASE COMPARE_CASE", "SET sql_log_bin=1")
+		if !result.Equal() {
+			t.Errorf("got %q and %+v", result.Objects, result.Tables)
+		}
+	})
+}

@@ -310,12 +310,12 @@ func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string
 		return nil, err
 	}
 	for _, table := range tables {
-		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
+		if !slices.ContainsFunc(names, func(name string) bool { return isOf(table, name) }) {
 			return nil, noTableProblem(table)
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(table, name+".") })
+		return !slices.ContainsFunc(tables, func(table string) bool { return isOf(table, name) })
 	}), nil
 }
 

@@ -16,7 +16,7 @@ type constraint struct {
 
 // readDefaults reads the collations that new tables of the databases get.
 func (s *schema) readDefaults(ctx context.Context, session *session, databases []string) error {
-	rows, err := session.query(ctx, "SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name IN ("+quoteList(databases)+")")
+	rows, err := session.query(ctx, "SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name IN ("+quoteExactly(databases)+")")
 	s.defaults = make(map[string]string, len(rows))
 	for _, r := range rows {
 		s.defaults[r["d"]] = utf8mb3(r["c"])
@@ -34,7 +34,7 @@ func (s *schema) readConstraints(ctx context.Context, session *session, database
 	if s.constrained = granted.all(databases, []string{"TRIGGER"}); !s.constrained {
 		return nil
 	}
-	in := " IN (" + quoteList(databases) + ")"
+	in := " IN (" + quoteExactly(databases) + ")"
 	if err := s.readForeignKeys(ctx, session, in); err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func skipHistory(result *CompareResult, pairs []*tablePair) {
 // that the login sees whole.
 func addParameters(ctx context.Context, session *session, definitions map[string]string, databases []string) error {
 	rows, err := session.query(ctx, "SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p, dtd_identifier AS t FROM information_schema.parameters"+
-		" WHERE specific_schema IN ("+quoteList(databases)+") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
+		" WHERE specific_schema IN ("+quoteExactly(databases)+") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
 	for _, r := range rows {
 		if name := r["d"] + "." + r["n"]; definitions[name] != "" {
 			definitions[name] += ", " + strings.Join(strings.Fields(r["m"]+" "+r["p"]+" "+plainType(r["t"])), " ")

@@ -52,7 +52,7 @@ func planRepair(master, slave *Facts, tables []string, compared *compareNote, re
 		if database, _ := splitTable(table, databaseNames(master)); !status.replicatesOf(database) {
 			cannot(Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
 		}
-		if !strings.HasPrefix(table, one+".") {
+		if !isOf(table, one) {
 			cannot(Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}

@@ -184,7 +184,7 @@ func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
 	}
 	rows, err := s.Master.query(ctx, conn,
 		"SELECT table_schema AS d, table_name AS t, data_length AS bytes FROM information_schema.tables"+
-			" WHERE data_length > 0 AND table_schema IN ("+quoteList(s.databases())+")")
+			" WHERE data_length > 0 AND table_schema IN ("+quoteExactly(s.databases())+")")
 	if err != nil {
 		return nil, err
 	}
@@ -212,11 +212,14 @@ func (s *Seed) databases() []string {
 	return s.Databases
 }
 
+// isOf tells whether "database.table" may be of a database.
+func isOf(name, database string) bool { return strings.HasPrefix(name, database+".") }
+
 // splitTable splits "database.table" by the name of one of the databases, the
 // longest that fits: a dot may be part of a name.
 func splitTable(name string, databases []string) (database, table string) {
 	for _, d := range databases {
-		if strings.HasPrefix(name, d+".") && len(d) > len(database) {
+		if isOf(name, d) && len(d) > len(database) {
 			database = d
 		}
 	}
