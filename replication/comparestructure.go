@@ -65,6 +65,7 @@ func (s *schema) readChecks(ctx context.Context, session *session, in string) er
 			r["b"] = clauses[[2]string{r["d"], r["n"]}] + r["not_enforced"]
 		}
 	}
+	slices.SortFunc(rows, func(a, b record) int { return strings.Compare(a["n"], b["n"]) })
 	for _, r := range rows {
 		if t := s.table(r["d"] + "." + r["t"]); t != nil {
 			t.checks = append(t.checks, constraint{r["n"], strings.Join(strings.Fields(r["b"]), " ")})
