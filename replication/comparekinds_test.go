@@ -147,7 +147,7 @@ func TestCompareObjects(t *testing.T) {
 		}
 		if sequences {
 			p.onSlave(t, "DROP SEQUENCE objects.s1", "ALTER SEQUENCE objects.s2 INCREMENT 7")
-			want = slices.Insert(want, 2, "sequence objects.s1 is missing on the slave", "sequence objects.s2 is not the same on both ends")
+			want = slices.Insert(want, 2, "sequence objects.s1 is missing on the slave", "sequence objects.s2 is not the same on both ends: a slave with a filter leaves ALTER SEQUENCE out; gtunnel replication compare --repair-table objects.s2")
 		}
 		if got := found(p.compare(t, replication.Comparison{Databases: []string{"objects"}}), ""); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)

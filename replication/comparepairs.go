@@ -295,7 +295,11 @@ func compareObjects(result *CompareResult, master, slave *schema, only []string)
 			case !ok:
 				result.Objects = append(result.Objects, kind.kind+" "+name+" is missing on the slave")
 			case sameSeries && definition != "" && onMaster[name] != "" && definition != onMaster[name]:
-				result.Objects = append(result.Objects, kind.kind+" "+name+" is not the same on both ends")
+				difference := kind.kind + " " + name + " is not the same on both ends"
+				if kind.kind == sequenceKind {
+					difference += ": a slave with a filter leaves ALTER SEQUENCE out; " + repairCommand([]string{name})
+				}
+				result.Objects = append(result.Objects, difference)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(onSlave)) {

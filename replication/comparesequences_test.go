@@ -76,7 +76,6 @@ func TestSequencesFollow(t *testing.T) {
 					{"next", []string{"SELECT " + next}},
 					{"many", []string{"CREATE TEMPORARY TABLE many AS SELECT " + next + " FROM seq_1_to_13", "DROP TEMPORARY TABLE many"}},
 					{"SETVAL", slices.Concat(each("DO SETVAL(%s, 5)"), []string{"DO SETVAL(plain, 5000)", "SELECT SETVAL(none, 6000, 0)", "DO SETVAL(down, -700)", "DO SETVAL(round, 3, 1, 9)"})},
-					{"RESTART", []string{"ALTER SEQUENCE plain RESTART 17", "ALTER SEQUENCE none RESTART", "ALTER SEQUENCE down RESTART -5", "ALTER SEQUENCE round RESTART"}},
 					{"DEFAULT", []string{"INSERT INTO t (v) VALUES (1), (2)"}},
 					{"rolled back", []string{"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + next, "SAVEPOINT s", "SELECT " + next, "ROLLBACK TO s", "SELECT " + next, "ROLLBACK"}},
 					{"a procedure", []string{"CREATE PROCEDURE p() BEGIN DECLARE x bigint; SET x = NEXTVAL(five) + NEXTVAL(none); INSERT INTO t VALUES (x, 1); END", "CALL p()"}},
@@ -98,6 +97,32 @@ func TestSequencesFollow(t *testing.T) {
 				p.mustAgree(t, "follow", "a statement has failed")
 			})
 		}
+	})
+}
+
+// TestAlterSequence: MariaDB's slaves with a filter leave ALTER SEQUENCE out, which
+// is said before a copy, found by a comparison, and repaired.
+func TestAlterSequence(t *testing.T) {
+	onCouples(t, []pair{mariadbPair}, func(t *testing.T, p *couple) {
+		markTools(t)
+		p.fresh(t, "altered")
+		p.onMaster(t, "CREATE SEQUENCE altered.s", "CREATE SEQUENCE altered.same")
+		p.sync(t)
+		master, slave := mariadbPair.start(t)
+		found, err := newSeed(t, master, slave, "altered").Check(t.Context())
+		if warning := problemOf(found.Warnings, "alter-sequence"); err != nil || warning == nil || !strings.Contains(warning.Text, "altered.s, altered.same") {
+			t.Errorf("%v, and the warnings are\n%s", err, texts(found.Warnings))
+		}
+		p.replicateOnly(t, "altered.%")
+		p.onMaster(t, "ALTER SEQUENCE altered.s INCREMENT 7")
+		p.sync(t)
+		if differ, _ := p.compareSequences(t, "altered"); len(differ) != 1 || !strings.HasPrefix(differ[0], "sequence altered.s is not the same") || !strings.Contains(differ[0], "--repair-table altered.s") {
+			t.Errorf("differ %q", differ)
+		}
+		if err := p.repair(t.Context(), t, "altered.s"); err != nil {
+			t.Fatal(err)
+		}
+		p.mustAgree(t, "altered", "repaired")
 	})
 }
 

@@ -38,7 +38,7 @@ func (s *Seed) Check(ctx context.Context) (Findings, error) {
 		return c.Findings, nil
 	}
 	c.locked()
-	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.accounts, c.encoding, c.floats, c.views, c.timeZones, c.tablespaces} {
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views, c.timeZones, c.tablespaces} {
 		if err := check(ctx); err != nil {
 			return Findings{}, err
 		}
@@ -229,6 +229,27 @@ func (c *seedCheck) history(ctx context.Context) error {
 		c.warn(Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
 			"the history of system-versioned tables is not copied: %s", listed(names))
 	}
+	return nil
+}
+
+// sequences warns of ALTER SEQUENCE, which MariaDB's slaves leave out when they
+// filter tables: to their filter the statement changes none.
+func (c *seedCheck) sequences(ctx context.Context) error {
+	s := c.seed
+	if !s.Master.Version.atLeast(MariaDB, 10, 3, 1) || !s.Slave.Version.atLeast(MariaDB, 10, 3, 1) || len(s.Tables) > 0 {
+		return nil
+	}
+	rows, err := s.Master.query(ctx, s.Master.db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+		" WHERE table_type = 'SEQUENCE' AND table_schema IN ("+quoteExactly(s.Databases)+") ORDER BY 1")
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r["t"]
+	}
+	c.warn(Slave, "alter-sequence", "after an ALTER SEQUENCE on the master: "+repairCommand([]string{"SEQUENCE"}),
+		"MariaDB's slaves that replicate some databases only leave ALTER SEQUENCE out, as compare then says; the numbers that are taken from sequences are replicated: %s", listed(names))
 	return nil
 }
 
