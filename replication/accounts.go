@@ -135,7 +135,7 @@ func tryLogin(ctx context.Context, login Login) error {
 	if err == nil {
 		defer func() { _ = server.Close() }() // it was only tried
 		var came string
-		if came, err = server.value(ctx, server.db, "SELECT CURRENT_USER()"); err == nil && came != login.User+"@"+loopback {
+		if came, err = server.value(ctx, server.db, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" { // not behind an address translation, where it is another one
 			return problem(Master, "account-shadowed", cure, "a login as %s is one of another account: %s", account, came)
 		}
 	}

@@ -73,6 +73,11 @@ func CheckMaster(f *Facts, databases []string) Findings {
 		found.problem(Master, "no-tcp", "remove skip-networking, set bind-address=127.0.0.1, and restart the server", "the server does not listen on TCP, where the tunnel connects")
 	}
 	for _, m := range f.Masters {
+		if !m.runs() { // as what a promoted slave has left
+			found.warn(Master, "is-slave", "if it shall no longer follow it: "+m.forget(f.Version),
+				"it was the slave of %s:%d, and still knows how to follow it", m.MasterHost, m.MasterPort)
+			continue
+		}
 		if !f.on("log_slave_updates", "log_replica_updates") {
 			found.problem(Master, "is-slave", "set log_slave_updates=ON in its option files, and restart it", "it is itself the slave of %s:%d, and does not log what comes from there: its slave would never get it", m.MasterHost, m.MasterPort)
 			continue

@@ -288,7 +288,7 @@ func (v Version) createAccount(user, host string, password Password) Statement {
 	if !v.altersAccounts() {
 		return v.setPassword(user, host, password)
 	}
-	return statement("CREATE USER %s IDENTIFIED BY %s", quoteAccount(user, host), password)
+	return statement("CREATE USER %s IDENTIFIED BY %s%s", quoteAccount(user, host), password, v.neverExpires())
 }
 
 // setPassword gives an account another password; by a history of passwords, the
@@ -305,7 +305,17 @@ func (v Version) altersAccounts() bool {
 	return v.atLeast(MariaDB, 10, 2, 0) || v.atLeast(MySQL, 5, 7, 6)
 }
 
-// freeAccount lifts what binds the logins of an account: TLS, limits, a lock.
+// neverExpires keeps an account's password, which nobody types, out of the policy
+// of default_password_lifetime.
+func (v Version) neverExpires() string {
+	if v.atLeast(MariaDB, 10, 4, 3) || v.Family == MySQL {
+		return " PASSWORD EXPIRE NEVER"
+	}
+	return ""
+}
+
+// freeAccount lifts what binds the logins of an account: TLS, limits, a lock, an
+// age of its password. A password that has expired must be set, too.
 func (v Version) freeAccount(user, host string) Statement {
 	account := quoteAccount(user, host)
 	limits := "MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0"
@@ -315,10 +325,11 @@ func (v Version) freeAccount(user, host string) Statement {
 	if !v.altersAccounts() {
 		return statement("GRANT USAGE ON *.* TO %s REQUIRE NONE WITH %s", account, limits)
 	}
-	if v.atLeast(MariaDB, 10, 4, 2) || v.Family == MySQL {
-		limits += " ACCOUNT UNLOCK"
+	unlock := ""
+	if v.atLeast(MariaDB, 10, 4, 3) || v.Family == MySQL {
+		unlock = " ACCOUNT UNLOCK"
 	}
-	return statement("ALTER USER %s REQUIRE NONE WITH %s", account, limits)
+	return statement("ALTER USER %s REQUIRE NONE WITH %s%s%s", account, limits, v.neverExpires(), unlock)
 }
 
 // dropAccount drops an account that exists.

@@ -107,10 +107,8 @@ func (d *DropIn) content() string {
 // family's own is preferred, and of several the last. It is empty if none is
 // known, as by TCP: who listens there may be in a container, or elsewhere.
 func (f *Facts) ConfigDirectory() string {
-	for _, file := range f.OptionFiles {
-		if filepath.Base(file) == dropInName && f.shares(filepath.Dir(file)) {
-			return filepath.Dir(file)
-		}
+	if file := f.ourFile(); file != "" && f.shares(filepath.Dir(file)) {
+		return filepath.Dir(file)
 	}
 	family := strings.ToLower(string(f.Version.Family))
 	best := ""
@@ -128,6 +126,16 @@ func (f *Facts) ConfigDirectory() string {
 		}
 	}
 	return best
+}
+
+// ourFile is the option file of ours that the server has read, as the server's
+// host has it; empty if none is known.
+func (f *Facts) ourFile() string {
+	i := slices.IndexFunc(f.OptionFiles, func(file string) bool { return filepath.Base(file) == dropInName })
+	if i < 0 {
+		return ""
+	}
+	return f.OptionFiles[i]
 }
 
 // shares tells whether a path is one directory for the server and for this

@@ -10,8 +10,11 @@ import (
 // Account is one row of mysql.user.
 type Account struct {
 	User, Host, Plugin string
-	// Bound tells that its logins are bound to TLS or limits, or locked out.
+	// Bound tells that its logins are bound to TLS, limits or the age of its
+	// password, or locked out.
 	Bound bool
+	// Expired tells that its password must be set before it can do anything.
+	Expired bool
 }
 
 // account gives an account; nil if there is none, or the login may not see it.
@@ -49,7 +52,7 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		if r["is_role"] == "Y" {
 			continue
 		}
-		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"], Bound: isBound(r)})
+		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"], Bound: f.isBound(r), Expired: r["password_expired"] == "Y"})
 	}
 	sort.Slice(f.Accounts, func(i, j int) bool {
 		a, b := f.Accounts[i], f.Accounts[j]
@@ -76,22 +79,28 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 
 // isBound tells whether a row of mysql.user binds logins. What a server does not
 // know is not in its row.
-func isBound(r record) bool {
+func (f *Facts) isBound(r record) bool {
 	for _, limit := range []string{"max_questions", "max_updates", "max_connections", "max_user_connections", "max_statement_time"} {
 		if n, _ := strconv.ParseFloat(r[limit], 64); n != 0 {
 			return true
 		}
 	}
-	return r["ssl_type"] != "" || r["account_locked"] == "Y"
+	lifetime, own := r["password_lifetime"]
+	if !own && f.Version.Family == MySQL {
+		lifetime = f.variable("default_password_lifetime")
+	}
+	days, _ := strconv.ParseFloat(lifetime, 64)
+	return r["ssl_type"] != "" || r["account_locked"] == "Y" || r["password_expired"] == "Y" || days != 0
 }
 
-// readLocks finds the accounts that MariaDB 10.4 and later have locked, which
-// mysql.user does not show there.
+// readLocks finds the accounts that MariaDB 10.4 and later have locked, or whose
+// passwords grow old, which mysql.user does not show there.
 func (f *Facts) readLocks(ctx context.Context, s *Server, conn *sql.Conn) error {
-	if !s.Version.atLeast(MariaDB, 10, 4, 2) {
+	if !s.Version.atLeast(MariaDB, 10, 4, 3) {
 		return nil
 	}
-	const query = "SELECT user, host FROM mysql.global_priv WHERE JSON_VALUE(priv, '$.account_locked') = 1"
+	const query = "SELECT user, host FROM mysql.global_priv WHERE JSON_VALUE(priv, '$.account_locked') = 1" +
+		" OR COALESCE(NULLIF(JSON_VALUE(priv, '$.password_lifetime'), -1), @@GLOBAL.default_password_lifetime) > 0"
 	rows, err := readRecords(ctx, conn, query)
 	if err != nil && !isDenied(err) {
 		return s.explain(query, err)

@@ -28,9 +28,9 @@ func packetFile(directory string, serverID uint32) noteFile {
 }
 
 // holds tells whether a server still has the value that a copy gave it, which was
-// cut off.
-func (n *packetNote) holds(f *Facts) bool {
-	return n != nil && f.MaxAllowedPacket() == mostPacket
+// cut off: not if it has started since.
+func (n *packetNote) holds(f *Facts, uptime time.Duration) bool {
+	return n != nil && f.MaxAllowedPacket() == mostPacket && uptime > time.Since(n.Began)
 }
 
 // restore gives a server its own value again.
@@ -50,7 +50,11 @@ func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err erro
 	if err != nil {
 		return nil, err
 	}
-	if !note.holds(f) {
+	uptime, err := s.Slave.uptime(ctx, s.Slave.db)
+	if err != nil {
+		return nil, err
+	}
+	if !note.holds(f, uptime) {
 		if f.MaxAllowedPacket() == mostPacket {
 			return func() error { return nil }, nil
 		}
@@ -79,9 +83,13 @@ func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err erro
 
 // readPackets makes the slave's value in the facts its own again if that of a copy
 // which was cut off is there.
-func (s *Setup) readPackets() error {
+func (s *Setup) readPackets(ctx context.Context) error {
 	note, err := readNote[packetNote](packetFile(s.State.Directory(), s.SlaveFacts.ServerID()))
-	if err != nil || !note.holds(s.SlaveFacts) {
+	if err != nil || note == nil {
+		return err
+	}
+	uptime, err := s.Slave.uptime(ctx, s.Slave.db)
+	if err != nil || !note.holds(s.SlaveFacts, uptime) {
 		return err
 	}
 	s.SlaveFacts.Variables["max_allowed_packet"] = strconv.FormatUint(note.MaxAllowedPacket, 10)

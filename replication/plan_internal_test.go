@@ -473,6 +473,16 @@ func TestMasterPlanStates(t *testing.T) {
 			f.account(ReplicationUser, loopback).Bound = true
 			w.HandOver = handOverOf(f, "voms")
 		}, "account-db-rep, logins"},
+		"an account whose password has expired": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.account(ReplicationUser, loopback).Expired = true
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-db-rep, logins"},
+		"an account whose password has expired, and is not known": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(ReplicationUser, loopback).Expired = true
+			w.KeepAccounts = true
+		}, "problem password-expired"},
 		"a locked account whose password is kept": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			f.account(ReplicationUser, loopback).Bound = true
@@ -489,8 +499,11 @@ func TestMasterPlanStates(t *testing.T) {
 			f.Masters = []*SlaveStatus{{}}
 		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"a slave that does not log": {func(f *Facts, _ *MasterWant) {
-			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{}}, "OFF"
+			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{IORunning: "Connecting", SQLRunning: "No"}}, "OFF"
 		}, "problem is-slave"},
+		"a promoted slave that does not log": {func(f *Facts, _ *MasterWant) {
+			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{IORunning: "No", SQLRunning: "No"}}, "OFF"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"read-only":      {func(f *Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
 		"at one address": {func(f *Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address"},
 		"at two addresses": {func(f *Facts, _ *MasterWant) {

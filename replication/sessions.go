@@ -26,6 +26,16 @@ type OldSessions struct {
 	Format  string    `json:"binlog_format"`
 }
 
+// uptime is how long the server has been running, in whole seconds.
+func (s *Server) uptime(ctx context.Context, on execer) (time.Duration, error) {
+	status, err := s.query(ctx, on, "SHOW GLOBAL STATUS LIKE 'Uptime'")
+	if err != nil || len(status) == 0 {
+		return 0, err
+	}
+	seconds, _ := strconv.ParseInt(status[0]["value"], 10, 64) // a number on every server
+	return time.Duration(seconds) * time.Second, nil
+}
+
 // readSessions reads the sessions of a master, those of gtunnel and of slaves
 // aside.
 func (f *Facts) readSessions(ctx context.Context, s *Server, conn *sql.Conn) error {
@@ -36,15 +46,14 @@ func (f *Facts) readSessions(ctx context.Context, s *Server, conn *sql.Conn) err
 	if err != nil {
 		return err
 	}
-	status, err := s.query(ctx, conn, "SHOW GLOBAL STATUS LIKE 'Uptime'")
+	uptime, err := s.uptime(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if len(rows) > 0 && len(status) > 0 {
+	if len(rows) > 0 {
 		f.Session, _ = strconv.ParseUint(rows[0]["id"], 10, 64) // numbers on every server
 		now, _ := strconv.ParseInt(rows[0]["now"], 10, 64)
-		uptime, _ := strconv.ParseInt(status[0]["value"], 10, 64)
-		f.Started = time.Unix(now-uptime, 0).UTC()
+		f.Started = time.Unix(now, 0).Add(-uptime).UTC()
 	}
 	list, err := s.query(ctx, conn, "SHOW PROCESSLIST")
 	if err != nil {

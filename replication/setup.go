@@ -38,7 +38,7 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 	if err := s.readNotes(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := s.readPackets(); err != nil {
+	if err := s.readPackets(ctx); err != nil {
 		return nil, nil, err
 	}
 	if s.Want.State.Stage == StageSeeded {

@@ -121,15 +121,20 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 	changed := false   // the password of an account that exists
 	for _, user := range accountUsers {
 		account := f.account(user, loopback)
-		exists, bound := account != nil, account != nil && account.Bound
+		exists := account != nil
+		bound, expired := exists && account.Bound, exists && account.Expired
 		_, known := next.Passwords[user]
-		keeps := exists && (known || want.KeepAccounts) // the password that it has
+		keeps := exists && !expired && (known || want.KeepAccounts) // the password that it has
 		switch {
 		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
 		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
+		case expired && !known && user == ReplicationUser && want.KeepAccounts:
+			p.problem(Master, "password-expired", "on the master: ALTER USER "+quoteAccount(user, loopback)+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
+				"the password of %s has expired, and is not known here", quoteAccount(user, loopback))
+			continue
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
 			cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
 			if want.HandOverPath == "" {

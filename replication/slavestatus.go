@@ -59,6 +59,23 @@ type SlaveStatus struct {
 	UsesGTIDMode    string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
 }
 
+// runs tells whether one of the threads does, or tries to.
+func (s *SlaveStatus) runs() bool {
+	return s.SQLRunning == "Yes" || s.IORunning != "" && s.IORunning != "No"
+}
+
+// forget shows how a server of a version forgets this master.
+func (s *SlaveStatus) forget(v Version) string {
+	switch {
+	case s.Channel == "":
+		return v.resetSlaveAll().String()
+	case v.Family == MariaDB:
+		return "RESET SLAVE " + quoteString(s.Channel) + " ALL"
+	default:
+		return "RESET " + v.word("SLAVE", "REPLICA") + " ALL FOR CHANNEL " + quoteString(s.Channel)
+	}
+}
+
 // MarshalJSON writes times in seconds.
 func (s *SlaveStatus) MarshalJSON() ([]byte, error) {
 	type plain SlaveStatus // without this method

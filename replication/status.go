@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -289,6 +290,9 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	directory := r.variables.ConfigDirectory()
+	if file := r.variables.ourFile(); directory == "" && file != "" { // by TCP: most likely that of this host
+		directory = filepath.Dir(file)
+	}
 	if directory == "" {
 		return transient, nil
 	}

@@ -120,7 +120,7 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 			from = options["host"].where()
 		}
 		return "", "", &usageError{
-			where: from, message: host + " is not on this host: nothing would be encrypted",
+			where: from, message: host + " is no loopback address: nothing would be encrypted",
 			hint: "run gtunnel on the server's host, with its socket or 127.0.0.1; or give --unsafe-plaintext, if the way there is yours alone",
 		}
 	}
@@ -220,7 +220,7 @@ func (f *masterFlags) plainEnd(options optionReader) (network, address string, e
 	}
 	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
 		return "", "", &usageError{
-			where: where, message: a.String() + " is not on this host: nothing would be encrypted",
+			where: where, message: a.String() + " is no loopback address: nothing would be encrypted",
 			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext",
 		}
 	}

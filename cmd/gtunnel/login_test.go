@@ -136,12 +136,12 @@ func TestLoginSources(t *testing.T) {
 			nil,
 			[]string{"--host", "192.0.2.1"},
 			2,
-			[]string{"gtunnel: --host: 192.0.2.1 is not on this host: nothing would be encrypted", "--unsafe-plaintext"},
+			[]string{"gtunnel: --host: 192.0.2.1 is no loopback address: nothing would be encrypted", "--unsafe-plaintext"},
 		},
 		"a host of a file that is another": {
 			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=db.domain.one\n"},
 			nil, 2,
-			[]string{"gtunnel: HOME/.my.cnf:3: db.domain.one is not on this host", "--unsafe-plaintext"},
+			[]string{"gtunnel: HOME/.my.cnf:3: db.domain.one is no loopback address", "--unsafe-plaintext"},
 		},
 		"a host that is another, in spite of that": {
 			nil,

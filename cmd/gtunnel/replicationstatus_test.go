@@ -168,7 +168,7 @@ func TestReplicationStatus(t *testing.T) {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 			code, stdout, stderr = w.command("status", "--master", "192.0.2.1:3306", "--master-user", "x")
-			if code != 2 || stdout != "" || !strings.Contains(stderr, "gtunnel: --master: 192.0.2.1:3306 is not on this host: nothing would be encrypted\nhint: ") {
+			if code != 2 || stdout != "" || !strings.Contains(stderr, "gtunnel: --master: 192.0.2.1:3306 is no loopback address: nothing would be encrypted\nhint: ") {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 
