@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
 )
@@ -39,7 +40,7 @@ func TestSeedLargeRow(t *testing.T) {
 					s.Started = func(context.Context, replication.Position) error { cancel(); return nil }
 				}, true},
 				{"after a kill", func(*replication.Seed, context.CancelFunc) {
-					if err := os.WriteFile(note, []byte(`{"max_allowed_packet": `+own+`}`), 0o600); err != nil {
+					if err := os.WriteFile(note, []byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
 						t.Fatal(err)
 					}
 					slave.exec(t, "SET GLOBAL max_allowed_packet=1073741824")

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
@@ -186,7 +187,7 @@ func TestSetupRefusals(t *testing.T) {
 			// What a copy that was killed has raised is the slave's own again.
 			own := p.value(p.slave, "SELECT @@GLOBAL.max_allowed_packet")
 			note := filepath.Join(p.stateDir(), "packet-2.json")
-			if err := os.WriteFile(note, []byte(`{"max_allowed_packet": `+own+`}`), 0o600); err != nil {
+			if err := os.WriteFile(note, []byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			p.sql(p.slave, "SET GLOBAL max_allowed_packet=1073741824")
