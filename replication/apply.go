@@ -158,7 +158,7 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 			begun := s.Stage == StageSeeding
 			s.Stage, s.Databases, s.Method, s.Start = StageSeeding, want.Databases, want.Method, Position{}
 			s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(want.Databases, name) })
-			s.MasterID, s.MasterUUID, s.MasterMark = a.MasterFacts.ServerID(), a.MasterFacts.UUID(), want.mark(a.MasterFacts)
+			s.MasterID, s.MasterUUID, s.MasterMark = a.MasterFacts.ServerID(), a.MasterFacts.UUID(), want.masterMark(a.MasterFacts)
 			s.SeedAccount = true
 			if s.EventScheduler == "" && a.SlaveFacts.on("event_scheduler") {
 				s.EventScheduler = "ON"
@@ -381,7 +381,7 @@ func (s *slavePlan) noteDone(_ context.Context, a *Applier) error {
 	return a.note(func(state *State) {
 		state.Stage, state.AccountsOf = StageDone, "" // other slaves may use them from now on
 		state.MasterID, state.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
-		state.MasterMark = cmp.Or(s.want.mark(a.MasterFacts), state.MasterMark)
+		state.MasterMark = cmp.Or(s.want.masterMark(a.MasterFacts), state.MasterMark)
 		state.begin(nil, time.Time{})
 	})
 }

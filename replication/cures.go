@@ -145,9 +145,9 @@ func explainSlaveError(number int, text string) *Problem {
 	c := causes[number]
 	switch number {
 	case 1236:
-		c = find(refusals, text, c)
+		c = causeIn(refusals, text, c)
 	case 1593:
-		c = find(fatals, text, c)
+		c = causeIn(fatals, text, c)
 	case 1032, 1062, 1146:
 		c = withTable(c, number, text)
 	}
@@ -157,8 +157,8 @@ func explainSlaveError(number int, text string) *Problem {
 	return problem(Slave, c.code, c.cure, "%s (%s: %s)", c.words, errorNumber(number), text)
 }
 
-// find gives the cause whose part a text has, or another one.
-func find(list []refusal, text string, other cause) cause {
+// causeIn gives the cause whose part a text has, or another one.
+func causeIn(list []refusal, text string, other cause) cause {
 	text = strings.ToLower(text)
 	for _, r := range list {
 		if strings.Contains(text, r.part) {

@@ -25,7 +25,7 @@ func markIn(comment string) string {
 // masterNoted tells whether the master is known to be, or not to be, the one that
 // the state and the slave have noted; neither if that is not known.
 func (s *slavePlan) masterNoted() (same, other bool) {
-	noted, now := []string{s.want.State.MasterMark}, s.want.mark(s.master)
+	noted, now := []string{s.want.State.MasterMark}, s.want.masterMark(s.master)
 	if uuid := s.master.UUID(); uuid != "" {
 		noted, now = []string{s.want.State.MasterUUID, s.status.MasterUUID}, uuid
 	}
@@ -36,9 +36,9 @@ func (s *slavePlan) masterNoted() (same, other bool) {
 	return same && !other, other
 }
 
-// mark is the mark of the master, which the hand-over has where the login does not
+// masterMark is the mark of the master, which the hand-over has where the login does not
 // see it.
-func (w *SlaveWant) mark(master *Facts) string { return cmp.Or(master.Mark, w.HandOver.Mark) }
+func (w *SlaveWant) masterMark(master *Facts) string { return cmp.Or(master.Mark, w.HandOver.Mark) }
 
 // checkSameMaster refuses to begin to follow a master with the data of another one. If
 // the slave follows it already, somebody has seen to that: the data is compared.
@@ -55,7 +55,7 @@ func (s *slavePlan) checkSameMaster() {
 // event begins there, or the slave has fewer transactions than there are before it, or
 // more than there are at all.
 func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
-	status, mark := s.SlaveFacts.master(), s.Want.mark(s.MasterFacts)
+	status, mark := s.SlaveFacts.master(), s.Want.masterMark(s.MasterFacts)
 	if status == nil || !isOurMaster(status, s.Want.Port) || !status.ByGTID || s.Master.Version.Family != MariaDB || s.Slave.Version.Family != MariaDB ||
 		mark != "" && s.State.MasterMark != "" {
 		return false, nil

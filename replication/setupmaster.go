@@ -93,9 +93,9 @@ func restartCommand(v Version) string {
 	return "systemctl restart mysql (mysqld on Red Hat's systems)"
 }
 
-// planAccounts adds the accounts that are missing, and the hand-over of their
-// passwords.
-func planAccounts(p *Plan, f *Facts, want MasterWant) {
+// newHandOver is what is handed over, so far as it is known before the accounts are
+// planned.
+func newHandOver(p *Plan, f *Facts, want MasterWant) *HandOver {
 	replicates := f.account(ReplicationUser, loopback) != nil
 	next := &HandOver{
 		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
@@ -115,6 +115,14 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		next.OldSessions = old
 		p.Findings.add(checkSessions(f, old))
 	}
+	return next
+}
+
+// planAccounts adds the accounts that are missing, and the hand-over of their
+// passwords.
+func planAccounts(p *Plan, f *Facts, want MasterWant) {
+	next := newHandOver(p, f, want)
+	replicates := f.account(ReplicationUser, loopback) != nil
 	patterns := f.patterns(want.Databases)
 	var accounts []*Step
 	var users []string // of these accounts, whose passwords are known
@@ -131,32 +139,11 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
-		case expired && !known && user == ReplicationUser && want.KeepAccounts:
-			p.problem(Master, "password-expired", "on the master: ALTER USER "+quoteAccount(user, loopback)+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
-				"the password of %s has expired, and is not known here", quoteAccount(user, loopback))
-			continue
 		case exists && !known && user == ReplicationUser && !want.NewPasswords:
-			cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
-			if want.HandOverPath == "" {
-				cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
-			}
-			why := "its password is not known here"
-			if slices.Contains(want.Refused, user) {
-				why = "the server refuses the password that the hand-over file has for it"
-			}
-			p.problem(Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
-				"the account %s exists, and %s", quoteAccount(user, loopback), why)
+			p.lacksPassword(user, expired, want)
 			continue
 		case !known || want.NewPasswords && !exists:
 			next.Passwords[user] = GeneratePassword()
-		}
-		why := map[string]string{
-			ReplicationUser: "the slave replicates by it", MonitorUser: "the slave asks by it where the master stands, and compares the data",
-			SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
-		}[user]
-		what, undo := "make the account "+quoteAccount(user, loopback), f.Version.dropAccount(user, loopback).String()
-		if exists {
-			what, undo = "complete the account "+quoteAccount(user, loopback), ""
 		}
 		changed = changed || exists && !keeps
 		password, known := next.Passwords[user]
@@ -172,13 +159,9 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 			statements = append(statements, f.Version.setPassword(user, loopback, password))
 		}
 		if bound {
-			what += ", which is locked, limited or bound to TLS"
 			statements = append(statements, f.Version.freeAccount(user, loopback))
 		}
-		accounts = append(accounts, &Step{
-			Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
-			SQL: statements, Undo: undo,
-		})
+		accounts = append(accounts, accountStep(f, user, statements))
 	}
 	p.HandOver = next
 	var logins []*Step
@@ -200,6 +183,47 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		return
 	}
 	p.Steps = slices.Concat(p.Steps, []*Step{write}, accounts, logins)
+}
+
+// lacksPassword adds the problem of an account whose password must not be changed,
+// and is not known.
+func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
+	account := quoteAccount(user, loopback)
+	if expired && want.KeepAccounts {
+		p.problem(Master, "password-expired", "on the master: ALTER USER "+account+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
+			"the password of %s has expired, and is not known here", account)
+		return
+	}
+	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
+	if want.HandOverPath == "" {
+		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
+	}
+	why := "its password is not known here"
+	if slices.Contains(want.Refused, user) {
+		why = "the server refuses the password that the hand-over file has for it"
+	}
+	p.problem(Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+		"the account %s exists, and %s", account, why)
+}
+
+// accountStep is the step that makes an account, or completes it.
+func accountStep(f *Facts, user string, statements []Statement) *Step {
+	account, exists := quoteAccount(user, loopback), f.account(user, loopback)
+	why := map[string]string{
+		ReplicationUser: "the slave replicates by it", MonitorUser: "the slave asks by it where the master stands, and compares the data",
+		SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
+	}[user]
+	what, undo := "make the account "+account, f.Version.dropAccount(user, loopback).String()
+	if exists != nil {
+		what, undo = "complete the account "+account, ""
+		if exists.Bound {
+			what += ", which is locked, limited, bound to TLS, or has a password that expires"
+		}
+	}
+	return &Step{
+		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
+		SQL: statements, Undo: undo,
+	}
 }
 
 func handOverEqual(a, b *HandOver) bool {

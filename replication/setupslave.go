@@ -171,7 +171,7 @@ func (s *slavePlan) stateFits() bool {
 			return false
 		}
 	}
-	if mark := s.want.mark(s.master); mark != "" && state.MasterMark != "" && mark != state.MasterMark {
+	if mark := s.want.masterMark(s.master); mark != "" && state.MasterMark != "" && mark != state.MasterMark {
 		return false
 	}
 	return state.MasterID == s.master.ServerID() && state.MasterUUID == s.master.UUID() && sameSet(state.Databases, s.want.Databases) &&

@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -86,19 +85,7 @@ func escapePattern(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `_`, `\_`, `%`, `\%`).Replace(name)
 }
 
-// logOff keeps what a session runs from now on out of the server's general and
-// slow logs: MariaDB writes passwords there as they are. That needs a privilege
-// for the general log, and without it the work goes on: see checkLogs.
-func (s *Server) logOff(ctx context.Context, on execer) error {
-	for _, set := range []string{"SET SESSION long_query_time=31536000", "SET SESSION sql_log_off=1"} {
-		if _, err := on.ExecContext(ctx, set); err != nil && !isDenied(err) {
-			return s.explain(set, err)
-		}
-	}
-	return nil
-}
-
-// checkLogs warns of passwords that logOff cannot keep out of a log. MySQL
+// checkLogs warns of passwords that stopLogging cannot keep out of a log. MySQL
 // writes none.
 func checkLogs(f *Facts) Findings {
 	var found Findings
