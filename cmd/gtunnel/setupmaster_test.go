@@ -39,6 +39,18 @@ func TestSetupMasterAccounts(t *testing.T) {
 			}
 			p.noChange(p.master, setup()...)
 		}
+		// A policy of ages does not reach the accounts, and what was ended by hand is
+		// made good.
+		p.sql(p.master, "SET GLOBAL default_password_lifetime=90")
+		p.noChange(p.master, setup()...)
+		if kind.IsMySQL() {
+			p.sql(p.master, "SET GLOBAL password_history=0")
+		}
+		p.sql(p.master, "ALTER USER db_rep@'127.0.0.1' PASSWORD EXPIRE")
+		if out := p.must(p.master, setup()...); !strings.Contains(out, "complete the account 'db_rep'@'127.0.0.1', which is locked, limited") {
+			t.Errorf("with an expired password it says:\n%s", out)
+		}
+		p.noChange(p.master, setup()...)
 		if kind.IsMySQL() {
 			p.sql(p.master, "SET GLOBAL offline_mode=1")
 			p.refused(p.master, 1, "a slave cannot log in as 'gtunnel_monitor'@'127.0.0.1'", setup("--databases", "iam")...)
