@@ -43,7 +43,7 @@ func TestSetupConnect(t *testing.T) {
 			if !strings.Contains(out, "CREATE USER") || p.fingerprint(p.master)+p.fingerprint(p.slave) != before {
 				t.Errorf("the dry run has changed something, or says too little:\n%s", out)
 			}
-			p.refused(p.slave, 2, "not on this host", append(slices.Clip(args), "--master", "192.0.2.1:3307")...)
+			p.refused(p.slave, 2, "no loopback address", append(slices.Clip(args), "--master", "192.0.2.1:3307")...)
 			out = p.must(p.slave, args...)
 			if !strings.Contains(out, "start the service") {
 				t.Errorf("it does not say that the tunnel ends:\n%s", out)
