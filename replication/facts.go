@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +28,8 @@ type Facts struct {
 	// OptionFiles are those that the server has read values from; nil if it
 	// cannot tell.
 	OptionFiles []string
+
+	dropIn *DropIn // that the server has read, where this host has such a file; nil: none is known
 
 	root string // of the server's process, as this host has it; empty: not known
 
@@ -199,6 +203,11 @@ func (f *Facts) readOptionFiles(ctx context.Context, s *Server, conn *sql.Conn) 
 	f.OptionFiles = []string{}
 	for _, r := range rows {
 		f.OptionFiles = append(f.OptionFiles, r["path"])
+	}
+	if file := f.ourFile(); file != "" {
+		if _, err := os.Stat(file); err == nil {
+			f.dropIn, _ = ReadDropIn(filepath.Dir(file)) // what this user may not read is not known
+		}
 	}
 	return nil
 }

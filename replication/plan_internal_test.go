@@ -483,6 +483,11 @@ func TestMasterPlanStates(t *testing.T) {
 			f.account(ReplicationUser, loopback).Expired = true
 			w.KeepAccounts = true
 		}, "problem password-expired"},
+		"the same of the monitor account": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(MonitorUser, loopback).Expired = true
+			w.KeepAccounts = true
+		}, "problem password-expired"},
 		"a locked account whose password is kept": {func(f *Facts, w *MasterWant) {
 			grant(f, ReplicationUser, MonitorUser)
 			f.account(ReplicationUser, loopback).Bound = true

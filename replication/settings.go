@@ -39,7 +39,7 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 	next := dropIn.with(persist...)
 	switch {
 	case dropIn.equal(next):
-	case next.Path == "" && f.ourFile() != "" && len(now) == 0: // it has read them
+	case next.Path == "" && f.dropIn != nil && f.dropIn.equal(f.dropIn.with(persist...)):
 	case next.Path == "":
 		p.warn(f.Role, "no-config-directory", "put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.content(),
 			"no directory is known from which the server reads option files, so its settings would be lost at a restart")

@@ -139,7 +139,7 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
-		case exists && !known && user == ReplicationUser && !want.NewPasswords:
+		case exists && !known && !want.NewPasswords && (user == ReplicationUser || want.KeepAccounts):
 			p.lacksPassword(user, expired, want)
 			continue
 		case !known || want.NewPasswords && !exists:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -289,16 +288,14 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 	if err := r.variables.readOptionFiles(ctx, r.slave, r.conn); err != nil {
 		return nil, err
 	}
-	directory := r.variables.ConfigDirectory()
-	if file := r.variables.ourFile(); directory == "" && file != "" { // by TCP: most likely that of this host
-		directory = filepath.Dir(file)
+	dropIn := r.variables.dropIn
+	if directory := r.variables.ConfigDirectory(); directory != "" {
+		if dropIn, err = ReadDropIn(directory); err != nil {
+			return transient, nil //nolint:nilerr // it may belong to another user
+		}
 	}
-	if directory == "" {
+	if dropIn == nil {
 		return transient, nil
-	}
-	dropIn, err := ReadDropIn(directory)
-	if err != nil {
-		return transient, nil //nolint:nilerr // it may belong to another user
 	}
 	for _, row := range rows {
 		if !dropIn.has(row["name"]) {
