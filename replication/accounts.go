@@ -18,8 +18,9 @@ const (
 var accountUsers = []string{ReplicationUser, MonitorUser, SeedUser}
 
 // grantsOf are what one of our accounts needs on a master of a version to serve
-// a slave with databases, which are named by Facts.patterns. (MySQL manual, "Privileges Provided by MySQL";
-// MariaDB's, "GRANT"; their names have changed with MariaDB 10.5 and MySQL 8.0.)
+// a slave with databases, which are named by Facts.patterns. (MySQL manual,
+// "Privileges Provided by MySQL"; MariaDB's, "GRANT"; their names have changed with
+// MariaDB 10.5 and MySQL 8.0.)
 func grantsOf(v Version, user string, databases []string) []grant {
 	client := "REPLICATION CLIENT"
 	if v.atLeast(MariaDB, 10, 5, 2) {
