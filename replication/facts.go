@@ -141,7 +141,7 @@ func ReadFacts(ctx context.Context, s *Server) (*Facts, error) {
 	defer func() { _ = conn.Close() }() // back to the pool
 	f := &Facts{Role: s.Role, Version: s.Version}
 	for _, read := range []func(context.Context, *Server, *sql.Conn) error{
-		f.readVariables, f.readPersisted, f.readOptionFiles, f.readLogin, f.readAccounts, f.readLocks, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
+		f.readVariables, f.readPersisted, f.readOptionFiles, f.readLogin, f.readAccounts, f.readBound, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
 		f.readCluster, f.readSessions, f.readRoom, f.readDatabases, f.readAges, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {

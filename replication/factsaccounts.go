@@ -93,9 +93,9 @@ func (f *Facts) isBound(r record) bool {
 	return r["ssl_type"] != "" || r["account_locked"] == "Y" || r["password_expired"] == "Y" || days != 0
 }
 
-// readLocks finds the accounts that MariaDB 10.4 and later have locked, or whose
+// readBound finds the accounts that MariaDB 10.4 and later have locked, or whose
 // passwords grow old, which mysql.user does not show there.
-func (f *Facts) readLocks(ctx context.Context, s *Server, conn *sql.Conn) error {
+func (f *Facts) readBound(ctx context.Context, s *Server, conn *sql.Conn) error {
 	if !s.Version.atLeast(MariaDB, 10, 4, 3) {
 		return nil
 	}

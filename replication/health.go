@@ -257,7 +257,7 @@ func (s *Status) warnAboutConnection() {
 		s.warn(Slave, "connect-retry", again, "once the connection is lost the slave waits %s before it tries again", shortTime(c.ConnectRetry))
 	}
 	if c.Delay > 0 {
-		s.warn(Slave, "delayed", again, "the slave is told to stay %s behind its master (MASTER_DELAY)", shortTime(time.Duration(c.Delay)*time.Second))
+		s.warn(Slave, "delayed", "if nobody wants that: CHANGE MASTER TO MASTER_DELAY=0 (CHANGE REPLICATION SOURCE TO SOURCE_DELAY=0), the SQL thread stopped meanwhile", "the slave is told to stay %s behind its master (MASTER_DELAY)", shortTime(time.Duration(c.Delay)*time.Second))
 	}
 	if c.SSLAllowed == "Yes" && s.State != HealthNotSetUp {
 		s.warn(Slave, "tls-inside", again, "the slave is told to speak TLS inside the tunnel (MASTER_SSL=1)")

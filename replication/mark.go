@@ -75,25 +75,17 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 	if behind(written, applied) || status.Executed.IsZero() {
 		return behind(written, applied), nil
 	}
-	err = s.Master.verifyLogged(ctx, s.Master.db, status.Executed)
+	at, err := s.Master.verifyCoordinates(ctx, s.Master.db, status.Executed)
 	switch {
-	case HasCode(err, "bad-coordinates"): // it ends before
+	case HasCode(err, "bad-coordinates"): // it ends before, or no event begins there
 		return true, nil
-	case HasCode(err, "log-purged"), isDenied(err): // nothing tells
+	case HasCode(err, "no-coordinates"), HasCode(err, "log-purged"), isDenied(err): // nothing tells
 		return false, nil
 	case err != nil:
 		return false, err
 	}
-	before, err := s.Master.query(ctx, s.Master.db, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", status.Executed.File, status.Executed.Offset)
-	if err != nil {
-		return false, err
-	}
-	gtid, begins := before[0]["gtid"]
-	if !begins {
-		return true, nil
-	}
 	// A slave tells of a position before it tells of the GTIDs there.
-	for deadline := time.Now().Add(settleTime); behind(applied, gtid); {
+	for deadline := time.Now().Add(settleTime); behind(applied, at.GTID); {
 		if time.Now().After(deadline) {
 			return true, nil
 		}

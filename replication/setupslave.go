@@ -396,7 +396,7 @@ func (s *slavePlan) connect(seeded bool) {
 			filter := []Statement{v.stopSlave(bothThreads), v.setFilter(s.want.Databases)}
 			s.add(&Step{
 				Name: "filter", On: Slave, What: "replicate only " + listed(s.want.Databases),
-				SQL: filter, run: unseen(filter), Undo: v.setFilter(nil).String(),
+				SQL: filter, run: uncompared(filter), Undo: v.setFilter(nil).String(),
 			})
 		}
 		if s.newPassword() {
@@ -406,7 +406,7 @@ func (s *slavePlan) connect(seeded bool) {
 				SQL: change,
 			}
 			if !s.knowsMaster() {
-				step.run = unseen(change)
+				step.run = uncompared(change)
 			}
 			s.add(step)
 		}
@@ -455,9 +455,9 @@ func (s *slavePlan) knowsMaster() bool {
 	return same
 }
 
-// unseen changes what the slave follows. That it is to be seen to be equal is noted
-// first: once it is changed, nothing else tells.
-func unseen(change []Statement) func(context.Context, *Applier) error {
+// uncompared changes what the slave follows. That it is to be compared is noted first:
+// once it is changed, nothing else tells.
+func uncompared(change []Statement) func(context.Context, *Applier) error {
 	return func(ctx context.Context, a *Applier) error {
 		if a.State.Stage != StageSeeded {
 			if err := a.note(func(s *State) { s.Stage = StageRunning }); err != nil {

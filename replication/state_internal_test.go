@@ -104,7 +104,7 @@ func TestLostFilterIsNoted(t *testing.T) {
 		}
 		defer state.Close()
 		state.Stage = before
-		if err := unseen(nil)(ctx, &Applier{State: state, Slave: &Server{db: db}}); err == nil {
+		if err := uncompared(nil)(ctx, &Applier{State: state, Slave: &Server{db: db}}); err == nil {
 			t.Fatal("it was not cut off")
 		}
 		if state.Stage != want {

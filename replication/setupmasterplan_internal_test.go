@@ -1,0 +1,185 @@
+package replication
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMasterPlanStates goes through what a run can find.
+func TestMasterPlanStates(t *testing.T) {
+	v := Version{MariaDB, 10, 11, 6}
+	grant := func(f *Facts, users ...string) {
+		f.SeedMade, f.Mark = true, "A"
+		for _, user := range users {
+			f.Accounts = append(f.Accounts, Account{User: user, Host: loopback})
+			for _, g := range grantsOf(v, user, []string{"voms"}) {
+				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(g.privileges, ", ")+" ON "+g.on.String()+" TO `"+user+"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
+			}
+		}
+	}
+	const path = "/var/lib/gtunnel/hand-over.json"
+	for name, c := range map[string]struct {
+		change func(f *Facts, want *MasterWant)
+		want   string
+	}{
+		"fresh": {func(_ *Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"again": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.HandOver = handOverOf(f, "voms")
+		}, ""},
+		"again, seeded": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver = handOverOf(f, "voms")
+		}, ""},
+		"again, with another password": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.HandOver, w.Refused = handOverOf(f, "voms"), []string{ReplicationUser}
+			delete(w.HandOver.Passwords, ReplicationUser)
+		}, "problem unknown-password"},
+		"cut off before the last account": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, f.SeedMade, f.Mark = handOverOf(f, "voms"), false, ""
+		}, "account-gtunnel-seed, logins"},
+		"hand-over of another server with the id": {func(f *Facts, w *MasterWant) {
+			f.Mark = "A"
+			w.HandOver, f.Mark = handOverOf(f, "voms"), ""
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"account of a version before the mark": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.Mark = ""
+			w.HandOver = handOverOf(f, "voms")
+		}, ""},
+		"to be seeded again": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
+		}, "account-gtunnel-seed, logins"},
+		"one more database": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
+		}, "hand-over, account-gtunnel-monitor, logins"},
+		"account of an earlier version": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-gtunnel-monitor, logins"},
+		"account of an earlier version, hand-over lost": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.OurGrants[MonitorUser] = f.OurGrants[MonitorUser][:1]
+			w.KeepAccounts = true
+		}, "account-gtunnel-monitor"},
+		"passwords kept": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			w.KeepAccounts = true
+		}, ""},
+		"hand-over lost": {func(f *Facts, w *MasterWant) { grant(f, accountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password"},
+		"new passwords": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			w.NewPasswords = true
+		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over, logins"},
+		"log-bin off":  {func(f *Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"server-id 0":  {func(f *Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"binlog-do-db": {func(f *Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
+		"Galera":       {func(f *Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
+		"mysql itself": {func(_ *Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
+		"no databases": {func(_ *Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
+		"wants TLS":    {func(f *Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport"},
+		"a locked account": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.account(ReplicationUser, loopback).Bound = true
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-db-rep, logins"},
+		"an account whose password has expired": {func(f *Facts, w *MasterWant) {
+			grant(f, accountUsers...)
+			f.account(ReplicationUser, loopback).Expired = true
+			w.HandOver = handOverOf(f, "voms")
+		}, "account-db-rep, logins"},
+		"an account whose password has expired, and is not known": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(ReplicationUser, loopback).Expired = true
+			w.KeepAccounts = true
+		}, "problem password-expired"},
+		"the same of the monitor account": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(MonitorUser, loopback).Expired = true
+			w.KeepAccounts = true
+		}, "problem password-expired"},
+		"a locked account whose password is kept": {func(f *Facts, w *MasterWant) {
+			grant(f, ReplicationUser, MonitorUser)
+			f.account(ReplicationUser, loopback).Bound = true
+			w.KeepAccounts = true
+		}, "account-db-rep"},
+		"an account at localhost": {func(f *Facts, _ *MasterWant) {
+			f.Accounts = append(f.Accounts, Account{User: SeedUser, Host: "localhost"})
+		}, "problem account-shadowed"},
+		"an account at localhost, and no names": {func(f *Facts, _ *MasterWant) {
+			f.Accounts = append(f.Accounts, Account{User: SeedUser, Host: "localhost"})
+			f.Variables["skip_name_resolve"] = "ON"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"a slave": {func(f *Facts, _ *MasterWant) {
+			f.Masters = []*SlaveStatus{{}}
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"a slave that does not log": {func(f *Facts, _ *MasterWant) {
+			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{IORunning: "Connecting", SQLRunning: "No"}}, "OFF"
+		}, "problem is-slave"},
+		"a promoted slave that does not log": {func(f *Facts, _ *MasterWant) {
+			f.Masters, f.Variables["log_slave_updates"] = []*SlaveStatus{{IORunning: "No", SQLRunning: "No"}}, "OFF"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"read-only":      {func(f *Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
+		"at one address": {func(f *Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address"},
+		"at two addresses": {func(f *Facts, _ *MasterWant) {
+			f.Variables["bind_address"] = "192.0.2.1/red, 127.0.0.1"
+		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"no privilege": {func(f *Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFacts(Master, v)
+			want := MasterWant{Databases: []string{"voms"}, HandOverPath: path, DropIn: &DropIn{Path: "/d/" + dropInName}}
+			c.change(f, &want)
+			p := PlanMaster(f, want)
+			var names []string
+			for _, s := range p.Steps {
+				names = append(names, s.Name)
+			}
+			for _, e := range p.Problems {
+				names = append(names, "problem "+e.Code)
+			}
+			if got := strings.Join(names, ", "); got != c.want {
+				t.Errorf("the plan is\n%s, want\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestOldSessions: the plans of both ends name the programs that log in the
+// format of before, until they, or the server, have started anew.
+func TestOldSessions(t *testing.T) {
+	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	master.Sessions = []Session{{9, "voms", "10.0.0.5"}, {8, "voms", "10.0.0.5"}, {10, "root", "localhost"}, {11, "iam", "localhost"}}
+	const names = "get other data: voms@10.0.0.5\n"
+	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one"})
+	if !strings.Contains(show(plan), names) {
+		t.Errorf("the master's plan does not name them:\n%s", show(plan))
+	}
+	path := filepath.Join(t.TempDir(), "hand-over.json")
+	if err := writeFile(path, []byte(plan.HandOver.statement().sql), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if want.HandOver, err = ReadHandOver(path); err != nil {
+		t.Fatal(err)
+	}
+	if !handOverEqual(want.HandOver, plan.HandOver) {
+		t.Error("the hand-over file says something else")
+	}
+	master.Variables["binlog_format"], master.Started = "ROW", master.Started.Add(time.Second) // as it is computed
+	if text := show(PlanSlave(master, slave, want)); !strings.Contains(text, names) {
+		t.Errorf("the slave's plan does not name them:\n%s", text)
+	}
+	master.Started = master.Started.Add(time.Hour)
+	if text := show(PlanSlave(master, slave, want)); strings.Contains(text, "other data") {
+		t.Errorf("after a restart they are named:\n%s", text)
+	}
+}
