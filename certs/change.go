@@ -11,9 +11,15 @@ import (
 type Change struct {
 	CAs      Changed   // by DN, slash form
 	CRLs     Changed   // by the DN of the CA, slash form
-	Policies Changed   // by file
+	Policies Changed   // by file, one of its names
 	Problems []Problem // those that were not there before
 	Solved   []Problem // those that are gone
+
+	Missing []string // files that have vanished, and count as removed if they still are missing after SecondLook
+	Back    []string // files that were missing
+	Removed []string // files that have been missing for SecondLook
+
+	names bool // the Snapshot is another one, though none of the above need show it
 }
 
 // Changed names what was added, removed or replaced by another content.
@@ -23,56 +29,78 @@ type Changed struct {
 
 func (c Changed) empty() bool { return len(c.Added)+len(c.Removed)+len(c.Renewed) == 0 }
 
-// Empty reports whether nothing has changed.
-func (c *Change) Empty() bool {
-	return c == nil || c.CAs.empty() && c.CRLs.empty() && c.Policies.empty() && len(c.Problems)+len(c.Solved) == 0
+// Empty reports whether nothing has changed: the Snapshot is the one that it
+// was, so every verdict stands.
+func (c *Change) Empty() bool { return c == nil || !c.names && c.unseen() }
+
+// unseen reports whether there is nothing to show.
+func (c *Change) unseen() bool {
+	return c.CAs.empty() && c.CRLs.empty() && c.Policies.empty() &&
+		len(c.Problems)+len(c.Solved)+len(c.Missing)+len(c.Back)+len(c.Removed) == 0
 }
 
 // String is the change on one line for a log.
 func (c *Change) String() string {
-	if c.Empty() {
+	switch {
+	case c.Empty():
 		return "nothing has changed"
+	case c.unseen():
+		return "the same CAs, CRLs and policies have other file names"
 	}
 	var parts []string
+	add := func(one, many string, names []string) {
+		if n := len(names); n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %s", counted(n, one, many), fewOf(names, ", ")))
+		}
+	}
 	for _, kind := range []struct {
 		one, many string
 		changed   Changed
 	}{{"CA", "CAs", c.CAs}, {"CRL", "CRLs", c.CRLs}, {"policy", "policies", c.Policies}} {
-		for _, what := range []struct {
-			verb  string
-			names []string
-		}{{"added", kind.changed.Added}, {"removed", kind.changed.Removed}, {"renewed", kind.changed.Renewed}} {
-			if n := len(what.names); n > 0 {
-				parts = append(parts, fmt.Sprintf("%s %s: %s", counted(n, kind.one, kind.many), what.verb, fewOf(what.names, ", ")))
-			}
-		}
+		add(kind.one+" added", kind.many+" added", kind.changed.Added)
+		add(kind.one+" removed", kind.many+" removed", kind.changed.Removed)
+		add(kind.one+" renewed", kind.many+" renewed", kind.changed.Renewed)
 	}
-	for _, list := range []struct {
-		one, many string
-		problems  []Problem
-	}{{"new problem", "new problems", c.Problems}, {"problem solved", "problems solved", c.Solved}} {
-		if n := len(list.problems); n > 0 {
-			var texts []string
-			for _, p := range list.problems {
-				texts = append(texts, p.String())
-			}
-			parts = append(parts, fmt.Sprintf("%s: %s", counted(n, list.one, list.many), fewOf(texts, ", ")))
-		}
-	}
+	add(fmt.Sprintf("file is missing, and counts as removed if it is not back in %s", SecondLook),
+		fmt.Sprintf("files are missing, and count as removed if they are not back in %s", SecondLook), c.Missing)
+	add("missing file is back", "missing files are back", c.Back)
+	add("missing file counts as removed", "missing files count as removed", c.Removed)
+	add("new problem", "new problems", texts(c.Problems))
+	add("problem solved", "problems solved", texts(c.Solved))
 	return strings.Join(parts, "; ")
 }
 
-// changeOf compares two snapshots. Everything in after is new if before is
-// nil.
-func changeOf(before, after *Snapshot) *Change {
-	if before == nil {
-		before = new(Snapshot)
+func texts(problems []Problem) []string {
+	var texts []string
+	for _, p := range problems {
+		texts = append(texts, p.String())
 	}
+	return texts
+}
+
+// changeOf compares two loads. Everything in after is new if before is nil.
+func changeOf(before, after *loaded) *Change {
+	if before == nil {
+		before = &loaded{snapshot: new(Snapshot)}
+	}
+	change := new(Change)
+	if before.snapshot != after.snapshot {
+		change = compareSnapshots(before.snapshot, after.snapshot)
+	}
+	change.Missing, change.Back, change.Removed = after.compareMissing(before)
+	return change
+}
+
+func compareSnapshots(before, after *Snapshot) *Change {
 	change := &Change{
 		CAs:      compare(before.contentOfCAs(), after.contentOfCAs()),
 		CRLs:     compare(before.contentOfCRLs(), after.contentOfCRLs()),
 		Policies: compare(before.contentOfPolicies(), after.contentOfPolicies()),
+		names:    true,
 	}
+	change.Policies.Added = after.oneNameEach(change.Policies.Added)
+	change.Policies.Removed = before.oneNameEach(change.Policies.Removed)
+	change.Policies.Renewed = after.oneNameEach(change.Policies.Renewed)
 	for _, p := range after.problems {
 		if !slices.Contains(before.problems, p) {
 			change.Problems = append(change.Problems, p)
@@ -116,9 +144,23 @@ func (s *Snapshot) contentOfPolicies() contents {
 		if p.content != nil {
 			id = string(p.content.digest[:])
 		}
-		all[p.files[0]] = append(all[p.files[0]], id)
+		for _, name := range p.files {
+			all[name] = append(all[name], id)
+		}
 	}
 	return all
+}
+
+// oneNameEach leaves one of the names of each policy file.
+func (s *Snapshot) oneNameEach(names []string) []string {
+	var left []string
+	for _, p := range s.policyFiles {
+		if i := slices.IndexFunc(p.files, func(name string) bool { return slices.Contains(names, name) }); i >= 0 {
+			left = append(left, p.files[i])
+		}
+	}
+	slices.Sort(left)
+	return left
 }
 
 func compare(before, after contents) Changed {

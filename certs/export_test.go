@@ -51,3 +51,12 @@ func (e *Endpoint) VerifyClient(chain []*x509.Certificate, now time.Time) (*Resu
 
 // Remembered is how many verdicts the Endpoint remembers.
 func (e *Endpoint) Remembered() int { return len(e.verdicts.accepted) }
+
+// PassTime has a Store take the time for d later than it was. From then on
+// it stands still.
+func (s *Store) PassTime(d time.Duration) {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	at := s.now().Add(d)
+	s.now = func() time.Time { return at }
+}

@@ -9,39 +9,48 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // loaded is what a load found: the files, and the Snapshot of what they hold.
 type loaded struct {
-	files    map[fileKey]*trustFile
+	files    map[fileKey]*trustFile // one for each name; those that are missing too, until the second look
+	used     []*trustFile           // that the Snapshot is made of, in the order of compareNames
 	snapshot *Snapshot
 }
 
 // load reads a CApath and a CA file. It reads only what has changed since the
-// load before, if there was one; if nothing has, it returns that.
-func load(config StoreConfig, before *loaded) (*loaded, error) {
-	names, now, err := listTrust(config)
+// load before, if there was one; if nothing has, it returns that. What is
+// missing now and was there before counts as there until it has been missing
+// for SecondLook.
+func load(config StoreConfig, before *loaded, now time.Time) (*loaded, error) {
+	names, stamps, err := listTrust(config)
 	if err != nil {
 		return nil, err
 	}
 	if before == nil {
 		before = new(loaded)
 	}
-	reader := newFileReader(before.files, now)
-	if len(names) == len(before.files) && !slices.ContainsFunc(names, func(name trustName) bool {
+	reader := newFileReader(before.files, stamps, now)
+	if len(names) == len(before.used) && !slices.ContainsFunc(names, func(name trustName) bool {
 		f := before.files[name.key()]
 		return f == nil || !reader.unchanged(f)
 	}) {
 		return before, nil
 	}
 	after := &loaded{files: make(map[fileKey]*trustFile, len(names))}
-	b := newBuilder(config)
 	for _, name := range names {
-		f := reader.read(name)
-		if f == nil {
-			continue
+		if f := reader.read(name); f != nil {
+			after.files[name.key()] = f
 		}
-		after.files[name.key()] = f
+	}
+	after.keepMissing(before, now)
+	if before.snapshot != nil && after.holdsSame(before) {
+		after.snapshot = before.snapshot
+		return after, nil
+	}
+	b := newBuilder(config)
+	for _, f := range after.used {
 		if err := b.add(f); err != nil {
 			return nil, err
 		}
@@ -51,36 +60,31 @@ func load(config StoreConfig, before *loaded) (*loaded, error) {
 	}
 	b.finish()
 	after.snapshot = b.snapshot
-	if after.holdsSame(before) {
-		after.snapshot = before.snapshot
-	}
 	return after, nil
 }
 
-// holdsSame reports whether two loads found the same.
+// holdsSame reports whether two loads make the same Snapshot.
 func (l *loaded) holdsSame(other *loaded) bool {
-	if len(l.files) != len(other.files) {
-		return false
-	}
-	for key, f := range l.files {
-		o := other.files[key]
-		if o == nil || o.content != f.content || o.kept != f.kept || o.verified != f.verified || !slices.Equal(o.problems, f.problems) {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(l.used, other.used, func(a, b *trustFile) bool {
+		return a.trustName == b.trustName && a.content == b.content && a.kept == b.kept && slices.Equal(a.problems, b.problems)
+	})
 }
 
-// listTrust lists the files that count, CAs first, those of one kind by hash
-// and number, with their stamps.
-func listTrust(config StoreConfig) (names []trustName, now map[string]stamp, err error) {
+// compareNames has CAs come first, and those of one kind by hash and number.
+func compareNames(a, b trustName) int {
+	// The number is no part of the alphabet: .2 comes before .10.
+	return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.hash, b.hash), cmp.Compare(a.number, b.number), strings.Compare(a.path, b.path))
+}
+
+// listTrust lists the files that count, with their stamps.
+func listTrust(config StoreConfig) (names []trustName, stamps map[string]stamp, err error) {
 	if config.CApath == "" && config.CAfile == "" {
 		return nil, nil, &setupError{
 			message: "there is no CA to trust: neither a CApath nor a CA file is given",
 			hint:    "give --capath /etc/grid-security/certificates",
 		}
 	}
-	now = make(map[string]stamp)
+	stamps = make(map[string]stamp)
 	if config.CApath != "" {
 		entries, err := os.ReadDir(config.CApath)
 		if err != nil {
@@ -96,22 +100,19 @@ func listTrust(config StoreConfig) (names []trustName, now map[string]stamp, err
 			if gone {
 				continue // since the directory was listed
 			}
-			now[path] = at
+			stamps[path] = at
 			names = append(names, name)
 		}
 		if !slices.ContainsFunc(names, func(name trustName) bool { return name.kind == kindCA }) {
 			return nil, nil, noHashNames(config.CApath, entries)
 		}
-		slices.SortFunc(names, func(a, b trustName) int {
-			// The number is no part of the alphabet: .2 comes before .10.
-			return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.hash, b.hash), cmp.Compare(a.number, b.number), strings.Compare(a.path, b.path))
-		})
+		slices.SortFunc(names, compareNames)
 	}
 	if config.CAfile != "" {
-		now[config.CAfile], _ = statFile(config.CAfile)
+		stamps[config.CAfile], _ = statFile(config.CAfile)
 		names = append(names, trustName{path: config.CAfile, kind: kindCAfile})
 	}
-	return names, now, nil
+	return names, stamps, nil
 }
 
 // noAnchor explains a store without a CA that a path may end at.

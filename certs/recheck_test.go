@@ -108,6 +108,7 @@ func TestRecheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		reload(t, store)
+		secondLook(t, store)
 		if _, err := recheck(now); err != nil {
 			t.Error(err)
 		}
@@ -139,6 +140,10 @@ func TestRecheck(t *testing.T) {
 			}
 		}
 		reload(t, store)
+		if _, err := recheck(now); err != nil {
+			t.Errorf("at the first look: %v", err)
+		}
+		secondLook(t, store)
 		_, err := recheck(now)
 		wantRefusal(t, err, certs.CodeCRLMissing)
 		write(list)

@@ -24,6 +24,14 @@ func reload(t testing.TB, store *certs.Store) *certs.Change {
 	return change
 }
 
+// secondLook reloads a store as long after files have vanished as it takes for
+// them to count as removed.
+func secondLook(t testing.TB, store *certs.Store) *certs.Change {
+	t.Helper()
+	store.PassTime(certs.SecondLook)
+	return reload(t, store)
+}
+
 // wantChange checks that the line for the log says certain words and no more
 // parts than these.
 func wantChange(t testing.TB, change *certs.Change, parts ...string) {
@@ -106,7 +114,8 @@ func TestReload(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		wantChange(t, reload(t, store), "1 CRL removed: "+otherDN, "1 CRL renewed: "+rootDN)
+		wantChange(t, reload(t, store), "1 CRL renewed: "+rootDN, "2 files are missing, and count as removed if they are not back in 10s: ")
+		wantChange(t, secondLook(t, store), "1 CRL removed: "+otherDN, "2 missing files count as removed: ")
 		wantRefusal(t, verify(certs.CRLIfValid), certs.CodeRevoked)
 		must(certstest.WriteCRL(dir, root, current))
 		wantChange(t, reload(t, store), "1 CRL renewed")
@@ -148,7 +157,8 @@ func TestReload(t *testing.T) {
 		if err := os.Remove(names); err != nil {
 			t.Fatal(err)
 		}
-		wantChange(t, reload(t, store), "1 policy removed", "1 problem solved")
+		wantChange(t, reload(t, store), "1 file is missing, and counts as removed if it is not back in 10s: "+names)
+		wantChange(t, secondLook(t, store), "1 policy removed", "1 missing file counts as removed", "1 problem solved")
 		if err := verify(certs.CRLIgnore); err != nil {
 			t.Error(err)
 		}
@@ -157,11 +167,13 @@ func TestReload(t *testing.T) {
 		file := filepath.Join(dir, hash+".r0")
 		good := must(os.ReadFile(file))
 		stranger := must(certstest.NewCA("Root", sound))
+		if err := os.Remove(filepath.Join(dir, oldHash+".r0")); err != nil {
+			t.Fatal(err)
+		}
+		reload(t, store)
+		secondLook(t, store)
 		for _, bad := range [][]byte{good[:100], nil, pemOf("X509 CRL", must(stranger.NewCRL(current)))} {
 			writeFile(t, file, bad, 0o644)
-			if err := os.Remove(filepath.Join(dir, oldHash+".r0")); err != nil && !os.IsNotExist(err) {
-				t.Fatal(err)
-			}
 			change := reload(t, store)
 			if len(change.Problems) != 1 || change.Problems[0].File != file || !strings.HasSuffix(change.Problems[0].Message, "stays in use)") {
 				t.Errorf("problems %v", change.Problems)
@@ -214,7 +226,8 @@ func TestReload(t *testing.T) {
 				}
 			}
 		}
-		wantChange(t, reload(t, store), "1 CA removed: "+rootDN, "1 CRL removed: "+rootDN, "1 policy removed")
+		reload(t, store)
+		wantChange(t, secondLook(t, store), "1 CA removed: "+rootDN, "1 CRL removed: "+rootDN, "1 policy removed", "5 missing files count as removed")
 		wantRefusal(t, verify(certs.CRLIgnore), certs.CodeUnknownCA)
 	})
 	t.Run("everything removed", func(t *testing.T) {
@@ -237,7 +250,8 @@ func TestReload(t *testing.T) {
 		if err := certstest.WriteCApath(dir, root); err != nil {
 			t.Fatal(err)
 		}
-		wantChange(t, reload(t, store), "1 CA added: "+rootDN, "1 CA removed", "1 policy added", "1 policy removed")
+		wantChange(t, reload(t, store), "1 CA added: "+rootDN, "1 policy added", "4 files are missing")
+		wantChange(t, secondLook(t, store), "1 CA removed: "+otherDN, "1 policy removed", "4 missing files count as removed")
 	})
 }
 

@@ -109,6 +109,7 @@ func (x *trust) replace(t testing.TB) {
 		t.Fatal(err)
 	}
 	reload(t, x.store)
+	secondLook(t, x.store)
 }
 
 // TestResumption: a session is resumed from the third connection on, and each

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // StoreConfig says what a host trusts.
@@ -18,8 +19,13 @@ type StoreConfig struct {
 type Store struct {
 	config  StoreConfig
 	reload  sync.Mutex // one Reload at a time
-	loaded  *loaded    // guarded by reload
 	current atomic.Pointer[Snapshot]
+
+	// Guarded by reload.
+	loaded   *loaded
+	nextLook time.Time
+
+	now func() time.Time // time.Now, but in tests
 }
 
 // Problem is something wrong in a file of the CApath that does not keep other
@@ -75,7 +81,7 @@ type Snapshot struct {
 // OpenStore loads the CApath and the CA file. It fails if neither yields a CA
 // that a path may end at; the error has a Hint.
 func OpenStore(config StoreConfig) (*Store, error) {
-	s := &Store{config: config}
+	s := &Store{config: config, now: time.Now}
 	if _, err := s.Reload(); err != nil {
 		return nil, err
 	}
@@ -86,24 +92,33 @@ func OpenStore(config StoreConfig) (*Store, error) {
 // that, and swaps a new Snapshot in if anything has. It is cheap while
 // names, inodes, sizes and times of all files are the same.
 //
-// A file that was removed is removed. A file that has become bad keeps what
-// it held before, and is a Problem. If nothing is left that a path may end
-// at, or a directory or the CA file is gone, Reload fails, the error has a
-// Hint, and the Store keeps what it had.
+// A file that has become bad keeps what it held before, and is a Problem. A
+// file that is gone keeps it too, for SecondLook, and is removed if it is
+// still gone then: see NextLook. If nothing is left that a path may end at,
+// or the directory is gone, Reload fails, the error has a Hint, and the Store
+// keeps what it had.
 func (s *Store) Reload() (*Change, error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	after, err := load(s.config, s.loaded)
+	now := s.now()
+	after, err := load(s.config, s.loaded, now)
 	if err != nil {
+		s.nextLook = now.Add(SecondLook)
 		return nil, err
 	}
-	before := s.current.Load()
-	s.loaded = after
-	if before == after.snapshot {
-		return new(Change), nil
-	}
+	change := changeOf(s.loaded, after)
+	s.loaded, s.nextLook = after, after.nextLook()
 	s.current.Store(after.snapshot)
-	return changeOf(before, after.snapshot), nil
+	return change, nil
+}
+
+// NextLook is when Reload is to be called again, however seldom it is called
+// otherwise: when files that are missing count as removed, and a while after
+// a Reload that failed. It is zero if there is no need.
+func (s *Store) NextLook() time.Time {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	return s.nextLook
 }
 
 // Snapshot gives the current trust.

@@ -154,10 +154,11 @@ func (n trustName) key() fileKey { return fileKey{n.kind, n.path} }
 type trustFile struct {
 	trustName
 	stamp    stamp
-	settled  bool
+	settled  bool // it was read, and its stamp shows any change since
 	content  *fileContent
 	problems []Problem // what is wrong with the file now
 	kept     bool      // content is what the file held before it became bad
+	missing  time.Time // since when content is in no file; zero if it is in this one
 
 	verified *fileContent // of a CRL: the latest content that an installed key has signed
 }
@@ -165,7 +166,8 @@ type trustFile struct {
 // fileReader reads the files of one load.
 type fileReader struct {
 	before map[fileKey]*trustFile // of the load before
-	now    map[string]stamp       // by path
+	stamps map[string]stamp       // by path
+	now    time.Time
 	linked map[link]*fileContent
 	lists  map[[sha256.Size]byte]*fileContent // CRLs by their digest: fetch-crl writes copies
 }
@@ -176,8 +178,11 @@ type link struct {
 	at   stamp
 }
 
-func newFileReader(before map[fileKey]*trustFile, now map[string]stamp) *fileReader {
-	r := &fileReader{before: before, now: now, linked: make(map[link]*fileContent), lists: make(map[[sha256.Size]byte]*fileContent)}
+func newFileReader(before map[fileKey]*trustFile, stamps map[string]stamp, now time.Time) *fileReader {
+	r := &fileReader{
+		before: before, stamps: stamps, now: now,
+		linked: make(map[link]*fileContent), lists: make(map[[sha256.Size]byte]*fileContent),
+	}
 	for _, f := range before {
 		if f.kind == kindCRL && f.content != nil && f.content.list != nil {
 			r.lists[f.content.digest] = f.content
@@ -188,10 +193,10 @@ func newFileReader(before map[fileKey]*trustFile, now map[string]stamp) *fileRea
 
 // unchanged reports whether a file is what it was, without reading it.
 func (r *fileReader) unchanged(f *trustFile) bool {
-	at := r.now[f.path]
-	return f.settled && f.stamp == at &&
+	at := r.stamps[f.path]
+	return f.settled && f.missing.IsZero() && f.stamp == at &&
 		// The link by which it was read must still lead to it.
-		(f.kept || f.content == nil || r.now[f.content.path] == at)
+		(f.kept || f.content == nil || r.stamps[f.content.path] == at)
 }
 
 // read gives what a file is now: what it was if it has not changed, and what
@@ -202,8 +207,8 @@ func (r *fileReader) read(name trustName) *trustFile {
 		f := *before
 		return &f
 	}
-	at := r.now[name.path]
-	f := &trustFile{trustName: name, stamp: at, settled: at.settled(time.Now())}
+	at := r.stamps[name.path]
+	f := &trustFile{trustName: name, stamp: at, settled: at.settled(r.now)}
 	if before != nil {
 		f.verified = before.verified
 	}
@@ -214,19 +219,39 @@ func (r *fileReader) read(name trustName) *trustFile {
 		}
 	}
 	if err != nil {
+		f.settled = false // the next load may succeed, though the stamp is the same
 		f.problems = []Problem{{File: name.path, Message: readProblem(name.path, err)}}
 	} else {
 		f.content = content
-		f.problems = slices.Concat(content.problems, content.misnamed(name))
+		f.problems = content.problemsAs(name)
 	}
-	removed := at.missing && (name.kind == kindCA || name.kind == kindCRL)
-	if len(f.problems) > 0 && !removed && before != nil && before.content != nil && (before.kept || len(before.problems) == 0) {
-		f.content, f.kept = before.content, true
-		for i := range f.problems {
-			f.problems[i].Message += keptMessage
-		}
-	}
+	f.keepBefore(before, err != nil)
 	return f
+}
+
+// keepBefore has a file that has become bad go on with what it held before.
+func (f *trustFile) keepBefore(before *trustFile, unread bool) {
+	removed := f.stamp.missing && (f.kind == kindCA || f.kind == kindCRL)
+	if len(f.problems) == 0 || removed || before == nil || before.content == nil {
+		return
+	}
+	sound := before.kept || len(before.problems) == 0
+	if !sound && !unread {
+		return
+	}
+	f.content, f.kept = before.content, sound
+	for i := range f.problems {
+		f.problems[i].Message += keptMessage
+	}
+	if !sound {
+		// What was wrong with it still is.
+		f.problems = append(f.content.problemsAs(f.trustName), f.problems...)
+	}
+}
+
+// problemsAs is all that is wrong with the content of a file of this name.
+func (c *fileContent) problemsAs(name trustName) []Problem {
+	return slices.Concat(c.problems, c.misnamed(name))
 }
 
 // keptMessage ends the problem of a file that has become bad.

@@ -41,22 +41,22 @@ func TestUnchangedFilesAreNotRead(t *testing.T) {
 		}
 	}
 	for _, n := range []trustName{name, link} {
-		if f := newFileReader(before(true), now).read(n); f.content != sound || f.kept || len(f.problems) > 0 {
+		if f := newFileReader(before(true), now, time.Now()).read(n); f.content != sound || f.kept || len(f.problems) > 0 {
 			t.Errorf("%s was read again: %+v", n.path, f)
 		}
-		if f := newFileReader(before(false), now).read(n); !f.kept || len(f.problems) != 1 {
+		if f := newFileReader(before(false), now, time.Now()).read(n); !f.kept || len(f.problems) != 1 {
 			t.Errorf("%s was not read again: %+v", n.path, f)
 		}
 		later := map[string]stamp{path: at, linked: at}
 		changed := at
 		changed.size++
 		later[n.path] = changed
-		if f := newFileReader(before(true), later).read(n); !f.kept || len(f.problems) != 1 {
+		if f := newFileReader(before(true), later, time.Now()).read(n); !f.kept || len(f.problems) != 1 {
 			t.Errorf("%s was not read again: %+v", n.path, f)
 		}
 	}
 	// The link by which it was read is gone: messages must not name it.
-	if f := newFileReader(before(true), map[string]stamp{linked: at}).read(link); len(f.problems) != 1 || f.problems[0].File != linked {
+	if f := newFileReader(before(true), map[string]stamp{linked: at}, time.Now()).read(link); len(f.problems) != 1 || f.problems[0].File != linked {
 		t.Errorf("the other link: %+v", f)
 	}
 }
@@ -114,7 +114,7 @@ func TestListsAreSharedAndMoved(t *testing.T) {
 		names = append(names, name)
 		now[path], _ = statFile(path)
 	}
-	reader := newFileReader(nil, now)
+	reader := newFileReader(nil, now, time.Now())
 	first, second := reader.read(names[0]), reader.read(names[1])
 	if len(first.problems)+len(second.problems) > 0 {
 		t.Fatal(first.problems, second.problems)

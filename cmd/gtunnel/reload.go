@@ -28,7 +28,8 @@ func newReloader(p *process, logger *zap.Logger) *reloader {
 	return r
 }
 
-// run reloads at each SIGHUP, and from time to time, until ctx ends.
+// run reloads at each SIGHUP, from time to time, and when a Store wants a look
+// at files that have vanished, until ctx ends.
 func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 	var ticks <-chan time.Time
 	if interval := r.process.config.ReloadInterval; interval > 0 {
@@ -42,6 +43,8 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 			return
 		case <-ticks:
 			r.reload(time.Now())
+		case <-r.nextLook():
+			r.reload(time.Now())
 		case <-hangups:
 			notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), "reloading, "+r.process.summary())
 			clear(r.failed) // who asks is told again
@@ -51,6 +54,21 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 			notify(daemon.SdNotifyReady, r.process.summary())
 		}
 	}
+}
+
+// nextLook ticks when the first of the stores wants to be reloaded; never if
+// none does.
+func (r *reloader) nextLook() <-chan time.Time {
+	var next time.Time
+	for _, store := range r.process.stores {
+		if at := store.value.NextLook(); next.IsZero() || !at.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	if next.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(next))
 }
 
 // reload looks at all files and reports whether there was anything to say.
