@@ -208,6 +208,7 @@ func TestTrustChanges(t *testing.T) {
 		"the policy is removed": {removePolicy, certs.CodePolicyMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p, q := newPKI(t), newNamedPKI(t, "Other CA")
 			target, conns := held(t)
 			atServer := p.party(t, serverHost, certstest.Options{}, letIn(t), q.ca)
@@ -219,6 +220,12 @@ func TestTrustChanges(t *testing.T) {
 
 			test.change(t, atServer.capath, q.ca)
 			atServer.reload(t)
+			if next := atServer.Store.NextLook(); !next.IsZero() { // a file is missing
+				server.Recheck()
+				exchangeAcross(t, near, far)
+				time.Sleep(time.Until(next))
+				atServer.reload(t)
+			}
 			server.Recheck()
 			expectReset(t, far)
 			expectReset(t, near)
