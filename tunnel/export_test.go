@@ -36,6 +36,22 @@ func (t *Tunnel) AddSession(conn net.Conn, result *certs.Result) {
 // JudgeAll does what Recheck has Serve do.
 func (t *Tunnel) JudgeAll() { t.judgeAll() }
 
+// StepClock sets the clock by which sessions are judged, ahead or back.
+func (t *Tunnel) StepClock(step time.Duration) { t.clock.shift(step, 0) }
+
+// PassTime has the clocks by which sessions are judged go on by d.
+func (t *Tunnel) PassTime(d time.Duration) { t.clock.shift(d, d) }
+
+func (c *clock) shift(wall, steady time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	read := c.read
+	c.read = func() reading {
+		r := read()
+		return reading{r.wall.Add(wall), r.steady + steady}
+	}
+}
+
 // waitingWire waits where the relay would.
 type waitingWire struct{ *wire }
 

@@ -19,14 +19,15 @@ import (
 // change of the Endpoint's Store. It returns at once; calls that come while
 // one is waiting are one. A session whose peer is no longer accepted is
 // closed, both sides by a reset, and the reason logged and counted. Sessions
-// whose time has come (certs.Result.NextEvent) need no call.
+// whose time has come (certs.Result.NextEvent) need no call, and none is
+// needed when the clock is set.
 func (t *Tunnel) Recheck() { t.agenda.trustChanged() }
 
 // How long judgeSessions sleeps at most, because the clock may be set or the
 // host suspended meanwhile, and at least, lest an event that does not go away
 // keep it busy.
 const (
-	judgeWaitMax = time.Minute
+	judgeWaitMax = time.Second
 	judgeWaitMin = 100 * time.Millisecond
 )
 
@@ -95,8 +96,8 @@ func (a *agenda) wait(now time.Time) time.Duration {
 	return min(max(a.next.Sub(now), judgeWaitMin), judgeWaitMax)
 }
 
-// judgeSessions judges open sessions again, when the trust has changed or
-// their time has come, until over is closed.
+// judgeSessions judges open sessions again, when the trust has changed, their
+// time has come or the clock was set, until over is closed.
 func (t *Tunnel) judgeSessions(over <-chan struct{}) {
 	timer := time.NewTimer(judgeWaitMax)
 	defer timer.Stop()
@@ -107,55 +108,98 @@ func (t *Tunnel) judgeSessions(over <-chan struct{}) {
 		case <-t.agenda.wake:
 		case <-timer.C:
 		}
+		step, news := t.clock.look()
+		if step != 0 {
+			t.log.write(zapcore.WarnLevel, "the clock was set, or the host suspended", zap.Duration("step", step.Round(time.Millisecond)),
+				zap.String("cure", "if nobody meant it, see timedatectl and chronyc tracking"))
+		}
 		// Certificates know no monotonic time, so the comparison is one of
 		// the clock on the wall.
-		switch all, due := t.agenda.take(time.Now()); {
-		case all:
+		switch all, due := t.agenda.take(t.clock.now()); {
+		case all || news:
 			t.judgeAll()
 		case due:
 			t.judgeDue()
 		}
-		timer.Reset(t.agenda.wait(time.Now()))
+		timer.Reset(t.agenda.wait(t.clock.now()))
 	}
 }
 
 // judgeAll judges every open session.
 func (t *Tunnel) judgeAll() {
 	t.warnings.renew()
+	kept := 0
 	for _, s := range t.sessions.list() {
-		s.judge()
+		if s.judgeAgain() {
+			kept++
+		}
 		runtime.Gosched() // data goes first
 	}
 	t.warnings.forget()
+	if kept > 0 {
+		t.log.write(zapcore.WarnLevel, "the new date alone refuses peers: their connections stay open for now",
+			zap.Int("connections", kept), zap.Duration("doubt", ClockDoubt))
+	}
 }
 
 // judgeDue judges the sessions whose time has come.
 func (t *Tunnel) judgeDue() {
 	for _, s := range t.sessions.list() {
-		if event := s.result.Load().NextEvent; time.Now().Before(event) {
+		if event := s.result.Load().NextEvent; t.clock.now().Before(event) {
 			t.agenda.expect(event)
 			continue
 		}
-		s.judge()
+		s.judgeAgain()
 		runtime.Gosched()
 	}
 }
 
-// judge judges the session's peer by the trust of this moment. It says false
-// if the peer is refused; the session is then closed, and that is counted and
-// logged.
+// judge judges the peer of a session that begins by the trust of this moment.
+// It says false if the peer is refused; the session is then closed, and that
+// is counted and logged.
 func (s *session) judge() bool {
 	s.judging.Lock() // so that the newest verdict is the last
 	defer s.judging.Unlock()
-	result, err := s.tunnel.config.Endpoint.Recheck(s.result.Load(), time.Now())
+	result, err := s.recheck(s.tunnel.clock.now())
 	if err != nil {
 		s.refuse(err)
 		return false
 	}
+	s.accept(result)
+	return true
+}
+
+// judgeAgain is judge for a session that is open. It says true if only the
+// date refuses the peer, and the clock is doubted: the session then stays as
+// it is, until a change of the clock or the end of the doubt has it judged
+// anew.
+func (s *session) judgeAgain() (kept bool) {
+	s.judging.Lock()
+	defer s.judging.Unlock()
+	result, err := s.recheck(s.tunnel.clock.now())
+	if err == nil {
+		s.accept(result)
+		return false
+	}
+	if at, doubt := s.tunnel.clock.unstepped(); doubt {
+		if result, err = s.recheck(at); err == nil {
+			s.tunnel.warn(result.Warnings)
+			return true
+		}
+	}
+	s.refuse(err)
+	return false
+}
+
+func (s *session) recheck(now time.Time) (*certs.Result, error) {
+	return s.tunnel.config.Endpoint.Recheck(s.result.Load(), now)
+}
+
+// accept notes a verdict in the peer's favour.
+func (s *session) accept(result *certs.Result) {
 	s.result.Store(result)
 	s.tunnel.warn(result.Warnings)
 	s.tunnel.agenda.expect(result.NextEvent)
-	return true
 }
 
 // refuse closes the session because its peer is refused now.

@@ -25,6 +25,7 @@ type Tunnel struct {
 	handshakes  handshakes
 	sessions    table
 	agenda      agenda
+	clock       clock
 	warnings    warnings
 	reportEvery time.Duration
 	userTimeout time.Duration
@@ -58,6 +59,7 @@ func New(config Config) (*Tunnel, error) {
 		handshakes:      handshakes{total: config.Limits.Handshakes},
 		sessions:        table{limit: config.Limits.Connections},
 		agenda:          newAgenda(),
+		clock:           newClock(),
 		reportEvery:     reportEvery,
 		userTimeout:     userTimeout,
 		closed:          make(chan struct{}),
