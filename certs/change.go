@@ -33,6 +33,9 @@ func (c Changed) empty() bool { return len(c.Added)+len(c.Removed)+len(c.Renewed
 // was, so every verdict stands.
 func (c *Change) Empty() bool { return c == nil || !c.names && c.unseen() }
 
+// HasCAs reports whether CAs were added, removed or replaced.
+func (c *Change) HasCAs() bool { return c != nil && !c.CAs.empty() }
+
 // unseen reports whether there is nothing to show.
 func (c *Change) unseen() bool {
 	return c.CAs.empty() && c.CRLs.empty() && c.Policies.empty() &&

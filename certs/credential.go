@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -26,13 +25,6 @@ type Credential struct {
 	reload            sync.Mutex // one Reload at a time
 	current           atomic.Pointer[keyPair]
 	wire              atomic.Pointer[wireChain]
-}
-
-// wireChain remembers what a key pair sends under a snapshot.
-type wireChain struct {
-	pair        *keyPair
-	snapshot    *Snapshot
-	certificate *tls.Certificate
 }
 
 // keyPair is an immutable certificate chain with its key.
@@ -149,8 +141,9 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) expired on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotAfter)),
+			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.brief(), formatTime(leaf.cert.NotAfter)),
 			hint:    "ask your CA for a new one, and check this host's clock: timedatectl",
+			cause:   refuse(leaf, 0, CodeExpired, "it ended on %s", formatTime(leaf.cert.NotAfter)),
 		}
 	case now.Before(leaf.cert.NotBefore):
 		return &setupError{
@@ -365,52 +358,4 @@ func holdsKey(data []byte) bool {
 func matches(key crypto.Signer, e *element) bool {
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(e.cert.PublicKey)
-}
-
-// tlsCertificate is what goes over the wire: the chain of the file and, if
-// it ends before an installed root, the installed subordinates above it, so
-// that peers need not hold them. Roots are not sent. A nil Credential sends
-// nothing.
-func (c *Credential) tlsCertificate(snapshot *Snapshot) *tls.Certificate {
-	if c == nil {
-		return new(tls.Certificate)
-	}
-	pair := c.current.Load()
-	if wire := c.wire.Load(); wire != nil && wire.pair == pair && wire.snapshot == snapshot {
-		return wire.certificate
-	}
-	certificate := pair.complete(snapshot)
-	c.wire.Store(&wireChain{pair, snapshot, certificate})
-	return certificate
-}
-
-func (pair *keyPair) complete(snapshot *Snapshot) *tls.Certificate {
-	certificate := &tls.Certificate{PrivateKey: pair.key, Leaf: pair.chain[0].cert}
-	for _, e := range pair.chain {
-		certificate.Certificate = append(certificate.Certificate, e.cert.Raw)
-	}
-	top := pair.chain[len(pair.chain)-1]
-	for range defaultMaxDepth {
-		next := snapshot.issuerOf(top)
-		if next == nil || next.anchor {
-			break
-		}
-		certificate.Certificate = append(certificate.Certificate, next.cert.Raw)
-		top = next
-	}
-	return certificate
-}
-
-// issuerOf gives the installed CA whose key signed a certificate; nil if
-// there is none, or if the certificate is a root itself.
-func (s *Snapshot) issuerOf(child *element) *element {
-	if child.selfSigned() {
-		return nil
-	}
-	for _, issuer := range s.issuers(child) {
-		if issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil {
-			return issuer
-		}
-	}
-	return nil
 }

@@ -118,7 +118,7 @@ func TestBadCredentials(t *testing.T) {
 		{"encrypted, PKCS #1", hostPEM, legacy, "is encrypted", "openssl pkey -in"},
 		{"mismatch", hostPEM, pkcs8(other.Key), "does not belong to the certificate", "openssl x509 -noout -pubkey"},
 		{"own certificate not first", slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), hostPEM), keyPEM, "certificate 2 of", "first in"},
-		{"expired", pemOf("CERTIFICATE", expired.Certificate.Raw), pkcs8(expired.Key), "expired on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), "new one"},
+		{"expired", pemOf("CERTIFICATE", expired.Certificate.Raw), pkcs8(expired.Key), "has ended on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), "new one"},
 		{"not yet valid", pemOf("CERTIFICATE", early.Certificate.Raw), pkcs8(early.Key), "begins only on " + early.Certificate.NotBefore.Format("2006-01-02"), "timedatectl"},
 		{"proxy", pemOf("CERTIFICATE", proxy.Certificate.Raw), pkcs8(proxy.Key), "proxy", "--cert"},
 		{"proxy with its user", slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM), pkcs8(marked.Key), "proxy", "--cert"},

@@ -70,6 +70,9 @@ func (e *element) sameKey(other *element) bool {
 		string(e.cert.RawSubjectPublicKeyInfo) == string(other.cert.RawSubjectPublicKeyInfo)
 }
 
+// same reports whether two are one certificate.
+func (e *element) same(other *element) bool { return e.cert.Equal(other.cert) }
+
 // hashNames are the two hashes under which a CApath holds the files of a CA.
 func (e *element) hashNames() [2]string {
 	if e.hashes[0] != "" {

@@ -90,7 +90,7 @@ type judge struct {
 }
 
 func (e *Endpoint) newJudge(peer Role, host string) *judge {
-	own := e.Credential.tlsCertificate(e.Store.Snapshot())
+	own := e.Credential.tlsCertificate(e.Store.Snapshot(), wallClock())
 	return &judge{endpoint: e, own: own, role: peer, host: host, policy: e.policyFor(peer)}
 }
 

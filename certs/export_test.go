@@ -60,3 +60,8 @@ func (s *Store) PassTime(d time.Duration) {
 	at := s.now().Add(d)
 	s.now = func() time.Time { return at }
 }
+
+// SentAt is what a Credential sends.
+func (c *Credential) SentAt(snapshot *Snapshot, now time.Time) [][]byte {
+	return c.tlsCertificate(snapshot, now).Certificate
+}
