@@ -106,7 +106,8 @@ func (c *hostCheck) certificate() {
 	c.chain = chain
 	end := chain[0].NotAfter
 	switch {
-	case c.now.After(end): // LoadCredential says so
+	case c.now.After(end):
+		c.problem("certificate", &hintedError{fmt.Errorf("%s (%s) %s", c.config.Cert, identity.DN, endedText(end)), endedCure})
 	case end.Sub(c.now) < expirySoon:
 		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
 	default:
@@ -140,8 +141,9 @@ func (c *hostCheck) names(identity certs.Identity) {
 
 func (c *hostCheck) key() {
 	credential, err := certs.LoadCredential(c.config.Cert, c.config.Key)
+	refusal, _ := errors.AsType[*certs.Refusal](err)
 	switch {
-	case err == nil:
+	case err == nil || refusal != nil && refusal.Code == certs.CodeExpired: // which was said of the certificate
 		c.credential = credential
 		c.ok("key", "%s belongs to the certificate, and nobody but its owner can read it", c.config.Key)
 	case c.chain != nil:
@@ -178,6 +180,7 @@ func (c *hostCheck) path() bool {
 	}
 	root := result.Path[len(result.Path)-1]
 	c.ok("chain", "it ends at %s (%s)", root.DN, root.File)
+	c.endedCAs()
 	for _, w := range result.Warnings {
 		c.warn("chain", "run fetch-crl, or see --crl in the README", "%s", w)
 	}
@@ -196,6 +199,21 @@ func (c *hostCheck) path() bool {
 		c.ok("policies", "they allow each CA of the chain what it signed (%s)", c.config.Namespaces)
 	}
 	return true
+}
+
+// endedCAs looks at the subordinate CAs in the certificate's file.
+func (c *hostCheck) endedCAs() {
+	if c.credential == nil {
+		return
+	}
+	for _, ca := range c.credential.EndedCAs(c.store.Snapshot(), c.now) {
+		ended := fmt.Sprintf("%s in %s has ended on %s", ca.DN, c.config.Cert, ca.NotAfter.UTC().Format(time.DateOnly))
+		if ca.Renewed != "" {
+			c.ok("chain", "%s; the renewed one is sent in its place (%s)", ended, ca.Renewed)
+		} else {
+			c.warn("chain", endedCACure, "%s: peers that have no newer certificate of it refuse this host", ended)
+		}
+	}
 }
 
 func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {

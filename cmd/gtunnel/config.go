@@ -29,6 +29,9 @@ const (
 	mysqlPort   = "3306"
 )
 
+// minReloadInterval keeps a process from doing nothing but looking at files.
+const minReloadInterval = 100 * time.Millisecond
+
 // Config is all that a process is told, by flags or by a file.
 type Config struct {
 	LogLevel       zapcore.Level
@@ -108,7 +111,7 @@ func newTunnelConfig(name string, role tunnel.Role) TunnelConfig {
 func (c *Config) settings() []setting {
 	return []setting{
 		{
-			name: "reload-interval", group: groupCertificates, target: &c.ReloadInterval, zero: true,
+			name: "reload-interval", group: groupCertificates, target: &c.ReloadInterval, zero: true, least: minReloadInterval,
 			arg: "TIME", usage: "how often to look for new files; 0s: at SIGHUP",
 		},
 		{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,9 +11,6 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
-
-// expirySoon is how long before its certificate's end a host is warned.
-const expirySoon = 14 * 24 * time.Hour
 
 // process is what a configuration becomes. Tunnels share what is loaded from
 // the same files.
@@ -147,6 +143,7 @@ func (p *process) logStart(logger *zap.Logger, now time.Time) {
 		logger.Info("trust", append([]zap.Field{zap.Int("cas", len(snapshot.CAs()))}, trustFields(trust)...)...)
 		p.logMissingCRLs(logger, trust, snapshot, now)
 	}
+	p.logEndedCAs(logger, now)
 }
 
 // logMissingCRLs warns once of all CAs without a current list, if any tunnel
@@ -185,21 +182,4 @@ func logProblems(logger *zap.Logger, problems []certs.Problem) {
 	for _, problem := range problems {
 		logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
 	}
-}
-
-func logCredential(logger *zap.Logger, message string, files credentialFiles, credential *certs.Credential, now time.Time) {
-	identity, end := credential.Identity(), credential.Certificate().NotAfter
-	left := end.Sub(now)
-	fields := []zap.Field{
-		zap.String("dn", identity.DN),
-		zap.Strings("hosts", identity.Hosts),
-		zap.Time("expires", end),
-		zap.Int("days_left", daysLeft(end, now)),
-		zap.String("cert", files.cert),
-	}
-	if left < expirySoon {
-		logger.Warn(fmt.Sprintf("certificate expires in less than %d days: renew it now", int(expirySoon.Hours()/24)), fields...)
-		return
-	}
-	logger.Info(message, fields...)
 }

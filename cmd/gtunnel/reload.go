@@ -9,7 +9,12 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
+
+// hangupPause is the least time between two reloads that SIGHUP asks for.
+const hangupPause = time.Second
 
 // reloader keeps what a process trusts, and what it proves itself with, as
 // the files say.
@@ -17,7 +22,7 @@ type reloader struct {
 	process *process
 	logger  *zap.Logger
 	failed  map[any]string    // what could not be reloaded, and why, so that it is said once
-	warned  map[any]time.Time // when a credential was last said to end soon
+	warned  map[any]time.Time // when it was last said of a credential that it ends soon, or has ended
 }
 
 func newReloader(p *process, logger *zap.Logger) *reloader {
@@ -29,7 +34,8 @@ func newReloader(p *process, logger *zap.Logger) *reloader {
 }
 
 // run reloads at each SIGHUP, from time to time, and when a Store wants a look
-// at files that have vanished, until ctx ends.
+// at files that have vanished, until ctx ends. Signals that come within
+// hangupPause of a reload are answered by one when it is over.
 func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 	var ticks <-chan time.Time
 	if interval := r.process.config.ReloadInterval; interval > 0 {
@@ -37,6 +43,8 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		defer ticker.Stop()
 		ticks = ticker.C
 	}
+	var pause <-chan time.Time // after a reload by SIGHUP
+	waiting := 0               // signals that came meanwhile
 	for {
 		select {
 		case <-ctx.Done():
@@ -46,14 +54,33 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		case <-r.nextLook():
 			r.reload(time.Now())
 		case <-hangups:
-			notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), "reloading, "+r.process.summary())
-			clear(r.failed) // who asks is told again
-			if !r.reload(time.Now()) {
-				r.logger.Info("reload: nothing has changed")
+			if pause != nil {
+				waiting++
+				break
 			}
-			notify(daemon.SdNotifyReady, r.process.summary())
+			r.hangup(false)
+			pause = time.After(hangupPause)
+		case <-pause:
+			pause = nil
+			if waiting > 0 {
+				r.hangup(waiting > 1)
+				pause, waiting = time.After(hangupPause), 0
+			}
 		}
 	}
+}
+
+// hangup reloads because SIGHUP asks for it. In a storm of signals it says
+// nothing that it has said before.
+func (r *reloader) hangup(storm bool) {
+	notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), "reloading, "+r.process.summary())
+	if !storm {
+		clear(r.failed) // who asks is told again
+	}
+	if !r.reload(time.Now()) && !storm {
+		r.logger.Info("reload: nothing has changed")
+	}
+	notify(daemon.SdNotifyReady, r.process.summary())
 }
 
 // nextLook ticks when the first of the stores wants to be reloaded; never if
@@ -74,46 +101,67 @@ func (r *reloader) nextLook() <-chan time.Time {
 // reload looks at all files and reports whether there was anything to say.
 // What has gone bad stays as it was.
 func (r *reloader) reload(now time.Time) (said bool) {
-	trustChanged := false
+	trustChanged, chainChanged := false, false
 	for trust, store := range r.process.stores {
-		change, err := store.value.Reload()
-		if err != nil {
-			said = r.fail(trust, "reload failed: the trust stays as it was", err) || said
-			continue
-		}
-		delete(r.failed, trust)
-		if change.Empty() {
-			continue
-		}
-		trustChanged = true
-		r.logger.Info("trust changed", append(trustFields(trust), zap.Stringer("change", change))...)
-		logProblems(r.logger, change.Problems)
-		r.process.logMissingCRLs(r.logger, trust, store.value.Snapshot(), now)
+		change, spoke := r.reloadTrust(trust, store.value, now)
+		said = said || spoke
+		trustChanged = trustChanged || !change.Empty()
+		chainChanged = chainChanged || change.HasCAs()
 	}
 	for files, credential := range r.process.credentials {
-		changed, err := credential.value.Reload()
-		switch {
-		case err != nil:
-			said = r.fail(files, "reload failed: the certificate stays as it was", err) || said
-		case changed:
-			logCredential(r.logger, "certificate changed", files, credential.value, now)
-			r.warned[files] = now
-			said = true
-			fallthrough
-		default:
-			delete(r.failed, files)
-		}
-		if left := credential.value.Certificate().NotAfter.Sub(now); left < expirySoon && now.Sub(r.warned[files]) >= 24*time.Hour {
-			logCredential(r.logger, "certificate", files, credential.value, now)
-			r.warned[files] = now
-		}
+		changed, spoke := r.reloadCredential(files, credential.value, now)
+		said = said || spoke
+		chainChanged = chainChanged || changed
+	}
+	if chainChanged {
+		r.process.logEndedCAs(r.logger, now)
 	}
 	if trustChanged {
 		for _, t := range r.process.tunnels {
 			t.Recheck()
 		}
 	}
-	return said || trustChanged
+	return said
+}
+
+// reloadTrust reloads a store; change is nil if that failed.
+func (r *reloader) reloadTrust(trust certs.StoreConfig, store *certs.Store, now time.Time) (change *certs.Change, said bool) {
+	change, err := store.Reload()
+	if err != nil {
+		return nil, r.fail(trust, "reload failed: the trust stays as it was", err)
+	}
+	delete(r.failed, trust)
+	if change.Empty() {
+		return change, false
+	}
+	r.logger.Info("trust changed", append(trustFields(trust), zap.Stringer("change", change))...)
+	logProblems(r.logger, change.Problems)
+	r.process.logMissingCRLs(r.logger, trust, store.Snapshot(), now)
+	return change, true
+}
+
+// reloadCredential reloads a certificate with its key, says whether it is
+// another one, and reminds of its end.
+func (r *reloader) reloadCredential(files credentialFiles, credential *certs.Credential, now time.Time) (changed, said bool) {
+	before := credential.Identity()
+	changed, err := credential.Reload()
+	if err != nil {
+		said = r.fail(files, "reload failed: the certificate stays as it was", err)
+	} else {
+		delete(r.failed, files)
+	}
+	if changed {
+		logCredential(r.logger, "certificate changed", files, credential, now)
+		logOtherNames(r.logger, files, before, credential.Identity())
+		r.warned[files] = now
+	}
+	end, warned := credential.Certificate().NotAfter, r.warned[files]
+	if end.Sub(now) < expirySoon && now.Sub(warned) >= 24*time.Hour || now.After(end) && !warned.After(end) {
+		logCredential(r.logger, "certificate", files, credential, now)
+		r.warned[files] = now
+		said = true
+	}
+	return changed, said || changed
 }
 
 // fail logs why something could not be reloaded, unless it has said so

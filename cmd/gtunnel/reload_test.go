@@ -206,3 +206,41 @@ func TestReloadTellsSystemd(t *testing.T) {
 	next("READY=1")
 	p.waitMessage("reload: nothing has changed")
 }
+
+// TestHangupStorm: thousands of SIGHUPs are a reload each second and hardly a
+// line, and none is lost: what was written before the last one counts.
+func TestHangupStorm(t *testing.T) {
+	s := newSite(t)
+	b := startBackend(t)
+	server, _ := s.startServer(b.address(), "--reload-interval", "0s")
+	const nothing = "reload: nothing has changed"
+	server.signal(syscall.SIGHUP)
+	server.waitMessage(nothing)
+	from, began, sent := len(server.logged()), time.Now(), 0
+	for time.Since(began) < 3*time.Second {
+		server.signal(syscall.SIGHUP)
+		sent++
+	}
+	s.revoke(identity{})
+	server.signal(syscall.SIGHUP)
+	server.waitMore(from, "trust changed")
+	took := time.Since(began)
+
+	// And a single one is answered again.
+	quiet := len(server.logged())
+	time.Sleep(2 * time.Second)
+	server.signal(syscall.SIGHUP)
+	server.waitMore(quiet, nothing)
+	lines := 0
+	for _, l := range server.logged()[from:] {
+		if l.field("message") == nothing {
+			lines++
+		}
+	}
+	// Not one a second: that would be no more than a storm of lines slowed
+	// down. The first and the last may stand alone in their second.
+	if lines > 4 {
+		t.Errorf("%d lines for %d signals in %s", lines, sent, took)
+	}
+	t.Logf("%d signals in %s: %d lines", sent, took.Round(time.Millisecond), lines)
+}

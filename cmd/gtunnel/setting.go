@@ -30,16 +30,17 @@ const (
 
 // setting is one thing that a flag or a key of the configuration file sets.
 type setting struct {
-	name   string      // the flag; with underscores, the key
-	group  string      // in the help; groupCertificates may stand in [tls] too
-	role   tunnel.Role // the only role that has it; empty: both
-	arg    string      // the value's name in the help
-	usage  string      // the help
-	preset string      // the default, where the target does not hold it
-	port   string      // of addresses: the usual one
-	values []string    // the only values, if they can be counted
-	zero   bool        // a duration may be 0
-	file   bool        // the value names a file: a relative one is beside the configuration file
+	name   string        // the flag; with underscores, the key
+	group  string        // in the help; groupCertificates may stand in [tls] too
+	role   tunnel.Role   // the only role that has it; empty: both
+	arg    string        // the value's name in the help
+	usage  string        // the help
+	preset string        // the default, where the target does not hold it
+	port   string        // of addresses: the usual one
+	values []string      // the only values, if they can be counted
+	zero   bool          // a duration may be 0
+	least  time.Duration // the shortest duration but 0
+	file   bool          // the value names a file: a relative one is beside the configuration file
 
 	// target points into the configuration: *string, *bool, *int (1 or
 	// more), *time.Duration, *[]string, *[]tunnel.Address, or an
@@ -92,6 +93,13 @@ func (s setting) setText(text string) error {
 		}
 		if d == 0 && !s.zero {
 			return &valueError{"must be longer than 0s", "remove it to have the default"}
+		}
+		if d > 0 && d < s.least {
+			hint := fmt.Sprintf("give %s or more", s.least)
+			if s.zero {
+				hint += ", or 0s"
+			}
+			return &valueError{fmt.Sprintf("%s is too short", text), hint}
 		}
 		*target = d
 	case *[]string:
