@@ -135,11 +135,11 @@ func shuffleFiles(t testing.TB, random *rand.Rand, dir string, cas []*certstest.
 		}
 	}
 	slices.Sort(named)
-	any := func(files []string) string { return files[random.IntN(len(files))] }
+	oneOf := func(files []string) string { return files[random.IntN(len(files))] }
 	ca := cas[random.IntN(len(cas))]
 	switch action := random.IntN(6); {
 	case action < 2 && len(named) > 4:
-		remove(t, any(named))
+		remove(t, oneOf(named))
 	case action == 2:
 		if err := certstest.WriteCApath(dir, cas...); err != nil {
 			t.Fatal(err)
@@ -151,12 +151,12 @@ func shuffleFiles(t testing.TB, random *rand.Rand, dir string, cas []*certstest.
 		}
 		must(certstest.WriteCRL(dir, ca, o))
 	case action == 4 && len(named) > 4: // one takes the name of another
-		if err := os.Rename(any(named), any(named)); err != nil {
+		if err := os.Rename(oneOf(named), oneOf(named)); err != nil {
 			t.Fatal(err)
 		}
 	case len(named) > 0:
-		link := any(named)
-		target := any(aliases)
+		link := oneOf(named)
+		target := oneOf(aliases)
 		if filepath.Ext(target) == filepath.Ext(link) || filepath.Ext(target) == ".pem" && filepath.Ext(link) != ".signing_policy" {
 			remove(t, link)
 			symlink(t, filepath.Base(target), link)

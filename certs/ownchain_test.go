@@ -49,8 +49,10 @@ func TestRenewedSubordinateIsSent(t *testing.T) {
 		"not in the file":        {nil, []*certstest.CA{root, old, renewed}, []*x509.Certificate{renewed.Certificate}, "-"},
 		"ended, not in the file": {nil, []*certstest.CA{root, old}, []*x509.Certificate{old.Certificate}, "-"},
 		"with a root that has ended": {
-			[]*x509.Certificate{old.Certificate, must(certstest.NewCA("Root", ended)).Certificate}, []*certstest.CA{root, renewed},
-			[]*x509.Certificate{renewed.Certificate, nil}, ".0",
+			[]*x509.Certificate{old.Certificate, must(certstest.NewCA("Root", ended)).Certificate},
+			[]*certstest.CA{root, renewed},
+			[]*x509.Certificate{renewed.Certificate, nil},
+			".0",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,6 +130,13 @@ func TestEndedCAInTheFile(t *testing.T) {
 	var text []byte
 	for _, certificate := range []*x509.Certificate{host.Certificate, renewed.Certificate} {
 		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})...)
+	}
+	check := &hostCheck{config: &r.process.config.Tunnels[0], now: time.Now()}
+	check.host()
+	if !slices.ContainsFunc(check.findings, func(f finding) bool {
+		return f.Level == levelOK && f.About == "chain" && strings.Contains(f.Text, "has ended on ") && strings.Contains(f.Text, "the renewed one is sent in its place")
+	}) {
+		t.Errorf("certs check finds %+v", check.findings)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "hostcert.pem"), text, 0o600); err != nil {
 		t.Fatal(err)

@@ -244,3 +244,41 @@ func TestHangupStorm(t *testing.T) {
 	}
 	t.Logf("%d signals in %s: %d lines", sent, took.Round(time.Millisecond), lines)
 }
+
+// TestSecondLookByItself: a list that vanishes counts at first, and no longer
+// when the program has looked again by itself.
+func TestSecondLookByItself(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	files, err := certstest.WriteCRL(s.capath, s.ca, certstest.CRLOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := startBackend(t)
+	server, address := s.startServer(b.address(), "--crl", "require", "--reload-interval", "0s")
+	_, local := s.startClient(address, "--reload-interval", "0s")
+	conn := dial(t, local)
+	echo(t, conn, "before")
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	server.signal(syscall.SIGHUP)
+	if l := server.waitMessage("trust changed"); !strings.Contains(l.field("change"), "2 files are missing, and count as removed if they are not back in 10s: "+s.capath) {
+		t.Errorf("the change: %s", l.text)
+	}
+	echo(t, conn, "still")
+	from := len(server.logged())
+	if l := server.waitMore(from, "trust changed"); !strings.Contains(l.field("change"), "2 missing files count as removed: "+s.capath) {
+		t.Errorf("the change: %s", l.text)
+	}
+	if took := time.Since(began); took < certs.SecondLook {
+		t.Errorf("it counts after %s, sooner than %s", took, certs.SecondLook)
+	}
+	if l := server.waitMore(from, "peer no longer accepted"); l.field("code") != "crl-missing" {
+		t.Errorf("the reason: %s", l.text)
+	}
+	wantEnd(t, conn)
+}
