@@ -86,9 +86,13 @@ func (c *clock) now() time.Time {
 }
 
 // unstepped is what the time on the wall would be without the step that is
-// doubted; doubt is false if none is.
+// doubted, or that look has not seen yet; doubt is false if there is none.
 func (c *clock) unstepped() (at time.Time, doubt bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.before.after(c.read()), c.doubt
+	now := c.read()
+	if c.doubt {
+		return c.before.after(now), true
+	}
+	return c.last.after(now), c.last.stepTo(now) != 0
 }

@@ -12,8 +12,8 @@ import (
 
 const clockSet = "the clock was set, or the host suspended"
 
-// steppedPair is a server with an open session, whose clock is then set.
-type steppedPair struct {
+// clockPair is a server with an open session, whose clock may be set.
+type clockPair struct {
 	*pki
 	atServer       *party
 	atClient       *party
@@ -21,16 +21,22 @@ type steppedPair struct {
 	near, far      *net.TCPConn
 }
 
-func newSteppedPair(t *testing.T, step time.Duration) *steppedPair {
+func newClockPair(t *testing.T) *clockPair {
 	t.Helper()
-	s := &steppedPair{pki: newPKI(t)}
+	s := &clockPair{pki: newPKI(t)}
 	target, conns := held(t)
 	s.atServer = s.party(t, serverHost, certstest.Options{}, letIn(t))
 	s.server = s.atServer.serve(t, target)
 	s.atClient = s.party(t, clientHost, certstest.Options{}, certs.Policy{})
 	s.client = s.atClient.connect(t, s.server)
 	s.near, s.far = openSession(t, s.client, conns)
+	return s
+}
 
+// newSteppedPair is one whose clock was set, and who has seen it.
+func newSteppedPair(t *testing.T, step time.Duration) *clockPair {
+	t.Helper()
+	s := newClockPair(t)
 	s.server.StepClock(step)
 	line := s.server.entry(t, clockSet)
 	if got, ok := line["step"].(time.Duration); !ok || (got-step).Abs() > time.Minute {
@@ -42,7 +48,7 @@ func newSteppedPair(t *testing.T, step time.Duration) *steppedPair {
 
 // expectOpen wants the session to be open, and the clock's steps logged once
 // each.
-func (s *steppedPair) expectOpen(t *testing.T, steps int) {
+func (s *clockPair) expectOpen(t *testing.T, steps int) {
 	t.Helper()
 	exchangeAcross(t, s.near, s.far)
 	if got := s.server.Status(); len(got.SessionsRefused) > 0 || len(got.Sessions) != 1 {
@@ -114,4 +120,16 @@ func TestNewSessionWhileTheClockIsDoubted(t *testing.T) {
 	expectRefusal(t, s.client.Addr())
 	s.server.entry(t, "peer no longer accepted", "code", string(certs.CodeExpired))
 	exchangeAcross(t, s.near, s.far)
+}
+
+// TestJudgedBeforeTheStepIsSeen: the clock is doubted from the step on, not
+// only when it is next looked at.
+func TestJudgedBeforeTheStepIsSeen(t *testing.T) {
+	t.Parallel()
+	s := newClockPair(t)
+	s.server.StepClock(years)
+	s.server.JudgeAll()
+	exchangeAcross(t, s.near, s.far)
+	s.server.entry(t, clockSet)
+	s.expectOpen(t, 1)
 }

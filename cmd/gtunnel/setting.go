@@ -39,7 +39,7 @@ type setting struct {
 	port   string        // of addresses: the usual one
 	values []string      // the only values, if they can be counted
 	zero   bool          // a duration may be 0
-	least  time.Duration // the shortest duration but 0
+	least  time.Duration // the shortest duration above 0
 	file   bool          // the value names a file: a relative one is beside the configuration file
 
 	// target points into the configuration: *string, *bool, *int (1 or
