@@ -237,9 +237,8 @@ func TestHangupStorm(t *testing.T) {
 			lines++
 		}
 	}
-	// Not one a second: that would be no more than a storm of lines slowed
-	// down. The first and the last may stand alone in their second.
-	if lines > 4 {
+	// A signal that is alone in its second is answered, as is the last one.
+	if lines > int(took.Seconds())+3 {
 		t.Errorf("%d lines for %d signals in %s", lines, sent, took)
 	}
 	t.Logf("%d signals in %s: %d lines", sent, took.Round(time.Millisecond), lines)
