@@ -26,10 +26,10 @@ type adminServer struct {
 func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler) (*adminServer, error) {
 	var listener net.Listener
 	var err error
-	if address.Network == "unix" {
-		listener, err = listenPrivate(ctx, address.Path)
+	if network, at := address.ForListen(); network == "unix" {
+		listener, err = listenPrivate(ctx, at)
 	} else {
-		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(address.Host, address.Port))
+		listener, err = new(net.ListenConfig).Listen(ctx, network, at)
 	}
 	if err != nil {
 		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}

@@ -137,7 +137,7 @@ func (c *TunnelConfig) settings() []setting {
 	return []setting{
 		{
 			name: "accept", group: groupTunnel, target: &c.Accept, preset: accept, port: defaultPort,
-			arg: "ADDRESS", usage: "where to listen",
+			arg: "ADDRESS", usage: "where to listen; :P: IPv4 and IPv6",
 		},
 		{
 			name: "connect", group: groupTunnel, target: &c.Connect, preset: connect, port: port,
