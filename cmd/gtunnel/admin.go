@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,7 +23,8 @@ type adminServer struct {
 	err      error         // why, once ended is closed; nil after close
 }
 
-// listenAdmin binds the admin address. A unix socket is its owner's alone.
+// listenAdmin binds the admin address. A unix socket is its owner's alone; at
+// TCP the requests are those of this host's own programs.
 func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler) (*adminServer, error) {
 	var listener net.Listener
 	var err error
@@ -30,6 +32,7 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 		listener, err = listenPrivate(ctx, at)
 	} else {
 		listener, err = new(net.ListenConfig).Listen(ctx, network, at)
+		handler = onlyLocal(handler)
 	}
 	if err != nil {
 		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}
@@ -60,6 +63,27 @@ func (a *adminServer) serve() {
 func (a *adminServer) close() {
 	_ = a.server.Close() // nothing but the listener can fail, and it is going
 	<-a.ended
+}
+
+// onlyLocal refuses what a page of the web makes a browser of this host ask:
+// requests that name another host, whose name was made to lead here (DNS
+// rebinding), and those on behalf of a page from elsewhere.
+func onlyLocal(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]") // without a port
+		}
+		origin := r.Header.Get("Origin")
+		switch {
+		case !tunnel.Address{Network: "tcp", Host: host}.IsLoopback():
+			http.Error(w, fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host), http.StatusForbidden)
+		case origin != "" && origin != "http://"+r.Host:
+			http.Error(w, fmt.Sprintf("pages of %q may not ask this", origin), http.StatusForbidden)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
 }
 
 // listenPrivate makes a unix socket with the mode 0600 from its first moment,
