@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -25,7 +30,8 @@ type adminServer struct {
 
 // listenAdmin binds the admin address. A unix socket is its owner's alone; at
 // TCP the requests are those of this host's own programs.
-func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler) (*adminServer, error) {
+// What goes wrong with them goes to the logger.
+func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
 	var listener net.Listener
 	var err error
 	if network, at := address.ForListen(); network == "unix" {
@@ -46,9 +52,33 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       time.Minute,
 			MaxHeaderBytes:    16 << 10,
+			ErrorLog:          log.New(&adminLog{logger: logger, seldom: rate.Sometimes{First: 3, Interval: time.Minute}}, "", 0),
 		},
 		ended: make(chan struct{}),
 	}, nil
+}
+
+// adminLog makes lines of the log of what http.Server writes: one a minute at
+// most after the first few, because it tries again and again where the process
+// has no file left to open.
+type adminLog struct {
+	logger *zap.Logger
+	seldom rate.Sometimes
+}
+
+func (l *adminLog) Write(text []byte) (int, error) {
+	l.seldom.Do(func() {
+		l.logger.Warn("admin server", zap.String("reason", strings.TrimSpace(string(text))))
+	})
+	return len(text), nil
+}
+
+// lostLines tells Prometheus how many lines the log has lost.
+func lostLines(lost func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "gtunnel_log_lines_lost_total",
+		Help: "Lines of the log that the standard error has not taken: its disk was full, or its reader slow or gone.",
+	}, func() float64 { return float64(lost()) })
 }
 
 // serve answers requests until close.

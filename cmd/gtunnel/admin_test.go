@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// askAdmin asks an admin address for its health by a request with this Host
-// and Origin.
-func askAdmin(t *testing.T, network, address, host, origin string) (code int, body string) {
+// askAdmin asks an admin address for a page by a request with this Host and
+// Origin.
+func askAdmin(t *testing.T, network, address, path, host, origin string) (code int, body string) {
 	t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/healthz", http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestAdminAnswersThisHostOnly(t *testing.T) {
 		{"localhost:" + port, "http://localhost:1", 403, "may not ask this"},
 		{"localhost:" + port, "null", 403, "may not ask this"},
 	} {
-		code, body := askAdmin(t, "tcp", "127.0.0.1:"+port, test.host, test.origin)
+		code, body := askAdmin(t, "tcp", "127.0.0.1:"+port, "/healthz", test.host, test.origin)
 		if code != test.want || !strings.Contains(body, test.says) {
 			t.Errorf("Host %q, Origin %q: %d %q; want %d %q", test.host, test.origin, code, body, test.want, test.says)
 		}
@@ -76,7 +76,7 @@ func TestAdminAnswersThisHostOnly(t *testing.T) {
 
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	s.startServer("127.0.0.1:1", "--admin", "unix:"+socket)
-	if code, body := askAdmin(t, "unix", socket, "gtunnel", ""); code != 200 {
+	if code, body := askAdmin(t, "unix", socket, "/healthz", "gtunnel", ""); code != 200 {
 		t.Errorf("the unix socket answers %d %q", code, body)
 	}
 }

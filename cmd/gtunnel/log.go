@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -13,8 +14,9 @@ import (
 // newLogger logs to w in the configuration's format, from its level up. What
 // goes straight to systemd's journal as text carries the level as the journal
 // reads it (sd-daemon(3)) and no time, because the journal has its own. The
-// logger never waits for w; its Sync waits two seconds at most.
-func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logger {
+// logger never waits for w; its Sync waits two seconds at most. lost is how many
+// lines w has not taken.
+func newLogger(config Config, w io.Writer, getenv func(string) string) (logger *zap.Logger, lost func() uint64) {
 	format := zapcore.EncoderConfig{
 		TimeKey:        "time",
 		LevelKey:       "level",
@@ -36,12 +38,15 @@ func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logg
 		format.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(format)
 	}
-	sink := &logQueue{out: w}
-	logger := zap.New(zapcore.NewCore(encoder, sink, config.LogLevel), zap.ErrorOutput(sink))
-	sink.onDropped = func(lines int) {
-		logger.Warn("log lines dropped because nobody took them from the standard error", zap.Int("dropped", lines))
-	}
-	return logger
+	sink := &logQueue{out: w, lostAs: func(lines uint64, reason string) []byte {
+		entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "lines of this log were lost"}
+		line, err := encoder.EncodeEntry(entry, []zap.Field{zap.Uint64("lines", lines), zap.String("reason", reason)})
+		if err != nil {
+			return nil // these encoders never fail
+		}
+		return line.Bytes()
+	}}
+	return zap.New(zapcore.NewCore(encoder, sink, config.LogLevel), zap.ErrorOutput(sink)), sink.lost.Load
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.

@@ -21,6 +21,9 @@ import (
 // their connections at once. SIGHUP reloads certificates. The failure of one tunnel ends all: a supervisor
 // then starts the process anew.
 func (m *Main) serve(ctx context.Context, config Config) error {
+	// A reader of the log that goes away must not end the process. It stays so
+	// to its end: Run may still report a failure.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
@@ -28,7 +31,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	logger := newLogger(config, m.Stderr, m.Getenv)
+	logger, lost := newLogger(config, m.Stderr, m.Getenv)
 	p, err := newProcess(config, logger)
 	if err != nil {
 		return err
@@ -37,7 +40,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	// The admin socket is first because its making changes the umask.
 	var admin *adminServer
 	if config.Admin != (tunnel.Address{}) {
-		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels...)); err != nil {
+		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels, lostLines(lost)), logger); err != nil {
 			return err
 		}
 		go admin.serve()
