@@ -261,6 +261,11 @@ func (c *TunnelConfig) policy() certs.Policy {
 	}
 }
 
+// access is whom a server lets in.
+func (c *TunnelConfig) access() (*certs.Access, error) {
+	return certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll)
+}
+
 // words are the texts of a numbered type, from 0 up.
 func words[T interface {
 	~int

@@ -45,7 +45,8 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		case <-hangups:
 			notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), "reloading, "+r.process.summary())
 			clear(r.failed) // who asks is told again
-			if !r.reload(time.Now()) {
+			said := r.reloadConfig()
+			if !r.reload(time.Now()) && !said {
 				r.logger.Info("reload: nothing has changed")
 			}
 			notify(daemon.SdNotifyReady, r.process.summary())

@@ -18,8 +18,9 @@ import (
 
 // serve runs the tunnels of a configuration. When ctx ends, or at SIGTERM or
 // SIGINT, the tunnels drain and serve returns nil; a second signal closes
-// their connections at once. SIGHUP reloads certificates. The failure of one tunnel ends all: a supervisor
-// then starts the process anew.
+// their connections at once. SIGHUP reloads certificates, trust and access
+// rules. The failure of one tunnel ends all: a supervisor then starts the
+// process anew.
 func (m *Main) serve(ctx context.Context, config Config) error {
 	// A reader of the log that goes away must not end the process. It stays so
 	// to its end: Run may still report a failure.
