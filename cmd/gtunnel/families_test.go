@@ -81,6 +81,7 @@ func TestAdminOfOneFamily(t *testing.T) {
 			t.Fatal(err)
 		}
 		response.Body.Close()
+		runStatus(t, "--admin", test.admin+":"+port)
 		if conn, err := net.Dial("tcp", net.JoinHostPort(test.not, port)); err == nil {
 			conn.Close()
 			t.Errorf("--admin %s answers at %s", test.admin, test.not)

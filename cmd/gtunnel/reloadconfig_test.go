@@ -175,7 +175,8 @@ func TestReloadOfABadFile(t *testing.T) {
 	}{
 		"two faults": {
 			[]string{`allow_host = "other.test"`, `acept = ":3308"`, `max_depth = "ten"`},
-			[]string{":16: tunnel.voms.max_depth: is a string", ":15: tunnel.voms.acept: unknown key"}, "gtunnel run --check --config " + f.file,
+			[]string{":16: tunnel.voms.max_depth: is a string", ":15: tunnel.voms.acept: unknown key"},
+			"gtunnel run --check --config " + f.file,
 		},
 		"an emptied list":    {[]string{`allow_host = []`}, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
 		"no list":            {nil, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
