@@ -262,8 +262,8 @@ func (a Address) ForListen() (network, address string) {
 }
 
 // bound is the text of the address once it is bound: with the port that was
-// chosen and the IP address of a name. Every address has no host here as well:
-// package net calls it [::], which is IPv6 only.
+// chosen and the IP address of a name. An address without a host stays so:
+// package net calls it [::], which here means IPv6 only.
 func (a Address) bound(to net.Addr) string {
 	tcp, ok := to.(*net.TCPAddr)
 	switch {
@@ -277,10 +277,10 @@ func (a Address) bound(to net.Addr) string {
 
 // forDial is what package net dials: an empty host is this host.
 func (a Address) forDial() (network, address string) {
-	switch {
-	case a.Network == "unix":
+	if a.Network == "unix" {
 		return "unix", a.Path
-	case a.Host == "" || isLocalhost(a.Host):
+	}
+	if a.Host == "" || isLocalhost(a.Host) {
 		a.Host = "127.0.0.1"
 	}
 	return "tcp", net.JoinHostPort(a.Host, a.Port)

@@ -28,9 +28,9 @@ type adminServer struct {
 	err      error         // why, once ended is closed; nil after close
 }
 
-// listenAdmin binds the admin address. A unix socket is its owner's alone; at
-// TCP the requests are those of this host's own programs.
-// What goes wrong with them goes to the logger.
+// listenAdmin binds the admin address. A unix socket is its owner's alone; a
+// TCP port answers what asks this host by its own names. The logger is told
+// what goes wrong.
 func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
 	var listener net.Listener
 	var err error
