@@ -74,11 +74,11 @@ func (l *adminLog) Write(text []byte) (int, error) {
 }
 
 // lostLines tells Prometheus how many lines the log has lost.
-func lostLines(lost func() uint64) prometheus.Collector {
+func lostLines(log *logQueue) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "gtunnel_log_lines_lost_total",
 		Help: "Lines of the log that the standard error has not taken: its disk was full, or its reader slow or gone.",
-	}, func() float64 { return float64(lost()) })
+	}, func() float64 { return float64(log.lost.Load()) })
 }
 
 // serve answers requests until close.

@@ -32,16 +32,15 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	logger, lost := newLogger(config, m.Stderr, m.Getenv)
+	logger := newLogger(config, m.log, m.Getenv)
 	p, err := newProcess(config, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = logger.Sync() }() // fails if nobody reads the log: then nobody could be told
 	// The admin socket is first because its making changes the umask.
 	var admin *adminServer
 	if config.Admin != (tunnel.Address{}) {
-		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels, lostLines(lost)), logger); err != nil {
+		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger); err != nil {
 			return err
 		}
 		go admin.serve()
