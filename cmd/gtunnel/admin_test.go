@@ -68,7 +68,7 @@ func TestAdminAnswersThisHostOnly(t *testing.T) {
 		{"localhost:" + port, "http://localhost:1", 403, "may not ask this"},
 		{"localhost:" + port, "null", 403, "may not ask this"},
 	} {
-		code, body := askAdmin(t, "tcp", "127.0.0.1:"+port, "/healthz", test.host, test.origin)
+		code, body := askAdmin(t, "tcp", "127.0.0.1:"+port, "/status", test.host, test.origin)
 		if code != test.want || !strings.Contains(body, test.says) {
 			t.Errorf("Host %q, Origin %q: %d %q; want %d %q", test.host, test.origin, code, body, test.want, test.says)
 		}
@@ -76,7 +76,7 @@ func TestAdminAnswersThisHostOnly(t *testing.T) {
 
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	s.startServer("127.0.0.1:1", "--admin", "unix:"+socket)
-	if code, body := askAdmin(t, "unix", socket, "/healthz", "gtunnel", ""); code != 200 {
+	if code, body := askAdmin(t, "unix", socket, "/status", "gtunnel", ""); code != 200 {
 		t.Errorf("the unix socket answers %d %q", code, body)
 	}
 }

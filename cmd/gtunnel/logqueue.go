@@ -63,7 +63,7 @@ func (q *logQueue) run(idle chan struct{}) {
 		q.mu.Lock()
 		lines, dropped := q.lines, q.dropped
 		q.lines, q.dropped = nil, 0
-		if len(lines) == 0 {
+		if len(lines) == 0 && dropped == 0 {
 			q.idle = nil
 			q.mu.Unlock()
 			return

@@ -70,25 +70,50 @@ func TestLostLines(t *testing.T) {
 	}
 }
 
+// slow is a disk whose reader has stopped until release is closed.
+type slow struct {
+	disk
+	once    sync.Once
+	reached chan struct{} // closed at the first write
+	release chan struct{}
+}
+
+func (s *slow) Write(data []byte) (int, error) {
+	s.once.Do(func() { close(s.reached) })
+	<-s.release
+	return s.disk.Write(data)
+}
+
 // TestLinesThatFindTheQueueFull: a writer that blocks costs the lines that the
-// queue has no room for; they are missing after those that it held.
+// queue has no room for; they are missing after those that it held, whether
+// they wait or are being written.
 func TestLinesThatFindTheQueueFull(t *testing.T) {
-	d := &disk{room: 4 * queuedLog}
-	d.mu.Lock() // nobody reads
-	q := &logQueue{out: d, lostAs: func(lines uint64, reason string) []byte {
-		return fmt.Appendf(nil, "%d lost: %s\n", lines, reason)
-	}}
-	line := strings.Repeat("x", 1023) + "\n"
-	const lines = 3 * queuedLog / 1024
-	for range lines {
-		fmt.Fprint(q, line)
-	}
-	d.mu.Unlock()
-	if err := q.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	text, said := strings.CutSuffix(d.text.String(), fmt.Sprintf("%d lost: the standard error took no lines\n", q.lost.Load()))
-	if taken := strings.Count(text, line); !said || q.lost.Load() != lines-queuedLog/1024 || taken+int(q.lost.Load()) != lines {
-		t.Errorf("%d of %d lines are there, and %d said to be lost", taken, lines, q.lost.Load())
+	for name, sizes := range map[string][]int{
+		"all are being written": {queuedLog},
+		"others wait":           {1 << 10, queuedLog / 2, queuedLog/2 - 1<<10},
+	} {
+		s := &slow{disk: disk{room: 4 * queuedLog}, reached: make(chan struct{}), release: make(chan struct{})}
+		q := &logQueue{out: s, lostAs: func(lines uint64, reason string) []byte {
+			return fmt.Appendf(nil, "%d lost: %s\n", lines, reason)
+		}}
+		held := ""
+		for i, size := range sizes {
+			line := strings.Repeat("x", size-1) + "\n"
+			held += line
+			fmt.Fprint(q, line)
+			if i == 0 {
+				<-s.reached
+			}
+		}
+		for range 5 {
+			fmt.Fprint(q, "one more\n")
+		}
+		close(s.release)
+		if err := q.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if text := s.text.String(); text != held+"5 lost: the standard error took no lines\n" || q.lost.Load() != 5 {
+			t.Errorf("%s: %d lost, and the end is %q", name, q.lost.Load(), text[max(0, len(text)-100):])
+		}
 	}
 }
