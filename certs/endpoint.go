@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,12 +23,14 @@ import (
 //
 // The connections read from the net.Conn that they were given through a
 // wrapper, which is what their NetConn returns. An Endpoint must not be copied
-// once it is in use.
+// or changed once it is in use, but by SetAccess.
 type Endpoint struct {
 	Store      *Store
 	Credential *Credential
 	Policy     Policy // a Server without Access admits nobody
 	MinVersion uint16 // tls.VersionTLS12 (also if 0) or tls.VersionTLS13
+
+	access atomic.Pointer[Access] // in place of Policy.Access, once it is set
 
 	verdicts      verdicts
 	ticketKeys    ticketKeys    // of the tickets that Server gives
@@ -72,13 +75,22 @@ func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls
 	return tlsConn, result, err
 }
 
+// SetAccess changes whom the Endpoint admits, nobody if it is nil, also while
+// handshakes run. Every verdict from then on is by the new rules, whether the
+// peer has a ticket or not; Recheck judges those that were accepted before.
+func (e *Endpoint) SetAccess(access *Access) {
+	if access == nil {
+		access = nobody
+	}
+	e.access.Store(access)
+}
+
 // judge is the verdict of one connection.
 type judge struct {
 	endpoint *Endpoint
 	own      *tls.Certificate // what this end shows
 	role     Role
 	host     string
-	policy   Policy
 
 	// Set when the peer is accepted.
 	result  *Result
@@ -91,15 +103,18 @@ type judge struct {
 
 func (e *Endpoint) newJudge(peer Role, host string) *judge {
 	own := e.Credential.tlsCertificate(e.Store.Snapshot(), wallClock())
-	return &judge{endpoint: e, own: own, role: peer, host: host, policy: e.policyFor(peer)}
+	return &judge{endpoint: e, own: own, role: peer, host: host}
 }
 
 // nobody is the access of a Server that was given none.
 var nobody = new(Access)
 
-// policyFor is what is asked of a peer in this role.
+// policyFor is what is asked of a peer in this role at this moment.
 func (e *Endpoint) policyFor(peer Role) Policy {
 	policy := e.Policy
+	if access := e.access.Load(); access != nil {
+		policy.Access = access
+	}
 	if peer == RoleClient && policy.Access == nil {
 		policy.Access = nobody
 	}
@@ -111,7 +126,7 @@ func (e *Endpoint) policyFor(peer Role) Policy {
 // the secret of its ticket) or, as a TLS 1.3 server, just before.
 func (j *judge) verifyConnection(state tls.ConnectionState) error {
 	now := wallClock()
-	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, j.role, j.host, now, j.policy)
+	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, j.role, j.host, now, j.endpoint.policyFor(j.role))
 	if err != nil {
 		return err
 	}

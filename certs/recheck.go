@@ -4,10 +4,10 @@ import "time"
 
 // Recheck judges the peer of a live session again, by the Store's current
 // Snapshot and the Policy of e: the same chain, role and host as result's.
-// It is to be called after each Reload that changed something, when
-// result.NextEvent has come, and once when a session is registered, since a
-// Reload may have come between its handshake and that. While nothing has
-// changed it costs next to nothing.
+// It is to be called after each Reload that changed something and each
+// SetAccess, when result.NextEvent has come, and once when a session is
+// registered, since either may have come between its handshake and that. While
+// nothing has changed it costs next to nothing.
 //
 // Unlike Verify it tolerates a CRL that merely went stale, for
 // Policy.CRLGrace after its nextUpdate, with a Warning. The error is always a

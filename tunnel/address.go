@@ -19,7 +19,9 @@ const maxUnixPath = 107
 // unix:/path. It implements encoding.TextMarshaler and TextUnmarshaler.
 //
 // The host localhost always means 127.0.0.1, never ::1, because MySQL tells
-// accounts apart by the address that a connection comes from.
+// accounts apart by the address that a connection comes from. To listen at an
+// IPv4 address is to listen by IPv4 only, 0.0.0.0 too; at an IPv6 address, [::]
+// too, by IPv6 only. Without a host it is both.
 type Address struct {
 	Network string // "tcp" or "unix"
 	Host    string // tcp: name or IP address, without brackets; empty means any (listen) or 127.0.0.1 (connect)
@@ -217,10 +219,8 @@ func covers(host, other string) bool {
 	switch {
 	case !isIP || !ip.IsUnspecified():
 		return isIP && otherIsIP && ip == otherIP
-	case ip.Is6():
-		return true // IPv4, too
 	default:
-		return !otherIsIP || otherIP.Is4()
+		return !otherIsIP || otherIP.Is4() == ip.Is4()
 	}
 }
 
@@ -245,21 +245,43 @@ func isLocalhost(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
-// forListen is what package net listens at: an empty host is every address.
-func (a Address) forListen() (network, address string) {
+// ForListen is where package net listens for the address: network tcp4 and tcp6
+// are one family only, tcp without a host is both where the system has both.
+func (a Address) ForListen() (network, address string) {
 	if a.Network == "unix" {
 		return "unix", a.Path
 	}
-	if isLocalhost(a.Host) {
-		return "tcp", net.JoinHostPort("127.0.0.1", a.Port)
+	network, host := "tcp", a.Host
+	if ip, isIP := listenIP(host); isIP {
+		network, host = "tcp6", ip.String()
+		if ip.Is4() {
+			network = "tcp4"
+		}
 	}
-	return "tcp", net.JoinHostPort(a.Host, a.Port)
+	return network, net.JoinHostPort(host, a.Port)
+}
+
+// bound is the text of the address once it is bound: with the port that was
+// chosen and the IP address of a name. An address without a host stays so:
+// package net calls it [::], which here means IPv6 only.
+func (a Address) bound(to net.Addr) string {
+	tcp, ok := to.(*net.TCPAddr)
+	switch {
+	case !ok:
+		return a.String()
+	case a.Host == "":
+		return net.JoinHostPort("", strconv.Itoa(tcp.Port))
+	}
+	return tcp.String()
 }
 
 // forDial is what package net dials: an empty host is this host.
 func (a Address) forDial() (network, address string) {
-	if a.Network == "tcp" && a.Host == "" {
+	if a.Network == "unix" {
+		return "unix", a.Path
+	}
+	if a.Host == "" || isLocalhost(a.Host) {
 		a.Host = "127.0.0.1"
 	}
-	return a.forListen()
+	return "tcp", net.JoinHostPort(a.Host, a.Port)
 }

@@ -19,13 +19,15 @@ type AdminStatus struct {
 // whose names must differ:
 //
 //   - GET /status: an AdminStatus as JSON.
-//   - GET /metrics: the counters in Prometheus's text format.
+//   - GET /metrics: the counters in Prometheus's text format, with those that
+//     more collects.
 //   - GET /healthz: 200 if every tunnel accepts connections, otherwise 503 and
 //     the names of those that do not. It opens no connection.
 //
 // It knows no access control: serve it on a unix socket or on loopback.
-func AdminHandler(tunnels ...*Tunnel) http.Handler {
+func AdminHandler(tunnels []*Tunnel, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(more...)
 	registry.MustRegister(NewCollector(tunnels...), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 

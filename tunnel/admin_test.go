@@ -31,7 +31,7 @@ func TestAdmin(t *testing.T) {
 	server, client := startPair(t, dead, func(server, _ *tunnel.Config) {
 		server.Connect = append(server.Connect, address(t, good))
 	})
-	admin := tunnel.AdminHandler(server.Tunnel, client.Tunnel)
+	admin := tunnel.AdminHandler([]*tunnel.Tunnel{server.Tunnel, client.Tunnel})
 	exchange(t, dial(t, client.Addr()), "hello")
 	dial(t, server.Addr()) // silent
 	eventually(t, "a handshake is pending", func() bool { return server.Status().HandshakesPending == 1 })

@@ -30,7 +30,7 @@ type Config struct {
 	Endpoint        *certs.Endpoint
 	Timeouts        Timeouts
 	Limits          Limits
-	Logger          *zap.Logger // nil: nothing is logged
+	Logger          *zap.Logger // must not block: connections wait for their lines; nil: nothing is logged
 }
 
 // Timeouts bound the waits of a connection's life.

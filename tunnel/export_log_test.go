@@ -4,8 +4,5 @@ import "go.uber.org/zap"
 
 // WriteLog writes one line as a tunnel does.
 func WriteLog(logger *zap.Logger, message string, fields ...zap.Field) {
-	q := newLogQueue(logger)
-	q.write(logger.Level(), message, fields...)
-	go q.run()
-	q.finish()
+	boundedLog{logger}.write(logger.Level(), message, fields...)
 }

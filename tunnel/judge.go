@@ -16,8 +16,8 @@ import (
 )
 
 // Recheck has every open session judged again, and is to be called after each
-// change of the Endpoint's Store. It returns at once; calls that come while
-// one is waiting are one. A session whose peer is no longer accepted is
+// change of the Endpoint's Store or access. It returns at once; calls that come
+// while one is waiting are one. A session whose peer is no longer accepted is
 // closed, both sides by a reset, and the reason logged and counted. Sessions
 // whose time has come (certs.Result.NextEvent) need no call, and none is
 // needed when the clock is set.

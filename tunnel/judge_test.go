@@ -187,7 +187,7 @@ func openSession(t testing.TB, client *running, conns <-chan *net.TCPConn) (near
 // expectMetric wants a line among the tunnel's metrics.
 func expectMetric(t testing.TB, r *running, line string) {
 	t.Helper()
-	if _, body := get(t, tunnel.AdminHandler(r.Tunnel), "/metrics"); !strings.Contains(body, "\n"+line+"\n") {
+	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body, "\n"+line+"\n") {
 		t.Errorf("the metrics lack the line %s", line)
 	}
 }

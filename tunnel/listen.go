@@ -30,7 +30,7 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	}
 	listenConfig := net.ListenConfig{KeepAlive: -1} // tune sets keepalive
 	listenConfig.SetMultipathTCP(false)             // TCP_USER_TIMEOUT and splice want plain TCP
-	network, address := accept.forListen()
+	network, address := accept.ForListen()
 	listener, err := listenConfig.Listen(ctx, network, address)
 	if err != nil {
 		return listenError(accept, err)
@@ -44,7 +44,7 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	t.listener = listener
 	t.config.Logger.Info("listening",
 		zap.String("role", string(t.config.Role)),
-		zap.Stringer("accept", listener.Addr()),
+		zap.String("accept", accept.bound(listener.Addr())),
 		zap.Stringers("connect", t.config.Connect))
 	return nil
 }
@@ -103,6 +103,9 @@ func listenError(accept Address, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		reason = "the port is in use"
 		result.Cure = fmt.Sprintf("see who holds it: ss -ltnp 'sport = :%s'", accept.Port)
+	case errors.Is(err, syscall.EAFNOSUPPORT):
+		reason = "this host does not have this version of IP"
+		result.Cure = "write only the port: it means every address of IPv4 and of IPv6 that there is"
 	case errors.Is(err, syscall.EADDRNOTAVAIL) && accept.Network == "tcp":
 		reason = "this host has no such address"
 		result.Cure = "see its addresses: ip -brief address"

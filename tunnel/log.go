@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,67 +11,13 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 )
 
-// queuedLines is how many log lines may wait for a slow log before further
-// ones are dropped.
-const queuedLines = 4096
+// boundedLog writes log lines whose fields are bounded: what a peer said may
+// stand in any of them.
+type boundedLog struct{ logger *zap.Logger }
 
-// logQueue writes log lines from a goroutine of its own, so that a log that
-// blocks never holds up data. Lines that find the queue full are counted and
-// dropped.
-type logQueue struct {
-	logger  *zap.Logger
-	lines   chan logLine
-	dropped atomic.Uint64
-	ended   chan struct{} // closed when run has ended
-}
-
-type logLine struct {
-	entry  *zapcore.CheckedEntry // with the time of the event
-	fields []zap.Field
-}
-
-func newLogQueue(logger *zap.Logger) *logQueue {
-	return &logQueue{logger: logger, lines: make(chan logLine, queuedLines), ended: make(chan struct{})}
-}
-
-// write queues a line and never waits. What a peer said may stand in any
-// field: each is bounded.
-func (q *logQueue) write(level zapcore.Level, message string, fields ...zap.Field) {
-	entry := q.logger.Check(level, message)
-	if entry == nil {
-		return
-	}
-	select {
-	case q.lines <- logLine{entry, boundFields(fields)}:
-	default:
-		q.dropped.Add(1)
-	}
-}
-
-// run writes the lines until finish.
-func (q *logQueue) run() {
-	defer close(q.ended)
-	for line := range q.lines {
-		line.entry.Write(line.fields...)
-		if dropped := q.dropped.Swap(0); dropped > 0 {
-			q.logger.Warn("log lines dropped because the log was too slow", zap.Uint64("dropped", dropped))
-		}
-	}
-}
-
-// flushTime is how long finish waits for a log that blocks.
-const flushTime = 2 * time.Second
-
-// finish ends run once it has written what is queued. Nobody may write after
-// it. If the log blocks longer than flushTime, finish does not wait for run: a
-// log that nobody reads must not keep the process from ending.
-func (q *logQueue) finish() {
-	close(q.lines)
-	patience := time.NewTimer(flushTime)
-	defer patience.Stop()
-	select {
-	case <-q.ended:
-	case <-patience.C:
+func (l boundedLog) write(level zapcore.Level, message string, fields ...zap.Field) {
+	if entry := l.logger.Check(level, message); entry != nil {
+		entry.Write(boundFields(fields)...)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,46 +141,5 @@ func TestLogFieldsAreBounded(t *testing.T) {
 	tunnel.WriteLog(logTo(log), "a line", zap.Strings("list", []string{"one", "two"}), zap.String("text", "three"), zap.Int("number", 4))
 	if line := fmt.Sprint(log.lines()); !strings.Contains(line, `"list":["one","two"],"text":"three","number":4}`) {
 		t.Errorf("an ordinary line is changed: %s", line)
-	}
-}
-
-// blockingLog blocks once it is told to.
-type blockingLog struct {
-	blocked atomic.Bool
-	reached chan struct{} // closed at the first write that blocks
-	once    sync.Once
-	release chan struct{}
-}
-
-func (b *blockingLog) Write(data []byte) (int, error) {
-	if b.blocked.Load() {
-		b.once.Do(func() { close(b.reached) })
-		<-b.release
-	}
-	return len(data), nil
-}
-
-func (b *blockingLog) Sync() error { return nil }
-
-// TestLogThatBlocks carries data while no log line can be written, and the
-// tunnels end all the same.
-func TestLogThatBlocks(t *testing.T) {
-	log := &blockingLog{reached: make(chan struct{}), release: make(chan struct{})}
-	server, client := startPair(t, backend(t, echo), func(server, client *tunnel.Config) {
-		server.Logger, client.Logger = logTo(log), logTo(log)
-	})
-	defer close(log.release)
-	log.blocked.Store(true)
-	for range 50 {
-		conn := dial(t, client.Addr())
-		exchange(t, conn, "hello")
-		conn.Close()
-	}
-	receive(t, "a line that blocks", log.reached)
-	for _, r := range []*running{client, server} {
-		r.stop()
-		if err := r.wait(t); err != nil {
-			t.Errorf("Serve gives %v", err)
-		}
 	}
 }

@@ -65,8 +65,8 @@ func (t *Tunnel) Status() Status {
 		BytesToPeer:       t.toPeer.Load(),
 		Sessions:          []SessionStatus{},
 	}
-	if bound := t.Addr(); bound != nil && bound.Network() == "tcp" {
-		status.Accept = bound.String()
+	if bound := t.Addr(); bound != nil {
+		status.Accept = t.config.Accept.bound(bound)
 	}
 	for _, target := range t.config.Connect {
 		status.Connect = append(status.Connect, target.String())

@@ -20,7 +20,7 @@ const reportEvery = time.Hour
 // Tunnel is one listening tunnel. Its methods may be called concurrently.
 type Tunnel struct {
 	config      Config
-	log         *logQueue
+	log         boundedLog
 	failures    failureLog
 	handshakes  handshakes
 	sessions    table
@@ -55,7 +55,7 @@ func New(config Config) (*Tunnel, error) {
 	config.Logger = config.Logger.With(zap.String("tunnel", config.Name))
 	t := &Tunnel{
 		config:          config,
-		log:             newLogQueue(config.Logger),
+		log:             boundedLog{config.Logger},
 		handshakes:      handshakes{total: config.Limits.Handshakes},
 		sessions:        table{limit: config.Limits.Connections},
 		agenda:          newAgenda(),
@@ -78,8 +78,7 @@ func New(config Config) (*Tunnel, error) {
 // Connections that are not open yet when ctx ends are given up at once.
 // Serve returns nil at once after Close, and early with an error, with all
 // connections closed, if the listener breaks. It returns only after every
-// goroutine that it began, but for one whose log has not taken a line for two
-// seconds. It must be called at most once.
+// goroutine that it began. It must be called at most once.
 func (t *Tunnel) Serve(ctx context.Context) error {
 	listener, err := t.beginServe()
 	if err != nil {
@@ -93,7 +92,6 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 		<-opening.Done()
 		_ = listener.Close() // ends accept
 	})
-	go t.log.run()
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })
 	supervisor.Go(func() { t.judgeSessions(over) })
@@ -113,7 +111,6 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	close(over)
 	supervisor.Wait()
 	t.log.write(zapcore.InfoLevel, "stopped")
-	t.log.finish()
 	return err
 }
 

@@ -5,11 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -22,14 +28,17 @@ type adminServer struct {
 	err      error         // why, once ended is closed; nil after close
 }
 
-// listenAdmin binds the admin address. A unix socket is its owner's alone.
-func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler) (*adminServer, error) {
+// listenAdmin binds the admin address. A unix socket is its owner's alone; a
+// TCP port answers what asks this host by its own names. The logger is told
+// what goes wrong.
+func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
 	var listener net.Listener
 	var err error
-	if address.Network == "unix" {
-		listener, err = listenPrivate(ctx, address.Path)
+	if network, at := address.ForListen(); network == "unix" {
+		listener, err = listenPrivate(ctx, at)
 	} else {
-		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(address.Host, address.Port))
+		listener, err = new(net.ListenConfig).Listen(ctx, network, at)
+		handler = onlyLocal(handler)
 	}
 	if err != nil {
 		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}
@@ -43,9 +52,33 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       time.Minute,
 			MaxHeaderBytes:    16 << 10,
+			ErrorLog:          log.New(&adminLog{logger: logger, seldom: rate.Sometimes{First: 3, Interval: time.Minute}}, "", 0),
 		},
 		ended: make(chan struct{}),
 	}, nil
+}
+
+// adminLog makes lines of the log of what http.Server writes: one a minute at
+// most after the first few, because it tries again and again where the process
+// has no file left to open.
+type adminLog struct {
+	logger *zap.Logger
+	seldom rate.Sometimes
+}
+
+func (l *adminLog) Write(text []byte) (int, error) {
+	l.seldom.Do(func() {
+		l.logger.Warn("admin server", zap.String("reason", strings.TrimSpace(string(text))))
+	})
+	return len(text), nil
+}
+
+// lostLines tells Prometheus how many lines the log has lost.
+func lostLines(log *logQueue) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "gtunnel_log_lines_lost_total",
+		Help: "Lines of the log that the standard error has not taken: its disk was full, or its reader slow or gone.",
+	}, func() float64 { return float64(log.lost.Load()) })
 }
 
 // serve answers requests until close.
@@ -60,6 +93,27 @@ func (a *adminServer) serve() {
 func (a *adminServer) close() {
 	_ = a.server.Close() // nothing but the listener can fail, and it is going
 	<-a.ended
+}
+
+// onlyLocal refuses what a page of the web makes a browser of this host ask:
+// requests that name another host, whose name was made to lead here (DNS
+// rebinding), and those on behalf of a page from elsewhere.
+func onlyLocal(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]") // without a port
+		}
+		origin := r.Header.Get("Origin")
+		switch {
+		case !tunnel.Address{Network: "tcp", Host: host}.IsLoopback():
+			http.Error(w, fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host), http.StatusForbidden)
+		case origin != "" && origin != "http://"+r.Host:
+			http.Error(w, fmt.Sprintf("pages of %q may not ask this", origin), http.StatusForbidden)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
 }
 
 // listenPrivate makes a unix socket with the mode 0600 from its first moment,

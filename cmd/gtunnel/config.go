@@ -140,7 +140,7 @@ func (c *TunnelConfig) settings() []setting {
 	return []setting{
 		{
 			name: "accept", group: groupTunnel, target: &c.Accept, preset: accept, port: defaultPort,
-			arg: "ADDRESS", usage: "where to listen",
+			arg: "ADDRESS", usage: "where to listen; :P: IPv4 and IPv6",
 		},
 		{
 			name: "connect", group: groupTunnel, target: &c.Connect, preset: connect, port: port,
@@ -262,6 +262,11 @@ func (c *TunnelConfig) policy() certs.Policy {
 		CRL: c.CRL, CRLGrace: c.CRLGrace, Namespaces: c.Namespaces,
 		EKU: c.EKU, HostMode: c.HostMode, MaxDepth: c.MaxDepth,
 	}
+}
+
+// access is whom a server lets in.
+func (c *TunnelConfig) access() (*certs.Access, error) {
+	return certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll)
 }
 
 // words are the texts of a numbered type, from 0 up.

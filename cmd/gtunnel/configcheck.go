@@ -1,12 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
+
+// faults are all that is wrong with the configuration itself, in the order of
+// the file: what it names is not looked at.
+func (c *Config) faults() []*usageError {
+	found := slices.Concat(c.problems, c.check())
+	slices.SortStableFunc(found, byLine)
+	return found
+}
+
+func byLine(a, b *usageError) int { return cmp.Compare(a.line, b.line) }
 
 // check finds what the values say wrongly, alone and together. It says nothing
 // about keys whose values were found wrong before.
@@ -22,6 +33,7 @@ func (c *Config) check() []*usageError {
 			continue // without it the rest is guesswork
 		}
 		found = append(found, c.checkRules(t)...)
+		found = append(found, c.checkAccess(t)...)
 		found = append(found, c.checkSettings(t)...)
 		overlaps := c.checkAccept(i)
 		taken = taken || len(overlaps) > 0
@@ -52,6 +64,26 @@ func (c *Config) checkRules(t TunnelConfig) []*usageError {
 			fmt.Sprintf("contradicts %s and %s: it lets every host in", names("allow-host"), names("allow-dn")), "remove the one that you do not mean")}
 	}
 	return nil
+}
+
+// checkAccess finds access rules that can match nobody.
+func (c *Config) checkAccess(t TunnelConfig) []*usageError {
+	var found []*usageError
+	check := func(key string, rules TunnelConfig) {
+		if !c.origin.sound(t.place(), key) {
+			return
+		}
+		if _, err := rules.access(); err != nil {
+			for _, err := range split(err) {
+				e := c.origin.errorAt(t.place().key(key), "", c.origin.words(hintOf(err)))
+				e.err = err
+				found = append(found, e)
+			}
+		}
+	}
+	check("allow_host", TunnelConfig{AllowHost: t.AllowHost})
+	check("allow_dn", TunnelConfig{AllowDN: t.AllowDN})
+	return found
 }
 
 // checkSettings finds what package tunnel objects to.

@@ -69,6 +69,9 @@ func (o origin) describe(p place) string {
 	return o.file
 }
 
+// has tells whether the file holds the place.
+func (o origin) has(p place) bool { return o.lines[p.String()] > 0 }
+
 // sound tells whether no value at these keys of a tunnel, nor the value in
 // [tls] that stands for a missing one, was found wrong.
 func (o origin) sound(section place, keys ...string) bool {
@@ -85,7 +88,7 @@ func (o origin) keyAt(section place, key string) place {
 		return section.key(key)
 	}
 	for _, p := range []place{section.key(key), {"tls", key}} {
-		if o.lines[p.String()] > 0 {
+		if o.has(p) {
 			return p
 		}
 	}
@@ -252,6 +255,18 @@ func (r *fileReader) tunnel(name string, value any, defaults TunnelConfig) {
 	}
 	c.complete()
 	r.config.Tunnels = append(r.config.Tunnels, c)
+}
+
+// processPlace is where the file has a setting of the process.
+func processPlace(s setting) place {
+	switch {
+	case s.group == groupCertificates:
+		return place{"tls", s.key()}
+	case s.name == "admin":
+		return place{"admin", "address"}
+	default:
+		return place{"log", keyOf(strings.TrimPrefix(s.name, "log-"))}
+	}
 }
 
 // inSection picks the settings of a group, or those whose names begin with

@@ -5,16 +5,17 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
-// newLogger logs to w in the configuration's format, from its level up. What
-// goes straight to systemd's journal as text carries the level as the journal
-// reads it (sd-daemon(3)) and no time, because the journal has its own. The
-// logger never waits for w; its Sync waits two seconds at most.
-func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logger {
+// newLogger logs to a queue in the configuration's format, from its level up.
+// What goes straight to systemd's journal as text carries the level as the
+// journal reads it (sd-daemon(3)) and no time, because the journal has its own.
+// A queue has one logger, from before its first line.
+func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.Logger {
 	format := zapcore.EncoderConfig{
 		TimeKey:        "time",
 		LevelKey:       "level",
@@ -28,7 +29,7 @@ func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logg
 	case config.LogFormat == "json":
 		format.EncodeLevel = zapcore.LowercaseLevelEncoder
 		encoder = zapcore.NewJSONEncoder(format)
-	case isJournal(w, getenv("JOURNAL_STREAM")):
+	case isJournal(queue.out, getenv("JOURNAL_STREAM")):
 		format.TimeKey = ""
 		format.EncodeLevel = journalLevel
 		fallthrough
@@ -36,12 +37,15 @@ func newLogger(config Config, w io.Writer, getenv func(string) string) *zap.Logg
 		format.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(format)
 	}
-	sink := &logQueue{out: w}
-	logger := zap.New(zapcore.NewCore(encoder, sink, config.LogLevel), zap.ErrorOutput(sink))
-	sink.onDropped = func(lines int) {
-		logger.Warn("log lines dropped because nobody took them from the standard error", zap.Int("dropped", lines))
+	queue.lostAs = func(lines uint64, reason string) []byte {
+		entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "lines of this log were lost"}
+		line, err := encoder.EncodeEntry(entry, []zap.Field{zap.Uint64("lines", lines), zap.String("reason", reason)})
+		if err != nil {
+			return nil // these encoders never fail
+		}
+		return line.Bytes()
 	}
-	return logger
+	return zap.New(zapcore.NewCore(encoder, queue, config.LogLevel), zap.ErrorOutput(queue))
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,19 +15,27 @@ const (
 	syncTime  = 2 * time.Second
 )
 
-// logQueue writes log lines to out from a goroutine of its own, so that a
-// reader of the standard error that has stopped (a full pipe, a terminal with
-// Ctrl-S) holds up nothing, the end of the process least of all. Lines that
-// find the queue full are dropped. The goroutine lives while lines wait.
+// logQueue writes log lines to out from a goroutine of its own, so that
+// whatever is wrong with the standard error (a reader that has stopped or
+// gone, a full disk) holds up nothing, the end of the process least of all.
+// Lines that find the queue full, or that out does not take, are lost: they are
+// counted, and where they are missing a line says so as soon as one can be
+// written. The goroutine lives while lines wait.
 type logQueue struct {
-	out       io.Writer
-	onDropped func(lines int) // called when lines can be written again; may be nil
+	out    io.Writer
+	lostAs func(lines uint64, reason string) []byte // the line that owns up to lost ones; may be nil
+	lost   atomic.Uint64                            // lines, in all
 
 	mu      sync.Mutex
 	lines   [][]byte
 	bytes   int           // of these
-	dropped int           // lines since the last one that was written
+	dropped uint64        // lines that found the queue full, since it was emptied
 	idle    chan struct{} // closed when the goroutine ends; nil: there is none
+
+	// Of the goroutine alone.
+	missing uint64 // lines lost since the last one that was written
+	reason  string // why
+	torn    bool   // the last line was written in part
 }
 
 // Write queues a line. It never waits and never fails.
@@ -35,6 +44,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	defer q.mu.Unlock()
 	if q.bytes+len(line) > queuedLog {
 		q.dropped++
+		q.lost.Add(1)
 		return len(line), nil
 	}
 	q.lines = append(q.lines, append([]byte(nil), line...)) // the caller uses it again
@@ -53,22 +63,53 @@ func (q *logQueue) run(idle chan struct{}) {
 		q.mu.Lock()
 		lines, dropped := q.lines, q.dropped
 		q.lines, q.dropped = nil, 0
-		if len(lines) == 0 {
+		if len(lines) == 0 && dropped == 0 {
 			q.idle = nil
 			q.mu.Unlock()
 			return
 		}
 		q.mu.Unlock()
 		for _, line := range lines {
-			_, _ = q.out.Write(line) // there is no other place to complain
+			if !q.ownUp() || !q.put(line) {
+				q.missing++
+				q.lost.Add(1)
+			}
 			q.mu.Lock()
 			q.bytes -= len(line)
 			q.mu.Unlock()
 		}
-		if dropped > 0 && q.onDropped != nil {
-			q.onDropped(dropped)
+		if dropped > 0 {
+			q.missing += dropped
+			q.reason = "the standard error took no lines"
+			q.ownUp()
 		}
 	}
+}
+
+// ownUp writes how many lines are missing, if any are. It says false if that
+// cannot be written, either.
+func (q *logQueue) ownUp() bool {
+	if q.missing > 0 && q.lostAs != nil && !q.put(q.lostAs(q.missing, q.reason)) {
+		return false
+	}
+	q.missing = 0
+	return true
+}
+
+// put writes one line and says whether it was written whole. It leaves the
+// rest of a torn line on a line of its own.
+func (q *logQueue) put(line []byte) bool {
+	if q.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := q.out.Write(line)
+	if n > 0 {
+		q.torn = line[n-1] != '\n'
+	}
+	if err != nil {
+		q.reason = err.Error()
+	}
+	return err == nil
 }
 
 // Sync waits until all that was queued is written, two seconds at most.

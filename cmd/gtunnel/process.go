@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +38,7 @@ func newProcess(config Config, logger *zap.Logger) (*process, error) {
 		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
 		credentials: map[credentialFiles]opened[*certs.Credential]{},
 	}
-	found := slices.Concat(config.problems, config.check())
+	found := config.faults()
 	p.sound = len(found) == 0
 	for _, c := range config.Tunnels {
 		t, endpoint, problems := p.newTunnel(c, logger)
@@ -47,7 +46,7 @@ func newProcess(config Config, logger *zap.Logger) (*process, error) {
 		p.tunnels = append(p.tunnels, t)
 		p.endpoints = append(p.endpoints, endpoint)
 	}
-	slices.SortStableFunc(found, func(a, b *usageError) int { return cmp.Compare(a.line, b.line) })
+	slices.SortStableFunc(found, byLine)
 	return p, joinErrors(found)
 }
 
@@ -85,18 +84,12 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 		}
 	}
 	endpoint.Credential = credential.value
-	if _, err := certs.NewAccess(c.AllowHost, nil, false); err != nil && sound(section, "allow_host") {
-		add(err, "allow_host")
-	}
-	if _, err := certs.NewAccess(nil, c.AllowDN, false); err != nil && sound(section, "allow_dn") {
-		add(err, "allow_dn")
-	}
 	if !p.sound || store.err != nil || credential.err != nil || len(found) > 0 {
 		return nil, endpoint, found // a tunnel could only say the same again
 	}
 	var err error
 	if c.Role == tunnel.Server {
-		if endpoint.Policy.Access, err = certs.NewAccess(c.AllowHost, c.AllowDN, c.AllowAll); err != nil {
+		if endpoint.Policy.Access, err = c.access(); err != nil {
 			add(err)
 			return nil, endpoint, found
 		}

@@ -16,11 +16,16 @@ type Main struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
+
+	log *logQueue // to Stderr: what may not wait for it
 }
 
 // Run runs the command that Args name until it is done or ctx ends, and
 // returns the exit code. A serving command that ctx ends drains first.
 func (m *Main) Run(ctx context.Context) int {
+	m.log = &logQueue{out: m.Stderr}
+	defer func() { _ = m.log.Sync() }() // fails if nobody reads it: then nobody could be told
+
 	parsed := false // what fails before is wrong usage
 	root := m.rootCommand()
 	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
@@ -32,13 +37,10 @@ func (m *Main) Run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
+	report(m.log, err)
 	if parsed && !isUsage(err) {
-		stderr := &logQueue{out: m.Stderr} // it may be blocked, and a supervisor waits for the end
-		report(stderr, err)
-		_ = stderr.Sync()
 		return 1
 	}
-	report(m.Stderr, err)
 	return 2
 }
 

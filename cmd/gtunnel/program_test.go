@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 			m := gtunnel.Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
 			os.Exit(m.Run(context.Background()))
 		},
+		"without-ipv6": withoutIPv6,
 	})
 }
 

@@ -21,12 +21,12 @@ const hangupPause = time.Second
 type reloader struct {
 	process *process
 	logger  *zap.Logger
-	failed  map[any]string    // what could not be reloaded, and why, so that it is said once
+	said    map[any]string    // what was last said of something, so that it is said once
 	warned  map[any]time.Time // when it was last said of a credential that it ends soon, or has ended
 }
 
 func newReloader(p *process, logger *zap.Logger) *reloader {
-	r := &reloader{process: p, logger: logger, failed: map[any]string{}, warned: map[any]time.Time{}}
+	r := &reloader{process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{}}
 	for files := range p.credentials {
 		r.warned[files] = time.Now() // by logStart
 	}
@@ -75,9 +75,10 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 func (r *reloader) hangup(storm bool) {
 	notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), "reloading, "+r.process.summary())
 	if !storm {
-		clear(r.failed) // who asks is told again
+		clear(r.said) // who asks is told again
 	}
-	if !r.reload(time.Now()) && !storm {
+	said := r.reloadConfig()
+	if !r.reload(time.Now()) && !said && !storm {
 		r.logger.Info("reload: nothing has changed")
 	}
 	notify(daemon.SdNotifyReady, r.process.summary())
@@ -130,7 +131,7 @@ func (r *reloader) reloadTrust(trust certs.StoreConfig, store *certs.Store, now 
 	if err != nil {
 		return nil, r.fail(trust, "reload failed: the trust stays as it was", err)
 	}
-	delete(r.failed, trust)
+	delete(r.said, trust)
 	if change.Empty() {
 		return change, false
 	}
@@ -148,7 +149,7 @@ func (r *reloader) reloadCredential(files credentialFiles, credential *certs.Cre
 	if err != nil {
 		said = r.fail(files, "reload failed: the certificate stays as it was", err)
 	} else {
-		delete(r.failed, files)
+		delete(r.said, files)
 	}
 	if changed {
 		logCredential(r.logger, "certificate changed", files, credential, now)
@@ -167,15 +168,21 @@ func (r *reloader) reloadCredential(files credentialFiles, credential *certs.Cre
 // fail logs why something could not be reloaded, unless it has said so
 // before.
 func (r *reloader) fail(what any, message string, err error) bool {
-	text := fmt.Sprint(err)
-	if r.failed[what] == text {
+	if !r.news(what, fmt.Sprint(err)) {
 		return false
 	}
-	r.failed[what] = text
-	fields := []zap.Field{zap.String("reason", text)}
+	fields := []zap.Field{zap.String("reason", fmt.Sprint(err))}
 	if hint := hintOf(err); hint != "" {
 		fields = append(fields, zap.String("cure", hint))
 	}
 	r.logger.Error(message, fields...)
 	return true
+}
+
+// news notes what is said of something, and reports whether it is another text
+// than before.
+func (r *reloader) news(what any, text string) bool {
+	before, known := r.said[what]
+	r.said[what] = text
+	return !known || before != text
 }

@@ -19,7 +19,7 @@ func (m *Main) startInnerTunnel(ctx context.Context, c TunnelConfig) (stop func(
 	c.Timeouts.Drain = time.Second
 	c.complete()
 	config.Tunnels = []TunnelConfig{c}
-	logger := newLogger(config, m.Stderr, m.Getenv)
+	logger := newLogger(config, m.log, m.Getenv)
 	p, err := newProcess(config, logger)
 	if err != nil {
 		return nil, err

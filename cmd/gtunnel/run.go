@@ -36,7 +36,8 @@ func (m *Main) runCommand() *cobra.Command {
 The keys of [tunnel.NAME] are role ("server" or "client") and the flags of
 that command with underscores; those of its certificates may stand in [tls].
 Durations are written as "10s". Relative paths begin at the file's folder. A
-section with cafile and without capath trusts nothing else.`,
+section with cafile and without capath trusts nothing else. SIGHUP puts changed
+access rules in force, and names other changes: those need a restart.`,
 		Example: `  gtunnel run --check        is all well, the certificates too?
   gtunnel run --config /etc/gtunnel/two-masters.toml`,
 		Args: noArguments,

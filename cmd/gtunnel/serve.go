@@ -18,9 +18,13 @@ import (
 
 // serve runs the tunnels of a configuration. When ctx ends, or at SIGTERM or
 // SIGINT, the tunnels drain and serve returns nil; a second signal closes
-// their connections at once. SIGHUP reloads certificates. The failure of one tunnel ends all: a supervisor
-// then starts the process anew.
+// their connections at once. SIGHUP reloads certificates, trust and access
+// rules. The failure of one tunnel ends all: a supervisor then starts the
+// process anew.
 func (m *Main) serve(ctx context.Context, config Config) error {
+	// A reader of the log that goes away must not end the process. It stays so
+	// to its end: Run may still report a failure.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
@@ -28,16 +32,15 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	logger := newLogger(config, m.Stderr, m.Getenv)
+	logger := newLogger(config, m.log, m.Getenv)
 	p, err := newProcess(config, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = logger.Sync() }() // fails if nobody reads the log: then nobody could be told
 	// The admin socket is first because its making changes the umask.
 	var admin *adminServer
 	if config.Admin != (tunnel.Address{}) {
-		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels...)); err != nil {
+		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger); err != nil {
 			return err
 		}
 		go admin.serve()

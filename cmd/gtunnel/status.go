@@ -131,11 +131,13 @@ func (m *Main) printStatus(tunnels []tunnel.Status, asJSON bool) error {
 func askStatus(ctx context.Context, admin tunnel.Address) (tunnel.AdminStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	at := admin
+	if at.Network == "tcp" {
+		at.Host = cmp.Or(at.Host, "127.0.0.1")
+	}
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if admin.Network == "unix" {
-			return new(net.Dialer).DialContext(ctx, "unix", admin.Path)
-		}
-		return new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(admin.Host, "127.0.0.1"), admin.Port))
+		network, address := at.ForListen() // a process with the same --admin listens there
+		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
 	defer transport.CloseIdleConnections()
 	var status tunnel.AdminStatus

@@ -1,0 +1,211 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/certs/certstest"
+)
+
+// fileServer is a server that was started by a file.
+type fileServer struct {
+	*site
+	*program
+	file   string
+	target string // empty: the lines of the test name one
+}
+
+// startFileServer runs a file with the tunnel voms in front of target, and
+// gives its address. lines follow in its section, from line 14 of the file, or
+// 13 without a target.
+func (s *site) startFileServer(target string, lines ...string) (f *fileServer, address string) {
+	s.t.Helper()
+	f = &fileServer{site: s, file: filepath.Join(s.folder, "gtunnel.toml"), target: target}
+	f.write(lines...)
+	f.program = start(s.t, "run", nil, "run", "--config", f.file)
+	return f, f.waitListening()
+}
+
+// write writes the file anew.
+func (f *fileServer) write(lines ...string) {
+	f.site.t.Helper()
+	text := fmt.Sprintf(`[log]
+format = "json"
+
+[tls]
+capath = "certificates"
+cert = %q
+key = %q
+reload_interval = "0s"
+
+[tunnel.voms]
+role = "server"
+accept = "127.0.0.1:0"
+`, f.server.cert, f.server.key)
+	if f.target != "" {
+		text += fmt.Sprintf("connect = %q\n", f.target)
+	}
+	text += strings.Join(lines, "\n") + "\n"
+	if err := os.WriteFile(f.file, []byte(text), 0o600); err != nil {
+		f.site.t.Fatal(err)
+	}
+}
+
+// reload writes the file anew, has it read, and waits for a line of the log.
+func (f *fileServer) reload(message string, lines ...string) logLine {
+	f.site.t.Helper()
+	f.write(lines...)
+	from := len(f.logged())
+	f.signal(syscall.SIGHUP)
+	return f.waitMore(from, message)
+}
+
+// TestReloadAccess: a host that is taken off the file is put off at once and
+// does not come back, a ticket or not; the others stay, and one that is added
+// gets in.
+func TestReloadAccess(t *testing.T) {
+	s := newSite(t)
+	f, address := s.startFileServer(startBackend(t).address(), `allow_host = ["client.test", "other.test"]`)
+	other := *s
+	other.client = s.host(s.ca, "other.test", certstest.Options{})
+	_, local := s.startClient(address)
+	_, otherLocal := other.startClient(address)
+	conn, otherConn := dial(t, local), dial(t, otherLocal)
+	echo(t, conn, "one")
+	for range 3 { // until it has tickets
+		echo(t, dial(t, otherLocal), "two")
+	}
+	echo(t, otherConn, "two")
+
+	from := len(f.logged())
+	changed := f.reload("access rules changed", `allow_host = ["client.test"]`)
+	if changed.field("tunnel") != "voms" || changed.field("removed") != `["allow_host \"other.test\""]` || changed.field("added") != "[]" {
+		t.Errorf("the change: %s", changed.text)
+	}
+	if l := f.waitMore(from, "peer no longer accepted"); l.field("code") != "not-allowed" || !strings.Contains(l.text, "other.test") {
+		t.Errorf("the reason: %s", l.text)
+	}
+	wantEnd(t, otherConn)
+	for range 2 {
+		wantEnd(t, dial(t, otherLocal))
+	}
+	if l := f.waitMore(from, "peer refused"); l.field("code") != "not-allowed" || l.field("dn") == "" {
+		t.Errorf("the next connection: %s", l.text)
+	}
+	echo(t, conn, "still one")
+	echo(t, dial(t, local), "one anew")
+
+	changed = f.reload("access rules changed", `allow_dn = ["/DC=test/DC=gtunnel/O=hosts/CN=other.test", "/DC=test/DC=gtunnel/O=hosts/CN=client.test"]`)
+	if !strings.Contains(changed.field("added"), "other.test") || changed.field("removed") != `["allow_host \"client.test\""]` {
+		t.Errorf("the change: %s", changed.text)
+	}
+	echo(t, dial(t, otherLocal), "two again")
+	echo(t, conn, "still one")
+
+	f.reload("access rules changed", "allow_all = true")
+	echo(t, dial(t, otherLocal), "all")
+	f.reload("reload: nothing has changed", "# a comment", "allow_all = true")
+	if n := f.count("settings changed in the file: they need a restart"); n > 0 {
+		t.Errorf("a restart is called for %d times", n)
+	}
+	echo(t, conn, "still one")
+}
+
+// count says how often a message was logged.
+func (p *program) count(message string) (n int) {
+	for _, l := range p.logged() {
+		if l.field("message") == message {
+			n++
+		}
+	}
+	return n
+}
+
+// TestReloadNamesTheRest: what only a restart puts in force is named by line
+// and key, as long as the file says it; and nothing is done about it.
+func TestReloadNamesTheRest(t *testing.T) {
+	s := newSite(t)
+	b := startBackend(t)
+	f, address := s.startFileServer("", `allow_host = "client.test"`, `idle_timeout = "1h"`, `connect = "`+b.address()+`"`,
+		`[tunnel.old]`, `role = "client"`, `accept = "127.0.0.1:0"`, `connect = "server1:3307"`)
+	_, local := s.startClient(address)
+	const message = "settings changed in the file: they need a restart"
+	lines := []string{
+		`allow_host = ["client.test", "other.test"]`, // line 13
+		`connect = ["127.0.0.1:1"]`, `min_tls = "1.3"`,
+		`[admin]`, `address = "127.0.0.1:9307"`,
+		`[tunnel.new]`, `role = "client"`, `accept = "127.0.0.1:0"`, `connect = "server1:3307"`,
+	}
+	at := func(line int, key string) string { return fmt.Sprintf("%s:%d: %s", f.file, line, key) }
+	want := fmt.Sprintf("%q", []string{
+		at(14, "tunnel.voms.connect"), at(15, "tunnel.voms.min_tls"), at(17, "admin.address"), at(18, "tunnel.new"),
+		"tunnel.old is gone", "tunnel.voms.idle_timeout is gone",
+	})
+	want = strings.ReplaceAll(want, `" "`, `","`) // as JSON
+	for range 2 {
+		if l := f.reload(message, lines...); l.field("settings") != want || l.field("level") != "warn" {
+			t.Errorf("got  %s\nwant %s", l.field("settings"), want)
+		}
+	}
+	if n := f.count("access rules changed"); n != 1 {
+		t.Errorf("the access rules are put in force %d times, want once", n)
+	}
+	if n := f.count("reload: nothing has changed"); n > 0 {
+		t.Error("nothing is said to have changed")
+	}
+	echo(t, dial(t, local), "as before")
+}
+
+// TestReloadOfABadFile: a file with a fault changes nothing, and all that is
+// wrong with it is said.
+func TestReloadOfABadFile(t *testing.T) {
+	s := newSite(t)
+	f, address := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`)
+	_, local := s.startClient(address)
+	conn := dial(t, local)
+	echo(t, conn, "before")
+	for name, test := range map[string]struct {
+		lines []string
+		want  []string // of the problems
+		cure  string
+	}{
+		"two faults": {
+			[]string{`allow_host = "other.test"`, `acept = ":3308"`, `max_depth = "ten"`},
+			[]string{":16: tunnel.voms.max_depth: is a string", ":15: tunnel.voms.acept: unknown key"},
+			"gtunnel run --check --config " + f.file,
+		},
+		"an emptied list":    {[]string{`allow_host = []`}, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
+		"no list":            {nil, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
+		"a useless rule":     {[]string{`allow_host = ["other.test:3307"]`}, []string{`:14: tunnel.voms.allow_host: the access rule \"other.test:3307\" can match nobody`}, "leave the port away"},
+		"no TOML":            {[]string{`allow_host = other.test`}, []string{":14: not TOML: "}, "strings stand in quotes"},
+		"rules of two kinds": {[]string{`allow_host = "other.test"`, `allow_all = true`}, []string{":15: tunnel.voms.allow_all: contradicts allow_host"}, "remove the one"},
+	} {
+		l := f.reload("reload failed: the configuration stays as it was", test.lines...)
+		for _, want := range test.want {
+			if !strings.Contains(l.field("problems"), f.file+want) {
+				t.Errorf("%s: the problems %s, want %s", name, l.field("problems"), want)
+			}
+		}
+		if l.field("level") != "error" || !strings.Contains(l.field("cure"), test.cure) {
+			t.Errorf("%s: %s", name, l.text)
+		}
+	}
+	if err := os.Remove(f.file); err != nil {
+		t.Fatal(err)
+	}
+	from := len(f.logged())
+	f.signal(syscall.SIGHUP)
+	if l := f.waitMore(from, "reload failed: the configuration stays as it was"); !strings.Contains(l.field("problems"), "no such file") || l.field("cure") == "" {
+		t.Errorf("no file: %s", l.text)
+	}
+	echo(t, conn, "as before")
+	echo(t, dial(t, local), "anew")
+	if n := f.count("access rules changed"); n > 0 {
+		t.Errorf("the access rules changed %d times", n)
+	}
+	f.reload("reload: nothing has changed", `allow_host = "client.test"`)
+}
