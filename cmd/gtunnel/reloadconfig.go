@@ -24,21 +24,27 @@ func (r *reloader) reloadConfig() (said bool) {
 		err = joinErrors(config.faults())
 	}
 	if err != nil {
-		r.logBadConfig(file, err)
-		return true
+		return r.failConfig(file, err)
 	}
 	for i := range running.Tunnels {
 		said = r.reloadAccess(i, config) || said
 	}
-	if left := needRestart(running, &config); len(left) > 0 {
+	left := needRestart(running, &config)
+	if text := fmt.Sprint(left); len(left) > 0 && r.failed[file] != text {
+		r.failed[file] = text
 		r.logger.Warn("settings changed in the file: they need a restart", zap.Strings("settings", left))
 		said = true
 	}
 	return said
 }
 
-// logBadConfig says all that is wrong in a file.
-func (r *reloader) logBadConfig(file string, err error) {
+// failConfig logs all that is wrong in a file, unless it has said so before.
+func (r *reloader) failConfig(file string, err error) bool {
+	text := fmt.Sprint(err)
+	if r.failed[file] == text {
+		return false
+	}
+	r.failed[file] = text
 	var problems []string
 	for _, err := range split(err) {
 		problems = append(problems, err.Error())
@@ -48,6 +54,7 @@ func (r *reloader) logBadConfig(file string, err error) {
 		cure = "gtunnel run --check --config " + file + " says what to do about each"
 	}
 	r.logger.Error("reload failed: the configuration stays as it was", zap.Strings("problems", problems), zap.String("cure", cure))
+	return true
 }
 
 // reloadAccess puts the access rules that a sound configuration has for the
@@ -65,8 +72,7 @@ func (r *reloader) reloadAccess(i int, config Config) bool {
 	}
 	access, err := changed.access()
 	if err != nil { // cannot be: the configuration is sound
-		r.logBadConfig(config.origin.file, err)
-		return true
+		return r.failConfig(config.origin.file, err)
 	}
 	running.AllowHost, running.AllowDN, running.AllowAll = changed.AllowHost, changed.AllowDN, changed.AllowAll
 	r.process.endpoints[i].SetAccess(access)
