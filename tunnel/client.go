@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,13 +30,18 @@ type verified struct {
 // server that refuses this client is not passed over in TLS 1.3, because it
 // says so only when the connection is in use already.
 func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
-	defer t.handshakes.end(in.source)
+	defer t.handshakes.leave(in.place)
 	if err := tune(in.conn, t.userTimeout); err != nil {
 		reset(in.conn) // it has gone already
 		return nil
 	}
+	if !t.beginDial(ctx, in) {
+		reset(in.conn)
+		return nil
+	}
 	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
-	v, target, failed, ok := firstTarget(ctx, t.config.Connect, open)
+	v, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), open)
+	t.endDial()
 	if !ok {
 		reset(in.conn)
 		if ctx.Err() == nil {
@@ -63,6 +70,31 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	}
 	return s
 }
+
+// maxDials is how many connections a client opens at once, so that a burst of
+// local ones stays below what a server lets one source begin: half of the
+// preset, because two clients may be behind one address.
+const maxDials = 100
+
+// beginDial waits until a connection may be opened, as long as a dial may take.
+// The caller of endDial is whoever got true.
+func (t *Tunnel) beginDial(ctx context.Context, in inbound) bool {
+	patience := time.NewTimer(t.config.Timeouts.Dial)
+	defer patience.Stop()
+	select {
+	case t.dials <- struct{}{}:
+		return true
+	case <-ctx.Done():
+	case <-patience.C:
+		t.refuse(in, CodeTooManyHandshakes,
+			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials, t.config.Timeouts.Dial),
+			"look at the other lines of this log: the targets are slow or cannot be reached")
+	}
+	return false
+}
+
+// endDial lets another connection be opened.
+func (t *Tunnel) endDial() { <-t.dials }
 
 // dialVerified opens a TLS connection to one target, which proves its name.
 // The error is a *targetError.
@@ -143,7 +175,7 @@ func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
 		explained = &certs.HandshakeError{
 			Code:   certs.CodeDisconnected,
 			Reason: "the server closed the connection before it sent anything",
-			Cure:   "look at its log: it refused this host, or its target cannot be reached",
+			Cure:   "look at its log: it refused this host, is at a limit, or its target cannot be reached",
 			Err:    err,
 		}
 	}

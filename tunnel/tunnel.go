@@ -23,18 +23,22 @@ type Tunnel struct {
 	log         *logQueue
 	failures    failureLog
 	handshakes  handshakes
+	dials       chan struct{} // client: holds one for each connection that is being opened
+	dead        dead
 	sessions    table
 	agenda      agenda
 	warnings    warnings
 	reportEvery time.Duration
 	userTimeout time.Duration
+	firstByte   time.Duration // server: how long a peer may be silent
 
-	accepted  atomic.Uint64
-	fromPeer  atomic.Uint64
-	toPeer    atomic.Uint64
-	accepting atomic.Bool
-	closed    chan struct{}
-	closeOnce sync.Once
+	accepted   atomic.Uint64
+	dismissing atomic.Int32 // connections that are being told why they are refused
+	fromPeer   atomic.Uint64
+	toPeer     atomic.Uint64
+	accepting  atomic.Bool
+	closed     chan struct{}
+	closeOnce  sync.Once
 
 	mu              sync.Mutex
 	listener        net.Listener
@@ -55,11 +59,13 @@ func New(config Config) (*Tunnel, error) {
 	t := &Tunnel{
 		config:          config,
 		log:             newLogQueue(config.Logger),
-		handshakes:      handshakes{total: config.Limits.Handshakes},
+		handshakes:      handshakes{total: config.Limits.Handshakes, evict: config.Role == Server},
+		dials:           make(chan struct{}, maxDials),
 		sessions:        table{limit: config.Limits.Connections},
 		agenda:          newAgenda(),
 		reportEvery:     reportEvery,
 		userTimeout:     userTimeout,
+		firstByte:       firstByteTime,
 		closed:          make(chan struct{}),
 		refused:         make(map[certs.Code]uint64),
 		sessionsRefused: make(map[certs.Code]uint64),
@@ -67,6 +73,7 @@ func New(config Config) (*Tunnel, error) {
 	}
 	if config.Role == Server {
 		t.handshakes.perSource = config.Limits.HandshakesPerSource
+		t.handshakes.turns.traffic.carried = func() uint64 { return t.fromPeer.Load() + t.toPeer.Load() }
 	}
 	return t, nil
 }
