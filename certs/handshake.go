@@ -76,6 +76,9 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if len(first) > 0 && !looksLikeTLS(first) {
 		return notTLS(err, first, peer)
 	}
+	if peer == RoleServer && isBusyAlert(first) {
+		return peerBusy(err)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return explainTimeout(err, len(first) == 0, peer)
 	}
@@ -85,12 +88,6 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if strings.HasSuffix(err.Error(), "client didn't provide a certificate") {
 		return refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
 	}
-	if peer == RoleServer && isBusyAlert(first) {
-		return &HandshakeError{
-			CodePeerBusy, "the other end takes no connection now: it answered with nothing but the alert internal error",
-			"Its log says why: a gtunnel server is at its limit max-connections, max-handshakes or max-handshakes-per-source; another program has failed inside.", err,
-		}
-	}
 	if e := explainAlert(err); e != nil {
 		return e
 	}
@@ -99,61 +96,6 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	}
 	return explainProtocol(err)
 }
-
-// BusyAlert is the record with which a server that is at a limit ends a
-// connection instead of answering it: the fatal alert internal_error, for an
-// "error unrelated to the peer or the correctness of the protocol (such as a
-// memory allocation failure)" (RFC 8446, section 6.2), in clear text. Client
-// explains it as CodePeerBusy, and other programs name the alert.
-func BusyAlert() []byte { return []byte{21, 3, 3, 0, 2, 2, 80} }
-
-// isBusyAlert recognises BusyAlert in whatever version of the record.
-func isBusyAlert(first []byte) bool {
-	want := BusyAlert()
-	return len(first) == len(want) && first[0] == want[0] && first[1] == want[1] && bytes.Equal(first[3:], want[3:])
-}
-
-// maxFlight is how many octets a peer may send in a handshake before this end
-// answers: a ClientHello with a ticket in it (64 KiB at most), or certificates
-// and what goes with them, down to the first record of data, which crypto/tls
-// may read ahead. It would hold a message of 256 KiB otherwise.
-const maxFlight = maxSentBytes + 24<<10
-
-// observedConn keeps the first octets that a connection receives, to tell
-// what the other end speaks when it is not TLS, and bounds those of a
-// handshake before crypto/tls holds them.
-type observedConn struct {
-	net.Conn
-	received [64]byte
-	n        int
-	flight   int  // octets that came since this end has written
-	done     bool // the handshake is over
-}
-
-// Read is the connection's Read. In a handshake the error may be a *Refusal.
-func (c *observedConn) Read(p []byte) (int, error) {
-	if c.done {
-		return c.Conn.Read(p)
-	}
-	n, err := c.Conn.Read(p)
-	if c.n < len(c.received) && n > 0 {
-		c.n += copy(c.received[c.n:], p[:n])
-	}
-	if c.flight += n; c.flight > maxFlight {
-		return 0, refuse(nil, 0, CodeTooMuchWork, "the peer sent more than %d bytes without waiting for an answer in the handshake, more than any sound chain of certificates takes", maxFlight)
-	}
-	return n, err
-}
-
-// Write is the connection's Write.
-func (c *observedConn) Write(p []byte) (int, error) {
-	if !c.done {
-		c.flight = 0
-	}
-	return c.Conn.Write(p)
-}
-
-func (c *observedConn) first() []byte { return c.received[:c.n] }
 
 // looksLikeTLS reports whether octets may begin a TLS handshake or alert of
 // any version.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -35,14 +36,15 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		reset(in.conn) // it has gone already
 		return nil
 	}
-	if !t.beginDial(ctx, in) {
+	endDial, ok := t.beginDial(ctx, in)
+	if !ok {
 		reset(in.conn)
 		return nil
 	}
 	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
 	v, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), open)
-	t.endDial()
 	if !ok {
+		endDial()
 		reset(in.conn)
 		if ctx.Err() == nil {
 			t.noTarget(in, failed)
@@ -50,10 +52,14 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	t.skippedTargets(in, failed)
+	time.AfterFunc(acceptanceTime, endDial)
 
 	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
 	s.inspect = t.plainInspector(in)
-	s.onFirstByte = func() { s.info("connected", zap.Stringer("target", target)) }
+	s.onFirstByte = func() {
+		endDial()
+		s.info("connected", zap.Stringer("target", target))
+	}
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
 	if err := s.attach("local side", in.conn, target.String()); err != nil {
 		reset(v.wire)
@@ -76,25 +82,27 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 // preset, because two clients may be behind one address.
 const maxDials = 100
 
+// acceptanceTime is how long a connection counts as being opened after the
+// client's part of the handshake, unless a byte comes before: in TLS 1.3 the
+// server judges the client after that.
+const acceptanceTime = 500 * time.Millisecond
+
 // beginDial waits until a connection may be opened, as long as a dial may take.
-// The caller of endDial is whoever got true.
-func (t *Tunnel) beginDial(ctx context.Context, in inbound) bool {
+// It is open once end was called, which may be done more than once.
+func (t *Tunnel) beginDial(ctx context.Context, in inbound) (end func(), ok bool) {
 	patience := time.NewTimer(t.config.Timeouts.Dial)
 	defer patience.Stop()
 	select {
 	case t.dials <- struct{}{}:
-		return true
+		return sync.OnceFunc(func() { <-t.dials }), true
 	case <-ctx.Done():
 	case <-patience.C:
 		t.refuse(in, CodeTooManyHandshakes,
 			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials, t.config.Timeouts.Dial),
 			"look at the other lines of this log: the targets are slow or cannot be reached")
 	}
-	return false
+	return nil, false
 }
-
-// endDial lets another connection be opened.
-func (t *Tunnel) endDial() { <-t.dials }
 
 // dialVerified opens a TLS connection to one target, which proves its name.
 // The error is a *targetError.

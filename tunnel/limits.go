@@ -16,9 +16,8 @@ import (
 // this end has waited for longer than a slow link takes, first; of those that
 // are left, the ones in the most crowded networks; of these, who has shown
 // least, and then the oldest. Work is given out the other way round, and in
-// turns (mostDeserving): known sources first, then the least crowded, who has
-// shown most, the newest. A stranger's turn costs a rest while sessions carry
-// data. An address costs an attacker something, to be verified costs a host
+// turns (mostDeserving): known sources first, then the least crowded. Strangers'
+// turns rest while open sessions need the processors. An address costs an attacker something, to be verified costs a host
 // certificate; bytes and connections cost nothing, so they count last.
 
 // The reasons of the tunnel itself for which a connection comes to nothing;

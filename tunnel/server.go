@@ -99,7 +99,9 @@ func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn
 		w.refuse()
 		cancel()
 	})
-	return t.config.Endpoint.Server(ctx, w)
+	conn, result, err := t.config.Endpoint.Server(ctx, w)
+	in.place.await(time.Now()) // at most for the end of the connection
+	return conn, result, err
 }
 
 // handshakeEnded closes, counts and logs a connection whose handshake failed.

@@ -73,7 +73,8 @@ func New(config Config) (*Tunnel, error) {
 	}
 	if config.Role == Server {
 		t.handshakes.perSource = config.Limits.HandshakesPerSource
-		t.handshakes.turns.traffic.carried = func() uint64 { return t.fromPeer.Load() + t.toPeer.Load() }
+		t.handshakes.turns.scarce.carried = func() uint64 { return t.fromPeer.Load() + t.toPeer.Load() }
+		t.handshakes.turns.scarce.idle = idleTime
 	}
 	return t, nil
 }

@@ -17,32 +17,37 @@ import (
 // which a socket always takes, so that a turn does not wait for a peer.
 //
 // Known sources share as many turns as there are processors, and strangers
-// half as many more. While sessions carry data a stranger's turn rests after
-// use for restFactor times as long as that took: strangers then take a sixth of
-// one processor, or a twelfth of all.
+// half as many more. While sessions carry data and no processor is idle, a
+// stranger's turn rests after use for restFactor times the processor time that
+// it took: strangers then take a sixth of one processor, or a twelfth of all.
+// A rest of less than restLeast is added to the next one, since timers are no
+// finer on a busy machine.
 const (
 	restFactor = 5
+	restLeast  = 5 * time.Millisecond
 	restMost   = 100 * time.Millisecond
 )
 
 // turns are those that are taken or rest.
 type turns struct {
 	known, strangers int
-	traffic          traffic
+	oldest           bool          // is next of those who are equal
+	owed             time.Duration // rest of strangers' turns
+	scarce           scarce
 }
 
 // turn is the turn of a place, or its wish for one.
 type turn struct {
 	granted chan struct{} // closed when it is granted; nil: not wanted
 	lane    *int          // of turns; nil: none is held
-	began   time.Time
+	watch   stopwatch
 }
 
 // errNoTurn says that a handshake ended while it waited for its turn.
 var errNoTurn = errors.New("there was no processor time for the handshake before its deadline")
 
 // read reads the socket of a handshake. It gives the turn back only if nothing
-// has come yet, and has one when it returns.
+// has come yet.
 func (p *place) read(w *wire, data []byte) (n int, err error) {
 	waiting := w.source.raw.Read(func(fd uintptr) bool {
 		var failed syscall.Errno
@@ -58,17 +63,13 @@ func (p *place) read(w *wire, data []byte) (n int, err error) {
 		}
 		return true
 	})
-	switch {
-	case waiting != nil:
-		return 0, waiting
-	case err != nil:
-		return 0, err
-	default:
-		return n, p.resume(w)
+	if waiting != nil {
+		err = waiting
 	}
+	return n, err
 }
 
-// await notes that this end waits for the peer, and gives its turn back.
+// await notes that this end waits for the peer, and gives the turn back.
 func (p *place) await(now time.Time) {
 	p.handshakes.mu.Lock()
 	defer p.handshakes.mu.Unlock()
@@ -78,17 +79,20 @@ func (p *place) await(now time.Time) {
 	}
 }
 
-// resume notes that bytes have come, and waits for a turn until the handshake
-// is to end.
-func (p *place) resume(w *wire) error {
-	granted, first := p.want(time.Now())
-	if first {
+// resume notes that bytes have come. If they are something to work on, a whole
+// record, it waits for a turn until the handshake is to end.
+func (p *place) resume(w *wire, work bool) error {
+	if p.begin(time.Now()) {
 		if err := w.SetReadDeadline(time.Time{}); err != nil { // that of the first byte
 			return err
 		}
 	}
+	if !work {
+		return nil
+	}
 	select {
-	case <-granted:
+	case <-p.want(time.Now()):
+		p.startClock()
 		return nil
 	case <-p.done:
 		p.starved = true
@@ -96,9 +100,21 @@ func (p *place) resume(w *wire) error {
 	}
 }
 
-// want asks for a turn, unless the place has one, and says whether the first
-// bytes have come.
-func (p *place) want(now time.Time) (granted chan struct{}, first bool) {
+// begin notes that bytes have come, and says whether they are the first.
+func (p *place) begin(now time.Time) (first bool) {
+	p.handshakes.mu.Lock()
+	defer p.handshakes.mu.Unlock()
+	if p.stage > silent {
+		return false
+	}
+	p.advance(begun)
+	p.since = now
+	return true
+}
+
+// want asks for a turn, unless the place has one: this end waits for the peer
+// no longer.
+func (p *place) want(now time.Time) <-chan struct{} {
 	h := p.handshakes
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,16 +122,22 @@ func (p *place) want(now time.Time) (granted chan struct{}, first bool) {
 		p.waited += now.Sub(p.since)
 		p.since = time.Time{}
 	}
-	first = p.stage == silent
-	p.advance(begun)
-	granted = make(chan struct{})
+	granted := make(chan struct{})
 	if p.turn.lane != nil {
 		close(granted)
-		return granted, first
+		return granted
 	}
 	p.turn.granted = granted
 	h.grant(now)
-	return granted, first
+	return granted
+}
+
+// startClock begins a turn that was granted: what the scheduler takes until its
+// goroutine runs does not count.
+func (p *place) startClock() {
+	p.handshakes.mu.Lock()
+	defer p.handshakes.mu.Unlock()
+	p.turn.watch = startWatch(time.Now())
 }
 
 // answers notes that this end answers the peer, which has sent a whole
@@ -142,12 +164,15 @@ func (h *handshakes) grant(now time.Time) {
 			lane = &h.turns.known
 		}
 		*lane++
-		p.turn = turn{lane: lane, began: now}
+		h.turns.oldest = !h.turns.oldest
+		p.turn = turn{lane: lane, watch: stopwatch{began: now}}
 	}
 }
 
 // mostDeserving is who gets the next turn, if there is one; see the top of
-// limits.go. The caller holds h.mu.
+// limits.go. Of equals, the newest is next, which is right after a burst, and
+// by turns the oldest, which is so in one, and for handshakes that have come
+// far. The caller holds h.mu.
 func (h *handshakes) mostDeserving() (best *place) {
 	processors := runtime.GOMAXPROCS(0)
 	anyKnown, anyStranger := h.turns.known < processors, h.turns.strangers < max(processors/2, 1)
@@ -173,7 +198,7 @@ func (h *handshakes) mostDeserving() (best *place) {
 		if !wants(p) || p.known != isKnown || p.weight() >= aCrowd*sparse {
 			continue
 		}
-		if best == nil || p.stage > best.stage || p.stage == best.stage && p.number > best.number {
+		if best == nil || (p.number < best.number) == h.turns.oldest {
 			best = p
 		}
 	}
@@ -183,47 +208,36 @@ func (h *handshakes) mostDeserving() (best *place) {
 // giveTurnBack ends the turn of a place, or its wish for one. The caller holds
 // h.mu.
 func (h *handshakes) giveTurnBack(p *place, now time.Time) {
-	lane, took := p.turn.lane, now.Sub(p.turn.began)
+	lane, watch := p.turn.lane, p.turn.watch
 	p.turn = turn{}
 	if lane == nil {
 		return
 	}
-	if lane == &h.turns.strangers && h.turns.traffic.isHeavy(now) {
-		time.AfterFunc(min(restFactor*took, restMost), func() {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			*lane--
-			h.grant(time.Now())
-		})
-		return
+	if lane == &h.turns.strangers {
+		if rest := h.turns.rest(watch.cost(now), now); rest > 0 {
+			time.AfterFunc(rest, func() {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				*lane--
+				h.grant(time.Now())
+			})
+			return
+		}
 	}
 	*lane--
 	h.grant(now)
 }
 
-// traffic tells whether sessions carry so much that they need processors: a
-// hundredth of one is about what heavyTraffic costs.
-type traffic struct {
-	carried func() uint64 // bytes so far; nil: none ever
-	seen    uint64
-	at      time.Time
-	heavy   bool
-}
-
-const (
-	heavyTraffic = 16e6 // bytes a second
-	trafficEvery = 100 * time.Millisecond
-)
-
-// isHeavy says how it was in the last interval.
-func (t *traffic) isHeavy(now time.Time) bool {
-	if t.carried == nil {
-		return false
+// rest is how long a stranger's turn rests that has cost so much.
+func (t *turns) rest(cost time.Duration, now time.Time) time.Duration {
+	if !t.scarce.now(now) {
+		t.owed = 0
+		return 0
 	}
-	if passed := now.Sub(t.at); passed >= trafficEvery {
-		carried := t.carried()
-		t.heavy = float64(carried-t.seen) > heavyTraffic*passed.Seconds()
-		t.seen, t.at = carried, now
+	if t.owed += restFactor * cost; t.owed < restLeast {
+		return 0
 	}
-	return t.heavy
+	rest := min(t.owed, restMost)
+	t.owed = 0
+	return rest
 }

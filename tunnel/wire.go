@@ -86,7 +86,10 @@ func (w *wire) fill() (err error) {
 func (w *wire) Read(data []byte) (n int, err error) {
 	switch {
 	case !w.carrying.Load() && w.place != nil:
-		n, err = w.place.read(w, data)
+		if n, err = w.place.read(w, data); err == nil {
+			err = w.place.resume(w, w.frame.pass(data[:n]))
+		}
+		return n, err
 	case !w.carrying.Load():
 		n, err = w.Conn.Read(data)
 	case w.input == nil:
@@ -224,12 +227,13 @@ func (f *frame) rest(data []byte) int {
 	}
 }
 
-// pass moves over data.
-func (f *frame) pass(data []byte) {
+// pass moves over data, and says whether a record ends in it.
+func (f *frame) pass(data []byte) (ends bool) {
 	for len(data) > 0 {
 		if f.left > 0 {
 			n := min(f.left, len(data))
 			f.left -= n
+			ends = ends || f.left == 0
 			data = data[n:]
 			continue
 		}
@@ -237,6 +241,8 @@ func (f *frame) pass(data []byte) {
 		data = data[n:]
 		if f.have += n; f.have == recordHeader {
 			f.have, f.left = 0, int(f.header[3])<<8+int(f.header[4])
+			ends = ends || f.left == 0
 		}
 	}
+	return ends
 }
