@@ -6,6 +6,7 @@
 #   make test       everything, with the race detector
 #   make fuzz       every fuzz target for FUZZTIME (20s)
 #   make bench      gtunnel and its peers side by side (BENCH="--scale quick")
+#   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
 #   make install    the binary and the systemd units below PREFIX
 
@@ -17,7 +18,7 @@ FUZZTIME = 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test fuzz bench lint install clean
+.PHONY: build demo test fuzz bench hostile lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -41,6 +42,11 @@ test:
 bench: build
 	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench
 	bin/tunnelbench --install --json=bin/bench.json --markdown bin/bench.md --plot bin/bench.svg $(BENCH)
+
+hostile: build
+	.ci/install stunnel
+	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench
+	bin/tunnelbench hostile $(HOSTILE)
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)

@@ -16,6 +16,7 @@ var codes = []Meaning{
 	{CodeTimeout, "the other end did not finish the handshake before the deadline"},
 	{CodeDisconnected, "the other end closed or reset the connection"},
 	{CodePeerRefusedUs, "the other end refused our certificate"},
+	{CodePeerBusy, "the other end takes no connection now, mostly because it is at a limit"},
 	{CodeProtocol, "no common TLS version or cipher, or a malformed message"},
 
 	{CodeNoCertificate, "the peer sent no certificate"},

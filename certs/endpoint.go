@@ -194,6 +194,7 @@ func handshake(ctx context.Context, conn net.Conn, judge *judge, start func(net.
 	if err != nil {
 		return nil, nil, explainHandshake(ctx, err, observed.first(), judge.role)
 	}
+	observed.done = true
 	result := judge.result
 	judge.result = nil // or the trust of this moment would live as long as the connection
 	return tlsConn, result, nil

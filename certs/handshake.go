@@ -30,6 +30,7 @@ const (
 	CodeTimeout       Code = "timeout"         // the other end began and did not finish before the deadline
 	CodeDisconnected  Code = "disconnected"    // the other end closed or reset the connection
 	CodePeerRefusedUs Code = "peer-refused-us" // the other end sent an alert about our certificate
+	CodePeerBusy      Code = "peer-busy"       // the other end takes no connection now
 	CodeProtocol      Code = "tls-protocol"    // no common version or cipher, or a malformed message
 )
 
@@ -75,6 +76,9 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if len(first) > 0 && !looksLikeTLS(first) {
 		return notTLS(err, first, peer)
 	}
+	if peer == RoleServer && isBusyAlert(first) {
+		return peerBusy(err)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return explainTimeout(err, len(first) == 0, peer)
 	}
@@ -92,25 +96,6 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	}
 	return explainProtocol(err)
 }
-
-// observedConn keeps the first octets that a connection receives, to tell
-// what the other end speaks when it is not TLS.
-type observedConn struct {
-	net.Conn
-	received [64]byte
-	n        int
-}
-
-// Read is the connection's Read.
-func (c *observedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if c.n < len(c.received) && n > 0 {
-		c.n += copy(c.received[c.n:], p[:n])
-	}
-	return n, err
-}
-
-func (c *observedConn) first() []byte { return c.received[:c.n] }
 
 // looksLikeTLS reports whether octets may begin a TLS handshake or alert of
 // any version.

@@ -455,7 +455,7 @@ func TestBoundedWork(t *testing.T) {
 }
 
 func TestCuresOfAllCodes(t *testing.T) {
-	ofHandshakes := []certs.Code{certs.CodeNotTLS, certs.CodeSilent, certs.CodeTimeout, certs.CodeDisconnected, certs.CodePeerRefusedUs, certs.CodeProtocol}
+	ofHandshakes := []certs.Code{certs.CodeNotTLS, certs.CodeSilent, certs.CodeTimeout, certs.CodeDisconnected, certs.CodePeerRefusedUs, certs.CodePeerBusy, certs.CodeProtocol}
 	for _, known := range certs.Codes() {
 		code := known.Code
 		if slices.Contains(ofHandshakes, code) {

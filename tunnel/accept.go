@@ -28,6 +28,7 @@ type inbound struct {
 	id     uint64
 	conn   net.Conn
 	source netip.Prefix
+	place  *place
 }
 
 // accept starts a goroutine of connections for every connection, until ctx
@@ -76,18 +77,28 @@ func (t *Tunnel) acceptFailed(err error, delay time.Duration) {
 		zap.Error(err), zap.Duration("retry_in", delay), zap.String("cure", cure))
 }
 
-// admit begins the life of a connection, or refuses it if too many are
-// waiting for their verification.
+// admit begins the life of a connection, or refuses it: a server at once if
+// there is no place for its session, a client if as many local connections
+// wait for the far side as may.
 func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.WaitGroup) {
 	t.accepted.Add(1)
 	in := inbound{id: lastID.Add(1), conn: conn, source: sourceOf(conn.RemoteAddr())}
 	t.log.write(zapcore.DebugLevel, "accepted", connField(in.id), fromField(conn))
-	if code := t.handshakes.begin(in.source); code != "" {
-		reset(conn)
-		t.refuse(in, code, "more connections wait for their verification than the limit allows",
-			"if they are your own hosts, raise max-handshakes or max-handshakes-per-source")
+	if t.sessions.isFull() {
+		t.refuseSession(ctx, in)
+		t.dismiss(conn, connections)
 		return
 	}
+	p, gone, code := t.handshakes.enter(in.source, time.Now())
+	if gone != nil {
+		gone.dismiss()
+	}
+	if code != "" {
+		t.refuse(in, code, tooMany(code), raiseLimit)
+		t.dismiss(conn, connections)
+		return
+	}
+	in.place = p
 	connections.Go(func() {
 		open := t.openClient
 		if t.config.Role == Server {
@@ -96,6 +107,38 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 		if s := open(ctx, in); s != nil {
 			s.relay(connections)
 		}
+	})
+}
+
+// raiseLimit is the cure where places for handshakes are short.
+const raiseLimit = "if they are your own hosts, raise max-handshakes or max-handshakes-per-source"
+
+// tooMany says which limit of handshakes is reached.
+func tooMany(code certs.Code) string {
+	if code == CodeTooManyFromSource {
+		return "more connections from its address wait for their verification than max-handshakes-per-source allows, and it gave way to a newer one"
+	}
+	return "more connections wait for their verification than max-handshakes allows"
+}
+
+// farewells is how many connections at once are told why they are refused, for
+// which each is kept for a second at most. Others are reset.
+const farewells = 100
+
+// dismiss ends a connection that is refused before its handshake. A server
+// tells the peer by an alert.
+func (t *Tunnel) dismiss(conn net.Conn, connections *sync.WaitGroup) {
+	if t.config.Role != Server || t.dismissing.Load() >= farewells {
+		reset(conn)
+		return
+	}
+	t.dismissing.Add(1)
+	connections.Go(func() {
+		defer t.dismissing.Add(-1)
+		if conn.SetWriteDeadline(time.Now().Add(gentleTime)) == nil {
+			_, _ = conn.Write(certs.BusyAlert()) // a peer that has gone need not know
+		}
+		closeGently(conn)
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 // Check finds every setting with which the tunnel cannot or must not work, as
 // far as that can be told without the Endpoint and without the network.
 func (c Config) Check() []*ConfigError {
-	return slices.Concat(c.checkRole(), c.checkAccept(), c.checkConnect(), c.checkServerName(), c.checkPlainEnd(), c.checkNumbers())
+	return slices.Concat(c.checkRole(), c.checkAccept(), c.checkConnect(), c.checkServerName(), c.checkPlainEnd(), c.checkNumbers(), c.checkShares())
 }
 
 // check finds the first setting with which the tunnel cannot or must not
@@ -147,6 +147,20 @@ func (c Config) checkNumbers() (found []*ConfigError) {
 		}
 	}
 	return found
+}
+
+// checkShares refuses to let one source have every place for handshakes by a
+// limit of its own; the preset follows the other limit instead.
+func (c Config) checkShares() []*ConfigError {
+	all, one := c.Limits.Handshakes, c.Limits.HandshakesPerSource
+	if c.Role != Server || all <= 0 || one <= all || one == DefaultLimits().HandshakesPerSource {
+		return nil
+	}
+	return []*ConfigError{{
+		Setting: "max-handshakes-per-source",
+		Reason:  fmt.Sprintf("%d from one source are more than all, %d", one, all),
+		Cure:    fmt.Sprintf("write less than %d, or raise max-handshakes", all),
+	}}
 }
 
 func (c Config) checkEndpoint() (found []*ConfigError) {

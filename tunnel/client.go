@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,14 +31,20 @@ type verified struct {
 // server that refuses this client is not passed over in TLS 1.3, because it
 // says so only when the connection is in use already.
 func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
-	defer t.handshakes.end(in.source)
+	defer t.handshakes.leave(in.place)
 	if err := tune(in.conn, t.userTimeout); err != nil {
 		reset(in.conn) // it has gone already
 		return nil
 	}
-	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
-	v, target, failed, ok := firstTarget(ctx, t.config.Connect, open)
+	endDial, ok := t.beginDial(ctx, in)
 	if !ok {
+		reset(in.conn)
+		return nil
+	}
+	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
+	v, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), open)
+	if !ok {
+		endDial()
 		reset(in.conn)
 		if ctx.Err() == nil {
 			t.noTarget(in, failed)
@@ -43,10 +52,14 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	t.skippedTargets(in, failed)
+	time.AfterFunc(acceptanceTime, endDial)
 
 	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
 	s.inspect = t.plainInspector(in)
-	s.onFirstByte = func() { s.info("connected", zap.Stringer("target", target)) }
+	s.onFirstByte = func() {
+		endDial()
+		s.info("connected", zap.Stringer("target", target))
+	}
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
 	if err := s.attach("local side", in.conn, target.String()); err != nil {
 		reset(v.wire)
@@ -62,6 +75,33 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	return s
+}
+
+// maxDials is how many connections a client opens at once, so that a burst of
+// local ones stays below what a server lets one source begin: half of the
+// preset, because two clients may be behind one address.
+const maxDials = 100
+
+// acceptanceTime is how long a connection counts as being opened after the
+// client's part of the handshake, unless a byte comes before: in TLS 1.3 the
+// server judges the client after that.
+const acceptanceTime = 500 * time.Millisecond
+
+// beginDial waits until a connection may be opened, as long as a dial may take.
+// It is open once end was called, which may be done more than once.
+func (t *Tunnel) beginDial(ctx context.Context, in inbound) (end func(), ok bool) {
+	patience := time.NewTimer(t.config.Timeouts.Dial)
+	defer patience.Stop()
+	select {
+	case t.dials <- struct{}{}:
+		return sync.OnceFunc(func() { <-t.dials }), true
+	case <-ctx.Done():
+	case <-patience.C:
+		t.refuse(in, CodeTooManyHandshakes,
+			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials, t.config.Timeouts.Dial),
+			"look at the other lines of this log: the targets are slow or cannot be reached")
+	}
+	return nil, false
 }
 
 // dialVerified opens a TLS connection to one target, which proves its name.
@@ -143,7 +183,7 @@ func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
 		explained = &certs.HandshakeError{
 			Code:   certs.CodeDisconnected,
 			Reason: "the server closed the connection before it sent anything",
-			Cure:   "look at its log: it refused this host, or its target cannot be reached",
+			Cure:   "look at its log: it refused this host, is at a limit, or its target cannot be reached",
 			Err:    err,
 		}
 	}

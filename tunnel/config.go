@@ -24,7 +24,7 @@ type Config struct {
 	Name            string // for logs and metrics; empty: the role
 	Role            Role
 	Accept          Address   // where to listen
-	Connect         []Address // targets, tried in order at every connection
+	Connect         []Address // targets, tried in order at every connection, but for those that did not answer in the last minute: they come last
 	ServerName      string    // client: the name that the server must prove; empty: the host of the target
 	UnsafePlaintext bool      // allow the plain end beyond loopback
 	Endpoint        *certs.Endpoint
@@ -46,7 +46,7 @@ type Timeouts struct {
 type Limits struct {
 	Connections         int // verified connections at once; default 10000
 	Handshakes          int // connections that are not verified yet; default 1000
-	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 250
+	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 250, or Handshakes if that is less
 }
 
 // DefaultTimeouts are the timeouts that zero durations stand for.
@@ -94,6 +94,9 @@ func (c Config) withDefaults() Config {
 	c.Limits.Connections = cmp.Or(c.Limits.Connections, limits.Connections)
 	c.Limits.Handshakes = cmp.Or(c.Limits.Handshakes, limits.Handshakes)
 	c.Limits.HandshakesPerSource = cmp.Or(c.Limits.HandshakesPerSource, limits.HandshakesPerSource)
+	if c.Limits.HandshakesPerSource == limits.HandshakesPerSource {
+		c.Limits.HandshakesPerSource = min(c.Limits.HandshakesPerSource, c.Limits.Handshakes)
+	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}

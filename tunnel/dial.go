@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 )
 
 // targetError says why a target could not be used.
@@ -29,12 +30,12 @@ func (e *targetError) Error() string {
 func (e *targetError) Unwrap() error { return e.err }
 
 // dial opens a plain connection to one target: every address of its name is
-// tried, as it resolves now, within Timeouts.Dial. The error is a
-// *targetError.
+// tried, as it resolves now, within Timeouts.Dial, those that were dead lately
+// last. The error is a *targetError.
 func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
 	network, address := target.forDial()
-	conn, err := dialer.DialContext(ctx, network, address)
+	conn, err := t.dead.dial(ctx, dialer, network, address)
 	if err == nil {
 		if err = tune(conn, t.userTimeout); err != nil {
 			reset(conn)
@@ -43,10 +44,14 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	if err != nil {
 		if ctx.Err() == nil {
 			t.countDialFailure(target)
+			if netError, ok := errors.AsType[net.Error](err); ok && netError.Timeout() {
+				t.dead.note([]string{target.String()}, "", time.Now())
+			}
 		}
 		reason, cure := t.explainDial(target, err)
 		return nil, &targetError{target: target, reason: reason, cure: cure, err: err}
 	}
+	t.dead.note(nil, target.String(), time.Now())
 	return conn, nil
 }
 

@@ -15,6 +15,10 @@ func (t *Tunnel) SetReportEvery(every time.Duration) { t.reportEvery = every }
 // SetUserTimeout changes TCP_USER_TIMEOUT. It must be called before Serve.
 func (t *Tunnel) SetUserTimeout(timeout time.Duration) { t.userTimeout = timeout }
 
+// SetFirstByteTime changes how long a peer may be silent. It must be called
+// before Serve.
+func (t *Tunnel) SetFirstByteTime(patience time.Duration) { t.firstByte = patience }
+
 // Tune sets the socket options of a leg.
 func Tune(conn net.Conn) error { return tune(conn, userTimeout) }
 

@@ -3,10 +3,22 @@ package tunnel
 import (
 	"net"
 	"net/netip"
-	"sync"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
+
+// Who may wait for a verification, and who goes first
+//
+// Anybody can connect, so anybody can fill every place for handshakes and keep
+// every processor busy with signatures. Nobody new is therefore turned away
+// for want of a place: one that waits gives way to it (leastDeserving). Peers
+// at a source from which a peer was verified before give way last; those that
+// this end has waited for longer than a slow link takes, first; of those that
+// are left, the ones in the most crowded networks; of these, who has shown
+// least, and then the oldest. Work is given out the other way round, and in
+// turns (mostDeserving): known sources first, then the least crowded. Strangers'
+// turns rest while open sessions need the processors. An address costs an attacker something, to be verified costs a host
+// certificate; bytes and connections cost nothing, so they count last.
 
 // The reasons of the tunnel itself for which a connection comes to nothing;
 // they stand beside those of package certs in logs, Status and metrics.
@@ -18,58 +30,6 @@ const (
 	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
 	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
 )
-
-// handshakes counts the connections that are not verified yet, in all and per
-// source.
-type handshakes struct {
-	total     int
-	perSource int // 0: no limit
-
-	mu       sync.Mutex
-	pending  int
-	bySource map[netip.Prefix]int
-}
-
-// begin takes a place for a connection from source, or says with a code which
-// limit is reached. An empty code means that the place is taken; the caller
-// gives it back with end.
-func (h *handshakes) begin(source netip.Prefix) certs.Code {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.pending >= h.total {
-		return CodeTooManyHandshakes
-	}
-	if h.perSource > 0 && source.IsValid() {
-		if h.bySource[source] >= h.perSource {
-			return CodeTooManyFromSource
-		}
-		if h.bySource == nil {
-			h.bySource = make(map[netip.Prefix]int)
-		}
-		h.bySource[source]++
-	}
-	h.pending++
-	return ""
-}
-
-// end gives back a place that begin took.
-func (h *handshakes) end(source netip.Prefix) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.pending--
-	if h.perSource > 0 && source.IsValid() {
-		if h.bySource[source]--; h.bySource[source] == 0 {
-			delete(h.bySource, source)
-		}
-	}
-}
-
-// count is how many connections are not verified yet.
-func (h *handshakes) count() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.pending
-}
 
 // sourceOf is whom a connection is counted for: its IPv4 address, or the /64
 // of its IPv6 address, since one host commonly owns all of that. Unix sockets
@@ -89,4 +49,19 @@ func sourceOf(address net.Addr) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return prefix
+}
+
+// networks are the source and the two networks around it in which one owner
+// commonly has many addresses: /24 and /16 of IPv4, /56 and /48 of IPv6.
+func networks(source netip.Prefix) [3]netip.Prefix {
+	if !source.IsValid() {
+		return [3]netip.Prefix{}
+	}
+	bits := [2]int{24, 16}
+	if source.Addr().Is6() {
+		bits = [2]int{56, 48}
+	}
+	near, _ := source.Addr().Prefix(bits[0]) // both are in range
+	wide, _ := source.Addr().Prefix(bits[1])
+	return [3]netip.Prefix{source, near, wide}
 }

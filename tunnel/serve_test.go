@@ -198,16 +198,19 @@ func TestConfigErrors(t *testing.T) {
 		setting, text string
 		hint          string
 	}{
-		"no role":           {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
-		"no accept":         {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
-		"no connect":        {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
-		"port 0":            {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect", "port 0", "write the port"},
-		"a target twice":    {func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect", "listed twice", "each target once"},
-		"a distant target":  {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} }, "connect", "master-db:3306 is not on loopback", "unsafe-plaintext"},
-		"a distant IP":      {func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) }, "connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1"},
-		"server-name":       {func(c *tunnel.Config) { c.ServerName = "a" }, "server-name", "only a client", "allow-host"},
-		"negative time":     {func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, "dial-timeout", "negative", "default"},
-		"negative limit":    {func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, "max-handshakes", "negative", "default"},
+		"no role":          {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
+		"no accept":        {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
+		"no connect":       {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
+		"port 0":           {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect", "port 0", "write the port"},
+		"a target twice":   {func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect", "listed twice", "each target once"},
+		"a distant target": {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} }, "connect", "master-db:3306 is not on loopback", "unsafe-plaintext"},
+		"a distant IP":     {func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) }, "connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1"},
+		"server-name":      {func(c *tunnel.Config) { c.ServerName = "a" }, "server-name", "only a client", "allow-host"},
+		"negative time":    {func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, "dial-timeout", "negative", "default"},
+		"negative limit":   {func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, "max-handshakes", "negative", "default"},
+		"one takes all": {func(c *tunnel.Config) {
+			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
+		}, "max-handshakes-per-source", "30 from one source are more than all, 20", "write less than 20"},
 		"no endpoint":       {func(c *tunnel.Config) { c.Endpoint = nil }, "capath", "no CAs", "cafile"},
 		"no credential":     {func(c *tunnel.Config) { c.Endpoint.Credential = nil }, "cert", "no certificate", "key"},
 		"no access rule":    {func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule", "allow-all"},

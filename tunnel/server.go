@@ -2,11 +2,15 @@ package tunnel
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
 
 // openServer begins the life of a connection of a server: handshake and
@@ -16,7 +20,7 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 	if s == nil {
 		return nil
 	}
-	conn, target, failed, ok := firstTarget(ctx, t.config.Connect, t.dial)
+	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), t.dial)
 	if !ok {
 		s.abort("no target could be reached")
 		if ctx.Err() == nil {
@@ -38,33 +42,23 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 // verifyInbound makes a session of an accepted connection whose peer proves
 // itself in time. All others are closed, counted and logged, and give nil.
 func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
-	defer t.handshakes.end(in.source)
-	if err := tune(in.conn, t.userTimeout); err != nil {
-		reset(in.conn)
-		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
-		return nil
-	}
-	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
-	defer cancel()
+	defer t.handshakes.leave(in.place)
 	peer := in.conn.RemoteAddr().String()
-	w, err := newWire(in.conn)
+	w, err := t.newInboundWire(in)
 	if err != nil {
 		reset(in.conn)
 		t.peerRefused(in.id, peer, err)
 		return nil
 	}
-	conn, result, err := t.config.Endpoint.Server(deadline, w)
+	conn, result, err := t.shakeHands(ctx, in, w)
 	if err != nil {
-		if ctx.Err() != nil { // the tunnel stops: not the peer's fault
-			reset(in.conn)
-			return nil
-		}
-		t.peerRefused(in.id, peer, err)
-		closeGently(in.conn)
+		t.handshakeEnded(ctx, in, err)
 		return nil
 	}
+	t.handshakes.verified(in.source, time.Now())
 	t.peerVerified(in.id, peer, conn, result)
 	s := t.newSession(in.id, w, &tlsStream{Conn: conn, wire: w}, result)
+	s.source = in.source
 	if err := w.carry(); err != nil {
 		reset(in.conn)
 		t.peerRefused(in.id, peer, err)
@@ -82,7 +76,53 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	return s
 }
 
-// refuseSession notes a verified connection for which there is no place.
+// newInboundWire makes the wire of an accepted connection, which reads in
+// turns.
+func (t *Tunnel) newInboundWire(in inbound) (*wire, error) {
+	if err := tune(in.conn, t.userTimeout); err != nil {
+		return nil, err
+	}
+	w, err := newWire(in.conn)
+	if err != nil {
+		return nil, err
+	}
+	w.place = in.place
+	return w, w.SetReadDeadline(time.Now().Add(t.firstByte))
+}
+
+// shakeHands runs the handshake until its deadline, or until the place of the
+// connection goes to another: the peer is then told so, as far as TLS can.
+func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn, *certs.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	defer cancel()
+	in.place.watch(ctx.Done(), func() {
+		w.refuse()
+		cancel()
+	})
+	conn, result, err := t.config.Endpoint.Server(ctx, w)
+	in.place.await(time.Now()) // at most for the end of the connection
+	return conn, result, err
+}
+
+// handshakeEnded closes, counts and logs a connection whose handshake failed.
+func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
+	code := in.place.gone()
+	switch {
+	case ctx.Err() != nil: // the tunnel stops: not the peer's fault
+		reset(in.conn)
+	case code != "":
+		_ = in.conn.Close() // with the alert, if it was sent
+		t.refuse(in, code, tooMany(code), raiseLimit)
+	case in.place.starved:
+		_ = in.conn.Close()
+		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: gtunnel status, or ss -tn; a firewall can bound it")
+	default:
+		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
+		closeGently(in.conn)
+	}
+}
+
+// refuseSession notes a connection for which there is no place.
 func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
 	if ctx.Err() != nil || t.isClosed() {
 		return

@@ -3,9 +3,11 @@ package tunnel_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -97,13 +99,29 @@ func TestRefusedPeers(t *testing.T) {
 			eventually(t, "no handshake is left", func() bool { return server.Status().HandshakesPending == 0 })
 		})
 	}
-	t.Run("silent", func(t *testing.T) {
-		config := p.serverConfig(t, target)
-		config.Timeouts.Handshake = 50 * time.Millisecond
-		server := start(t, config)
+	for name, test := range map[string]struct{ handshake, firstByte time.Duration }{
+		"silent":        {50 * time.Millisecond, patience},
+		"no first byte": {patience, 50 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := p.serverConfig(t, target)
+			config.Timeouts.Handshake = test.handshake
+			server := start(t, config, func(server *tunnel.Tunnel) { server.SetFirstByteTime(test.firstByte) })
+			conn := dial(t, server.Addr())
+			_, _ = io.ReadAll(conn)
+			server.entry(t, "peer refused", "code", string(certs.CodeSilent))
+		})
+	}
+	t.Run("slow after the first byte", func(t *testing.T) {
+		server := start(t, p.serverConfig(t, target), func(server *tunnel.Tunnel) { server.SetFirstByteTime(200 * time.Millisecond) })
 		conn := dial(t, server.Addr())
-		_, _ = io.ReadAll(conn)
-		server.entry(t, "peer refused", "code", string(certs.CodeSilent))
+		if _, err := io.WriteString(conn, "\x16"); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the server ends a connection that has begun: %v", err)
+		}
 	})
 	t.Run("begins and stops", func(t *testing.T) {
 		config := p.serverConfig(t, target)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -25,6 +26,7 @@ type session struct {
 	id     uint64
 	tunnel *Tunnel
 	opened time.Time
+	source netip.Prefix // server: of the peer
 
 	judging sync.Mutex
 	result  atomic.Pointer[certs.Result] // why the peer is trusted; judge alone replaces it
@@ -179,6 +181,7 @@ func (s *session) check(now time.Time) {
 		s.nextReport = now.Add(s.tunnel.reportEvery)
 	}
 	s.mu.Unlock()
+	s.tunnel.handshakes.verified(s.source, now)
 	s.peerStall.check(s.wire.Conn, s.tunnel.userTimeout)
 	s.plainStall.check(plain, s.tunnel.userTimeout)
 	if due {
@@ -257,6 +260,13 @@ func (t *table) add(s *session) bool {
 	}
 	t.sessions[s.id] = s
 	return true
+}
+
+// isFull says whether there is no place for another session.
+func (t *table) isFull() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed == "" && len(t.sessions) >= t.limit
 }
 
 func (t *table) remove(s *session) {

@@ -60,7 +60,7 @@ func (t *Tunnel) Status() Status {
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
 		Warnings:          []Warning{},
-		HandshakesPending: t.handshakes.count(),
+		HandshakesPending: t.handshakes.pending(),
 		BytesFromPeer:     t.fromPeer.Load(),
 		BytesToPeer:       t.toPeer.Load(),
 		Sessions:          []SessionStatus{},

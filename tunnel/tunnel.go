@@ -23,19 +23,23 @@ type Tunnel struct {
 	log         boundedLog
 	failures    failureLog
 	handshakes  handshakes
+	dials       chan struct{} // client: holds one for each connection that is being opened
+	dead        dead
 	sessions    table
 	agenda      agenda
 	clock       clock
 	warnings    warnings
 	reportEvery time.Duration
 	userTimeout time.Duration
+	firstByte   time.Duration // server: how long a peer may be silent
 
-	accepted  atomic.Uint64
-	fromPeer  atomic.Uint64
-	toPeer    atomic.Uint64
-	accepting atomic.Bool
-	closed    chan struct{}
-	closeOnce sync.Once
+	accepted   atomic.Uint64
+	dismissing atomic.Int32 // connections that are being told why they are refused
+	fromPeer   atomic.Uint64
+	toPeer     atomic.Uint64
+	accepting  atomic.Bool
+	closed     chan struct{}
+	closeOnce  sync.Once
 
 	mu              sync.Mutex
 	listener        net.Listener
@@ -56,12 +60,14 @@ func New(config Config) (*Tunnel, error) {
 	t := &Tunnel{
 		config:          config,
 		log:             boundedLog{config.Logger},
-		handshakes:      handshakes{total: config.Limits.Handshakes},
+		handshakes:      handshakes{total: config.Limits.Handshakes, evict: config.Role == Server},
+		dials:           make(chan struct{}, maxDials),
 		sessions:        table{limit: config.Limits.Connections},
 		agenda:          newAgenda(),
 		clock:           newClock(),
 		reportEvery:     reportEvery,
 		userTimeout:     userTimeout,
+		firstByte:       firstByteTime,
 		closed:          make(chan struct{}),
 		refused:         make(map[certs.Code]uint64),
 		sessionsRefused: make(map[certs.Code]uint64),
@@ -69,6 +75,8 @@ func New(config Config) (*Tunnel, error) {
 	}
 	if config.Role == Server {
 		t.handshakes.perSource = config.Limits.HandshakesPerSource
+		t.handshakes.turns.scarce.carried = func() uint64 { return t.fromPeer.Load() + t.toPeer.Load() }
+		t.handshakes.turns.scarce.idle = idleTime
 	}
 	return t, nil
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
 
 // wire is the socket under a TLS connection. Once the connection carries
@@ -30,6 +32,7 @@ import (
 type wire struct {
 	net.Conn
 	carrying atomic.Bool
+	place    *place // server: which reads in turns during the handshake; else nil
 
 	// One goroutine at a time reads.
 	source source
@@ -82,6 +85,11 @@ func (w *wire) fill() (err error) {
 // has fetched, without waiting.
 func (w *wire) Read(data []byte) (n int, err error) {
 	switch {
+	case !w.carrying.Load() && w.place != nil:
+		if n, err = w.place.read(w, data); err == nil {
+			err = w.place.resume(w, w.frame.pass(data[:n]))
+		}
+		return n, err
 	case !w.carrying.Load():
 		n, err = w.Conn.Read(data)
 	case w.input == nil:
@@ -123,6 +131,9 @@ func (w *wire) gather(size int) {
 func (w *wire) Write(data []byte) (int, error) {
 	w.writing.Lock()
 	defer w.writing.Unlock()
+	if w.place != nil && !w.carrying.Load() {
+		w.place.answers()
+	}
 	if w.output == nil {
 		return w.sink.write(data)
 	}
@@ -135,6 +146,18 @@ func (w *wire) Write(data []byte) (int, error) {
 		if err := w.sendOutput(); err != nil {
 			return written, err
 		}
+	}
+}
+
+// refuse tells a peer to which nothing was sent yet that this end takes no
+// connection now, and does not wait.
+func (w *wire) refuse() {
+	if !w.writing.TryLock() {
+		return // this end is answering, and the peer would not understand
+	}
+	defer w.writing.Unlock()
+	if !w.place.hasAnswered() {
+		_, _ = w.sink.write(certs.BusyAlert()) // a socket that was not written to takes it; a peer that has gone need not know
 	}
 }
 
@@ -204,12 +227,13 @@ func (f *frame) rest(data []byte) int {
 	}
 }
 
-// pass moves over data.
-func (f *frame) pass(data []byte) {
+// pass moves over data, and says whether a record ends in it.
+func (f *frame) pass(data []byte) (ends bool) {
 	for len(data) > 0 {
 		if f.left > 0 {
 			n := min(f.left, len(data))
 			f.left -= n
+			ends = ends || f.left == 0
 			data = data[n:]
 			continue
 		}
@@ -217,6 +241,8 @@ func (f *frame) pass(data []byte) {
 		data = data[n:]
 		if f.have += n; f.have == recordHeader {
 			f.have, f.left = 0, int(f.header[3])<<8+int(f.header[4])
+			ends = ends || f.left == 0
 		}
 	}
+	return ends
 }

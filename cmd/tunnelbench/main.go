@@ -14,6 +14,11 @@
 //	tunnelbench --rounds 7 --json=result.json --plot result.svg
 //	tunnelbench --measure bulk,conns --pairs gtunnel,stunnel --scale quick
 //	tunnelbench --from result.json --markdown -
+//
+// tunnelbench hostile attacks their servers instead, and tells whom they let
+// in meanwhile.
+//
+//	tunnelbench hostile --attack four,hellos --pairs gtunnel
 package main
 
 import (
@@ -104,7 +109,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	gtunnel := flags.String("gtunnel", "", "the gtunnel to measure (default bin/gtunnel, then PATH)")
 	ghostunnel := flags.String("ghostunnel", "", "the ghostunnel to measure (default bin/ghostunnel, then PATH)")
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n\n%s\npairs:    %s\nmeasures:\n", flags.FlagUsages(), strings.Join(peerNames(allPeers()), ", "))
+		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n       tunnelbench hostile [flags]\n\n%s\npairs:    %s\nmeasures:\n", flags.FlagUsages(), strings.Join(peerNames(allPeers()), ", "))
 		for _, m := range allMeasures() {
 			fmt.Fprintf(stderr, "  %-8s %s\n", m.name, m.about)
 		}
@@ -142,6 +147,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return &usageError{errors.New("usage: tunnelbench relay ACCEPT CONNECT")}
 		}
 		return relay(ctx, args[1], args[2])
+	}
+	if len(args) > 0 && args[0] == "hostile" {
+		return runHostile(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "attack" { // the flood of a hostile run
+		return runAttack(ctx, args[1:])
 	}
 	o, err := parseOptions(args, stderr)
 	if errors.Is(err, pflag.ErrHelp) {

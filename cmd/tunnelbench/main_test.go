@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-// The tests run this binary as tunnelbench: as an end of the relay pair, and
-// whole where a signal ends it.
+// The tests run this binary as tunnelbench: as an end of the relay pair, as a
+// flood, and whole where a signal ends it.
 func TestMain(m *testing.M) {
-	if os.Getenv("TUNNELBENCH_MAIN") != "" || len(os.Args) > 1 && os.Args[1] == "relay" {
+	if os.Getenv("TUNNELBENCH_MAIN") != "" || len(os.Args) > 1 && (os.Args[1] == "relay" || os.Args[1] == "attack") {
 		main()
 		return
 	}

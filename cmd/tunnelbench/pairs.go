@@ -21,6 +21,7 @@ const startLimit = 20 * time.Second
 // backend. For the pair without processes both ends are nil.
 type pair struct {
 	address string // of the client end
+	tls     string // of the server end
 	backend *backend
 	client  *process
 	server  *process
@@ -65,6 +66,7 @@ func (b *bench) startEnds(ctx context.Context, p *pair, i installed, o pairOptio
 	if p.server, p.serverStart, server, err = b.startEnd(ctx, i, o, server); err != nil {
 		return err
 	}
+	p.tls = server.accept
 	client := end{client: true, connect: server.accept, identity: o.site.client}
 	if p.client, p.clientStart, client, err = b.startEnd(ctx, i, o, client); err != nil {
 		return err

@@ -23,6 +23,7 @@ type site struct {
 	cafile string // the same CA in one file
 	server identity
 	client identity
+	ca     *x509.Certificate
 	roots  *x509.CertPool
 }
 
@@ -42,6 +43,7 @@ func newSite(folder string, kind certstest.KeyType) (*site, error) {
 	s := &site{
 		capath: filepath.Join(folder, "certificates"),
 		cafile: filepath.Join(folder, "ca.pem"),
+		ca:     ca.Certificate,
 		roots:  x509.NewCertPool(),
 	}
 	if err := certstest.WriteCApath(s.capath, ca); err != nil {

@@ -1,0 +1,160 @@
+package tunnel
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// resolver gives addresses for every name, by a DNS server of its own.
+func resolver(t *testing.T, addresses ...net.IP) *net.Resolver {
+	t.Helper()
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		query := make([]byte, 512)
+		for {
+			n, from, err := server.ReadFrom(query)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteTo(answer(query[:n], addresses), from)
+		}
+	}()
+	t.Cleanup(func() {
+		server.Close()
+		<-done
+	})
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
+// answer is a DNS answer (RFC 1035, section 4) with addresses of IPv4.
+func answer(query []byte, addresses []net.IP) []byte {
+	end := 12
+	for query[end] != 0 {
+		end += int(query[end]) + 1
+	}
+	end++ // the end of the name; its type and class follow
+	reply := slices.Clone(query[:end+4])
+	clear(reply[6:12])
+	binary.BigEndian.PutUint16(reply[2:], 0x8180) // a recursive answer without an error
+	if binary.BigEndian.Uint16(query[end:]) != 1 {
+		return reply // none of another type
+	}
+	binary.BigEndian.PutUint16(reply[6:], uint16(len(addresses)))
+	for _, address := range addresses {
+		reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4) // the name, A, IN, no time to live
+		reply = append(reply, address.To4()...)
+	}
+	return reply
+}
+
+// TestDeadAddress: the first address of a name does not answer, and only one
+// dial waits for it.
+func TestDeadAddress(t *testing.T) {
+	alive, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	_, port, _ := net.SplitHostPort(alive.Addr().String())
+	silent := silentListener(t, "127.0.0.9:"+port)
+	var d dead
+	names := resolver(t, net.IPv4(127, 0, 0, 9), net.IPv4(127, 0, 0, 1))
+	open := func(timeout time.Duration) time.Duration {
+		t.Helper()
+		begun := time.Now()
+		conn, err := d.dial(t.Context(), net.Dialer{Timeout: timeout, Resolver: names}, "tcp", net.JoinHostPort("db1.test", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if conn.RemoteAddr().String() != alive.Addr().String() {
+			t.Errorf("connected to %s", conn.RemoteAddr())
+		}
+		return time.Since(begun)
+	}
+	open(5 * time.Second)
+	if !d.passOver(silent, time.Now()) || d.passOver(alive.Addr().String(), time.Now()) {
+		t.Fatal("the silent address alone is remembered")
+	}
+	if took := open(2 * time.Minute); took >= 30*time.Second { // its share
+		t.Errorf("the second dial waits for the dead address, too: %s", took)
+	}
+	if !d.passOver(silent, time.Now()) {
+		t.Error("the dead address is forgotten by a dial that passes it over")
+	}
+
+	// Where no other address answers, the dead one is tried again.
+	d.note([]string{alive.Addr().String()}, "", time.Now())
+	open(10 * time.Second)
+	if d.passOver(alive.Addr().String(), time.Now()) {
+		t.Error("an address that answers is still dead")
+	}
+}
+
+// silentListener listens at an address and answers no connection: its queue is
+// full.
+func silentListener(t *testing.T, address string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	raw, err := listener.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("the queue of the listener does not fill")
+	return ""
+}
+
+func TestDeadTargets(t *testing.T) {
+	var d dead
+	targets := []Address{{Network: "tcp", Host: "a", Port: "1"}, {Network: "tcp", Host: "b", Port: "1"}, {Network: "tcp", Host: "c", Port: "1"}}
+	want := func(now time.Time, order ...int) {
+		t.Helper()
+		for i, target := range d.inOrder(targets, now) {
+			if target != targets[order[i]] {
+				t.Errorf("%s is number %d, want %s", target, i, targets[order[i]])
+			}
+		}
+	}
+	want(epoch, 0, 1, 2)
+	d.note([]string{"a:1"}, "", epoch)
+	want(epoch, 1, 2, 0)
+	want(epoch.Add(deadTime), 0, 1, 2) // one tries it again
+	want(epoch.Add(deadTime), 1, 2, 0) // and others do not wait for that
+	d.note(nil, "a:1", epoch.Add(deadTime))
+	want(epoch.Add(deadTime), 0, 1, 2)
+	d.note([]string{"a:1"}, "", epoch)
+	d.note(nil, "b:1", epoch.Add(2*deadTime))
+	if !d.isEmpty() {
+		t.Error("what nobody asks for is remembered for ever")
+	}
+}

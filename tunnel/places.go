@@ -1,0 +1,265 @@
+package tunnel
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// stage is what a connection has shown of its handshake.
+type stage int
+
+const (
+	silent   stage = iota // nothing
+	begun                 // its first bytes
+	answered              // a whole ClientHello, which this end has answered
+)
+
+// How long this end waits for a peer. A ClientHello follows the last packet of
+// TCP's own handshake at once; if it is lost, TCP repeats it after three times
+// the round trip and again after six (RFC 6298), but for the shortest links. So
+// firstByteTime forgives two losses at 300 ms, between continents, and one by
+// satellite. patienceTime is for one stage, and counts only where places are
+// short.
+const (
+	firstByteTime = 3 * time.Second
+	patienceTime  = time.Second
+)
+
+// place is the right of a connection to take part in a handshake. It ends by
+// handshakes.leave, or goes to another connection. Its owner calls watch,
+// await, resume and leave; handshakes.mu guards the fields below it.
+type place struct {
+	handshakes *handshakes
+	source     netip.Prefix
+	number     uint64  // counts up
+	crowd      [3]*int // places in each of its networks
+
+	index   int  // in handshakes.held; -1: it is over
+	known   bool // a peer at its source was verified before
+	stage   stage
+	waited  time.Duration // for the peer, in this stage, before since
+	since   time.Time     // this end waits for the peer; zero: the peer for this end
+	gaveWay certs.Code    // the limit for which it went to another; empty: none
+	cancel  func()        // ends the handshake when it did
+	turn    turn
+
+	// Its owner alone uses these.
+	done    <-chan struct{} // closed when the handshake is to end
+	starved bool            // it ended while it waited for its turn
+}
+
+// handshakes are the connections that are not verified yet.
+type handshakes struct {
+	total     int
+	perSource int  // 0: no limit
+	evict     bool // one gives way to a new one; else a new one is refused
+
+	mu     sync.Mutex
+	last   uint64
+	held   []*place
+	crowds map[netip.Prefix]*int
+	known  known
+	turns  turns
+}
+
+// enter takes a place for a connection from source. If there is none left, one
+// that gave way is returned too, and the caller calls its dismiss; a code
+// instead of a place says which limit is reached.
+func (h *handshakes) enter(source netip.Prefix, now time.Time) (p, gone *place, code certs.Code) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.perSource > 0 && source.IsValid() && h.count(source) >= h.perSource:
+		code = CodeTooManyFromSource
+		gone = h.leastDeserving(now, func(p *place) bool { return p.source == source })
+	case len(h.held) < h.total:
+	case !h.evict:
+		return nil, nil, CodeTooManyHandshakes
+	default:
+		code = CodeTooManyHandshakes
+		gone = h.leastDeserving(now, func(*place) bool { return true })
+	}
+	if gone != nil {
+		gone.gaveWay = code
+		h.remove(gone, now)
+	}
+	return h.add(source, now), gone, ""
+}
+
+// count is how many places a source has. The caller holds h.mu.
+func (h *handshakes) count(source netip.Prefix) int {
+	if n := h.crowds[source]; n != nil {
+		return *n
+	}
+	return 0
+}
+
+// add makes a place. The caller holds h.mu.
+func (h *handshakes) add(source netip.Prefix, now time.Time) *place {
+	if h.crowds == nil {
+		h.crowds = make(map[netip.Prefix]*int)
+	}
+	h.last++
+	p := &place{
+		handshakes: h, source: source, number: h.last, index: len(h.held),
+		known: h.known.has(source, now), since: now,
+	}
+	for i, network := range networks(source) {
+		if h.crowds[network] == nil {
+			h.crowds[network] = new(int)
+		}
+		p.crowd[i] = h.crowds[network]
+		*p.crowd[i]++
+	}
+	h.held = append(h.held, p)
+	return p
+}
+
+// remove ends a place, if it has not ended before. The caller holds h.mu.
+func (h *handshakes) remove(p *place, now time.Time) {
+	if p.index < 0 {
+		return
+	}
+	h.giveTurnBack(p, now)
+	last := len(h.held) - 1
+	h.held[p.index] = h.held[last]
+	h.held[p.index].index = p.index
+	h.held[last] = nil
+	h.held = h.held[:last]
+	p.index = -1
+	for i, network := range networks(p.source) {
+		if *p.crowd[i]--; *p.crowd[i] == 0 {
+			delete(h.crowds, network)
+		}
+	}
+}
+
+// leave ends a place that has not gone to another.
+func (h *handshakes) leave(p *place) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.remove(p, time.Now())
+}
+
+// verified remembers the source of a verified peer, whose further connections
+// go first from now on, those that are here already included.
+func (h *handshakes) verified(source netip.Prefix, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !source.IsValid() || !h.known.note(source, now) {
+		return
+	}
+	for _, p := range h.held {
+		p.known = p.known || p.source == source
+	}
+	h.grant(now)
+}
+
+// pending is how many connections are not verified yet.
+func (h *handshakes) pending() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.held)
+}
+
+// weight says how crowded the networks of a place are: each counts a sixteenth
+// of the one within it.
+func (p *place) weight() int { return 256**p.crowd[0] + 16**p.crowd[1] + *p.crowd[2] }
+
+// aCrowd is how many times the weight of others makes a crowd. Less is chance,
+// or a peer with some connections at once.
+const aCrowd = 4
+
+// isOverdue says whether this end has waited for the peer longer than it takes
+// over a slow link to reach the next stage, however many bytes came.
+func (p *place) isOverdue(now time.Time) bool {
+	waited := p.waited
+	if !p.since.IsZero() {
+		waited += now.Sub(p.since)
+	}
+	return waited >= patienceTime
+}
+
+// advance notes that the peer has shown more.
+func (p *place) advance(to stage) {
+	if to > p.stage {
+		p.stage, p.waited = to, 0
+	}
+}
+
+// leastDeserving is who of some places gives way; see the top of limits.go. The
+// caller holds h.mu.
+func (h *handshakes) leastDeserving(now time.Time, among func(*place) bool) (worst *place) {
+	const strangerOverdue, stranger, knownOverdue, knownPeer = 0, 1, 2, 3
+	class := func(p *place) int {
+		switch overdue := p.isOverdue(now); {
+		case p.known && overdue:
+			return knownOverdue
+		case p.known:
+			return knownPeer
+		case overdue:
+			return strangerOverdue
+		default:
+			return stranger
+		}
+	}
+	lowest, crowded := knownPeer+1, 0
+	for _, p := range h.held {
+		if !among(p) {
+			continue
+		}
+		switch c := class(p); {
+		case c < lowest:
+			lowest, crowded = c, p.weight()
+		case c == lowest:
+			crowded = max(crowded, p.weight())
+		}
+	}
+	overdue := lowest == strangerOverdue || lowest == knownOverdue
+	for _, p := range h.held {
+		if !among(p) || class(p) != lowest || aCrowd*p.weight() <= crowded {
+			continue
+		}
+		switch {
+		case worst == nil, overdue && p.stage < worst.stage:
+			worst = p
+		case overdue && p.stage > worst.stage:
+		case p.number < worst.number:
+			worst = p
+		}
+	}
+	return worst
+}
+
+// watch has cancel called when the place goes to another, which may be the
+// case already. A wait for a turn ends with done.
+func (p *place) watch(done <-chan struct{}, cancel func()) {
+	p.done = done
+	p.handshakes.mu.Lock()
+	p.cancel = cancel
+	gone := p.gaveWay != ""
+	p.handshakes.mu.Unlock()
+	if gone {
+		cancel()
+	}
+}
+
+// dismiss ends the handshake of a place that went to another.
+func (p *place) dismiss() {
+	p.handshakes.mu.Lock()
+	cancel := p.cancel
+	p.handshakes.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// gone is the limit for which the place went to another, or empty.
+func (p *place) gone() certs.Code {
+	p.handshakes.mu.Lock()
+	defer p.handshakes.mu.Unlock()
+	return p.gaveWay
+}

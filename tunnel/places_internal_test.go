@@ -1,0 +1,544 @@
+package tunnel
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
+
+// seat is a place as the tests describe it, the oldest first.
+type seat struct {
+	source string
+	known  bool
+	stage  stage
+	waited time.Duration // for the peer
+}
+
+// seated makes the places of seats.
+func seated(h *handshakes, now time.Time, seats ...seat) []*place {
+	var places []*place
+	for _, s := range seats {
+		p := h.add(prefix(s.source), now.Add(-s.waited))
+		p.known, p.stage = s.known, s.stage
+		places = append(places, p)
+	}
+	return places
+}
+
+const long, short = 2 * patienceTime, patienceTime / 2
+
+// crowd is one seat before ten others.
+func crowd(one, other seat) []seat {
+	seats := []seat{one}
+	for range 10 {
+		seats = append(seats, other)
+	}
+	return seats
+}
+
+func TestWhoGivesWay(t *testing.T) {
+	for name, test := range map[string]struct {
+		seats []seat
+		want  int
+	}{
+		"the oldest":               {[]seat{{"192.0.2.1/32", false, silent, short}, {"198.51.100.1/32", false, silent, short}}, 0},
+		"overdue before young":     {[]seat{{"192.0.2.1/32", false, silent, short}, {"198.51.100.1/32", false, answered, long}}, 1},
+		"a stranger before known":  {[]seat{{"192.0.2.1/32", true, silent, long}, {"198.51.100.1/32", false, answered, short}}, 1},
+		"of known ones, overdue":   {[]seat{{"192.0.2.1/32", true, answered, short}, {"198.51.100.1/32", true, answered, long}}, 1},
+		"who has shown least":      {[]seat{{"192.0.2.1/32", false, answered, long}, {"198.51.100.1/32", false, silent, long}, {"203.0.113.1/32", false, begun, long}}, 1},
+		"not so among the young":   {[]seat{{"192.0.2.1/32", false, answered, short}, {"198.51.100.1/32", false, silent, short}}, 0},
+		"the crowded source":       {crowd(seat{"192.0.2.1/32", false, silent, short}, seat{"198.51.100.1/32", false, silent, short}), 1},
+		"the crowd before stages":  {crowd(seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, answered, long}), 1},
+		"overdue before the crowd": {crowd(seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, silent, short}), 0},
+		"IPv6 by /64":              {crowd(seat{"2001:db8::/64", false, silent, short}, seat{"2001:db8:1::/64", false, silent, short}), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h handshakes
+			places := seated(&h, epoch, test.seats...)
+			got := h.leastDeserving(epoch, func(*place) bool { return true })
+			if got != places[test.want] {
+				t.Errorf("seat %d gives way, want %d", got.number-1, test.want)
+			}
+		})
+	}
+}
+
+// TestCrowdedNetworks: many addresses of one network are a crowd, and the
+// chance that two strangers are neighbours is none.
+func TestCrowdedNetworks(t *testing.T) {
+	for name, test := range map[string]struct {
+		crowd func(n int) string
+		alone string
+	}{
+		"IPv4 /24": {func(n int) string { return fmt.Sprintf("198.51.100.%d/32", n%250) }, "192.0.2.1/32"},
+		"IPv4 /16": {func(n int) string { return fmt.Sprintf("198.51.%d.%d/32", n%250, n/250) }, "192.0.2.1/32"},
+		"IPv6 /56": {func(n int) string { return fmt.Sprintf("2001:db8:0:%x::/64", n%250) }, "2001:db8:ff::/64"},
+		"IPv6 /48": {func(n int) string { return fmt.Sprintf("2001:db8:0:%x%02x::/64", n%250, n/250) }, "2001:db8:ff::/64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h handshakes
+			alone := seated(&h, epoch, seat{test.alone, false, silent, short})[0] // the oldest
+			for i := range 1000 {
+				seated(&h, epoch, seat{test.crowd(i), false, silent, short})
+			}
+			if h.leastDeserving(epoch, func(*place) bool { return true }) == alone {
+				t.Error("the peer outside of the crowd gives way")
+			}
+		})
+	}
+	var h handshakes
+	old := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, short})[0]
+	seated(&h, epoch, seat{"198.51.100.1/32", false, silent, short}, seat{"198.51.100.2/32", false, silent, short})
+	if h.leastDeserving(epoch, func(*place) bool { return true }) != old {
+		t.Error("two neighbours count as a crowd")
+	}
+}
+
+// attack is what a simulated flood does.
+type attack struct {
+	source   func(n int) string // of connection n
+	atOnce   int                // connections of a wave
+	every    time.Duration      // between waves
+	answered bool               // they send a ClientHello, and then nothing
+}
+
+func BenchmarkEnter(b *testing.B) {
+	h := handshakes{total: 1000, perSource: 250, evict: true}
+	for i := range b.N {
+		h.enter(prefix(fmt.Sprintf("10.0.%d.%d/32", i/250%250, i%250)), epoch.Add(time.Duration(i)*time.Millisecond))
+	}
+}
+
+// TestNobodyIsShutOut simulates floods for ten seconds, in milliseconds, while
+// peers from a slow link come now and then. No peer may lose its place.
+func TestNobodyIsShutOut(t *testing.T) {
+	const roundTrip = 300 // ms: this end waits for a peer once for so long
+	scattered := func(n int) string { return fmt.Sprintf("10.%d.%d.%d/32", n%250, n/250%250, n%199+1) }
+	fixed := func(source string) func(int) string { return func(int) string { return source } }
+	for name, test := range map[string]struct {
+		attack attack
+		peer   string
+		known  bool
+	}{
+		"four addresses":                                {attack{func(n int) string { return fmt.Sprintf("192.0.2.%d/32", n%4+2) }, 1000, 10 * time.Second, false}, "192.0.2.1/32", false},
+		"four /64s":                                     {attack{func(n int) string { return fmt.Sprintf("2001:db8:0:%x::/64", n%4+2) }, 1000, 10 * time.Second, false}, "2001:db8:0:1::/64", false},
+		"four addresses, ever new":                      {attack{func(n int) string { return fmt.Sprintf("192.0.2.%d/32", n%4+2) }, 10, time.Millisecond, false}, "192.0.2.1/32", false},
+		"the peer's own address":                        {attack{fixed("192.0.2.1/32"), 250, 10 * time.Second, false}, "192.0.2.1/32", false},
+		"the peer's own address, known":                 {attack{fixed("192.0.2.1/32"), 250, 10 * time.Second, true}, "192.0.2.1/32", true},
+		"the peer's own address, 500 a second":          {attack{fixed("192.0.2.1/32"), 1, 2 * time.Millisecond, false}, "192.0.2.1/32", false},
+		"ClientHellos from 2000 addresses":              {attack{scattered, 2000, 10 * time.Second, true}, "192.0.2.1/32", false},
+		"ClientHellos from 2000 addresses, 1000/s":      {attack{scattered, 1, time.Millisecond, true}, "192.0.2.1/32", false},
+		"ClientHellos from 2000 addresses, among them":  {attack{scattered, 1, time.Millisecond, true}, "10.7.0.8/32", false},
+		"ClientHellos from 2000 addresses, of a known":  {attack{scattered, 10, time.Millisecond, true}, "192.0.2.1/32", true},
+		"silent, 1000/s, from addresses of one network": {attack{func(n int) string { return fmt.Sprintf("10.0.%d.%d/32", n/250%250, n%250) }, 1, time.Millisecond, false}, "192.0.2.1/32", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := handshakes{total: 1000, perSource: 250, evict: true}
+			if test.known {
+				h.verified(prefix(test.peer), epoch)
+			}
+			var peers []*place
+			n := 0
+			for ms := range 10_000 {
+				now := epoch.Add(time.Duration(ms) * time.Millisecond)
+				if now.Sub(epoch)%test.attack.every == 0 {
+					for range test.attack.atOnce {
+						p, _, _ := h.enter(prefix(test.attack.source(n)), now)
+						if test.attack.answered {
+							p.advance(answered)
+						}
+						n++
+					}
+				}
+				if ms%400 == 50 {
+					p, _, code := h.enter(prefix(test.peer), now)
+					if code != "" {
+						t.Fatalf("a peer is refused: %s", code)
+					}
+					peers = append(peers, p)
+				}
+				for _, p := range peers {
+					switch age := uint64(ms) - uint64(peerTime(p, epoch).Milliseconds()); {
+					case p.index < 0:
+					case age == roundTrip/10:
+						p.advance(answered)
+					case age > roundTrip:
+						h.remove(p, now) // verified
+					}
+				}
+			}
+			if len(peers) != 25 {
+				t.Fatalf("%d peers", len(peers))
+			}
+			lost := 0
+			for _, p := range peers {
+				if p.gaveWay != "" {
+					lost++
+				}
+			}
+			if lost > 0 {
+				t.Errorf("%d of %d peers lost their places", lost, len(peers))
+			}
+			if len(h.held) > h.total {
+				t.Errorf("%d places are held", len(h.held))
+			}
+		})
+	}
+}
+
+// peerTime is when a simulated peer came.
+func peerTime(p *place, epoch time.Time) time.Duration { return p.since.Sub(epoch) }
+
+// TestPlacesAreGivenBack: nothing is left of places that are over, however
+// they ended.
+func TestPlacesAreGivenBack(t *testing.T) {
+	h := handshakes{total: 3, perSource: 2, evict: true}
+	var places []*place
+	for _, s := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.1/32", "2001:db8::/64"} {
+		p, gone, code := h.enter(prefix(s), epoch)
+		if p == nil || code != "" {
+			t.Fatalf("%s is refused: %s", s, code)
+		}
+		if want := map[int]certs.Code{2: CodeTooManyFromSource, 4: CodeTooManyHandshakes, 5: CodeTooManyHandshakes}[len(places)]; gone == nil && want != "" || gone != nil && gone.gone() != want {
+			t.Errorf("connection %d makes %+v give way, want %q", len(places), gone, want)
+		}
+		places = append(places, p)
+	}
+	unix, _, _ := h.enter(netip.Prefix{}, epoch)
+	for _, p := range append(places, unix, unix) {
+		h.leave(p)
+	}
+	if h.pending() != 0 || len(h.crowds) != 0 || h.turns.known != 0 || h.turns.strangers != 0 {
+		t.Errorf("left: %d places, %v, %+v", h.pending(), h.crowds, h.turns)
+	}
+}
+
+// TestClientRefuses: what a local program opens is not given up for another.
+func TestClientRefuses(t *testing.T) {
+	h := handshakes{total: 1}
+	if _, gone, code := h.enter(netip.Prefix{}, epoch); gone != nil || code != "" {
+		t.Error("there is a place")
+	}
+	if p, gone, code := h.enter(netip.Prefix{}, epoch); p != nil || gone != nil || code != CodeTooManyHandshakes {
+		t.Errorf("got %v, %v, %q", p, gone, code)
+	}
+}
+
+func TestKnownSources(t *testing.T) {
+	var k known
+	now := epoch
+	for i := range knownMost + 10 {
+		now = now.Add(time.Second)
+		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32)
+		if !k.note(address, now) || k.note(address, now) {
+			t.Fatalf("%s is new once", address)
+		}
+	}
+	if len(k) != knownMost || k.has(prefix("10.0.0.9/32"), now) || !k.has(prefix("10.0.0.10/32"), now) {
+		t.Errorf("%d are known; the oldest is forgotten first", len(k))
+	}
+	if k.has(prefix("10.0.0.10/32"), now.Add(knownTime)) {
+		t.Error("a source is known for ever")
+	}
+}
+
+// TestTurns: known sources first, the newest first, and no more than there are
+// processors.
+func TestTurns(t *testing.T) {
+	for name, test := range map[string]struct {
+		seats []seat
+		want  int
+	}{
+		"the newest":       {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
+		"known":            {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
+		"the less crowded": {crowd(seat{"192.0.2.1/32", false, begun, 0}, seat{"198.51.100.1/32", false, answered, 0}), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h handshakes
+			places := seated(&h, epoch, test.seats...)
+			for _, p := range places {
+				p.turn.granted = make(chan struct{})
+			}
+			if got := h.mostDeserving(); got != places[test.want] {
+				t.Errorf("seat %d goes first, want %d", got.number-1, test.want)
+			}
+		})
+	}
+}
+
+// TestTurnsOfABurst: neither who came before a burst nor who came after it is
+// buried by it.
+func TestTurnsOfABurst(t *testing.T) {
+	h := handshakes{total: 1000, evict: true}
+	want := func() *place {
+		p, _, _ := h.enter(prefix(fmt.Sprintf("10.0.0.%d/32", len(h.held)%250)), epoch)
+		p.want(epoch)
+		return p
+	}
+	before := want()
+	for range 500 {
+		want()
+	}
+	after := want()
+	for n := range 8 {
+		for _, p := range h.held {
+			if p.turn.lane != nil {
+				h.remove(p, epoch)
+				break
+			}
+		}
+		if n == 7 && (before.index >= 0 && before.turn.lane == nil || after.index >= 0 && after.turn.lane == nil) {
+			t.Error("one of them has had no turn after eight")
+		}
+	}
+}
+
+// TestLoris: whoever sends ever another byte is overdue all the same.
+func TestLoris(t *testing.T) {
+	h := handshakes{total: 1000}
+	p, _, _ := h.enter(prefix("192.0.2.1/32"), epoch)
+	now := epoch.Add(patienceTime - 1)
+	if p.begin(now) != true || p.isOverdue(now.Add(1)) {
+		t.Error("the first byte is no step")
+	}
+	for range 10 {
+		now = now.Add(patienceTime / 10)
+		if p.begin(now) {
+			t.Error("another byte is the first")
+		}
+		p.await(now)
+	}
+	if !p.isOverdue(now) {
+		t.Error("bytes are steps")
+	}
+	p.want(now)
+	if !p.isOverdue(now) {
+		t.Error("a record that is no answer is a step")
+	}
+	p.answers()
+	if p.isOverdue(now) {
+		t.Error("an answer is no step")
+	}
+	p.await(now)
+	if !p.isOverdue(now.Add(patienceTime)) {
+		t.Error("a peer that was answered may stall for ever")
+	}
+}
+
+// TestRecords: a record that has come as a whole is work, whatever comes with
+// it, and nothing else is.
+func TestRecords(t *testing.T) {
+	for name, test := range map[string]struct {
+		chunks []string
+		work   []bool
+	}{
+		"whole":           {[]string{"\x16\x03\x01\x00\x02ab"}, []bool{true}},
+		"in two":          {[]string{"\x16\x03\x01\x00\x02a", "b"}, []bool{false, true}},
+		"by bytes":        {[]string{"\x16", "\x03", "\x01", "\x00", "\x01", "a", "\x16"}, []bool{false, false, false, false, false, true, false}},
+		"and a beginning": {[]string{"\x16\x03\x01\x00\x01a\x16\x03", "\x01\x00\x01"}, []bool{true, false}},
+		"empty":           {[]string{"\x16\x03\x01\x00", "\x00"}, []bool{false, true}},
+	} {
+		var f frame
+		for i, chunk := range test.chunks {
+			if got := f.pass([]byte(chunk)); got != test.work[i] {
+				t.Errorf("%s: chunk %d is work: %t", name, i, got)
+			}
+		}
+	}
+}
+
+// TestRest: small rests add up, and end when there is a processor to spare.
+func TestRest(t *testing.T) {
+	idle := time.Duration(0)
+	var carried uint64
+	var h turns
+	h.scarce.carried = func() uint64 { carried += 1e9; return carried }
+	h.scarce.idle = func() (time.Duration, bool) { return idle, true }
+	now := epoch
+	h.rest(0, now)
+	step := func(cost time.Duration) time.Duration {
+		now = now.Add(time.Second)
+		return h.rest(cost, now)
+	}
+	for i, want := range []time.Duration{0, 0, 6 * time.Millisecond, 0, 0, 6 * time.Millisecond} {
+		if got := step(2 * time.Millisecond / restFactor); got != want {
+			t.Errorf("step %d: a rest of %s, want %s", i, got, want)
+		}
+	}
+	if got := step(2 * time.Millisecond); got != 10*time.Millisecond {
+		t.Errorf("a rest of %s", got)
+	}
+	if got := step(time.Hour); got != restMost {
+		t.Errorf("a rest of %s", got)
+	}
+	step(2 * time.Millisecond / restFactor)
+	idle += time.Minute
+	if got := step(time.Hour); got != 0 {
+		t.Errorf("a rest of %s beside an idle processor", got)
+	}
+	if got := step(4 * time.Millisecond / restFactor); got != 0 {
+		t.Errorf("a rest of %s after one, for what was before", got)
+	}
+}
+
+// TestStopwatch: what is waited for costs nothing.
+func TestStopwatch(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	watch := startWatch(time.Now())
+	time.Sleep(50 * time.Millisecond)
+	if cost := watch.cost(time.Now()); cost >= 50*time.Millisecond {
+		t.Errorf("a wait costs %s", cost)
+	}
+	for cost := watch.cost(time.Now()); cost < 2*time.Millisecond; cost = watch.cost(time.Now()) {
+		if time.Since(watch.began) > time.Minute {
+			t.Fatalf("work for a minute costs %s", cost)
+		}
+	}
+	watch.thread = 0
+	if cost := watch.cost(watch.began.Add(time.Hour)); cost != time.Hour {
+		t.Errorf("work that has moved costs %s", cost)
+	}
+}
+
+func TestScarce(t *testing.T) {
+	var carried uint64
+	var idle time.Duration
+	known := true
+	s := scarce{carried: func() uint64 { return carried }, idle: func() (time.Duration, bool) { return idle, known }}
+	now := epoch
+	s.now(now) // the first look has nothing to compare with
+	for name, test := range map[string]struct {
+		carried uint64
+		idle    time.Duration
+		known   bool
+		want    bool
+	}{
+		"nothing carried":   {0, 0, true, false},
+		"replication":       {1e6, 0, true, false},
+		"a copy":            {100e6, 0, true, true},
+		"a copy, some idle": {100e6, time.Second, true, false},
+		"a copy, unknown":   {100e6, time.Second, false, true},
+	} {
+		now = now.Add(time.Second)
+		carried, idle, known = carried+test.carried, idle+test.idle, test.known
+		if got := s.now(now); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if s.now(now.Add(scarceEvery/2)) != test.want {
+			t.Errorf("%s: it changes within an interval", name)
+		}
+	}
+	if (&scarce{}).now(now) {
+		t.Error("a tunnel that carries nothing is short of processors")
+	}
+}
+
+func TestIdleTime(t *testing.T) {
+	const stat = "cpu  9 9 9 9 9 9 9 0 0 0\ncpu0 1 2 3 400 50 6 7 0 0 0\ncpu1 1 2 3 100 0 6 7 0 0 0\ncpu12 1 2 3 1000 0 6 7 0 0 0\nintr 1 2 3 4 5 6 7\n"
+	for name, test := range map[string]struct {
+		cpus []int
+		want time.Duration
+		ok   bool
+	}{
+		"one":   {[]int{0}, 4500 * time.Millisecond, true},
+		"two":   {[]int{1, 12}, 11 * time.Second, true},
+		"other": {[]int{7}, 0, false},
+	} {
+		got, ok := parseIdle([]byte(stat), func(cpu int) bool { return slices.Contains(test.cpus, cpu) })
+		if got != test.want || ok != test.ok {
+			t.Errorf("%s: %s, %t", name, got, ok)
+		}
+	}
+	if _, ok := idleTime(); !ok {
+		t.Error("this system does not tell")
+	}
+}
+
+// TestTurnsAreBounded: whoever waits gets a turn when one is given back, and a
+// stranger's rests while sessions carry data.
+func TestTurnsAreBounded(t *testing.T) {
+	h := handshakes{total: 1000, evict: true}
+	var carried uint64
+	h.turns.scarce.carried = func() uint64 { return carried }
+	h.turns.scarce.idle = func() (time.Duration, bool) { return 0, true }
+	now := epoch
+	holds := func() (n int) {
+		for _, p := range h.held {
+			if p.turn.lane != nil {
+				n++
+			}
+		}
+		return n
+	}
+	var places []*place
+	for range 200 {
+		p, _, _ := h.enter(prefix("192.0.2.1/32"), now)
+		p.handshakes = &h
+		p.want(now)
+		places = append(places, p)
+	}
+	most := holds()
+	if most < 1 || most > 64 {
+		t.Fatalf("%d strangers have turns at once", most)
+	}
+	served := map[*place]bool{}
+	for range places {
+		for _, p := range places {
+			if p.turn.lane != nil {
+				served[p] = true
+				p.await(now)
+				break
+			}
+		}
+		if holds() > most {
+			t.Fatalf("%d strangers have turns at once", holds())
+		}
+	}
+	if len(served) != len(places) {
+		t.Errorf("%d of %d had a turn", len(served), len(places))
+	}
+
+	// While sessions carry data, turns rest.
+	now = now.Add(time.Second)
+	carried = 1e9
+	for _, p := range places {
+		p.want(now)
+	}
+	for _, p := range places {
+		if p.turn.lane != nil {
+			p.await(now.Add(time.Second)) // and rests for restMost, by the real clock
+		}
+	}
+	if n := holds(); n >= most {
+		t.Errorf("%d turns are given out again at once", n)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		h.mu.Lock()
+		n := holds()
+		h.mu.Unlock()
+		if n == most {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d turns are given out after their rest, want %d", n, most)
+		}
+	}
+
+	// A source that is verified goes on at once, past all that.
+	h.verified(prefix("192.0.2.1/32"), now)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.turns.known == 0 {
+		t.Error("a verified source waits among the strangers")
+	}
+}
