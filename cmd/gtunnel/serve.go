@@ -18,15 +18,15 @@ import (
 
 // serve runs the tunnels of a configuration. When ctx ends, or at SIGTERM or
 // SIGINT, the tunnels drain and serve returns nil; a second signal closes
-// their connections at once. SIGHUP reloads certificates. The failure of one tunnel ends all: a supervisor
-// then starts the process anew.
+// their connections at once. SIGHUP reloads certificates, or says that the
+// terminal is gone, which is a first signal to stop. The failure of one tunnel
+// ends all: a supervisor then starts the process anew.
 func (m *Main) serve(ctx context.Context, config Config) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	hangups, endHangups := watchHangups(signals)
+	defer endHangups()
 
 	logger := newLogger(config, m.Stderr, m.Getenv)
 	p, err := newProcess(config, logger)

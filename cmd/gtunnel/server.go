@@ -10,7 +10,9 @@ func (m *Main) serverCommand() *cobra.Command {
 	return m.tunnelCommand(tunnel.Server, &cobra.Command{
 		Use:   "server",
 		Short: "The master's end: accepts TLS, connects to MySQL",
-		Long:  "Accepts TLS connections from verified hosts and passes them to a plain target.",
+		Long: `Accepts TLS connections from verified hosts and passes them to a plain target.
+SIGTERM, Ctrl-C and the end of its terminal let open connections go on for a
+while (--drain-timeout); any other SIGHUP reads the files again.`,
 		Example: `  gtunnel server --allow-host server2.domain.two
   gtunnel server --allow-dn '/DC=two/*' --connect unix:/run/mysqld/mysqld.sock`,
 	})
