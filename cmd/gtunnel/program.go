@@ -18,6 +18,10 @@ type Main struct {
 	Getenv func(string) string
 }
 
+// flagsFileVariable is what the systemd units call the file with the flags of a
+// service by.
+const flagsFileVariable = "GTUNNEL_FLAGS_FILE"
+
 // Run runs the command that Args name until it is done or ctx ends, and
 // returns the exit code. A serving command that ctx ends drains first.
 func (m *Main) Run(ctx context.Context) int {
@@ -39,6 +43,9 @@ func (m *Main) Run(ctx context.Context) int {
 		return 1
 	}
 	report(m.Stderr, err)
+	if file := m.Getenv(flagsFileVariable); file != "" {
+		fmt.Fprintf(m.Stderr, "hint: this service has its flags from GTUNNEL_FLAGS in %s; after a change: systemctl restart\n", file)
+	}
 	return 2
 }
 

@@ -35,12 +35,11 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	}
 	defer func() { _ = logger.Sync() }() // fails if nobody reads the log: then nobody could be told
 	// The admin socket is first because its making changes the umask.
-	var admin *adminServer
-	if config.Admin != (tunnel.Address{}) {
-		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels...)); err != nil {
-			return err
-		}
-		go admin.serve()
+	admin, err := m.startAdmin(ctx, config, tunnel.AdminHandler(p.tunnels...), logger)
+	if err != nil {
+		return err
+	}
+	if admin != nil {
 		defer admin.close()
 	}
 	p.logStart(logger, time.Now())

@@ -21,7 +21,7 @@ while (--drain-timeout); any other SIGHUP reads the files again.`,
 // tunnelCommand completes the command of a role: its flags make a Config of
 // one tunnel, which is served like any other.
 func (m *Main) tunnelCommand(role tunnel.Role, cmd *cobra.Command) *cobra.Command {
-	config := newConfig()
+	config := newConfig(string(role))
 	only := newTunnelConfig(string(role), role)
 	cmd.Args = noArguments
 	addFlags(cmd, role, append(only.settings(), config.settings()...))
