@@ -406,3 +406,23 @@ func TestConsoleLog(t *testing.T) {
 		}
 	}
 }
+
+// TestDoubtfulRules: a rule that hardly any certificate meets is warned of at
+// the start, with what to write.
+func TestDoubtfulRules(t *testing.T) {
+	s := newSite(t)
+	server, _ := s.startServer(startBackend(t).address(), "--allow-host", "server2", "--allow-host", "192.0.2.7")
+	for _, want := range []string{
+		`"reason":"--allow-host: server2 has no dot: `, `"reason":"--allow-host: 192.0.2.7 is an IP address: `,
+	} {
+		line := server.waitLine(want, 0, func(l logLine) bool { return strings.Contains(l.text, want) })
+		if line.field("level") != "warn" || !strings.Contains(line.field("cure"), "gtunnel certs show") {
+			t.Error(line.text)
+		}
+	}
+	for _, line := range server.logged() {
+		if line.field("message") == "an access rule may match nobody" && strings.Contains(line.text, "client.test") {
+			t.Errorf("a full name is doubted: %s", line.text)
+		}
+	}
+}
