@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
 
 // openServer begins the life of a connection of a server: handshake and
@@ -61,6 +63,10 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 		}
 		t.peerRefused(in.id, peer, err)
 		closeGently(in.conn)
+		return nil
+	}
+	if certs.IsCheck(conn) {
+		t.answerCheck(deadline, in, conn, result)
 		return nil
 	}
 	t.peerVerified(in.id, peer, conn, result)

@@ -102,6 +102,11 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 	defer serving.Wait()
 	serving.Go(func() { newReloader(p, logger).run(reloading, hangups) })
 	defer stopReloading()
+	trying, stopTrying := context.WithCancel(ctx)
+	for _, t := range p.tunnels {
+		serving.Go(func() { t.Try(trying) })
+	}
+	defer stopTrying()
 
 	var adminEnded <-chan struct{}
 	if admin != nil {
