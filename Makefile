@@ -8,7 +8,8 @@
 #   make bench      gtunnel and its peers side by side (BENCH="--scale quick")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
-#   make install    the binary and the systemd units below PREFIX
+#   make install    the binary and the systemd units below PREFIX, and in
+#                   /etc/gtunnel the files with their flags, where they are missing
 
 PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -60,6 +61,11 @@ lint: bin/golangci-lint
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service
+	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel-*.service
+	for role in server client; do \
+		test -e $(DESTDIR)/etc/gtunnel/$$role.env || \
+		install -D -m 0644 examples/systemd/$$role.env $(DESTDIR)/etc/gtunnel/$$role.env || exit 1; \
+	done
 
 clean:
 	rm -rf bin examples/replication/build

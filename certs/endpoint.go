@@ -37,8 +37,9 @@ type Endpoint struct {
 	clientTickets clientTickets // that Client was given
 }
 
-// Server runs the accepting side's handshake on conn until ctx ends. The
-// error is a *Refusal or a *HandshakeError; the caller closes conn.
+// Server runs the accepting side's handshake on conn until ctx ends. What
+// comes out may be a connection that only checks: see IsCheck. The error is a
+// *Refusal or a *HandshakeError; the caller closes conn.
 func (e *Endpoint) Server(ctx context.Context, conn net.Conn) (*tls.Conn, *Result, error) {
 	judge := e.newJudge(RoleClient, "")
 	return handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
@@ -147,12 +148,17 @@ func (e *Endpoint) serverConfig(judge *judge) *tls.Config {
 	// and a peer may take them for the only ones that are welcome.
 	config.ClientAuth = tls.RequireAnyClientCert
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
+		checks := slices.Contains(hello.SupportedProtos, CheckProtocol) // others are taken no notice of
+		if !checks && !slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
 			return nil, nil // as it is: without tickets
 		}
-		tickets := &serverTickets{keys: e.ticketKeys.current(judge.own, wallClock()), judge: judge}
 		config := config.Clone()
 		config.GetConfigForClient = nil
+		if checks {
+			config.NextProtos = []string{CheckProtocol}
+			return config, nil // without tickets
+		}
+		tickets := &serverTickets{keys: e.ticketKeys.current(judge.own, wallClock()), judge: judge}
 		config.MinVersion = tls.VersionTLS13
 		config.SessionTicketsDisabled = false
 		config.WrapSession, config.UnwrapSession = tickets.wrap, tickets.unwrap

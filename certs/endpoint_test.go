@@ -499,7 +499,13 @@ func TestConfigsHaveTheHook(t *testing.T) {
 	if other := must(server.GetConfigForClient(&tls.ClientHelloInfo{SupportedVersions: []uint16{tls.VersionTLS12}})); other != nil {
 		t.Errorf("for TLS 1.2: %+v", other)
 	}
-	for name, config := range map[string]*tls.Config{"server": server, "client": client} {
+	checked := must(server.GetConfigForClient(&tls.ClientHelloInfo{
+		SupportedVersions: []uint16{tls.VersionTLS12, tls.VersionTLS13}, SupportedProtos: []string{"other", certs.CheckProtocol},
+	}))
+	if checked.ClientAuth != tls.RequireAnyClientCert {
+		t.Errorf("for a check: %+v", checked)
+	}
+	for name, config := range map[string]*tls.Config{"server": server, "client": client, "server that is checked": checked} {
 		if config.VerifyConnection == nil {
 			t.Fatalf("%s: no VerifyConnection", name)
 		}

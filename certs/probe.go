@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 )
@@ -39,30 +40,62 @@ type Probing struct {
 	Result    *Result             // nil if this end refuses the server
 	Refusal   error               // why this end refuses the server: a *Refusal; nil if it does not
 	Objection error               // why the server broke off: a *HandshakeError; nil if it did not
-	Answered  bool                // the server sent something after the handshake: it accepts us
+	Checked   bool                // the server knows CheckProtocol: its target has seen nothing of this
+	Answered  bool                // the server accepts us: it sent something after the handshake
+	Target    TargetState         // of a server that is Checked and has Answered
 }
+
+// Problems are the objections of both ends, this one's first, in words that
+// say whose they are.
+func (p *Probing) Problems() []error {
+	var problems []error
+	if p.Refusal != nil {
+		problems = append(problems, fmt.Errorf("this host refuses it: %w", p.Refusal))
+	}
+	if p.Objection != nil {
+		problems = append(problems, fmt.Errorf("it does not go on: %w", p.Objection))
+	}
+	return problems
+}
+
+// errHeldBack ends the handshake of a quiet Probe.
+var errHeldBack = errors.New("the server has proved itself, and is told nothing")
 
 // Probe runs a handshake with a server to learn what each end objects to. It
 // goes on when this end would refuse, so that the server speaks its mind too,
-// and waits until ctx ends for the first octet or the refusal of a server
-// that judges after the handshake (TLS 1.3). It sends no data and gives no
-// connection away. The error is a *HandshakeError if there was no handshake;
-// the caller closes conn.
-func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string) (*Probing, error) {
+// and waits until ctx ends for the answer, or the refusal, of a server that
+// judges after the handshake (TLS 1.3). It gives no connection away and sends
+// no data. A server that does not know CheckProtocol connects to its target
+// meanwhile.
+//
+// A quiet probe disturbs nobody: the handshake is broken off, as soon as the
+// server has proved itself, with one that does not know CheckProtocol or that
+// this end refuses. What such a server thinks of this end stays unknown, and
+// it learns nothing of it.
+//
+// The error is a *HandshakeError if there was no handshake; the caller closes
+// conn.
+func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet bool) (*Probing, error) {
 	judge := e.newJudge(RoleServer, host)
 	config := e.clientConfig(judge)
+	config.NextProtos = []string{CheckProtocol}
 	probing := new(Probing)
+	observed := &observedConn{Conn: conn}
+	muzzle := &muzzledConn{Conn: observed}
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		probing.Chain = state.PeerCertificates
 		probing.Refusal = judge.verifyConnection(state)
 		probing.Result = judge.result
+		probing.Checked = state.NegotiatedProtocol == CheckProtocol
+		muzzle.silent = quiet && (!probing.Checked || probing.Refusal != nil)
 		return nil
 	}
-	observed := &observedConn{Conn: conn}
-	tlsConn := tls.Client(observed, config)
-	if err := tlsConn.HandshakeContext(ctx); err != nil {
+	tlsConn := tls.Client(muzzle, config)
+	if err := tlsConn.HandshakeContext(ctx); errors.Is(err, errHeldBack) {
+		return probing, nil
+	} else if err != nil {
 		err = explainHandshake(ctx, err, observed.first(), RoleServer)
-		if probing.Chain == nil {
+		if probing.Chain == nil || muzzle.silent {
 			return nil, err
 		}
 		probing.Objection = err
@@ -70,10 +103,12 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string) (*Prob
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the Read
 	defer stop()
-	n, err := tlsConn.Read(make([]byte, 1))
-	probing.Answered = n > 0
+	err := probing.read(tlsConn)
+	answer, isAnswer := errors.AsType[*HandshakeError](err)
 	switch {
-	case n > 0 || ctx.Err() != nil:
+	case err == nil || ctx.Err() != nil:
+	case isAnswer: // and not one of CheckProtocol
+		probing.Objection = answer
 	case errors.Is(err, io.EOF):
 		probing.Objection = &HandshakeError{
 			CodeDisconnected, "the other end closed the connection right after the handshake",
@@ -83,4 +118,32 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string) (*Prob
 		probing.Objection = explainHandshake(ctx, err, observed.first(), RoleServer)
 	}
 	return probing, nil
+}
+
+// read waits for what the server says after the handshake.
+func (p *Probing) read(conn io.Reader) (err error) {
+	if p.Checked {
+		p.Target, err = readCheckAnswer(conn)
+	} else {
+		_, err = io.ReadFull(conn, make([]byte, 1))
+	}
+	p.Answered = err == nil
+	return err
+}
+
+// muzzledConn sends nothing once it is silent. The first thing that a client
+// sends after a server's certificates comes when the server has proved that it
+// holds their key: after its CertificateVerify and Finished (RFC 8446, section
+// 2), or its signed ServerKeyExchange (RFC 5246, section 7.3).
+type muzzledConn struct {
+	net.Conn
+	silent bool
+}
+
+// Write is the connection's Write, or fails.
+func (c *muzzledConn) Write(data []byte) (int, error) {
+	if c.silent {
+		return 0, errHeldBack
+	}
+	return c.Conn.Write(data)
 }

@@ -13,19 +13,20 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
-// serve runs the server's end of one connection: what it sends after the
-// handshake, and how it ended.
-func serve(t *testing.T, s *certs.Endpoint, conn net.Conn, greeting string) <-chan error {
+// serve runs the server's end of one connection: what it answers to a check,
+// and how it ended.
+func serve(t *testing.T, s *certs.Endpoint, conn net.Conn, target certs.TargetState) <-chan error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
 		defer conn.Close()
 		tlsConn, _, err := s.Server(t.Context(), conn)
-		if err == nil && greeting != "" {
-			_, err = io.WriteString(tlsConn, greeting)
-		}
-		if err == nil {
-			err = tlsConn.CloseWrite()
+		switch {
+		case err != nil:
+		case certs.IsCheck(tlsConn):
+			err = certs.AnswerCheck(tlsConn, target)
+		default:
+			err = errors.New("no check")
 		}
 		done <- err
 	}()
@@ -78,34 +79,38 @@ func TestFetchChainOfSomethingElse(t *testing.T) {
 	wantHandshakeError(t, err, certs.CodeNotTLS)
 }
 
+// TestProbe: a server that knows certs.CheckProtocol.
 func TestProbe(t *testing.T) {
 	s := newSite(t)
 	foreign := must(certstest.NewCA("Foreign", certstest.Options{}))
 	stranger := &certs.Endpoint{Store: openStore(t, foreign), Credential: credential(t, must(foreign.NewHost("client.test", certstest.Options{})))}
+	unlisted := s.endpoint(t, must(s.root.NewHost("other.test", certstest.Options{})))
 	for about, test := range map[string]struct {
-		client   *certs.Endpoint
-		host     string
-		greeting string
-		refusal  certs.Code // ours
-		code     certs.Code // the server's
+		client  *certs.Endpoint
+		host    string
+		target  certs.TargetState
+		refusal certs.Code // ours
+		code    certs.Code // the server's
 	}{
-		"all is well":       {s.client, "server.test", "hello", "", ""},
-		"wrong host":        {s.client, "wrong.test", "hello", certs.CodeWrongHost, ""},
-		"both refuse":       {stranger, "server.test", "hello", certs.CodeUnknownCA, certs.CodePeerRefusedUs},
-		"nothing behind it": {s.client, "server.test", "", "", certs.CodeDisconnected},
+		"target up":      {s.client, "server.test", certs.TargetUp, "", ""},
+		"target down":    {s.client, "server.test", certs.TargetDown, "", ""},
+		"target unknown": {s.client, "server.test", certs.TargetUnknown, "", ""},
+		"wrong host":     {s.client, "wrong.test", certs.TargetUp, certs.CodeWrongHost, ""},
+		"not allowed":    {unlisted, "server.test", certs.TargetUp, "", certs.CodePeerRefusedUs},
+		"both refuse":    {stranger, "server.test", certs.TargetUp, certs.CodeUnknownCA, certs.CodePeerRefusedUs},
 	} {
 		t.Run(about, func(t *testing.T) {
 			accepted, dialled := tcpPair(t)
-			done := serve(t, s.server, accepted, test.greeting)
+			done := serve(t, s.server, accepted, test.target)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			probing, err := test.client.Probe(ctx, dialled, test.host)
+			probing, err := test.client.Probe(ctx, dialled, test.host, false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			dialled.Close()
 			<-done
-			if len(probing.Chain) == 0 || (probing.Result == nil) != (test.refusal != "") {
+			if len(probing.Chain) == 0 || (probing.Result == nil) != (test.refusal != "") || !probing.Checked {
 				t.Errorf("%+v", probing)
 			}
 			if test.refusal != "" {
@@ -115,8 +120,8 @@ func TestProbe(t *testing.T) {
 			}
 			if test.code != "" {
 				wantHandshakeError(t, probing.Objection, test.code)
-			} else if probing.Objection != nil || !probing.Answered {
-				t.Error(probing.Objection)
+			} else if probing.Objection != nil || !probing.Answered || probing.Target != test.target {
+				t.Errorf("%+v", probing)
 			}
 		})
 	}
@@ -131,7 +136,7 @@ func TestProbeTLS12(t *testing.T) {
 		VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return errors.New("no") },
 	}
 	serveTLS(t, config, must(s.root.NewHost("server.test", certstest.Options{})), accepted)
-	probing, err := s.client.Probe(t.Context(), dialled, "server.test")
+	probing, err := s.client.Probe(t.Context(), dialled, "server.test", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,8 +151,8 @@ func TestProbeWithoutCertificate(t *testing.T) {
 	s := newSite(t)
 	s.client.Credential = nil
 	accepted, dialled := tcpPair(t)
-	done := serve(t, s.server, accepted, "hello")
-	probing, err := s.client.Probe(t.Context(), dialled, "server.test")
+	done := serve(t, s.server, accepted, certs.TargetUp)
+	probing, err := s.client.Probe(t.Context(), dialled, "server.test", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +175,7 @@ func TestProbeOfSilence(t *testing.T) {
 		}
 		cancel()
 	}()
-	probing, err := s.client.Probe(ctx, dialled, "server.test")
+	probing, err := s.client.Probe(ctx, dialled, "server.test", false)
 	<-done
 	if err != nil {
 		// The end of ctx may overtake the client's own last step.

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"errors"
 	"net"
 	"time"
@@ -68,6 +69,15 @@ func (w waitingWire) Read(data []byte) (int, error) {
 	}
 	return n, err
 }
+
+// TryEvery is Try with another first delay.
+func (t *Tunnel) TryEvery(ctx context.Context, delay time.Duration) { t.tryEach(ctx, delay) }
+
+// TargetState is what a peer that checks is told.
+func (t *Tunnel) TargetState(ctx context.Context) certs.TargetState { return t.targetState(ctx) }
+
+// IsListening asks the kernel for a listener.
+func IsListening(address Address) bool { return isListening(address) }
 
 // BuffersInUse is how many bytes of buffers are on their way in the process.
 func BuffersInUse() int64 { return buffersInUse.Load() }

@@ -56,6 +56,10 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	t.handshakes.verified(in.source, time.Now())
+	if certs.IsCheck(conn) {
+		t.answerCheck(ctx, in, conn, result)
+		return nil
+	}
 	t.peerVerified(in.id, peer, conn, result)
 	s := t.newSession(in.id, w, &tlsStream{Conn: conn, wire: w}, result)
 	s.source = in.source

@@ -26,7 +26,9 @@ func (m *Main) certsCheckCommand() *cobra.Command {
 		Long: `Checks what a tunnel of this host needs: its certificate and key, who may read
 them, the chain up to a CA of the CApath, days left, usages, revocation lists,
 policy files. With --connect it also shakes hands with a server and says what
-either end objects to. Exit 1 if there is a problem.`,
+either end objects to. A gtunnel server does not connect to its MySQL for that;
+behind any other (stunnel, an earlier gtunnel) MySQL sees one connection that
+ends at once. Exit 1 if there is a problem.`,
 		Example: `  gtunnel certs check
   gtunnel certs check --connect server1.domain.one:3307`,
 		Args: noArguments,
@@ -272,27 +274,49 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 	}
 	defer func() { _ = conn.Close() }() // it was only looked at
 	endpoint := &certs.Endpoint{Store: c.store, Credential: c.credential, Policy: c.config.policy(), MinVersion: uint16(c.config.MinTLS)}
-	probing, err := endpoint.Probe(ctx, conn, host)
+	probing, err := endpoint.Probe(ctx, conn, host, false)
 	if err != nil {
 		c.problem(about, err)
 		return
 	}
-	if probing.Refusal != nil {
-		c.problem(about, fmt.Errorf("this host refuses it: %w", probing.Refusal))
-	} else {
+	c.verdicts(about, host, probing)
+}
+
+// verdicts tells what the two ends of a handshake say of each other.
+func (c *hostCheck) verdicts(about, host string, probing *certs.Probing) {
+	if probing.Result != nil {
 		c.ok(about, "this host accepts it as %s, %s", host, probing.Result.Peer.DN)
 		for _, w := range probing.Result.Warnings {
 			c.warn(about, "run fetch-crl, or see --crl in the README", "%s", w)
 		}
 	}
+	if c.credential == nil {
+		probing.Objection = nil // of course it has one
+	}
+	for _, problem := range probing.Problems() {
+		c.problem(about, problem)
+	}
+	silence := "is its target a MySQL server? MySQL speaks first"
+	if probing.Checked {
+		silence = "look in its log"
+	}
+	accepted := "it accepts this host"
+	if probing.Refusal == nil {
+		accepted = "both ends accept each other"
+	}
 	switch {
 	case c.credential == nil:
 		c.warn(about, "", "what it thinks of this host is unknown: there is no certificate to show it")
 	case probing.Objection != nil:
-		c.problem(about, fmt.Errorf("it does not go on: %w", probing.Objection))
-	case probing.Answered:
-		c.ok(about, "it accepts this host, and its target answers")
+	case !probing.Answered:
+		c.warn(about, silence, "it accepted the handshake and then sent nothing for %s", shortDuration(c.config.Timeouts.Handshake))
+	case probing.Target == certs.TargetDown:
+		c.problem(about, &hintedError{fmt.Errorf("%s, but MySQL does not listen behind it", accepted), "start MySQL on that host; the log of gtunnel server there says what it has met"})
+	case probing.Checked && probing.Target == certs.TargetUnknown:
+		c.ok(about, "%s; it does not say whether MySQL listens behind it", accepted)
+	case probing.Checked:
+		c.ok(about, "%s, and MySQL listens behind it", accepted)
 	default:
-		c.warn(about, "is its target a MySQL server? MySQL speaks first", "it accepted the handshake and then sent nothing for %s", shortDuration(c.config.Timeouts.Handshake))
+		c.ok(about, "%s, and its target answers", accepted)
 	}
 }

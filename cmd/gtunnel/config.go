@@ -35,8 +35,9 @@ const minReloadInterval = 100 * time.Millisecond
 // Config is all that a process is told, by flags or by a file.
 type Config struct {
 	LogLevel       zapcore.Level
-	LogFormat      string         // "console" or "json"
-	Admin          tunnel.Address // zero: none
+	LogFormat      string // "console" or "json"
+	Admin          adminAddress
+	AdminSocket    string         // the preset socket: its name in runtimeFolder
 	ReloadInterval time.Duration  // 0: only SIGHUP reloads
 	Tunnels        []TunnelConfig // in the order of the file
 
@@ -85,9 +86,10 @@ func (c TunnelConfig) tunnel() tunnel.Config {
 	}
 }
 
-// newConfig is the configuration of a process that is told nothing.
-func newConfig() Config {
-	return Config{LogLevel: zapcore.InfoLevel, LogFormat: "console", ReloadInterval: time.Minute}
+// newConfig is the configuration of a process that is told nothing but its
+// command.
+func newConfig(command string) Config {
+	return Config{LogLevel: zapcore.InfoLevel, LogFormat: "console", ReloadInterval: time.Minute, AdminSocket: command + ".sock"}
 }
 
 // newTunnelConfig is the configuration of a tunnel that is told nothing but,
@@ -125,8 +127,8 @@ func (c *Config) settings() []setting {
 			arg:    "FORMAT", usage: "console or json",
 		},
 		{
-			name: "admin", group: groupLogging, target: &c.Admin, preset: "off",
-			arg: "ADDRESS", usage: "for gtunnel status: unix:/path or loopback",
+			name: "admin", group: groupLogging, target: &c.Admin, preset: "unix:" + runtimeFolder + "/" + c.AdminSocket,
+			arg: "ADDRESS", usage: "for status; or none",
 		},
 	}
 }

@@ -23,8 +23,8 @@ func byLine(a, b *usageError) int { return cmp.Compare(a.line, b.line) }
 // about keys whose values were found wrong before.
 func (c *Config) check() []*usageError {
 	var found []*usageError
-	if c.Admin != (tunnel.Address{}) && !c.Admin.IsLoopback() {
-		found = append(found, c.origin.errorAt(place{"admin", "address"}, fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin),
+	if c.Admin.Address != (tunnel.Address{}) && !c.Admin.IsLoopback() {
+		found = append(found, c.origin.errorAt(place{"admin", "address"}, fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin.Address),
 			"use unix:/run/gtunnel/admin.sock or 127.0.0.1:9307"))
 	}
 	taken := false
@@ -125,7 +125,7 @@ func (c *Config) checkAccept(i int) []*usageError {
 			return taken(fmt.Sprintf("tunnel %s (%s)", other.Name, c.origin.describe(other.place().key("accept"))))
 		}
 	}
-	if t.Accept.Overlaps(c.Admin) {
+	if t.Accept.Overlaps(c.Admin.Address) {
 		return taken(c.origin.describe(place{"admin", "address"}))
 	}
 	return nil

@@ -101,7 +101,7 @@ var settingName = regexp.MustCompile(`(--)?[a-z]+(-[a-z]+)*`)
 // words puts a hint of a package that knows neither flags nor files into the
 // user's words. A bare name without a hyphen may be an ordinary word.
 func (o origin) words(hint string) string {
-	config, t := newConfig(), newTunnelConfig("", "")
+	config, t := newConfig("run"), newTunnelConfig("", "")
 	known := append(config.settings(), t.settings()...)
 	return settingName.ReplaceAllStringFunc(hint, func(word string) string {
 		name := strings.TrimPrefix(word, "--")
@@ -143,7 +143,7 @@ func readConfig(file string) (Config, error) {
 		}
 		return Config{}, &usageError{where: file, err: err}
 	}
-	r := fileReader{folder: filepath.Dir(file), config: newConfig()}
+	r := fileReader{folder: filepath.Dir(file), config: newConfig("run")}
 	r.config.origin = origin{file: file, lines: keyLines(text), wrong: map[string]bool{}}
 	r.read(document, tunnelNames(meta.Keys()))
 	r.config.problems = r.found

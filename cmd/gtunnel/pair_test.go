@@ -48,6 +48,7 @@ func TestPair(t *testing.T) {
 	serverAdmin, clientAdmin := "unix:"+filepath.Join(folder, "server.sock"), "unix:"+filepath.Join(folder, "client.sock")
 	server, serverAddress := s.startServer(b.address(), "--admin", serverAdmin)
 	client, clientAddress := s.startClient(serverAddress, "--admin", clientAdmin)
+	client.waitMessage("server reached and proven, and it accepts this host")
 
 	conn := dial(t, clientAddress)
 	echo(t, conn, "five!")
@@ -56,7 +57,7 @@ func TestPair(t *testing.T) {
 		t.Errorf("the admin socket: %v, %v; want the mode 0600", info, err)
 	}
 	at := statusOf(t, serverAdmin)
-	if at.Name != "server" || at.Role != tunnel.Server || at.Accept != serverAddress || at.Accepted != 1 ||
+	if at.Name != "server" || at.Role != tunnel.Server || at.Accept != serverAddress || at.Accepted != 2 || len(at.Refused) > 0 ||
 		at.BytesFromPeer != 5 || at.BytesToPeer != 5 || len(at.Sessions) != 1 {
 		t.Errorf("status of the server: %+v", at)
 	} else if session := at.Sessions[0]; !strings.HasSuffix(session.PeerDN, "/CN=client.test") || session.Target != b.address() {

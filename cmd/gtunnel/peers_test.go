@@ -19,10 +19,13 @@ import (
 
 // wantCode waits for a log line, counted from the line number from, that
 // gives code as the reason for which a connection came to nothing; the line
-// must hold each of words and a cure.
+// must hold each of words and a cure. That of the try at the start does not
+// count.
 func (p *program) wantCode(from int, code string, words ...string) {
 	p.t.Helper()
-	line := p.waitLine("the code "+code, from, func(l logLine) bool { return l.field("code") == code })
+	line := p.waitLine("the code "+code, from, func(l logLine) bool {
+		return l.field("code") == code && !strings.HasPrefix(l.field("message"), "server reached")
+	})
 	for _, word := range words {
 		if !strings.Contains(line.text, word) {
 			p.t.Errorf("%s: the log line for %s lacks %q: %s", p.name, code, word, line.text)
@@ -142,23 +145,33 @@ func TestClientRefusesServers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
-			received := make(chan int64, 1)
-			go func() {
-				conn, err := listener.Accept()
-				if err != nil {
-					received <- -1
-					return
-				}
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(patience))
-				n, _ := io.Copy(io.Discard, conn)
-				received <- n
-			}()
+			received := make(chan int64, 2) // the try at the start, and the connection
+			for range cap(received) {
+				go func() {
+					conn, err := listener.Accept()
+					if err != nil {
+						received <- -1
+						return
+					}
+					defer conn.Close()
+					conn.SetDeadline(time.Now().Add(patience))
+					n, _ := io.Copy(io.Discard, conn)
+					received <- n
+				}()
+			}
 			client, address := s.in(t).startClient(listener.Addr().String(), far.more...)
+			tried := client.waitMessage("server reached, but connections will fail")
+			for _, word := range append(far.words, `"code":"`+far.code+`"`, `"reason":"this host refuses it: `+far.code+": ", `"cure":"`) {
+				if !strings.Contains(tried.text, word) {
+					t.Errorf("the try at the start lacks %q: %s", word, tried.text)
+				}
+			}
 			dialToEnd(t, address, "secret")
 			client.wantCode(0, far.code, far.words...)
-			if n := <-received; n != 0 {
-				t.Errorf("the server got %d bytes", n)
+			for range cap(received) {
+				if n := <-received; n != 0 {
+					t.Errorf("the server got %d bytes", n)
+				}
 			}
 			select {
 			case <-client.done:
@@ -247,7 +260,8 @@ func TestTargets(t *testing.T) {
 			}
 		}()
 		server, serverAddress := s.startServer(listener.Addr().String())
-		_, address := s.startClient(serverAddress)
+		client, address := s.startClient(serverAddress)
+		client.waitMessage("server reached and proven, and it accepts this host") // the connection 1 of the server
 		// The reset comes while the tunnel still prepares the connection, or
 		// after. The process takes the next connection in either case.
 		for n := range 2 {
@@ -255,7 +269,7 @@ func TestTargets(t *testing.T) {
 			dialToEnd(t, address, "")
 			server.waitLine("the reset of the target", from, func(l logLine) bool {
 				reason := l.field("reason")
-				return l.field("conn") == strconv.Itoa(n+1) && strings.Contains(reason, "reset") &&
+				return l.field("conn") == strconv.Itoa(n+2) && strings.Contains(reason, "reset") &&
 					(l.field("message") == "closed" && strings.Contains(reason, "target") || l.field("code") == "no-target")
 			})
 		}
@@ -354,24 +368,28 @@ func TestPlainClientIsNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	received := make(chan string, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			received <- err.Error()
-			return
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(patience))
-		io.WriteString(conn, "\x4a\x00\x00\x00\x0a11.4.2-MariaDB\x00") // MySQL's greeting
-		data, _ := io.ReadAll(conn)
-		received <- string(data)
-	}()
+	received := make(chan string, 2) // the try at the start, and the connection
+	for range cap(received) {
+		go func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				received <- err.Error()
+				return
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			io.WriteString(conn, "\x4a\x00\x00\x00\x0a11.4.2-MariaDB\x00") // MySQL's greeting
+			data, _ := io.ReadAll(conn)
+			received <- string(data)
+		}()
+	}
 	client, address := s.startClient(listener.Addr().String())
 	dialToEnd(t, address, "secret")
 	client.wantCode(0, "not-tls", "MySQL")
-	if got := <-received; strings.Contains(got, "secret") {
-		t.Errorf("the far side got %q in the clear", got)
+	for range cap(received) {
+		if got := <-received; strings.Contains(got, "secret") {
+			t.Errorf("the far side got %q in the clear", got)
+		}
 	}
 }
 
@@ -403,6 +421,26 @@ func TestConsoleLog(t *testing.T) {
 	for words, found := range warnings {
 		if !found {
 			t.Errorf("no warning with %q", words)
+		}
+	}
+}
+
+// TestDoubtfulRules: a rule that hardly any certificate meets is warned of at
+// the start, with what to write.
+func TestDoubtfulRules(t *testing.T) {
+	s := newSite(t)
+	server, _ := s.startServer(startBackend(t).address(), "--allow-host", "server2", "--allow-host", "192.0.2.7")
+	for _, want := range []string{
+		`"reason":"--allow-host: server2 has no dot: `, `"reason":"--allow-host: 192.0.2.7 is an IP address: `,
+	} {
+		line := server.waitLine(want, 0, func(l logLine) bool { return strings.Contains(l.text, want) })
+		if line.field("level") != "warn" || !strings.Contains(line.field("cure"), "gtunnel certs show") {
+			t.Error(line.text)
+		}
+	}
+	for _, line := range server.logged() {
+		if line.field("message") == "an access rule may match nobody" && strings.Contains(line.text, "client.test") {
+			t.Errorf("a full name is doubted: %s", line.text)
 		}
 	}
 }

@@ -20,6 +20,10 @@ type Main struct {
 	log *logQueue // to Stderr: what may not wait for it
 }
 
+// flagsFileVariable is what the systemd units call the file with the flags of a
+// service by.
+const flagsFileVariable = "GTUNNEL_FLAGS_FILE"
+
 // Run runs the command that Args name until it is done or ctx ends, and
 // returns the exit code. A serving command that ctx ends drains first.
 func (m *Main) Run(ctx context.Context) int {
@@ -40,6 +44,9 @@ func (m *Main) Run(ctx context.Context) int {
 	report(m.log, err)
 	if parsed && !isUsage(err) {
 		return 1
+	}
+	if file := m.Getenv(flagsFileVariable); file != "" {
+		fmt.Fprintf(m.log, "hint: this service has its flags from GTUNNEL_FLAGS in %s; after a change: systemctl restart\n", file)
 	}
 	return 2
 }

@@ -31,10 +31,17 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// cleaningMain removes the program that the tests built, at their end.
+// cleaningMain removes what the tests share, at their end.
 type cleaningMain struct{ *testing.M }
 
 func (m cleaningMain) Run() int {
+	// The admin sockets of the tests are not beside those of this host.
+	folder, err := os.MkdirTemp("", "gtunnel-run-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(folder)
+	os.Setenv("RUNTIME_DIRECTORY", folder)
 	defer removeBinary()
 	defer closeLab()
 	return m.M.Run()
@@ -57,6 +64,7 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Values["cas"] = map[string]*certstest.CA{}
+			env.Setenv("RUNTIME_DIRECTORY", filepath.Join(env.WorkDir, "run"))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -57,5 +58,81 @@ func TestREADMETables(t *testing.T) {
 	}
 	if got, want := modes("| `--namespaces` | which files |"), gtunnel.NamespacesModes(); !slices.Equal(got, want) {
 		t.Errorf("--namespaces: %q, want %q", got, want)
+	}
+}
+
+// pages are the ones with commands to paste.
+var pages = []string{"README.md", "examples/systemd/README.md"}
+
+// TestREADMECommands: every gtunnel command in a block of the pages, and every
+// GTUNNEL_FLAGS, has flags and values that the program takes.
+func TestREADMECommands(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```")
+	flags := regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>> /etc/gtunnel/(server|client)\.env)?$`)
+	tried := 0
+	try := func(page, line string) {
+		t.Helper()
+		// The shell takes comments and quotes away.
+		words, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; for w in "+line+"\ndo printf '%s\\n' \"$w\"; done").Output()
+		if err != nil {
+			t.Fatalf("%s: %s: %v", page, line, err)
+		}
+		args := append(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"), "--help") // parses, and does nothing
+		if code, _, stderr := runMain(t, args...); code != 0 {
+			t.Errorf("%s: gtunnel %s: %s", page, line, stderr)
+		}
+		tried++
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(filepath.Join("..", "..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(found[1], "══") {
+				continue // the picture
+			}
+			for line := range strings.Lines(found[1]) {
+				line = strings.TrimSpace(line)
+				if command, ok := strings.CutPrefix(line, "gtunnel "); ok {
+					try(page, command)
+				}
+				if f := flags.FindStringSubmatch(line); f != nil {
+					role := f[3]
+					if role == "" {
+						role = "server"
+					}
+					try(page, role+" "+f[1])
+				}
+			}
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d commands found", tried)
+	}
+}
+
+// TestREADMEWords: what the README says that the program says.
+func TestREADMEWords(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.Join(strings.Fields(string(text)), " ")
+	s := newSite(t)
+	server, address := s.startServer(startGreeter(t))
+	client, _ := s.startClient(address)
+	for _, said := range []string{
+		server.waitMessage("target reached").field("message"),
+		client.waitMessage("server reached and proven, and it accepts this host").field("message"),
+	} {
+		if !strings.Contains(page, "`"+said+"`") {
+			t.Errorf("the README does not know %q", said)
+		}
+	}
+	_, stdout, _ := runMain(t, append([]string{"certs", "check", "--connect", address, "--capath", s.capath}, s.client.flags()...)...)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if _, verdict, _ := strings.Cut(lines[len(lines)-1], address+": "); !strings.Contains(page, "it ends with `"+verdict+"`") {
+		t.Errorf("the README does not know how certs check ends: %s", verdict)
 	}
 }

@@ -23,7 +23,7 @@ import (
 func newTestReloader(t *testing.T, host *certstest.Host, cas ...*certstest.CA) (r *reloader, logs *observer.ObservedLogs, folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	config := newConfig()
+	config := newConfig("client")
 	c := newTunnelConfig("", tunnel.Client)
 	c.CApath = filepath.Join(folder, "certificates")
 	if err := certstest.WriteCApath(c.CApath, cas...); err != nil {

@@ -14,7 +14,7 @@ import (
 // what is done before the service is set up. Its warnings and errors go to the
 // standard error.
 func (m *Main) startInnerTunnel(ctx context.Context, c TunnelConfig) (stop func(), err error) {
-	config := newConfig()
+	config := newConfig("setup")
 	config.LogLevel = zapcore.WarnLevel
 	c.Timeouts.Drain = time.Second
 	c.complete()

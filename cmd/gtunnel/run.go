@@ -59,11 +59,15 @@ access rules in force, and names other changes: those need a restart.`,
 	return cmd
 }
 
-// check builds every tunnel without listening and prints a line for each.
+// check builds every tunnel without listening and prints a line for each, and
+// what is doubtful.
 func (m *Main) check(config Config) error {
 	p, err := newProcess(config, nil)
 	if err != nil {
 		return err
+	}
+	for _, doubt := range config.doubts() {
+		fmt.Fprintf(m.Stderr, "warning: %v\nhint: %s\n", doubt, doubt.Hint())
 	}
 	for i, c := range config.Tunnels {
 		fmt.Fprintf(m.Stdout, "tunnel %s: %s, accept %s, connect %s, as %s: ok\n",

@@ -19,8 +19,8 @@ import (
 // serve runs the tunnels of a configuration. When ctx ends, or at SIGTERM or
 // SIGINT, the tunnels drain and serve returns nil; a second signal closes
 // their connections at once. SIGHUP reloads certificates, trust and access
-// rules. The failure of one tunnel ends all: a supervisor then starts the
-// process anew.
+// rules, or says that the terminal is gone, which is a first signal to stop. The
+// failure of one tunnel ends all: a supervisor then starts the process anew.
 func (m *Main) serve(ctx context.Context, config Config) error {
 	// A reader of the log that goes away must not end the process. It stays so
 	// to its end: Run may still report a failure.
@@ -28,9 +28,8 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	hangups, endHangups := watchHangups(signals)
+	defer endHangups()
 
 	logger := newLogger(config, m.log, m.Getenv)
 	p, err := newProcess(config, logger)
@@ -38,15 +37,17 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 		return err
 	}
 	// The admin socket is first because its making changes the umask.
-	var admin *adminServer
-	if config.Admin != (tunnel.Address{}) {
-		if admin, err = listenAdmin(ctx, config.Admin, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger); err != nil {
-			return err
-		}
-		go admin.serve()
+	admin, err := m.startAdmin(ctx, config, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
+	if err != nil {
+		return err
+	}
+	if admin != nil {
 		defer admin.close()
 	}
 	p.logStart(logger, time.Now())
+	for _, doubt := range config.doubts() {
+		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
+	}
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -103,6 +104,11 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 	defer serving.Wait()
 	serving.Go(func() { newReloader(p, logger).run(reloading, hangups) })
 	defer stopReloading()
+	trying, stopTrying := context.WithCancel(ctx)
+	for _, t := range p.tunnels {
+		serving.Go(func() { t.Try(trying) })
+	}
+	defer stopTrying()
 
 	var adminEnded <-chan struct{}
 	if admin != nil {

@@ -41,6 +41,11 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
+// environment is one of these variables.
+func environment(variables map[string]string) func(string) string {
+	return func(name string) string { return variables[name] }
+}
+
 // startFile runs a configuration of both ends inside the test: a client whose
 // server is the other tunnel, at a unix socket, in front of target. It gives
 // the address of the client, what stops the process and its exit code.
@@ -82,7 +87,7 @@ drain_timeout = "100ms"
 	code := make(chan int, 1)
 	m := gtunnel.Main{
 		Args: []string{"run", "--config", file}, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: stderr,
-		Getenv: func(string) string { return "" },
+		Getenv: environment(map[string]string{"RUNTIME_DIRECTORY": s.folder}),
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -238,12 +243,7 @@ func TestJournal(t *testing.T) {
 	m := gtunnel.Main{
 		Args:  append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, s.server.flags()...),
 		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: file,
-		Getenv: func(name string) string {
-			if name == "JOURNAL_STREAM" {
-				return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
-			}
-			return ""
-		},
+		Getenv: environment(map[string]string{"JOURNAL_STREAM": fmt.Sprintf("%d:%d", stat.Dev, stat.Ino), "RUNTIME_DIRECTORY": s.folder}),
 	}
 	if code := m.Run(ctx); code != 0 {
 		t.Errorf("exit code %d", code)

@@ -24,8 +24,8 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// defaultAdmin is where the systemd units put the admin sockets.
-const defaultAdmin = "unix:/run/gtunnel/*.sock"
+// defaultAdmin is where the admin sockets are that commands preset.
+const defaultAdmin = "unix:" + runtimeFolder + "/*.sock"
 
 // maxStatus bounds the answer of a process, in bytes.
 const maxStatus = 64 << 20
@@ -36,9 +36,9 @@ func (m *Main) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "What the running process says of its tunnels and connections",
-		Long: `Asks the running process for its tunnels and their open connections. A process
-answers if it was started with --admin, or with [admin] in its file. A * in
-the path of a socket stands for any text: each process that it finds is asked.`,
+		Long: `Asks the running processes for their tunnels and open connections. Each has a
+socket in /run/gtunnel if root or systemd started it, else where its --admin, or
+the [admin] of its file, says. A * in the path of a socket stands for any text.`,
 		Example: `  gtunnel status
   gtunnel status --admin 127.0.0.1:9307 --json`,
 		Args: noArguments,
@@ -84,7 +84,7 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 		folder := filepath.Dir(admin.Path)
 		return nil, &hintedError{
 			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
-			"start one with --admin unix:" + folder + "/admin.sock, or name its address: gtunnel status --admin ADDRESS",
+			"is one running (systemctl status 'gtunnel*')? One of another user than root needs an --admin of its own, and gtunnel status the same: gtunnel status --admin ADDRESS",
 		}
 	}
 	var addresses []tunnel.Address

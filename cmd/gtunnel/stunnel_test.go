@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -122,6 +123,30 @@ func exchange(t *testing.T, address string, size int) {
 	}
 }
 
+// TestCheckStunnel: certs check goes on to the target of a server that does not
+// know its protocol, to learn whether that accepts this host.
+func TestCheckStunnel(t *testing.T) {
+	s := newSite(t)
+	for name, test := range map[string]struct {
+		target string
+		code   int
+		want   string
+	}{
+		"MySQL":  {startGreeter(t), 0, "ok       server %s: both ends accept each other, and its target answers\n"},
+		"silent": {startBackend(t).address(), 0, "warning  server %s: it accepted the handshake and then sent nothing for 2s\n"},
+		"closed": {freeAddress(t), 1, "problem  server %s: it does not go on: disconnected: "},
+	} {
+		end := startStunnel(t, fmt.Sprintf("connect = %s\ncert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert = yes\n",
+			test.target, s.server.cert, s.server.key, s.capath))
+		code, stdout, stderr := runMain(t, append([]string{
+			"certs", "check", "--connect", end.address, "--capath", s.capath, "--timeout", "2s",
+		}, s.client.flags()...)...)
+		if want := strings.ReplaceAll(test.want, "%s", end.address); code != test.code || !strings.Contains(stdout, want) {
+			t.Errorf("%s: exit code %d, no %q in: %s%s", name, code, want, stdout, stderr)
+		}
+	}
+}
+
 // TestStunnel runs Debian's stunnel at either end: sites replace one side of
 // their tunnel at a time.
 func TestStunnel(t *testing.T) {
@@ -161,6 +186,14 @@ func TestStunnel(t *testing.T) {
 				s.t = t
 				end := startStunnel(t, "connect = "+b.address()+"\nsslVersion = "+version+"\n"+verify(s.server, "client.test"))
 				client, address := s.startClient(end.address)
+				before := b.accepted.Load()
+				tried := client.waitMessage("server reached and proven; whether it accepts this host shows at the first connection")
+				if !strings.HasSuffix(tried.field("dn"), "/CN=server.test") {
+					t.Errorf("the try at the start: %s", tried.text)
+				}
+				if n := b.accepted.Load() - before; n != 0 {
+					t.Errorf("the try at the start made %d connections to the target", n)
+				}
 				conn := dial(t, address)
 				echo(t, conn, "one small packet")
 				exchange(t, address, 8<<20)

@@ -94,6 +94,7 @@ func (b *bench) proveClient(ctx context.Context, i installed, o pairOptions, str
 		return fmt.Errorf("listen: %w", err)
 	}
 	server := &impostor{site: o.site, listener: listener}
+	server.become(o.site.server) // a client may try its server at its start
 	server.serving.Go(server.serve)
 	defer func() { err = errors.Join(err, server.close()) }()
 

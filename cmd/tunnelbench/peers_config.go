@@ -39,7 +39,7 @@ func (e end) role() string {
 func gtunnelArguments(e end) ([]string, error) {
 	args := []string{
 		e.role(), "--accept", e.accept, "--connect", e.connect, "--min-tls", "1.3",
-		"--cert", e.cert, "--key", e.key, "--capath", e.capath,
+		"--cert", e.cert, "--key", e.key, "--capath", e.capath, "--admin", "none",
 	}
 	if e.client {
 		return append(args, "--server-name", serverName), nil

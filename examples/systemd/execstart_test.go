@@ -14,13 +14,10 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
-// TestExecStart: the command lines of the units, with the flags of README.md
-// and a credentials folder as systemd makes it, come up and say so.
+// TestExecStart: the command lines of the units, with the flags of their .env
+// files and a credentials folder as systemd makes it, come up and say so.
 func TestExecStart(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "gtunnel")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/gtunnel/gtunnel/cmd/gtunnel").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := build(t)
 	ca, err := certstest.NewCA("Test CA", certstest.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,32 +42,27 @@ func TestExecStart(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(runtime, "gtunnel"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 
 	for _, unit := range units {
-		t.Run(unit, func(t *testing.T) {
-			text, err := os.ReadFile(unit)
-			if err != nil {
-				t.Fatal(err)
-			}
-			name := strings.TrimSuffix(strings.TrimPrefix(unit, "gtunnel-"), ".service")
-			flags := match(t, string(readme), "echo 'GTUNNEL_FLAGS=(.*)' > /etc/gtunnel/"+name+".env$")
-			line := match(t, string(text), "^ExecStart=/usr/bin/gtunnel (.*)$")
-			line = strings.NewReplacer("%d", credentials, "%t", runtime, "$GTUNNEL_FLAGS", flags).Replace(line)
-			// What a test must not use of the real host.
-			args := append(strings.Fields(line), "--capath", capath, "--accept", "127.0.0.1:0")
-
+		name := strings.TrimSuffix(strings.TrimPrefix(unit, "gtunnel-"), ".service")
+		flags := match(t, read(t, name+".env"), "^#GTUNNEL_FLAGS=(.*)$")
+		line := match(t, read(t, unit), "^ExecStart=/usr/bin/gtunnel (.*)$")
+		// What a test must not use of the real host.
+		more := []string{"--capath", capath, "--accept", "127.0.0.1:0"}
+		args := func(flags string) []string {
+			return append(strings.Fields(strings.NewReplacer("%d", credentials, "$GTUNNEL_FLAGS", flags).Replace(line)), more...)
+		}
+		environment := append(os.Environ(), "CREDENTIALS_DIRECTORY="+credentials, "RUNTIME_DIRECTORY="+filepath.Join(runtime, "gtunnel"),
+			"GTUNNEL_FLAGS_FILE="+match(t, read(t, unit), "^Environment=.* GTUNNEL_FLAGS_FILE=(.*)$"))
+		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "notify")
 			systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer systemd.Close()
-			cmd := exec.CommandContext(t.Context(), program, args...)
-			cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket, "CREDENTIALS_DIRECTORY="+credentials)
+			cmd := exec.CommandContext(t.Context(), program, args(flags)...)
+			cmd.Env = append(environment, "NOTIFY_SOCKET="+socket)
 			var stderr strings.Builder
 			cmd.Stderr = &stderr
 			if err := cmd.Start(); err != nil {
@@ -91,6 +83,7 @@ func TestExecStart(t *testing.T) {
 			if got := string(message[:n]); !strings.HasPrefix(got, "READY=1\n") {
 				t.Errorf("the service says %q, not that it is ready", got)
 			}
+			// Where gtunnel status looks.
 			if _, err := os.Stat(filepath.Join(runtime, "gtunnel", name+".sock")); err != nil {
 				t.Error(err)
 			}
@@ -99,7 +92,76 @@ func TestExecStart(t *testing.T) {
 				t.Errorf("after SIGTERM: %v\n%s", err, stderr.String())
 			}
 		})
+		t.Run(name+" without flags", func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), program, args("")...)
+			cmd.Env = environment
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 2 {
+				t.Errorf("%v, want exit code 2", err)
+			}
+			for _, want := range []string{"\nhint: ", strings.Fields(flags)[0], "GTUNNEL_FLAGS in /etc/gtunnel/" + name + ".env"} {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("no %q in:\n%s", want, out)
+				}
+			}
+		})
 	}
+}
+
+// TestInstall: make install puts everything where the units look for it, also
+// below another prefix, and leaves an administrator's flags alone.
+func TestInstall(t *testing.T) {
+	program, root := build(t), t.TempDir()
+	install := func() {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "make", "-C", "../..", "-o", "build", "install",
+			"DESTDIR="+root, "PREFIX=/usr/local", "BINARY="+program).CombinedOutput()
+		if err != nil {
+			t.Fatalf("make install: %v\n%s", err, out)
+		}
+	}
+	install()
+	own := "GTUNNEL_FLAGS=--allow-host mine.domain.two\n"
+	write(t, filepath.Join(root, "etc/gtunnel/server.env"), own, 0o600)
+	install()
+	if got := read(t, filepath.Join(root, "etc/gtunnel/server.env")); got != own {
+		t.Errorf("server.env is now %q", got)
+	}
+	if got := read(t, filepath.Join(root, "etc/gtunnel/client.env")); got != read(t, "client.env") {
+		t.Errorf("client.env is %q", got)
+	}
+	for _, unit := range units {
+		text := read(t, filepath.Join(root, "usr/local/lib/systemd/system", unit))
+		if started := match(t, text, "^ExecStart=([^ ]*) "); started != "/usr/local/bin/gtunnel" {
+			t.Errorf("%s starts %s", unit, started)
+		}
+		file := match(t, text, "^EnvironmentFile=-(.*)$")
+		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "usr/local/bin/gtunnel")); err != nil {
+		t.Error(err)
+	}
+}
+
+// build makes the program.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "gtunnel")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/gtunnel/gtunnel/cmd/gtunnel").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // match is what the pattern's group matches in text.
