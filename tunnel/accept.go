@@ -116,7 +116,7 @@ const raiseLimit = "if they are your own hosts, raise max-handshakes or max-hand
 // tooMany says which limit of handshakes is reached.
 func tooMany(code certs.Code) string {
 	if code == CodeTooManyFromSource {
-		return "more connections from its address wait for their verification than max-handshakes-per-source allows, and it gave way to a newer one"
+		return "more connections from its address wait for their verification than max-handshakes-per-source allows"
 	}
 	return "more connections wait for their verification than max-handshakes allows"
 }

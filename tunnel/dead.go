@@ -77,6 +77,7 @@ var errDeadLately = errors.New("this address did not answer lately")
 
 // dial is dialer.DialContext, at first without the addresses that are dead. If
 // none of the others answers in half of the time, all have what is left of it.
+// Where no name has a dead address there are no halves.
 func (d *dead) dial(ctx context.Context, dialer net.Dialer, network, address string) (net.Conn, error) {
 	begun, whole := time.Now(), dialer.Timeout
 	if !d.isEmpty() {
@@ -98,7 +99,8 @@ func (d *dead) dial(ctx context.Context, dialer net.Dialer, network, address str
 	conn, err := dialer.DialContext(ctx, network, address)
 	mu.Lock()
 	defer mu.Unlock()
-	if err != nil && passedOver && ctx.Err() == nil {
+	failed, isNet := errors.AsType[net.Error](err)
+	if err != nil && ctx.Err() == nil && (passedOver || dialer.Timeout < whole && isNet && failed.Timeout()) {
 		dialer.Control, dialer.Timeout = nil, whole-time.Since(begun)
 		conn, err = dialer.DialContext(ctx, network, address)
 	}

@@ -104,6 +104,22 @@ func TestDeadAddress(t *testing.T) {
 	}
 }
 
+// TestDeadOfOthers: an address that was dead takes no time from the dials of
+// other names.
+func TestDeadOfOthers(t *testing.T) {
+	silent := silentListener(t, "127.0.0.1:0")
+	var d dead
+	d.note([]string{"192.0.2.1:3306"}, "", time.Now())
+	const timeout = 2 * time.Second
+	begun := time.Now()
+	if _, err := d.dial(t.Context(), net.Dialer{Timeout: timeout}, "tcp", silent); err == nil {
+		t.Fatal("a silent address answers")
+	}
+	if took := time.Since(begun); took < timeout*9/10 {
+		t.Errorf("the dial has %s of %s", took, timeout)
+	}
+}
+
 // silentListener listens at an address and answers no connection: its queue is
 // full.
 func silentListener(t *testing.T, address string) string {
@@ -123,6 +139,7 @@ func silentListener(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	address = listener.Addr().String()
 	for range 10 {
 		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
 		if err != nil {

@@ -116,10 +116,10 @@ func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
 		reset(in.conn)
 	case code != "":
 		_ = in.conn.Close() // with the alert, if it was sent
-		t.refuse(in, code, tooMany(code), raiseLimit)
+		t.refuse(in, code, tooMany(code)+", and it gave way to a newer one", raiseLimit)
 	case in.place.starved:
 		_ = in.conn.Close()
-		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: gtunnel status, or ss -tn; a firewall can bound it")
+		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: ss -tn; a firewall can bound what one network opens")
 	default:
 		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
 		closeGently(in.conn)
