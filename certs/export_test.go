@@ -31,7 +31,7 @@ func ParseConstraints(der []byte) error {
 	}
 	for _, name := range append(c.permitted, c.excluded...) {
 		_ = name.String()
-		_ = c.allow([]generalName{name}, new(int))
+		_, _ = c.violation([]generalName{name}, new(int))
 	}
 	return nil
 }
