@@ -51,3 +51,9 @@ func (e *Endpoint) VerifyClient(chain []*x509.Certificate, now time.Time) (*Resu
 
 // Remembered is how many verdicts the Endpoint remembers.
 func (e *Endpoint) Remembered() int { return len(e.verdicts.accepted) }
+
+// Oneline is the name by its octets, as OpenSSL's X509_NAME_oneline shows it.
+func (n *Name) Oneline() string { return n.forms().octets.String() }
+
+// Names reports whether a rule for DNs names the name.
+func (a *Access) Names(n *Name) bool { return a.names(n.forms()) }

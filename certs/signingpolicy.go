@@ -458,9 +458,5 @@ func parsePattern(raw string) (dnPattern, error) {
 	if name == "" && !star {
 		return dnPattern{}, errors.New("a pattern is empty")
 	}
-	folded := foldDN(name)
-	if star && strings.HasSuffix(name, " ") {
-		folded += " " // inside a value
-	}
-	return dnPattern{raw: raw, folded: normalizeDN(folded), star: star}, nil
+	return dnPattern{raw: raw, folded: normalizePattern(name, star), star: star}, nil
 }
