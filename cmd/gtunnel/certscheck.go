@@ -108,9 +108,9 @@ func (c *hostCheck) certificate() {
 	switch {
 	case c.now.After(end): // LoadCredential says so
 	case end.Sub(c.now) < expirySoon:
-		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
+		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, certs.ShowDN(identity.DN), validity(end, c.now))
 	default:
-		c.ok("certificate", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
+		c.ok("certificate", "%s (%s) is good %s", c.config.Cert, certs.ShowDN(identity.DN), validity(end, c.now))
 	}
 	c.names(identity)
 }
@@ -177,7 +177,7 @@ func (c *hostCheck) path() bool {
 		return false
 	}
 	root := result.Path[len(result.Path)-1]
-	c.ok("chain", "it ends at %s (%s)", root.DN, root.File)
+	c.ok("chain", "it ends at %s (%s)", certs.ShowDN(root.DN), root.File)
 	for _, w := range result.Warnings {
 		c.warn("chain", "run fetch-crl, or see --crl in the README", "%s", w)
 	}
@@ -262,7 +262,7 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 	if probing.Refusal != nil {
 		c.problem(about, fmt.Errorf("this host refuses it: %w", probing.Refusal))
 	} else {
-		c.ok(about, "this host accepts it as %s, %s", host, probing.Result.Peer.DN)
+		c.ok(about, "this host accepts it as %s, %s", host, certs.ShowDN(probing.Result.Peer.DN))
 		for _, w := range probing.Result.Warnings {
 			c.warn(about, "run fetch-crl, or see --crl in the README", "%s", w)
 		}

@@ -290,7 +290,7 @@ func (l *caList) write(out io.Writer) error {
 		if ca.Expired {
 			days = "expired"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", ca.Hash, ca.HashOld, days, ca.policyWords(), ca.crl, ca.Subject)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", ca.Hash, ca.HashOld, days, ca.policyWords(), ca.crl, certs.ShowDN(ca.Subject))
 	}
 	if err := w.Flush(); err != nil {
 		return err
