@@ -143,6 +143,23 @@ func weakKey(e *element) string {
 	return ""
 }
 
+// Weakness says what is wrong with the CA's key, in a clause, and whether what
+// the CA signed is refused for it; empty if nothing is. A key of 1024 bits is
+// accepted of a CA that is installed, as grid middleware does it.
+func (ca *CA) Weakness() (text string, refused bool) {
+	if reason := unsupportedKey(ca.Certificate); reason != "" {
+		return reason + ": what this CA signed is refused", true
+	}
+	switch bits := rsaBits(ca.Certificate); {
+	case bits == 0 || bits >= minRSABits:
+		return "", false
+	case bits < minInstalledRSABits:
+		return fmt.Sprintf("its RSA key has %d bits, fewer than %d: what this CA signed is refused", bits, minInstalledRSABits), true
+	default:
+		return fmt.Sprintf("its RSA key has %d bits, fewer than %d, and may be broken; what this CA signed is accepted, since the CA is installed", bits, minRSABits), false
+	}
+}
+
 // rsaBits is the size of a certificate's RSA key; 0 if it has another kind.
 func rsaBits(cert *x509.Certificate) int {
 	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok {

@@ -95,7 +95,7 @@ func TestUnusableKeys(t *testing.T) {
 			}
 			for name, version := range versions {
 				for _, role := range []certs.Role{certs.RoleClient, certs.RoleServer} {
-					err := shakeWith(t, endpoint, role, version, tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: host.Key})
+					err := shakeWith(t, endpoint, role, showing(version, tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: host.Key}))
 					t.Logf("%s, %s: %v", name, role, err)
 					wantRefusal(t, err, certs.CodeUnsupported)
 				}
@@ -104,17 +104,23 @@ func TestUnusableKeys(t *testing.T) {
 	}
 }
 
-// shakeWith shakes hands with an end that shows a certificate, and gives the
+// showing is the configuration of an end that shows a certificate and trusts
+// everybody.
+func showing(version uint16, shown tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion: version, MaxVersion: version, InsecureSkipVerify: true,
+		Certificates: []tls.Certificate{shown}, ClientAuth: tls.RequireAnyClientCert,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil },
+	}
+}
+
+// shakeWith shakes hands with an end of this configuration, and gives the
 // endpoint's error.
-func shakeWith(t *testing.T, endpoint *certs.Endpoint, peer certs.Role, version uint16, shown tls.Certificate) error {
+func shakeWith(t *testing.T, endpoint *certs.Endpoint, peer certs.Role, config *tls.Config) error {
 	t.Helper()
 	near, far := tcpPair(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	config := &tls.Config{
-		MinVersion: version, MaxVersion: version, InsecureSkipVerify: true, Certificates: []tls.Certificate{shown},
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil },
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -211,7 +217,7 @@ func TestLargeKeyInHandshake(t *testing.T) {
 	endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("us.test", sound))), Policy: certs.Policy{Access: must(certs.NewAccess(nil, nil, true))}}
 	host := must(root.NewHost("host.test", sound))
 	large := recertify(root, root.Certificate, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}, now.Add(time.Hour))
-	err := shakeWith(t, endpoint, certs.RoleClient, tls.VersionTLS13, tls.Certificate{Certificate: [][]byte{host.Certificate.Raw, large.Raw}, PrivateKey: host.Key})
+	err := shakeWith(t, endpoint, certs.RoleClient, showing(tls.VersionTLS13, tls.Certificate{Certificate: [][]byte{host.Certificate.Raw, large.Raw}, PrivateKey: host.Key}))
 	if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "8192 bits") || !strings.Contains(refusal.Cure, "must not send") {
 		t.Errorf("%v; cure %q", refusal, refusal.Cure)
 	}

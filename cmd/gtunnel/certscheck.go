@@ -181,6 +181,7 @@ func (c *hostCheck) path() bool {
 	for _, w := range result.Warnings {
 		c.warn("chain", "run fetch-crl, or see --crl in the README", "%s", w)
 	}
+	c.weakCAs(result.Path)
 	switch {
 	case c.config.CRL == certs.CRLIgnore:
 		c.warn("CRLs", "use --crl if-valid or require", "they are not looked at: a revoked certificate is accepted")
@@ -196,6 +197,16 @@ func (c *hostCheck) path() bool {
 		c.ok("policies", "they allow each CA of the chain what it signed (%s)", c.config.Namespaces)
 	}
 	return true
+}
+
+// weakCAs warns of the keys of installed CAs that could be broken.
+func (c *hostCheck) weakCAs(path []certs.Link) {
+	for _, ca := range c.store.Snapshot().CAs() {
+		used := slices.ContainsFunc(path, func(link certs.Link) bool { return link.Certificate.Equal(ca.Certificate) })
+		if text, _ := ca.Weakness(); used && text != "" {
+			c.warn("chain", "ask the CA for a certificate of a larger key, or this host's certificate of another CA", "%s (%s): %s", certs.ShowDN(ca.Subject.Slash()), ca.Files[0], text)
+		}
+	}
 }
 
 func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {

@@ -204,6 +204,9 @@ func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []
 		return listed, nil
 	}
 	var problems []listProblem
+	if text, refused := ca.Weakness(); text != "" {
+		problems = append(problems, listProblem{ca.Files[0], 0, fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text), refused})
+	}
 	if !speaks && !ca.FromCAfile && strings.HasSuffix(config.Namespaces.String(), "-require") {
 		problems = append(problems, listProblem{listed.Subject, 0, "no policy file speaks of this CA: nothing that it signed is accepted", true})
 	}

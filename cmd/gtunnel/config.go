@@ -154,7 +154,7 @@ func (c *TunnelConfig) settings() []setting {
 
 		{
 			name: "allow-host", group: groupAccess, target: &c.AllowHost, role: tunnel.Server,
-			arg: "NAME", usage: "a host that may connect; repeatable",
+			arg: "NAME", usage: "a host that may connect, by a wildcard too; repeatable",
 		},
 		{
 			name: "allow-dn", group: groupAccess, target: &c.AllowDN, role: tunnel.Server,
@@ -175,7 +175,7 @@ func (c *TunnelConfig) settings() []setting {
 		},
 		{
 			name: "capath", group: groupCertificates, target: &c.CApath, file: true,
-			arg: "DIR", usage: "trusted CAs",
+			arg: "DIR", usage: "trusted CAs, also old ones of RSA-1024",
 		},
 		{
 			name: "cafile", group: groupCertificates, target: &c.CAfile, file: true,
@@ -201,7 +201,7 @@ func (c *TunnelConfig) settings() []setting {
 		{
 			name: "host-mode", group: groupCertificates, target: &c.HostMode,
 			values: []string{"grid", "san-only"},
-			arg:    "MODE", usage: "names from SAN, else CN: grid; or san-only",
+			arg:    "MODE", usage: "grid: SAN, and CN if no dNSName; or san-only",
 		},
 		{
 			name: "min-tls", group: groupCertificates, target: &c.MinTLS,
