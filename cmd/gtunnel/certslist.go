@@ -24,7 +24,8 @@ func (m *Main) certsListCommand() *cobra.Command {
 policy files, and its revocation list (CRL): age, and when the next is due.
 
 Exit 1 if something is broken: a file that cannot be used, or what refuses the
-hosts of a CA under --crl and --namespaces. Expired CAs do not matter.`,
+hosts of a CA under --crl and --namespaces. Expired CAs do not matter. CAs with
+RSA keys of 1024 bits are trusted, as in grid middleware, and noted.`,
 		Example: `  gtunnel certs list
   gtunnel certs list --capath /etc/grid-security/certificates --crl require`,
 		Args: noArguments,

@@ -175,7 +175,7 @@ func (c *TunnelConfig) settings() []setting {
 		},
 		{
 			name: "capath", group: groupCertificates, target: &c.CApath, file: true,
-			arg: "DIR", usage: "trusted CAs, also old ones of RSA-1024",
+			arg: "DIR", usage: "trusted CAs",
 		},
 		{
 			name: "cafile", group: groupCertificates, target: &c.CAfile, file: true,
