@@ -28,7 +28,7 @@ const (
 	// bounds the bad ones, in checkWork: a sound chain has none but where CAs
 	// of one name have several keys.
 	maxSignatureChecks = 100
-	maxWastedWork      = 128
+	maxWastedWork      = 200
 
 	// maxConstraintWork bounds the comparisons of names with name constraints,
 	// each counted once for every 64 bytes that are compared.

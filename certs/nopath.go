@@ -23,20 +23,21 @@ func (e *element) source() string {
 	return " (" + position(e.file, e.line) + ")"
 }
 
-// noIssuer explains that the search ended at a certificate. circle says that
-// its issuer is below it on the path.
-func (s *search) noIssuer(child *element, depth int, circle bool) *Refusal {
+// noIssuer explains that the search ended at a certificate, the last of the
+// path.
+func (s *search) noIssuer(child *element, depth int) *Refusal {
 	issuer := child.issuer.brief()
 	unusable := s.snapshot.unusable(child.issuer)
+	below := s.issuerBelow(child)
 	var r *Refusal
 	switch {
-	case circle:
-		r = refuse(child, depth, CodeUnknownCA, "its issuer %s is below it on the path: these CAs vouch for each other in a circle, and none of them is a root that is installed here", issuer)
+	case below == keyBelow && !child.selfSigned():
+		r = refuse(child, depth, CodeUnknownCA, "its issuer %s is below it on the path: these certificates vouch for each other in a circle, and none of them is a root that is installed here", issuer)
 		r.Cure = fmt.Sprintf("Have the peer send the certificate by which a CA that is installed here vouches for %s; or install the root above it, if you trust that.", issuer)
 	case len(unusable) > 0:
 		r = refuse(child, depth, CodeUnknownCA, "its issuer %s was not sent by the peer, and the file that is here for it cannot be used: %s", issuer, unusable[0])
 		if child.selfSigned() {
-			r = refuse(child, depth, CodeUnknownCA, "it is its own issuer, and the file that is here for it cannot be used: %s", unusable[0])
+			r = refuse(child, depth, CodeUnknownCA, "it names itself as its issuer, and the file that is here for it cannot be used: %s", unusable[0])
 		}
 		r.File, r.Line, r.Cure = unusable[0].File, unusable[0].Line, mendFile(unusable[0], child.issuer)
 	case child.selfSigned() && depth == 0:
@@ -45,14 +46,35 @@ func (s *search) noIssuer(child *element, depth int, circle bool) *Refusal {
 	case child.selfSigned():
 		r = refuse(child, depth, CodeUnknownCA, "it names itself as its issuer: a root that is not installed here")
 		r.Cure = s.installCA(child.subject)
-	case child.selfIssued():
-		r = refuse(child, depth, CodeUnknownCA, "it was issued with another key of its own name, of which a certificate is neither installed here nor sent by the peer")
+	case child.selfIssued() || below == nameBelow:
+		r = refuse(child, depth, CodeUnknownCA, "its issuer is another key of the name %s, of which a certificate is neither installed here nor sent by the peer", issuer)
 		r.Cure = s.installCA(child.issuer)
 	default:
 		r = refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", issuer)
 		r.Cure = s.installCA(child.issuer)
 	}
 	return r
+}
+
+// Whether the issuer of the last certificate of a path is below it already.
+const (
+	notBelow  = iota
+	nameBelow // another key of its name is, by the key identifiers
+	keyBelow  // it is, as far as one can tell
+)
+
+func (s *search) issuerBelow(child *element) int {
+	found := notBelow
+	for _, e := range s.path {
+		switch {
+		case e.subjectKey != child.issuerKey || e.sameKey(child):
+		case keyIdentifierRank(child, e) == 2:
+			found = max(found, nameBelow)
+		default:
+			return keyBelow
+		}
+	}
+	return found
 }
 
 // badSignature explains that the key of an installed or certified issuer did
@@ -103,9 +125,10 @@ func refuseSignature(child *element, depth int) *Refusal {
 // this name and cannot be used, by their content or by their hash.
 func (s *Snapshot) unusable(subject *Name) []Problem {
 	found := slices.Clone(s.unusableCAs[subject.Canonical()])
+	hash, oldHash := subject.Hash(), subject.HashOld()
 	for _, p := range s.problems {
 		name, ok := parseTrustName(p.File, filepath.Base(p.File))
-		if ok && name.kind == kindCA && subject.hasHash(name.hash) && !slices.Contains(found, p) {
+		if ok && name.kind == kindCA && (name.hash == hash || name.hash == oldHash) && !slices.Contains(found, p) {
 			found = append(found, p)
 		}
 	}

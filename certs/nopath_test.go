@@ -43,7 +43,23 @@ func TestCircles(t *testing.T) {
 	old := must(certstest.NewCA("Changed", sound))
 	renewed := must(old.NewSubordinate("Changed", options(func(c *x509.Certificate) { c.AuthorityKeyId = old.Certificate.SubjectKeyId })))
 	_, err := certs.Verify(openStore(t, root).Snapshot(), must(renewed.NewHost("host.test", sound)).Chain, certs.RoleAny, "", now, unbound)
-	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of its own name") || refusal.Depth != 1 {
+	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name") || refusal.Depth != 1 {
+		t.Error(refusal)
+	}
+	// Another key of a name that is on the path.
+	c := must(certstest.NewCA("Loop A", sound))
+	bByC := must(c.NewSubordinate("Loop B", sound))
+	aByOther := recertify(bByC, a.Certificate, a.Key.Public(), now.Add(time.Hour))
+	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByOther, bByC.Certificate}, certs.RoleAny, "", now, unbound)
+	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name /DC=test/DC=gtunnel/CN=Loop A") || refusal.Depth != 2 {
+		t.Error(refusal)
+	}
+
+	// The host's own name takes part in the circle.
+	own := must(certstest.NewCA("x", options(func(c *x509.Certificate) { c.RawSubject = host.RawSubject })))
+	aByHost := recertify(own, a.Certificate, a.Key.Public(), now.Add(time.Hour))
+	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByHost}, certs.RoleAny, "", now, unbound)
+	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "in a circle") || refusal.Depth != 1 {
 		t.Error(refusal)
 	}
 }

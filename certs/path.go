@@ -96,9 +96,9 @@ func (s *search) extend() bool {
 	}
 	depth := len(s.path) - 1
 	rank := len(s.path) * rankPerElement
-	candidates, circle := s.issuers(child)
+	candidates := s.issuers(child)
 	if len(candidates) == 0 {
-		s.fail(rank+rankNoIssuer, func() *Refusal { return s.noIssuer(child, depth, circle) })
+		s.fail(rank+rankNoIssuer, func() *Refusal { return s.noIssuer(child, depth) })
 		return false
 	}
 	if refusal := refuseSignature(child, depth); refusal != nil {
@@ -132,21 +132,16 @@ func (s *search) extend() bool {
 }
 
 // issuers are the certificates that may come next on the path, by their names
-// alone. circle says that one more would, were it not on the path already.
-func (s *search) issuers(child *element) (candidates []*element, circle bool) {
+// alone.
+func (s *search) issuers(child *element) []*element {
 	named, known := s.named[child]
 	if !known {
 		named = slices.Concat(s.snapshot.issuers(child), likeliest(child, s.sent[child.issuerKey]))
 		s.named[child] = named
 	}
-	for _, candidate := range named {
-		if !slices.ContainsFunc(s.path, candidate.sameKey) {
-			candidates = append(candidates, candidate)
-		} else if !candidate.sameKey(child) {
-			circle = true
-		}
-	}
-	return candidates, circle
+	return slices.DeleteFunc(slices.Clone(named), func(candidate *element) bool {
+		return slices.ContainsFunc(s.path, candidate.sameKey)
+	})
 }
 
 // certify checks the signatures of the path from its last element down, which

@@ -5,6 +5,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -39,8 +43,9 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 		return host.Chain
 	}
 	root := newCA("Root")
+	large := largeCA(t, "Large")
 	dir := filepath.Join(t.TempDir(), "certificates")
-	if err := certstest.WriteCApath(dir, root); err != nil {
+	if err := certstest.WriteCApath(dir, root, large); err != nil {
 		t.Fatal(err)
 	}
 	store, err := OpenStore(StoreConfig{CApath: dir})
@@ -66,6 +71,10 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 		}
 		return chain
 	}
+	belowLarge := many(large, "Sub")
+	for i, cert := range belowLarge[1:] {
+		belowLarge[i+1] = withoutSignature(t, cert)
+	}
 	tests := []struct {
 		name    string
 		chain   []*x509.Certificate
@@ -77,9 +86,10 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 		{"strangers of one name", sameName("Stranger"), CodeTooMuchWork, 0},
 		{"the name of an installed CA", chainOf(subordinate(impostor, "Sub")), CodeBadSignature, 1},
 		{"a forged link below a good one", []*x509.Certificate{chainOf(forged)[0], forged.Certificate, sub.Certificate}, CodeBadSignature, 2},
-		// A check with P-256 counts for 8 of 128.
-		{"many below the name of an installed CA", many(impostor, "Sub"), CodeTooMuchWork, 16},
-		{"many of the name of an installed CA", sameName("Root"), CodeTooMuchWork, 16},
+		// A bad one with P-256 counts for 8 of 200, with RSA-8192 for 64.
+		{"many below the name of an installed CA", many(impostor, "Sub"), CodeBadSignature, 20},
+		{"many below the name of one with a large key", belowLarge, CodeTooMuchWork, 4},
+		{"many of the name of an installed CA", sameName("Root"), CodeTooMuchWork, 25},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -105,6 +115,33 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 			}
 		})
 	}
+}
+
+// largeCA is a CA with an RSA key of 8192 bits, which takes a minute to make.
+func largeCA(t *testing.T, name string) *certstest.CA {
+	t.Helper()
+	data, err := os.ReadFile("testdata/rsa8192.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(data)
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &certstest.CA{Certificate: cert, Key: key}
 }
 
 // certified reports whether an installed key has vouched for a certificate,
