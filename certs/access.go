@@ -218,7 +218,7 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 	}
 	nameless := namelessReason(identity.DN, name)
 	if nameless != "" {
-		r.Reason += "; no --allow-dn can name it: " + nameless
+		r.Reason += "; no --allow-dn can name it alone: " + nameless
 	}
 	switch {
 	case len(exact) > 0:

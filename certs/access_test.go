@@ -318,6 +318,7 @@ func TestAccessStringTypes(t *testing.T) {
 		{"a backslash at the end", `/CN=a\/O=b`, utf8String, `a\`, false},
 		{"a single backslash", `/CN=a\b`, utf8String, `a\b`, true},
 		{"a tab", `/CN=a\x09b`, utf8String, "a b", true},
+		{"a character whose octets look like an escape", "/CN=屸", bmp, asBMP("屸"), true},
 		{"octets that are no text", "/CN=db", 4, "db", false},
 		{"octets that look like no text", `/CN=\x00db`, 3, "\x00db", true},
 	} {

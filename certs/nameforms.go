@@ -108,7 +108,11 @@ func (a attribute) characters() (text string, isText bool) {
 // ambiguous says why a value could be read as another one; empty if it could
 // not.
 func (a attribute) ambiguous(text, octets string, isText bool) string {
-	for _, value := range []string{text, octets} {
+	values := []string{text}
+	if !readsAsText(octets) { // or they permit nothing
+		values = append(values, octets)
+	}
+	for _, value := range values {
 		if dnStart.MatchString(escapeOctets(value)) {
 			return "looks as if another attribute began inside it"
 		}

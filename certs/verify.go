@@ -105,7 +105,7 @@ type Policy struct {
 
 // Identity is who a certificate says that its holder is.
 type Identity struct {
-	DN      string   // slash form, as OpenSSL's oneline prints it
+	DN      string   // slash form, see Name.Slash
 	RFC4514 string   // the same name as RFC 4514 writes it
 	Hosts   []string // host names that it proves, lower case, wildcards as written
 	IPs     []string // IP addresses that it proves
