@@ -111,6 +111,7 @@ func refuseSignature(child *element, depth int) *Refusal {
 		return nil
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1:
 		return refuse(child, depth, CodeWeakSignature, "it is signed with %s, which can be forged", algorithm)
+	case x509.DSAWithSHA1, x509.DSAWithSHA256, x509.UnknownSignatureAlgorithm:
 	}
 	reason := "it is signed with an algorithm that is not supported"
 	if algorithm != x509.UnknownSignatureAlgorithm {

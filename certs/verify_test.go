@@ -433,6 +433,19 @@ func TestBoundedWork(t *testing.T) {
 			t.Errorf("the reason %q does not give the bound", refusal.Reason)
 		}
 	})
+	t.Run("many certificates of one key", func(t *testing.T) {
+		missing := must(certstest.NewCA("Missing", sound))
+		sub := must(missing.NewSubordinate("Sub", sound))
+		installed := []*certstest.CA{root}
+		for i := range 110 {
+			cert := recertify(missing, sub.Certificate, sub.Key.Public(), now.Add(time.Duration(i)*time.Hour))
+			installed = append(installed, &certstest.CA{Certificate: cert, Key: sub.Key, Parent: missing})
+		}
+		_, err := certs.Verify(openStore(t, installed...).Snapshot(), must(sub.NewHost("host.test", sound)).Chain[:1], certs.RoleAny, "", now, unbound)
+		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "100 signature checks") {
+			t.Errorf("the reason %q does not give the bound", refusal.Reason)
+		}
+	})
 	t.Run("circles", func(t *testing.T) {
 		const n = 5
 		var cas []*certstest.CA
