@@ -15,7 +15,7 @@ import (
 )
 
 // keyCure is what to do about a key of a kind that is not supported.
-const keyCure = "Make a new key on the peer, RSA of 2048 to 8192 bits, ECDSA (P-256, P-384 or P-521) or Ed25519, and ask the CA for a certificate of it."
+const keyCure = "Make a new key for the host, RSA of 2048 to 8192 bits, ECDSA (P-256, P-384 or P-521) or Ed25519, and ask the CA for a certificate of it."
 
 // keyHint is keyCure as a hint of the set-up, with the command.
 const keyHint = "make a new key, for instance openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, or RSA of 2048 to 8192 bits, and ask the CA for a certificate of it"
