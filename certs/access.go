@@ -91,6 +91,8 @@ var (
 	// dnStart matches the beginning of an attribute in a slash form. OpenSSL 3
 	// joins the attributes of a multi-valued RDN by '+'.
 	dnStart = regexp.MustCompile(`[/+]([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)=`)
+	// looksEscaped matches what reads like an escape in the value of a name.
+	looksEscaped = regexp.MustCompile(`\\[xX/+]|\\$`)
 	// slashEscape matches what OpenSSL 3 escapes in a slash form.
 	slashEscape = strings.NewReplacer(`\/`, `/`, `\+`, `+`)
 )
@@ -124,11 +126,22 @@ func accessDN(rule string) (pattern string, prefix bool, err error) {
 	if !strings.HasPrefix(dn, "/") || !whole && (!prefix || strings.Contains(dn, "=")) {
 		return fail("it is not a DN in slash form", example)
 	}
-	pattern = normalizeDN(dn)
+	pattern = normalizePattern(dn, prefix)
 	if !prefix && strings.HasSuffix(pattern, "=") {
 		return fail("its last attribute has no value", example)
 	}
 	return pattern, prefix, nil
+}
+
+// normalizePattern is normalizeDN of a whole name or of the beginning of names
+// as a person wrote it, with white space folded. In a beginning that ends
+// inside a value, a space at the end is one.
+func normalizePattern(dn string, beginning bool) string {
+	folded := foldDN(dn)
+	if beginning && strings.HasSuffix(dn, " ") {
+		folded += " "
+	}
+	return normalizeDN(folded)
 }
 
 // normalizeDN gives the form in which DNs of rules are compared with those of
@@ -150,21 +163,25 @@ func normalizeDN(dn string) string {
 	return b.String()
 }
 
-// normalAttributes are the pieces of a name's normalised slash form, one for
-// each attribute. ok is false if a value looks as if another attribute began
-// inside it, or holds what looks like an escaped octet, so that the form
-// stands for more than one name.
-func (n *Name) normalAttributes() (attributes []string, ok bool) {
-	for _, r := range n.rdns {
-		for _, a := range r.attributes {
-			value := a.slashValue()
-			if dnStart.MatchString(value) || strings.Contains(string(a.bytes), `\x`) {
-				return nil, false
-			}
-			attributes = append(attributes, "/"+attributeKey(a.name())+"="+strings.ToLower(value))
+// names reports whether a rule names a DN, by what its values say; a rule that
+// was written from the octets of older tools counts where it can mean nothing
+// else, see nameForms.
+func (a *Access) names(name nameForms) bool {
+	if name.ambiguous != "" || name.control {
+		return false
+	}
+	forms := []slashForm{name.text}
+	if name.unlike {
+		forms = append(forms, name.octets)
+	}
+	for _, form := range forms {
+		attributes := form.normal()
+		if slices.Contains(a.dns, strings.Join(attributes, "")) ||
+			slices.ContainsFunc(a.prefixes, func(prefix string) bool { return beginWith(attributes, prefix) }) {
+			return true
 		}
 	}
-	return attributes, true
+	return false
 }
 
 // beginWith reports whether a name's attributes begin with a prefix. Where the
@@ -188,10 +205,8 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 	if a == nil || a.all && len(identity.Hosts)+len(identity.IPs) > 0 || slices.ContainsFunc(a.hosts, identity.proves) {
 		return nil
 	}
-	attributes, unambiguous := leaf.subject.normalAttributes()
-	dn := strings.Join(attributes, "")
-	if unambiguous && (slices.Contains(a.dns, dn) ||
-		slices.ContainsFunc(a.prefixes, func(prefix string) bool { return beginWith(attributes, prefix) })) {
+	name := leaf.subject.forms()
+	if a.names(name) {
 		return nil
 	}
 	r := refuse(leaf, 0, CodeNotAllowed, "no access rule names it; it proves %s", identity.proven())
@@ -201,10 +216,14 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 		r.Reason = "it proves no host name and no IP address, and --allow-all admits hosts only"
 		add = "replace --allow-all by rules that name each peer, with"
 	}
+	nameless := namelessReason(identity.DN, name)
+	if nameless != "" {
+		r.Reason += "; no --allow-dn can name it alone: " + nameless
+	}
 	switch {
 	case len(exact) > 0:
 		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host %s.", exact[0])
-	case unambiguous && dn != "" && !strings.Contains(dn, "*"):
+	case nameless == "":
 		rule := singleQuote(identity.DN)
 		if len(identity.DN) > maxQuoted {
 			rule = "and its DN, which gtunnel certs show prints on the peer"
@@ -213,8 +232,22 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 	case len(identity.Hosts) > 0:
 		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
 	default:
-		r.Reason = "no access rule can name it: its DN in slash form stands for other names too, and it proves no host name"
 		r.Cure = "Ask the CA for a certificate with the host's name as subjectAltName."
 	}
 	return r
+}
+
+// namelessReason says why no rule can be made of a DN; empty if one can.
+func namelessReason(dn string, name nameForms) string {
+	switch {
+	case dn == "":
+		return "its DN is empty"
+	case name.ambiguous != "":
+		return "its DN in slash form stands for other names too: " + name.ambiguous
+	case name.control:
+		return "its DN holds control characters"
+	case strings.Contains(dn, "*"):
+		return "its DN holds a '*'"
+	}
+	return ""
 }

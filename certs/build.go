@@ -22,6 +22,7 @@ func newBuilder(config StoreConfig) *builder {
 			config:      config,
 			bySubject:   make(map[string][]*element),
 			byDER:       make(map[string]*element),
+			unusableCAs: make(map[string][]Problem),
 			policies:    make(map[policyKey]*policyFile),
 			lists:       make(map[string][]*installedCRL),
 			brokenLists: make(map[string][]Problem),
@@ -64,13 +65,27 @@ func (b *builder) addCAs(f *trustFile) (usable int) {
 		return 0
 	}
 	for _, c := range f.content.certificates {
-		if c.err != nil || !c.element.mayBeCA() || f.kind == kindCA && !c.element.subject.hasHash(f.hash) {
+		if c.err != nil {
+			continue
+		}
+		if !c.element.mayBeCA() || f.kind == kindCA && !c.element.subject.hasHash(f.hash) {
+			b.passOver(c, f.problems)
 			continue
 		}
 		b.addCA(c.element, f.path, c.line, f.kind == kindCAfile)
 		usable++
 	}
 	return usable
+}
+
+// passOver notes why a certificate is not used, for those that look for it.
+func (b *builder) passOver(c fileCertificate, problems []Problem) {
+	key := c.element.subjectKey
+	for _, p := range problems {
+		if p.Line == c.line {
+			b.snapshot.unusableCAs[key] = append(b.snapshot.unusableCAs[key], p)
+		}
+	}
 }
 
 // addCA takes a CA, once for all its names.

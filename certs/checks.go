@@ -91,12 +91,20 @@ func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
 	e := path[depth]
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
-			return refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
+			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
+			if depth > 0 {
+				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA, unless this one is issued anew without it, or with it not critical."
+			}
+			return r
 		}
 	}
 	// Certificate policies mean nothing here, unless a CA insists on them.
+	// RFC 5280, section 4.2.1.11, has the extension critical; one that is not
+	// means the same.
 	if e.cert.RequireExplicitPolicy > 0 || e.cert.RequireExplicitPolicyZero {
-		return refuse(e, depth, CodeCriticalExtension, "it requires explicit certificate policies, which are not supported")
+		r := refuse(e, depth, CodeCriticalExtension, "it requires explicit certificate policies (requireExplicitPolicy), which are not supported")
+		r.Cure = "Certificate policies are not judged here: the peer needs a certificate below CAs none of which requires them."
+		return r
 	}
 	return nil
 }
@@ -168,13 +176,31 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 	if len(left) > 0 {
 		return nil
 	}
-	e := path[depth]
+	return refuseUsages(s.role, wanted, path[depth], depth)
+}
+
+// refuseUsages explains that a path has none of the wanted usages in common,
+// down to the certificate e.
+func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *Refusal {
 	var names []string
+	own := false
 	for _, usage := range wanted {
 		names = append(names, usageName(usage))
+		own = own || allowsUsage(e.cert, usage)
 	}
-	return refuse(e, depth, CodeExtendedKeyUsage, "a %s needs the extended key usage %s, and here is %s",
-		s.role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
+	reason := fmt.Sprintf("a %s needs the extended key usage %s, and here is %s",
+		role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
+	if own {
+		reason += ", which the CAs above do not allow"
+	}
+	r := refuse(e, depth, CodeExtendedKeyUsage, "%s", reason)
+	switch {
+	case depth > 0:
+		r.Cure = "This CA does not vouch for such a host: the peer needs a certificate of a CA whose own usages allow it."
+	case own:
+		r.Cure = "The peer needs a certificate with a usage that the CAs above it allow too, or one of another CA."
+	}
+	return r
 }
 
 // wantedUsages are the usages of which a peer needs one; nil if none is

@@ -1,13 +1,10 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
-	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -67,7 +64,9 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 	}
 	limits, err := parseConstraints(value)
 	if err != nil {
-		return refuse(ca, depth, CodeNameConstraints, "its name constraints cannot be applied: %v", err)
+		r := refuse(ca, depth, CodeNameConstraints, "its name constraints cannot be applied: %v", err)
+		r.Cure = "The CA's own certificate is at fault: the peer needs a certificate of another CA, unless this one is issued anew."
+		return r
 	}
 	for below := depth - 1; below >= 0; below-- {
 		e := path[below]
@@ -81,17 +80,26 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 				names = append(names, generalName{nameDNS, []byte(host)})
 			}
 		}
+		var violation string
 		if err == nil {
-			err = limits.allow(names, &s.compared)
+			violation, err = limits.violation(names, &s.compared)
 		}
-		if errors.Is(err, errConstraintWork) {
-			return refuse(e, below, CodeTooMuchWork, "%v: those of %s%s", err, ca.subject.brief(), ca.source())
-		}
-		if err != nil {
-			r := refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %v", ca.subject.brief(), ca.source(), err)
-			r.File, r.Line = ca.file, ca.line
+		var r *Refusal
+		switch {
+		case errors.Is(err, errConstraintWork):
+			r = refuse(e, below, CodeTooMuchWork, "%v: those of %s%s", err, ca.subject.brief(), ca.source())
+			r.Cure = "Ask the CA for a certificate with fewer names."
 			return r
+		case err != nil:
+			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s cannot be applied to it: %v", ca.subject.brief(), ca.source(), err)
+			r.Cure = "Ask the CA for a certificate without this name."
+		case violation != "":
+			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %s", ca.subject.brief(), ca.source(), violation)
+		default:
+			continue
 		}
+		r.File, r.Line = ca.file, ca.line
+		return r
 	}
 	return nil
 }
@@ -123,8 +131,8 @@ func parseConstraints(der []byte) (*constraints, error) {
 			if !subtree.Empty() {
 				return nil, errors.New("a subtree with a minimum or maximum")
 			}
-			if base.kind == nameIP && len(base.value) != 8 && len(base.value) != 32 {
-				return nil, errors.New("an iPAddress that is no address and mask")
+			if base, err = normalBase(base); err != nil {
+				return nil, err
 			}
 			*list.into = append(*list.into, base)
 		}
@@ -196,31 +204,28 @@ func alternativeNames(cert *x509.Certificate) ([]generalName, error) {
 // errConstraintWork is about more names and constraints than maxConstraintWork.
 var errConstraintWork = errors.New("its names are too many for so many name constraints")
 
-// allow checks every name: it must lie in no excluded subtree and, if there
-// are permitted subtrees of its kind, in one of them. It adds to work what it
-// compares.
-func (c *constraints) allow(names []generalName, work *int) error {
-	spend := func(name, base generalName) error {
+// violation says which name lies in an excluded subtree or, where there are
+// permitted subtrees of its kind, in none of them; empty if none does. It adds
+// to work what it compares. An error means that it cannot be told.
+func (c *constraints) violation(names []generalName, work *int) (string, error) {
+	within := func(name, base generalName, excluded bool) (bool, error) {
 		*work += 1 + (len(name.value)+len(base.value))/64
 		if *work > maxConstraintWork {
-			return errConstraintWork
+			return false, errConstraintWork
 		}
-		return nil
+		return within(name, base, excluded)
 	}
 	for _, name := range names {
 		for _, base := range c.excluded {
 			if base.kind != name.kind {
 				continue
 			}
-			if err := spend(name, base); err != nil {
-				return err
-			}
 			inside, err := within(name, base, true)
 			if err != nil {
-				return err
+				return "", err
 			}
 			if inside {
-				return fmt.Errorf("%s lies in the excluded %s", name, base)
+				return fmt.Sprintf("%s lies in the excluded %s", name, base), nil
 			}
 		}
 		limited, permitted := false, false
@@ -229,122 +234,15 @@ func (c *constraints) allow(names []generalName, work *int) error {
 				continue
 			}
 			limited = true
-			if err := spend(name, base); err != nil {
-				return err
-			}
 			inside, err := within(name, base, false)
 			if err != nil {
-				return err
+				return "", err
 			}
 			permitted = permitted || inside
 		}
 		if limited && !permitted {
-			return fmt.Errorf("%s lies in none of the permitted subtrees", name)
+			return fmt.Sprintf("%s lies in none of the permitted subtrees", name), nil
 		}
 	}
-	return nil
-}
-
-// within reports whether a name lies in the subtree of a base of the same
-// kind; for an excluded subtree also whether it might, as a wildcard. An
-// error means that it cannot be told.
-func within(name, base generalName, excluded bool) (bool, error) {
-	switch name.kind {
-	case nameDNS:
-		return dnsWithin(strings.ToLower(string(name.value)), strings.ToLower(string(base.value)), excluded)
-	case nameEmail:
-		return emailWithin(string(name.value), string(base.value))
-	case nameURI:
-		return uriWithin(string(name.value), string(base.value))
-	case nameIP:
-		return ipWithin(name.value, base.value), nil
-	case nameDirectory:
-		subject, err := ParseName(name.value)
-		if err != nil {
-			return false, err
-		}
-		prefix, err := ParseName(base.value)
-		if err != nil {
-			return false, err
-		}
-		return subject.hasPrefix(prefix), nil
-	default:
-		return false, fmt.Errorf("constraints of the kind %s are not supported", generalNameKinds[name.kind])
-	}
-}
-
-// dnsWithin: labels are added on the left; a leading dot asks for one at
-// least.
-func dnsWithin(host, base string, excluded bool) (bool, error) {
-	if !validHost(strings.TrimPrefix(host, "*.")) {
-		return false, fmt.Errorf("dNSName %s is not a host name", excerpt(host))
-	}
-	if domainWithin(host, base) {
-		return true, nil
-	}
-	if parent, ok := strings.CutPrefix(host, "*."); ok && excluded {
-		_, above, _ := strings.Cut(strings.TrimPrefix(base, "."), ".")
-		return above == parent, nil
-	}
-	return false, nil
-}
-
-func domainWithin(host, base string) bool {
-	switch {
-	case base == "":
-		return true
-	case strings.HasPrefix(base, "."):
-		return len(host) > len(base) && strings.HasSuffix(host, base)
-	default:
-		return host == base || strings.HasSuffix(host, "."+base)
-	}
-}
-
-// emailWithin: the base is a mailbox, a host, or with a leading dot a domain.
-func emailWithin(mailbox, base string) (bool, error) {
-	at := strings.LastIndexByte(mailbox, '@')
-	if at <= 0 || at == len(mailbox)-1 {
-		return false, fmt.Errorf("rfc822Name %s is not a mailbox", excerpt(mailbox))
-	}
-	host := strings.ToLower(mailbox[at+1:])
-	if i := strings.LastIndexByte(base, '@'); i >= 0 {
-		return mailbox[:at] == base[:i] && host == strings.ToLower(base[i+1:]), nil
-	}
-	return hostOrDomain(host, strings.ToLower(base)), nil
-}
-
-// uriWithin: the base is a host, or with a leading dot a domain; a URI
-// without a host name cannot be judged.
-func uriWithin(uri, base string) (bool, error) {
-	u, err := url.Parse(uri)
-	if err != nil || u.Hostname() == "" {
-		return false, fmt.Errorf("URI %s has no host", excerpt(uri))
-	}
-	host := strings.ToLower(u.Hostname())
-	if _, err := netip.ParseAddr(host); err == nil {
-		return false, fmt.Errorf("URI %s has an address for a host", excerpt(uri))
-	}
-	return hostOrDomain(host, strings.ToLower(base)), nil
-}
-
-func hostOrDomain(host, base string) bool {
-	if base == "" || strings.HasPrefix(base, ".") {
-		return domainWithin(host, base)
-	}
-	return host == base
-}
-
-func ipWithin(address, base []byte) bool {
-	half := len(base) / 2
-	if len(address) != half {
-		return false
-	}
-	network, mask := base[:half], base[half:]
-	masked := make([]byte, half)
-	wanted := make([]byte, half)
-	for i := range half {
-		masked[i] = address[i] & mask[i]
-		wanted[i] = network[i] & mask[i]
-	}
-	return bytes.Equal(masked, wanted)
+	return "", nil
 }

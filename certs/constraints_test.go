@@ -1,9 +1,11 @@
 package certs_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +26,18 @@ func uri(s string) subtree     { return subtree{tag: 6, value: []byte(s)} }
 func ip(octets ...byte) subtree {
 	return subtree{tag: 7, value: octets}
 }
+
+// mapped is the IPv6 form of an IPv4 address, ::ffff:a.b.c.d.
+func mapped(octets ...byte) []byte {
+	return append([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, octets...)
+}
+
+// slash96 is the subtree of the IPv6 forms of IPv4 addresses, with a mask for
+// the last four octets.
+func slash96(address, mask []byte) subtree {
+	return ip(slices.Concat(mapped(address...), bytes.Repeat([]byte{0xff}, 12), mask)...)
+}
+
 func directory(rdns ...[]ava) subtree { return subtree{tag: 4, value: encodeName(rdns...)} }
 
 // generalNameDER encodes a GeneralName.
@@ -84,6 +98,10 @@ func TestNameConstraints(t *testing.T) {
 		{"wildcard beside an excluded host", not(dns("db.other.test")), alternative(dns("*.site.test")), true, ""},
 		{"permitted and excluded", nameConstraints([]subtree{dns("site.test")}, []subtree{dns("db.site.test")}), alternative(dns("db.site.test")), false, "excluded"},
 		{"dNSName that is none", not(dns("site.test")), alternative(dns("a b.test")), false, "not a host name"},
+		{"dNSName with a dot at the end", not(dns("site.test")), alternative(dns("db.site.test.")), false, "excluded"},
+		{"dNSName with a dot at the end inside", only(dns("site.test")), alternative(dns("db.site.test.")), true, ""},
+		{"dNSName that is an address", not(dns("site.test")), alternative(dns("192.0.2.1")), false, "not a host name"},
+		{"dNSName that is an address as a number", not(dns("site.test")), alternative(dns("0xc0000201")), false, "not a host name"},
 		{"host in the common name inside", only(dns("site.test")), commonName("host/db.site.test"), true, ""},
 		{"host in the common name outside", only(dns("site.test")), commonName("host/db.other.test"), false, "db.other.test"},
 		{"host in the common name excluded", not(dns("site.test")), commonName("db.site.test"), false, "excluded"},
@@ -92,6 +110,17 @@ func TestNameConstraints(t *testing.T) {
 		{"address outside", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(192, 0, 3, 77)), false, "192.0.3.77"},
 		{"address excluded", not(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(192, 0, 2, 77)), false, "192.0.2.0/255.255.255.0"},
 		{"address of the other family", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)), false, "2001:db8::1"},
+		{"IPv6 form of an excluded address", not(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(mapped(192, 0, 2, 77)...)), false, "lies in the excluded"},
+		{"IPv6 form of an address beside", not(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(mapped(192, 0, 3, 77)...)), true, ""},
+		{"IPv6 form of an address inside", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(mapped(192, 0, 2, 77)...)), true, ""},
+		{"IPv6 form of an address outside", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(ip(mapped(192, 0, 3, 77)...)), false, "lies in none"},
+		{"IPv6 form where IPv6 is permitted", only(ip(make([]byte, 32)...)), alternative(ip(mapped(192, 0, 2, 77)...)), false, "lies in none"},
+		{"IPv6 form where IPv6 is excluded", not(ip(make([]byte, 32)...)), alternative(ip(mapped(192, 0, 2, 77)...)), false, "excluded"},
+		{"address where IPv6 is excluded", not(ip(make([]byte, 32)...)), alternative(ip(192, 0, 2, 77)), true, ""},
+		{"subtree in IPv6 form excluded", not(slash96([]byte{192, 0, 2, 0}, []byte{255, 255, 255, 0})), alternative(ip(192, 0, 2, 77)), false, "lies in the excluded"},
+		{"subtree in IPv6 form and address in IPv6 form", not(slash96([]byte{192, 0, 2, 0}, []byte{255, 255, 255, 0})), alternative(ip(mapped(192, 0, 2, 77)...)), false, "lies in the excluded"},
+		{"subtree in IPv6 form permitted", only(slash96([]byte{192, 0, 2, 0}, []byte{255, 255, 255, 0})), alternative(ip(192, 0, 2, 77)), true, ""},
+		{"all of IPv4 in IPv6 form excluded", not(slash96(make([]byte, 4), make([]byte, 4))), alternative(ip(192, 0, 2, 77)), false, "excluded"},
 		{"name beside an address", only(ip(192, 0, 2, 0, 255, 255, 255, 0)), alternative(dns("db.site.test")), true, ""},
 
 		{"directory inside", only(directory(testDC...)), sound, true, ""},
@@ -118,7 +147,13 @@ func TestNameConstraints(t *testing.T) {
 		{"URI of the domain", only(uri(".site.test")), alternative(uri("https://db.site.test/")), true, ""},
 		{"URI excluded", not(uri(".site.test")), alternative(uri("https://db.site.test/")), false, "excluded"},
 		{"URI without host", not(uri("site.test")), alternative(uri("urn:x:y")), false, "no host"},
-		{"URI with an address", not(uri("site.test")), alternative(uri("https://192.0.2.1/")), false, "address for a host"},
+		{"URI with an address", not(uri("site.test")), alternative(uri("https://192.0.2.1/")), false, "192.0.2.1 is not a host name"},
+		{"URI with an IPv6 address", not(uri("site.test")), alternative(uri("https://[2001:db8::1]/")), false, "not a host name"},
+		{"URI with an address as a number", not(uri("site.test")), alternative(uri("https://3221225985/")), false, "not a host name"},
+		{"URI with a hexadecimal address", not(uri("site.test")), alternative(uri("https://0xC0000201/")), false, "not a host name"},
+		{"URI with a short address", not(uri("site.test")), alternative(uri("https://192.513/")), false, "not a host name"},
+		{"mailbox with a dot at the end", not(mailbox("site.test")), alternative(mailbox("x@site.test.")), false, "excluded"},
+		{"mailbox at an address", not(mailbox("site.test")), alternative(mailbox("x@[192.0.2.1]")), false, "not a host name"},
 
 		{"kind that is not supported", only(subtree{tag: 8, value: []byte{1, 2}}), alternative(subtree{tag: 8, value: []byte{1, 2}}), false, "registeredID are not supported"},
 		{"kind that is not supported and not used", only(subtree{tag: 8, value: []byte{1, 2}}), sound, true, ""},
@@ -173,8 +208,10 @@ func TestMalformedConstraints(t *testing.T) {
 		{0x30, 2, 0xa0, 0},
 		{0x30, 4, 0xa0, 2, 0x30, 0},
 		{0x31, 0},
-		{0x30, 7, 0xa0, 5, 0x30, 3, 0x89, 1, 'x'}, // a kind of name that there is not
-		{0x30, 7, 0xa0, 5, 0x30, 3, 0x87, 1, 1},   // no address and mask
+		{0x30, 7, 0xa0, 5, 0x30, 3, 0x89, 1, 'x'},                             // a kind of name that there is not
+		{0x30, 7, 0xa0, 5, 0x30, 3, 0x87, 1, 1},                               // no address and mask
+		{0x30, 14, 0xa0, 12, 0x30, 10, 0x87, 8, 192, 0, 2, 0, 255, 0, 255, 0}, // no contiguous mask
+		{0x30, 15, 0xa0, 13, 0x30, 11, 0x87, 9, 192, 0, 2, 0, 255, 255, 255, 0, 0},
 		{0x30, 7, 0xa0, 5, 0x30, 3, 0xa4, 1, 1},   // no name
 		{0x30, 7, 0xa0, 5, 0x30, 3, 0x0c, 1, 'x'}, // no GeneralName
 	} {

@@ -1,9 +1,6 @@
 package certs
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"net/netip"
@@ -24,6 +21,7 @@ type Description struct {
 	KeyUsages       []string // as RFC 5280, section 4.2.1.3, names them; empty if not limited
 	ExtendedUsages  []string // extended key usages, dotted if unknown; empty if not limited
 	Key             string   // kind and size of the public key
+	UnusableKey     string   // why no TLS handshake is possible with the key; empty if one is
 	Signature       string   // algorithm of the issuer's signature
 	Serial          string   // hexadecimal, as OpenSSL prints it
 	Hash, HashOld   string   // of the subject, as file names in a CApath
@@ -59,6 +57,7 @@ func Describe(chain []*x509.Certificate, i int, mode HostMode) (Description, err
 		PathLength:    -1,
 		KeyUsages:     keyUsageNames(e.cert),
 		Key:           describeKey(e.cert),
+		UnusableKey:   unusableKey(e.cert),
 		Signature:     e.cert.SignatureAlgorithm.String(),
 		Serial:        fmt.Sprintf("%X", e.cert.SerialNumber),
 		Hash:          e.subject.Hash(),
@@ -131,22 +130,6 @@ func keyUsageNames(cert *x509.Certificate) []string {
 		}
 	}
 	return names
-}
-
-// describeKey names the kind and size of a public key.
-func describeKey(cert *x509.Certificate) string {
-	switch key := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("RSA %d bits", key.N.BitLen())
-	case *ecdsa.PublicKey:
-		return "ECDSA " + key.Curve.Params().Name
-	case ed25519.PublicKey:
-		return "Ed25519"
-	}
-	if cert.PublicKeyAlgorithm == x509.UnknownPublicKeyAlgorithm {
-		return unknownSignature
-	}
-	return cert.PublicKeyAlgorithm.String()
 }
 
 // ServesAs reports whether the certificate's own usages let it stand for a

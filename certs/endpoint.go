@@ -123,8 +123,10 @@ func (e *Endpoint) policyFor(peer Role) Policy {
 }
 
 // verifyConnection is the hook of crypto/tls, the same for new and for resumed
-// sessions. It runs once, after the peer has proved that it holds its key (or
-// the secret of its ticket) or, as a TLS 1.3 server, just before.
+// sessions. It runs once: in a full handshake just before the peer must prove
+// that it holds its key, so that crypto/tls uses no key that is not accepted;
+// in a resumed one, after the peer has proved that it holds the secret of its
+// ticket.
 func (j *judge) verifyConnection(state tls.ConnectionState) error {
 	now := wallClock()
 	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, j.role, j.host, now, j.endpoint.policyFor(j.role))
@@ -178,11 +180,20 @@ func (e *Endpoint) clientConfig(judge *judge) *tls.Config {
 	return config
 }
 
+// cipherSuites are those of TLS 1.2: crypto/tls would take CBC too, whose
+// padding has been attacked again and again. Those of TLS 1.3 are all sound.
+var cipherSuites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
 func (e *Endpoint) commonConfig(judge *judge) *tls.Config {
 	return &tls.Config{
 		MinVersion:             max(e.MinVersion, tls.VersionTLS12),
 		SessionTicketsDisabled: true,
 		VerifyConnection:       judge.verifyConnection,
+		CipherSuites:           cipherSuites,
 
 		// Small records at the beginning serve browsers, not streams.
 		DynamicRecordSizingDisabled: true,

@@ -533,3 +533,29 @@ func TestAddressIsNoSNI(t *testing.T) {
 		t.Errorf("SNI %q", name)
 	}
 }
+
+// TestCipherSuites: TLS 1.2 is spoken with AEAD ciphers, and with no other,
+// whichever end asks and whatever the kind of the keys.
+func TestCipherSuites(t *testing.T) {
+	root := must(certstest.NewCA("Root", sound))
+	store := openStore(t, root)
+	everybody := certs.Policy{Access: must(certs.NewAccess(nil, nil, true))}
+	for _, kind := range []certstest.KeyType{certstest.ECDSA, certstest.RSA} {
+		endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("us.test", certstest.Options{KeyType: kind}))), Policy: everybody}
+		host := must(root.NewHost("host.test", certstest.Options{KeyType: kind}))
+		for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+			if !slices.Contains(suite.SupportedVersions, uint16(tls.VersionTLS12)) {
+				continue
+			}
+			aead := strings.Contains(suite.Name, "_GCM_") && strings.Contains(suite.Name, "_ECDHE_") || strings.Contains(suite.Name, "_CHACHA20_")
+			want := aead && strings.Contains(suite.Name, map[certstest.KeyType]string{certstest.ECDSA: "_ECDSA_", certstest.RSA: "_ECDHE_RSA_"}[kind])
+			for _, role := range []certs.Role{certs.RoleClient, certs.RoleServer} {
+				config := showing(tls.VersionTLS12, tls.Certificate{Certificate: [][]byte{host.Certificate.Raw}, PrivateKey: host.Key})
+				config.CipherSuites = []uint16{suite.ID}
+				if err := shakeWith(t, endpoint, role, config); (err == nil) != want {
+					t.Errorf("%s key, %s, peer as %s: %v", kind, suite.Name, role, err)
+				}
+			}
+		}
+	}
+}

@@ -31,7 +31,7 @@ func ParseConstraints(der []byte) error {
 	}
 	for _, name := range append(c.permitted, c.excluded...) {
 		_ = name.String()
-		_ = c.allow([]generalName{name}, new(int))
+		_, _ = c.violation([]generalName{name}, new(int))
 	}
 	return nil
 }
@@ -65,3 +65,9 @@ func (s *Store) PassTime(d time.Duration) {
 func (c *Credential) SentAt(snapshot *Snapshot, now time.Time) [][]byte {
 	return c.tlsCertificate(snapshot, now).Certificate
 }
+
+// Oneline is the name by its octets, as OpenSSL's X509_NAME_oneline shows it.
+func (n *Name) Oneline() string { return n.forms().octets.String() }
+
+// Names reports whether a rule for DNs names the name.
+func (a *Access) Names(n *Name) bool { return a.names(n.forms()) }

@@ -88,6 +88,9 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if strings.HasSuffix(err.Error(), "client didn't provide a certificate") {
 		return refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
 	}
+	if r := refuseUnread(err); r != nil {
+		return r
+	}
 	if e := explainAlert(err); e != nil {
 		return e
 	}
@@ -95,6 +98,23 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 		return e
 	}
 	return explainProtocol(err)
+}
+
+// refuseUnread gives Verify's refusal of certificates that crypto/tls refuses
+// before Verify sees them, for the kind or the size of a key; nil if the error
+// is another one.
+func refuseUnread(err error) *Refusal {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "certificate contains an unsupported public key") ||
+		strings.Contains(text, "certificate contains an unsupported type of public key"):
+		return refuse(nil, 0, CodeUnsupported, "the key of the peer's certificate is of a kind with which no TLS handshake is possible")
+	case strings.Contains(text, "failed to parse") && strings.Contains(text, unsupportedCurve):
+		return refuse(nil, 0, CodeUnsupported, "a key that the peer sent is of an elliptic curve that is not supported")
+	case strings.Contains(text, "sent certificate containing RSA key larger than"):
+		return refuseLargeKey("a certificate that the peer sent has an RSA key of more than %d bits", maxSentRSABits)
+	}
+	return nil
 }
 
 // looksLikeTLS reports whether octets may begin a TLS handshake or alert of

@@ -74,19 +74,29 @@ func validService(service string) bool {
 }
 
 // validHost reports whether name is a host name in lower case: labels of
-// letters, digits, hyphens and underscores, and no IP address.
+// letters, digits, hyphens and underscores, and no IP address in any form.
+// Resolvers take a name whose last label is a number, decimal or 0x and
+// hexadecimal, for an IPv4 address: 10.1, 0x0a000001 and 167772161 are.
 func validHost(name string) bool {
 	if name == "" || len(name) > 253 {
 		return false
 	}
-	for label := range strings.SplitSeq(name, ".") {
+	var label string
+	for label = range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
 			strings.IndexFunc(label, func(r rune) bool { return !isHostRune(r) }) >= 0 {
 			return false
 		}
 	}
-	_, err := netip.ParseAddr(name)
-	return err != nil
+	digits, base := label, 10
+	if rest, ok := strings.CutPrefix(label, "0x"); ok {
+		digits, base = rest, 16
+	}
+	return strings.IndexFunc(digits, func(r rune) bool { return !isDigit(r, base) }) >= 0
+}
+
+func isDigit(r rune, base int) bool {
+	return r >= '0' && r <= '9' || base == 16 && r >= 'a' && r <= 'f'
 }
 
 func isHostRune(r rune) bool {

@@ -18,15 +18,20 @@ type policyFile struct {
 }
 
 // judge asks the file whether the issuer may sign the subject, in both forms
-// of their names: see policyForms. own says that the file belongs to the
-// issuer.
-func (p *policyFile) judge(issuer, subject policyForms, own bool) policyDecision {
+// of their names: see nameForms. The expressions of a .namespaces file could
+// match the octets of any character: there those of Latin-1 alone count. own
+// says that the file belongs to the issuer.
+func (p *policyFile) judge(issuer, subject nameForms, own bool) policyDecision {
 	if p.problem != nil {
 		return malformedPolicy(*p.problem)
 	}
 	var decision policyDecision
-	for _, by := range issuer.forms(issuer.escaped) {
-		for _, of := range subject.forms(subject.faithful) {
+	octetsPermit := subject.unlike
+	if p.content.signing == nil {
+		octetsPermit = subject.unlike && subject.latin1
+	}
+	for _, by := range issuer.forms(issuer.unlike) {
+		for _, of := range subject.forms(octetsPermit) {
 			var got policyDecision
 			if p.content.signing != nil {
 				got = p.content.signing.judge(by.dn, of.dn)

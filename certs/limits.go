@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"unicode/utf8"
@@ -18,10 +17,18 @@ const (
 	maxSentBytes        = 64 << 10 // of all certificates
 	maxSentNameBytes    = 8 << 10  // of a subject or an issuer
 	maxSentAltNames     = 1000     // of a certificate
-	maxSentRSABits      = 8192     // of a CA's key
+	maxSentRSABits      = 8192     // of any key, as crypto/tls has it
 
-	maxSignatureChecks     = 100
-	maxSentSignatureChecks = 20 // of those, by keys that the peer sent
+	// maxPathSteps bounds the search for paths by their names: certificates of
+	// one name make paths without number. A sound chain takes a step for each
+	// CA, and some more for each further certificate of a name.
+	maxPathSteps = 200
+
+	// maxSignatureChecks bounds those of a chain, good and bad. maxWastedWork
+	// bounds the bad ones, in checkWork: a sound chain has none but where CAs
+	// of one name have several keys.
+	maxSignatureChecks = 100
+	maxWastedWork      = 200
 
 	// maxConstraintWork bounds the comparisons of names with name constraints,
 	// each counted once for every 64 bytes that are compared.
@@ -57,8 +64,19 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 			r.Cure = "Ask the peer's CA for a certificate of this one host."
 			return r
 		}
+		if n := rsaBits(cert); n > maxSentRSABits {
+			return refuseLargeKey("certificate %d of those that the peer sent has an RSA key of %d bits, more than %d", i+1, n, maxSentRSABits)
+		}
 	}
 	return nil
+}
+
+// refuseLargeKey refuses an RSA key that would cost too much, and that no
+// handshake of crypto/tls takes.
+func refuseLargeKey(reason string, args ...any) *Refusal {
+	r := refuse(nil, 0, CodeTooMuchWork, reason, args...)
+	r.Cure = "The peer must not send this certificate: a root need not be sent, and a host's key of 2048 to 4096 bits is as good."
+	return r
 }
 
 // countAltNames counts the subjectAltNames of all kinds, well-formed or not.
@@ -74,16 +92,6 @@ func countAltNames(cert *x509.Certificate) int {
 		}
 	}
 	return n
-}
-
-// hugeKey says why checking a signature with a CA's key would cost too much,
-// or nothing if it would not. Installed CAs may have keys of any size.
-func hugeKey(e *element) string {
-	key, ok := e.cert.PublicKey.(*rsa.PublicKey)
-	if !ok || e.file != "" || key.N.BitLen() <= maxSentRSABits {
-		return ""
-	}
-	return fmt.Sprintf("its RSA key has %d bits, more than %d", key.N.BitLen(), maxSentRSABits)
 }
 
 // shorten cuts a text for messages if it has more bytes than most, and says
@@ -103,4 +111,4 @@ func shorten(text string, most int) string {
 func excerpt[T string | []byte](octets T) string { return shorten(escapeOctets(octets), maxQuoted) }
 
 // brief is the name in messages: the slash form, shortened if it is long.
-func (n *Name) brief() string { return shorten(n.Slash(), maxQuoted) }
+func (n *Name) brief() string { return shorten(ShowDN(n.Slash()), maxQuoted) }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,7 +108,12 @@ func TestHostileNames(t *testing.T) {
 	longest := strings.Repeat("x", 8000)
 	escaped := strings.Repeat("\x01", 2000)
 	root := must(certstest.NewCA("Root", sound))
-	store := openStore(t, root)
+	dir := filepath.Join(t.TempDir(), "certificates")
+	if err := certstest.WriteCApath(dir, root); err != nil {
+		t.Fatal(err)
+	}
+	twin := must(certstest.NewCA("Twin"+longest, sound))
+	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir, CAfile: writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", twin.Certificate.Raw), 0o644)}))
 	longOID := asn1.ObjectIdentifier{1, 2}
 	var usages []asn1.ObjectIdentifier
 	for i := range 5000 {
@@ -126,7 +132,7 @@ func TestHostileNames(t *testing.T) {
 	person := certstest.Options{CommonName: longest, DNSNames: []string{}}
 	user := must(root.NewHost("x", person))
 	noCA := &certstest.CA{Certificate: user.Certificate, Key: user.Key, Parent: root}
-	forged := must(certstest.NewCA(longest, sound))
+	unknown := must(certstest.NewCA(longest, sound))
 	tests := []struct {
 		name  string
 		chain []*x509.Certificate
@@ -134,8 +140,8 @@ func TestHostileNames(t *testing.T) {
 	}{
 		{"issuer", must(must(certstest.NewCA(longest, sound)).NewHost("x", person)).Chain, certs.CodeUnknownCA},
 		{"escaped issuer", must(must(certstest.NewCA(escaped, sound)).NewHost("x", certstest.Options{CommonName: escaped})).Chain, certs.CodeUnknownCA},
-		{"issuer sent, self-signed", append(must(forged.NewHost("x", person)).Chain, forged.Certificate), certs.CodeUnknownCA},
-		{"bad signature", append(must(forged.NewHost("x", person)).Chain, must(certstest.NewCA(longest, sound)).Certificate), certs.CodeBadSignature},
+		{"issuer sent, self-signed", append(must(unknown.NewHost("x", person)).Chain, unknown.Certificate), certs.CodeUnknownCA},
+		{"bad signature", must(must(certstest.NewCA("Twin"+longest, sound)).NewHost("x", person)).Chain, certs.CodeBadSignature},
 		{"not allowed", must(root.NewHost("x", person)).Chain, certs.CodeNotAllowed},
 		{"not a CA", must(noCA.NewHost("x", sound)).Chain, certs.CodeNotCA},
 		{"critical extension", must(root.NewHost("x", options(func(c *x509.Certificate) {
@@ -278,23 +284,57 @@ func TestConstraintWork(t *testing.T) {
 	}
 }
 
+// costlyKey makes an RSA key with which a check costs as much as crypto/tls
+// lets one cost. Nobody has its private half, which no check asks for.
+func costlyKey() *rsa.PublicKey {
+	n := must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 8191)))
+	return &rsa.PublicKey{N: n.SetBit(n, 8191, 1).SetBit(n, 0, 1), E: 1<<31 - 1}
+}
+
+// costlyChain is a host's certificate and 19 CAs of one name, each with a
+// costly key of its own, any of which may have made their signatures.
+func costlyChain(t testing.TB, name string) []*x509.Certificate {
+	ca := certifyName(t, nil, slashName("/DC=test/DC=gtunnel/CN="+name), rsa8192(), true)
+	chain := []*x509.Certificate{forged(must(ca.NewHost("host.test", certstest.Options{})).Certificate)}
+	for range 19 {
+		chain = append(chain, forged(recertify(ca, ca.Certificate, costlyKey(), now.Add(time.Hour))))
+	}
+	return chain
+}
+
+// forged is a certificate with another signature than the one it had.
+func forged(cert *x509.Certificate) *x509.Certificate {
+	der := slices.Clone(cert.Raw)
+	der[len(der)-1] ^= 1
+	return must(x509.ParseCertificate(der))
+}
+
 // BenchmarkHostilePeer measures what refusing a peer costs that has proved
 // nothing: one of as many names as are read, one of long names that no CA
-// issued, and one with many keys to try.
+// issued, one with many keys to try, the same with keys that cost the most,
+// also under the name of an installed CA, and one that has an installed key
+// of 8192 bits tried as often as it can.
 func BenchmarkHostilePeer(b *testing.B) {
-	snapshot := openStore(b, must(certstest.NewCA("Root", certstest.Options{}))).Snapshot()
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	large := certifyName(b, nil, slashName("/DC=test/DC=gtunnel/CN=Large"), rsa8192(), true)
+	snapshot := openStore(b, root, large).Snapshot()
 	stranger := must(certstest.NewCA("Stranger", certstest.Options{}))
 	long := strings.Repeat("\x01", 2000)
 	keys := must(stranger.NewHost("host.test", certstest.Options{})).Chain
+	var below []*x509.Certificate
 	for range 19 {
 		key := must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
 		keys = append(keys, recertify(stranger, stranger.Certificate, key.Public(), now.Add(time.Hour)))
+		below = append(below, forged(must(large.NewSubordinate("Sub", certstest.Options{})).Certificate))
 	}
 	for name, chain := range map[string][]*x509.Certificate{
-		"44000 names": must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
-		"1000 names":  must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain,
-		"long names":  must(must(certstest.NewCA(long, certstest.Options{})).NewHost("x", certstest.Options{CommonName: long})).Chain,
-		"19 keys":     keys,
+		"44000 names":             must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
+		"1000 names":              must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain,
+		"long names":              must(must(certstest.NewCA(long, certstest.Options{})).NewHost("x", certstest.Options{CommonName: long})).Chain,
+		"19 keys":                 keys,
+		"19 costly keys":          costlyChain(b, "Stranger"),
+		"19 costly keys of Large": costlyChain(b, "Large"),
+		"installed RSA 8192":      append(must(must(certstest.NewCA("Sub", certstest.Options{})).NewHost("host.test", certstest.Options{})).Chain, below...),
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -258,24 +258,31 @@ func (n *Name) last(oid string) (attribute, bool) {
 	return attribute{}, false
 }
 
-// Slash is the name in the form that grid tools use, as OpenSSL's
-// X509_NAME_oneline wrote it until OpenSSL 3: /TYPE=value in encoded order,
-// the attributes of a multi-valued RDN each with a slash too, octets outside
-// printable ASCII as \xHH, slashes in values as they are.
+// Slash is the name in the form that grid tools use: /TYPE=value in encoded
+// order, the attributes of a multi-valued RDN each with a slash too, slashes
+// in values as they are. Characters outside printable ASCII are the octets of
+// their UTF-8 as \xHH, whatever the string type, so that the form shows what
+// the value says. For the types of today it is what OpenSSL's
+// X509_NAME_oneline wrote until OpenSSL 3; of a T61String or a BMPString that
+// shows the octets as encoded. An empty name is an empty string.
 func (n *Name) Slash() string {
-	var b strings.Builder
+	var form slashForm
 	for _, r := range n.rdns {
 		for _, a := range r.attributes {
-			b.WriteByte('/')
-			b.WriteString(a.name())
-			b.WriteByte('=')
-			b.WriteString(a.slashValue())
+			characters, _ := a.characters()
+			form = append(form, slashAttribute{a.name(), escapeOctets(characters)})
 		}
 	}
-	return b.String()
+	return form.String()
 }
 
-func (a attribute) slashValue() string { return escapeOctets(a.bytes) }
+// ShowDN is a DN as a sentence shows it: an empty one in words.
+func ShowDN(dn string) string {
+	if dn == "" {
+		return "(empty DN)"
+	}
+	return dn
+}
 
 // escapeOctets writes octets outside printable ASCII as \xHH.
 func escapeOctets[T string | []byte](octets T) string {

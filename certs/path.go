@@ -2,9 +2,7 @@ package certs
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"crypto/x509"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -12,6 +10,11 @@ import (
 // search finds a path from a peer's certificate to an anchor, depth first:
 // for each certificate every issuer of the right canonical name is tried, the
 // installed ones before those that the peer sent.
+//
+// Anybody can send certificates whose keys are made to cost much. So the names
+// alone lead the way up, and wherever they come to an installed CA, the
+// signatures are checked from there down: a key that the peer sent is used
+// only after an installed key has certified it.
 type search struct {
 	snapshot *Snapshot
 	role     Role
@@ -22,24 +25,32 @@ type search struct {
 	tolerant bool                  // of stale lists, for Policy.CRLGrace
 	earlier  []*element            // a path of the same chain whose signatures were checked before
 
-	path       []*element // under construction, the peer's certificate first
-	signatures int        // checked so far
-	sentKeys   int        // of those, with keys that the peer sent
-	compared   int        // names with name constraints, see maxConstraintWork
-	best       *Refusal   // of the attempt that went furthest
+	path       []*element              // under construction, the peer's certificate first
+	named      map[*element][]*element // the issuers of certificates by their names alone
+	steps      int                     // certificates that were put on a path
+	links      map[signature]bool      // whether the signatures are good that were checked
+	signatures int                     // of those, the ones that were not known from earlier
+	wasted     int                     // work for signatures that are not good, see maxWastedWork
+	compared   int                     // names with name constraints, see maxConstraintWork
+	best       *Refusal                // of the attempt that went furthest
 	bestRank   int
 	warnings   []Warning // about the path that was judged last
 	nextEvent  time.Time // of that path
 }
 
+// signature is that of a certificate, by the key that may have made it.
+type signature struct{ child, issuer *element }
+
 // The ranks of failures. A path that reached an anchor went further than one
-// that did not; the others went as far as they are long.
+// with a bad signature, which came to an installed CA by its names at least,
+// and that one further than one that did not; those went as far as they are
+// long.
 const (
 	rankNoIssuer     = 0
-	rankBadSignature = 1
-	rankWeak         = 2
-	rankTooDeep      = 3
+	rankWeak         = 1
+	rankTooDeep      = 2
 	rankPerElement   = 10
+	rankBadSignature = 1 << 19 // and one more for each good signature above it
 	rankExhausted    = 1 << 20
 	rankAnchored     = 1 << 21
 )
@@ -65,6 +76,7 @@ func (s *search) receive(certificates []*x509.Certificate) {
 // or the best reason why there is none.
 func (s *search) findPath(leaf *element) ([]*element, *Refusal) {
 	s.path = []*element{leaf}
+	s.named, s.links = make(map[*element][]*element), make(map[signature]bool)
 	s.bestRank = -1
 	if s.extend() {
 		return s.path, nil
@@ -77,48 +89,88 @@ func (s *search) extend() bool {
 	child := s.path[len(s.path)-1]
 	if child.anchor {
 		refusal, passed := s.judgePath()
-		s.fail(refusal, rankAnchored+passed)
+		if refusal != nil {
+			s.fail(rankAnchored+passed, func() *Refusal { return refusal })
+		}
 		return refusal == nil
 	}
-	candidates := slices.Concat(s.snapshot.issuers(child), likeliest(child, s.sent[child.issuerKey]))
-	candidates = slices.DeleteFunc(candidates, func(candidate *element) bool {
-		return slices.ContainsFunc(s.path, candidate.sameKey)
-	})
 	depth := len(s.path) - 1
 	rank := len(s.path) * rankPerElement
+	candidates := s.issuers(child)
 	if len(candidates) == 0 {
-		s.fail(s.noIssuer(child, depth), rank+rankNoIssuer)
+		s.fail(rank+rankNoIssuer, func() *Refusal { return s.noIssuer(child, depth) })
 		return false
 	}
-	if reason := weakSignature(child.cert); reason != "" {
-		s.fail(refuse(child, depth, CodeWeakSignature, "%s", reason), rank+rankWeak)
+	if refusal := refuseSignature(child, depth); refusal != nil {
+		s.fail(rank+rankWeak, func() *Refusal { return refusal })
 		return false
 	}
 	if len(s.path) > s.policy.MaxDepth {
-		s.fail(refuse(child, depth, CodeTooDeep, "the path is longer than %d CA certificates", s.policy.MaxDepth), rank+rankTooDeep)
+		s.fail(rank+rankTooDeep, func() *Refusal {
+			return refuse(child, depth, CodeTooDeep, "the path is longer than %d CA certificates", s.policy.MaxDepth)
+		})
 		return false
 	}
 	for _, issuer := range candidates {
-		if s.signatures >= maxSignatureChecks || issuer.file == "" && s.sentKeys >= maxSentSignatureChecks {
-			s.fail(refuse(child, depth, CodeTooMuchWork, "no path found after %d signature checks", s.signatures), rankExhausted)
+		if good, checked := s.links[signature{child, issuer}]; checked && !good {
+			continue
+		}
+		if s.steps >= maxPathSteps {
+			s.fail(rankExhausted, func() *Refusal {
+				return refuse(child, depth, CodeTooMuchWork, "no path found after %d steps from a certificate to one of its issuer's name", maxPathSteps)
+			})
 			return false
 		}
-		if reason := hugeKey(issuer); reason != "" {
-			s.fail(refuse(issuer, depth+1, CodeTooMuchWork, "%s", reason), rank+rankBadSignature)
-			continue
-		}
-		if !s.signed(child, issuer) {
-			s.fail(refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s",
-				issuer.subject.brief(), issuer.source()), rank+rankBadSignature)
-			continue
-		}
+		s.steps++
 		s.path = append(s.path, issuer)
-		if s.extend() {
+		if (issuer.file == "" || s.certify()) && s.extend() {
 			return true
 		}
 		s.path = s.path[:len(s.path)-1]
 	}
 	return false
+}
+
+// issuers are the certificates that may come next on the path, by their names
+// alone.
+func (s *search) issuers(child *element) []*element {
+	named, known := s.named[child]
+	if !known {
+		named = slices.Concat(s.snapshot.issuers(child), likeliest(child, s.sent[child.issuerKey]))
+		s.named[child] = named
+	}
+	return slices.DeleteFunc(slices.Clone(named), func(candidate *element) bool {
+		return slices.ContainsFunc(s.path, candidate.sameKey)
+	})
+}
+
+// certify checks the signatures of the path from its last element down, which
+// is an installed CA, and reports whether all are good.
+func (s *search) certify() bool {
+	top := len(s.path) - 2
+	for depth := top; depth >= 0; depth-- {
+		child, issuer := s.path[depth], s.path[depth+1]
+		link := signature{child, issuer}
+		good, checked := s.links[link]
+		if !checked {
+			if s.signatures >= maxSignatureChecks || s.wasted >= maxWastedWork {
+				s.fail(rankExhausted, func() *Refusal {
+					return refuse(child, depth, CodeTooMuchWork, "no path found after %d signature checks", s.signatures)
+				})
+				return false
+			}
+			good = s.signed(child, issuer)
+			s.links[link] = good
+			if !good {
+				s.wasted += checkWork(issuer.cert)
+			}
+		}
+		if !good {
+			s.fail(rankBadSignature+top-depth, func() *Refusal { return s.badSignature(child, issuer, depth) })
+			return false
+		}
+	}
+	return true
 }
 
 // signed checks a signature, unless the earlier path shows that it is good:
@@ -131,82 +183,5 @@ func (s *search) signed(child, issuer *element) bool {
 		}
 	}
 	s.signatures++
-	if issuer.file == "" {
-		s.sentKeys++
-	}
 	return issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
-}
-
-// fail remembers the refusal of the attempt that went furthest.
-func (s *search) fail(refusal *Refusal, rank int) {
-	if refusal != nil && rank > s.bestRank {
-		s.best, s.bestRank = refusal, rank
-	}
-}
-
-// source says where a CA certificate comes from, for messages.
-func (e *element) source() string {
-	if e.file == "" {
-		return " (sent by the peer)"
-	}
-	return " (" + position(e.file, e.line) + ")"
-}
-
-// noIssuer explains that the search ended at a certificate.
-func (s *search) noIssuer(child *element, depth int) *Refusal {
-	if child.selfSigned() {
-		what := "it is self-signed"
-		if depth > 0 {
-			what = "it is a root that is not installed here"
-		}
-		r := refuse(child, depth, CodeUnknownCA, "%s", what)
-		if depth > 0 {
-			r.Cure = s.installCA(child.subject)
-		} else {
-			r.Cure = "The peer needs a certificate that a trusted CA issued; a self-signed one proves nothing."
-		}
-		return r
-	}
-	r := refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", child.issuer.brief())
-	r.Cure = s.installCA(child.issuer)
-	return r
-}
-
-// weakSignature says why a certificate's signature cannot be relied on, or
-// nothing if it can.
-func weakSignature(cert *x509.Certificate) string {
-	switch cert.SignatureAlgorithm {
-	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
-		x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
-		x509.PureEd25519:
-		return ""
-	case x509.UnknownSignatureAlgorithm:
-		return "it is signed with an algorithm that is not supported"
-	default:
-		return "it is signed with " + cert.SignatureAlgorithm.String() + ", which can be forged"
-	}
-}
-
-// The smallest RSA moduli, in bits. Old CAs that a site has installed may
-// have the smaller one.
-const (
-	minRSABits          = 2048
-	minInstalledRSABits = 1024
-)
-
-// weakKey says why a key is too small, or nothing if it is not.
-func weakKey(e *element) string {
-	key, ok := e.cert.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return ""
-	}
-	least := minRSABits
-	if e.file != "" {
-		least = minInstalledRSABits
-	}
-	if bits := key.N.BitLen(); bits < least {
-		return fmt.Sprintf("its RSA key has %d bits, fewer than %d", bits, least)
-	}
-	return ""
 }

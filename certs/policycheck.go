@@ -20,8 +20,13 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 		return nil
 	}
 	for _, name := range []*Name{e.subject, issuer.subject} {
-		if !name.policyForms().unambiguous {
-			return refuse(e, depth, CodePolicyDenied, "the name %s could be read as another one, so that no policy can speak of it", name.brief())
+		if reason := name.forms().ambiguous; reason != "" {
+			r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s", name.brief(), reason)
+			r.Cure = "Ask the CA for a certificate with a plain subject."
+			if name == issuer.subject {
+				r.Cure = "Only --cafile can trust this CA, or --namespaces ignore: it signs what it likes then."
+			}
+			return r
 		}
 	}
 	decision := s.policy.Namespaces.decide(
@@ -65,7 +70,7 @@ func (s *Snapshot) needsNoPolicy(issuers []*element) bool {
 // askPolicies asks the files of the issuer's name and then those of the CAs
 // above it; the first that speaks of the issuer decides.
 func (s *search) askPolicies(kind fileKind, path []*element, depth int) policyDecision {
-	issuer, subject := path[depth+1].subject.policyForms(), path[depth].subject.policyForms()
+	issuer, subject := path[depth+1].subject.forms(), path[depth].subject.forms()
 	for i, holder := range path[depth+1:] {
 		if i > 0 && holder.subjectKey == path[depth+i].subjectKey {
 			continue // its files were asked

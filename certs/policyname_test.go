@@ -60,6 +60,9 @@ func TestPolicyNameForms(t *testing.T) {
 		{"permitted, Latin-1 as octets", names(to("Root", "PERMIT", within+`O=J\xF6rg/.*`)), one(o, t61, latin), one(cn, utf8String, "x"), true},
 		{"permitted, spaces in the policy", names(to("Root", "PERMIT", within+"O=My  Site/.*")), one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true},
 		{"octets that spell another name", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, "Good"), one(cn, utf8String, "x"), false},
+		{"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), false},
+		{"octets that are UTF-8 of another text", names(to("Root", "PERMIT", within+"O=ö/.*")), one(o, t61, "\xc3\xb6"), one(cn, utf8String, "x"), false},
+		{"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), true},
 		{"text that looks like two attributes", denyBad, one(o, bmp, asBMP("Good/CN=x")), one(cn, utf8String, "x"), false},
 
 		{"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), true},

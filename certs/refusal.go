@@ -16,6 +16,7 @@ const (
 	CodeUnknownCA         Code = "unknown-ca"                 // no trusted CA issued the chain
 	CodeBadSignature      Code = "bad-signature"              // a signature does not verify
 	CodeWeakSignature     Code = "weak-signature"             // MD5, SHA-1 or a key too small
+	CodeUnsupported       Code = "unsupported-algorithm"      // a key or a signature of a kind that is not supported
 	CodeExpired           Code = "expired"                    // a certificate is past its notAfter
 	CodeNotYetValid       Code = "not-yet-valid"              // a certificate is before its notBefore
 	CodeNotCA             Code = "not-a-ca"                   // an issuer is no CA by its basicConstraints
@@ -23,7 +24,7 @@ const (
 	CodeKeyUsage          Code = "key-usage"                  // keyUsage forbids this use
 	CodeExtendedKeyUsage  Code = "extended-key-usage"         // extKeyUsage forbids this use
 	CodeNameConstraints   Code = "name-constraints"           // a CA may not issue for this name
-	CodeCriticalExtension Code = "unknown-critical-extension" // a critical extension is not understood
+	CodeCriticalExtension Code = "unknown-critical-extension" // a critical extension is not understood, or requires certificate policies
 	CodeTooDeep           Code = "path-too-deep"              // more certificates than --max-depth
 	CodeTooMuchWork       Code = "too-much-work"              // the chain is larger, or would cost more work, than any sound one
 	CodeCAAsHost          Code = "ca-as-host"                 // the peer presents a CA's certificate as its own
@@ -46,7 +47,7 @@ const (
 type Refusal struct { //nolint:errname // a refusal is what it is called everywhere
 	Code    Code
 	Depth   int    // position in the path, 0 is the peer's own certificate
-	Subject string // DN of the certificate at Depth, slash form, shortened if it is very long; may be empty
+	Subject string // DN of the certificate at Depth, slash form, shortened if it is very long; "(empty DN)" if it has none; empty if there is no certificate to name
 	File    string // the file that decided, if one did
 	Line    int    // the line in File, counted from 1; 0 if none
 	Reason  string // one clause in plain words
@@ -104,6 +105,8 @@ func cure(code Code, depth int, file string) string {
 		return "The peer's chain or the installed CA is not the one that issued the certificate: compare the CA's certificate with the CA's own publication."
 	case CodeWeakSignature:
 		return "The certificate must be issued anew with SHA-256 and a key of 2048 bits or more (RSA) or 256 bits (ECDSA). " + renew
+	case CodeUnsupported:
+		return keyCure
 	case CodeExpired:
 		return renew
 	case CodeNotYetValid:

@@ -19,8 +19,9 @@ import (
 // is one or more principals, then rights, each with conditions, all of which
 // must hold. An issuer may have several rights and several entries; any one
 // that holds permits. A '*' at the end of a pattern stands for one character
-// or more; elsewhere '*', and '?' everywhere, stand for themselves, as in
-// Globus. It is immutable.
+// or more; elsewhere '*', and '?' everywhere, stand for themselves. That
+// permits the least: canl takes both for wildcards wherever they stand, and
+// Globus compares what stands before the last '*'. It is immutable.
 type signingPolicy struct {
 	file    string
 	issuers map[string]*signingIssuer // by normalizeDN of the issuer
@@ -119,11 +120,12 @@ func (r signingRight) holds(folded string) (dnPattern, bool) {
 func (e *signingIssuer) summary() string {
 	const most = 3
 	var quoted []string
-	total := 0
+	total, literal := 0, false
 	for _, right := range e.rights {
 		for _, condition := range right {
 			for _, pattern := range condition.patterns {
 				total++
+				literal = literal || strings.Contains(pattern.folded, "*")
 				if len(quoted) < most {
 					quoted = append(quoted, clip(pattern.raw))
 				}
@@ -133,6 +135,9 @@ func (e *signingIssuer) summary() string {
 	text := strings.Join(quoted, ", ")
 	if total > most {
 		text += fmt.Sprintf(" and %d more", total-most)
+	}
+	if literal {
+		text += "; a '*' that is not at the end of a pattern stands for itself"
 	}
 	return text
 }
@@ -458,9 +463,5 @@ func parsePattern(raw string) (dnPattern, error) {
 	if name == "" && !star {
 		return dnPattern{}, errors.New("a pattern is empty")
 	}
-	folded := foldDN(name)
-	if star && strings.HasSuffix(name, " ") {
-		folded += " " // inside a value
-	}
-	return dnPattern{raw: raw, folded: normalizeDN(folded), star: star}, nil
+	return dnPattern{raw: raw, folded: normalizePattern(name, star), star: star}, nil
 }

@@ -98,6 +98,22 @@ func TestSigningPolicyJudge(t *testing.T) {
 	}
 }
 
+// TestSigningPolicyStars: a refusal says that a '*' before the end is no
+// wildcard, where the file has one.
+func TestSigningPolicyStars(t *testing.T) {
+	t.Parallel()
+	for patterns, told := range map[string]bool{`"/O=*/CN=x"`: true, `"/O=a*/CN=*"`: true, `"/O=A/*"`: false, `"/O=A" "/O=*b"`: true} {
+		policy, problems := parseSigningPolicy("ca.signing_policy", []byte("access_id_CA X509 '/CN=CA'\npos_rights globus CA:sign\ncond_subjects globus '"+patterns+"'\n"))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		got := policy.judge("/CN=CA", "/O=Grid/CN=x")
+		if got.Verdict != policyDenies || strings.Contains(got.Reason, "a '*' that is not at the end of a pattern stands for itself") != told {
+			t.Errorf("%s: %+v", patterns, got)
+		}
+	}
+}
+
 func TestSigningPolicyMalformed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -72,6 +72,8 @@ type Snapshot struct {
 	byDER     map[string]*element
 	problems  []Problem
 
+	unusableCAs map[string][]Problem // of certificates that are not used, by canonical subject
+
 	policies    map[policyKey]*policyFile
 	policyFiles []*policyFile              // each once
 	lists       map[string][]*installedCRL // by canonical issuer

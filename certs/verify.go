@@ -105,7 +105,7 @@ type Policy struct {
 
 // Identity is who a certificate says that its holder is.
 type Identity struct {
-	DN      string   // slash form, as OpenSSL's oneline prints it
+	DN      string   // slash form, see Name.Slash
 	RFC4514 string   // the same name as RFC 4514 writes it
 	Hosts   []string // host names that it proves, lower case, wildcards as written
 	IPs     []string // IP addresses that it proves
@@ -159,8 +159,10 @@ const defaultMaxDepth = 10
 //
 // The work does not depend on how many CAs the snapshot holds, nor on how
 // many entries their lists have. What a peer that has proved nothing can
-// cause is bounded: by the size of the chain, the length of its names and the
-// number of signature checks.
+// cause is bounded: by the size of the chain, the length of its names, the
+// steps of the search for paths, which goes by names, and the number of
+// signature checks, for which a key of the chain is used only after an
+// installed key has certified it.
 func Verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
 	s := &search{snapshot: snapshot, role: role, now: now, policy: policy}
 	result, refusal := s.judge(chain, host)
@@ -193,6 +195,9 @@ func (s *search) judge(chain []*x509.Certificate, host string) (*Result, *Refusa
 	s.receive(chain[1:])
 	if refusal := s.judgeHolder(leaf); refusal != nil {
 		return nil, refusal
+	}
+	if reason := unusableKey(leaf.cert); reason != "" {
+		return nil, refuse(leaf, 0, CodeUnsupported, "%s", reason)
 	}
 	path, refusal := s.findPath(leaf)
 	if refusal != nil {

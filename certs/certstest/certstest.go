@@ -35,6 +35,8 @@ type KeyType string
 const (
 	ECDSA KeyType = "ecdsa" // P-256; the zero value means this too
 	RSA   KeyType = "rsa"   // 2048 bits
+
+	RSA1024 KeyType = "rsa1024" // as old CAs have it
 )
 
 // Options shape a certificate. The zero value is a sound certificate of a
@@ -183,8 +185,10 @@ func newKey(kind KeyType) (crypto.Signer, error) {
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case RSA:
 		return rsa.GenerateKey(rand.Reader, 2048)
+	case RSA1024:
+		return rsa.GenerateKey(rand.Reader, 1024) // #nosec G403 -- it is to be weak
 	default:
-		return nil, fmt.Errorf("unknown kind of key %q (ecdsa, rsa)", kind)
+		return nil, fmt.Errorf("unknown kind of key %q (ecdsa, rsa, rsa1024)", kind)
 	}
 }
 

@@ -111,9 +111,9 @@ func (c *hostCheck) certificate() {
 	case c.now.After(end):
 		c.problem("certificate", &hintedError{fmt.Errorf("%s (%s) %s", c.config.Cert, identity.DN, endedText(end)), endedCure})
 	case end.Sub(c.now) < expirySoon:
-		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
+		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, certs.ShowDN(identity.DN), validity(end, c.now))
 	default:
-		c.ok("certificate", "%s (%s) is good %s", c.config.Cert, identity.DN, validity(end, c.now))
+		c.ok("certificate", "%s (%s) is good %s", c.config.Cert, certs.ShowDN(identity.DN), validity(end, c.now))
 	}
 	c.names(identity)
 }
@@ -181,11 +181,12 @@ func (c *hostCheck) path() bool {
 		return false
 	}
 	root := result.Path[len(result.Path)-1]
-	c.ok("chain", "it ends at %s (%s)", root.DN, root.File)
+	c.ok("chain", "it ends at %s (%s)", certs.ShowDN(root.DN), root.File)
 	c.endedCAs()
 	for _, w := range result.Warnings {
 		c.warn("chain", "run fetch-crl, or see --crl in the README", "%s", w)
 	}
+	c.weakCAs(result.Path)
 	switch {
 	case c.config.CRL == certs.CRLIgnore:
 		c.warn("CRLs", "use --crl if-valid or require", "they are not looked at: a revoked certificate is accepted")
@@ -214,6 +215,16 @@ func (c *hostCheck) endedCAs() {
 			c.ok("chain", "%s; the renewed one is sent in its place (%s)", ended, ca.Renewed)
 		} else {
 			c.warn("chain", endedCACure, "%s: peers that have no newer certificate of it refuse this host", ended)
+		}
+	}
+}
+
+// weakCAs warns of the keys of installed CAs that could be broken.
+func (c *hostCheck) weakCAs(path []certs.Link) {
+	for _, ca := range c.store.Snapshot().CAs() {
+		used := slices.ContainsFunc(path, func(link certs.Link) bool { return link.Certificate.Equal(ca.Certificate) })
+		if text, _ := ca.Weakness(); used && text != "" {
+			c.warn("chain", "ask the CA for a certificate of a larger key, or this host's certificate of another CA", "%s (%s): %s", certs.ShowDN(ca.Subject.Slash()), ca.Files[0], text)
 		}
 	}
 }
@@ -285,7 +296,7 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 // verdicts tells what the two ends of a handshake say of each other.
 func (c *hostCheck) verdicts(about, host string, probing *certs.Probing) {
 	if probing.Result != nil {
-		c.ok(about, "this host accepts it as %s, %s", host, probing.Result.Peer.DN)
+		c.ok(about, "this host accepts it as %s, %s", host, certs.ShowDN(probing.Result.Peer.DN))
 		for _, w := range probing.Result.Warnings {
 			c.warn(about, "run fetch-crl, or see --crl in the README", "%s", w)
 		}

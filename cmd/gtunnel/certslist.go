@@ -24,7 +24,8 @@ func (m *Main) certsListCommand() *cobra.Command {
 policy files, and its revocation list (CRL): age, and when the next is due.
 
 Exit 1 if something is broken: a file that cannot be used, or what refuses the
-hosts of a CA under --crl and --namespaces. Expired CAs do not matter.`,
+hosts of a CA under --crl and --namespaces. Expired CAs do not matter. CAs with
+RSA keys of 1024 bits are trusted, as in grid middleware, and noted.`,
 		Example: `  gtunnel certs list
   gtunnel certs list --capath /etc/grid-security/certificates --crl require`,
 		Args: noArguments,
@@ -204,6 +205,9 @@ func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []
 		return listed, nil
 	}
 	var problems []listProblem
+	if text, refused := ca.Weakness(); text != "" {
+		problems = append(problems, listProblem{ca.Files[0], 0, fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text), refused})
+	}
 	if !speaks && !ca.FromCAfile && strings.HasSuffix(config.Namespaces.String(), "-require") {
 		problems = append(problems, listProblem{listed.Subject, 0, "no policy file speaks of this CA: nothing that it signed is accepted", true})
 	}
@@ -290,7 +294,7 @@ func (l *caList) write(out io.Writer) error {
 		if ca.Expired {
 			days = "expired"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", ca.Hash, ca.HashOld, days, ca.policyWords(), ca.crl, ca.Subject)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", ca.Hash, ca.HashOld, days, ca.policyWords(), ca.crl, certs.ShowDN(ca.Subject))
 	}
 	if err := w.Flush(); err != nil {
 		return err

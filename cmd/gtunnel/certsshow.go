@@ -150,7 +150,8 @@ type shownCertificate struct {
 	SHA256            string    `json:"sha256"`
 	UnknownExtensions []string  `json:"unknown_critical_extensions"`
 
-	state string // of its dates, in words
+	state       string // of its dates, in words
+	unusableKey string // why no handshake is possible with the key
 }
 
 func describe(source string, chain []*x509.Certificate, mode certs.HostMode, now time.Time) (shownChain, error) {
@@ -169,7 +170,7 @@ func describe(source string, chain []*x509.Certificate, mode certs.HostMode, now
 			KeyUsages: listOf(d.KeyUsages), ExtendedUsages: listOf(d.ExtendedUsages), Key: d.Key, Signature: d.Signature,
 			Serial: d.Serial, NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), DaysLeft: daysLeft(cert.NotAfter, now),
 			Hash: d.Hash, HashOld: d.HashOld, IssuerHash: d.IssuerHash, SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw)),
-			UnknownExtensions: listOf(d.CriticalUnknown), state: validity(cert.NotAfter, now),
+			UnknownExtensions: listOf(d.CriticalUnknown), state: validity(cert.NotAfter, now), unusableKey: d.UnusableKey,
 		}
 		if d.PathLength >= 0 {
 			c.PathLength = &d.PathLength
@@ -189,10 +190,14 @@ func (m *Main) writeCertificate(i, n int, source string, c shownCertificate) {
 	}
 	fmt.Fprintf(m.Stdout, "certificate %d of %d of %s\n", i+1, n, source)
 	line := func(name, text string) { fmt.Fprintf(m.Stdout, "  %-10s %s\n", name, text) }
-	line("subject", c.DN)
-	line("", c.RFC4514)
-	line("issuer", c.Issuer)
-	line("", c.IssuerRFC4514)
+	line("subject", certs.ShowDN(c.DN))
+	if c.DN != "" {
+		line("", c.RFC4514)
+	}
+	line("issuer", certs.ShowDN(c.Issuer))
+	if c.Issuer != "" {
+		line("", c.IssuerRFC4514)
+	}
 	kind := c.Kind
 	switch {
 	case c.Proxy != "":
@@ -210,6 +215,9 @@ func (m *Main) writeCertificate(i, n int, source string, c shownCertificate) {
 	line("usages", unlimited(c.KeyUsages)+"; extended: "+unlimited(c.ExtendedUsages))
 	if len(c.UnknownExtensions) > 0 {
 		line("refused", "for its unknown critical extensions "+strings.Join(c.UnknownExtensions, ", "))
+	}
+	if c.Kind == certs.KindHost && c.unusableKey != "" {
+		line("refused", c.unusableKey)
 	}
 	line("key", c.Key+", signed with "+c.Signature)
 	line("serial", c.Serial)

@@ -190,7 +190,7 @@ func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 	if role != "" {
 		as = " as a " + role
 	}
-	fmt.Fprintf(m.Stdout, "accepted%s: %s\n", as, result.Peer.DN)
+	fmt.Fprintf(m.Stdout, "accepted%s: %s\n", as, certs.ShowDN(result.Peer.DN))
 	fmt.Fprintf(m.Stdout, "proves: %s\n", names(result.Peer.Hosts, result.Peer.IPs, result.Peer.Rule))
 	fmt.Fprintln(m.Stdout, "path:")
 	for depth, link := range result.Path {
@@ -198,7 +198,7 @@ func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 		if file == "" {
 			file = "sent by the peer"
 		}
-		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, link.DN, file, validity(link.Certificate.NotAfter, now))
+		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, certs.ShowDN(link.DN), file, validity(link.Certificate.NotAfter, now))
 	}
 	for _, w := range result.Warnings {
 		fmt.Fprintf(m.Stdout, "warning: %s\n", w)

@@ -159,7 +159,7 @@ func (c *TunnelConfig) settings() []setting {
 
 		{
 			name: "allow-host", group: groupAccess, target: &c.AllowHost, role: tunnel.Server,
-			arg: "NAME", usage: "a host that may connect; repeatable",
+			arg: "NAME", usage: "a host that may connect, by a wildcard too; repeatable",
 		},
 		{
 			name: "allow-dn", group: groupAccess, target: &c.AllowDN, role: tunnel.Server,
@@ -206,7 +206,7 @@ func (c *TunnelConfig) settings() []setting {
 		{
 			name: "host-mode", group: groupCertificates, target: &c.HostMode,
 			values: []string{"grid", "san-only"},
-			arg:    "MODE", usage: "names from SAN, else CN: grid; or san-only",
+			arg:    "MODE", usage: "grid: SAN, and CN if no dNSName; or san-only",
 		},
 		{
 			name: "min-tls", group: groupCertificates, target: &c.MinTLS,

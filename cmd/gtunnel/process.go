@@ -133,6 +133,7 @@ func (p *process) logStart(logger *zap.Logger, now time.Time) {
 	for trust, store := range p.stores {
 		snapshot := store.value.Snapshot()
 		logProblems(logger, snapshot.Problems())
+		logWeakCAs(logger, snapshot, now)
 		logger.Info("trust", append([]zap.Field{zap.Int("cas", len(snapshot.CAs()))}, trustFields(trust)...)...)
 		p.logMissingCRLs(logger, trust, snapshot, now)
 	}
@@ -174,5 +175,16 @@ func trustFields(trust certs.StoreConfig) []zap.Field {
 func logProblems(logger *zap.Logger, problems []certs.Problem) {
 	for _, problem := range problems {
 		logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
+	}
+}
+
+// logWeakCAs warns of each CA with a key that could be broken, or that cannot
+// be used.
+func logWeakCAs(logger *zap.Logger, snapshot *certs.Snapshot, now time.Time) {
+	for _, ca := range snapshot.CAs() {
+		if text, _ := ca.Weakness(); text != "" && !now.After(ca.Certificate.NotAfter) {
+			logger.Warn("weak CA", zap.String("ca", ca.Subject.Slash()), zap.String("file", ca.Files[0]), zap.String("problem", text),
+				zap.String("cure", "remove the CA if no peer needs it, or ask it for a certificate of a larger key"))
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -71,7 +72,7 @@ func (m *Main) check(config Config) error {
 	}
 	for i, c := range config.Tunnels {
 		fmt.Fprintf(m.Stdout, "tunnel %s: %s, accept %s, connect %s, as %s: ok\n",
-			c.Name, c.Role, c.Accept, addressList(c.Connect), p.endpoints[i].Credential.Identity().DN)
+			c.Name, c.Role, c.Accept, addressList(c.Connect), certs.ShowDN(p.endpoints[i].Credential.Identity().DN))
 	}
 	return nil
 }

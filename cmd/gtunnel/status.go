@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -219,7 +220,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		for _, t := range tunnels {
 			for _, s := range t.Sessions {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
-					age(now, s.Opened), age(now, s.LastActivity), replication.FormatBytes(s.BytesFromPeer), replication.FormatBytes(s.BytesToPeer), s.PeerDN)
+					age(now, s.Opened), age(now, s.LastActivity), replication.FormatBytes(s.BytesFromPeer), replication.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
 			}
 		}
 	}
