@@ -179,9 +179,13 @@ func loadChain(file string) ([]*element, error) {
 		if f.err != nil {
 			refusal := refuse(nil, i, CodeMalformed, "it cannot be read: %v", f.err)
 			refusal.File, refusal.Line = file, f.line
+			hint := "copy the file anew from what the CA sent, and look at it: openssl x509 -text -noout -in " + shellQuote(file)
+			if errors.Is(f.err, errRelativePoint) {
+				refusal.Cure, hint = relativePointCure, relativePointCure
+			}
 			return nil, &setupError{
 				message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
-				hint:    "copy the file anew from what the CA sent, and look at it: openssl x509 -text -noout -in " + shellQuote(file),
+				hint:    hint,
 				cause:   errors.Join(refusal, f.err),
 			}
 		}

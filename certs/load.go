@@ -64,7 +64,7 @@ func (l *loaded) holdsSame(other *loaded) bool {
 	}
 	for key, f := range l.files {
 		o := other.files[key]
-		if o == nil || o.content != f.content || o.kept != f.kept || o.verified != f.verified || !slices.Equal(o.problems, f.problems) {
+		if o == nil || o.content != f.content || o.kept != f.kept || !slices.Equal(o.verified, f.verified) || !slices.Equal(o.problems, f.problems) {
 			return false
 		}
 	}
