@@ -70,7 +70,7 @@ func (r *reloader) reload(now time.Time) (said bool) {
 		trustChanged = true
 		r.logger.Info("trust changed", append(trustFields(trust), zap.Stringer("change", change))...)
 		logProblems(r.logger, change.Problems)
-		r.process.logMissingCRLs(r.logger, trust, store.value.Snapshot(), now)
+		r.process.logCRLs(r.logger, trust, store.value.Snapshot(), now)
 	}
 	for files, credential := range r.process.credentials {
 		changed, err := credential.value.Reload()
