@@ -2,6 +2,7 @@ package certs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -34,8 +35,10 @@ func newBuilder(config StoreConfig) *builder {
 
 // add takes a file into the snapshot. Only a useless CA file is an error.
 func (b *builder) add(f *trustFile) error {
-	for _, p := range f.problems {
-		b.problem(p)
+	if f.kind != kindCRL { // addList tells those of lists
+		for _, p := range f.problems {
+			b.problem(p)
+		}
 	}
 	switch f.kind {
 	case kindCA:
@@ -149,10 +152,15 @@ func (b *builder) addPolicy(f *trustFile) {
 // finish judges the lists, now that all CAs are known, and completes what is
 // to be shown of each CA.
 func (b *builder) finish() {
+	s := b.snapshot
+	for e, ca := range b.ca {
+		if e.anchor = e.anchor && !s.rolledOver(e); !e.anchor {
+			ca.Anchor = false
+		}
+	}
 	for _, f := range b.lists {
 		b.addList(f)
 	}
-	s := b.snapshot
 	slices.SortStableFunc(s.problems, func(a, b Problem) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
@@ -166,29 +174,84 @@ func (b *builder) finish() {
 	}
 }
 
-// addList takes a CRL. If no installed key of its issuer's name has signed
-// it, what the file held before stays in use.
+// rolledOver reports whether a self-issued certificate that has no key
+// identifiers to say so is not self-signed: a root of its name has signed it
+// with another key.
+func (s *Snapshot) rolledOver(e *element) bool {
+	return !e.signed(e) && slices.ContainsFunc(s.bySubject[e.subjectKey], func(other *element) bool {
+		return other.signed(e) && other.signed(other)
+	})
+}
+
+// addList takes the CRLs of a file. While something in the file is wrong, or
+// signed by no installed key of its issuer's name, the lists that it held
+// before stay in use beside its sound ones.
 func (b *builder) addList(f *trustFile) {
-	if f.content == nil || f.content.list == nil || !f.kept && len(f.problems) > 0 {
-		b.snapshot.brokenLists[f.hash] = append(b.snapshot.brokenLists[f.hash], f.problems...)
-		return
+	s := b.snapshot
+	problems := slices.Clone(f.problems)
+	var sound, unsigned []*crl
+	reasons := make(map[*crl]error)
+	for _, list := range f.lists() {
+		signers := s.bySubject[list.issuer.Canonical()]
+		if why := signedByAny(list, signers); why != nil {
+			unsigned, reasons[list] = append(unsigned, list), why
+			problems = append(problems, Problem{File: f.path, Line: list.line, Message: "not used: " + why.Error()})
+		} else {
+			sound = append(sound, list)
+		}
 	}
-	use, kept := f.content, f.kept
-	signers := b.snapshot.bySubject[use.list.issuer.Canonical()]
-	why := signedByAny(use.list, signers)
-	switch {
-	case why == nil && len(signers) > 0:
-		f.verified = f.content
-	case len(signers) > 0:
-		p := Problem{File: use.path, Message: "not used: " + why.Error()}
-		before := f.verified
-		if before != nil && before != use && signedByAny(before.list, b.snapshot.bySubject[before.list.issuer.Canonical()]) == nil {
-			use, kept, why = before, true, nil
+	var before []*crl
+	if len(problems) > 0 {
+		before = slices.DeleteFunc(slices.Clone(f.verified), func(old *crl) bool {
+			return slices.ContainsFunc(sound, func(list *crl) bool { return s.replaces(list, old) })
+		})
+	}
+	f.verified = slices.Concat(s.installedOf(sound), before)
+	kept := s.installedOf(before)
+	for _, p := range problems {
+		if len(kept) > 0 {
 			p.Message += keptMessage
 		}
 		b.problem(p)
 	}
-	b.snapshot.addList(f.path, use.list, kept, why)
+	for _, list := range sound {
+		s.addList(f.path, list, false, nil)
+	}
+	for _, list := range kept {
+		s.addList(f.path, list, true, nil)
+	}
+	if len(kept) > 0 {
+		return
+	}
+	s.brokenLists[f.hash] = append(s.brokenLists[f.hash], f.problems...)
+	for _, list := range unsigned {
+		s.addList(f.path, list, false, reasons[list])
+	}
+}
+
+// lists gives the CRLs of a file that lie where they belong.
+func (f *trustFile) lists() []*crl {
+	if f.content == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(f.content.lists), func(list *crl) bool { return !list.issuer.hasHash(f.hash) })
+}
+
+// installedOf gives those of the lists that an installed CA has signed.
+func (s *Snapshot) installedOf(lists []*crl) []*crl {
+	return slices.DeleteFunc(slices.Clone(lists), func(list *crl) bool {
+		signers := s.bySubject[list.issuer.Canonical()]
+		return len(signers) == 0 || signedByAny(list, signers) != nil
+	})
+}
+
+// replaces reports whether a list makes an older one superfluous: one of the
+// same key that speaks of the same certificates.
+func (s *Snapshot) replaces(list, old *crl) bool {
+	return list.issuer.Canonical() == old.issuer.Canonical() && list.scope.same(&old.scope) && !list.thisUpdate.Before(old.thisUpdate) &&
+		slices.ContainsFunc(s.bySubject[list.issuer.Canonical()], func(ca *element) bool {
+			return list.signedBy(ca.cert) == nil && old.signedBy(ca.cert) == nil
+		})
 }
 
 // signedByAny asks whether one of the CAs has signed a list; nil too if there
@@ -200,11 +263,49 @@ func signedByAny(list *crl, signers []*element) error {
 		if err == nil {
 			return nil
 		}
-		if first == nil {
+		// That the key fits and may not sign lists is the better reason.
+		if why, ok := errors.AsType[*signatureError](err); first == nil || ok && why.cure != "" {
 			first = err
 		}
 	}
 	return first
+}
+
+// showLists shows the lists of a CA's name as they count for the CA.
+func (s *Snapshot) showLists(e *element) []CRL {
+	var all []CRL
+	var signers []crlSigner
+	for _, list := range s.lists[e.subjectKey] {
+		shown := list.show()
+		if list.verified() && list.list.signedBy(e.cert) != nil {
+			if signers == nil {
+				signers = crlSigners(s.chain(e), s.bySubject[e.subjectKey], func(child, issuer *element) bool {
+					return issuer.signed(child) && !s.revokedSigner(child, nil)
+				})
+			}
+			shown.foreign = true
+			shown.vouching = slices.DeleteFunc(slices.Clone(signers), func(by crlSigner) bool { return list.list.signedBy(by.cert) != nil })
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
+// chain is a CA with the installed ones above it, as far as there are any.
+func (s *Snapshot) chain(e *element) []*element {
+	chain := []*element{e}
+	for len(chain) <= defaultMaxDepth && !e.anchor {
+		above := s.issuers(e)
+		i := slices.IndexFunc(above, func(issuer *element) bool {
+			return !slices.ContainsFunc(chain, issuer.sameKey) && issuer.signed(e)
+		})
+		if i < 0 {
+			break
+		}
+		e = above[i]
+		chain = append(chain, e)
+	}
+	return chain
 }
 
 // describe completes what is shown of a CA.
@@ -216,17 +317,7 @@ func (b *builder) describe(e *element, ca *CA, problems map[string][]Problem) {
 			ca.Policies = append(ca.Policies, policy.show(kind))
 		}
 	}
-	for _, list := range s.lists[e.subjectKey] {
-		shown := list.show()
-		if list.unverified == nil && list.list.signedBy(e.cert) != nil {
-			for _, other := range s.bySubject[e.subjectKey] {
-				if list.list.signedBy(other.cert) == nil {
-					shown.others = append(shown.others, other.cert)
-				}
-			}
-		}
-		ca.CRLs = append(ca.CRLs, shown)
-	}
+	ca.CRLs = s.showLists(e)
 	for _, hash := range hashes {
 		ca.brokenLists = append(ca.brokenLists, s.brokenLists[hash]...)
 	}

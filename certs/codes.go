@@ -41,7 +41,7 @@ var codes = []Meaning{
 	{CodePolicyMalformed, "a signing_policy or namespaces file cannot be read"},
 	{CodePolicyDenied, "a signing_policy or namespaces file forbids a CA to sign a name"},
 	{CodeRevoked, "a CA has revoked a certificate"},
-	{CodeCRLMissing, "there is no CRL of a CA"},
+	{CodeCRLMissing, "there is no CRL of a CA, or only one of another key of its name"},
 	{CodeCRLInvalid, "a CRL is malformed, or not signed by its CA"},
 	{CodeCRLUnusable, "a CRL cannot tell that a certificate is good: a delta or indirect one, one of another scope, or with a critical extension that is not understood"},
 	{CodeCRLNotYetValid, "a CRL is before its thisUpdate"},

@@ -183,6 +183,9 @@ func loadChain(file string) ([]*element, error) {
 			if strings.Contains(f.err.Error(), unsupportedCurve) {
 				refusal.Code, refusal.Cure, e.hint = CodeUnsupported, keyCure, keyHint
 			}
+			if errors.Is(f.err, errRelativePoint) {
+				refusal.Cure, e.hint = relativePointCure, relativePointCure
+			}
 			e.cause = errors.Join(refusal, f.err)
 			return nil, e
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"math/big"
 	"slices"
@@ -20,7 +21,8 @@ import (
 // concurrently.
 type crl struct {
 	file           string
-	issuer         *Name     // set by who loads it
+	line           int // of its block, where the file holds several; otherwise 0
+	issuer         *Name
 	version        int       // 1 or 2
 	rawIssuer      []byte    // the DER of the issuer's name
 	thisUpdate     time.Time // when the list was issued
@@ -34,18 +36,31 @@ type crl struct {
 	algorithm   signatureAlgorithm
 	signature   []byte
 	fingerprint []byte // the hash of the signed part, by the hash of the signature algorithm
+	signed      []byte // the signed part itself, of Ed25519 only, which signs no hash of it
 
 	seed    maphash.Seed
 	revoked []uint64 // sorted hashes of serials
-	read    func() ([]byte, error)
+	source  *crlSource
 	memory  *crlMemory
 }
 
-// crlMemory is what has been found out about a list.
+// crlMemory is what has been found out about a list, wherever it lies.
 type crlMemory struct {
-	mu        sync.Mutex
+	mu        sync.Mutex             // never held while a file is read
 	confirmed map[string]*revocation // what was looked up in the file, by serial; nil: not on the list
 	signers   map[string]error       // what checkSignature said, by the CA's certificate
+}
+
+// crlSource is where a list is read again.
+type crlSource struct {
+	read func() ([]byte, error)
+
+	mu     sync.Mutex // held while the file is read: once for all who wait
+	failed time.Time  // when the list was last not found there; zero: never
+}
+
+func newCRLSource(file string) *crlSource {
+	return &crlSource{read: func() ([]byte, error) { return readFile(file, maxCRLBytes) }}
 }
 
 // crlScope says of which certificates a list speaks (RFC 5280, section
@@ -57,7 +72,13 @@ type crlScope struct {
 	onlyReasons   bool     // onlySomeReasons is present
 	indirect      bool     // may contain certificates of other issuers
 	delta         bool     // only what changed since another list
-	points        [][]byte // the distributionPoint's names, each the DER of a GeneralName; none: any
+	points        []string // the distributionPoint's names, see readPointNames; none: any
+}
+
+// same reports whether two lists speak of the same certificates.
+func (s *crlScope) same(other *crlScope) bool {
+	return slices.Equal(s.points, other.points) && s.onlyUser == other.onlyUser && s.onlyCA == other.onlyCA &&
+		s.onlyAttribute == other.onlyAttribute && s.onlyReasons == other.onlyReasons && s.indirect == other.indirect && s.delta == other.delta
 }
 
 // revocation is an entry of a list.
@@ -65,19 +86,16 @@ type revocation struct {
 	Date   time.Time // when the certificate was revoked; zero if unknown
 	Reason string    // the reason as RFC 5280 spells it; empty if the list gives none
 
-	// Unconfirmed says that the list's file has changed or vanished since it
-	// was loaded, so that only the hash of the serial is known to be on it.
+	// Unconfirmed says that the list is no longer in its file as it was
+	// loaded, or cannot be read, so that only the hash of the serial is known
+	// to be on it.
 	Unconfirmed bool
 }
 
-// parseCRL reads the content of a CRL file, PEM or DER. file is where lookup
-// reads it again; the errors do not repeat it. The list keeps nothing of
-// data. Its signature is yet to be checked, by checkSignature.
-func parseCRL(file string, data []byte) (*crl, error) {
-	der, err := crlDER(data)
-	if err != nil {
-		return nil, err
-	}
+// parseCRL reads the DER of a list. file is where lookup reads it again; the
+// errors do not repeat it. The list keeps nothing of der, but for what Ed25519
+// has signed. Its signature is yet to be checked, by checkSignature.
+func parseCRL(file string, der []byte) (*crl, error) {
 	list, err := splitCRL(der)
 	if err != nil {
 		return nil, err
@@ -91,10 +109,16 @@ func parseCRL(file string, data []byte) (*crl, error) {
 		algorithm:  parseSignatureAlgorithm(list.algorithm),
 		signature:  bytes.Clone(list.signature),
 		seed:       maphash.MakeSeed(),
-		read:       func() ([]byte, error) { return readFile(file, maxCRLBytes) },
+		source:     newCRLSource(file),
 		memory:     new(crlMemory),
 	}
+	if c.issuer, err = ParseName(c.rawIssuer); err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
 	c.fingerprint = c.algorithm.fingerprint(list.tbs)
+	if c.algorithm.key == keyEd25519 {
+		c.signed = bytes.Clone(list.tbs)
+	}
 	if err := c.readExtensions(list.extensions); err != nil {
 		return nil, err
 	}
@@ -108,8 +132,7 @@ func parseCRL(file string, data []byte) (*crl, error) {
 // at is the same list in another file.
 func (c *crl) at(file string) *crl {
 	other := *c
-	other.file = file
-	other.read = func() ([]byte, error) { return readFile(file, maxCRLBytes) }
+	other.file, other.source = file, newCRLSource(file)
 	return &other
 }
 
@@ -132,9 +155,6 @@ func (c *crl) signedBy(ca *x509.Certificate) error {
 		return err
 	}
 	err = c.checkSignature(ca)
-	if _, passing := errors.AsType[*rereadError](err); passing {
-		return err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.signers == nil || len(m.signers) >= maxSigners {
@@ -193,7 +213,7 @@ func (c *crl) covers(certificate *x509.Certificate) (why string, ok bool) {
 		return "", true
 	}
 	for _, name := range distributionPoints(certificate) {
-		if slices.ContainsFunc(c.scope.points, func(p []byte) bool { return bytes.Equal(p, name) }) {
+		if slices.Contains(c.scope.points, name) {
 			return "", true
 		}
 	}
@@ -225,11 +245,15 @@ func (c *crl) age(now time.Time) crlAge {
 // this far.
 const maxConfirmed = 1024
 
+// rereadPause is how long a list that was not found in its file is not looked
+// for again. A Reload that finds another file makes another list anyway.
+const rereadPause = 10 * time.Second
+
 // lookup says whether the serial is on the list: exactly, by reading the file
-// again if its hash is. If the file has changed since, the hash decides, for
-// which a false positive has a chance of one in 10^13, and the revocation is
-// marked as unconfirmed. Of an indirect list only the entries that speak of
-// the list's own issuer count.
+// again if its hash is. If the file has changed since or cannot be read, the
+// hash decides, for which a false positive has a chance of one in 10^13, and
+// the revocation is marked as unconfirmed. Of an indirect list only the
+// entries that speak of the list's own issuer count.
 //
 // Every revocation counts, certificateHold too; and removeFromCRL, which has
 // no meaning but in a delta CRL.
@@ -244,20 +268,12 @@ func (c *crl) lookup(serial *big.Int) (revocation, bool) {
 	if _, hit := slices.BinarySearch(c.revoked, maphash.Bytes(c.seed, key)); !hit {
 		return revocation{}, false
 	}
-	m := c.memory
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	entry, known := m.confirmed[string(key)]
+	entry, known := c.memory.find(key)
 	if !known {
-		list, err := c.reread()
-		if err != nil {
+		var err error
+		if entry, err = c.confirm(key); err != nil {
 			return revocation{Unconfirmed: true}, true
 		}
-		entry = c.findEntry(list.entries, key)
-		if m.confirmed == nil || len(m.confirmed) >= maxConfirmed {
-			m.confirmed = make(map[string]*revocation)
-		}
-		m.confirmed[string(key)] = entry
 	}
 	if entry == nil {
 		return revocation{}, false
@@ -265,30 +281,55 @@ func (c *crl) lookup(serial *big.Int) (revocation, bool) {
 	return *entry, true
 }
 
-// rereadError is a failure to read a list again. It may pass.
-type rereadError struct{ err error }
-
-func (e *rereadError) Error() string {
-	return "cannot read the CRL again to check its signature: " + e.err.Error()
+// find gives what is remembered of a serial.
+func (m *crlMemory) find(key []byte) (entry *revocation, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	entry, known = m.confirmed[string(key)]
+	return entry, known
 }
-func (e *rereadError) Unwrap() error { return e.err }
 
-// reread reads the file again and makes sure that it is still the same list.
+// confirm looks a serial up in the file and remembers what it finds.
+func (c *crl) confirm(key []byte) (*revocation, error) {
+	c.source.mu.Lock()
+	defer c.source.mu.Unlock()
+	if entry, known := c.memory.find(key); known {
+		return entry, nil // somebody else has read it meanwhile
+	}
+	if failed := c.source.failed; !failed.IsZero() && time.Since(failed) < rereadPause {
+		return nil, errors.New("the list was not found in its file a moment ago")
+	}
+	list, err := c.reread()
+	if err != nil {
+		c.source.failed = time.Now()
+		return nil, err
+	}
+	c.source.failed = time.Time{}
+	entry := c.findEntry(list.entries, key)
+	m := c.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.confirmed == nil || len(m.confirmed) >= maxConfirmed {
+		m.confirmed = make(map[string]*revocation)
+	}
+	m.confirmed[string(key)] = entry
+	return entry, nil
+}
+
+// reread reads the file again and finds the same list in it.
 func (c *crl) reread() (*splitList, error) {
-	data, err := c.read()
+	data, err := c.source.read()
 	if err != nil {
 		return nil, err
 	}
-	der, err := crlDER(data)
-	if err != nil {
-		return nil, err
+	for _, block := range splitLists(data) {
+		if block.err != nil {
+			continue
+		}
+		list, err := splitCRL(block.der)
+		if err == nil && bytes.Equal(c.algorithm.fingerprint(list.tbs), c.fingerprint) {
+			return list, nil
+		}
 	}
-	list, err := splitCRL(der)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(c.algorithm.fingerprint(list.tbs), c.fingerprint) {
-		return nil, errors.New("the file has changed since it was loaded")
-	}
-	return list, nil
+	return nil, errors.New("the file has changed since it was loaded")
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -184,7 +185,7 @@ func TestCRLLookupChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := parseCRL(file, data)
+	c, err := parseOnly(file, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +217,51 @@ func TestCRLLookupChanged(t *testing.T) {
 	write(testList{entries: list.entries[:1]})
 	if got, _ := c.lookup(big.NewInt(2)); !got.Unconfirmed {
 		t.Error("another list confirms")
+	}
+}
+
+// A list that is no longer in its file is not read again at each look-up, and
+// nobody else waits while it is read.
+func TestCRLLookupOfMissingFile(t *testing.T) {
+	t.Parallel()
+	c := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}.parse(t)
+	sound := c.source.read
+	if got, revoked := c.lookup(big.NewInt(1)); !revoked || got.Unconfirmed {
+		t.Fatalf("lookup = %+v, %t", got, revoked)
+	}
+	reads := 0
+	reading, gone := make(chan struct{}), make(chan struct{})
+	c.source.read = func() ([]byte, error) {
+		reads++
+		close(reading)
+		<-gone // as a file server that does not answer
+		return nil, errors.New("gone")
+	}
+	var waiting sync.WaitGroup
+	unconfirmed := func() {
+		if got, revoked := c.lookup(big.NewInt(2)); !revoked || !got.Unconfirmed {
+			t.Errorf("lookup = %+v, %t", got, revoked)
+		}
+	}
+	for range 20 {
+		waiting.Go(unconfirmed)
+	}
+	<-reading
+	// This would wait for ever.
+	if got, revoked := c.lookup(big.NewInt(1)); !revoked || got.Unconfirmed {
+		t.Errorf("lookup = %+v, %t", got, revoked)
+	}
+	_ = c.signedBy(testCA(t, testKeys().ecdsa, x509.KeyUsageCRLSign))
+	close(gone)
+	waiting.Wait()
+	c.source.read = func() ([]byte, error) { reads++; return sound() }
+	unconfirmed()
+	if reads != 1 {
+		t.Errorf("the file was read %d times", reads)
+	}
+	c.source.failed = time.Now().Add(-rereadPause)
+	if got, revoked := c.lookup(big.NewInt(2)); !revoked || got.Unconfirmed {
+		t.Errorf("after the pause: lookup = %+v, %t", got, revoked)
 	}
 }
 
@@ -369,11 +415,11 @@ func TestDistributionPoints(t *testing.T) {
 	t.Parallel()
 	const point = "http://crl.example.org/ca.crl"
 	got := distributionPoints(certificateWithPoints(t, point))
-	want := append([]byte{0x86, byte(len(point))}, point...)
-	if len(got) != 1 || !bytes.Equal(got[0], want) {
-		t.Errorf("points %x, want %x", got, want)
+	want := string(append([]byte{0x86, byte(len(point))}, point...))
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("points %q, want %q", got, want)
 	}
 	if got := distributionPoints(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: []byte{0x30, 2, 0x30, 1}}}}); got != nil {
-		t.Errorf("points %x of a malformed extension", got)
+		t.Errorf("points %q of a malformed extension", got)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
+	"fmt"
 	"math/big"
 	"sync"
 	"testing"
@@ -142,12 +144,24 @@ func (l testList) parse(tb testing.TB) *crl {
 
 func parseInMemory(tb testing.TB, data []byte) *crl {
 	tb.Helper()
-	c, err := parseCRL("test.r0", data)
+	c, err := parseOnly("test.r0", data)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c.read = func() ([]byte, error) { return data, nil }
+	c.source.read = func() ([]byte, error) { return data, nil }
 	return c
+}
+
+// parseOnly reads a file of one list.
+func parseOnly(file string, data []byte) (*crl, error) {
+	lists, problems := parseCRLs(file, data)
+	switch {
+	case len(problems) > 0:
+		return nil, errors.New(problems[0].String())
+	case len(lists) != 1:
+		return nil, fmt.Errorf("%d lists", len(lists))
+	}
+	return lists[0], nil
 }
 
 // reason is the extension reasonCode.

@@ -11,7 +11,6 @@ import (
 	_ "crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -143,59 +142,69 @@ func readHash(s cryptobyte.String) (oid asn1.ObjectIdentifier, ok bool) {
 	return oid, ok
 }
 
+// signatureError is why a CA has not signed a list, or may not.
+type signatureError struct {
+	reason string
+	cure   string // a sentence, where fetching the list again does not help
+}
+
+func (e *signatureError) Error() string { return e.reason }
+
 // checkSignature verifies that the CA has signed the list: its key made the
 // signature, and its keyUsage, if it has one, includes cRLSign. That the
-// names agree is the caller's to check. It may be called again when a CA's
-// certificate has changed; only for Ed25519 does it read the file again.
+// names agree is the caller's to check. The error is a *signatureError.
 //
 // SHA-1 is accepted here, unlike in certificates, and algorithm.isSHA1 says
 // so: several roots in use sign their lists with it, forging one needs a
 // second preimage, as the CA alone chooses what a list says, and to go
 // without a list would be worse. MD5 is refused.
 func (c *crl) checkSignature(ca *x509.Certificate) error {
-	if c.algorithm.refused != "" {
-		return errors.New(c.algorithm.refused)
-	}
-	if ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCRLSign == 0 {
-		return errors.New("the CA may not sign CRLs: its keyUsage lacks cRLSign")
-	}
-	wrongKey := fmt.Errorf("the CRL is signed by %s, but the CA's key is %v", c.algorithm.name, ca.PublicKeyAlgorithm)
-	wrong := errors.New("the signature is not of this CA's key, or the CRL was altered")
-	switch key := ca.PublicKey.(type) {
-	case *rsa.PublicKey:
-		switch c.algorithm.key {
-		case keyRSA:
-			if rsa.VerifyPKCS1v15(key, c.algorithm.hash, c.fingerprint, c.signature) != nil {
-				return wrong
-			}
-		case keyRSAPSS:
-			options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
-			if rsa.VerifyPSS(key, c.algorithm.hash, c.fingerprint, c.signature, options) != nil {
-				return wrong
-			}
-		default:
-			return wrongKey
+	switch {
+	case c.algorithm.refused != "":
+		return &signatureError{c.algorithm.refused, "Ask the CA to sign its lists with SHA-256: fetching this one again does not help. " + whileUnusable}
+	case c.algorithm.key != kindOfKey(ca.PublicKey, c.algorithm.key):
+		return &signatureError{reason: fmt.Sprintf("the CRL is signed by %s, but the CA's key is %v", c.algorithm.name, ca.PublicKeyAlgorithm)}
+	case !c.signatureIsOf(ca.PublicKey):
+		return &signatureError{reason: "the signature is not of this CA's key, or the CRL was altered"}
+	case ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCRLSign == 0:
+		return &signatureError{
+			"the CA may not sign CRLs: its keyUsage lacks cRLSign",
+			"Update the CA's certificate on this host (its package of CAs), or ask the CA, whose certificate must say that it signs lists: fetching the list again does not help. " + whileUnusable,
 		}
-	case *ecdsa.PublicKey:
-		if c.algorithm.key != keyECDSA {
-			return wrongKey
-		}
-		if !ecdsa.VerifyASN1(key, c.fingerprint, c.signature) {
-			return wrong
-		}
-	case ed25519.PublicKey:
-		if c.algorithm.key != keyEd25519 {
-			return wrongKey
-		}
-		list, err := c.reread() // Ed25519 signs the list itself, not its hash
-		if err != nil {
-			return &rereadError{err}
-		}
-		if !ed25519.Verify(key, list.tbs, c.signature) {
-			return wrong
-		}
-	default:
-		return wrongKey
 	}
 	return nil
+}
+
+// kindOfKey says which kind of signature a public key checks; an RSA key
+// checks both of its kinds, so that wanted decides.
+func kindOfKey(key any, wanted keyKind) keyKind {
+	switch key.(type) {
+	case *rsa.PublicKey:
+		if wanted == keyRSAPSS {
+			return keyRSAPSS
+		}
+		return keyRSA
+	case *ecdsa.PublicKey:
+		return keyECDSA
+	case ed25519.PublicKey:
+		return keyEd25519
+	}
+	return keyUnknown
+}
+
+// signatureIsOf checks the signature with a key of the right kind.
+func (c *crl) signatureIsOf(key any) bool {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if c.algorithm.key == keyRSAPSS {
+			options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+			return rsa.VerifyPSS(key, c.algorithm.hash, c.fingerprint, c.signature, options) == nil
+		}
+		return rsa.VerifyPKCS1v15(key, c.algorithm.hash, c.fingerprint, c.signature) == nil
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(key, c.fingerprint, c.signature)
+	case ed25519.PublicKey:
+		return ed25519.Verify(key, c.signed, c.signature)
+	}
+	return false
 }

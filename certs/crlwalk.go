@@ -2,9 +2,7 @@ package certs
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/asn1"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -34,49 +32,6 @@ var (
 var reasonCodes = []string{
 	"unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded",
 	"cessationOfOperation", "certificateHold", "", "removeFromCRL", "privilegeWithdrawn", "aACompromise",
-}
-
-// crlDER finds the list in a file.
-func crlDER(data []byte) ([]byte, error) {
-	switch {
-	case len(data) == 0:
-		return nil, errors.New("the file is empty")
-	case len(data) > maxCRLBytes:
-		return nil, fmt.Errorf("the file is larger than %d bytes", maxCRLBytes)
-	case !bytes.Contains(data, []byte("-----BEGIN ")):
-		if data[0] != 0x30 {
-			return nil, fmt.Errorf("the file is no CRL, neither PEM nor DER: it begins with %s", clip(string(data[:min(len(data), 20)])))
-		}
-		return trimAfterDER(data), nil
-	}
-	var found []byte
-	for {
-		block, rest := pem.Decode(data)
-		switch {
-		case block == nil && found == nil:
-			return nil, errors.New("the file has no complete PEM block X509 CRL")
-		case block == nil && bytes.Contains(rest, []byte("-----BEGIN X509 CRL-----")):
-			return nil, errors.New("a second PEM block X509 CRL is not complete")
-		case block == nil:
-			return found, nil
-		case block.Type == "X509 CRL" && found != nil:
-			return nil, errors.New("the file has more than one CRL: put each into a file of its own (.r0, .r1, ...)")
-		case block.Type == "X509 CRL":
-			found = block.Bytes
-		}
-		data = rest
-	}
-}
-
-// trimAfterDER cuts white space off that follows the DER, as editors and
-// scripts leave it.
-func trimAfterDER(data []byte) []byte {
-	rest := cryptobyte.String(data)
-	var der cryptobyte.String
-	if rest.ReadASN1Element(&der, cbasn1.SEQUENCE) && len(bytes.TrimSpace(rest)) == 0 {
-		return der
-	}
-	return data
 }
 
 // splitList is the outer structure of a list; its fields alias its DER.
@@ -227,7 +182,7 @@ func (c *crl) readExtensions(extensions cryptobyte.String) error {
 		case e.is(oidDeltaIndicator):
 			c.scope.delta = true
 		case e.is(oidIssuingDistribution):
-			ok = c.scope.read(e.value)
+			ok = c.scope.read(e.value, c.rawIssuer)
 		case e.is(oidIssuerAltName):
 		case e.critical:
 			c.addDefect(fmt.Sprintf("it has the critical extension %s, which is not understood", e.name()))
@@ -253,8 +208,9 @@ func (c *crl) readAuthorityKeyID(value cryptobyte.String) bool {
 	return true
 }
 
-// read reads an IssuingDistributionPoint (RFC 5280, section 5.2.5).
-func (s *crlScope) read(value cryptobyte.String) bool {
+// read reads an IssuingDistributionPoint (RFC 5280, section 5.2.5) of a list
+// by the issuer, the DER of its name.
+func (s *crlScope) read(value cryptobyte.String, issuer []byte) bool {
 	var idp, point, reasons cryptobyte.String
 	var hasPoint bool
 	if !value.ReadASN1(&idp, cbasn1.SEQUENCE) || !value.Empty() ||
@@ -268,7 +224,7 @@ func (s *crlScope) read(value cryptobyte.String) bool {
 		return true
 	}
 	var ok bool
-	s.points, ok = readPointNames(point)
+	s.points, ok = readPointNames(point, issuer)
 	return ok
 }
 
@@ -289,32 +245,6 @@ func readFlag(s *cryptobyte.String, tag uint8, out *bool) bool {
 	}
 	*out = b == 0xff
 	return true
-}
-
-// readPointNames reads a DistributionPointName into the DER of each of its
-// GeneralNames. A nameRelativeToCRLIssuer counts as one name that matches
-// only itself.
-func readPointNames(point cryptobyte.String) ([][]byte, bool) {
-	var names cryptobyte.String
-	if !point.PeekASN1Tag(cbasn1.Tag(0).Constructed().ContextSpecific()) {
-		var relative cryptobyte.String
-		var tag cbasn1.Tag
-		ok := point.ReadAnyASN1Element(&relative, &tag) && tag == cbasn1.Tag(1).Constructed().ContextSpecific() && point.Empty()
-		return [][]byte{bytes.Clone(relative)}, ok
-	}
-	if !point.ReadASN1(&names, cbasn1.Tag(0).Constructed().ContextSpecific()) || !point.Empty() || names.Empty() {
-		return nil, false
-	}
-	var all [][]byte
-	for !names.Empty() {
-		var name cryptobyte.String
-		var tag cbasn1.Tag
-		if !names.ReadAnyASN1Element(&name, &tag) {
-			return nil, false
-		}
-		all = append(all, bytes.Clone(name))
-	}
-	return all, true
 }
 
 // crlEntry is an entry of a list; its fields alias the list.
@@ -443,35 +373,6 @@ func (c *crl) checkEntryExtensions(extensions cryptobyte.String) bool {
 		}
 	}
 	return true
-}
-
-// distributionPoints gives the names of a certificate's distribution points,
-// each the DER of a GeneralName (RFC 5280, section 4.2.1.13). What cannot be
-// read is left out.
-func distributionPoints(certificate *x509.Certificate) [][]byte {
-	var all [][]byte
-	for _, extension := range certificate.Extensions {
-		if !extension.Id.Equal(oidCRLDistribution) {
-			continue
-		}
-		value := cryptobyte.String(extension.Value)
-		var points cryptobyte.String
-		if !value.ReadASN1(&points, cbasn1.SEQUENCE) {
-			continue
-		}
-		for !points.Empty() {
-			var point, name cryptobyte.String
-			var present bool
-			if !points.ReadASN1(&point, cbasn1.SEQUENCE) ||
-				!point.ReadOptionalASN1(&name, &present, cbasn1.Tag(0).Constructed().ContextSpecific()) {
-				break
-			}
-			if names, ok := readPointNames(name); present && ok {
-				all = append(all, names...)
-			}
-		}
-	}
-	return all
 }
 
 // findEntry walks the entries for a serial of the list's issuer; nil if it is

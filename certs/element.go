@@ -63,6 +63,12 @@ func (e *element) mayBeCA() bool {
 	return e.cert.Version < 3 && e.selfSigned()
 }
 
+// isValid reports whether a time lies between the certificate's dates, both
+// included.
+func (e *element) isValid(now time.Time) bool {
+	return !now.Before(e.cert.NotBefore) && !now.After(e.cert.NotAfter)
+}
+
 // sameKey reports whether two certificates are of one name and key, so that a
 // path with both would run in a circle (RFC 4158, section 5.2).
 func (e *element) sameKey(other *element) bool {

@@ -295,6 +295,8 @@ func explainProtocol(err error) *HandshakeError {
 		e.Cure = "Update the other end to TLS 1.2 or later, or lower --min-tls if it is higher than 1.2."
 	case strings.Contains(text, "no cipher suite supported"):
 		e.Cure = "Let the other end offer ECDHE ciphers with AES-GCM or ChaCha20; remove its own cipher list if it has one."
+	case strings.Contains(text, "invalid CRL distribution point"):
+		e.Cure = "The CRL distribution point of the other end's certificate is malformed or relative to the name of the CRL's issuer, which is not supported: look at it there (openssl x509 -text -noout -in hostcert.pem), and ask its CA for one with a URL."
 	case strings.Contains(text, "failed to parse certificate"):
 		e.Cure = "The other end's certificate is malformed; look at it there: openssl x509 -text -noout -in hostcert.pem"
 	default:

@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"crypto/x509"
 	"math/big"
 	"slices"
 	"time"
@@ -31,18 +30,20 @@ type CRL struct {
 	Unverified string    // why no installed key of the CA's name has signed it; empty if one has
 	LastGood   bool      // the file is bad now, and this is what it held before
 
-	others []*x509.Certificate // CAs of the same name that signed it, if the CA itself did not
+	foreign  bool        // another key of the CA's name signed it
+	vouching []crlSigner // who signed it and vouches for the other key then
+	where    string      // file and line
 }
 
 // State says how the list stands at the time now: empty if it is current and
-// verified, otherwise the code with which --crl require would refuse, and
-// why.
+// verified, otherwise the code with which --crl require would refuse if there
+// were no other, and why.
 func (c CRL) State(now time.Time) (code Code, why string) {
 	switch {
 	case c.Unverified != "":
 		return CodeCRLInvalid, c.Unverified
-	case len(c.others) > 0 && !slices.ContainsFunc(c.others, func(other *x509.Certificate) bool { return validAt(other, now) }):
-		return CodeCRLInvalid, otherKey
+	case c.foreign && !slices.ContainsFunc(c.vouching, func(by crlSigner) bool { return by.validAt(now) }):
+		return CodeCRLMissing, "it is of another key of this name, for which no certificate vouches"
 	case c.Defect != "":
 		return CodeCRLUnusable, c.Defect
 	case now.Before(c.ThisUpdate):
@@ -55,20 +56,41 @@ func (c CRL) State(now time.Time) (code Code, why string) {
 
 // CRLState says how the CA's lists stand at the time now: empty if one of
 // them is current and verified, otherwise a code and why. A file that is no
-// list at all counts if there is no other. It looks at no scope: a list may speak of some certificates only.
+// list at all counts if there is no other. It looks at no scope: a list may
+// speak of some certificates only.
 func (ca *CA) CRLState(now time.Time) (code Code, why string) {
+	code, why, _ = ca.crlState(now)
+	return code, why
+}
+
+// crlState is CRLState with the latest time when one of the current lists
+// ends, or one of the stale ones was due; zero: never.
+func (ca *CA) crlState(now time.Time) (code Code, why string, due time.Time) {
 	code, why = CodeCRLMissing, "there is no list"
-	if len(ca.CRLs) == 0 && len(ca.brokenLists) > 0 {
-		return CodeCRLInvalid, ca.brokenLists[0].String()
+	if len(ca.brokenLists) > 0 {
+		code, why = CodeCRLInvalid, ca.brokenLists[0].String()
 	}
+	current, best := false, 0
 	for _, list := range ca.CRLs {
 		listCode, listWhy := list.State(now)
-		if listCode == "" {
-			return "", ""
+		switch rank := objectionRank(listCode); {
+		case listCode == "":
+			if !current || !due.IsZero() && (list.NextUpdate.IsZero() || list.NextUpdate.After(due)) {
+				due = list.NextUpdate
+			}
+			current = true
+			continue
+		case listCode == CodeCRLMissing && code == CodeCRLMissing:
+			why = "there is no list of this key: " + list.where + ": " + listWhy
+		case rank > best:
+			code, why, best = listCode, list.where+": "+listWhy, rank
 		}
-		if code == CodeCRLMissing || listCode == CodeCRLExpired {
-			code, why = listCode, position(list.Files[0], 0)+": "+listWhy
+		if listCode == CodeCRLExpired && !current && list.NextUpdate.After(due) {
+			due = list.NextUpdate
 		}
 	}
-	return code, why
+	if current {
+		return "", "", due
+	}
+	return code, why, due
 }

@@ -60,7 +60,7 @@ func TestListsAsShown(t *testing.T) {
 		writeList(t, dir, old, 0, current)
 		store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 		for _, ca := range store.Snapshot().CAs() {
-			want := certs.CodeCRLInvalid
+			want := certs.CodeCRLMissing
 			if ca.Certificate.Equal(old.Certificate) {
 				want = ""
 			}

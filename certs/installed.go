@@ -85,7 +85,9 @@ func (s *Snapshot) addList(file string, list *crl, kept bool, unverified error) 
 	key := list.issuer.Canonical()
 	for _, known := range s.lists[key] {
 		if known.list.same(list) {
-			known.files = append(known.files, file)
+			if !slices.Contains(known.files, file) {
+				known.files = append(known.files, file)
+			}
 			known.kept = known.kept && kept
 			return
 		}
@@ -101,6 +103,7 @@ func (c *installedCRL) show() CRL {
 	shown := CRL{
 		Files: c.files, ThisUpdate: list.thisUpdate, NextUpdate: list.nextUpdate,
 		Number: list.number, Entries: list.entries, Defect: list.defect(), LastGood: c.kept,
+		where: position(list.file, list.line),
 	}
 	if c.unverified != nil {
 		shown.Unverified = c.unverified.Error()
@@ -108,24 +111,22 @@ func (c *installedCRL) show() CRL {
 	return shown
 }
 
-// signed reports whether an installed CA of the issuer's name has signed the
-// list, or one of these certificates of a path.
-func (c *installedCRL) signed(path []*element) error {
-	if !c.orphan && c.unverified == nil {
-		return nil
+// verified reports whether an installed CA of the issuer's name has signed the
+// list.
+func (c *installedCRL) verified() bool { return !c.orphan && c.unverified == nil }
+
+// verifiedBy reports whether an installed CA of the issuer's name or one of a
+// path has signed the list.
+func (c *installedCRL) verifiedBy(path []*element) bool {
+	return c.verified() || slices.ContainsFunc(path, func(e *element) bool {
+		return e.subjectKey == c.list.issuer.Canonical() && c.list.signedBy(e.cert) == nil
+	})
+}
+
+// whyUnverified says why the list is not used for what issuer has issued.
+func (c *installedCRL) whyUnverified(issuer *element) error {
+	if c.unverified != nil {
+		return c.unverified
 	}
-	first := c.unverified
-	for _, e := range path {
-		if e.file != "" && !c.orphan {
-			continue // asked when the list was loaded
-		}
-		err := c.list.signedBy(e.cert)
-		if err == nil {
-			return nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
+	return c.list.signedBy(issuer.cert)
 }

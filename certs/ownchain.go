@@ -69,11 +69,11 @@ func (pair *keyPair) complete(snapshot *Snapshot, now time.Time) []*element {
 // renewed gives a certificate that is valid now, of the same CA and key as e,
 // which is not; nil if e is valid or there is none. The file's own come first.
 func (pair *keyPair) renewed(e *element, snapshot *Snapshot, now time.Time) *element {
-	if validAt(e.cert, now) {
+	if e.isValid(now) {
 		return nil
 	}
 	for _, other := range slices.Concat(pair.chain[1:], snapshot.bySubject[e.subjectKey]) {
-		if other.sameKey(e) && validAt(other.cert, now) && !other.selfSigned() {
+		if other.sameKey(e) && other.isValid(now) && !other.selfSigned() {
 			return other
 		}
 	}
@@ -89,8 +89,8 @@ func (s *Snapshot) issuerOf(child *element, now time.Time) *element {
 	}
 	var found *element
 	for _, issuer := range s.issuers(child) {
-		valid := validAt(issuer.cert, now)
-		if found != nil && !valid || issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) != nil {
+		valid := issuer.isValid(now)
+		if found != nil && !valid || !issuer.signed(child) {
 			continue
 		}
 		if found = issuer; valid {

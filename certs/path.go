@@ -22,7 +22,7 @@ type search struct {
 	policy   Policy
 	identity Identity              // of the peer's own certificate
 	sent     map[string][]*element // the peer's other certificates by canonical subject
-	tolerant bool                  // of stale lists, for Policy.CRLGrace
+	tolerant bool                  // of stale lists under CRLRequire, for Policy.CRLGrace
 	earlier  []*element            // a path of the same chain whose signatures were checked before
 
 	path       []*element              // under construction, the peer's certificate first
@@ -183,5 +183,5 @@ func (s *search) signed(child, issuer *element) bool {
 		}
 	}
 	s.signatures++
-	return issuer.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
+	return issuer.signed(child)
 }

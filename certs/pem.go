@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -46,10 +47,7 @@ func readPEM(data []byte) []pemBlock {
 		blocks = append(blocks, *current)
 		current = nil
 	}
-	line := 0
-	for row := range bytes.Lines(data) {
-		line++
-		row = bytes.TrimSpace(row)
+	for line, row := range pemRows(data) {
 		label, isBegin := boundary(row, "-----BEGIN ")
 		endLabel, isEnd := boundary(row, "-----END ")
 		switch {
@@ -80,6 +78,29 @@ func readPEM(data []byte) []pemBlock {
 		finish(errors.New("this block has no END line"))
 	}
 	return blocks
+}
+
+// pemRows numbers the lines of a file from 1, without white space at their
+// ends. An END line and a BEGIN line that files without a last line end became
+// when they were joined are two rows of one line.
+func pemRows(data []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		line := 0
+		for row := range bytes.Lines(data) {
+			line++
+			row = bytes.TrimSpace(row)
+			if i := bytes.Index(row, []byte("----------BEGIN ")); i >= 0 {
+				i += len("-----")
+				if !yield(line, row[:i]) {
+					return
+				}
+				row = row[i:]
+			}
+			if !yield(line, row) {
+				return
+			}
+		}
+	}
 }
 
 // boundary reads the label of a BEGIN or END line.
@@ -130,6 +151,9 @@ func parseCertificates(data []byte) []fileCertificate {
 
 func parseElement(der []byte) (*element, error) {
 	cert, err := x509.ParseCertificate(der)
+	if err != nil && hasRelativePoint(der) {
+		return nil, errRelativePoint
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import "time"
 // registered, since either may have come between its handshake and that. While
 // nothing has changed it costs next to nothing.
 //
-// Unlike Verify it tolerates a CRL that merely went stale, for
+// Unlike Verify it tolerates under CRLRequire a CRL that merely went stale, for
 // Policy.CRLGrace after its nextUpdate, with a Warning. The error is always a
 // *Refusal. On success the new Result takes the place of result.
 func (e *Endpoint) Recheck(result *Result, now time.Time) (*Result, error) {

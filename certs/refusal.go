@@ -33,7 +33,7 @@ const (
 	CodePolicyMalformed   Code = "policy-malformed"           // a signing_policy or namespaces file cannot be read
 	CodePolicyDenied      Code = "policy-denied"              // a CA may not sign this name
 	CodeRevoked           Code = "revoked"                    // a CRL names a certificate
-	CodeCRLMissing        Code = "crl-missing"                // there is no CRL of a CA
+	CodeCRLMissing        Code = "crl-missing"                // there is no CRL of a CA, or only one of another key of its name
 	CodeCRLInvalid        Code = "crl-invalid"                // a CRL is malformed, or not signed by its CA
 	CodeCRLUnusable       Code = "crl-unusable"               // a CRL cannot tell that a certificate is good
 	CodeCRLNotYetValid    Code = "crl-not-yet-valid"          // a CRL is before its thisUpdate
@@ -137,10 +137,14 @@ func cure(code Code, depth int, file string) string {
 		return "The peer needs a certificate of a CA that may sign its name; if this one may, its policy file must say so."
 	case CodeRevoked:
 		return "Ask the CA for a new certificate: a revoked one stays revoked."
-	case CodeCRLMissing, CodeCRLExpired:
-		return "Fetch the CA's current list: fetch-crl (its timer or cron job may be off); if the CA no longer issues lists, use --crl if-valid."
-	case CodeCRLInvalid, CodeCRLUnusable:
-		return "Fetch the CA's list anew: fetch-crl; if it stays like this, ask the CA, or use --crl if-valid."
+	case CodeCRLMissing:
+		return "Fetch the CA's list: fetch-crl (its timer or cron job may be off). If the CA publishes none, --crl if-present accepts its peers with a warning."
+	case CodeCRLExpired:
+		return "Fetch the CA's current list: fetch-crl -v shows what fails (its timer or cron job may be off, or a firewall in the way). " + whileUnusable
+	case CodeCRLInvalid:
+		return "Fetch the CA's list anew: fetch-crl. If it stays like this, update the CA's package or ask the CA. " + whileUnusable
+	case CodeCRLUnusable:
+		return "Ask the CA for a complete list of what it has issued: fetching this one again does not help. " + whileUnusable
 	case CodeCRLNotYetValid:
 		return "Check this host's clock (timedatectl); if it is right, the CA's is wrong."
 	case CodeWrongHost:
@@ -151,6 +155,9 @@ func cure(code Code, depth int, file string) string {
 		return ""
 	}
 }
+
+// whileUnusable ends the cures of lists that cannot be used.
+const whileUnusable = "Until then --crl if-valid accepts its peers with a warning, but for those that a verified list names."
 
 // installCA says which CA is missing, and under which names it is looked for.
 func (s *search) installCA(subject *Name) string {

@@ -1,50 +1,47 @@
 package certs
 
 import (
-	"crypto/x509"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// checkRevocation asks the lists of a certificate's issuer about it. A list
-// belongs to the issuer if it bears the issuer's name and one of the
-// installed keys of that name has signed it, or one of the path: a CA that
-// changed its key speaks for what the old one signed (RFC 5280, section
-// 6.3.3).
+// checkRevocation asks the lists of a certificate's issuer about it. A list is
+// asked if it bears the issuer's name and an installed key of that name has
+// signed it, or one of the path, or one that vouches for lists on this path,
+// see crlSigners.
 //
-// Every such list that names the certificate refuses it, however old the
-// list is and whatever else is wrong with it. That the certificate is good
-// takes one list that is current, sound, of the right scope and signed by a
-// key that vouches, see vouched.
+// Every such list that names the certificate refuses it, however old the list
+// is, whatever else is wrong with it, and whichever key of the name signed it:
+// an issuer's name and a serial number are of one certificate (RFC 5280,
+// section 4.1.2.2). That the certificate is good takes one list that is
+// current, sound, of the right scope and signed by a key that vouches.
 //
-// A self-issued CA is exempt: a CA that changes its key certifies itself. The
-// peer's own certificate never is, though it may bear its CA's name.
+// A CA that changes its key certifies itself, and needs no list to do so. The
+// peer's own certificate does, though it may bear its CA's name.
 func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == len(path)-1 || depth > 0 && e.selfIssued() || s.policy.CRL == CRLIgnore {
+	if depth == len(path)-1 || s.policy.CRL == CRLIgnore {
 		return nil
 	}
-	var signers []*element
-	for _, above := range path[depth+1:] {
-		if above.subjectKey == e.issuerKey {
-			signers = append(signers, above)
-		}
-	}
+	signers := newListSigners(s, path, depth)
 	var proof listProof
 	for _, c := range s.snapshot.lists[e.issuerKey] {
-		if err := c.signed(signers); err != nil {
-			proof.object(CodeCRLInvalid, c, "it is not used: "+err.Error())
+		signer := signers.of(c.list)
+		if signer == nil && !c.verifiedBy(path) {
+			proof.object(CodeCRLInvalid, c, "it is not used: "+c.whyUnverified(path[depth+1]).Error())
 			continue
 		}
 		r, named := c.list.lookup(e.cert.SerialNumber)
 		released := c.list.scope.delta && r.Reason == "removeFromCRL"
-		if named && !released {
+		switch {
+		case named && !released:
 			return revoked(e, depth, c, r)
-		}
-		if until, why := s.vouched(c.list, path[depth+1]); why != "" {
-			proof.object(CodeCRLInvalid, c, why)
-		} else {
-			proof.consider(c, e, s.now, until)
+		case signer == nil:
+			proof.otherKey = c
+		default:
+			proof.consider(c, e, s.now, signer.until)
 		}
 	}
 	if proof.current {
@@ -53,45 +50,24 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	}
 	s.event(proof.from)
 	refusal := s.noList(path, depth, &proof)
-	if proof.code == CodeCRLExpired && s.tolerant && s.now.Before(proof.until.Add(s.policy.CRLGrace)) {
-		s.event(proof.until.Add(s.policy.CRLGrace))
-	} else if s.policy.CRL == CRLRequire {
+	if refusal.Code == CodeCRLMissing && depth > 0 && e.selfIssued() {
+		return nil
+	}
+	until, tolerated := s.policy.toleratesCRL(refusal.Code, proof.until, s.now, s.tolerant)
+	if !tolerated {
 		return refusal
 	}
-	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.brief(), File: refusal.File, Text: refusal.Reason})
+	text := refusal.Reason
+	if !until.IsZero() {
+		s.event(until)
+		if s.policy.CRL == CRLRequire {
+			text += "; new connections are refused, and open ones are closed from " + formatTime(until) + " on"
+		} else {
+			text += "; the peers of this CA are refused from " + formatTime(until) + " on"
+		}
+	}
+	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.brief(), File: refusal.File, Text: text})
 	return nil
-}
-
-// vouched says why a list is no proof that a certificate of the issuer is
-// good; empty if it is one. It is if the issuer's key signed it, or that of
-// another installed CA certificate of its name that is valid now: what an
-// older key signed says nothing of what a newer one issued. until is when
-// the latter expires; zero if there is no such end.
-func (s *search) vouched(list *crl, issuer *element) (until time.Time, why string) {
-	if list.signedBy(issuer.cert) == nil {
-		return time.Time{}, ""
-	}
-	for _, other := range s.snapshot.bySubject[issuer.subjectKey] {
-		if list.signedBy(other.cert) != nil {
-			continue
-		}
-		if validAt(other.cert, s.now) && other.cert.NotAfter.After(until) {
-			until = other.cert.NotAfter
-		} else if s.now.Before(other.cert.NotBefore) {
-			s.event(other.cert.NotBefore)
-		}
-	}
-	if until.IsZero() {
-		return until, otherKey
-	}
-	return until, ""
-}
-
-// otherKey is why a list of another key of the CA's name proves nothing.
-const otherKey = "another key of this CA signed it, of which no certificate is valid now"
-
-func validAt(cert *x509.Certificate, now time.Time) bool {
-	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
 }
 
 // revoked is the refusal of a certificate that a list names.
@@ -105,13 +81,15 @@ func revoked(e *element, depth int, c *installedCRL, r revocation) *Refusal {
 		reason = " (" + r.Reason + ")"
 	}
 	if r.Unconfirmed {
-		reason = " (the file has changed since it was loaded: the date is not known)"
+		reason = " (the file has changed since it was loaded, or cannot be read: the date is not known)"
 	}
 	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, c.list.file, reason)
-	refusal.File, refusal.Line = c.list.file, 0
+	refusal.File, refusal.Line = c.list.file, c.list.line
 	switch {
 	case r.Reason == "certificateHold":
 		refusal.Cure = "The CA has suspended the certificate: ask it why, and to release it or to issue a new one."
+	case depth > 0 && e.selfIssued():
+		refusal.Cure = "The CA has revoked the certificate by which it changed its key: the peer needs the CA's current certificates in its hostcert.pem, or a new certificate of its own."
 	case depth > 0:
 		refusal.Cure = "The CA above has revoked this one: ask for a new certificate of another CA."
 	}
@@ -127,21 +105,18 @@ type listProof struct {
 	code   Code // the objection to the best list that proves nothing; empty if there is none
 	list   *installedCRL
 	reason string
+
+	otherKey *installedCRL // a list of another key of the name, which says nothing of this one's certificates
 }
 
 // objections are why a list proves nothing, the least serious one last.
 var objections = []Code{"", CodeCRLInvalid, CodeCRLUnusable, CodeCRLNotYetValid, CodeCRLExpired}
 
+// objectionRank is how little an objection is; 0 if it is none of a list's.
+func objectionRank(code Code) int { return max(0, slices.Index(objections, code)) }
+
 func (p *listProof) object(code Code, c *installedCRL, reason string) bool {
-	rank := func(code Code) int {
-		for i, known := range objections {
-			if known == code {
-				return i
-			}
-		}
-		return 0
-	}
-	if rank(code) <= rank(p.code) {
+	if objectionRank(code) <= objectionRank(p.code) {
 		return false
 	}
 	p.code, p.list, p.reason = code, c, reason
@@ -154,7 +129,7 @@ func (p *listProof) consider(c *installedCRL, e *element, now, signerEnd time.Ti
 	list := c.list
 	end := list.nextUpdate
 	if !signerEnd.IsZero() && (end.IsZero() || signerEnd.Before(end)) {
-		end = signerEnd
+		end = signerEnd.Add(time.Nanosecond) // its last moment is included
 	}
 	if defect := list.defect(); defect != "" {
 		p.object(CodeCRLUnusable, c, defect)
@@ -192,8 +167,12 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	e, issuer := path[depth], path[depth+1]
 	dn := issuer.subject.brief()
 	if proof.code != "" {
-		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, proof.list.list.file, proof.reason)
-		r.File, r.Line = proof.list.list.file, 0
+		list := proof.list.list
+		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, position(list.file, list.line), proof.reason)
+		r.File, r.Line = list.file, list.line
+		if why, ok := errors.AsType[*signatureError](proof.list.unverified); ok && proof.code == CodeCRLInvalid && why.cure != "" {
+			r.Cure = why.cure
+		}
 		return r
 	}
 	for _, hash := range issuer.hashNames() {
@@ -205,11 +184,22 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	}
 	r := refuse(e, depth, CodeCRLMissing, "there is no list of %s", dn)
 	r.File, r.Line = "", 0
-	if place := s.snapshot.config.CApath; place != "" {
+	if proof.otherKey != nil {
+		list := proof.otherKey.list
+		r.Reason += ": " + otherKey(list)
+		r.File, r.Line = list.file, list.line
+		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA joins the two keys: install that (HASH.1) or have the peer send it."
+	} else if place := s.snapshot.config.CApath; place != "" {
 		hashes := issuer.hashNames()
-		r.Cure = fmt.Sprintf("Fetch the CA's list with fetch-crl (its timer or cron job may be off); it belongs in %s as %s.r0 or %s.r0.", place, hashes[0], hashes[1])
+		r.Cure = fmt.Sprintf("Fetch the CA's list with fetch-crl (its timer or cron job may be off); it belongs in %s as %s.r0 or %s.r0. "+
+			"If the CA publishes none, --crl if-present accepts its peers with a warning.", place, hashes[0], hashes[1])
 	}
 	return r
+}
+
+// otherKey says why a list of another key of the CA's name proves nothing.
+func otherKey(list *crl) string {
+	return position(list.file, list.line) + " is of another key of this name, for which no certificate vouches"
 }
 
 // warn notes what is tolerated, once for each CA.

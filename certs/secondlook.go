@@ -26,7 +26,7 @@ func (n trustName) group() trustGroup { return trustGroup{n.kind, n.hash} }
 func (l *loaded) keepMissing(before *loaded, now time.Time) {
 	incomplete := make(map[trustGroup]bool)
 	for key, was := range before.files {
-		if f := l.files[key]; !was.useful() || f != nil && f.content != nil {
+		if f := l.files[key]; !was.useful() || f != nil && f.present() {
 			continue
 		}
 		if f := was.keep(now); f != nil {
@@ -39,7 +39,7 @@ func (l *loaded) keepMissing(before *loaded, now time.Time) {
 	for _, was := range before.used {
 		// What another content has taken the name of may be what the missing
 		// file will hold.
-		if !incomplete[was.group()] || !was.useful() || l.uses(was) {
+		if !incomplete[was.group()] || was.content == nil || !was.useful() || l.uses(was) {
 			continue
 		}
 		if f := was.keep(now); f != nil {
@@ -52,8 +52,15 @@ func (l *loaded) keepMissing(before *loaded, now time.Time) {
 // useful reports whether anything depends on the file. A list that cannot be
 // used is none; a policy that cannot be used still forbids.
 func (f *trustFile) useful() bool {
-	return f.content != nil && (f.kind != kindCRL || f.kept || len(f.problems) == 0)
+	if f.kind == kindCRL {
+		return len(f.lists())+len(f.verified) > 0
+	}
+	return f.content != nil
 }
+
+// present reports whether the file is there: it holds something, or did before
+// it became bad.
+func (f *trustFile) present() bool { return f.content != nil || len(f.verified) > 0 }
 
 // uses reports whether a file of the same group holds the same.
 func (l *loaded) uses(was *trustFile) bool {
@@ -96,7 +103,7 @@ func (l *loaded) compareMissing(before *loaded) (missing, back, removed []string
 		case was.missing.IsZero() && f != nil && !f.missing.IsZero():
 			missing = append(missing, key.path)
 		case was.missing.IsZero():
-		case f == nil || f.content == nil:
+		case f == nil || !f.present():
 			removed = append(removed, key.path)
 		case f.missing.IsZero():
 			back = append(back, key.path)

@@ -75,7 +75,7 @@ type fileContent struct {
 	path   string // under which it was read, for messages and to read it again
 
 	certificates []fileCertificate // kindCA, kindCAfile
-	list         *crl              // kindCRL
+	lists        []*crl            // kindCRL
 	signing      *signingPolicy    // kindSigningPolicy
 	names        *namespaces       // kindNamespaces
 	problems     []Problem         // what is wrong whatever its name
@@ -102,19 +102,25 @@ func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []b
 			}
 		}
 	case kindCRL:
-		var err error
-		if c.list, err = parseCRL(path, data); err != nil {
-			fail(0, "not a usable CRL: "+err.Error())
-		} else if c.list.issuer, err = ParseName(c.list.rawIssuer); err != nil {
-			c.list = nil
-			fail(0, "not a usable CRL: issuer: "+err.Error())
-		}
+		c.lists, c.problems = parseCRLs(path, data)
 	case kindSigningPolicy:
 		c.signing, c.problems = parseSigningPolicy(path, data)
 	case kindNamespaces:
 		c.names, c.problems = parseNamespaces(path, data)
 	}
 	return c
+}
+
+// at is the same content, of CRLs, in another file.
+func (c *fileContent) at(path string) *fileContent {
+	other := &fileContent{kind: c.kind, digest: c.digest, path: path, problems: slices.Clone(c.problems)}
+	for i := range other.problems {
+		other.problems[i].File = path
+	}
+	for _, list := range c.lists {
+		other.lists = append(other.lists, list.at(path))
+	}
+	return other
 }
 
 // misnamed says which parts of the content do not belong under a hash.
@@ -132,8 +138,10 @@ func (c *fileContent) misnamed(name trustName) []Problem {
 			}
 		}
 	}
-	if c.list != nil && !c.list.issuer.hasHash(name.hash) {
-		complain(0, "the issuer of this CRL", c.list.issuer)
+	for _, list := range c.lists {
+		if !list.issuer.hasHash(name.hash) {
+			complain(list.line, "the issuer of this CRL", list.issuer)
+		}
 	}
 	return problems
 }
@@ -160,7 +168,7 @@ type trustFile struct {
 	kept     bool      // content is what the file held before it became bad
 	missing  time.Time // since when content is in no file; zero if it is in this one
 
-	verified *fileContent // of a CRL: the latest content that an installed key has signed
+	verified []*crl // of a file of CRLs: those that installed keys have signed, to go on with while it is bad
 }
 
 // fileReader reads the files of one load.
@@ -184,7 +192,7 @@ func newFileReader(before map[fileKey]*trustFile, stamps map[string]stamp, now t
 		linked: make(map[link]*fileContent), lists: make(map[[sha256.Size]byte]*fileContent),
 	}
 	for _, f := range before {
-		if f.kind == kindCRL && f.content != nil && f.content.list != nil {
+		if f.kind == kindCRL && f.content != nil && len(f.content.lists) > 0 {
 			r.lists[f.content.digest] = f.content
 		}
 	}
@@ -232,6 +240,12 @@ func (r *fileReader) read(name trustName) *trustFile {
 // keepBefore has a file that has become bad go on with what it held before.
 func (f *trustFile) keepBefore(before *trustFile, unread bool) {
 	removed := f.stamp.missing && (f.kind == kindCA || f.kind == kindCRL)
+	if f.kind == kindCRL {
+		if removed {
+			f.verified = nil
+		}
+		return // the builder keeps what is verified
+	}
 	if len(f.problems) == 0 || removed || before == nil || before.content == nil {
 		return
 	}
@@ -271,11 +285,11 @@ func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*file
 	if before != nil && before.content != nil && before.content.digest == digest && before.content.path == name.path {
 		c = before.content
 	} else if same := r.lists[digest]; same != nil && name.kind == kindCRL {
-		c = &fileContent{kind: kindCRL, digest: digest, path: name.path, list: same.list.at(name.path)}
+		c = same.at(name.path)
 	} else {
 		c = parseContent(name.kind, name.path, digest, data)
 	}
-	if c.list != nil {
+	if len(c.lists) > 0 {
 		r.lists[digest] = c
 	}
 	if !at.failed {

@@ -119,7 +119,7 @@ func TestListsAreSharedAndMoved(t *testing.T) {
 	if len(first.problems)+len(second.problems) > 0 {
 		t.Fatal(first.problems, second.problems)
 	}
-	a, b := first.content.list, second.content.list
+	a, b := first.content.lists[0], second.content.lists[0]
 	if a == b || a.memory != b.memory || &a.revoked[0] != &b.revoked[0] || a.file != names[0].path || b.file != names[1].path {
 		t.Errorf("lists %p of %s and %p of %s", a, a.file, b, b.file)
 	}

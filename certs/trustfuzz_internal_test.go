@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -125,31 +126,40 @@ func FuzzCRL(f *testing.F) {
 	f.Add(full.der(f))
 	f.Add(testList{entries: full.entries}.der(f))
 	f.Add(testList{}.der(f))
-	f.Add(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: full.der(f)}))
+	block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: full.der(f)})
+	f.Add(block)
+	f.Add(slices.Concat(block, []byte("text\n"), block[:len(block)-30], block))
+	f.Add(append(full.der(f), testList{}.der(f)...))
 	pss := full
 	pss.algorithm = algorithmIdentifier(f, oidRSAPSS, pssParameters(f, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, 32))
 	f.Add(pss.der(f))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseCRL("f", data)
-		if err != nil {
-			if c != nil || err.Error() == "" {
-				t.Fatalf("list %v, error %q", c, err)
+		lists, problems := parseCRLs("f", data)
+		if len(lists)+len(problems) == 0 {
+			t.Fatal("neither a list nor a problem")
+		}
+		var sound [][]byte
+		for _, block := range splitLists(data) {
+			if _, err := parseCRL("f", block.der); err == nil {
+				sound = append(sound, block.der)
 			}
-			return
 		}
-		c.read = func() ([]byte, error) { return data, nil }
-		_ = c.checkSignature(ca)
-		_, _ = c.covers(ca)
-		c.lookup(big.NewInt(1))
-		if c.age(c.thisUpdate) == crlFuture || c.defect() == "" && (c.scope.indirect || c.scope.delta) {
-			t.Fatalf("list %+v", c)
+		if len(sound) != len(lists) {
+			t.Fatalf("%d lists of %d sound ones", len(lists), len(sound))
 		}
-		der, err := crlDER(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, err := x509.ParseRevocationList(der); err == nil {
-			sameAsStandardLibrary(t, c, want)
+		for i, c := range lists {
+			c.source.read = func() ([]byte, error) { return data, nil }
+			_ = c.checkSignature(ca)
+			_, _ = c.covers(ca)
+			if r, revoked := c.lookup(big.NewInt(1)); revoked && r.Unconfirmed {
+				t.Fatal("a list is not found again")
+			}
+			if c.age(c.thisUpdate) == crlFuture || c.defect() == "" && (c.scope.indirect || c.scope.delta) {
+				t.Fatalf("list %+v", c)
+			}
+			if want, err := x509.ParseRevocationList(sound[i]); err == nil {
+				sameAsStandardLibrary(t, c, want)
+			}
 		}
 	})
 }

@@ -91,7 +91,7 @@ func unmarshalWord(text []byte, words []string, what string) (int, error) {
 }
 
 // Policy is what a verification demands beyond the path itself. The zero
-// value is the grid's default.
+// value is the grid's default, and tolerates no stale CRL.
 type Policy struct {
 	EKU      EKURule
 	HostMode HostMode
@@ -99,7 +99,7 @@ type Policy struct {
 	Access   *Access // nil: access is not judged (a client that knows the host's name)
 
 	CRL        CRLMode
-	CRLGrace   time.Duration  // how long Recheck tolerates a CRL past its nextUpdate; 0: not at all
+	CRLGrace   time.Duration  // how long a CRL past its nextUpdate is tolerated: under CRLIfPresent, and by Recheck under CRLRequire; 0: not at all
 	Namespaces NamespacesMode // which signing policies bind CAs; those of the CA file are never bound
 }
 

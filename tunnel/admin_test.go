@@ -79,6 +79,9 @@ func TestAdmin(t *testing.T) {
 			`gtunnel_accepting{tunnel="server"} 1`,
 			`gtunnel_trust_warnings{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="client"} 1`,
 			`gtunnel_ca_without_current_crl{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="server"} 1`,
+			`gtunnel_crl_cas{state="missing",tunnel="server"} 1`,
+			`gtunnel_crl_cas{state="current",tunnel="server"} 0`,
+			`gtunnel_crl_refused_cas{tunnel="server"} 0`,
 		} {
 			if !strings.Contains(body, "\n"+line+"\n") {
 				t.Errorf("no line %s", line)
@@ -89,7 +92,7 @@ func TestAdmin(t *testing.T) {
 		}
 		registry := prometheus.NewPedanticRegistry()
 		registry.MustRegister(tunnel.NewCollector(server.Tunnel, client.Tunnel))
-		if families, err := registry.Gather(); err != nil || len(families) != 10 {
+		if families, err := registry.Gather(); err != nil || len(families) != 12 {
 			t.Errorf("the collector gives %d metrics: %v", len(families), err)
 		}
 	})

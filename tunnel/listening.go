@@ -43,7 +43,11 @@ func tcpListener(fields []string) (bound Address, ok bool) {
 	}
 	ip, sound := netip.AddrFromSlice(octets)
 	port, err := strconv.ParseUint(portHex, 16, 16)
-	return Address{Network: "tcp", Host: ip.String(), Port: strconv.FormatUint(port, 10)}, sound && err == nil
+	bound = Address{Network: "tcp", Host: ip.String(), Port: strconv.FormatUint(port, 10)}
+	if ip.Is6() && ip.IsUnspecified() {
+		bound.Host = "" // IPv4 too, as a rule: IPV6_V6ONLY does not show
+	}
+	return bound, sound && err == nil
 }
 
 // isUnixListener reads a line of /proc/net/unix: is it a socket that listens

@@ -41,7 +41,7 @@ func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tu
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		acceptedDesc, refusedDesc, sessionsRefusedDesc, warningsDesc, sessionsDesc, handshakesDesc, dialFailuresDesc, bytesDesc, acceptingDesc,
-		staleCADesc, expiryDesc,
+		staleCADesc, crlStateDesc, crlRefusedDesc, expiryDesc,
 	} {
 		descs <- desc
 	}

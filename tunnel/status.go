@@ -18,6 +18,7 @@ type Status struct {
 	Refused           map[string]uint64 `json:"refused"`            // connections and attempts at targets that came to nothing, by code
 	SessionsRefused   map[string]uint64 `json:"sessions_refused"`   // sessions that were closed because their peer was no longer accepted, by code
 	Warnings          []Warning         `json:"warnings"`           // what is not as it should be in the trust of this tunnel's peers, and is tolerated
+	CRLs              certs.CRLReport   `json:"crls"`               // how the revocation lists of the trusted CAs stand now
 	HandshakesPending int               `json:"handshakes_pending"` // connections that are not verified yet
 	DialFailures      map[string]uint64 `json:"dial_failures"`      // by target
 	BytesFromPeer     uint64            `json:"bytes_from_peer"`    // plain bytes out of TLS
@@ -60,6 +61,7 @@ func (t *Tunnel) Status() Status {
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
 		Warnings:          []Warning{},
+		CRLs:              t.config.Endpoint.Store.Snapshot().CRLReport(t.config.Endpoint.Policy, time.Now()),
 		HandshakesPending: t.handshakes.pending(),
 		BytesFromPeer:     t.fromPeer.Load(),
 		BytesToPeer:       t.toPeer.Load(),

@@ -13,6 +13,10 @@ import (
 var (
 	staleCADesc = prometheus.NewDesc("gtunnel_ca_without_current_crl",
 		"1 for each trusted CA, expired ones aside, that has no current and verified CRL, by the code of the reason.", []string{"tunnel", "ca", "code"}, nil)
+	crlStateDesc = prometheus.NewDesc("gtunnel_crl_cas",
+		"Trusted CAs, expired ones aside, by the state of their CRLs: current for another day, ending within a day, stale, bad or missing.", []string{"tunnel", "state"}, nil)
+	crlRefusedDesc = prometheus.NewDesc("gtunnel_crl_refused_cas",
+		"Trusted CAs, expired ones aside, whose new peers are refused now for the state of their CRLs.", []string{"tunnel"}, nil)
 	expiryDesc = prometheus.NewDesc("gtunnel_certificate_expiry_timestamp_seconds",
 		"When this host's certificate ends, in seconds since 1970.", []string{"tunnel"}, nil)
 )
@@ -25,14 +29,23 @@ func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
 	if endpoint.Policy.CRL == certs.CRLIgnore {
 		return
 	}
-	seen := make(map[string]bool) // two CAs of one name share their lists
-	for _, ca := range endpoint.Store.Snapshot().CAs() {
+	snapshot := endpoint.Store.Snapshot()
+	report := snapshot.CRLReport(endpoint.Policy, now)
+	for state, n := range map[string]int{
+		"current": report.Current - report.Ending, "ending": report.Ending, "stale": report.Stale, "bad": report.Bad, "missing": report.Missing,
+	} {
+		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config.Name, state)
+	}
+	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, float64(report.Refused), t.config.Name)
+	type labels struct{ dn, code string }
+	seen := make(map[labels]bool) // CAs of one name may be in one state
+	for _, ca := range snapshot.CAs() {
 		code, _ := ca.CRLState(now)
-		dn := ca.Subject.Slash()
-		if code == "" || seen[dn] || now.After(ca.Certificate.NotAfter) {
+		state := labels{ca.Subject.Slash(), string(code)}
+		if code == "" || seen[state] || now.After(ca.Certificate.NotAfter) {
 			continue
 		}
-		seen[dn] = true
-		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config.Name, dn, string(code))
+		seen[state] = true
+		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config.Name, state.dn, state.code)
 	}
 }

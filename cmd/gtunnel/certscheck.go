@@ -52,7 +52,7 @@ ends at once. Exit 1 if there is a problem.`,
 		},
 	}
 	settings := append([]setting{{name: "connect", arg: "ADDRESS", target: &connect, preset: "none", usage: "a server to shake hands with"}},
-		pick(config.settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "namespaces", "eku", "host-mode",
+		pick(config.settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode",
 			"min-tls", "max-depth")...)
 	settings[1].usage = "what it must prove, if not the host in --connect"
 	settings = append(settings,
@@ -189,7 +189,7 @@ func (c *hostCheck) path() bool {
 	c.weakCAs(result.Path)
 	switch {
 	case c.config.CRL == certs.CRLIgnore:
-		c.warn("CRLs", "use --crl if-valid or require", "they are not looked at: a revoked certificate is accepted")
+		c.warn("CRLs", "use --crl if-present or require", "they are not looked at: a revoked certificate is accepted")
 	case len(result.Warnings) == 0:
 		c.ok("CRLs", "every CA of the chain has a current list, and it does not name the certificate")
 	}

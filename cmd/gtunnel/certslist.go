@@ -21,7 +21,8 @@ func (m *Main) certsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "The CAs that this host trusts, and the state of their files",
 		Long: `Lists each CA with both hash names of its files, the days until its end, its
-policy files, and its revocation list (CRL): age, and when the next is due.
+policy files, and its revocation list (CRL): age, and when the next is due. Then
+what is wrong, and what --crl makes of the lists here and now.
 
 Exit 1 if something is broken: a file that cannot be used, or what refuses the
 hosts of a CA under --crl and --namespaces. Expired CAs do not matter. CAs with
@@ -49,7 +50,7 @@ RSA keys of 1024 bits are trusted, as in grid middleware, and noted.`,
 			return err
 		},
 	}
-	settings := append(pick(config.settings(), "capath", "cafile", "crl", "namespaces"),
+	settings := append(pick(config.settings(), "capath", "cafile", "crl", "crl-grace", "namespaces"),
 		setting{name: "json", target: &asJSON, usage: "print JSON"})
 	addFlags(cmd, "", settings)
 	return cmd
@@ -117,10 +118,14 @@ type listSummary struct {
 	Expired    int `json:"expired"`
 	NoPolicy   int `json:"without_policy"`
 	CurrentCRL int `json:"with_current_crl"`
+	EndingCRL  int `json:"with_ending_crl"` // of the current ones: within a day
 	StaleCRL   int `json:"with_stale_crl"`
 	BadCRL     int `json:"with_bad_crl"`
 	NoCRL      int `json:"without_crl"`
+	RefusedCRL int `json:"refused_by_crl"` // their peers are refused for the state of the list
 	Broken     int `json:"broken"`
+
+	crls certs.CRLReport
 }
 
 func newCAList(config TunnelConfig, snapshot *certs.Snapshot, now time.Time) caList {
@@ -138,7 +143,7 @@ func newCAList(config TunnelConfig, snapshot *certs.Snapshot, now time.Time) caL
 		matters, known := live[p.File]
 		list.Problems = append(list.Problems, listProblem{p.File, p.Line, p.Message, (matters || !known) && asked(config, p.File)})
 	}
-	list.summarise()
+	list.summarise(snapshot.CRLReport(config.policy(), now))
 	return list
 }
 
@@ -199,7 +204,7 @@ func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []
 			newest = &ca.CRLs[i]
 		}
 	}
-	code, why := ca.CRLState(now)
+	code, _ := ca.CRLState(now)
 	listed.CRLState, listed.crl = code, crlWords(code, newest, now)
 	if listed.Expired {
 		return listed, nil
@@ -211,8 +216,8 @@ func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []
 	if !speaks && !ca.FromCAfile && strings.HasSuffix(config.Namespaces.String(), "-require") {
 		problems = append(problems, listProblem{listed.Subject, 0, "no policy file speaks of this CA: nothing that it signed is accepted", true})
 	}
-	if code != "" && config.CRL == certs.CRLRequire {
-		problems = append(problems, listProblem{listed.Subject, 0, fmt.Sprintf("%s: %s", code, why), true})
+	if why, refused := ca.CRLRefusal(config.policy(), now); refused {
+		problems = append(problems, listProblem{listed.Subject, 0, why, true})
 	}
 	return listed, problems
 }
@@ -251,8 +256,10 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
 
-func (l *caList) summarise() {
+func (l *caList) summarise(crls certs.CRLReport) {
 	s := &l.Summary
+	s.crls = crls
+	s.CurrentCRL, s.EndingCRL, s.StaleCRL, s.BadCRL, s.NoCRL, s.RefusedCRL = crls.Current, crls.Ending, crls.Stale, crls.Bad, crls.Missing, crls.Refused
 	for _, ca := range l.CAs {
 		s.CAs++
 		if ca.Expired {
@@ -261,16 +268,6 @@ func (l *caList) summarise() {
 		}
 		if len(ca.Policies) == 0 && !ca.CAfile {
 			s.NoPolicy++
-		}
-		switch ca.CRLState {
-		case "":
-			s.CurrentCRL++
-		case certs.CodeCRLMissing:
-			s.NoCRL++
-		case certs.CodeCRLExpired:
-			s.StaleCRL++
-		default:
-			s.BadCRL++
 		}
 	}
 	for _, p := range l.Problems {
@@ -319,8 +316,7 @@ func (l *caList) write(out io.Writer) error {
 		fmt.Fprintf(out, "%s: %s: %s\n", kind, where, p.Message)
 	}
 	s := l.Summary
-	_, err := fmt.Fprintf(out, "%s, %d expired; policies: %d without; CRLs: %d current, %d stale, %d bad, %d missing; %d broken\n",
-		count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.CurrentCRL, s.StaleCRL, s.BadCRL, s.NoCRL, s.Broken)
+	_, err := fmt.Fprintf(out, "%s\n%s, %d expired; policies: %d without; %d broken\n", s.crls, count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
 	return err
 }
 

@@ -44,7 +44,7 @@ and next_event (when the verdict may change by itself; null if refused).`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.verify(cmd, v) },
 	}
-	settings := pick(v.config.settings(), "cert", "capath", "cafile", "crl", "namespaces", "eku", "host-mode", "max-depth")
+	settings := pick(v.config.settings(), "cert", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "max-depth")
 	settings[0].usage = "the chain to judge"
 	settings = append(settings[:1:1], append([]setting{
 		{name: "host", arg: "NAME", target: &v.host, usage: "a name that it must prove"},

@@ -188,11 +188,11 @@ func (c *TunnelConfig) settings() []setting {
 		},
 		{
 			name: "crl", group: groupCertificates, target: &c.CRL, values: words[certs.CRLMode](),
-			arg: "MODE", usage: "CRLs: if-valid, require or ignore",
+			arg: "MODE", usage: "if-present, require, if-valid or ignore",
 		},
 		{
 			name: "crl-grace", group: groupCertificates, target: &c.CRLGrace, zero: true,
-			arg: "TIME", usage: "require: a stale CRL closes connections after",
+			arg: "TIME", usage: "how long a stale CRL is let pass",
 		},
 		{
 			name: "namespaces", group: groupCertificates, target: &c.Namespaces, values: words[certs.NamespacesMode](),

@@ -68,7 +68,7 @@ func TestPair(t *testing.T) {
 		t.Errorf("status of the client: %+v", at)
 	}
 	table := runStatus(t, "--admin", serverAdmin)
-	for _, want := range []string{"TUNNEL", "server", serverAddress, b.address(), "5 B", "/CN=client.test"} {
+	for _, want := range []string{"TUNNEL", "server", serverAddress, b.address(), "5 B", "/CN=client.test", "revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table of gtunnel status lacks %q:\n%s", want, table)
 		}
@@ -82,6 +82,10 @@ func TestPair(t *testing.T) {
 	}
 	if trust := client.waitMessage("trust"); trust.field("capath") != s.capath || trust.field("cas") != "1" {
 		t.Errorf("log of the trust: %s", trust.text)
+	}
+	if lists := client.waitMessage("revocation lists"); lists.field("state") != "revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now" ||
+		!strings.Contains(lists.field("first"), "/CN=Test CA") || !strings.Contains(lists.field("cure"), "fetch-crl") {
+		t.Errorf("log of the lists: %s", lists.text)
 	}
 	if server.waitMessage("gtunnel starting").field("version") == "" {
 		t.Error("no version in the log")

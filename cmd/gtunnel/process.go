@@ -135,29 +135,50 @@ func (p *process) logStart(logger *zap.Logger, now time.Time) {
 		logProblems(logger, snapshot.Problems())
 		logWeakCAs(logger, snapshot, now)
 		logger.Info("trust", append([]zap.Field{zap.Int("cas", len(snapshot.CAs()))}, trustFields(trust)...)...)
-		p.logMissingCRLs(logger, trust, snapshot, now)
+		p.logCRLs(logger, trust, snapshot, now)
 	}
 	p.logEndedCAs(logger, now)
 }
 
-// logMissingCRLs warns once of all CAs without a current list, if any tunnel
-// looks at lists. The tunnels warn of each that matters to a peer.
-func (p *process) logMissingCRLs(logger *zap.Logger, trust certs.StoreConfig, snapshot *certs.Snapshot, now time.Time) {
-	if !slices.ContainsFunc(p.config.Tunnels, func(c TunnelConfig) bool { return c.trust() == trust && c.CRL != certs.CRLIgnore }) {
-		return
+// logCRLs says once for each policy of the tunnels how the revocation lists of
+// all CAs stand. The tunnels warn of each that matters to a peer.
+func (p *process) logCRLs(logger *zap.Logger, trust certs.StoreConfig, snapshot *certs.Snapshot, now time.Time) {
+	said := map[string]bool{}
+	for _, c := range p.config.Tunnels {
+		report := snapshot.CRLReport(c.policy(), now)
+		state := report.String()
+		if c.trust() != trust || said[state] {
+			continue
+		}
+		said[state] = true
+		fields := append(trustFields(trust), zap.String("state", state))
+		if report.Sound() {
+			logger.Info("revocation lists", fields...)
+			continue
+		}
+		if without := withoutCRL(snapshot, c.policy(), now); len(without) > 0 {
+			fields = append(fields, zap.Strings("first", without[:min(3, len(without))]))
+		}
+		logger.Warn("revocation lists", append(fields, zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))...)
 	}
-	var without []string
+}
+
+// withoutCRL lists the CAs without a current list, first those whose peers are
+// refused for it.
+func withoutCRL(snapshot *certs.Snapshot, policy certs.Policy, now time.Time) []string {
+	var refused, tolerated []string
 	for _, ca := range snapshot.CAs() {
-		if code, _ := ca.CRLState(now); code != "" && !now.After(ca.Certificate.NotAfter) {
-			without = append(without, ca.Subject.Slash())
+		code, _ := ca.CRLState(now)
+		_, refuses := ca.CRLRefusal(policy, now)
+		switch {
+		case code == "" || now.After(ca.Certificate.NotAfter):
+		case refuses:
+			refused = append(refused, ca.Subject.Slash())
+		default:
+			tolerated = append(tolerated, ca.Subject.Slash())
 		}
 	}
-	if len(without) == 0 {
-		return
-	}
-	fields := append(trustFields(trust), zap.Int("cas", len(without)), zap.Strings("first", without[:min(3, len(without))]),
-		zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))
-	logger.Warn("CAs without a current CRL", fields...)
+	return append(refused, tolerated...)
 }
 
 // trustFields says where trust comes from.

@@ -137,7 +137,7 @@ func (r *reloader) reloadTrust(trust certs.StoreConfig, store *certs.Store, now 
 	}
 	r.logger.Info("trust changed", append(trustFields(trust), zap.Stringer("change", change))...)
 	logProblems(r.logger, change.Problems)
-	r.process.logMissingCRLs(r.logger, trust, store.Snapshot(), now)
+	r.process.logCRLs(r.logger, trust, store.Snapshot(), now)
 	return change, true
 }
 

@@ -85,7 +85,7 @@ It logs in to the master with the hand-over file of setup-master, or, with
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
-	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
+	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
 	inner[0].usage = "dial the master's gtunnel from here, before the service is set up"
 	for i := range inner {
 		inner[i].group = groupTunnel

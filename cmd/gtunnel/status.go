@@ -171,8 +171,9 @@ func statusHint(err error) string {
 	return "is it the admin address of a gtunnel process?"
 }
 
-// writeStatus prints the tunnels, why connections came to nothing or were
-// closed, what is tolerated, and the open connections.
+// writeStatus prints the tunnels, how the revocation lists of their CAs stand,
+// why connections came to nothing or were closed, what is tolerated, and the
+// open connections.
 func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TUNNEL\tROLE\tACCEPT\tCONNECT\tOPEN\tACCEPTED\tREFUSED\tFROM PEER\tTO PEER")
@@ -187,6 +188,12 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		closed, warned = closed || len(t.SessionsRefused) > 0, warned || len(t.Warnings) > 0
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
 			len(t.Sessions), t.Accepted, refused, replication.FormatBytes(t.BytesFromPeer), replication.FormatBytes(t.BytesToPeer))
+	}
+	fmt.Fprintln(w, "\nTUNNEL\tTRUST")
+	for _, t := range tunnels {
+		if t.CRLs != (certs.CRLReport{}) { // of a process that knew no such thing
+			fmt.Fprintf(w, "%s\t%s\n", t.Name, t.CRLs)
+		}
 	}
 	if failures {
 		fmt.Fprintln(w, "\nTUNNEL\tCAME TO NOTHING\tTIMES")

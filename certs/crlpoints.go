@@ -1,0 +1,142 @@
+package certs
+
+import (
+	"crypto/x509"
+	"errors"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Tags of DistributionPoint, DistributionPointName and GeneralName (RFC 5280,
+// sections 4.2.1.6 and 4.2.1.13): constructed and context-specific.
+const (
+	tagPointName    = cbasn1.Tag(0xa0)
+	tagFullName     = cbasn1.Tag(0xa0)
+	tagRelativeName = cbasn1.Tag(0xa1)
+	tagDirectory    = cbasn1.Tag(0xa4)
+)
+
+// readPointNames reads a DistributionPointName into its names: directory
+// names in canonical form, so that two encodings of a name are one, others as
+// the DER of their GeneralName. A nameRelativeToCRLIssuer is the issuer's name,
+// here its DER, with one RDN more (RFC 5280, sections 4.2.1.13 and 5.2.5).
+func readPointNames(point cryptobyte.String, issuer []byte) ([]string, bool) {
+	if point.PeekASN1Tag(tagRelativeName) {
+		name, ok := relativeName(point, issuer)
+		return []string{name}, ok
+	}
+	var names cryptobyte.String
+	if !point.ReadASN1(&names, tagFullName) || !point.Empty() || names.Empty() {
+		return nil, false
+	}
+	var all []string
+	for !names.Empty() {
+		var element, content cryptobyte.String
+		var tag cbasn1.Tag
+		if !names.ReadAnyASN1Element(&element, &tag) {
+			return nil, false
+		}
+		key := string(element)
+		if element.ReadASN1(&content, tagDirectory) {
+			if name, err := ParseName(content); err == nil {
+				key = directoryPoint(name)
+			}
+		}
+		all = append(all, key)
+	}
+	return all, true
+}
+
+// relativeName completes a nameRelativeToCRLIssuer.
+func relativeName(point cryptobyte.String, issuer []byte) (string, bool) {
+	var relative, names cryptobyte.String
+	above := cryptobyte.String(issuer)
+	if !point.ReadASN1(&relative, tagRelativeName) || !point.Empty() || !above.ReadASN1(&names, cbasn1.SEQUENCE) {
+		return "", false
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(names)
+		b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(relative) })
+	})
+	der, err := b.Bytes()
+	if err != nil {
+		return "", false
+	}
+	name, err := ParseName(der)
+	if err != nil {
+		return "", false
+	}
+	return directoryPoint(name), true
+}
+
+// directoryPoint marks a directory name off from the DER of other names.
+func directoryPoint(name *Name) string { return "directoryName:" + name.Canonical() }
+
+// distributionPoints gives the names of a certificate's distribution points,
+// see readPointNames (RFC 5280, section 4.2.1.13). What cannot be read is left
+// out.
+func distributionPoints(certificate *x509.Certificate) []string {
+	value, _ := extension(certificate, oidCRLDistribution)
+	input := cryptobyte.String(value)
+	var all []string
+	var points cryptobyte.String
+	if !input.ReadASN1(&points, cbasn1.SEQUENCE) {
+		return nil
+	}
+	for !points.Empty() {
+		var point, name cryptobyte.String
+		var present bool
+		if !points.ReadASN1(&point, cbasn1.SEQUENCE) ||
+			!point.ReadOptionalASN1(&name, &present, tagPointName) {
+			break
+		}
+		if names, ok := readPointNames(name, certificate.RawIssuer); present && ok {
+			all = append(all, names...)
+		}
+	}
+	return all
+}
+
+// errRelativePoint is why a certificate is not read that crypto/x509 takes for
+// malformed, in files and in handshakes alike.
+var errRelativePoint = errors.New("its CRL distribution point is relative to the name of the CRL's issuer (nameRelativeToCRLIssuer), which is sound and not supported")
+
+// relativePointCure is what to do about it.
+const relativePointCure = "Ask the CA for a certificate whose CRL distribution point is a URL or a full name: no TLS handshake of gtunnel can use this one."
+
+// hasRelativePoint reports whether the DER of a certificate has a distribution
+// point with a nameRelativeToCRLIssuer.
+func hasRelativePoint(der []byte) bool {
+	input := cryptobyte.String(der)
+	var certificate, tbs, field, extensions cryptobyte.String
+	var tag cbasn1.Tag
+	if !input.ReadASN1(&certificate, cbasn1.SEQUENCE) || !certificate.ReadASN1(&tbs, cbasn1.SEQUENCE) {
+		return false
+	}
+	for tag != cbasn1.Tag(3).Constructed().ContextSpecific() {
+		if !tbs.ReadAnyASN1(&field, &tag) {
+			return false
+		}
+	}
+	if !field.ReadASN1(&extensions, cbasn1.SEQUENCE) {
+		return false
+	}
+	for !extensions.Empty() {
+		e, ok := readExtension(&extensions)
+		if !ok {
+			return false
+		}
+		var points, point, name cryptobyte.String
+		if !e.is(oidCRLDistribution) || !e.value.ReadASN1(&points, cbasn1.SEQUENCE) {
+			continue
+		}
+		for points.ReadASN1(&point, cbasn1.SEQUENCE) {
+			if point.ReadASN1(&name, tagPointName) && name.PeekASN1Tag(tagRelativeName) {
+				return true
+			}
+		}
+	}
+	return false
+}

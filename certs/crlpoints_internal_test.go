@@ -1,0 +1,155 @@
+package certs
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// commonName writes the AttributeTypeAndValue of a CN in a string type.
+func commonName(tag cbasn1.Tag, value string) func(*cryptobyte.Builder) {
+	return func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddBytes([]byte{6, 3, 0x55, 4, 3})
+			b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(value)) })
+		})
+	}
+}
+
+// relativePoint is a DistributionPointName relative to the issuer, fullPoint
+// the same in full.
+func relativePoint(cn func(*cryptobyte.Builder)) func(*cryptobyte.Builder) {
+	return func(b *cryptobyte.Builder) { b.AddASN1(tagRelativeName, cn) }
+}
+
+func fullPoint(issuer []byte, cn func(*cryptobyte.Builder)) func(*cryptobyte.Builder) {
+	var above cryptobyte.String
+	input := cryptobyte.String(issuer)
+	input.ReadASN1(&above, cbasn1.SEQUENCE)
+	return func(b *cryptobyte.Builder) {
+		b.AddASN1(tagFullName, func(b *cryptobyte.Builder) {
+			b.AddASN1(tagDirectory, func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddBytes(above)
+					b.AddASN1(cbasn1.SET, cn)
+				})
+			})
+		})
+	}
+}
+
+// TestRelativePoints: a name relative to the issuer of a list is the issuer's
+// name with one RDN more, on the list as in the certificate, in any encoding.
+func TestRelativePoints(t *testing.T) {
+	t.Parallel()
+	const utf8, printable = cbasn1.UTF8String, cbasn1.PrintableString
+	issuer := testIssuer(t)
+	list := func(point func(*cryptobyte.Builder)) *crl {
+		var b cryptobyte.Builder
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1(tagPointName, point) })
+		return testList{version: 2, extensions: []testExtension{{oid: oidIssuingDistribution, critical: true, value: builtBytes(t, &b)}}}.parse(t)
+	}
+	certificate := func(point func(*cryptobyte.Builder)) *x509.Certificate {
+		return &x509.Certificate{RawIssuer: issuer, Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: pointsOf(t, point)}}}
+	}
+	lists := map[string]*crl{"relative": list(relativePoint(commonName(utf8, "CRL 1"))), "full": list(fullPoint(issuer, commonName(utf8, "CRL 1")))}
+	for name, point := range map[string]func(*cryptobyte.Builder){
+		"relative":                    relativePoint(commonName(utf8, "CRL 1")),
+		"full":                        fullPoint(issuer, commonName(utf8, "CRL 1")),
+		"relative in another string":  relativePoint(commonName(printable, "crl  1")),
+		"full name in another string": fullPoint(issuer, commonName(printable, "CRL 1 ")),
+	} {
+		for kind, list := range lists {
+			if why, ok := list.covers(certificate(point)); !ok {
+				t.Errorf("%s does not meet the list's %s name: %s", name, kind, why)
+			}
+		}
+	}
+	for name, point := range map[string]func(*cryptobyte.Builder){
+		"another RDN": relativePoint(commonName(utf8, "CRL 2")),
+		"another CA":  fullPoint([]byte{0x30, 0}, commonName(utf8, "CRL 1")),
+	} {
+		for kind, list := range lists {
+			if _, ok := list.covers(certificate(point)); ok {
+				t.Errorf("%s meets the list's %s name", name, kind)
+			}
+		}
+	}
+}
+
+// pointsOf is the extension cRLDistributionPoints with one point.
+func pointsOf(t *testing.T, point func(*cryptobyte.Builder)) []byte {
+	t.Helper()
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1(tagPointName, point) })
+	})
+	return builtBytes(t, &b)
+}
+
+// TestRelativePointIsNotSupported: crypto/x509 takes such a certificate for
+// malformed. In a file and in a handshake it is said what it is.
+func TestRelativePointIsNotSupported(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "host"}, NotBefore: testThisUpdate, NotAfter: testThisUpdate.AddDate(10, 0, 0),
+		ExtraExtensions: []pkix.Extension{{Id: oidCRLDistribution, Value: pointsOf(t, relativePoint(commonName(cbasn1.UTF8String, "CRL 1")))}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "hostcert.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = ReadCertificates(file)
+	refusal, refused := errors.AsType[*Refusal](err)
+	if err == nil || !strings.Contains(err.Error(), "nameRelativeToCRLIssuer") || !refused || refusal.Code != CodeMalformed || refusal.Cure != relativePointCure {
+		t.Errorf("error %v, refusal %+v", err, refusal)
+	}
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+		_ = tls.Server(conn, config).HandshakeContext(t.Context()) // fails
+	}()
+	conn, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err == nil {
+		_ = conn.Close()
+	}
+	_ = listener.Close()
+	<-done
+	explained, ok := errors.AsType[*HandshakeError](explainProtocol(err))
+	if !ok || !strings.Contains(explained.Cure, "relative to the name") {
+		t.Errorf("the handshake with it ended: %v: %+v", err, explained)
+	}
+}
