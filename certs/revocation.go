@@ -83,7 +83,7 @@ func revoked(e *element, depth int, c *installedCRL, r revocation) *Refusal {
 	if r.Unconfirmed {
 		reason = " (the file has changed since it was loaded, or cannot be read: the date is not known)"
 	}
-	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, c.list.file, reason)
+	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, position(c.list.file, c.list.line), reason)
 	refusal.File, refusal.Line = c.list.file, c.list.line
 	switch {
 	case r.Reason == "certificateHold":
