@@ -101,7 +101,7 @@ func (d *dead) dial(ctx context.Context, dialer net.Dialer, network, address str
 	defer mu.Unlock()
 	failed, isNet := errors.AsType[net.Error](err)
 	if err != nil && ctx.Err() == nil && (passedOver || dialer.Timeout < whole && isNet && failed.Timeout()) {
-		dialer.Control, dialer.Timeout = nil, whole-time.Since(begun)
+		dialer.Control, dialer.Timeout = nil, max(whole-time.Since(begun), 1) // 0 would be for ever
 		conn, err = dialer.DialContext(ctx, network, address)
 	}
 	if err == nil {

@@ -17,8 +17,9 @@ import (
 // are left, the ones in the most crowded networks; of these, who has shown
 // least, and then the oldest. Work is given out the other way round, and in
 // turns (mostDeserving): known sources first, then the least crowded. Strangers'
-// turns rest while open sessions need the processors. An address costs an attacker something, to be verified costs a host
-// certificate; bytes and connections cost nothing, so they count last.
+// turns rest while open sessions need the processors. An address costs an
+// attacker something, and to be verified a host certificate; bytes and
+// connections cost nothing, so they count last.
 
 // The reasons of the tunnel itself for which a connection comes to nothing;
 // they stand beside those of package certs in logs, Status and metrics.
