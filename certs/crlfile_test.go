@@ -149,6 +149,7 @@ func TestSeveralListsReread(t *testing.T) {
 			}
 			defer func() { _ = os.Rename(pem, name) }()
 			reload(t, store)
+			secondLook(t, store)
 			check(map[*certstest.Host]certs.Code{young: certs.CodeRevoked, third: ""}, 1)
 			if err := os.Rename(pem, name); err != nil {
 				t.Fatal(err)

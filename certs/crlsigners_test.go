@@ -307,6 +307,7 @@ func TestStaleUnderIfPresent(t *testing.T) {
 		t.Fatal(err)
 	}
 	reload(t, store)
+	secondLook(t, store)
 	policy.CRLGrace = 0
 	_, err := verify(due)
 	wantRefusal(t, err, certs.CodeCRLExpired)
