@@ -19,11 +19,11 @@ import (
 // Known sources share as many turns as there are processors, and strangers
 // half as many more. While sessions carry data and no processor is idle, a
 // stranger's turn rests after use for restFactor times the processor time that
-// it took: strangers then take a sixth of one processor, or a twelfth of all.
+// it took: strangers then take a tenth of one processor, or a twentieth of all.
 // A rest of less than restLeast is added to the next one, since timers are no
 // finer on a busy machine.
 const (
-	restFactor = 5
+	restFactor = 9
 	restLeast  = 5 * time.Millisecond
 	restMost   = 100 * time.Millisecond
 )

@@ -129,23 +129,23 @@ func TestRest(t *testing.T) {
 		now = now.Add(time.Second)
 		return h.rest(cost, now)
 	}
-	for i, want := range []time.Duration{0, 0, 6 * time.Millisecond, 0, 0, 6 * time.Millisecond} {
-		if got := step(2 * time.Millisecond / restFactor); got != want {
+	for i, want := range []time.Duration{0, 0, restFactor * 600 * time.Microsecond, 0, 0, restFactor * 600 * time.Microsecond} {
+		if got := step(200 * time.Microsecond); got != want {
 			t.Errorf("step %d: a rest of %s, want %s", i, got, want)
 		}
 	}
-	if got := step(2 * time.Millisecond); got != 10*time.Millisecond {
+	if got := step(2 * time.Millisecond); got != restFactor*2*time.Millisecond {
 		t.Errorf("a rest of %s", got)
 	}
 	if got := step(time.Hour); got != restMost {
 		t.Errorf("a rest of %s", got)
 	}
-	step(2 * time.Millisecond / restFactor)
+	step(200 * time.Microsecond)
 	idle += time.Minute
 	if got := step(time.Hour); got != 0 {
 		t.Errorf("a rest of %s beside an idle processor", got)
 	}
-	if got := step(4 * time.Millisecond / restFactor); got != 0 {
+	if got := step(400 * time.Microsecond); got != 0 {
 		t.Errorf("a rest of %s after one, for what was before", got)
 	}
 }
