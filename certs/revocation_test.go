@@ -3,6 +3,7 @@ package certs_test
 import (
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
 	"os"
@@ -246,6 +247,29 @@ func TestRevocationOfEveryElement(t *testing.T) {
 				t.Errorf("got %v at depth %d", refusal, refusal.Depth)
 			}
 		})
+	}
+}
+
+// TestListsOfAnotherIssuer: where somebody else publishes a CA's lists, fetching
+// them does not help.
+func TestListsOfAnotherIssuer(t *testing.T) {
+	root, publisher := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Publisher", sound))
+	issuer := must(asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 4, IsCompound: true, Bytes: publisher.Certificate.RawSubject}))
+	point := must(asn1.Marshal([]struct {
+		Issuer asn1.RawValue
+	}{{asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 2, IsCompound: true, Bytes: issuer}}}))
+	host := must(root.NewHost("host.test", options(func(c *x509.Certificate) {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: oid("2.5.29.31"), Value: point})
+	})))
+	dir := bare(t, root, publisher)
+	writeList(t, dir, publisher, 0, indirect)
+	_, err := judged(dir, certs.CRLRequire, now, host.Chain...)
+	if refusal := wantRefusal(t, err, certs.CodeCRLMissing); !strings.Contains(refusal.Reason, "CN=Publisher publishes it") || strings.Contains(refusal.Cure, "fetch") {
+		t.Errorf("%v; cure %q", refusal, refusal.Cure)
+	}
+	writeList(t, dir, root, 0, current)
+	if _, err := judged(dir, certs.CRLRequire, now, host.Chain...); err != nil {
+		t.Errorf("with a list of its own: %v", err)
 	}
 }
 
