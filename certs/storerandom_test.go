@@ -2,6 +2,7 @@ package certs_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,13 +24,19 @@ type randomFolder struct {
 	names []string            // that count in a CApath
 	sound map[string][][]byte // what is sound under a name, by its ending
 	other map[string][][]byte // what is not
+
+	hosts map[*certstest.Host]*certstest.CA
 }
 
-// newRandomFolder has two CAs of one name, one of another and a subordinate.
+// newRandomFolder has two CAs of one name, the one of which certifies the other, one of
+// another name, and a subordinate.
 func newRandomFolder(t *testing.T, seed uint64) *randomFolder {
 	one, two, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))
 	sub := must(other.NewSubordinate("Sub", sound))
-	f := &randomFolder{t: t, dir: t.TempDir(), dice: rand.New(rand.NewPCG(seed, 0)), sound: map[string][][]byte{}, other: map[string][][]byte{}}
+	f := &randomFolder{t: t, dir: t.TempDir(), dice: rand.New(rand.NewPCG(seed, 0)), sound: map[string][][]byte{}, other: map[string][][]byte{}, hosts: map[*certstest.Host]*certstest.CA{}}
+	for _, ca := range []*certstest.CA{one, two, other, sub} {
+		f.hosts[must(ca.NewHost("good.test", sound))] = ca
+	}
 	host := must(one.NewHost("host.test", sound))
 	list := func(ca *certstest.CA, o certstest.CRLOptions) []byte { return pemOf("X509 CRL", must(ca.NewCRL(o))) }
 	broken := [][]byte{nil, []byte("junk"), list(one, current)[:150], pemOf("CERTIFICATE", host.Certificate.Raw)}
@@ -39,9 +46,12 @@ func newRandomFolder(t *testing.T, seed uint64) *randomFolder {
 			var certificates, lists [][]byte
 			for _, ca := range cas {
 				certificates = append(certificates, pemOf("CERTIFICATE", ca.Certificate.Raw))
-				for _, o := range []certstest.CRLOptions{current, stale, naming(current, host), onlyCAs, deltaList} {
+				for _, o := range []certstest.CRLOptions{current, stale, naming(current, host), critical, deltaList} {
 					lists = append(lists, list(ca, o))
 				}
+			}
+			if name == "Root" {
+				certificates = append(certificates, pemOf("CERTIFICATE", rollover(one, two, withKeyID(one)).Certificate.Raw))
 			}
 			certificates = append(certificates, slices.Concat(certificates...))
 			lists = append(lists, slices.Concat(lists...), slices.Concat(lists[1], lists[0]))
@@ -173,6 +183,7 @@ func TestStoreAtRandom(t *testing.T) {
 					if fresh, err := certs.OpenStore(config); err == nil {
 						wantAll(t, store.Snapshot(), fresh.Snapshot())
 					}
+					f.wantStates(store.Snapshot())
 					if f.dice.IntN(3) == 0 {
 						store.PassTime(time.Duration(f.dice.IntN(12)) * time.Second)
 					}
@@ -203,6 +214,28 @@ func TestStoreAtRandom(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// wantStates checks that the state of each CA's lists that is shown is what a
+// peer is judged by.
+func (f *randomFolder) wantStates(s *certs.Snapshot) {
+	f.t.Helper()
+	for host, ca := range f.hosts {
+		for _, policy := range []certs.Policy{{CRL: certs.CRLRequire}, {CRL: certs.CRLIfPresent, CRLGrace: 48 * time.Hour}} {
+			policy.Namespaces = certs.NamespacesIgnore
+			_, err := certs.Verify(s, host.Chain, certs.RoleAny, "", now, policy)
+			refusal, _ := errors.AsType[*certs.Refusal](err)
+			for _, shown := range s.CAs() {
+				if !shown.Certificate.Equal(ca.Certificate) || refusal != nil && (refusal.Depth > 0 || !strings.HasPrefix(string(refusal.Code), "crl-")) {
+					continue // the CA above is at fault, or it is no matter of lists
+				}
+				why, refused := shown.CRLRefusal(policy, now)
+				if refused != (refusal != nil) || refused && !strings.HasPrefix(why, string(refusal.Code)+": ") {
+					f.t.Errorf("under %s %s is shown as refused: %t, %s; a peer: %v", policy.CRL, ca.Certificate.Subject, refused, why, err)
+				}
+			}
+		}
 	}
 }
 
