@@ -31,7 +31,10 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	for _, c := range s.snapshot.lists[e.issuerKey] {
 		signer := signers.of(c.list)
 		if signer == nil && !c.verifiedBy(path) {
-			proof.object(CodeCRLInvalid, c, "it is not used: "+cmp.Or(signers.whyNot(c.list), c.whyUnverified(path[depth+1]).Error()))
+			why := c.whyUnverified(path[depth+1])
+			if proof.object(CodeCRLInvalid, c, "it is not used: "+cmp.Or(signers.whyNot(c.list), why.Error())) {
+				proof.unverified = why
+			}
 			continue
 		}
 		r, named := c.list.lookup(e.cert.SerialNumber)
@@ -107,6 +110,8 @@ type listProof struct {
 	list   *installedCRL
 	reason string
 
+	unverified error // of a list that is not used, why nobody's key has signed it
+
 	otherKey *installedCRL // a list of another key of the name, which says nothing of this one's certificates
 	whyOther string
 }
@@ -172,7 +177,7 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 		list := proof.list.list
 		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, position(list.file, list.line), proof.reason)
 		r.File, r.Line = list.file, list.line
-		if why, ok := errors.AsType[*signatureError](proof.list.unverified); ok && proof.code == CodeCRLInvalid && why.cure != "" {
+		if why, ok := errors.AsType[*signatureError](proof.unverified); ok && proof.code == CodeCRLInvalid && why.cure != "" {
 			r.Cure = why.cure
 		}
 		return r

@@ -145,17 +145,23 @@ func TestRevocation(t *testing.T) {
 			}
 		})
 	}
-	t.Run("CA that may not sign lists", func(t *testing.T) {
-		dir := bare(t, noCRLSign)
-		writeList(t, dir, &certstest.CA{Certificate: withCRLSign(noCRLSign), Key: noCRLSign.Key}, 0, current)
-		snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-		policy := certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, must(noCRLSign.NewHost("host.test", sound)).Chain, certs.RoleClient, "", now, policy)
-		if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); !strings.Contains(refusal.Reason, "cRLSign") ||
-			strings.Contains(refusal.Cure, "anew") || !strings.Contains(refusal.Cure, "ask the CA") {
-			t.Errorf("got %v; cure %q", err, refusal.Cure)
-		}
-	})
+	for name, installed := range map[string]bool{"installed": true, "sent": false} {
+		t.Run("CA that may not sign lists, "+name, func(t *testing.T) {
+			ca, trusted := noCRLSign, noCRLSign
+			if !installed {
+				ca = must(root.NewSubordinate("Sub", options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })))
+				trusted = root
+			}
+			dir := bare(t, trusted)
+			writeList(t, dir, &certstest.CA{Certificate: withCRLSign(ca), Key: ca.Key}, 0, current)
+			writeList(t, dir, root, 1, current)
+			_, err := judged(dir, certs.CRLRequire, now, must(ca.NewHost("host.test", sound)).Chain...)
+			if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); !strings.Contains(refusal.Reason, "cRLSign") ||
+				strings.Contains(refusal.Cure, "anew") || !strings.Contains(refusal.Cure, "sk the CA") {
+				t.Errorf("got %v; cure %q", err, refusal.Cure)
+			}
+		})
+	}
 }
 
 // withCRLSign pretends that a CA may sign lists, to make one.
