@@ -231,7 +231,18 @@ func (f *trustFile) lists() []*crl {
 // unsigned says why no installed CA of its issuer's name has signed a list; nil
 // if one has, and too if none is installed.
 func (s *Snapshot) unsigned(list *crl) error {
-	return signedByAny(list, s.bySubject[list.issuer.Canonical()])
+	var first error
+	for _, ca := range s.bySubject[list.issuer.Canonical()] {
+		err := list.signedBy(ca.cert)
+		if err == nil {
+			return nil
+		}
+		// That the key fits and may not sign lists is the better reason.
+		if why, ok := errors.AsType[*signatureError](err); first == nil || ok && why.cure != "" {
+			first = err
+		}
+	}
+	return first
 }
 
 // replaces reports whether a list makes an older one superfluous: one of the
@@ -250,23 +261,6 @@ func (s *Snapshot) replaces(list, old *crl) bool {
 		signed = signed || by || oldBy
 	}
 	return !signed && bytes.Equal(list.authorityKeyID, old.authorityKeyID)
-}
-
-// signedByAny asks whether one of the CAs has signed a list; nil too if there
-// is none to ask.
-func signedByAny(list *crl, signers []*element) error {
-	var first error
-	for _, signer := range signers {
-		err := list.signedBy(signer.cert)
-		if err == nil {
-			return nil
-		}
-		// That the key fits and may not sign lists is the better reason.
-		if why, ok := errors.AsType[*signatureError](err); first == nil || ok && why.cure != "" {
-			first = err
-		}
-	}
-	return first
 }
 
 // showLists shows the lists of a CA's name as they count for the CA.
