@@ -203,8 +203,9 @@ func (b *builder) addList(f *trustFile) {
 		})
 	}
 	f.held = slices.Concat(lists, kept)
+	good := slices.ContainsFunc(kept, func(list *crl) bool { return s.unsigned(list) == nil })
 	for _, p := range problems {
-		if len(kept) > 0 {
+		if good {
 			p.Message += keptMessage
 		}
 		b.problem(p)

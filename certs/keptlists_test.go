@@ -1,6 +1,7 @@
 package certs_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
@@ -67,5 +68,25 @@ func TestListOfASentKeyBesideAKeptOne(t *testing.T) {
 	for _, host := range []*certstest.Host{old, young} {
 		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore})
 		wantRefusal(t, err, certs.CodeRevoked)
+	}
+}
+
+// TestNothingGoodIsKept: of a file that held no good list, nothing stays in use.
+func TestNothingGoodIsKept(t *testing.T) {
+	root, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))
+	dir := bare(t, root)
+	file := writeList(t, dir, stranger, 0, current)
+	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
+	for range 3 {
+		writeFile(t, file, nil, 0o644)
+		reload(t, store)
+		if problems := store.Snapshot().Problems(); len(problems) != 1 || !strings.HasSuffix(problems[0].Message, "the file is empty") {
+			t.Errorf("problems %v", problems)
+		}
+		writeList(t, dir, stranger, 0, current)
+		reload(t, store)
+		if lists := store.Snapshot().CAs()[0].CRLs; len(lists) != 1 {
+			t.Errorf("%d lists are kept, want the latest one", len(lists))
+		}
 	}
 }
