@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -185,47 +186,38 @@ func (s *Snapshot) rolledOver(e *element) bool {
 
 // addList takes the CRLs of a file. While something in the file is wrong, or
 // signed by no installed key of its issuer's name, the lists that it held
-// before stay in use beside its sound ones.
+// before stay in use beside those that it holds now.
 func (b *builder) addList(f *trustFile) {
 	s := b.snapshot
 	problems := slices.Clone(f.problems)
-	var sound, unsigned []*crl
-	reasons := make(map[*crl]error)
-	for _, list := range f.lists() {
-		signers := s.bySubject[list.issuer.Canonical()]
-		if why := signedByAny(list, signers); why != nil {
-			unsigned, reasons[list] = append(unsigned, list), why
+	lists := f.lists()
+	for _, list := range lists {
+		if why := s.unsigned(list); why != nil {
 			problems = append(problems, Problem{File: f.path, Line: list.line, Message: "not used: " + why.Error()})
-		} else {
-			sound = append(sound, list)
 		}
 	}
-	var before []*crl
+	var kept []*crl
 	if len(problems) > 0 {
-		before = slices.DeleteFunc(slices.Clone(f.verified), func(old *crl) bool {
-			return slices.ContainsFunc(sound, func(list *crl) bool { return s.replaces(list, old) })
+		kept = slices.DeleteFunc(slices.Clone(f.held), func(old *crl) bool {
+			return slices.ContainsFunc(lists, func(list *crl) bool { return list.same(old) || s.replaces(list, old) })
 		})
 	}
-	f.verified = slices.Concat(s.installedOf(sound), before)
-	kept := s.installedOf(before)
+	f.held = slices.Concat(lists, kept)
+	good := slices.ContainsFunc(kept, func(list *crl) bool { return s.unsigned(list) == nil })
 	for _, p := range problems {
-		if len(kept) > 0 {
+		if good {
 			p.Message += keptMessage
 		}
 		b.problem(p)
 	}
-	for _, list := range sound {
-		s.addList(f.path, list, false, nil)
+	for _, list := range lists {
+		s.addList(f.path, list, false)
 	}
 	for _, list := range kept {
-		s.addList(f.path, list, true, nil)
+		s.addList(f.path, list, true)
 	}
-	if len(kept) > 0 {
-		return
-	}
-	s.brokenLists[f.hash] = append(s.brokenLists[f.hash], f.problems...)
-	for _, list := range unsigned {
-		s.addList(f.path, list, false, reasons[list])
+	if len(kept) == 0 {
+		s.brokenLists[f.hash] = append(s.brokenLists[f.hash], f.problems...)
 	}
 }
 
@@ -237,29 +229,12 @@ func (f *trustFile) lists() []*crl {
 	return slices.DeleteFunc(slices.Clone(f.content.lists), func(list *crl) bool { return !list.issuer.hasHash(f.hash) })
 }
 
-// installedOf gives those of the lists that an installed CA has signed.
-func (s *Snapshot) installedOf(lists []*crl) []*crl {
-	return slices.DeleteFunc(slices.Clone(lists), func(list *crl) bool {
-		signers := s.bySubject[list.issuer.Canonical()]
-		return len(signers) == 0 || signedByAny(list, signers) != nil
-	})
-}
-
-// replaces reports whether a list makes an older one superfluous: one of the
-// same key that speaks of the same certificates.
-func (s *Snapshot) replaces(list, old *crl) bool {
-	return list.issuer.Canonical() == old.issuer.Canonical() && list.scope.same(&old.scope) && !list.thisUpdate.Before(old.thisUpdate) &&
-		slices.ContainsFunc(s.bySubject[list.issuer.Canonical()], func(ca *element) bool {
-			return list.signedBy(ca.cert) == nil && old.signedBy(ca.cert) == nil
-		})
-}
-
-// signedByAny asks whether one of the CAs has signed a list; nil too if there
-// is none to ask.
-func signedByAny(list *crl, signers []*element) error {
+// unsigned says why no installed CA of its issuer's name has signed a list; nil
+// if one has, and too if none is installed.
+func (s *Snapshot) unsigned(list *crl) error {
 	var first error
-	for _, signer := range signers {
-		err := list.signedBy(signer.cert)
+	for _, ca := range s.bySubject[list.issuer.Canonical()] {
+		err := list.signedBy(ca.cert)
 		if err == nil {
 			return nil
 		}
@@ -269,6 +244,24 @@ func signedByAny(list *crl, signers []*element) error {
 		}
 	}
 	return first
+}
+
+// replaces reports whether a list makes an older one superfluous: one of the
+// same key that speaks of the same certificates. Of keys that are not
+// installed, their identifiers tell.
+func (s *Snapshot) replaces(list, old *crl) bool {
+	if list.issuer.Canonical() != old.issuer.Canonical() || !list.scope.same(&old.scope) || list.thisUpdate.Before(old.thisUpdate) {
+		return false
+	}
+	signed := false
+	for _, ca := range s.bySubject[list.issuer.Canonical()] {
+		by, oldBy := list.signedBy(ca.cert) == nil, old.signedBy(ca.cert) == nil
+		if by && oldBy {
+			return true
+		}
+		signed = signed || by || oldBy
+	}
+	return !signed && bytes.Equal(list.authorityKeyID, old.authorityKeyID)
 }
 
 // showLists shows the lists of a CA's name as they count for the CA.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -174,20 +173,7 @@ func loadChain(file string) ([]*element, error) {
 	var chain []*element
 	for i, f := range parseCertificates(data) {
 		if f.err != nil {
-			refusal := refuse(nil, i, CodeMalformed, "it cannot be read: %v", f.err)
-			refusal.File, refusal.Line = file, f.line
-			e := &setupError{
-				message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
-				hint:    "copy the file anew from what the CA sent, and look at it: openssl x509 -text -noout -in " + shellQuote(file),
-			}
-			if strings.Contains(f.err.Error(), unsupportedCurve) {
-				refusal.Code, refusal.Cure, e.hint = CodeUnsupported, keyCure, keyHint
-			}
-			if errors.Is(f.err, errRelativePoint) {
-				refusal.Cure, e.hint = relativePointCure, relativePointCure
-			}
-			e.cause = errors.Join(refusal, f.err)
-			return nil, e
+			return nil, f.unreadable(file, i)
 		}
 		chain = append(chain, f.element)
 	}
@@ -203,6 +189,31 @@ func loadChain(file string) ([]*element, error) {
 		e.hint = "give the certificate with --cert and the key with --key; are the two exchanged?"
 	}
 	return nil, e
+}
+
+// unreadable explains a certificate of a chain that cannot be read; i is its
+// place, 0 for the host's own.
+func (f fileCertificate) unreadable(file string, i int) error {
+	look := "look at it: openssl x509 -text -noout -in " + shellQuote(file)
+	refusal := refuse(nil, i, CodeMalformed, "it cannot be read: %v", f.err)
+	refusal.File, refusal.Line = file, f.line
+	hint := "copy the file anew from what the CA sent, and " + look
+	switch {
+	case isUnsupportedCurve(f.err.Error()):
+		refusal.Code, refusal.Cure, hint = CodeUnsupported, keyCure, keyHint
+		if i > 0 {
+			refusal.Cure, hint = anotherCA, anotherCA
+		}
+	case errors.Is(f.err, errRelativePoint):
+		refusal.Cure, hint = relativePointCure, relativePointCure
+	case f.whole:
+		hint = "its CA must issue it anew: no TLS handshake of gtunnel can use it as it is; " + look
+	}
+	return &setupError{
+		message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
+		hint:    hint,
+		cause:   errors.Join(refusal, f.err),
+	}
 }
 
 // loadKey reads a private key that only its owner can read.

@@ -140,7 +140,8 @@ func TestSeveralListsReread(t *testing.T) {
 	reload(t, store)
 	check(map[*certstest.Host]certs.Code{old: certs.CodeRevoked, young: certs.CodeRevoked, third: ""}, 2)
 
-	// A key that is no longer installed speaks for nobody.
+	// A list of a key that is no longer installed says nothing of the other's
+	// certificates.
 	pem := writeFile(t, filepath.Join(dir, "moved"), nil, 0o644)
 	for _, name := range must(filepath.Glob(filepath.Join(dir, "*.pem"))) {
 		if bytes.Equal(must(os.ReadFile(name)), pemOf("CERTIFICATE", before.Certificate.Raw)) {
@@ -150,7 +151,7 @@ func TestSeveralListsReread(t *testing.T) {
 			defer func() { _ = os.Rename(pem, name) }()
 			reload(t, store)
 			secondLook(t, store)
-			check(map[*certstest.Host]certs.Code{young: certs.CodeRevoked, third: ""}, 1)
+			check(map[*certstest.Host]certs.Code{old: certs.CodeBadSignature, young: certs.CodeRevoked, third: ""}, 2)
 			if err := os.Rename(pem, name); err != nil {
 				t.Fatal(err)
 			}

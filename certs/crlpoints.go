@@ -12,6 +12,7 @@ import (
 // sections 4.2.1.6 and 4.2.1.13): constructed and context-specific.
 const (
 	tagPointName    = cbasn1.Tag(0xa0)
+	tagListIssuer   = cbasn1.Tag(0xa2)
 	tagFullName     = cbasn1.Tag(0xa0)
 	tagRelativeName = cbasn1.Tag(0xa1)
 	tagDirectory    = cbasn1.Tag(0xa4)
@@ -97,6 +98,32 @@ func distributionPoints(certificate *x509.Certificate) []string {
 		}
 	}
 	return all
+}
+
+// otherListIssuer gives who publishes the lists of a certificate in the place
+// of its issuer (cRLIssuer, RFC 5280, section 4.2.1.13); nil if one of its
+// distribution points, or none, leaves it to the issuer.
+func otherListIssuer(e *element) *Name {
+	value, _ := extension(e.cert, oidCRLDistribution)
+	input := cryptobyte.String(value)
+	var points cryptobyte.String
+	if !input.ReadASN1(&points, cbasn1.SEQUENCE) {
+		return nil
+	}
+	var other *Name
+	for !points.Empty() {
+		var point, issuers, name cryptobyte.String
+		if !points.ReadASN1(&point, cbasn1.SEQUENCE) || !point.SkipOptionalASN1(tagPointName) ||
+			!point.SkipOptionalASN1(cbasn1.Tag(1).ContextSpecific()) || // reasons
+			!point.ReadASN1(&issuers, tagListIssuer) || !issuers.ReadASN1(&name, tagDirectory) {
+			return nil
+		}
+		var err error
+		if other, err = ParseName(name); err != nil || other.Equal(e.issuer) {
+			return nil
+		}
+	}
+	return other
 }
 
 // errRelativePoint is why a certificate is not read that crypto/x509 takes for

@@ -153,3 +153,59 @@ func TestRelativePointIsNotSupported(t *testing.T) {
 		t.Errorf("the handshake with it ended: %v: %+v", err, explained)
 	}
 }
+
+// TestOtherListIssuer: who publishes the lists of a certificate, if it is not
+// its issuer.
+func TestOtherListIssuer(t *testing.T) {
+	t.Parallel()
+	issuer := testIssuer(t)
+	other := commonName(cbasn1.UTF8String, "CRL 1")
+	by := func(name func(*cryptobyte.Builder)) func(*cryptobyte.Builder) {
+		return func(b *cryptobyte.Builder) { b.AddASN1(tagListIssuer, name) }
+	}
+	directory := func(der []byte) func(*cryptobyte.Builder) {
+		return func(b *cryptobyte.Builder) {
+			b.AddASN1(tagDirectory, func(b *cryptobyte.Builder) { b.AddBytes(der) })
+		}
+	}
+	otherDER := func(b *cryptobyte.Builder) {
+		b.AddASN1(tagDirectory, func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SET, other) })
+		})
+	}
+	name := func(b *cryptobyte.Builder) { b.AddASN1(tagPointName, fullPoint(issuer, other)) }
+	reasons := func(b *cryptobyte.Builder) { b.AddBytes([]byte{0x81, 2, 1, 6}) }
+	type point []func(*cryptobyte.Builder)
+	for about, test := range map[string]struct {
+		points []point
+		other  bool
+	}{
+		"none":                        {},
+		"the issuer's":                {[]point{{name}}, false},
+		"another's":                   {[]point{{by(otherDER)}}, true},
+		"another's with name":         {[]point{{name, reasons, by(otherDER)}}, true},
+		"the issuer's in words":       {[]point{{by(directory(issuer))}}, false},
+		"two of another's":            {[]point{{name, by(otherDER)}, {by(otherDER)}}, true},
+		"one of each":                 {[]point{{name, by(otherDER)}, {name}}, false},
+		"no name where a name is due": {[]point{{by(directory([]byte{5, 0}))}}, false},
+	} {
+		var b cryptobyte.Builder
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			for _, point := range test.points {
+				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					for _, field := range point {
+						field(b)
+					}
+				})
+			}
+		})
+		parsed, err := ParseName(issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &element{issuer: parsed, cert: &x509.Certificate{Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: builtBytes(t, &b)}}}}
+		if got := otherListIssuer(e); (got != nil) != test.other || got != nil && got.Slash() != "/CN=CRL 1" {
+			t.Errorf("%s: got %v", about, got)
+		}
+	}
+}

@@ -169,7 +169,7 @@ func (c *crl) checkSignature(ca *x509.Certificate) error {
 	case ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCRLSign == 0:
 		return &signatureError{
 			"the CA may not sign CRLs: its keyUsage lacks cRLSign",
-			"Update the CA's certificate on this host (its package of CAs), or ask the CA, whose certificate must say that it signs lists: fetching the list again does not help. " + whileUnusable,
+			"Ask the CA: its certificate must say that it signs lists, and one that does must be installed here or sent by the peer. Fetching the list again does not help. " + whileUnusable,
 		}
 	}
 	return nil

@@ -80,7 +80,7 @@ func (c crlSigner) vouchFor(e *element) crlSigner {
 // it would refuse it in a path.
 func (e *element) maySignLists() bool {
 	return (e.mayBeCA() || e.cert.KeyUsage&x509.KeyUsageCRLSign != 0) &&
-		refuseSignature(e, 0) == nil && weakKey(e) == "" &&
+		(e.anchor || refuseSignature(e, 0) == nil) && weakKey(e) == "" &&
 		checkCriticalExtensions(nil, []*element{e}, 0) == nil
 }
 
@@ -99,6 +99,7 @@ type listSigners struct {
 	judged *element   // it cannot vouch for what proves itself good
 
 	signers []crlSigner
+	revoked []*element // those that would vouch if no list named them
 	beyond  bool
 }
 
@@ -118,7 +119,14 @@ func (l *listSigners) of(list *crl) *crlSigner {
 	candidates := slices.Concat(s.snapshot.bySubject[l.judged.issuerKey], s.sent[l.judged.issuerKey])
 	candidates = slices.DeleteFunc(candidates, func(c *element) bool { return c.cert.Equal(l.judged.cert) })
 	l.signers = crlSigners(l.above, candidates, func(child, issuer *element) bool {
-		return s.signatures < maxSignatureChecks && s.signed(child, issuer) && !s.snapshot.revokedSigner(child, l.above)
+		if s.signatures >= maxSignatureChecks || !s.signed(child, issuer) {
+			return false
+		}
+		if s.snapshot.revokedSigner(child, l.above) {
+			l.revoked = append(l.revoked, child)
+			return false
+		}
+		return true
 	})
 	l.beyond = true
 	return l.find(list)
@@ -140,6 +148,26 @@ func (l *listSigners) find(list *crl) *crlSigner {
 		}
 	}
 	return best
+}
+
+// whyNot says why the certificate of the key that signed a list does not vouch
+// for it; empty if there is none.
+func (l *listSigners) whyNot(list *crl) string {
+	for _, c := range l.revoked {
+		if list.signedBy(c.cert) == nil {
+			return "the certificate of the key that signed it is revoked"
+		}
+	}
+	for _, c := range l.signers {
+		switch {
+		case list.signedBy(c.cert) != nil:
+		case l.search.now.Before(c.from):
+			return "the certificate of the key that signed it vouches for it from " + formatTime(c.from) + " on"
+		case !c.validAt(l.search.now):
+			return "the certificate of the key that signed it vouched for it until " + formatTime(c.until)
+		}
+	}
+	return ""
 }
 
 // signed reports whether the element's key made the signature of another.

@@ -1,6 +1,7 @@
 package certs_test
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -100,6 +101,7 @@ func TestListCountsForItsKey(t *testing.T) {
 	onlyLists := must(ours.NewHost("x", options(func(c *x509.Certificate) {
 		c.RawSubject, c.KeyUsage, c.SubjectKeyId = ours.Certificate.RawSubject, x509.KeyUsageCRLSign, []byte("lists")
 	})))
+	sha1Root := must(certstest.NewCA("Root", options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })))
 	weak := &certstest.CA{Certificate: other.Certificate, Key: must(rsa.GenerateKey(rand.Reader, 1024))}
 	hostOfName := must(ours.NewHost("x", options(func(c *x509.Certificate) { c.RawSubject, c.SubjectKeyId = ours.Certificate.RawSubject, []byte("host") })))
 	tests := []struct {
@@ -109,14 +111,16 @@ func TestListCountsForItsKey(t *testing.T) {
 		sentOnly  bool          // the joint cannot be installed
 		joined    bool
 		nextEvent time.Time // zero: not said
+		why       string    // that they are not joined; empty: that nothing joins them
 	}{
 		{name: "nothing joins them"},
 		{name: "new with old", joint: rollover(ours, other, limited(withKeyID(ours))), joined: true, nextEvent: until.Add(1)},
 		{name: "new with old without key identifiers", joint: rollover(ours, other, limited(sound)), joined: true},
 		{name: "old with new", joint: rollover(other, ours, limited(withKeyID(other))), joined: true, nextEvent: until.Add(1)},
 		{name: "old with new without key identifiers", joint: rollover(other, ours, limited(sound)), joined: true},
-		{name: "ended", joint: ended},
-		{name: "not yet valid", joint: future, nextEvent: from},
+		{name: "old with new, whose root is signed with SHA-1", joint: rollover(sha1Root, ours, sound), signer: sha1Root, joined: true},
+		{name: "ended", joint: ended, why: "signed it vouched for it until "},
+		{name: "not yet valid", joint: future, nextEvent: from, why: "signed it vouches for it from "},
 		{name: "of a third key", joint: rollover(stranger, other, sound)},
 		{name: "a certificate for lists only", joint: &certstest.CA{Certificate: onlyLists.Certificate, Key: onlyLists.Key}, signer: &certstest.CA{Certificate: onlyLists.Certificate, Key: onlyLists.Key}, sentOnly: true, joined: true},
 		{name: "signed with SHA-1", joint: rollover(ours, other, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }))},
@@ -132,7 +136,7 @@ func TestListCountsForItsKey(t *testing.T) {
 				continue
 			}
 			t.Run(test.name+map[bool]string{true: ", sent", false: ", installed"}[sent], func(t *testing.T) {
-				installed, chain := []*certstest.CA{ours, other}, host.Chain
+				installed, chain := []*certstest.CA{ours, other, sha1Root}, host.Chain
 				switch {
 				case sent:
 					chain = []*x509.Certificate{host.Certificate, test.joint.Certificate}
@@ -157,7 +161,8 @@ func TestListCountsForItsKey(t *testing.T) {
 					if len(result.Warnings) > 0 || !test.nextEvent.IsZero() && !result.NextEvent.Equal(test.nextEvent) {
 						t.Errorf("warnings %v, next event %s, want %s", result.Warnings, result.NextEvent, test.nextEvent)
 					}
-				} else if refusal := wantRefusal(t, err, missing); refusal.File != file || missing == certs.CodeCRLMissing && !strings.Contains(refusal.Reason, "another key") {
+				} else if refusal := wantRefusal(t, err, missing); refusal.File != file || missing == certs.CodeCRLMissing && (!strings.Contains(refusal.Reason, "another key") ||
+					!strings.Contains(refusal.Reason, cmp.Or(test.why, "no certificate vouches for that key"))) {
 					t.Errorf("got %v by %s", err, refusal.File)
 				}
 				// A list of another key is none: that is a warning.
@@ -214,7 +219,22 @@ func TestListCountsForItsKey(t *testing.T) {
 		dir := bare(t, ours, other)
 		writeList(t, dir, other, 0, certstest.CRLOptions{Revoked: []*x509.Certificate{joint.Certificate}})
 		_, err := judged(dir, certs.CRLRequire, now, host.Certificate, joint.Certificate)
-		wantRefusal(t, err, certs.CodeCRLMissing)
+		if refusal := wantRefusal(t, err, certs.CodeCRLMissing); !strings.Contains(refusal.Reason, "signed it is revoked") {
+			t.Error(refusal)
+		}
+	})
+	t.Run("the certificate for lists is revoked", func(t *testing.T) {
+		sub := must(ours.NewSubordinate("Sub", sound))
+		lists := must(ours.NewHost("x", options(func(c *x509.Certificate) {
+			c.RawSubject, c.KeyUsage, c.SubjectKeyId = sub.Certificate.RawSubject, x509.KeyUsageCRLSign, []byte("lists")
+		})))
+		dir := bare(t, ours)
+		writeList(t, dir, ours, 0, naming(current, lists))
+		file := writeList(t, dir, &certstest.CA{Certificate: lists.Certificate, Key: lists.Key}, 0, current)
+		_, err := judged(dir, certs.CRLRequire, now, must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate, lists.Certificate)
+		if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); refusal.File != file || !strings.Contains(refusal.Reason, "signed it is revoked") {
+			t.Error(refusal)
+		}
 	})
 }
 

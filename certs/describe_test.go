@@ -1,6 +1,7 @@
 package certs_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -104,4 +105,20 @@ func TestReadDamagedCertificate(t *testing.T) {
 		t.Errorf("%s:%d", refusal.File, refusal.Line)
 	}
 	wantHint(t, err, "bad.pem:2 cannot be read", "openssl")
+	// A file that was cut off is copied anew; a certificate that is whole, and
+	// that crypto/x509 does not read, is not.
+	good := pemOf("CERTIFICATE", must(certstest.NewCA("Root", sound)).Certificate.Raw)
+	for name, test := range map[string]struct {
+		content []byte
+		hint    string
+	}{
+		"cut":            {good[:200], "copy the file anew"},
+		"bad base64":     {bytes.Replace(good, []byte("M"), []byte("!"), 2), "copy the file anew"},
+		"cut in its DER": {pemOf("CERTIFICATE", []byte{0x30, 9, 2, 1, 1}), "copy the file anew"},
+		"malformed":      {pemOf("CERTIFICATE", []byte{0x30, 3, 2, 1, 1}), "its CA must issue it anew"},
+	} {
+		_, err := certs.ReadCertificates(writeFile(t, file, test.content, 0o644))
+		t.Log(name)
+		wantHint(t, err, "cannot be read", test.hint)
+	}
 }

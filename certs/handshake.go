@@ -109,8 +109,8 @@ func refuseUnread(err error) *Refusal {
 	case strings.Contains(text, "certificate contains an unsupported public key") ||
 		strings.Contains(text, "certificate contains an unsupported type of public key"):
 		return refuse(nil, 0, CodeUnsupported, "the key of the peer's certificate is of a kind with which no TLS handshake is possible")
-	case strings.Contains(text, "failed to parse") && strings.Contains(text, unsupportedCurve):
-		return refuse(nil, 0, CodeUnsupported, "a key that the peer sent is of an elliptic curve that is not supported")
+	case strings.Contains(text, "failed to parse") && isUnsupportedCurve(text):
+		return refuse(nil, 0, CodeUnsupported, "a key that the peer sent is of an elliptic curve that is not supported, or that it does not name")
 	case strings.Contains(text, "sent certificate containing RSA key larger than"):
 		return refuseLargeKey("a certificate that the peer sent has an RSA key of more than %d bits", maxSentRSABits)
 	}

@@ -43,7 +43,7 @@ func (c CRL) State(now time.Time) (code Code, why string) {
 	case c.Unverified != "":
 		return CodeCRLInvalid, c.Unverified
 	case c.foreign && !slices.ContainsFunc(c.vouching, func(by crlSigner) bool { return by.validAt(now) }):
-		return CodeCRLMissing, "it is of another key of this name, for which no certificate vouches"
+		return CodeCRLMissing, "it is of another key of this name: " + noVoucher
 	case c.Defect != "":
 		return CodeCRLUnusable, c.Defect
 	case now.Before(c.ThisUpdate):

@@ -81,7 +81,7 @@ type installedCRL struct {
 }
 
 // addList takes a list, once for all its copies.
-func (s *Snapshot) addList(file string, list *crl, kept bool, unverified error) {
+func (s *Snapshot) addList(file string, list *crl, kept bool) {
 	key := list.issuer.Canonical()
 	for _, known := range s.lists[key] {
 		if known.list.same(list) {
@@ -93,7 +93,7 @@ func (s *Snapshot) addList(file string, list *crl, kept bool, unverified error) 
 		}
 	}
 	s.lists[key] = append(s.lists[key], &installedCRL{
-		list: list, files: []string{file}, kept: kept, unverified: unverified,
+		list: list, files: []string{file}, kept: kept, unverified: s.unsigned(list),
 		orphan: len(s.bySubject[key]) == 0,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math"
+	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -20,9 +21,13 @@ const keyCure = "Make a new key for the host, RSA of 2048 to 8192 bits, ECDSA (P
 // keyHint is keyCure as a hint of the set-up, with the command.
 const keyHint = "make a new key, for instance openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, or RSA of 2048 to 8192 bits, and ask the CA for a certificate of it"
 
-// unsupportedCurve is how crypto/x509 refuses to read a key of another curve
-// than P-224, P-256, P-384 and P-521.
-const unsupportedCurve = "unsupported elliptic curve"
+// isUnsupportedCurve reports whether crypto/x509 refuses to read a key, with
+// this text, for its curve: another one than P-224, P-256, P-384 and P-521, or
+// one that is given by its parameters and not by its name (RFC 5480, section
+// 2.1.1, forbids that).
+func isUnsupportedCurve(text string) bool {
+	return strings.Contains(text, "unsupported elliptic curve") || strings.Contains(text, "invalid ECDSA parameters")
+}
 
 // keyKinds are the kinds of key that x509 certificates may have and that this
 // package names though it cannot use them, by the OID of their algorithm.

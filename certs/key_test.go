@@ -11,6 +11,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,10 +251,26 @@ func TestOwnUnusableKeys(t *testing.T) {
 		wantHint(t, err, words, "RSA of 2048")
 		wantRefusal(t, err, certs.CodeUnsupported)
 	}
-	// A curve that crypto/x509 does not even read.
-	secret := openssl(t, nil, "ecparam", "-name", "secp256k1", "-genkey", "-noout")
-	file := writeFile(t, filepath.Join(dir, "k1.pem"), []byte(openssl(t, []byte(secret), "req", "-x509", "-new", "-key", "/dev/stdin", "-subj", "/CN=host.test")), 0o644)
-	_, err := certs.ReadCertificates(file)
-	wantHint(t, err, "unsupported elliptic curve", "P-256")
-	wantRefusal(t, err, certs.CodeUnsupported)
+	// Curves that crypto/x509 does not even read.
+	for words, arguments := range map[string]string{
+		"unsupported elliptic curve": "-pkeyopt ec_paramgen_curve:secp256k1",
+		"invalid ECDSA parameters":   "-pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
+	} {
+		secret := openssl(t, nil, append([]string{"genpkey", "-algorithm", "EC"}, strings.Fields(arguments)...)...)
+		key := writeFile(t, filepath.Join(dir, "curve.key"), []byte(secret), 0o600)
+		certificate := []byte(openssl(t, nil, "req", "-x509", "-new", "-key", key, "-subj", "/CN=host.test"))
+		file := writeFile(t, filepath.Join(dir, "curve.pem"), certificate, 0o644)
+		_, err := certs.ReadCertificates(file)
+		wantHint(t, err, words, "P-256")
+		wantRefusal(t, err, certs.CodeUnsupported)
+		_, err = certs.LoadCredential(cert, key)
+		wantHint(t, err, "of an elliptic curve", "P-256")
+		// A CA's key is not the host's to make anew.
+		file = writeFile(t, filepath.Join(dir, "chain.pem"), slices.Concat(pemOf("CERTIFICATE", soundHost.Certificate.Raw), certificate), 0o644)
+		_, err = certs.ReadCertificates(file)
+		wantHint(t, err, words, "certificate of a CA whose keys")
+		if refusal := wantRefusal(t, err, certs.CodeUnsupported); refusal.Depth != 1 || strings.Contains(refusal.Cure, "for the host") {
+			t.Errorf("depth %d, cure %q", refusal.Depth, refusal.Cure)
+		}
+	}
 }

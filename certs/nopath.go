@@ -97,7 +97,7 @@ func (s *search) badSignature(child, issuer *element, depth int) *Refusal {
 
 // anotherCA is what to do about a CA's keys and signatures that are not
 // supported.
-const anotherCA = "The peer needs a certificate of a CA whose keys and signatures are RSA, ECDSA or Ed25519."
+const anotherCA = "The peer needs a certificate of a CA whose keys and signatures are RSA, ECDSA of a NIST curve that is named, or Ed25519."
 
 // refuseSignature refuses a signature of an algorithm that cannot be relied
 // on, or that is not supported.

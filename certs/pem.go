@@ -125,6 +125,7 @@ type fileCertificate struct {
 	element *element // nil if err is not
 	line    int
 	err     error
+	whole   bool // the DER is: what is wrong is in the certificate, not in the file
 }
 
 // parseCertificates reads every certificate of a PEM or DER file. Blocks that
@@ -140,7 +141,7 @@ func parseCertificates(data []byte) []fileCertificate {
 		default:
 			continue
 		}
-		f := fileCertificate{line: block.line, err: block.err}
+		f := fileCertificate{line: block.line, err: block.err, whole: isDER(block.der)}
 		if f.err == nil {
 			f.element, f.err = parseElement(block.der)
 		}

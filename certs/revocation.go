@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,7 +31,10 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	for _, c := range s.snapshot.lists[e.issuerKey] {
 		signer := signers.of(c.list)
 		if signer == nil && !c.verifiedBy(path) {
-			proof.object(CodeCRLInvalid, c, "it is not used: "+c.whyUnverified(path[depth+1]).Error())
+			why := c.whyUnverified(path[depth+1])
+			if proof.object(CodeCRLInvalid, c, "it is not used: "+cmp.Or(signers.whyNot(c.list), why.Error())) {
+				proof.unverified = why
+			}
 			continue
 		}
 		r, named := c.list.lookup(e.cert.SerialNumber)
@@ -39,7 +43,7 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 		case named && !released:
 			return revoked(e, depth, c, r)
 		case signer == nil:
-			proof.otherKey = c
+			proof.otherKey, proof.whyOther = c, cmp.Or(signers.whyNot(c.list), noVoucher)
 		default:
 			proof.consider(c, e, s.now, signer.until)
 		}
@@ -106,7 +110,10 @@ type listProof struct {
 	list   *installedCRL
 	reason string
 
+	unverified error // of a list that is not used, why nobody's key has signed it
+
 	otherKey *installedCRL // a list of another key of the name, which says nothing of this one's certificates
+	whyOther string
 }
 
 // objections are why a list proves nothing, the least serious one last.
@@ -170,7 +177,7 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 		list := proof.list.list
 		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, position(list.file, list.line), proof.reason)
 		r.File, r.Line = list.file, list.line
-		if why, ok := errors.AsType[*signatureError](proof.list.unverified); ok && proof.code == CodeCRLInvalid && why.cure != "" {
+		if why, ok := errors.AsType[*signatureError](proof.unverified); ok && proof.code == CodeCRLInvalid && why.cure != "" {
 			r.Cure = why.cure
 		}
 		return r
@@ -186,9 +193,12 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	r.File, r.Line = "", 0
 	if proof.otherKey != nil {
 		list := proof.otherKey.list
-		r.Reason += ": " + otherKey(list)
+		r.Reason += fmt.Sprintf(": %s is of another key of this name: %s", position(list.file, list.line), proof.whyOther)
 		r.File, r.Line = list.file, list.line
 		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA joins the two keys: install that (HASH.1) or have the peer send it."
+	} else if other := otherListIssuer(e); other != nil {
+		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the CA itself, indirect ones, are not supported", other.brief())
+		r.Cure = "Ask the CA for a list of its own. Until then --crl if-present accepts its peers with a warning."
 	} else if place := s.snapshot.config.CApath; place != "" {
 		hashes := issuer.hashNames()
 		r.Cure = fmt.Sprintf("Fetch the CA's list with fetch-crl (its timer or cron job may be off); it belongs in %s as %s.r0 or %s.r0. "+
@@ -197,10 +207,8 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	return r
 }
 
-// otherKey says why a list of another key of the CA's name proves nothing.
-func otherKey(list *crl) string {
-	return position(list.file, list.line) + " is of another key of this name, for which no certificate vouches"
-}
+// noVoucher is why a list of another key of the CA's name proves nothing.
+const noVoucher = "no certificate vouches for that key"
 
 // warn notes what is tolerated, once for each CA.
 func (s *search) warn(warning Warning) {

@@ -3,6 +3,7 @@ package certs_test
 import (
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
 	"os"
@@ -144,17 +145,23 @@ func TestRevocation(t *testing.T) {
 			}
 		})
 	}
-	t.Run("CA that may not sign lists", func(t *testing.T) {
-		dir := bare(t, noCRLSign)
-		writeList(t, dir, &certstest.CA{Certificate: withCRLSign(noCRLSign), Key: noCRLSign.Key}, 0, current)
-		snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-		policy := certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, must(noCRLSign.NewHost("host.test", sound)).Chain, certs.RoleClient, "", now, policy)
-		if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); !strings.Contains(refusal.Reason, "cRLSign") ||
-			strings.Contains(refusal.Cure, "anew") || !strings.Contains(refusal.Cure, "ask the CA") {
-			t.Errorf("got %v; cure %q", err, refusal.Cure)
-		}
-	})
+	for name, installed := range map[string]bool{"installed": true, "sent": false} {
+		t.Run("CA that may not sign lists, "+name, func(t *testing.T) {
+			ca, trusted := noCRLSign, noCRLSign
+			if !installed {
+				ca = must(root.NewSubordinate("Sub", options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })))
+				trusted = root
+			}
+			dir := bare(t, trusted)
+			writeList(t, dir, &certstest.CA{Certificate: withCRLSign(ca), Key: ca.Key}, 0, current)
+			writeList(t, dir, root, 1, current)
+			_, err := judged(dir, certs.CRLRequire, now, must(ca.NewHost("host.test", sound)).Chain...)
+			if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); !strings.Contains(refusal.Reason, "cRLSign") ||
+				strings.Contains(refusal.Cure, "anew") || !strings.Contains(refusal.Cure, "sk the CA") {
+				t.Errorf("got %v; cure %q", err, refusal.Cure)
+			}
+		})
+	}
 }
 
 // withCRLSign pretends that a CA may sign lists, to make one.
@@ -246,6 +253,29 @@ func TestRevocationOfEveryElement(t *testing.T) {
 				t.Errorf("got %v at depth %d", refusal, refusal.Depth)
 			}
 		})
+	}
+}
+
+// TestListsOfAnotherIssuer: where somebody else publishes a CA's lists, fetching
+// them does not help.
+func TestListsOfAnotherIssuer(t *testing.T) {
+	root, publisher := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Publisher", sound))
+	issuer := must(asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 4, IsCompound: true, Bytes: publisher.Certificate.RawSubject}))
+	point := must(asn1.Marshal([]struct {
+		Issuer asn1.RawValue
+	}{{asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 2, IsCompound: true, Bytes: issuer}}}))
+	host := must(root.NewHost("host.test", options(func(c *x509.Certificate) {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: oid("2.5.29.31"), Value: point})
+	})))
+	dir := bare(t, root, publisher)
+	writeList(t, dir, publisher, 0, indirect)
+	_, err := judged(dir, certs.CRLRequire, now, host.Chain...)
+	if refusal := wantRefusal(t, err, certs.CodeCRLMissing); !strings.Contains(refusal.Reason, "CN=Publisher publishes it") || strings.Contains(refusal.Cure, "fetch") {
+		t.Errorf("%v; cure %q", refusal, refusal.Cure)
+	}
+	writeList(t, dir, root, 0, current)
+	if _, err := judged(dir, certs.CRLRequire, now, host.Chain...); err != nil {
+		t.Errorf("with a list of its own: %v", err)
 	}
 }
 

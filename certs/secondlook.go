@@ -53,14 +53,14 @@ func (l *loaded) keepMissing(before *loaded, now time.Time) {
 // used is none; a policy that cannot be used still forbids.
 func (f *trustFile) useful() bool {
 	if f.kind == kindCRL {
-		return len(f.lists())+len(f.verified) > 0
+		return len(f.lists())+len(f.held) > 0
 	}
 	return f.content != nil
 }
 
 // present reports whether the file is there: it holds something, or did before
 // it became bad.
-func (f *trustFile) present() bool { return f.content != nil || len(f.verified) > 0 }
+func (f *trustFile) present() bool { return f.content != nil || len(f.held) > 0 }
 
 // uses reports whether a file of the same group holds the same.
 func (l *loaded) uses(was *trustFile) bool {

@@ -168,7 +168,7 @@ type trustFile struct {
 	kept     bool      // content is what the file held before it became bad
 	missing  time.Time // since when content is in no file; zero if it is in this one
 
-	verified []*crl // of a file of CRLs: those that installed keys have signed, to go on with while it is bad
+	held []*crl // of a file of CRLs: those in use, to go on with while it is bad
 }
 
 // fileReader reads the files of one load.
@@ -218,7 +218,7 @@ func (r *fileReader) read(name trustName) *trustFile {
 	at := r.stamps[name.path]
 	f := &trustFile{trustName: name, stamp: at, settled: at.settled(r.now)}
 	if before != nil {
-		f.verified = before.verified
+		f.held = before.held
 	}
 	content, err := r.content(name, at, before)
 	if errors.Is(err, fs.ErrNotExist) && !at.failed && name.kind != kindCAfile {
@@ -242,9 +242,9 @@ func (f *trustFile) keepBefore(before *trustFile, unread bool) {
 	removed := f.stamp.missing && (f.kind == kindCA || f.kind == kindCRL)
 	if f.kind == kindCRL {
 		if removed {
-			f.verified = nil
+			f.held = nil
 		}
-		return // the builder keeps what is verified
+		return // the builder keeps what was held
 	}
 	if len(f.problems) == 0 || removed || before == nil || before.content == nil {
 		return
