@@ -93,8 +93,12 @@ func TestReloadAccess(t *testing.T) {
 	for range 2 {
 		wantEnd(t, dial(t, otherLocal))
 	}
-	if l := f.waitMore(from, "peer refused"); l.field("code") != "not-allowed" || l.field("dn") == "" {
+	l := f.waitMore(from, "peer refused")
+	if l.field("code") != "not-allowed" || l.field("dn") == "" {
 		t.Errorf("the next connection: %s", l.text)
+	}
+	if l.field("cure") != "If it may use this tunnel, add allow_host other.test." || l.field("settings") != "[tunnel.voms] in "+f.file {
+		t.Errorf("the cure in the words of the file: %s", l.text)
 	}
 	echo(t, conn, "still one")
 	echo(t, dial(t, local), "one anew")
