@@ -167,18 +167,21 @@ func TestUnreadable(t *testing.T) {
 		code  int
 		words []string
 	}{
-		"verify": {[]string{"verify", "--cert", cert, "--capath", s.capath}, 2, []string{
+		"verify": {[]string{"certs", "verify", "--cert", cert, "--capath", s.capath}, 2, []string{
 			"gtunnel: cannot read the certificate: open " + cert + ": permission denied\nhint: ",
 		}},
-		"show":   {[]string{"show", cert}, 2, []string{"permission denied\nhint: "}},
-		"list":   {[]string{"list", "--capath", closed}, 2, []string{"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx "}},
-		"cafile": {[]string{"list", "--cafile", cert}, 2, []string{"permission denied\nhint: "}},
-		"check": {slices.Concat([]string{"check", "--capath", s.capath}, s.client.flags()), 1, []string{
+		"show":   {[]string{"certs", "show", cert}, 2, []string{"permission denied\nhint: "}},
+		"list":   {[]string{"certs", "list", "--capath", closed}, 2, []string{"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx "}},
+		"cafile": {[]string{"certs", "list", "--cafile", cert}, 2, []string{"permission denied\nhint: "}},
+		"check": {slices.Concat([]string{"certs", "check", "--capath", s.capath}, s.client.flags()), 1, []string{
 			"problem  key: cannot read the key: open " + s.client.key + ": permission denied\n         hint: ", "\nok       chain: ",
+		}},
+		"status": {[]string{"status", "--admin", "unix:" + closed + "/*.sock"}, 1, []string{
+			"gtunnel: cannot look for admin sockets: open " + closed + ": permission denied\nhint: run gtunnel status as root",
 		}},
 	} {
 		t.Run(about, func(t *testing.T) {
-			code, output := run(append([]string{"certs"}, test.args...)...)
+			code, output := run(test.args...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
