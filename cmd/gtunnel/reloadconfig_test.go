@@ -119,6 +119,26 @@ func TestReloadAccess(t *testing.T) {
 	echo(t, conn, "still one")
 }
 
+// TestReloadFlags: at SIGHUP a service says that the file of its flags has
+// changed, and that they need a restart.
+func TestReloadFlags(t *testing.T) {
+	s := newSite(t)
+	file := filepath.Join(s.folder, "client.env")
+	t.Setenv("GTUNNEL_FLAGS_FILE", file)
+	client, _ := s.startClient("127.0.0.1:1", "--reload-interval", "0s")
+	client.signal(syscall.SIGHUP)
+	client.waitMessage("reload: nothing has changed")
+
+	if err := os.WriteFile(file, []byte("GTUNNEL_FLAGS=--connect server2.test:3307\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client.signal(syscall.SIGHUP)
+	l := client.waitMessage("the file of the flags has changed since the start: flags need a restart")
+	if l.field("file") != file || l.field("cure") == "" || client.count("reload: nothing has changed") != 1 {
+		t.Errorf("after a change: %s", l.text)
+	}
+}
+
 // count says how often a message was logged.
 func (p *program) count(message string) (n int) {
 	for _, l := range p.logged() {
