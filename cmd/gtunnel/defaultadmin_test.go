@@ -93,8 +93,8 @@ func TestSocketOfAnotherUser(t *testing.T) {
 	}
 	run := func() *program {
 		t.Helper()
-		p := startIn(t, "client", wrapper, []string{"RUNTIME_DIRECTORY=" + folder}, append([]string{"client",
-			"--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json"}, s.client.flags()...)...)
+		args := append([]string{"client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json"}, s.client.flags()...)
+		p := startIn(t, "client", wrapper, []string{"RUNTIME_DIRECTORY=" + folder}, args...)
 		p.waitListening()
 		return p
 	}
