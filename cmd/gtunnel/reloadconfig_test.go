@@ -91,7 +91,7 @@ func TestReloadAccess(t *testing.T) {
 	}
 	wantEnd(t, otherConn)
 	for range 2 {
-		wantEnd(t, dial(t, otherLocal))
+		dialToEnd(t, otherLocal, "")
 	}
 	l := f.waitMore(from, "peer refused")
 	if l.field("code") != "not-allowed" || l.field("dn") == "" {
