@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,7 +39,7 @@ func FetchChain(ctx context.Context, conn net.Conn, serverName string) ([]*x509.
 type Probing struct {
 	Chain     []*x509.Certificate // what the server sent, its own first
 	Result    *Result             // nil if this end refuses the server
-	Refusal   error               // why this end refuses the server: a *Refusal; nil if it does not
+	Refusal   error               // why this end refuses the server: a *Refusal, or a *HandshakeError; nil if it does not
 	Objection error               // why the server broke off: a *HandshakeError; nil if it did not
 	Checked   bool                // the server knows CheckProtocol: its target has seen nothing of this
 	Answered  bool                // the server accepts us: it sent something after the handshake
@@ -94,11 +95,15 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 	if err := tlsConn.HandshakeContext(ctx); errors.Is(err, errHeldBack) {
 		return probing, nil
 	} else if err != nil {
-		err = explainHandshake(ctx, err, observed.first(), RoleServer)
-		if probing.Chain == nil || muzzle.silent {
-			return nil, err
+		explained := explainHandshake(ctx, err, observed.first(), RoleServer)
+		switch {
+		case probing.Chain == nil || muzzle.silent:
+			return nil, explained
+		case isOurs(err): // it does not hold the key, for one
+			probing.Result, probing.Refusal = nil, cmp.Or(probing.Refusal, explained)
+		default:
+			probing.Objection = explained
 		}
-		probing.Objection = err
 		return probing, nil
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the Read
@@ -118,6 +123,13 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 		probing.Objection = explainHandshake(ctx, err, observed.first(), RoleServer)
 	}
 	return probing, nil
+}
+
+// isOurs says of the failure of a handshake that this end broke it off: no
+// alert came, the connection was there, and there was time.
+func isOurs(err error) bool {
+	_, isNet := errors.AsType[net.Error](err) // an alert, too
+	return !isNet && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled)
 }
 
 // read waits for what the server says after the handshake.

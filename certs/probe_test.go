@@ -146,6 +146,31 @@ func TestProbeTLS12(t *testing.T) {
 	wantHandshakeError(t, probing.Objection, certs.CodePeerRefusedUs)
 }
 
+// TestProbeWithoutKey: a server that shows a certificate without having its
+// key has proved nothing, though the certificate itself is good.
+func TestProbeWithoutKey(t *testing.T) {
+	s := newSite(t)
+	for name, version := range versions {
+		t.Run(name, func(t *testing.T) {
+			host, other := must(s.root.NewHost("server.test", certstest.Options{})), must(s.root.NewHost("other.test", certstest.Options{}))
+			host.Key = other.Key
+			accepted, dialled := tcpPair(t)
+			config := &tls.Config{MinVersion: version, MaxVersion: version, NextProtos: []string{certs.CheckProtocol}} // #nosec G402 -- the peer under test
+			done := serveTLS(t, config, host, accepted)
+			probing, err := s.client.Probe(t.Context(), dialled, "server.test", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dialled.Close()
+			<-done
+			if probing.Result != nil || probing.Objection != nil {
+				t.Errorf("accepted as %v, and the server objects: %v", probing.Result, probing.Objection)
+			}
+			wantHandshakeError(t, probing.Refusal, certs.CodeProtocol)
+		})
+	}
+}
+
 // TestProbeWithoutCertificate: a nil Credential shows nothing and is refused.
 func TestProbeWithoutCertificate(t *testing.T) {
 	s := newSite(t)

@@ -24,8 +24,8 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	}
 	accept := t.config.Accept
 	if accept.Network == "unix" {
-		if err := removeStale(ctx, accept.Path); err != nil {
-			return err
+		if err := RemoveStaleSocket(ctx, accept.Path); err != nil {
+			return listenError(accept, err)
 		}
 	}
 	listenConfig := net.ListenConfig{KeepAlive: -1} // tune sets keepalive
@@ -59,37 +59,40 @@ func (t *Tunnel) Addr() net.Addr {
 	return t.listener.Addr()
 }
 
-// removeStale removes a unix socket that a dead process left behind.
-func removeStale(ctx context.Context, path string) error {
+// RemoveStaleSocket removes a unix socket that a dead process left behind, so
+// that its path can be bound. Who listens at one that may not be connected to,
+// because another user made it, is known by the kernel. The error is
+// syscall.EADDRINUSE if somebody does, or says why the path is not free.
+func RemoveStaleSocket(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return listenError(Address{Network: "unix", Path: path}, err)
+		return err
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return &ConfigError{
-			Setting: "accept", Reason: fmt.Sprintf("%s exists and is no socket", path),
-			Cure: "choose another path, or remove the file if nothing needs it",
-		}
+		return fmt.Errorf("%s %w", path, errNoSocket)
 	}
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		_ = conn.Close() // only asked whether somebody is there
-		err = syscall.EADDRINUSE
-	case errors.Is(err, syscall.ECONNREFUSED):
+		return syscall.EADDRINUSE
+	case errors.Is(err, os.ErrPermission) && isListening(Address{Network: "unix", Path: path}):
+		return syscall.EADDRINUSE
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrPermission):
 		err = os.Remove(path)
-	case errors.Is(err, os.ErrNotExist):
+	}
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return listenError(Address{Network: "unix", Path: path}, err)
-	}
-	return nil
+	return err
 }
+
+// errNoSocket says that a path is another kind of file.
+var errNoSocket = errors.New("exists and is no socket")
 
 // listenError puts the failure of a listen into plain words.
 func listenError(accept Address, err error) error {
@@ -97,6 +100,9 @@ func listenError(accept Address, err error) error {
 	dnsError, isDNS := errors.AsType[*net.DNSError](err)
 	var reason string
 	switch {
+	case errors.Is(err, errNoSocket):
+		reason = err.Error()
+		result.Cure = "choose another path, or remove the file if nothing needs it"
 	case errors.Is(err, syscall.EADDRINUSE) && accept.Network == "unix":
 		reason = "another process answers on the socket"
 		result.Cure = fmt.Sprintf("see who holds it: ss -lxp 'src %s'", accept.Path)

@@ -8,7 +8,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -120,24 +119,8 @@ func onlyLocal(handler http.Handler) http.Handler {
 // in place of one that a process left behind. The umask is the process's, so
 // this must run before anything else makes files.
 func listenPrivate(ctx context.Context, path string) (net.Listener, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if err := tunnel.RemoveStaleSocket(ctx, path); err != nil {
 		return nil, err
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("%s exists and is no socket", path)
-	default:
-		conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-		if err == nil {
-			_ = conn.Close() // only asked whether somebody is there
-			return nil, fmt.Errorf("%s: %w", path, syscall.EADDRINUSE)
-		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			if err := os.Remove(path); err != nil {
-				return nil, err
-			}
-		}
 	}
 	before := syscall.Umask(0o177)
 	defer syscall.Umask(before)

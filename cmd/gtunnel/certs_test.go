@@ -66,7 +66,8 @@ func TestShowServer(t *testing.T) {
 // is told, and only then is there a problem.
 func TestCheckServer(t *testing.T) {
 	s := newSite(t)
-	_, address := s.startServer(startGreeter(t))
+	greeter := startGreeter(t)
+	_, address := s.startServer(greeter)
 	_, deaf := s.startServer("127.0.0.1:1")
 	stranger := s.host(newCA(t, "Foreign"), "client.test", certstest.Options{})
 	refused := s.host(s.ca, "other.test", certstest.Options{})
@@ -74,44 +75,44 @@ func TestCheckServer(t *testing.T) {
 		host    identity
 		address string
 		more    []string
-		code    int
+		unready string // what is; empty: nothing
 		lines   []string
 	}{
-		"ready": {s.client, address, nil, 0, []string{
+		"ready": {s.client, address, nil, "", []string{
 			"ok       server %s: this host accepts it as 127.0.0.1, /DC=test/DC=gtunnel/O=hosts/CN=server.test",
 			"ok       server %s: both ends accept each other, and MySQL listens behind it",
 		}},
-		"wrong name": {s.client, address, []string{"--server-name", "wrong.test"}, 1, []string{
+		"wrong name": {s.client, address, []string{"--server-name", "wrong.test"}, "the tunnel to " + address, []string{
 			"problem  server %s: this host refuses it: wrong-host: ",
 			"         hint: If server.test is the host that you mean, say so with --server-name server.test.",
 			"ok       server %s: it accepts this host, and MySQL listens behind it",
 		}},
-		"not allowed": {refused, address, nil, 1, []string{
+		"not allowed": {refused, address, nil, "the tunnel to " + address, []string{
 			"ok       server %s: this host accepts it as 127.0.0.1",
 			"problem  server %s: it does not go on: peer-refused-us: ",
 			"         hint: Look in the other end's log",
 		}},
-		"stranger": {stranger, address, nil, 1, []string{
+		"stranger": {stranger, address, nil, "this host", []string{
 			"problem  chain: unknown-ca: ",
 			"problem  server %s: it does not go on: peer-refused-us: ",
 		}},
-		"no certificate": {identity{"missing.pem", "missing.pem"}, address, nil, 1, []string{
+		"no certificate": {identity{"missing.pem", "missing.pem"}, address, nil, "this host", []string{
 			"ok       server %s: this host accepts it as 127.0.0.1",
 			"warning  server %s: what it thinks of this host is unknown",
 		}},
-		"no target": {s.client, deaf, nil, 1, []string{
+		"no target": {s.client, deaf, nil, "the tunnel to " + deaf, []string{
 			"problem  server %s: both ends accept each other, but MySQL does not listen behind it",
 			"         hint: start MySQL on that host",
 		}},
-		"not TLS": {s.client, startGreeter(t), nil, 1, []string{
+		"not TLS": {s.client, greeter, nil, "the tunnel to " + greeter, []string{
 			"problem  server %s: not-tls: ",
 		}},
 	} {
 		t.Run(about, func(t *testing.T) {
 			args := slices.Concat([]string{"certs", "check", "--connect", test.address, "--capath", s.capath}, test.host.flags(), test.more)
 			code, stdout, stderr := runMain(t, args...)
-			if code != test.code || (code != 0) != strings.HasPrefix(stderr, "gtunnel: this host is not ready: ") {
-				t.Errorf("exit code %d, want %d: %s", code, test.code, stderr)
+			if test.unready == "" && (code != 0 || stderr != "") || test.unready != "" && (code != 1 || !strings.HasPrefix(stderr, "gtunnel: "+test.unready+" is not ready: ")) {
+				t.Errorf("exit code %d, want %q not to be ready: %s", code, test.unready, stderr)
 			}
 			for _, line := range test.lines {
 				line = strings.ReplaceAll(line, "%s", test.address)
@@ -166,18 +167,21 @@ func TestUnreadable(t *testing.T) {
 		code  int
 		words []string
 	}{
-		"verify": {[]string{"verify", "--cert", cert, "--capath", s.capath}, 2, []string{
+		"verify": {[]string{"certs", "verify", "--cert", cert, "--capath", s.capath}, 2, []string{
 			"gtunnel: cannot read the certificate: open " + cert + ": permission denied\nhint: ",
 		}},
-		"show":   {[]string{"show", cert}, 2, []string{"permission denied\nhint: "}},
-		"list":   {[]string{"list", "--capath", closed}, 2, []string{"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx "}},
-		"cafile": {[]string{"list", "--cafile", cert}, 2, []string{"permission denied\nhint: "}},
-		"check": {slices.Concat([]string{"check", "--capath", s.capath}, s.client.flags()), 1, []string{
+		"show":   {[]string{"certs", "show", cert}, 2, []string{"permission denied\nhint: "}},
+		"list":   {[]string{"certs", "list", "--capath", closed}, 2, []string{"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx "}},
+		"cafile": {[]string{"certs", "list", "--cafile", cert}, 2, []string{"permission denied\nhint: "}},
+		"check": {slices.Concat([]string{"certs", "check", "--capath", s.capath}, s.client.flags()), 1, []string{
 			"problem  key: cannot read the key: open " + s.client.key + ": permission denied\n         hint: ", "\nok       chain: ",
+		}},
+		"status": {[]string{"status", "--admin", "unix:" + closed + "/*.sock"}, 1, []string{
+			"gtunnel: cannot look for admin sockets: open " + closed + ": permission denied\nhint: run gtunnel status as root",
 		}},
 	} {
 		t.Run(about, func(t *testing.T) {
-			code, output := run(append([]string{"certs"}, test.args...)...)
+			code, output := run(test.args...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}

@@ -35,7 +35,11 @@ ends at once. Exit 1 if there is a problem.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
 			c.host()
+			what := "this host"
 			if connect != (tunnel.Address{}) {
+				if c.problems() == 0 {
+					what = "the tunnel to " + connect.String()
+				}
 				c.server(cmd.Context(), connect)
 			}
 			if asJSON {
@@ -46,12 +50,12 @@ ends at once. Exit 1 if there is a problem.`,
 				m.writeFindings(c.findings)
 			}
 			if n := c.problems(); n > 0 {
-				return fmt.Errorf("this host is not ready: %s", count(n, "problem"))
+				return fmt.Errorf("%s is not ready: %s", what, count(n, "problem"))
 			}
 			return nil
 		},
 	}
-	settings := append([]setting{{name: "connect", arg: "ADDRESS", target: &connect, preset: "none", usage: "a server to shake hands with"}},
+	settings := append([]setting{{name: "connect", arg: "ADDRESS", target: &connect, port: defaultPort, preset: "none", usage: "a server to shake hands with"}},
 		pick(config.settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode",
 			"min-tls", "max-depth")...)
 	settings[1].usage = "what it must prove, if not the host in --connect"

@@ -106,8 +106,8 @@ func dialAddress(ctx context.Context, address tunnel.Address) (net.Conn, error) 
 		return conn, nil
 	}
 	hint := "does a gtunnel server (or stunnel) listen there, and does the firewall let this host in?"
-	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
-		hint = "check the name: getent hosts " + address.Host
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		hint = "check the name, and the resolver: getent hosts " + address.Host
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		err = e.Err // the rest repeats the address

@@ -159,7 +159,7 @@ func (c *TunnelConfig) settings() []setting {
 
 		{
 			name: "allow-host", group: groupAccess, target: &c.AllowHost, role: tunnel.Server,
-			arg: "NAME", usage: "a host that may connect, by a wildcard too; repeatable",
+			arg: "NAME", usage: "a host, by a wildcard certificate too; repeatable",
 		},
 		{
 			name: "allow-dn", group: groupAccess, target: &c.AllowDN, role: tunnel.Server,

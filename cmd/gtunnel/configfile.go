@@ -36,6 +36,8 @@ type origin struct {
 	file  string          // empty: the command line
 	lines map[string]int  // by place
 	wrong map[string]bool // the places whose values are wrong
+
+	flagsFile string // where systemd has the flags of the command line from; empty: from elsewhere
 }
 
 // keyName is what the user calls the setting name.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,5 +60,54 @@ func TestDefaultAdmin(t *testing.T) {
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestSocketOfAnotherUser: a socket that this user may not connect to is
+// replaced if a dead process left it, and let alone if somebody listens.
+func TestSocketOfAnotherUser(t *testing.T) {
+	s := newSite(t)
+	folder := t.TempDir()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(folder, "client.sock"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	if err := os.Chmod(filepath.Join(folder, "client.sock"), 0); err != nil {
+		t.Fatal(err)
+	}
+	var wrapper []string
+	if os.Geteuid() == 0 { // who may connect to every socket
+		wrapper = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+		for _, path := range []string{folder, s.client.cert, s.client.key} {
+			if err := os.Chown(path, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, path := range []string{filepath.Dir(folder), filepath.Dir(binary(t)), filepath.Dir(s.client.cert), filepath.Dir(filepath.Dir(s.client.cert)), s.folder} {
+			if err := os.Chmod(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run := func() *program {
+		t.Helper()
+		args := append([]string{"client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json"}, s.client.flags()...)
+		p := startIn(t, "client", wrapper, []string{"RUNTIME_DIRECTORY=" + folder}, args...)
+		p.waitListening()
+		return p
+	}
+	living := run()
+	if line := living.waitMessage("no admin socket: gtunnel status will not find this process"); !strings.HasSuffix(line.field("reason"), "address already in use") {
+		t.Errorf("beside a living process: %s", line.text)
+	}
+	living.signal(syscall.SIGTERM)
+	living.waitExit()
+
+	listener.Close()
+	run()
+	if table := runStatus(t, "--admin", "unix:"+folder+"/*.sock"); !strings.Contains(table, "client  client  ") {
+		t.Errorf("after a dead process:\n%s", table)
 	}
 }

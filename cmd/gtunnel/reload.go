@@ -19,14 +19,15 @@ const hangupPause = time.Second
 // reloader keeps what a process trusts, and what it proves itself with, as
 // the files say.
 type reloader struct {
-	process *process
-	logger  *zap.Logger
-	said    map[any]string    // what was last said of something, so that it is said once
-	warned  map[any]time.Time // when it was last said of a credential that it ends soon, or has ended
+	process   *process
+	logger    *zap.Logger
+	said      map[any]string    // what was last said of something, so that it is said once
+	warned    map[any]time.Time // when it was last said of a credential that it ends soon, or has ended
+	flagsFrom time.Time         // when the file of the flags was written that are in force
 }
 
 func newReloader(p *process, logger *zap.Logger) *reloader {
-	r := &reloader{process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{}}
+	r := &reloader{process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{}, flagsFrom: modified(p.config.origin.flagsFile)}
 	for files := range p.credentials {
 		r.warned[files] = time.Now() // by logStart
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -17,7 +19,7 @@ func (r *reloader) reloadConfig() (said bool) {
 	running := &r.process.config
 	file := running.origin.file
 	if file == "" {
-		return false // flags do not change
+		return r.lookAtFlags()
 	}
 	config, err := readConfig(file)
 	if err == nil {
@@ -35,6 +37,27 @@ func (r *reloader) reloadConfig() (said bool) {
 		said = true
 	}
 	return said
+}
+
+// lookAtFlags says that somebody has written the file from which systemd gave
+// this service its flags: they are those of the start.
+func (r *reloader) lookAtFlags() (said bool) {
+	file := r.process.config.origin.flagsFile
+	if file == "" || modified(file).Equal(r.flagsFrom) || !r.news(file, "written") {
+		return false
+	}
+	r.logger.Warn("the file of the flags has changed since the start: flags need a restart",
+		zap.String("file", file), zap.String("cure", "systemctl restart this service"))
+	return true
+}
+
+// modified is when a file was last written; zero if there is none.
+func modified(file string) time.Time {
+	info, err := os.Stat(file)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // leftForRestart is the key of what was said of settings that need a restart.

@@ -91,10 +91,14 @@ func TestReloadAccess(t *testing.T) {
 	}
 	wantEnd(t, otherConn)
 	for range 2 {
-		wantEnd(t, dial(t, otherLocal))
+		dialToEnd(t, otherLocal, "")
 	}
-	if l := f.waitMore(from, "peer refused"); l.field("code") != "not-allowed" || l.field("dn") == "" {
+	l := f.waitMore(from, "peer refused")
+	if l.field("code") != "not-allowed" || l.field("dn") == "" {
 		t.Errorf("the next connection: %s", l.text)
+	}
+	if l.field("cure") != "If it may use this tunnel, add allow_host other.test." || l.field("settings") != "[tunnel.voms] in "+f.file {
+		t.Errorf("the cure in the words of the file: %s", l.text)
 	}
 	echo(t, conn, "still one")
 	echo(t, dial(t, local), "one anew")
@@ -113,6 +117,26 @@ func TestReloadAccess(t *testing.T) {
 		t.Errorf("a restart is called for %d times", n)
 	}
 	echo(t, conn, "still one")
+}
+
+// TestReloadFlags: at SIGHUP a service says that the file of its flags has
+// changed, and that they need a restart.
+func TestReloadFlags(t *testing.T) {
+	s := newSite(t)
+	file := filepath.Join(s.folder, "client.env")
+	t.Setenv("GTUNNEL_FLAGS_FILE", file)
+	client, _ := s.startClient("127.0.0.1:1", "--reload-interval", "0s")
+	client.signal(syscall.SIGHUP)
+	client.waitMessage("reload: nothing has changed")
+
+	if err := os.WriteFile(file, []byte("GTUNNEL_FLAGS=--connect server2.test:3307\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client.signal(syscall.SIGHUP)
+	l := client.waitMessage("the file of the flags has changed since the start: flags need a restart")
+	if l.field("file") != file || l.field("cure") == "" || client.count("reload: nothing has changed") != 1 {
+		t.Errorf("after a change: %s", l.text)
+	}
 }
 
 // count says how often a message was logged.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -106,7 +107,8 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		return nil
 	}
 	fmt.Fprintf(m.Stdout, "\nThe master is ready. Take %s to the slave, to the same place, with its mode 0600:\n"+
-		"  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n", s.handOver, s.handOver, defaultHandOver)
+		"  ssh root@SLAVE mkdir -p %s\n  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n",
+		s.handOver, filepath.Dir(defaultHandOver), s.handOver, defaultHandOver)
 	return nil
 }
 

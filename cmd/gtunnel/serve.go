@@ -31,7 +31,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
-	logger := newLogger(config, m.log, m.Getenv)
+	logger := config.origin.inLog(newLogger(config, m.log, m.Getenv))
 	p, err := newProcess(config, logger)
 	if err != nil {
 		return err

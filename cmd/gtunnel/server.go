@@ -29,6 +29,7 @@ func (m *Main) tunnelCommand(role tunnel.Role, cmd *cobra.Command) *cobra.Comman
 		only.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
 		only.complete()
 		config.Tunnels = []TunnelConfig{only}
+		config.origin.flagsFile = m.Getenv(flagsFileVariable)
 		return m.serve(cmd.Context(), config)
 	}
 	return cmd

@@ -213,7 +213,7 @@ func TestSetup(t *testing.T) {
 				"CREATE TABLE `DBx1`.t (id INT PRIMARY KEY)")
 			p.logStatements()
 			out := p.must(p.master, p.setupMasterArgs("--databases", "DB_1,voms")...)
-			if !strings.Contains(out, "The master is ready") {
+			if !strings.Contains(out, "The master is ready") || !strings.Contains(out, "\n  ssh root@SLAVE mkdir -p /var/lib/gtunnel\n  scp -p ") {
 				t.Errorf("setup-master says:\n%s", out)
 			}
 			out = p.must(p.slave, p.setupSlaveArgs()...)

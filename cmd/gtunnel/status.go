@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,9 +84,12 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 	}
 	if len(paths) == 0 {
 		folder := filepath.Dir(admin.Path)
+		if _, err := os.ReadDir(folder); errors.Is(err, fs.ErrPermission) { // which Glob keeps to itself
+			return nil, &hintedError{fmt.Errorf("cannot look for admin sockets: %w", err), "run gtunnel status as root, or as the user of the process"}
+		}
 		return nil, &hintedError{
 			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
-			"is one running (systemctl status 'gtunnel*')? One of another user than root needs an --admin of its own, and gtunnel status the same: gtunnel status --admin ADDRESS",
+			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? One of another user than root needs an --admin of its own, and gtunnel status the same: gtunnel status --admin ADDRESS",
 		}
 	}
 	var addresses []tunnel.Address
@@ -166,7 +170,7 @@ func statusHint(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "the socket is its owner's alone: run gtunnel status as root, or as the user of the process"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return "no process serves there: start one with this --admin, or see systemctl status 'gtunnel*'"
+		return "no process serves there: start one with this --admin, or see systemctl status 'gtunnel*' and journalctl -u 'gtunnel*'"
 	}
 	return "is it the admin address of a gtunnel process?"
 }

@@ -84,7 +84,7 @@ func newRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "usr/bin/gtunnel"), "#!/bin/sh\n", 0o755)
-	write(t, filepath.Join(root, "bin/kill"), "#!/bin/sh\n", 0o755)
+	write(t, filepath.Join(root, "bin/sh"), "#!/bin/sh\n", 0o755)
 	// The names of units that ours ask for; none is started.
 	for _, folder := range []string{"/usr/lib/systemd/system", "/lib/systemd/system"} {
 		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
