@@ -332,8 +332,8 @@ func (n *Name) RFC4514() string {
 }
 
 func (a attribute) isText() bool {
-	_, isText, err := decodeString(a.tag, a.bytes)
-	return isText && err == nil
+	_, isText, _ := decodeString(a.tag, a.bytes) // an error is no text
+	return isText
 }
 
 // escapeRFC4514 escapes a value as RFC 4514, section 2.4, says, and control

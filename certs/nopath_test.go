@@ -157,6 +157,7 @@ func TestCuresThatHelp(t *testing.T) {
 	}{
 		"policies required":              {below(sound, sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
 		"policies required, uncritical":  {below(sound, sound, explicit(false)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
+		"policies required further down": {below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 1})), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
 		"policies required by a root":    {below(sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
 		"policies required by a host":    {below(explicit(true), sound), certs.CodeCriticalExtension, "requireExplicitPolicy", "Certificate policies are not judged", "critical"},
 		"critical extension of a host":   {below(unknown, sound), certs.CodeCriticalExtension, "1.2.3.4", "without this extension, or with it not critical", "another CA"},
