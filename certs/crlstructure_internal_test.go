@@ -88,6 +88,7 @@ func TestCRLStructure(t *testing.T) {
 		"something after the extensions":    {followed, []int{0, 6}, "something follows its extensions"},
 		"an extension that is none":         {null, []int{0, 6, 0, 0}, "an extension cannot be read"},
 		"an entry that is none":             {null, []int{0, 5, 0}, entry},
+		"an entry that ends too late":       {overlong, []int{0, 5, 0}, entry},
 		"a serial that is no INTEGER":       {retagged(4), []int{0, 5, 0, 0}, entry},
 		"a serial that is empty":            {replaced(2, 0), []int{0, 5, 0, 0}, entry},
 		"an entry without a date":           {replaced(0x30, 3, 2, 1, 3), []int{0, 5, 0}, entry},
@@ -185,12 +186,13 @@ func TestMalformedEntryIssuers(t *testing.T) {
 		value   []byte
 		revoked bool
 	}{
-		"another":                {append([]byte{0x30, 0x10}, other...), false},
-		"another, and more":      {append(append([]byte{0x30, 0x10}, other...), 5, 0), true},
-		"another, and half":      {append(append([]byte{0x30, 0x12}, other...), 0xa4, 9), true},
-		"a SET":                  {append([]byte{0x31, 0x10}, other...), true},
-		"a name that is no name": {[]byte{0x30, 4, 0xa4, 2, 5, 0}, true},
-		"nobody":                 {[]byte{0x30, 0}, true},
+		"another":                 {append([]byte{0x30, 0x10}, other...), false},
+		"another, and more":       {append(append([]byte{0x30, 0x10}, other...), 5, 0), true},
+		"another, and half":       {append(append([]byte{0x30, 0x12}, other...), 0xa4, 9), true},
+		"another, and half a URI": {append(append([]byte{0x30, 0x12}, other...), 0x86, 9), true},
+		"a SET":                   {append([]byte{0x31, 0x10}, other...), true},
+		"a name that is no name":  {[]byte{0x30, 4, 0xa4, 2, 5, 0}, true},
+		"nobody":                  {[]byte{0x30, 0}, true},
 	} {
 		c := testList{version: 2, entries: []testEntry{{
 			serial: []byte{1}, date: testThisUpdate,
@@ -198,46 +200,6 @@ func TestMalformedEntryIssuers(t *testing.T) {
 		}}}.parse(t)
 		if _, revoked := c.lookup(big.NewInt(1)); revoked != test.revoked {
 			t.Errorf("%s: revoked is %t", name, revoked)
-		}
-	}
-}
-
-// TestCRLsAreCompared: lists are the same by what is signed and by the
-// signature, and speak of the same certificates by the whole of their scope.
-func TestCRLsAreCompared(t *testing.T) {
-	t.Parallel()
-	signed := func(n byte, signature string) *crl {
-		return testList{
-			entries: []testEntry{{serial: []byte{n}, date: testThisUpdate}},
-			sign:    func([]byte) []byte { return []byte(signature) },
-		}.parse(t)
-	}
-	list := signed(1, "one")
-	for name, test := range map[string]struct {
-		other *crl
-		same  bool
-	}{
-		"the same": {signed(1, "one"), true}, "another content": {signed(2, "one"), false}, "another signature": {signed(1, "two"), false},
-	} {
-		if got := list.same(test.other); got != test.same {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-	scopes := []crlScope{
-		{},
-		{onlyUser: true},
-		{onlyCA: true},
-		{onlyAttribute: true},
-		{onlyReasons: true},
-		{indirect: true},
-		{delta: true},
-		{points: []string{"a"}},
-	}
-	for i := range scopes {
-		for j := range scopes {
-			if got := scopes[i].same(&scopes[j]); got != (i == j) {
-				t.Errorf("%+v and %+v: %t", scopes[i], scopes[j], got)
-			}
 		}
 	}
 }

@@ -101,7 +101,10 @@ func TestListOfACAThatIsNotInstalled(t *testing.T) {
 	for name, test := range map[string]struct {
 		signer *certstest.CA
 		code   certs.Code
-	}{"its own": {sub, certs.CodeRevoked}, "a stranger's": {stranger, ""}} {
+	}{
+		"its own": {sub, certs.CodeRevoked}, "a stranger's": {stranger, ""},
+		"the root's, by its name": {&certstest.CA{Certificate: sub.Certificate, Key: root.Key}, ""},
+	} {
 		dir := bare(t, root)
 		writeList(t, dir, test.signer, 0, naming(current, host))
 		_, err := judged(dir, certs.CRLIfValid, now, host.Chain...)

@@ -3,13 +3,11 @@ package certs
 import (
 	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
-	"strings"
+	"slices"
 	"testing"
-	"time"
 )
 
 // certified has a key certify another, as a CA of the name; none of its
@@ -86,47 +84,24 @@ func TestMayBeCA(t *testing.T) {
 	}
 }
 
-// TestVouchingEnds: who vouches for lists does so from the first moment to the
-// last of the certificates, both included.
-func TestVouchingEnds(t *testing.T) {
+// TestChainAbove: the CAs above another are those that signed it, whoever has
+// their names, and none twice.
+func TestChainAbove(t *testing.T) {
 	t.Parallel()
-	from, until := testThisUpdate, testThisUpdate.AddDate(0, 1, 0)
-	limited, always := crlSigner{from: from, until: until}, crlSigner{}
-	for at, want := range map[time.Time]bool{from.Add(-1): false, from: true, until: true, until.Add(1): false} {
-		if got := limited.validAt(at); got != want {
-			t.Errorf("%s: %t", at, got)
-		}
-		if !always.validAt(at) {
-			t.Errorf("%s: who has no end does not vouch", at)
-		}
-	}
-}
-
-// TestKeysOfCAs: what is said of a CA's key, and whether it is refused.
-func TestKeysOfCAs(t *testing.T) {
-	t.Parallel()
-	bits := func(n uint) *x509.Certificate {
-		modulus := new(big.Int).SetBit(big.NewInt(1), int(n-1), 1)
-		return &x509.Certificate{PublicKey: &rsa.PublicKey{N: modulus, E: 65537}}
-	}
-	for name, test := range map[string]struct {
-		cert    *x509.Certificate
-		words   string
-		refused bool
-	}{
-		"ECDSA":     {&x509.Certificate{PublicKey: testKeys().ecdsa.Public()}, "", false},
-		"RSA 2048":  {bits(2048), "", false},
-		"RSA 2047":  {bits(2047), "2047 bits, fewer than 2048, and may be broken; what this CA signed is accepted", false},
-		"RSA 1024":  {bits(1024), "1024 bits, fewer than 2048, and may be broken; what this CA signed is accepted", false},
-		"RSA 1023":  {bits(1023), "1023 bits, fewer than 1024: what this CA signed is refused", true},
-		"malformed": {&x509.Certificate{PublicKey: &rsa.PublicKey{N: big.NewInt(1 << 40), E: 3}}, "malformed: the modulus", true},
-		"unknown":   {&x509.Certificate{RawSubjectPublicKeyInfo: []byte{0x30, 7, 0x30, 5, 6, 3, 42, 3, 4}}, "1.2.3.4, which is not supported", true},
-		"no key":    {&x509.Certificate{RawSubjectPublicKeyInfo: []byte{0x31, 0}}, "that cannot be read", true},
-		"no type":   {&x509.Certificate{RawSubjectPublicKeyInfo: []byte{0x30, 4, 0x30, 2, 5, 0}}, "that cannot be read", true},
+	keys := testKeys()
+	const sha256 = x509.ECDSAWithSHA256
+	root, stranger := certified(t, "CA", "CA", keys.ecdsa, keys.ecdsa, sha256), certified(t, "CA", "CA", keys.other, keys.other, sha256)
+	root.anchor, stranger.anchor = true, true
+	sub := certified(t, "Sub", "CA", keys.p384, keys.ecdsa, sha256)
+	one, two := certified(t, "CA", "CA", keys.ecdsa, keys.other, sha256), certified(t, "CA", "CA", keys.other, keys.ecdsa, sha256)
+	for name, test := range map[string]struct{ installed, want []*element }{
+		"two of a name":            {[]*element{stranger, root}, []*element{sub, root}},
+		"another of the name":      {[]*element{stranger}, []*element{sub}},
+		"two that sign each other": {[]*element{one, two}, []*element{sub, one, two}},
 	} {
-		text, refused := (&CA{Certificate: test.cert}).Weakness()
-		if refused != test.refused || (text == "") != (test.words == "") || !strings.Contains(text, test.words) {
-			t.Errorf("%s: %q, refused %t", name, text, refused)
+		s := &Snapshot{bySubject: map[string][]*element{root.subjectKey: test.installed}}
+		if got := s.chain(sub); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %d certificates, want %d", name, len(got), len(test.want))
 		}
 	}
 }

@@ -147,7 +147,7 @@ func decodeString(tag cryptobyte_asn1.Tag, value []byte) (text string, isText bo
 		for _, octet := range character {
 			code = code<<8 | uint32(octet)
 		}
-		if code > utf8.MaxRune || !utf8.ValidRune(rune(code)) {
+		if !utf8.ValidRune(rune(code)) {
 			return "", false, fmt.Errorf("a string with the invalid character %#x", code)
 		}
 		b.WriteRune(rune(code))

@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"slices"
@@ -79,86 +78,5 @@ func TestNamesBelow(t *testing.T) {
 		if test.name.hasPrefix(parent) != test.below || test.name.extends(parent) != test.extends {
 			t.Errorf("%s: below %t, extends %t", test.name.Slash(), test.name.hasPrefix(parent), test.name.extends(parent))
 		}
-	}
-}
-
-// TestAlternativeNamesStructure: crypto/x509 reads some of these.
-func TestAlternativeNamesStructure(t *testing.T) {
-	t.Parallel()
-	for about, test := range map[string]struct {
-		value   []byte
-		message string
-	}{
-		"sound":                {[]byte{0x30, 3, 0x82, 1, 'x'}, ""},
-		"none":                 {[]byte{0x30, 0}, ""},
-		"a SET":                {[]byte{0x31, 3, 0x82, 1, 'x'}, "malformed subjectAltName"},
-		"more":                 {[]byte{0x30, 3, 0x82, 1, 'x', 5, 0}, "malformed subjectAltName"},
-		"a name ends too late": {[]byte{0x30, 2, 0x82, 9}, "subjectAltName: malformed general name"},
-		"no GeneralName":       {[]byte{0x30, 3, 2, 1, 'x'}, "subjectAltName: a general name with the unknown tag 0x2"},
-		"of a kind to come":    {[]byte{0x30, 3, 0x89, 1, 'x'}, "subjectAltName: a general name with the unknown tag 0x89"},
-	} {
-		names, err := alternativeNames(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidSubjectAltName, Value: test.value}}})
-		if test.message == "" {
-			if err != nil || len(names) > 0 != (about == "sound") {
-				t.Errorf("%s: %v, %v", about, names, err)
-			}
-		} else if err == nil || err.Error() != test.message {
-			t.Errorf("%s: %v, want %q", about, err, test.message)
-		}
-	}
-	if inside, err := ipWithin([]byte{192, 0, 2}, make([]byte, 8), false); err == nil {
-		t.Errorf("an address of three octets: %t", inside)
-	}
-}
-
-// TestPolicyText: names, expressions and quotations of policy files.
-func TestPolicyText(t *testing.T) {
-	t.Parallel()
-	for raw, want := range map[string]string{
-		"/CN=a\nb": "beyond its line",
-		"/CN=a\rb": "beyond its line",
-		`/CN=a\`:   "ends with a backslash",
-		`/CN=\x`:   "two hexadecimal digits",
-		`/CN=\x4`:  "two hexadecimal digits",
-		`/CN=\xg1`: "two hexadecimal digits",
-		`/CN=\x1g`: "two hexadecimal digits",
-		`/CN=\x41`: "",
-	} {
-		name, _, err := unescapeDN(raw)
-		if want == "" {
-			if err != nil || name != "/CN=A" {
-				t.Errorf("%q: %q, %v", raw, name, err)
-			}
-		} else if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %q, %v, want %q", raw, name, err, want)
-		}
-	}
-	for raw, want := range map[string]string{
-		"":        "is empty",
-		`x\`:      "ends with a backslash",
-		`\Q.`:     `quoting with \Q`,
-		`x\E`:     `quoting with \E`,
-		"x\\\x01": "outside ASCII",
-		"x\\é":    "outside ASCII",
-	} {
-		if _, err := compileSubject(raw); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", raw, err, want)
-		}
-	}
-	long := strings.Repeat("x", 100)
-	for text, want := range map[string]string{long: `"` + long + `"`, long + "x": `"` + long + `"...`} {
-		if got := clip(text); got != want {
-			t.Errorf("%s of %d octets", got, len(text))
-		}
-	}
-	for want, permitted := range map[string][]string{
-		"nothing": nil, "only a": {"a"}, "only a, b, c": {"a", "b", "c"}, "only a, b, c and 1 more": {"a", "b", "c", "d"},
-	} {
-		if got := summarise(permitted); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-	if got := (namespaceWord{text: `a\"b`, quoted: true}).String(); got != `"a\"b"` {
-		t.Errorf("a quoted word is shown as %s", got)
 	}
 }

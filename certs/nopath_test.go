@@ -168,6 +168,7 @@ func TestCuresThatHelp(t *testing.T) {
 		"no usage in common of CAs":      {below(sound, usages(clientAuth), usages(serverAuth)), certs.CodeExtendedKeyUsage, "which the CAs above do not allow", "a CA whose own usages", ""},
 		"constraints that are malformed": {below(sound, sound, nameConstraints([]subtree{{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}}, nil)), certs.CodeNameConstraints, "cannot be applied", "The CA's own certificate is at fault", "its own rules"},
 		"constraints of a strange kind":  {below(alternative(subtree{tag: 8, value: []byte{1, 2}}), sound, nameConstraints([]subtree{{tag: 8, value: []byte{1, 2}}}, nil)), certs.CodeNameConstraints, "cannot be applied to it", "without this name", "its own rules"},
+		"constraints that forbid, sent":  {below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "/CN=Sub1 (sent by the peer) forbid it", "that its own rules allow", "without this name"},
 		"constraints that forbid":        {below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "forbid it", "that its own rules allow", "without this name"},
 	} {
 		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain, certs.RoleClient, "", now, unbound)

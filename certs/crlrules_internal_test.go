@@ -85,3 +85,59 @@ func TestGraceOfLists(t *testing.T) {
 		}
 	}
 }
+
+// TestCRLsAreCompared: lists are the same by what is signed and by the
+// signature, and speak of the same certificates by the whole of their scope.
+func TestCRLsAreCompared(t *testing.T) {
+	t.Parallel()
+	signed := func(n byte, signature string) *crl {
+		return testList{
+			entries: []testEntry{{serial: []byte{n}, date: testThisUpdate}},
+			sign:    func([]byte) []byte { return []byte(signature) },
+		}.parse(t)
+	}
+	list := signed(1, "one")
+	for name, test := range map[string]struct {
+		other *crl
+		same  bool
+	}{
+		"the same": {signed(1, "one"), true}, "another content": {signed(2, "one"), false}, "another signature": {signed(1, "two"), false},
+	} {
+		if got := list.same(test.other); got != test.same {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	scopes := []crlScope{
+		{},
+		{onlyUser: true},
+		{onlyCA: true},
+		{onlyAttribute: true},
+		{onlyReasons: true},
+		{indirect: true},
+		{delta: true},
+		{points: []string{"a"}},
+	}
+	for i := range scopes {
+		for j := range scopes {
+			if got := scopes[i].same(&scopes[j]); got != (i == j) {
+				t.Errorf("%+v and %+v: %t", scopes[i], scopes[j], got)
+			}
+		}
+	}
+}
+
+// TestVouchingEnds: who vouches for lists does so from the first moment to the
+// last of the certificates, both included.
+func TestVouchingEnds(t *testing.T) {
+	t.Parallel()
+	from, until := testThisUpdate, testThisUpdate.AddDate(0, 1, 0)
+	limited, always := crlSigner{from: from, until: until}, crlSigner{}
+	for at, want := range map[time.Time]bool{from.Add(-1): false, from: true, until: true, until.Add(1): false} {
+		if got := limited.validAt(at); got != want {
+			t.Errorf("%s: %t", at, got)
+		}
+		if !always.validAt(at) {
+			t.Errorf("%s: who has no end does not vouch", at)
+		}
+	}
+}
