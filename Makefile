@@ -6,6 +6,8 @@
 #   make test       everything, with the race detector
 #   make fuzz       every fuzz target for FUZZTIME (20s)
 #   make bench      gtunnel and its peers side by side (BENCH="--scale quick")
+#   make mutate     the checks of PACKAGE (./certs) that no test of it holds
+#                   (MUTATE="--files access --kind all")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
 #   make install    the binary and the systemd units below PREFIX, and in
@@ -16,10 +18,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 FUZZTIME = 20s
+PACKAGE  = ./certs
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test fuzz bench hostile lint install clean
+.PHONY: build demo test fuzz mutate bench hostile lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -51,6 +54,9 @@ hostile: build
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)
+
+mutate:
+	go run ./.ci/mutate $(MUTATE) $(PACKAGE)
 
 bin/golangci-lint: .ci/lint.mod
 	go build -modfile=.ci/lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

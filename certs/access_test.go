@@ -174,6 +174,9 @@ func TestBorderOfPrefix(t *testing.T) {
 		{"/DC=two/O=hosts*", hosts, true},
 		{"/DC=two/O=hosts/CN=x*", hosts, true},
 		{"/DC=two/*", hosts, true},
+		{"/O=hosts/*", hosts, false},
+		{"/O=hosts/CN=*", hosts, false},
+		{"/CN=x*", hosts, false},
 		{"/D*", hosts, true},
 		{"/DC=two/O=hosts/CN=x/*", hosts, false},
 		{"/DC=two/O=hosts/*", encodeName(site, one(o, utf8String, "hosts/evil"), one(cn, utf8String, "x")), false},
@@ -203,6 +206,21 @@ func TestBorderOfPrefix(t *testing.T) {
 			continue
 		}
 		wantRefusal(t, err, certs.CodeNotAllowed)
+	}
+}
+
+// TestNoRuleForADN: where no rule can be made of a DN, the reason says why, and
+// the cure names none.
+func TestNoRuleForADN(t *testing.T) {
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	snapshot := openStore(t, root).Snapshot()
+	for value, why := range map[string]string{"a\x07b": "its DN holds control characters", "a*": "its DN holds a '*'", "*a": "its DN holds a '*'"} {
+		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName(one(cn, utf8String, value)) })))
+		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
+		if !strings.HasSuffix(refusal.Reason, "no --allow-dn can name it alone: "+why) || strings.Contains(refusal.Cure, "--allow-dn") {
+			t.Errorf("%q: reason %q, cure %q", value, refusal.Reason, refusal.Cure)
+		}
 	}
 }
 
@@ -382,6 +400,9 @@ func TestAccessRulesThatMatchNobody(t *testing.T) {
 		{dn: "CN=x,DC=org", words: "not a DN in slash form", hint: "gtunnel certs show"},
 		{dn: "db.site.test", words: "not a DN in slash form", hint: "--allow-dn"},
 		{dn: "DC=org/CN=x", words: "not a DN in slash form", hint: "--allow-dn"},
+		{dn: "/hosts", words: "not a DN in slash form", hint: "--allow-dn"},
+		{dn: "/hosts/CN=x", words: "not a DN in slash form", hint: "--allow-dn"},
+		{dn: "/hosts/CN=x*", words: "not a DN in slash form", hint: "--allow-dn"},
 		{dn: `"/DC=org/CN=x`, words: "quotes", hint: "--allow-dn"},
 		{dn: "/DC=org/CN=", words: "no value", hint: "--allow-dn"},
 		{dn: "+DC=org", words: "not a DN in slash form", hint: "--allow-dn"},

@@ -226,7 +226,7 @@ func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	return slices.Contains(cert.ExtKeyUsage, usage) || slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// usageList names the extended key usages of a certificate.
+// usageList names the extended key usages of a certificate that has some.
 func usageList(cert *x509.Certificate) string {
 	var names []string
 	for _, usage := range cert.ExtKeyUsage {
@@ -234,9 +234,6 @@ func usageList(cert *x509.Certificate) string {
 	}
 	for _, oid := range cert.UnknownExtKeyUsage {
 		names = append(names, oid.String())
-	}
-	if len(names) == 0 {
-		return "none"
 	}
 	return strings.Join(names, ", ")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -92,9 +91,11 @@ func TestNameConstraints(t *testing.T) {
 		{"dNSName not excluded", not(dns("site.test")), alternative(dns("db.other.test")), true, ""},
 		{"subdomains only", only(dns(".site.test")), alternative(dns("db.site.test")), true, ""},
 		{"not the domain itself", only(dns(".site.test")), alternative(dns("site.test")), false, "lies in none"},
+		{"longer than the domain and not below it", only(dns(".site.test")), alternative(dns("db.longer.other.test")), false, "lies in none"},
 		{"everything excluded", not(dns("")), alternative(dns("db.site.test")), false, "excluded"},
 		{"wildcard inside", only(dns("site.test")), alternative(dns("*.site.test")), true, ""},
 		{"wildcard that covers an excluded host", not(dns("db.site.test")), alternative(dns("*.site.test")), false, "excluded"},
+		{"wildcard above a permitted host", only(dns("db.site.test")), alternative(dns("*.site.test")), false, "lies in none"},
 		{"wildcard beside an excluded host", not(dns("db.other.test")), alternative(dns("*.site.test")), true, ""},
 		{"permitted and excluded", nameConstraints([]subtree{dns("site.test")}, []subtree{dns("db.site.test")}), alternative(dns("db.site.test")), false, "excluded"},
 		{"dNSName that is none", not(dns("site.test")), alternative(dns("a b.test")), false, "not a host name"},
@@ -128,16 +129,20 @@ func TestNameConstraints(t *testing.T) {
 		{"directory outside", only(directory(one(dc, ia5, "other"))), sound, false, "lies in none of the permitted subtrees"},
 		{"directory excluded", not(directory(testDC...)), sound, false, "directoryName /DC=test"},
 		{"directory as SAN outside", only(directory(testDC...)), alternative(directory(one(dc, ia5, "other"))), false, "/DC=other"},
-		{"directory longer than the subject", only(directory(append(testDC, testDC...)...)), sound, false, "lies in none"},
+		{"directory longer than the subject", only(directory(one(dc, ia5, "test"), one(dc, ia5, "gtunnel"), one(o, utf8String, "hosts"), one(cn, utf8String, "host.test"), one(cn, utf8String, "1"))), sound, false, "lies in none"},
 
 		{"mailbox", only(mailbox("root@site.test")), alternative(mailbox("root@SITE.test")), true, ""},
 		{"other mailbox", only(mailbox("root@site.test")), alternative(mailbox("Root@site.test")), false, "Root@site.test"},
+		{"mailbox of another host", only(mailbox("root@site.test")), alternative(mailbox("root@other.test")), false, "root@other.test"},
 		{"mailbox of the host", only(mailbox("site.test")), alternative(mailbox("x@site.test")), true, ""},
 		{"mailbox of a subdomain", only(mailbox("site.test")), alternative(mailbox("x@db.site.test")), false, "x@db.site.test"},
 		{"mailbox of the domain", only(mailbox(".site.test")), alternative(mailbox("x@db.site.test")), true, ""},
 		{"emailAddress in the subject", not(mailbox("site.test")), options(func(c *x509.Certificate) {
 			c.RawSubject = encodeName(one(cn, utf8String, "x"), one(email, ia5, "x@site.test"))
 		}), false, "x@site.test"},
+		{"emailAddress without a host", not(mailbox("site.test")), options(func(c *x509.Certificate) {
+			c.RawSubject = encodeName(one(cn, utf8String, "x"), one(email, ia5, "x@"))
+		}), false, "x@ is not a mailbox"},
 		{"emailAddress without at", not(mailbox("site.test")), options(func(c *x509.Certificate) {
 			c.RawSubject = encodeName(one(cn, utf8String, "x"), one(email, ia5, "x"))
 		}), false, "not a mailbox"},
@@ -145,6 +150,7 @@ func TestNameConstraints(t *testing.T) {
 		{"URI", only(uri("site.test")), alternative(uri("https://site.test:8443/x")), true, ""},
 		{"URI of a subdomain", only(uri("site.test")), alternative(uri("https://db.site.test/")), false, "https://db.site.test/"},
 		{"URI of the domain", only(uri(".site.test")), alternative(uri("https://db.site.test/")), true, ""},
+		{"URI where all are permitted", only(uri("")), alternative(uri("https://db.site.test/")), true, ""},
 		{"URI excluded", not(uri(".site.test")), alternative(uri("https://db.site.test/")), false, "excluded"},
 		{"URI without host", not(uri("site.test")), alternative(uri("urn:x:y")), false, "no host"},
 		{"URI with an address", not(uri("site.test")), alternative(uri("https://192.0.2.1/")), false, "192.0.2.1 is not a host name"},
@@ -202,23 +208,27 @@ func TestConstraintsOfSubordinates(t *testing.T) {
 }
 
 func TestMalformedConstraints(t *testing.T) {
-	for _, der := range [][]byte{
-		nil,
-		{0x30, 0},
-		{0x30, 2, 0xa0, 0},
-		{0x30, 4, 0xa0, 2, 0x30, 0},
-		{0x31, 0},
-		{0x30, 7, 0xa0, 5, 0x30, 3, 0x89, 1, 'x'},                             // a kind of name that there is not
-		{0x30, 7, 0xa0, 5, 0x30, 3, 0x87, 1, 1},                               // no address and mask
-		{0x30, 14, 0xa0, 12, 0x30, 10, 0x87, 8, 192, 0, 2, 0, 255, 0, 255, 0}, // no contiguous mask
-		{0x30, 15, 0xa0, 13, 0x30, 11, 0x87, 9, 192, 0, 2, 0, 255, 255, 255, 0, 0},
-		{0x30, 7, 0xa0, 5, 0x30, 3, 0xa4, 1, 1},   // no name
-		{0x30, 7, 0xa0, 5, 0x30, 3, 0x0c, 1, 'x'}, // no GeneralName
+	const malformed = "malformed extension"
+	for _, test := range []struct {
+		der   []byte
+		words string
+	}{
+		{nil, malformed},
+		{[]byte{0x30, 0}, malformed},
+		{[]byte{0x30, 2, 0xa0, 0}, malformed},
+		{[]byte{0x30, 4, 0xa0, 2, 0x30, 0}, "malformed general name"},
+		{[]byte{0x31, 0}, malformed},
+		{[]byte{0x30, 7, 0xa0, 5, 0x30, 3, 0x89, 1, 'x'}, "unknown tag 0x89"},
+		{[]byte{0x30, 7, 0xa0, 5, 0x30, 3, 0x87, 1, 1}, "no address and mask"},
+		{[]byte{0x30, 8, 0xa0, 6, 0x30, 4, 0x87, 2, 1, 1}, "no address and mask"},
+		{[]byte{0x30, 14, 0xa0, 12, 0x30, 10, 0x87, 8, 192, 0, 2, 0, 255, 0, 255, 0}, "not contiguous"},
+		{[]byte{0x30, 15, 0xa0, 13, 0x30, 11, 0x87, 9, 192, 0, 2, 0, 255, 255, 255, 0, 0}, "no address and mask"},
+		{[]byte{0x30, 7, 0xa0, 5, 0x30, 3, 0xa4, 1, 1}, "malformed name"},
+		{[]byte{0x30, 7, 0xa0, 5, 0x30, 3, 0x0c, 1, 'x'}, "unknown tag 0xc"},
+		{[]byte{0x30, 7, 0xa0, 5, 0x30, 3, 2, 1, 'x'}, "unknown tag 0x2"},
 	} {
-		if err := certs.ParseConstraints(der); err == nil {
-			t.Errorf("%x is no error", der)
-		} else if fmt.Sprint(err) == "" {
-			t.Errorf("%x: no words", der)
+		if err := certs.ParseConstraints(test.der); err == nil || !strings.Contains(err.Error(), test.words) {
+			t.Errorf("%x: %v, want %q", test.der, err, test.words)
 		}
 	}
 }

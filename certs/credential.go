@@ -281,15 +281,11 @@ func checkKeyFile(f *os.File) error {
 // isSystemdCredential reports whether systemd handed the file to this service
 // (systemd.exec(5), LoadCredential).
 func isSystemdCredential(file string) bool {
-	directory := os.Getenv("CREDENTIALS_DIRECTORY")
-	if !filepath.IsAbs(directory) {
-		return false
-	}
 	absolute, err := filepath.Abs(file)
 	if err != nil {
 		return false
 	}
-	relative, err := filepath.Rel(directory, absolute)
+	relative, err := filepath.Rel(os.Getenv("CREDENTIALS_DIRECTORY"), absolute) // fails if that is no absolute path
 	return err == nil && filepath.IsLocal(relative) && relative != "."
 }
 

@@ -210,7 +210,7 @@ func TestKeyPermissions(t *testing.T) {
 		if err := os.Chmod(keyFile, 0o440); err != nil {
 			t.Fatal(err)
 		}
-		for _, elsewhere := range []string{filepath.Join(directory, "sub"), "", ".", directory + "x", directory[:len(directory)-1]} {
+		for _, elsewhere := range []string{filepath.Join(directory, "sub"), "", ".", keyFile, directory + "x", directory[:len(directory)-1]} {
 			t.Setenv("CREDENTIALS_DIRECTORY", elsewhere)
 			_, err := certs.LoadCredential(certFile, keyFile)
 			wantHint(t, err, "has the mode 0440", "chmod 0400")

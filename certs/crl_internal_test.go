@@ -116,6 +116,7 @@ func TestCRLLookup(t *testing.T) {
 		{serial: long, date: far, extensions: []testExtension{{oid: oidInvalidityDate, value: []byte{0x18, 0}}, reason(8)}},
 		{serial: []byte{0}, date: testThisUpdate, extensions: []testExtension{reason(7)}},
 		{serial: []byte{66}, date: testThisUpdate, extensions: []testExtension{reason(99)}},
+		{serial: []byte{102}, date: testThisUpdate},
 	}
 	for version := 1; version <= 2; version++ {
 		c := testList{version: version, entries: entries}.parse(t)
@@ -130,6 +131,7 @@ func TestCRLLookup(t *testing.T) {
 			{big.NewInt(0), &revocation{Date: testThisUpdate}},
 			{big.NewInt(66), &revocation{Date: testThisUpdate}},
 			{big.NewInt(0x9a), nil},
+			{big.NewInt(102), &revocation{Date: testThisUpdate}},
 			{big.NewInt(-102), nil},
 			{big.NewInt(2), nil},
 			{big.NewInt(0x8000), nil},

@@ -47,6 +47,9 @@ func TestCRLReport(t *testing.T) {
 			t.Errorf("%s: %q, sound %t; want %q", mode, report, report.Sound(), want.line)
 		}
 	}
+	if got := fmt.Sprint(snapshot.CRLReport(certs.Policy{}, now.AddDate(20, 0, 0))); got != "revocation lists: every CA has expired" {
+		t.Errorf("in the end: %s", got)
+	}
 	sound := snapshot.CRLReport(certs.Policy{}, now.AddDate(2, 0, 0)) // only the renewed one is left
 	if got := fmt.Sprint(sound); got != "revocation lists of 1 CA: 1 stale; --crl if-present refuses the peers of 1 CA for it" {
 		t.Errorf("later: %s", got)

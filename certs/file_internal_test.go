@@ -28,6 +28,17 @@ func TestReadFile(t *testing.T) {
 	if _, err := readFile(filepath.Join(dir, "none"), 5); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
+	// A file that says nothing of its size may have one.
+	if data, err := readFile("/proc/self/maps", 4); err == nil || !strings.Contains(err.Error(), "larger than 4") {
+		t.Errorf("read %d octets, %v", len(data), err)
+	}
+	// Or says that it is huge, and is refused before memory is taken for it.
+	if err := os.Truncate(file, 1<<43); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFile(file, maxCRLBytes); err == nil || !strings.Contains(err.Error(), "larger than 268435456") {
+		t.Errorf("error %v", err)
+	}
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)

@@ -273,7 +273,7 @@ func explainAlert(err error) *HandshakeError {
 // crypto/tls has no exported type for it: it is the integer inside an OpError.
 func remoteAlert(err error) (number uint64, name string, ok bool) {
 	op, ok := errors.AsType[*net.OpError](err)
-	if !ok || op.Op != "remote error" || op.Err == nil {
+	if !ok || op.Op != "remote error" {
 		return 0, "", false
 	}
 	v := reflect.ValueOf(op.Err)

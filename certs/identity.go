@@ -78,7 +78,7 @@ func validService(service string) bool {
 // Resolvers take a name whose last label is a number, decimal or 0x and
 // hexadecimal, for an IPv4 address: 10.1, 0x0a000001 and 167772161 are.
 func validHost(name string) bool {
-	if name == "" || len(name) > 253 {
+	if len(name) > 253 {
 		return false
 	}
 	var label string

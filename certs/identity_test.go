@@ -13,6 +13,8 @@ import (
 
 func TestHostIdentity(t *testing.T) {
 	noSAN := []string{}
+	label := strings.Repeat("a", 63)
+	longest := strings.Repeat(label+".", 3) + strings.Repeat("b", 61) // 253 octets
 	tests := []struct {
 		name     string
 		cn       string
@@ -53,6 +55,18 @@ func TestHostIdentity(t *testing.T) {
 			proves: []string{"192.0.2.1", "2001:db8::1", "2001:DB8:0::1", "::ffff:192.0.2.1", "a.site.test"}, rejected: []string{"192.0.2.2", "2001:db8::2"},
 		},
 		{name: "two slashes", cn: "a/b/c.site.test", sans: noSAN, rule: "subjectAltName", rejected: []string{"c.site.test", "b/c.site.test"}},
+		{name: "service in capitals", cn: "MySQL/a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name", proves: []string{"a.site.test"}},
+		{name: "service of two words", cn: "my sql/a.site.test", sans: noSAN, rule: "subjectAltName", rejected: []string{"a.site.test"}},
+		{name: "service beyond ASCII", cn: "é/a.site.test", sans: noSAN, rule: "subjectAltName", rejected: []string{"a.site.test"}},
+		{
+			name: "labels", cn: "x", rule: "subjectAltName",
+			sans:  []string{label + ".test", label + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "*." + label + "x.test", "*.-a.test", "*.a-.test", "*..test"},
+			hosts: label + ".test", proves: []string{label + ".test"}, rejected: []string{label + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "b.-a.test"},
+		},
+		{
+			name: "length", cn: "x", sans: []string{longest, longest + "b"}, hosts: longest, rule: "subjectAltName",
+			proves: []string{longest}, rejected: []string{longest + "b"},
+		},
 		{name: "empty service", cn: "/a.site.test", sans: noSAN, rule: "subjectAltName", rejected: []string{"a.site.test"}},
 		{name: "hyphens and underscores", cn: "host/my-db_1.site.test", sans: noSAN, hosts: "my-db_1.site.test", rule: "common name", proves: []string{"my-db_1.site.test"}},
 	}

@@ -147,7 +147,7 @@ func decodeString(tag cryptobyte_asn1.Tag, value []byte) (text string, isText bo
 		for _, octet := range character {
 			code = code<<8 | uint32(octet)
 		}
-		if code > utf8.MaxRune || !utf8.ValidRune(rune(code)) {
+		if !utf8.ValidRune(rune(code)) {
 			return "", false, fmt.Errorf("a string with the invalid character %#x", code)
 		}
 		b.WriteRune(rune(code))
@@ -332,8 +332,8 @@ func (n *Name) RFC4514() string {
 }
 
 func (a attribute) isText() bool {
-	_, isText, err := decodeString(a.tag, a.bytes)
-	return isText && err == nil
+	_, isText, _ := decodeString(a.tag, a.bytes) // an error is no text
+	return isText
 }
 
 // escapeRFC4514 escapes a value as RFC 4514, section 2.4, says, and control

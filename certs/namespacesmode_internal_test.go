@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,9 @@ func TestNamespacesModeText(t *testing.T) {
 	for _, bad := range []NamespacesMode{-1, NamespacesIgnore + 1} {
 		if _, err := bad.MarshalText(); err == nil {
 			t.Errorf("%v has a name", bad)
+		}
+		if got, want := bad.String(), fmt.Sprintf("NamespacesMode(%d)", int(bad)); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

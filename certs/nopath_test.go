@@ -157,6 +157,7 @@ func TestCuresThatHelp(t *testing.T) {
 	}{
 		"policies required":              {below(sound, sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
 		"policies required, uncritical":  {below(sound, sound, explicit(false)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
+		"policies required further down": {below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 1})), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
 		"policies required by a root":    {below(sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
 		"policies required by a host":    {below(explicit(true), sound), certs.CodeCriticalExtension, "requireExplicitPolicy", "Certificate policies are not judged", "critical"},
 		"critical extension of a host":   {below(unknown, sound), certs.CodeCriticalExtension, "1.2.3.4", "without this extension, or with it not critical", "another CA"},
@@ -167,6 +168,7 @@ func TestCuresThatHelp(t *testing.T) {
 		"no usage in common of CAs":      {below(sound, usages(clientAuth), usages(serverAuth)), certs.CodeExtendedKeyUsage, "which the CAs above do not allow", "a CA whose own usages", ""},
 		"constraints that are malformed": {below(sound, sound, nameConstraints([]subtree{{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}}, nil)), certs.CodeNameConstraints, "cannot be applied", "The CA's own certificate is at fault", "its own rules"},
 		"constraints of a strange kind":  {below(alternative(subtree{tag: 8, value: []byte{1, 2}}), sound, nameConstraints([]subtree{{tag: 8, value: []byte{1, 2}}}, nil)), certs.CodeNameConstraints, "cannot be applied to it", "without this name", "its own rules"},
+		"constraints that forbid, sent":  {below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "/CN=Sub1 (sent by the peer) forbid it", "that its own rules allow", "without this name"},
 		"constraints that forbid":        {below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "forbid it", "that its own rules allow", "without this name"},
 	} {
 		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain, certs.RoleClient, "", now, unbound)

@@ -127,6 +127,21 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestProbeOfSomethingElse: where no certificate came there is nothing to tell
+// but the error.
+func TestProbeOfSomethingElse(t *testing.T) {
+	s := newSite(t)
+	accepted, dialled := tcpPair(t)
+	if _, err := accepted.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	probing, err := s.client.Probe(t.Context(), dialled, "server.test", false)
+	if probing != nil {
+		t.Errorf("%+v", probing)
+	}
+	wantHandshakeError(t, err, certs.CodeNotTLS)
+}
+
 // TestProbeTLS12: there the server judges before the handshake is over.
 func TestProbeTLS12(t *testing.T) {
 	s := newSite(t)

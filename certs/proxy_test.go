@@ -32,6 +32,7 @@ func TestProxies(t *testing.T) {
 		"limited":                named("limited proxy"),
 		"in other letters":       named(" Limited  PROXY"),
 		"looks like one":         named("98765"),
+		"draft, named by its CA": must(root.NewHost("host.test", extensionOption("1.3.6.1.4.1.3536.1.222", false, []byte{0x30, 0}))).Chain,
 		"from a CA, named proxy": must(root.NewHost("proxy", sound)).Chain,
 		"from a CA, marked":      must(root.NewHost("host.test", extensionOption("1.3.6.1.5.5.7.1.14", false, []byte{0x30, 0}))).Chain,
 	}
@@ -44,6 +45,12 @@ func TestProxies(t *testing.T) {
 				t.Errorf("unclear: %v; %s", refusal, refusal.Cure)
 			}
 		})
+	}
+	for id, words := range map[string]string{"1.3.6.1.5.5.7.1.14": "(RFC 3820)", "1.3.6.1.4.1.3536.1.222": "(of the draft before RFC 3820)"} {
+		_, err := certs.Verify(snapshot, named("12345", marked(id)), certs.RoleClient, "", now, certs.Policy{})
+		if refusal := wantRefusal(t, err, certs.CodeProxy); !strings.Contains(refusal.Reason, words) {
+			t.Errorf("%s: %q does not say %q", id, refusal.Reason, words)
+		}
 	}
 	// A CA may call hosts by its own name and one more.
 	ca := must(certstest.NewCA("Small CA", sound))

@@ -293,7 +293,9 @@ func TestReloadCAfile(t *testing.T) {
 	}
 	writeFile(t, file, pemOf("CERTIFICATE", other.Certificate.Raw), 0o644)
 	wantChange(t, reload(t, store), "1 CA added", "1 CA removed", "1 problem solved")
-	wantRefusal(t, verify(), certs.CodeUnknownCA)
+	if refusal := wantRefusal(t, verify(), certs.CodeUnknownCA); !strings.HasSuffix(refusal.Cure, " to "+file+", if you trust it.") {
+		t.Errorf("the cure %q does not name the CA file", refusal.Cure)
+	}
 }
 
 // TestReloadWhileVerifying swaps lists and CAs while peers are judged: each
@@ -410,6 +412,19 @@ func TestCredentialKeepsAGoodPair(t *testing.T) {
 
 // TestChangeIsOneLine: however much has changed.
 func TestChangeIsOneLine(t *testing.T) {
+	for _, test := range []struct {
+		change *certs.Change
+		want   bool
+	}{
+		{nil, false},
+		{new(certs.Change), false},
+		{&certs.Change{CRLs: certs.Changed{Added: []string{"/CN=x"}}}, false},
+		{&certs.Change{CAs: certs.Changed{Renewed: []string{"/CN=x"}}}, true},
+	} {
+		if got := test.change.HasCAs(); got != test.want {
+			t.Errorf("%v: HasCAs is %t", test.change, got)
+		}
+	}
 	change := &certs.Change{Problems: []certs.Problem{{File: "/f", Line: 2, Message: "broken"}}}
 	for i := range 88 {
 		change.CRLs.Renewed = append(change.CRLs.Renewed, fmt.Sprint("/CN=", i))

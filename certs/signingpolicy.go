@@ -157,12 +157,12 @@ func (t eaclToken) String() string {
 	return clip(t.text)
 }
 
-// is reports whether the token is this word.
-func (t eaclToken) is(word string) bool { return !t.end && !t.quoted && t.text == word }
+// is reports whether the token is this word. The end has no text.
+func (t eaclToken) is(word string) bool { return !t.quoted && t.text == word }
 
 // hasPrefix reports whether the token is a word that begins so.
 func (t eaclToken) hasPrefix(prefix string) bool {
-	return !t.end && !t.quoted && strings.HasPrefix(t.text, prefix)
+	return !t.quoted && strings.HasPrefix(t.text, prefix)
 }
 
 // eaclLexer splits a file into tokens.

@@ -122,7 +122,7 @@ func domainWithin(host, base string) bool {
 	case base == "":
 		return true
 	case strings.HasPrefix(base, "."):
-		return len(host) > len(base) && strings.HasSuffix(host, base)
+		return strings.HasSuffix(host, base) // longer: no host begins with a dot
 	default:
 		return host == base || strings.HasSuffix(host, "."+base)
 	}

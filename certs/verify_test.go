@@ -505,4 +505,9 @@ func TestWords(t *testing.T) {
 	if err := mode.UnmarshalText(nil); err == nil || !strings.Contains(err.Error(), "grid, san-only") {
 		t.Errorf("the error %v does not list the modes", err)
 	}
+	for number, words := range map[int]string{-1: "no EKU rule has the number -1", 2: "no EKU rule has the number 2"} {
+		if text, err := certs.EKURule(number).MarshalText(); err == nil || err.Error() != words {
+			t.Errorf("%q, %v; want %q", text, err, words)
+		}
+	}
 }
