@@ -81,7 +81,7 @@ func TestGlobusSimpleCA(t *testing.T) {
 	}
 	refusing, address := s.startServer(b.address(), "--allow-host", "slave.grid.test")
 	_, local = s.startClient(address, "--server-name", "master.grid.test", "--namespaces", "ignore")
-	wantEnd(t, dial(t, local))
+	dialToEnd(t, local, "")
 	if line := refusing.waitMessage("peer refused"); line.field("code") != "policy-denied" {
 		t.Errorf("refused with %q, want policy-denied: %s", line.field("code"), line.text)
 	}

@@ -81,7 +81,7 @@ func TestRevokedWhileConnected(t *testing.T) {
 				t.Errorf("the reason: %s", l.text)
 			}
 			wantEnd(t, conn)
-			wantEnd(t, dial(t, local))
+			dialToEnd(t, local, "")
 			if l := server.waitMore(from, "peer refused"); l.field("code") != "revoked" {
 				t.Errorf("the next connection: %s", l.text)
 			}

@@ -91,7 +91,7 @@ func TestReloadAccess(t *testing.T) {
 	}
 	wantEnd(t, otherConn)
 	for range 2 {
-		wantEnd(t, dial(t, otherLocal))
+		dialToEnd(t, otherLocal, "")
 	}
 	if l := f.waitMore(from, "peer refused"); l.field("code") != "not-allowed" || l.field("dn") == "" {
 		t.Errorf("the next connection: %s", l.text)

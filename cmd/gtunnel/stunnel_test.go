@@ -173,7 +173,7 @@ func TestStunnel(t *testing.T) {
 
 				before := b.accepted.Load()
 				bad := startStunnel(t, "client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(stranger, "server.test"))
-				wantEnd(t, dial(t, bad.address))
+				dialToEnd(t, bad.address, "")
 				if line := server.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
 					t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)
 				}
@@ -201,7 +201,7 @@ func TestStunnel(t *testing.T) {
 
 				bad := startStunnel(t, "connect = "+b.address()+"\nsslVersion = "+version+"\n"+verify(stranger, "client.test"))
 				refusing, address := s.startClient(bad.address)
-				wantEnd(t, dial(t, address))
+				dialToEnd(t, address, "")
 				if line := refusing.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
 					t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)
 				}
@@ -211,7 +211,7 @@ func TestStunnel(t *testing.T) {
 				foreign := s
 				foreign.client = stranger
 				refused, address := foreign.startClient(end.address)
-				wantEnd(t, dial(t, address))
+				dialToEnd(t, address, "")
 				if line := refused.waitMessage("peer refused"); line.field("code") != "peer-refused-us" {
 					t.Errorf("refused with %q, want peer-refused-us: %s", line.field("code"), line.text)
 				}
