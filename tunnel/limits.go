@@ -1,8 +1,11 @@
 package tunnel
 
 import (
+	"math"
 	"net"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
@@ -31,6 +34,20 @@ const (
 	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
 	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
 )
+
+// filesPerPlace is how many of the files that the process may open there are
+// for each place for a handshake, which takes one: with the others, peers that
+// are verified and their targets are connected in the worst of floods.
+const filesPerPlace = 4
+
+// openFilesLimit is how many files the process may have open.
+func openFilesLimit() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(files.Cur)
+}
 
 // sourceOf is whom a connection is counted for: its IPv4 address, or the /64
 // of its IPv6 address, since one host commonly owns all of that. Unix sockets

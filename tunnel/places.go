@@ -43,7 +43,7 @@ type place struct {
 	waited  time.Duration // for the peer, in this stage, before since
 	since   time.Time     // this end waits for the peer; zero: the peer for this end
 	gaveWay certs.Code    // the limit for which it went to another; empty: none
-	cancel  func()        // ends the handshake when it did
+	cancel  func()        // ends the connection when it did
 	turn    turn
 
 	// Its owner alone uses these.
@@ -137,11 +137,12 @@ func (h *handshakes) remove(p *place, now time.Time) {
 	}
 }
 
-// leave ends a place that has not gone to another.
-func (h *handshakes) leave(p *place) {
+// leave ends a place, and says false if it has gone to another.
+func (h *handshakes) leave(p *place) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.remove(p, time.Now())
+	return p.gaveWay == ""
 }
 
 // verified remembers the source of a verified peer, whose further connections
@@ -247,7 +248,7 @@ func (p *place) watch(done <-chan struct{}, cancel func()) {
 	}
 }
 
-// dismiss ends the handshake of a place that went to another.
+// dismiss ends the connection of a place that went to another.
 func (p *place) dismiss() {
 	p.handshakes.mu.Lock()
 	cancel := p.cancel
