@@ -106,6 +106,9 @@ func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
 	defer cancel()
 	in.place.watch(ctx.Done(), func() {
+		if w.isOver() {
+			t.suspect(in)
+		}
 		w.refuse()
 		_ = in.conn.Close()
 		cancel()
@@ -127,8 +130,17 @@ func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
 		_ = in.conn.Close()
 		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: ss -tn; a firewall can bound what one network opens")
 	default:
+		t.suspect(in)
 		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
 		closeGently(in.conn)
+	}
+}
+
+// suspect notes that a handshake came to nothing by what the peer did. Who only
+// looks whether the port is open is no suspect.
+func (t *Tunnel) suspect(in inbound) {
+	if in.place.shown() > silent {
+		t.handshakes.failed(in.source, time.Now())
 	}
 }
 
