@@ -1,8 +1,11 @@
 package main_test
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,5 +91,31 @@ func TestFloodWithFewFiles(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFloodOfTheAdminServer: connections that ask nothing take few files, and
+// whoever asks is answered, at the latest when they are given up.
+func TestFloodOfTheAdminServer(t *testing.T) {
+	s := newSite(t)
+	admin := "127.0.0.1:" + freePort(t)
+	server, _ := s.startServer(startBackend(t).address(), "--admin", admin)
+	files := func() int {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", server.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := files()
+	for range 200 {
+		dial(t, admin)
+	}
+	waitUntil(t, patience, "the flood", func() (string, bool) { return fmt.Sprint(files()), files() >= before+40 })
+	if status, _ := askAdmin(t, "tcp", admin, "/status", "localhost", ""); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	if n := files(); n > before+60 {
+		t.Errorf("%d files are open, %d before", n, before)
 	}
 }
