@@ -15,7 +15,7 @@ import (
 // after them; until one there is verified, or a minute is over.
 func TestSuspects(t *testing.T) {
 	const failing, other = "192.0.2.1/32", "198.51.100.1/32"
-	any := func(*place) bool { return true }
+	all := func(*place) bool { return true }
 	var h handshakes
 	places := seated(&h, epoch, seat{other, false, begun, short}, seat{failing, false, begun, 0})
 	stranger, suspect := places[0], places[1]
@@ -30,14 +30,14 @@ func TestSuspects(t *testing.T) {
 		}()
 		return h.mostDeserving()
 	}
-	if h.leastDeserving(epoch, any) != stranger || turn() != suspect {
+	if h.leastDeserving(epoch, all) != stranger || turn() != suspect {
 		t.Fatal("the older of two equals does not give way, or the newer is not next")
 	}
 	h.failed(prefix(failing), epoch)
-	if h.leastDeserving(epoch, any) != suspect || turn() != stranger {
+	if h.leastDeserving(epoch, all) != suspect || turn() != stranger {
 		t.Error("a suspect is as good as a stranger")
 	}
-	if h.leastDeserving(epoch.Add(patienceTime-short), any) != stranger {
+	if h.leastDeserving(epoch.Add(patienceTime-short), all) != stranger {
 		t.Error("who keeps this end waiting does not give way before a suspect")
 	}
 	if late := h.add(prefix(failing), epoch.Add(suspectTime-1)); !late.suspect {

@@ -106,7 +106,7 @@ func (p *place) resume(w *wire, work bool) error {
 // isOver says whether the peer sends no more, and all that it has sent is read.
 func (w *wire) isOver() (over bool) {
 	err := w.source.raw.Control(func(fd uintptr) {
-		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT) //nolint:gosec // a descriptor
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		over = n <= 0 && err != unix.EAGAIN
 	})
 	return over || err != nil

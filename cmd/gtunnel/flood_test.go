@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -92,6 +93,31 @@ func TestFloodWithFewFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStopInAFlood: a flood and a storm of SIGHUPs hold up neither open
+// connections nor the end of the process.
+func TestStopInAFlood(t *testing.T) {
+	s := newSite(t)
+	server, address := s.startServer(startBackend(t).address(), "--drain-timeout", "1s", "--max-handshakes", "50")
+	_, local := s.startClient(address)
+	conn := dial(t, local)
+	echo(t, conn, "before")
+	flood(t, address, 200, "\x16\x03\x01")
+	server.waitLine("a place that went to another", 0, func(l logLine) bool { return l.field("code") == "too-many-handshakes-from-source" })
+	for range 100 {
+		server.signal(syscall.SIGHUP)
+		echo(t, conn, "in between")
+	}
+	server.signal(syscall.SIGTERM)
+	if code := server.waitExit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	stopping := server.waitMessage("stopping")
+	if stopping.field("open") != "1" {
+		t.Errorf("the connection was not open to the end: %s", stopping.text)
+	}
+	wantEnd(t, conn)
 }
 
 // TestFloodOfTheAdminServer: connections that ask nothing take few files, and
