@@ -99,6 +99,10 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 		return
 	}
 	in.place = p
+	p.watch(nil, func() { // until shakeHands does: many may come before a goroutine of theirs runs
+		_, _ = conn.Write(certs.BusyAlert()) // the first in its socket, which takes it
+		_ = conn.Close()
+	})
 	connections.Go(func() {
 		open := t.openClient
 		if t.config.Role == Server {

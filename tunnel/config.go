@@ -45,7 +45,7 @@ type Timeouts struct {
 // Limits bound what peers can take.
 type Limits struct {
 	Connections         int // verified connections at once; default 10000
-	Handshakes          int // connections that are not verified yet; default 1000
+	Handshakes          int // connections that are not verified yet; default 1000; of a server never more than a quarter of the files that the process may open
 	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 250, or Handshakes if that is less
 }
 

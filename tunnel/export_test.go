@@ -90,3 +90,10 @@ type Thrift struct{ thrift }
 
 // Due looks once.
 func (t *Thrift) Due(work uint64) bool { return t.due(work) }
+
+// Suspects are how many sources are remembered for failed handshakes.
+func (t *Tunnel) Suspects() int {
+	t.handshakes.mu.Lock()
+	defer t.handshakes.mu.Unlock()
+	return len(t.handshakes.suspects)
+}

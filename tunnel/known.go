@@ -5,39 +5,40 @@ import (
 	"time"
 )
 
-// What is remembered of sources: for a weekend and the repair after it, and of
-// more than any site has peers. Only a verified peer gets its source in.
+// What is remembered of sources. A peer that was verified counts for a weekend
+// and the repair after it, since its last session was open; one with which a
+// handshake failed, for a minute, or until one there is verified. There are
+// more than any site has peers.
 const (
-	knownTime = 7 * 24 * time.Hour // since its last session was open
-	knownMost = 4096
+	knownTime   = 7 * 24 * time.Hour
+	suspectTime = time.Minute
+	sourcesMost = 4096
 )
 
-// known are the sources from which a peer was verified. The zero value is
-// ready; whoever uses it locks.
-type known map[netip.Prefix]time.Time
+// sources are those of which something is remembered, and since when. The zero
+// value is ready; whoever uses it locks.
+type sources map[netip.Prefix]time.Time
 
-// note remembers a source, and says whether it is new. If there are too many,
-// the one that was not seen for the longest time is forgotten.
-func (k *known) note(source netip.Prefix, now time.Time) bool {
-	if *k == nil {
-		*k = make(known)
+// note remembers a source. If there are too many, the one that was not noted
+// for the longest time is forgotten.
+func (s *sources) note(source netip.Prefix, now time.Time) {
+	if *s == nil {
+		*s = make(sources)
 	}
-	isNew := !k.has(source, now)
-	(*k)[source] = now
-	if len(*k) > knownMost {
+	(*s)[source] = now
+	if len(*s) > sourcesMost {
 		oldest := source
-		for other, seen := range *k {
-			if seen.Before((*k)[oldest]) {
+		for other, noted := range *s {
+			if noted.Before((*s)[oldest]) {
 				oldest = other
 			}
 		}
-		delete(*k, oldest)
+		delete(*s, oldest)
 	}
-	return isNew
 }
 
-// has says whether a peer at source was verified lately.
-func (k *known) has(source netip.Prefix, now time.Time) bool {
-	seen, ok := (*k)[source]
-	return ok && now.Sub(seen) < knownTime
+// has says whether a source was noted less than so long ago.
+func (s sources) has(source netip.Prefix, now time.Time, lately time.Duration) bool {
+	noted, ok := s[source]
+	return ok && now.Sub(noted) < lately
 }

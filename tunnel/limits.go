@@ -1,8 +1,11 @@
 package tunnel
 
 import (
+	"math"
 	"net"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
@@ -13,13 +16,14 @@ import (
 // every processor busy with signatures. Nobody new is therefore turned away
 // for want of a place: one that waits gives way to it (leastDeserving). Peers
 // at a source from which a peer was verified before give way last; those that
-// this end has waited for longer than a slow link takes, first; of those that
-// are left, the ones in the most crowded networks; of these, who has shown
+// this end has waited for longer than a slow link takes, first, and after them
+// those at a source with which a handshake has failed lately; of those that are
+// left, the ones in the most crowded networks; of these, who has shown
 // least, and then the oldest. Work is given out the other way round, and in
-// turns (mostDeserving): known sources first, then the least crowded. Strangers'
-// turns rest while open sessions need the processors. An address costs an
-// attacker something, and to be verified a host certificate; bytes and
-// connections cost nothing, so they count last.
+// turns (mostDeserving): known sources first, those that failed last, and the
+// least crowded before others. Strangers' turns rest while open sessions need
+// the processors. An address costs an attacker something, and to be verified a
+// host certificate; bytes and connections cost nothing, so they count last.
 
 // The reasons of the tunnel itself for which a connection comes to nothing;
 // they stand beside those of package certs in logs, Status and metrics.
@@ -31,6 +35,20 @@ const (
 	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
 	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
 )
+
+// filesPerPlace is how many of the files that the process may open there are
+// for each place for a handshake, which takes one: with the others, peers that
+// are verified and their targets are connected in the worst of floods.
+const filesPerPlace = 4
+
+// openFilesLimit is how many files the process may have open.
+func openFilesLimit() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(files.Cur)
+}
 
 // sourceOf is whom a connection is counted for: its IPv4 address, or the /64
 // of its IPv6 address, since one host commonly owns all of that. Unix sockets

@@ -46,6 +46,10 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 		zap.String("role", string(t.config.Role)),
 		zap.String("accept", accept.bound(listener.Addr())),
 		zap.Stringers("connect", t.config.Connect))
+	if places := t.handshakes.total; places < t.config.Limits.Handshakes {
+		t.config.Logger.Warn("the limit of open files allows fewer handshakes at once than max-handshakes",
+			zap.Int("handshakes", places), zap.String("cure", "raise the limit of open files (LimitNOFILE in the systemd unit)"))
+	}
 	return nil
 }
 

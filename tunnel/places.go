@@ -39,11 +39,12 @@ type place struct {
 
 	index   int  // in handshakes.held; -1: it is over
 	known   bool // a peer at its source was verified before
+	suspect bool // a handshake with a peer at its source has failed lately
 	stage   stage
 	waited  time.Duration // for the peer, in this stage, before since
 	since   time.Time     // this end waits for the peer; zero: the peer for this end
 	gaveWay certs.Code    // the limit for which it went to another; empty: none
-	cancel  func()        // ends the handshake when it did
+	cancel  func()        // ends the connection when it did
 	turn    turn
 
 	// Its owner alone uses these.
@@ -57,12 +58,13 @@ type handshakes struct {
 	perSource int  // 0: no limit
 	evict     bool // one gives way to a new one; else a new one is refused
 
-	mu     sync.Mutex
-	last   uint64
-	held   []*place
-	crowds map[netip.Prefix]*int
-	known  known
-	turns  turns
+	mu       sync.Mutex
+	last     uint64
+	held     []*place
+	crowds   map[netip.Prefix]*int
+	known    sources
+	suspects sources
+	turns    turns
 }
 
 // enter takes a place for a connection from source. If there is none left, one
@@ -105,7 +107,7 @@ func (h *handshakes) add(source netip.Prefix, now time.Time) *place {
 	h.last++
 	p := &place{
 		handshakes: h, source: source, number: h.last, index: len(h.held),
-		known: h.known.has(source, now), since: now,
+		known: h.known.has(source, now, knownTime), suspect: h.suspects.has(source, now, suspectTime), since: now,
 	}
 	for i, network := range networks(source) {
 		if h.crowds[network] == nil {
@@ -137,11 +139,12 @@ func (h *handshakes) remove(p *place, now time.Time) {
 	}
 }
 
-// leave ends a place that has not gone to another.
-func (h *handshakes) leave(p *place) {
+// leave ends a place, and says false if it has gone to another.
+func (h *handshakes) leave(p *place) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.remove(p, time.Now())
+	return p.gaveWay == ""
 }
 
 // verified remembers the source of a verified peer, whose further connections
@@ -149,11 +152,39 @@ func (h *handshakes) leave(p *place) {
 func (h *handshakes) verified(source netip.Prefix, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !source.IsValid() || !h.known.note(source, now) {
+	if !source.IsValid() {
 		return
 	}
+	isNew := !h.known.has(source, now, knownTime)
+	h.known.note(source, now)
+	delete(h.suspects, source)
+	if isNew {
+		h.judge(source, func(p *place) { p.known, p.suspect = true, false }, now)
+	}
+}
+
+// failed remembers the source of a peer with which a handshake has failed. Its
+// further connections come last of those of strangers, but if it is known.
+func (h *handshakes) failed(source netip.Prefix, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !source.IsValid() || h.known.has(source, now, knownTime) {
+		return
+	}
+	isNew := !h.suspects.has(source, now, suspectTime)
+	h.suspects.note(source, now)
+	if isNew {
+		h.judge(source, func(p *place) { p.suspect = true }, now)
+	}
+}
+
+// judge has the places of a source seen in another light. The caller holds
+// h.mu.
+func (h *handshakes) judge(source netip.Prefix, change func(*place), now time.Time) {
 	for _, p := range h.held {
-		p.known = p.known || p.source == source
+		if p.source == source {
+			change(p)
+		}
 	}
 	h.grant(now)
 }
@@ -193,7 +224,7 @@ func (p *place) advance(to stage) {
 // leastDeserving is who of some places gives way; see the top of limits.go. The
 // caller holds h.mu.
 func (h *handshakes) leastDeserving(now time.Time, among func(*place) bool) (worst *place) {
-	const strangerOverdue, stranger, knownOverdue, knownPeer = 0, 1, 2, 3
+	const strangerOverdue, suspect, stranger, knownOverdue, knownPeer = 0, 1, 2, 3, 4
 	class := func(p *place) int {
 		switch overdue := p.isOverdue(now); {
 		case p.known && overdue:
@@ -202,6 +233,8 @@ func (h *handshakes) leastDeserving(now time.Time, among func(*place) bool) (wor
 			return knownPeer
 		case overdue:
 			return strangerOverdue
+		case p.suspect:
+			return suspect
 		default:
 			return stranger
 		}
@@ -247,7 +280,7 @@ func (p *place) watch(done <-chan struct{}, cancel func()) {
 	}
 }
 
-// dismiss ends the handshake of a place that went to another.
+// dismiss ends the connection of a place that went to another.
 func (p *place) dismiss() {
 	p.handshakes.mu.Lock()
 	cancel := p.cancel

@@ -225,19 +225,21 @@ func TestClientRefuses(t *testing.T) {
 }
 
 func TestKnownSources(t *testing.T) {
-	var k known
+	var known sources
 	now := epoch
-	for i := range knownMost + 10 {
+	for i := range sourcesMost + 10 {
 		now = now.Add(time.Second)
 		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32)
-		if !k.note(address, now) || k.note(address, now) {
-			t.Fatalf("%s is new once", address)
+		if known.has(address, now, knownTime) {
+			t.Fatalf("%s is known before", address)
 		}
+		known.note(address, now)
+		known.note(address, now)
 	}
-	if len(k) != knownMost || k.has(prefix("10.0.0.9/32"), now) || !k.has(prefix("10.0.0.10/32"), now) {
-		t.Errorf("%d are known; the oldest is forgotten first", len(k))
+	if len(known) != sourcesMost || known.has(prefix("10.0.0.9/32"), now, knownTime) || !known.has(prefix("10.0.0.10/32"), now, knownTime) {
+		t.Errorf("%d are known; the oldest is forgotten first", len(known))
 	}
-	if k.has(prefix("10.0.0.10/32"), now.Add(knownTime)) {
+	if known.has(prefix("10.0.0.10/32"), now.Add(knownTime), knownTime) {
 		t.Error("a source is known for ever")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,8 +47,7 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	peer := in.conn.RemoteAddr().String()
 	w, err := t.newInboundWire(in)
 	if err != nil {
-		reset(in.conn)
-		t.peerRefused(in.id, peer, err)
+		t.handshakeEnded(ctx, in, err)
 		return nil
 	}
 	conn, result, err := t.shakeHands(ctx, in, w)
@@ -58,6 +58,10 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	t.handshakes.verified(in.source, time.Now())
 	if certs.IsCheck(conn) {
 		t.answerCheck(ctx, in, conn, result)
+		return nil
+	}
+	if !t.handshakes.leave(in.place) {
+		t.handshakeEnded(ctx, in, net.ErrClosed)
 		return nil
 	}
 	t.peerVerified(in.id, peer, conn, result)
@@ -95,12 +99,18 @@ func (t *Tunnel) newInboundWire(in inbound) (*wire, error) {
 }
 
 // shakeHands runs the handshake until its deadline, or until the place of the
-// connection goes to another: the peer is then told so, as far as TLS can.
+// connection goes to another: the peer is then told so, as far as TLS can, and
+// the connection is closed, also after a handshake that failed. That is done
+// before the new one is served, or connections could outnumber the places.
 func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn, *certs.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
 	defer cancel()
 	in.place.watch(ctx.Done(), func() {
+		if w.isOver() {
+			t.suspect(in)
+		}
 		w.refuse()
+		_ = in.conn.Close()
 		cancel()
 	})
 	conn, result, err := t.config.Endpoint.Server(ctx, w)
@@ -115,14 +125,22 @@ func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
 	case ctx.Err() != nil: // the tunnel stops: not the peer's fault
 		reset(in.conn)
 	case code != "":
-		_ = in.conn.Close() // with the alert, if it was sent
 		t.refuse(in, code, tooMany(code)+", and it gave way to a newer one", raiseLimit)
 	case in.place.starved:
 		_ = in.conn.Close()
 		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: ss -tn; a firewall can bound what one network opens")
 	default:
+		t.suspect(in)
 		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
 		closeGently(in.conn)
+	}
+}
+
+// suspect notes that a handshake came to nothing by what the peer did. Who only
+// looks whether the port is open is no suspect.
+func (t *Tunnel) suspect(in inbound) {
+	if in.place.shown() > silent {
+		t.handshakes.failed(in.source, time.Now())
 	}
 }
 

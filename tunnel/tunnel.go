@@ -60,7 +60,7 @@ func New(config Config) (*Tunnel, error) {
 	t := &Tunnel{
 		config:          config,
 		log:             boundedLog{config.Logger},
-		handshakes:      handshakes{total: config.Limits.Handshakes, evict: config.Role == Server},
+		handshakes:      handshakes{total: config.Limits.Handshakes},
 		dials:           make(chan struct{}, maxDials),
 		sessions:        table{limit: config.Limits.Connections},
 		agenda:          newAgenda(),
@@ -74,7 +74,9 @@ func New(config Config) (*Tunnel, error) {
 		dialFailures:    make(map[string]uint64),
 	}
 	if config.Role == Server {
+		t.handshakes.total = min(t.handshakes.total, openFilesLimit()/filesPerPlace)
 		t.handshakes.perSource = config.Limits.HandshakesPerSource
+		t.handshakes.evict = true
 		t.handshakes.turns.scarce.carried = func() uint64 { return t.fromPeer.Load() + t.toPeer.Load() }
 		t.handshakes.turns.scarce.idle = idleTime
 	}

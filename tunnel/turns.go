@@ -93,11 +93,23 @@ func (p *place) resume(w *wire, work bool) error {
 	select {
 	case <-p.want(time.Now()):
 		p.startClock()
+		if w.isOver() { // it has not waited for its turn
+			return io.EOF
+		}
 		return nil
 	case <-p.done:
 		p.starved = true
 		return errNoTurn // its wish ends with the place
 	}
+}
+
+// isOver says whether the peer sends no more, and all that it has sent is read.
+func (w *wire) isOver() (over bool) {
+	err := w.source.raw.Control(func(fd uintptr) {
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		over = n <= 0 && err != unix.EAGAIN
+	})
+	return over || err != nil
 }
 
 // begin notes that bytes have come, and says whether they are the first.
@@ -148,11 +160,11 @@ func (p *place) answers() {
 	p.advance(answered)
 }
 
-// hasAnswered says whether this end has answered.
-func (p *place) hasAnswered() bool {
+// shown is what the peer has shown so far.
+func (p *place) shown() stage {
 	p.handshakes.mu.Lock()
 	defer p.handshakes.mu.Unlock()
-	return p.stage == answered
+	return p.stage
 }
 
 // grant gives out the turns that are free. The caller holds h.mu.
@@ -169,6 +181,18 @@ func (h *handshakes) grant(now time.Time) {
 	}
 }
 
+// standing says whose turn comes before whose: 1 and up.
+func (p *place) standing() int {
+	switch {
+	case p.known:
+		return 3
+	case !p.suspect:
+		return 2
+	default:
+		return 1
+	}
+}
+
 // mostDeserving is who gets the next turn, if there is one; see the top of
 // limits.go. Of equals, the newest is next, which is right after a burst, and
 // by turns the oldest, which is so in one, and for handshakes that have come
@@ -182,20 +206,20 @@ func (h *handshakes) mostDeserving() (best *place) {
 	if !anyKnown && !anyStranger {
 		return nil
 	}
-	isKnown, sparse := false, 0
+	highest, sparse := 0, 0
 	for _, p := range h.held {
 		if !wants(p) {
 			continue
 		}
-		switch w := p.weight(); {
-		case p.known && !isKnown, sparse == 0:
-			isKnown, sparse = p.known, w
-		case p.known == isKnown:
+		switch s, w := p.standing(), p.weight(); {
+		case s > highest:
+			highest, sparse = s, w
+		case s == highest:
 			sparse = min(sparse, w)
 		}
 	}
 	for _, p := range h.held {
-		if !wants(p) || p.known != isKnown || p.weight() >= aCrowd*sparse {
+		if !wants(p) || p.standing() != highest || p.weight() >= aCrowd*sparse {
 			continue
 		}
 		if best == nil || (p.number < best.number) == h.turns.oldest {

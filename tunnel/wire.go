@@ -156,7 +156,7 @@ func (w *wire) refuse() {
 		return // this end is answering, and the peer would not understand
 	}
 	defer w.writing.Unlock()
-	if !w.place.hasAnswered() {
+	if w.place.shown() < answered {
 		_, _ = w.sink.write(certs.BusyAlert()) // a socket that was not written to takes it; a peer that has gone need not know
 	}
 }

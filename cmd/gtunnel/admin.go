@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}
 	}
 	return &adminServer{
-		listener: listener,
+		listener: boundedListener{listener, make(chan struct{}, adminConnections)},
 		server: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
@@ -55,6 +56,40 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 		},
 		ended: make(chan struct{}),
 	}, nil
+}
+
+// adminConnections is how many connections the admin server takes at once.
+// Others wait, the longest until those that ask nothing are closed: any user of
+// this host can connect to a TCP port, and could take all files of the process.
+const adminConnections = 50
+
+// boundedListener accepts while fewer connections are open than slots has room
+// for.
+type boundedListener struct {
+	net.Listener
+	slots chan struct{}
+}
+
+// Accept waits for a slot, and then for a connection, whose Close gives the
+// slot back.
+func (l boundedListener) Accept() (net.Conn, error) {
+	l.slots <- struct{}{} // comes free at the latest when the server closes all connections
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return boundedConn{conn, sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+type boundedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c boundedConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
 }
 
 // adminLog makes lines of the log of what http.Server writes: one a minute at

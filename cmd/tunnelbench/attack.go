@@ -21,6 +21,7 @@ type attack struct {
 	about   string
 	conns   int           // at once
 	renewed time.Duration // after which all are closed, and opened again
+	again   bool          // so is each at once that the server closes
 	source  func(n int) string
 	act     func(ctx context.Context, conn *net.TCPConn, a *attacker) error
 }
@@ -43,24 +44,24 @@ func scatteredSources(n int) string {
 
 func allAttacks() []attack {
 	const wave = 10 * time.Second
+	hello := func(ctx context.Context, conn *net.TCPConn, a *attacker) error { return send(ctx, conn, a.hello) }
 	return []attack{
-		{"four", "250 silent connections from each of 4 addresses, renewed each 10 s", 1000, wave, fourSources, stall},
-		{"own", "250 silent connections from the peer's own address, renewed each 10 s", 250, wave, ownSource, stall},
-		{"churn", "silent connections from 4 addresses, renewed each 0.5 s", 1000, wave / 20, fourSources, stall},
-		{"byte", "1,000 connections from 4 addresses that send one byte", 1000, wave, fourSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+		{"four", "250 silent connections from each of 4 addresses, renewed each 10 s", 1000, wave, false, fourSources, stall},
+		{"own", "250 silent connections from the peer's own address, renewed each 10 s", 250, wave, false, ownSource, stall},
+		{"churn", "silent connections from 4 addresses, renewed each 0.5 s", 1000, wave / 20, false, fourSources, stall},
+		{"byte", "1,000 connections from 4 addresses that send one byte", 1000, wave, false, fourSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 			return send(ctx, conn, a.hello[:1])
 		}},
-		{"hellos", "2,000 whole ClientHellos from 2,000 addresses, renewed each 10 s", 2000, wave, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
-			return send(ctx, conn, a.hello)
-		}},
-		{"unread", "1,000 whole ClientHellos from 1,000 addresses that read nothing", 1000, wave, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+		{"hellos", "2,000 whole ClientHellos from 2,000 addresses, renewed each 10 s", 2000, wave, false, scatteredSources, hello},
+		{"storm", "1,000 whole ClientHellos from 1,000 addresses, renewed each 0.5 s", 1000, wave / 20, false, scatteredSources, hello},
+		{"unread", "1,000 whole ClientHellos from 1,000 addresses that read nothing", 1000, wave, false, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 			return errors.Join(conn.SetReadBuffer(1), send(ctx, conn, a.hello))
 		}},
-		{"loris", "a ClientHello, one byte a second, from 1,000 addresses", 1000, wave, scatteredSources, drip},
-		{"chains", "240 handshakes with 19 certificates of RSA-8192 and large exponents", 240, wave, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+		{"loris", "a ClientHello, one byte a second, from 1,000 addresses", 1000, wave, false, scatteredSources, drip},
+		{"chains", "240 handshakes at a time with 19 certificates of RSA-8192 and large exponents", 240, wave, true, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 			return a.shakeHands(ctx, conn, a.costly)
 		}},
-		{"half", "500 certificate messages of 250 KB that stop before their end", 500, wave, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+		{"half", "500 certificate messages of 250 KB that stop before their end", 500, wave, true, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 			return a.shakeHands(ctx, &stoppingConn{TCPConn: conn, ctx: ctx, left: 240 << 10}, a.bulky)
 		}},
 	}
@@ -100,14 +101,16 @@ type attacker struct {
 	costly, bulky tls.Certificate // hostile chains
 }
 
-// shakeHands goes as far as the server lets it, and then waits.
+// shakeHands goes as far as the server lets it, and waits for the end of the
+// connection.
 func (a *attacker) shakeHands(ctx context.Context, conn net.Conn, certificate tls.Certificate) error {
 	config := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}} // #nosec G402 -- an attacker does not care
-	if err := tls.Client(conn, config).HandshakeContext(ctx); err != nil {
+	client := tls.Client(conn, config)
+	if err := client.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return nil
+	_, err := client.Read(make([]byte, 1)) // in TLS 1.3 the server refuses later
+	return err
 }
 
 // stoppingConn sends so many bytes, and no more until ctx ends.
@@ -156,7 +159,11 @@ func (a *attacker) run(ctx context.Context, flood attack, address string) error 
 		wave, cancel := context.WithTimeout(ctx, flood.renewed)
 		var running sync.WaitGroup
 		for n := range flood.conns {
-			running.Go(func() { _ = a.connect(wave, flood, flood.source(n), address) })
+			running.Go(func() {
+				for again := true; again && wave.Err() == nil; again = flood.again {
+					_ = a.connect(wave, flood, flood.source(n), address)
+				}
+			})
 			if n%20 == 19 && sleep(wave, time.Millisecond) != nil { // 20,000 a second
 				break
 			}

@@ -14,7 +14,7 @@ import (
 // certificate messages would take 300 MB.
 func TestHostile(t *testing.T) {
 	word := mark(t)
-	attacks, err := selectAttacks([]string{"four", "own", "hellos", "half"})
+	attacks, err := selectAttacks([]string{"four", "own", "storm", "chains", "half"})
 	if err != nil {
 		t.Fatal(err)
 	}
