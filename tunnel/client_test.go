@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/certs/certstest"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -51,6 +52,22 @@ func TestServerThatIsAnother(t *testing.T) {
 	if touched.Load() != 0 {
 		t.Error("the backend was touched")
 	}
+}
+
+// TestServerNameOfAPort: a target without a host is 127.0.0.1, and must prove
+// that.
+func TestServerNameOfAPort(t *testing.T) {
+	p := newPKI(t)
+	serverConfig := p.serverConfig(t, backend(t, echo))
+	serverConfig.Endpoint = p.party(t, serverHost, certstest.Options{IPs: []string{"127.0.0.1"}}, letIn(t)).Endpoint
+	server := start(t, serverConfig)
+	config := p.clientConfig(t, port(t, server.Addr()))
+	config.ServerName = ""
+	exchange(t, dial(t, start(t, config).Addr()), "hello")
+	config.Connect = []tunnel.Address{address(t, port(t, start(t, p.serverConfig(t, unused(t))).Addr()))}
+	client := start(t, config)
+	expectRefusal(t, client.Addr())
+	client.entry(t, "peer refused", "code", string(certs.CodeWrongHost), "reason", "127.0.0.1")
 }
 
 // TestServersThatFail goes from target to target until one proves itself.
