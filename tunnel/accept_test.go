@@ -196,6 +196,12 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	other, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/datagrams.sock", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	expectListenError(t, "unix:"+dir+"/datagrams.sock", "wrong type for socket", "")
 	expectListenError(t, "unix:"+dir+"/file", "is no socket", "choose another path")
 	expectListenError(t, "unix:"+dir+"/file/a.sock", "not a directory", "")
 	expectListenError(t, "unix:"+dir+"/none/a.sock", "directory does not exist", "make the directory")

@@ -107,6 +107,30 @@ func TestDeadAddress(t *testing.T) {
 	}
 }
 
+// TestDeadAddressIsBack: where the other address of a name is silent, one that
+// was dead has half of the time to show that it is there again.
+func TestDeadAddressIsBack(t *testing.T) {
+	t.Parallel()
+	back, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	_, port, _ := net.SplitHostPort(back.Addr().String())
+	silentListener(t, "127.0.0.8:"+port)
+	var d dead
+	d.note([]string{back.Addr().String()}, "", time.Now())
+	dialer := net.Dialer{Timeout: 8 * time.Second, Resolver: resolver(t, net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 8))}
+	conn, err := d.dial(t.Context(), dialer, "tcp", net.JoinHostPort("db1.test", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if !d.isEmpty() && d.passOver(back.Addr().String(), time.Now()) {
+		t.Error("an address that answers is still dead")
+	}
+}
+
 // TestDeadOfOthers: an address that was dead takes no time from the dials of
 // other names.
 func TestDeadOfOthers(t *testing.T) {

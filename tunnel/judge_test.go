@@ -422,6 +422,15 @@ func TestRevokedInHandshake(t *testing.T) {
 	client.entry(t, "peer verified", "conn", "")
 	client.entry(t, "peer no longer accepted", "code", string(certs.CodeRevoked))
 	eventually(t, "the session is gone", func() bool { return len(client.Status().Sessions) == 0 })
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.wait(t); err != nil {
+		t.Error(err)
+	}
+	if n := client.logs.FilterMessage("closed").Len(); n > 0 {
+		t.Error("a session that never began is closed")
+	}
 }
 
 // TestRefusedOnce: a session that has ended is not refused again.
