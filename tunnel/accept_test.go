@@ -96,6 +96,25 @@ func TestOutOfFiles(t *testing.T) {
 	}
 }
 
+// TestListenerBreaks: a tunnel that cannot accept any more says so and ends,
+// open connections included.
+func TestListenerBreaks(t *testing.T) {
+	server, client := startPair(t, backend(t, echo))
+	conn := dial(t, client.Addr())
+	exchange(t, conn, "before")
+	if err := server.BreakListener(); err != nil {
+		t.Fatal(err)
+	}
+	expectReset(t, conn)
+	if err := server.wait(t); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "accept at "+server.Addr().String()) {
+		t.Errorf("Serve returns %v", err)
+	}
+	server.entry(t, "closed", "reason", "the listener broke")
+	if n := server.Status().Refused[string(tunnel.CodeAcceptFailed)]; n != 0 {
+		t.Errorf("it counts as %d failures that pass", n)
+	}
+}
+
 // from connects from an address of loopback of one's own.
 func from(t testing.TB, source string, to net.Addr) net.Conn {
 	t.Helper()
@@ -177,7 +196,14 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	other, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/datagrams.sock", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	expectListenError(t, "unix:"+dir+"/datagrams.sock", "wrong type for socket", "")
 	expectListenError(t, "unix:"+dir+"/file", "is no socket", "choose another path")
+	expectListenError(t, "unix:"+dir+"/file/a.sock", "not a directory", "")
 	expectListenError(t, "unix:"+dir+"/none/a.sock", "directory does not exist", "make the directory")
 	expectListenError(t, "unix:"+dir+"/taken.sock", "another process answers", "ss -lxp")
 	expectListenError(t, "192.0.2.1:3307", "this host has no such address", "ip -brief address")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/certs/certstest"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -53,6 +54,22 @@ func TestServerThatIsAnother(t *testing.T) {
 	}
 }
 
+// TestServerNameOfAPort: a target without a host is 127.0.0.1, and must prove
+// that.
+func TestServerNameOfAPort(t *testing.T) {
+	p := newPKI(t)
+	serverConfig := p.serverConfig(t, backend(t, echo))
+	serverConfig.Endpoint = p.party(t, serverHost, certstest.Options{IPs: []string{"127.0.0.1"}}, letIn(t)).Endpoint
+	server := start(t, serverConfig)
+	config := p.clientConfig(t, port(t, server.Addr()))
+	config.ServerName = ""
+	exchange(t, dial(t, start(t, config).Addr()), "hello")
+	config.Connect = []tunnel.Address{address(t, port(t, start(t, p.serverConfig(t, unused(t))).Addr()))}
+	client := start(t, config)
+	expectRefusal(t, client.Addr())
+	client.entry(t, "peer refused", "code", string(certs.CodeWrongHost), "reason", "127.0.0.1")
+}
+
 // TestServersThatFail goes from target to target until one proves itself.
 func TestServersThatFail(t *testing.T) {
 	p := newPKI(t)
@@ -72,6 +89,9 @@ func TestServersThatFail(t *testing.T) {
 	entry := client.entry(t, "targets skipped")
 	if targets := entry["targets"].([]any); len(targets) != 3 || !strings.Contains(targets[0].(string), unreachable+": connection refused") {
 		t.Errorf("the line names %v", targets)
+	} else if !strings.Contains(targets[1].(string), noTLS+": the other end is a MySQL") || !strings.Contains(targets[1].(string), "(Point --connect at ") ||
+		strings.Contains(targets[2].(string), string(certs.CodeWrongHost)) || !strings.Contains(targets[2].(string), "--server-name impostor.domain.one") {
+		t.Errorf("what is wrong with each: %q", targets)
 	}
 	if status := client.Status(); status.DialFailures[unreachable] != 1 || len(status.DialFailures) != 1 {
 		t.Errorf("the status counts %v", status.DialFailures)

@@ -3,8 +3,11 @@ package tunnel
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
 	"slices"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +107,30 @@ func TestDeadAddress(t *testing.T) {
 	}
 }
 
+// TestDeadAddressIsBack: where the other address of a name is silent, one that
+// was dead has half of the time to show that it is there again.
+func TestDeadAddressIsBack(t *testing.T) {
+	t.Parallel()
+	back, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	_, port, _ := net.SplitHostPort(back.Addr().String())
+	silentListener(t, "127.0.0.8:"+port)
+	var d dead
+	d.note([]string{back.Addr().String()}, "", time.Now())
+	dialer := net.Dialer{Timeout: 8 * time.Second, Resolver: resolver(t, net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 8))}
+	conn, err := d.dial(t.Context(), dialer, "tcp", net.JoinHostPort("db1.test", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if !d.isEmpty() && d.passOver(back.Addr().String(), time.Now()) {
+		t.Error("an address that answers is still dead")
+	}
+}
+
 // TestDeadOfOthers: an address that was dead takes no time from the dials of
 // other names.
 func TestDeadOfOthers(t *testing.T) {
@@ -117,6 +144,48 @@ func TestDeadOfOthers(t *testing.T) {
 	}
 	if took := time.Since(begun); took < timeout*9/10 {
 		t.Errorf("the dial has %s of %s", took, timeout)
+	}
+}
+
+// TestRefusalIsNoSilence: an address that refuses is not asked again in the
+// rest of the time, though others are dead.
+func TestRefusalIsNoSilence(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	var d dead
+	d.note([]string{"192.0.2.1:3306"}, "", time.Now())
+	names := resolver(t, net.IPv4(127, 0, 0, 1))
+	ask, asked := names.Dial, 0
+	var mu sync.Mutex
+	names.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		return ask(ctx, network, address)
+	}
+	open := func() (err error, lookups int) {
+		mu.Lock()
+		asked = 0
+		mu.Unlock()
+		conn, err := d.dial(t.Context(), net.Dialer{Timeout: time.Minute, Resolver: names}, "tcp4", net.JoinHostPort("db1.test", port))
+		if err == nil {
+			conn.Close()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return err, asked
+	}
+	err, once := open()
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("got %v", err)
+	}
+	d = dead{} // where nothing is dead there is one dial
+	if _, want := open(); once != want {
+		t.Errorf("the name is looked up %d times beside a dead address, and %d times without", once, want)
 	}
 }
 

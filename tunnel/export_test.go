@@ -3,8 +3,11 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
@@ -32,6 +35,25 @@ func NewCarryingWire(conn net.Conn) (net.Conn, error) {
 	}
 	return waitingWire{w}, w.carry()
 }
+
+// BreakListener shuts the listening socket down, as nothing in this process
+// does.
+func (t *Tunnel) BreakListener() error {
+	raw, err := t.listener.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	return errors.Join(err, failed)
+}
+
+// TellNobody has as many connections told why they are refused as may be. It
+// must be called before Serve.
+func (t *Tunnel) TellNobody() { t.dismissing.Store(farewells) }
+
+// HoldTurns takes every turn of strangers. It must be called before Serve.
+func (t *Tunnel) HoldTurns() { t.handshakes.turns.strangers = math.MaxInt }
 
 // AddSession enters a session of a verified peer without a connection.
 func (t *Tunnel) AddSession(conn net.Conn, result *certs.Result) {

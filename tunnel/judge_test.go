@@ -3,11 +3,13 @@ package tunnel_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -420,6 +422,103 @@ func TestRevokedInHandshake(t *testing.T) {
 	client.entry(t, "peer verified", "conn", "")
 	client.entry(t, "peer no longer accepted", "code", string(certs.CodeRevoked))
 	eventually(t, "the session is gone", func() bool { return len(client.Status().Sessions) == 0 })
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.wait(t); err != nil {
+		t.Error(err)
+	}
+	if n := client.logs.FilterMessage("closed").Len(); n > 0 {
+		t.Error("a session that never began is closed")
+	}
+}
+
+// TestRefusedOnce: a session that has ended is not refused again.
+func TestRefusedOnce(t *testing.T) {
+	p := newPKI(t)
+	atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
+	server := atServer.serve(t, unused(t))
+	h := p.issue(t, clientHost, certstest.Options{}, t.TempDir())
+	result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.RoleClient, "", time.Now(), atServer.Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	t.Cleanup(func() { near.Close(); far.Close() })
+	server.AddSession(near, result)
+	atServer.revoke(t, p.ca, h.Certificate)
+	server.JudgeAll()
+	server.JudgeAll()
+	if got := server.Status().SessionsRefused[string(certs.CodeRevoked)]; got != 1 || server.logs.FilterMessage("peer no longer accepted").Len() != 1 {
+		t.Errorf("it is refused %d times", got)
+	}
+}
+
+// TestRevokedWhileDialling: a session that ends while its target is dialled
+// does not get it.
+func TestRevokedWhileDialling(t *testing.T) {
+	p := newPKI(t)
+	atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
+	atClient := p.party(t, clientHost, certstest.Options{}, certs.Policy{})
+	listener, free := busy(t)
+	server := atServer.serve(t, listener.Addr().String())
+	client := atClient.connect(t, server)
+	near := dial(t, client.Addr())
+	eventually(t, "the target is dialled", func() bool { return len(server.Status().Sessions) == 1 })
+	atServer.revoke(t, p.ca, atClient.host.Certificate)
+	server.Recheck()
+	expectReset(t, near)
+	free()
+	_ = listener.SetDeadline(time.Now().Add(patience))
+	for err := error(nil); !errors.Is(err, syscall.ECONNRESET); { // others end in order
+		conn, failed := listener.Accept()
+		if failed != nil {
+			t.Fatalf("the target is not reset: %v", failed)
+		}
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		_, err = conn.Read(make([]byte, 1))
+		conn.Close()
+	}
+	eventually(t, "the session is gone", func() bool { return len(server.Status().Sessions) == 0 })
+	if n := server.logs.FilterMessage("connected").Len(); n > 0 {
+		t.Error("a session that had ended is connected")
+	}
+}
+
+// busy is a listener whose queue is full until it is freed and accepts.
+func busy(t testing.TB) (listener *net.TCPListener, free func()) {
+	t.Helper()
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	raw, err := listener.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var queued []net.Conn
+	free = func() {
+		for _, conn := range queued {
+			conn.Close()
+		}
+	}
+	t.Cleanup(free)
+	for range 10 {
+		conn, err := net.DialTimeout("tcp", listener.Addr().String(), 500*time.Millisecond)
+		if err != nil {
+			return listener, free
+		}
+		queued = append(queued, conn)
+	}
+	t.Fatal("the queue of the listener does not fill")
+	return nil, nil
 }
 
 // TestRenewedCredential has new sessions prove the host with its new

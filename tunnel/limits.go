@@ -63,10 +63,7 @@ func sourceOf(address net.Addr) netip.Prefix {
 	if ip.Is6() {
 		bits = 64
 	}
-	prefix, err := ip.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
+	prefix, _ := ip.Prefix(bits) // in range; of no address there is none
 	return prefix
 }
 

@@ -106,6 +106,135 @@ func TestBusyServer(t *testing.T) {
 	client.entry(t, "peer refused", "code", string(certs.CodePeerBusy), "reason", "takes no connection now", "cure", "max-connections")
 }
 
+// TestFarewellsAreBounded: when enough are being told why they are refused,
+// others are reset.
+func TestFarewellsAreBounded(t *testing.T) {
+	p := newPKI(t)
+	config := p.serverConfig(t, backend(t, echo))
+	config.Limits.Connections = 1
+	server := start(t, config, (*tunnel.Tunnel).TellNobody)
+	client := start(t, p.clientConfig(t, server.Addr().String()))
+	exchange(t, dial(t, client.Addr()), "the only place")
+	expectRefusal(t, server.Addr())
+	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyConnections))
+}
+
+// TestClientAtItsLimit: a local program that finds all places taken is reset
+// at once, without a byte, and those that wait are not given up for it.
+func TestClientAtItsLimit(t *testing.T) {
+	p := newPKI(t)
+	target, conns := held(t)
+	config := p.clientConfig(t, target)
+	config.Limits.Handshakes = 1
+	client := start(t, config)
+	waiting := dial(t, client.Addr())
+	far := receive(t, "the connection of the first", conns)
+	expectRefusal(t, client.Addr())
+	client.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "max-handshakes allows", "cure", "raise max-handshakes")
+	server := tls.Server(far, p.tlsConfig(t, serverHost, tls.VersionTLS13))
+	if err := server.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(server, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, waiting, "hello")
+}
+
+// gate is a way to a listener through which nothing comes until it is opened.
+func gate(t testing.TB, to net.Addr) (way string, open func()) {
+	t.Helper()
+	opened := make(chan struct{})
+	open = sync.OnceFunc(func() { close(opened) })
+	way = backend(t, func(near *net.TCPConn) {
+		far, err := net.Dial("tcp", to.String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer far.Close()
+		_ = far.SetDeadline(time.Now().Add(patience))
+		<-opened
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = io.Copy(far, near)
+			_ = far.Close()
+		}()
+		_, _ = io.Copy(near, far)
+		_ = near.Close()
+		<-done
+	})
+	t.Cleanup(open) // before the end of the backend, which waits
+	return way, open
+}
+
+// TestLastPlaceForTwo: of connections that were let in together, only as many
+// as there are places become sessions. The others are reset and counted.
+func TestLastPlaceForTwo(t *testing.T) {
+	for name, limit := range map[string]func(server, client *tunnel.Config){
+		"at the server": func(server, _ *tunnel.Config) { server.Limits.Connections = 1 },
+		"at the client": func(_, client *tunnel.Config) { client.Limits.Connections = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPKI(t)
+			serverConfig, clientConfig := p.serverConfig(t, backend(t, echo)), p.clientConfig(t)
+			limit(&serverConfig, &clientConfig)
+			server := start(t, serverConfig, unhurried)
+			way, open := gate(t, server.Addr())
+			clientConfig.Connect = []tunnel.Address{address(t, way)}
+			client := start(t, clientConfig)
+			full := server
+			if clientConfig.Limits.Connections == 1 {
+				full = client
+			}
+			near := []net.Conn{dial(t, client.Addr()), dial(t, client.Addr())}
+			eventually(t, "both are let in at both ends", func() bool {
+				return server.Status().HandshakesPending == len(near) && client.Status().HandshakesPending == len(near)
+			})
+			open()
+			ends := make(chan error, len(near))
+			for _, conn := range near {
+				go func() {
+					_, err := io.WriteString(conn, "hello")
+					if err == nil {
+						_, err = io.ReadFull(conn, make([]byte, 5))
+					}
+					ends <- err
+				}()
+			}
+			served := 0
+			for range near {
+				if receive(t, "the end of a connection", ends) == nil {
+					served++
+				}
+			}
+			if served != 1 {
+				t.Errorf("%d of 2 connections are served", served)
+			}
+			full.entry(t, "connection refused", "code", string(tunnel.CodeTooManyConnections), "cure", "max-connections")
+			if status := full.Status(); len(status.Sessions) != 1 || status.Refused[string(tunnel.CodeTooManyConnections)] != 1 {
+				t.Errorf("%d sessions, refused %v", len(status.Sessions), status.Refused)
+			}
+		})
+	}
+}
+
+// TestNoTurnInTime: a peer for which there was no processor time until its
+// deadline is not blamed for that.
+func TestNoTurnInTime(t *testing.T) {
+	p := newPKI(t)
+	config := p.serverConfig(t, backend(t, echo))
+	config.Timeouts.Handshake = 2 * time.Second
+	server := start(t, config, (*tunnel.Tunnel).HoldTurns)
+	client := start(t, p.clientConfig(t, server.Addr().String()))
+	expectRefusal(t, client.Addr())
+	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "no processor time", "cure", "ss -tn")
+	if n := server.logs.FilterMessage("peer refused").Len(); n > 0 {
+		t.Error("the peer is blamed")
+	}
+}
+
 // TestBurst opens more connections of one client at once than the server lets
 // one source begin: all get through.
 func TestBurst(t *testing.T) {

@@ -224,6 +224,29 @@ func TestClientRefuses(t *testing.T) {
 	}
 }
 
+// TestVerifiedAtItsSource: a peer that is verified makes its source known, also
+// to the connections that are here already, and no other.
+func TestVerifiedAtItsSource(t *testing.T) {
+	h := handshakes{total: 10, perSource: 10, evict: true}
+	places := seated(&h, epoch, seat{source: "192.0.2.1/32"}, seat{source: "192.0.2.2/32"}, seat{source: "192.0.2.3/32"}, seat{source: "192.0.2.2/32"})
+	known := func(want ...bool) {
+		t.Helper()
+		for i, p := range places {
+			if p.known != want[i] {
+				t.Errorf("%s is known: %t", p.source, p.known)
+			}
+		}
+	}
+	h.verified(prefix("192.0.2.1/32"), epoch)
+	known(true, false, false, false)
+	h.verified(prefix("192.0.2.2/32"), epoch)
+	known(true, true, false, true)
+	h.verified(netip.Prefix{}, epoch) // of a unix socket
+	if len(h.known) != 2 {
+		t.Errorf("known: %v", h.known)
+	}
+}
+
 func TestKnownSources(t *testing.T) {
 	var known sources
 	now := epoch

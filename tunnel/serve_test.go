@@ -211,6 +211,10 @@ func TestConfigErrors(t *testing.T) {
 		"one takes all": {func(c *tunnel.Config) {
 			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
 		}, "max-handshakes-per-source", "30 from one source are more than all, 20", "write less than 20"},
+		"no port": {func(c *tunnel.Config) {
+			c.Connect = []tunnel.Address{{Network: "tcp", Host: "127.0.0.1"}}
+		}, "connect", "port 0", "write the port"},
+		"no store":          {func(c *tunnel.Config) { c.Endpoint.Store = nil }, "capath", "no CAs", "cafile"},
 		"no endpoint":       {func(c *tunnel.Config) { c.Endpoint = nil }, "capath", "no CAs", "cafile"},
 		"no credential":     {func(c *tunnel.Config) { c.Endpoint.Credential = nil }, "cert", "no certificate", "key"},
 		"no access rule":    {func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule", "allow-all"},
@@ -222,6 +226,7 @@ func TestConfigErrors(t *testing.T) {
 		"a URL":            {named("https://server1.domain.one/x"), "server-name", `is neither a host name nor an IP address`, "write the host name alone: server1.domain.one"},
 		"a name and port":  {named("server1.domain.one:3307"), "server-name", `"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one"},
 		"an IP and port":   {named("192.0.2.1:3307"), "server-name", "", "leave the port away: 192.0.2.1"},
+		"a port":           {named(":3307"), "server-name", `":3307" is neither a host name nor an IP address`, "the name in the server's certificate"},
 		"IPv6 in brackets": {named("[2001:db8::1]:3307"), "server-name", "", "leave the port away: 2001:db8::1"},
 		"a wildcard":       {named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`, "write the whole name of the one server"},
 		"a star":           {named("*"), "server-name", "", "write the whole name of the one server"},
@@ -281,6 +286,17 @@ func TestConfigCheck(t *testing.T) {
 	}
 	if got := strings.Join(settings, " "); got != "connect connect server-name accept dial-timeout max-connections" {
 		t.Errorf("Check finds %s", got)
+	}
+
+	client := tunnel.Config{Role: tunnel.Client, Connect: []tunnel.Address{address(t, "server1:3307")}}
+	if found := client.Check(); len(found) != 1 || found[0].Setting != "accept" || found[0].Reason != "no address to listen at" {
+		t.Errorf("without accept, Check finds %v", found)
+	}
+	server := tunnel.Config{Role: tunnel.Server, Accept: address(t, "3307"), Connect: []tunnel.Address{address(t, "3306")}}
+	server.Limits = tunnel.DefaultLimits()
+	server.Limits.Handshakes = 20 // less than the preset for one source, which follows
+	if found := server.Check(); len(found) > 0 {
+		t.Errorf("with the preset for one source, Check finds %v", found)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
 	"github.com/gtunnel/gtunnel/tunnel"
@@ -92,6 +94,13 @@ func TestRefusedPeers(t *testing.T) {
 				if text, _ := entry[field].(string); text == "" {
 					t.Errorf("the line has no %s: %v", field, entry)
 				}
+			}
+			level := zapcore.WarnLevel
+			if test.code == certs.CodeDisconnected { // which anybody's port scan causes
+				level = zapcore.InfoLevel
+			}
+			if line := server.logs.FilterMessage("peer refused").All()[0]; line.Level != level {
+				t.Errorf("the line is of level %s, want %s", line.Level, level)
 			}
 			if n := server.Status().Refused[string(test.code)]; n != 1 {
 				t.Errorf("the status counts %v", server.Status().Refused)

@@ -2,6 +2,7 @@ package tunnel_test
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"path/filepath"
@@ -150,6 +151,53 @@ func TestTryRefused(t *testing.T) {
 	refusing.entry(t, "server reached, but connections will fail", "code", "wrong-host", "reason", "this host refuses it: ", "cure", "--server-name "+serverHost)
 	if refused := refusing.Status().Refused; len(refused) > 0 {
 		t.Errorf("a try counts as refused: %v", refused)
+	}
+}
+
+// TestTryOfOthers: a server that does not know the protocol of checks, one that
+// gives no answer, and one whose target's state nobody knows.
+func TestTryOfOthers(t *testing.T) {
+	p := newPKI(t)
+	config := p.tlsConfig(t, serverHost, tls.VersionTLS13)
+	serve := func(config *tls.Config) string {
+		return backend(t, func(conn *net.TCPConn) {
+			_, _ = io.Copy(io.Discard, tls.Server(conn, config)) // until it ends
+		})
+	}
+	other := start(t, p.clientConfig(t, serve(config)))
+	receive(t, "the end of the try", other.try(t))
+	other.once(t, "server reached and proven; whether it accepts this host shows at the first connection", zapcore.InfoLevel)
+
+	silent := config.Clone()
+	silent.NextProtos = []string{certs.CheckProtocol}
+	clientConfig := p.clientConfig(t, serve(silent))
+	clientConfig.Timeouts.Handshake = 2 * time.Second
+	mute := start(t, clientConfig)
+	mute.try(t)
+	mute.entry(t, "server reached, but connections will fail", "code", string(certs.CodeSilent), "reason", "did not answer in time", "cure", "Look in its log")
+
+	serverConfig := p.serverConfig(t, "198.51.100.1:3306")
+	serverConfig.UnsafePlaintext = true
+	server := start(t, serverConfig)
+	client := start(t, p.clientConfig(t, server.Addr().String()))
+	receive(t, "the end of the try", client.try(t))
+	client.entry(t, "server reached and proven, and it accepts this host", "mysql", "unknown")
+	server.entry(t, "peer checked the tunnel: accepted", "target", "unknown")
+}
+
+// TestTryGivenUp: what a try that was given up has met is not told.
+func TestTryGivenUp(t *testing.T) {
+	client := start(t, newPKI(t).clientConfig(t, hanging(t)))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		client.TryEvery(ctx, soon)
+	}()
+	cancel()
+	receive(t, "the end of the try", done)
+	if lines := client.logs.FilterMessage("server not reached").Len(); lines > 0 {
+		t.Errorf("%d lines of what was given up", lines)
 	}
 }
 

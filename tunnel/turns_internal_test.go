@@ -219,6 +219,11 @@ func TestIdleTime(t *testing.T) {
 			t.Errorf("%s: %s, %t", name, got, ok)
 		}
 	}
+	for _, line := range []string{"cpu0 1 2 3 ? 50 6", "cpu0 1 2 3 400 ?", "cpu0 1 2 3 400", "intr 1 2 3 4 5 6"} {
+		if idle, ok := parseIdle([]byte(line+"\n"), func(int) bool { return true }); ok {
+			t.Errorf("%q: %s", line, idle)
+		}
+	}
 	if _, ok := idleTime(); !ok {
 		t.Error("this system does not tell")
 	}

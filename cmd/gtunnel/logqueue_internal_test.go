@@ -70,6 +70,46 @@ func TestLostLines(t *testing.T) {
 	}
 }
 
+// moody fails some of its writes.
+type moody struct {
+	strings.Builder
+	fails []bool // of the next writes; then none
+}
+
+func (m *moody) Write(data []byte) (int, error) {
+	if len(m.fails) > 0 {
+		fails := m.fails[0]
+		m.fails = m.fails[1:]
+		if fails {
+			return 0, syscall.EIO
+		}
+	}
+	return m.Builder.Write(data)
+}
+
+// TestLinesMissingInTheirPlace: no line is written where those before it are
+// missing and that cannot be said; a queue that need not say it goes on.
+func TestLinesMissingInTheirPlace(t *testing.T) {
+	for want, lostAs := range map[string]func(lines uint64, reason string) []byte{
+		"line 0\n2 lost: input/output error\nline 3\n": func(lines uint64, reason string) []byte {
+			return fmt.Appendf(nil, "%d lost: %s\n", lines, reason)
+		},
+		"line 0\nline 3\n": nil,
+	} {
+		m := &moody{fails: []bool{false, true, true}}
+		q := &logQueue{out: m, lostAs: lostAs}
+		for i := range 4 {
+			fmt.Fprintf(q, "line %d\n", i)
+			if err := q.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := m.String(); got != want || q.lost.Load() != 2 {
+			t.Errorf("%d lost, and %q, want %q", q.lost.Load(), got, want)
+		}
+	}
+}
+
 // slow is a disk whose reader has stopped until release is closed.
 type slow struct {
 	disk

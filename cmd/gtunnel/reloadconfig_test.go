@@ -110,7 +110,9 @@ func TestReloadAccess(t *testing.T) {
 	echo(t, dial(t, otherLocal), "two again")
 	echo(t, conn, "still one")
 
-	f.reload("access rules changed", "allow_all = true")
+	if changed = f.reload("access rules changed", "allow_all = true"); changed.field("added") != `["allow_all"]` {
+		t.Errorf("the change: %s", changed.text)
+	}
 	echo(t, dial(t, otherLocal), "all")
 	f.reload("reload: nothing has changed", "# a comment", "allow_all = true")
 	if n := f.count("settings changed in the file: they need a restart"); n > 0 {
@@ -137,6 +139,47 @@ func TestReloadFlags(t *testing.T) {
 	if l.field("file") != file || l.field("cure") == "" || client.count("reload: nothing has changed") != 1 {
 		t.Errorf("after a change: %s", l.text)
 	}
+}
+
+// TestReloadAccessOfOne: a change of one tunnel of two is not nothing, and
+// nothing is said of the other.
+func TestReloadAccessOfOne(t *testing.T) {
+	s := newSite(t)
+	other := "[tunnel.other]\nrole = \"client\"\naccept = \"127.0.0.1:0\"\nconnect = \"server1:3307\""
+	f, _ := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`, other)
+	f.reload("access rules changed", `allow_host = "other.test"`, other)
+	f.reload("reload: nothing has changed", `allow_host = "other.test"`, other)
+	if changed, nothing := f.count("access rules changed"), f.count("reload: nothing has changed"); changed != 1 || nothing != 1 {
+		t.Errorf("%d changes, and %d times none", changed, nothing)
+	}
+}
+
+// TestReloadOfAnotherRole: a server that the file makes a client keeps its
+// access rules until it is restarted.
+func TestReloadOfAnotherRole(t *testing.T) {
+	s := newSite(t)
+	f, address := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`)
+	_, local := s.startClient(address)
+	conn := dial(t, local)
+	echo(t, conn, "before")
+	f.write()
+	text, err := os.ReadFile(f.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.file, []byte(strings.Replace(string(text), `role = "server"`, `role = "client"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	from := len(f.logged())
+	f.signal(syscall.SIGHUP)
+	if l := f.waitMore(from, "settings changed in the file: they need a restart"); !strings.Contains(l.field("settings"), "tunnel.voms.role") {
+		t.Errorf("the settings: %s", l.text)
+	}
+	if n := f.count("access rules changed"); n > 0 {
+		t.Error("the rules of a client are put in force")
+	}
+	echo(t, conn, "as before")
+	echo(t, dial(t, local), "anew")
 }
 
 // count says how often a message was logged.
