@@ -70,14 +70,11 @@ func sourceOf(address net.Addr) netip.Prefix {
 // networks are the source and the two networks around it in which one owner
 // commonly has many addresses: /24 and /16 of IPv4, /56 and /48 of IPv6.
 func networks(source netip.Prefix) [3]netip.Prefix {
-	if !source.IsValid() {
-		return [3]netip.Prefix{}
-	}
 	bits := [2]int{24, 16}
 	if source.Addr().Is6() {
 		bits = [2]int{56, 48}
 	}
-	near, _ := source.Addr().Prefix(bits[0]) // both are in range
+	near, _ := source.Addr().Prefix(bits[0]) // both are in range; of no address there are none
 	wide, _ := source.Addr().Prefix(bits[1])
 	return [3]netip.Prefix{source, near, wide}
 }

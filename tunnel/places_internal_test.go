@@ -241,10 +241,72 @@ func TestVerifiedAtItsSource(t *testing.T) {
 	known(true, false, false, false)
 	h.verified(prefix("192.0.2.2/32"), epoch)
 	known(true, true, false, true)
-	h.verified(netip.Prefix{}, epoch) // of a unix socket
-	if len(h.known) != 2 {
+	local := h.add(netip.Prefix{}, epoch) // of a unix socket
+	h.verified(netip.Prefix{}, epoch)
+	if len(h.known) != 2 || local.known {
 		t.Errorf("known: %v", h.known)
 	}
+}
+
+// TestOneSourceAtItsLimit: one of a source's own connections gives way to its
+// next one, however little others deserve their places.
+func TestOneSourceAtItsLimit(t *testing.T) {
+	h := handshakes{total: 10, perSource: 2, evict: true}
+	places := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", true, silent, short}, seat{"198.51.100.1/32", true, silent, short})
+	if _, gone, code := h.enter(prefix("198.51.100.1/32"), epoch); gone != places[1] || code != "" || h.count(prefix("198.51.100.1/32")) != 2 {
+		t.Errorf("%+v gives way, %q, and the source has %d places", gone, code, h.count(prefix("198.51.100.1/32")))
+	}
+}
+
+// TestWhoGivesWayInAnyOrder: nothing depends on the order in which places are
+// held, which is another once one has ended.
+func TestWhoGivesWayInAnyOrder(t *testing.T) {
+	for name, test := range map[string]struct {
+		first, second seat // held the other way round
+		want          int
+	}{
+		"who has shown least":      {seat{"192.0.2.1/32", false, answered, long}, seat{"198.51.100.1/32", false, silent, long}, 2},
+		"of equals, the oldest":    {seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, silent, long}, 1},
+		"of the young, the oldest": {seat{"192.0.2.1/32", false, answered, short}, seat{"198.51.100.1/32", false, silent, short}, 1},
+	} {
+		var h handshakes
+		places := seated(&h, epoch, seat{"203.0.113.1/32", false, silent, long}, test.first, test.second)
+		h.remove(places[0], epoch) // the last one takes its slot
+		if got := h.leastDeserving(epoch, func(*place) bool { return true }); got != places[test.want] {
+			t.Errorf("%s: seat %d gives way, want %d", name, got.number-1, test.want)
+		}
+	}
+}
+
+// TestLocalConnectionsAreNoSource: those of a unix socket are not bounded as
+// one source.
+func TestLocalConnectionsAreNoSource(t *testing.T) {
+	h := handshakes{total: 10, perSource: 2, evict: true}
+	for range 10 {
+		if _, gone, code := h.enter(netip.Prefix{}, epoch); gone != nil || code != "" {
+			t.Fatalf("%+v gives way, %q", gone, code)
+		}
+	}
+}
+
+// TestGoneBeforeItIsWatched: a place that went to another before its handshake
+// began ends the handshake then.
+func TestGoneBeforeItIsWatched(t *testing.T) {
+	h := handshakes{total: 1, evict: true}
+	first, _, _ := h.enter(prefix("192.0.2.1/32"), epoch)
+	second, gone, _ := h.enter(prefix("192.0.2.2/32"), epoch)
+	if gone != first {
+		t.Fatalf("%+v gives way", gone)
+	}
+	gone.dismiss() // there is nothing to end yet
+	for p, want := range map[*place]bool{first: true, second: false} {
+		ended := false
+		p.watch(nil, func() { ended = true })
+		if ended != want {
+			t.Errorf("the handshake of %s has ended: %t", p.source, ended)
+		}
+	}
+	second.dismiss()
 }
 
 func TestKnownSources(t *testing.T) {

@@ -251,6 +251,37 @@ func TestTargetsThatFail(t *testing.T) {
 	})
 }
 
+// slowStarter sends its first byte alone.
+type slowStarter struct {
+	net.Conn
+	pause time.Duration // after it
+	begun bool
+}
+
+func (s *slowStarter) Write(data []byte) (int, error) {
+	if s.begun {
+		return s.Conn.Write(data)
+	}
+	s.begun = true
+	if n, err := s.Conn.Write(data[:1]); err != nil {
+		return n, err
+	}
+	time.Sleep(s.pause)
+	n, err := s.Conn.Write(data[1:])
+	return n + 1, err
+}
+
+// TestDeadlineOfTheFirstByteEnds: who has sent a byte in time has the time of a
+// handshake for the rest.
+func TestDeadlineOfTheFirstByteEnds(t *testing.T) {
+	t.Parallel()
+	const firstByte = 3 * time.Second
+	p := newPKI(t)
+	server := start(t, p.serverConfig(t, backend(t, echo)), func(server *tunnel.Tunnel) { server.SetFirstByteTime(firstByte) })
+	conn := tls.Client(&slowStarter{Conn: dial(t, server.Addr()), pause: firstByte + time.Second}, p.tlsConfig(t, clientHost, tls.VersionTLS13))
+	exchange(t, conn, "hello")
+}
+
 // TestTargetsInOrder takes the first target that answers, and names those
 // that did not.
 func TestTargetsInOrder(t *testing.T) {

@@ -15,8 +15,11 @@ func TestTurns(t *testing.T) {
 		seats []seat
 		want  int
 	}{
-		"the newest":       {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
-		"known":            {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
+		"the newest":          {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
+		"known":               {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
+		"known, though later": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", true, begun, 0}, {"198.51.100.2/32", false, begun, 0}}, 1},
+		"the less crowded, amid others": {slices.Concat(
+			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5), []seat{{"192.0.2.1/32", false, begun, 0}}, slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5)), 5},
 		"the less crowded": {crowd(seat{"192.0.2.1/32", false, begun, 0}, seat{"198.51.100.1/32", false, answered, 0}), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -29,6 +32,26 @@ func TestTurns(t *testing.T) {
 				t.Errorf("seat %d goes first, want %d", got.number-1, test.want)
 			}
 		})
+	}
+}
+
+// TestTurnsOfThoseWhoWant: who wants no turn keeps no others from theirs; and
+// known sources have no more turns than there are processors.
+func TestTurnsOfThoseWhoWant(t *testing.T) {
+	var h handshakes
+	places := seated(&h, epoch, crowd(seat{"192.0.2.1/32", false, begun, 0}, seat{"198.51.100.1/32", false, begun, 0})...)
+	for _, p := range places[1:] {
+		p.turn.granted = make(chan struct{})
+	}
+	if got := h.mostDeserving(); got != places[len(places)-1] {
+		t.Errorf("%+v goes first", got)
+	}
+	for _, p := range places {
+		p.known = true
+	}
+	h.turns.known = runtime.GOMAXPROCS(0)
+	if got := h.mostDeserving(); got != nil {
+		t.Errorf("%+v has one turn too many", got)
 	}
 }
 
