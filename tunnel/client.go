@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +43,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		reset(in.conn)
 		return nil
 	}
-	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
-	v, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), open)
+	v, target, failed, ok := t.openTarget(ctx, in)
 	if !ok {
 		endDial()
 		reset(in.conn)
@@ -75,6 +76,39 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	return s
+}
+
+// How long a client waits before it tries a server again that is at a limit: at
+// first and at most.
+const (
+	busyWaitMin = 100 * time.Millisecond
+	busyWaitMax = time.Second
+)
+
+// openTarget opens the first target that can be. As long as a dial may take it
+// tries again where a server is at a limit (certs.CodePeerBusy): its places
+// change hands within moments, and MySQL would wait a minute before its slave
+// connects again.
+func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target Address, failed []error, ok bool) {
+	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
+	end := time.Now().Add(t.config.Timeouts.Dial)
+	for wait := busyWaitMin; ; wait = min(2*wait, busyWaitMax) {
+		v, target, failed, ok = firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), open)
+		if ok || !slices.ContainsFunc(failed, isBusy) || time.Until(end) < wait {
+			return v, target, failed, ok
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)): //nolint:gosec // G404: only not all at the same moment
+		case <-ctx.Done():
+			return v, target, failed, false
+		}
+	}
+}
+
+// isBusy says whether a target is at a limit.
+func isBusy(err error) bool {
+	handshake, ok := errors.AsType[*certs.HandshakeError](err)
+	return ok && handshake.Code == certs.CodePeerBusy
 }
 
 // maxDials is how many connections a client opens at once, so that a burst of

@@ -96,7 +96,9 @@ func TestRefusedPeersHoldNoTurn(t *testing.T) {
 // TestBusyServer: a peer for which there is no place for a session is told so
 // before the handshake, and says it.
 func TestBusyServer(t *testing.T) {
-	server, client := startPair(t, backend(t, echo), func(server, _ *tunnel.Config) { server.Limits.Connections = 1 })
+	server, client := startPair(t, backend(t, echo), func(server, client *tunnel.Config) {
+		server.Limits.Connections, client.Timeouts.Dial = 1, 300*time.Millisecond
+	})
 	exchange(t, dial(t, client.Addr()), "the only place")
 	if got := expectEnd(t, dial(t, server.Addr())); got != string(certs.BusyAlert()) {
 		t.Errorf("got %q, want an alert", got)
@@ -104,6 +106,20 @@ func TestBusyServer(t *testing.T) {
 	expectRefusal(t, client.Addr())
 	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyConnections), "cure", "max-connections")
 	client.entry(t, "peer refused", "code", string(certs.CodePeerBusy), "reason", "takes no connection now", "cure", "max-connections")
+}
+
+// TestBusyServerIsTriedAgain: a client waits for a place at a server, and the
+// program behind it sees nothing of that.
+func TestBusyServerIsTriedAgain(t *testing.T) {
+	_, client := startPair(t, backend(t, echo), func(server, client *tunnel.Config) {
+		server.Limits.Connections, client.Timeouts.Dial = 1, patience
+	})
+	first := dial(t, client.Addr())
+	exchange(t, first, "the only place")
+	second := dial(t, client.Addr())
+	client.entry(t, "peer refused", "code", string(certs.CodePeerBusy))
+	first.Close()
+	exchange(t, second, "the place of the first")
 }
 
 // TestFarewellsAreBounded: when enough are being told why they are refused,
