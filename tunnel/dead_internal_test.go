@@ -167,7 +167,7 @@ func TestRefusalIsNoSilence(t *testing.T) {
 		asked++
 		return ask(ctx, network, address)
 	}
-	open := func() (err error, lookups int) {
+	open := func() (lookups int, err error) {
 		mu.Lock()
 		asked = 0
 		mu.Unlock()
@@ -177,14 +177,14 @@ func TestRefusalIsNoSilence(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		return err, asked
+		return asked, err
 	}
-	err, once := open()
+	once, err := open()
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Fatalf("got %v", err)
 	}
 	d = dead{} // where nothing is dead there is one dial
-	if _, want := open(); once != want {
+	if want, _ := open(); once != want {
 		t.Errorf("the name is looked up %d times beside a dead address, and %d times without", once, want)
 	}
 }

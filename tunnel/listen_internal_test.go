@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -27,9 +28,10 @@ func TestListenErrorWords(t *testing.T) {
 		{socket, syscall.ENOENT, "its directory does not exist", "make the directory"},
 	} {
 		wrapped := &net.OpError{Op: "listen", Net: test.accept.Network, Err: os.NewSyscallError("bind", test.err)}
-		problem, ok := listenError(test.accept, wrapped).(*ConfigError)
-		if !ok || problem.Setting != "accept" || problem.Err != error(wrapped) {
-			t.Fatalf("%s: %v: %#v", test.accept, test.err, problem)
+		err := listenError(test.accept, wrapped)
+		problem, ok := errors.AsType[*ConfigError](err)
+		if !ok || problem.Setting != "accept" || !errors.Is(err, test.err) {
+			t.Fatalf("%s: %v: %#v", test.accept, test.err, err)
 		}
 		if want := "cannot listen at " + test.accept.String() + ": "; !strings.HasPrefix(problem.Reason, want) ||
 			!strings.Contains(problem.Reason, test.reason) || !strings.Contains(problem.Cure, test.cure) {
