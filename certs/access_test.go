@@ -221,6 +221,16 @@ func TestNoRuleForADN(t *testing.T) {
 		if !strings.HasSuffix(refusal.Reason, "no --allow-dn can name it alone: "+why) || strings.Contains(refusal.Cure, "--allow-dn") {
 			t.Errorf("%q: reason %q, cure %q", value, refusal.Reason, refusal.Cure)
 		}
+		if refusal.Cure != "Ask the CA for a certificate with the host's name as subjectAltName." {
+			t.Errorf("%q: cure %q", value, refusal.Cure)
+		}
+		wildcard := must(root.NewHost("x", options(func(c *x509.Certificate) {
+			c.DNSNames, c.RawSubject = []string{"*.site.test"}, encodeName(one(cn, utf8String, value))
+		})))
+		_, err = certs.Verify(snapshot, wildcard.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.HasSuffix(refusal.Cure, "add --allow-host with its name below site.test.") {
+			t.Errorf("%q with a wildcard: cure %q", value, refusal.Cure)
+		}
 	}
 }
 
@@ -390,7 +400,8 @@ func TestAccessRulesThatMatchNobody(t *testing.T) {
 		{host: "", words: `""`, hint: "--allow-host"},
 		{host: "server 2", words: `"server 2"`, hint: "--allow-host"},
 		{host: "*.domain.one", words: `"*.domain.one"`, hint: "an --allow-host of its own"},
-		{host: "server2.domain.one:3307", words: "3307", hint: "--allow-host server2.domain.one"},
+		{host: "server2.domain.one:3307", words: "3307", hint: "leave the port away: --allow-host server2.domain.one"},
+		{host: "server 2:3307", words: "3307", hint: "give the host's full name"},
 		{host: "/DC=org/CN=x", words: "/DC=org", hint: "--allow-dn '/DC=org/CN=x'"},
 		{host: "-x.test", words: "-x.test", hint: "--allow-host"},
 		{dn: "*", words: `"*"`, hint: "--allow-all"},

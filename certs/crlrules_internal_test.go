@@ -52,6 +52,24 @@ func TestSignatureIsCheckedOnce(t *testing.T) {
 	}
 }
 
+// TestSignersRememberedAreFew: what checkSignature said is remembered of so many
+// CAs, and no more.
+func TestSignersRememberedAreFew(t *testing.T) {
+	t.Parallel()
+	list := testList{}.parse(t)
+	key := testCA(t, testKeys().ecdsa, x509.KeyUsageCRLSign)
+	for i := range 2*maxSigners + 1 {
+		ca := *key
+		ca.Raw = []byte{byte(i), byte(i >> 8)}
+		if err := list.signedBy(&ca); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(list.memory.signers); n == 0 || n > maxSigners {
+			t.Fatalf("%d are remembered", n)
+		}
+	}
+}
+
 // TestGraceOfLists: only a list that is stale, and nothing worse, has a grace;
 // under CRLRequire only for a session that is open.
 func TestGraceOfLists(t *testing.T) {

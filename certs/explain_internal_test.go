@@ -67,6 +67,24 @@ func TestRemoteAlerts(t *testing.T) {
 	}
 }
 
+// TestCuresOfTheProtocol: what this end found wrong has a cure of its own.
+func TestCuresOfTheProtocol(t *testing.T) {
+	t.Parallel()
+	for text, cure := range map[string]string{
+		"tls: client offered only unsupported versions: [302 301]":                     "Update the other end to TLS 1.2",
+		"tls: server selected unsupported protocol version 302":                        "Update the other end to TLS 1.2",
+		"tls: unsupported SSLv2 handshake received":                                    "Update the other end to TLS 1.2",
+		"tls: no cipher suite supported by both client and server":                     "Let the other end offer ECDHE ciphers",
+		"tls: failed to parse certificate from server: x509: malformed":                "The other end's certificate is malformed",
+		"tls: failed to parse certificate: x509: invalid CRL distribution point":       "The CRL distribution point",
+		"tls: invalid signature by the server certificate: ECDSA verification failure": "Look in the other end's log",
+	} {
+		if got := explainProtocol(errors.New(text)); !strings.HasPrefix(got.Cure, cure) || got.Code != CodeProtocol {
+			t.Errorf("%s: %s", text, got.Cure)
+		}
+	}
+}
+
 // TestExplainOnce: what has an explanation keeps it, whatever its cause.
 func TestExplainOnce(t *testing.T) {
 	t.Parallel()

@@ -77,8 +77,9 @@ func TestStrangersAtTheClient(t *testing.T) {
 		{"MySQL", greeting("\x0a8.0.36\x00" + strings.Repeat("x", 60)), false, certs.CodeNotTLS, "plain MySQL", "usually 3307"},
 		{"MariaDB, with a length that looks like TLS", greeting("\x0a" + strings.Repeat("5", 21)), false, certs.CodeNotTLS, "plain MySQL", "usually 3307"},
 		{"MySQL that refuses", greeting("\xff\x6a\x04Host '192.0.2.1' is not allowed"), false, certs.CodeNotTLS, "Host '192.0.2.1' is not allowed", "usually 3307"},
+		{"MySQL that refuses without a word", greeting("\xff\x6a"), false, certs.CodeNotTLS, "speaks plain MySQL on this port", "usually 3307"},
 		{"web server", "HTTP/1.1 400 Bad Request\r\n\r\n", false, certs.CodeNotTLS, "web server", "usually 3307"},
-		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", false, certs.CodeNotTLS, "SSH", "usually 3307"},
+		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", false, certs.CodeNotTLS, "speaks SSH", "usually 3307"},
 		{"SMTP", "220 mail.site.test ESMTP\r\n", false, certs.CodeNotTLS, "does not speak TLS", "usually 3307"},
 		{"closes at once", "", true, certs.CodeDisconnected, "without a word", "log"},
 		{"old version", "\x15\x03\x01\x00\x02\x02\x46", false, certs.CodeProtocol, "protocol version", "no TLS version in common"},
@@ -212,7 +213,7 @@ func TestExplainLeavesOthers(t *testing.T) {
 			t.Errorf("%v became %v", err, got)
 		}
 	}
-	for _, err := range []error{io.ErrUnexpectedEOF, syscall.ECONNRESET, &net.OpError{Op: "read", Err: syscall.ECONNRESET}} {
+	for _, err := range []error{io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, &net.OpError{Op: "read", Err: syscall.ECONNRESET}} {
 		wantHandshakeError(t, certs.Explain(err), certs.CodeDisconnected)
 	}
 	header := tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake", RecordHeader: [5]byte{'G', 'E', 'T', ' ', '/'}}

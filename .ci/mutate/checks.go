@@ -151,6 +151,12 @@ func isErr(condition ast.Expr) bool {
 	return ok && strings.HasPrefix(strings.ToLower(left.Name), "err")
 }
 
+// isNamed reports whether an expression is one of the identifiers.
+func isNamed(expression ast.Expr, names ...string) bool {
+	identifier, ok := expression.(*ast.Ident)
+	return ok && slices.Contains(names, identifier.Name)
+}
+
 // saysNo reports whether statements end by returning something that is no
 // plain yes.
 func saysNo(body []ast.Stmt) bool {
@@ -158,7 +164,13 @@ func saysNo(body []ast.Stmt) bool {
 		return false
 	}
 	result, ok := body[len(body)-1].(*ast.ReturnStmt)
-	return ok && slices.ContainsFunc(result.Results, func(value ast.Expr) bool {
+	if !ok || len(result.Results) == 0 {
+		return false
+	}
+	if first, last := result.Results[0], result.Results[len(result.Results)-1]; isNamed(first, "nil") && first != last && !isNamed(last, "nil", "true") {
+		return true // an error of whatever name
+	}
+	return slices.ContainsFunc(result.Results, func(value ast.Expr) bool {
 		switch value := value.(type) {
 		case *ast.Ident:
 			return value.Name == "false" || strings.HasPrefix(strings.ToLower(value.Name), "err") || value.Name == "refusal" || value.Name == "r"
