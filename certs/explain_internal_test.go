@@ -131,4 +131,13 @@ func TestFirstOctets(t *testing.T) {
 			t.Errorf("%q: TLS %t, MySQL %t, busy %t", first, looksLikeTLS(first), isMySQLGreeting(first), isBusyAlert(first))
 		}
 	}
+	for first, want := range map[string]string{
+		"\x0c\x00\x00\x00\x0a8.0.36\x00xxxx":  "",
+		"\x03\x00\x00\x00\xff\x6a\x04":        "",
+		"\x07\x00\x00\x00\xff\x6a\x04No\x07!": `No\x07!`,
+	} {
+		if got := mysqlError([]byte(first)); got != want {
+			t.Errorf("%q says %q, want %q", first, got, want)
+		}
+	}
 }

@@ -12,6 +12,9 @@
 //	unnoticed  it does, and the tests pass without it
 //	too long   without it, the tests did not end in --timeout
 //
+// A process that a test starts with an environment of its own is not heard.
+// What is too long is held after all, by a test that hangs without it.
+//
 // The exit code is 1 if one is unmet or unnoticed.
 package main
 
