@@ -19,6 +19,7 @@ type clockPair struct {
 	atClient       *party
 	server, client *running
 	near, far      *net.TCPConn
+	conns          <-chan *net.TCPConn // further ones to the target
 }
 
 func newClockPair(t *testing.T) *clockPair {
@@ -30,6 +31,7 @@ func newClockPair(t *testing.T) *clockPair {
 	s.atClient = s.party(t, clientHost, certstest.Options{}, certs.Policy{})
 	s.client = s.atClient.connect(t, s.server)
 	s.near, s.far = openSession(t, s.client, conns)
+	s.conns = conns
 	return s
 }
 
@@ -120,6 +122,10 @@ func TestNewSessionWhileTheClockIsDoubted(t *testing.T) {
 	expectRefusal(t, s.client.Addr())
 	s.server.entry(t, "peer no longer accepted", "code", string(certs.CodeExpired))
 	exchangeAcross(t, s.near, s.far)
+	eventually(t, "the refused session is gone", func() bool { return len(s.server.Status().Sessions) == 1 })
+	if len(s.conns) > 0 {
+		t.Error("the target was touched for a peer that is refused")
+	}
 }
 
 // TestJudgedBeforeTheStepIsSeen: the clock is doubted from the step on, not

@@ -52,6 +52,7 @@ func TestWhoGivesWay(t *testing.T) {
 		"overdue before young":     {[]seat{{"192.0.2.1/32", false, silent, short}, {"198.51.100.1/32", false, answered, long}}, 1},
 		"a stranger before known":  {[]seat{{"192.0.2.1/32", true, silent, long}, {"198.51.100.1/32", false, answered, short}}, 1},
 		"of known ones, overdue":   {[]seat{{"192.0.2.1/32", true, answered, short}, {"198.51.100.1/32", true, answered, long}}, 1},
+		"of known ones, least":     {[]seat{{"192.0.2.1/32", true, answered, long}, {"198.51.100.1/32", true, silent, long}}, 1},
 		"who has shown least":      {[]seat{{"192.0.2.1/32", false, answered, long}, {"198.51.100.1/32", false, silent, long}, {"203.0.113.1/32", false, begun, long}}, 1},
 		"not so among the young":   {[]seat{{"192.0.2.1/32", false, answered, short}, {"198.51.100.1/32", false, silent, short}}, 0},
 		"the crowded source":       {crowd(seat{"192.0.2.1/32", false, silent, short}, seat{"198.51.100.1/32", false, silent, short}), 1},
@@ -252,8 +253,9 @@ func TestVerifiedAtItsSource(t *testing.T) {
 // next one, however little others deserve their places.
 func TestOneSourceAtItsLimit(t *testing.T) {
 	h := handshakes{total: 10, perSource: 2, evict: true}
-	places := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", true, silent, short}, seat{"198.51.100.1/32", true, silent, short})
-	if _, gone, code := h.enter(prefix("198.51.100.1/32"), epoch); gone != places[1] || code != "" || h.count(prefix("198.51.100.1/32")) != 2 {
+	places := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, long}, seat{"192.0.2.2/32", true, silent, short},
+		seat{"198.51.100.1/32", true, silent, short}, seat{"198.51.100.1/32", true, silent, short})
+	if _, gone, code := h.enter(prefix("198.51.100.1/32"), epoch); gone != places[2] || code != "" || h.count(prefix("198.51.100.1/32")) != 2 {
 		t.Errorf("%+v gives way, %q, and the source has %d places", gone, code, h.count(prefix("198.51.100.1/32")))
 	}
 }

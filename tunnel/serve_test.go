@@ -298,6 +298,10 @@ func TestConfigCheck(t *testing.T) {
 	if found := server.Check(); len(found) > 0 {
 		t.Errorf("with the preset for one source, Check finds %v", found)
 	}
+	server.Limits = tunnel.Limits{HandshakesPerSource: 300} // of all, the preset
+	if found := server.Check(); len(found) > 0 {
+		t.Errorf("with a limit for one source alone, Check finds %v", found)
+	}
 }
 
 // TestLocalhost dials 127.0.0.1 where the address says localhost or nothing.
