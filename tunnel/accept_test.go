@@ -201,7 +201,7 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	expectListenError(t, "unix:"+dir+"/datagrams.sock", "wrong type for socket", "")
+	expectListenError(t, "unix:"+dir+"/datagrams.sock", "another process answers on the socket", "ss -lxp")
 	expectListenError(t, "unix:"+dir+"/file", "is no socket", "choose another path")
 	expectListenError(t, "unix:"+dir+"/file/a.sock", "not a directory", "")
 	expectListenError(t, "unix:"+dir+"/none/a.sock", "directory does not exist", "make the directory")

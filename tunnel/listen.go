@@ -84,7 +84,8 @@ func RemoveStaleSocket(ctx context.Context, path string) error {
 	case err == nil:
 		_ = conn.Close() // only asked whether somebody is there
 		return syscall.EADDRINUSE
-	case errors.Is(err, os.ErrPermission) && isListening(Address{Network: "unix", Path: path}):
+	case errors.Is(err, syscall.EPROTOTYPE), // somebody's socket of datagrams
+		errors.Is(err, os.ErrPermission) && isListening(Address{Network: "unix", Path: path}):
 		return syscall.EADDRINUSE
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrPermission):
 		err = os.Remove(path)
