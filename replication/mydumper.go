@@ -53,7 +53,7 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (Position, error) {
 	if p := s.roomFor(r.folder); p != nil {
 		return Position{}, p
 	}
-	position, err := retryLock(ctx, func() (Position, error) { return r.dumpRows(ctx) })
+	position, err := retryBegin(ctx, func() (Position, error) { return r.dumpRows(ctx) })
 	if err != nil {
 		return Position{}, err
 	}
@@ -151,9 +151,14 @@ func (r *mydumperRun) runTool(ctx context.Context, t *tool, server *Server, args
 	}
 	defer p.stop()
 	defer context.AfterFunc(ctx, p.stop)()
+	hung := p.watchHang(hangTime)
 	err = p.failure(server.Role)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case hung.Load():
+		return problem(server.Role, toolHangs, "run this again, or use the method dump",
+			"%s was stopped: for %v all of its threads waited for one another, which is a fault of its own", t.name(), hangTime)
 	}
 	return err
 }

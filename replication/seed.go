@@ -140,15 +140,16 @@ func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) 
 	return position, nil
 }
 
-// lockAttempts is how often a copy is begun anew because its short lock was
-// not to be had at once.
+// lockAttempts is how often a copy is begun, because its short lock was not to
+// be had at once.
 const lockAttempts = 3
 
-// retryLock begins a copy anew, after a while, if its lock had to wait.
-func retryLock(ctx context.Context, begin func() (Position, error)) (Position, error) {
+// retryBegin begins a copy anew, after a while, if its lock had to wait or the
+// tool that dumps has hung: nothing was loaded then.
+func retryBegin(ctx context.Context, begin func() (Position, error)) (Position, error) {
 	for attempt := 1; ; attempt++ {
 		position, err := begin()
-		if !HasCode(err, "lock-wait") || attempt == lockAttempts {
+		if !HasCode(err, "lock-wait") && !HasCode(err, toolHangs) || attempt == lockAttempts {
 			return position, err
 		}
 		if err := pause(ctx, time.Duration(attempt)*time.Second); err != nil {
@@ -232,7 +233,7 @@ func splitTable(name string, databases []string) (database, table string) {
 
 // dump seeds by a dump that is loaded while it is made.
 func (s *Seed) dump(ctx context.Context, c *copying) (Position, error) {
-	return retryLock(ctx, func() (Position, error) { return c.dumpOnce(ctx) })
+	return retryBegin(ctx, func() (Position, error) { return c.dumpOnce(ctx) })
 }
 
 // dumpOnce runs both tools, from the first byte to the end of both.
