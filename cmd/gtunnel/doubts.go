@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -24,6 +26,13 @@ func (c *Config) doubts() []*usageError {
 		}
 	}
 	return found
+}
+
+// logDoubts warns of the doubts.
+func (c *Config) logDoubts(logger *zap.Logger) {
+	for _, doubt := range c.doubts() {
+		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
+	}
 }
 
 // doubtfulHost says why a rule that names a host may match nobody, and what to

@@ -32,6 +32,9 @@ func (r *reloader) reloadConfig() (said bool) {
 	for i := range running.Tunnels {
 		said = r.reloadAccess(i, config) || said
 	}
+	if said {
+		config.logDoubts(r.logger)
+	}
 	if left := needRestart(running, &config); r.news(leftForRestart, fmt.Sprint(left)) && len(left) > 0 {
 		r.logger.Warn("settings changed in the file: they need a restart", zap.Strings("settings", left))
 		said = true

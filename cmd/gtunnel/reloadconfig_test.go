@@ -141,6 +141,20 @@ func TestReloadFlags(t *testing.T) {
 	}
 }
 
+// TestReloadOfADoubtfulRule: a rule that hardly any certificate meets is warned
+// of when it is put in force, too.
+func TestReloadOfADoubtfulRule(t *testing.T) {
+	s := newSite(t)
+	f, _ := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`)
+	if l := f.reload("an access rule may match nobody", `allow_host = ["client.test", "server2"]`); !strings.Contains(l.text, "server2") || l.field("cure") == "" {
+		t.Errorf("the warning: %s", l.text)
+	}
+	f.reload("reload: nothing has changed", `allow_host = ["client.test", "server2"]`)
+	if n := f.count("an access rule may match nobody"); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
 // TestReloadAccessOfOne: a change of one tunnel of two is not nothing, and
 // nothing is said of the other.
 func TestReloadAccessOfOne(t *testing.T) {

@@ -45,9 +45,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 		defer admin.close()
 	}
 	p.logStart(logger, time.Now())
-	for _, doubt := range config.doubts() {
-		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
-	}
+	config.logDoubts(logger)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
