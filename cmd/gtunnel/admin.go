@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,8 +20,45 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
+
+// startAdmin serves the state of the process at its admin address; it gives
+// nil where there is none. An address that was asked for must be had. The
+// preset is only a service to the administrator: without it the process goes
+// on, and says so.
+func (m *Main) startAdmin(ctx context.Context, c config.Config, handler http.Handler, logger *zap.Logger) (admin *adminServer, err error) {
+	switch {
+	case c.Admin.None:
+		return nil, nil //nolint:nilnil // none was wanted
+	case c.Admin.Address != (tunnel.Address{}):
+		admin, err = listenAdmin(ctx, c.Admin.Address, handler, logger)
+	default:
+		folder, _, _ := strings.Cut(m.Getenv("RUNTIME_DIRECTORY"), ":")
+		admin, err = listenPreset(ctx, cmp.Or(folder, config.RuntimeFolder), c.AdminSocket, handler, logger)
+		if err != nil {
+			logger.Info("no admin socket: gtunnel status will not find this process", zap.String("reason", err.Error()),
+				zap.String("cure", "give it a socket of its own with --admin unix:PATH, or do without by --admin "+config.NoAdmin))
+			return nil, nil //nolint:nilnil // it goes on without
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	go admin.serve()
+	return admin, nil
+}
+
+// listenPreset makes a socket in a folder, which it makes too where it is
+// missing.
+func listenPreset(ctx context.Context, folder, socket string, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return listenAdmin(ctx, tunnel.Address{Network: "unix", Path: filepath.Join(folder, socket)}, handler, logger)
+}
 
 // adminServer serves the state of the process to its administrator.
 type adminServer struct {
@@ -41,7 +81,7 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 		handler = onlyLocal(handler)
 	}
 	if err != nil {
-		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}
+		return nil, usage.WithHint(fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err))
 	}
 	return &adminServer{
 		listener: boundedListener{listener, make(chan struct{}, adminConnections)},

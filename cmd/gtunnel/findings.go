@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 )
 
@@ -33,7 +35,7 @@ func (f *findings) warn(about, cure, text string, args ...any) {
 }
 
 func (f *findings) problem(about string, err error) {
-	*f = append(*f, finding{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), hintOf(err)})
+	*f = append(*f, finding{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), usage.HintOf(err)})
 }
 
 // addReadiness adds what is well before what is not.
@@ -81,3 +83,14 @@ func (m *Main) writeFindings(found findings) {
 		}
 	}
 }
+
+// printJSON prints what a command found.
+func (m *Main) printJSON(value any) error {
+	encoder := json.NewEncoder(m.Stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// listOf makes no list an empty one, which JSON writes as [].
+func listOf[T any](elements []T) []T { return append([]T{}, elements...) }

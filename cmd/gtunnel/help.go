@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
 
 // The annotations of flags that the help reads.
@@ -31,7 +33,7 @@ func showHelp(cmd *cobra.Command) {
 			}
 		}
 	}
-	groups := []string{groupTunnel, groupAccess, groupCertificates, groupLimits, groupLogging, "", groupLogin, groupMaster}
+	groups := []string{config.GroupTunnel, config.GroupAccess, config.GroupCertificates, config.GroupLimits, config.GroupLogging, "", config.GroupLogin, config.GroupMaster}
 	for _, group := range groups {
 		writeGroup(&b, cmd, group)
 	}

@@ -9,13 +9,15 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
 
 // newLogger logs to a queue in the configuration's format, from its level up.
 // What goes straight to systemd's journal as text carries the level as the
 // journal reads it (sd-daemon(3)) and no time, because the journal has its own.
 // A queue has one logger, from before its first line.
-func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.Logger {
+func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *zap.Logger {
 	format := zapcore.EncoderConfig{
 		TimeKey:        "time",
 		LevelKey:       "level",
@@ -26,7 +28,7 @@ func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.
 	}
 	var encoder zapcore.Encoder
 	switch {
-	case config.LogFormat == "json":
+	case c.LogFormat == "json":
 		format.EncodeLevel = zapcore.LowercaseLevelEncoder
 		encoder = zapcore.NewJSONEncoder(format)
 	case isJournal(queue.out, getenv("JOURNAL_STREAM")):
@@ -45,7 +47,7 @@ func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.
 		}
 		return line.Bytes()
 	}
-	return zap.New(zapcore.NewCore(encoder, queue, config.LogLevel), zap.ErrorOutput(queue))
+	return zap.New(zapcore.NewCore(encoder, queue, c.LogLevel), zap.ErrorOutput(queue))
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.

@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -31,14 +34,14 @@ type loginFlags struct {
 }
 
 // settings are the flags.
-func (l *loginFlags) settings() []setting {
-	return []setting{
-		{name: "defaults-file", group: groupLogin, file: true, target: &l.defaultsFile, arg: "FILE", preset: "/etc/my.cnf, ~/.my.cnf ...", usage: "mysql's option file"},
-		{name: "socket", group: groupLogin, file: true, target: &l.socket, arg: "PATH", preset: "the usual", usage: "the server's socket"},
-		{name: "host", group: groupLogin, target: &l.host, arg: "HOST", usage: "its address, to use TCP"},
-		{name: "port", group: groupLogin, target: &l.port, arg: "PORT", preset: mysqlPort, usage: "its port, to use TCP"},
-		{name: "user", group: groupLogin, target: &l.user, arg: "NAME", preset: "as whom you run it", usage: "the account"},
-		{name: "password-file", group: groupLogin, file: true, target: &l.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
+func (l *loginFlags) settings() []config.Setting {
+	return []config.Setting{
+		{Name: "defaults-file", Group: config.GroupLogin, File: true, Target: &l.defaultsFile, Arg: "FILE", Preset: "/etc/my.cnf, ~/.my.cnf ...", Usage: "mysql's option file"},
+		{Name: "socket", Group: config.GroupLogin, File: true, Target: &l.socket, Arg: "PATH", Preset: "the usual", Usage: "the server's socket"},
+		{Name: "host", Group: config.GroupLogin, Target: &l.host, Arg: "HOST", Usage: "its address, to use TCP"},
+		{Name: "port", Group: config.GroupLogin, Target: &l.port, Arg: "PORT", Preset: config.MySQLPort, Usage: "its port, to use TCP"},
+		{Name: "user", Group: config.GroupLogin, Target: &l.user, Arg: "NAME", Preset: "as whom you run it", Usage: "the account"},
+		{Name: "password-file", Group: config.GroupLogin, File: true, Target: &l.passwordFile, Arg: "FILE", Usage: "its password, in a file of mode 0600"},
 	}
 }
 
@@ -52,7 +55,7 @@ type credentials struct {
 // credentials finds out how to log in to the server of this host.
 func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	if l.socket != "" && (l.port != "" || l.host != "" && l.host != "localhost") {
-		return credentials{}, &usageError{where: "--socket", message: "leads to a server of this host without TCP, and --host and --port with it", hint: "give one or the other"}
+		return credentials{}, &usage.Error{Where: "--socket", Message: "leads to a server of this host without TCP, and --host and --port with it", Cure: "give one or the other"}
 	}
 	options, err := l.options(m)
 	if err != nil {
@@ -71,7 +74,7 @@ func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	default:
 		me, err := user.Current()
 		if err != nil {
-			return c, &usageError{where: "--user", message: "is needed: this user has no name", err: err, hint: "give the account of the server"}
+			return c, &usage.Error{Where: "--user", Message: "is needed: this user has no name", Err: err, Cure: "give the account of the server"}
 		}
 		c.User, fromUser = me.Username, "the user who runs gtunnel"
 	}
@@ -96,7 +99,7 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		port, where = option.text, option.where()
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
-		return "", "", &usageError{where: where, message: fmt.Sprintf("%q is no port", port), hint: "write a number from 1 to 65535"}
+		return "", "", &usage.Error{Where: where, Message: fmt.Sprintf("%q is no port", port), Cure: "write a number from 1 to 65535"}
 	}
 	switch {
 	case l.port != "" && (host == "" || host == "localhost"):
@@ -107,9 +110,9 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 			socket = findSocket()
 		}
 		if socket == "" {
-			return "", "", &usageError{
-				where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
-				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
+			return "", "", &usage.Error{
+				Where: "--socket", Message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
+				Cure: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
 			}
 		}
 		return "unix", socket, nil
@@ -119,12 +122,12 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		if l.host == "" {
 			from = options["host"].where()
 		}
-		return "", "", &usageError{
-			where: from, message: host + " is no loopback address: nothing would be encrypted",
-			hint: "run gtunnel on the server's host, with its socket or 127.0.0.1; or give --unsafe-plaintext, if the way there is yours alone",
+		return "", "", &usage.Error{
+			Where: from, Message: host + " is no loopback address: nothing would be encrypted",
+			Cure: "run gtunnel on the server's host, with its socket or 127.0.0.1; or give --unsafe-plaintext, if the way there is yours alone",
 		}
 	}
-	return "tcp", net.JoinHostPort(host, cmp.Or(port, mysqlPort)), nil
+	return "tcp", net.JoinHostPort(host, cmp.Or(port, config.MySQLPort)), nil
 }
 
 func findSocket() string {
@@ -163,13 +166,13 @@ type masterFlags struct {
 }
 
 // settings are the flags.
-func (f *masterFlags) settings() []setting {
-	return []setting{
-		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's end on this host"},
-		{name: "master-defaults-file", group: groupMaster, file: true, target: &f.defaultsFile, arg: "FILE", preset: defaultMasterFile, usage: "mysql's option file"},
-		{name: "master-user", group: groupMaster, target: &f.user, arg: "NAME", preset: "of that file", usage: "the account"},
-		{name: "master-password-file", group: groupMaster, file: true, target: &f.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
-		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --host or --master be elsewhere, unencrypted"},
+func (f *masterFlags) settings() []config.Setting {
+	return []config.Setting{
+		{Name: "master", Group: config.GroupMaster, Target: &f.address, Arg: "ADDRESS", Preset: config.DefaultClientAccept, Port: config.DefaultPort, Usage: "the tunnel's end on this host"},
+		{Name: "master-defaults-file", Group: config.GroupMaster, File: true, Target: &f.defaultsFile, Arg: "FILE", Preset: defaultMasterFile, Usage: "mysql's option file"},
+		{Name: "master-user", Group: config.GroupMaster, Target: &f.user, Arg: "NAME", Preset: "of that file", Usage: "the account"},
+		{Name: "master-password-file", Group: config.GroupMaster, File: true, Target: &f.passwordFile, Arg: "FILE", Usage: "its password, in a file of mode 0600"},
+		{Name: "unsafe-plaintext", Group: config.GroupMaster, Target: &f.unsafePlaintext, Usage: "let --host or --master be elsewhere, unencrypted"},
 	}
 }
 
@@ -195,9 +198,9 @@ func (f *masterFlags) credentials() (credentials, error) {
 	case option.text != "":
 		c.User, fromUser = option.text, option.where()
 	default:
-		return c, &usageError{
-			where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
-			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
+		return c, &usage.Error{
+			Where: "--master-user", Message: "is needed: " + file + " does not name the account of the master",
+			Cure: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
 		}
 	}
 	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])
@@ -208,20 +211,20 @@ func (f *masterFlags) credentials() (credentials, error) {
 func (f *masterFlags) plainEnd(options optionReader) (network, address string, err error) {
 	a, where := f.address, "--master"
 	if a == (tunnel.Address{}) {
-		a = mustParse(defaultClientAccept)
+		a = config.DefaultAccept(tunnel.Client)
 		if host, port := options["host"], options["port"]; host.given() || port.given() {
 			given := cmp.Or(host, port)
 			where = given.where()
 			a, err = tunnel.ParseAddress(net.JoinHostPort(cmp.Or(host.text, a.Host), cmp.Or(port.text, a.Port)))
 			if err != nil {
-				return "", "", &usageError{where: where, err: err}
+				return "", "", &usage.Error{Where: where, Err: err}
 			}
 		}
 	}
 	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
-		return "", "", &usageError{
-			where: where, message: a.String() + " is no loopback address: nothing would be encrypted",
-			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext",
+		return "", "", &usage.Error{
+			Where: where, Message: a.String() + " is no loopback address: nothing would be encrypted",
+			Cure: "give the plain end of the tunnel, such as " + config.DefaultClientAccept + ", or --unsafe-plaintext",
 		}
 	}
 	if a.Network == "unix" {
@@ -260,7 +263,7 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 		if err == nil {
 			return server, nil
 		}
-		if !c.Password.IsEmpty() || !replication.IsAccessDenied(err) || m.terminal() == nil {
+		if !c.Password.IsEmpty() || !replication.IsAccessDenied(err) || terminal.OpenKeyboard(m.Stdin) == nil {
 			return nil, c.explain(err)
 		}
 	}
@@ -275,10 +278,27 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 	return server, nil
 }
 
+// askPassword asks for a password, which is not shown as it is typed, until
+// ctx ends.
+func (m *Main) askPassword(ctx context.Context, question string) (replication.Password, error) {
+	keyboard := terminal.OpenKeyboard(m.Stdin)
+	if keyboard == nil {
+		return replication.Password{}, &usage.Error{
+			Message: "a password is needed, and the standard input is no terminal to ask at",
+			Cure:    "write it into a file of mode 0600, and give that with --password-file or in an option file",
+		}
+	}
+	password, err := keyboard.Password(ctx, m.Stderr, question)
+	if err != nil {
+		return replication.Password{}, err
+	}
+	return replication.NewPassword(password), nil
+}
+
 // explain says of a refused login where it came from.
 func (c *credentials) explain(err error) error {
 	if !replication.IsAccessDenied(err) {
 		return err
 	}
-	return &hintedError{err, c.from + "; " + hintOf(err)}
+	return usage.WithHint(err, c.from+"; "+usage.HintOf(err))
 }

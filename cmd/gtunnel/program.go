@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 // Main is one run of the program with everything that it takes from its
@@ -41,8 +43,8 @@ func (m *Main) Run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
-	report(m.log, err)
-	if parsed && !isUsage(err) {
+	usage.Report(m.log, err)
+	if parsed && !usage.Is(err) {
 		return 1
 	}
 	if file := m.Getenv(flagsFileVariable); file != "" {
@@ -99,9 +101,9 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{
-		message: fmt.Sprintf("unexpected argument %q", args[0]),
-		hint:    cmd.CommandPath() + " takes flags only: " + cmd.CommandPath() + " --help shows them",
+	return &usage.Error{
+		Message: fmt.Sprintf("unexpected argument %q", args[0]),
+		Cure:    cmd.CommandPath() + " takes flags only: " + cmd.CommandPath() + " --help shows them",
 	}
 }
 

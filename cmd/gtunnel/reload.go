@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 // hangupPause is the least time between two reloads that SIGHUP asks for.
@@ -27,7 +28,7 @@ type reloader struct {
 }
 
 func newReloader(p *process, logger *zap.Logger) *reloader {
-	r := &reloader{process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{}, flagsFrom: modified(p.config.origin.flagsFile)}
+	r := &reloader{process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{}, flagsFrom: modified(p.config.FlagsFile)}
 	for files := range p.credentials {
 		r.warned[files] = time.Now() // by logStart
 	}
@@ -173,7 +174,7 @@ func (r *reloader) fail(what any, message string, err error) bool {
 		return false
 	}
 	fields := []zap.Field{zap.String("reason", fmt.Sprint(err))}
-	if hint := hintOf(err); hint != "" {
+	if hint := usage.HintOf(err); hint != "" {
 		fields = append(fields, zap.String("cure", hint))
 	}
 	r.logger.Error(message, fields...)

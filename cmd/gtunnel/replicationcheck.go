@@ -10,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 )
 
@@ -50,19 +53,19 @@ there is a problem.`,
 				m.writeFindings(found)
 			}
 			if n := found.problems(); n > 0 {
-				return fmt.Errorf("not ready: %s", count(n, "problem"))
+				return fmt.Errorf("not ready: %s", terminal.Count(n, "problem"))
 			}
 			return nil
 		},
 	}
-	settings := []setting{
-		{name: "role", arg: "ROLE", target: &c.role, values: []string{string(replication.Master), string(replication.Slave)}, preset: "the pair", usage: "master or slave: only this host"},
-		{name: "databases", arg: "NAME", target: &c.databases, preset: "all", usage: "to replicate; separated by commas, or repeated"},
-		{name: "hand-over", arg: "FILE", target: &c.handOver, file: true, usage: "of setup-master"},
-		{name: "json", target: &c.asJSON, usage: "print JSON"},
+	settings := []config.Setting{
+		{Name: "role", Arg: "ROLE", Target: &c.role, Values: []string{string(replication.Master), string(replication.Slave)}, Preset: "the pair", Usage: "master or slave: only this host"},
+		{Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "all", Usage: "to replicate; separated by commas, or repeated"},
+		{Name: "hand-over", Arg: "FILE", Target: &c.handOver, File: true, Usage: "of setup-master"},
+		{Name: "json", Target: &c.asJSON, Usage: "print JSON"},
 	}
 	settings = append(settings, c.login.settings()...)
-	addFlags(cmd, "", append(settings, c.master.settings()...))
+	config.AddFlags(cmd, "", append(settings, c.master.settings()...))
 	return cmd
 }
 
@@ -99,7 +102,7 @@ func (m *Main) checkReplication(ctx context.Context, c *replicationCheck, found 
 	}
 	master, err := m.openMasterForCheck(ctx, c, handOver)
 	if err != nil {
-		if isUsage(err) {
+		if usage.Is(err) {
 			return err
 		}
 		found.addReadiness(replication.SlaveReadiness(facts, port))
@@ -135,7 +138,7 @@ func (c *replicationCheck) port() (int, error) {
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return 0, &usageError{where: "--master", err: err, hint: "a slave reaches its master at a port of 127.0.0.1"}
+		return 0, &usage.Error{Where: "--master", Err: err, Cure: "a slave reaches its master at a port of 127.0.0.1"}
 	}
 	return strconv.Atoi(port)
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -27,7 +29,7 @@ type setupSlave struct {
 	login     loginFlags
 	master    masterFlags
 	plan      planFlags
-	inner     TunnelConfig // of --connect
+	inner     config.Tunnel // of --connect
 	databases []string
 	replace   []string
 	handOver  string
@@ -63,34 +65,34 @@ It logs in to the master with the hand-over file of setup-master, or, with
   gtunnel replication setup-slave --master-user root --databases voms`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.inner.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
+			s.inner.TrustFlagsOnly(cmd.Flags())
 			return m.setupSlave(cmd.Context(), s)
 		},
 	}
-	settings := []setting{
-		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "of setup-master"},
-		{name: "databases", arg: "NAME", target: &s.databases, preset: "all of it", usage: "to replicate; separated by commas, or repeated"},
-		{name: "replace-databases", arg: "NAME", target: &s.replace, preset: "none", usage: "whose data on this host may be lost"},
-		{name: "reseed", target: &s.reseed, usage: "copy the databases anew"},
-		{name: "method", arg: "METHOD", target: &s.method, values: []string{"dump", "mydumper", "clone", "none"}, usage: "how: dump, mydumper, clone, none"},
-		{name: "start", arg: "FILE:POSITION", target: &s.start, usage: "of --method none: the coordinates of the data"},
-		{name: "lock-tables", target: &s.lockTables, usage: "lock the master's tables during the copy"},
-		{name: "max-rate", arg: "BYTES", target: &s.maxRate, preset: "none", usage: "a second, of the copy, such as 10M"},
-		{name: "new-passwords", target: &s.newPasswords, usage: "with --master-user: replace those that other slaves use"},
-		{name: "skip-compare", target: &s.skipCompare, usage: "do not compare the data at the end"},
-		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
-		{name: "state-dir", arg: "DIR", target: &s.stateDir, file: true, usage: "where to note what is done"},
-		{name: "monitor-file", arg: "FILE", target: &s.monitor, file: true, usage: "where to keep the login for status"},
+	settings := []config.Setting{
+		{Name: "hand-over", Arg: "FILE", Target: &s.handOver, File: true, Usage: "of setup-master"},
+		{Name: "databases", Arg: "NAME", Target: &s.databases, Preset: "all of it", Usage: "to replicate; separated by commas, or repeated"},
+		{Name: "replace-databases", Arg: "NAME", Target: &s.replace, Preset: "none", Usage: "whose data on this host may be lost"},
+		{Name: "reseed", Target: &s.reseed, Usage: "copy the databases anew"},
+		{Name: "method", Arg: "METHOD", Target: &s.method, Values: []string{"dump", "mydumper", "clone", "none"}, Usage: "how: dump, mydumper, clone, none"},
+		{Name: "start", Arg: "FILE:POSITION", Target: &s.start, Usage: "of --method none: the coordinates of the data"},
+		{Name: "lock-tables", Target: &s.lockTables, Usage: "lock the master's tables during the copy"},
+		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
+		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
+		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
+		{Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found", Usage: "where the server reads option files"},
+		{Name: "state-dir", Arg: "DIR", Target: &s.stateDir, File: true, Usage: "where to note what is done"},
+		{Name: "monitor-file", Arg: "FILE", Target: &s.monitor, File: true, Usage: "where to keep the login for status"},
 	}
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
-	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
-	inner[0].usage = "dial the master's gtunnel from here, before the service is set up"
+	inner := config.Pick(s.inner.Settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
+	inner[0].Usage = "dial the master's gtunnel from here, before the service is set up"
 	for i := range inner {
-		inner[i].group = groupTunnel
+		inner[i].Group = config.GroupTunnel
 	}
-	addFlags(cmd, tunnel.Client, append(settings, inner...))
+	config.AddFlags(cmd, tunnel.Client, append(settings, inner...))
 	return cmd
 }
 
@@ -121,11 +123,11 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		want.Port, err = strconv.Atoi(port)
 	}
 	if err != nil {
-		return &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port, to which the slave can connect"}
+		return &usage.Error{Where: "--master", Message: "must be an address of 127.0.0.1 with a port, to which the slave can connect"}
 	}
 	if len(s.inner.Connect) > 0 {
 		if s.inner.Accept, err = tunnel.ParseAddress(end); err != nil {
-			return &usageError{where: "--master", err: err}
+			return &usage.Error{Where: "--master", Err: err}
 		}
 		stopTunnel, err := m.startInnerTunnel(ctx, s.inner)
 		if err != nil {
@@ -177,7 +179,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		err = errors.Join(m.writeComparison(compared), err)
 	}
 	if err != nil {
-		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(err, state.Stage, want.Databases), "; ")}
+		return usage.WithHint(err, strings.TrimPrefix(usage.HintOf(err)+"; "+goOnHint(err, state.Stage, want.Databases), "; "))
 	}
 	if compared != nil {
 		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
@@ -211,29 +213,29 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	}
 	switch {
 	case want.Method == replication.SeedNone && s.start == "":
-		return want, &usageError{where: "--start", message: "is needed with --method none", hint: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
+		return want, &usage.Error{Where: "--start", Message: "is needed with --method none", Cure: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
 	case want.Method != replication.SeedNone && s.start != "":
-		return want, &usageError{where: "--start", message: "is for --method none only", hint: "a copy brings its own coordinates"}
+		return want, &usage.Error{Where: "--start", Message: "is for --method none only", Cure: "a copy brings its own coordinates"}
 	case s.start != "":
 		file, offset, found := strings.Cut(s.start, ":")
 		n, err := strconv.ParseUint(offset, 10, 64)
 		if !found || file == "" || err != nil {
-			return want, &usageError{where: "--start", message: fmt.Sprintf("%q is no FILE:POSITION", s.start), hint: "write it as in mysql-bin.000007:4711"}
+			return want, &usage.Error{Where: "--start", Message: fmt.Sprintf("%q is no FILE:POSITION", s.start), Cure: "write it as in mysql-bin.000007:4711"}
 		}
 		want.Start = replication.Position{File: file, Offset: n}
 	}
 	if s.byAdministrator() {
 		if len(want.Databases) == 0 {
-			return want, &usageError{where: "--databases", message: "is needed with --master-user", hint: "name the databases to replicate"}
+			return want, &usage.Error{Where: "--databases", Message: "is needed with --master-user", Cure: "name the databases to replicate"}
 		}
 		return want, nil
 	}
 	var err error
 	want.HandOver, err = replication.ReadHandOver(s.handOver)
 	if errors.Is(err, fs.ErrNotExist) {
-		return want, &usageError{
-			where: "--hand-over", message: "there is no " + s.handOver,
-			hint: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with --master-user",
+		return want, &usage.Error{
+			Where: "--hand-over", Message: "there is no " + s.handOver,
+			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with --master-user",
 		}
 	}
 	return want, err
@@ -243,7 +245,7 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 func (s *setupSlave) address() (string, error) {
 	network, address, err := s.master.plainEnd(nil)
 	if err == nil && network != "tcp" {
-		err = &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only"}
+		err = &usage.Error{Where: "--master", Message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only"}
 	}
 	return address, err
 }
@@ -264,8 +266,8 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 		}
 		server, err = replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.MonitorUser, end))
 		if replication.IsAccessDenied(err) {
-			err = &hintedError{err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;" +
-				" if the passwords are not known there any more, setup-master --new-passwords"}
+			err = usage.WithHint(err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;"+
+				" if the passwords are not known there any more, setup-master --new-passwords")
 		}
 		return server, err
 	}
@@ -336,7 +338,7 @@ func (b *byteCount) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(digits, 10, 40)
 	if err != nil || n == 0 {
-		return &valueError{fmt.Sprintf("%q is no number of bytes", text), "write it as in 500k, 10M or 1G"}
+		return &usage.Error{Message: fmt.Sprintf("%q is no number of bytes", text), Cure: "write it as in 500k, 10M or 1G"}
 	}
 	*b = byteCount(n * factor)
 	return nil

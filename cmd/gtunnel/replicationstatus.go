@@ -6,11 +6,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -51,12 +53,12 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 			return err
 		},
 	}
-	settings := []setting{
-		{name: "json", target: &asJSON, usage: "print JSON"},
-		{name: "state-dir", arg: "DIR", target: &stateDir, file: true, usage: "notes of runs that were cut off"},
+	settings := []config.Setting{
+		{Name: "json", Target: &asJSON, Usage: "print JSON"},
+		{Name: "state-dir", Arg: "DIR", Target: &stateDir, File: true, Usage: "notes of runs that were cut off"},
 	}
 	settings = append(settings, login.settings()...)
-	addFlags(cmd, "", append(settings, master.settings()...))
+	config.AddFlags(cmd, "", append(settings, master.settings()...))
 	return cmd
 }
 
@@ -68,7 +70,7 @@ func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, fla
 	}
 	defer func() { _ = slave.Close() }() // it was only asked
 	master, err := m.openMaster(ctx, flags)
-	if err != nil && (ctx.Err() != nil || isUsage(err) && *flags != (masterFlags{})) {
+	if err != nil && (ctx.Err() != nil || usage.Is(err) && *flags != (masterFlags{})) {
 		return nil, err
 	}
 	if master != nil {
@@ -87,7 +89,7 @@ func (m *Main) writeReplicationStatus(s *replication.Status) error {
 	found.addReplication(replication.Findings{Problems: s.Problems, Warnings: s.Warnings})
 	if s.State == replication.HealthConnecting || s.State == replication.HealthStalled {
 		if _, err := expand(tunnel.Address{}); err != nil {
-			found.warn("tunnel", hintOf(err), "%v", err)
+			found.warn("tunnel", usage.HintOf(err), "%v", err)
 		}
 	}
 	if len(found) > 0 {
@@ -98,7 +100,7 @@ func (m *Main) writeReplicationStatus(s *replication.Status) error {
 }
 
 func writeReplicationFacts(out io.Writer, s *replication.Status) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := terminal.NewTable(out)
 	fact := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -169,7 +171,7 @@ func lag(l replication.Lag) string {
 		parts = append(parts, fmt.Sprintf("%d s by the slave's own word", *l.Seconds))
 	}
 	if l.Silence != nil {
-		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", shortDuration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
+		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", terminal.Duration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
 	}
 	if len(parts) == 0 {
 		return "not known"

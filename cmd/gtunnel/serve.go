@@ -13,6 +13,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -21,7 +24,7 @@ import (
 // their connections at once. SIGHUP reloads certificates, trust and access
 // rules, or says that the terminal is gone, which is a first signal to stop. The
 // failure of one tunnel ends all: a supervisor then starts the process anew.
-func (m *Main) serve(ctx context.Context, config Config) error {
+func (m *Main) serve(ctx context.Context, c config.Config) error {
 	// A reader of the log that goes away must not end the process. It stays so
 	// to its end: Run may still report a failure.
 	signal.Ignore(syscall.SIGPIPE)
@@ -31,13 +34,13 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
-	logger := config.origin.inLog(newLogger(config, m.log, m.Getenv))
-	p, err := newProcess(config, logger)
+	logger := withCures(newLogger(c, m.log, m.Getenv), &c)
+	p, err := newProcess(c, logger)
 	if err != nil {
 		return err
 	}
 	// The admin socket is first because its making changes the umask.
-	admin, err := m.startAdmin(ctx, config, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
+	admin, err := m.startAdmin(ctx, c, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
 	if err != nil {
 		return err
 	}
@@ -45,7 +48,7 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 		defer admin.close()
 	}
 	p.logStart(logger, time.Now())
-	config.logDoubts(logger)
+	logDoubts(logger, &c)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -57,8 +60,7 @@ func (p *process) listen(ctx context.Context) error {
 	var failed []error
 	for i, t := range p.tunnels {
 		if err := t.Listen(ctx); err != nil {
-			where := p.config.origin.describe(place{"tunnel", p.config.Tunnels[i].Name, "accept"})
-			failed = append(failed, inPlace(where, err))
+			failed = append(failed, inPlace(p.config.Where(&p.config.Tunnels[i], "accept"), err))
 		}
 	}
 	if failed == nil {
@@ -71,7 +73,7 @@ func (p *process) listen(ctx context.Context) error {
 // inPlace says where the setting stands with which a tunnel failed.
 func inPlace(where string, err error) error {
 	if e, ok := errors.AsType[*tunnel.ConfigError](err); ok {
-		return &hintedError{fmt.Errorf("%s: %s", where, e.Reason), e.Cure}
+		return usage.WithHint(fmt.Errorf("%s: %s", where, e.Reason), e.Cure)
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }
@@ -107,16 +109,19 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 		serving.Go(func() { t.Try(trying) })
 	}
 	defer stopTrying()
+	notify(daemon.SdNotifyReady, p.summary())
+	return p.untilEnd(ctx, drain, logger, ended, signals, admin)
+}
 
+// untilEnd waits for the end of every tunnel, and returns the first failure. The
+// first signal drains the tunnels, the second closes them.
+func (p *process) untilEnd(ctx context.Context, drain func(), logger *zap.Logger, ended <-chan error, signals <-chan os.Signal, admin *adminServer) (failed error) {
 	var adminEnded <-chan struct{}
 	if admin != nil {
 		adminEnded = admin.ended
 	}
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
-	notify(daemon.SdNotifyReady, p.summary())
-
-	var failed error
 	stopping := ctx.Done()
 	for left := len(p.tunnels); left > 0; {
 		select {
@@ -164,14 +169,7 @@ func (p *process) sessions() int {
 
 // summary is the state of the process in a few words, for systemctl status.
 func (p *process) summary() string {
-	return fmt.Sprintf("%s, %s", count(len(p.tunnels), "tunnel"), count(p.sessions(), "connection"))
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return fmt.Sprintf("%s, %s", terminal.Count(len(p.tunnels), "tunnel"), terminal.Count(p.sessions(), "connection"))
 }
 
 // notify tells systemd the state of the process, if systemd asked for it.
@@ -190,4 +188,11 @@ func newWatchdog() (ticks <-chan time.Time, stop func()) {
 	}
 	ticker := time.NewTicker(interval / 2)
 	return ticker.C, ticker.Stop
+}
+
+// logDoubts warns of access rules that are sound and may match nobody.
+func logDoubts(logger *zap.Logger, c *config.Config) {
+	for _, doubt := range c.Doubts() {
+		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
+	}
 }

@@ -1,20 +1,19 @@
-package main
+package config
 
 import (
 	"fmt"
 	"net/netip"
 	"strings"
 
-	"go.uber.org/zap"
-
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// doubts finds access rules that are sound and yet let in hardly anybody: host
+// Doubts finds access rules that are sound and yet let in hardly anybody: host
 // names that grid certificates do not hold. They are warned of, because a
 // certificate may.
-func (c *Config) doubts() []*usageError {
-	var found []*usageError
+func (c *Config) Doubts() []*usage.Error {
+	var found []*usage.Error
 	for _, t := range c.Tunnels {
 		if t.Role != tunnel.Server || !c.origin.sound(t.place(), "allow_host") {
 			continue
@@ -26,13 +25,6 @@ func (c *Config) doubts() []*usageError {
 		}
 	}
 	return found
-}
-
-// logDoubts warns of the doubts.
-func (c *Config) logDoubts(logger *zap.Logger) {
-	for _, doubt := range c.doubts() {
-		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
-	}
 }
 
 // doubtfulHost says why a rule that names a host may match nobody, and what to

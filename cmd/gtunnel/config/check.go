@@ -1,28 +1,22 @@
-package main
+package config
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// faults are all that is wrong with the configuration itself, in the order of
-// the file: what it names is not looked at.
-func (c *Config) faults() []*usageError {
-	found := slices.Concat(c.problems, c.check())
-	slices.SortStableFunc(found, byLine)
-	return found
-}
-
-func byLine(a, b *usageError) int { return cmp.Compare(a.line, b.line) }
+// Faults are all that is wrong with the configuration itself: what it names is
+// not looked at.
+func (c *Config) Faults() []*usage.Error { return slices.Concat(c.problems, c.check()) }
 
 // check finds what the values say wrongly, alone and together. It says nothing
 // about keys whose values were found wrong before.
-func (c *Config) check() []*usageError {
-	var found []*usageError
+func (c *Config) check() []*usage.Error {
+	var found []*usage.Error
 	if c.Admin.Address != (tunnel.Address{}) && !c.Admin.IsLoopback() {
 		found = append(found, c.origin.errorAt(place{"admin", "address"}, fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin.Address),
 			"use unix:/run/gtunnel/admin.sock or 127.0.0.1:9307"))
@@ -46,7 +40,7 @@ func (c *Config) check() []*usageError {
 }
 
 // checkRules wants a server to say who may connect.
-func (c *Config) checkRules(t TunnelConfig) []*usageError {
+func (c *Config) checkRules(t Tunnel) []*usage.Error {
 	if t.Role != tunnel.Server || !c.origin.sound(t.place(), "allow_host", "allow_dn", "allow_all") {
 		return nil
 	}
@@ -57,38 +51,38 @@ func (c *Config) checkRules(t TunnelConfig) []*usageError {
 		if c.origin.file != "" {
 			hint = `add allow_host = ["server2.domain.two"] (the slave's name), allow_dn = ["DN"], or allow_all = true for every host with a certificate of a trusted CA`
 		}
-		return []*usageError{c.origin.errorAt(t.place(), "no access rule: nobody could connect", hint)}
+		return []*usage.Error{c.origin.errorAt(t.place(), "no access rule: nobody could connect", hint)}
 	case rules > 0 && t.AllowAll:
 		names := c.origin.keyName
-		return []*usageError{c.origin.errorAt(t.place().key("allow_all"),
+		return []*usage.Error{c.origin.errorAt(t.place().key("allow_all"),
 			fmt.Sprintf("contradicts %s and %s: it lets every host in", names("allow-host"), names("allow-dn")), "remove the one that you do not mean")}
 	}
 	return nil
 }
 
 // checkAccess finds access rules that can match nobody.
-func (c *Config) checkAccess(t TunnelConfig) []*usageError {
-	var found []*usageError
-	check := func(key string, rules TunnelConfig) {
+func (c *Config) checkAccess(t Tunnel) []*usage.Error {
+	var found []*usage.Error
+	check := func(key string, rules Tunnel) {
 		if !c.origin.sound(t.place(), key) {
 			return
 		}
-		if _, err := rules.access(); err != nil {
-			for _, err := range split(err) {
-				e := c.origin.errorAt(t.place().key(key), "", c.origin.words(hintOf(err)))
-				e.err = err
+		if _, err := rules.Access(); err != nil {
+			for _, err := range usage.Split(err) {
+				e := c.origin.errorAt(t.place().key(key), "", c.origin.words(usage.HintOf(err)))
+				e.Err = err
 				found = append(found, e)
 			}
 		}
 	}
-	check("allow_host", TunnelConfig{AllowHost: t.AllowHost})
-	check("allow_dn", TunnelConfig{AllowDN: t.AllowDN})
+	check("allow_host", Tunnel{AllowHost: t.AllowHost})
+	check("allow_dn", Tunnel{AllowDN: t.AllowDN})
 	return found
 }
 
 // checkSettings finds what package tunnel objects to.
-func (c *Config) checkSettings(t TunnelConfig) []*usageError {
-	var found []*usageError
+func (c *Config) checkSettings(t Tunnel) []*usage.Error {
+	var found []*usage.Error
 	missing := len(t.Connect) == 0
 	if missing && c.origin.sound(t.place(), "connect") {
 		hint := "gtunnel client --connect server1.domain.one:3307"
@@ -97,7 +91,7 @@ func (c *Config) checkSettings(t TunnelConfig) []*usageError {
 		}
 		found = append(found, c.origin.errorAt(t.place(), c.origin.keyName("connect")+" is missing: a client needs the address of the server", hint))
 	}
-	config := t.tunnel()
+	config := t.Config()
 	if !c.origin.sound(t.place(), "unsafe_plaintext") {
 		config.UnsafePlaintext = true // perhaps it is
 	}
@@ -112,13 +106,13 @@ func (c *Config) checkSettings(t TunnelConfig) []*usageError {
 }
 
 // checkAccept says who has the address of tunnel i already.
-func (c *Config) checkAccept(i int) []*usageError {
+func (c *Config) checkAccept(i int) []*usage.Error {
 	t := c.Tunnels[i]
 	if !c.origin.sound(t.place(), "accept") {
 		return nil
 	}
-	taken := func(by string) []*usageError {
-		return []*usageError{c.origin.errorAt(t.place().key("accept"), fmt.Sprintf("%s is taken by %s", t.Accept, by), "give one of them another address")}
+	taken := func(by string) []*usage.Error {
+		return []*usage.Error{c.origin.errorAt(t.place().key("accept"), fmt.Sprintf("%s is taken by %s", t.Accept, by), "give one of them another address")}
 	}
 	for _, other := range c.Tunnels[:i] {
 		if c.origin.sound(other.place(), "role", "accept") && t.Accept.Overlaps(other.Accept) {
@@ -133,8 +127,8 @@ func (c *Config) checkAccept(i int) []*usageError {
 
 // checkCircles refuses tunnels whose connections come back to the first of
 // them: they would go round until a limit is reached.
-func (c *Config) checkCircles() []*usageError {
-	var found []*usageError
+func (c *Config) checkCircles() []*usage.Error {
+	var found []*usage.Error
 	for i, t := range c.Tunnels {
 		if circle := c.circle(i, i, map[int]bool{}); len(circle) > 1 { // of one alone: checkSettings
 			found = append(found, c.origin.errorAt(t.place().key("connect"),
