@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,16 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
+
+// report prints each of the errors in err with its hint.
+func report(w io.Writer, err error) {
+	for _, err := range usage.Split(err) {
+		fmt.Fprintf(w, "gtunnel: %v\n", err)
+		if hint := usage.HintOf(err); hint != "" {
+			fmt.Fprintf(w, "hint: %s\n", hint)
+		}
+	}
+}
 
 // flagError turns an error of the flag parser into our words.
 func flagError(cmd *cobra.Command, err error) error {

@@ -43,7 +43,7 @@ func (m *Main) Run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
-	usage.Report(m.log, err)
+	report(m.log, err)
 	if parsed && !usage.Is(err) {
 		return 1
 	}

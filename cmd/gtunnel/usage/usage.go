@@ -5,14 +5,12 @@
 // An [Error] is wrong usage or configuration, for which the program exits with
 // 2. Any other error is a failure (1). Either may have a hint: its own method
 // Hint, as the errors of packages certs, tunnel and replication have it, or one
-// that [WithHint] gave it. [Report] prints errors with their hints, all alike.
+// that [WithHint] gave it.
 package usage
 
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -96,17 +94,6 @@ func HintOf(err error) string {
 		return h.Hint()
 	}
 	return ""
-}
-
-// Report prints each of the errors in err with its hint. What cannot be written
-// is lost: there is nobody left to tell.
-func Report(w io.Writer, err error) {
-	for _, err := range Split(err) {
-		fmt.Fprintf(w, "gtunnel: %v\n", err)
-		if hint := HintOf(err); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", hint)
-		}
-	}
 }
 
 // Closest gives the known word that word is most likely a slip of, or "".
