@@ -63,7 +63,7 @@ func TestImports(t *testing.T) {
 		module + "/replication/servertest": {"github.com/go-sql-driver/mysql"},
 
 		module + "/cmd/gtunnel/usage":    {},
-		module + "/cmd/gtunnel/terminal": {"golang.org/x/sys", "golang.org/x/term"},
+		module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
 		module + "/cmd/gtunnel/config": {
 			module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/cmd/gtunnel/terminal",
 			"github.com/spf13", "github.com/BurntSushi/toml", "go.uber.org/zap",

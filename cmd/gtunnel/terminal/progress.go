@@ -3,23 +3,28 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/cheggaaa/pb/v3"
 	"golang.org/x/term"
 )
 
-// Progress shows how far something is: on a terminal by one line that is drawn
-// anew, elsewhere by a line every now and then. It is for one goroutine.
+// Progress shows how far something is: on a terminal by one line with a bar that
+// is drawn anew, elsewhere by a plain line every now and then. It is for one
+// goroutine.
 type Progress struct {
-	out      io.Writer
-	terminal *os.File // nil: none
+	out io.Writer
 
-	last  Moment // that has been shown
-	at    time.Time
-	drawn int // columns of the line on the terminal
+	// On a terminal.
+	terminal *os.File // nil: none
+	bar      *pb.ProgressBar
+	drawn    bool
+
+	// Elsewhere.
+	last Moment // that has been written
+	at   time.Time
 }
 
 // Moment is how far something is, with the line that says so.
@@ -44,11 +49,18 @@ func (m Moment) part() uint64 {
 	return plainParts * m.Done / m.Total
 }
 
+// The lines of a moment whose total is known, and of others.
+const (
+	lineWithBar = `{{string . "line"}}  {{bar . "[" "=" ">" " " "]"}}`
+	lineAlone   = `{{string . "line"}}`
+)
+
 // NewProgress shows on out, such as the standard error.
 func NewProgress(out io.Writer) *Progress {
 	p := &Progress{out: out}
 	if f, ok := out.(*os.File); ok && columns(f) > 0 {
 		p.terminal = f
+		p.bar = new(pb.ProgressBar).SetWriter(f).Set(pb.Static, true).Set(pb.Terminal, true).Set(pb.Color, false).Start()
 	}
 	return p
 }
@@ -65,7 +77,7 @@ func columns(f *os.File) int {
 // Show shows a moment.
 func (p *Progress) Show(m Moment) {
 	if p.terminal != nil {
-		p.draw(m.Line, columns(p.terminal))
+		p.draw(m)
 		return
 	}
 	now := time.Now()
@@ -76,20 +88,26 @@ func (p *Progress) Show(m Moment) {
 	fmt.Fprintln(p.out, m.Line)
 }
 
-// draw writes a line over the one before.
-func (p *Progress) draw(line string, width int) {
-	if width > 0 && utf8.RuneCountInString(line) >= width {
-		line = string([]rune(line)[:width-1])
+// draw draws a moment over the one before. The last column stays free: some
+// terminals go to the next line there.
+func (p *Progress) draw(m Moment) {
+	width := max(1, columns(p.terminal)-1) // now: it may have been changed
+	template := lineAlone
+	if m.Total > 0 {
+		template = lineWithBar
 	}
-	length := utf8.RuneCountInString(line)
-	fmt.Fprintf(p.out, "\r%s%s", line, strings.Repeat(" ", max(0, p.drawn-length)))
-	p.drawn = length
+	p.bar.SetTemplateString(template).SetWidth(width).Set("line", pb.StripString(m.Line, width))
+	p.bar.SetTotal(clamp(m.Total)).SetCurrent(clamp(m.Done)).Write()
+	p.drawn = true
 }
+
+// clamp is n, or the largest number that a bar takes.
+func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // it fits
 
 // End leaves the line on the terminal and goes to the next.
 func (p *Progress) End() {
-	if p.drawn > 0 {
+	if p.drawn {
 		fmt.Fprintln(p.out)
-		p.drawn = 0
+		p.drawn = false
 	}
 }

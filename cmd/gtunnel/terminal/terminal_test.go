@@ -71,6 +71,31 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 }
 
+// TestProgressBar: a known total has a bar in what the line leaves free; a name
+// in wide characters does not break the line.
+func TestProgressBar(t *testing.T) {
+	far, near := openTerminal(t, 29)
+	p := terminal.NewProgress(near)
+	for _, moment := range []terminal.Moment{
+		{Done: 0, Total: 4, Line: "  0%  DB.t"},
+		{Done: 2, Total: 4, Line: " 50%  DB.表"},
+		{Done: 6, Total: 4, Line: "150%  DB.t"}, // it was only about 4
+		{Done: 1, Total: 4, Line: " 25%  " + strings.Repeat("表", 12)},
+		{Line: "copied"},
+	} {
+		p.Show(moment)
+	}
+	p.End()
+	want := "\r  0%  DB.t  [              ]" +
+		"\r 50%  DB.表  [======>      ]" +
+		"\r150%  DB.t  [=============>]" +
+		"\r 25%  " + strings.Repeat("表", 11) +
+		"\rcopied                      \r\n"
+	if got := shown(t, far, "\n"); got != want {
+		t.Errorf("drawn was\n%q, want\n%q", got, want)
+	}
+}
+
 // TestNoKeyboard: nobody can type at what is no terminal.
 func TestNoKeyboard(t *testing.T) {
 	null, err := os.Open(os.DevNull)
