@@ -121,7 +121,7 @@ func tryLogins(h *HandOver, users []string) func(context.Context, *Applier) erro
 			return nil
 		}
 		for _, user := range users {
-			if err := tryLogin(ctx, Login{"tcp", address, user, h.Passwords[user]}); err != nil {
+			if err := tryLogin(ctx, Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}); err != nil {
 				return err
 			}
 		}

@@ -7,7 +7,7 @@ import (
 
 // TestCaseOfNames plans slaves where names of databases differ in case only.
 func TestCaseOfNames(t *testing.T) {
-	maria, mysql := Version{MariaDB, 10, 11, 6}, Version{MySQL, 9, 7, 0}
+	maria, mysql := Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}, Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0}
 	for name, c := range map[string]struct {
 		change func(master, slave *Facts, want *SlaveWant)
 		on     Version

@@ -46,7 +46,7 @@ func TestKeyRanges(t *testing.T) {
 		{"everything", number.clause(keyRange{}), " FORCE INDEX (`PRIMARY`)"},
 		{"the first", number.clause(keyRange{upto: keyValue{"-5"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` <= -5"},
 		{"the last", number.clause(keyRange{after: keyValue{"18446744073709551615"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` > 18446744073709551615"},
-		{"between", number.clause(keyRange{keyValue{"1"}, keyValue{"9"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` > 1 AND `id` <= 9"},
+		{"between", number.clause(keyRange{after: keyValue{"1"}, upto: keyValue{"9"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` > 1 AND `id` <= 9"},
 		{"three columns after", three.clause(keyRange{after: keyValue{"61", "2026-01-02 03:04:05", "0027"}}), " FORCE INDEX (`by``all`) WHERE" +
 			" (`a` > _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` > '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' AND `c` > X'0027'))))"},
 		{"three columns up to", three.clause(keyRange{upto: keyValue{"61", "2026-01-02 03:04:05", "0027"}}), " FORCE INDEX (`by``all`) WHERE" +

@@ -203,7 +203,7 @@ func splitIntoChunks(ctx context.Context, s *session, t *tableShape, k *key, siz
 			break
 		}
 		select {
-		case chunks <- chunkOrError{r, err}:
+		case chunks <- chunkOrError{keyRange: r, err: err}:
 		case <-ctx.Done():
 			return
 		}
@@ -213,7 +213,7 @@ func splitIntoChunks(ctx context.Context, s *session, t *tableShape, k *key, siz
 		r.after = r.upto
 	}
 	select {
-	case chunks <- chunkOrError{keyRange{after: r.after}, nil}:
+	case chunks <- chunkOrError{keyRange: keyRange{after: r.after}, err: nil}:
 	case <-ctx.Done():
 	}
 }

@@ -137,7 +137,7 @@ func (r *CompareResult) MarshalJSON() ([]byte, error) {
 		Equal bool `json:"equal"`
 		*plain
 		Took float64 `json:"took_seconds"`
-	}{r.Equal(), (*plain)(r), r.Took.Seconds()})
+	}{Equal: r.Equal(), plain: (*plain)(r), Took: r.Took.Seconds()})
 }
 
 // Run compares. It returns a result only if it has looked at every table; that

@@ -209,7 +209,7 @@ func listRecords(k *key, records []record) []listedRow {
 			rows[last].hashes += " " + r["h"]
 			continue
 		}
-		rows = append(rows, listedRow{key, id, 1, r["h"]})
+		rows = append(rows, listedRow{key: key, id: id, rows: 1, hashes: r["h"]})
 	}
 	return rows
 }

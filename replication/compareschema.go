@@ -272,13 +272,13 @@ var objectKinds = []struct {
 	privileges []string
 	query      string // gives d, n and the definition b, for a list of databases to follow
 }{
-	{"view", []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n, IF(view_definition = '', '', CONCAT_WS(' ', security_type, check_option, view_definition)) AS b FROM information_schema.views WHERE table_schema"},
-	{sequenceKind, []string{"SELECT"}, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
-	{"trigger", []string{"TRIGGER"}, "SELECT trigger_schema AS d, trigger_name AS n," +
+	{kind: "view", privileges: []string{"SELECT"}, query: "SELECT table_schema AS d, table_name AS n, IF(view_definition = '', '', CONCAT_WS(' ', security_type, check_option, view_definition)) AS b FROM information_schema.views WHERE table_schema"},
+	{kind: sequenceKind, privileges: []string{"SELECT"}, query: "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
+	{kind: "trigger", privileges: []string{"TRIGGER"}, query: "SELECT trigger_schema AS d, trigger_name AS n," +
 		" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b FROM information_schema.triggers WHERE trigger_schema"},
-	{routineKind, []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, "SELECT routine_schema AS d, routine_name AS n," +
+	{kind: routineKind, privileges: []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, query: "SELECT routine_schema AS d, routine_name AS n," +
 		" IF(routine_definition IS NULL, '', CONCAT_WS(' ', routine_type, security_type, sql_data_access, is_deterministic, routine_definition)) AS b FROM information_schema.routines WHERE routine_schema"},
-	{"event", []string{"EVENT"}, "SELECT event_schema AS d, event_name AS n, event_definition AS b FROM information_schema.events WHERE event_schema"},
+	{kind: "event", privileges: []string{"EVENT"}, query: "SELECT event_schema AS d, event_name AS n, event_definition AS b FROM information_schema.events WHERE event_schema"},
 }
 
 func (s *schema) readObjects(ctx context.Context, session *session, databases []string) error {

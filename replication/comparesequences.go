@@ -61,7 +61,7 @@ func readPlaces(ctx context.Context, server *Server, databases, names []string) 
 			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
 		}
 		cycles, _ := strconv.ParseUint(rows[0]["cycles"], 10, 64) // a number on every server
-		places[name] = sequencePlace{quoted, next, strings.HasPrefix(rows[0]["step"], "-"), cycles}
+		places[name] = sequencePlace{quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: cycles}
 	}
 	return places, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // sequencePairs are pairs that have sequences.
-var sequencePairs = []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}, {servertest.MariaDB, servertest.MariaDB118}}
+var sequencePairs = []pair{mariadbPair, {master: servertest.MariaDB118, slave: servertest.MariaDB118}, {master: servertest.MariaDB, slave: servertest.MariaDB118}}
 
 // sequences are those of the tests, which differ in how they count and are kept.
 var sequences = []string{"plain", "five", "none", "down", "round", "myisam", "auto"}

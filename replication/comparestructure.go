@@ -68,7 +68,7 @@ func (s *schema) readChecks(ctx context.Context, session *session, in string) er
 	slices.SortFunc(rows, func(a, b record) int { return strings.Compare(a["n"], b["n"]) })
 	for _, r := range rows {
 		if t := s.table(r["d"] + "." + r["t"]); t != nil {
-			t.checks = append(t.checks, constraint{r["n"], strings.Join(strings.Fields(r["b"]), " ")})
+			t.checks = append(t.checks, constraint{name: r["n"], text: strings.Join(strings.Fields(r["b"]), " ")})
 		}
 	}
 	return nil
@@ -99,7 +99,7 @@ func (s *schema) readForeignKeys(ctx context.Context, session *session, in strin
 				from, to = append(from, r["c"]), append(to, r["rc"])
 			}
 			text := fmt.Sprintf("(%s) to %s.%s (%s)%s", strings.Join(from, ", "), first["rd"], first["rt"], strings.Join(to, ", "), rules[[3]string{first["d"], first["t"], first["n"]}])
-			t.foreignKeys = append(t.foreignKeys, constraint{first["n"], text})
+			t.foreignKeys = append(t.foreignKeys, constraint{name: first["n"], text: text})
 		}
 		columns = columns[n:]
 	}

@@ -25,7 +25,7 @@ var structures = []string{
 }
 
 // structurePairs have each series and family.
-var structurePairs = slices.Concat(pairs, []pair{{servertest.MariaDB105, servertest.MariaDB105}})
+var structurePairs = slices.Concat(pairs, []pair{{master: servertest.MariaDB105, slave: servertest.MariaDB105}})
 
 // TestCompareStructure compares what a slave has by replication, and then by a
 // copy.

@@ -48,10 +48,10 @@ func (m MissingAccount) problem() *Problem {
 // definers are where objects with a definer are listed, and with whose rights
 // they run.
 var definers = []struct{ kind, query string }{
-	{"view", "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views WHERE table_schema IN (%s)"},
-	{"trigger", "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s FROM information_schema.triggers WHERE trigger_schema IN (%s)"},
-	{"routine", "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s FROM information_schema.routines WHERE routine_schema IN (%s)"},
-	{"event", "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events WHERE event_schema IN (%s)"},
+	{kind: "view", query: "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views WHERE table_schema IN (%s)"},
+	{kind: "trigger", query: "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s FROM information_schema.triggers WHERE trigger_schema IN (%s)"},
+	{kind: "routine", query: "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s FROM information_schema.routines WHERE routine_schema IN (%s)"},
+	{kind: "event", query: "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events WHERE event_schema IN (%s)"},
 }
 
 // definedObject is an object with a definer that is a user.
@@ -71,7 +71,7 @@ func definedObjects(ctx context.Context, s *Server, databases []string) ([]defin
 		}
 		for _, r := range rows {
 			if user, host, isUser := splitAccount(r["definer"]); isUser { // else a role of MariaDB
-				objects = append(objects, definedObject{from.kind + " " + r["d"] + "." + r["n"], user, host, r["s"] == "DEFINER"})
+				objects = append(objects, definedObject{name: from.kind + " " + r["d"] + "." + r["n"], user: user, host: host, asDefiner: r["s"] == "DEFINER"})
 			}
 		}
 	}

@@ -34,14 +34,14 @@ func golden(t *testing.T, name, got string) {
 // versions are those whose SQL is kept in testdata/dialects. The statements of
 // 5.7, 8.0, 8.4 and of MariaDB 10.0 cannot be tried on servers in CI.
 var versions = []Version{
-	{MySQL, 5, 7, 42},
-	{MySQL, 8, 0, 46},
-	{MySQL, 8, 4, 13},
-	{MySQL, 9, 7, 0},
-	{MariaDB, 10, 0, 38},
-	{MariaDB, 10, 5, 23},
-	{MariaDB, 10, 11, 19},
-	{MariaDB, 11, 8, 6},
+	{Family: MySQL, Major: 5, Minor: 7, Patch: 42},
+	{Family: MySQL, Major: 8, Minor: 0, Patch: 46},
+	{Family: MySQL, Major: 8, Minor: 4, Patch: 13},
+	{Family: MySQL, Major: 9, Minor: 7, Patch: 0},
+	{Family: MariaDB, Major: 10, Minor: 0, Patch: 38},
+	{Family: MariaDB, Major: 10, Minor: 5, Patch: 23},
+	{Family: MariaDB, Major: 10, Minor: 11, Patch: 19},
+	{Family: MariaDB, Major: 11, Minor: 8, Patch: 6},
 }
 
 func TestDialects(t *testing.T) {

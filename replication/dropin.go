@@ -54,7 +54,7 @@ func ReadDropIn(directory string) (*DropIn, error) {
 		if last := len(d.Settings) - 1; last >= 0 && d.Settings[last].Name == name {
 			d.Settings[last].Value += "\n" + value
 		} else {
-			d.Settings = append(d.Settings, Setting{name, value})
+			d.Settings = append(d.Settings, Setting{Name: name, Value: value})
 		}
 	}
 	return d, nil

@@ -7,7 +7,7 @@ func NumberRange(columns, after, upto []string) string {
 	for _, name := range columns {
 		k.columns = append(k.columns, column{name: name, kind: "int"})
 	}
-	return k.clause(keyRange{after, upto})
+	return k.clause(keyRange{after: after, upto: upto})
 }
 
 // CheckClone finds what keeps a seed by clone from being made, of the facts.

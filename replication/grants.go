@@ -22,15 +22,17 @@ type grant struct {
 type target struct{ kind, database, object string }
 
 // everywhere is all that a server has.
-var everywhere = target{"", "*", "*"}
+var everywhere = target{kind: "", database: "*", object: "*"}
 
 // objectOf is a database's table, or its object of a kind such as "PROCEDURE ".
 func objectOf(kind, database, object string) target {
-	return target{kind, quoteName(database), quoteName(object)}
+	return target{kind: kind, database: quoteName(database), object: quoteName(object)}
 }
 
 // wholeOf is all of the databases of a pattern.
-func wholeOf(database string) target { return target{"", quoteName(database), "*"} }
+func wholeOf(database string) target {
+	return target{kind: "", database: quoteName(database), object: "*"}
+}
 
 // patterns are what GRANT names databases by, and no others. With MySQL's
 // partial_revokes its names are no patterns, and a backslash is a part of them.
@@ -48,7 +50,7 @@ func (f *Facts) patterns(databases []string) []string {
 func (t target) String() string { return t.kind + t.database + "." + t.object }
 
 // whole is all of the target's database.
-func (t target) whole() target { return target{"", t.database, "*"} }
+func (t target) whole() target { return target{kind: "", database: t.database, object: "*"} }
 
 // matches tells whether the target is a whole database: all of them, or a
 // pattern.
@@ -85,7 +87,7 @@ func parseGrants(lines []string) []grant {
 		if parts == nil {
 			continue
 		}
-		g := grant{on: target{parts[3], quoteShown(parts[4]), quoteShown(parts[5])}, revoked: parts[1] == "REVOKE"}
+		g := grant{on: target{kind: parts[3], database: quoteShown(parts[4]), object: quoteShown(parts[5])}, revoked: parts[1] == "REVOKE"}
 		for _, privilege := range shownPrivilege.FindAllStringSubmatch(parts[2], -1) {
 			name, columns := privilege[1], privilege[2]
 			if columns == "" && name != "USAGE" {

@@ -8,7 +8,7 @@ import (
 // TestOwnGTIDs: MySQL before 8.0 with transactions of its own is refused before
 // a copy, not after it.
 func TestOwnGTIDs(t *testing.T) {
-	old, later := Version{MySQL, 5, 7, 44}, Version{MySQL, 8, 0, 36}
+	old, later := Version{Family: MySQL, Major: 5, Minor: 7, Patch: 44}, Version{Family: MySQL, Major: 8, Minor: 0, Patch: 36}
 	const own = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"
 	for name, test := range map[string]struct {
 		v             Version

@@ -215,7 +215,7 @@ func (s *Server) threads(ctx context.Context, on execer) ([]serverThread, error)
 			return nil, fmt.Errorf("SHOW FULL PROCESSLIST: id %q: %w", r["id"], err)
 		}
 		seconds, _ := strconv.ParseInt(r["time"], 10, 64) // 0 where it is unknown
-		threads[i] = serverThread{id, r["user"], r["command"], time.Duration(seconds) * time.Second, r["state"], r["info"]}
+		threads[i] = serverThread{id: id, user: r["user"], command: r["command"], time: time.Duration(seconds) * time.Second, state: r["state"], statement: r["info"]}
 	}
 	return threads, nil
 }

@@ -128,7 +128,7 @@ func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []strin
 	address, users := h.Tried(s, f)
 	var refused []string
 	for _, user := range users {
-		server, err := Open(ctx, Master, Login{"tcp", address, user, h.Passwords[user]})
+		server, err := Open(ctx, Master, Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]})
 		switch {
 		case err == nil:
 			_ = server.Close() // it was only tried

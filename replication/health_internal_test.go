@@ -105,7 +105,7 @@ func TestClocks(t *testing.T) {
 func TestAfter(t *testing.T) {
 	m := &MasterSide{
 		Position: Position{File: "bin.000010", Offset: 50},
-		logs:     []BinaryLog{{"bin.000008", 1000}, {"bin.000009", 200}, {"bin.000010", 70}, {"bin.000011", 4}}, // the last two grew since
+		logs:     []BinaryLog{{File: "bin.000008", Bytes: 1000}, {File: "bin.000009", Bytes: 200}, {File: "bin.000010", Bytes: 70}, {File: "bin.000011", Bytes: 4}}, // the last two grew since
 	}
 	for p, want := range map[Position]int{
 		{File: "bin.000008", Offset: 900}: 350, {File: "bin.000009", Offset: 4}: 246, {File: "bin.000010", Offset: 4}: 46,

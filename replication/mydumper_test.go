@@ -22,7 +22,7 @@ func needMydumper(t *testing.T) {
 }
 
 func TestSeedByMydumper(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {mariadbPair.master, pairs[2].slave}} {
+	for _, pair := range []pair{mariadbPair, {master: mariadbPair.master, slave: pairs[2].slave}} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			needMydumper(t)

@@ -112,7 +112,7 @@ func TestNotesInStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Status{
-				Connection: &SlaveStatus{MasterHost: loopback, IORunning: "Yes", SQLRunning: "Yes", WildDoTable: []string{"d.%"}}, version: Version{MySQL, 9, 7, 0},
+				Connection: &SlaveStatus{MasterHost: loopback, IORunning: "Yes", SQLRunning: "Yes", WildDoTable: []string{"d.%"}}, version: Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0},
 				variables: &Facts{Variables: map[string]string{"super_read_only": "ON"}},
 			}
 			c.change(s)

@@ -54,12 +54,12 @@ func ParseOptions(text string) ([]Option, error) {
 		case line[0] == '[':
 			name, _, closed := strings.Cut(line[1:], "]")
 			if !closed {
-				return nil, &OptionError{o.Line, "the group has no closing bracket"}
+				return nil, &OptionError{Line: o.Line, Text: "the group has no closing bracket"}
 			}
 			group, grouped = trimOptionRight(name), true
 			continue
 		case !grouped:
-			return nil, &OptionError{o.Line, "an option stands before the first [group]"}
+			return nil, &OptionError{Line: o.Line, Text: "an option stands before the first [group]"}
 		}
 		key, value, assigned := strings.Cut(withoutComment(line), "=")
 		o.Key = strings.ReplaceAll(trimOptionRight(key), "_", "-")
@@ -98,7 +98,7 @@ func (o *Option) directive(text string) (found bool, err error) {
 		return false, nil
 	}
 	if o.Value == "" {
-		return false, &OptionError{o.Line, o.Key + " names nothing"}
+		return false, &OptionError{Line: o.Line, Text: o.Key + " names nothing"}
 	}
 	return true, nil
 }

@@ -9,7 +9,7 @@ import (
 // TestOtherDatabases goes through what databases that are not replicated mean for
 // the plan of a new slave.
 func TestOtherDatabases(t *testing.T) {
-	maria, mysql, iam := Version{MariaDB, 10, 11, 6}, Version{MySQL, 9, 7, 0}, Database{Name: "iam", Tables: 3}
+	maria, mysql, iam := Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}, Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0}, Database{Name: "iam", Tables: 3}
 	for name, c := range map[string]struct {
 		change func(master, slave *Facts, want *SlaveWant)
 		on     Version

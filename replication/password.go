@@ -13,12 +13,12 @@ type Password struct{ text string }
 const stars = "********"
 
 // NewPassword makes a Password of its text.
-func NewPassword(text string) Password { return Password{text} }
+func NewPassword(text string) Password { return Password{text: text} }
 
 // GeneratePassword gives a new random password with 128 bits or more. Its end
 // gives it what a server's policy may want: a capital and a small letter, a digit
 // and a sign. A slave takes 32 characters and no more.
-func GeneratePassword() Password { return Password{rand.Text() + "-Aa1"} }
+func GeneratePassword() Password { return Password{text: rand.Text() + "-Aa1"} }
 
 // Reveal gives the text, for those who must hand it on.
 func (p Password) Reveal() string { return p.text }

@@ -21,7 +21,7 @@ func newFacts(role Role, v Version) *Facts {
 		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
 		Accounts:   []Account{{User: "root", Host: "localhost"}},
 		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
-		BinaryLogs: []BinaryLog{{"mysql-bin.000007", 5000}},
+		BinaryLogs: []BinaryLog{{File: "mysql-bin.000007", Bytes: 5000}},
 		MasterLog:  Position{File: "mysql-bin.000007", Offset: 5000},
 	}
 	if v.Family == MySQL {
@@ -135,7 +135,7 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 	want = SlaveWant{
 		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump,
 		DropIn: (&DropIn{}).with(
-			Setting{"server_id", "2"}, Setting{"read_only", "ON"}, Setting{"super_read_only", "ON"}, Setting{"replicate_wild_do_table", "DB\\_1.%\nvoms.%"}),
+			Setting{Name: "server_id", Value: "2"}, Setting{Name: "read_only", Value: "ON"}, Setting{Name: "super_read_only", Value: "ON"}, Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"}),
 		State: State{Stage: StageDone},
 	}
 	return master, slave, want
@@ -156,7 +156,7 @@ func TestStartWithoutGTID(t *testing.T) {
 
 // TestReadinessOfFilter: what is right is named also where it is no variable.
 func TestReadinessOfFilter(t *testing.T) {
-	master, slave, want := established(Version{MySQL, 9, 7, 0})
+	master, slave, want := established(Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0})
 	for _, well := range PairReadiness(master, slave, want.Databases, want.Port).Well {
 		if well.Text == `replicate_wild_do_table is right: DB\_1.%, voms.%` {
 			return
@@ -170,9 +170,9 @@ func TestReadinessOfFilter(t *testing.T) {
 func TestDrift(t *testing.T) {
 	no := false
 	for v, want := range map[Version]string{
-		{MySQL, 5, 7, 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
-		{MySQL, 8, 0, 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
-		{MariaDB, 10, 11, 6}: "CHANGE MASTER TO MASTER_USE_GTID=slave_pos",
+		{Family: MySQL, Major: 5, Minor: 7, Patch: 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
+		{Family: MySQL, Major: 8, Minor: 0, Patch: 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
+		{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}: "CHANGE MASTER TO MASTER_USE_GTID=slave_pos",
 	} {
 		master, slave, wanted := established(v)
 		status := slave.Masters[0]
@@ -193,7 +193,7 @@ func TestDrift(t *testing.T) {
 // TestBeginningOfBinaryLog: a copy of a MariaDB master that has written nothing yet
 // is followed by GTID as well.
 func TestBeginningOfBinaryLog(t *testing.T) {
-	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	master, slave, want := established(Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6})
 	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, Method: SeedDump, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 328}}
 	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
 		t.Errorf("the plan is\n%s", plan)
@@ -211,7 +211,7 @@ func TestGTIDModes(t *testing.T) {
 	}
 	for _, m := range append(gtidModes, "") { // MariaDB has none
 		for _, s := range append(gtidModes, "") {
-			master, slave, want := established(Version{MySQL, 9, 7, 0})
+			master, slave, want := established(Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0})
 			master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = m, s
 			var cure string
 			for _, p := range PlanSlave(master, slave, want).Problems {
@@ -232,10 +232,10 @@ func TestWarnAboutWriters(t *testing.T) {
 		writers []string
 		want    bool
 	}{
-		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost", "admin@%"}, true},
-		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost"}, false},
-		{Version{MariaDB, 10, 11, 6}, nil, false},
-		{Version{MySQL, 9, 7, 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
+		{Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}, []string{"root@localhost", "admin@%"}, true},
+		{Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}, []string{"root@localhost"}, false},
+		{Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}, nil, false},
+		{Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
 	} {
 		f := newFacts(Slave, test.v)
 		f.Writers = test.writers
@@ -274,7 +274,7 @@ func TestRoom(t *testing.T) {
 		"mydumper loads the same": {2 * g, SeedMydumper, nil, "no-room"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := Version{MySQL, 9, 7, 0}
+			v := Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0}
 			master, slave, want := established(v)
 			master.Databases = []Database{{Name: "voms", Bytes: 2 * g, IndexBytes: g}, {Name: "other", Bytes: 2 * g}}
 			slave.Masters, slave.Databases, want.State = nil, c.own, State{}

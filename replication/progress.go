@@ -92,7 +92,7 @@ func (m *meter) begin(name string) {
 func (m *meter) progress(now time.Time) Progress {
 	table := m.table.Load()
 	p := Progress{Phase: *m.phase.Load(), Table: table.name, Bytes: m.bytes.Load()}
-	m.samples = append(m.samples, sample{now, p.Bytes})
+	m.samples = append(m.samples, sample{at: now, bytes: p.Bytes})
 	for len(m.samples) > 2 && now.Sub(m.samples[1].at) >= rateWindow {
 		m.samples = m.samples[1:]
 	}

@@ -263,7 +263,7 @@ func TestSeedUnderLock(t *testing.T) {
 // TestSeedKeepsCollations copies a table of a server that leaves the default
 // collation unsaid to one that has another.
 func TestSeedKeepsCollations(t *testing.T) {
-	for _, pair := range []pair{{servertest.MariaDB105, servertest.MariaDB118}, {servertest.MariaDB105, servertest.MySQL97}} {
+	for _, pair := range []pair{{master: servertest.MariaDB105, slave: servertest.MariaDB118}, {master: servertest.MariaDB105, slave: servertest.MySQL97}} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			master.exec(t, "DROP DATABASE IF EXISTS seed_collations", "CREATE DATABASE seed_collations CHARACTER SET utf8mb4",
@@ -282,7 +282,7 @@ func TestSeedKeepsCollations(t *testing.T) {
 
 // TestSeedOfMariaDBOnly copies what only MariaDB has.
 func TestSeedOfMariaDBOnly(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}} {
+	for _, pair := range []pair{mariadbPair, {master: servertest.MariaDB118, slave: servertest.MariaDB118}} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			master.exec(t, "DROP DATABASE IF EXISTS seed_maria", "CREATE DATABASE seed_maria",

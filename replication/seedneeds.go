@@ -68,7 +68,7 @@ func (s *Server) usedByViews(ctx context.Context, databases []string) ([]usedObj
 		" UNION ALL SELECT routine_schema, routine_name FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema"+in+" ORDER BY 1, 2")
 	used := make([]usedObject, len(rows))
 	for i, r := range rows {
-		used[i] = usedObject{r["d"], r["n"]}
+		used[i] = usedObject{database: r["d"], name: r["n"]}
 	}
 	return used, err
 }

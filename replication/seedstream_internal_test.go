@@ -23,17 +23,17 @@ var heads = map[string]struct {
 		"-- MySQL dump 10.13  Distrib 5.7.42, for Linux (x86_64)\nSET @@SESSION.SQL_LOG_BIN= 0;\n" +
 			"SET @@GLOBAL.GTID_PURGED='3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9';\n\n" +
 			"-- CHANGE MASTER TO MASTER_LOG_FILE='mysql-bin.000002', MASTER_LOG_POS=4294967300;\n",
-		Position{"mysql-bin.000002", 4294967300, "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9"},
+		Position{File: "mysql-bin.000002", Offset: 4294967300, GTID: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9"},
 	},
 	"mysqldump 8.0": {
 		"SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5';\n" +
 			"-- CHANGE MASTER TO MASTER_LOG_FILE='binlog.000002', MASTER_LOG_POS=157;\n",
-		Position{"binlog.000002", 157, "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"},
+		Position{File: "binlog.000002", Offset: 157, GTID: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"},
 	},
 	"mysqldump 9.7": {
 		"/* SET @@GLOBAL.GTID_PURGED='+bf72b77c-e950-11f1-a60c-02fc00000001:1-11:tag:1-3';*/\n\n" +
 			"-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='binlog.000001', SOURCE_LOG_POS=3250;\n",
-		Position{"binlog.000001", 3250, "bf72b77c-e950-11f1-a60c-02fc00000001:1-11:tag:1-3"},
+		Position{File: "binlog.000001", Offset: 3250, GTID: "bf72b77c-e950-11f1-a60c-02fc00000001:1-11:tag:1-3"},
 	},
 	"none": {"-- MySQL dump 10.13\n", Position{}},
 }
@@ -114,7 +114,7 @@ func TestStreamDropsUnknownModes(t *testing.T) {
 	after := bodyText("STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION")
 	for name, reader := range map[string]func(io.Reader) io.Reader{"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader} {
 		d := newTestStream(reader(strings.NewReader(before)))
-		d.modes = unknownModes(Version{MariaDB, 10, 11, 19}, Version{MySQL, 9, 7, 0})
+		d.modes = unknownModes(Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 19}, Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0})
 		var out bytes.Buffer
 		if _, err := d.copy(t.Context(), nil, &out); err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 		if persisted, ok := f.Persisted[w.name]; ok && !sameValue(persisted, w.value) {
 			now = append(now, statement("RESET PERSIST IF EXISTS %s", w.name))
 		}
-		persist = append(persist, Setting{w.name, w.value})
+		persist = append(persist, Setting{Name: w.name, Value: w.value})
 		whys = append(whys, w.why)
 		if w.ok {
 			continue

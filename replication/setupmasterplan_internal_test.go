@@ -9,7 +9,7 @@ import (
 
 // TestMasterPlanStates goes through what a run can find.
 func TestMasterPlanStates(t *testing.T) {
-	v := Version{MariaDB, 10, 11, 6}
+	v := Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}
 	grant := func(f *Facts, users ...string) {
 		f.SeedMade, f.Mark = true, "A"
 		for _, user := range users {
@@ -155,9 +155,9 @@ func TestMasterPlanStates(t *testing.T) {
 // TestOldSessions: the plans of both ends name the programs that log in the
 // format of before, until they, or the server, have started anew.
 func TestOldSessions(t *testing.T) {
-	master, slave, want := established(Version{MariaDB, 10, 11, 6})
+	master, slave, want := established(Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6})
 	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	master.Sessions = []Session{{9, "voms", "10.0.0.5"}, {8, "voms", "10.0.0.5"}, {10, "root", "localhost"}, {11, "iam", "localhost"}}
+	master.Sessions = []Session{{ID: 9, User: "voms", Host: "10.0.0.5"}, {ID: 8, User: "voms", Host: "10.0.0.5"}, {ID: 10, User: "root", Host: "localhost"}, {ID: 11, User: "iam", Host: "localhost"}}
 	const names = "get other data: voms@10.0.0.5\n"
 	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one"})
 	if !strings.Contains(show(plan), names) {

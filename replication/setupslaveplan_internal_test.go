@@ -18,7 +18,7 @@ func begun(slave *Facts, want *SlaveWant, oldest, newest time.Duration) {
 
 // TestSlavePlanStates goes through what a run can find.
 func TestSlavePlanStates(t *testing.T) {
-	v := Version{MariaDB, 10, 11, 6}
+	v := Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6}
 	names := func(p *Plan) string {
 		var names []string
 		for _, s := range p.Steps {
@@ -232,14 +232,14 @@ func TestSlavePlanStates(t *testing.T) {
 		"another server":  {func(m, _ *Facts, _ *SlaveWant) { m.Variables["server_id"] = "9" }, "problem other-server"},
 		"not handed over": {func(_, _ *Facts, w *SlaveWant) { w.HandOver.Databases = []string{"voms"} }, "problem unknown-database"},
 		"Galera":          {func(_, s *Facts, _ *SlaveWant) { s.Cluster = "Galera" }, "problem cluster"},
-		"older slave":     {func(_, s *Facts, _ *SlaveWant) { s.Version = Version{MariaDB, 10, 5, 0} }, "problem older-slave"},
+		"older slave":     {func(_, s *Facts, _ *SlaveWant) { s.Version = Version{Family: MariaDB, Major: 10, Minor: 5, Patch: 0} }, "problem older-slave"},
 		"unknown charset": {func(m, _ *Facts, _ *SlaveWant) { m.Databases[0].Collations = []string{"utf8mb4_0900_ai_ci"} }, "problem unknown-collation"},
 		"missing rights":  {func(_, s *Facts, _ *SlaveWant) { s.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"} }, "problem privileges"},
 		"log-bin off":     {func(m, _ *Facts, _ *SlaveWant) { m.Variables["log_bin"] = "OFF" }, "problem no-binary-log"},
 		"case of names":   {func(_, s *Facts, _ *SlaveWant) { s.Variables["lower_case_table_names"] = "1" }, "problem lower-case-table-names"},
-		"9.x to MariaDB":  {func(m, _ *Facts, _ *SlaveWant) { m.Version = Version{MySQL, 9, 7, 0} }, "problem families"},
+		"9.x to MariaDB":  {func(m, _ *Facts, _ *SlaveWant) { m.Version = Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0} }, "problem families"},
 		"rows to MySQL 9": {func(_, s *Facts, w *SlaveWant) {
-			*s = *newFacts(Slave, Version{MySQL, 9, 7, 0})
+			*s = *newFacts(Slave, Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0})
 			s.Variables["gtid_mode"], w.Replace = "ON", w.Databases
 		}, "problem row-events, problem gtid-mode"},
 		"unknown database": {func(m, _ *Facts, _ *SlaveWant) { m.Databases = m.Databases[:1] }, "problem unknown-database"},

@@ -83,7 +83,7 @@ func (s *SlaveStatus) MarshalJSON() ([]byte, error) {
 		*plain
 		ConnectRetry float64 `json:"connect_retry_seconds"`
 		Heartbeat    float64 `json:"heartbeat_seconds"`
-	}{(*plain)(s), s.ConnectRetry.Seconds(), s.HeartbeatPeriod.Seconds()})
+	}{plain: (*plain)(s), ConnectRetry: s.ConnectRetry.Seconds(), Heartbeat: s.HeartbeatPeriod.Seconds()})
 }
 
 // Running tells whether both threads run.

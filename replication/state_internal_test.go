@@ -11,7 +11,7 @@ import (
 // TestStateOf: a state of another server is forgotten; one that does not say whose
 // it is tells of no data that may be lost.
 func TestStateOf(t *testing.T) {
-	mysql, mariadb := newFacts(Slave, Version{MySQL, 9, 7, 0}), newFacts(Slave, Version{MariaDB, 10, 11, 6})
+	mysql, mariadb := newFacts(Slave, Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0}), newFacts(Slave, Version{Family: MariaDB, Major: 10, Minor: 11, Patch: 6})
 	mariadb.Variables["hostname"], mariadb.Variables["datadir"] = "server2.domain.two", "/var/lib/mysql/"
 	seeding := State{Stage: StageSeeding, Databases: []string{"voms"}, Begun: []string{"voms"}, AccountsOf: "1"}
 	seeded, done := seeding, seeding

@@ -36,7 +36,7 @@ func statement(format string, args ...any) Statement {
 			secrets = append(secrets, arg.secrets...)
 		}
 	}
-	return Statement{fmt.Sprintf(format, shown...), fmt.Sprintf(format, sql...), secrets}
+	return Statement{shown: fmt.Sprintf(format, shown...), sql: fmt.Sprintf(format, sql...), secrets: secrets}
 }
 
 // scrub takes the statement's passwords out of a server's error, which may

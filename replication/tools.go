@@ -26,17 +26,17 @@ type toolKind struct {
 // fails or, worse, dumps without coordinates.
 func dumpTool(family Family) toolKind {
 	if family == MariaDB {
-		return toolKind{[]string{"mariadb-dump", "mysqldump"}, MariaDB, "mariadb-client", "mariadb"}
+		return toolKind{names: []string{"mariadb-dump", "mysqldump"}, family: MariaDB, debian: "mariadb-client", el: "mariadb"}
 	}
-	return toolKind{[]string{"mysqldump"}, MySQL, "mysql-client-core (or mysql-community-client)", "mysql (or mysql-community-client)"}
+	return toolKind{names: []string{"mysqldump"}, family: MySQL, debian: "mysql-client-core (or mysql-community-client)", el: "mysql (or mysql-community-client)"}
 }
 
 // loadTool is the command line client that feeds a server of a family.
 func loadTool(family Family) toolKind {
 	if family == MariaDB {
-		return toolKind{[]string{"mariadb", "mysql"}, MariaDB, "mariadb-client", "mariadb"}
+		return toolKind{names: []string{"mariadb", "mysql"}, family: MariaDB, debian: "mariadb-client", el: "mariadb"}
 	}
-	return toolKind{[]string{"mysql"}, MySQL, "mysql-client-core (or mysql-community-client)", "mysql (or mysql-community-client)"}
+	return toolKind{names: []string{"mysql"}, family: MySQL, debian: "mysql-client-core (or mysql-community-client)", el: "mysql (or mysql-community-client)"}
 }
 
 // tool is a program on this host.

@@ -60,7 +60,7 @@ func (v Version) Series() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor)
 
 // atLeast tells whether the version is of a family and not older.
 func (v Version) atLeast(family Family, major, minor, patch int) bool {
-	return v.Family == family && !v.older(Version{family, major, minor, patch})
+	return v.Family == family && !v.older(Version{Family: family, Major: major, Minor: minor, Patch: patch})
 }
 
 // older compares the numbers alone.
