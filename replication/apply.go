@@ -122,7 +122,7 @@ func (a *Applier) write(file *File) error {
 	if err := os.MkdirAll(filepath.Dir(file.Path), 0o755); err != nil {
 		return err
 	}
-	return writeFile(file.Path, []byte(file.Content.sql), file.Mode)
+	return writeFile(file.Path, []byte(file.Content.Reveal()), file.Mode)
 }
 
 // run executes statements in one session, which ends with them.
@@ -150,7 +150,7 @@ func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
 		persisted := a.State.PersistedEvents
 		if want.Method == SeedClone && persisted == nil {
 			var err error
-			if persisted, err = a.Slave.persistedEvents(ctx); err != nil {
+			if persisted, err = persistedEvents(ctx, a.Slave); err != nil {
 				return err
 			}
 		}

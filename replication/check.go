@@ -110,7 +110,7 @@ func PairReadiness(master, slave *Facts, databases []string, port int) Readiness
 	if established {
 		return r
 	}
-	r.add(checkOtherDatabases(master, slave, plan.want))
+	r.add(checkOtherDatabases(master, slave, databases, nil, ""))
 	for _, name := range databases {
 		if d := slave.database(name); d != nil && d.Tables+d.Others+d.Events+d.Routines > 0 {
 			r.warn(Slave, "data-on-slave", fmt.Sprintf("back it up; then setup-slave --replace-databases %s overwrites it", name),

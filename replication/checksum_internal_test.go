@@ -35,6 +35,7 @@ func TestKeyRanges(t *testing.T) {
 	table := &tableShape{database: "d`b", name: "t", engine: "InnoDB"}
 	aria := &tableShape{database: "d", name: "t", engine: "Aria"}
 	number := &key{name: "PRIMARY", unique: true, columns: []column{{name: "id", kind: "bigint"}}}
+	two := &key{name: "PRIMARY", unique: true, columns: []column{{name: "w", kind: "int"}, {name: "id", kind: "int"}}}
 	three := &key{name: "by`all", unique: true, columns: []column{
 		{name: "a", kind: "varchar", serverCharset: "latin1"},
 		{name: "b", kind: "datetime"},
@@ -47,6 +48,7 @@ func TestKeyRanges(t *testing.T) {
 		{"the first", number.clause(keyRange{upto: keyValue{"-5"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` <= -5"},
 		{"the last", number.clause(keyRange{after: keyValue{"18446744073709551615"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` > 18446744073709551615"},
 		{"between", number.clause(keyRange{after: keyValue{"1"}, upto: keyValue{"9"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` > 1 AND `id` <= 9"},
+		{"two columns between", two.clause(keyRange{after: keyValue{"1", "1990"}, upto: keyValue{"2", "2009"}}), " FORCE INDEX (`PRIMARY`) WHERE (`w` > 1 OR (`w` = 1 AND `id` > 1990)) AND (`w` < 2 OR (`w` = 2 AND `id` <= 2009))"},
 		{"three columns after", three.clause(keyRange{after: keyValue{"61", "2026-01-02 03:04:05", "0027"}}), " FORCE INDEX (`by``all`) WHERE" +
 			" (`a` > _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` > '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' AND `c` > X'0027'))))"},
 		{"three columns up to", three.clause(keyRange{upto: keyValue{"61", "2026-01-02 03:04:05", "0027"}}), " FORCE INDEX (`by``all`) WHERE" +

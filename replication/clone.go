@@ -15,8 +15,8 @@ func (s *Seed) clone(ctx context.Context) (Position, error) {
 	if found.clone(); len(found.Problems) > 0 {
 		return Position{}, found.Err()
 	}
-	for _, server := range []*Server{s.Master, s.Slave} {
-		if err := installClone(ctx, server); err != nil {
+	for _, end := range []*Server{s.Master, s.Slave} {
+		if err := installClone(ctx, end); err != nil {
 			return Position{}, err
 		}
 	}
@@ -94,7 +94,7 @@ var installPlugin = statement("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 func (s *Seed) keepEventsOff(ctx context.Context) (restore []Statement, err error) {
 	before := s.PersistedEvents
 	if before == nil {
-		if before, err = s.Slave.persistedEvents(ctx); err != nil {
+		if before, err = persistedEvents(ctx, s.Slave); err != nil {
 			return nil, err
 		}
 	}
@@ -102,7 +102,7 @@ func (s *Seed) keepEventsOff(ctx context.Context) (restore []Statement, err erro
 }
 
 // persistedEvents gives what event_scheduler is persisted as; empty if it is not.
-func (s *Server) persistedEvents(ctx context.Context) (*string, error) {
+func persistedEvents(ctx context.Context, s *Server) (*string, error) {
 	value, err := s.value(ctx, s.db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
 	return &value, err
 }

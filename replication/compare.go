@@ -215,7 +215,7 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 	if err := waitForSlave(ctx, c.Master, c.Slave, c.patience(), c.waits); err != nil {
 		return nil, err
 	}
-	note, _, err := c.Slave.notes(ctx, c.StateDir)
+	note, _, err := notesOf(ctx, c.Slave, c.StateDir)
 	if err != nil {
 		return nil, err
 	}

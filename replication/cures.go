@@ -184,7 +184,7 @@ func withTable(c cause, number int, text string) cause {
 	case 1062:
 		row := "a row"
 		if key := errorKey.FindStringSubmatch(text); key != nil {
-			row = fmt.Sprintf("the row with %s=%s", key[2], quoteString(key[1]))
+			row = fmt.Sprintf("the row with %s='%s'", key[2], strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(key[1]))
 		}
 		c.words = row + " is in " + table + " on the slave already: somebody wrote there, or the start position was wrong"
 	case 1146:

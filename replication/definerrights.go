@@ -65,8 +65,8 @@ func lackingRights(account, object string, lines, bars []string) *Problem {
 // may do with databases on the master.
 func lackingGrants(ctx context.Context, s *Seed, user, host string) ([]string, error) {
 	var both [2][]grant
-	for i, server := range []*Server{s.Master, s.Slave} {
-		grants, err := server.grantsOfDefiner(ctx, []*Facts{s.MasterFacts, s.SlaveFacts}[i], user, host)
+	for i, end := range []*Server{s.Master, s.Slave} {
+		grants, err := grantsOfDefiner(ctx, end, []*Facts{s.MasterFacts, s.SlaveFacts}[i], user, host)
 		const noSuchGrant, noSuchRole = 1141, 3530
 		if number := serverError(err); isDenied(err) || number == noSuchGrant || number == noSuchRole {
 			return nil, nil // it cannot be compared

@@ -229,7 +229,7 @@ func createLines(ctx context.Context, master *Server, masterFacts, slaveFacts *F
 	if masterFacts.Version.atLeast(MySQL, 8, 0, 0) { // a role is an account there: the lines of another may have made it
 		lines[0] = strings.Replace(lines[0], "CREATE USER ", "CREATE USER IF NOT EXISTS ", 1)
 	}
-	roles, err := master.roleLines(ctx, conn, lines)
+	roles, err := roleLines(ctx, master, conn, lines)
 	if err != nil {
 		return nil, err
 	}

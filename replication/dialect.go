@@ -88,20 +88,6 @@ func (v Version) resetBinaryLog() string {
 	return "RESET MASTER"
 }
 
-// waitForPosition waits in the server until the slave has applied a position,
-// or for a time. It gives -1 when the time is over, and NULL if the slave does
-// not run.
-func (v Version) waitForPosition(p Position, timeout time.Duration) string {
-	function, channel := "MASTER_POS_WAIT", ""
-	if v.atLeast(MySQL, 8, 0, 26) {
-		function = "SOURCE_POS_WAIT"
-	}
-	if v.channel() != "" {
-		channel = ", ''"
-	}
-	return fmt.Sprintf("SELECT %s(%s, %d, %d%s)", function, quoteString(p.File), p.Offset, int(timeout.Seconds()), channel)
-}
-
 // Position is a place in a master's binary log: its coordinates, and the GTIDs
 // of all that is before it.
 type Position struct {

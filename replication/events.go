@@ -12,11 +12,11 @@ func (s *Seed) disableEvents(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	events, err := s.Slave.enabledEvents(ctx, s.Slave.db, s.Databases)
+	events, err := enabledEvents(ctx, s.Slave, s.Slave.db, s.Databases)
 	if err != nil {
 		return err
 	}
-	return s.Slave.run(ctx, s.Slave.Version.disableEvents(events))
+	return s.Slave.run(ctx, disableEvents(s.Slave.Version, events))
 }
 
 // Event is an enabled event, with what belongs to it beside its schedule and
@@ -30,7 +30,7 @@ type Event struct {
 }
 
 // enabledEvents gives those of databases.
-func (s *Server) enabledEvents(ctx context.Context, on execer, databases []string) ([]Event, error) {
+func enabledEvents(ctx context.Context, s *Server, on execer, databases []string) ([]Event, error) {
 	rows, err := s.query(ctx, on,
 		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client, collation_connection, on_completion"+
 			" FROM information_schema.events WHERE status = 'ENABLED' AND event_schema IN ("+quoteExactly(databases)+") ORDER BY 1, 2")
@@ -48,7 +48,7 @@ func (s *Server) enabledEvents(ctx context.Context, on execer, databases []strin
 // are none. All else of an event stays as it is, which takes a session like the
 // one that made it: ALTER EVENT stores the session's sql_mode, character sets and
 // time zone. They log nothing.
-func (v Version) disableEvents(events []Event) []Statement {
+func disableEvents(v Version, events []Event) []Statement {
 	if len(events) == 0 {
 		return nil
 	}

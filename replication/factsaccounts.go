@@ -35,7 +35,7 @@ func (f *Facts) readLogin(ctx context.Context, s *Server, conn *sql.Conn) (err e
 	if f.User, err = s.value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
 		return err
 	}
-	f.Grants, err = s.showGrants(ctx, conn, "")
+	f.Grants, err = showGrants(ctx, s, conn, "")
 	return err
 }
 
@@ -70,7 +70,7 @@ func (f *Facts) readAccounts(ctx context.Context, s *Server, conn *sql.Conn) err
 		if f.account(user, loopback) == nil {
 			continue
 		}
-		if f.OurGrants[user], err = s.showGrants(ctx, conn, quoteAccount(user, loopback)); err != nil {
+		if f.OurGrants[user], err = showGrants(ctx, s, conn, quoteAccount(user, loopback)); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (f *Facts) readDatabases(ctx context.Context, s *Server, conn *sql.Conn) er
 		if s.Role != Slave || d.Events == 0 {
 			continue
 		}
-		if d.EnabledEvents, err = s.enabledEvents(ctx, conn, []string{d.Name}); err != nil {
+		if d.EnabledEvents, err = enabledEvents(ctx, s, conn, []string{d.Name}); err != nil {
 			return err
 		}
 	}

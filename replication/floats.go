@@ -34,7 +34,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 		if found == "" {
 			continue
 		}
-		keyed, err := master.findsRows(ctx, column)
+		keyed, err := findsRows(ctx, master, column)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 // findsRows tells whether a slave finds the rows of a column's table without
 // the value of that column: by its primary key, or else by a unique key whose
 // columns cannot be NULL.
-func (s *Server) findsRows(ctx context.Context, column record) (bool, error) {
+func findsRows(ctx context.Context, s *Server, column record) (bool, error) {
 	keys, err := s.query(ctx, s.db, "SELECT index_name AS k, SUM(column_name = ?) AS has FROM information_schema.statistics"+
 		" WHERE table_schema = CAST(? AS BINARY) AND table_name = CAST(? AS BINARY) AND non_unique = 0 GROUP BY index_name HAVING SUM(nullable = 'YES') = 0",
 		column["c"], column["d"], column["t"])

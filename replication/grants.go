@@ -126,7 +126,7 @@ func givenEverywhere(lines, privileges []string) bool {
 
 // showGrants gives the lines of SHOW GRANTS of an account or role, which is
 // quoted; without one those of the session, with its active roles.
-func (s *Server) showGrants(ctx context.Context, on execer, whose string) ([]string, error) {
+func showGrants(ctx context.Context, s *Server, on execer, whose string) ([]string, error) {
 	query := "SHOW GRANTS"
 	if whose != "" {
 		query += " FOR " + whose
@@ -144,7 +144,7 @@ func (s *Server) showGrants(ctx context.Context, on execer, whose string) ([]str
 // grantsOfDefiner gives what counts for that which runs as an account, its
 // definer. On MySQL its default roles do, whatever activate_all_roles_on_login
 // says; on MariaDB no role does, and all that PUBLIC has.
-func (s *Server) grantsOfDefiner(ctx context.Context, f *Facts, user, host string) ([]grant, error) {
+func grantsOfDefiner(ctx context.Context, s *Server, f *Facts, user, host string) ([]grant, error) {
 	whose := []string{quoteAccount(user, host)}
 	switch {
 	case s.Version.atLeast(MariaDB, 10, 11, 0):
@@ -162,7 +162,7 @@ func (s *Server) grantsOfDefiner(ctx context.Context, f *Facts, user, host strin
 	}
 	var lines []string
 	for _, one := range whose {
-		more, err := s.showGrants(ctx, s.db, one)
+		more, err := showGrants(ctx, s, s.db, one)
 		if err != nil {
 			return nil, err
 		}

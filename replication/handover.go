@@ -96,13 +96,11 @@ func (h *HandOver) statement() Statement {
 	if err != nil {
 		panic(err) // strings and numbers are always JSON
 	}
-	shown, s := string(content), Statement{sql: string(content)}
+	var secrets []string
 	for _, password := range h.Passwords {
-		shown = strings.ReplaceAll(shown, password.Reveal(), stars)
-		s.secrets = append(s.secrets, password.Reveal())
+		secrets = append(secrets, password.Reveal())
 	}
-	s.shown = shown
-	return s
+	return secretText(string(content), secrets...)
 }
 
 // checkSecret refuses a file that holds secrets and can be read by others.
@@ -128,10 +126,10 @@ func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []strin
 	address, users := h.Tried(s, f)
 	var refused []string
 	for _, user := range users {
-		server, err := Open(ctx, Master, Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]})
+		opened, err := Open(ctx, Master, Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]})
 		switch {
 		case err == nil:
-			_ = server.Close() // it was only tried
+			_ = opened.Close() // it was only tried
 		case IsAccessDenied(err) && namesLoopback(err):
 			refused = append(refused, user)
 			delete(h.Passwords, user)
@@ -173,4 +171,13 @@ func loginAddress(s *Server, f *Facts) string {
 func namesLoopback(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "'@'"+loopback+"'") || strings.Contains(text, "'@'localhost'")
+}
+
+// NoteAccounts notes in the state of a slave's setup that it has made the
+// accounts of the master, or replaced their passwords, if it has.
+func (h *HandOver) NoteAccounts(state *StateFile) error {
+	if _, known := h.Passwords[ReplicationUser]; !known {
+		return nil
+	}
+	return state.NoteAccounts(h.ServerID, h.UUID)
 }

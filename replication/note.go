@@ -46,7 +46,7 @@ func noteFiles(directory string, serverID uint32) (compare, repair noteFile) {
 }
 
 // notes gives the noteFiles of a slave.
-func (s *Server) notes(ctx context.Context, directory string) (compare, repair noteFile, err error) {
+func notesOf(ctx context.Context, s *Server, directory string) (compare, repair noteFile, err error) {
 	f := &Facts{}
 	f.Variables, err = s.variables(ctx, s.db, "server_id")
 	compare, repair = noteFiles(directory, f.ServerID())
@@ -150,7 +150,7 @@ func repairCommand(tables []string) string {
 // goOn starts a slave that a comparison which was cut off has stopped. What the
 // server shows of a repair that was cut off must be ended first.
 func (c *Comparison) goOn(ctx context.Context) error {
-	compareFile, repairFile, err := c.Slave.notes(ctx, c.StateDir)
+	compareFile, repairFile, err := notesOf(ctx, c.Slave, c.StateDir)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (c *Comparison) goOn(ctx context.Context) error {
 // endRepair ends the note of a repair that was cut off, of which the server
 // shows nothing, if its tables have turned out to be equal.
 func (c *Comparison) endRepair(ctx context.Context, r *CompareResult) error {
-	_, file, err := c.Slave.notes(ctx, c.StateDir)
+	_, file, err := notesOf(ctx, c.Slave, c.StateDir)
 	if err != nil {
 		return err
 	}

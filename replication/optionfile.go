@@ -24,9 +24,8 @@ func (o *OptionFile) statement() Statement {
 		fmt.Fprintf(&b, "socket = %s\n", quoteOption(o.Login.Address))
 	}
 	fmt.Fprintf(&b, "user = %s\n", quoteOption(o.Login.User))
-	shown := b.String() + "password = " + stars + "\n"
 	secret := quoteOption(o.Login.Password.Reveal())
-	return Statement{shown: shown, sql: b.String() + "password = " + secret + "\n", secrets: []string{secret}}
+	return secretText(b.String()+"password = "+secret+"\n", secret)
 }
 
 // optionFileHead marks the file as ours.
@@ -41,5 +40,5 @@ func (o *OptionFile) foreign() bool {
 // same tells whether the file says this already.
 func (o *OptionFile) same() bool {
 	content, err := os.ReadFile(o.Path)
-	return err == nil && string(content) == o.statement().sql
+	return err == nil && string(content) == o.statement().Reveal()
 }

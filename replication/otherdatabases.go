@@ -13,9 +13,9 @@ import (
 
 // checkOtherDatabases finds the databases of the slave that such changes would
 // meet, and warns of those of the master that they may come from.
-func checkOtherDatabases(master, slave *Facts, want SlaveWant) Findings {
+func checkOtherDatabases(master, slave *Facts, databases, replace []string, method SeedMethod) Findings {
 	var found Findings
-	if want.Method == SeedClone { // what the slave then has of them is a copy
+	if method == SeedClone { // what the slave then has of them is a copy
 		return found
 	}
 	status := slave.master()
@@ -23,7 +23,7 @@ func checkOtherDatabases(master, slave *Facts, want SlaveWant) Findings {
 	var shared, unseen, passing, lacking []string
 	for i := range slave.Databases {
 		d := &slave.Databases[i]
-		if slices.Contains(want.Databases, d.Name) || slices.Contains(want.Replace, d.Name) {
+		if slices.Contains(databases, d.Name) || slices.Contains(replace, d.Name) {
 			continue
 		}
 		// Of a slave, routines and events alone are what has come from the master.
@@ -36,7 +36,7 @@ func checkOtherDatabases(master, slave *Facts, want SlaveWant) Findings {
 		}
 	}
 	for i := range master.Databases {
-		if d := &master.Databases[i]; d.Routines+d.Events > 0 && !slices.Contains(want.Databases, d.Name) {
+		if d := &master.Databases[i]; d.Routines+d.Events > 0 && !slices.Contains(databases, d.Name) {
 			passing = append(passing, d.Name)
 			if slave.database(d.Name) == nil {
 				lacking = append(lacking, "CREATE DATABASE "+quoteName(d.Name)+";")
@@ -46,7 +46,7 @@ func checkOtherDatabases(master, slave *Facts, want SlaveWant) Findings {
 	const passes = "the filter stops neither what is done to routines and events, nor a DROP TABLE that names a replicated table too"
 	if len(shared) > 0 {
 		names := strings.Join(shared, ",")
-		found.problem(Slave, "shared-name", "replicate them too: gtunnel replication setup-master --databases "+strings.Join(want.Databases, ",")+","+names+
+		found.problem(Slave, "shared-name", "replicate them too: gtunnel replication setup-master --databases "+strings.Join(databases, ",")+","+names+
 			" on the master; or rename or drop them on the slave; or let that happen: --replace-databases "+names+", which does not drop these",
 			"it has databases of its own with names of databases of the master that are not replicated, whose changes can reach them: %s; %s", listed(shared), passes)
 	}

@@ -209,8 +209,9 @@ func TestGTIDModes(t *testing.T) {
 		"OFF ON":            "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=OFF; and gtid_mode=OFF in its option files",
 		"OFF_PERMISSIVE ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and gtid_mode=OFF_PERMISSIVE in its option files",
 	}
-	for _, m := range append(gtidModes, "") { // MariaDB has none
-		for _, s := range append(gtidModes, "") {
+	modes := []string{"OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON", ""}
+	for _, m := range modes { // MariaDB has none
+		for _, s := range modes {
 			master, slave, want := established(Version{Family: MySQL, Major: 9, Minor: 7, Patch: 0})
 			master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = m, s
 			var cure string

@@ -27,7 +27,7 @@ func rolesIn(lines []string) []string {
 
 // roleLines makes the lines that make the roles which lines of SHOW GRANTS give,
 // and the roles of those: a server gives none that it does not have.
-func (s *Server) roleLines(ctx context.Context, on execer, lines []string) ([]string, error) {
+func roleLines(ctx context.Context, s *Server, on execer, lines []string) ([]string, error) {
 	roles := rolesIn(lines)
 	var create, grants []string
 	for i := 0; i < len(roles); i++ {
@@ -36,7 +36,7 @@ func (s *Server) roleLines(ctx context.Context, on execer, lines []string) ([]st
 			continue
 		}
 		create = append(create, line)
-		shown, err := s.showGrants(ctx, on, roles[i])
+		shown, err := showGrants(ctx, s, on, roles[i])
 		if err != nil {
 			return nil, err
 		}

@@ -176,7 +176,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	}
 	var long []string
 	for _, t := range threads {
-		if t.isLong() {
+		if isLong(t) {
 			long = append(long, fmt.Sprintf("%d of %s for %v: %s", t.id, t.user, t.time, shortened(t.statement)))
 		}
 	}
@@ -189,7 +189,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 
 // isLong tells whether the thread is a client's with a statement that a lock
 // on all tables has to wait for.
-func (t serverThread) isLong() bool {
+func isLong(t serverThread) bool {
 	switch {
 	case t.statement == "", t.time < longStatement, t.command == "Daemon", strings.HasPrefix(t.command, "Binlog Dump"):
 		return false

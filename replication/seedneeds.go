@@ -30,11 +30,11 @@ func (c *seedCheck) views(ctx context.Context) error {
 	if len(others) == 0 {
 		return nil
 	}
-	onMaster, err := s.Master.usedByViews(ctx, others)
+	onMaster, err := usedByViews(ctx, s.Master, others)
 	if err != nil {
 		return err
 	}
-	onSlave, err := s.Slave.usedByViews(ctx, others)
+	onSlave, err := usedByViews(ctx, s.Slave, others)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *seedCheck) views(ctx context.Context) error {
 type usedObject struct{ database, name string }
 
 // usedByViews gives what views can use of databases.
-func (s *Server) usedByViews(ctx context.Context, databases []string) ([]usedObject, error) {
+func usedByViews(ctx context.Context, s *Server, databases []string) ([]usedObject, error) {
 	in := " IN (" + quoteExactly(databases) + ")"
 	rows, err := s.query(ctx, s.db, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_schema"+in+
 		" UNION ALL SELECT routine_schema, routine_name FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema"+in+" ORDER BY 1, 2")
@@ -113,11 +113,11 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 	if len(s.Tables) > 0 || s.Master.Version.Family != MySQL || s.Slave.Version.Family != MySQL {
 		return nil
 	}
-	onMaster, err := s.Master.generalTablespaces(ctx)
+	onMaster, err := generalTablespaces(ctx, s.Master)
 	if err != nil || len(onMaster) == 0 {
 		return err
 	}
-	onSlave, err := s.Slave.generalTablespaces(ctx)
+	onSlave, err := generalTablespaces(ctx, s.Slave)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 }
 
 // generalTablespaces gives the names of those of MySQL's that were made by hand.
-func (s *Server) generalTablespaces(ctx context.Context) ([]string, error) {
+func generalTablespaces(ctx context.Context, s *Server) ([]string, error) {
 	list := "innodb_sys_tablespaces"
 	if s.Version.atLeast(MySQL, 8, 0, 0) {
 		list = "innodb_tablespaces"

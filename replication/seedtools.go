@@ -33,7 +33,7 @@ func (s *Seed) plainArguments(t *tool) []string {
 // A dump is silent while what it has read waits to be loaded, or for --max-rate.
 var (
 	patientSession = statement("SET SESSION wait_timeout=%d", sessionTimeout)
-	patientOptions = []string{"init-command-add=" + patientSession.sql, "init-command=" + patientSession.sql}
+	patientOptions = []string{"init-command-add=" + patientSession.Reveal(), "init-command=" + patientSession.Reveal()}
 )
 
 // leastTimeout is the wait_timeout of a master, in seconds, from which on a dump
@@ -125,7 +125,7 @@ func (s *Seed) prelude(ctx context.Context) (string, error) {
 	}
 	var b strings.Builder
 	for _, s := range statements {
-		fmt.Fprintf(&b, "%s;\n", s.sql)
+		fmt.Fprintf(&b, "%s;\n", s.Reveal())
 	}
 	return b.String(), nil
 }

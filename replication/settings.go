@@ -47,7 +47,7 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 		p.add(&Step{
 			Name: string(f.Role) + "-drop-in", On: f.Role, What: "write the settings to a file that the server reads at its start",
 			Why: strings.Join(whys, "; "), Undo: "remove the file",
-			File: &File{Path: next.Path, Mode: 0o644, Content: Statement{shown: next.content(), sql: next.content()}},
+			File: &File{Path: next.Path, Mode: 0o644, Content: secretText(next.content())},
 		})
 	}
 	if len(now) > 0 {
@@ -63,9 +63,9 @@ func undoSettings(f *Facts, statements []Statement) string {
 	var undo []string
 	for _, s := range statements {
 		verb := "SET GLOBAL "
-		name, _, _ := strings.Cut(strings.TrimPrefix(s.sql, verb), "=")
+		name, _, _ := strings.Cut(strings.TrimPrefix(s.Reveal(), verb), "=")
 		value := f.variable(name)
-		if persisted, ok := strings.CutPrefix(s.sql, "RESET PERSIST IF EXISTS "); ok {
+		if persisted, ok := strings.CutPrefix(s.Reveal(), "RESET PERSIST IF EXISTS "); ok {
 			verb, name, value = "SET PERSIST_ONLY ", persisted, f.Persisted[persisted]
 		}
 		if strings.Trim(value, "0123456789") != "" {

@@ -164,7 +164,7 @@ func TestOldSessions(t *testing.T) {
 		t.Errorf("the master's plan does not name them:\n%s", show(plan))
 	}
 	path := filepath.Join(t.TempDir(), "hand-over.json")
-	if err := writeFile(path, []byte(plan.HandOver.statement().sql), 0o600); err != nil {
+	if err := writeFile(path, []byte(plan.HandOver.statement().Reveal()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var err error

@@ -52,7 +52,7 @@ func PlanSlave(master, slave *Facts, want SlaveWant) *Plan {
 		p.Problems = append(p.Problems, problem)
 	}
 	if seed {
-		p.Findings.add(checkOtherDatabases(master, slave, want))
+		p.Findings.add(checkOtherDatabases(master, slave, want.Databases, want.Replace, want.Method))
 		s.checkData()
 		s.checkRoom()
 		s.checkSeedAccount()
@@ -373,7 +373,7 @@ func (s *slavePlan) disableEvents(seeded bool) {
 			enabled = append(enabled, d.EnabledEvents...)
 		}
 	}
-	disable := s.slave.Version.disableEvents(enabled)
+	disable := disableEvents(s.slave.Version, enabled)
 	if len(disable) == 0 {
 		return
 	}

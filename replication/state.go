@@ -143,13 +143,10 @@ func (f *StateFile) of(slave *Facts) {
 	}
 }
 
-// NoteAccounts notes that this setup has made the accounts of a master's plan, or
-// replaced their passwords, if it has.
-func (f *StateFile) NoteAccounts(made *HandOver) error {
-	if _, known := made.Passwords[ReplicationUser]; !known {
-		return nil
-	}
-	f.AccountsOf = accountsOf(made.ServerID, made.UUID)
+// NoteAccounts notes that this setup has made the accounts of a master, or
+// replaced their passwords.
+func (f *StateFile) NoteAccounts(serverID uint32, uuid string) error {
+	f.AccountsOf = accountsOf(serverID, uuid)
 	return f.Save()
 }
 

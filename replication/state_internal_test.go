@@ -61,7 +61,8 @@ func TestStateOf(t *testing.T) {
 			f := open()
 			f.State = c.state
 			if c.by != nil {
-				f.slave = c.by.identity()
+				f.of(c.by)
+				f.State = c.state
 			}
 			save(f)
 

@@ -17,6 +17,9 @@ type Statement struct {
 // String is the statement as it may be shown.
 func (s Statement) String() string { return s.shown }
 
+// Reveal is the statement as it is executed, with its passwords.
+func (s Statement) Reveal() string { return s.sql }
+
 // MarshalText is the statement as it may be shown.
 func (s Statement) MarshalText() ([]byte, error) { return []byte(s.shown), nil }
 
@@ -37,6 +40,19 @@ func statement(format string, args ...any) Statement {
 		}
 	}
 	return Statement{shown: fmt.Sprintf(format, shown...), sql: fmt.Sprintf(format, sql...), secrets: secrets}
+}
+
+// secretText is a text that is no statement, such as a file's content, in which
+// secrets are shown as stars.
+func secretText(text string, secrets ...string) Statement {
+	s := Statement{shown: text, sql: text}
+	for _, secret := range secrets {
+		if secret != "" {
+			s.shown = strings.ReplaceAll(s.shown, secret, stars)
+			s.secrets = append(s.secrets, secret)
+		}
+	}
+	return s
 }
 
 // scrub takes the statement's passwords out of a server's error, which may

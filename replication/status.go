@@ -245,7 +245,7 @@ func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
 	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
 		return []string{}, nil
 	}
-	return r.slave.writers(ctx, r.conn)
+	return listWriters(ctx, r.slave, r.conn)
 }
 
 // readTransient finds which settings of the slave its next restart would lose:

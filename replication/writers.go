@@ -10,7 +10,7 @@ import (
 // readWriters reads who can write on a slave in spite of read_only.
 func (f *Facts) readWriters(ctx context.Context, s *Server, conn *sql.Conn) (err error) {
 	if s.Role == Slave {
-		f.Writers, err = s.writers(ctx, conn)
+		f.Writers, err = listWriters(ctx, s, conn)
 	}
 	return err
 }
@@ -18,7 +18,7 @@ func (f *Facts) readWriters(ctx context.Context, s *Server, conn *sql.Conn) (err
 // writers lists the accounts that can write in spite of read_only, by a
 // privilege or by a role with one; PUBLIC stands for every account; nil if the
 // login may not see them. Since MariaDB 10.11 SUPER does not help there.
-func (s *Server) writers(ctx context.Context, on execer) ([]string, error) {
+func listWriters(ctx context.Context, s *Server, on execer) ([]string, error) {
 	if _, err := readRecords(ctx, on, "SELECT 1 FROM mysql.user LIMIT 1"); isDenied(err) {
 		return nil, nil // the login would see no account but its own
 	}
@@ -37,17 +37,17 @@ func (s *Server) writers(ctx context.Context, on execer) ([]string, error) {
 	for _, row := range rows {
 		writers = append(writers, strings.ReplaceAll(row["g"], "'", ""))
 	}
-	return s.roleWriters(ctx, on, privileges, writers)
+	return roleWriters(ctx, s, on, privileges, writers)
 }
 
 // roleWriters adds the accounts that may take a role with one of the privileges.
 // A role of MySQL is an account, and among the writers already.
-func (s *Server) roleWriters(ctx context.Context, on execer, privileges, writers []string) (_ []string, err error) {
+func roleWriters(ctx context.Context, s *Server, on execer, privileges, writers []string) (_ []string, err error) {
 	roles, query := slices.Clone(writers), "SELECT CONCAT(from_user, '@', from_host) AS role, CONCAT(to_user, '@', to_host) AS holder FROM mysql.role_edges ORDER BY holder, role"
 	switch {
 	case s.Version.atLeast(MariaDB, 10, 0, 5):
 		query = "SELECT role, IF(host = '', user, CONCAT(user, '@', host)) AS holder FROM mysql.roles_mapping ORDER BY user, host, role"
-		if roles, err = s.writingRoles(ctx, on, privileges); err != nil {
+		if roles, err = writingRoles(ctx, s, on, privileges); err != nil {
 			return nil, err
 		}
 		if slices.Contains(roles, public) {
@@ -77,14 +77,14 @@ func (s *Server) roleWriters(ctx context.Context, on execer, privileges, writers
 
 // writingRoles gives the roles of MariaDB with one of the privileges, of
 // themselves or by another role: no table of the privileges of accounts has them.
-func (s *Server) writingRoles(ctx context.Context, on execer, privileges []string) ([]string, error) {
+func writingRoles(ctx context.Context, s *Server, on execer, privileges []string) ([]string, error) {
 	rows, err := s.query(ctx, on, "SELECT user FROM mysql.user WHERE is_role = 'Y' ORDER BY user")
 	if err != nil {
 		return nil, err
 	}
 	var roles []string
 	for _, r := range rows {
-		lines, err := s.showGrants(ctx, on, quoteName(r["user"]))
+		lines, err := showGrants(ctx, s, on, quoteName(r["user"]))
 		if err != nil {
 			return nil, err
 		}

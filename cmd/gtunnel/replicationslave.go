@@ -306,7 +306,7 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	if err := m.apply(ctx, &replication.Applier{Master: master, MasterFacts: facts}, plan, s.plan); err != nil {
 		return nil, err
 	}
-	return plan.HandOver, state.NoteAccounts(plan.HandOver)
+	return plan.HandOver, plan.HandOver.NoteAccounts(state)
 }
 
 // splitNames takes names from a flag that is repeated, or has several of them
