@@ -6,7 +6,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -20,35 +24,35 @@ func TestSeedByClone(t *testing.T) {
 	for _, table := range master.values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
 		master.exec(t, "DROP TABLE "+table) // of another test
 	}
-	seed := newSeed(t, master, slave, databases...)
-	seed.Method = replication.SeedClone
-	found, err := seed.Check(t.Context())
-	if p := problemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != replication.Master {
+	s := newSeed(t, master, slave, databases...)
+	s.Method = journal.SeedClone
+	found, err := s.Check(t.Context())
+	if p := problemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != finding.Master {
 		t.Errorf("the seeding account may not install the plugin: %v\n%s", err, texts(found.Problems))
 	}
 	master.exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 	defer master.exec(t, "UNINSTALL PLUGIN clone")
-	seed = newSeed(t, master, slave, databases...)
-	seed.Method = replication.SeedClone
+	s = newSeed(t, master, slave, databases...)
+	s.Method = journal.SeedClone
 	// The administrator is on both; the account that the slave had is not after.
-	seed.Slave, err = replication.Open(t.Context(), replication.Slave, replication.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+	s.Slave, err = server.Open(t.Context(), finding.Slave, server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer seed.Slave.Close()
-	if seed.SlaveFacts, err = replication.ReadFacts(t.Context(), seed.Slave); err != nil {
+	defer s.Slave.Close()
+	if s.SlaveFacts, err = facts.Read(t.Context(), s.Slave); err != nil {
 		t.Fatal(err)
 	}
-	found, err = seed.Check(t.Context())
+	found, err = s.Check(t.Context())
 	if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "clone-erases") == nil {
 		t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
 	}
-	if erased := strings.Join(replication.CloneErases(seed.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
+	if erased := strings.Join(seed.CloneErases(s.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
 		t.Errorf("erased would be: %s", erased)
 	}
 	// What a run that was killed has left, and a restart that makes the slave read-only.
 	notPersisted := ""
-	seed.PersistedEvents = &notPersisted
+	s.PersistedEvents = &notPersisted
 	slave.exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
 	master.exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
 	defer master.exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
@@ -65,7 +69,7 @@ func TestSeedByClone(t *testing.T) {
 		case <-ctx.Done():
 		}
 	})
-	position, err := seed.Run(t.Context())
+	position, err := s.Run(t.Context())
 	cancel()
 	restarting.Wait()
 	if err != nil {

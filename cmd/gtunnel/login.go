@@ -12,7 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -44,7 +45,7 @@ func (l *loginFlags) settings() []setting {
 
 // credentials are a login with where it comes from.
 type credentials struct {
-	replication.Login
+	server.Login
 	ask  bool   // for the password at once: an option file says so
 	from string // the user and the password come from
 }
@@ -148,7 +149,7 @@ func (c *credentials) setPassword(fromUser, flag, file string, option optionValu
 		}
 		c.Password, from = password, "the password from "+file
 	case option.given():
-		c.Password, c.ask, from = replication.NewPassword(option.text), option.bare, "the password from "+option.where()
+		c.Password, c.ask, from = server.NewPassword(option.text), option.bare, "the password from "+option.where()
 	}
 	c.from = fmt.Sprintf("the user %s is from %s, and %s", c.User, fromUser, from)
 	return nil
@@ -235,7 +236,7 @@ func (f *masterFlags) plainEnd(options optionReader) (network, address string, e
 
 // openLocal logs in to the server of this host, which has a role. The caller
 // closes it.
-func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *loginFlags) (*replication.Server, error) {
+func (m *Main) openLocal(ctx context.Context, role finding.Role, flags *loginFlags) (*server.Server, error) {
 	c, err := flags.credentials(m)
 	if err != nil {
 		return nil, err
@@ -244,23 +245,23 @@ func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *logi
 }
 
 // openMaster logs in to the master through the tunnel. The caller closes it.
-func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*replication.Server, error) {
+func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*server.Server, error) {
 	c, err := flags.credentials()
 	if err != nil {
 		return nil, err
 	}
-	return m.open(ctx, replication.Master, c)
+	return m.open(ctx, finding.Master, c)
 }
 
 // open logs in, and asks for the password if there is none, the server wants
 // one, and somebody is there to type it.
-func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (*replication.Server, error) {
+func (m *Main) open(ctx context.Context, role finding.Role, c credentials) (*server.Server, error) {
 	if !c.ask {
-		server, err := replication.Open(ctx, role, c.Login)
+		s, err := server.Open(ctx, role, c.Login)
 		if err == nil {
-			return server, nil
+			return s, nil
 		}
-		if !c.Password.IsEmpty() || !replication.IsAccessDenied(err) || m.terminal() == nil {
+		if !c.Password.IsEmpty() || !server.IsAccessDenied(err) || m.terminal() == nil {
 			return nil, c.explain(err)
 		}
 	}
@@ -268,7 +269,7 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 	if c.Password, err = m.askPassword(ctx, fmt.Sprintf("Password of %s: ", c.Login)); err != nil {
 		return nil, err
 	}
-	server, err := replication.Open(ctx, role, c.Login)
+	server, err := server.Open(ctx, role, c.Login)
 	if err != nil {
 		return nil, c.explain(err)
 	}
@@ -277,7 +278,7 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 
 // explain says of a refused login where it came from.
 func (c *credentials) explain(err error) error {
-	if !replication.IsAccessDenied(err) {
+	if !server.IsAccessDenied(err) {
 		return err
 	}
 	return &hintedError{err, c.from + "; " + hintOf(err)}

@@ -11,7 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // optionGroups are the groups of option files that the command line clients of
@@ -100,15 +101,15 @@ func (r optionReader) read(file string, depth int) error {
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 {
 		return &usageError{where: file, message: fmt.Sprintf("anybody can write this option file (mode %04o), so it is not believed", info.Mode().Perm()), hint: "chmod o-w " + file}
 	}
-	options, err := replication.ParseOptions(text)
+	options, err := optionfile.Parse(text)
 	if err != nil {
 		return optionFileError(file, err)
 	}
 	for _, o := range options {
 		switch {
-		case o.Key == replication.OptionInclude:
+		case o.Key == optionfile.OptionInclude:
 			err = r.include(file, o, depth, o.Value)
-		case o.Key == replication.OptionIncludeDir:
+		case o.Key == optionfile.OptionIncludeDir:
 			var files []string
 			if files, err = optionFilesIn(o.Value); err != nil {
 				return &usageError{where: fmt.Sprintf("%s:%d", file, o.Line), err: err, hint: "make the directory, or remove the line"}
@@ -127,7 +128,7 @@ func (r optionReader) read(file string, depth int) error {
 	return nil
 }
 
-func (r optionReader) include(from string, o replication.Option, depth int, files ...string) error {
+func (r optionReader) include(from string, o optionfile.Option, depth int, files ...string) error {
 	if depth == maxOptionDepth {
 		return &usageError{where: fmt.Sprintf("%s:%d", from, o.Line), message: fmt.Sprintf("files include others more than %d deep", maxOptionDepth), hint: "does one include itself?"}
 	}
@@ -152,7 +153,7 @@ func optionFilesIn(directory string) ([]string, error) {
 }
 
 func optionFileError(file string, err error) error {
-	if e, ok := errors.AsType[*replication.OptionError](err); ok {
+	if e, ok := errors.AsType[*optionfile.Error](err); ok {
 		return &usageError{where: fmt.Sprintf("%s:%d", file, e.Line), message: e.Text, hint: "it is read as MySQL's own programs read it: my_print_defaults --defaults-file=" + file + " client"}
 	}
 	return &usageError{where: file, err: err}
@@ -198,20 +199,20 @@ func checkPrivate(file string, info fs.FileInfo) error {
 }
 
 // readPassword reads a file whose only line is a password.
-func readPassword(flag, file string) (replication.Password, error) {
+func readPassword(flag, file string) (server.Password, error) {
 	text, info, err := readSmallFile(file)
 	if err != nil {
-		return replication.Password{}, &usageError{where: flag, err: err, hint: "write the password into a file of mode 0600: (umask 077; cat > FILE)"}
+		return server.Password{}, &usageError{where: flag, err: err, hint: "write the password into a file of mode 0600: (umask 077; cat > FILE)"}
 	}
 	if err := checkPrivate(file, info); err != nil {
-		return replication.Password{}, &usageError{where: flag, err: err}
+		return server.Password{}, &usageError{where: flag, err: err}
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	switch {
 	case password == "":
-		return replication.Password{}, &usageError{where: flag, message: file + " is empty", hint: "its first line is the password"}
+		return server.Password{}, &usageError{where: flag, message: file + " is empty", hint: "its first line is the password"}
 	case strings.ContainsAny(password, "\n\x00"):
-		return replication.Password{}, &usageError{where: flag, message: file + " has more than one line", hint: "a password is all that may be in it; option files go to --defaults-file"}
+		return server.Password{}, &usageError{where: flag, message: file + " has more than one line", hint: "a password is all that may be in it; option files go to --defaults-file"}
 	}
-	return replication.NewPassword(password), nil
+	return server.NewPassword(password), nil
 }

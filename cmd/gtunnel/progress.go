@@ -10,7 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/seed"
 )
 
 // progressView shows how far a copy or a comparison is: on a terminal by one line that is drawn
@@ -21,7 +23,7 @@ type progressView struct {
 	terminal *os.File // nil: none
 	now      func() time.Time
 
-	last  replication.Progress // that has been shown
+	last  seed.Progress // that has been shown
 	at    time.Time
 	drawn int // columns of the line on the terminal
 
@@ -36,7 +38,7 @@ const (
 )
 
 // part is how many of these parts are done.
-func part(p replication.Progress) uint64 {
+func part(p seed.Progress) uint64 {
 	if p.EstimatedBytes == 0 {
 		return 0
 	}
@@ -62,20 +64,20 @@ func columns(f *os.File) int {
 }
 
 // show shows a moment of a copy.
-func (v *progressView) show(p replication.Progress) { v.showLine(p, progressLine(p)) }
+func (v *progressView) show(p seed.Progress) { v.showLine(p, progressLine(p)) }
 
 // wait shows what is waited for.
 func (v *progressView) wait(text string) {
-	v.showLine(replication.Progress{Phase: "wait"}, "waiting: "+printable(text))
+	v.showLine(seed.Progress{Phase: "wait"}, "waiting: "+printable(text))
 }
 
 // compare shows a moment of a comparison.
-func (v *progressView) compare(p replication.CompareProgress) {
+func (v *progressView) compare(p compare.Progress) {
 	now := v.now()
 	if v.compares.IsZero() {
 		v.compares = now
 	}
-	moment := replication.Progress{Phase: "compare", Bytes: p.Bytes, EstimatedBytes: p.Total}
+	moment := seed.Progress{Phase: "compare", Bytes: p.Bytes, EstimatedBytes: p.Total}
 	if p.WaitsFor != nil {
 		moment.Phase = "wait"
 	}
@@ -83,7 +85,7 @@ func (v *progressView) compare(p replication.CompareProgress) {
 }
 
 // showLine shows a moment by a line.
-func (v *progressView) showLine(p replication.Progress, line string) {
+func (v *progressView) showLine(p seed.Progress, line string) {
 	if v.terminal != nil {
 		v.draw(line, columns(v.terminal))
 		return
@@ -115,19 +117,19 @@ func (v *progressView) end() {
 }
 
 // phases say what a copy is doing.
-var phases = map[replication.SeedPhase]string{
-	replication.SeedStarts: "waiting for the master",
-	replication.SeedLoads:  "loading the rest",
-	replication.SeedEnds:   "copied",
+var phases = map[seed.Phase]string{
+	seed.PhaseStart: "waiting for the master",
+	seed.PhaseLoad:  "loading the rest",
+	seed.PhaseEnd:   "copied",
 }
 
 // progressLine is a moment in one line.
-func progressLine(p replication.Progress) string {
-	amount := replication.FormatBytes(p.Bytes)
-	if p.Phase != replication.SeedCopies {
+func progressLine(p seed.Progress) string {
+	amount := finding.FormatBytes(p.Bytes)
+	if p.Phase != seed.PhaseCopy {
 		return fmt.Sprintf("%s, %s", phases[p.Phase], amount)
 	}
-	rate := replication.FormatBytes(uint64(p.Rate)) + "/s"
+	rate := finding.FormatBytes(uint64(p.Rate)) + "/s"
 	if p.EstimatedBytes == 0 {
 		return fmt.Sprintf("%s, %s  %s", amount, rate, printable(p.Table))
 	}
@@ -136,7 +138,7 @@ func progressLine(p replication.Progress) string {
 		left = shortDuration(p.Left.Round(time.Second))
 	}
 	return fmt.Sprintf("%3.0f%% of about %s, %s, %s left  %s",
-		100*p.Share(), replication.FormatBytes(p.EstimatedBytes), rate, left, printable(p.Table))
+		100*p.Share(), finding.FormatBytes(p.EstimatedBytes), rate, left, printable(p.Table))
 }
 
 // printable is a name that does nothing to a terminal.

@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
 )
 
 // defaultHandOver is where setup-master leaves what setup-slave needs, and
@@ -62,12 +65,12 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if s.keepPasswords && s.newPasswords {
 		return &usageError{where: "--keep-passwords", message: "and --new-passwords exclude each other", hint: "give one or the other"}
 	}
-	server, err := m.openLocal(ctx, replication.Master, &s.login)
+	server, err := m.openLocal(ctx, finding.Master, &s.login)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Close() }() // nothing is left to fail
-	facts, err := replication.ReadFacts(ctx, server)
+	facts, err := facts.Read(ctx, server)
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 
 // findDropIn reads gtunnel's own option file of a server. Without a directory
 // one is looked for; there may be none.
-func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, error) {
+func findDropIn(f *facts.Facts, directory string) (*optionfile.DropIn, error) {
 	if directory == "" {
 		directory = f.ConfigDirectory()
 	} else if info, err := os.Stat(directory); err != nil || !info.IsDir() {
@@ -123,5 +126,5 @@ func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, er
 	if directory == "" {
 		return nil, nil //nolint:nilnil // there may be none
 	}
-	return replication.ReadDropIn(directory)
+	return optionfile.ReadDropIn(directory)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // planFlags say how a command deals with its plan.
@@ -27,9 +28,9 @@ func (f *planFlags) settings() []setting {
 
 // jsonPlan is what --json prints.
 type jsonPlan struct {
-	Warnings []*replication.Problem `json:"warnings"`
-	Problems []*replication.Problem `json:"problems"`
-	Steps    []*replication.Step    `json:"steps"`
+	Warnings []*finding.Problem  `json:"warnings"`
+	Problems []*finding.Problem  `json:"problems"`
+	Steps    []*replication.Step `json:"steps"`
 }
 
 // list is a list that JSON shows as one, also if it is empty.

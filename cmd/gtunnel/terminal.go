@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // terminal is the standard input if somebody can type there; nil otherwise.
@@ -27,10 +27,10 @@ func (m *Main) terminal() *os.File {
 
 // askPassword asks for a password, which is not shown as it is typed, until
 // ctx ends.
-func (m *Main) askPassword(ctx context.Context, question string) (replication.Password, error) {
+func (m *Main) askPassword(ctx context.Context, question string) (server.Password, error) {
 	f := m.terminal()
 	if f == nil {
-		return replication.Password{}, &usageError{
+		return server.Password{}, &usageError{
 			message: "a password is needed, and the standard input is no terminal to ask at",
 			hint:    "write it into a file of mode 0600, and give that with --password-file or in an option file",
 		}
@@ -38,14 +38,14 @@ func (m *Main) askPassword(ctx context.Context, question string) (replication.Pa
 	fd := int(f.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
-		return replication.Password{}, fmt.Errorf("ask for the password: %w", err)
+		return server.Password{}, fmt.Errorf("ask for the password: %w", err)
 	}
 	silent := *before
 	silent.Lflag &^= unix.ECHO
 	silent.Lflag |= unix.ICANON | unix.ISIG // a whole line at once
 	// What was typed before the question is not meant for it.
 	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &silent); err != nil {
-		return replication.Password{}, fmt.Errorf("ask for the password: %w", err)
+		return server.Password{}, fmt.Errorf("ask for the password: %w", err)
 	}
 	defer func() {
 		_ = unix.IoctlSetTermios(fd, unix.TCSETS, before) // the terminal may be gone
@@ -53,14 +53,14 @@ func (m *Main) askPassword(ctx context.Context, question string) (replication.Pa
 	}()
 	fmt.Fprint(m.Stderr, question)
 	if err := waitReadable(ctx, fd); err != nil {
-		return replication.Password{}, err
+		return server.Password{}, err
 	}
 	line, err := bufio.NewReader(f).ReadString('\n')
 	password := strings.TrimRight(line, "\r\n")
 	if password == "" {
-		return replication.Password{}, errors.Join(errors.New("no password was typed"), err)
+		return server.Password{}, errors.Join(errors.New("no password was typed"), err)
 	}
-	return replication.NewPassword(password), nil
+	return server.NewPassword(password), nil
 }
 
 // waitReadable waits for input until ctx ends.
