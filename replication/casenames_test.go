@@ -4,7 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/rules"
 )
 
 // TestSeedCheckCase tells tables and databases apart whose names differ in case
@@ -37,7 +38,7 @@ func TestSeedCheckCase(t *testing.T) {
 				t.Errorf("of FLOAT is said:\n%s", texts(found.Problems))
 			}
 			// MySQL's filter tells the databases apart.
-			pairProblems := replication.CheckPair(seed.MasterFacts, seed.SlaveFacts, seed.Databases).Problems
+			pairProblems := rules.CheckPair(seed.MasterFacts, seed.SlaveFacts, seed.Databases).Problems
 			if p := problemOf(pairProblems, "case-of-name"); (p == nil) != pair.master.IsMySQL() {
 				t.Errorf("of the pair is said:\n%s", texts(pairProblems))
 			}
@@ -58,7 +59,7 @@ func TestCompareCase(t *testing.T) {
 		p.sync(t)
 		p.onMaster(t, "SET sql_log_bin=0", "DROP DATABASE IF EXISTS COMPARE_CASE", "CREATE DATABASE COMPARE_CASE CHARACTER SET latin2",
 			"CREATE TABLE COMPARE_CASE.t (id INT PRIMARY KEY, CONSTRAINT d CHECK (id > 1))")
-		result := p.compare(t, replication.Comparison{Databases: []string{"compare_case", "compare_other"}})
+		result := p.compare(t, compare.Comparison{Databases: []string{"compare_case", "compare_other"}})
 		p.onMaster(t, "SET sql_log_bin=0", "DROP DATABASE COMPARE_CASE", "SET sql_log_bin=1")
 		if !result.Equal() {
 			t.Errorf("got %q and %+v", result.Objects, result.Tables)

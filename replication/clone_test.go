@@ -6,7 +6,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -20,35 +24,35 @@ func TestSeedByClone(t *testing.T) {
 	for _, table := range master.values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
 		master.exec(t, "DROP TABLE "+table) // of another test
 	}
-	seed := newSeed(t, master, slave, databases...)
-	seed.Method = replication.SeedClone
-	found, err := seed.Check(t.Context())
-	if p := problemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != replication.Master {
+	s := newSeed(t, master, slave, databases...)
+	s.Method = journal.SeedClone
+	found, err := s.Check(t.Context())
+	if p := problemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != finding.Master {
 		t.Errorf("the seeding account may not install the plugin: %v\n%s", err, texts(found.Problems))
 	}
 	master.exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 	defer master.exec(t, "UNINSTALL PLUGIN clone")
-	seed = newSeed(t, master, slave, databases...)
-	seed.Method = replication.SeedClone
+	s = newSeed(t, master, slave, databases...)
+	s.Method = journal.SeedClone
 	// The administrator is on both; the account that the slave had is not after.
-	seed.Slave, err = replication.Open(t.Context(), replication.Slave, replication.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+	s.Slave, err = server.Open(t.Context(), finding.Slave, server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer seed.Slave.Close()
-	if seed.SlaveFacts, err = replication.ReadFacts(t.Context(), seed.Slave); err != nil {
+	defer s.Slave.Close()
+	if s.SlaveFacts, err = facts.Read(t.Context(), s.Slave); err != nil {
 		t.Fatal(err)
 	}
-	found, err = seed.Check(t.Context())
+	found, err = s.Check(t.Context())
 	if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "clone-erases") == nil {
 		t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
 	}
-	if erased := strings.Join(replication.CloneErases(seed.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
+	if erased := strings.Join(seed.CloneErases(s.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
 		t.Errorf("erased would be: %s", erased)
 	}
 	// What a run that was killed has left, and a restart that makes the slave read-only.
 	notPersisted := ""
-	seed.PersistedEvents = &notPersisted
+	s.PersistedEvents = &notPersisted
 	slave.exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
 	master.exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
 	defer master.exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
@@ -65,7 +69,7 @@ func TestSeedByClone(t *testing.T) {
 		case <-ctx.Done():
 		}
 	})
-	position, err := seed.Run(t.Context())
+	position, err := s.Run(t.Context())
 	cancel()
 	restarting.Wait()
 	if err != nil {
@@ -89,47 +93,5 @@ func TestSeedByClone(t *testing.T) {
 	}
 	if n := slave.count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {
 		t.Error("the slave has kept a database of its own")
-	}
-}
-
-func TestCloneRefused(t *testing.T) {
-	mariadb := replication.Version{Family: replication.MariaDB, Major: 11, Minor: 8, Patch: 3}
-	mysql := func(major, minor, patch int) replication.Version {
-		return replication.Version{Family: replication.MySQL, Major: major, Minor: minor, Patch: patch}
-	}
-	for name, test := range map[string]struct {
-		master, slave replication.Version
-		change        func(master, slave *replication.Facts)
-		code          string // empty: none
-	}{
-		"one release":      {mysql(8, 0, 20), mysql(8, 0, 20), nil, ""},
-		"one series":       {mysql(8, 4, 1), mysql(8, 4, 7), nil, ""},
-		"old releases":     {mysql(8, 0, 20), mysql(8, 0, 36), nil, "no-clone"},
-		"two series":       {mysql(8, 0, 40), mysql(8, 4, 3), nil, "no-clone"},
-		"too old":          {mysql(8, 0, 16), mysql(8, 0, 16), nil, "no-clone"},
-		"MariaDB":          {mariadb, mariadb, nil, "no-clone"},
-		"MyISAM elsewhere": {mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *replication.Facts) { m.Databases[1].Locked = []string{"other.old"} }, "not-transactional"},
-		"a slave":          {mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *replication.Facts) { m.Masters = []*replication.SlaveStatus{{}} }, "is-slave"},
-		"unknown login":    {mysql(8, 4, 1), mysql(8, 4, 1), func(_, s *replication.Facts) { s.User = "admin@localhost" }, "clone-login"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			facts := func(v replication.Version) *replication.Facts {
-				return &replication.Facts{
-					Version: v, User: "root@localhost", Accounts: []replication.Account{{User: "root", Host: "localhost"}},
-					Databases: []replication.Database{{Name: "db"}, {Name: "other"}}, Variables: map[string]string{}, Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"},
-				}
-			}
-			seed := &replication.Seed{
-				Master: &replication.Server{Version: test.master}, MasterFacts: facts(test.master), SlaveFacts: facts(test.slave),
-				Databases: []string{"db"}, Method: replication.SeedClone,
-			}
-			if test.change != nil {
-				test.change(seed.MasterFacts, seed.SlaveFacts)
-			}
-			found := replication.CheckClone(seed)
-			if test.code == "" && len(found.Problems) > 0 || test.code != "" && problemOf(found.Problems, test.code) == nil {
-				t.Errorf("found was\n%s", texts(found.Problems))
-			}
-		})
 	}
 }

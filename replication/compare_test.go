@@ -11,13 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // couple is a master with a slave that follows it.
 type couple struct {
-	Master, Slave *replication.Server
-	masterFacts   *replication.Facts
+	Master, Slave *server.Server
+	masterFacts   *facts.Facts
 	m, s          *sql.DB
 	settings      []string // of sessions on the master
 }
@@ -34,8 +37,8 @@ func (p pair) couple(t *testing.T) *couple {
 	t.Helper()
 	master, slave := p.start(t)
 	c := &couple{m: master.db, s: slave.db}
-	c.Master, c.masterFacts = openAsAdministrator(t, replication.Master, master)
-	c.Slave, _ = openAsAdministrator(t, replication.Slave, slave)
+	c.Master, c.masterFacts = openAsAdministrator(t, finding.Master, master)
+	c.Slave, _ = openAsAdministrator(t, finding.Slave, slave)
 	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
 	show := "SHOW MASTER STATUS"
 	if p.master.IsMySQL() {
@@ -73,15 +76,15 @@ func (p pair) couple(t *testing.T) *couple {
 }
 
 // openAsAdministrator logs in with all rights.
-func openAsAdministrator(t *testing.T, role replication.Role, server *testServer) (*replication.Server, *replication.Facts) {
+func openAsAdministrator(t *testing.T, role finding.Role, at *testServer) (*server.Server, *facts.Facts) {
 	t.Helper()
-	server.exec(t, "DROP USER IF EXISTS dba@'127.0.0.1'", "CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'all of it'", "GRANT ALL ON *.* TO dba@'127.0.0.1'")
-	s, err := replication.Open(t.Context(), role, replication.Login{Network: "tcp", Address: server.Address(), User: "dba", Password: replication.NewPassword("all of it")})
+	at.exec(t, "DROP USER IF EXISTS dba@'127.0.0.1'", "CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'all of it'", "GRANT ALL ON *.* TO dba@'127.0.0.1'")
+	s, err := server.Open(t.Context(), role, server.Login{Network: "tcp", Address: at.Address(), User: "dba", Password: server.NewPassword("all of it")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	facts, err := replication.ReadFacts(t.Context(), s)
+	facts, err := facts.Read(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +125,7 @@ var lastMark atomic.Int64
 func (p *couple) sync(t *testing.T) {
 	t.Helper()
 	defer func() {
-		if facts, err := replication.ReadFacts(t.Context(), p.Slave); err == nil && t.Failed() {
+		if facts, err := facts.Read(t.Context(), p.Slave); err == nil && t.Failed() {
 			t.Logf("the slave: %+v", *facts.Masters[0])
 		}
 	}()
@@ -165,7 +168,7 @@ func (p *couple) fresh(t *testing.T, name string) {
 }
 
 // compare compares and checks that the slave runs afterwards.
-func (p *couple) compare(t *testing.T, c replication.Comparison) *replication.CompareResult {
+func (p *couple) compare(t *testing.T, c compare.Comparison) *compare.Result {
 	t.Helper()
 	c.Master, c.Slave = p.Master, p.Slave
 	result, err := c.Run(t.Context())
@@ -179,7 +182,7 @@ func (p *couple) compare(t *testing.T, c replication.Comparison) *replication.Co
 // mustRun fails if the slave's threads do not run.
 func (p *couple) mustRun(t *testing.T) {
 	t.Helper()
-	facts, err := replication.ReadFacts(t.Context(), p.Slave)
+	facts, err := facts.Read(t.Context(), p.Slave)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +192,7 @@ func (p *couple) mustRun(t *testing.T) {
 }
 
 // found is what a comparison of one table found, in words.
-func found(result *replication.CompareResult, table string) []string {
+func found(result *compare.Result, table string) []string {
 	words := slices.Clone(result.Objects)
 	for _, r := range result.Tables {
 		if r.Table != table {
@@ -311,7 +314,7 @@ func TestCompareFinds(t *testing.T) {
 		p.onMaster(t, before...)
 		p.sync(t)
 		p.onSlave(t, after...)
-		result := p.compare(t, replication.Comparison{Databases: []string{"finds"}, ChunkBytes: 32 << 10})
+		result := p.compare(t, compare.Comparison{Databases: []string{"finds"}, ChunkBytes: 32 << 10})
 		for i, d := range compareDifferences {
 			got := found(result, fmt.Sprintf("finds.t`%d", i))
 			if n := len(got); n > 0 && slices.Contains(d.want, "more") && strings.HasSuffix(got[n-1], " more") {
@@ -374,7 +377,7 @@ func TestCompareDuringWrites(t *testing.T) {
 		stop := p.write(t, "UPDATE writes.t SET v = ? WHERE id = 1 + ? MOD 17000", "INSERT INTO writes.t (v, id) VALUES (?, 100000 + ?)",
 			"DELETE FROM writes.t WHERE ? >= 0 AND id = 99000 + ?", "DELETE FROM writes.t WHERE ? >= 0 AND id = 1 + ? MOD 20000")
 		for range 5 {
-			if result := p.compare(t, replication.Comparison{Databases: []string{"writes"}, ChunkBytes: 64 << 10}); !result.Equal() {
+			if result := p.compare(t, compare.Comparison{Databases: []string{"writes"}, ChunkBytes: 64 << 10}); !result.Equal() {
 				t.Errorf("differs: %q", found(result, "writes.t"))
 			}
 		}

@@ -5,14 +5,16 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // replicateOnly sets the slave's filter, as setup-slave does, and gives the test
 // what it needs to follow.
 func (p *couple) replicateOnly(t *testing.T, patterns string) {
 	t.Helper()
-	if p.Slave.Version.Family == replication.MySQL {
+	if p.Slave.Version.Family == server.MySQL {
 		p.onSlave(t, "STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('"+patterns+"', 'marks.%')", "START REPLICA")
 		return
 	}
@@ -29,7 +31,7 @@ func TestCompareDots(t *testing.T) {
 		p.onMaster(t, "CREATE TABLE vo.other (id int PRIMARY KEY)", "CREATE TABLE `vo.example.org`.t (id int PRIMARY KEY, v varchar(30))")
 		p.onMaster(t, numbered("`vo.example.org`.t", 3)...)
 		tables, want := []string{"vo.example.org.t"}, []string{"id 2: differs"}
-		if p.Master.Version.Family == replication.MariaDB {
+		if p.Master.Version.Family == server.MariaDB {
 			p.onMaster(t, "CREATE SEQUENCE `vo.example.org`.s")
 			tables = append(tables, "vo.example.org.s")
 		}
@@ -41,25 +43,25 @@ func TestCompareDots(t *testing.T) {
 		p.sync(t)
 		p.onSlave(t, "DROP TABLE vo.other", "UPDATE `vo.example.org`.t SET v = 'x' WHERE id = 2")
 
-		result := p.compare(t, replication.Comparison{})
+		result := p.compare(t, compare.Comparison{})
 		if got := found(result, "vo.example.org.t"); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if len(result.Tables) != 2 || len(result.Skipped) > 0 { // with marks.m
 			t.Errorf("got %+v", result)
 		}
-		result = p.compare(t, replication.Comparison{Tables: tables})
+		result = p.compare(t, compare.Comparison{Tables: tables})
 		if got := found(result, "vo.example.org.t"); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		var err error
-		if p.masterFacts, err = replication.ReadFacts(t.Context(), p.Master); err != nil {
+		if p.masterFacts, err = facts.Read(t.Context(), p.Master); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.repair(t.Context(), t, tables[0]); err != nil {
 			t.Fatal(err)
 		}
-		if result := p.compare(t, replication.Comparison{}); !result.Equal() {
+		if result := p.compare(t, compare.Comparison{}); !result.Equal() {
 			t.Errorf("got %+v", result)
 		}
 	})

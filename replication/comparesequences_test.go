@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
 // sequencePairs are pairs that have sequences.
-var sequencePairs = []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}, {servertest.MariaDB, servertest.MariaDB118}}
+var sequencePairs = []pair{mariadbPair, {master: servertest.MariaDB118, slave: servertest.MariaDB118}, {master: servertest.MariaDB, slave: servertest.MariaDB118}}
 
 // sequences are those of the tests, which differ in how they count and are kept.
 var sequences = []string{"plain", "five", "none", "down", "round", "myisam", "auto"}
@@ -32,7 +32,7 @@ func (p *couple) makeSequences(t *testing.T, database string) {
 // compareSequences compares a database and gives what was found of its sequences.
 func (p *couple) compareSequences(t *testing.T, database string) (differ, skipped []string) {
 	t.Helper()
-	result := p.compare(t, replication.Comparison{Databases: []string{database}})
+	result := p.compare(t, compare.Comparison{Databases: []string{database}})
 	return result.Objects, result.Skipped
 }
 
@@ -142,7 +142,7 @@ func TestCompareSequences(t *testing.T) {
 		if differ, skipped := p.compareSequences(t, "places"); !slices.Equal(differ, want) || len(skipped) > 0 {
 			t.Errorf("not compared %q, differ\n%s\nwant\n%s", skipped, strings.Join(differ, "\n"), strings.Join(want, "\n"))
 		}
-		result := p.compare(t, replication.Comparison{Databases: []string{"places"}, Tables: []string{"places.plain", "places.t"}})
+		result := p.compare(t, compare.Comparison{Databases: []string{"places"}, Tables: []string{"places.plain", "places.t"}})
 		if !slices.Equal(result.Objects, want[3:4]) || len(result.Tables) != 1 {
 			t.Errorf("of one table and one sequence it says %q of %+v", result.Objects, result.Tables)
 		}
@@ -160,7 +160,7 @@ func TestCompareSequences(t *testing.T) {
 		p.mustAgree(t, "places", "cured")
 
 		p.onSlave(t, "SET sql_log_bin=0", "DROP SEQUENCE places.plain")
-		result = p.compare(t, replication.Comparison{Databases: []string{"places"}, Tables: []string{"places.plain"}})
+		result = p.compare(t, compare.Comparison{Databases: []string{"places"}, Tables: []string{"places.plain"}})
 		if want := []string{"sequence places.plain is missing on the slave"}; !slices.Equal(result.Objects, want) {
 			t.Errorf("got %q, want %q", result.Objects, want)
 		}

@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // holdSlave keeps the slave from applying writes to a table until the test ends
@@ -42,10 +45,10 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 		p.onMaster(t, numbered("leaves.t", 5000)...)
 		p.sync(t)
 		errEnough := errors.New("enough")
-		cancelled := func(when func(replication.CompareProgress) bool) error {
+		cancelled := func(when func(compare.Progress) bool) error {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			c := replication.Comparison{Master: p.Master, Slave: p.Slave, ChunkBytes: 10 << 10, Progress: func(now replication.CompareProgress) {
+			c := compare.Comparison{Master: p.Master, Slave: p.Slave, ChunkBytes: 10 << 10, Progress: func(now compare.Progress) {
 				if when(now) {
 					cancel(errEnough)
 				}
@@ -54,7 +57,7 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			return err
 		}
 		t.Run("cancelled while it compares", func(t *testing.T) {
-			if err := cancelled(func(now replication.CompareProgress) bool { return now.Bytes > 0 }); err == nil {
+			if err := cancelled(func(now compare.Progress) bool { return now.Bytes > 0 }); err == nil {
 				t.Error("no error")
 			}
 			p.mustRun(t)
@@ -62,7 +65,7 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 		t.Run("cancelled while the slave is on its way", func(t *testing.T) {
 			stop := p.write(t, "UPDATE leaves.t SET v = ? WHERE id = 1 + ? MOD 5000")
 			for after := range 5 {
-				if err := cancelled(func(now replication.CompareProgress) bool { after--; return after < 0 || now.Bytes > 0 }); err == nil {
+				if err := cancelled(func(now compare.Progress) bool { after--; return after < 0 || now.Bytes > 0 }); err == nil {
 					t.Error("no error")
 				}
 				p.mustRun(t)
@@ -73,8 +76,8 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 		t.Run("the slave stands", func(t *testing.T) {
 			release := p.holdSlave(t, "leaves.t")
 			p.onMaster(t, "UPDATE leaves.t SET v = 'y' WHERE id = 1")
-			c := replication.Comparison{Master: p.Master, Slave: p.Slave, Patience: 200 * time.Millisecond}
-			if _, err := c.Run(t.Context()); !replication.HasCode(err, "slave-stands") {
+			c := compare.Comparison{Master: p.Master, Slave: p.Slave, Patience: 200 * time.Millisecond}
+			if _, err := c.Run(t.Context()); !finding.HasCode(err, "slave-stands") {
 				t.Errorf("got %v", err)
 			}
 			release()
@@ -83,9 +86,9 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 		})
 		t.Run("another run", func(t *testing.T) {
 			var second error
-			c := replication.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"leaves"}}
+			c := compare.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"leaves"}}
 			inside := c
-			c.Progress = func(now replication.CompareProgress) {
+			c.Progress = func(now compare.Progress) {
 				if now.Table != "" && second == nil {
 					_, second = inside.Run(t.Context())
 				}
@@ -93,12 +96,12 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			if _, err := c.Run(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if !replication.HasCode(second, "busy") {
+			if !finding.HasCode(second, "busy") {
 				t.Errorf("got %v", second)
 			}
 			p.mustRun(t)
 		})
-		if result := p.compare(t, replication.Comparison{Databases: []string{"leaves"}}); !result.Equal() {
+		if result := p.compare(t, compare.Comparison{Databases: []string{"leaves"}}); !result.Equal() {
 			t.Errorf("differs: %q", found(result, "leaves.t"))
 		}
 	})
@@ -107,15 +110,15 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 func TestCompareRefusesAStoppedSlave(t *testing.T) {
 	onCouples(t, followers, func(t *testing.T, p *couple) {
 		stop, start := "STOP SLAVE SQL_THREAD", "START SLAVE SQL_THREAD"
-		if p.Slave.Version.Family == replication.MySQL {
+		if p.Slave.Version.Family == server.MySQL {
 			stop, start = "STOP REPLICA SQL_THREAD", "START REPLICA SQL_THREAD"
 		}
 		p.onSlave(t, stop)
-		c := replication.Comparison{Master: p.Master, Slave: p.Slave}
-		if _, err := c.Run(t.Context()); !replication.HasCode(err, "slave-stopped") {
+		c := compare.Comparison{Master: p.Master, Slave: p.Slave}
+		if _, err := c.Run(t.Context()); !finding.HasCode(err, "slave-stopped") {
 			t.Errorf("got %v", err)
 		}
-		facts, err := replication.ReadFacts(t.Context(), p.Slave)
+		facts, err := facts.Read(t.Context(), p.Slave)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +126,8 @@ func TestCompareRefusesAStoppedSlave(t *testing.T) {
 			t.Error("the slave was started")
 		}
 		p.onSlave(t, start)
-		c = replication.Comparison{Master: p.Slave, Slave: p.Master}
-		if _, err := c.Run(t.Context()); !replication.HasCode(err, "no-slave") {
+		c = compare.Comparison{Master: p.Slave, Slave: p.Master}
+		if _, err := c.Run(t.Context()); !finding.HasCode(err, "no-slave") {
 			t.Errorf("got %v", err)
 		}
 		p.sync(t)

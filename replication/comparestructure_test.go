@@ -5,7 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -25,7 +26,7 @@ var structures = []string{
 }
 
 // structurePairs have each series and family.
-var structurePairs = slices.Concat(pairs, []pair{{servertest.MariaDB105, servertest.MariaDB105}})
+var structurePairs = slices.Concat(pairs, []pair{{master: servertest.MariaDB105, slave: servertest.MariaDB105}})
 
 // TestCompareStructure compares what a slave has by replication, and then by a
 // copy.
@@ -35,7 +36,7 @@ func TestCompareStructure(t *testing.T) {
 		p.fresh(t, "structures")
 		p.onMaster(t, structures...)
 		p.sync(t)
-		if result := p.compare(t, replication.Comparison{Databases: []string{"structures"}}); !result.Equal() || len(result.Skipped) > 0 {
+		if result := p.compare(t, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() || len(result.Skipped) > 0 {
 			t.Errorf("got %+v", result)
 		}
 		if p.Master.Version.Family != p.Slave.Version.Family {
@@ -43,14 +44,14 @@ func TestCompareStructure(t *testing.T) {
 		}
 		for _, table := range []string{"structures.h", "structures.d"} {
 			var err error
-			if p.masterFacts, err = replication.ReadFacts(t.Context(), p.Master); err != nil {
+			if p.masterFacts, err = facts.Read(t.Context(), p.Master); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.repair(t.Context(), t, table); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if result := p.compare(t, replication.Comparison{Databases: []string{"structures"}}); !result.Equal() {
+		if result := p.compare(t, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() {
 			t.Errorf("a copy differs: %+v", result)
 		}
 		if p.Master.Version.Series() != p.Slave.Version.Series() {
@@ -60,7 +61,7 @@ func TestCompareStructure(t *testing.T) {
 		p.onSlave(t, "SET sql_log_bin=0", "USE structures", "ALTER TABLE c DROP FOREIGN KEY f", "ALTER TABLE c ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES p (id)", "ALTER TABLE h DROP CONSTRAINT i",
 			"ALTER TABLE h DROP CONSTRAINT o", "ALTER TABLE h ADD CONSTRAINT o CHECK (id <> 77)", "ALTER DATABASE structures CHARACTER SET latin2", "ALTER TABLE e ENGINE=MyISAM", "ALTER TABLE d DEFAULT CHARACTER SET latin2",
 			"ALTER SQL SECURITY INVOKER VIEW v AS SELECT 1 AS one", "DROP PROCEDURE r", "CREATE PROCEDURE r(IN a BIGINT) SQL SECURITY INVOKER SELECT a", "ALTER FUNCTION n SQL SECURITY INVOKER")
-		result := p.compare(t, replication.Comparison{Databases: []string{"structures"}})
+		result := p.compare(t, compare.Comparison{Databases: []string{"structures"}})
 		want := []string{
 			"database structures: the default collation is " + collation + " on the master and latin2_general_ci on the slave",
 			"view structures.v is not the same on both ends",
@@ -76,14 +77,14 @@ func TestCompareStructure(t *testing.T) {
 			"d": {"the default collation is latin1_swedish_ci on the master and latin2_general_ci on the slave"},
 			"p": {},
 		} {
-			i := slices.IndexFunc(result.Tables, func(r replication.TableResult) bool { return r.Table == "structures."+table })
+			i := slices.IndexFunc(result.Tables, func(r compare.TableResult) bool { return r.Table == "structures."+table })
 			got := result.Tables[i].Structure
 			bare := strings.NewReplacer("(", "", ")", "") // MySQL writes more of them
 			if !slices.EqualFunc(got, want, func(got, want string) bool { return strings.HasPrefix(bare.Replace(got), bare.Replace(want)) }) {
 				t.Errorf("%s: got  %q\nwant %q", table, got, want)
 			}
 		}
-		e := result.Tables[slices.IndexFunc(result.Tables, func(r replication.TableResult) bool { return r.Table == "structures.e" })]
+		e := result.Tables[slices.IndexFunc(result.Tables, func(r compare.TableResult) bool { return r.Table == "structures.e" })]
 		if want := "the engine is InnoDB on the master and MyISAM on the slave"; !e.Equal() || !strings.HasPrefix(e.Note, want) {
 			t.Errorf("got %+v, want the note %q", e, want)
 		}
@@ -107,7 +108,7 @@ func TestCompareTellsOfHistory(t *testing.T) {
 		p.onMaster(t, "CREATE TABLE history.t (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "CREATE TABLE history.u (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "INSERT INTO history.t VALUES (1)", "DELETE FROM history.t")
 		p.sync(t)
 		p.onSlave(t, "SET sql_log_bin=0", "DELETE HISTORY FROM history.t", "ALTER TABLE history.u DROP SYSTEM VERSIONING")
-		result := p.compare(t, replication.Comparison{Databases: []string{"history"}})
+		result := p.compare(t, compare.Comparison{Databases: []string{"history"}})
 		if want := []string{"the history of table history.t, which is system-versioned: only its present rows"}; !slices.Equal(result.Skipped, want) {
 			t.Errorf("got %q, want %q", result.Skipped, want)
 		}

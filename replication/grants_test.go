@@ -19,25 +19,25 @@ type rightsWay struct{ name, give, take string }
 // rightsWays are those of a kind of server.
 func rightsWays(kind servertest.Kind) []rightsWay {
 	ways := []rightsWay{
-		{"none", "DO 1", "DO 1"},
-		{"itself", "GRANT SELECT ON by_role.* TO " + rightsOfRole, "REVOKE SELECT ON by_role.* FROM " + rightsOfRole},
-		{"a role", "GRANT by_role_reads TO " + rightsOfRole, "REVOKE by_role_reads FROM " + rightsOfRole},
+		{name: "none", give: "DO 1", take: "DO 1"},
+		{name: "itself", give: "GRANT SELECT ON by_role.* TO " + rightsOfRole, take: "REVOKE SELECT ON by_role.* FROM " + rightsOfRole},
+		{name: "a role", give: "GRANT by_role_reads TO " + rightsOfRole, take: "REVOKE by_role_reads FROM " + rightsOfRole},
 	}
 	if kind.IsMySQL() {
 		return append(ways,
-			rightsWay{"a default role", "GRANT by_role_reads TO " + rightsOfRole + "; ALTER USER " + rightsOfRole + " DEFAULT ROLE by_role_reads", "REVOKE by_role_reads FROM " + rightsOfRole},
-			rightsWay{"all but this", "SET GLOBAL partial_revokes=ON; GRANT SELECT ON *.* TO " + rightsOfRole + "; REVOKE SELECT ON by_role.* FROM " + rightsOfRole, "REVOKE SELECT ON *.* FROM " + rightsOfRole + "; SET GLOBAL partial_revokes=OFF"})
+			rightsWay{name: "a default role", give: "GRANT by_role_reads TO " + rightsOfRole + "; ALTER USER " + rightsOfRole + " DEFAULT ROLE by_role_reads", take: "REVOKE by_role_reads FROM " + rightsOfRole},
+			rightsWay{name: "all but this", give: "SET GLOBAL partial_revokes=ON; GRANT SELECT ON *.* TO " + rightsOfRole + "; REVOKE SELECT ON by_role.* FROM " + rightsOfRole, take: "REVOKE SELECT ON *.* FROM " + rightsOfRole + "; SET GLOBAL partial_revokes=OFF"})
 	}
 	return append(ways,
-		rightsWay{"a default role", "GRANT by_role_reads TO " + rightsOfRole + "; SET DEFAULT ROLE by_role_reads FOR " + rightsOfRole, "SET DEFAULT ROLE NONE FOR " + rightsOfRole + "; REVOKE by_role_reads FROM " + rightsOfRole},
-		rightsWay{"PUBLIC", "GRANT SELECT ON by_role.* TO PUBLIC", "REVOKE SELECT ON by_role.* FROM PUBLIC"},
-		rightsWay{"a role of PUBLIC", "GRANT by_role_reads TO PUBLIC", "REVOKE by_role_reads FROM PUBLIC"})
+		rightsWay{name: "a default role", give: "GRANT by_role_reads TO " + rightsOfRole + "; SET DEFAULT ROLE by_role_reads FOR " + rightsOfRole, take: "SET DEFAULT ROLE NONE FOR " + rightsOfRole + "; REVOKE by_role_reads FROM " + rightsOfRole},
+		rightsWay{name: "PUBLIC", give: "GRANT SELECT ON by_role.* TO PUBLIC", take: "REVOKE SELECT ON by_role.* FROM PUBLIC"},
+		rightsWay{name: "a role of PUBLIC", give: "GRANT by_role_reads TO PUBLIC", take: "REVOKE by_role_reads FROM PUBLIC"})
 }
 
 // TestDefinerRightsByRoles: the rights that a definer has by roles count as they
 // do where something runs as it.
 func TestDefinerRightsByRoles(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}, mysqlPair, crossedPair} {
+	for _, pair := range []pair{mariadbPair, {master: servertest.MariaDB118, slave: servertest.MariaDB118}, mysqlPair, crossedPair} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			for _, s := range []*testServer{master, slave} {

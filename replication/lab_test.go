@@ -96,7 +96,7 @@ func sharedServer(t *testing.T, kind servertest.Kind, name string, id int) *test
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &testServer{started, started.DB}
+	s := &testServer{Server: started, db: started.DB}
 	if lab.servers == nil {
 		lab.servers = map[string]*testServer{}
 	}
@@ -124,9 +124,9 @@ func (p pair) start(t *testing.T) (master, slave *testServer) {
 }
 
 var (
-	mariadbPair = pair{servertest.MariaDB, servertest.MariaDB}
-	mysqlPair   = pair{servertest.MySQL97, servertest.MySQL97}
-	crossedPair = pair{servertest.MariaDB, servertest.MySQL97}
+	mariadbPair = pair{master: servertest.MariaDB, slave: servertest.MariaDB}
+	mysqlPair   = pair{master: servertest.MySQL97, slave: servertest.MySQL97}
+	crossedPair = pair{master: servertest.MariaDB, slave: servertest.MySQL97}
 )
 
 // followers are pairs whose slave follows by GTID.
@@ -135,7 +135,7 @@ var followers = []pair{mariadbPair, mysqlPair}
 // pairs are those between which databases are copied.
 var pairs = []pair{
 	mariadbPair, mysqlPair,
-	{servertest.MariaDB118, servertest.MariaDB118},
-	{servertest.MariaDB, servertest.MariaDB118},
+	{master: servertest.MariaDB118, slave: servertest.MariaDB118},
+	{master: servertest.MariaDB, slave: servertest.MariaDB118},
 	crossedPair,
 }

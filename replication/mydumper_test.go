@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 )
 
 // needMydumper gives the test mydumper, beside the tools of the slave's kind.
@@ -22,7 +23,7 @@ func needMydumper(t *testing.T) {
 }
 
 func TestSeedByMydumper(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {mariadbPair.master, pairs[2].slave}} {
+	for _, pair := range []pair{mariadbPair, {master: mariadbPair.master, slave: pairs[2].slave}} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			needMydumper(t)
@@ -35,7 +36,7 @@ func TestSeedByMydumper(t *testing.T) {
 				}
 			}
 			seed := newSeed(t, master, slave, "seed_all")
-			seed.Method = replication.SeedMydumper
+			seed.Method = journal.SeedMydumper
 			if found, err := seed.Check(t.Context()); err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "needs-room") == nil {
 				t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
 			}
@@ -66,12 +67,12 @@ func TestMydumperWithoutCoordinates(t *testing.T) {
 		t.Skipf("mydumper is another version: %s", out)
 	}
 	seed := newSeed(t, master, slave, "seed_md")
-	seed.Method = replication.SeedMydumper
+	seed.Method = journal.SeedMydumper
 	found, err := seed.Check(t.Context())
 	if err != nil || problemOf(found.Problems, "no-coordinates") == nil {
 		t.Errorf("%v\n%s", err, texts(found.Problems))
 	}
-	if _, err := seed.Run(t.Context()); !replication.HasCode(err, "no-coordinates") {
+	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "no-coordinates") {
 		t.Errorf("the seed gave %v", err)
 	}
 	if slave.count(t, "information_schema.schemata", "schema_name = 'seed_md'") != 0 {
@@ -95,8 +96,8 @@ func TestMydumperFails(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
 			toolWrapper(t, test.script, test.tool)
 			seed := newSeed(t, master, slave, "seed_md")
-			seed.Method = replication.SeedMydumper
-			if _, err := seed.Run(t.Context()); !replication.HasCode(err, "tool-failed") || !strings.Contains(err.Error(), test.says) {
+			seed.Method = journal.SeedMydumper
+			if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-failed") || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the seed gave %v", err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*")); len(left) > 0 {

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
 // passesFilter changes routines and events of a database that is not replicated,
@@ -28,13 +31,13 @@ func (p *watchedPair) passesFilter() {
 			p.onSlave(c.first)
 		}
 		p.run(p.master.DB, c.change)
-		s := p.until(func(s *replication.Status) bool {
-			return s.State == replication.HealthBroken && s.Connection.SQLErrno == c.number
+		s := p.until(func(s *watch.Status) bool {
+			return s.State == watch.HealthBroken && s.Connection.SQLErrno == c.number
 		})
 		p.wantWords(s, s.Problems[0], append(c.words, "on the slave")...)
 		p.onSlave(c.cure)
 		p.run(p.slave.DB, "START SLAVE")
-		p.until(func(s *replication.Status) bool { return s.State == replication.HealthRunning && *s.Lag.Bytes == 0 })
+		p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
 	}
 	p.onSlave("DROP DATABASE elsewhere")
 	p.run(p.master.DB, "DROP DATABASE elsewhere")
@@ -50,14 +53,14 @@ func TestSharedDatabase(t *testing.T) {
 			for _, s := range []*testServer{master, slave} {
 				s.exec(t, "DROP DATABASE IF EXISTS seed_shared", "CREATE DATABASE seed_shared", "CREATE PROCEDURE seed_shared.p() SELECT 1")
 			}
-			_, mf := openServer(t, replication.Master, master)
-			_, sf := openServer(t, replication.Slave, slave)
+			_, mf := openServer(t, finding.Master, master)
+			_, sf := openServer(t, finding.Slave, slave)
 			hand := &replication.HandOver{ServerID: mf.ServerID(), UUID: mf.UUID(), Databases: []string{"seed_wanted"}}
-			plan := replication.PlanSlave(mf, sf, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: replication.SeedDump})
-			if p := problemOf(plan.Problems, "shared-name"); p == nil || p.On != replication.Slave {
+			plan := replication.PlanSlave(mf, sf, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
+			if p := problemOf(plan.Problems, "shared-name"); p == nil || p.On != finding.Slave {
 				t.Errorf("the shared database was not found:\n%s", texts(plan.Problems))
 			}
-			if p := problemOf(plan.Warnings, "passes-filter"); p == nil || p.On != replication.Master {
+			if p := problemOf(plan.Warnings, "passes-filter"); p == nil || p.On != finding.Master {
 				t.Errorf("nothing is said of its routines:\n%s", texts(plan.Warnings))
 			}
 			for _, s := range []*testServer{master, slave} {

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // TestSeedLargeRow copies a row that a dump writes in more bytes than the slave
@@ -28,33 +30,33 @@ func TestSeedLargeRow(t *testing.T) {
 			note := filepath.Join(folder, "packet-"+slave.values(t, "SELECT @@GLOBAL.server_id")[0]+".json")
 			for _, c := range []struct {
 				name   string
-				change func(*replication.Seed, context.CancelFunc)
+				change func(*seed.Seed, context.CancelFunc)
 				fails  bool
 			}{
-				{"whole", func(*replication.Seed, context.CancelFunc) {}, false},
-				{"a table", func(s *replication.Seed, _ context.CancelFunc) { s.Databases, s.Tables = nil, []string{"seed_large.t"} }, false},
-				{"an error", func(s *replication.Seed, _ context.CancelFunc) {
-					s.Started = func(context.Context, replication.Position) error { return errors.New("enough") }
+				{"whole", func(*seed.Seed, context.CancelFunc) {}, false},
+				{"a table", func(s *seed.Seed, _ context.CancelFunc) { s.Databases, s.Tables = nil, []string{"seed_large.t"} }, false},
+				{"an error", func(s *seed.Seed, _ context.CancelFunc) {
+					s.Started = func(context.Context, server.Position) error { return errors.New("enough") }
 				}, true},
-				{"a signal", func(s *replication.Seed, cancel context.CancelFunc) {
-					s.Started = func(context.Context, replication.Position) error { cancel(); return nil }
+				{"a signal", func(s *seed.Seed, cancel context.CancelFunc) {
+					s.Started = func(context.Context, server.Position) error { cancel(); return nil }
 				}, true},
-				{"after a kill", func(*replication.Seed, context.CancelFunc) {
+				{"after a kill", func(*seed.Seed, context.CancelFunc) {
 					if err := os.WriteFile(note, []byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
 						t.Fatal(err)
 					}
 					slave.exec(t, "SET GLOBAL max_allowed_packet=1073741824")
 				}, false},
-				{"after a kill and a restart", func(*replication.Seed, context.CancelFunc) {
+				{"after a kill and a restart", func(*seed.Seed, context.CancelFunc) {
 					if err := os.WriteFile(note, []byte(`{"max_allowed_packet": 2097152}`), 0o600); err != nil {
 						t.Fatal(err)
 					}
 				}, false},
-				{"by mydumper", func(s *replication.Seed, _ context.CancelFunc) {
+				{"by mydumper", func(s *seed.Seed, _ context.CancelFunc) {
 					if !slave.Kind.IsMySQL() { // whose position that of Debian 12 does not know
 						needMydumper(t)
 						t.Setenv("TMPDIR", t.TempDir())
-						s.Method = replication.SeedMydumper
+						s.Method = journal.SeedMydumper
 					}
 				}, false},
 			} {

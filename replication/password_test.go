@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -14,13 +14,13 @@ const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 // TestPasswordIsNeverPrinted prints one in every way that a log or an error
 // might.
 func TestPasswordIsNeverPrinted(t *testing.T) {
-	p := replication.NewPassword("secret")
-	login := replication.Login{Network: "tcp", Address: "127.0.0.1:3306", User: "root", Password: p}
+	p := server.NewPassword("secret")
+	login := server.Login{Network: "tcp", Address: "127.0.0.1:3306", User: "root", Password: p}
 	asJSON, err := json.Marshal(map[string]any{"p": p, "pointer": &p, "login": login})
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts := []string{string(asJSON), login.String(), fmt.Sprint(p, &p, login, []replication.Password{p})}
+	texts := []string{string(asJSON), login.String(), fmt.Sprint(p, &p, login, []server.Password{p})}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
 		texts = append(texts, fmt.Sprintf(verb, p), fmt.Sprintf(verb, login))
 	}
@@ -32,7 +32,7 @@ func TestPasswordIsNeverPrinted(t *testing.T) {
 	if p.Reveal() != "secret" {
 		t.Error("it cannot be had")
 	}
-	a, b := replication.GeneratePassword(), replication.GeneratePassword()
+	a, b := server.GeneratePassword(), server.GeneratePassword()
 	if n := len(a.Reveal()); a == b || n < 22 || n > 32 { // CHANGE MASTER takes 32
 		t.Error("generated passwords are equal, short or long")
 	}

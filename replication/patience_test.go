@@ -4,7 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -31,11 +32,11 @@ func TestNoAutocommit(t *testing.T) {
 			p.sync(t)
 			p.onSlave(t, "DELETE FROM uncommitted.t WHERE id = 3")
 			setGlobal(t, slave.Server, "autocommit", "0", "1")
-			p.Slave, _ = openAsAdministrator(t, replication.Slave, slave)
+			p.Slave, _ = openAsAdministrator(t, finding.Slave, slave)
 			if err := p.repair(t.Context(), t, "uncommitted.t"); err != nil {
 				t.Fatal(err)
 			}
-			if result := p.compare(t, replication.Comparison{Databases: []string{"uncommitted"}}); !result.Equal() {
+			if result := p.compare(t, compare.Comparison{Databases: []string{"uncommitted"}}); !result.Equal() {
 				t.Errorf("differs: %q", found(result, "uncommitted.t"))
 			}
 			// The SQL thread has it from the server, and would not commit an ALTER
@@ -65,13 +66,13 @@ func TestSilentSessions(t *testing.T) {
 			for _, server := range []*testServer{master, slave} {
 				setGlobal(t, server.Server, "wait_timeout", "1", "28800")
 			}
-			p.Master, p.masterFacts = openAsAdministrator(t, replication.Master, master)
-			p.Slave, _ = openAsAdministrator(t, replication.Slave, slave)
+			p.Master, p.masterFacts = openAsAdministrator(t, finding.Master, master)
+			p.Slave, _ = openAsAdministrator(t, finding.Slave, slave)
 
 			var second error
-			inside := replication.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"silent"}}
+			inside := compare.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"silent"}}
 			outside := inside
-			outside.Progress = func(now replication.CompareProgress) {
+			outside.Progress = func(now compare.Progress) {
 				if now.Table != "" && second == nil {
 					endsSilent(t, slave)
 					_, second = inside.Run(t.Context())
@@ -80,7 +81,7 @@ func TestSilentSessions(t *testing.T) {
 			if _, err := outside.Run(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if !replication.HasCode(second, "busy") {
+			if !finding.HasCode(second, "busy") {
 				t.Errorf("another run: %v", second)
 			}
 
@@ -96,7 +97,7 @@ func TestSilentSessions(t *testing.T) {
 				if err != nil || problemOf(found.Problems, "wait-timeout") == nil {
 					t.Errorf("with a rate: %v\n%s", err, texts(found.Problems))
 				}
-				if _, err := seed.Run(t.Context()); !replication.HasCode(err, "wait-timeout") {
+				if _, err := seed.Run(t.Context()); !finding.HasCode(err, "wait-timeout") {
 					t.Errorf("its dump cannot last, and the seed says %v", err)
 				}
 				run(t.Context(), t, master.db, []string{"SET GLOBAL wait_timeout=600"})

@@ -8,12 +8,16 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // repair plans and applies a repair.
 func (p *couple) repair(ctx context.Context, t *testing.T, tables ...string) error {
 	t.Helper()
-	facts, err := replication.ReadFacts(t.Context(), p.Slave)
+	facts, err := facts.Read(t.Context(), p.Slave)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +33,9 @@ func (p *couple) repair(ctx context.Context, t *testing.T, tables ...string) err
 }
 
 // status is what the slave says of its master.
-func (p *couple) status(t *testing.T) *replication.SlaveStatus {
+func (p *couple) status(t *testing.T) *server.SlaveStatus {
 	t.Helper()
-	facts, err := replication.ReadFacts(t.Context(), p.Slave)
+	facts, err := facts.Read(t.Context(), p.Slave)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +58,7 @@ func TestRepair(t *testing.T) {
 		t.Run("another table's name in capitals", func(t *testing.T) {
 			p.onMaster(t, "CREATE TABLE repairs.BADXT (id int PRIMARY KEY)")
 			p.sync(t)
-			if err := p.repair(t.Context(), t, "repairs.badxt"); replication.HasCode(err, "case-of-name") == (p.Slave.Version.Family == replication.MySQL) {
+			if err := p.repair(t.Context(), t, "repairs.badxt"); finding.HasCode(err, "case-of-name") == (p.Slave.Version.Family == server.MySQL) {
 				t.Errorf("got %v", err)
 			}
 			if err := p.repair(t.Context(), t, "repairs.badxt", "repairs.BADXT"); err != nil {
@@ -85,7 +89,7 @@ func TestRepair(t *testing.T) {
 			p.mustBeRepaired(t)
 		})
 		t.Run("cut off before the copy", func(t *testing.T) {
-			if err := p.repair(t.Context(), t, "repairs.nothing"); !replication.HasCode(err, "no-table") {
+			if err := p.repair(t.Context(), t, "repairs.nothing"); !finding.HasCode(err, "no-table") {
 				t.Errorf("got %v", err)
 			}
 			toolWrapper(t, "exit 1", "mariadb-dump", "mysqldump")
@@ -106,7 +110,7 @@ func TestRepair(t *testing.T) {
 				return s.Until != "" && s.SQLRunning == "No"
 			})
 			cancel(errors.New("enough"))
-			if err := <-ended; !replication.HasCode(err, "repair") {
+			if err := <-ended; !finding.HasCode(err, "repair") {
 				t.Errorf("got %v", err)
 			}
 			release()
@@ -114,7 +118,7 @@ func TestRepair(t *testing.T) {
 			if got := p.status(t).IgnoreTable; !slices.Equal(got, []string{"repairs.bad_t"}) {
 				t.Errorf("the slave ignores %q", got)
 			}
-			if result := p.compare(t, replication.Comparison{Databases: []string{"repairs"}}); result.Equal() || !strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
+			if result := p.compare(t, compare.Comparison{Databases: []string{"repairs"}}); result.Equal() || !strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
 				t.Errorf("equal %t, %q, with a table that is not replicated", result.Equal(), result.Objects)
 			}
 			if err := p.repair(t.Context(), t, tables...); err != nil {
@@ -131,7 +135,7 @@ func (p *couple) mustBeRepaired(t *testing.T) {
 	if ignored := p.status(t).IgnoreTable; len(ignored) > 0 {
 		t.Errorf("the slave ignores %q", ignored)
 	}
-	result := p.compare(t, replication.Comparison{Databases: []string{"repairs"}})
+	result := p.compare(t, compare.Comparison{Databases: []string{"repairs"}})
 	if !result.Equal() || len(result.Tables) != 3 {
 		t.Errorf("differs: %q %+v", found(result, "repairs.bad_t"), result)
 	}

@@ -5,7 +5,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // TestFactsRoom reads the free space of a server of this host by its socket, and
@@ -14,16 +16,16 @@ func TestFactsRoom(t *testing.T) {
 	for _, pair := range followers {
 		t.Run(pair.String(), func(t *testing.T) {
 			_, s := pair.start(t)
-			for login, known := range map[replication.Login]bool{
+			for login, known := range map[server.Login]bool{
 				{Network: "unix", Address: s.Socket, User: s.User}: true,
 				rootLogin(t, s): false,
 			} {
-				server, err := replication.Open(t.Context(), replication.Slave, login)
+				server, err := server.Open(t.Context(), finding.Slave, login)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer server.Close()
-				facts, err := replication.ReadFacts(t.Context(), server)
+				facts, err := facts.Read(t.Context(), server)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -49,9 +51,9 @@ func TestFactsRoom(t *testing.T) {
 }
 
 // rootLogin makes an administrator who logs in by TCP.
-func rootLogin(t *testing.T, s *testServer) replication.Login {
+func rootLogin(t *testing.T, s *testServer) server.Login {
 	t.Helper()
 	s.exec(t, "DROP USER IF EXISTS room@'127.0.0.1'", "CREATE USER room@'127.0.0.1' IDENTIFIED BY 'room'", "GRANT ALL PRIVILEGES ON *.* TO room@'127.0.0.1'")
 	t.Cleanup(func() { s.db.Exec("DROP USER room@'127.0.0.1'") })
-	return replication.Login{Network: "tcp", Address: s.Address(), User: "room", Password: replication.NewPassword("room")}
+	return server.Login{Network: "tcp", Address: s.Address(), User: "room", Password: server.NewPassword("room")}
 }

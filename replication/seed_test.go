@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -20,37 +23,37 @@ import (
 const oddPassword = `p "a'ss\w#o;r=d$x` + "`" + `\t !`
 
 // newSeed makes a seed between two servers.
-func newSeed(t *testing.T, master, slave *testServer, databases ...string) *replication.Seed {
+func newSeed(t *testing.T, master, slave *testServer, databases ...string) *seed.Seed {
 	t.Helper()
 	markTools(t)
-	m, mf := openServer(t, replication.Master, master)
-	s, sf := openServer(t, replication.Slave, slave)
-	return &replication.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, LockWait: patience}
+	m, mf := openServer(t, finding.Master, master)
+	s, sf := openServer(t, finding.Slave, slave)
+	return &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, LockWait: patience}
 }
 
 // openServer logs in to a server by TCP, with a password that is hard to hand on.
-func openServer(t *testing.T, role replication.Role, server *testServer) (*replication.Server, *replication.Facts) {
+func openServer(t *testing.T, role finding.Role, at *testServer) (*server.Server, *facts.Facts) {
 	t.Helper()
 	// On the master those of the seeding account.
 	privileges := "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, "
 	switch {
-	case role == replication.Slave:
+	case role == finding.Slave:
 		privileges = "ALL"
-	case server.Kind.IsMySQL():
+	case at.Kind.IsMySQL():
 		privileges += "REPLICATION CLIENT, BACKUP_ADMIN"
 	default:
 		privileges += "BINLOG MONITOR"
 	}
-	server.exec(t, "DROP USER IF EXISTS 'seed er'@'127.0.0.1'",
+	at.exec(t, "DROP USER IF EXISTS 'seed er'@'127.0.0.1'",
 		"CREATE USER 'seed er'@'127.0.0.1' IDENTIFIED BY '"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(oddPassword)+"'",
 		"GRANT "+privileges+" ON *.* TO 'seed er'@'127.0.0.1'")
-	login := replication.Login{Network: "tcp", Address: server.Address(), User: "seed er", Password: replication.NewPassword(oddPassword)}
-	s, err := replication.Open(t.Context(), role, login)
+	login := server.Login{Network: "tcp", Address: at.Address(), User: "seed er", Password: server.NewPassword(oddPassword)}
+	s, err := server.Open(t.Context(), role, login)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	facts, err := replication.ReadFacts(t.Context(), s)
+	facts, err := facts.Read(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,18 +68,18 @@ func TestSeedCopiesEverything(t *testing.T) {
 			master, slave := pair.start(t)
 			databases := fillServer(t, master, pair.crosses())
 			slave.exec(t, "DROP DATABASE IF EXISTS seed_all")
-			seed := newSeed(t, master, slave, databases...)
-			var phases []replication.SeedPhase
-			seed.Progress = func(p replication.Progress) { phases = append(phases, p.Phase) }
-			var started replication.Position
-			seed.Started = func(_ context.Context, p replication.Position) error {
+			s := newSeed(t, master, slave, databases...)
+			var phases []seed.Phase
+			s.Progress = func(p seed.Progress) { phases = append(phases, p.Phase) }
+			var started server.Position
+			s.Started = func(_ context.Context, p server.Position) error {
 				started = p
 				if slave.count(t, "information_schema.schemata", "schema_name = 'seed_all'") != 0 {
 					t.Error("something had been loaded before the coordinates were told")
 				}
 				return nil
 			}
-			position, err := seed.Run(t.Context())
+			position, err := s.Run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +89,7 @@ func TestSeedCopiesEverything(t *testing.T) {
 			if position.GTID == "" {
 				t.Error("no GTID")
 			}
-			if len(phases) == 0 || phases[len(phases)-1] != replication.SeedEnds {
+			if len(phases) == 0 || phases[len(phases)-1] != seed.PhaseEnd {
 				t.Errorf("the phases told were %v", phases)
 			}
 			compareCopies(t, master, slave, databases)
@@ -181,7 +184,7 @@ func TestSeedForeignDump(t *testing.T) {
 
 // follow makes a slave apply all that its master has done since a position, by
 // GTID.
-func follow(t *testing.T, master, slave *testServer, p replication.Position) {
+func follow(t *testing.T, master, slave *testServer, p server.Position) {
 	t.Helper()
 	master.exec(t, "DROP USER IF EXISTS repl@'127.0.0.1'", "CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'")
 	wait := "SELECT MASTER_POS_WAIT('%s', %s, 120)"
@@ -216,7 +219,7 @@ func TestSeedHoldsChangesOff(t *testing.T) {
 	master, slave := mysqlPair.start(t)
 	master.exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl", "CREATE TABLE seed_ddl.t (id INT PRIMARY KEY)")
 	seed := newSeed(t, master, slave, "seed_ddl")
-	seed.Started = func(ctx context.Context, _ replication.Position) error {
+	seed.Started = func(ctx context.Context, _ server.Position) error {
 		if master.lets(ctx, t, "ALTER TABLE seed_ddl.t ADD n INT") {
 			t.Error("a table could be changed")
 		}
@@ -240,12 +243,12 @@ func TestSeedUnderLock(t *testing.T) {
 			seed := newSeed(t, master, slave, "seed_lock")
 			seed.LockTables = true
 			var err error
-			seed.Slave, err = replication.Open(t.Context(), replication.Slave, replication.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+			seed.Slave, err = server.Open(t.Context(), finding.Slave, server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer seed.Slave.Close()
-			seed.Started = func(ctx context.Context, _ replication.Position) error {
+			seed.Started = func(ctx context.Context, _ server.Position) error {
 				if master.lets(ctx, t, "INSERT INTO seed_lock.t VALUES ()") {
 					t.Error("the table could be written to")
 				}
@@ -263,7 +266,7 @@ func TestSeedUnderLock(t *testing.T) {
 // TestSeedKeepsCollations copies a table of a server that leaves the default
 // collation unsaid to one that has another.
 func TestSeedKeepsCollations(t *testing.T) {
-	for _, pair := range []pair{{servertest.MariaDB105, servertest.MariaDB118}, {servertest.MariaDB105, servertest.MySQL97}} {
+	for _, pair := range []pair{{master: servertest.MariaDB105, slave: servertest.MariaDB118}, {master: servertest.MariaDB105, slave: servertest.MySQL97}} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			master.exec(t, "DROP DATABASE IF EXISTS seed_collations", "CREATE DATABASE seed_collations CHARACTER SET utf8mb4",
@@ -282,7 +285,7 @@ func TestSeedKeepsCollations(t *testing.T) {
 
 // TestSeedOfMariaDBOnly copies what only MariaDB has.
 func TestSeedOfMariaDBOnly(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {servertest.MariaDB118, servertest.MariaDB118}} {
+	for _, pair := range []pair{mariadbPair, {master: servertest.MariaDB118, slave: servertest.MariaDB118}} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.start(t)
 			master.exec(t, "DROP DATABASE IF EXISTS seed_maria", "CREATE DATABASE seed_maria",
@@ -334,19 +337,19 @@ func TestSeedEndsWithContext(t *testing.T) {
 			master.exec(t, "DROP DATABASE IF EXISTS seed_ends", "CREATE DATABASE seed_ends",
 				"CREATE TABLE seed_ends.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
 				"INSERT INTO seed_ends.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(5000)+") seq")
-			seed := newSeed(t, master, slave, "seed_ends")
-			seed.MaxRate = 1 << 20
+			s := newSeed(t, master, slave, "seed_ends")
+			s.MaxRate = 1 << 20
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			enough := errors.New("enough")
-			seed.Progress = func(p replication.Progress) {
-				if p.Phase != replication.SeedCopies || p.Bytes == 0 {
+			s.Progress = func(p seed.Progress) {
+				if p.Phase != seed.PhaseCopy || p.Bytes == 0 {
 					return
 				}
 				noSecrets(t)
 				cancel(enough)
 			}
-			if _, err := seed.Run(ctx); !errors.Is(err, enough) {
+			if _, err := s.Run(ctx); !errors.Is(err, enough) {
 				t.Errorf("the seed gave %v", err)
 			}
 			noTools(t)
@@ -364,15 +367,15 @@ func TestSeedHoldsRate(t *testing.T) {
 	master.exec(t, "DROP DATABASE IF EXISTS seed_rate", "CREATE DATABASE seed_rate",
 		"CREATE TABLE seed_rate.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
 		"INSERT INTO seed_rate.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(3000)+") seq")
-	seed := newSeed(t, master, slave, "seed_rate")
-	seed.MaxRate = 2 << 20
+	s := newSeed(t, master, slave, "seed_rate")
+	s.MaxRate = 2 << 20
 	begun := time.Now()
 	var bytes uint64
-	seed.Progress = func(p replication.Progress) { bytes = p.Bytes }
-	if _, err := seed.Run(t.Context()); err != nil {
+	s.Progress = func(p seed.Progress) { bytes = p.Bytes }
+	if _, err := s.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if least := time.Duration(float64(bytes)/float64(seed.MaxRate)*float64(time.Second)) - 200*time.Millisecond; time.Since(begun) < least {
+	if least := time.Duration(float64(bytes)/float64(s.MaxRate)*float64(time.Second)) - 200*time.Millisecond; time.Since(begun) < least {
 		t.Errorf("%d bytes passed in %v, which is more than the rate allows", bytes, time.Since(begun))
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // problemOf gives the problem of a code; nil if there is none.
-func problemOf(problems []*replication.Problem, code string) *replication.Problem {
+func problemOf(problems []*finding.Problem, code string) *finding.Problem {
 	for _, p := range problems {
 		if p.Code == code {
 			return p
@@ -19,7 +22,7 @@ func problemOf(problems []*replication.Problem, code string) *replication.Proble
 }
 
 // texts shows problems in a test's message.
-func texts(problems []*replication.Problem) string {
+func texts(problems []*finding.Problem) string {
 	var b strings.Builder
 	for _, p := range problems {
 		b.WriteString(p.Code + ": " + p.Error() + "\n    " + p.Cure + "\n")
@@ -74,7 +77,7 @@ func TestSeedCheckFindsMissingTool(t *testing.T) {
 	if p := problemOf(found.Problems, "tool-missing"); err != nil || p == nil || !strings.Contains(p.Cure, "mariadb-client") {
 		t.Errorf("%v\n%s", err, texts(found.Problems))
 	}
-	if _, err := seed.Run(t.Context()); !replication.HasCode(err, "tool-missing") {
+	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-missing") {
 		t.Errorf("the seed gave %v", err)
 	}
 }
@@ -82,7 +85,7 @@ func TestSeedCheckFindsMissingTool(t *testing.T) {
 func TestSeedCheckRetention(t *testing.T) {
 	master, slave := mariadbPair.start(t)
 	seed := newSeed(t, master, slave, "big")
-	seed.MasterFacts.Databases = []replication.Database{{Name: "big", Bytes: 100 << 30}}
+	seed.MasterFacts.Databases = []facts.Database{{Name: "big", Bytes: 100 << 30}}
 	for expire, warned := range map[string]bool{"0": false, "3600": true, "864000": false} {
 		seed.MasterFacts.Variables["binlog_expire_logs_seconds"] = expire
 		seed.MasterFacts.Variables["expire_logs_days"] = "0"
@@ -128,7 +131,7 @@ func TestSeedBehindLongStatement(t *testing.T) {
 		t.Errorf("%v\n%s", err, texts(found.Problems))
 	}
 	seed.LockWait = 0 // what it is for
-	if _, err := seed.Run(t.Context()); !replication.HasCode(err, "lock-wait") {
+	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "lock-wait") {
 		t.Errorf("the seed gave %v", err)
 	}
 	if n := master.count(t, "performance_schema.processlist", "info LIKE 'FLUSH%'"); n != 0 {
@@ -164,9 +167,9 @@ func TestMissingAccounts(t *testing.T) {
 				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'",
 				"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' TO 'seed role'",
 				"GRANT 'seed role' TO 'seed app'@'10.0.0.%'", setDefault)
-			m, mf := openServer(t, replication.Master, master)
-			_, sf := openServer(t, replication.Slave, slave)
-			missing, err := replication.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})
+			m, mf := openServer(t, finding.Master, master)
+			_, sf := openServer(t, finding.Slave, slave)
+			missing, err := seed.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,8 +209,8 @@ func TestMissingAccounts(t *testing.T) {
 // login fails if an account cannot log in.
 func (s *testServer) login(t *testing.T, user, password string) {
 	t.Helper()
-	login := replication.Login{Network: "tcp", Address: s.Address(), User: user, Password: replication.NewPassword(password)}
-	opened, err := replication.Open(t.Context(), replication.Slave, login)
+	login := server.Login{Network: "tcp", Address: s.Address(), User: user, Password: server.NewPassword(password)}
+	opened, err := server.Open(t.Context(), finding.Slave, login)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func (s *testServer) lets(ctx context.Context, t *testing.T, statement string) b
 // family, else their names.
 func compareCopies(t *testing.T, master, slave *testServer, databases []string) {
 	t.Helper()
-	crosses := pair{master.Kind, slave.Kind}.crosses()
+	crosses := pair{master: master.Kind, slave: slave.Kind}.crosses()
 	if m, s := describe(t, master, databases, crosses), describe(t, slave, databases, crosses); !slices.Equal(m, s) {
 		for _, line := range m {
 			if !slices.Contains(s, line) {

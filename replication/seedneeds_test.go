@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/seed"
 )
 
 // execTogether runs statements in one session.
@@ -24,7 +26,7 @@ func (s *testServer) execTogether(t *testing.T, statements ...string) {
 }
 
 // checkSeed gives the problems of a seed.
-func checkSeed(t *testing.T, seed *replication.Seed) []*replication.Problem {
+func checkSeed(t *testing.T, seed *seed.Seed) []*finding.Problem {
 	t.Helper()
 	found, err := seed.Check(t.Context())
 	if err != nil {
@@ -79,11 +81,11 @@ func TestSeedCheckNeeds(t *testing.T) {
 			if len(problems) != len(wants) {
 				t.Errorf("there are other problems:\n%s", texts(problems))
 			}
-			seed.Method = replication.SeedNone
+			seed.Method = journal.SeedNone
 			if problems := checkSeed(t, seed); len(problems) != 1 || problems[0].Code != "foreign-key" {
 				t.Errorf("of data that is there:\n%s", texts(problems))
 			}
-			seed.Method = replication.SeedDump
+			seed.Method = journal.SeedDump
 			slave.exec(t, other...)
 			if p := problemOf(checkSeed(t, seed), "view-of-others"); p != nil {
 				t.Errorf("the slave has what views use: %v", p)

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // toolWrapper puts a shell script before a tool in PATH. In it $tool is the
@@ -60,7 +61,7 @@ func TestSeedStops(t *testing.T) {
 			toolWrapper(t, test.script, test.tools...)
 			seed := newSeed(t, master, slave, "seed_stop")
 			position, err := seed.Run(t.Context())
-			if !replication.HasCode(err, test.code) || !strings.Contains(err.Error(), test.says) {
+			if !finding.HasCode(err, test.code) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the seed gave %v", err)
 			}
 			if !position.IsZero() {
@@ -84,7 +85,7 @@ func TestSeedAsksBeforeLoading(t *testing.T) {
 	slave.exec(t, "DROP DATABASE IF EXISTS seed_asks")
 	refused := errors.New("the journal cannot be written")
 	seed := newSeed(t, master, slave, "seed_asks")
-	seed.Started = func(context.Context, replication.Position) error { return refused }
+	seed.Started = func(context.Context, server.Position) error { return refused }
 	if _, err := seed.Run(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("the seed gave %v", err)
 	}

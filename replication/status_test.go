@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
 // TestStatus puts a pair of each kind into every state.
@@ -55,7 +56,7 @@ func TestStatus(t *testing.T) {
 }
 
 func (p *watchedPair) notSetUp() {
-	s := p.untilProblem(replication.HealthNotSetUp, "not-set-up", "gtunnel replication setup-slave")
+	s := p.untilProblem(watch.HealthNotSetUp, "not-set-up", "gtunnel replication setup-slave")
 	if s.Connection != nil || len(s.Warnings) > 0 {
 		p.Errorf("more than that:\n%s", statusText(s))
 	}
@@ -65,11 +66,11 @@ func (p *watchedPair) healthy() {
 	p.fresh()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')", "FLUSH LOGS")
 	// MariaDB goes on writing for a moment after a log has been begun.
-	s := p.until(func(s *replication.Status) bool {
+	s := p.until(func(s *watch.Status) bool {
 		file, offset := p.position()
 		return s.Connection.Executed.File == file && s.Connection.Executed.Offset == offset
 	})
-	if s.State != replication.HealthRunning || !s.Healthy || *s.Lag.Bytes != 0 || *s.Lag.Unread != 0 || *s.Lag.Seconds != 0 {
+	if s.State != watch.HealthRunning || !s.Healthy || *s.Lag.Bytes != 0 || *s.Lag.Unread != 0 || *s.Lag.Seconds != 0 {
 		p.Errorf("not healthy:\n%s", statusText(s))
 	}
 	if !s.Slave.ReadOnly || s.Slave.ServerID != 2 || s.Master.ServerID != 1 || !s.Master.Reachable || s.Connection.MasterUser != "db_rep" {
@@ -79,8 +80,8 @@ func (p *watchedPair) healthy() {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	// Heartbeats tell as much when the master cannot be asked.
-	s = p.status(nil, replication.StatusOptions{})
-	if s.State != replication.HealthRunning || s.Lag.Bytes != nil {
+	s = p.status(nil, watch.Options{})
+	if s.State != watch.HealthRunning || s.Lag.Bytes != nil {
 		p.Errorf("without its master:\n%s", statusText(s))
 	}
 }
@@ -95,10 +96,10 @@ func (p *watchedPair) lagInBytes() {
 	// MariaDB goes on writing for a moment after a log has been begun.
 	var files []string
 	var sizes []uint64
-	s := p.until(func(s *replication.Status) bool {
+	s := p.until(func(s *watch.Status) bool {
 		files, sizes = p.logs()
-		last := replication.Position{File: files[len(files)-1], Offset: sizes[len(sizes)-1]}
-		at := replication.Position{File: s.Master.Position.File, Offset: s.Master.Position.Offset}
+		last := server.Position{File: files[len(files)-1], Offset: sizes[len(sizes)-1]}
+		at := server.Position{File: s.Master.Position.File, Offset: s.Master.Position.Offset}
 		return at == last && s.Lag.Unread != nil && *s.Lag.Unread == 0
 	})
 	var want uint64
@@ -113,7 +114,7 @@ func (p *watchedPair) lagInBytes() {
 	}
 	p.wantWords(s, find(s.Problems, "stopped"), "the SQL thread", "START ")
 	p.run(p.slave.DB, "START SLAVE SQL_THREAD")
-	p.until(func(s *replication.Status) bool { return s.Healthy && *s.Lag.Bytes == 0 })
+	p.until(func(s *watch.Status) bool { return s.Healthy && *s.Lag.Bytes == 0 })
 }
 
 func (p *watchedPair) catchingUp() {
@@ -123,22 +124,22 @@ func (p *watchedPair) catchingUp() {
 		p.Fatal(err)
 	}
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, REPEAT('x', 2000000))")
-	s := p.until(func(s *replication.Status) bool { return s.State == replication.HealthCatchingUp })
+	s := p.until(func(s *watch.Status) bool { return s.State == watch.HealthCatchingUp })
 	if !s.Healthy || *s.Lag.Bytes < 2000000 || !strings.Contains(s.Summary, "2.0 MB behind") {
 		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 	unlock()
-	p.until(func(s *replication.Status) bool { return s.State == replication.HealthRunning && *s.Lag.Bytes == 0 })
+	p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
 }
 
 func (p *watchedPair) stopped() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE IO_THREAD")
-	p.untilProblem(replication.HealthStopped, "stopped", "the I/O thread")
+	p.untilProblem(watch.HealthStopped, "stopped", "the I/O thread")
 	p.run(p.slave.DB, "STOP SLAVE")
-	s := p.untilProblem(replication.HealthStopped, "stopped", "both threads", "START ")
+	s := p.untilProblem(watch.HealthStopped, "stopped", "both threads", "START ")
 	p.run(p.slave.DB, strings.TrimSuffix(s.Problems[0].Cure, " ")) // the cure is a statement
-	p.until(func(s *replication.Status) bool { return s.Healthy })
+	p.until(func(s *watch.Status) bool { return s.Healthy })
 }
 
 func (p *watchedPair) stoppedAtUntil() {
@@ -148,7 +149,7 @@ func (p *watchedPair) stoppedAtUntil() {
 	file, offset := p.position()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (2, 'two')")
 	p.run(p.slave.DB, fmt.Sprintf("START SLAVE SQL_THREAD UNTIL MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset))
-	s := p.untilProblem(replication.HealthStopped, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset), "gtunnel replication compare")
+	s := p.untilProblem(watch.HealthStopped, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset), "gtunnel replication compare")
 	if s.Connection.Executed.Offset != offset || *s.Lag.Bytes == 0 {
 		p.Errorf("it is not there:\n%s", statusText(s))
 	}

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
 // watchedPair is a master and its slave, which reaches it by a gate.
@@ -21,7 +23,7 @@ type watchedPair struct {
 	kind          servertest.Kind
 	master, slave *testServer
 	gate          *gate
-	m, s          *replication.Server
+	m, s          *server.Server
 }
 
 // The passwords of the pair, which nothing may show.
@@ -37,8 +39,8 @@ func newWatchedPair(t *testing.T, kind servertest.Kind) *watchedPair {
 	p.run(p.master.DB,
 		"CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+watchedSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
 		"CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+monitorSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO gtunnel_monitor@'127.0.0.1'")
-	p.m = p.open(replication.Master, replication.Login{Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: replication.NewPassword(monitorSecret)})
-	p.s = p.open(replication.Slave, replication.Login{Network: "unix", Address: p.slave.Socket, User: p.slave.User})
+	p.m = p.open(finding.Master, server.Login{Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: server.NewPassword(monitorSecret)})
+	p.s = p.open(finding.Slave, server.Login{Network: "unix", Address: p.slave.Socket, User: p.slave.User})
 	return p
 }
 
@@ -56,9 +58,9 @@ func ownServer(t *testing.T, kind servertest.Kind, name string, id int) *testSer
 	return s
 }
 
-func (p *watchedPair) open(role replication.Role, login replication.Login) *replication.Server {
+func (p *watchedPair) open(role finding.Role, login server.Login) *server.Server {
 	p.Helper()
-	server, err := replication.Open(p.Context(), role, login)
+	server, err := server.Open(p.Context(), role, login)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -156,7 +158,7 @@ func (p *watchedPair) fresh() {
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "SET GLOBAL super_read_only=1")
 	}
-	p.until(func(s *replication.Status) bool { return s.State == replication.HealthRunning && *s.Lag.Bytes == 0 })
+	p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
 }
 
 // setFilter sets a filter of the slave.
@@ -179,11 +181,11 @@ func (p *watchedPair) onSlave(statements ...string) {
 	p.run(p.slave.DB, append([]string{"SET GLOBAL read_only=0", "SET sql_log_bin=0"}, statements...)...)
 }
 
-func (p *watchedPair) status(master *replication.Server, o replication.StatusOptions) *replication.Status {
+func (p *watchedPair) status(master *server.Server, o watch.Options) *watch.Status {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(p.Context(), patience)
 	defer cancel()
-	s, err := replication.ReadStatus(ctx, p.s, master, o)
+	s, err := watch.Read(ctx, p.s, master, o)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -200,10 +202,10 @@ func (p *watchedPair) status(master *replication.Server, o replication.StatusOpt
 }
 
 // until looks until the status is as expected.
-func (p *watchedPair) until(expected func(*replication.Status) bool) (s *replication.Status) {
+func (p *watchedPair) until(expected func(*watch.Status) bool) (s *watch.Status) {
 	p.Helper()
 	waitUntil(p, "status as expected", func() (string, bool) {
-		s = p.status(p.m, replication.StatusOptions{Window: 300 * time.Millisecond})
+		s = p.status(p.m, watch.Options{Window: 300 * time.Millisecond})
 		return statusText(s), expected(s)
 	})
 	return s
@@ -211,9 +213,9 @@ func (p *watchedPair) until(expected func(*replication.Status) bool) (s *replica
 
 // untilProblem looks until there is a problem of a code, in a state, and wants
 // its words.
-func (p *watchedPair) untilProblem(state replication.Health, code string, words ...string) *replication.Status {
+func (p *watchedPair) untilProblem(state watch.Health, code string, words ...string) *watch.Status {
 	p.Helper()
-	s := p.until(func(s *replication.Status) bool { return s.State == state && find(s.Problems, code) != nil })
+	s := p.until(func(s *watch.Status) bool { return s.State == state && find(s.Problems, code) != nil })
 	p.wantWords(s, find(s.Problems, code), words...)
 	if s.Healthy {
 		p.Errorf("healthy in spite of\n%s", statusText(s))
@@ -221,7 +223,7 @@ func (p *watchedPair) untilProblem(state replication.Health, code string, words 
 	return s
 }
 
-func (p *watchedPair) wantWords(s *replication.Status, found *replication.Problem, words ...string) {
+func (p *watchedPair) wantWords(s *watch.Status, found *finding.Problem, words ...string) {
 	p.Helper()
 	for _, word := range words {
 		if found == nil || !strings.Contains(found.Error()+"\n"+found.Cure, word) {
@@ -230,7 +232,7 @@ func (p *watchedPair) wantWords(s *replication.Status, found *replication.Proble
 	}
 }
 
-func find(list []*replication.Problem, code string) *replication.Problem {
+func find(list []*finding.Problem, code string) *finding.Problem {
 	for _, p := range list {
 		if p.Code == code {
 			return p
@@ -239,7 +241,7 @@ func find(list []*replication.Problem, code string) *replication.Problem {
 	return nil
 }
 
-func statusText(s *replication.Status) string {
+func statusText(s *watch.Status) string {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err.Error()

@@ -3,7 +3,7 @@ package replication_test
 import (
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 func TestParseVersion(t *testing.T) {
@@ -17,13 +17,13 @@ func TestParseVersion(t *testing.T) {
 		{"9.7.0", "(Debian)", "MySQL 9.7.0"},
 		{"8.4", "", "MySQL 8.4.0"},
 	} {
-		v, err := replication.ParseVersion(c.version, c.comment)
+		v, err := server.ParseVersion(c.version, c.comment)
 		if err != nil || v.String() != c.want {
 			t.Errorf("%q, %q: %v, %v, want %s", c.version, c.comment, v, err, c.want)
 		}
 	}
 	for _, bad := range []string{"", "MariaDB", "x.1.2", "99999999999999999999.1.1"} {
-		if v, err := replication.ParseVersion(bad, ""); err == nil {
+		if v, err := server.ParseVersion(bad, ""); err == nil {
 			t.Errorf("%q was read as %v", bad, v)
 		}
 	}

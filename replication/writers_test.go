@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -25,7 +25,7 @@ func TestWritersByRoles(t *testing.T) {
 			defer server.exec(t, "SET GLOBAL read_only=0", "DROP DATABASE by_role", "DROP USER "+account, "DROP ROLE by_role_inner", "DROP ROLE by_role_outer")
 			check := func(what, want string) {
 				t.Helper()
-				_, facts := openServer(t, replication.Slave, server)
+				_, facts := openServer(t, finding.Slave, server)
 				found := slices.DeleteFunc(facts.Writers, func(w string) bool { return !strings.Contains(w, "by_role@") && !strings.Contains(w, "PUBLIC") })
 				if got := strings.Join(found, ", "); got != want {
 					t.Errorf("%s: the writers are %q, want %q", what, got, want)

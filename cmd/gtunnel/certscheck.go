@@ -71,8 +71,8 @@ ends at once. Exit 1 if there is a problem.`,
 
 // jsonCheck is what certs check --json prints.
 type jsonCheck struct {
-	Ready    bool      `json:"ready"`
-	Findings []finding `json:"findings"`
+	Ready    bool        `json:"ready"`
+	Findings []checkLine `json:"findings"`
 }
 
 // hostCheck looks at a host, step by step. Each step does what the failures

@@ -7,10 +7,11 @@ import (
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// finding is one line of a check.
-type finding struct {
+// checkLine is one line of a check.
+type checkLine struct {
 	Level string `json:"level"` // ok, warning or problem
 	About string `json:"about"`
 	Text  string `json:"text"`
@@ -24,51 +25,51 @@ const (
 )
 
 // findings are what a check has found so far.
-type findings []finding
+type findings []checkLine
 
 func (f *findings) ok(about, text string, args ...any) {
-	*f = append(*f, finding{levelOK, about, fmt.Sprintf(text, args...), ""})
+	*f = append(*f, checkLine{levelOK, about, fmt.Sprintf(text, args...), ""})
 }
 
 func (f *findings) warn(about, cure, text string, args ...any) {
-	*f = append(*f, finding{levelWarning, about, fmt.Sprintf(text, args...), cure})
+	*f = append(*f, checkLine{levelWarning, about, fmt.Sprintf(text, args...), cure})
 }
 
 func (f *findings) problem(about string, err error) {
-	*f = append(*f, finding{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), usage.HintOf(err)})
+	*f = append(*f, checkLine{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), usage.HintOf(err)})
 }
 
 // addReadiness adds what is well before what is not.
 func (f *findings) addReadiness(r replication.Readiness) {
 	for _, p := range r.Well {
-		*f = append(*f, newFinding(levelOK, p))
+		*f = append(*f, newCheckLine(levelOK, p))
 	}
 	f.addReplication(r.Findings)
 }
 
 // addReplication adds what package replication has found. The servers are what
 // it is about.
-func (f *findings) addReplication(found replication.Findings) {
+func (f *findings) addReplication(found finding.Findings) {
 	for _, p := range found.Problems {
-		*f = append(*f, newFinding(levelProblem, p))
+		*f = append(*f, newCheckLine(levelProblem, p))
 	}
 	for _, p := range found.Warnings {
-		*f = append(*f, newFinding(levelWarning, p))
+		*f = append(*f, newCheckLine(levelWarning, p))
 	}
 }
 
-func newFinding(level string, p *replication.Problem) finding {
+func newCheckLine(level string, p *finding.Problem) checkLine {
 	about := string(p.On)
 	if about == "" {
 		about = "both"
 	}
-	return finding{level, about, strings.TrimPrefix(p.Error(), string(p.On)+": "), p.Cure}
+	return checkLine{level, about, strings.TrimPrefix(p.Error(), string(p.On)+": "), p.Cure}
 }
 
 func (f findings) problems() int {
 	n := 0
-	for _, finding := range f {
-		if finding.Level == levelProblem {
+	for _, line := range f {
+		if line.Level == levelProblem {
 			n++
 		}
 	}

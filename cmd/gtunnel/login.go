@@ -15,7 +15,8 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -47,7 +48,7 @@ func (l *loginFlags) settings() []config.Setting {
 
 // credentials are a login with where it comes from.
 type credentials struct {
-	replication.Login
+	server.Login
 	ask  bool   // for the password at once: an option file says so
 	from string // the user and the password come from
 }
@@ -151,7 +152,7 @@ func (c *credentials) setPassword(fromUser, flag, file string, option optionValu
 		}
 		c.Password, from = password, "the password from "+file
 	case option.given():
-		c.Password, c.ask, from = replication.NewPassword(option.text), option.bare, "the password from "+option.where()
+		c.Password, c.ask, from = server.NewPassword(option.text), option.bare, "the password from "+option.where()
 	}
 	c.from = fmt.Sprintf("the user %s is from %s, and %s", c.User, fromUser, from)
 	return nil
@@ -238,7 +239,7 @@ func (f *masterFlags) plainEnd(options optionReader) (network, address string, e
 
 // openLocal logs in to the server of this host, which has a role. The caller
 // closes it.
-func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *loginFlags) (*replication.Server, error) {
+func (m *Main) openLocal(ctx context.Context, role finding.Role, flags *loginFlags) (*server.Server, error) {
 	c, err := flags.credentials(m)
 	if err != nil {
 		return nil, err
@@ -247,23 +248,23 @@ func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *logi
 }
 
 // openMaster logs in to the master through the tunnel. The caller closes it.
-func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*replication.Server, error) {
+func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*server.Server, error) {
 	c, err := flags.credentials()
 	if err != nil {
 		return nil, err
 	}
-	return m.open(ctx, replication.Master, c)
+	return m.open(ctx, finding.Master, c)
 }
 
 // open logs in, and asks for the password if there is none, the server wants
 // one, and somebody is there to type it.
-func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (*replication.Server, error) {
+func (m *Main) open(ctx context.Context, role finding.Role, c credentials) (*server.Server, error) {
 	if !c.ask {
-		server, err := replication.Open(ctx, role, c.Login)
+		s, err := server.Open(ctx, role, c.Login)
 		if err == nil {
-			return server, nil
+			return s, nil
 		}
-		if !c.Password.IsEmpty() || !replication.IsAccessDenied(err) || terminal.OpenKeyboard(m.Stdin) == nil {
+		if !c.Password.IsEmpty() || !server.IsAccessDenied(err) || terminal.OpenKeyboard(m.Stdin) == nil {
 			return nil, c.explain(err)
 		}
 	}
@@ -271,7 +272,7 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 	if c.Password, err = m.askPassword(ctx, fmt.Sprintf("Password of %s: ", c.Login)); err != nil {
 		return nil, err
 	}
-	server, err := replication.Open(ctx, role, c.Login)
+	server, err := server.Open(ctx, role, c.Login)
 	if err != nil {
 		return nil, c.explain(err)
 	}
@@ -280,24 +281,24 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 
 // askPassword asks for a password, which is not shown as it is typed, until
 // ctx ends.
-func (m *Main) askPassword(ctx context.Context, question string) (replication.Password, error) {
+func (m *Main) askPassword(ctx context.Context, question string) (server.Password, error) {
 	keyboard := terminal.OpenKeyboard(m.Stdin)
 	if keyboard == nil {
-		return replication.Password{}, &usage.Error{
+		return server.Password{}, &usage.Error{
 			Message: "a password is needed, and the standard input is no terminal to ask at",
 			Cure:    "write it into a file of mode 0600, and give that with --password-file or in an option file",
 		}
 	}
 	password, err := keyboard.Password(ctx, m.Stderr, question)
 	if err != nil {
-		return replication.Password{}, err
+		return server.Password{}, err
 	}
-	return replication.NewPassword(password), nil
+	return server.NewPassword(password), nil
 }
 
 // explain says of a refused login where it came from.
 func (c *credentials) explain(err error) error {
-	if !replication.IsAccessDenied(err) {
+	if !server.IsAccessDenied(err) {
 		return err
 	}
 	return usage.WithHint(err, c.from+"; "+usage.HintOf(err))

@@ -12,7 +12,8 @@ import (
 	"syscall"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // optionGroups are the groups of option files that the command line clients of
@@ -101,15 +102,15 @@ func (r optionReader) read(file string, depth int) error {
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 {
 		return &usage.Error{Where: file, Message: fmt.Sprintf("anybody can write this option file (mode %04o), so it is not believed", info.Mode().Perm()), Cure: "chmod o-w " + file}
 	}
-	options, err := replication.ParseOptions(text)
+	options, err := optionfile.Parse(text)
 	if err != nil {
 		return optionFileError(file, err)
 	}
 	for _, o := range options {
 		switch {
-		case o.Key == replication.OptionInclude:
+		case o.Key == optionfile.OptionInclude:
 			err = r.include(file, o, depth, o.Value)
-		case o.Key == replication.OptionIncludeDir:
+		case o.Key == optionfile.OptionIncludeDir:
 			var files []string
 			if files, err = optionFilesIn(o.Value); err != nil {
 				return &usage.Error{Where: fmt.Sprintf("%s:%d", file, o.Line), Err: err, Cure: "make the directory, or remove the line"}
@@ -128,7 +129,7 @@ func (r optionReader) read(file string, depth int) error {
 	return nil
 }
 
-func (r optionReader) include(from string, o replication.Option, depth int, files ...string) error {
+func (r optionReader) include(from string, o optionfile.Option, depth int, files ...string) error {
 	if depth == maxOptionDepth {
 		return &usage.Error{Where: fmt.Sprintf("%s:%d", from, o.Line), Message: fmt.Sprintf("files include others more than %d deep", maxOptionDepth), Cure: "does one include itself?"}
 	}
@@ -153,7 +154,7 @@ func optionFilesIn(directory string) ([]string, error) {
 }
 
 func optionFileError(file string, err error) error {
-	if e, ok := errors.AsType[*replication.OptionError](err); ok {
+	if e, ok := errors.AsType[*optionfile.Error](err); ok {
 		return &usage.Error{Where: fmt.Sprintf("%s:%d", file, e.Line), Message: e.Text, Cure: "it is read as MySQL's own programs read it: my_print_defaults --defaults-file=" + file + " client"}
 	}
 	return &usage.Error{Where: file, Err: err}
@@ -199,20 +200,20 @@ func checkPrivate(file string, info fs.FileInfo) error {
 }
 
 // readPassword reads a file whose only line is a password.
-func readPassword(flag, file string) (replication.Password, error) {
+func readPassword(flag, file string) (server.Password, error) {
 	text, info, err := readSmallFile(file)
 	if err != nil {
-		return replication.Password{}, &usage.Error{Where: flag, Err: err, Cure: "write the password into a file of mode 0600: (umask 077; cat > FILE)"}
+		return server.Password{}, &usage.Error{Where: flag, Err: err, Cure: "write the password into a file of mode 0600: (umask 077; cat > FILE)"}
 	}
 	if err := checkPrivate(file, info); err != nil {
-		return replication.Password{}, &usage.Error{Where: flag, Err: err}
+		return server.Password{}, &usage.Error{Where: flag, Err: err}
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	switch {
 	case password == "":
-		return replication.Password{}, &usage.Error{Where: flag, Message: file + " is empty", Cure: "its first line is the password"}
+		return server.Password{}, &usage.Error{Where: flag, Message: file + " is empty", Cure: "its first line is the password"}
 	case strings.ContainsAny(password, "\n\x00"):
-		return replication.Password{}, &usage.Error{Where: flag, Message: file + " has more than one line", Cure: "a password is all that may be in it; option files go to --defaults-file"}
+		return server.Password{}, &usage.Error{Where: flag, Message: file + " has more than one line", Cure: "a password is all that may be in it; option files go to --defaults-file"}
 	}
-	return replication.NewPassword(password), nil
+	return server.NewPassword(password), nil
 }

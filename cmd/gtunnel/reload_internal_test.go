@@ -133,7 +133,7 @@ func TestEndedCAInTheFile(t *testing.T) {
 	}
 	check := &hostCheck{config: &r.process.config.Tunnels[0], now: time.Now()}
 	check.host()
-	if !slices.ContainsFunc(check.findings, func(f finding) bool {
+	if !slices.ContainsFunc(check.findings, func(f checkLine) bool {
 		return f.Level == levelOK && f.About == "chain" && strings.Contains(f.Text, "has ended on ") && strings.Contains(f.Text, "the renewed one is sent in its place")
 	}) {
 		t.Errorf("certs check finds %+v", check.findings)

@@ -16,6 +16,9 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // replicationCompare is the command line of compare.
@@ -134,10 +137,10 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	}
 	defer closeBoth()
 	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave, StateDir: c.stateDir}
-	if applier.MasterFacts, err = replication.ReadFacts(ctx, applier.Master); err != nil {
+	if applier.MasterFacts, err = facts.Read(ctx, applier.Master); err != nil {
 		return err
 	}
-	if applier.SlaveFacts, err = replication.ReadFacts(ctx, applier.Slave); err != nil {
+	if applier.SlaveFacts, err = facts.Read(ctx, applier.Slave); err != nil {
 		return err
 	}
 	plan, err := applier.PlanRepair(ctx, c.repair)
@@ -147,8 +150,8 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	if done, err := m.agree(plan, c.plan); done || err != nil {
 		return err
 	}
-	var result *replication.CompareResult
-	applier.Compared = func(r *replication.CompareResult) { result = r }
+	var result *compare.Result
+	applier.Compared = func(r *compare.Result) { result = r }
 	err = m.apply(ctx, applier, plan, c.plan)
 	if result == nil {
 		return err
@@ -157,8 +160,8 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 }
 
 // newComparison logs in to both servers. The caller closes them.
-func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*replication.Comparison, func(), error) {
-	slave, err := m.openLocal(ctx, replication.Slave, &c.login)
+func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compare.Comparison, func(), error) {
+	slave, err := m.openLocal(ctx, finding.Slave, &c.login)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -171,13 +174,13 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*repli
 		_ = slave.Close() // nothing is left to fail
 		_ = master.Close()
 	}
-	return &replication.Comparison{
+	return &compare.Comparison{
 		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
 	}, closeBoth, nil
 }
 
 // runComparison compares and shows how far it is.
-func (m *Main) runComparison(ctx context.Context, c *replication.Comparison) (*replication.CompareResult, error) {
+func (m *Main) runComparison(ctx context.Context, c *compare.Comparison) (*compare.Result, error) {
 	view := m.newProgressView()
 	defer view.End()
 	c.Progress = view.compare
@@ -185,7 +188,7 @@ func (m *Main) runComparison(ctx context.Context, c *replication.Comparison) (*r
 }
 
 // writeComparison prints a line for each table, and under it what differs.
-func (m *Main) writeComparison(r *replication.CompareResult) error {
+func (m *Main) writeComparison(r *compare.Result) error {
 	w := terminal.NewTable(m.Stdout)
 	for _, t := range r.Tables {
 		verdict := "differs"
@@ -195,7 +198,7 @@ func (m *Main) writeComparison(r *replication.CompareResult) error {
 		case t.Problem != "":
 			verdict = "not compared"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d rows\t%s\n", verdict, terminal.Printable(t.Table), t.Rows, replication.FormatBytes(t.Bytes))
+		fmt.Fprintf(w, "%s\t%s\t%d rows\t%s\n", verdict, terminal.Printable(t.Table), t.Rows, finding.FormatBytes(t.Bytes))
 		for _, line := range comparisonDetails(t) {
 			fmt.Fprintf(w, "\t  %s\n", terminal.Printable(line))
 		}
@@ -214,7 +217,7 @@ func (m *Main) writeComparison(r *replication.CompareResult) error {
 }
 
 // comparisonSum is the result in one line.
-func comparisonSum(r *replication.CompareResult) string {
+func comparisonSum(r *compare.Result) string {
 	equal := 0
 	for _, t := range r.Tables {
 		if t.Equal() {
@@ -222,11 +225,11 @@ func comparisonSum(r *replication.CompareResult) string {
 		}
 	}
 	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, terminal.Count(len(r.Tables), "table"), r.At, r.Rows,
-		replication.FormatBytes(r.Bytes), terminal.Duration(r.Took.Round(100*time.Millisecond)))
+		finding.FormatBytes(r.Bytes), terminal.Duration(r.Took.Round(100*time.Millisecond)))
 }
 
 // comparisonDetails are the lines under a table.
-func comparisonDetails(t replication.TableResult) []string {
+func comparisonDetails(t compare.TableResult) []string {
 	var lines []string
 	if t.Problem != "" {
 		lines = append(lines, t.Problem)

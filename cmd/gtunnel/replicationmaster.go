@@ -13,6 +13,9 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
 )
 
 // defaultHandOver is where setup-master leaves what setup-slave needs, and
@@ -64,12 +67,12 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if s.keepPasswords && s.newPasswords {
 		return &usage.Error{Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other"}
 	}
-	server, err := m.openLocal(ctx, replication.Master, &s.login)
+	server, err := m.openLocal(ctx, finding.Master, &s.login)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Close() }() // nothing is left to fail
-	facts, err := replication.ReadFacts(ctx, server)
+	facts, err := facts.Read(ctx, server)
 	if err != nil {
 		return err
 	}
@@ -116,7 +119,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 
 // findDropIn reads gtunnel's own option file of a server. Without a directory
 // one is looked for; there may be none.
-func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, error) {
+func findDropIn(f *facts.Facts, directory string) (*optionfile.DropIn, error) {
 	if directory == "" {
 		directory = f.ConfigDirectory()
 	} else if info, err := os.Stat(directory); err != nil || !info.IsDir() {
@@ -125,5 +128,5 @@ func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, er
 	if directory == "" {
 		return nil, nil //nolint:nilnil // there may be none
 	}
-	return replication.ReadDropIn(directory)
+	return optionfile.ReadDropIn(directory)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // planFlags say how a command deals with its plan.
@@ -28,9 +29,9 @@ func (f *planFlags) settings() []config.Setting {
 
 // jsonPlan is what --json prints.
 type jsonPlan struct {
-	Warnings []*replication.Problem `json:"warnings"`
-	Problems []*replication.Problem `json:"problems"`
-	Steps    []*replication.Step    `json:"steps"`
+	Warnings []*finding.Problem  `json:"warnings"`
+	Problems []*finding.Problem  `json:"problems"`
+	Steps    []*replication.Step `json:"steps"`
 }
 
 // showPlan prints a plan, and returns its problems as an error.

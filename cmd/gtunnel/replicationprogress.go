@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/seed"
 )
 
 // progressView shows how far a copy or a comparison is. One goroutine calls
@@ -22,7 +24,7 @@ func (m *Main) newProgressView() *progressView {
 }
 
 // show shows a moment of a copy.
-func (v *progressView) show(p replication.Progress) {
+func (v *progressView) show(p seed.Progress) {
 	v.Show(terminal.Moment{Phase: string(p.Phase), Done: p.Bytes, Total: p.EstimatedBytes, Line: progressLine(p)})
 }
 
@@ -32,7 +34,7 @@ func (v *progressView) wait(text string) {
 }
 
 // compare shows a moment of a comparison.
-func (v *progressView) compare(p replication.CompareProgress) {
+func (v *progressView) compare(p compare.Progress) {
 	now := time.Now()
 	if v.compares.IsZero() {
 		v.compares = now
@@ -45,19 +47,19 @@ func (v *progressView) compare(p replication.CompareProgress) {
 }
 
 // phases say what a copy is doing.
-var phases = map[replication.SeedPhase]string{
-	replication.SeedStarts: "waiting for the master",
-	replication.SeedLoads:  "loading the rest",
-	replication.SeedEnds:   "copied",
+var phases = map[seed.Phase]string{
+	seed.PhaseStart: "waiting for the master",
+	seed.PhaseLoad:  "loading the rest",
+	seed.PhaseEnd:   "copied",
 }
 
 // progressLine is a moment of a copy in one line.
-func progressLine(p replication.Progress) string {
-	amount := replication.FormatBytes(p.Bytes)
-	if p.Phase != replication.SeedCopies {
+func progressLine(p seed.Progress) string {
+	amount := finding.FormatBytes(p.Bytes)
+	if p.Phase != seed.PhaseCopy {
 		return fmt.Sprintf("%s, %s", phases[p.Phase], amount)
 	}
-	rate := replication.FormatBytes(uint64(p.Rate)) + "/s"
+	rate := finding.FormatBytes(uint64(p.Rate)) + "/s"
 	if p.EstimatedBytes == 0 {
 		return fmt.Sprintf("%s, %s  %s", amount, rate, terminal.Printable(p.Table))
 	}
@@ -66,18 +68,18 @@ func progressLine(p replication.Progress) string {
 		left = terminal.Duration(p.Left.Round(time.Second))
 	}
 	return fmt.Sprintf("%3.0f%% of about %s, %s, %s left  %s",
-		100*p.Share(), replication.FormatBytes(p.EstimatedBytes), rate, left, terminal.Printable(p.Table))
+		100*p.Share(), finding.FormatBytes(p.EstimatedBytes), rate, left, terminal.Printable(p.Table))
 }
 
 // comparisonLine is a moment of a comparison in one line.
-func comparisonLine(p replication.CompareProgress, took time.Duration) string {
+func comparisonLine(p compare.Progress, took time.Duration) string {
 	if p.WaitsFor != nil {
 		return fmt.Sprintf("waiting for the slave: at %s of %s", p.Slave, p.WaitsFor)
 	}
-	line := fmt.Sprintf("compared %s of about %s", replication.FormatBytes(p.Bytes), replication.FormatBytes(p.Total))
+	line := fmt.Sprintf("compared %s of about %s", finding.FormatBytes(p.Bytes), finding.FormatBytes(p.Total))
 	if rate := float64(p.Bytes) / took.Seconds(); rate > 0 && p.Total > p.Bytes {
 		left := time.Duration(float64(p.Total-p.Bytes) / rate * float64(time.Second))
-		line += fmt.Sprintf(", %s/s, %s left", replication.FormatBytes(uint64(rate)), terminal.Duration(left.Round(time.Second)))
+		line += fmt.Sprintf(", %s/s, %s left", finding.FormatBytes(uint64(rate)), terminal.Duration(left.Round(time.Second)))
 	}
 	if p.Differences > 0 {
 		line += fmt.Sprintf(", %s not equal", terminal.Count(p.Differences, "table"))

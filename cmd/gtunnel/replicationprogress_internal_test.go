@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/seed"
 )
 
 // moments are a copy of 1 GB at 100 MB/s, told twice a second.
-func moments() []replication.Progress {
-	list := []replication.Progress{{Phase: replication.SeedStarts}}
+func moments() []seed.Progress {
+	list := []seed.Progress{{Phase: seed.PhaseStart}}
 	for n := uint64(0); n <= 1e9; n += 50e6 {
-		list = append(list, replication.Progress{
-			Phase: replication.SeedCopies, Table: "db.t\x1b[2J", Bytes: n, EstimatedBytes: 1e9, Rate: 100e6, Left: time.Duration((1e9 - n) * 10),
+		list = append(list, seed.Progress{
+			Phase: seed.PhaseCopy, Table: "db.t\x1b[2J", Bytes: n, EstimatedBytes: 1e9, Rate: 100e6, Left: time.Duration((1e9 - n) * 10),
 		})
 	}
-	return append(list, replication.Progress{Phase: replication.SeedLoads, Bytes: 1e9, EstimatedBytes: 1e9},
-		replication.Progress{Phase: replication.SeedEnds, Bytes: 1e9, EstimatedBytes: 1e9})
+	return append(list, seed.Progress{Phase: seed.PhaseLoad, Bytes: 1e9, EstimatedBytes: 1e9},
+		seed.Progress{Phase: seed.PhaseEnd, Bytes: 1e9, EstimatedBytes: 1e9})
 }
 
 func TestProgressPlain(t *testing.T) {
@@ -51,7 +51,7 @@ func TestProgressPlainWhenSlow(t *testing.T) {
 		var out bytes.Buffer
 		v := &progressView{Progress: terminal.NewProgress(&out)}
 		for range 40 { // 20 s in which nothing moves
-			v.show(replication.Progress{Phase: replication.SeedCopies, Bytes: 1})
+			v.show(seed.Progress{Phase: seed.PhaseCopy, Bytes: 1})
 			time.Sleep(time.Second / 2)
 		}
 		if n := strings.Count(out.String(), "\n"); n != 2 {

@@ -18,6 +18,12 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -46,7 +52,7 @@ type setupSlave struct {
 func (m *Main) setupSlaveCommand() *cobra.Command {
 	s := &setupSlave{
 		handOver: defaultHandOver, stateDir: defaultStateDir, monitor: defaultMasterFile,
-		method: string(replication.SeedDump), inner: innerTunnelConfig(),
+		method: string(journal.SeedDump), inner: innerTunnelConfig(),
 	}
 	s.login.unsafePlaintext = &s.master.unsafePlaintext
 	cmd := &cobra.Command{
@@ -108,7 +114,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if err != nil {
 		return err
 	}
-	state, err := replication.OpenState(s.stateDir)
+	state, err := journal.OpenState(s.stateDir)
 	if err != nil {
 		return err
 	}
@@ -135,7 +141,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		}
 		defer stopTunnel()
 	}
-	slave, err := m.openLocal(ctx, replication.Slave, &s.login)
+	slave, err := m.openLocal(ctx, finding.Slave, &s.login)
 	if err != nil {
 		return err
 	}
@@ -154,8 +160,8 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if len(want.Databases) == 0 {
 		want.Databases = want.HandOver.Databases
 	}
-	if _, known := want.HandOver.Passwords[replication.MonitorUser]; known {
-		want.MonitorFile = &replication.OptionFile{Path: s.monitor, Login: handOverLogin(want.HandOver, replication.MonitorUser, end)}
+	if _, known := want.HandOver.Passwords[facts.MonitorUser]; known {
+		want.MonitorFile = &optionfile.ClientFile{Path: s.monitor, Login: handOverLogin(want.HandOver, facts.MonitorUser, end)}
 	}
 
 	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
@@ -172,8 +178,8 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if done, err := m.agree(plan, s.plan); done || err != nil {
 		return err
 	}
-	var compared *replication.CompareResult
-	applier.Compared = func(r *replication.CompareResult) { compared = r }
+	var compared *compare.Result
+	applier.Compared = func(r *compare.Result) { compared = r }
 	err = m.apply(ctx, applier, plan, s.plan)
 	if compared != nil && !compared.Equal() {
 		err = errors.Join(m.writeComparison(compared), err)
@@ -192,13 +198,13 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 }
 
 // goOnHint says what an unfinished setup has left, and how it goes on.
-func goOnHint(err error, stage replication.Stage, databases []string) string {
+func goOnHint(err error, stage journal.Stage, databases []string) string {
 	switch {
-	case replication.HasCode(err, "broken"):
+	case finding.HasCode(err, "broken"):
 		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(databases, ",")
-	case stage == replication.StageSeeding:
+	case stage == journal.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
-	case stage == replication.StageSeeded:
+	case stage == journal.StageSeeded:
 		return "the copy is whole; the same command again goes on from there"
 	default:
 		return "the same command again goes on from here"
@@ -208,13 +214,13 @@ func goOnHint(err error, stage replication.Stage, databases []string) string {
 // want is what the flags alone say.
 func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
-		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, Method: replication.SeedMethod(s.method),
+		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, Method: journal.SeedMethod(s.method),
 		LockTables: s.lockTables, MaxRate: uint64(s.maxRate), SkipCompare: s.skipCompare,
 	}
 	switch {
-	case want.Method == replication.SeedNone && s.start == "":
+	case want.Method == journal.SeedNone && s.start == "":
 		return want, &usage.Error{Where: "--start", Message: "is needed with --method none", Cure: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
-	case want.Method != replication.SeedNone && s.start != "":
+	case want.Method != journal.SeedNone && s.start != "":
 		return want, &usage.Error{Where: "--start", Message: "is for --method none only", Cure: "a copy brings its own coordinates"}
 	case s.start != "":
 		file, offset, found := strings.Cut(s.start, ":")
@@ -222,7 +228,7 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 		if !found || file == "" || err != nil {
 			return want, &usage.Error{Where: "--start", Message: fmt.Sprintf("%q is no FILE:POSITION", s.start), Cure: "write it as in mysql-bin.000007:4711"}
 		}
-		want.Start = replication.Position{File: file, Offset: n}
+		want.Start = server.Position{File: file, Offset: n}
 	}
 	if s.byAdministrator() {
 		if len(want.Databases) == 0 {
@@ -250,26 +256,26 @@ func (s *setupSlave) address() (string, error) {
 	return address, err
 }
 
-func handOverLogin(h *replication.HandOver, user, address string) replication.Login {
-	return replication.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
+func handOverLogin(h *replication.HandOver, user, address string) server.Login {
+	return server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
 }
 
 // openMasterForSetup logs in to the master. By the hand-over file that is the
 // seeding account, or the monitor account once that is gone; by an
 // administrator's login the master is set up first, and what it then has to hand
 // over is in want; nil in a dry run.
-func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string, state *replication.StateFile) (*replication.Server, error) {
+func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *server.Server, want *replication.SlaveWant, end string, state *journal.StateFile) (*server.Server, error) {
 	if !s.byAdministrator() {
-		server, err := replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.SeedUser, end))
-		if err == nil || !replication.IsAccessDenied(err) {
-			return server, err
+		target, err := server.Open(ctx, finding.Master, handOverLogin(want.HandOver, facts.SeedUser, end))
+		if err == nil || !server.IsAccessDenied(err) {
+			return target, err
 		}
-		server, err = replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.MonitorUser, end))
-		if replication.IsAccessDenied(err) {
+		target, err = server.Open(ctx, finding.Master, handOverLogin(want.HandOver, facts.MonitorUser, end))
+		if server.IsAccessDenied(err) {
 			err = usage.WithHint(err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;"+
 				" if the passwords are not known there any more, setup-master --new-passwords")
 		}
-		return server, err
+		return target, err
 	}
 	server, err := m.openMaster(ctx, &s.master)
 	if err != nil {
@@ -286,8 +292,8 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 // that follows this master already keeps the accounts that it uses, unless a run
 // that was cut off has made them: nobody knows their passwords then, and the
 // login for status is still to be kept.
-func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant, state *replication.StateFile) (*replication.HandOver, error) {
-	facts, err := replication.ReadFacts(ctx, master)
+func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *server.Server, want *replication.SlaveWant, state *journal.StateFile) (*replication.HandOver, error) {
+	facts, err := facts.Read(ctx, master)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +314,7 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	if err := m.apply(ctx, &replication.Applier{Master: master, MasterFacts: facts}, plan, s.plan); err != nil {
 		return nil, err
 	}
-	return plan.HandOver, state.NoteAccounts(plan.HandOver)
+	return plan.HandOver, plan.HandOver.NoteAccounts(state)
 }
 
 // splitNames takes names from a flag that is repeated, or has several of them

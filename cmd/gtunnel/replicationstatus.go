@@ -13,7 +13,9 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/watch"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -63,8 +65,8 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 }
 
 // readReplicationStatus asks the slave, and the master if it can be reached.
-func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string) (*replication.Status, error) {
-	slave, err := m.openLocal(ctx, replication.Slave, login)
+func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string) (*watch.Status, error) {
+	slave, err := m.openLocal(ctx, finding.Slave, login)
 	if err != nil {
 		return nil, err
 	}
@@ -76,18 +78,18 @@ func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, fla
 	if master != nil {
 		defer func() { _ = master.Close() }() // it was only asked
 	}
-	return replication.ReadStatus(ctx, slave, master, replication.StatusOptions{Unreachable: err, StateDir: stateDir})
+	return watch.Read(ctx, slave, master, watch.Options{Unreachable: err, StateDir: stateDir})
 }
 
 // writeReplicationStatus prints the state, the facts, and what to do.
-func (m *Main) writeReplicationStatus(s *replication.Status) error {
+func (m *Main) writeReplicationStatus(s *watch.Status) error {
 	fmt.Fprintf(m.Stdout, "%s\n\n", s)
 	if err := writeReplicationFacts(m.Stdout, s); err != nil {
 		return err
 	}
 	var found findings
-	found.addReplication(replication.Findings{Problems: s.Problems, Warnings: s.Warnings})
-	if s.State == replication.HealthConnecting || s.State == replication.HealthStalled {
+	found.addReplication(finding.Findings{Problems: s.Problems, Warnings: s.Warnings})
+	if s.State == watch.HealthConnecting || s.State == watch.HealthStalled {
 		if _, err := expand(tunnel.Address{}); err != nil {
 			found.warn("tunnel", usage.HintOf(err), "%v", err)
 		}
@@ -99,7 +101,7 @@ func (m *Main) writeReplicationStatus(s *replication.Status) error {
 	return nil
 }
 
-func writeReplicationFacts(out io.Writer, s *replication.Status) error {
+func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 	w := terminal.NewTable(out)
 	fact := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
@@ -132,7 +134,7 @@ func writeReplicationFacts(out io.Writer, s *replication.Status) error {
 }
 
 // writable tells who may write on the slave.
-func writable(s *replication.Status) string {
+func writable(s *watch.Status) string {
 	switch {
 	case !s.Slave.ReadOnly:
 		return "not read-only"
@@ -145,14 +147,14 @@ func writable(s *replication.Status) string {
 }
 
 // thread is how far a thread has come, and what it does if it has more to do.
-func thread(running, state string, at replication.Position, behind *uint64) string {
+func thread(running, state string, at server.Position, behind *uint64) string {
 	text := running
 	if !at.IsZero() {
 		text += ", up to " + at.String()
 	}
 	if behind == nil || *behind > 0 {
 		if behind != nil {
-			text += ", " + replication.FormatBytes(*behind) + " behind"
+			text += ", " + finding.FormatBytes(*behind) + " behind"
 		}
 		if state != "" {
 			text += ": " + state
@@ -162,10 +164,10 @@ func thread(running, state string, at replication.Position, behind *uint64) stri
 }
 
 // lag is what is known of the age of the slave's data.
-func lag(l replication.Lag) string {
+func lag(l watch.Lag) string {
 	var parts []string
 	if l.Bytes != nil {
-		parts = append(parts, replication.FormatBytes(*l.Bytes))
+		parts = append(parts, finding.FormatBytes(*l.Bytes))
 	}
 	if l.Seconds != nil {
 		parts = append(parts, fmt.Sprintf("%d s by the slave's own word", *l.Seconds))
@@ -180,7 +182,7 @@ func lag(l replication.Lag) string {
 }
 
 // replicated is what the filters let through.
-func replicated(c *replication.SlaveStatus) string {
+func replicated(c *server.SlaveStatus) string {
 	text := "everything"
 	if len(c.WildDoTable) > 0 {
 		text = strings.Join(c.WildDoTable, ", ")

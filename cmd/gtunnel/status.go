@@ -24,7 +24,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -193,7 +193,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		failures = failures || len(t.Refused)+len(t.DialFailures) > 0
 		closed, warned = closed || len(t.SessionsRefused) > 0, warned || len(t.Warnings) > 0
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
-			len(t.Sessions), t.Accepted, refused, replication.FormatBytes(t.BytesFromPeer), replication.FormatBytes(t.BytesToPeer))
+			len(t.Sessions), t.Accepted, refused, finding.FormatBytes(t.BytesFromPeer), finding.FormatBytes(t.BytesToPeer))
 	}
 	fmt.Fprintln(w, "\nTUNNEL\tTRUST")
 	for _, t := range tunnels {
@@ -233,7 +233,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		for _, t := range tunnels {
 			for _, s := range t.Sessions {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
-					age(now, s.Opened), age(now, s.LastActivity), replication.FormatBytes(s.BytesFromPeer), replication.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
+					age(now, s.Opened), age(now, s.LastActivity), finding.FormatBytes(s.BytesFromPeer), finding.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
 			}
 		}
 	}

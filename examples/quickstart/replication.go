@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -118,7 +118,7 @@ func (d *demo) stopTunnel(ctx context.Context) error {
 	if err := execute(ctx, d.slave.server, "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"); err != nil {
 		return err
 	}
-	var complaint *replication.Problem
+	var complaint *finding.Problem
 	if err := until(ctx, "wait for the slave to miss the tunnel", func(ctx context.Context) error {
 		s, err := d.status(ctx)
 		if err != nil {

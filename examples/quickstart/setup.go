@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
 // setupMaster makes the master ready by the command, which leaves a file for
@@ -54,7 +54,7 @@ func (d *demo) showStatus(ctx context.Context) error {
 }
 
 // status asks the slave how the replication is, for us to look at.
-func (d *demo) status(ctx context.Context) (*replication.Status, error) {
+func (d *demo) status(ctx context.Context) (*watch.Status, error) {
 	args := append([]string{"replication", "status", "--json", "--socket", d.slave.server.Socket}, d.masterFlags()...)
 	cmd := exec.CommandContext(ctx, d.binary, args...)
 	var stderr bytes.Buffer
@@ -67,7 +67,7 @@ func (d *demo) status(ctx context.Context) (*replication.Status, error) {
 		}
 		return nil, fmt.Errorf("gtunnel replication status: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	status := new(replication.Status)
+	status := new(watch.Status)
 	if err := json.Unmarshal(out, status); err != nil {
 		return nil, fmt.Errorf("gtunnel replication status: %w", err)
 	}

@@ -1,0 +1,275 @@
+package seed
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// clone seeds by MySQL's clone plugin, which copies the whole master over the
+// whole slave. The slave then restarts, or, where nothing is there to restart
+// it, shuts itself down and is waited for.
+func (s *Seed) clone(ctx context.Context) (server.Position, error) {
+	found := &seedCheck{seed: s}
+	if found.clone(); len(found.Problems) > 0 {
+		return server.Position{}, found.Err()
+	}
+	for _, end := range []*server.Server{s.Master, s.Slave} {
+		if err := installClone(ctx, end); err != nil {
+			return server.Position{}, err
+		}
+	}
+	restore, err := s.keepEventsOff(ctx)
+	if err != nil {
+		return server.Position{}, err
+	}
+	position, err := s.becomeClone(ctx)
+	if err != nil {
+		if ctx.Err() == nil { // otherwise it may still become a clone, whose events must not run
+			_ = s.Slave.Run(ctx, restore) // the first error says more
+		}
+		return server.Position{}, err
+	}
+	if position, err = s.becomeSlave(ctx, position); err != nil {
+		return server.Position{}, err
+	}
+	return position, s.Slave.Run(ctx, restore)
+}
+
+// becomeClone makes the slave a clone, and gives the coordinates of what it has
+// got.
+func (s *Seed) becomeClone(ctx context.Context) (server.Position, error) {
+	if err := s.runClone(ctx); err != nil {
+		return server.Position{}, err
+	}
+	return s.waitForClone(ctx)
+}
+
+// becomeSlave makes a slave of a clone: our accounts, which are the master's
+// alone, are dropped, and the events disabled.
+func (s *Seed) becomeSlave(ctx context.Context, position server.Position) (server.Position, error) {
+	position, err := s.Master.VerifyCoordinates(ctx, s.Master.Db, position)
+	if err != nil {
+		return server.Position{}, err
+	}
+	if s.Started != nil {
+		if err := s.Started(ctx, position); err != nil {
+			return server.Position{}, err
+		}
+	}
+	// With our option file the restart has made it read-only.
+	if err := s.Slave.Run(ctx, append([]server.Statement{server.SQL("SET GLOBAL read_only=0")}, dropOurAccounts()...)); err != nil {
+		return server.Position{}, err
+	}
+	whole := *s
+	if whole.Databases, err = s.clonedDatabases(ctx); err != nil {
+		return server.Position{}, err
+	}
+	return position, whole.disableEvents(ctx)
+}
+
+// dropOurAccounts removes what setup-master has made from a clone of the master.
+func dropOurAccounts() []server.Statement {
+	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0")}
+	for _, user := range facts.AccountUsers {
+		statements = append(statements, server.SQL("DROP USER IF EXISTS %s", server.QuoteAccount(user, server.Loopback)))
+	}
+	return append(statements, server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)))
+}
+
+// installClone makes a server have the plugin.
+func installClone(ctx context.Context, s *server.Server) error {
+	const installed = "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = 'clone' AND plugin_status = 'ACTIVE'"
+	if n, err := s.Value(ctx, s.Db, installed); err != nil || n == "1" {
+		return err
+	}
+	return s.Exec(ctx, s.Db, installPlugin)
+}
+
+var installPlugin = server.SQL("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+
+// keepEventsOff makes the slave's restart leave the event scheduler off, for
+// its events are the master's then. It gives what ends that.
+func (s *Seed) keepEventsOff(ctx context.Context) (restore []server.Statement, err error) {
+	before := s.PersistedEvents
+	if before == nil {
+		if before, err = PersistedEvents(ctx, s.Slave); err != nil {
+			return nil, err
+		}
+	}
+	return []server.Statement{PersistEvents(*before)}, s.Slave.Run(ctx, []server.Statement{server.SQL("SET PERSIST event_scheduler=OFF")})
+}
+
+// PersistedEvents gives what event_scheduler is persisted as; empty if it is not.
+func PersistedEvents(ctx context.Context, s *server.Server) (*string, error) {
+	value, err := s.Value(ctx, s.Db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
+	return &value, err
+}
+
+// PersistEvents makes event_scheduler persisted with a value, or not at all if
+// it is empty, and leaves that of the running server.
+func PersistEvents(value string) server.Statement {
+	if value == "" {
+		return server.SQL("RESET PERSIST IF EXISTS event_scheduler")
+	}
+	return server.SQL("SET PERSIST_ONLY event_scheduler=%s", server.QuoteString(value))
+}
+
+// runClone runs CLONE INSTANCE to its end, which is the end of the session.
+func (s *Seed) runClone(ctx context.Context) error {
+	host, port := server.SplitAddress(s.Master.Login.Address)
+	told := s.tellClone(ctx)
+	defer told()
+	// The login before warmed the master's cache of caching_sha2_password:
+	// without TLS, the plugin cannot get through a cold one.
+	if err := s.Master.Db.PingContext(ctx); err != nil {
+		return s.Master.Explain("ping", err)
+	}
+	err := s.Slave.Run(ctx, []server.Statement{
+		server.SQL("SET GLOBAL clone_valid_donor_list=%s", server.QuoteString(host+":"+port)),
+		server.SQL("CLONE INSTANCE FROM %s:%s IDENTIFIED BY %s REQUIRE NO SSL", server.QuoteAccount(s.Master.Login.User, host), port, s.Master.Login.Password),
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if number := server.ErrorNumber(err); number != 0 && number != errNotManaged {
+		return err
+	}
+	return nil // the connection ends with the restart
+}
+
+// errNotManaged is the server's error that nothing would start it again, so
+// that it shuts down instead of restarting.
+const errNotManaged = 3707
+
+// tellClone tells the progress of a running clone. What it returns ends that.
+func (s *Seed) tellClone(ctx context.Context) (end func()) {
+	if s.Progress == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m := newMeter(nil)
+		m.enter(PhaseCopy)
+		for server.Pause(ctx, progressEvery) == nil {
+			rows, err := server.ReadRecords(ctx, s.Slave.Db, "SELECT SUM(estimate) AS estimate, SUM(data) AS data FROM performance_schema.clone_progress")
+			if err != nil || len(rows) == 0 { // it restarts
+				continue
+			}
+			bytes, _ := strconv.ParseUint(rows[0]["data"], 10, 64)        // empty before it begins
+			estimate, _ := strconv.ParseUint(rows[0]["estimate"], 10, 64) // likewise
+			m.bytes.Store(bytes)
+			p := m.progress(time.Now())
+			if p.EstimatedBytes = max(estimate, bytes); p.Rate > 0 {
+				p.Left = time.Duration(float64(p.EstimatedBytes-bytes) / p.Rate * float64(time.Second))
+			}
+			s.Progress(p)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// startHint is what is said if a slave does not come back after its clone.
+const startHint = "the slave has shut down after the clone; start it: systemctl start mysql (or mysqld)"
+
+// waitForClone waits until the slave is back, and gives the coordinates of what
+// it has got.
+func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
+	begun, told := time.Now(), time.Time{}
+	for {
+		rows, err := server.ReadRecords(ctx, s.Slave.Db, "SELECT state, error_no, error_message, binlog_file AS file, binlog_position AS position, gtid_executed AS executed_gtid_set FROM performance_schema.clone_status")
+		switch {
+		case ctx.Err() != nil:
+			return server.Position{}, context.Cause(ctx)
+		case err == nil && len(rows) > 0 && rows[0]["state"] == "Completed":
+			return server.NewPosition(rows[0]), nil
+		case err == nil && len(rows) > 0 && rows[0]["state"] == "Failed":
+			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)", rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
+		case server.ErrorNumber(err) == 1045 || server.ErrorNumber(err) == 1698 || server.IsDenied(err):
+			return server.Position{}, finding.New(finding.Slave, "clone-login", "log in with an account of the master's", "the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more", s.Slave.Login)
+		case s.Waiting != nil && time.Since(begun) > 15*time.Second && time.Since(told) > time.Minute:
+			told = time.Now()
+			s.Waiting(startHint)
+		}
+		if err := server.Pause(ctx, progressEvery); err != nil {
+			return server.Position{}, err
+		}
+	}
+}
+
+func errorNumberText(number string) string {
+	n, _ := strconv.Atoi(number) // a number on every server
+	return finding.ErrorNumber(n)
+}
+
+// clonedDatabases are all that the slave has now.
+func (s *Seed) clonedDatabases(ctx context.Context) ([]string, error) {
+	rows, err := s.Slave.Query(ctx, s.Slave.Db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+server.QuoteList(facts.SystemDatabases)+")")
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r["name"]
+	}
+	return names, nil
+}
+
+// CloneErases says what a seed by SeedClone takes from a slave, to be agreed to.
+func CloneErases(slave *facts.Facts) []string {
+	var erased []string
+	for _, d := range slave.Databases {
+		erased = append(erased, "database "+d.Name+", "+finding.FormatBytes(d.Bytes))
+	}
+	return append(erased, "all accounts with their passwords: those of the master take their place",
+		"its binary log and GTIDs", "what it knows of its own masters")
+}
+
+// clone finds what keeps the plugin from copying.
+func (c *seedCheck) clone() {
+	master, slave := c.seed.MasterFacts, c.seed.SlaveFacts
+	const instead = "use the method dump"
+	for _, f := range []*facts.Facts{master, slave} {
+		if !f.Version.AtLeast(server.MySQL, 8, 0, 17) {
+			c.Problem(f.Role, "no-clone", instead, "%s has no clone plugin", f.Version)
+		}
+	}
+	if len(c.Problems) > 0 {
+		return
+	}
+	for _, f := range []*facts.Facts{master, slave} {
+		if !f.Plugins["clone"] && !f.HasPrivilege("INSERT") { // into mysql.plugin
+			c.Problem(f.Role, "no-clone-plugin", "as an administrator of the "+string(f.Role)+": "+installPlugin.String(), "the clone plugin is not installed, and this login may not install it")
+		}
+	}
+	switch {
+	case master.Version.Series() != slave.Version.Series(),
+		master.Version != slave.Version && (!master.Version.AtLeast(server.MySQL, 8, 0, 37) || !slave.Version.AtLeast(server.MySQL, 8, 0, 37)):
+		c.Problem("", "no-clone", instead, "the clone plugin copies between servers of the same series, before 8.0.37 of the same release, only: these are %s and %s", master.Version, slave.Version)
+	}
+	if len(c.seed.Tables) > 0 {
+		c.Problem("", "seed-method", instead, "a clone is of the whole server")
+	}
+	var lost []string
+	for _, d := range master.Databases {
+		lost = append(lost, d.Locked...)
+	}
+	if len(lost) > 0 {
+		c.Problem(finding.Master, "not-transactional", "make them InnoDB: ALTER TABLE ... ENGINE=InnoDB; or "+instead, "the clone plugin copies the rows of InnoDB tables only, and not those of %s", finding.List(lost))
+	}
+	if len(master.Masters) > 0 {
+		c.Problem(finding.Master, "is-slave", instead, "it is itself a slave: its clone would begin to follow the same master")
+	}
+	if user, host, _ := server.SplitAccount(slave.User); master.Accounts != nil && master.Account(user, host) == nil {
+		c.Problem(finding.Slave, "clone-login", "log in as an account that is on both, with the same password; or "+instead,
+			"a clone has the accounts of the master, and %s is not among them: this login would end", server.QuoteAccount(user, host))
+	}
+	c.Warn(finding.Slave, "clone-erases", "", "the slave loses: %s", strings.Join(CloneErases(slave), "; "))
+}

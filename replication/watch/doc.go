@@ -1,0 +1,6 @@
+// Package watch says how the replication that feeds a slave is: what its threads
+// do, how far it is behind, and whether the link is alive, which takes two looks
+// at it where one does not tell.
+//
+// It changes nothing.
+package watch
