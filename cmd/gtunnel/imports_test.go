@@ -61,6 +61,7 @@ func TestImports(t *testing.T) {
 		},
 		module + "/replication/servertest": {"github.com/go-sql-driver/mysql"},
 
+		module + "/cmd/gtunnel/help":     {},
 		module + "/cmd/gtunnel/usage":    {},
 		module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
 		module + "/cmd/gtunnel/config": {

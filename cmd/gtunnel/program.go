@@ -79,6 +79,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.replicationCommand(),
 		m.versionCommand(),
 	)
+	root.AddCommand(topicCommands()...)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.HasSubCommands() { // as if it were ours
