@@ -29,7 +29,9 @@ import (
 // nil where there is none. An address that was asked for must be had. The
 // preset is only a service to the administrator: without it the process goes
 // on, and says so.
-func (m *Main) startAdmin(ctx context.Context, c config.Config, handler http.Handler, logger *zap.Logger) (admin *adminServer, err error) {
+func (m *Main) startAdmin(
+	ctx context.Context, c config.Config, handler http.Handler, logger *zap.Logger,
+) (admin *adminServer, err error) {
 	switch {
 	case c.Admin.None:
 		return nil, nil //nolint:nilnil // none was wanted
@@ -53,7 +55,9 @@ func (m *Main) startAdmin(ctx context.Context, c config.Config, handler http.Han
 
 // listenPreset makes a socket in a folder, which it makes too where it is
 // missing.
-func listenPreset(ctx context.Context, folder, socket string, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
+func listenPreset(
+	ctx context.Context, folder, socket string, handler http.Handler, logger *zap.Logger,
+) (*adminServer, error) {
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -71,7 +75,9 @@ type adminServer struct {
 // listenAdmin binds the admin address. A unix socket is its owner's alone; a
 // TCP port answers what asks this host by its own names. The logger is told
 // what goes wrong.
-func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
+func listenAdmin(
+	ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger,
+) (*adminServer, error) {
 	var listener net.Listener
 	var err error
 	if network, at := address.ForListen(); network == "unix" {
@@ -84,7 +90,7 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 		return nil, usage.WithHint(fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err))
 	}
 	return &adminServer{
-		listener: boundedListener{listener, make(chan struct{}, adminConnections)},
+		listener: boundedListener{Listener: listener, slots: make(chan struct{}, adminConnections)},
 		server: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
@@ -92,7 +98,9 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       time.Minute,
 			MaxHeaderBytes:    16 << 10,
-			ErrorLog:          log.New(&adminLog{logger: logger, seldom: rate.Sometimes{First: 3, Interval: time.Minute}}, "", 0),
+			ErrorLog: log.New(&adminLog{
+				logger: logger, seldom: rate.Sometimes{First: 3, Interval: time.Minute},
+			}, "", 0),
 		},
 		ended: make(chan struct{}),
 	}, nil
@@ -119,7 +127,7 @@ func (l boundedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return boundedConn{conn, sync.OnceFunc(func() { <-l.slots })}, nil
+	return boundedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
 type boundedConn struct {
@@ -181,7 +189,8 @@ func onlyLocal(handler http.Handler) http.Handler {
 		origin := r.Header.Get("Origin")
 		switch {
 		case !tunnel.Address{Network: "tcp", Host: host}.IsLoopback():
-			http.Error(w, fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host), http.StatusForbidden)
+			message := fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host)
+			http.Error(w, message, http.StatusForbidden)
 		case origin != "" && origin != "http://"+r.Host:
 			http.Error(w, fmt.Sprintf("pages of %q may not ask this", origin), http.StatusForbidden)
 		default:

@@ -46,7 +46,7 @@ ends at once. Exit 1 if there is a problem.`,
 				c.server(cmd.Context(), connect)
 			}
 			if asJSON {
-				if err := m.printJSON(jsonCheck{c.problems() == 0, c.findings}); err != nil {
+				if err := m.printJSON(jsonCheck{Ready: c.problems() == 0, Findings: c.findings}); err != nil {
 					return err
 				}
 			} else {

@@ -31,11 +31,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		if file := passwordFlag(cmd, e); file != "" {
 			return &usage.Error{
 				Message: "a password is never an argument: whoever is on this host can see the arguments of programs (ps)",
-				Cure:    fmt.Sprintf("write it into a file of mode 0600 for --%s, or into ~/.my.cnf, or leave it out to be asked", file),
+				Cure: fmt.Sprintf("write it into a file of mode 0600 for --%s, or into ~/.my.cnf, "+
+					"or leave it out to be asked", file),
 			}
 		}
 		if e.GetSpecifiedShortnames() != "" {
-			return &usage.Error{Message: "unknown flag -" + e.GetSpecifiedShortnames(), Cure: "flags begin with two hyphens: " + help}
+			return &usage.Error{
+				Message: "unknown flag -" + e.GetSpecifiedShortnames(), Cure: "flags begin with two hyphens: " + help,
+			}
 		}
 		if other := config.OfOtherRole(tunnel.Role(cmd.Name()), e.GetSpecifiedName()); other != nil {
 			return other
@@ -45,7 +48,10 @@ func flagError(cmd *cobra.Command, err error) error {
 		return unknown("flag", "--"+e.GetSpecifiedName(), names, help)
 	}
 	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		return &usage.Error{Where: "--" + e.GetSpecifiedName(), Message: "needs a value", Cure: fmt.Sprintf("write --%s %s: %s", e.GetSpecifiedName(), argument(e.GetFlag()), help)}
+		return &usage.Error{
+			Where: "--" + e.GetSpecifiedName(), Message: "needs a value",
+			Cure: fmt.Sprintf("write --%s %s: %s", e.GetSpecifiedName(), argument(e.GetFlag()), help),
+		}
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		hint := usage.HintOf(e.Unwrap())

@@ -28,15 +28,16 @@ const (
 type findings []checkLine
 
 func (f *findings) ok(about, text string, args ...any) {
-	*f = append(*f, checkLine{levelOK, about, fmt.Sprintf(text, args...), ""})
+	*f = append(*f, checkLine{Level: levelOK, About: about, Text: fmt.Sprintf(text, args...)})
 }
 
 func (f *findings) warn(about, cure, text string, args ...any) {
-	*f = append(*f, checkLine{levelWarning, about, fmt.Sprintf(text, args...), cure})
+	*f = append(*f, checkLine{Level: levelWarning, About: about, Text: fmt.Sprintf(text, args...), Cure: cure})
 }
 
 func (f *findings) problem(about string, err error) {
-	*f = append(*f, checkLine{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), usage.HintOf(err)})
+	text := strings.TrimPrefix(err.Error(), about+": ")
+	*f = append(*f, checkLine{Level: levelProblem, About: about, Text: text, Cure: usage.HintOf(err)})
 }
 
 // addReadiness adds what is well before what is not.
@@ -63,7 +64,7 @@ func newCheckLine(level string, p *finding.Problem) checkLine {
 	if about == "" {
 		about = "both"
 	}
-	return checkLine{level, about, strings.TrimPrefix(p.Error(), string(p.On)+": "), p.Cure}
+	return checkLine{Level: level, About: about, Text: strings.TrimPrefix(p.Error(), string(p.On)+": "), Cure: p.Cure}
 }
 
 func (f findings) problems() int {

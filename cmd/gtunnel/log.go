@@ -64,7 +64,7 @@ func journalLevel(level zapcore.Level, out zapcore.PrimitiveArrayEncoder) {
 	out.AppendString(fmt.Sprintf("<%d>%s", priority, level.CapitalString()))
 }
 
-// isJournal tells whether w is the stream that systemd says leads to its
+// isJournal reports whether w is the stream that systemd says leads to its
 // journal: JOURNAL_STREAM is its device and inode.
 func isJournal(w io.Writer, stream string) bool {
 	file, ok := w.(*os.File)

@@ -25,7 +25,10 @@ import (
 const defaultMasterFile = "/etc/gtunnel/master.cnf"
 
 // usualSockets are where the packages of the distributions put the socket.
-var usualSockets = []string{"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/run/mysql/mysql.sock", "/tmp/mysql.sock"}
+var usualSockets = []string{
+	"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/run/mysql/mysql.sock",
+	"/tmp/mysql.sock",
+}
 
 // loginFlags say how to log in to the server of this host. What they leave out
 // is taken from the option files that mysql reads.
@@ -37,12 +40,27 @@ type loginFlags struct {
 // settings are the flags.
 func (l *loginFlags) settings() []config.Setting {
 	return []config.Setting{
-		{Name: "defaults-file", Group: config.GroupLogin, File: true, Target: &l.defaultsFile, Arg: "FILE", Preset: "/etc/my.cnf, ~/.my.cnf ...", Usage: "mysql's option file"},
-		{Name: "socket", Group: config.GroupLogin, File: true, Target: &l.socket, Arg: "PATH", Preset: "the usual", Usage: "the server's socket"},
+		{
+			Name: "defaults-file", Group: config.GroupLogin, File: true, Target: &l.defaultsFile, Arg: "FILE",
+			Preset: "/etc/my.cnf, ~/.my.cnf ...", Usage: "mysql's option file",
+		},
+		{
+			Name: "socket", Group: config.GroupLogin, File: true, Target: &l.socket, Arg: "PATH", Preset: "the usual",
+			Usage: "the server's socket",
+		},
 		{Name: "host", Group: config.GroupLogin, Target: &l.host, Arg: "HOST", Usage: "its address, to use TCP"},
-		{Name: "port", Group: config.GroupLogin, Target: &l.port, Arg: "PORT", Preset: config.MySQLPort, Usage: "its port, to use TCP"},
-		{Name: "user", Group: config.GroupLogin, Target: &l.user, Arg: "NAME", Preset: "as whom you run it", Usage: "the account"},
-		{Name: "password-file", Group: config.GroupLogin, File: true, Target: &l.passwordFile, Arg: "FILE", Usage: "its password, in a file of mode 0600"},
+		{
+			Name: "port", Group: config.GroupLogin, Target: &l.port, Arg: "PORT", Preset: config.MySQLPort,
+			Usage: "its port, to use TCP",
+		},
+		{
+			Name: "user", Group: config.GroupLogin, Target: &l.user, Arg: "NAME", Preset: "as whom you run it",
+			Usage: "the account",
+		},
+		{
+			Name: "password-file", Group: config.GroupLogin, File: true, Target: &l.passwordFile, Arg: "FILE",
+			Usage: "its password, in a file of mode 0600",
+		},
 	}
 }
 
@@ -56,7 +74,10 @@ type credentials struct {
 // credentials finds out how to log in to the server of this host.
 func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	if l.socket != "" && (l.port != "" || l.host != "" && l.host != "localhost") {
-		return credentials{}, &usage.Error{Where: "--socket", Message: "leads to a server of this host without TCP, and --host and --port with it", Cure: "give one or the other"}
+		return credentials{}, &usage.Error{
+			Where: "--socket", Message: "leads to a server of this host without TCP, and --host and --port with it",
+			Cure: "give one or the other",
+		}
 	}
 	options, err := l.options(m)
 	if err != nil {
@@ -75,7 +96,9 @@ func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	default:
 		me, err := user.Current()
 		if err != nil {
-			return c, &usage.Error{Where: "--user", Message: "is needed: this user has no name", Err: err, Cure: "give the account of the server"}
+			return c, &usage.Error{
+				Where: "--user", Message: "is needed: this user has no name", Err: err, Cure: "give the account of the server",
+			}
 		}
 		c.User, fromUser = me.Username, "the user who runs gtunnel"
 	}
@@ -100,7 +123,9 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		port, where = option.text, option.where()
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
-		return "", "", &usage.Error{Where: where, Message: fmt.Sprintf("%q is no port", port), Cure: "write a number from 1 to 65535"}
+		return "", "", &usage.Error{
+			Where: where, Message: fmt.Sprintf("%q is no port", port), Cure: "write a number from 1 to 65535",
+		}
 	}
 	switch {
 	case l.port != "" && (host == "" || host == "localhost"):
@@ -125,7 +150,8 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		}
 		return "", "", &usage.Error{
 			Where: from, Message: host + " is no loopback address: nothing would be encrypted",
-			Cure: "run gtunnel on the server's host, with its socket or 127.0.0.1; or give --unsafe-plaintext, if the way there is yours alone",
+			Cure: "run gtunnel on the server's host, with its socket or 127.0.0.1; " +
+				"or give --unsafe-plaintext, if the way there is yours alone",
 		}
 	}
 	return "tcp", net.JoinHostPort(host, cmp.Or(port, config.MySQLPort)), nil
@@ -169,11 +195,26 @@ type masterFlags struct {
 // settings are the flags.
 func (f *masterFlags) settings() []config.Setting {
 	return []config.Setting{
-		{Name: "master", Group: config.GroupMaster, Target: &f.address, Arg: "ADDRESS", Preset: config.DefaultClientAccept, Port: config.DefaultPort, Usage: "the tunnel's end on this host"},
-		{Name: "master-defaults-file", Group: config.GroupMaster, File: true, Target: &f.defaultsFile, Arg: "FILE", Preset: defaultMasterFile, Usage: "mysql's option file"},
-		{Name: "master-user", Group: config.GroupMaster, Target: &f.user, Arg: "NAME", Preset: "of that file", Usage: "the account"},
-		{Name: "master-password-file", Group: config.GroupMaster, File: true, Target: &f.passwordFile, Arg: "FILE", Usage: "its password, in a file of mode 0600"},
-		{Name: "unsafe-plaintext", Group: config.GroupMaster, Target: &f.unsafePlaintext, Usage: "let --host or --master be elsewhere, unencrypted"},
+		{
+			Name: "master", Group: config.GroupMaster, Target: &f.address, Arg: "ADDRESS", Preset: config.DefaultClientAccept,
+			Port: config.DefaultPort, Usage: "the tunnel's end on this host",
+		},
+		{
+			Name: "master-defaults-file", Group: config.GroupMaster, File: true, Target: &f.defaultsFile, Arg: "FILE",
+			Preset: defaultMasterFile, Usage: "mysql's option file",
+		},
+		{
+			Name: "master-user", Group: config.GroupMaster, Target: &f.user, Arg: "NAME", Preset: "of that file",
+			Usage: "the account",
+		},
+		{
+			Name: "master-password-file", Group: config.GroupMaster, File: true, Target: &f.passwordFile, Arg: "FILE",
+			Usage: "its password, in a file of mode 0600",
+		},
+		{
+			Name: "unsafe-plaintext", Group: config.GroupMaster, Target: &f.unsafePlaintext,
+			Usage: "let --host or --master be elsewhere, unencrypted",
+		},
 	}
 }
 

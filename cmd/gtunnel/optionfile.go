@@ -37,6 +37,7 @@ type optionValue struct {
 	line int
 }
 
+// given reports whether a file has the option.
 func (v optionValue) given() bool { return v.file != "" }
 
 // where is the place as file:line.
@@ -86,7 +87,7 @@ func (r optionReader) readOptional(file string, depth int) error {
 	return err
 }
 
-// isAbsent tells whether a file itself is missing or may not be read; what is
+// isAbsent reports whether a file itself is missing or may not be read; what is
 // wrong in it is a usageError.
 func isAbsent(err error) bool {
 	return !usage.Is(err) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
@@ -100,7 +101,11 @@ func (r optionReader) read(file string, depth int) error {
 	// The clients pass over such a file with a warning. It may name the server
 	// that gets the password.
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 {
-		return &usage.Error{Where: file, Message: fmt.Sprintf("anybody can write this option file (mode %04o), so it is not believed", info.Mode().Perm()), Cure: "chmod o-w " + file}
+		return &usage.Error{
+			Where:   file,
+			Message: fmt.Sprintf("anybody can write this option file (mode %04o), so it is not believed", info.Mode().Perm()),
+			Cure:    "chmod o-w " + file,
+		}
 	}
 	options, err := optionfile.Parse(text)
 	if err != nil {
@@ -113,7 +118,9 @@ func (r optionReader) read(file string, depth int) error {
 		case o.Key == optionfile.OptionIncludeDir:
 			var files []string
 			if files, err = optionFilesIn(o.Value); err != nil {
-				return &usage.Error{Where: fmt.Sprintf("%s:%d", file, o.Line), Err: err, Cure: "make the directory, or remove the line"}
+				return &usage.Error{
+					Where: fmt.Sprintf("%s:%d", file, o.Line), Err: err, Cure: "make the directory, or remove the line",
+				}
 			}
 			err = r.include(file, o, depth, files...)
 		case slices.Contains(optionGroups, o.Group) && slices.Contains(loginOptions, o.Key):
@@ -131,7 +138,10 @@ func (r optionReader) read(file string, depth int) error {
 
 func (r optionReader) include(from string, o optionfile.Option, depth int, files ...string) error {
 	if depth == maxOptionDepth {
-		return &usage.Error{Where: fmt.Sprintf("%s:%d", from, o.Line), Message: fmt.Sprintf("files include others more than %d deep", maxOptionDepth), Cure: "does one include itself?"}
+		return &usage.Error{
+			Where:   fmt.Sprintf("%s:%d", from, o.Line),
+			Message: fmt.Sprintf("files include others more than %d deep", maxOptionDepth), Cure: "does one include itself?",
+		}
 	}
 	for _, file := range files {
 		if err := r.readOptional(file, depth+1); err != nil {
@@ -155,7 +165,10 @@ func optionFilesIn(directory string) ([]string, error) {
 
 func optionFileError(file string, err error) error {
 	if e, ok := errors.AsType[*optionfile.Error](err); ok {
-		return &usage.Error{Where: fmt.Sprintf("%s:%d", file, e.Line), Message: e.Text, Cure: "it is read as MySQL's own programs read it: my_print_defaults --defaults-file=" + file + " client"}
+		return &usage.Error{
+			Where: fmt.Sprintf("%s:%d", file, e.Line), Message: e.Text,
+			Cure: "it is read as MySQL's own programs read it: my_print_defaults --defaults-file=" + file + " client",
+		}
 	}
 	return &usage.Error{Where: file, Err: err}
 }
@@ -179,7 +192,9 @@ func readSmallFile(file string) (string, fs.FileInfo, error) {
 		return "", nil, err
 	}
 	if len(text) > maxOptionFile {
-		return "", nil, &usage.Error{Where: file, Message: fmt.Sprintf("is larger than %d KiB", maxOptionFile>>10), Cure: "is it the right file?"}
+		return "", nil, &usage.Error{
+			Where: file, Message: fmt.Sprintf("is larger than %d KiB", maxOptionFile>>10), Cure: "is it the right file?",
+		}
 	}
 	return string(text), info, nil
 }
@@ -196,14 +211,20 @@ func checkPrivate(file string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() || info.Mode().Perm()&forbidden == 0 {
 		return nil
 	}
-	return &usage.Error{Where: file, Message: fmt.Sprintf("holds a password and can be used by others than its owner (mode %04o)", info.Mode().Perm()), Cure: "chmod 0600 " + file}
+	return &usage.Error{
+		Where:   file,
+		Message: fmt.Sprintf("holds a password and can be used by others than its owner (mode %04o)", info.Mode().Perm()),
+		Cure:    "chmod 0600 " + file,
+	}
 }
 
 // readPassword reads a file whose only line is a password.
 func readPassword(flag, file string) (server.Password, error) {
 	text, info, err := readSmallFile(file)
 	if err != nil {
-		return server.Password{}, &usage.Error{Where: flag, Err: err, Cure: "write the password into a file of mode 0600: (umask 077; cat > FILE)"}
+		return server.Password{}, &usage.Error{
+			Where: flag, Err: err, Cure: "write the password into a file of mode 0600: (umask 077; cat > FILE)",
+		}
 	}
 	if err := checkPrivate(file, info); err != nil {
 		return server.Password{}, &usage.Error{Where: flag, Err: err}
@@ -211,9 +232,14 @@ func readPassword(flag, file string) (server.Password, error) {
 	password := strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	switch {
 	case password == "":
-		return server.Password{}, &usage.Error{Where: flag, Message: file + " is empty", Cure: "its first line is the password"}
+		return server.Password{}, &usage.Error{
+			Where: flag, Message: file + " is empty", Cure: "its first line is the password",
+		}
 	case strings.ContainsAny(password, "\n\x00"):
-		return server.Password{}, &usage.Error{Where: flag, Message: file + " has more than one line", Cure: "a password is all that may be in it; option files go to --defaults-file"}
+		return server.Password{}, &usage.Error{
+			Where: flag, Message: file + " has more than one line",
+			Cure: "a password is all that may be in it; option files go to --defaults-file",
+		}
 	}
 	return server.NewPassword(password), nil
 }

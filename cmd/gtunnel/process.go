@@ -103,7 +103,8 @@ func (p *process) newTunnel(t *config.Tunnel, logger *zap.Logger) (*tunnel.Tunne
 // tunnel says itself what it serves.
 func (p *process) logStart(logger *zap.Logger, now time.Time) {
 	build := thisBuild()
-	logger.Info("gtunnel starting", zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
+	logger.Info("gtunnel starting",
+		zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
 	for files, credential := range p.credentials {
 		logCredential(logger, "certificate", files, credential.value, now)
 	}
@@ -136,7 +137,8 @@ func (p *process) logCRLs(logger *zap.Logger, trust certs.StoreConfig, snapshot 
 		if without := withoutCRL(snapshot, t.Policy(), now); len(without) > 0 {
 			fields = append(fields, zap.Strings("first", without[:min(3, len(without))]))
 		}
-		logger.Warn("revocation lists", append(fields, zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))...)
+		logger.Warn("revocation lists", append(fields,
+			zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))...)
 	}
 }
 
@@ -172,7 +174,8 @@ func trustFields(trust certs.StoreConfig) []zap.Field {
 
 func logProblems(logger *zap.Logger, problems []certs.Problem) {
 	for _, problem := range problems {
-		logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
+		logger.Warn("CA file not used as it is",
+			zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
 	}
 }
 
@@ -181,7 +184,8 @@ func logProblems(logger *zap.Logger, problems []certs.Problem) {
 func logWeakCAs(logger *zap.Logger, snapshot *certs.Snapshot, now time.Time) {
 	for _, ca := range snapshot.CAs() {
 		if text, _ := ca.Weakness(); text != "" && !now.After(ca.Certificate.NotAfter) {
-			logger.Warn("weak CA", zap.String("ca", ca.Subject.Slash()), zap.String("file", ca.Files[0]), zap.String("problem", text),
+			logger.Warn("weak CA",
+				zap.String("ca", ca.Subject.Slash()), zap.String("file", ca.Files[0]), zap.String("problem", text),
 				zap.String("cure", "remove the CA if no peer needs it, or ask it for a certificate of a larger key"))
 		}
 	}

@@ -48,7 +48,8 @@ func (m *Main) Run(ctx context.Context) int {
 		return 1
 	}
 	if file := m.Getenv(flagsFileVariable); file != "" {
-		fmt.Fprintf(m.log, "hint: this service has its flags from GTUNNEL_FLAGS in %s; after a change: systemctl restart\n", file)
+		fmt.Fprintf(m.log, "hint: this service has its flags from GTUNNEL_FLAGS in %s; "+
+			"after a change: systemctl restart\n", file)
 	}
 	return 2
 }

@@ -68,7 +68,8 @@ func modified(file string) time.Time {
 // leftForRestart is the key of what was said of settings that need a restart.
 const leftForRestart = "left for a restart"
 
-// badConfig says all that is wrong in a file, unless it has said so before.
+// badConfig logs all that is wrong in a file, unless it has said so before, and
+// reports whether it did.
 func (r *reloader) badConfig(file string, err error) (said bool) {
 	if !r.news(file, fmt.Sprint(err)) {
 		return false
@@ -81,7 +82,8 @@ func (r *reloader) badConfig(file string, err error) (said bool) {
 	if len(problems) > 1 {
 		cure = "gtunnel run --check --config " + file + " says what to do about each"
 	}
-	r.logger.Error("reload failed: the configuration stays as it was", zap.Strings("problems", problems), zap.String("cure", cure))
+	r.logger.Error("reload failed: the configuration stays as it was",
+		zap.Strings("problems", problems), zap.String("cure", cure))
 	return true
 }
 
@@ -105,7 +107,8 @@ func (r *reloader) reloadAccess(i int, c *config.Config) bool {
 	running.AllowHost, running.AllowDN, running.AllowAll = changed.AllowHost, changed.AllowDN, changed.AllowAll
 	r.process.endpoints[i].SetAccess(access)
 	r.process.tunnels[i].Recheck()
-	r.logger.Info("access rules changed", zap.String("tunnel", running.Name), zap.Strings("added", added), zap.Strings("removed", removed))
+	r.logger.Info("access rules changed",
+		zap.String("tunnel", running.Name), zap.Strings("added", added), zap.Strings("removed", removed))
 	return true
 }
 

@@ -37,7 +37,8 @@ type jsonPlan struct {
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		if err := m.printJSON(jsonPlan{listOf(p.Warnings), listOf(p.Problems), listOf(p.Steps)}); err != nil {
+		shown := jsonPlan{Warnings: listOf(p.Warnings), Problems: listOf(p.Problems), Steps: listOf(p.Steps)}
+		if err := m.printJSON(shown); err != nil {
 			return err
 		}
 		return p.Err()

@@ -102,7 +102,7 @@ It logs in to the master with the hand-over file of setup-master, or, with
 	return cmd
 }
 
-// byAdministrator tells whether the login on the master is an administrator's.
+// byAdministrator reports whether the login on the master is an administrator's.
 func (s *setupSlave) byAdministrator() bool {
 	return s.master.user != "" || s.master.defaultsFile != ""
 }

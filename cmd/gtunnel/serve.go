@@ -52,7 +52,8 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
-	return p.run(ctx, logger, signals, hangups, admin)
+	s := service{process: p, logger: logger, signals: signals, hangups: hangups, admin: admin}
+	return s.run(ctx)
 }
 
 // listen binds every tunnel's address, or none. The error joins what failed.
@@ -84,15 +85,25 @@ func (p *process) closeTunnels() {
 	}
 }
 
+// service is a process that serves.
+type service struct {
+	*process
+
+	logger  *zap.Logger
+	signals <-chan os.Signal // to stop
+	hangups <-chan os.Signal // to reload
+	admin   *adminServer     // nil: none
+}
+
 // run serves every tunnel and waits for the end of all.
-func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups <-chan os.Signal, admin *adminServer) error {
+func (s *service) run(ctx context.Context) error {
 	reloading, stopReloading := context.WithCancel(context.WithoutCancel(ctx)) // until the last connection has ended
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
-	ended := make(chan error, len(p.tunnels))
+	ended := make(chan error, len(s.tunnels))
 	var serving sync.WaitGroup
-	for i, t := range p.tunnels {
-		name := p.config.Tunnels[i].Name
+	for i, t := range s.tunnels {
+		name := s.config.Tunnels[i].Name
 		serving.Go(func() {
 			err := t.Serve(ctx)
 			if err != nil {
@@ -102,57 +113,57 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 		})
 	}
 	defer serving.Wait()
-	serving.Go(func() { newReloader(p, logger).run(reloading, hangups) })
+	serving.Go(func() { newReloader(s.process, s.logger).run(reloading, s.hangups) })
 	defer stopReloading()
 	trying, stopTrying := context.WithCancel(ctx)
-	for _, t := range p.tunnels {
+	for _, t := range s.tunnels {
 		serving.Go(func() { t.Try(trying) })
 	}
 	defer stopTrying()
-	notify(daemon.SdNotifyReady, p.summary())
-	return p.untilEnd(ctx, drain, logger, ended, signals, admin)
+	notify(daemon.SdNotifyReady, s.summary())
+	return s.untilEnd(ctx, drain, ended)
 }
 
 // untilEnd waits for the end of every tunnel, and returns the first failure. The
 // first signal drains the tunnels, the second closes them.
-func (p *process) untilEnd(ctx context.Context, drain func(), logger *zap.Logger, ended <-chan error, signals <-chan os.Signal, admin *adminServer) (failed error) {
+func (s *service) untilEnd(ctx context.Context, drain func(), ended <-chan error) (failed error) {
 	var adminEnded <-chan struct{}
-	if admin != nil {
-		adminEnded = admin.ended
+	if s.admin != nil {
+		adminEnded = s.admin.ended
 	}
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
 	stopping := ctx.Done()
-	for left := len(p.tunnels); left > 0; {
+	for left := len(s.tunnels); left > 0; {
 		select {
 		case err := <-ended:
 			left--
 			if err != nil && failed == nil {
 				failed = err
 				notify(daemon.SdNotifyStopping, "failed: "+err.Error())
-				p.closeTunnels()
+				s.closeTunnels()
 			}
 		case <-adminEnded:
 			adminEnded = nil
 			if failed == nil {
-				failed = admin.err
-				p.closeTunnels()
+				failed = s.admin.err
+				s.closeTunnels()
 			}
-		case s := <-signals:
+		case received := <-s.signals:
 			if ctx.Err() != nil {
-				p.closeTunnels()
-				logger.Warn("closing all connections at once", zap.Stringer("signal", s))
+				s.closeTunnels()
+				s.logger.Warn("closing all connections at once", zap.Stringer("signal", received))
 				break
 			}
 			drain()
-			logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", s))
+			s.logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", received))
 		case <-stopping:
 			stopping = nil
-			notify(daemon.SdNotifyStopping, "draining, "+p.summary())
+			notify(daemon.SdNotifyStopping, "draining, "+s.summary())
 		case <-watchdog:
 			// The summary needs every tunnel's locks: a tunnel that is stuck
 			// lets the watchdog bite.
-			notify(daemon.SdNotifyWatchdog, p.summary())
+			notify(daemon.SdNotifyWatchdog, s.summary())
 		}
 	}
 	return failed

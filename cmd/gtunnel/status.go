@@ -82,16 +82,22 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 	}
 	paths, err := filepath.Glob(admin.Path)
 	if err != nil {
-		return nil, &usage.Error{Where: "--admin", Message: fmt.Sprintf("%q is no pattern: %v", admin.Path, err), Cure: "write the path of one socket"}
+		return nil, &usage.Error{
+			Where: "--admin", Message: fmt.Sprintf("%q is no pattern: %v", admin.Path, err),
+			Cure: "write the path of one socket",
+		}
 	}
 	if len(paths) == 0 {
 		folder := filepath.Dir(admin.Path)
 		if _, err := os.ReadDir(folder); errors.Is(err, fs.ErrPermission) { // which Glob keeps to itself
-			return nil, usage.WithHint(fmt.Errorf("cannot look for admin sockets: %w", err), "run gtunnel status as root, or as the user of the process")
+			err = fmt.Errorf("cannot look for admin sockets: %w", err)
+			return nil, usage.WithHint(err, "run gtunnel status as root, or as the user of the process")
 		}
 		return nil, usage.WithHint(
 			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
-			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? One of another user than root needs an --admin of its own, and gtunnel status the same: gtunnel status --admin ADDRESS",
+			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? "+
+				"One of another user than root needs an --admin of its own, "+
+				"and gtunnel status the same: gtunnel status --admin ADDRESS",
 		)
 	}
 	var addresses []tunnel.Address
@@ -103,7 +109,9 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 
 // askAll asks each of the processes. A socket at which nobody listens is dead,
 // not an error, if another process answers. The error joins the others'.
-func askAll(ctx context.Context, addresses []tunnel.Address) (tunnels []tunnel.Status, dead []tunnel.Address, err error) {
+func askAll(
+	ctx context.Context, addresses []tunnel.Address,
+) (tunnels []tunnel.Status, dead []tunnel.Address, err error) {
 	var failed, refused []error
 	answered := false
 	for _, a := range addresses {
@@ -159,22 +167,26 @@ func askStatus(ctx context.Context, admin tunnel.Address) (tunnel.AdminStatus, e
 	}
 	defer func() { _ = response.Body.Close() }() // only read
 	if response.StatusCode != http.StatusOK {
-		return status, usage.WithHint(fmt.Errorf("%s answered %s", admin, response.Status), "is it the admin address of a gtunnel process?")
+		return status, usage.WithHint(fmt.Errorf("%s answered %s", admin, response.Status), notAdmin)
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxStatus)).Decode(&status); err != nil {
-		return status, usage.WithHint(fmt.Errorf("%s did not answer with a status: %w", admin, err), "is it the admin address of a gtunnel process?")
+		return status, usage.WithHint(fmt.Errorf("%s did not answer with a status: %w", admin, err), notAdmin)
 	}
 	return status, nil
 }
+
+// notAdmin is what to do about an answer that is no status.
+const notAdmin = "is it the admin address of a gtunnel process?"
 
 func statusHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return "the socket is its owner's alone: run gtunnel status as root, or as the user of the process"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return "no process serves there: start one with this --admin, or see systemctl status 'gtunnel*' and journalctl -u 'gtunnel*'"
+		return "no process serves there: start one with this --admin, " +
+			"or see systemctl status 'gtunnel*' and journalctl -u 'gtunnel*'"
 	}
-	return "is it the admin address of a gtunnel process?"
+	return notAdmin
 }
 
 // writeStatus prints the tunnels, how the revocation lists of their CAs stand,
@@ -233,7 +245,8 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		for _, t := range tunnels {
 			for _, s := range t.Sessions {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
-					age(now, s.Opened), age(now, s.LastActivity), finding.FormatBytes(s.BytesFromPeer), finding.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
+					age(now, s.Opened), age(now, s.LastActivity),
+					finding.FormatBytes(s.BytesFromPeer), finding.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
 			}
 		}
 	}

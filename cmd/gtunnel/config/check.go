@@ -18,7 +18,8 @@ func (c *Config) Faults() []*usage.Error { return slices.Concat(c.problems, c.ch
 func (c *Config) check() []*usage.Error {
 	var found []*usage.Error
 	if c.Admin.Address != (tunnel.Address{}) && !c.Admin.IsLoopback() {
-		found = append(found, c.origin.errorAt(place{"admin", "address"}, fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin.Address),
+		found = append(found, c.origin.errorAt(place{"admin", "address"},
+			fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin.Address),
 			"use unix:/run/gtunnel/admin.sock or 127.0.0.1:9307"))
 	}
 	taken := false
@@ -47,15 +48,18 @@ func (c *Config) checkRules(t Tunnel) []*usage.Error {
 	rules := len(t.AllowHost) + len(t.AllowDN)
 	switch {
 	case rules == 0 && !t.AllowAll:
-		hint := "add --allow-host server2.domain.two (the slave's name), --allow-dn DN, or --allow-all for every host with a certificate of a trusted CA"
+		hint := "add --allow-host server2.domain.two (the slave's name), --allow-dn DN, " +
+			"or --allow-all for every host with a certificate of a trusted CA"
 		if c.origin.file != "" {
-			hint = `add allow_host = ["server2.domain.two"] (the slave's name), allow_dn = ["DN"], or allow_all = true for every host with a certificate of a trusted CA`
+			hint = `add allow_host = ["server2.domain.two"] (the slave's name), allow_dn = ["DN"], ` +
+				"or allow_all = true for every host with a certificate of a trusted CA"
 		}
 		return []*usage.Error{c.origin.errorAt(t.place(), "no access rule: nobody could connect", hint)}
 	case rules > 0 && t.AllowAll:
 		names := c.origin.keyName
 		return []*usage.Error{c.origin.errorAt(t.place().key("allow_all"),
-			fmt.Sprintf("contradicts %s and %s: it lets every host in", names("allow-host"), names("allow-dn")), "remove the one that you do not mean")}
+			fmt.Sprintf("contradicts %s and %s: it lets every host in", names("allow-host"), names("allow-dn")),
+			"remove the one that you do not mean")}
 	}
 	return nil
 }
@@ -89,7 +93,8 @@ func (c *Config) checkSettings(t Tunnel) []*usage.Error {
 		if c.origin.file != "" {
 			hint = `add connect = ["server1.domain.one:3307"]`
 		}
-		found = append(found, c.origin.errorAt(t.place(), c.origin.keyName("connect")+" is missing: a client needs the address of the server", hint))
+		found = append(found, c.origin.errorAt(t.place(),
+			c.origin.keyName("connect")+" is missing: a client needs the address of the server", hint))
 	}
 	config := t.Config()
 	if !c.origin.sound(t.place(), "unsafe_plaintext") {
@@ -112,7 +117,8 @@ func (c *Config) checkAccept(i int) []*usage.Error {
 		return nil
 	}
 	taken := func(by string) []*usage.Error {
-		return []*usage.Error{c.origin.errorAt(t.place().key("accept"), fmt.Sprintf("%s is taken by %s", t.Accept, by), "give one of them another address")}
+		message := fmt.Sprintf("%s is taken by %s", t.Accept, by)
+		return []*usage.Error{c.origin.errorAt(t.place().key("accept"), message, "give one of them another address")}
 	}
 	for _, other := range c.Tunnels[:i] {
 		if c.origin.sound(other.place(), "role", "accept") && t.Accept.Overlaps(other.Accept) {
@@ -148,7 +154,8 @@ func (c *Config) circle(first, i int, seen map[int]bool) []string {
 		return nil
 	}
 	reaches := func(other int) bool {
-		return slices.ContainsFunc(t.Connect, func(target tunnel.Address) bool { return target.Reaches(c.Tunnels[other].Accept) })
+		accept := c.Tunnels[other].Accept
+		return slices.ContainsFunc(t.Connect, func(target tunnel.Address) bool { return target.Reaches(accept) })
 	}
 	if reaches(first) {
 		return []string{t.Name}

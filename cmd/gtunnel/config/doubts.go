@@ -27,17 +27,21 @@ func (c *Config) Doubts() []*usage.Error {
 	return found
 }
 
+// fullName is what to do about a doubtful name.
+const fullName = "write the full name in the peer's certificate: " +
+	"gtunnel certs show /etc/grid-security/hostcert.pem on that host prints it"
+
 // doubtfulHost says why a rule that names a host may match nobody, and what to
 // write; an empty message if it is a full name.
 func doubtfulHost(rule string) (message, hint string) {
 	host := strings.TrimSuffix(strings.TrimSpace(rule), ".")
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return fmt.Sprintf("%s is an IP address: it lets in only a certificate that holds it as an iPAddress, not whoever connects from there", host),
-			"write the full name in the peer's certificate: gtunnel certs show /etc/grid-security/hostcert.pem on that host prints it"
+		return fmt.Sprintf("%s is an IP address: it lets in only a certificate that holds it as an iPAddress, "+
+			"not whoever connects from there", host), fullName
 	}
 	if !strings.Contains(host, ".") {
-		return fmt.Sprintf("%s has no dot: it lets in only a certificate that holds the short name; %s.domain.two is another name", host, host),
-			"write the full name in the peer's certificate: gtunnel certs show /etc/grid-security/hostcert.pem on that host prints it"
+		return fmt.Sprintf("%s has no dot: it lets in only a certificate that holds the short name; "+
+			"%s.domain.two is another name", host, host), fullName
 	}
 	return "", ""
 }

@@ -39,7 +39,8 @@ func Read(file string) (Config, error) {
 				hint = "remove one of the two"
 			}
 			return Config{}, &usage.Error{
-				Where: fmt.Sprintf("%s:%d", file, e.Position.Line), Message: "not TOML: " + strings.TrimSuffix(e.Message, "."), Cure: hint,
+				Where: fmt.Sprintf("%s:%d", file, e.Position.Line), Message: "not TOML: " + strings.TrimSuffix(e.Message, "."),
+				Cure: hint,
 			}
 		}
 		return Config{}, &usage.Error{Where: file, Err: err}
@@ -66,16 +67,24 @@ func readFile(file string) (string, error) {
 	case err != nil:
 		return "", &usage.Error{Err: err}
 	case info.IsDir():
-		return "", &usage.Error{Where: file, Message: "is a directory", Cure: "name the file in it: --config " + filepath.Join(file, filepath.Base(DefaultFile))}
+		return "", &usage.Error{
+			Where: file, Message: "is a directory",
+			Cure: "name the file in it: --config " + filepath.Join(file, filepath.Base(DefaultFile)),
+		}
 	case !info.Mode().IsRegular():
-		return "", &usage.Error{Where: file, Message: "is no regular file", Cure: "write the configuration into a file, and name that with --config"}
+		return "", &usage.Error{
+			Where: file, Message: "is no regular file", Cure: "write the configuration into a file, and name that with --config",
+		}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
 	if err != nil {
 		return "", &usage.Error{Err: err}
 	}
 	if len(text) > maxConfigSize {
-		return "", &usage.Error{Where: file, Message: fmt.Sprintf("is larger than %d KiB", maxConfigSize>>10), Cure: "is it a configuration file of gtunnel?"}
+		return "", &usage.Error{
+			Where: file, Message: fmt.Sprintf("is larger than %d KiB", maxConfigSize>>10),
+			Cure: "is it a configuration file of gtunnel?",
+		}
 	}
 	return string(text), nil
 }
@@ -113,7 +122,8 @@ func (r *fileReader) read(document map[string]any, names []string) {
 		}
 	}
 	defaults := NewTunnel("", "")
-	tls := append(inSection(defaults.Settings(), GroupCertificates, ""), inSection(r.config.Settings(), GroupCertificates, "")...)
+	tls := inSection(defaults.Settings(), GroupCertificates, "")
+	tls = append(tls, inSection(r.config.Settings(), GroupCertificates, "")...)
 	r.section(place{"tls"}, document["tls"], tls, &defaults)
 	log := inSection(r.config.Settings(), "", "log-")
 	r.section(place{"log"}, document["log"], log, nil)
@@ -149,7 +159,9 @@ func (r *fileReader) tunnel(name string, value any, defaults Tunnel) {
 	if role, ok := table["role"].(string); ok && role == string(tunnel.Client) {
 		c.Role = tunnel.Client // the settings of the roles differ
 	}
-	role := Setting{Name: "role", Target: (*string)(&c.Role), Values: []string{string(tunnel.Server), string(tunnel.Client)}}
+	role := Setting{
+		Name: "role", Target: (*string)(&c.Role), Values: []string{string(tunnel.Server), string(tunnel.Client)},
+	}
 	r.section(section, value, append([]Setting{role}, c.Settings()...), &c)
 	if _, ok := table["role"]; !ok {
 		r.add(section.key("role"), "role is missing", `add role = "server" (on the master) or role = "client" (on the slave)`)

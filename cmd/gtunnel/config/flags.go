@@ -38,7 +38,7 @@ func AddFlags(cmd *cobra.Command, role tunnel.Role, settings []Setting) {
 		flag := &pflag.Flag{
 			Name:        s.Name,
 			Usage:       s.Usage,
-			Value:       flagValue{s},
+			Value:       flagValue{Setting: s},
 			DefValue:    s.Preset,
 			Annotations: map[string][]string{GroupAnnotation: {s.Group}, ArgAnnotation: {s.Arg}},
 		}

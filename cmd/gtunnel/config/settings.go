@@ -228,5 +228,6 @@ func roleHint(role tunnel.Role, o origin) string {
 	if role == tunnel.Client {
 		return "remove it: a client lets in whoever can reach its address, and checks the server's name"
 	}
-	return fmt.Sprintf("remove it: a server checks its peers against %s and %s", o.keyName("allow-host"), o.keyName("allow-dn"))
+	return fmt.Sprintf("remove it: a server checks its peers against %s and %s",
+		o.keyName("allow-host"), o.keyName("allow-dn"))
 }
