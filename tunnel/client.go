@@ -179,33 +179,6 @@ func (t *Tunnel) serverName(target Address) string {
 	}
 }
 
-// handshakeFailed puts a failed handshake beside the failed dials.
-func handshakeFailed(target Address, err error) *targetError {
-	result := &targetError{target: target, reason: err.Error(), logged: true, err: err}
-	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
-		result.reason, result.cure = refusal.Reason, refusal.Cure
-	} else if handshake, ok := errors.AsType[*certs.HandshakeError](err); ok {
-		result.reason, result.cure = handshake.Reason, handshake.Cure
-	}
-	return result
-}
-
-// plainInspector stops a program that speaks TLS to the plain port before any
-// of it is carried.
-func (t *Tunnel) plainInspector(in inbound) func([]byte) error {
-	var hello helloDetector
-	return func(data []byte) error {
-		if !hello.detect(data) {
-			return nil
-		}
-		t.refuse(in, CodeTLSOnPlainPort, errTLSOnPlainPort.Error(),
-			"let the program connect to this port without TLS (mysql --ssl-mode=DISABLED, mariadb --skip-ssl): the tunnel encrypts")
-		return errTLSOnPlainPort
-	}
-}
-
-var errTLSOnPlainPort = errors.New("the local side speaks TLS, but this is the plain end of the tunnel")
-
 // explainFirstRead says why a server gave nothing at all: in TLS 1.3 that is
 // how it refuses a client.
 func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {

@@ -8,6 +8,11 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
 
 // targetError says why a target could not be used.
@@ -106,4 +111,61 @@ func firstTarget[T any](ctx context.Context, targets []Address, open func(contex
 		}
 	}
 	return result, Address{}, failed, false
+}
+
+// handshakeFailed puts a failed handshake beside the failed dials.
+func handshakeFailed(target Address, err error) *targetError {
+	result := &targetError{target: target, reason: err.Error(), logged: true, err: err}
+	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
+		result.reason, result.cure = refusal.Reason, refusal.Cure
+	} else if handshake, ok := errors.AsType[*certs.HandshakeError](err); ok {
+		result.reason, result.cure = handshake.Reason, handshake.Cure
+	}
+	return result
+}
+
+// noTarget notes that a connection ends because no target could be used. A
+// target that was refused has its own line, so a connection that failed on
+// those alone is only counted.
+func (t *Tunnel) noTarget(in inbound, failed []error) {
+	var unsaid []*targetError
+	for _, err := range failed {
+		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {
+			unsaid = append(unsaid, e)
+		}
+	}
+	switch len(unsaid) {
+	case 0:
+		t.countRefused(CodeNoTarget)
+	case 1:
+		reason := fmt.Sprintf("the target %s could not be reached: %s", unsaid[0].target, unsaid[0].reason)
+		t.refuse(in, CodeNoTarget, reason, unsaid[0].cure)
+	default:
+		t.refuse(in, CodeNoTarget, fmt.Sprintf("none of %d targets could be reached", len(unsaid)),
+			"mend one of the targets: each says what is wrong with it", targetsField(unsaid))
+	}
+}
+
+// skippedTargets notes the targets that failed before one that did not.
+func (t *Tunnel) skippedTargets(in inbound, failed []error) {
+	if len(failed) == 0 {
+		return
+	}
+	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget, connField(in.id), targetsField(failed))
+}
+
+// targetsField says of each target what is wrong with it.
+func targetsField[E error](failed []E) zap.Field {
+	texts := make([]string, len(failed))
+	for i, err := range failed {
+		texts[i] = err.Error()
+	}
+	return zap.Strings("targets", texts)
+}
+
+// countDialFailure counts a target that could not be reached.
+func (t *Tunnel) countDialFailure(target Address) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dialFailures[target.String()]++
 }

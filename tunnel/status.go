@@ -49,22 +49,36 @@ type Warning struct {
 	Text string     `json:"text"`
 }
 
+// Traffic is how much a tunnel has done since it was made.
+type Traffic struct {
+	Accepted      uint64 // connections, refused ones included
+	BytesFromPeer uint64 // plain bytes out of TLS
+	BytesToPeer   uint64 // plain bytes into TLS
+}
+
+// Traffic says how much the tunnel has done so far. It waits for nothing, so it
+// may be asked often.
+func (t *Tunnel) Traffic() Traffic {
+	return Traffic{Accepted: t.accepted.Load(), BytesFromPeer: t.fromPeer.Load(), BytesToPeer: t.toPeer.Load()}
+}
+
 // Status says what the tunnel has done and is doing.
 func (t *Tunnel) Status() Status {
+	traffic := t.Traffic()
 	status := Status{
 		Name:              t.config.Name,
 		Role:              t.config.Role,
 		Accept:            t.config.Accept.String(),
 		Connect:           []string{},
 		Accepting:         t.accepting.Load(),
-		Accepted:          t.accepted.Load(),
+		Accepted:          traffic.Accepted,
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
 		Warnings:          []Warning{},
 		CRLs:              t.config.Endpoint.Store.Snapshot().CRLReport(t.config.Endpoint.Policy, time.Now()),
 		HandshakesPending: t.handshakes.pending(),
-		BytesFromPeer:     t.fromPeer.Load(),
-		BytesToPeer:       t.toPeer.Load(),
+		BytesFromPeer:     traffic.BytesFromPeer,
+		BytesToPeer:       traffic.BytesToPeer,
 		Sessions:          []SessionStatus{},
 	}
 	if bound := t.Addr(); bound != nil {
@@ -89,18 +103,4 @@ func (t *Tunnel) Status() Status {
 		status.Sessions = append(status.Sessions, s.status())
 	}
 	return status
-}
-
-// countRefused counts a connection that came to nothing.
-func (t *Tunnel) countRefused(code certs.Code) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.refused[code]++
-}
-
-// countDialFailure counts a target that could not be reached.
-func (t *Tunnel) countDialFailure(target Address) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.dialFailures[target.String()]++
 }

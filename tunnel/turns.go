@@ -194,7 +194,7 @@ func (p *place) standing() int {
 }
 
 // mostDeserving is who gets the next turn, if there is one; see the top of
-// limits.go. Of equals, the newest is next, which is right after a burst, and
+// places.go. Of equals, the newest is next, which is right after a burst, and
 // by turns the oldest, which is so in one, and for handshakes that have come
 // far. The caller holds h.mu.
 func (h *handshakes) mostDeserving() (best *place) {

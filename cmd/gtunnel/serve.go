@@ -101,6 +101,7 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 	}
 	defer serving.Wait()
 	serving.Go(func() { newReloader(p, logger).run(reloading, hangups) })
+	serving.Go(func() { saveMemory(reloading, p.tunnels) })
 	defer stopReloading()
 	trying, stopTrying := context.WithCancel(ctx)
 	for _, t := range p.tunnels {
