@@ -57,7 +57,7 @@ func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections 
 	}
 }
 
-// isBroken says whether a listener will never accept again after err. All
+// isBroken reports whether a listener will never accept again after err. All
 // else passes: too many open files, no memory, a connection that is gone
 // already.
 func isBroken(err error) bool {

@@ -85,8 +85,8 @@ const (
 	busyWaitMax = time.Second
 )
 
-// openTarget opens the first target that can be. As long as a dial may take it
-// tries again where a server is at a limit (certs.CodePeerBusy): its places
+// openTarget opens the first target that can be, and reports whether one could,
+// like firstTarget. As long as a dial may take it tries again where a server is at a limit (certs.CodePeerBusy): its places
 // change hands within moments, and MySQL would wait a minute before its slave
 // connects again.
 func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target Address, failed []error, ok bool) {
@@ -105,7 +105,7 @@ func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target
 	}
 }
 
-// isBusy says whether a target is at a limit.
+// isBusy reports whether a target is at a limit.
 func isBusy(err error) bool {
 	handshake, ok := errors.AsType[*certs.HandshakeError](err)
 	return ok && handshake.Code == certs.CodePeerBusy

@@ -97,8 +97,8 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 }
 
 // firstTarget tries the targets in order, one attempt each, and gives the
-// first that works together with what was wrong with those before it. If none
-// works the errors of all are in failed and ok is false.
+// first that works together with what was wrong with those before it. It reports
+// whether one does; if not, the errors of all are in failed.
 func firstTarget[T any](ctx context.Context, targets []Address, open func(context.Context, Address) (T, error)) (result T, target Address, failed []error, ok bool) {
 	for _, target := range targets {
 		result, err := open(ctx, target)

@@ -99,7 +99,7 @@ func (t *Tunnel) TryEvery(ctx context.Context, delay time.Duration) { t.tryEach(
 // TargetState is what a peer that checks is told.
 func (t *Tunnel) TargetState(ctx context.Context) certs.TargetState { return t.targetState(ctx) }
 
-// IsListening asks the kernel for a listener.
+// IsListening reports whether the kernel knows a listener.
 func IsListening(address Address) bool { return isListening(address) }
 
 // BuffersInUse is how many bytes of buffers are on their way in the process.

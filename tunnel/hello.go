@@ -17,7 +17,7 @@ type helloDetector struct {
 
 const helloLength = 6
 
-// detect reads the next bytes of the stream and says whether they complete
+// detect reads the next bytes of the stream and reports whether they complete
 // the beginning of a ClientHello.
 func (d *helloDetector) detect(data []byte) bool {
 	for _, b := range data {
@@ -35,7 +35,7 @@ func (d *helloDetector) detect(data []byte) bool {
 	return false
 }
 
-// helloByte says whether b can stand at a position of a ClientHello.
+// helloByte reports whether b can stand at a position of a ClientHello.
 func helloByte(position int, b byte) bool {
 	switch position {
 	case 0:

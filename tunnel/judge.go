@@ -70,8 +70,8 @@ func (a *agenda) signal() {
 	}
 }
 
-// take says what is to be done now: all sessions, those whose time has come,
-// or nothing. Whoever takes either must expect the events of all sessions
+// take reports whether all sessions are to be judged now, and whether those whose
+// time has come are. Whoever takes either must expect the events of all sessions
 // anew.
 func (a *agenda) take(now time.Time) (all, due bool) {
 	a.mu.Lock()
@@ -151,9 +151,9 @@ func (t *Tunnel) judgeDue() {
 	}
 }
 
-// judge judges the peer of a session that begins by the trust of this moment.
-// It says false if the peer is refused; the session is then closed, and that
-// is counted and logged.
+// judge judges the peer of a session that begins by the trust of this moment,
+// and reports whether the peer is accepted. If not, the session is closed, and
+// that is counted and logged.
 func (s *session) judge() bool {
 	s.judging.Lock() // so that the newest verdict is the last
 	defer s.judging.Unlock()
@@ -166,9 +166,9 @@ func (s *session) judge() bool {
 	return true
 }
 
-// judgeAgain is judge for a session that is open. It says true if only the
-// date refuses the peer, and the clock is doubted: the session then stays as
-// it is, until a change of the clock or the end of the doubt has it judged
+// judgeAgain is judge for a session that is open. It reports whether only the
+// date refuses the peer, while the clock is doubted: the session is then kept
+// as it is, until a change of the clock or the end of the doubt has it judged
 // anew.
 func (s *session) judgeAgain() (kept bool) {
 	s.judging.Lock()

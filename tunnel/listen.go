@@ -146,7 +146,7 @@ func listenError(accept Address, err error) error {
 	return result
 }
 
-// isListening says whether the kernel knows a socket of this host that listens
+// isListening reports whether the kernel knows a socket of this host that listens
 // at an address, so that a connection would be taken. It connects to nothing.
 // False may also mean that it cannot tell: of other hosts, or where packets
 // are sent on by rules of the firewall.
@@ -162,7 +162,8 @@ func isListening(address Address) bool {
 }
 
 // tcpListener reads a line of /proc/net/tcp or tcp6 (proc_net_tcp of the
-// kernel's documentation): the address of a socket that listens.
+// kernel's documentation): the address of its socket; ok reports whether that
+// listens.
 func tcpListener(fields []string) (bound Address, ok bool) {
 	const state, listen = 3, "0A"
 	if len(fields) <= state || fields[state] != listen {
@@ -185,8 +186,8 @@ func tcpListener(fields []string) (bound Address, ok bool) {
 	return bound, sound && err == nil
 }
 
-// isUnixListener reads a line of /proc/net/unix: is it a socket that listens
-// at path?
+// isUnixListener reads a line of /proc/net/unix, and reports whether it is of a
+// socket that listens at path.
 func isUnixListener(fields []string, path string) bool {
 	const flags, name, accepts = 3, 7, 1 << 16 // __SO_ACCEPTCON
 	if len(fields) <= name || strings.Join(fields[name:], " ") != path {
@@ -200,7 +201,7 @@ func isUnixListener(fields []string, path string) bool {
 // TCP that listen come first in theirs.
 const maxProc = 4 << 20
 
-// anyLine says whether a line of the file fits.
+// anyLine reports whether a line of the file fits.
 func anyLine(file string, fits func(fields []string) bool) bool {
 	f, err := os.Open(file)
 	if err != nil {

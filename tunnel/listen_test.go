@@ -10,7 +10,7 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// answers tells whether somebody listens at an address of this host.
+// answers reports whether somebody listens at an address of this host.
 func answers(t *testing.T, host string, port int) bool {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(port)), patience)

@@ -46,7 +46,7 @@ type failureBound struct {
 	suppressed uint64
 }
 
-// allow says whether a line about code with so many bytes of text may be
+// allow reports whether a line about code with so many bytes of text may be
 // written now, and how many were not since the last one.
 func (f *failureLog) allow(code certs.Code, bytes int) (suppressed uint64, ok bool) {
 	f.mu.Lock()

@@ -157,7 +157,8 @@ func (h *handshakes) remove(p *place, now time.Time) {
 	}
 }
 
-// leave ends a place, and says false if it has gone to another.
+// leave ends a place, and reports whether it was still there: it may have gone to
+// another.
 func (h *handshakes) leave(p *place) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -222,7 +223,7 @@ func (p *place) weight() int { return 256**p.crowd[0] + 16**p.crowd[1] + *p.crow
 // or a peer with some connections at once.
 const aCrowd = 4
 
-// isOverdue says whether this end has waited for the peer longer than it takes
+// isOverdue reports whether this end has waited for the peer longer than it takes
 // over a slow link to reach the next stage, however many bytes came.
 func (p *place) isOverdue(now time.Time) bool {
 	waited := p.waited

@@ -91,7 +91,7 @@ func (h *half) yield() {
 	}
 }
 
-// pass writes what was received and releases it. It says whether the half can
+// pass writes what was received and releases it. It reports whether the half can
 // go on.
 func (s *session) pass(h *half, data *buffer) bool {
 	s.touch()
@@ -172,7 +172,7 @@ func failure(side leg, err error) string {
 	}
 }
 
-// isResetError says whether err is the ordinary way in which programs drop
+// isResetError reports whether err is the ordinary way in which programs drop
 // connections.
 func isResetError(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ENOTCONN)

@@ -61,7 +61,7 @@ func tcpInfo(conn syscall.Conn) (info *unix.TCPInfo, err error) {
 	return info, errors.Join(err, failed)
 }
 
-// isReset says whether a reset ended a TCP connection to which this end has
+// isReset reports whether a reset ended a TCP connection to which this end has
 // not sent its own end yet: an orderly end would leave it in another state.
 func isReset(conn net.Conn) bool {
 	tcp, ok := conn.(*net.TCPConn)
@@ -133,7 +133,7 @@ func (g *stallGuard) check(conn net.Conn, timeout time.Duration) {
 	}
 }
 
-// isStalled says whether data waits to be sent, and all that was sent is
+// isStalled reports whether data waits to be sent, and all that was sent is
 // acknowledged: then only the receiver's window holds it back.
 func isStalled(conn *net.TCPConn) (bool, error) {
 	info, err := tcpInfo(conn)
@@ -143,7 +143,7 @@ func isStalled(conn *net.TCPConn) (bool, error) {
 	return info.Notsent_bytes > 0 && info.Unacked == 0, nil
 }
 
-// isQueued says whether data that was written to conn, a TCP or unix socket,
+// isQueued reports whether data that was written to conn, a TCP or unix socket,
 // waits to be read at the other end. conn may be nil.
 func isQueued(conn net.Conn) bool {
 	if conn == nil {

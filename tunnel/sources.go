@@ -38,7 +38,7 @@ func (s *sources) note(source netip.Prefix, now time.Time) {
 	}
 }
 
-// has says whether a source was noted less than so long ago.
+// has reports whether a source was noted less than so long ago.
 func (s sources) has(source netip.Prefix, now time.Time, lately time.Duration) bool {
 	noted, ok := s[source]
 	return ok && now.Sub(noted) < lately

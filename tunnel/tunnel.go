@@ -175,7 +175,7 @@ func (t *Tunnel) Close() error {
 	return nil
 }
 
-// isClosed says whether Close was called.
+// isClosed reports whether Close was called.
 func (t *Tunnel) isClosed() bool {
 	select {
 	case <-t.closed:

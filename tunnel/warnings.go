@@ -20,7 +20,7 @@ type warnings struct {
 	seen  map[certs.Warning]uint64
 }
 
-// add notes a warning and says whether it is new.
+// add notes a warning and reports whether it is new.
 func (w *warnings) add(warning certs.Warning) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

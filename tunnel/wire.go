@@ -227,7 +227,7 @@ func (f *frame) rest(data []byte) int {
 	}
 }
 
-// pass moves over data, and says whether a record ends in it.
+// pass moves over data, and reports whether a record ends in it.
 func (f *frame) pass(data []byte) (ends bool) {
 	for len(data) > 0 {
 		if f.left > 0 {

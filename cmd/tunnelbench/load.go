@@ -40,7 +40,7 @@ func patternAt(offset int64, n int) []byte {
 	return pattern[start : start+n]
 }
 
-// matches tells whether b is the data from offset on.
+// matches reports whether b is the data from offset on.
 func matches(b []byte, offset int64) bool {
 	for start := int(offset % patternSize); len(b) > 0; start = 0 {
 		n := min(patternSize-start, len(b))

@@ -134,7 +134,7 @@ func (r *result) writeText(w io.Writer) error {
 // sides are the parts of some metrics: their names follow that of the whole.
 var sides = []string{"client", "server", "bench"}
 
-// isSide tells whether a metric is shown as a column of another.
+// isSide reports whether a metric is shown as a column of another.
 func (r *result) isSide(name string) bool {
 	return slices.ContainsFunc(sides, func(side string) bool {
 		whole, ok := strings.CutSuffix(name, "."+side)
