@@ -86,9 +86,9 @@ const (
 )
 
 // openTarget opens the first target that can be, and reports whether one could,
-// like firstTarget. As long as a dial may take it tries again where a server is at a limit (certs.CodePeerBusy): its places
-// change hands within moments, and MySQL would wait a minute before its slave
-// connects again.
+// like firstTarget. As long as a dial may take it tries again where a server is
+// at a limit (certs.CodePeerBusy): its places change hands within moments, and
+// MySQL would wait a minute before its slave connects again.
 func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target Address, failed []error, ok bool) {
 	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
 	end := time.Now().Add(t.config.Timeouts.Dial)
@@ -132,7 +132,8 @@ func (t *Tunnel) beginDial(ctx context.Context, in inbound) (end func(), ok bool
 	case <-ctx.Done():
 	case <-patience.C:
 		t.refuse(in, CodeTooManyHandshakes,
-			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials, t.config.Timeouts.Dial),
+			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials,
+				t.config.Timeouts.Dial),
 			"look at the other lines of this log: the targets are slow or cannot be reached")
 	}
 	return nil, false

@@ -78,7 +78,8 @@ func TestDeadAddress(t *testing.T) {
 	open := func(timeout time.Duration) time.Duration {
 		t.Helper()
 		begun := time.Now()
-		conn, err := d.dial(t.Context(), net.Dialer{Timeout: timeout, Resolver: names}, "tcp", net.JoinHostPort("db1.test", port))
+		conn, err := d.dial(t.Context(), net.Dialer{Timeout: timeout, Resolver: names}, "tcp",
+			net.JoinHostPort("db1.test", port))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +172,8 @@ func TestRefusalIsNoSilence(t *testing.T) {
 		mu.Lock()
 		asked = 0
 		mu.Unlock()
-		conn, err := d.dial(t.Context(), net.Dialer{Timeout: time.Minute, Resolver: names}, "tcp4", net.JoinHostPort("db1.test", port))
+		conn, err := d.dial(t.Context(), net.Dialer{Timeout: time.Minute, Resolver: names}, "tcp4",
+			net.JoinHostPort("db1.test", port))
 		if err == nil {
 			conn.Close()
 		}
@@ -222,7 +224,8 @@ func silentListener(t *testing.T, address string) string {
 
 func TestDeadTargets(t *testing.T) {
 	var d dead
-	targets := []Address{{Network: "tcp", Host: "a", Port: "1"}, {Network: "tcp", Host: "b", Port: "1"}, {Network: "tcp", Host: "c", Port: "1"}}
+	targets := []Address{{Network: "tcp", Host: "a", Port: "1"}, {Network: "tcp", Host: "b", Port: "1"},
+		{Network: "tcp", Host: "c", Port: "1"}}
 	want := func(now time.Time, order ...int) {
 		t.Helper()
 		for i, target := range d.inOrder(targets, now) {

@@ -15,24 +15,24 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 )
 
-// targetError says why a target could not be used.
-type targetError struct {
-	target Address
-	reason string
-	cure   string
-	logged bool // as "peer refused"
-	err    error
-}
-
-func (e *targetError) Error() string {
-	text := fmt.Sprintf("%s: %s", e.target, e.reason)
-	if e.cure != "" {
-		text += " (" + e.cure + ")"
+// firstTarget tries the targets in order, one attempt each, and gives the
+// first that works together with what was wrong with those before it. It reports
+// whether one does; if not, the errors of all are in failed.
+func firstTarget[T any](
+	ctx context.Context, targets []Address, open func(context.Context, Address) (T, error),
+) (result T, target Address, failed []error, ok bool) {
+	for _, target := range targets {
+		result, err := open(ctx, target)
+		if err == nil {
+			return result, target, failed, true
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return text
+	return result, Address{}, failed, false
 }
-
-func (e *targetError) Unwrap() error { return e.err }
 
 // dial opens a plain connection to one target: every address of its name is
 // tried, as it resolves now, within Timeouts.Dial, those that were dead lately
@@ -76,13 +76,16 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	case errors.Is(err, syscall.ECONNREFUSED) && target.Network == "unix":
 		return "connection refused", fmt.Sprintf("nobody listens at the socket: is %s running?", program)
 	case errors.Is(err, syscall.ECONNREFUSED) && t.config.Role == Server:
-		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that includes this one and without skip-networking?"
+		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that " +
+			"includes this one and without skip-networking?"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", "nobody listens there, or a firewall rejects it: is gtunnel server running on that host, with this port?"
+		return "connection refused", "nobody listens there, or a firewall rejects it: is gtunnel server running on that " +
+			"host, with this port?"
 	case errors.Is(err, os.ErrNotExist):
 		return "no such socket", fmt.Sprintf("is %s running, with this socket?", program)
 	case errors.Is(err, os.ErrPermission):
-		return "permission denied", "the user of gtunnel may not open it: look at the permissions of the socket and its directories, and at the firewall"
+		return "permission denied", "the user of gtunnel may not open it: look at the permissions of the socket and its " +
+			"directories, and at the firewall"
 	case errors.Is(err, syscall.ECONNRESET):
 		return "connection reset", fmt.Sprintf("something closes connections there before %s answers", program)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -96,22 +99,31 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	}
 }
 
-// firstTarget tries the targets in order, one attempt each, and gives the
-// first that works together with what was wrong with those before it. It reports
-// whether one does; if not, the errors of all are in failed.
-func firstTarget[T any](ctx context.Context, targets []Address, open func(context.Context, Address) (T, error)) (result T, target Address, failed []error, ok bool) {
-	for _, target := range targets {
-		result, err := open(ctx, target)
-		if err == nil {
-			return result, target, failed, true
-		}
-		failed = append(failed, err)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return result, Address{}, failed, false
+// countDialFailure counts a target that could not be reached.
+func (t *Tunnel) countDialFailure(target Address) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dialFailures[target.String()]++
 }
+
+// targetError says why a target could not be used.
+type targetError struct {
+	target Address
+	reason string
+	cure   string
+	logged bool // as "peer refused"
+	err    error
+}
+
+func (e *targetError) Error() string {
+	text := fmt.Sprintf("%s: %s", e.target, e.reason)
+	if e.cure != "" {
+		text += " (" + e.cure + ")"
+	}
+	return text
+}
+
+func (e *targetError) Unwrap() error { return e.err }
 
 // handshakeFailed puts a failed handshake beside the failed dials.
 func handshakeFailed(target Address, err error) *targetError {
@@ -161,11 +173,4 @@ func targetsField[E error](failed []E) zap.Field {
 		texts[i] = err.Error()
 	}
 	return zap.Strings("targets", texts)
-}
-
-// countDialFailure counts a target that could not be reached.
-func (t *Tunnel) countDialFailure(target Address) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.dialFailures[target.String()]++
 }

@@ -107,7 +107,8 @@ func (t *Tunnel) judgeSessions(over <-chan struct{}) {
 		}
 		step, news := t.clock.look()
 		if step != 0 {
-			t.log.write(zapcore.WarnLevel, "the clock was set, or the host suspended", zap.Duration("step", step.Round(time.Millisecond)),
+			t.log.write(zapcore.WarnLevel, "the clock was set, or the host suspended",
+				zap.Duration("step", step.Round(time.Millisecond)),
 				zap.String("cure", "if nobody meant it, see timedatectl and chronyc tracking"))
 		}
 		// Certificates know no monotonic time, so the comparison is one of

@@ -36,7 +36,8 @@ func (p *pki) party(t testing.TB, host string, o certstest.Options, policy certs
 		t.Fatal(err)
 	}
 	result.host = p.issue(t, host, o, result.folder)
-	credential, err := certs.LoadCredential(filepath.Join(result.folder, "hostcert.pem"), filepath.Join(result.folder, "hostkey.pem"))
+	credential, err := certs.LoadCredential(filepath.Join(result.folder, "hostcert.pem"),
+		filepath.Join(result.folder, "hostkey.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,8 @@ func openSession(t testing.TB, client *running, conns <-chan *net.TCPConn) (near
 // expectMetric wants a line among the tunnel's metrics.
 func expectMetric(t testing.TB, r *running, line string) {
 	t.Helper()
-	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body, "\n"+line+"\n") {
+	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body,
+		"\n"+line+"\n") {
 		t.Errorf("the metrics lack the line %s", line)
 	}
 }
@@ -449,7 +451,8 @@ func TestRefusedOnce(t *testing.T) {
 	atServer.revoke(t, p.ca, h.Certificate)
 	server.JudgeAll()
 	server.JudgeAll()
-	if got := server.Status().SessionsRefused[string(certs.CodeRevoked)]; got != 1 || server.logs.FilterMessage("peer no longer accepted").Len() != 1 {
+	if got := server.Status().SessionsRefused[string(certs.CodeRevoked)]; got != 1 ||
+		server.logs.FilterMessage("peer no longer accepted").Len() != 1 {
 		t.Errorf("it is refused %d times", got)
 	}
 }
@@ -543,7 +546,8 @@ func TestRenewedCredential(t *testing.T) {
 	openSession(t, client, conns)
 	for r, host := range map[*running]string{server: clientHost, client: serverHost} {
 		sessions := r.Status().Sessions
-		if len(sessions) != 2 || !strings.HasSuffix(sessions[0].PeerDN, "/CN="+host) || !strings.HasSuffix(sessions[1].PeerDN, "/CN=host/"+host) {
+		if len(sessions) != 2 || !strings.HasSuffix(sessions[0].PeerDN, "/CN="+host) ||
+			!strings.HasSuffix(sessions[1].PeerDN, "/CN=host/"+host) {
 			t.Errorf("%s has the sessions %+v", r.Status().Name, sessions)
 		}
 	}

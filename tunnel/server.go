@@ -125,7 +125,8 @@ func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
 		t.refuse(in, code, tooMany(code)+", and it gave way to a newer one", raiseLimit)
 	case in.place.starved:
 		_ = in.conn.Close()
-		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: ss -tn; a firewall can bound what one network opens")
+		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(),
+			"see who connects so much: ss -tn; a firewall can bound what one network opens")
 	default:
 		t.suspect(in)
 		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)

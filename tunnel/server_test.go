@@ -74,12 +74,15 @@ func TestRefusedPeers(t *testing.T) {
 	}{
 		"no certificate":  {certs.CodeNoCertificate, speakTLS()},
 		"not on the list": {certs.CodeNotAllowed, speakTLS(certificate(p, "other.domain.two", certstest.Options{}))},
-		"another CA":      {certs.CodeUnknownCA, speakTLS(certificate(foreign, clientHost, certstest.Options{CommonName: clientHost}))},
-		"expired":         {certs.CodeExpired, speakTLS(certificate(p, clientHost, certstest.Options{NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-24 * time.Hour)}))},
-		"HTTP":            {certs.CodeNotTLS, write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")},
-		"MySQL":           {certs.CodeNotTLS, write("\x20\x00\x00\x01\x85\xa6\xff\x01\x00\x00\x00\x01\x2d")},
-		"goes away":       {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) { conn.Close() }},
-		"resets":          {certs.CodeDisconnected, func(t testing.TB, conn net.Conn) { abort(t, conn.(*net.TCPConn)) }},
+		"another CA": {certs.CodeUnknownCA,
+			speakTLS(certificate(foreign, clientHost, certstest.Options{CommonName: clientHost}))},
+		"expired": {certs.CodeExpired,
+			speakTLS(certificate(p, clientHost,
+				certstest.Options{NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-24 * time.Hour)}))},
+		"HTTP":      {certs.CodeNotTLS, write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")},
+		"MySQL":     {certs.CodeNotTLS, write("\x20\x00\x00\x01\x85\xa6\xff\x01\x00\x00\x00\x01\x2d")},
+		"goes away": {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) { conn.Close() }},
+		"resets":    {certs.CodeDisconnected, func(t testing.TB, conn net.Conn) { abort(t, conn.(*net.TCPConn)) }},
 		"half a handshake": {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) {
 			_, _ = io.WriteString(conn, "\x16\x03\x01\x00\xa0\x01")
 			conn.Close()
@@ -122,7 +125,8 @@ func TestRefusedPeers(t *testing.T) {
 		})
 	}
 	t.Run("slow after the first byte", func(t *testing.T) {
-		server := start(t, p.serverConfig(t, target), func(server *tunnel.Tunnel) { server.SetFirstByteTime(200 * time.Millisecond) })
+		server := start(t, p.serverConfig(t, target),
+			func(server *tunnel.Tunnel) { server.SetFirstByteTime(200 * time.Millisecond) })
 		conn := dial(t, server.Addr())
 		if _, err := io.WriteString(conn, "\x16"); err != nil {
 			t.Fatal(err)
@@ -156,7 +160,8 @@ func TestRefusalReachesThePeer(t *testing.T) {
 	server := start(t, p.serverConfig(t, target))
 	roots := x509.NewCertPool()
 	roots.AddCert(p.ca.Certificate)
-	conn := tls.Client(dial(t, server.Addr()), &tls.Config{RootCAs: roots, ServerName: serverHost, MinVersion: tls.VersionTLS13})
+	conn := tls.Client(dial(t, server.Addr()),
+		&tls.Config{RootCAs: roots, ServerName: serverHost, MinVersion: tls.VersionTLS13})
 	if _, err := io.WriteString(conn, strings.Repeat("x", 10000)); err != nil {
 		t.Fatal(err)
 	}
@@ -277,8 +282,10 @@ func TestDeadlineOfTheFirstByteEnds(t *testing.T) {
 	t.Parallel()
 	const firstByte = 3 * time.Second
 	p := newPKI(t)
-	server := start(t, p.serverConfig(t, backend(t, echo)), func(server *tunnel.Tunnel) { server.SetFirstByteTime(firstByte) })
-	conn := tls.Client(&slowStarter{Conn: dial(t, server.Addr()), pause: firstByte + time.Second}, p.tlsConfig(t, clientHost, tls.VersionTLS13))
+	server := start(t, p.serverConfig(t, backend(t, echo)),
+		func(server *tunnel.Tunnel) { server.SetFirstByteTime(firstByte) })
+	conn := tls.Client(&slowStarter{Conn: dial(t, server.Addr()), pause: firstByte + time.Second},
+		p.tlsConfig(t, clientHost, tls.VersionTLS13))
 	exchange(t, conn, "hello")
 }
 

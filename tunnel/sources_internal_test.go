@@ -68,9 +68,13 @@ func TestGoneBeforeItsTurn(t *testing.T) {
 	defer listener.Close()
 	for name, leave := range map[string]func(*net.TCPConn) error{
 		"still there": func(*net.TCPConn) error { return nil },
-		"sends more":  func(c *net.TCPConn) error { _, err := c.Write([]byte("more")); return errors.Join(err, c.CloseWrite()) },
-		"closed":      (*net.TCPConn).Close,
-		"reset":       func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) },
+		"sends more": func(c *net.TCPConn) error {
+			_,
+				err := c.Write([]byte("more"))
+			return errors.Join(err, c.CloseWrite())
+		},
+		"closed": (*net.TCPConn).Close,
+		"reset":  func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			far, err := net.Dial("tcp", listener.Addr().String())

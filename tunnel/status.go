@@ -9,16 +9,20 @@ import (
 
 // Status is a snapshot of what a tunnel has done and is doing.
 type Status struct {
-	Name              string            `json:"name"`
-	Role              Role              `json:"role"`
-	Accept            string            `json:"accept"` // as bound, once it is
-	Connect           []string          `json:"connect"`
-	Accepting         bool              `json:"accepting"`
-	Accepted          uint64            `json:"accepted"`
-	Refused           map[string]uint64 `json:"refused"`            // connections and attempts at targets that came to nothing, by code
-	SessionsRefused   map[string]uint64 `json:"sessions_refused"`   // sessions that were closed because their peer was no longer accepted, by code
-	Warnings          []Warning         `json:"warnings"`           // what is not as it should be in the trust of this tunnel's peers, and is tolerated
-	CRLs              certs.CRLReport   `json:"crls"`               // how the revocation lists of the trusted CAs stand now
+	Name      string   `json:"name"`
+	Role      Role     `json:"role"`
+	Accept    string   `json:"accept"` // as bound, once it is
+	Connect   []string `json:"connect"`
+	Accepting bool     `json:"accepting"`
+	Accepted  uint64   `json:"accepted"`
+	// connections and attempts at targets that came to nothing, by code
+	Refused map[string]uint64 `json:"refused"`
+	// sessions that were closed because their peer was no longer accepted, by code
+	SessionsRefused map[string]uint64 `json:"sessions_refused"`
+	// what is not as it should be in the trust of this tunnel's peers, and is tolerated
+	Warnings []Warning `json:"warnings"`
+	// how the revocation lists of the trusted CAs stand now
+	CRLs              certs.CRLReport   `json:"crls"`
 	HandshakesPending int               `json:"handshakes_pending"` // connections that are not verified yet
 	DialFailures      map[string]uint64 `json:"dial_failures"`      // by target
 	BytesFromPeer     uint64            `json:"bytes_from_peer"`    // plain bytes out of TLS

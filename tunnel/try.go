@@ -64,7 +64,8 @@ func failedTry(message string, err error) tried {
 	} else if e, ok := errors.AsType[*certs.HandshakeError](err); ok {
 		cure, code = e.Cure, e.Code
 	}
-	result := tried{message: message, reason: reason, fields: []zap.Field{zap.String("reason", reason), zap.String("cure", cure)}}
+	result := tried{message: message, reason: reason,
+		fields: []zap.Field{zap.String("reason", reason), zap.String("cure", cure)}}
 	// MySQL's own port counts who speaks TLS to it, until it blocks this host
 	// (max_connect_errors); and only another --connect mends that.
 	result.final = code == certs.CodeNotTLS
@@ -74,7 +75,9 @@ func failedTry(message string, err error) tried {
 	return result
 }
 
-func (t *Tunnel) tryUntilItWorks(ctx context.Context, target Address, delay time.Duration, try func(context.Context, Address) tried) {
+func (t *Tunnel) tryUntilItWorks(
+	ctx context.Context, target Address, delay time.Duration, try func(context.Context, Address) tried,
+) {
 	for said := ""; ; delay = min(2*delay, tryAgainMax) {
 		result := try(ctx, target)
 		if ctx.Err() != nil {
@@ -86,7 +89,8 @@ func (t *Tunnel) tryUntilItWorks(ctx context.Context, target Address, delay time
 			if result.works {
 				level = zapcore.InfoLevel
 			}
-			t.config.Logger.Log(level, result.message, append([]zap.Field{zap.Stringer("target", target)}, boundFields(result.fields)...)...)
+			t.config.Logger.Log(level, result.message,
+				append([]zap.Field{zap.Stringer("target", target)}, boundFields(result.fields)...)...)
 		}
 		if result.works || result.final {
 			return
@@ -140,7 +144,8 @@ func (t *Tunnel) tryServer(ctx context.Context, target Address) tried {
 	case probing.Target == certs.TargetDown:
 		result.works = false
 		result.message = "server reached and proven, and it accepts this host; but MySQL does not listen behind it"
-		result.fields = append(result.fields, zap.String("cure", "start MySQL there; the log of gtunnel server says what it has met"))
+		result.fields = append(result.fields,
+			zap.String("cure", "start MySQL there; the log of gtunnel server says what it has met"))
 	default:
 		result.message = "server reached and proven, and it accepts this host"
 		result.fields = append(result.fields, zap.String("mysql", targetWord(probing.Target)))
@@ -165,7 +170,8 @@ func (t *Tunnel) answerCheck(ctx context.Context, in inbound, conn *tls.Conn, re
 	state := t.targetState(ctx)
 	_ = in.conn.SetDeadline(time.Now().Add(t.config.Timeouts.Handshake)) // fails only if the peer has gone
 	t.log.write(zapcore.InfoLevel, "peer checked the tunnel: accepted", connField(in.id),
-		zap.Stringer("peer", in.conn.RemoteAddr()), zap.Strings("path", pathDNs(result)), zap.String("target", targetWord(state)))
+		zap.Stringer("peer", in.conn.RemoteAddr()), zap.Strings("path", pathDNs(result)),
+		zap.String("target", targetWord(state)))
 	_ = certs.AnswerCheck(conn, state) // fails only if the peer has gone
 	closeGently(in.conn)
 }

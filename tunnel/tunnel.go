@@ -59,7 +59,7 @@ func New(config Config) (*Tunnel, error) {
 	config.Logger = config.Logger.With(zap.String("tunnel", config.Name))
 	t := &Tunnel{
 		config:          config,
-		log:             boundedLog{config.Logger},
+		log:             boundedLog{logger: config.Logger},
 		handshakes:      handshakes{total: config.Limits.Handshakes},
 		dials:           make(chan struct{}, maxDials),
 		sessions:        table{limit: config.Limits.Connections},

@@ -33,6 +33,15 @@ func (t *Tunnel) refuse(in inbound, code certs.Code, reason, cure string, more .
 	t.logFailure(zapcore.WarnLevel, "connection refused", code, fields...)
 }
 
+// refuseSession notes a connection for which there is no place.
+func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
+	if ctx.Err() != nil || t.isClosed() {
+		return
+	}
+	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows",
+		"raise max-connections, or look for what keeps them open: gtunnel status")
+}
+
 // raiseLimit is the cure where places for handshakes are short.
 const raiseLimit = "if they are your own hosts, raise max-handshakes or max-handshakes-per-source"
 
@@ -47,12 +56,11 @@ func tooMany(code certs.Code) string {
 // fromField is the address that a connection came from.
 func fromField(conn net.Conn) zap.Field { return zap.Stringer("from", conn.RemoteAddr()) }
 
-// refuseSession notes a connection for which there is no place.
-func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
-	if ctx.Err() != nil || t.isClosed() {
-		return
-	}
-	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows", "raise max-connections, or look for what keeps them open: gtunnel status")
+// countRefused counts a connection that came to nothing.
+func (t *Tunnel) countRefused(code certs.Code) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused[code]++
 }
 
 // peerRefused counts and logs a peer with which the handshake failed. peer is
@@ -78,6 +86,23 @@ func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
 	}
 	t.countRefused(code)
 	t.logFailure(level, "peer refused", code, fields...)
+}
+
+// peerNoLongerAccepted counts and logs an open session whose peer is refused
+// now.
+func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
+	fields := []zap.Field{connField(s.id), zap.Stringer("peer", s.wire.RemoteAddr())}
+	code := certs.CodeMalformed
+	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
+		code = refusal.Code
+		fields = append(fields, refusalFields(refusal)...)
+	} else {
+		fields = append(fields, zap.String("reason", err.Error()))
+	}
+	t.mu.Lock()
+	t.sessionsRefused[code]++
+	t.mu.Unlock()
+	t.log.write(zapcore.WarnLevel, "peer no longer accepted", append(fields, zap.String("code", string(code)))...)
 }
 
 // refusalFields says why a peer is refused, and what to do about it. The code
@@ -107,28 +132,4 @@ func pathDNs(result *certs.Result) []string {
 		path[depth] = link.DN
 	}
 	return path
-}
-
-// peerNoLongerAccepted counts and logs an open session whose peer is refused
-// now.
-func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
-	fields := []zap.Field{connField(s.id), zap.Stringer("peer", s.wire.RemoteAddr())}
-	code := certs.CodeMalformed
-	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
-		code = refusal.Code
-		fields = append(fields, refusalFields(refusal)...)
-	} else {
-		fields = append(fields, zap.String("reason", err.Error()))
-	}
-	t.mu.Lock()
-	t.sessionsRefused[code]++
-	t.mu.Unlock()
-	t.log.write(zapcore.WarnLevel, "peer no longer accepted", append(fields, zap.String("code", string(code)))...)
-}
-
-// countRefused counts a connection that came to nothing.
-func (t *Tunnel) countRefused(code certs.Code) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.refused[code]++
 }

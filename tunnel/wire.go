@@ -157,7 +157,8 @@ func (w *wire) refuse() {
 	}
 	defer w.writing.Unlock()
 	if w.place.shown() < answered {
-		_, _ = w.sink.write(certs.BusyAlert()) // a socket that was not written to takes it; a peer that has gone need not know
+		// a socket that was not written to takes it; a peer that has gone need not know
+		_, _ = w.sink.write(certs.BusyAlert())
 	}
 }
 

@@ -282,7 +282,8 @@ func ping(conn net.Conn, number uint64) error {
 
 // fetch has size bytes sent by the backend, and compares them.
 func fetch(conn net.Conn, size int) error {
-	if _, err := conn.Write(request{verb: askSend, size: uint32(size)}.bytes()); err != nil { //nolint:gosec // sizes are ours
+	//nolint:gosec // sizes are ours
+	if _, err := conn.Write(request{verb: askSend, size: uint32(size)}.bytes()); err != nil {
 		return fmt.Errorf("send a request: %w", err)
 	}
 	buffer := chunks.Get().(*[chunkSize]byte)
