@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // resolver gives addresses for every name, by a DNS server of its own.
@@ -66,13 +64,14 @@ func answer(query []byte, addresses []net.IP) []byte {
 // TestDeadAddress: the first address of a name does not answer, and only one
 // dial waits for it.
 func TestDeadAddress(t *testing.T) {
+	t.Parallel()
 	alive, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer alive.Close()
 	_, port, _ := net.SplitHostPort(alive.Addr().String())
-	silent := silentListener(t, "127.0.0.9:"+port)
+	silent, _ := SilentListener(t, "127.0.0.9:"+port)
 	var d dead
 	names := resolver(t, net.IPv4(127, 0, 0, 9), net.IPv4(127, 0, 0, 1))
 	open := func(timeout time.Duration) time.Duration {
@@ -90,19 +89,19 @@ func TestDeadAddress(t *testing.T) {
 		return time.Since(begun)
 	}
 	open(5 * time.Second)
-	if !d.passOver(silent, time.Now()) || d.passOver(alive.Addr().String(), time.Now()) {
+	if !d.passOver(silent.Addr().String(), time.Now()) || d.passOver(alive.Addr().String(), time.Now()) {
 		t.Fatal("the silent address alone is remembered")
 	}
 	if took := open(2 * time.Minute); took >= 30*time.Second { // its share
 		t.Errorf("the second dial waits for the dead address, too: %s", took)
 	}
-	if !d.passOver(silent, time.Now()) {
+	if !d.passOver(silent.Addr().String(), time.Now()) {
 		t.Error("the dead address is forgotten by a dial that passes it over")
 	}
 
 	// Where no other address answers, the dead one is tried again.
 	d.note([]string{alive.Addr().String()}, "", time.Now())
-	open(10 * time.Second)
+	open(5 * time.Second)
 	if d.passOver(alive.Addr().String(), time.Now()) {
 		t.Error("an address that answers is still dead")
 	}
@@ -118,7 +117,7 @@ func TestDeadAddressIsBack(t *testing.T) {
 	}
 	defer back.Close()
 	_, port, _ := net.SplitHostPort(back.Addr().String())
-	silentListener(t, "127.0.0.8:"+port)
+	SilentListener(t, "127.0.0.8:"+port)
 	var d dead
 	d.note([]string{back.Addr().String()}, "", time.Now())
 	dialer := net.Dialer{Timeout: 8 * time.Second, Resolver: resolver(t, net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 8))}
@@ -135,12 +134,13 @@ func TestDeadAddressIsBack(t *testing.T) {
 // TestDeadOfOthers: an address that was dead takes no time from the dials of
 // other names.
 func TestDeadOfOthers(t *testing.T) {
-	silent := silentListener(t, "127.0.0.1:0")
+	t.Parallel()
+	silent, _ := SilentListener(t, "127.0.0.1:0")
 	var d dead
 	d.note([]string{"192.0.2.1:3306"}, "", time.Now())
 	const timeout = 2 * time.Second
 	begun := time.Now()
-	if _, err := d.dial(t.Context(), net.Dialer{Timeout: timeout}, "tcp", silent); err == nil {
+	if _, err := d.dial(t.Context(), net.Dialer{Timeout: timeout}, "tcp", silent.Addr().String()); err == nil {
 		t.Fatal("a silent address answers")
 	}
 	if took := time.Since(begun); took < timeout*9/10 {
@@ -189,37 +189,6 @@ func TestRefusalIsNoSilence(t *testing.T) {
 	if want, _ := open(); once != want {
 		t.Errorf("the name is looked up %d times beside a dead address, and %d times without", once, want)
 	}
-}
-
-// silentListener listens at an address and answers no connection: its queue is
-// full.
-func silentListener(t *testing.T, address string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	raw, err := listener.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	for range 10 {
-		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
-		if err != nil {
-			return address
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	t.Fatal("the queue of the listener does not fill")
-	return ""
 }
 
 func TestDeadTargets(t *testing.T) {

@@ -82,7 +82,11 @@ func TestHalfClose(t *testing.T) {
 func TestBothEndAtOnce(t *testing.T) {
 	target, conns := held(t)
 	_, client := startPair(t, target, quiet)
-	for range 1500 {
+	rounds := 1500
+	if testing.Short() {
+		rounds = 150
+	}
+	for range rounds {
 		near := dial(t, client.Addr())
 		if _, err := near.Write([]byte("x")); err != nil {
 			t.Fatal(err)
@@ -278,6 +282,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		"idle":        func(timeouts *tunnel.Timeouts) { timeouts.Idle = silence },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			target, conns := held(t)
 			_, client := startPair(t, target, func(server, client *tunnel.Config) {
 				change(&server.Timeouts)

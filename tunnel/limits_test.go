@@ -242,6 +242,7 @@ func TestLastPlaceForTwo(t *testing.T) {
 // TestNoTurnInTime: a peer for which there was no processor time until its
 // deadline is not blamed for that.
 func TestNoTurnInTime(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	config := p.serverConfig(t, backend(t, echo))
 	config.Timeouts.Handshake = 2 * time.Second
@@ -305,7 +306,9 @@ func TestUnverifiedPeersHoldNoPlace(t *testing.T) {
 	config := p.serverConfig(t, backend(t, echo))
 	config.Limits.Connections = 1
 	server := start(t, config, unhurried)
-	client := start(t, p.clientConfig(t, server.Addr().String()))
+	clientConfig := p.clientConfig(t, server.Addr().String())
+	clientConfig.Timeouts.Dial = 300 * time.Millisecond // it tries a busy server again as long
+	client := start(t, clientConfig)
 	for range 20 {
 		dial(t, server.Addr())
 	}

@@ -163,6 +163,7 @@ func TestTryRefused(t *testing.T) {
 // TestTryOfOthers: a server that does not know the protocol of checks, one that
 // gives no answer, and one whose target's state nobody knows.
 func TestTryOfOthers(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	config := p.tlsConfig(t, serverHost, tls.VersionTLS13)
 	serve := func(config *tls.Config) string {
