@@ -27,7 +27,7 @@ const (
 	idleEnough   = 0.5  // of a processor
 )
 
-// now says how it was in the last interval.
+// now reports whether it was so in the last interval.
 func (s *scarce) now(now time.Time) bool {
 	passed := now.Sub(s.at)
 	if s.carried == nil || passed < scarceEvery {
@@ -47,7 +47,7 @@ func (s *scarce) now(now time.Time) bool {
 const tick = time.Second / 100
 
 // idleTime is how long the processors that this process may use were idle, as
-// the system has counted since its start.
+// the system has counted since its start, and reports whether that is known.
 func idleTime() (time.Duration, bool) {
 	var ours unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &ours); err != nil {
@@ -61,7 +61,7 @@ func idleTime() (time.Duration, bool) {
 }
 
 // parseIdle adds up the times of the lines "cpuN user nice system idle iowait
-// ..." of proc_stat(5), of some processors.
+// ..." of proc_stat(5), of some processors; found reports whether there are any.
 func parseIdle(text []byte, ours func(cpu int) bool) (idle time.Duration, found bool) {
 	for line := range bytes.Lines(text) {
 		fields := bytes.Fields(line)
@@ -82,4 +82,35 @@ func parseIdle(text []byte, ours func(cpu int) bool) (idle time.Duration, found 
 		found = true
 	}
 	return idle, found
+}
+
+// stopwatch measures what a step of work costs. On a busy machine most of the
+// time that passes is others'.
+type stopwatch struct {
+	began  time.Time
+	thread int           // on which it began
+	cpu    time.Duration // of the thread, then
+}
+
+func startWatch(now time.Time) stopwatch {
+	return stopwatch{began: now, thread: unix.Gettid(), cpu: threadTime()}
+}
+
+// cost is the processor time since the start, or the time that has passed if
+// the work has moved to another thread.
+func (s stopwatch) cost(now time.Time) time.Duration {
+	passed := now.Sub(s.began)
+	if s.thread != unix.Gettid() {
+		return passed
+	}
+	return min(passed, threadTime()-s.cpu)
+}
+
+// threadTime is the processor time of the thread.
+func threadTime() time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now) != nil { // every Linux has it
+		return 0
+	}
+	return time.Duration(now.Nano())
 }

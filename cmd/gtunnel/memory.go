@@ -1,10 +1,31 @@
-package tunnel
+package main
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/gtunnel/gtunnel/tunnel"
 )
+
+// saveMemory gives memory back to the system after each burst of work of the
+// tunnels, until ctx ends.
+func saveMemory(ctx context.Context, tunnels []*tunnel.Tunnel) {
+	ticker := time.NewTicker(thriftEvery)
+	defer ticker.Stop()
+	var burst thrift
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if burst.due(workOf(tunnels)) {
+				giveBack()
+			}
+		}
+	}
+}
 
 // thrift finds the moments to give memory back to the system: when a burst of
 // work is over, which leaves pools full of buffers, the garbage of handshakes
@@ -26,8 +47,8 @@ const (
 	connectionWork = 256 << 10
 )
 
-// due looks at the work that has been done so far, every thriftEvery, and says
-// whether this is a moment.
+// due looks at the work that has been done so far, every thriftEvery, and
+// reports whether this is a moment.
 func (m *thrift) due(work uint64) bool {
 	done := work - m.seen
 	m.seen = work
@@ -42,9 +63,13 @@ func (m *thrift) due(work uint64) bool {
 	return true
 }
 
-// work is what the tunnel has done so far: bytes carried and connections.
-func (t *Tunnel) work() uint64 {
-	return t.fromPeer.Load() + t.toPeer.Load() + connectionWork*t.accepted.Load()
+// workOf is what the tunnels have done so far: bytes carried and connections.
+func workOf(tunnels []*tunnel.Tunnel) (work uint64) {
+	for _, t := range tunnels {
+		traffic := t.Traffic()
+		work += traffic.BytesFromPeer + traffic.BytesToPeer + connectionWork*traffic.Accepted
+	}
+	return work
 }
 
 // giveBack gives unused memory back to the system. The first collection takes
