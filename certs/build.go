@@ -1,13 +1,16 @@
 package certs
 
 import (
-	"bytes"
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/crl"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // builder puts a Snapshot together from files.
@@ -72,7 +75,7 @@ func (b *builder) addCAs(f *trustFile) (usable int) {
 		if c.err != nil {
 			continue
 		}
-		if !c.element.mayBeCA() || f.kind == kindCA && !c.element.subject.hasHash(f.hash) {
+		if !c.element.mayBeCA() || f.kind == kindCA && !c.element.subject.HasHash(f.hash) {
 			b.passOver(c, f.problems)
 			continue
 		}
@@ -117,7 +120,7 @@ func (b *builder) addCA(parsed *element, file string, line int, fromCAfile bool)
 
 func (b *builder) uselessCAfile(f *trustFile) error {
 	if f.content == nil {
-		_, err := readFile(f.path, maxFileBytes)
+		_, err := files.Read(f.path, maxFileBytes)
 		if err == nil {
 			err = fmt.Errorf("%s: %s", f.path, f.problems[0].Message)
 		}
@@ -193,17 +196,17 @@ func (b *builder) addList(f *trustFile) {
 	lists := f.lists()
 	for _, list := range lists {
 		if why := s.unsigned(list); why != nil {
-			problems = append(problems, Problem{File: f.path, Line: list.line, Message: "not used: " + why.Error()})
+			problems = append(problems, Problem{File: f.path, Line: list.Line, Message: "not used: " + why.Error()})
 		}
 	}
-	var kept []*crl
+	var kept []*crl.List
 	if len(problems) > 0 {
-		kept = slices.DeleteFunc(slices.Clone(f.held), func(old *crl) bool {
-			return slices.ContainsFunc(lists, func(list *crl) bool { return list.same(old) || s.replaces(list, old) })
+		kept = slices.DeleteFunc(slices.Clone(f.held), func(old *crl.List) bool {
+			return slices.ContainsFunc(lists, func(list *crl.List) bool { return list.Same(old) || s.replaces(list, old) })
 		})
 	}
 	f.held = slices.Concat(lists, kept)
-	good := slices.ContainsFunc(kept, func(list *crl) bool { return s.unsigned(list) == nil })
+	good := slices.ContainsFunc(kept, func(list *crl.List) bool { return s.unsigned(list) == nil })
 	for _, p := range problems {
 		if good {
 			p.Message += keptMessage
@@ -222,46 +225,37 @@ func (b *builder) addList(f *trustFile) {
 }
 
 // lists gives the CRLs of a file that lie where they belong.
-func (f *trustFile) lists() []*crl {
+func (f *trustFile) lists() []*crl.List {
 	if f.content == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(f.content.lists), func(list *crl) bool { return !list.issuer.hasHash(f.hash) })
+	return slices.DeleteFunc(slices.Clone(f.content.lists), func(list *crl.List) bool { return !list.Issuer.HasHash(f.hash) })
 }
 
 // unsigned says why no installed CA of its issuer's name has signed a list; nil
 // if one has, and too if none is installed.
-func (s *Snapshot) unsigned(list *crl) error {
+func (s *Snapshot) unsigned(list *crl.List) error {
 	var first error
-	for _, ca := range s.bySubject[list.issuer.Canonical()] {
-		err := list.signedBy(ca.cert)
+	for _, ca := range s.bySubject[list.Issuer.Canonical()] {
+		err := list.SignedBy(ca.cert)
 		if err == nil {
 			return nil
 		}
 		// That the key fits and may not sign lists is the better reason.
-		if why, ok := errors.AsType[*signatureError](err); first == nil || ok && why.cure != "" {
+		if why, ok := errors.AsType[*crl.SignatureError](err); first == nil || ok && why.Fault != crl.FaultList {
 			first = err
 		}
 	}
 	return first
 }
 
-// replaces reports whether a list makes an older one superfluous: one of the
-// same key that speaks of the same certificates. Of keys that are not
-// installed, their identifiers tell.
-func (s *Snapshot) replaces(list, old *crl) bool {
-	if list.issuer.Canonical() != old.issuer.Canonical() || !list.scope.same(&old.scope) || list.thisUpdate.Before(old.thisUpdate) {
-		return false
+// replaces reports whether a list makes an older one superfluous.
+func (s *Snapshot) replaces(list, old *crl.List) bool {
+	var keys []*x509.Certificate
+	for _, ca := range s.bySubject[list.Issuer.Canonical()] {
+		keys = append(keys, ca.cert)
 	}
-	signed := false
-	for _, ca := range s.bySubject[list.issuer.Canonical()] {
-		by, oldBy := list.signedBy(ca.cert) == nil, old.signedBy(ca.cert) == nil
-		if by && oldBy {
-			return true
-		}
-		signed = signed || by || oldBy
-	}
-	return !signed && bytes.Equal(list.authorityKeyID, old.authorityKeyID)
+	return list.Replaces(old, keys)
 }
 
 // showLists shows the lists of a CA's name as they count for the CA.
@@ -270,14 +264,14 @@ func (s *Snapshot) showLists(e *element) []CRL {
 	var signers []crlSigner
 	for _, list := range s.lists[e.subjectKey] {
 		shown := list.show()
-		if list.verified() && list.list.signedBy(e.cert) != nil {
+		if list.verified() && list.list.SignedBy(e.cert) != nil {
 			if signers == nil {
 				signers = crlSigners(s.chain(e), s.bySubject[e.subjectKey], func(child, issuer *element) bool {
 					return issuer.signed(child) && !s.revokedSigner(child, nil)
 				})
 			}
 			shown.foreign = true
-			shown.vouching = slices.DeleteFunc(slices.Clone(signers), func(by crlSigner) bool { return list.list.signedBy(by.cert) != nil })
+			shown.vouching = slices.DeleteFunc(slices.Clone(signers), func(by crlSigner) bool { return list.list.SignedBy(by.cert) != nil })
 		}
 		all = append(all, shown)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // pathChecks is everything that is asked of each certificate of a path,
@@ -91,7 +93,7 @@ func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
 	e := path[depth]
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
-			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
+			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", dn.Shorten(oid.String(), dn.MaxQuoted))
 			if depth > 0 {
 				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA, unless this one is issued anew without it, or with it not critical."
 			}
@@ -119,7 +121,7 @@ func checkBasicConstraints(_ *search, path []*element, depth int) *Refusal {
 	case !e.cert.BasicConstraintsValid && e.cert.Version < 3 && e.anchor:
 		return nil // a root from before there were basicConstraints
 	default:
-		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.brief())
+		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.Brief())
 	}
 }
 
@@ -150,7 +152,7 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	}
 	if depth > 0 {
 		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.brief())
+			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.Brief())
 		}
 		return nil
 	}
@@ -189,7 +191,7 @@ func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *
 		own = own || allowsUsage(e.cert, usage)
 	}
 	reason := fmt.Sprintf("a %s needs the extended key usage %s, and here is %s",
-		role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
+		role, strings.Join(names, " or "), dn.Shorten(usageList(e.cert), dn.MaxQuoted))
 	if own {
 		reason += ", which the CAs above do not allow"
 	}
@@ -282,14 +284,12 @@ func (s *search) proxyReason(leaf *element) string {
 	if _, ok := extension(leaf.cert, oidProxyDraft); ok {
 		return "it is a proxy certificate (of the draft before RFC 3820)"
 	}
-	if n := len(leaf.subject.rdns); n > 0 {
-		for _, a := range leaf.subject.rdns[n-1].attributes {
-			if word := foldString(a.text); a.oid == oidCommonName && (word == "proxy" || word == "limited proxy") {
-				return "it is a proxy certificate (of Globus Toolkit 2), or looks like one: its last common name is " + word
-			}
+	for _, word := range leaf.subject.LastCommonNames() {
+		if word == "proxy" || word == "limited proxy" {
+			return "it is a proxy certificate (of Globus Toolkit 2), or looks like one: its last common name is " + word
 		}
 	}
-	if leaf.subject.extends(leaf.issuer) {
+	if leaf.subject.Extends(leaf.issuer) {
 		for _, issuer := range s.sent[leaf.issuerKey] {
 			if !issuer.mayBeCA() {
 				return "it looks like a proxy certificate: its issuer is no CA, and its name is the issuer's with a common name more"

@@ -1,4 +1,5 @@
 // Package certs decides whether the other end of a TLS connection may be
+
 // trusted, the way grid middleware decides it.
 //
 // A [Store] holds what the host trusts (a CApath as grid sites install it,

@@ -4,13 +4,15 @@ import (
 	"crypto/x509"
 	"fmt"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // element is a certificate that a path may hold, with its names taken apart.
 type element struct {
 	cert       *x509.Certificate
-	subject    *Name
-	issuer     *Name
+	subject    *dn.Name
+	issuer     *dn.Name
 	subjectKey string // canonical forms
 	issuerKey  string
 	hashes     [2]string // file names in a CApath, of an installed CA; see hashNames
@@ -21,11 +23,11 @@ type element struct {
 }
 
 func newElement(cert *x509.Certificate) (*element, error) {
-	subject, err := ParseName(cert.RawSubject)
+	subject, err := dn.Parse(cert.RawSubject)
 	if err != nil {
 		return nil, fmt.Errorf("subject: %w", err)
 	}
-	issuer, err := ParseName(cert.RawIssuer)
+	issuer, err := dn.Parse(cert.RawIssuer)
 	if err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // HandshakeError says why a handshake failed where Verify did not refuse: the
@@ -187,7 +189,7 @@ func mysqlError(first []byte) string {
 	if first[4] != 0xff || len(first) < 8 {
 		return ""
 	}
-	return escapeOctets(first[7:])
+	return dn.Escape(first[7:])
 }
 
 func explainTimeout(err error, silent bool, peer Role) *HandshakeError {
@@ -287,7 +289,7 @@ func remoteAlert(err error) (number uint64, name string, ok bool) {
 // end's messages.
 func explainProtocol(err error) *HandshakeError {
 	// The text may quote what the other end sent.
-	text := excerpt(strings.TrimPrefix(err.Error(), "tls: "))
+	text := dn.Excerpt(strings.TrimPrefix(err.Error(), "tls: "))
 	e := &HandshakeError{Code: CodeProtocol, Reason: "the TLS handshake failed: " + text, Err: err}
 	switch {
 	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version") || strings.Contains(text, "SSLv2"):

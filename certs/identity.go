@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // The values of Identity.Rule.
@@ -53,14 +55,11 @@ func identify(e *element, mode HostMode) Identity {
 // hostOfCommonName reads the last common name as fqdn, host/fqdn or
 // service/fqdn. A name without a dot is a host's only after a slash: people
 // are called "alice" too.
-func hostOfCommonName(subject *Name) string {
-	cn, ok := subject.last(oidCommonName)
-	if !ok {
-		return ""
-	}
-	service, host, found := strings.Cut(cn.text, "/")
+func hostOfCommonName(subject *dn.Name) string {
+	cn := subject.CommonName()
+	service, host, found := strings.Cut(cn, "/")
 	if !found {
-		service, host = "", cn.text
+		service, host = "", cn
 	}
 	host = strings.ToLower(host)
 	if !validHost(host) || found && !validService(service) || !found && !strings.Contains(host, ".") {
@@ -133,7 +132,7 @@ func judgeHost(leaf *element, identity Identity, host string) *Refusal {
 	if host == "" || identity.proves(host) {
 		return nil
 	}
-	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", escapeOctets(host), identity.proven())
+	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", dn.Escape(host), identity.proven())
 	if name := identity.likelyName(host); name != "" {
 		r.Cure = fmt.Sprintf("If %s is the host that you mean, say so with --server-name %s.", name, name)
 	}

@@ -9,15 +9,9 @@ import (
 // PolicyFile is a signing_policy or namespaces file of a CA.
 type PolicyFile struct {
 	Files   []string // its names in the CApath, usually both hashes
-	Kind    string   // KindSigningPolicy or KindNamespaces
+	Kind    string   // signing_policy or namespaces
 	Problem *Problem // why it refuses everything that it is asked of; nil if it is sound
 }
-
-// The values of PolicyFile.Kind.
-const (
-	KindSigningPolicy = "signing_policy"
-	KindNamespaces    = "namespaces"
-)
 
 // CRL is a revocation list of a CA.
 type CRL struct {

@@ -2,6 +2,11 @@ package certs
 
 import (
 	"slices"
+
+	"github.com/gtunnel/gtunnel/certs/internal/crl"
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // policyKey is the name of a policy file in the CApath.
@@ -17,46 +22,17 @@ type policyFile struct {
 	problem *Problem     // why it refuses everything; nil if it is sound
 }
 
-// judge asks the file whether the issuer may sign the subject, in both forms
-// of their names: see nameForms. The expressions of a .namespaces file could
-// match the octets of any character: there those of Latin-1 alone count. own
-// says that the file belongs to the issuer.
-func (p *policyFile) judge(issuer, subject nameForms, own bool) policyDecision {
+// judge asks the file whether the issuer may sign the subject. own says that
+// the file belongs to the issuer.
+func (p *policyFile) judge(issuer, subject dn.Forms, own bool) policy.Decision {
 	if p.problem != nil {
-		return malformedPolicy(*p.problem)
+		return policy.Unreadable(*p.problem)
 	}
-	var decision policyDecision
-	octetsPermit := subject.unlike
-	if p.content.signing == nil {
-		octetsPermit = subject.unlike && subject.latin1
-	}
-	for _, by := range issuer.forms(issuer.unlike) {
-		for _, of := range subject.forms(octetsPermit) {
-			var got policyDecision
-			if p.content.signing != nil {
-				got = p.content.signing.judge(by.dn, of.dn)
-			} else {
-				got = p.content.names.judge(by.dn, of.dn, own)
-			}
-			switch {
-			case got.Denied:
-				return got
-			case !by.permits || !of.permits:
-				continue
-			case decision.Verdict == policySilent || got.Verdict == policyPermits:
-				decision = got
-			}
-		}
-	}
-	return decision
+	return p.content.policy.Judge(issuer, subject, own)
 }
 
 func (p *policyFile) show(kind fileKind) PolicyFile {
-	shown := PolicyFile{Files: p.files, Kind: KindSigningPolicy, Problem: p.problem}
-	if kind == kindNamespaces {
-		shown.Kind = KindNamespaces
-	}
-	return shown
+	return PolicyFile{Files: p.files, Kind: string(policyKinds[kind]), Problem: p.problem}
 }
 
 // policiesOf gives the files of a kind that have a CA's name, usually one
@@ -73,7 +49,7 @@ func (s *Snapshot) policiesOf(kind fileKind, ca *element) []*policyFile {
 
 // installedCRL is a list in the CApath.
 type installedCRL struct {
-	list       *crl
+	list       *crl.List
 	files      []string
 	kept       bool  // the file is bad now, and this is what it held before
 	unverified error // why no installed CA has signed it; nil if one has
@@ -81,10 +57,10 @@ type installedCRL struct {
 }
 
 // addList takes a list, once for all its copies.
-func (s *Snapshot) addList(file string, list *crl, kept bool) {
-	key := list.issuer.Canonical()
+func (s *Snapshot) addList(file string, list *crl.List, kept bool) {
+	key := list.Issuer.Canonical()
 	for _, known := range s.lists[key] {
-		if known.list.same(list) {
+		if known.list.Same(list) {
 			if !slices.Contains(known.files, file) {
 				known.files = append(known.files, file)
 			}
@@ -101,9 +77,9 @@ func (s *Snapshot) addList(file string, list *crl, kept bool) {
 func (c *installedCRL) show() CRL {
 	list := c.list
 	shown := CRL{
-		Files: c.files, ThisUpdate: list.thisUpdate, NextUpdate: list.nextUpdate,
-		Number: list.number, Entries: list.entries, Defect: list.defect(), LastGood: c.kept,
-		where: position(list.file, list.line),
+		Files: c.files, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
+		Number: list.Number, Entries: list.Entries, Defect: list.Defect(), LastGood: c.kept,
+		where: files.Position(list.File, list.Line),
 	}
 	if c.unverified != nil {
 		shown.Unverified = c.unverified.Error()
@@ -119,7 +95,7 @@ func (c *installedCRL) verified() bool { return !c.orphan && c.unverified == nil
 // path has signed the list.
 func (c *installedCRL) verifiedBy(path []*element) bool {
 	return c.verified() || slices.ContainsFunc(path, func(e *element) bool {
-		return e.subjectKey == c.list.issuer.Canonical() && c.list.signedBy(e.cert) == nil
+		return e.subjectKey == c.list.Issuer.Canonical() && c.list.SignedBy(e.cert) == nil
 	})
 }
 
@@ -128,5 +104,5 @@ func (c *installedCRL) whyUnverified(issuer *element) error {
 	if c.unverified != nil {
 		return c.unverified
 	}
-	return c.list.signedBy(issuer.cert)
+	return c.list.SignedBy(issuer.cert)
 }

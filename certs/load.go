@@ -123,7 +123,7 @@ func (s *Snapshot) noAnchor() error {
 	hint := "install the packages of the CAs that issue the peers' certificates (igtf-policy-classic on Debian, ca-policy-egi-core on EL)"
 	if len(s.cas) > 0 {
 		message += ": there are only subordinate CAs, and no self-signed root above them"
-		hint = fmt.Sprintf("install the root too: %s", s.cas[0].Subject.brief())
+		hint = fmt.Sprintf("install the root too: %s", s.cas[0].Subject.Brief())
 	} else if len(s.problems) > 0 {
 		message += ": first problem: " + s.problems[0].String()
 	}

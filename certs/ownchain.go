@@ -116,7 +116,7 @@ func (c *Credential) EndedCAs(snapshot *Snapshot, now time.Time) []EndedCA {
 		if !now.After(e.cert.NotAfter) || e.selfSigned() {
 			continue
 		}
-		found := EndedCA{DN: e.subject.brief(), NotAfter: e.cert.NotAfter}
+		found := EndedCA{DN: e.subject.Brief(), NotAfter: e.cert.NotAfter}
 		if renewed := pair.renewed(e, snapshot, now); renewed != nil {
 			found.Renewed = cmp.Or(renewed.file, c.certFile)
 		}

@@ -3,6 +3,9 @@ package certs
 import (
 	"fmt"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // Code is the stable name of a reason for which a peer is refused. Codes are
@@ -62,7 +65,7 @@ func (r *Refusal) Error() string {
 	if r.Subject != "" {
 		fmt.Fprintf(&b, "the certificate of %s", r.Subject)
 		if r.File != "" && !strings.Contains(r.Reason, r.File) {
-			fmt.Fprintf(&b, " (%s)", position(r.File, r.Line))
+			fmt.Fprintf(&b, " (%s)", files.Position(r.File, r.Line))
 		}
 		b.WriteString(" is refused: ")
 	}
@@ -76,9 +79,9 @@ func (r *Refusal) Hint() string { return r.Cure }
 // refuse makes a Refusal about the certificate at depth, with the usual cure
 // of its code. e is nil if the peer sent nothing to name.
 func refuse(e *element, depth int, code Code, reason string, args ...any) *Refusal {
-	r := &Refusal{Code: code, Depth: depth, Reason: shorten(fmt.Sprintf(reason, args...), maxReason)}
+	r := &Refusal{Code: code, Depth: depth, Reason: dn.Shorten(fmt.Sprintf(reason, args...), maxReason)}
 	if e != nil {
-		r.Subject, r.File, r.Line = e.subject.brief(), e.file, e.line
+		r.Subject, r.File, r.Line = e.subject.Brief(), e.file, e.line
 	}
 	r.Cure = cure(code, depth, r.File)
 	return r
@@ -160,11 +163,11 @@ func cure(code Code, depth int, file string) string {
 const whileUnusable = "Until then --crl if-valid accepts its peers with a warning, but for those that a verified list names."
 
 // installCA says which CA is missing, and under which names it is looked for.
-func (s *search) installCA(subject *Name) string {
+func (s *search) installCA(subject *dn.Name) string {
 	place := s.snapshot.config.CApath
 	if place == "" {
-		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.brief(), s.snapshot.config.CAfile)
+		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.", subject.Brief(), s.snapshot.config.CAfile)
 	}
 	return fmt.Sprintf("If you trust the CA %s, install its package; its certificate belongs in %s as %s.0 or %s.0.",
-		subject.brief(), place, subject.Hash(), subject.HashOld())
+		subject.Brief(), place, subject.Hash(), subject.HashOld())
 }

@@ -2,11 +2,13 @@ package certs
 
 import (
 	"crypto/x509"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // StoreConfig says what a host trusts.
@@ -30,29 +32,12 @@ type Store struct {
 
 // Problem is something wrong in a file of the CApath that does not keep other
 // files from being used.
-type Problem struct {
-	File    string
-	Line    int // counted from 1, 0 if the problem has no line
-	Message string
-}
-
-// String is the problem on one line, with its file and line.
-func (p Problem) String() string {
-	return fmt.Sprintf("%s: %s", position(p.File, p.Line), p.Message)
-}
-
-// position is a file and its line, if it has one, as compilers write it.
-func position(file string, line int) string {
-	if line == 0 {
-		return file
-	}
-	return fmt.Sprintf("%s:%d", file, line)
-}
+type Problem = files.Problem
 
 // CA is one CA certificate that a Snapshot holds.
 type CA struct {
 	Certificate *x509.Certificate
-	Subject     *Name
+	Subject     *dn.Name
 	Files       []string // where it was found, in the order of their names
 	Anchor      bool     // self-signed, so that a path may end here; others are intermediates
 	FromCAfile  bool     // it comes from the CA file and needs no signing policy

@@ -40,7 +40,8 @@ func listPackages(t *testing.T) []listedPackage {
 }
 
 // TestImports keeps the direction in which the packages may use each other,
-// also through others: cmd -> tunnel -> certs.
+// also through others: cmd -> tunnel -> certs, and within certs: certs -> crl,
+// policy -> dn, files.
 func TestImports(t *testing.T) {
 	standard := func(path string) bool {
 		first, _, _ := strings.Cut(path, "/")
@@ -53,8 +54,16 @@ func TestImports(t *testing.T) {
 	}
 	// What a package may reach, and (directly) import, beyond the standard library.
 	direct := map[string][]string{
-		module + "/certs":           {"golang.org/x/crypto"},
-		module + "/certs/certstest": {"golang.org/x/crypto"},
+		module + "/certs": {
+			"golang.org/x/crypto", module + "/certs/internal/crl", module + "/certs/internal/dn",
+			module + "/certs/internal/files", module + "/certs/internal/policy",
+		},
+		module + "/certs/internal/crl":     {"golang.org/x/crypto", module + "/certs/internal/dn", module + "/certs/internal/files"},
+		module + "/certs/internal/policy":  {module + "/certs/internal/dn", module + "/certs/internal/files"},
+		module + "/certs/internal/dn":      {"golang.org/x/crypto"},
+		module + "/certs/internal/files":   {"golang.org/x/crypto"},
+		module + "/certs/internal/dertest": {"golang.org/x/crypto"},
+		module + "/certs/certstest":        {"golang.org/x/crypto"},
 		module + "/tunnel": {
 			module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
 			"golang.org/x/sys", "golang.org/x/time",
