@@ -25,7 +25,7 @@ func TestSeveralListsOfAFile(t *testing.T) {
 	tests := []struct {
 		name    string
 		content []byte
-		want    certs.Code // under --crl require and if-present; empty: accepted
+		want    certs.Code // under CRLRequire and CRLIfPresent; empty: accepted
 		line    int        // that decided
 		lists   int        // in use
 		problem string     // empty: none

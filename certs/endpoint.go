@@ -57,7 +57,7 @@ func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls
 		return nil, nil, &Refusal{
 			Code:   CodeWrongHost,
 			Reason: "there is no host name that the server could be held to",
-			Cure:   "Give the server's name with --server-name.",
+			Cure:   "Give the server's name with ‹server-name›.",
 		}
 	}
 	judge := e.newJudge(RoleServer, host)

@@ -37,7 +37,7 @@ func ParseConstraints(der []byte) error {
 }
 
 // Cure is the usual cure of a code.
-func Cure(code Code, depth int, file string) string { return cure(code, depth, file) }
+func Cure(code Code, depth int, file string) string { return usualCure(code, depth, file) }
 
 // Configs gives the configurations that an Endpoint builds.
 func (e *Endpoint) Configs() (server, client *tls.Config) {

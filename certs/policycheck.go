@@ -24,7 +24,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 			r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s", name.brief(), reason)
 			r.Cure = "Ask the CA for a certificate with a plain subject."
 			if name == issuer.subject {
-				r.Cure = "Only --cafile can trust this CA, or --namespaces ignore: it signs what it likes then."
+				r.Cure = "Only ‹cafile› can trust this CA, or ‹namespaces› ignore: it signs what it likes then."
 			}
 			return r
 		}
@@ -39,7 +39,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	r := refuse(e, depth, decision.Code, "%s may not sign it: %s", issuer.subject.brief(), decision.Reason)
 	r.File, r.Line = decision.File, decision.Line
 	if place := s.snapshot.config.CApath; decision.Code == CodePolicyMissing && place != "" {
-		r.Cure = fmt.Sprintf("Install the CA's package: its policy belongs in %s as %s.signing_policy or %[2]s.namespaces. Or give the CA with --cafile, which needs none.",
+		r.Cure = fmt.Sprintf("Install the CA's package: its policy belongs in %s as %s.signing_policy or %[2]s.namespaces. Or give the CA with ‹cafile›, which needs none.",
 			place, issuer.hashNames()[0])
 	}
 	return r

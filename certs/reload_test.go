@@ -242,7 +242,7 @@ func TestReload(t *testing.T) {
 				}
 			}
 			_, err := store.Reload()
-			wantHint(t, err, dir, "--capath")
+			wantHint(t, err, dir, "‹capath›")
 			if store.Snapshot() != before {
 				t.Error("the old trust is gone")
 			}
@@ -265,7 +265,7 @@ func findCA(t testing.TB, store *certs.Store, dn string) *certs.CA {
 	return cas[i]
 }
 
-// TestReloadCAfile: the file of --cafile that vanishes or breaks stays in
+// TestReloadCAfile: the CA file that vanishes or breaks stays in
 // use.
 func TestReloadCAfile(t *testing.T) {
 	root, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))

@@ -60,9 +60,9 @@ func TestRevocation(t *testing.T) {
 		name    string
 		signer  *certstest.CA // nil: root
 		lists   lists
-		require certs.Code // under --crl require; empty: accepted; the same under if-present, but for a missing list
-		valid   certs.Code // under --crl if-valid; empty: accepted
-		warning certs.Code // under --crl if-valid, and if-present where it accepts; empty: none
+		require certs.Code // under CRLRequire; empty: accepted; the same under CRLIfPresent, but for a missing list
+		valid   certs.Code // under CRLIfValid; empty: accepted
+		warning certs.Code // under CRLIfValid, and CRLIfPresent where it accepts; empty: none
 		file    int        // the list that decided; -1: none
 	}{
 		{name: "current", lists: lists{naming(current, other)}},

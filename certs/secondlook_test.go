@@ -172,7 +172,7 @@ func TestNextLookAfterAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := store.Reload()
-	wantHint(t, err, dir, "--capath")
+	wantHint(t, err, dir, "‹capath›")
 	if store.NextLook().IsZero() {
 		t.Error("nobody need look again")
 	}

@@ -11,7 +11,6 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -468,12 +467,8 @@ func TestBoundedWork(t *testing.T) {
 }
 
 func TestCuresOfAllCodes(t *testing.T) {
-	ofHandshakes := []certs.Code{certs.CodeNotTLS, certs.CodeSilent, certs.CodeTimeout, certs.CodeDisconnected, certs.CodePeerRefusedUs, certs.CodePeerBusy, certs.CodeProtocol}
 	for _, known := range certs.Codes() {
 		code := known.Code
-		if slices.Contains(ofHandshakes, code) {
-			continue // a HandshakeError brings its own cure
-		}
 		for depth := range 2 {
 			for _, file := range []string{"", "/etc/grid-security/certificates/0a1b2c3d.0"} {
 				if cure := certs.Cure(code, depth, file); !strings.HasSuffix(cure, ".") && !strings.HasSuffix(cure, ".pem") {

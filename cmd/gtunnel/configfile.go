@@ -15,6 +15,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -47,6 +48,9 @@ func (o origin) keyName(name string) string {
 	}
 	return keyOf(name)
 }
+
+// settingName is what the user calls a setting that package certs speaks of.
+func (o origin) settingName(s certs.Setting) string { return o.keyName(string(s)) }
 
 // keyOf is the key that a flag has in the file.
 func keyOf(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
@@ -101,8 +105,12 @@ func (o origin) keyAt(section place, key string) place {
 var settingName = regexp.MustCompile(`(--)?[a-z]+(-[a-z]+)*`)
 
 // words puts a hint of a package that knows neither flags nor files into the
-// user's words. A bare name without a hyphen may be an ordinary word.
+// user's words. Package certs marks the settings in its own; in those of others
+// a bare name without a hyphen may be an ordinary word.
 func (o origin) words(hint string) string {
+	if named := certs.NameSettings(hint, o.settingName); named != hint {
+		return named
+	}
 	config, t := newConfig("run"), newTunnelConfig("", "")
 	known := append(config.settings(), t.settings()...)
 	return settingName.ReplaceAllStringFunc(hint, func(word string) string {

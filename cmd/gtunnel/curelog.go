@@ -5,7 +5,28 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
+
+// settingsWriter puts what the user calls the settings of package certs into
+// the lines of a log, wherever they stand.
+type settingsWriter struct {
+	zapcore.WriteSyncer
+
+	origin origin
+}
+
+// Write writes a line.
+func (w settingsWriter) Write(line []byte) (int, error) {
+	text := string(line)
+	named := certs.NameSettings(text, w.origin.settingName)
+	if named == text {
+		return w.WriteSyncer.Write(line)
+	}
+	_, err := w.WriteSyncer.Write([]byte(named))
+	return len(line), err
+}
 
 // cureCore is the core of the log of a process that was started by a file: the
 // cures name settings as the file does, and say where they stand.
@@ -32,7 +53,7 @@ func (c *cureCore) With(fields []zapcore.Field) zapcore.Core {
 			section = place{"tunnel", f.String}
 		}
 	}
-	return &cureCore{c.Core.With(fields), c.origin, section}
+	return &cureCore{Core: c.Core.With(fields), origin: c.origin, section: section}
 }
 
 // Check adds this core, if it wants the entry.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -84,12 +85,15 @@ func split(err error) []error {
 // report prints each of the errors in err with its hint.
 func report(w io.Writer, err error) {
 	for _, err := range split(err) {
-		fmt.Fprintf(w, "gtunnel: %v\n", err)
+		fmt.Fprintf(w, "gtunnel: %s\n", inFlags(err.Error()))
 		if hint := hintOf(err); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", hint)
+			fmt.Fprintf(w, "hint: %s\n", inFlags(hint))
 		}
 	}
 }
+
+// inFlags is a message of package certs with its settings as flags.
+func inFlags(message string) string { return certs.NameSettings(message, origin{}.settingName) }
 
 // flagError turns an error of the flag parser into our words.
 func flagError(cmd *cobra.Command, err error) error {

@@ -25,15 +25,16 @@ const (
 type findings []finding
 
 func (f *findings) ok(about, text string, args ...any) {
-	*f = append(*f, finding{levelOK, about, fmt.Sprintf(text, args...), ""})
+	*f = append(*f, finding{Level: levelOK, About: about, Text: inFlags(fmt.Sprintf(text, args...))})
 }
 
 func (f *findings) warn(about, cure, text string, args ...any) {
-	*f = append(*f, finding{levelWarning, about, fmt.Sprintf(text, args...), cure})
+	*f = append(*f, finding{Level: levelWarning, About: about, Text: inFlags(fmt.Sprintf(text, args...)), Cure: inFlags(cure)})
 }
 
 func (f *findings) problem(about string, err error) {
-	*f = append(*f, finding{levelProblem, about, strings.TrimPrefix(err.Error(), about+": "), hintOf(err)})
+	text := strings.TrimPrefix(err.Error(), about+": ")
+	*f = append(*f, finding{Level: levelProblem, About: about, Text: inFlags(text), Cure: inFlags(hintOf(err))})
 }
 
 // addReadiness adds what is well before what is not.

@@ -45,7 +45,8 @@ func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.
 		}
 		return line.Bytes()
 	}
-	return zap.New(zapcore.NewCore(encoder, queue, config.LogLevel), zap.ErrorOutput(queue))
+	out := settingsWriter{WriteSyncer: queue, origin: config.origin}
+	return zap.New(zapcore.NewCore(encoder, out, config.LogLevel), zap.ErrorOutput(queue))
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.
