@@ -46,7 +46,7 @@ func TestAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})
+			_, err = certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
 			if test.allowed {
 				if err != nil {
 					t.Error(err)
@@ -57,7 +57,7 @@ func TestAccess(t *testing.T) {
 		})
 	}
 	t.Run("zero value", func(t *testing.T) {
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.Contains(refusal.Cure, "‹allow-host› db.site.test.") {
 			t.Errorf("the cure %q does not give the flag", refusal.Cure)
@@ -111,11 +111,11 @@ func TestAccessSpellings(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}); err != nil {
+				if _, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})); err != nil {
 					t.Errorf("%s: %v", rule, err)
 				}
 			}
-			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+			_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 			if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("the cure %q is not %q", refusal.Cure, test.cure)
 			}
@@ -133,7 +133,7 @@ func TestAllowAllIsForHosts(t *testing.T) {
 	}}
 	verify := func(o certstest.Options, dns ...string) error {
 		policy := certs.Policy{Access: must(certs.NewAccess(nil, dns, true)), Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, certs.RoleClient, "", now, policy)
+		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, anyone(certs.RoleClient, now, policy))
 		return err
 	}
 	refusal := wantRefusal(t, verify(person), certs.CodeNotAllowed)
@@ -198,7 +198,7 @@ func TestBorderOfPrefix(t *testing.T) {
 	for _, test := range tests {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
 		policy := certs.Policy{Access: must(certs.NewAccess(nil, []string{test.rule}, false)), Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, policy)
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
 		if test.allowed {
 			if err != nil {
 				t.Errorf("%s: %v", test.rule, err)
@@ -216,7 +216,7 @@ func TestNoRuleForADN(t *testing.T) {
 	snapshot := openStore(t, root).Snapshot()
 	for value, why := range map[string]string{"a\x07b": "its DN holds control characters", "a*": "its DN holds a '*'", "*a": "its DN holds a '*'"} {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName(one(cn, utf8String, value)) })))
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.HasSuffix(refusal.Reason, "no ‹allow-dn› can name it alone: "+why) || strings.Contains(refusal.Cure, "‹allow-dn›") {
 			t.Errorf("%q: reason %q, cure %q", value, refusal.Reason, refusal.Cure)
@@ -227,7 +227,7 @@ func TestNoRuleForADN(t *testing.T) {
 		wildcard := must(root.NewHost("x", options(func(c *x509.Certificate) {
 			c.DNSNames, c.RawSubject = []string{"*.site.test"}, encodeName(one(cn, utf8String, value))
 		})))
-		_, err = certs.Verify(snapshot, wildcard.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+		_, err = certs.Verify(snapshot, wildcard.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.HasSuffix(refusal.Cure, "add ‹allow-host› with its name below site.test.") {
 			t.Errorf("%q with a wildcard: cure %q", value, refusal.Cure)
 		}
@@ -251,7 +251,7 @@ func TestAmbiguousDN(t *testing.T) {
 	for _, test := range tests {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
 		access := must(certs.NewAccess(nil, []string{test.rule}, false))
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Reason, "stands for other names") {
 			t.Errorf("%s: reason %q", test.rule, refusal.Reason)
 		}
@@ -367,7 +367,7 @@ func TestAccessBMPString(t *testing.T) {
 	}
 	verify := func(o certstest.Options, rule string) error {
 		policy := certs.Policy{Access: must(certs.NewAccess(nil, []string{rule}, false)), Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, certs.RoleClient, "", now, policy)
+		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, anyone(certs.RoleClient, now, policy))
 		return err
 	}
 	refusal := wantRefusal(t, verify(subject("server"), "/CN=server"), certs.CodeNotAllowed)
@@ -388,7 +388,7 @@ func TestAccessWithoutDN(t *testing.T) {
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	snapshot := openStore(t, root).Snapshot()
 	host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName() })))
-	_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 	refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 	if !strings.Contains(refusal.Error(), "the certificate of (empty DN) is refused") || !strings.Contains(refusal.Reason, "its DN is empty") {
 		t.Error(refusal)

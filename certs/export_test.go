@@ -46,7 +46,8 @@ func (e *Endpoint) Configs() (server, client *tls.Config) {
 
 // VerifyClient judges a client as its handshake would.
 func (e *Endpoint) VerifyClient(chain []*x509.Certificate, now time.Time) (*Result, error) {
-	return e.verdicts.verify(e.Store.Snapshot(), chain, RoleClient, "", now, e.policyFor(RoleClient))
+	return e.verdicts.verify(e.Store.Snapshot(), chain,
+		VerifyOptions{Role: RoleClient, Time: now, Policy: e.policyFor(RoleClient)})
 }
 
 // Remembered is how many verdicts the Endpoint remembers.

@@ -276,7 +276,7 @@ func TestStoreCAfile(t *testing.T) {
 			}
 		}
 		host := must(sub.NewHost("host.test", certstest.Options{}))
-		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate}, certs.RoleClient, "", now, certs.Policy{}); err != nil {
+		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate}, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 			t.Error(err)
 		}
 	}

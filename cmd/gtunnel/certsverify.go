@@ -91,7 +91,9 @@ func (m *Main) verify(cmd *cobra.Command, v *verification) error {
 	var result *certs.Result
 	chain, err := certs.ReadCertificates(v.config.Cert)
 	if err == nil {
-		result, err = certs.Verify(store.Snapshot(), chain, roles[v.role], host, now, v.config.policy())
+		result, err = certs.Verify(store.Snapshot(), chain, certs.VerifyOptions{
+			Role: roles[v.role], Host: host, Anyone: host == "", Time: now, Policy: v.config.policy(),
+		})
 	}
 	if err != nil {
 		refusal, refused := errors.AsType[*certs.Refusal](err)
