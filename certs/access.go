@@ -63,15 +63,15 @@ func accessHost(rule string) (string, error) {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("the access rule %q can match nobody: it is not a host name", rule),
-		hint:    "give the host's full name, such as --allow-host server2.domain.one",
+		hint:    "give the host's full name, such as ‹allow-host› server2.domain.one",
 	}
 	switch {
 	case strings.HasPrefix(rule, "/"):
-		e.hint = "a DN is given with --allow-dn " + singleQuote(rule)
+		e.hint = "a DN is given with ‹allow-dn› " + singleQuote(rule)
 	case strings.Contains(rule, "*"):
-		e.hint = "name each host with an --allow-host of its own; '*' stands only at the end of an --allow-dn"
+		e.hint = "name each host with an ‹allow-host› of its own; '*' stands only at the end of an ‹allow-dn›"
 	case validHost(beforeColon(host)):
-		e.hint = "leave the port away: --allow-host " + beforeColon(host)
+		e.hint = "leave the port away: ‹allow-host› " + beforeColon(host)
 	}
 	return "", e
 }
@@ -85,10 +85,10 @@ func beforeColon(s string) string {
 func uselessDN(rule string, err error) error {
 	e := &setupError{
 		message: fmt.Sprintf("the access rule %q can match nobody: %v", rule, err),
-		hint:    "write it as: --allow-dn '/DC=org/DC=site/CN=server2.domain.one'; gtunnel certs show FILE prints a certificate's DN in this form",
+		hint:    "write it as: ‹allow-dn› '/DC=org/DC=site/CN=server2.domain.one'; gtunnel certs show FILE prints a certificate's DN in this form",
 	}
 	if errors.Is(err, dn.ErrEveryDN) {
-		e.hint = "give --allow-all to allow every host that a trusted CA vouches for"
+		e.hint = "give ‹allow-all› to allow every host that a trusted CA vouches for"
 	}
 	return e
 }
@@ -105,24 +105,24 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 	exact := slices.DeleteFunc(slices.Concat(identity.Hosts, identity.IPs), func(host string) bool { return strings.HasPrefix(host, "*.") })
 	add := "add"
 	if a.all {
-		r.Reason = "it proves no host name and no IP address, and --allow-all admits hosts only"
-		add = "replace --allow-all by rules that name each peer, with"
+		r.Reason = "it proves no host name and no IP address, and ‹allow-all› admits hosts only"
+		add = "replace ‹allow-all› by rules that name each peer, with"
 	}
 	nameless := dn.NoRule(leaf.subject)
 	if nameless != "" {
-		r.Reason += "; no --allow-dn can name it alone: " + nameless
+		r.Reason += "; no ‹allow-dn› can name it alone: " + nameless
 	}
 	switch {
 	case len(exact) > 0:
-		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host %s.", exact[0])
+		r.Cure = fmt.Sprintf("If it may use this tunnel, add ‹allow-host› %s.", exact[0])
 	case nameless == "":
 		rule := singleQuote(identity.DN)
 		if len(identity.DN) > dn.MaxQuoted {
 			rule = "and its DN, which gtunnel certs show prints on the peer"
 		}
-		r.Cure = fmt.Sprintf("If it may use this tunnel, %s --allow-dn %s.", add, rule)
+		r.Cure = fmt.Sprintf("If it may use this tunnel, %s ‹allow-dn› %s.", add, rule)
 	case len(identity.Hosts) > 0:
-		r.Cure = fmt.Sprintf("If it may use this tunnel, add --allow-host with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
+		r.Cure = fmt.Sprintf("If it may use this tunnel, add ‹allow-host› with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
 	default:
 		r.Cure = "Ask the CA for a certificate with the host's name as subjectAltName."
 	}

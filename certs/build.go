@@ -103,7 +103,7 @@ func (b *builder) addCA(parsed *element, file string, line int, fromCAfile bool)
 		if !slices.Contains(ca.Files, file) {
 			ca.Files = append(ca.Files, file)
 		}
-		// Who names a CA by --cafile trusts it as it is.
+		// Who names a CA in the CA file trusts it as it is.
 		known.fromCAfile = known.fromCAfile || fromCAfile
 		ca.FromCAfile = known.fromCAfile
 		return
@@ -126,13 +126,13 @@ func (b *builder) uselessCAfile(f *trustFile) error {
 		}
 		return &setupError{
 			message: "cannot read the CA file: " + err.Error(),
-			hint:    "check the path given to --cafile and that this user may read it: ls -lL " + shellQuote(f.path),
+			hint:    "check the path given to ‹cafile› and that this user may read it: ls -lL " + shellQuote(f.path),
 			cause:   err,
 		}
 	}
 	return &setupError{
 		message: fmt.Sprintf("no usable CA in the CA file %s: %s", f.path, f.problems[0]),
-		hint:    "give --cafile a PEM file with the certificate of the CA that issues the peers' certificates",
+		hint:    "give ‹cafile› a PEM file with the certificate of the CA that issues the peers' certificates",
 	}
 }
 

@@ -17,10 +17,6 @@ func isBusyAlert(first []byte) bool {
 
 // peerBusy gives the words for BusyAlert.
 func peerBusy(err error) *HandshakeError {
-	return &HandshakeError{
-		Code:   CodePeerBusy,
-		Reason: "the other end takes no connection now: it answered with nothing but the alert internal error",
-		Cure:   "Its log says why: a gtunnel server is at its limit max-connections, max-handshakes or max-handshakes-per-source; another program has failed inside.",
-		Err:    err,
-	}
+	return fail(CodePeerBusy, "the other end takes no connection now:"+
+		" it answered with nothing but the alert internal error", err)
 }

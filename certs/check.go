@@ -70,8 +70,10 @@ func readCheckAnswer(conn io.Reader) (TargetState, error) {
 	words := strings.Fields(line)
 	if !whole || len(words) == 0 || words[0] != checkAccepted {
 		return TargetUnknown, &HandshakeError{
-			CodeProtocol, fmt.Sprintf("the other end answers %s with %q", CheckProtocol, printable([]byte(line))),
-			"Look whether both ends are of the same version: gtunnel version.", errNoAnswer,
+			Code:   CodeProtocol,
+			Reason: fmt.Sprintf("the other end answers %s with %q", CheckProtocol, printable([]byte(line))),
+			Cure:   "Look whether both ends are of the same version: gtunnel version.",
+			Err:    errNoAnswer,
 		}
 	}
 	for _, word := range words[1:] {

@@ -176,7 +176,7 @@ func TestNameConstraints(t *testing.T) {
 				if place == "subordinate" {
 					i = below(test.host, sound, test.ca)
 				}
-				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleClient, "", now, unbound)
+				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.RoleClient, now, unbound))
 				if test.allowed {
 					if err != nil {
 						t.Errorf("%s: %v", place, err)
@@ -201,12 +201,12 @@ func TestConstraintsOfSubordinates(t *testing.T) {
 	limited := nameConstraints([]subtree{directory(one(dc, ia5, "test"), one(dc, ia5, "gtunnel"), one(o, utf8String, "hosts"))}, nil)
 	root := must(certstest.NewCA("Root", limited))
 	sub := must(root.NewSubordinate("Sub", sound))
-	_, err := certs.Verify(openStore(t, root).Snapshot(), must(sub.NewHost("host.test", sound)).Chain, certs.RoleAny, "", now, certs.Policy{})
+	_, err := certs.Verify(openStore(t, root).Snapshot(), must(sub.NewHost("host.test", sound)).Chain, anyone(certs.RoleAny, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodeNameConstraints); refusal.Depth != 1 {
 		t.Errorf("depth %d, want the subordinate's", refusal.Depth)
 	}
 	i := selfIssued(limited)
-	if _, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleAny, "", now, certs.Policy{}); err != nil {
+	if _, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.RoleAny, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }

@@ -159,7 +159,7 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	if refusal := nobody.judgeHolder(leaf); refusal != nil {
 		return &setupError{
 			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.Brief(), refusal.Reason),
-			hint:    "give the host's own certificate with --cert, usually /etc/grid-security/hostcert.pem",
+			hint:    "give the host's own certificate with ‹cert›, usually /etc/grid-security/hostcert.pem",
 			cause:   refusal,
 		}
 	}
@@ -170,7 +170,7 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 func loadChain(file string) ([]*element, error) {
 	data, err := files.Read(file, maxFileBytes)
 	if err != nil {
-		return nil, fileError("certificate", "--cert", file, err)
+		return nil, fileError("certificate", "‹cert›", file, err)
 	}
 	var chain []*element
 	for i, f := range parseCertificates(data) {
@@ -184,11 +184,11 @@ func loadChain(file string) ([]*element, error) {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("no certificate in %s", file),
-		hint:    "give a PEM file that begins with the host's certificate with --cert",
+		hint:    "give a PEM file that begins with the host's certificate with ‹cert›",
 	}
 	if holdsKey(data) {
 		e.message += ": it holds a private key"
-		e.hint = "give the certificate with --cert and the key with --key; are the two exchanged?"
+		e.hint = "give the certificate with ‹cert› and the key with ‹key›; are the two exchanged?"
 	}
 	return nil, e
 }
@@ -222,7 +222,7 @@ func (f fileCertificate) unreadable(file string, i int) error {
 func loadKey(file string) (crypto.Signer, error) {
 	f, err := files.Open(file)
 	if err != nil {
-		return nil, fileError("key", "--key", file, err)
+		return nil, fileError("key", "‹key›", file, err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	if err := checkKeyFile(f); err != nil {
@@ -230,7 +230,7 @@ func loadKey(file string) (crypto.Signer, error) {
 	}
 	data, err := files.ReadAll(f, maxFileBytes)
 	if err != nil {
-		return nil, fileError("key", "--key", file, err)
+		return nil, fileError("key", "‹key›", file, err)
 	}
 	return parseKey(file, data)
 }
@@ -254,7 +254,7 @@ func fileError(what, flag, file string, err error) error {
 func checkKeyFile(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
-		return fileError("key", "--key", f.Name(), err)
+		return fileError("key", "‹key›", f.Name(), err)
 	}
 	forbidden := fs.FileMode(0o177)
 	if isSystemdCredential(f.Name()) {

@@ -416,7 +416,7 @@ func TestMinimumVersion(t *testing.T) {
 		conn := tls.Client(dialled, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: refused}) // #nosec G402 -- the peer under test
 		theirs := conn.HandshakeContext(t.Context())
 		e := wantHandshakeError(t, <-done, certs.CodeProtocol)
-		if !strings.Contains(e.Reason, "no TLS version in common") || !strings.Contains(e.Cure, "--min-tls") {
+		if !strings.Contains(e.Reason, "no TLS version in common") || !strings.Contains(e.Cure, "‹min-tls›") {
 			t.Errorf("minimum %x: %q, %q", minimum, e.Reason, e.Cure)
 		}
 		if e := wantHandshakeError(t, certs.Explain(theirs), certs.CodeProtocol); !strings.Contains(e.Cure, "no TLS version in common") {

@@ -28,7 +28,7 @@ func ParseConstraints(der []byte) error {
 }
 
 // Cure is the usual cure of a code.
-func Cure(code Code, depth int, file string) string { return cure(code, depth, file) }
+func Cure(code Code, depth int, file string) string { return usualCure(code, depth, file) }
 
 // Configs gives the configurations that an Endpoint builds.
 func (e *Endpoint) Configs() (server, client *tls.Config) {
@@ -37,7 +37,8 @@ func (e *Endpoint) Configs() (server, client *tls.Config) {
 
 // VerifyClient judges a client as its handshake would.
 func (e *Endpoint) VerifyClient(chain []*x509.Certificate, now time.Time) (*Result, error) {
-	return e.verdicts.verify(e.Store.Snapshot(), chain, RoleClient, "", now, e.policyFor(RoleClient))
+	return e.verdicts.verify(e.Store.Snapshot(), chain,
+		VerifyOptions{Role: RoleClient, Time: now, Policy: e.policyFor(RoleClient)})
 }
 
 // Remembered is how many verdicts the Endpoint remembers.

@@ -191,3 +191,13 @@ func runAsNobody(t *testing.T) {
 		t.Fatalf("as nobody the test did not run:\n%s", out)
 	}
 }
+
+// anyone holds a peer to no name.
+func anyone(role certs.Role, at time.Time, policy certs.Policy) certs.VerifyOptions {
+	return certs.VerifyOptions{Role: role, Anyone: true, Time: at, Policy: policy}
+}
+
+// held holds a peer to a host's name or address; to none if it is empty.
+func held(role certs.Role, host string, at time.Time, policy certs.Policy) certs.VerifyOptions {
+	return certs.VerifyOptions{Role: role, Host: host, Anyone: host == "", Time: at, Policy: policy}
+}

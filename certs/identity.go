@@ -134,7 +134,7 @@ func judgeHost(leaf *element, identity Identity, host string) *Refusal {
 	}
 	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", dn.Escape(host), identity.proven())
 	if name := identity.likelyName(host); name != "" {
-		r.Cure = fmt.Sprintf("If %s is the host that you mean, say so with --server-name %s.", name, name)
+		r.Cure = fmt.Sprintf("If %s is the host that you mean, say so with ‹server-name› %s.", name, name)
 	}
 	return r
 }

@@ -30,7 +30,7 @@ type CRL struct {
 }
 
 // State says how the list stands at the time now: empty if it is current and
-// verified, otherwise the code with which --crl require would refuse if there
+// verified, otherwise the code with which CRLRequire would refuse if there
 // were no other, and why.
 func (c CRL) State(now time.Time) (code Code, why string) {
 	switch {

@@ -40,11 +40,11 @@ func parseKey(file string, data []byte) (crypto.Signer, error) {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("no private key in %s", file),
-		hint:    "give the PEM file of the host's private key with --key",
+		hint:    "give the PEM file of the host's private key with ‹key›",
 	}
 	if certificate {
 		e.message += ": it holds a certificate"
-		e.hint = "give the certificate with --cert and the key with --key; are the two exchanged?"
+		e.hint = "give the certificate with ‹cert› and the key with ‹key›; are the two exchanged?"
 	}
 	return nil, e
 }

@@ -81,7 +81,7 @@ func listTrust(config StoreConfig) (names []trustName, stamps map[string]stamp, 
 	if config.CApath == "" && config.CAfile == "" {
 		return nil, nil, &setupError{
 			message: "there is no CA to trust: neither a CApath nor a CA file is given",
-			hint:    "give --capath /etc/grid-security/certificates",
+			hint:    "give ‹capath› /etc/grid-security/certificates",
 		}
 	}
 	stamps = make(map[string]stamp)
@@ -136,14 +136,14 @@ func directoryError(directory string, err error) error {
 	info, statErr := os.Stat(directory)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give the directory with --capath"
+		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give the directory with ‹capath›"
 	case errors.Is(err, fs.ErrPermission):
 		e.hint = "let this user list the directory: chmod a+rx " + shellQuote(directory)
 	case statErr == nil && !info.IsDir():
 		e.message = fmt.Sprintf("the CApath %s is not a directory", directory)
-		e.hint = "give a directory with --capath; a single file of CAs is given with --cafile"
+		e.hint = "give a directory with ‹capath›; a single file of CAs is given with ‹cafile›"
 	default:
-		e.hint = "check the directory given with --capath: ls -ld " + shellQuote(directory)
+		e.hint = "check the directory given with ‹capath›: ls -ld " + shellQuote(directory)
 	}
 	return e
 }
@@ -155,7 +155,7 @@ func noHashNames(directory string, entries []os.DirEntry) error {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("the CApath %s holds no CA", directory),
-		hint:    "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give another directory with --capath",
+		hint:    "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give another directory with ‹capath›",
 	}
 	if i := slices.IndexFunc(entries, isCertificate); i >= 0 {
 		e.message += fmt.Sprintf(": it has certificate files such as %s, but none with a hash name such as 1234abcd.0", entries[i].Name())

@@ -139,6 +139,17 @@ func (s *Snapshot) unusable(subject *dn.Name) []Problem {
 	return slices.DeleteFunc(found, func(p Problem) bool { return strings.HasSuffix(p.Message, keptMessage) })
 }
 
+// installCA says which CA is missing, and under which names it is looked for.
+func (s *search) installCA(subject *dn.Name) string {
+	place := s.snapshot.config.CApath
+	if place == "" {
+		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.",
+			subject.Brief(), s.snapshot.config.CAfile)
+	}
+	return fmt.Sprintf("If you trust the CA %s, install its package; its certificate belongs in %s as %s.0 or %s.0.",
+		subject.Brief(), place, subject.Hash(), subject.HashOld())
+}
+
 // mendFile is what to do about a file of a CA that cannot be used.
 func mendFile(p Problem, subject *dn.Name) string {
 	return fmt.Sprintf("Put %s right, or install the CA's package anew, if you trust it: the certificate of %s belongs there, as %s.0 or %s.0.",

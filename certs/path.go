@@ -38,6 +38,22 @@ type search struct {
 	nextEvent  time.Time // of that path
 }
 
+// defaultMaxDepth is how many CA certificates a path may have when the Policy
+// does not say.
+const defaultMaxDepth = 10
+
+// newSearch begins a search by the trust of a Snapshot.
+func newSearch(snapshot *Snapshot, options VerifyOptions) *search {
+	s := &search{snapshot: snapshot, role: options.Role, now: options.Time, policy: options.Policy}
+	if s.now.IsZero() {
+		s.now = wallClock()
+	}
+	if s.policy.MaxDepth <= 0 {
+		s.policy.MaxDepth = defaultMaxDepth
+	}
+	return s
+}
+
 // signature is that of a certificate, by the key that may have made it.
 type signature struct{ child, issuer *element }
 

@@ -37,7 +37,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	}
 	if reason := issuerForms.Ambiguous(); reason != "" {
 		return refuseAmbiguous(e, depth, issuer.subject, reason,
-			"Only --cafile can trust this CA, or --namespaces ignore: it signs what it likes then.")
+			"Only ‹cafile› can trust this CA, or ‹namespaces› ignore: it signs what it likes then.")
 	}
 	ask := func(kind fileKind) func() policy.Decision {
 		return func() policy.Decision { return s.askPolicies(kind, path[depth+1:], issuerForms, subjectForms) }
@@ -50,7 +50,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	r.File, r.Line = decision.File, decision.Line
 	if place := s.snapshot.config.CApath; decision.Cause == policy.Missing && place != "" {
 		r.Cure = fmt.Sprintf("Install the CA's package: its policy belongs in %s as %s.signing_policy or %[2]s.namespaces. "+
-			"Or give the CA with --cafile, which needs none.", place, issuer.hashNames()[0])
+			"Or give the CA with ‹cafile›, which needs none.", place, issuer.hashNames()[0])
 	}
 	return r
 }

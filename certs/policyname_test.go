@@ -72,7 +72,7 @@ func TestPolicyNameForms(t *testing.T) {
 			host := must(root.NewHost("host.test", options(func(c *x509.Certificate) {
 				c.RawSubject = encodeName(one(dc, ia5, "test"), one(dc, ia5, "gtunnel"), test.org, test.host)
 			})))
-			_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{})
+			_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
 			if test.accepted {
 				if err != nil {
 					t.Error(err)
@@ -115,7 +115,7 @@ func TestPolicyIssuerForms(t *testing.T) {
 				writeFile(t, filepath.Join(dir, hash+".0"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 				writeFile(t, filepath.Join(dir, hash+suffix), []byte(text), 0o644)
 				snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-				_, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{})
+				_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{}))
 				if !test.accepted {
 					wantRefusal(t, err, certs.CodePolicyMissing)
 				} else if err != nil {
@@ -159,7 +159,7 @@ func TestPolicyBelowCAfile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			snapshot := must(certs.OpenStore(certs.StoreConfig{CAfile: cafile, CApath: test.capath})).Snapshot()
 			chain := must(test.issuer.NewHost("host.test", sound)).Chain
-			_, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{})
+			_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{}))
 			if test.code != "" {
 				wantRefusal(t, err, test.code)
 			} else if err != nil {
@@ -178,7 +178,7 @@ func TestPolicySelfIssuedHost(t *testing.T) {
 	writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)), 0o644)
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	host := must(root.NewHost("host.test", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
-	_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{})
+	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyDenied)
 }
 
@@ -194,7 +194,7 @@ func TestPolicyByteOrderMark(t *testing.T) {
 	if problems := snapshot.Problems(); len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if _, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, certs.RoleClient, "", now, certs.Policy{}); err != nil {
+	if _, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }

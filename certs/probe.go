@@ -116,8 +116,10 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 		probing.Objection = answer
 	case errors.Is(err, io.EOF):
 		probing.Objection = &HandshakeError{
-			CodeDisconnected, "the other end closed the connection right after the handshake",
-			"Look in its log: its target (MySQL) may not be running, or it refused this host without saying so.", err,
+			Code:   CodeDisconnected,
+			Reason: "the other end closed the connection right after the handshake",
+			Cure:   "Look in its log: its target (MySQL) may not be running, or it refused this host without saying so.",
+			Err:    err,
 		}
 	default:
 		probing.Objection = explainHandshake(ctx, err, observed.first(), RoleServer)

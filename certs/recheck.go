@@ -13,12 +13,15 @@ import "time"
 // Policy.CRLGrace after its nextUpdate, with a Warning. The error is always a
 // *Refusal. On success the new Result takes the place of result.
 func (e *Endpoint) Recheck(result *Result, now time.Time) (*Result, error) {
-	snapshot, policy := e.Store.Snapshot(), e.policyFor(result.role)
-	if result.holds(snapshot, policy, now) {
+	options := result.options
+	options.Time, options.Policy = now, e.policyFor(options.Role)
+	snapshot := e.Store.Snapshot()
+	if result.holds(snapshot, options) {
 		return result, nil
 	}
-	s := &search{snapshot: snapshot, role: result.role, now: now, policy: policy, tolerant: true, earlier: result.path}
-	again, refusal := s.judge(result.Chain, result.host)
+	s := newSearch(snapshot, options)
+	s.tolerant, s.earlier = true, result.path
+	again, refusal := s.judge(result.Chain, options)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -201,11 +201,11 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA joins the two keys: install that (HASH.1) or have the peer send it."
 	} else if other := crl.OtherIssuer(e.cert, e.issuer); other != nil {
 		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the CA itself, indirect ones, are not supported", other.Brief())
-		r.Cure = "Ask the CA for a list of its own. Until then --crl if-present accepts its peers with a warning."
+		r.Cure = "Ask the CA for a list of its own. Until then ‹crl› if-present accepts its peers with a warning."
 	} else if place := s.snapshot.config.CApath; place != "" {
 		hashes := issuer.hashNames()
 		r.Cure = fmt.Sprintf("Fetch the CA's list with fetch-crl (its timer or cron job may be off); it belongs in %s as %s.r0 or %s.r0. "+
-			"If the CA publishes none, --crl if-present accepts its peers with a warning.", place, hashes[0], hashes[1])
+			ifPublishesNone, place, hashes[0], hashes[1])
 	}
 	return r
 }

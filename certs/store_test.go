@@ -225,17 +225,17 @@ func TestStoreThatCannotBeUsed(t *testing.T) {
 		config      certs.StoreConfig
 		words, hint string
 	}{
-		{"nothing given", certs.StoreConfig{}, "no CA to trust", "--capath"},
+		{"nothing given", certs.StoreConfig{}, "no CA to trust", "‹capath›"},
 		{"missing", certs.StoreConfig{CApath: filepath.Join(base, "gone")}, "gone", "install the packages"},
 		{"empty", certs.StoreConfig{CApath: empty}, "it is empty", "install the packages"},
 		{"without hash names", certs.StoreConfig{CApath: pemOnly}, "Root.pem", "openssl rehash '" + pemOnly + "'"},
 		{"other files", certs.StoreConfig{CApath: junk}, "holds no CA", "install the packages"},
 		{"nothing usable", certs.StoreConfig{CApath: broken}, "deadbeef.0:1", "install the packages"},
-		{"a file", certs.StoreConfig{CApath: rootFile}, "not a directory", "--cafile"},
+		{"a file", certs.StoreConfig{CApath: rootFile}, "not a directory", "‹cafile›"},
 		{"subordinates only", certs.StoreConfig{CApath: subordinate}, "no self-signed root", "/CN=Sub"},
 		{"CA file missing", certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")}, "cannot read the CA file: ", "that this user may read it"},
-		{"CA file without CA", certs.StoreConfig{CAfile: hostFile}, "host.pem:1", "--cafile"},
-		{"CA file empty", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)}, "no certificate", "--cafile"},
+		{"CA file without CA", certs.StoreConfig{CAfile: hostFile}, "host.pem:1", "‹cafile›"},
+		{"CA file empty", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)}, "no certificate", "‹cafile›"},
 		{"CA file of subordinates", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644)}, "no self-signed root", "/CN=Sub"},
 	}
 	for _, test := range tests {
@@ -282,7 +282,7 @@ func TestStoreCAfile(t *testing.T) {
 			}
 		}
 		host := must(sub.NewHost("host.test", certstest.Options{}))
-		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate}, certs.RoleClient, "", now, certs.Policy{}); err != nil {
+		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate}, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 			t.Error(err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"slices"
 	"sync"
-	"time"
 )
 
 // verdicts remembers the latest verdicts of Verify in favour of peers, so that
@@ -30,18 +29,18 @@ type verdictKey struct {
 const maxVerdicts = 256
 
 // verify is Verify with a memory.
-func (v *verdicts) verify(snapshot *Snapshot, chain []*x509.Certificate, role Role, host string, now time.Time, policy Policy) (*Result, error) {
+func (v *verdicts) verify(snapshot *Snapshot, chain []*x509.Certificate, options VerifyOptions) (*Result, error) {
 	if len(chain) == 0 {
-		return Verify(snapshot, chain, role, host, now, policy)
+		return Verify(snapshot, chain, options)
 	}
-	key := verdictKey{role: role, host: host, leaf: string(chain[0].Raw)}
+	key := verdictKey{role: options.Role, host: options.Host, leaf: string(chain[0].Raw)}
 	v.mu.Lock()
 	result := v.accepted[key]
 	v.mu.Unlock()
-	if result != nil && result.holds(snapshot, policy, now) && slices.EqualFunc(result.Chain, chain, (*x509.Certificate).Equal) {
+	if result != nil && result.holds(snapshot, options) && slices.EqualFunc(result.Chain, chain, (*x509.Certificate).Equal) {
 		return result, nil
 	}
-	result, err := Verify(snapshot, chain, role, host, now, policy)
+	result, err := Verify(snapshot, chain, options)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +59,10 @@ func (v *verdicts) verify(snapshot *Snapshot, chain []*x509.Certificate, role Ro
 	return result, nil
 }
 
-// holds reports whether Verify would come to the same verdict: nothing that it
-// rests on has changed.
-func (r *Result) holds(snapshot *Snapshot, policy Policy, now time.Time) bool {
-	return snapshot == r.snapshot && policy == r.policy && !now.Before(r.judged) && now.Before(r.NextEvent)
+// holds reports whether Verify would come to the same verdict about the same
+// chain: nothing that it rests on has changed.
+func (r *Result) holds(snapshot *Snapshot, options VerifyOptions) bool {
+	now := options.Time
+	options.Time = r.options.Time
+	return snapshot == r.snapshot && options == r.options && !now.Before(r.options.Time) && now.Before(r.NextEvent)
 }

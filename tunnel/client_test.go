@@ -93,9 +93,9 @@ func TestServersThatFail(t *testing.T) {
 		!strings.Contains(targets[0].(string), unreachable+": connection refused") {
 		t.Errorf("the line names %v", targets)
 	} else if !strings.Contains(targets[1].(string), noTLS+": the other end is a MySQL") ||
-		!strings.Contains(targets[1].(string), "(Point --connect at ") ||
+		!strings.Contains(targets[1].(string), "(Point ‹connect› at ") ||
 		strings.Contains(targets[2].(string), string(certs.CodeWrongHost)) ||
-		!strings.Contains(targets[2].(string), "--server-name impostor.domain.one") {
+		!strings.Contains(targets[2].(string), "‹server-name› impostor.domain.one") {
 		t.Errorf("what is wrong with each: %q", targets)
 	}
 	if status := client.Status(); status.DialFailures[unreachable] != 1 || len(status.DialFailures) != 1 {

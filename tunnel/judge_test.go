@@ -445,7 +445,9 @@ func TestRefusedOnce(t *testing.T) {
 	atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
 	server := atServer.serve(t, unused(t))
 	h := p.issue(t, clientHost, certstest.Options{}, t.TempDir())
-	result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.RoleClient, "", time.Now(), atServer.Policy)
+	result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.VerifyOptions{
+		Role: certs.RoleClient, Anyone: true, Policy: atServer.Policy,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

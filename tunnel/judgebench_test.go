@@ -49,7 +49,9 @@ func BenchmarkJudgeAll(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.RoleClient, "", time.Now(), atServer.Policy)
+			result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.VerifyOptions{
+				Role: certs.RoleClient, Anyone: true, Policy: atServer.Policy,
+			})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -154,7 +154,7 @@ func TestTryRefused(t *testing.T) {
 	refusing := start(t, config)
 	refusing.try(t)
 	refusing.entry(t, "server reached, but connections will fail", "code", "wrong-host", "reason",
-		"this host refuses it: ", "cure", "--server-name "+serverHost)
+		"this host refuses it: ", "cure", "‹server-name› "+serverHost)
 	if refused := refusing.Status().Refused; len(refused) > 0 {
 		t.Errorf("a try counts as refused: %v", refused)
 	}
@@ -222,7 +222,7 @@ func TestTryPlain(t *testing.T) {
 	client := start(t, newPKI(t).clientConfig(t, mysql))
 	receive(t, "the end of the try", client.try(t))
 	client.entry(t, "server reached, but it has not proved itself", "code", "not-tls", "reason", "MySQL", "cure",
-		"Point --connect at the gtunnel server's port")
+		"Point ‹connect› at the gtunnel server's port")
 	if n := len(tried); n != 1 {
 		t.Errorf("tried %d times", n)
 	}

@@ -93,7 +93,9 @@ func (m *Main) verify(cmd *cobra.Command, v *verification) error {
 	var result *certs.Result
 	chain, err := certs.ReadCertificates(v.config.Cert)
 	if err == nil {
-		result, err = certs.Verify(store.Snapshot(), chain, roles[v.role], host, now, v.config.Policy())
+		result, err = certs.Verify(store.Snapshot(), chain, certs.VerifyOptions{
+			Role: roles[v.role], Host: host, Anyone: host == "", Time: now, Policy: v.config.Policy(),
+		})
 	}
 	if err != nil {
 		refusal, refused := errors.AsType[*certs.Refusal](err)
@@ -153,7 +155,7 @@ type jsonWarning struct {
 func refusedVerdict(r *certs.Refusal) verdict {
 	return verdict{
 		Verdict: "refused", Code: r.Code, Depth: &r.Depth, Subject: r.Subject, File: r.File, Line: r.Line,
-		Reason: r.Reason, Cure: r.Cure, Path: []jsonLink{}, Warnings: []jsonWarning{},
+		Reason: inFlags(r.Reason), Cure: inFlags(r.Cure), Path: []jsonLink{}, Warnings: []jsonWarning{},
 	}
 }
 
@@ -173,7 +175,7 @@ func newJSONPeer(i certs.Identity) *jsonPeer {
 func newJSONWarnings(warnings []certs.Warning) []jsonWarning {
 	list := []jsonWarning{}
 	for _, w := range warnings {
-		list = append(list, jsonWarning{w.Code, w.CA, w.File, w.Text})
+		list = append(list, jsonWarning{Code: w.Code, CA: w.CA, File: w.File, Text: inFlags(w.Text)})
 	}
 	return list
 }
@@ -195,7 +197,7 @@ func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, certs.ShowDN(link.DN), file, validity(link.Certificate.NotAfter, now))
 	}
 	for _, w := range result.Warnings {
-		fmt.Fprintf(m.Stdout, "warning: %s\n", w)
+		fmt.Fprintf(m.Stdout, "warning: %s\n", inFlags(w.String()))
 	}
 	if !result.NextEvent.IsZero() {
 		fmt.Fprintf(m.Stdout, "next event: %s\n", result.NextEvent.UTC().Format(time.RFC3339))
