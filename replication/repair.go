@@ -82,7 +82,7 @@ func planRepair(master, slave *facts.Facts, tables []string, compared *journal.C
 		if database, _ := server.SplitTable(table, facts.DatabaseNames(master)); !status.ReplicatesOf(database) {
 			cannot(finding.Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
 		}
-		if !server.IsOf(table, one) {
+		if !strings.HasPrefix(table, one+".") {
 			cannot(finding.Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}
@@ -159,7 +159,7 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	}
 	status, err := a.Slave.SlaveStatus(ctx, a.Slave.Db)
 	if err != nil || status == nil {
-		return cmp.Or(err, server.MustRun(status))
+		return cmp.Or(err, status.MustRun())
 	}
 	*r = *newRepair(status, r.databases, r.tables)
 	_, file := journal.NoteFiles(a.StateDir, f.ServerID())
@@ -238,7 +238,7 @@ func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
 	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.IgnoreTable, r.tables) {
 		return finding.New(finding.Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
 	}
-	return server.Arrived(s, r.to)
+	return s.MustStandAt(r.to)
 }
 
 // mustExist refuses tables that the master does not have.
@@ -261,8 +261,7 @@ func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 // cannot be beyond: it was stopped before the copy began.
 func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) error {
 	r.began, r.to = true, to
-	slave := &compare.PausedSlave{Server: a.Slave, Status: r.before}
-	return slave.Advance(ctx, to, compare.Patience, func(at server.Position) {
+	return a.Slave.AdvanceSlave(ctx, to, server.SlavePatience, func(at server.Position) {
 		if a.Waiting != nil {
 			a.Waiting("at " + at.String() + " of " + to.String())
 		}
@@ -273,7 +272,7 @@ func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) er
 // out, and otherwise running without the tables. It adds to the error what must
 // be known.
 func (r *repair) leave(ctx context.Context, slave *server.Server, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.CloseTimeout)
+	ctx, cancel := server.CleanUp(ctx)
 	defer cancel()
 	v := slave.Version
 	ignored := r.before.IgnoreTable

@@ -125,12 +125,12 @@ func (d Difference) String() string {
 	}
 }
 
-// Equal tells whether the table is the same on both ends.
+// Equal reports whether the table is the same on both ends.
 func (t *TableResult) Equal() bool {
 	return t.Problem == "" && len(t.Structure) == 0 && len(t.Differences) == 0 && t.More == 0
 }
 
-// Equal tells whether nothing differs, and every table could be compared.
+// Equal reports whether nothing differs, and every table could be compared.
 func (r *Result) Equal() bool {
 	return len(r.Objects) == 0 && !slices.ContainsFunc(r.Tables, func(t TableResult) bool { return !t.Equal() })
 }
@@ -217,7 +217,12 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 	}
 	// A slave that lags or hangs is waited for while it runs, and with no lock
 	// on the master.
-	if err := server.WaitForSlave(ctx, c.Master, c.Slave, c.patience(), c.waits); err != nil {
+	to, err := c.Master.Position(ctx, c.Master.Db)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Slave.WaitForSlave(ctx, to, c.patience(), func(at server.Position) { c.waits(to, at) })
+	if err != nil {
 		return nil, err
 	}
 	note, _, err := journal.NotesOf(ctx, c.Slave, c.StateDir)
@@ -243,18 +248,18 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 		return nil, err
 	}
 	result = &Result{At: ends.at, Objects: []string{}, Skipped: []string{}}
-	pairs, err := c.pairs(result, master, schema, slave.Status, only)
+	pairs, err := c.pairs(result, master, schema, slave.status, only)
 	if err != nil {
 		return nil, err
 	}
 	if !second {
 		skipHistory(result, pairs)
 		if len(only) == 0 {
-			compareDatabases(result, master, schema, slave.Status)
+			compareDatabases(result, master, schema, slave.status)
 		}
 		compareObjects(result, master, schema, only)
 	}
-	if err := c.compareSequences(ctx, result, before, slave.Status, second); err != nil {
+	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {
 		return nil, err
 	}
 	work := &comparing{Comparison: c, ends: ends, differing: 0}
@@ -293,7 +298,7 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := server.MustRun(status); err != nil {
+	if err := status.MustRun(); err != nil {
 		return nil, err
 	}
 	names, err := c.databaseNames(ctx)
@@ -315,12 +320,12 @@ func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string
 		return nil, err
 	}
 	for _, table := range tables {
-		if !slices.ContainsFunc(names, func(name string) bool { return server.IsOf(table, name) }) {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
 			return nil, noTableProblem(table)
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(tables, func(table string) bool { return server.IsOf(table, name) })
+		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(table, name+".") })
 	}), nil
 }
 

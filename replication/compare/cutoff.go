@@ -37,7 +37,7 @@ func (c *Comparison) goOn(ctx context.Context) error {
 		}
 	}
 	if compared.Holds(status) {
-		return (&PausedSlave{Server: c.Slave, note: compareFile, paused: true}).resume(ctx)
+		return (&pausedSlave{server: c.Slave, note: compareFile, paused: true}).resume(ctx)
 	}
 	return nil
 }

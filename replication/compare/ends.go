@@ -24,7 +24,7 @@ type snapshotEnds struct {
 // openEnds takes a snapshot of the master, lets the slave come to its position,
 // and takes a snapshot there. The tables to lock are quoted names; they are
 // locked if LockTables says so.
-func (c *Comparison) openEnds(ctx context.Context, slave *PausedSlave, lock []string) (ends *snapshotEnds, err error) {
+func (c *Comparison) openEnds(ctx context.Context, slave *pausedSlave, lock []string) (ends *snapshotEnds, err error) {
 	ends = &snapshotEnds{}
 	defer func() {
 		if err != nil {
@@ -47,7 +47,7 @@ func (c *Comparison) openEnds(ctx context.Context, slave *PausedSlave, lock []st
 		return ends, err
 	}
 	slave.stopsAt(ends.at)
-	err = slave.Advance(ctx, ends.at, c.patience(), func(p server.Position) { c.waits(ends.at, p) })
+	err = c.Slave.AdvanceSlave(ctx, ends.at, c.patience(), func(at server.Position) { c.waits(ends.at, at) })
 	if err != nil {
 		return ends, err
 	}
@@ -75,14 +75,11 @@ func (s *session) mustHold(ctx context.Context) error {
 	return nil
 }
 
-// Patience is how long a slave may stand still on its way to a position.
-const Patience = 5 * time.Minute
-
 func (c *Comparison) patience() time.Duration {
 	if c.Patience > 0 {
 		return c.Patience
 	}
-	return Patience
+	return server.SlavePatience
 }
 
 func (c *Comparison) report(p Progress) {
@@ -95,7 +92,7 @@ func (c *Comparison) report(p Progress) {
 func (c *Comparison) waits(to, at server.Position) { c.report(Progress{WaitsFor: &to, Slave: at}) }
 
 // unlock lets the slave go on and the master's locked tables be written to.
-func (e *snapshotEnds) unlock(ctx context.Context, slave *PausedSlave) error {
+func (e *snapshotEnds) unlock(ctx context.Context, slave *pausedSlave) error {
 	e.lock.close(ctx)
 	e.lock = nil
 	return slave.resume(ctx)
@@ -155,7 +152,7 @@ func (s *session) close(ctx context.Context) {
 	}
 	// The server would notice the end only when it next writes: a query
 	// without result rows would run on, and the snapshot with it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.CloseTimeout)
+	ctx, cancel := server.CleanUp(ctx)
 	defer cancel()
 	_ = s.server.Exec(ctx, s.server.Db, server.SQL("KILL %s", s.id)) // or it has ended already
 	server.Discard(s.conn)
@@ -193,25 +190,7 @@ func (s *session) snapshot(ctx context.Context, lock *session, tables []string) 
 	if err := s.exec(ctx, startSnapshot); err != nil {
 		return server.Position{}, err
 	}
-	// The binary log takes part in the snapshot and tells where it was.
-	rows, err := s.query(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
-	if err != nil {
-		return server.Position{}, err
-	}
-	var p server.Position
-	for _, r := range rows {
-		switch strings.ToLower(r["variable_name"]) {
-		case "binlog_snapshot_file":
-			p.File = r["value"]
-		case "binlog_snapshot_position":
-			p.Offset, _ = strconv.ParseUint(r["value"], 10, 64) // a number on every server
-		}
-	}
-	if p.IsZero() {
-		return server.Position{}, server.NoBinaryLog()
-	}
-	p.GTID, err = s.server.Value(ctx, s.conn, "SELECT BINLOG_GTID_POS("+server.QuoteString(p.File)+", "+strconv.FormatUint(p.Offset, 10)+")")
-	return p, err
+	return s.server.SnapshotPosition(ctx, s.conn)
 }
 
 // lockTables takes a read lock; a nil session none.
@@ -288,14 +267,7 @@ func (s *session) snapshotUnderLock(ctx context.Context, lock *session, tables [
 	if err := s.exec(ctx, startSnapshot); err != nil {
 		return server.Position{}, err
 	}
-	rows, err := s.query(ctx, s.server.Version.ShowMasterStatus())
-	if err != nil {
-		return server.Position{}, err
-	}
-	if len(rows) == 0 {
-		return server.Position{}, server.NoBinaryLog()
-	}
-	return server.NewPosition(rows[0]), nil
+	return s.server.Position(ctx, s.conn)
 }
 
 // inBoth runs something on both ends at the same time and waits for both.

@@ -35,7 +35,7 @@ func (p *tablePair) bytes() uint64 {
 	return p.master.bytes
 }
 
-// transactional tells whether both ends' snapshots cover the table.
+// transactional reports whether both ends' snapshots cover the table.
 func (p *tablePair) transactional() bool {
 	return (p.master == nil || p.master.transactional()) && (p.slave == nil || p.slave.transactional())
 }
@@ -185,12 +185,12 @@ func (p *tablePair) matchKeys() {
 	}
 }
 
-// sameOrder tells whether values of the columns sort the same on both ends.
+// sameOrder reports whether values of the columns sort the same on both ends.
 func sameOrder(m, s []column) bool {
 	return slices.EqualFunc(m, s, func(m, s column) bool { return m.columnType == s.columnType && m.collation == s.collation })
 }
 
-// better tells whether the key is a better one for ranges than another.
+// better reports whether the key is a better one for ranges than another.
 func (k *key) better(than *key) bool {
 	if k.name == "PRIMARY" || than.name == "PRIMARY" {
 		return k.name == "PRIMARY"

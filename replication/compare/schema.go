@@ -244,7 +244,7 @@ func (t *tableShape) addKeyPart(r server.Record) {
 	k.columns = append(k.columns, t.columns[i])
 }
 
-// ranged tells whether ranges of the column's values mean the same in an index
+// ranged reports whether ranges of the column's values mean the same in an index
 // and in a condition.
 func (c column) ranged() bool {
 	if c.nullable {
@@ -347,7 +347,7 @@ func readGranted(ctx context.Context, session *session) (granted, error) {
 	return g, err
 }
 
-// all tells whether one of the privileges is there on each of the databases.
+// all reports whether one of the privileges is there on each of the databases.
 func (g granted) all(databases, privileges []string) bool {
 	has := func(where string) bool {
 		return slices.ContainsFunc(privileges, func(p string) bool { return g[where][p] })

@@ -28,7 +28,7 @@ type sequencePlace struct {
 	cycles uint64   // how often it has begun again; a copy does not bring that with it
 }
 
-// after tells whether a place is further than another one in the same cycle.
+// after reports whether a place is further than another one in the same cycle.
 func (p sequencePlace) after(q sequencePlace) bool {
 	if p.down {
 		return p.next.Cmp(q.next) < 0
@@ -120,7 +120,7 @@ func (c *Comparison) compareSequences(ctx context.Context, result *Result, befor
 	return nil
 }
 
-// within tells whether a slave that stands there may be right, at a position at
+// within reports whether a slave that stands there may be right, at a position at
 // which its master was between two places.
 func (p sequencePlace) within(from, to sequencePlace) bool {
 	if from.cycles == to.cycles {

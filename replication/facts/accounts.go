@@ -44,7 +44,7 @@ func (f *Facts) Account(user, host string) *Account {
 	return nil
 }
 
-// HasPrivilege tells whether the login has one of the privileges on all
+// HasPrivilege reports whether the login has one of the privileges on all
 // databases.
 func (f *Facts) HasPrivilege(names ...string) bool { return givenEverywhere(f.Grants, names) }
 
@@ -94,7 +94,7 @@ func (f *Facts) readAccounts(ctx context.Context, s *server.Server, conn *sql.Co
 	return nil
 }
 
-// isBound tells whether a row of mysql.user binds logins. What a server does not
+// isBound reports whether a row of mysql.user binds logins. What a server does not
 // know is not in its row.
 func (f *Facts) isBound(r server.Record) bool {
 	for _, limit := range []string{"max_questions", "max_updates", "max_connections", "max_user_connections", "max_statement_time"} {

@@ -24,7 +24,7 @@ func (f *Facts) readAges(ctx context.Context, s *server.Server, conn *sql.Conn) 
 			return err
 		}
 		for _, r := range rows {
-			d, oldest, newest := f.Database(r["d"]), server.ParseTime(r["oldest"]), server.ParseTime(r["newest"])
+			d, oldest, newest := f.Database(r["d"]), r.Time("oldest"), r.Time("newest")
 			if d == nil || oldest.IsZero() {
 				continue
 			}

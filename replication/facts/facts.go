@@ -80,7 +80,7 @@ func (f *Facts) Number(names ...string) uint64 {
 	return n
 }
 
-// On tells whether a global variable is on.
+// On reports whether a global variable is on.
 func (f *Facts) On(names ...string) bool {
 	value := strings.ToUpper(f.Variable(names...))
 	return value == "ON" || value == "1" || value == "YES"
@@ -92,7 +92,7 @@ func (f *Facts) ServerID() uint32 { return uint32(f.Number("server_id")) } // #n
 // UUID is MySQL's server_uuid; empty on MariaDB.
 func (f *Facts) UUID() string { return f.Variable("server_uuid") }
 
-// HasBinaryLog tells whether the server writes one.
+// HasBinaryLog reports whether the server writes one.
 func (f *Facts) HasBinaryLog() bool { return f.On("log_bin") }
 
 // Retention is how long binary logs are kept; 0: for ever.
@@ -110,7 +110,7 @@ func (f *Facts) Retention() time.Duration {
 // MaxAllowedPacket is the server's max_allowed_packet, in bytes.
 func (f *Facts) MaxAllowedPacket() uint64 { return f.Number("max_allowed_packet") }
 
-// GTIDs tells whether the server's transactions can be followed by GTID as it
+// GTIDs reports whether the server's transactions can be followed by GTID as it
 // stands.
 func (f *Facts) GTIDs() bool {
 	if f.Version.Family == server.MariaDB {
@@ -219,8 +219,8 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 		return s.Explain(s.Version.ShowMasterStatus(), err)
 	}
 	if len(rows) > 0 {
-		f.MasterLog = server.NewPosition(rows[0])
-		f.BinlogDo, f.BinlogNot = server.SplitList(rows[0]["binlog_do_db"]), server.SplitList(rows[0]["binlog_ignore_db"])
+		f.MasterLog = rows[0].Position()
+		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
 	}
 	if f.BinaryLogs, err = s.BinaryLogs(ctx, conn); err != nil && !server.IsDenied(err) {
 		return err

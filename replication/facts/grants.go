@@ -54,7 +54,7 @@ func (t Target) String() string { return t.kind + t.Database + "." + t.Object }
 // Whole is all of the target's database.
 func (t Target) Whole() Target { return Target{kind: "", Database: t.Database, Object: "*"} }
 
-// Matches tells whether the target is a whole database: all of them, or a
+// Matches reports whether the target is a whole database: all of them, or a
 // pattern.
 func (t Target) Matches(database string) bool {
 	if t.Object != "*" || t.Database == "*" {
@@ -112,14 +112,14 @@ func quoteShown(name string) string {
 	return server.QuoteName(server.UnquoteName(name))
 }
 
-// Given tells whether grants give a privilege on just that target.
+// Given reports whether grants give a privilege on just that target.
 func Given(grants []Grant, on Target, privilege string) bool {
 	return slices.ContainsFunc(grants, func(g Grant) bool {
 		return !g.Revoked && g.On == on && (slices.Contains(g.Privileges, privilege) || slices.Contains(g.Privileges, "ALL PRIVILEGES"))
 	})
 }
 
-// givenEverywhere tells whether lines of SHOW GRANTS give one of the privileges
+// givenEverywhere reports whether lines of SHOW GRANTS give one of the privileges
 // on all databases.
 func givenEverywhere(lines, privileges []string) bool {
 	grants := ParseGrants(lines)

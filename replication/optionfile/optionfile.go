@@ -33,13 +33,13 @@ func (o *ClientFile) Statement() server.Statement {
 // optionFileHead marks the file as ours.
 const optionFileHead = "# Made by gtunnel replication setup-slave.\n"
 
-// Foreign tells whether there is a file that gtunnel has not made.
+// Foreign reports whether there is a file that gtunnel has not made.
 func (o *ClientFile) Foreign() bool {
 	content, err := os.ReadFile(o.Path)
 	return err == nil && !strings.HasPrefix(string(content), optionFileHead)
 }
 
-// Same tells whether the file says this already.
+// Same reports whether the file says this already.
 func (o *ClientFile) Same() bool {
 	content, err := os.ReadFile(o.Path)
 	return err == nil && string(content) == o.Statement().Reveal()

@@ -54,7 +54,7 @@ func CheckMaster(f *facts.Facts, databases []string) finding.Findings {
 		found.Problem(finding.Master, "no-tcp", "remove skip-networking, set bind-address=127.0.0.1, and restart the server", "the server does not listen on TCP, where the tunnel connects")
 	}
 	for _, m := range f.Masters {
-		if !m.Runs() { // as what a promoted slave has left
+		if !m.Active() { // as what a promoted slave has left
 			found.Warn(finding.Master, "is-slave", "if it shall no longer follow it: "+m.Forget(f.Version),
 				"it was the slave of %s:%d, and still knows how to follow it", m.MasterHost, m.MasterPort)
 			continue

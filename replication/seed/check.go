@@ -191,7 +191,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	return nil
 }
 
-// isLong tells whether the thread is a client's with a statement that a lock
+// isLong reports whether the thread is a client's with a statement that a lock
 // on all tables has to wait for.
 func isLong(t server.Process) bool {
 	switch {

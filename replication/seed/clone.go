@@ -189,7 +189,7 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 		case ctx.Err() != nil:
 			return server.Position{}, context.Cause(ctx)
 		case err == nil && len(rows) > 0 && rows[0]["state"] == "Completed":
-			return server.NewPosition(rows[0]), nil
+			return rows[0].Position(), nil
 		case err == nil && len(rows) > 0 && rows[0]["state"] == "Failed":
 			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)", rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
 		case server.ErrorNumber(err) == 1045 || server.ErrorNumber(err) == 1698 || server.IsDenied(err):

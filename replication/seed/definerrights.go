@@ -157,7 +157,7 @@ func rightsOn(grants []facts.Grant, databases []string) rights {
 	return r
 }
 
-// covers tells whether rights hold a privilege on something.
+// covers reports whether rights hold a privilege on something.
 func (r rights) covers(on facts.Target, privilege string) bool {
 	name, _, _ := strings.Cut(privilege, " (")
 	whole := r[on.Whole()]

@@ -96,7 +96,7 @@ func isASCII(text []byte) bool {
 	return true
 }
 
-// validUTF8 tells whether the sample of a value is UTF-8, but for a last
+// validUTF8 reports whether the sample of a value is UTF-8, but for a last
 // character that the sample has cut.
 func validUTF8(text []byte) bool {
 	cut := len(text) == sampledBytes

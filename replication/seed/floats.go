@@ -64,7 +64,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 	return nil
 }
 
-// findsRows tells whether a slave finds the rows of a column's table without
+// findsRows reports whether a slave finds the rows of a column's table without
 // the value of that column: by its primary key, or else by a unique key whose
 // columns cannot be NULL.
 func findsRows(ctx context.Context, s *server.Server, column server.Record) (bool, error) {

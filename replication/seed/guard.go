@@ -132,7 +132,7 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	return w, nil
 }
 
-// stop ends the watch, and tells whether it has killed the dump's connection.
+// stop ends the watch, and reports whether it has killed the dump's connection.
 func (w *lockWatch) stop() bool {
 	w.end()
 	w.looking.Wait()

@@ -73,7 +73,7 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (server.Position, error
 	return position, nil
 }
 
-// roomFor tells whether a folder's file system has room for the copy, which first
+// roomFor reports whether a folder's file system has room for the copy, which first
 // removes what copies have left that were killed.
 func (s *Seed) roomFor(folder string) *finding.Problem {
 	var stat unix.Statfs_t

@@ -41,7 +41,7 @@ func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err erro
 		return file.Remove, nil
 	}
 	restore = func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.CloseTimeout)
+		ctx, cancel := server.CleanUp(ctx)
 		defer cancel()
 		if err := s.Slave.Run(ctx, []server.Statement{note.Restore()}); err != nil {
 			return err

@@ -187,5 +187,5 @@ func closeFiles(files ...*os.File) {
 	}
 }
 
-// isBrokenPipe tells whether the reader of a pipe has gone.
+// isBrokenPipe reports whether the reader of a pipe has gone.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

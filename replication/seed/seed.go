@@ -352,7 +352,7 @@ func afterEnd(p *process, do func()) (end func()) {
 	return func() { close(stop); waiting.Wait() }
 }
 
-// isEnded tells whether a process has ended.
+// isEnded reports whether a process has ended.
 func isEnded(p *process) bool {
 	select {
 	case <-p.ended:

@@ -58,7 +58,7 @@ func (d *dumpStream) readHead() (p server.Position, head []byte, ended bool, err
 	}
 }
 
-// copy hands the rest of the dump on, behind its head, and tells whether its
+// copy hands the rest of the dump on, behind its head, and reports whether its
 // end was that of a whole dump. Errors of to are as to gives them.
 func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole bool, err error) {
 	buffer := make([]byte, longestLine+streamBuffer)
@@ -92,7 +92,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 	}
 }
 
-// isWhole tells whether a dump's end is the line that the tools write when
+// isWhole reports whether a dump's end is the line that the tools write when
 // nothing has gone wrong.
 func isWhole(end []byte) bool {
 	end = bytes.TrimRight(end, "\n")
