@@ -196,7 +196,9 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
 	if superReadOnly {
 		defer func() {
-			if e := a.Slave.SetSuperReadOnly(ctx); err == nil {
+			ctx, cancel := server.CleanUp(ctx)
+			defer cancel()
+			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
 				err = e
 			}
 		}()
