@@ -29,7 +29,6 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 		Accounts:   []facts.Account{{User: "root", Host: "localhost"}},
 		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
 		BinaryLogs: []server.BinaryLog{{File: "mysql-bin.000007", Bytes: 5000}},
-		MasterLog:  server.Position{File: "mysql-bin.000007", Offset: 5000},
 	}
 	if v.Family == server.MySQL {
 		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" + map[finding.Role]string{finding.Master: "1", finding.Slave: "2"}[role]
@@ -43,8 +42,8 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 	}
 	if role == finding.Master {
 		f.Databases = []facts.Database{
-			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Engines: map[string]uint64{"InnoDB": 3 << 20}, Collations: []string{"utf8mb4_general_ci"}},
-			{Name: "voms", Tables: 20, Bytes: 1 << 30, Engines: map[string]uint64{"InnoDB": 1 << 30}, Collations: []string{"latin1_swedish_ci"}},
+			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Collations: []string{"utf8mb4_general_ci"}},
+			{Name: "voms", Tables: 20, Bytes: 1 << 30, Collations: []string{"latin1_swedish_ci"}},
 		}
 	}
 	return f

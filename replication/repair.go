@@ -74,19 +74,19 @@ func planRepair(master, slave *facts.Facts, tables []string, compared *journal.C
 		cannot(finding.Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
 			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
 	}
-	one, _ := server.SplitTable(tables[0], facts.DatabaseNames(master))
+	one, _ := server.SplitTable(tables[0], master.DatabaseNames())
 	for _, table := range tables {
 		if strings.Contains(table, ",") {
 			cannot(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
 		}
-		if database, _ := server.SplitTable(table, facts.DatabaseNames(master)); !status.ReplicatesOf(database) {
+		if database, _ := server.SplitTable(table, master.DatabaseNames()); !status.ReplicatesOf(database) {
 			cannot(finding.Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
 		}
 		if !strings.HasPrefix(table, one+".") {
 			cannot(finding.Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}
-	v, r := slave.Version, newRepair(status, facts.DatabaseNames(master), tables)
+	v, r := slave.Version, newRepair(status, master.DatabaseNames(), tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
 	switch {
 	case repaired != nil && !containsAll(tables, repaired.Tables):
@@ -153,8 +153,8 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		return err
 	}
 	// As it is now: another run may have ended since the plan was made.
-	f := &facts.Facts{}
-	if f.Variables, err = a.Slave.Variables(ctx, a.Slave.Db, "server_id", "super_read_only"); err != nil {
+	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.Db, "server_id", "super_read_only")
+	if err != nil {
 		return err
 	}
 	status, err := a.Slave.SlaveStatus(ctx, a.Slave.Db)

@@ -333,13 +333,13 @@ func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string
 func (c *Comparison) databaseNames(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, s := range []*server.Server{c.Master, c.Slave} {
-		rows, err := s.Query(ctx, s.Db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+server.QuoteList(facts.SystemDatabases)+")")
+		list, err := facts.ListDatabases(ctx, s, s.Db)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rows {
-			if !slices.Contains(names, r["name"]) {
-				names = append(names, r["name"])
+		for _, name := range list {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func (t *tableShape) read() string {
 	return "SELECT HIGH_PRIORITY "
 }
 
-func (t *tableShape) transactional() bool { return facts.Transactional[strings.ToLower(t.engine)] }
+func (t *tableShape) transactional() bool { return facts.IsTransactional(t.engine) }
 
 func (s *schema) table(name string) *tableShape {
 	i := slices.IndexFunc(s.tables, func(t *tableShape) bool { return t.String() == name })

@@ -67,7 +67,7 @@ func (s *Seed) becomeSlave(ctx context.Context, position server.Position) (serve
 		return server.Position{}, err
 	}
 	whole := *s
-	if whole.Databases, err = s.clonedDatabases(ctx); err != nil {
+	if whole.Databases, err = facts.ListDatabases(ctx, s.Slave, s.Slave.Db); err != nil {
 		return server.Position{}, err
 	}
 	return position, whole.disableEvents(ctx)
@@ -207,19 +207,6 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 func errorNumberText(number string) string {
 	n, _ := strconv.Atoi(number) // a number on every server
 	return finding.ErrorNumber(n)
-}
-
-// clonedDatabases are all that the slave has now.
-func (s *Seed) clonedDatabases(ctx context.Context) ([]string, error) {
-	rows, err := s.Slave.Query(ctx, s.Slave.Db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+server.QuoteList(facts.SystemDatabases)+")")
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(rows))
-	for i, r := range rows {
-		names[i] = r["name"]
-	}
-	return names, nil
 }
 
 // CloneErases says what a seed by SeedClone takes from a slave, to be agreed to.

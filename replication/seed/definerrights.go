@@ -113,7 +113,7 @@ func grantOn(database facts.Target, privileges []string, account string, had []f
 	exact := facts.WholeOf(f.Patterns([]string{name})[0])
 	all := slices.DeleteFunc(slices.Clone(databaseRights), func(privilege string) bool {
 		return !slices.Contains(privileges, privilege) && !slices.ContainsFunc(had, func(g facts.Grant) bool {
-			return g.On != facts.Everywhere && g.On != exact && g.On.Matches(name) && facts.Given([]facts.Grant{g}, g.On, privilege)
+			return g.On != facts.Everywhere && g.On != exact && g.On.Matches(name) && g.Gives(privilege)
 		})
 	})
 	if len(all) == len(databaseRights) {
@@ -145,7 +145,7 @@ func rightsOn(grants []facts.Grant, databases []string) rights {
 				}
 			case g.On.Matches(database):
 				for _, privilege := range databaseRights {
-					if facts.Given([]facts.Grant{g}, g.On, privilege) && !slices.Contains(r[whole], privilege) {
+					if g.Gives(privilege) && !slices.Contains(r[whole], privilege) {
 						r[whole] = append(r[whole], privilege)
 					}
 				}

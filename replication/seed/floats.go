@@ -23,7 +23,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 	}
 	master := c.seed.Master
 	columns, err := master.Query(ctx, master.Db, "SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.column_type AS type, c.is_nullable AS nullable, c.column_default AS preset"+
-		" FROM information_schema.columns c"+facts.JoinTables+
+		" FROM information_schema.columns c"+joinTables+
 		" WHERE c.data_type = 'float' AND t.table_type IN ("+facts.TableTypes+") AND c.table_schema IN ("+server.QuoteExactly(c.seed.databases())+")"+
 		" ORDER BY c.table_schema, c.table_name, c.ordinal_position")
 	if err != nil {

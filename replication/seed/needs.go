@@ -26,7 +26,7 @@ func (c *seedCheck) views(ctx context.Context) error {
 		return err
 	}
 	var others []string
-	for _, name := range facts.DatabaseNames(s.MasterFacts) {
+	for _, name := range s.MasterFacts.DatabaseNames() {
 		if !slices.Contains(s.Databases, name) && slices.ContainsFunc(views, func(v server.Record) bool { return strings.Contains(v["v"], server.QuoteName(name)+".") }) {
 			others = append(others, name)
 		}

@@ -14,8 +14,8 @@ import (
 // widenPackets raises max_allowed_packet of the slave until restore, which works
 // also when ctx has ended. A login that may not raise it leaves it.
 func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err error) {
-	f := &facts.Facts{}
-	if f.Variables, err = s.Slave.Variables(ctx, s.Slave.Db, "server_id", "max_allowed_packet"); err != nil {
+	f, err := facts.ReadVariables(ctx, s.Slave, s.Slave.Db, "server_id", "max_allowed_packet")
+	if err != nil {
 		return nil, err
 	}
 	file := journal.PacketFile(s.StateDir, f.ServerID())

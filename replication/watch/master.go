@@ -47,8 +47,8 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	a.Version = master.Version.String()
-	f := &facts.Facts{Role: finding.Master, Version: master.Version}
-	if f.Variables, err = master.Variables(ctx, conn, "server_id", "server_uuid", "log_bin"); err != nil {
+	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin")
+	if err != nil {
 		return err
 	}
 	a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
