@@ -146,7 +146,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if s.want.MonitorFile != nil && !s.want.MonitorFile.Same() {
 		s.add(&Step{
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare", Undo: "remove the file",
-			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Statement()},
+			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
 		})
 	}
 	if _, known := s.want.HandOver.Passwords[facts.SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount || s.bySeedAccount() || s.want.NewPasswords) {

@@ -302,15 +302,14 @@ func (v Version) DropAccount(user, host string) Statement {
 	return SQL("DROP USER %s", QuoteAccount(user, host))
 }
 
-// DisableEvent makes an event a slave's. Its completion is PRESERVE or NOT
-// PRESERVE.
-func (v Version) DisableEvent(definer, database, event, completion string) Statement {
+// DisableEvent makes an event a slave's. The names are quoted already, and its
+// completion is PRESERVE or NOT PRESERVE.
+func (v Version) DisableEvent(definer, event, completion string) Statement {
 	side := "SLAVE"
 	if v.AtLeast(MySQL, 8, 2, 0) { // other statements have the new word since 8.0.23
 		side = "REPLICA"
 	}
-	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s",
-		quoteDefiner(definer), QuoteTable(database, event), completion, side)
+	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s", definer, event, completion, side)
 }
 
 // CheckConstraints is the query of the CHECKs of tables, for a list of databases

@@ -69,9 +69,9 @@ func SplitAccount(account string) (user, host string, isUser bool) {
 	return account, "", false
 }
 
-// quoteDefiner makes the account of a DEFINER clause, whose quotes do not
+// QuoteDefiner makes the account of a DEFINER clause, whose quotes do not
 // depend on the sql_mode.
-func quoteDefiner(definer string) string {
+func QuoteDefiner(definer string) string {
 	user, host, isUser := SplitAccount(definer)
 	if !isUser {
 		return QuoteName(user)

@@ -349,7 +349,7 @@ func (r *statusReader) readSilence(ctx context.Context) error {
 }
 
 // watch looks at the slave again and again while it lacks something of the
-// master, or nothing reports whether the link is alive.
+// master, or nothing tells whether the link is alive.
 func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
 	first := r.Connection
 	if first == nil || first.IORunning != "Yes" {

@@ -2,6 +2,7 @@ package optionfile
 
 import (
 	"fmt"
+	"os"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 type Option struct {
 	Line  int    // from 1
 	Group string // without its brackets
-	Key   string // with hyphens; "!include" and "!includedir" for directives
+	Key   string // with hyphens, or a directive
 	Value string
 	Bare  bool // a key without "=": mysql asks for such a password
 }
@@ -26,12 +27,13 @@ type Error struct {
 	Text string
 }
 
+// Error is the line and what is wrong with it.
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Text) }
 
 // Parse reads the text of an option file as the client programs do
 // (my_default.c of both families): in order, so that the last of several
 // values counts. Directives that are unknown are left out. The error is an
-// *OptionError.
+// *Error.
 func Parse(text string) ([]Option, error) {
 	var options []Option
 	group, grouped := "", false
@@ -69,8 +71,8 @@ func Parse(text string) ([]Option, error) {
 	return options, nil
 }
 
-// isOptionSpace tells what the programs take for space: that of latin1, byte by
-// byte.
+// isOptionSpace reports whether the programs take a byte for space: they take that
+// of latin1.
 func isOptionSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }
 
 func trimOptionLeft(s string) string {
@@ -123,7 +125,9 @@ func withoutComment(line string) string {
 }
 
 // optionEscapes are the letters after a backslash.
-var optionEscapes = map[byte]byte{'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 's': ' ', '"': '"', '\'': '\'', '\\': '\\'}
+var optionEscapes = map[byte]byte{
+	'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 's': ' ', '"': '"', '\'': '\'', '\\': '\\',
+}
 
 // unquoteOption takes quotes and escapes off a value. A backslash before
 // another letter stands for itself.
@@ -153,5 +157,24 @@ func QuoteOption(value string) string {
 	if value != "" && strings.Trim(value, plain) == "" {
 		return value
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`).Replace(value) + `"`
+	escapes := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`)
+	return `"` + escapes.Replace(value) + `"`
+}
+
+// IncludedDirectories are those that an option file names by !includedir, in
+// order. A file that cannot be read names none, nor does one with a mistake: no
+// server starts with that.
+func IncludedDirectories(file string) []string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil // servers read such files only where they exist
+	}
+	options, _ := Parse(string(text))
+	var directories []string
+	for _, o := range options {
+		if o.Key == OptionIncludeDir {
+			directories = append(directories, o.Value)
+		}
+	}
+	return directories
 }
