@@ -54,10 +54,13 @@ func ReadDropIn(directory string) (*DropIn, error) {
 		return nil, fmt.Errorf("read the drop-in file %s: %w", d.Path, err)
 	}
 	for _, o := range options {
+		if o.Bare {
+			continue // it sets nothing that gtunnel sets
+		}
 		name := strings.ReplaceAll(o.Key, "-", "_")
 		if last := len(d.Settings) - 1; last >= 0 && d.Settings[last].Name == name {
 			d.Settings[last].Value += "\n" + o.Value
-		} else if !o.Bare {
+		} else {
 			d.Settings = append(d.Settings, Setting{Name: name, Value: o.Value})
 		}
 	}

@@ -275,7 +275,7 @@ func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, ser
 // newStream makes the way of a dump.
 func (c *copying) newStream(from io.Reader) *dumpStream {
 	stream := &dumpStream{
-		from: from, meter: c.meter, limiter: limiter{rate: c.MaxRate},
+		from: from, meter: c.meter, limiter: newLimiter(c.MaxRate),
 		modes: unknownModes(c.Master.Version, c.Slave.Version),
 	}
 	if len(c.Tables) > 0 {

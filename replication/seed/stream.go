@@ -2,12 +2,15 @@ package seed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"golang.org/x/time/rate"
 
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -17,7 +20,7 @@ import (
 type dumpStream struct {
 	from    io.Reader
 	meter   *meter
-	limiter limiter
+	limiter *rate.Limiter // of bytes; nil: no limit
 	modes   []string // values of sql_mode to leave out, which the slave does not know
 
 	database string // that the dump has come to
@@ -76,7 +79,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		if complete := d.look(read); !ended {
 			ready = read[:complete]
 		}
-		if err := d.limiter.wait(ctx, len(ready)); err != nil {
+		if err := d.mayPass(ctx, len(ready)); err != nil {
 			return false, err
 		}
 		if _, err := to.Write(ready); err != nil {
@@ -90,6 +93,27 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		}
 		begun = copy(buffer, read[len(ready):])
 	}
+}
+
+// newLimiter holds a stream to a rate in bytes a second; 0: no limit. What was late
+// may catch up for a tenth of a second at full speed.
+func newLimiter(maxRate uint64) *rate.Limiter {
+	if maxRate == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(maxRate), int(max(1, maxRate/10))) //nolint:gosec // a tenth fits
+}
+
+// mayPass waits until n more bytes may pass.
+func (d *dumpStream) mayPass(ctx context.Context, n int) error {
+	for d.limiter != nil && n > 0 {
+		part := min(n, d.limiter.Burst())
+		if err := d.limiter.WaitN(ctx, part); err != nil {
+			return cmp.Or(context.Cause(ctx), err)
+		}
+		n -= part
+	}
+	return nil
 }
 
 // isWhole reports whether a dump's end is the line that the tools write when
