@@ -69,7 +69,8 @@ func (s *session) mustHold(ctx context.Context) error {
 		return err
 	}
 	if n, _ := strconv.Atoi(packet); n < least {
-		return finding.New(s.server.Role, "max-allowed-packet", "SET GLOBAL max_allowed_packet=16777216, and in the server's option file",
+		return finding.New(s.server.Role, "max-allowed-packet",
+			"SET GLOBAL max_allowed_packet=16777216, and in the server's option file",
 			"max_allowed_packet is %s, too small for a row", packet)
 	}
 	return nil
@@ -128,14 +129,15 @@ func sessionSettings(v server.Version) []server.Statement {
 	return settings
 }
 
-func openSession(ctx context.Context, server *server.Server) (*session, error) {
-	conn, err := server.Session(ctx)
+// openSession opens a session of a server. The caller closes it.
+func openSession(ctx context.Context, on *server.Server) (*session, error) {
+	conn, err := on.Session(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{server: server, conn: conn}
-	if s.id, err = server.Value(ctx, conn, "SELECT CONNECTION_ID()"); err == nil {
-		err = server.Exec(ctx, conn, sessionSettings(server.Version)...)
+	s := &session{server: on, conn: conn}
+	if s.id, err = on.Value(ctx, conn, "SELECT CONNECTION_ID()"); err == nil {
+		err = on.Exec(ctx, conn, sessionSettings(on.Version)...)
 	}
 	if err != nil {
 		s.close(ctx)
@@ -246,7 +248,8 @@ func (s *session) lockAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	busy := finding.New(finding.Master, "busy", "SHOW PROCESSLIST on the master; run this again when the long queries have ended",
+	busy := finding.New(finding.Master, "busy",
+		"SHOW PROCESSLIST on the master; run this again when the long queries have ended",
 		"queries that take long keep the master from taking a read lock, which it needs for some milliseconds")
 	for _, t := range threads {
 		if t.Command == "Query" && t.Time > time.Second {

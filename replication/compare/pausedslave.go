@@ -65,7 +65,8 @@ func (p *pausedSlave) resume(ctx context.Context) error {
 			_ = p.note.Remove() // one that is left is known by the slave's running
 		} else {
 			err = &finding.Problem{
-				On: finding.Slave, Code: "slave-paused", Text: "the slave's SQL thread could not be started again", Err: err,
+				On: finding.Slave, Code: "slave-paused",
+				Text: "the slave's SQL thread could not be started again", Err: err,
 				Cure: "on the slave: " + journal.RestartSQL(v),
 			}
 		}

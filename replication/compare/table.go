@@ -60,7 +60,8 @@ func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, erro
 	}
 	if !p.frozen && len(w.result.Differences) > 0 {
 		w.result.again = true
-		w.result.Note = strings.TrimPrefix(p.note+"; the table has no transactions: a difference may be a write that came in between", "; ")
+		const note = "the table has no transactions: a difference may be a write that came in between"
+		w.result.Note = strings.TrimPrefix(p.note+"; "+note, "; ")
 	}
 	if !w.result.Equal() {
 		c.differing++
@@ -93,7 +94,9 @@ func (w *tableWork) excuse(ctx context.Context, err error) error {
 func (w *tableWork) progress() {
 	// The server's estimate of a table's size and the rows that were counted
 	// do not agree to the byte.
-	w.report(Progress{Table: w.String(), Bytes: min(w.done+w.doneBytes(), w.total), Total: w.total, Differences: w.differing})
+	w.report(Progress{
+		Table: w.String(), Bytes: min(w.done+w.doneBytes(), w.total), Total: w.total, Differences: w.differing,
+	})
 }
 
 // doneBytes estimates how much of the table has been compared.

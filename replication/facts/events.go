@@ -23,9 +23,10 @@ func EnabledEvents(ctx context.Context, s *server.Server, on server.Execer, data
 	if len(databases) > 0 {
 		where += " AND event_schema IN (" + server.QuoteExactly(databases) + ")"
 	}
-	rows, err := s.Query(ctx, on, "SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client,"+
-		" collation_connection, on_completion FROM information_schema.events"+
-		" WHERE status = 'ENABLED' AND "+where+" ORDER BY 1, 2")
+	rows, err := s.Query(ctx, on,
+		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client,"+
+			" collation_connection, on_completion FROM information_schema.events"+
+			" WHERE status = 'ENABLED' AND "+where+" ORDER BY 1, 2")
 	var events []Event
 	for _, r := range rows {
 		events = append(events, Event{

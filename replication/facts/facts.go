@@ -43,9 +43,9 @@ type Facts struct {
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
-	Writers   []string            // accounts that can write on a slave in spite of read_only; nil if they cannot be seen
+	Writers   []string            // of a slave: who can write in spite of read_only; nil if that cannot be seen
 	SeedMade  bool                // the seeding account was made once: what drops it is there
-	Mark      string              // that setup-master has left on a MariaDB master, which has no UUID; empty: none is seen
+	Mark      string              // of a MariaDB master, which has no UUID, by setup-master; empty: none is seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db
 
@@ -131,7 +131,8 @@ func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn)
 }
 
 func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	rows, err := s.Query(ctx, conn, "SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
+	rows, err := s.Query(ctx, conn,
+		"SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
 	f.Plugins = make(map[string]bool, len(rows))
 	for _, r := range rows {
 		f.Plugins[strings.ToLower(r["name"])] = true

@@ -45,7 +45,9 @@ func ListWriters(ctx context.Context, s *server.Server, on server.Execer) ([]str
 
 // roleWriters adds the accounts that may take a role with one of the privileges.
 // A role of MySQL is an account, and among the writers already.
-func roleWriters(ctx context.Context, s *server.Server, on server.Execer, privileges, writers []string) (_ []string, err error) {
+func roleWriters(
+	ctx context.Context, s *server.Server, on server.Execer, privileges, writers []string,
+) (_ []string, err error) {
 	roles, query := slices.Clone(writers), "SELECT CONCAT(from_user, '@', from_host) AS role,"+
 		" CONCAT(to_user, '@', to_host) AS holder FROM mysql.role_edges ORDER BY holder, role"
 	switch {

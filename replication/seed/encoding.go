@@ -30,7 +30,8 @@ func mislabelled(ctx context.Context, s *server.Server, databases []string) ([]s
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c"+
 			" FROM information_schema.columns c"+joinTables+
 			" WHERE c.character_set_name = 'latin1' AND t.table_type IN ("+facts.TableTypes+")"+
-			" AND c.table_schema IN ("+server.QuoteExactly(databases)+") ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
+			" AND c.table_schema IN ("+server.QuoteExactly(databases)+
+			") ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
 	if err != nil {
 		return nil, err
 	}

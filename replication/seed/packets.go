@@ -23,18 +23,21 @@ func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err erro
 	if err != nil {
 		return nil, err
 	}
-	uptime, err := s.Slave.Uptime(ctx, s.Slave.Db)
+	running, err := s.Slave.Uptime(ctx, s.Slave.Db)
 	if err != nil {
 		return nil, err
 	}
-	if !note.Holds(f, uptime) {
+	if !note.Holds(f, running) {
 		if f.MaxAllowedPacket() == journal.MostPacket {
 			return func() error { return nil }, nil
 		}
 		note = &journal.PacketNote{Began: time.Now(), MaxAllowedPacket: f.MaxAllowedPacket()}
 	}
 	if err := file.Write(note); err != nil {
-		return nil, &finding.Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
+		return nil, &finding.Problem{
+			Code: "state", Text: "what is about to be done cannot be noted", Err: err,
+			Cure: "name a directory that this user may write with --state-dir",
+		}
 	}
 	err = s.Slave.Run(ctx, []server.Statement{server.SQL("SET GLOBAL max_allowed_packet=%d", journal.MostPacket)})
 	if server.IsDenied(err) {

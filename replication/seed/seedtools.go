@@ -51,8 +51,10 @@ func (s *Seed) mayEnd(t *tool) *finding.Problem {
 	if s.Method == journal.SeedMydumper || t.knows(patientOptions...) != "" || timeout == 0 || timeout >= leastTimeout {
 		return nil
 	}
-	return finding.New(finding.Master, "wait-timeout", "on the master, until the copy is done: SET GLOBAL wait_timeout=28800",
-		"wait_timeout is %d s: the master would end a dump that waits that long for what it has read to be loaded, and %s cannot set it for itself", timeout, t.name())
+	return finding.New(finding.Master, "wait-timeout",
+		"on the master, until the copy is done: SET GLOBAL wait_timeout=28800",
+		"wait_timeout is %d s: the master would end a dump that waits that long for what it has read to be loaded,"+
+			" and %s cannot set it for itself", timeout, t.name())
 }
 
 // dumpArguments are those of the dump that the copy is made of, which tells
@@ -109,7 +111,9 @@ func loadArguments(t *tool) []string {
 // prelude is what is loaded before a dump: what it brings is not to be logged
 // as if it had been done here, and is to become what it is on the master.
 func (s *Seed) prelude(ctx context.Context) (string, error) {
-	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION autocommit=1"), patientSession}
+	statements := []server.Statement{
+		server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION autocommit=1"), patientSession,
+	}
 	for _, name := range mattersToTables {
 		if is, exists := s.SlaveFacts.Variables[name]; exists && is == "ON" && !s.MasterFacts.On(name) {
 			statements = append(statements, server.SQL("SET SESSION %s=OFF", name))
@@ -167,7 +171,8 @@ func (s *Seed) defaultCollations(ctx context.Context) ([]server.Statement, error
 		return []server.Statement{server.SQL("SET SESSION character_set_collations=%s", server.QuoteString(list))}, nil
 	}
 	const old = "utf8mb4_general_ci"
-	if _, exists := s.SlaveFacts.Variables["default_collation_for_utf8mb4"]; exists && slices.Contains(differ, "utf8mb4="+old) { // MySQL 8
+	_, exists := s.SlaveFacts.Variables["default_collation_for_utf8mb4"] // MySQL 8
+	if exists && slices.Contains(differ, "utf8mb4="+old) {
 		return []server.Statement{server.SQL("SET SESSION default_collation_for_utf8mb4=%s", old)}, nil
 	}
 	return nil, nil

@@ -21,7 +21,7 @@ type dumpStream struct {
 	from    io.Reader
 	meter   *meter
 	limiter *rate.Limiter // of bytes; nil: no limit
-	modes   []string // values of sql_mode to leave out, which the slave does not know
+	modes   []string      // values of sql_mode to leave out, which the slave does not know
 
 	database string // that the dump has come to
 }
@@ -101,7 +101,7 @@ func newLimiter(maxRate uint64) *rate.Limiter {
 	if maxRate == 0 {
 		return nil
 	}
-	return rate.NewLimiter(rate.Limit(maxRate), int(max(1, maxRate/10))) //nolint:gosec // a tenth fits
+	return rate.NewLimiter(rate.Limit(maxRate), int(max(1, maxRate/10))) //nolint:gosec // a tenth is an int
 }
 
 // mayPass waits until n more bytes may pass.
@@ -176,7 +176,8 @@ func dropModes(line []byte, modes []string) {
 	if !found || !closed {
 		return
 	}
-	kept := slices.DeleteFunc(strings.Split(string(list), ","), func(mode string) bool { return slices.Contains(modes, mode) })
+	kept := slices.DeleteFunc(strings.Split(string(list), ","),
+		func(mode string) bool { return slices.Contains(modes, mode) })
 	text := fmt.Appendf(nil, "%s'%s'%s", before, strings.Join(kept, ","), after)
 	for i := copy(line, text); i < len(line); i++ {
 		line[i] = ' '
@@ -201,4 +202,6 @@ func unknownModes(master, slave server.Version) []string {
 }
 
 // mariaModes are values of sql_mode that only MariaDB knows.
-var mariaModes = []string{"IGNORE_BAD_TABLE_OPTIONS", "EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT", "TIME_ROUND_FRACTIONAL"}
+var mariaModes = []string{
+	"IGNORE_BAD_TABLE_OPTIONS", "EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT", "TIME_ROUND_FRACTIONAL",
+}

@@ -53,7 +53,8 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	}
 	a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
 	if !f.HasBinaryLog() {
-		return finding.New(finding.Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
+		return finding.New(finding.Master, "no-binary-log", "gtunnel replication setup-master there",
+			"its binary log is off")
 	}
 	if a.clock, a.hasClock, err = master.Clock(ctx, conn); err != nil {
 		return err
