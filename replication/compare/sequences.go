@@ -45,31 +45,6 @@ func (s *schema) sequences(only []string) []string {
 	})
 }
 
-// readPlaces reads where sequences of databases stand. One that was dropped
-// meanwhile is left out.
-func readPlaces(ctx context.Context, s *server.Server, databases, names []string) (sequencePlaces, error) {
-	places := sequencePlaces{}
-	for _, name := range names {
-		quoted := server.QuoteTable(server.SplitTable(name, databases))
-		rows, err := s.Query(ctx, s.Db,
-			"SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
-		if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		next, ok := new(big.Int).SetString(rows[0]["next"], 10)
-		if !ok {
-			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
-		}
-		places[name] = sequencePlace{
-			quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: rows[0].Number("cycles"),
-		}
-	}
-	return places, nil
-}
-
 // sequencesBefore are where the master's sequences stood before a position was
 // taken.
 type sequencesBefore struct {
@@ -126,6 +101,31 @@ func (c *Comparison) compareSequences(
 		}
 	}
 	return nil
+}
+
+// readPlaces reads where sequences of databases stand. One that was dropped
+// meanwhile is left out.
+func readPlaces(ctx context.Context, s *server.Server, databases, names []string) (sequencePlaces, error) {
+	places := sequencePlaces{}
+	for _, name := range names {
+		quoted := server.QuoteTable(server.SplitTable(name, databases))
+		rows, err := s.Query(ctx, s.Db,
+			"SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
+		if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		next, ok := new(big.Int).SetString(rows[0]["next"], 10)
+		if !ok {
+			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
+		}
+		places[name] = sequencePlace{
+			quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: rows[0].Number("cycles"),
+		}
+	}
+	return places, nil
 }
 
 // within reports whether a slave that stands there may be right, at a position at

@@ -111,40 +111,6 @@ func (s *Seed) otherTools() []toolKind {
 	return kinds
 }
 
-// bytes is the size of what is copied, by the server's estimate.
-func (s *Seed) bytes() uint64 {
-	var bytes uint64
-	for _, name := range s.databases() {
-		if d := s.MasterFacts.Database(name); d != nil {
-			bytes += d.Bytes
-		}
-	}
-	return bytes
-}
-
-// estimate is how long the copy takes, roughly.
-func (s *Seed) estimate() time.Duration {
-	rate := uint64(assumedRate)
-	if s.MaxRate > 0 {
-		rate = min(rate, s.MaxRate)
-	}
-	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
-}
-
-// unsnapped are the tables to copy that a consistent snapshot does not cover.
-func (s *Seed) unsnapped() []string {
-	var names []string
-	for _, database := range s.databases() {
-		if d := s.MasterFacts.Database(database); d != nil {
-			names = append(names, d.Locked...)
-		}
-	}
-	if len(s.Tables) > 0 {
-		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(s.Tables, name) })
-	}
-	return names
-}
-
 // locked finds the tables that only a lock keeps consistent, and says what the
 // lock costs.
 func (c *seedCheck) locked() {
@@ -172,6 +138,40 @@ func (c *seedCheck) retention() {
 		fmt.Sprintf("raise %s on the master", c.seed.Master.Version.RetentionVariable()),
 		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long",
 		kept, takes)
+}
+
+// unsnapped are the tables to copy that a consistent snapshot does not cover.
+func (s *Seed) unsnapped() []string {
+	var names []string
+	for _, database := range s.databases() {
+		if d := s.MasterFacts.Database(database); d != nil {
+			names = append(names, d.Locked...)
+		}
+	}
+	if len(s.Tables) > 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(s.Tables, name) })
+	}
+	return names
+}
+
+// estimate is how long the copy takes, roughly.
+func (s *Seed) estimate() time.Duration {
+	rate := uint64(assumedRate)
+	if s.MaxRate > 0 {
+		rate = min(rate, s.MaxRate)
+	}
+	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
+}
+
+// bytes is the size of what is copied, by the server's estimate.
+func (s *Seed) bytes() uint64 {
+	var bytes uint64
+	for _, name := range s.databases() {
+		if d := s.MasterFacts.Database(name); d != nil {
+			bytes += d.Bytes
+		}
+	}
+	return bytes
 }
 
 // statements finds those that run for long, if a lock is taken: it waits for

@@ -54,57 +54,6 @@ func (m MissingAccount) problem() *finding.Problem {
 		"the account %s is on the master only: %s", server.QuoteAccount(m.User, m.Host), strings.Join(why, ", and "))
 }
 
-// definers are where objects with a definer are listed, and with whose rights
-// they run.
-var definers = []struct{ kind, query string }{
-	{
-		kind: "view",
-		query: "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views" +
-			" WHERE table_schema IN (%s)",
-	},
-	{
-		kind: "trigger",
-		query: "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s" +
-			" FROM information_schema.triggers WHERE trigger_schema IN (%s)",
-	},
-	{
-		kind: "routine",
-		query: "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s" +
-			" FROM information_schema.routines WHERE routine_schema IN (%s)",
-	},
-	{
-		kind: "event",
-		query: "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events" +
-			" WHERE event_schema IN (%s)",
-	},
-}
-
-// definedObject is an object with a definer that is a user.
-type definedObject struct {
-	name       string // as "view database.name"
-	user, host string // the definer
-	asDefiner  bool   // it runs with the rights of its definer
-}
-
-// definedObjects gives those of databases.
-func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
-	var objects []definedObject
-	for _, from := range definers {
-		rows, err := s.Query(ctx, s.Db, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			if user, host, isUser := server.SplitAccount(r["definer"]); isUser { // else a role of MariaDB
-				objects = append(objects, definedObject{
-					name: from.kind + " " + r["d"] + "." + r["n"], user: user, host: host, asDefiner: r["s"] == "DEFINER",
-				})
-			}
-		}
-	}
-	return objects, nil
-}
-
 // MissingAccounts finds the accounts that objects of databases have as their
 // definers, or that have rights on databases, and that the slave lacks. What
 // the logins may not see is not found.
@@ -167,6 +116,57 @@ func MissingAccounts(
 		list[i] = *m
 	}
 	return list, nil
+}
+
+// definedObject is an object with a definer that is a user.
+type definedObject struct {
+	name       string // as "view database.name"
+	user, host string // the definer
+	asDefiner  bool   // it runs with the rights of its definer
+}
+
+// definers are where objects with a definer are listed, and with whose rights
+// they run.
+var definers = []struct{ kind, query string }{
+	{
+		kind: "view",
+		query: "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views" +
+			" WHERE table_schema IN (%s)",
+	},
+	{
+		kind: "trigger",
+		query: "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s" +
+			" FROM information_schema.triggers WHERE trigger_schema IN (%s)",
+	},
+	{
+		kind: "routine",
+		query: "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s" +
+			" FROM information_schema.routines WHERE routine_schema IN (%s)",
+	},
+	{
+		kind: "event",
+		query: "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events" +
+			" WHERE event_schema IN (%s)",
+	},
+}
+
+// definedObjects gives those of databases.
+func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
+	var objects []definedObject
+	for _, from := range definers {
+		rows, err := s.Query(ctx, s.Db, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if user, host, isUser := server.SplitAccount(r["definer"]); isUser { // else a role of MariaDB
+				objects = append(objects, definedObject{
+					name: from.kind + " " + r["d"] + "." + r["n"], user: user, host: host, asDefiner: r["s"] == "DEFINER",
+				})
+			}
+		}
+	}
+	return objects, nil
 }
 
 // barredViews gives the views that are made on views with the rights of their

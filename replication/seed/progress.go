@@ -88,6 +88,21 @@ func (m *meter) begin(name string) {
 	m.table.Store(&tableBegin{name: name, bytes: m.bytes.Load(), sizes: before.sizes + m.sizes[before.name]})
 }
 
+// tell hands the progress on until ctx ends.
+func (m *meter) tell(ctx context.Context, to func(Progress)) {
+	ticker := time.NewTicker(progressEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			to(m.progress(time.Now()))
+			return
+		case now := <-ticker.C:
+			to(m.progress(now))
+		}
+	}
+}
+
 // progress is how far the dump is at a time.
 func (m *meter) progress(now time.Time) Progress {
 	table := m.table.Load()
@@ -119,19 +134,4 @@ func (m *meter) progress(now time.Time) Progress {
 		p.Left = time.Duration(left / p.Rate * float64(time.Second))
 	}
 	return p
-}
-
-// tell hands the progress on until ctx ends.
-func (m *meter) tell(ctx context.Context, to func(Progress)) {
-	ticker := time.NewTicker(progressEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			to(m.progress(time.Now()))
-			return
-		case now := <-ticker.C:
-			to(m.progress(now))
-		}
-	}
 }

@@ -138,40 +138,6 @@ func (s *Seed) copy(
 	return position, nil
 }
 
-// lockAttempts is how often a copy is begun, because its short lock was not to
-// be had at once.
-const lockAttempts = 3
-
-// retryBegin begins a copy anew, after a while, if its lock had to wait or the
-// tool that dumps has hung: nothing was loaded then.
-func retryBegin(ctx context.Context, begin func() (server.Position, error)) (server.Position, error) {
-	for attempt := 1; ; attempt++ {
-		position, err := begin()
-		if !finding.HasCode(err, "lock-wait") && !finding.HasCode(err, toolHangs) || attempt == lockAttempts {
-			return position, err
-		}
-		if err := server.Pause(ctx, time.Duration(attempt)*time.Second); err != nil {
-			return server.Position{}, err
-		}
-	}
-}
-
-// lockWaited is the problem of a lock that was given up.
-func (s *Seed) lockWaited() error {
-	return finding.New(finding.Master, "lock-wait",
-		"wait until the long statements are done: SHOW PROCESSLIST; then run this again",
-		"the short lock that a copy begins with was not over within %v", s.lockWait())
-}
-
-// started checks the coordinates and tells them, before anything is loaded.
-func (c *copying) started(ctx context.Context, p server.Position) (server.Position, error) {
-	p, err := c.guard.begin(ctx, p)
-	if err == nil && c.Started != nil {
-		err = c.Started(ctx, p)
-	}
-	return p, err
-}
-
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
 func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
 	conn, err := s.Master.Session(ctx)
@@ -217,6 +183,24 @@ func (s *Seed) dump(ctx context.Context, c *copying) (server.Position, error) {
 	return retryBegin(ctx, func() (server.Position, error) { return c.dumpOnce(ctx) })
 }
 
+// lockAttempts is how often a copy is begun, because its short lock was not to
+// be had at once.
+const lockAttempts = 3
+
+// retryBegin begins a copy anew, after a while, if its lock had to wait or the
+// tool that dumps has hung: nothing was loaded then.
+func retryBegin(ctx context.Context, begin func() (server.Position, error)) (server.Position, error) {
+	for attempt := 1; ; attempt++ {
+		position, err := begin()
+		if !finding.HasCode(err, "lock-wait") && !finding.HasCode(err, toolHangs) || attempt == lockAttempts {
+			return position, err
+		}
+		if err := server.Pause(ctx, time.Duration(attempt)*time.Second); err != nil {
+			return server.Position{}, err
+		}
+	}
+}
+
 // dumpOnce runs both tools, from the first byte to the end of both.
 func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 	read, write, err := widePipe()
@@ -255,6 +239,22 @@ func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 	}
 	c.meter.enter(PhaseCopy)
 	return position, c.load(ctx, stream, head, dump)
+}
+
+// lockWaited is the problem of a lock that was given up.
+func (s *Seed) lockWaited() error {
+	return finding.New(finding.Master, "lock-wait",
+		"wait until the long statements are done: SHOW PROCESSLIST; then run this again",
+		"the short lock that a copy begins with was not over within %v", s.lockWait())
+}
+
+// started checks the coordinates and tells them, before anything is loaded.
+func (c *copying) started(ctx context.Context, p server.Position) (server.Position, error) {
+	p, err := c.guard.begin(ctx, p)
+	if err == nil && c.Started != nil {
+		err = c.Started(ctx, p)
+	}
+	return p, err
 }
 
 // startDump starts a dump, with a watch over its lock. A foreign one comes with

@@ -11,29 +11,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// plainArguments are what every dump is told, but for the login: nothing is
-// left to a tool's defaults that matters.
-func (s *Seed) plainArguments(t *tool) []string {
-	args := []string{
-		"--quick", "--comments", "--hex-blob", "--tz-utc",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
-	}
-	for _, wanted := range []string{"no-tablespaces", "column-statistics=0", "dump-history", "set-gtid-purged=OFF"} {
-		if option := t.knows(wanted); option != "" {
-			args = append(args, "--"+option)
-		}
-	}
-	if option := t.knows(patientOptions...); option != "" {
-		args = append(args, "--"+option)
-	}
-	if s.LockTables {
-		args = append(args, "--lock-all-tables")
-	} else {
-		args = append(args, "--single-transaction")
-	}
-	return args
-}
-
 // A dump is silent while what it has read waits to be loaded, or for --max-rate.
 var (
 	patientSession = server.SQL("SET SESSION wait_timeout=%d", server.SessionTimeout)
@@ -75,6 +52,29 @@ func (c *copying) dumpArguments() []string {
 	for _, name := range c.Tables {
 		_, table := server.SplitTable(name, c.databases())
 		args = append(args, table)
+	}
+	return args
+}
+
+// plainArguments are what every dump is told, but for the login: nothing is
+// left to a tool's defaults that matters.
+func (s *Seed) plainArguments(t *tool) []string {
+	args := []string{
+		"--quick", "--comments", "--hex-blob", "--tz-utc",
+		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+	}
+	for _, wanted := range []string{"no-tablespaces", "column-statistics=0", "dump-history", "set-gtid-purged=OFF"} {
+		if option := t.knows(wanted); option != "" {
+			args = append(args, "--"+option)
+		}
+	}
+	if option := t.knows(patientOptions...); option != "" {
+		args = append(args, "--"+option)
+	}
+	if s.LockTables {
+		args = append(args, "--lock-all-tables")
+	} else {
+		args = append(args, "--single-transaction")
 	}
 	return args
 }
