@@ -1,4 +1,4 @@
-package replication_test
+package seed_test
 
 import (
 	"strconv"
@@ -9,39 +9,21 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
-// problemOf gives the problem of a code; nil if there is none.
-func problemOf(problems []*finding.Problem, code string) *finding.Problem {
-	for _, p := range problems {
-		if p.Code == code {
-			return p
-		}
-	}
-	return nil
-}
-
-// texts shows problems in a test's message.
-func texts(problems []*finding.Problem) string {
-	var b strings.Builder
-	for _, p := range problems {
-		b.WriteString(p.Code + ": " + p.Error() + "\n    " + p.Cure + "\n")
-	}
-	return b.String()
-}
-
 func TestSeedCheck(t *testing.T) {
-	for _, pair := range followers {
+	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
-			master, slave := pair.start(t)
-			master.exec(t, "DROP DATABASE IF EXISTS seed_check", "CREATE DATABASE seed_check", "CREATE TABLE seed_check.fine (id INT PRIMARY KEY)")
+			master, slave := pair.Start(t)
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_check", "CREATE DATABASE seed_check", "CREATE TABLE seed_check.fine (id INT PRIMARY KEY)")
 			seed := newSeed(t, master, slave, "seed_check")
 			found, err := seed.Check(t.Context())
 			if err != nil || len(found.Problems) > 0 || len(found.Warnings) > 0 {
-				t.Fatalf("an easy seed has problems: %v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+				t.Fatalf("an easy seed has problems: %v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 			}
 
-			master.exec(t, "CREATE TABLE seed_check.old (id INT PRIMARY KEY) ENGINE=MyISAM",
+			master.Exec(t, "CREATE TABLE seed_check.old (id INT PRIMARY KEY) ENGINE=MyISAM",
 				"CREATE TABLE seed_check.wrong (id INT PRIMARY KEY, w VARCHAR(50), r VARCHAR(50), e TEXT) CHARACTER SET latin1",
 				"INSERT INTO seed_check.wrong VALUES (1, _latin1 x'c3bc62657220c3a4', _latin1 x'fc626572', NULL), (2, 'plain', _latin1 x'e4', ''), (3, _latin1 x'f09f9880', '', '')")
 			seed = newSeed(t, master, slave, "seed_check", "seed_nowhere")
@@ -49,33 +31,33 @@ func TestSeedCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p := problemOf(found.Problems, "not-transactional"); p == nil || !strings.Contains(p.Text, "seed_check.old") || !strings.Contains(p.Cure, "--lock-tables") {
-				t.Errorf("a MyISAM table was not found:\n%s", texts(found.Problems))
+			if p := pairs.ProblemOf(found.Problems, "not-transactional"); p == nil || !strings.Contains(p.Text, "seed_check.old") || !strings.Contains(p.Cure, "--lock-tables") {
+				t.Errorf("a MyISAM table was not found:\n%s", pairs.Texts(found.Problems))
 			}
-			if p := problemOf(found.Problems, "unknown-database"); p == nil || !strings.Contains(p.Text, "seed_nowhere") {
-				t.Errorf("a missing database was not found:\n%s", texts(found.Problems))
+			if p := pairs.ProblemOf(found.Problems, "unknown-database"); p == nil || !strings.Contains(p.Text, "seed_nowhere") {
+				t.Errorf("a missing database was not found:\n%s", pairs.Texts(found.Problems))
 			}
-			if p := problemOf(found.Warnings, "latin1-holds-utf8"); p == nil || !strings.HasSuffix(p.Text, ": seed_check.wrong.w") {
-				t.Errorf("the columns that hold UTF-8 were not found, or others were:\n%s", texts(found.Warnings))
+			if p := pairs.ProblemOf(found.Warnings, "latin1-holds-utf8"); p == nil || !strings.HasSuffix(p.Text, ": seed_check.wrong.w") {
+				t.Errorf("the columns that hold UTF-8 were not found, or others were:\n%s", pairs.Texts(found.Warnings))
 			}
 
 			seed = newSeed(t, master, slave, "seed_check")
 			seed.LockTables = true
 			found, err = seed.Check(t.Context())
-			if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "lock-tables") == nil {
-				t.Errorf("with a lock: %v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+			if err != nil || len(found.Problems) > 0 || pairs.ProblemOf(found.Warnings, "lock-tables") == nil {
+				t.Errorf("with a lock: %v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 			}
 		})
 	}
 }
 
 func TestSeedCheckFindsMissingTool(t *testing.T) {
-	master, slave := mariadbPair.start(t)
+	master, slave := pairs.MariaDB.Start(t)
 	seed := newSeed(t, master, slave, "seed_check")
 	t.Setenv("PATH", t.TempDir())
 	found, err := seed.Check(t.Context())
-	if p := problemOf(found.Problems, "tool-missing"); err != nil || p == nil || !strings.Contains(p.Cure, "mariadb-client") {
-		t.Errorf("%v\n%s", err, texts(found.Problems))
+	if p := pairs.ProblemOf(found.Problems, "tool-missing"); err != nil || p == nil || !strings.Contains(p.Cure, "mariadb-client") {
+		t.Errorf("%v\n%s", err, pairs.Texts(found.Problems))
 	}
 	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-missing") {
 		t.Errorf("the seed gave %v", err)
@@ -83,7 +65,7 @@ func TestSeedCheckFindsMissingTool(t *testing.T) {
 }
 
 func TestSeedCheckRetention(t *testing.T) {
-	master, slave := mariadbPair.start(t)
+	master, slave := pairs.MariaDB.Start(t)
 	seed := newSeed(t, master, slave, "big")
 	seed.MasterFacts.Databases = []facts.Database{{Name: "big", Bytes: 100 << 30}}
 	for expire, warned := range map[string]bool{"0": false, "3600": true, "864000": false} {
@@ -93,8 +75,8 @@ func TestSeedCheckRetention(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := problemOf(found.Warnings, "short-retention"); (p != nil) != warned || warned && !strings.Contains(p.Cure, "binlog_expire_logs_seconds") {
-			t.Errorf("kept for %s s:\n%s", expire, texts(found.Warnings))
+		if p := pairs.ProblemOf(found.Warnings, "short-retention"); (p != nil) != warned || warned && !strings.Contains(p.Cure, "binlog_expire_logs_seconds") {
+			t.Errorf("kept for %s s:\n%s", expire, pairs.Texts(found.Warnings))
 		}
 	}
 }
@@ -102,9 +84,9 @@ func TestSeedCheckRetention(t *testing.T) {
 // TestSeedBehindLongStatement seeds from MySQL while a statement holds its
 // lock up: Check says so, and Run does not keep writers waiting for it.
 func TestSeedBehindLongStatement(t *testing.T) {
-	master, slave := mysqlPair.start(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_long", "CREATE DATABASE seed_long", "CREATE TABLE seed_long.t (id INT PRIMARY KEY)", "INSERT INTO seed_long.t VALUES (1)")
-	conn, err := master.db.Conn(t.Context())
+	master, slave := pairs.MySQL.Start(t)
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_long", "CREATE DATABASE seed_long", "CREATE TABLE seed_long.t (id INT PRIMARY KEY)", "INSERT INTO seed_long.t VALUES (1)")
+	conn, err := master.DB.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,48 +100,48 @@ func TestSeedBehindLongStatement(t *testing.T) {
 		long <- err
 	}()
 	defer func() { // the server would let it run on when its client has gone
-		master.exec(t, "KILL "+strconv.Itoa(id))
+		master.Exec(t, "KILL "+strconv.Itoa(id))
 		<-long
 		_ = conn.Close() // it was killed
 	}()
-	waitUntil(t, "statement of six seconds", func() (string, bool) {
-		return "", master.count(t, "performance_schema.processlist", "info LIKE 'SELECT SLEEP%' AND time >= 6") > 0
+	pairs.WaitUntil(t, "statement of six seconds", func() (string, bool) {
+		return "", master.Count(t, "performance_schema.processlist", "info LIKE 'SELECT SLEEP%' AND time >= 6") > 0
 	})
 	seed := newSeed(t, master, slave, "seed_long")
 	found, err := seed.Check(t.Context())
-	if p := problemOf(found.Problems, "long-statement"); err != nil || p == nil || !strings.Contains(p.Text, "SLEEP") {
-		t.Errorf("%v\n%s", err, texts(found.Problems))
+	if p := pairs.ProblemOf(found.Problems, "long-statement"); err != nil || p == nil || !strings.Contains(p.Text, "SLEEP") {
+		t.Errorf("%v\n%s", err, pairs.Texts(found.Problems))
 	}
 	seed.LockWait = 0 // what it is for
 	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "lock-wait") {
 		t.Errorf("the seed gave %v", err)
 	}
-	if n := master.count(t, "performance_schema.processlist", "info LIKE 'FLUSH%'"); n != 0 {
+	if n := master.Count(t, "performance_schema.processlist", "info LIKE 'FLUSH%'"); n != 0 {
 		t.Errorf("%d connections wait for the lock", n)
 	}
-	noTools(t)
+	pairs.NoTools(t)
 }
 
 func TestMissingAccounts(t *testing.T) {
-	for _, pair := range pairs {
+	for _, pair := range pairs.All {
 		t.Run(pair.String(), func(t *testing.T) {
-			master, slave := pair.start(t)
+			master, slave := pair.Start(t)
 			accounts := []string{"'seed def'@'%'", "'seed app'@'10.0.0.%'", "'seed both'@'localhost'"}
 			roles := "DROP ROLE IF EXISTS 'seed role', 'seed inner'"
 			setDefault := "SET DEFAULT ROLE 'seed role' FOR 'seed app'@'10.0.0.%'"
-			if pair.master.IsMySQL() {
+			if pair.Master.IsMySQL() {
 				setDefault = "ALTER USER 'seed app'@'10.0.0.%' DEFAULT ROLE 'seed role'"
 			}
-			master.exec(t, roles)
-			slave.exec(t, roles)
+			master.Exec(t, roles)
+			slave.Exec(t, roles)
 			for _, account := range accounts {
-				for _, s := range []*testServer{master, slave} {
-					s.exec(t, "DROP USER IF EXISTS "+account)
+				for _, s := range []*pairs.Server{master, slave} {
+					s.Exec(t, "DROP USER IF EXISTS "+account)
 				}
-				master.exec(t, "CREATE USER "+account+" IDENTIFIED BY 'secret word'")
+				master.Exec(t, "CREATE USER "+account+" IDENTIFIED BY 'secret word'")
 			}
-			slave.exec(t, "CREATE USER 'seed both'@'localhost' IDENTIFIED BY 'x'")
-			master.exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts", "CREATE TABLE seed_accounts.t (id INT)",
+			slave.Exec(t, "CREATE USER 'seed both'@'localhost' IDENTIFIED BY 'x'")
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts", "CREATE TABLE seed_accounts.t (id INT)",
 				"CREATE DEFINER='seed def'@'%' VIEW seed_accounts.v AS SELECT 1 AS a",
 				"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
 				"CREATE DEFINER='seed both'@'localhost' PROCEDURE seed_accounts.p() SELECT 1",
@@ -167,8 +149,8 @@ func TestMissingAccounts(t *testing.T) {
 				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'",
 				"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' TO 'seed role'",
 				"GRANT 'seed role' TO 'seed app'@'10.0.0.%'", setDefault)
-			m, mf := openServer(t, finding.Master, master)
-			_, sf := openServer(t, finding.Slave, slave)
+			m, mf := master.AsSeeder(t, finding.Master)
+			_, sf := slave.AsSeeder(t, finding.Slave)
 			missing, err := seed.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})
 			if err != nil {
 				t.Fatal(err)
@@ -182,37 +164,26 @@ func TestMissingAccounts(t *testing.T) {
 				if a.Create[0] != "SET SESSION sql_log_bin=0;" {
 					t.Errorf("the lines are logged: %v", a.Create)
 				}
-				if !pair.crosses() {
-					slave.exec(t, a.Create[1:]...)
+				if !pair.Crosses() {
+					slave.Exec(t, a.Create[1:]...)
 				}
 			}
 			want := "seed def view seed_accounts.v,trigger seed_accounts.tr,event seed_accounts.e; seed app "
-			if pair.master.IsMySQL() {
+			if pair.Master.IsMySQL() {
 				want += "; seed inner " // roles are accounts
 			}
 			if strings.Join(got, "; ") != want {
 				t.Errorf("missing are %q, want %q", got, want)
 			}
-			if !pair.crosses() {
-				slave.login(t, "seed def", "secret word")
+			if !pair.Crosses() {
+				slave.Login(t, finding.Slave, server.Login{Network: "tcp", Address: slave.Address(), User: "seed def", Password: server.NewPassword("secret word")})
 			}
 			for _, account := range accounts {
-				master.exec(t, "DROP USER "+account)
-				slave.exec(t, "DROP USER IF EXISTS "+account)
+				master.Exec(t, "DROP USER "+account)
+				slave.Exec(t, "DROP USER IF EXISTS "+account)
 			}
-			master.exec(t, roles)
-			slave.exec(t, roles)
+			master.Exec(t, roles)
+			slave.Exec(t, roles)
 		})
 	}
-}
-
-// login fails if an account cannot log in.
-func (s *testServer) login(t *testing.T, user, password string) {
-	t.Helper()
-	login := server.Login{Network: "tcp", Address: s.Address(), User: user, Password: server.NewPassword(password)}
-	opened, err := server.Open(t.Context(), finding.Slave, login)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = opened.Close()
 }

@@ -1,4 +1,4 @@
-package replication_test
+package seed_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // TestSeedLargeRow copies a row that a dump writes in more bytes than the slave
@@ -18,16 +19,16 @@ import (
 // however the copy ended, also if an earlier one was killed.
 func TestSeedLargeRow(t *testing.T) {
 	const own = "1048576"
-	for _, pair := range followers {
+	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
-			master, slave := pair.start(t)
-			before := slave.values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]
-			defer slave.exec(t, "SET GLOBAL max_allowed_packet="+before)
-			master.exec(t, "DROP DATABASE IF EXISTS seed_large", "CREATE DATABASE seed_large", "CREATE TABLE seed_large.t (id INT PRIMARY KEY, b LONGBLOB)",
+			master, slave := pair.Start(t)
+			before := slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]
+			defer slave.Exec(t, "SET GLOBAL max_allowed_packet="+before)
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_large", "CREATE DATABASE seed_large", "CREATE TABLE seed_large.t (id INT PRIMARY KEY, b LONGBLOB)",
 				"INSERT INTO seed_large.t VALUES (1, REPEAT(x'ff', 900000))")
-			slave.exec(t, "DROP DATABASE IF EXISTS seed_large")
+			slave.Exec(t, "DROP DATABASE IF EXISTS seed_large")
 			folder := t.TempDir()
-			note := filepath.Join(folder, "packet-"+slave.values(t, "SELECT @@GLOBAL.server_id")[0]+".json")
+			note := filepath.Join(folder, "packet-"+slave.Values(t, "SELECT @@GLOBAL.server_id")[0]+".json")
 			for _, c := range []struct {
 				name   string
 				change func(*seed.Seed, context.CancelFunc)
@@ -45,7 +46,7 @@ func TestSeedLargeRow(t *testing.T) {
 					if err := os.WriteFile(note, []byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
 						t.Fatal(err)
 					}
-					slave.exec(t, "SET GLOBAL max_allowed_packet=1073741824")
+					slave.Exec(t, "SET GLOBAL max_allowed_packet=1073741824")
 				}, false},
 				{"after a kill and a restart", func(*seed.Seed, context.CancelFunc) {
 					if err := os.WriteFile(note, []byte(`{"max_allowed_packet": 2097152}`), 0o600); err != nil {
@@ -60,9 +61,9 @@ func TestSeedLargeRow(t *testing.T) {
 					}
 				}, false},
 			} {
-				slave.exec(t, "SET GLOBAL max_allowed_packet="+own)
+				slave.Exec(t, "SET GLOBAL max_allowed_packet="+own)
 				if !c.fails {
-					slave.exec(t, "DROP DATABASE IF EXISTS seed_large", "CREATE DATABASE seed_large")
+					slave.Exec(t, "DROP DATABASE IF EXISTS seed_large", "CREATE DATABASE seed_large")
 				}
 				seed := newSeed(t, master, slave, "seed_large")
 				seed.StateDir = folder
@@ -73,13 +74,13 @@ func TestSeedLargeRow(t *testing.T) {
 				if (err != nil) != c.fails {
 					t.Errorf("%s: %v", c.name, err)
 				}
-				if got := slave.values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]; got != own {
+				if got := slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]; got != own {
 					t.Errorf("%s: max_allowed_packet is %s", c.name, got)
 				}
 				if left, _ := os.ReadDir(folder); len(left) > 0 {
 					t.Errorf("%s: noted is still %v", c.name, left)
 				}
-				if !c.fails && slave.values(t, "SELECT LENGTH(b) FROM seed_large.t")[0] != "900000" {
+				if !c.fails && slave.Values(t, "SELECT LENGTH(b) FROM seed_large.t")[0] != "900000" {
 					t.Errorf("%s: the row is not there", c.name)
 				}
 			}

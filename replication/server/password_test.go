@@ -1,4 +1,4 @@
-package replication_test
+package server_test
 
 import (
 	"encoding/json"

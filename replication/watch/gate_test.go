@@ -1,4 +1,4 @@
-package replication_test
+package watch_test
 
 import (
 	"io"

@@ -1,4 +1,4 @@
-package replication_test
+package seed_test
 
 import (
 	"context"
@@ -10,32 +10,18 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
-
-// toolWrapper puts a shell script before a tool in PATH. In it $tool is the
-// tool itself.
-func toolWrapper(t *testing.T, script string, names ...string) {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range names {
-		path := lookTool(t, name)
-		text := "#!/bin/sh\ntool=" + path + "\ncase \"$1\" in --version | --help) exec $tool \"$@\" ;; esac\n" + script
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-}
 
 // TestSeedStops makes seeds fail, and looks at what they say and leave behind.
 func TestSeedStops(t *testing.T) {
-	master, slave := mariadbPair.start(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_stop", "CREATE DATABASE seed_stop",
+	master, slave := pairs.MariaDB.Start(t)
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_stop", "CREATE DATABASE seed_stop",
 		"CREATE TABLE seed_stop.t (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000))",
 		"INSERT INTO seed_stop.t (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(5000)+") seq")
 	dumper, loader := []string{"mariadb-dump"}, []string{"mariadb"}
 	loaded := func(t *testing.T) bool {
-		return slave.count(t, "information_schema.schemata", "schema_name = 'seed_stop'") > 0
+		return slave.Count(t, "information_schema.schemata", "schema_name = 'seed_stop'") > 0
 	}
 	for name, test := range map[string]struct {
 		tools  []string
@@ -56,9 +42,9 @@ func TestSeedStops(t *testing.T) {
 		"shell command":      {dumper, `$tool "$@" | sed 's/^LOCK TABLES/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			slave.exec(t, "DROP DATABASE IF EXISTS seed_stop")
+			slave.Exec(t, "DROP DATABASE IF EXISTS seed_stop")
 			t.Setenv("TMPDIR", t.TempDir())
-			toolWrapper(t, test.script, test.tools...)
+			pairs.WrapTools(t, test.script, test.tools...)
 			seed := newSeed(t, master, slave, "seed_stop")
 			position, err := seed.Run(t.Context())
 			if !finding.HasCode(err, test.code) || !strings.Contains(err.Error(), test.says) {
@@ -73,24 +59,24 @@ func TestSeedStops(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(os.Getenv("TMPDIR"), "hacked")); err == nil {
 				t.Error("the dump reached a shell")
 			}
-			noTools(t)
+			pairs.NoTools(t)
 		})
 	}
 }
 
 // TestSeedAsksBeforeLoading stops a seed when its start is refused.
 func TestSeedAsksBeforeLoading(t *testing.T) {
-	master, slave := mariadbPair.start(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_asks", "CREATE DATABASE seed_asks", "CREATE TABLE seed_asks.t (id INT PRIMARY KEY)")
-	slave.exec(t, "DROP DATABASE IF EXISTS seed_asks")
+	master, slave := pairs.MariaDB.Start(t)
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_asks", "CREATE DATABASE seed_asks", "CREATE TABLE seed_asks.t (id INT PRIMARY KEY)")
+	slave.Exec(t, "DROP DATABASE IF EXISTS seed_asks")
 	refused := errors.New("the journal cannot be written")
 	seed := newSeed(t, master, slave, "seed_asks")
 	seed.Started = func(context.Context, server.Position) error { return refused }
 	if _, err := seed.Run(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("the seed gave %v", err)
 	}
-	if slave.count(t, "information_schema.schemata", "schema_name = 'seed_asks'") != 0 {
+	if slave.Count(t, "information_schema.schemata", "schema_name = 'seed_asks'") != 0 {
 		t.Error("something has been loaded")
 	}
-	noTools(t)
+	pairs.NoTools(t)
 }

@@ -1,4 +1,4 @@
-package replication_test
+package seed_test
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // needMydumper gives the test mydumper, beside the tools of the slave's kind.
@@ -23,12 +24,12 @@ func needMydumper(t *testing.T) {
 }
 
 func TestSeedByMydumper(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {master: mariadbPair.master, slave: pairs[2].slave}} {
+	for _, pair := range []pairs.Pair{pairs.MariaDB, pairs.Upgrade} {
 		t.Run(pair.String(), func(t *testing.T) {
-			master, slave := pair.start(t)
+			master, slave := pair.Start(t)
 			needMydumper(t)
 			fillServer(t, master, false)
-			slave.exec(t, "DROP DATABASE IF EXISTS seed_all")
+			slave.Exec(t, "DROP DATABASE IF EXISTS seed_all")
 			t.Setenv("TMPDIR", t.TempDir())
 			for _, folder := range []string{"gtunnel-seed-1/rows", "gtunnel-probe-2"} { // of runs that were killed
 				if err := os.MkdirAll(filepath.Join(os.Getenv("TMPDIR"), folder), 0o700); err != nil {
@@ -37,8 +38,8 @@ func TestSeedByMydumper(t *testing.T) {
 			}
 			seed := newSeed(t, master, slave, "seed_all")
 			seed.Method = journal.SeedMydumper
-			if found, err := seed.Check(t.Context()); err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "needs-room") == nil {
-				t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+			if found, err := seed.Check(t.Context()); err != nil || len(found.Problems) > 0 || pairs.ProblemOf(found.Warnings, "needs-room") == nil {
+				t.Fatalf("%v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 			}
 			position, err := seed.Run(t.Context())
 			if err != nil {
@@ -51,7 +52,7 @@ func TestSeedByMydumper(t *testing.T) {
 			if left, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*")); len(left) > 0 {
 				t.Errorf("left behind are %v", left)
 			}
-			noTools(t)
+			pairs.NoTools(t)
 		})
 	}
 }
@@ -59,31 +60,31 @@ func TestSeedByMydumper(t *testing.T) {
 // TestMydumperWithoutCoordinates looks at the version of Debian 12, which does
 // not know how MySQL 9.7 is asked for its position, and says nothing.
 func TestMydumperWithoutCoordinates(t *testing.T) {
-	master, slave := mysqlPair.start(t)
+	master, slave := pairs.MySQL.Start(t)
 	needMydumper(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md", "CREATE TABLE seed_md.t (id INT PRIMARY KEY)")
-	slave.exec(t, "DROP DATABASE IF EXISTS seed_md")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md", "CREATE TABLE seed_md.t (id INT PRIMARY KEY)")
+	slave.Exec(t, "DROP DATABASE IF EXISTS seed_md")
 	if out, err := exec.CommandContext(t.Context(), "mydumper", "--version").Output(); err != nil || !strings.Contains(string(out), "mydumper 0.10") {
 		t.Skipf("mydumper is another version: %s", out)
 	}
 	seed := newSeed(t, master, slave, "seed_md")
 	seed.Method = journal.SeedMydumper
 	found, err := seed.Check(t.Context())
-	if err != nil || problemOf(found.Problems, "no-coordinates") == nil {
-		t.Errorf("%v\n%s", err, texts(found.Problems))
+	if err != nil || pairs.ProblemOf(found.Problems, "no-coordinates") == nil {
+		t.Errorf("%v\n%s", err, pairs.Texts(found.Problems))
 	}
 	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "no-coordinates") {
 		t.Errorf("the seed gave %v", err)
 	}
-	if slave.count(t, "information_schema.schemata", "schema_name = 'seed_md'") != 0 {
+	if slave.Count(t, "information_schema.schemata", "schema_name = 'seed_md'") != 0 {
 		t.Error("something has been loaded")
 	}
 }
 
 func TestMydumperFails(t *testing.T) {
-	master, slave := mariadbPair.start(t)
+	master, slave := pairs.MariaDB.Start(t)
 	needMydumper(t)
-	master.exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md", "CREATE TABLE seed_md.t (id INT PRIMARY KEY)", "INSERT INTO seed_md.t VALUES (1), (2)")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md", "CREATE TABLE seed_md.t (id INT PRIMARY KEY)", "INSERT INTO seed_md.t VALUES (1), (2)")
 	for name, test := range map[string]struct {
 		tool, script string
 		says         string
@@ -92,9 +93,9 @@ func TestMydumperFails(t *testing.T) {
 		"myloader": {"myloader", `echo "** CRITICAL **: table full" >&2; exit 1`, "table full"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			slave.exec(t, "DROP DATABASE IF EXISTS seed_md")
+			slave.Exec(t, "DROP DATABASE IF EXISTS seed_md")
 			t.Setenv("TMPDIR", t.TempDir())
-			toolWrapper(t, test.script, test.tool)
+			pairs.WrapTools(t, test.script, test.tool)
 			seed := newSeed(t, master, slave, "seed_md")
 			seed.Method = journal.SeedMydumper
 			if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-failed") || !strings.Contains(err.Error(), test.says) {
@@ -103,7 +104,7 @@ func TestMydumperFails(t *testing.T) {
 			if left, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*")); len(left) > 0 {
 				t.Errorf("left behind are %v", left)
 			}
-			noTools(t)
+			pairs.NoTools(t)
 		})
 	}
 }

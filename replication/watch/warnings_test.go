@@ -1,4 +1,4 @@
-package replication_test
+package watch_test
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
@@ -16,22 +17,22 @@ func (p *watchedPair) writable() {
 	p.fresh()
 	p.run(p.slave.DB, "SET GLOBAL read_only=0")
 	s := p.status(p.m, watch.Options{})
-	p.wantWords(s, find(s.Warnings, "writable"), "it is not read-only", "SET GLOBAL read_only=1")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "writable"), "it is not read-only", "SET GLOBAL read_only=1")
 	if !s.Healthy || s.Slave.ReadOnly {
 		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "SET GLOBAL read_only=1")
 		s := p.status(p.m, watch.Options{})
-		p.wantWords(s, find(s.Warnings, "writable"), "root@localhost", "SET GLOBAL super_read_only=1")
+		p.wantWords(s, pairs.ProblemOf(s.Warnings, "writable"), "root@localhost", "SET GLOBAL super_read_only=1")
 		return
 	}
 	p.onSlave("CREATE USER app@localhost", "GRANT ALL PRIVILEGES ON *.* TO app@localhost", "CREATE USER reader@localhost", "GRANT SELECT ON *.* TO reader@localhost",
 		"SET GLOBAL read_only=1")
 	s = p.status(p.m, watch.Options{})
-	p.wantWords(s, find(s.Warnings, "writers"), "in spite of read_only: app@localhost")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "writers"), "in spite of read_only: app@localhost")
 	p.onSlave("DROP USER app@localhost", "DROP USER reader@localhost", "SET GLOBAL read_only=1")
-	if s = p.status(p.m, watch.Options{}); find(s.Warnings, "writers") != nil {
+	if s = p.status(p.m, watch.Options{}); pairs.ProblemOf(s.Warnings, "writers") != nil {
 		p.Errorf("warned of administrators:\n%s", statusText(s))
 	}
 }
@@ -41,11 +42,11 @@ func (p *watchedPair) filters() {
 	p.setFilter("replicate_wild_do_table", "d.%,e.%")
 	p.setFilter("replicate_wild_ignore_table", "d.t")
 	s := p.until(func(s *watch.Status) bool { return s.Healthy })
-	p.wantWords(s, find(s.Warnings, "ignored-tables"), "are left out (replicate_wild_ignore_table): d.t", "setup-slave")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "ignored-tables"), "are left out (replicate_wild_ignore_table): d.t", "setup-slave")
 	p.setFilter("replicate_wild_ignore_table", "")
 	p.setFilter("replicate_ignore_table", "d.t")
 	s = p.until(func(s *watch.Status) bool { return s.Healthy })
-	p.wantWords(s, find(s.Warnings, "ignored-tables"), "are left out (replicate_ignore_table): d.t", "--repair-table")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "ignored-tables"), "are left out (replicate_ignore_table): d.t", "--repair-table")
 	if got := strings.Join(s.Connection.WildDoTable, " "); got != "d.% e.%" {
 		p.Errorf("it replicates %q", got)
 	}
@@ -56,13 +57,13 @@ func (p *watchedPair) filters() {
 		p.setFilter("replicate_do_db", "d")
 	}
 	s = p.until(func(s *watch.Status) bool { return s.Healthy })
-	p.wantWords(s, find(s.Warnings, "database-filter"), "replicate_do_db=d silently loses statements")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "database-filter"), "replicate_do_db=d silently loses statements")
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "STOP SLAVE", "CHANGE REPLICATION FILTER replicate_do_db=()", "START SLAVE")
 	} else {
 		p.setFilter("replicate_do_db", "")
 	}
-	if s = p.until(func(s *watch.Status) bool { return s.Healthy }); find(s.Warnings, "database-filter") != nil || find(s.Warnings, "ignored-tables") != nil {
+	if s = p.until(func(s *watch.Status) bool { return s.Healthy }); pairs.ProblemOf(s.Warnings, "database-filter") != nil || pairs.ProblemOf(s.Warnings, "ignored-tables") != nil {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	p.setFilter("replicate_wild_do_table", "")
@@ -73,8 +74,8 @@ func (p *watchedPair) transientSettings() {
 	p.fresh()
 	p.setFilter("replicate_wild_do_table", "d.%")
 	s := p.until(func(s *watch.Status) bool { return s.Healthy })
-	p.wantWords(s, find(s.Warnings, "filter-not-kept"), "replicate every database", "setup-slave writes it")
-	p.wantWords(s, find(s.Warnings, "read-only-not-kept"), "a restart of the server loses read_only=1")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "filter-not-kept"), "replicate every database", "setup-slave writes it")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "read-only-not-kept"), "a restart of the server loses read_only=1")
 	file := filepath.Join(p.slave.ConfigDir, "zz-gtunnel.cnf")
 	text := "# Made by gtunnel replication, which changes nothing outside this file.\n[mysqld]\nread_only = ON\nreplicate_wild_do_table = \"d.%\"\n"
 	if p.kind.IsMySQL() {
@@ -84,7 +85,7 @@ func (p *watchedPair) transientSettings() {
 		p.Fatal(err)
 	}
 	defer os.Remove(file)
-	if s = p.status(p.m, watch.Options{}); find(s.Warnings, "filter-not-kept") != nil || find(s.Warnings, "read-only-not-kept") != nil {
+	if s = p.status(p.m, watch.Options{}); pairs.ProblemOf(s.Warnings, "filter-not-kept") != nil || pairs.ProblemOf(s.Warnings, "read-only-not-kept") != nil {
 		p.Errorf("warned in spite of the file:\n%s", statusText(s))
 	}
 }
@@ -93,18 +94,18 @@ func (p *watchedPair) patience() {
 	p.fresh()
 	p.run(p.slave.DB, "SET GLOBAL slave_net_timeout=3600")
 	s := p.status(p.m, watch.Options{})
-	p.wantWords(s, find(s.Warnings, "net-timeout"), "only after 1h")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "net-timeout"), "only after 1h")
 	p.run(p.slave.DB, "SET GLOBAL slave_net_timeout=60")
 	if !p.kind.IsMySQL() {
 		return
 	}
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_RETRY_COUNT=10, MASTER_CONNECT_RETRY=60, GET_MASTER_PUBLIC_KEY=0", "START SLAVE")
 	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning })
-	p.wantWords(s, find(s.Warnings, "gives-up"), "away for 10m (10 times 1m0s)", "setup-slave")
-	p.wantWords(s, find(s.Warnings, "public-key"), "fails after the next restart of the master")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "gives-up"), "away for 10m (10 times 1m0s)", "setup-slave")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "public-key"), "fails after the next restart of the master")
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_SSL=1", "START SLAVE")
 	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning })
-	p.wantWords(s, find(s.Warnings, "tls-inside"), "MASTER_SSL=1")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "tls-inside"), "MASTER_SSL=1")
 }
 
 func (p *watchedPair) skipsErrors() {
@@ -115,7 +116,7 @@ func (p *watchedPair) skipsErrors() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	if problemOf(rules.CheckSlave(facts, 3307).Problems, "skips-errors") == nil {
+	if pairs.ProblemOf(rules.CheckSlave(facts, 3307).Problems, "skips-errors") == nil {
 		p.Error("the setup does not see it")
 	}
 	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=STRICT")
@@ -131,7 +132,7 @@ func (p *watchedPair) masterUnreachable() {
 		p.Fatalf("the login was not refused: %v", err)
 	}
 	s := p.status(nil, watch.Options{Unreachable: err})
-	p.wantWords(s, find(s.Warnings, "master-unreachable"), "how far the slave is behind cannot be said", "Access denied", "SELECT user, host")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "master-unreachable"), "how far the slave is behind cannot be said", "Access denied", "SELECT user, host")
 	if s.State != watch.HealthRunning || s.Master.Reachable || strings.Contains(statusText(s), "wrong-Pw4") {
 		p.Errorf("not as it is:\n%s", statusText(s))
 	}
@@ -140,9 +141,9 @@ func (p *watchedPair) masterUnreachable() {
 func (p *watchedPair) otherMaster() {
 	p.fresh()
 	p.onSlave("CREATE USER watch@'127.0.0.1' IDENTIFIED BY 'w'", "GRANT REPLICATION CLIENT ON *.* TO watch@'127.0.0.1'")
-	other := p.open(finding.Master, server.Login{Network: "tcp", Address: p.slave.Address(), User: "watch", Password: server.NewPassword("w")})
+	other := p.slave.Login(p.T, finding.Master, server.Login{Network: "tcp", Address: p.slave.Address(), User: "watch", Password: server.NewPassword("w")})
 	s := p.status(other, watch.Options{})
-	p.wantWords(s, find(s.Warnings, "other-master"), "has server_id 2, and the slave follows one with 1", "--master")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "other-master"), "has server_id 2, and the slave follows one with 1", "--master")
 	if s.Lag.Bytes != nil {
 		p.Errorf("a lag from the wrong server:\n%s", statusText(s))
 	}

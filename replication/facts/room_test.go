@@ -1,6 +1,7 @@
-package replication_test
+package facts_test
 
 import (
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -8,14 +9,17 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
+
+func TestMain(m *testing.M) { os.Exit(pairs.Main(m)) }
 
 // TestFactsRoom reads the free space of a server of this host by its socket, and
 // finds where it reads option files. By TCP nobody knows whose disk it is.
 func TestFactsRoom(t *testing.T) {
-	for _, pair := range followers {
+	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
-			_, s := pair.start(t)
+			_, s := pair.Start(t)
 			for login, known := range map[server.Login]bool{
 				{Network: "unix", Address: s.Socket, User: s.User}: true,
 				rootLogin(t, s): false,
@@ -51,9 +55,9 @@ func TestFactsRoom(t *testing.T) {
 }
 
 // rootLogin makes an administrator who logs in by TCP.
-func rootLogin(t *testing.T, s *testServer) server.Login {
+func rootLogin(t *testing.T, s *pairs.Server) server.Login {
 	t.Helper()
-	s.exec(t, "DROP USER IF EXISTS room@'127.0.0.1'", "CREATE USER room@'127.0.0.1' IDENTIFIED BY 'room'", "GRANT ALL PRIVILEGES ON *.* TO room@'127.0.0.1'")
-	t.Cleanup(func() { s.db.Exec("DROP USER room@'127.0.0.1'") })
+	s.Exec(t, "DROP USER IF EXISTS room@'127.0.0.1'", "CREATE USER room@'127.0.0.1' IDENTIFIED BY 'room'", "GRANT ALL PRIVILEGES ON *.* TO room@'127.0.0.1'")
+	t.Cleanup(func() { s.DB.Exec("DROP USER room@'127.0.0.1'") })
 	return server.Login{Network: "tcp", Address: s.Address(), User: "room", Password: server.NewPassword("room")}
 }

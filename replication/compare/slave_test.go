@@ -1,4 +1,4 @@
-package replication_test
+package compare_test
 
 import (
 	"context"
@@ -10,40 +10,15 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
-// holdSlave keeps the slave from applying writes to a table until the test ends
-// or release is called.
-func (p *couple) holdSlave(t *testing.T, table string) (release func()) {
-	t.Helper()
-	conn, err := p.s.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.ExecContext(t.Context(), "LOCK TABLES "+table+" WRITE"); err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.WithoutCancel(t.Context())
-	released := false
-	release = func() {
-		if !released {
-			released = true
-			if _, err := conn.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
-				t.Error(err)
-			}
-			conn.Close()
-		}
-	}
-	t.Cleanup(release)
-	return release
-}
-
 func TestCompareLeavesTheSlaveRunning(t *testing.T) {
-	onCouples(t, followers, func(t *testing.T, p *couple) {
-		p.fresh(t, "leaves")
-		p.onMaster(t, "CREATE TABLE leaves.t (id int PRIMARY KEY, v varchar(30))")
-		p.onMaster(t, numbered("leaves.t", 5000)...)
-		p.sync(t)
+	pairs.OnCouples(t, pairs.Followers, func(t *testing.T, p *pairs.Couple) {
+		p.Fresh(t, "leaves")
+		p.OnMaster(t, "CREATE TABLE leaves.t (id int PRIMARY KEY, v varchar(30))")
+		p.OnMaster(t, pairs.Numbered("leaves.t", 5000)...)
+		p.Sync(t)
 		errEnough := errors.New("enough")
 		cancelled := func(when func(compare.Progress) bool) error {
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -60,29 +35,29 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			if err := cancelled(func(now compare.Progress) bool { return now.Bytes > 0 }); err == nil {
 				t.Error("no error")
 			}
-			p.mustRun(t)
+			p.MustRun(t)
 		})
 		t.Run("cancelled while the slave is on its way", func(t *testing.T) {
-			stop := p.write(t, "UPDATE leaves.t SET v = ? WHERE id = 1 + ? MOD 5000")
+			stop := p.Write(t, "UPDATE leaves.t SET v = ? WHERE id = 1 + ? MOD 5000")
 			for after := range 5 {
 				if err := cancelled(func(now compare.Progress) bool { after--; return after < 0 || now.Bytes > 0 }); err == nil {
 					t.Error("no error")
 				}
-				p.mustRun(t)
+				p.MustRun(t)
 			}
 			stop()
-			p.sync(t)
+			p.Sync(t)
 		})
 		t.Run("the slave stands", func(t *testing.T) {
-			release := p.holdSlave(t, "leaves.t")
-			p.onMaster(t, "UPDATE leaves.t SET v = 'y' WHERE id = 1")
+			release := p.HoldSlave(t, "leaves.t")
+			p.OnMaster(t, "UPDATE leaves.t SET v = 'y' WHERE id = 1")
 			c := compare.Comparison{Master: p.Master, Slave: p.Slave, Patience: 200 * time.Millisecond}
 			if _, err := c.Run(t.Context()); !finding.HasCode(err, "slave-stands") {
 				t.Errorf("got %v", err)
 			}
 			release()
-			p.mustRun(t)
-			p.sync(t)
+			p.MustRun(t)
+			p.Sync(t)
 		})
 		t.Run("another run", func(t *testing.T) {
 			var second error
@@ -99,21 +74,21 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			if !finding.HasCode(second, "busy") {
 				t.Errorf("got %v", second)
 			}
-			p.mustRun(t)
+			p.MustRun(t)
 		})
-		if result := p.compare(t, compare.Comparison{Databases: []string{"leaves"}}); !result.Equal() {
+		if result := compareOn(t, p, compare.Comparison{Databases: []string{"leaves"}}); !result.Equal() {
 			t.Errorf("differs: %q", found(result, "leaves.t"))
 		}
 	})
 }
 
 func TestCompareRefusesAStoppedSlave(t *testing.T) {
-	onCouples(t, followers, func(t *testing.T, p *couple) {
+	pairs.OnCouples(t, pairs.Followers, func(t *testing.T, p *pairs.Couple) {
 		stop, start := "STOP SLAVE SQL_THREAD", "START SLAVE SQL_THREAD"
 		if p.Slave.Version.Family == server.MySQL {
 			stop, start = "STOP REPLICA SQL_THREAD", "START REPLICA SQL_THREAD"
 		}
-		p.onSlave(t, stop)
+		p.OnSlave(t, stop)
 		c := compare.Comparison{Master: p.Master, Slave: p.Slave}
 		if _, err := c.Run(t.Context()); !finding.HasCode(err, "slave-stopped") {
 			t.Errorf("got %v", err)
@@ -125,11 +100,11 @@ func TestCompareRefusesAStoppedSlave(t *testing.T) {
 		if facts.Masters[0].SQLRunning != "No" {
 			t.Error("the slave was started")
 		}
-		p.onSlave(t, start)
+		p.OnSlave(t, start)
 		c = compare.Comparison{Master: p.Slave, Slave: p.Master}
 		if _, err := c.Run(t.Context()); !finding.HasCode(err, "no-slave") {
 			t.Errorf("got %v", err)
 		}
-		p.sync(t)
+		p.Sync(t)
 	})
 }

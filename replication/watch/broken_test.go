@@ -1,4 +1,4 @@
-package replication_test
+package watch_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
@@ -67,7 +68,7 @@ func (p *watchedPair) purged() {
 	p.run(p.slave.DB, "STOP SLAVE")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')", "FLUSH LOGS")
 	file, _ := p.position()
-	waitUntil(p, "purge", func() (string, bool) {
+	pairs.WaitUntil(p, "purge", func() (string, bool) {
 		p.run(p.master.DB, "PURGE BINARY LOGS TO '"+file+"'")
 		files, _ := p.logs()
 		return "a thread of the master still reads " + files[0], files[0] == file
@@ -107,10 +108,44 @@ func (p *watchedPair) stalledWithoutMaster() {
 	p.fresh()
 	p.gate.freeze()
 	var s *watch.Status
-	waitUntil(p, "stall", func() (string, bool) {
+	pairs.WaitUntil(p, "stall", func() (string, bool) {
 		s = p.status(nil, watch.Options{Window: 2 * time.Second, Unreachable: errors.New("no answer")})
 		return statusText(s), s.State == watch.HealthStalled
 	})
-	p.wantWords(s, find(s.Problems, "stalled"), "is due every 1s")
+	p.wantWords(s, pairs.ProblemOf(s.Problems, "stalled"), "is due every 1s")
 	p.gate.open()
+}
+
+// passesFilter changes routines and events of a database that is not replicated,
+// and does what the cures say.
+func (p *watchedPair) passesFilter() {
+	p.fresh()
+	p.run(p.master.DB, "CREATE DATABASE elsewhere")
+	const event = "CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @a = 1"
+	for _, c := range []struct {
+		first, change string   // on the slave and on the master
+		number        int      // of the slave's error
+		words         []string // of its cure
+		cure          string   // as they say
+	}{
+		{"", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1049, []string{"CREATE DATABASE"}, "CREATE DATABASE elsewhere"},
+		{"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", 1305, []string{"make one of that name"}, "CREATE PROCEDURE elsewhere.p() SELECT 1"},
+		{"CREATE PROCEDURE elsewhere.p() SELECT 2", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1304, []string{"sql_log_bin=0"}, "DROP PROCEDURE elsewhere.p"},
+		{event, event, 1537, []string{"sql_log_bin=0"}, "DROP EVENT elsewhere.e"},
+		{"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", 1539, []string{"make one of that name"}, "CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1"},
+	} {
+		if c.first != "" {
+			p.onSlave(c.first)
+		}
+		p.run(p.master.DB, c.change)
+		s := p.until(func(s *watch.Status) bool {
+			return s.State == watch.HealthBroken && s.Connection.SQLErrno == c.number
+		})
+		p.wantWords(s, s.Problems[0], append(c.words, "on the slave")...)
+		p.onSlave(c.cure)
+		p.run(p.slave.DB, "START SLAVE")
+		p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
+	}
+	p.onSlave("DROP DATABASE elsewhere")
+	p.run(p.master.DB, "DROP DATABASE elsewhere")
 }

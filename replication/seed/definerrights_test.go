@@ -1,4 +1,4 @@
-package replication_test
+package seed_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // rightsOfRole are a definer that may have the rights of a role, and what needs
@@ -37,47 +38,47 @@ func rightsWays(kind servertest.Kind) []rightsWay {
 // TestDefinerRightsByRoles: the rights that a definer has by roles count as they
 // do where something runs as it.
 func TestDefinerRightsByRoles(t *testing.T) {
-	for _, pair := range []pair{mariadbPair, {master: servertest.MariaDB118, slave: servertest.MariaDB118}, mysqlPair, crossedPair} {
+	for _, pair := range []pairs.Pair{pairs.MariaDB, pairs.MariaDB118, pairs.MySQL, pairs.Crossed} {
 		t.Run(pair.String(), func(t *testing.T) {
-			master, slave := pair.start(t)
-			for _, s := range []*testServer{master, slave} {
-				s.exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE USER "+rightsOfRole, "CREATE ROLE by_role_reads", "GRANT SELECT ON by_role.* TO by_role_reads",
+			master, slave := pair.Start(t)
+			for _, s := range []*pairs.Server{master, slave} {
+				s.Exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE USER "+rightsOfRole, "CREATE ROLE by_role_reads", "GRANT SELECT ON by_role.* TO by_role_reads",
 					"CREATE DEFINER="+rightsOfRole+" FUNCTION by_role.f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM by_role.t)", "GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
-				defer s.exec(t, "DROP DATABASE by_role", "DROP USER "+rightsOfRole, "DROP ROLE by_role_reads")
+				defer s.Exec(t, "DROP DATABASE by_role", "DROP USER "+rightsOfRole, "DROP ROLE by_role_reads")
 			}
-			runs := func(ctx context.Context, s *testServer) bool {
+			runs := func(ctx context.Context, s *pairs.Server) bool {
 				var rows int
-				return s.db.QueryRowContext(ctx, "SELECT by_role.f()").Scan(&rows) == nil
+				return s.DB.QueryRowContext(ctx, "SELECT by_role.f()").Scan(&rows) == nil
 			}
 			seen := map[[2]bool]bool{}
-			for _, m := range rightsWays(pair.master) {
-				master.exec(t, strings.Split(m.give, "; ")...)
-				for _, s := range rightsWays(pair.slave) {
-					slave.exec(t, strings.Split(s.give, "; ")...)
+			for _, m := range rightsWays(pair.Master) {
+				master.Exec(t, strings.Split(m.give, "; ")...)
+				for _, s := range rightsWays(pair.Slave) {
+					slave.Exec(t, strings.Split(s.give, "; ")...)
 					found, err := newSeed(t, master, slave, "by_role").Check(t.Context())
 					if err != nil {
 						t.Fatal(err)
 					}
 					both := [2]bool{runs(t.Context(), master), runs(t.Context(), slave)}
 					seen[both] = true
-					p := problemOf(slices.Concat(found.Problems, found.Warnings), "definer-rights")
+					p := pairs.ProblemOf(slices.Concat(found.Problems, found.Warnings), "definer-rights")
 					if want := both == [2]bool{true, false}; (p != nil) != want {
-						t.Errorf("by %s on the master and %s on the slave it runs: %v; the findings are\n%s%s", m.name, s.name, both, texts(found.Problems), texts(found.Warnings))
+						t.Errorf("by %s on the master and %s on the slave it runs: %v; the findings are\n%s%s", m.name, s.name, both, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 					}
 					if p != nil {
 						cure := p.Cure[strings.LastIndexByte(p.Cure, '\n')+1:]
 						if !strings.HasPrefix(cure, "GRANT SELECT, EXECUTE ON ") { // of the patterns the server heeds one
 							t.Errorf("by %s on the master and %s on the slave the cure is %q", m.name, s.name, p.Cure)
 						}
-						slave.exec(t, cure)
+						slave.Exec(t, cure)
 						if !runs(t.Context(), slave) {
 							t.Errorf("by %s on the master and %s on the slave the cure is of no use: %q", m.name, s.name, cure)
 						}
-						slave.exec(t, strings.NewReplacer("GRANT", "REVOKE", " TO ", " FROM ").Replace(cure), "GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
+						slave.Exec(t, strings.NewReplacer("GRANT", "REVOKE", " TO ", " FROM ").Replace(cure), "GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
 					}
-					slave.exec(t, strings.Split(s.take, "; ")...)
+					slave.Exec(t, strings.Split(s.take, "; ")...)
 				}
-				master.exec(t, strings.Split(m.take, "; ")...)
+				master.Exec(t, strings.Split(m.take, "; ")...)
 			}
 			if len(seen) != 4 {
 				t.Errorf("it has run only so: %v", seen)

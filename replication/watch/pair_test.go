@@ -1,4 +1,4 @@
-package replication_test
+package watch_test
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +14,18 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 	"github.com/gtunnel/gtunnel/replication/watch"
 )
+
+func TestMain(m *testing.M) { os.Exit(pairs.Main(m)) }
 
 // watchedPair is a master and its slave, which reaches it by a gate.
 type watchedPair struct {
 	*testing.T
 
 	kind          servertest.Kind
-	master, slave *testServer
+	master, slave *pairs.Server
 	gate          *gate
 	m, s          *server.Server
 }
@@ -34,38 +38,14 @@ const (
 
 func newWatchedPair(t *testing.T, kind servertest.Kind) *watchedPair {
 	t.Helper()
-	p := &watchedPair{T: t, kind: kind, master: ownServer(t, kind, "watched master", 1), slave: ownServer(t, kind, "watched slave", 2)}
+	p := &watchedPair{T: t, kind: kind, master: pairs.OwnServer(t, kind, "watched master", 1), slave: pairs.OwnServer(t, kind, "watched slave", 2)}
 	p.gate = newGate(t, p.master.Address())
 	p.run(p.master.DB,
 		"CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+watchedSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
 		"CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+monitorSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO gtunnel_monitor@'127.0.0.1'")
-	p.m = p.open(finding.Master, server.Login{Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: server.NewPassword(monitorSecret)})
-	p.s = p.open(finding.Slave, server.Login{Network: "unix", Address: p.slave.Socket, User: p.slave.User})
+	p.m = p.master.Login(t, finding.Master, server.Login{Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: server.NewPassword(monitorSecret)})
+	p.s = p.slave.AsRoot(t, finding.Slave)
 	return p
-}
-
-// ownServer starts a server that no other test uses, and ends with the test.
-func ownServer(t *testing.T, kind servertest.Kind, name string, id int) *testServer {
-	t.Helper()
-	name = string(kind) + " " + name
-	s := sharedServer(t, kind, name, id)
-	t.Cleanup(func() {
-		lab.mu.Lock()
-		defer lab.mu.Unlock()
-		delete(lab.servers, name)
-		s.Kill()
-	})
-	return s
-}
-
-func (p *watchedPair) open(role finding.Role, login server.Login) *server.Server {
-	p.Helper()
-	server, err := server.Open(p.Context(), role, login)
-	if err != nil {
-		p.Fatal(err)
-	}
-	p.Cleanup(func() { server.Close() })
-	return server
 }
 
 // session gives a session that ends with the test, or by the function: no other
@@ -183,7 +163,7 @@ func (p *watchedPair) onSlave(statements ...string) {
 
 func (p *watchedPair) status(master *server.Server, o watch.Options) *watch.Status {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.Context(), pairs.Patience)
 	defer cancel()
 	s, err := watch.Read(ctx, p.s, master, o)
 	if err != nil {
@@ -204,7 +184,7 @@ func (p *watchedPair) status(master *server.Server, o watch.Options) *watch.Stat
 // until looks until the status is as expected.
 func (p *watchedPair) until(expected func(*watch.Status) bool) (s *watch.Status) {
 	p.Helper()
-	waitUntil(p, "status as expected", func() (string, bool) {
+	pairs.WaitUntil(p, "status as expected", func() (string, bool) {
 		s = p.status(p.m, watch.Options{Window: 300 * time.Millisecond})
 		return statusText(s), expected(s)
 	})
@@ -215,8 +195,8 @@ func (p *watchedPair) until(expected func(*watch.Status) bool) (s *watch.Status)
 // its words.
 func (p *watchedPair) untilProblem(state watch.Health, code string, words ...string) *watch.Status {
 	p.Helper()
-	s := p.until(func(s *watch.Status) bool { return s.State == state && find(s.Problems, code) != nil })
-	p.wantWords(s, find(s.Problems, code), words...)
+	s := p.until(func(s *watch.Status) bool { return s.State == state && pairs.ProblemOf(s.Problems, code) != nil })
+	p.wantWords(s, pairs.ProblemOf(s.Problems, code), words...)
 	if s.Healthy {
 		p.Errorf("healthy in spite of\n%s", statusText(s))
 	}
@@ -230,15 +210,6 @@ func (p *watchedPair) wantWords(s *watch.Status, found *finding.Problem, words .
 			p.Errorf("no %q in\n%s", word, statusText(s))
 		}
 	}
-}
-
-func find(list []*finding.Problem, code string) *finding.Problem {
-	for _, p := range list {
-		if p.Code == code {
-			return p
-		}
-	}
-	return nil
 }
 
 func statusText(s *watch.Status) string {

@@ -1,4 +1,4 @@
-package compare
+package server_test
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package replication_test
+package seed_test
 
 import (
 	"context"
@@ -12,26 +12,27 @@ import (
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // TestSeedByClone clones a server onto another one, which shuts down at the
 // end: nothing there restarts it, and the test does when it is asked to.
 func TestSeedByClone(t *testing.T) {
-	master, _ := mysqlPair.start(t)
-	slave := sharedServer(t, servertest.MySQL97, "cloned slave", 13)
+	master, _ := pairs.MySQL.Start(t)
+	slave := pairs.SharedServer(t, servertest.MySQL97, "cloned slave", 13)
 	databases := fillServer(t, master, false)
-	slave.exec(t, "DROP DATABASE IF EXISTS seed_own", "CREATE DATABASE seed_own")
-	for _, table := range master.values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
-		master.exec(t, "DROP TABLE "+table) // of another test
+	slave.Exec(t, "DROP DATABASE IF EXISTS seed_own", "CREATE DATABASE seed_own")
+	for _, table := range master.Values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
+		master.Exec(t, "DROP TABLE "+table) // of another test
 	}
 	s := newSeed(t, master, slave, databases...)
 	s.Method = journal.SeedClone
 	found, err := s.Check(t.Context())
-	if p := problemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != finding.Master {
-		t.Errorf("the seeding account may not install the plugin: %v\n%s", err, texts(found.Problems))
+	if p := pairs.ProblemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != finding.Master {
+		t.Errorf("the seeding account may not install the plugin: %v\n%s", err, pairs.Texts(found.Problems))
 	}
-	master.exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
-	defer master.exec(t, "UNINSTALL PLUGIN clone")
+	master.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+	defer master.Exec(t, "UNINSTALL PLUGIN clone")
 	s = newSeed(t, master, slave, databases...)
 	s.Method = journal.SeedClone
 	// The administrator is on both; the account that the slave had is not after.
@@ -44,8 +45,8 @@ func TestSeedByClone(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err = s.Check(t.Context())
-	if err != nil || len(found.Problems) > 0 || problemOf(found.Warnings, "clone-erases") == nil {
-		t.Fatalf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
+	if err != nil || len(found.Problems) > 0 || pairs.ProblemOf(found.Warnings, "clone-erases") == nil {
+		t.Fatalf("%v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 	}
 	if erased := strings.Join(seed.CloneErases(s.SlaveFacts), "; "); !strings.Contains(erased, "seed_own") {
 		t.Errorf("erased would be: %s", erased)
@@ -53,9 +54,9 @@ func TestSeedByClone(t *testing.T) {
 	// What a run that was killed has left, and a restart that makes the slave read-only.
 	notPersisted := ""
 	s.PersistedEvents = &notPersisted
-	slave.exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
-	master.exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
-	defer master.exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
+	slave.Exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
+	master.Exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
+	defer master.Exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
 	ended := slave.Ended()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -79,19 +80,19 @@ func TestSeedByClone(t *testing.T) {
 		t.Errorf("the position is %v %s", position, position.GTID)
 	}
 	compareCopies(t, master, slave, databases)
-	if n := slave.count(t, "information_schema.events", "status = 'ENABLED'"); n != 0 {
+	if n := slave.Count(t, "information_schema.events", "status = 'ENABLED'"); n != 0 {
 		t.Errorf("%d events are enabled", n)
 	}
-	if got := slave.values(t, "SELECT @@event_scheduler"); got[0] != "OFF" {
+	if got := slave.Values(t, "SELECT @@event_scheduler"); got[0] != "OFF" {
 		t.Errorf("the event scheduler is %s", got[0])
 	}
-	if n := slave.count(t, "performance_schema.persisted_variables", "variable_name = 'event_scheduler'"); n != 0 {
+	if n := slave.Count(t, "performance_schema.persisted_variables", "variable_name = 'event_scheduler'"); n != 0 {
 		t.Error("the event scheduler stays off after the next restart")
 	}
-	if n := slave.count(t, "mysql.user", "user LIKE 'gtunnel%'") + slave.count(t, "information_schema.routines", "routine_name LIKE 'gtunnel%'"); n != 0 {
+	if n := slave.Count(t, "mysql.user", "user LIKE 'gtunnel%'") + slave.Count(t, "information_schema.routines", "routine_name LIKE 'gtunnel%'"); n != 0 {
 		t.Error("the slave has kept what is the master's alone")
 	}
-	if n := slave.count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {
+	if n := slave.Count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {
 		t.Error("the slave has kept a database of its own")
 	}
 }

@@ -1,13 +1,14 @@
-package replication_test
+package compare_test
 
 import (
+	"database/sql"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // structures are tables and routines of the kinds that differ in what is not
@@ -26,42 +27,26 @@ var structures = []string{
 }
 
 // structurePairs have each series and family.
-var structurePairs = slices.Concat(pairs, []pair{{master: servertest.MariaDB105, slave: servertest.MariaDB105}})
+var structurePairs = slices.Concat(pairs.All, []pairs.Pair{{Master: servertest.MariaDB105, Slave: servertest.MariaDB105}})
 
-// TestCompareStructure compares what a slave has by replication, and then by a
-// copy.
+// TestCompareStructure compares what a slave has by replication, and what it was
+// made to have.
 func TestCompareStructure(t *testing.T) {
-	onCouples(t, structurePairs, func(t *testing.T, p *couple) {
-		markTools(t)
-		p.fresh(t, "structures")
-		p.onMaster(t, structures...)
-		p.sync(t)
-		if result := p.compare(t, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() || len(result.Skipped) > 0 {
+	pairs.OnCouples(t, structurePairs, func(t *testing.T, p *pairs.Couple) {
+		p.Fresh(t, "structures")
+		p.OnMaster(t, structures...)
+		p.Sync(t)
+		if result := compareOn(t, p, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() || len(result.Skipped) > 0 {
 			t.Errorf("got %+v", result)
 		}
-		if p.Master.Version.Family != p.Slave.Version.Family {
+		if p.Master.Version.Family != p.Slave.Version.Family || p.Master.Version.Series() != p.Slave.Version.Series() {
 			return
 		}
-		for _, table := range []string{"structures.h", "structures.d"} {
-			var err error
-			if p.masterFacts, err = facts.Read(t.Context(), p.Master); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.repair(t.Context(), t, table); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if result := p.compare(t, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() {
-			t.Errorf("a copy differs: %+v", result)
-		}
-		if p.Master.Version.Series() != p.Slave.Version.Series() {
-			return
-		}
-		collation := p.value(t, "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = 'structures'")
-		p.onSlave(t, "SET sql_log_bin=0", "USE structures", "ALTER TABLE c DROP FOREIGN KEY f", "ALTER TABLE c ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES p (id)", "ALTER TABLE h DROP CONSTRAINT i",
+		collation := value(t, p.MasterDB, "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = 'structures'")
+		p.OnSlave(t, "SET sql_log_bin=0", "USE structures", "ALTER TABLE c DROP FOREIGN KEY f", "ALTER TABLE c ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES p (id)", "ALTER TABLE h DROP CONSTRAINT i",
 			"ALTER TABLE h DROP CONSTRAINT o", "ALTER TABLE h ADD CONSTRAINT o CHECK (id <> 77)", "ALTER DATABASE structures CHARACTER SET latin2", "ALTER TABLE e ENGINE=MyISAM", "ALTER TABLE d DEFAULT CHARACTER SET latin2",
 			"ALTER SQL SECURITY INVOKER VIEW v AS SELECT 1 AS one", "DROP PROCEDURE r", "CREATE PROCEDURE r(IN a BIGINT) SQL SECURITY INVOKER SELECT a", "ALTER FUNCTION n SQL SECURITY INVOKER")
-		result := p.compare(t, compare.Comparison{Databases: []string{"structures"}})
+		result := compareOn(t, p, compare.Comparison{Databases: []string{"structures"}})
 		want := []string{
 			"database structures: the default collation is " + collation + " on the master and latin2_general_ci on the slave",
 			"view structures.v is not the same on both ends",
@@ -88,14 +73,14 @@ func TestCompareStructure(t *testing.T) {
 		if want := "the engine is InnoDB on the master and MyISAM on the slave"; !e.Equal() || !strings.HasPrefix(e.Note, want) {
 			t.Errorf("got %+v, want the note %q", e, want)
 		}
-		p.onSlave(t, "SET sql_log_bin=0", "DROP DATABASE structures", "CREATE DATABASE structures")
+		p.OnSlave(t, "SET sql_log_bin=0", "DROP DATABASE structures", "CREATE DATABASE structures")
 	})
 }
 
-// value gives a value of the master.
-func (p *couple) value(t *testing.T, query string) (value string) {
+// value gives a value of a server.
+func value(t *testing.T, db *sql.DB, query string) (value string) {
 	t.Helper()
-	if err := p.m.QueryRowContext(t.Context(), query).Scan(&value); err != nil {
+	if err := db.QueryRowContext(t.Context(), query).Scan(&value); err != nil {
 		t.Fatal(err)
 	}
 	return value
@@ -103,12 +88,12 @@ func (p *couple) value(t *testing.T, query string) (value string) {
 
 // TestCompareTellsOfHistory compares a table that keeps its history.
 func TestCompareTellsOfHistory(t *testing.T) {
-	onCouples(t, []pair{mariadbPair}, func(t *testing.T, p *couple) {
-		p.fresh(t, "history")
-		p.onMaster(t, "CREATE TABLE history.t (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "CREATE TABLE history.u (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "INSERT INTO history.t VALUES (1)", "DELETE FROM history.t")
-		p.sync(t)
-		p.onSlave(t, "SET sql_log_bin=0", "DELETE HISTORY FROM history.t", "ALTER TABLE history.u DROP SYSTEM VERSIONING")
-		result := p.compare(t, compare.Comparison{Databases: []string{"history"}})
+	pairs.OnCouples(t, []pairs.Pair{pairs.MariaDB}, func(t *testing.T, p *pairs.Couple) {
+		p.Fresh(t, "history")
+		p.OnMaster(t, "CREATE TABLE history.t (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "CREATE TABLE history.u (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "INSERT INTO history.t VALUES (1)", "DELETE FROM history.t")
+		p.Sync(t)
+		p.OnSlave(t, "SET sql_log_bin=0", "DELETE HISTORY FROM history.t", "ALTER TABLE history.u DROP SYSTEM VERSIONING")
+		result := compareOn(t, p, compare.Comparison{Databases: []string{"history"}})
 		if want := []string{"the history of table history.t, which is system-versioned: only its present rows"}; !slices.Equal(result.Skipped, want) {
 			t.Errorf("got %q, want %q", result.Skipped, want)
 		}

@@ -1,19 +1,21 @@
-package replication_test
+package seed_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // fillServer makes databases that have all that databases have, and gives
 // their names. Between families it leaves out what they do not share.
-func fillServer(t *testing.T, s *testServer, crosses bool) []string {
+func fillServer(t *testing.T, s *pairs.Server, crosses bool) []string {
 	t.Helper()
 	databases := []string{"seed_all", "seed odd-`db`"}
 	for _, database := range databases {
-		s.exec(t, "DROP DATABASE IF EXISTS `"+strings.ReplaceAll(database, "`", "``")+"`")
+		s.Exec(t, "DROP DATABASE IF EXISTS `"+strings.ReplaceAll(database, "`", "``")+"`")
 	}
-	conn, err := s.db.Conn(t.Context())
+	conn, err := s.DB.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

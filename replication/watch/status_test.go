@@ -1,4 +1,4 @@
-package replication_test
+package watch_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
@@ -76,7 +77,7 @@ func (p *watchedPair) healthy() {
 	if !s.Slave.ReadOnly || s.Slave.ServerID != 2 || s.Master.ServerID != 1 || !s.Master.Reachable || s.Connection.MasterUser != "db_rep" {
 		p.Errorf("wrong facts:\n%s", statusText(s))
 	}
-	if find(s.Warnings, "writable") != nil || find(s.Warnings, "gives-up") != nil || find(s.Warnings, "tls-inside") != nil || find(s.Warnings, "public-key") != nil {
+	if pairs.ProblemOf(s.Warnings, "writable") != nil || pairs.ProblemOf(s.Warnings, "gives-up") != nil || pairs.ProblemOf(s.Warnings, "tls-inside") != nil || pairs.ProblemOf(s.Warnings, "public-key") != nil {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	// Heartbeats tell as much when the master cannot be asked.
@@ -112,7 +113,7 @@ func (p *watchedPair) lagInBytes() {
 	if s.Lag.Bytes == nil || *s.Lag.Bytes != want || want < 300000 {
 		p.Errorf("the lag is not %d:\n%s", want, statusText(s))
 	}
-	p.wantWords(s, find(s.Problems, "stopped"), "the SQL thread", "START ")
+	p.wantWords(s, pairs.ProblemOf(s.Problems, "stopped"), "the SQL thread", "START ")
 	p.run(p.slave.DB, "START SLAVE SQL_THREAD")
 	p.until(func(s *watch.Status) bool { return s.Healthy && *s.Lag.Bytes == 0 })
 }
