@@ -1,8 +1,10 @@
-package facts
+package facts_test
 
 import (
 	"fmt"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
 )
 
 // TestParseGrants reads lines as servers print them.
@@ -27,7 +29,7 @@ func TestParseGrants(t *testing.T) {
 		"SET DEFAULT ROLE `r` FOR `a`@`%`":                                                                                                        "",
 	} {
 		got := ""
-		for _, g := range ParseGrants([]string{line}) {
+		for _, g := range facts.ParseGrants([]string{line}) {
 			if g.Revoked {
 				got += "not "
 			}

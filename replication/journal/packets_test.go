@@ -1,4 +1,4 @@
-package seed
+package journal_test
 
 import (
 	"testing"

@@ -1,7 +1,9 @@
-package server
+package server_test
 
 import (
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 func TestMatchesWild(t *testing.T) {
@@ -19,8 +21,9 @@ func TestMatchesWild(t *testing.T) {
 		{`%`, "", true},
 		{`_`, "", false},
 	} {
-		if got := matchesWild(test.pattern, test.name); got != test.want {
-			t.Errorf("matchesWild(%q, %q) = %t", test.pattern, test.name, got)
+		s := &server.SlaveStatus{WildDoTable: []string{test.pattern}}
+		if got := s.LeavesOut(test.name) == ""; got != test.want {
+			t.Errorf("%q matches %q: %t", test.pattern, test.name, got)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package optionfile
+package optionfile_test
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/optionfile"
 )
 
 // optionFile has a line for each rule of option files.
@@ -32,11 +34,11 @@ umlaut = ` + "\xc3\xa0" + `
 `
 
 func TestParseOptions(t *testing.T) {
-	got, err := Parse(optionFile + "! include\t a.cnf \r\n!includedir /etc/my.cnf.d\n")
+	got, err := optionfile.Parse(optionFile + "! include\t a.cnf \r\n!includedir /etc/my.cnf.d\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Option{
+	want := []optionfile.Option{
 		{Line: 4, Group: "client", Key: "password", Value: "a#b"},
 		{Line: 5, Group: "client", Key: "user", Value: "it's#x"},
 		{Line: 6, Group: "client", Key: "host", Value: `x y\q\z\`},
@@ -66,8 +68,8 @@ func TestParseOptionsErrors(t *testing.T) {
 		"[client]\n!include \n":   "line 2: !include names nothing",
 		"[client]\n\n!includedir": "line 3: !includedir names nothing",
 	} {
-		_, err := Parse(text)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Error() != want {
+		_, err := optionfile.Parse(text)
+		if e, ok := errors.AsType[*optionfile.Error](err); !ok || e.Error() != want {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
@@ -97,8 +99,8 @@ func printDefaults(t *testing.T, text, group string) []string {
 // TestParseOptionsLikeTheServers reads the same file with MariaDB's own parser.
 func TestParseOptionsLikeTheServers(t *testing.T) {
 	password := "it's #1 \\ of \"them\" \xa0"
-	text := optionFile + "quoted=" + QuoteOption(password) + "\n"
-	options, err := Parse(text)
+	text := optionFile + "quoted=" + optionfile.QuoteOption(password) + "\n"
+	options, err := optionfile.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +137,11 @@ func FuzzOptions(f *testing.F) {
 	f.Add("\r\n\t\b\xa0\\s\\", "!include\n")
 	f.Add("'quoted'", "=")
 	f.Fuzz(func(t *testing.T, value, text string) {
-		_, _ = Parse(text) // it must not panic
+		_, _ = optionfile.Parse(text) // it must not panic
 		if strings.Contains(value, "\x00") {
 			t.Skip("no value can hold it")
 		}
-		options, err := Parse("[client]\npassword = " + QuoteOption(value) + " # comment\n")
+		options, err := optionfile.Parse("[client]\npassword = " + optionfile.QuoteOption(value) + " # comment\n")
 		if err != nil {
 			t.Fatal(err)
 		}

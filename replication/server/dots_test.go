@@ -1,7 +1,9 @@
-package server
+package server_test
 
 import (
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 func TestReplicatesOf(t *testing.T) {
@@ -23,7 +25,7 @@ func TestReplicatesOf(t *testing.T) {
 		{"%", "vo.example.org", true},
 		{"vo%.t", "vo.example.org", true},
 	} {
-		s := &SlaveStatus{WildDoTable: []string{"other.%", c.pattern}}
+		s := &server.SlaveStatus{WildDoTable: []string{"other.%", c.pattern}}
 		if got := s.ReplicatesOf(c.database); got != c.want {
 			t.Errorf("%s of %s: got %t", c.database, c.pattern, got)
 		}
@@ -38,7 +40,7 @@ func TestSplitTable(t *testing.T) {
 		"vo.example.org.t.u": {"vo.example.org", "t.u"},
 		"other.t.u":          {"other", "t.u"},
 	} {
-		if database, table := SplitTable(name, databases); database != want[0] || table != want[1] {
+		if database, table := server.SplitTable(name, databases); database != want[0] || table != want[1] {
 			t.Errorf("%s: got %q, %q", name, database, table)
 		}
 	}
