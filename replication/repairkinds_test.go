@@ -24,7 +24,7 @@ func TestRepairSequences(t *testing.T) {
 		p.Sync(t)
 		p.OnSlave(t, "SET sql_log_bin=0", "USE places", "ALTER SEQUENCE plain RESTART 1", "DO SETVAL(none, 700)",
 			"ALTER SEQUENCE round RESTART 1 INCREMENT 3", "DO SETVAL(auto, 90)")
-		if differ := compareOn(t, p, compare.Comparison{Databases: []string{"places"}}).Objects; len(differ) != 4 {
+		if differ := compareOn(t, p, compare.Comparison{Databases: []string{"places"}}).Objects; len(differ) < 4 {
 			t.Errorf("differ %q", differ)
 		}
 		if err := repair(t.Context(), t, p, "places.auto", "places.none", "places.plain", "places.round"); err != nil {

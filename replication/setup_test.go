@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
@@ -167,6 +170,11 @@ func TestSetUp(t *testing.T) {
 			byDump := replication.SlaveWant{Method: journal.SeedDump}
 			slave("a fresh slave", byDump, "seed", "change-master", "filter", "start-slave", "note-done")
 			slave("a slave that is set up", byDump)
+			s.mustBeReady(t)
+			if err := os.Remove(filepath.Join(s.directory, "replication.json")); err != nil {
+				t.Fatal(err)
+			}
+			slave("a slave of which nothing is noted", byDump, "catch-up", "compare", "note-done")
 
 			s.slave.Exec(t, words(pair.Slave, "STOP SLAVE", "STOP REPLICA"))
 			slave("a slave that was stopped", byDump, "start-slave")
@@ -174,12 +182,34 @@ func TestSetUp(t *testing.T) {
 				words(pair.Slave, "SET GLOBAL replicate_wild_do_table=''", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=()"))
 			slave("a slave without its filter", byDump, "filter", "start-slave")
 
+			before, err := strconv.ParseUint(s.slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			note := journal.PacketNote{Began: time.Now(), MaxAllowedPacket: before}
+			if err := journal.PacketFile(s.directory, 2).Write(note); err != nil {
+				t.Fatal(err)
+			}
+			s.slave.Exec(t, "SET GLOBAL max_allowed_packet="+strconv.Itoa(journal.MostPacket))
+			slave("a slave whose packets a copy has left large", byDump, "packets")
+			if got := s.slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]; got != strconv.FormatUint(before, 10) {
+				t.Errorf("max_allowed_packet is %s, and was %d", got, before)
+			}
+
 			s.master.Exec(t, "ALTER USER "+facts.ReplicationUser+"@'127.0.0.1' IDENTIFIED BY 'Another-Pw1'")
 			wantSteps(t, "a master with another password", s.setUpMaster(t, replication.MasterWant{NewPasswords: true}), "account-db-rep", "hand-over")
 			s.slave.Exec(t, words(pair.Slave, "STOP SLAVE", "STOP REPLICA"), words(pair.Slave, "START SLAVE", "START REPLICA"))
 			slave("a slave with the old password", byDump, "password")
 
 			s.onSlave(t, "INSERT INTO vo.t VALUES (1000, 'of the slave')")
+			s.master.Exec(t, "INSERT INTO vo.t VALUES (1000, 'of the master')")
+			pairs.WaitUntil(t, "end of the replication", func() (string, bool) {
+				status := s.status(t)
+				return fmt.Sprintf("%+v", *status), status.SQLErrno != 0
+			})
+			if _, err := s.setUpSlave(t, byDump); !finding.HasCode(err, "broken") {
+				t.Errorf("a slave that has stopped: %v", err)
+			}
 			if _, err := s.setUpSlave(t, replication.SlaveWant{Method: journal.SeedDump, Reseed: true}); !finding.HasCode(err, "no-seed-account") || !finding.HasCode(err, "data-on-slave") {
 				t.Errorf("a copy over the slave's data by the wrong account: %v", err)
 			}
@@ -210,6 +240,39 @@ func wantSteps(t *testing.T, what string, got []string, want ...string) {
 	}
 	if len(want) == 0 && len(got) > 0 {
 		t.Errorf("%s: the steps are %s", what, strings.Join(got, ", "))
+	}
+}
+
+// status is what the slave says of its master.
+func (s *site) status(t *testing.T) *server.SlaveStatus {
+	t.Helper()
+	slave := s.slave.AsRoot(t, finding.Slave)
+	status, err := slave.SlaveStatus(t.Context(), slave.Db)
+	if err != nil || status == nil {
+		t.Fatalf("the slave has the status %v, %v", status, err)
+	}
+	return status
+}
+
+// mustBeReady checks the pair as `gtunnel replication check` does.
+func (s *site) mustBeReady(t *testing.T) {
+	t.Helper()
+	master, err := facts.Read(t.Context(), s.master.AsRoot(t, finding.Master))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := facts.Read(t.Context(), s.slave.AsRoot(t, finding.Slave))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := replication.PairReadiness(master, slave, []string{"vo"}, s.master.Port)
+	if len(ready.Problems) > 0 {
+		t.Errorf("it has problems:\n%s", pairs.Texts(ready.Problems))
+	}
+	for _, code := range []string{"version", "accounts", "database", "versions", "set-up"} {
+		if pairs.ProblemOf(ready.Well, code) == nil {
+			t.Errorf("nothing is said of %s:\n%s", code, pairs.Texts(ready.Well))
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package journal_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -96,5 +99,52 @@ func TestStateOf(t *testing.T) {
 				t.Errorf("it is %+v, want %+v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestStateRefused: nobody works by a state that another run holds, or that cannot
+// be read.
+func TestStateRefused(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "made")
+	f, err := journal.OpenState(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.OpenState(directory); !finding.HasCode(err, "busy") {
+		t.Errorf("a second run: %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(directory, "replication.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.OpenState(directory); !finding.HasCode(err, "state") {
+		t.Errorf("one that is no JSON: %v", err)
+	}
+	file := filepath.Join(directory, "replication.json")
+	if _, err := journal.OpenState(file); err == nil {
+		t.Error("a file was taken for the directory")
+	}
+}
+
+// TestMadeAccounts: whose accounts a setup has made is known after it was cut off.
+func TestMadeAccounts(t *testing.T) {
+	directory := t.TempDir()
+	f, err := journal.OpenState(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, other := newSlave(server.MySQL), newSlave(server.MariaDB)
+	master.Variables["server_id"], other.Variables["server_id"] = "7", "8"
+	if err := errors.Join(f.NoteAccounts(master.ServerID(), master.UUID()), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = journal.OpenState(directory); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !f.MadeAccounts(master) || f.MadeAccounts(other) {
+		t.Errorf("the accounts are those of %q", f.AccountsOf)
 	}
 }

@@ -57,6 +57,8 @@ func TestSeedByClone(t *testing.T) {
 	slave.Exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
 	master.Exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
 	defer master.Exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
+	var told []seed.Phase
+	s.Progress = func(p seed.Progress) { told = append(told, p.Phase) }
 	ended := slave.Ended()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -75,6 +77,9 @@ func TestSeedByClone(t *testing.T) {
 	restarting.Wait()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, slave.Log())
+	}
+	if len(told) > 0 && told[0] != seed.PhaseCopy {
+		t.Errorf("the phases told were %v", told)
 	}
 	if position.IsZero() || position.GTID == "" {
 		t.Errorf("the position is %v %s", position, position.GTID)
