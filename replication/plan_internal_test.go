@@ -29,6 +29,7 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 		Accounts:   []facts.Account{{User: "root", Host: "localhost"}},
 		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
 		BinaryLogs: []server.BinaryLog{{File: "mysql-bin.000007", Bytes: 5000}},
+		MasterLog:  server.Position{File: "mysql-bin.000007", Offset: 5000},
 	}
 	if v.Family == server.MySQL {
 		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" + map[finding.Role]string{finding.Master: "1", finding.Slave: "2"}[role]

@@ -46,6 +46,7 @@ type Facts struct {
 	Writers   []string            // of a slave: who can write in spite of read_only; nil if that cannot be seen
 	SeedMade  bool                // the seeding account was made once: what drops it is there
 	Mark      string              // of a MariaDB master, which has no UUID, by setup-master; empty: none is seen
+	MasterLog server.Position     // where the binary log stands; zero if it is off, or may not be seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db
 
@@ -101,6 +102,7 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 		return s.Explain(s.Version.ShowMasterStatus(), err)
 	}
 	if len(rows) > 0 {
+		f.MasterLog = rows[0].Position()
 		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
 	}
 	if f.BinaryLogs, err = s.BinaryLogs(ctx, conn); err != nil && !server.IsDenied(err) {
