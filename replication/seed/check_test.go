@@ -1,6 +1,7 @@
 package seed_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,6 +155,10 @@ func TestMissingAccounts(t *testing.T) {
 			missing, err := seed.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})
 			if err != nil {
 				t.Fatal(err)
+			}
+			found, err := newSeed(t, master, slave, "seed_accounts").Check(t.Context())
+			if p := pairs.ProblemOf(slices.Concat(found.Problems, found.Warnings), "account-missing"); err != nil || p == nil || !strings.Contains(p.Text, "the account 'seed def'@'%' is on the master only") {
+				t.Errorf("nothing is said of them: %v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 			}
 			var got []string
 			for _, a := range missing {
