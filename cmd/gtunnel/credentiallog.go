@@ -29,10 +29,10 @@ func endedText(end time.Time) string {
 func logCredential(
 	logger *zap.Logger, message string, files credentialFiles, credential *certs.Credential, now time.Time,
 ) {
-	identity, end := credential.Identity(), credential.Certificate().NotAfter
+	proven, end := credential.Identity(), credential.Certificate().NotAfter
 	fields := []zap.Field{
-		zap.String("dn", identity.DN),
-		zap.Strings("hosts", identity.Hosts),
+		zap.String("dn", proven.DN),
+		zap.Strings("hosts", proven.Hosts),
 		zap.Time("expires", end),
 		zap.Int("days_left", daysLeft(end, now)),
 		zap.String("cert", files.cert),

@@ -54,7 +54,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		return &usage.Error{
 			Where: "--" + e.GetSpecifiedName(), Message: "needs a value",
-			Cure: fmt.Sprintf("write --%s %s: %s", e.GetSpecifiedName(), argument(e.GetFlag()), help),
+			Cure: fmt.Sprintf("write --%s %s: %s", e.GetSpecifiedName(), config.ArgOf(e.GetFlag()), help),
 		}
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {

@@ -13,12 +13,6 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 )
 
-// The annotations of flags that the help reads.
-const (
-	groupAnnotation = "group"
-	argAnnotation   = "value" // the name of its value
-)
-
 // topicCommands are the topics of gtunnel help, which is what they are: without
 // anything to run, a command is nothing but its help.
 func topicCommands() []*cobra.Command {
@@ -99,12 +93,12 @@ func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
 	flags.SortFlags = false // the order of definition is the order of use
 	defer func() { flags.SortFlags = sorted }()
 	flags.VisitAll(func(f *pflag.Flag) {
-		if strings.Join(f.Annotations[groupAnnotation], "") != group || f.Hidden || f.Name == "help" || f.Name == "version" {
+		if config.GroupOf(f) != group || f.Hidden || f.Name == "help" || f.Name == "version" {
 			return
 		}
 		flag, usage := "--"+f.Name, f.Usage
 		if f.Value.Type() != "bool" {
-			flag += " " + argument(f)
+			flag += " " + config.ArgOf(f)
 			if f.DefValue != "" {
 				usage += " [" + f.DefValue + "]"
 			}
@@ -122,12 +116,4 @@ func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
 	for i := range left {
 		fmt.Fprintf(b, "  %-*s  %s\n", width, left[i], right[i])
 	}
-}
-
-// argument is the name of a flag's value.
-func argument(f *pflag.Flag) string {
-	if names := f.Annotations[argAnnotation]; len(names) > 0 {
-		return names[0]
-	}
-	return strings.ToUpper(f.Value.Type())
 }

@@ -79,7 +79,7 @@ func (l *loginFlags) credentials(m *Main) (credentials, error) {
 			Cure: "give one or the other",
 		}
 	}
-	options, err := l.options(m)
+	options, err := l.readOptions(m)
 	if err != nil {
 		return credentials{}, err
 	}
@@ -105,7 +105,7 @@ func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	return c, c.setPassword(fromUser, "--password-file", l.passwordFile, options["password"])
 }
 
-func (l *loginFlags) options(m *Main) (optionReader, error) {
+func (l *loginFlags) readOptions(m *Main) (optionReader, error) {
 	if l.defaultsFile != "" {
 		return readOptionFile("--defaults-file", l.defaultsFile)
 	}
@@ -115,16 +115,16 @@ func (l *loginFlags) options(m *Main) (optionReader, error) {
 // address is the socket, or host and port as soon as one of them is asked for.
 // A port in an option file does not ask for TCP, as in the clients.
 func (l *loginFlags) address(options optionReader) (network, address string, err error) {
-	host, port, where := l.host, l.port, "--port"
+	host, port, portFrom := l.host, l.port, "--port"
 	if l.socket == "" && host == "" && port == "" {
 		host = options["host"].text
 	}
 	if option := options["port"]; port == "" && option.text != "" {
-		port, where = option.text, option.where()
+		port, portFrom = option.text, option.where()
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
 		return "", "", &usage.Error{
-			Where: where, Message: fmt.Sprintf("%q is no port", port), Cure: "write a number from 1 to 65535",
+			Where: portFrom, Message: fmt.Sprintf("%q is no port", port), Cure: "write a number from 1 to 65535",
 		}
 	}
 	switch {
@@ -251,21 +251,21 @@ func (f *masterFlags) credentials() (credentials, error) {
 // plainEnd is the network and address of the tunnel's end. The name localhost
 // would be a socket, or ::1: it is 127.0.0.1 here as everywhere.
 func (f *masterFlags) plainEnd(options optionReader) (network, address string, err error) {
-	a, where := f.address, "--master"
+	a, from := f.address, "--master"
 	if a == (tunnel.Address{}) {
 		a = config.DefaultAccept(tunnel.Client)
 		if host, port := options["host"], options["port"]; host.given() || port.given() {
 			given := cmp.Or(host, port)
-			where = given.where()
+			from = given.where()
 			a, err = tunnel.ParseAddress(net.JoinHostPort(cmp.Or(host.text, a.Host), cmp.Or(port.text, a.Port)))
 			if err != nil {
-				return "", "", &usage.Error{Where: where, Err: err}
+				return "", "", &usage.Error{Where: from, Err: err}
 			}
 		}
 	}
 	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
 		return "", "", &usage.Error{
-			Where: where, Message: a.String() + " is no loopback address: nothing would be encrypted",
+			Where: from, Message: a.String() + " is no loopback address: nothing would be encrypted",
 			Cure: "give the plain end of the tunnel, such as " + config.DefaultClientAccept + ", or --unsafe-plaintext",
 		}
 	}
@@ -330,11 +330,11 @@ func (m *Main) askPassword(ctx context.Context, question string) (server.Passwor
 			Cure:    "write it into a file of mode 0600, and give that with --password-file or in an option file",
 		}
 	}
-	password, err := keyboard.Password(ctx, m.Stderr, question)
+	typed, err := keyboard.Password(ctx, m.Stderr, question)
 	if err != nil {
 		return server.Password{}, err
 	}
-	return server.NewPassword(password), nil
+	return server.NewPassword(typed), nil
 }
 
 // explain says of a refused login where it came from.

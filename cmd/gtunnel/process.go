@@ -60,11 +60,11 @@ func (p *process) newTunnel(t *config.Tunnel, logger *zap.Logger) (*tunnel.Tunne
 		Policy:     t.Policy(),
 		MinVersion: uint16(t.MinTLS),
 	}
-	trust := t.Trust()
-	store, again := p.stores[trust]
+	from := t.Trust()
+	store, again := p.stores[from]
 	if !again && p.config.Sound(t, "capath", "cafile") {
-		store.value, store.err = certs.OpenStore(trust)
-		p.stores[trust] = store
+		store.value, store.err = certs.OpenStore(from)
+		p.stores[from] = store
 		if store.err != nil {
 			add(store.err, "capath", "cafile")
 		}

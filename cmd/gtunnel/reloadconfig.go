@@ -19,18 +19,17 @@ import (
 // say.
 func (r *reloader) reloadConfig() (said bool) {
 	running := &r.process.config
-	file := running.File()
-	if file == "" {
+	if running.File() == "" {
 		return r.lookAtFlags()
 	}
-	c, err := config.Read(file)
+	c, err := config.Read(running.File())
 	if err == nil {
 		err = usage.Join(c.Faults())
 	}
 	if err != nil {
-		return r.badConfig(file, err)
+		return r.badConfig(running.File(), err)
 	}
-	delete(r.said, file)
+	delete(r.said, running.File())
 	for i := range running.Tunnels {
 		said = r.reloadAccess(i, &c) || said
 	}
@@ -100,12 +99,12 @@ func (r *reloader) reloadAccess(i int, c *config.Config) bool {
 	if len(added)+len(removed) == 0 {
 		return false
 	}
-	access, err := changed.Access()
+	allowed, err := changed.Access()
 	if err != nil { // cannot be: the configuration is sound
 		return r.badConfig(c.File(), err)
 	}
 	running.AllowHost, running.AllowDN, running.AllowAll = changed.AllowHost, changed.AllowDN, changed.AllowAll
-	r.process.endpoints[i].SetAccess(access)
+	r.process.endpoints[i].SetAccess(allowed)
 	r.process.tunnels[i].Recheck()
 	r.logger.Info("access rules changed",
 		zap.String("tunnel", running.Name), zap.Strings("added", added), zap.Strings("removed", removed))

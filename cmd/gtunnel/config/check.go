@@ -96,11 +96,11 @@ func (c *Config) checkSettings(t Tunnel) []*usage.Error {
 		found = append(found, c.origin.errorAt(t.place(),
 			c.origin.keyName("connect")+" is missing: a client needs the address of the server", hint))
 	}
-	config := t.Config()
+	ready := t.Config()
 	if !c.origin.sound(t.place(), "unsafe_plaintext") {
-		config.UnsafePlaintext = true // perhaps it is
+		ready.UnsafePlaintext = true // perhaps it is
 	}
-	for _, e := range config.Check() {
+	for _, e := range ready.Check() {
 		key := keyOf(e.Setting)
 		if missing && key == "connect" || !c.origin.sound(t.place(), key) {
 			continue
@@ -136,9 +136,9 @@ func (c *Config) checkAccept(i int) []*usage.Error {
 func (c *Config) checkCircles() []*usage.Error {
 	var found []*usage.Error
 	for i, t := range c.Tunnels {
-		if circle := c.circle(i, i, map[int]bool{}); len(circle) > 1 { // of one alone: checkSettings
+		if names := c.circle(i, i, map[int]bool{}); len(names) > 1 { // of one alone: checkSettings
 			found = append(found, c.origin.errorAt(t.place().key("connect"),
-				fmt.Sprintf("connections would go round for ever: tunnels %s, %s", strings.Join(circle, ", "), t.Name),
+				fmt.Sprintf("connections would go round for ever: tunnels %s, %s", strings.Join(names, ", "), t.Name),
 				"write the address of the target outside this process"))
 		}
 	}

@@ -131,7 +131,7 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	admin[0].Name = "address"
 	r.section(place{"admin"}, document["admin"], admin, nil)
 
-	tunnels := r.table(place{"tunnel"}, document["tunnel"])
+	tunnels := r.asTable(place{"tunnel"}, document["tunnel"])
 	if len(names) == 0 && !r.config.origin.wrong["tunnel"] {
 		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
 	}
@@ -152,7 +152,7 @@ func (r *fileReader) tunnel(name string, value any, defaults Tunnel) {
 	if !soundName.MatchString(name) {
 		r.add(section, "is no name for a tunnel", "use letters, digits, hyphens, dots and underscores, 64 at most")
 	}
-	table := r.table(section, value)
+	table := r.asTable(section, value)
 	if table == nil {
 		return
 	}
@@ -183,8 +183,8 @@ func inSection(settings []Setting, group, prefix string) []Setting {
 	return picked
 }
 
-// table gives the table at p, nil if the file lacks it.
-func (r *fileReader) table(p place, value any) map[string]any {
+// asTable gives the table at p, nil if the file lacks it.
+func (r *fileReader) asTable(p place, value any) map[string]any {
 	table, ok := value.(map[string]any)
 	if !ok && value != nil {
 		name := p.String()
@@ -199,7 +199,7 @@ func (r *fileReader) table(p place, value any) map[string]any {
 // section sets the settings that the table at p names. trust, if not nil, is
 // the tunnel whose CApath and CA file they set.
 func (r *fileReader) section(p place, value any, settings []Setting, trust *Tunnel) {
-	table := r.table(p, value)
+	table := r.asTable(p, value)
 	known := map[string]Setting{}
 	var names []string
 	for _, s := range settings {

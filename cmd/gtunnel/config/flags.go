@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -9,9 +11,20 @@ import (
 
 // The annotations of flags that the help reads.
 const (
-	GroupAnnotation = "group" // the group of the setting
-	ArgAnnotation   = "value" // the name of its value
+	groupAnnotation = "group"
+	argAnnotation   = "value"
 )
+
+// GroupOf is the group of a flag in the help; empty if it has none.
+func GroupOf(f *pflag.Flag) string { return strings.Join(f.Annotations[groupAnnotation], "") }
+
+// ArgOf is the name of a flag's value in the help.
+func ArgOf(f *pflag.Flag) string {
+	if names := f.Annotations[argAnnotation]; len(names) > 0 {
+		return names[0]
+	}
+	return strings.ToUpper(f.Value.Type())
+}
 
 // flagValue makes a setting a flag. It implements pflag.Value.
 type flagValue struct{ Setting }
@@ -40,7 +53,7 @@ func AddFlags(cmd *cobra.Command, role tunnel.Role, settings []Setting) {
 			Usage:       s.Usage,
 			Value:       flagValue{Setting: s},
 			DefValue:    s.Preset,
-			Annotations: map[string][]string{GroupAnnotation: {s.Group}, ArgAnnotation: {s.Arg}},
+			Annotations: map[string][]string{groupAnnotation: {s.Group}, argAnnotation: {s.Arg}},
 		}
 		if flag.Value.Type() == "bool" {
 			flag.NoOptDefVal = "true"

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -49,8 +51,8 @@ var ErrNoPassword = errors.New("no password was typed")
 
 // Password prints a question and returns the line that is typed, which is not
 // shown. What was typed before the question is not meant for it, and is lost.
-// The terminal is as before afterwards, also when ctx ends, whose error is
-// returned then.
+// The terminal is as before afterwards, also when ctx ends or a signal asks the
+// program to end; either is the error then.
 //
 // [term.ReadPassword] would neither end with ctx nor drop what was typed before.
 func (k *Keyboard) Password(ctx context.Context, out io.Writer, question string) (string, error) {
@@ -66,6 +68,8 @@ func (k *Keyboard) Password(ctx context.Context, out io.Writer, question string)
 		_ = term.Restore(fd, before) // the terminal may be gone
 		fmt.Fprintln(out)
 	}()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	fmt.Fprint(out, question)
 	if err := k.wait(ctx); err != nil {
 		return "", err
@@ -94,8 +98,8 @@ func hide(fd int) error {
 func (k *Keyboard) wait(ctx context.Context) error {
 	const pause = 100 // milliseconds
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		fd := int32(k.file.Fd()) //nolint:gosec // descriptors are small
 		n, err := unix.Poll([]unix.PollFd{{Fd: fd, Events: unix.POLLIN}}, pause)

@@ -165,6 +165,14 @@ func TestPassword(t *testing.T) {
 	if text := shown(t, far, "\n"); strings.Contains(text, "a b") {
 		t.Errorf("the terminal shows %q", text)
 	}
+	go func() {
+		shown(t, far, "Password: ")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	}()
+	if password, err := keyboard.Password(t.Context(), near, "Password: "); !errors.Is(err, context.Canceled) {
+		t.Errorf("the program is to end, and the password is %q, %v", password, err)
+	}
+	same()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if password, err := keyboard.Password(ctx, near, "Password: "); !errors.Is(err, context.DeadlineExceeded) {
