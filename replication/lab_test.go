@@ -71,6 +71,10 @@ func (s *testServer) String() string { return s.Name }
 // programs are missing, the test fails in CI and is skipped elsewhere.
 func sharedServer(t *testing.T, kind servertest.Kind, name string, id int) *testServer {
 	t.Helper()
+	t.Attr("needs", string(kind))
+	if testing.Short() {
+		t.Skip("left out by -short: needs a database server")
+	}
 	lab.once.Do(func() { lab.Lab, lab.err = servertest.NewLab() })
 	if lab.err != nil {
 		t.Fatal(lab.err)
