@@ -48,6 +48,10 @@ func run(m *testing.M) int {
 // have to do with it.
 func workspace(t *testing.T) string {
 	t.Helper()
+	t.Attr("needs", string(servertest.MariaDB))
+	if testing.Short() {
+		t.Skip("left out by -short: needs a database server")
+	}
 	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
 		if _, err := servertest.MariaDB.Find(program); err != nil {
 			if os.Getenv("CI") != "" {

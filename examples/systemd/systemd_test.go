@@ -19,6 +19,10 @@ const exposure = "12"
 // continuous integration.
 func requireSystemd(t *testing.T) {
 	t.Helper()
+	t.Attr("needs", "systemd")
+	if testing.Short() {
+		t.Skip("left out by -short: needs systemd")
+	}
 	if _, err := exec.LookPath("systemd-analyze"); err == nil {
 		return
 	}
