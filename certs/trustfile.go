@@ -82,7 +82,6 @@ func parseTrustName(path, base string) (trustName, bool) {
 // fileContent is what a file holds, parsed. It is shared by all links to the
 // file, and by all loads until the file changes.
 type fileContent struct {
-	kind   fileKind
 	digest [sha256.Size]byte
 	path   string // under which it was read, for messages and to read it again
 
@@ -94,7 +93,7 @@ type fileContent struct {
 
 // parseContent parses what was read from a file.
 func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []byte) *fileContent {
-	c := &fileContent{kind: kind, digest: digest, path: path}
+	c := &fileContent{digest: digest, path: path}
 	fail := func(line int, message string) {
 		c.problems = append(c.problems, Problem{File: path, Line: line, Message: dn.Shorten(message, maxReason)})
 	}
@@ -125,7 +124,7 @@ func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []b
 
 // at is the same content, of CRLs, in another file.
 func (c *fileContent) at(path string) *fileContent {
-	other := &fileContent{kind: c.kind, digest: c.digest, path: path, problems: slices.Clone(c.problems)}
+	other := &fileContent{digest: c.digest, path: path, problems: slices.Clone(c.problems)}
 	for i := range other.problems {
 		other.problems[i].File = path
 	}
