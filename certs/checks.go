@@ -233,6 +233,8 @@ func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
 	}
 }
 
+// allowsUsage reports whether a certificate's extended key usages, if it has
+// some, include one.
 func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	if _, limited := extension(cert, oidExtendedKeyUsage); !limited {
 		return true
@@ -279,7 +281,8 @@ func (s *search) judgeHolder(leaf *element) *Refusal {
 	if reason := s.proxyReason(leaf); reason != "" {
 		return refuse(leaf, 0, CodeProxy, "%s", reason)
 	}
-	if _, installed := s.snapshot.byDER[string(leaf.cert.Raw)]; installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
+	_, installed := s.snapshot.byDER[string(leaf.cert.Raw)]
+	if installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
 		return refuse(leaf, 0, CodeCAAsHost, "it is the certificate of a CA, not of a host")
 	}
 	return nil

@@ -81,11 +81,12 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if peer == RoleServer && isBusyAlert(first) {
 		return peerBusy(err)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return explainTimeout(err, len(first) == 0, peer)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
-		return &HandshakeError{CodeDisconnected, "this end stopped before the handshake was done", "", err}
+		return &HandshakeError{Code: CodeDisconnected, Reason: "this end stopped before the handshake was done", Err: err}
 	}
 	if strings.HasSuffix(err.Error(), "client didn't provide a certificate") {
 		return refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
@@ -127,7 +128,8 @@ func looksLikeTLS(first []byte) bool {
 		isSSL2(first)
 }
 
-// isSSL2 recognises the hello of SSL 2, which very old clients still send.
+// isSSL2 reports whether the other end begins with the hello of SSL 2, which
+// very old clients still send.
 func isSSL2(first []byte) bool {
 	return len(first) >= 3 && first[0]&0x80 != 0 && first[2] == 1
 }
@@ -167,6 +169,7 @@ func notTLS(err error, first []byte, peer Role) *HandshakeError {
 // printable cuts what is quoted in messages.
 func printable(first []byte) []byte { return first[:min(len(first), 16)] }
 
+// isHTTPRequest reports whether the other end begins with the first line of HTTP.
 func isHTTPRequest(first []byte) bool {
 	for _, method := range []string{"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE ", "CONNECT ", "PRI * HTTP"} {
 		if n := min(len(method), len(first)); n >= 4 && string(first[:n]) == method[:n] {
@@ -176,9 +179,9 @@ func isHTTPRequest(first []byte) bool {
 	return false
 }
 
-// isMySQLGreeting recognises the first packet of a MySQL server: a length of
-// three octets, sequence number 0, then protocol version 10 (or 9) or an
-// error.
+// isMySQLGreeting reports whether the other end begins with the first packet of
+// a MySQL server: a length of three octets, sequence number 0, then protocol
+// version 10 (or 9) or an error.
 func isMySQLGreeting(first []byte) bool {
 	return len(first) >= 5 && first[2] == 0 && first[3] == 0 &&
 		(first[4] == 9 || first[4] == 10 || first[4] == 0xff)
@@ -195,19 +198,29 @@ func mysqlError(first []byte) string {
 func explainTimeout(err error, silent bool, peer Role) *HandshakeError {
 	if !silent {
 		return &HandshakeError{
-			CodeTimeout, "the other end did not finish the TLS handshake in time",
-			"Look whether the network between the hosts loses packets or cuts large ones (MTU), and at the other end's log.", err,
+			Code:   CodeTimeout,
+			Reason: "the other end did not finish the TLS handshake in time",
+			Cure: "Look whether the network between the hosts loses packets or cuts large ones (MTU), " +
+				"and at the other end's log.",
+			Err: err,
 		}
 	}
 	if peer == RoleServer {
 		return &HandshakeError{
-			CodeSilent, "the other end accepted the connection and sent nothing",
-			"Look whether a gtunnel server (or stunnel) listens there: something that waits for another protocol, or a firewall, is silent like this.", err,
+			Code:   CodeSilent,
+			Reason: "the other end accepted the connection and sent nothing",
+			Cure: "Look whether a gtunnel server (or stunnel) listens there: " +
+				"something that waits for another protocol, or a firewall, is silent like this.",
+			Err: err,
 		}
 	}
 	return &HandshakeError{
-		CodeSilent, "the other end sent nothing; a MySQL client that speaks to the TLS port waits like this for MySQL's greeting",
-		"A MySQL client must connect to the local port of the gtunnel client on its own host, usually 127.0.0.1:3307, not to the TLS port.", err,
+		Code: CodeSilent,
+		Reason: "the other end sent nothing; " +
+			"a MySQL client that speaks to the TLS port waits like this for MySQL's greeting",
+		Cure: "A MySQL client must connect to the local port of the gtunnel client on its own host, " +
+			"usually 127.0.0.1:3307, not to the TLS port.",
+		Err: err,
 	}
 }
 
@@ -292,7 +305,8 @@ func explainProtocol(err error) *HandshakeError {
 	text := dn.Excerpt(strings.TrimPrefix(err.Error(), "tls: "))
 	e := &HandshakeError{Code: CodeProtocol, Reason: "the TLS handshake failed: " + text, Err: err}
 	switch {
-	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version") || strings.Contains(text, "SSLv2"):
+	case strings.Contains(text, "unsupported versions"), strings.Contains(text, "unsupported protocol version"),
+		strings.Contains(text, "SSLv2"):
 		e.Reason = "the two ends have no TLS version in common: " + text
 		e.Cure = "Update the other end to TLS 1.2 or later, or lower --min-tls if it is higher than 1.2."
 	case strings.Contains(text, "no cipher suite supported"):

@@ -122,7 +122,9 @@ func (s *Snapshot) showLists(e *element) []CRL {
 				})
 			}
 			shown.foreign = true
-			shown.vouching = slices.DeleteFunc(slices.Clone(signers), func(by crlSigner) bool { return list.list.SignedBy(by.cert) != nil })
+			shown.vouching = slices.DeleteFunc(slices.Clone(signers), func(by crlSigner) bool {
+				return list.list.SignedBy(by.cert) != nil
+			})
 		}
 		all = append(all, shown)
 	}

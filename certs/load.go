@@ -67,14 +67,16 @@ func load(config StoreConfig, before *loaded, now time.Time) (*loaded, error) {
 // holdsSame reports whether two loads make the same Snapshot.
 func (l *loaded) holdsSame(other *loaded) bool {
 	return slices.EqualFunc(l.used, other.used, func(a, b *trustFile) bool {
-		return a.trustName == b.trustName && a.content == b.content && a.kept == b.kept && slices.Equal(a.problems, b.problems)
+		return a.trustName == b.trustName && a.content == b.content && a.kept == b.kept &&
+			slices.Equal(a.problems, b.problems)
 	})
 }
 
 // compareNames has CAs come first, and those of one kind by hash and number.
 func compareNames(a, b trustName) int {
 	// The number is no part of the alphabet: .2 comes before .10.
-	return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.hash, b.hash), cmp.Compare(a.number, b.number), strings.Compare(a.path, b.path))
+	return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.hash, b.hash),
+		cmp.Compare(a.number, b.number), strings.Compare(a.path, b.path))
 }
 
 // listTrust lists the files that count, with their stamps.
@@ -235,7 +237,7 @@ func (b *builder) addPolicy(f *trustFile) {
 		b.snapshot.policyFiles = append(b.snapshot.policyFiles, policy)
 	}
 	policy.files = append(policy.files, f.path)
-	b.snapshot.policies[policyKey{f.kind, f.hash}] = policy
+	b.snapshot.policies[policyKey{kind: f.kind, hash: f.hash}] = policy
 }
 
 // finish judges the lists, now that all CAs are known, and completes what is
@@ -287,7 +289,9 @@ func (b *builder) addList(f *trustFile) {
 	var kept []*crl.List
 	if len(problems) > 0 {
 		kept = slices.DeleteFunc(slices.Clone(f.held), func(old *crl.List) bool {
-			return slices.ContainsFunc(lists, func(list *crl.List) bool { return list.Same(old) || s.replaces(list, old) })
+			return slices.ContainsFunc(lists, func(list *crl.List) bool {
+				return list.Same(old) || s.replaces(list, old)
+			})
 		})
 	}
 	f.held = slices.Concat(lists, kept)
@@ -314,7 +318,9 @@ func (f *trustFile) lists() []*crl.List {
 	if f.content == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(f.content.lists), func(list *crl.List) bool { return !list.Issuer.HasHash(f.hash) })
+	return slices.DeleteFunc(slices.Clone(f.content.lists), func(list *crl.List) bool {
+		return !list.Issuer.HasHash(f.hash)
+	})
 }
 
 // unsigned says why no installed CA of its issuer's name has signed a list; nil

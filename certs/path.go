@@ -115,7 +115,7 @@ func (s *search) extend() bool {
 		return false
 	}
 	for _, issuer := range candidates {
-		if good, checked := s.links[signature{child, issuer}]; checked && !good {
+		if good, checked := s.links[signature{child: child, issuer: issuer}]; checked && !good {
 			continue
 		}
 		if s.steps >= maxPathSteps {
@@ -153,7 +153,7 @@ func (s *search) certify() bool {
 	top := len(s.path) - 2
 	for depth := top; depth >= 0; depth-- {
 		child, issuer := s.path[depth], s.path[depth+1]
-		link := signature{child, issuer}
+		link := signature{child: child, issuer: issuer}
 		good, checked := s.links[link]
 		if !checked {
 			if s.signatures >= maxSignatureChecks || s.wasted >= maxWastedWork {
@@ -176,8 +176,8 @@ func (s *search) certify() bool {
 	return true
 }
 
-// signed checks a signature, unless the earlier path shows that it is good:
-// that never changes.
+// signed reports whether a signature is good: it checks it, unless the earlier
+// path shows that it is, which never changes.
 func (s *search) signed(child, issuer *element) bool {
 	for i := range len(s.earlier) - 1 {
 		if bytes.Equal(s.earlier[i].cert.Raw, child.cert.Raw) &&

@@ -184,7 +184,7 @@ func (p *policyFile) show(kind fileKind) PolicyFile {
 func (s *Snapshot) policiesOf(kind fileKind, ca *element) []*policyFile {
 	var found []*policyFile
 	for _, hash := range ca.hashNames() {
-		if p := s.policies[policyKey{kind, hash}]; p != nil && !slices.Contains(found, p) {
+		if p := s.policies[policyKey{kind: kind, hash: hash}]; p != nil && !slices.Contains(found, p) {
 			found = append(found, p)
 		}
 	}

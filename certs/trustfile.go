@@ -163,7 +163,7 @@ type fileKey struct {
 	path string
 }
 
-func (n trustName) key() fileKey { return fileKey{n.kind, n.path} }
+func (n trustName) key() fileKey { return fileKey{kind: n.kind, path: n.path} }
 
 // trustFile is what is known of a file, from one load to the next. content
 // is what counts; nil if the file cannot be read and never could.
@@ -281,7 +281,7 @@ const keptMessage = " (what the file held before stays in use)"
 
 // content parses a file, once for all links to it.
 func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*fileContent, error) {
-	if c := r.linked[link{name.kind, at}]; c != nil {
+	if c := r.linked[link{kind: name.kind, at: at}]; c != nil {
 		return c, nil
 	}
 	data, err := files.Read(name.path, name.kind.limit())
@@ -301,7 +301,7 @@ func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*file
 		r.lists[digest] = c
 	}
 	if !at.failed {
-		r.linked[link{name.kind, at}] = c
+		r.linked[link{kind: name.kind, at: at}] = c
 	}
 	return c, nil
 }
