@@ -102,7 +102,8 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 		return nil
 	}
 	r := refuse(leaf, 0, CodeNotAllowed, "no access rule names it; it proves %s", identity.proven())
-	exact := slices.DeleteFunc(slices.Concat(identity.Hosts, identity.IPs), func(host string) bool { return strings.HasPrefix(host, "*.") })
+	isWildcard := func(host string) bool { return strings.HasPrefix(host, "*.") }
+	exact := slices.DeleteFunc(slices.Concat(identity.Hosts, identity.IPs), isWildcard)
 	add := "add"
 	if a.all {
 		r.Reason = "it proves no host name and no IP address, and ‹allow-all› admits hosts only"

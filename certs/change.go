@@ -29,6 +29,7 @@ type Changed struct {
 	Added, Removed, Renewed []string
 }
 
+// empty reports whether nothing has changed.
 func (c Changed) empty() bool { return len(c.Added)+len(c.Removed)+len(c.Renewed) == 0 }
 
 // Empty reports whether nothing has changed: the Snapshot is the one that it

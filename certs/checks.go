@@ -147,19 +147,31 @@ func checkPathLength(_ *search, path []*element, depth int) *Refusal {
 
 func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if _, present := extension(e.cert, oidKeyUsage); !present {
-		return nil
-	}
 	if depth > 0 {
-		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
+		if lacksKeyUsage(e.cert, x509.KeyUsageCertSign) {
 			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.Brief())
 		}
 		return nil
 	}
-	if s.role != RoleAny && e.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return refuse(e, depth, CodeKeyUsage, "its keyUsage lacks digitalSignature")
+	if reason := unfitKeyUsage(e.cert); reason != "" && s.role != RoleAny {
+		return refuse(e, depth, CodeKeyUsage, "%s", reason)
 	}
 	return nil
+}
+
+// unfitKeyUsage says why the keyUsage of a host's certificate, if it has one,
+// keeps it from a TLS handshake; empty if it does not.
+func unfitKeyUsage(cert *x509.Certificate) string {
+	if lacksKeyUsage(cert, x509.KeyUsageDigitalSignature) {
+		return "its keyUsage lacks digitalSignature"
+	}
+	return ""
+}
+
+// lacksKeyUsage reports whether a certificate limits its key's usage to others.
+func lacksKeyUsage(cert *x509.Certificate, usage x509.KeyUsage) bool {
+	_, limited := extension(cert, oidKeyUsage)
+	return limited && cert.KeyUsage&usage == 0
 }
 
 // checkExtendedKeyUsage asks for a usage that the whole path down to this
@@ -221,6 +233,8 @@ func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
 	}
 }
 
+// allowsUsage reports whether a certificate's extended key usages, if it has
+// some, include one.
 func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	if _, limited := extension(cert, oidExtendedKeyUsage); !limited {
 		return true
@@ -267,7 +281,8 @@ func (s *search) judgeHolder(leaf *element) *Refusal {
 	if reason := s.proxyReason(leaf); reason != "" {
 		return refuse(leaf, 0, CodeProxy, "%s", reason)
 	}
-	if _, installed := s.snapshot.byDER[string(leaf.cert.Raw)]; installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
+	_, installed := s.snapshot.byDER[string(leaf.cert.Raw)]
+	if installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
 		return refuse(leaf, 0, CodeCAAsHost, "it is the certificate of a CA, not of a host")
 	}
 	return nil

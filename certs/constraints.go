@@ -79,7 +79,7 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 		if err == nil && below == 0 {
 			// A common name that stands for a host is bound like a dNSName.
 			for _, host := range s.identity.Hosts {
-				names = append(names, generalName{nameDNS, []byte(host)})
+				names = append(names, generalName{kind: nameDNS, value: []byte(host)})
 			}
 		}
 		var violation string
@@ -153,7 +153,7 @@ func readGeneralName(input *cryptobyte.String) (generalName, error) {
 	if tag&0xc0 != 0x80 || kind >= len(generalNameKinds) {
 		return generalName{}, fmt.Errorf("a general name with the unknown tag %#x", uint8(tag))
 	}
-	name := generalName{kind, value}
+	name := generalName{kind: kind, value: value}
 	if kind == nameDirectory {
 		if _, err := dn.Parse(value); err != nil {
 			return generalName{}, err
@@ -169,7 +169,7 @@ func constrainedNames(e *element) ([]generalName, error) {
 		return nil, err
 	}
 	if !e.subject.Empty() {
-		names = append(names, generalName{nameDirectory, e.cert.RawSubject})
+		names = append(names, generalName{kind: nameDirectory, value: e.cert.RawSubject})
 	}
 	for _, address := range e.subject.Emails() {
 		names = append(names, generalName{kind: nameEmail, value: []byte(address)})

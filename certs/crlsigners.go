@@ -50,7 +50,7 @@ func crlSigners(above, candidates []*element, signed func(child, issuer *element
 		}
 		for _, root := range left {
 			if root.anchor && root.subjectKey == again.issuerKey && signed(again, root) {
-				again := crlSigner{again, again.cert.NotBefore, again.cert.NotAfter}
+				again := crlSigner{element: again, from: again.cert.NotBefore, until: again.cert.NotAfter}
 				vouching = append(vouching, again.vouchFor(root))
 			}
 		}
@@ -174,7 +174,8 @@ func (l *listSigners) whyNot(list *crl.List) string {
 
 // signed reports whether the element's key made the signature of another.
 func (e *element) signed(child *element) bool {
-	return e.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
+	c := child.cert
+	return e.cert.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 // revokedSigner reports whether a list that an installed CA or one of the path

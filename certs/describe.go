@@ -137,8 +137,8 @@ func keyUsageNames(cert *x509.Certificate) []string {
 // ServesAs reports whether the certificate's own usages let it stand for a
 // host in this role, and why not. The CAs above it may forbid it still.
 func ServesAs(cert *x509.Certificate, role Role, rule EKURule) (why string, ok bool) {
-	if _, limited := extension(cert, oidKeyUsage); limited && cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return "its keyUsage lacks digitalSignature", false
+	if reason := unfitKeyUsage(cert); reason != "" {
+		return reason, false
 	}
 	wanted := wantedUsages(role, rule)
 	if wanted == nil || slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(cert, usage) }) {

@@ -76,7 +76,8 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if peer == RoleServer && isBusyAlert(first) {
 		return peerBusy(err)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return explainTimeout(err, len(first) == 0, peer)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
@@ -122,7 +123,8 @@ func looksLikeTLS(first []byte) bool {
 		isSSL2(first)
 }
 
-// isSSL2 recognises the hello of SSL 2, which very old clients still send.
+// isSSL2 reports whether the other end begins with the hello of SSL 2, which
+// very old clients still send.
 func isSSL2(first []byte) bool {
 	return len(first) >= 3 && first[0]&0x80 != 0 && first[2] == 1
 }
@@ -159,6 +161,7 @@ func notTLS(err error, first []byte, peer Role) *HandshakeError {
 // printable cuts what is quoted in messages.
 func printable(first []byte) []byte { return first[:min(len(first), 16)] }
 
+// isHTTPRequest reports whether the other end begins with the first line of HTTP.
 func isHTTPRequest(first []byte) bool {
 	for _, method := range []string{"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE ", "CONNECT ", "PRI * HTTP"} {
 		if n := min(len(method), len(first)); n >= 4 && string(first[:n]) == method[:n] {
@@ -168,9 +171,9 @@ func isHTTPRequest(first []byte) bool {
 	return false
 }
 
-// isMySQLGreeting recognises the first packet of a MySQL server: a length of
-// three octets, sequence number 0, then protocol version 10 (or 9) or an
-// error.
+// isMySQLGreeting reports whether the other end begins with the first packet of
+// a MySQL server: a length of three octets, sequence number 0, then protocol
+// version 10 (or 9) or an error.
 func isMySQLGreeting(first []byte) bool {
 	return len(first) >= 5 && first[2] == 0 && first[3] == 0 &&
 		(first[4] == 9 || first[4] == 10 || first[4] == 0xff)
@@ -271,7 +274,8 @@ func explainProtocol(err error) *HandshakeError {
 	text := dn.Excerpt(strings.TrimPrefix(err.Error(), "tls: "))
 	e := fail(CodeProtocol, "the TLS handshake failed: "+text, err)
 	switch {
-	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version") || strings.Contains(text, "SSLv2"):
+	case strings.Contains(text, "unsupported versions"), strings.Contains(text, "unsupported protocol version"),
+		strings.Contains(text, "SSLv2"):
 		e.Reason = "the two ends have no TLS version in common: " + text
 		e.Cure = "Update the other end to TLS 1.2 or later, or lower ‹min-tls› if it is higher than 1.2."
 	case strings.Contains(text, "no cipher suite supported"):

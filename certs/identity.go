@@ -68,8 +68,11 @@ func hostOfCommonName(subject *dn.Name) string {
 	return host
 }
 
+// validService reports whether the part of a common name before the slash is a
+// service.
 func validService(service string) bool {
-	return service != "" && strings.IndexFunc(service, func(r rune) bool { return !isHostRune(r) && (r < 'A' || r > 'Z') }) < 0
+	isOther := func(r rune) bool { return !isHostRune(r) && (r < 'A' || r > 'Z') }
+	return service != "" && strings.IndexFunc(service, isOther) < 0
 }
 
 // validHost reports whether name is a host name in lower case: labels of
@@ -94,16 +97,18 @@ func validHost(name string) bool {
 	return strings.IndexFunc(digits, func(r rune) bool { return !isDigit(r, base) }) >= 0
 }
 
+// isDigit reports whether a rune is a digit of base 10 or 16.
 func isDigit(r rune, base int) bool {
 	return r >= '0' && r <= '9' || base == 16 && r >= 'a' && r <= 'f'
 }
 
+// isHostRune reports whether a rune may stand in a host name.
 func isHostRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// validPattern is validHost, or a wildcard for the whole left label of a name
-// with two more labels at least.
+// validPattern reports whether name is what validHost wants, or a wildcard for
+// the whole left label of a name with two more labels at least.
 func validPattern(name string) bool {
 	if parent, ok := strings.CutPrefix(name, "*."); ok {
 		return validHost(parent) && strings.Contains(parent, ".")

@@ -41,7 +41,7 @@ func (c *Credential) tlsCertificate(snapshot *Snapshot, now time.Time) *tls.Cert
 	for _, e := range pair.complete(snapshot, now) {
 		certificate.Certificate = append(certificate.Certificate, e.cert.Raw)
 	}
-	c.wire.Store(&wireChain{pair, snapshot, now, certificate})
+	c.wire.Store(&wireChain{pair: pair, snapshot: snapshot, made: now, certificate: certificate})
 	return certificate
 }
 

@@ -125,6 +125,8 @@ var objections = []Code{"", CodeCRLInvalid, CodeCRLUnusable, CodeCRLNotYetValid,
 // objectionRank is how little an objection is; 0 if it is none of a list's.
 func objectionRank(code Code) int { return max(0, slices.Index(objections, code)) }
 
+// object notes why a list proves nothing, and reports whether that is a better
+// reason than the one before.
 func (p *listProof) object(code Code, c *installedCRL, reason string) bool {
 	if objectionRank(code) <= objectionRank(p.code) {
 		return false
@@ -156,7 +158,8 @@ func (p *listProof) consider(c *installedCRL, e *element, now, signerEnd time.Ti
 			p.from = list.ThisUpdate
 		}
 	case crl.Stale:
-		if p.object(CodeCRLExpired, c, "") || p.code == CodeCRLExpired && list.NextUpdate.After(p.list.list.NextUpdate) {
+		if p.object(CodeCRLExpired, c, "") ||
+			p.code == CodeCRLExpired && list.NextUpdate.After(p.list.list.NextUpdate) {
 			p.list, p.reason = c, "the next one was due on "+formatTime(list.NextUpdate)
 		}
 		if !p.current && list.NextUpdate.After(p.until) {
@@ -180,7 +183,8 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 		list := proof.list.list
 		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, files.Position(list.File, list.Line), proof.reason)
 		r.File, r.Line = list.File, list.Line
-		if why, ok := errors.AsType[*crl.SignatureError](proof.unverified); ok && proof.code == CodeCRLInvalid && why.Fault != crl.FaultList {
+		why, ok := errors.AsType[*crl.SignatureError](proof.unverified)
+		if ok && proof.code == CodeCRLInvalid && why.Fault != crl.FaultList {
 			r.Cure = signatureCures[why.Fault] + whileUnusable
 		}
 		return r

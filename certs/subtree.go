@@ -119,6 +119,7 @@ func dnsWithin(name, base string, excluded bool) (bool, error) {
 	return excluded && above == host, nil
 }
 
+// domainWithin reports whether a host lies in the tree of plainDomain.
 func domainWithin(host, base string) bool {
 	switch {
 	case base == "":

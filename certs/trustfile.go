@@ -82,7 +82,6 @@ func parseTrustName(path, base string) (trustName, bool) {
 // fileContent is what a file holds, parsed. It is shared by all links to the
 // file, and by all loads until the file changes.
 type fileContent struct {
-	kind   fileKind
 	digest [sha256.Size]byte
 	path   string // under which it was read, for messages and to read it again
 
@@ -94,7 +93,7 @@ type fileContent struct {
 
 // parseContent parses what was read from a file.
 func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []byte) *fileContent {
-	c := &fileContent{kind: kind, digest: digest, path: path}
+	c := &fileContent{digest: digest, path: path}
 	fail := func(line int, message string) {
 		c.problems = append(c.problems, Problem{File: path, Line: line, Message: dn.Shorten(message, maxReason)})
 	}
@@ -125,7 +124,7 @@ func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []b
 
 // at is the same content, of CRLs, in another file.
 func (c *fileContent) at(path string) *fileContent {
-	other := &fileContent{kind: c.kind, digest: c.digest, path: path, problems: slices.Clone(c.problems)}
+	other := &fileContent{digest: c.digest, path: path, problems: slices.Clone(c.problems)}
 	for i := range other.problems {
 		other.problems[i].File = path
 	}
@@ -164,7 +163,7 @@ type fileKey struct {
 	path string
 }
 
-func (n trustName) key() fileKey { return fileKey{n.kind, n.path} }
+func (n trustName) key() fileKey { return fileKey{kind: n.kind, path: n.path} }
 
 // trustFile is what is known of a file, from one load to the next. content
 // is what counts; nil if the file cannot be read and never could.
@@ -282,7 +281,7 @@ const keptMessage = " (what the file held before stays in use)"
 
 // content parses a file, once for all links to it.
 func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*fileContent, error) {
-	if c := r.linked[link{name.kind, at}]; c != nil {
+	if c := r.linked[link{kind: name.kind, at: at}]; c != nil {
 		return c, nil
 	}
 	data, err := files.Read(name.path, name.kind.limit())
@@ -302,7 +301,7 @@ func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*file
 		r.lists[digest] = c
 	}
 	if !at.failed {
-		r.linked[link{name.kind, at}] = c
+		r.linked[link{kind: name.kind, at: at}] = c
 	}
 	return c, nil
 }

@@ -40,7 +40,7 @@ func TestUnchangedFilesAreNotRead(t *testing.T) {
 	if !ok || !okLink {
 		t.Fatal("not the names of policy files")
 	}
-	sound := &fileContent{kind: kindSigningPolicy, path: path, policy: new(policy.File)}
+	sound := &fileContent{path: path, policy: new(policy.File)}
 	before := func(settled bool) map[fileKey]*trustFile {
 		return map[fileKey]*trustFile{
 			name.key(): {trustName: name, stamp: at, settled: settled, content: sound},

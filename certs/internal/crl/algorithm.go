@@ -86,7 +86,8 @@ func parseSignatureAlgorithm(der []byte) signatureAlgorithm {
 	}
 	algorithm, ok := signatureAlgorithms[oid.String()]
 	if !ok {
-		return signatureAlgorithm{name: oid.String(), refused: "the signature algorithm " + oid.String() + " is not supported"}
+		name := oid.String()
+		return signatureAlgorithm{name: name, refused: "the signature algorithm " + name + " is not supported"}
 	}
 	// RSA has NULL, which some leave out; the others have nothing (RFC 4055,
 	// RFC 5758, RFC 8410).
@@ -97,6 +98,7 @@ func parseSignatureAlgorithm(der []byte) signatureAlgorithm {
 	return algorithm
 }
 
+// isNull reports whether a DER is NULL.
 func isNull(der []byte) bool { return bytes.Equal(der, []byte{5, 0}) }
 
 // parsePSS reads RSASSA-PSS-params. As everywhere in practice both hashes

@@ -122,7 +122,7 @@ func isOtherIssuer(value cryptobyte.String, own []byte) bool {
 }
 
 // checkEntryExtensions looks for what keeps the list from being used (RFC
-// 5280, section 5.3).
+// 5280, section 5.3). It reports whether the extensions can be read.
 func (c *List) checkEntryExtensions(extensions cryptobyte.String) bool {
 	for !extensions.Empty() {
 		e, ok := readExtension(&extensions)

@@ -41,7 +41,8 @@ func readExtension(s *cryptobyte.String) (e extension, ok bool) {
 	return e, ok
 }
 
-// is compares with an identifier under 2.5.29, whose encoding is three bytes.
+// is reports whether the identifier is this one, which is under 2.5.29: its
+// encoding is three bytes.
 func (e extension) is(oid asn1.ObjectIdentifier) bool {
 	return len(e.oid) == 3 && e.oid[0] == 0x55 && e.oid[1] == 0x1d && int(e.oid[2]) == oid[3]
 }

@@ -72,7 +72,8 @@ func splitFile(data []byte) []files.Block {
 	case len(blocks) > 0:
 		blocks = append(blocks, files.Block{Err: fmt.Errorf("%d bytes follow the CRL", len(rest))})
 	default:
-		blocks = []files.Block{{Err: fmt.Errorf("the file is no CRL, neither PEM nor DER: it begins with %q", rest[:min(len(rest), 20)])}}
+		start := rest[:min(len(rest), 20)]
+		blocks = []files.Block{{Err: fmt.Errorf("the file is no CRL, neither PEM nor DER: it begins with %q", start)}}
 	}
 	return blocks
 }

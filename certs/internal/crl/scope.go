@@ -26,8 +26,9 @@ type scope struct {
 
 // same reports whether two lists speak of the same certificates.
 func (s *scope) same(other *scope) bool {
-	return slices.Equal(s.points, other.points) && s.onlyUser == other.onlyUser && s.onlyCA == other.onlyCA &&
-		s.onlyAttribute == other.onlyAttribute && s.onlyReasons == other.onlyReasons && s.indirect == other.indirect && s.delta == other.delta
+	return s.onlyUser == other.onlyUser && s.onlyCA == other.onlyCA && s.onlyAttribute == other.onlyAttribute &&
+		s.onlyReasons == other.onlyReasons && s.indirect == other.indirect && s.delta == other.delta &&
+		slices.Equal(s.points, other.points)
 }
 
 // Covers reports whether the list speaks of the certificate: by its kind,
@@ -119,7 +120,8 @@ func (c *List) readExtensions(extensions cryptobyte.String) error {
 	return nil
 }
 
-// readAuthorityKeyID reads an AuthorityKeyIdentifier for its first field.
+// readAuthorityKeyID reads an AuthorityKeyIdentifier for its first field, and
+// reports whether it could.
 func (c *List) readAuthorityKeyID(value cryptobyte.String) bool {
 	var aki, id cryptobyte.String
 	var present bool
@@ -134,7 +136,7 @@ func (c *List) readAuthorityKeyID(value cryptobyte.String) bool {
 }
 
 // read reads an IssuingDistributionPoint (RFC 5280, section 5.2.5) of a list
-// by the issuer, the DER of its name.
+// by the issuer, the DER of its name, and reports whether it could.
 func (s *scope) read(value cryptobyte.String, issuer []byte) bool {
 	var idp, point, reasons cryptobyte.String
 	var hasPoint bool
@@ -154,7 +156,8 @@ func (s *scope) read(value cryptobyte.String, issuer []byte) bool {
 }
 
 // readFlag reads an optional BOOLEAN with a context-specific tag. Of the
-// values that BER would allow, only those of DER are read.
+// values that BER would allow, only those of DER are read. It reports whether
+// that is so.
 func readFlag(s *cryptobyte.String, tag uint8, out *bool) bool {
 	var value cryptobyte.String
 	var present bool

@@ -64,7 +64,9 @@ func (c *List) checkSignature(ca *x509.Certificate) error {
 	case c.algorithm.refused != "":
 		return &SignatureError{Reason: c.algorithm.refused, Fault: FaultAlgorithm}
 	case c.algorithm.key != kindOfKey(ca.PublicKey, c.algorithm.key):
-		return &SignatureError{Reason: fmt.Sprintf("the CRL is signed by %s, but the CA's key is %v", c.algorithm.name, ca.PublicKeyAlgorithm)}
+		return &SignatureError{
+			Reason: fmt.Sprintf("the CRL is signed by %s, but the CA's key is %v", c.algorithm.name, ca.PublicKeyAlgorithm),
+		}
 	case !c.signatureIsOf(ca.PublicKey):
 		return &SignatureError{Reason: "the signature is not of this CA's key, or the CRL was altered"}
 	case ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCRLSign == 0:
@@ -90,7 +92,8 @@ func kindOfKey(key any, wanted keyKind) keyKind {
 	return keyUnknown
 }
 
-// signatureIsOf checks the signature with a key of the right kind.
+// signatureIsOf reports whether a key, which is of the right kind, made the
+// signature.
 func (c *List) signatureIsOf(key any) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:

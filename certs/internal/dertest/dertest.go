@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/binary"
 	"fmt"
 	"math/big"
 	"strings"
@@ -46,7 +47,7 @@ func Name(rdns ...[]Attribute) []byte {
 	for _, rdn := range rdns {
 		var set setSET
 		for _, a := range rdn {
-			set = append(set, pair{OID(a.oid), asn1.RawValue{Tag: a.tag, Bytes: []byte(a.value)}})
+			set = append(set, pair{Type: OID(a.oid), Value: asn1.RawValue{Tag: a.tag, Bytes: []byte(a.value)}})
 		}
 		name = append(name, set)
 	}
@@ -57,7 +58,7 @@ func Name(rdns ...[]Attribute) []byte {
 func BMP(text string) string {
 	var octets []byte
 	for _, unit := range utf16.Encode([]rune(text)) {
-		octets = append(octets, byte(unit>>8), byte(unit))
+		octets = binary.BigEndian.AppendUint16(octets, unit)
 	}
 	return string(octets)
 }
@@ -154,8 +155,9 @@ func Resign(der []byte, key *ecdsa.PrivateKey, change func([]asn1.RawValue) []as
 	for _, field := range change(fields) {
 		tbs = append(tbs, field.FullBytes...)
 	}
-	cert.TBS = asn1.RawValue{FullBytes: must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: tbs}))}
-	sum := sha256.Sum256(cert.TBS.FullBytes)
+	signed := must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: tbs}))
+	cert.TBS = asn1.RawValue{FullBytes: signed}
+	sum := sha256.Sum256(signed)
 	signature := must(key.Sign(rand.Reader, sum[:], crypto.SHA256))
 	cert.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
 	return must(asn1.Marshal(cert))

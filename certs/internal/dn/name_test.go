@@ -16,6 +16,9 @@ import (
 	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
+// one is an RDN of one attribute, encode a name of RDNs.
+var one, encode = dertest.RDN, dertest.Name
+
 // must gives the value of a call that may not fail.
 func must[T any](value T, err error) T {
 	if err != nil {
@@ -37,43 +40,43 @@ var names = []struct {
 	rfc4514 string
 }{
 	{
-		"plain", dertest.Name(dertest.RDN(dc, ia5, "org"), dertest.RDN(o, printable, "Site"), dertest.RDN(cn, utf8String, "host.site.org")),
+		"plain", encode(one(dc, ia5, "org"), one(o, printable, "Site"), one(cn, utf8String, "host.site.org")),
 		"/DC=org/O=Site/CN=host.site.org", "CN=host.site.org,O=Site,DC=org",
 	},
-	{"empty", dertest.Name(), "", ""},
+	{"empty", encode(), "", ""},
 	{
-		"service", dertest.Name(dertest.RDN(dc, ia5, "org"), dertest.RDN(cn, printable, "host/a.site.org")),
+		"service", encode(one(dc, ia5, "org"), one(cn, printable, "host/a.site.org")),
 		"/DC=org/CN=host/a.site.org", "CN=host/a.site.org,DC=org",
 	},
 	{
-		"case and spaces", dertest.Name(dertest.RDN(o, utf8String, "  My \t Site  "), dertest.RDN(cn, utf8String, "ROOT ca")),
+		"case and spaces", encode(one(o, utf8String, "  My \t Site  "), one(cn, utf8String, "ROOT ca")),
 		`/O=  My \x09 Site  /CN=ROOT ca`, `CN=ROOT ca,O=\  My \09 Site \ `,
 	},
-	{"bmp", dertest.Name(dertest.RDN(o, bmp, "\x00H\x00\xe9\x20\xac")), `/O=H\xC3\xA9\xE2\x82\xAC`, "O=Hé€"},
-	{"t61", dertest.Name(dertest.RDN(o, t61, "Universit\xe9 ")), `/O=Universit\xC3\xA9 `, `O=Université\ `},
-	{"universal", dertest.Name(dertest.RDN(o, universal, "\x00\x00\x00H\x00\x01\xf6\x00")), `/O=H\xF0\x9F\x98\x80`, "O=H😀"},
-	{"visible", dertest.Name(dertest.RDN(o, visible, "Old Site")), "/O=Old Site", "O=Old Site"},
-	{"general", dertest.Name(dertest.RDN(o, general, "Old Site")), "/O=Old Site", "O=#1b084f6c642053697465"},
-	{"utf8", dertest.Name(dertest.RDN(cn, utf8String, "Žofie Ωmega")), `/CN=\xC5\xBDofie \xCE\xA9mega`, "CN=Žofie Ωmega"},
+	{"bmp", encode(one(o, bmp, "\x00H\x00\xe9\x20\xac")), `/O=H\xC3\xA9\xE2\x82\xAC`, "O=Hé€"},
+	{"t61", encode(one(o, t61, "Universit\xe9 ")), `/O=Universit\xC3\xA9 `, `O=Université\ `},
+	{"universal", encode(one(o, universal, "\x00\x00\x00H\x00\x01\xf6\x00")), `/O=H\xF0\x9F\x98\x80`, "O=H😀"},
+	{"visible", encode(one(o, visible, "Old Site")), "/O=Old Site", "O=Old Site"},
+	{"general", encode(one(o, general, "Old Site")), "/O=Old Site", "O=#1b084f6c642053697465"},
+	{"utf8", encode(one(cn, utf8String, "Žofie Ωmega")), `/CN=\xC5\xBDofie \xCE\xA9mega`, "CN=Žofie Ωmega"},
 	{
-		"multi-valued", dertest.Name(dertest.RDN(dc, ia5, "org"), slices.Concat(dertest.RDN(cn, utf8String, "b"), dertest.RDN(uid, utf8String, "a"))),
+		"multi-valued", encode(one(dc, ia5, "org"), slices.Concat(one(cn, utf8String, "b"), one(uid, utf8String, "a"))),
 		"/DC=org/CN=b/UID=a", "CN=b+UID=a,DC=org",
 	},
 	{
-		"email", dertest.Name(dertest.RDN(cn, printable, "x"), dertest.RDN(email, ia5, "Root@Site.Org")),
+		"email", encode(one(cn, printable, "x"), one(email, ia5, "Root@Site.Org")),
 		"/CN=x/emailAddress=Root@Site.Org", "emailAddress=Root@Site.Org,CN=x",
 	},
 	{
-		"unknown type", dertest.Name(dertest.RDN("1.3.6.1.4.1.99999.1", utf8String, "v")),
+		"unknown type", encode(one("1.3.6.1.4.1.99999.1", utf8String, "v")),
 		"/1.3.6.1.4.1.99999.1=v", "1.3.6.1.4.1.99999.1=#0c0176",
 	},
 	{
-		"escapes", dertest.Name(dertest.RDN(o, utf8String, `a,b+c"d\e<f>g;h`), dertest.RDN(cn, utf8String, "#1")),
+		"escapes", encode(one(o, utf8String, `a,b+c"d\e<f>g;h`), one(cn, utf8String, "#1")),
 		`/O=a,b+c"d\e<f>g;h/CN=#1`, `CN=\#1,O=a\,b\+c\"d\\e\<f\>g\;h`,
 	},
-	{"equals in value", dertest.Name(dertest.RDN(cn, utf8String, "x/O=evil")), "/CN=x/O=evil", "CN=x/O=evil"},
+	{"equals in value", encode(one(cn, utf8String, "x/O=evil")), "/CN=x/O=evil", "CN=x/O=evil"},
 	{
-		"other types", dertest.Name(dertest.RDN(serial, printable, "7"), dertest.RDN(role, utf8String, "r")),
+		"other types", encode(one(serial, printable, "7"), one(role, utf8String, "r")),
 		"/serialNumber=7/role=r", "role=r,serialNumber=7",
 	},
 }
@@ -165,21 +168,21 @@ func sortAttributes(name string) string {
 }
 
 func TestNameComparison(t *testing.T) {
-	base := dertest.Name(dertest.RDN(o, printable, "My Site"), slices.Concat(dertest.RDN(cn, printable, "A b"), dertest.RDN(uid, printable, "u")))
+	base := encode(one(o, printable, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u")))
 	tests := []struct {
 		name  string
 		der   []byte
 		equal bool
 	}{
 		{"same", base, true},
-		{"other string type", dertest.Name(dertest.RDN(o, utf8String, "My Site"), slices.Concat(dertest.RDN(cn, bmp, "\x00A\x00 \x00b"), dertest.RDN(uid, ia5, "u"))), true},
-		{"case and white space", dertest.Name(dertest.RDN(o, utf8String, " mY   sITE\t"), slices.Concat(dertest.RDN(cn, t61, "a  B"), dertest.RDN(uid, printable, "U"))), true},
-		{"order in a multi-valued RDN", dertest.Name(dertest.RDN(o, printable, "My Site"), slices.Concat(dertest.RDN(uid, printable, "u"), dertest.RDN(cn, printable, "A b"))), true},
-		{"two RDNs instead of one", dertest.Name(dertest.RDN(o, printable, "My Site"), dertest.RDN(cn, printable, "A b"), dertest.RDN(uid, printable, "u")), false},
-		{"other value", dertest.Name(dertest.RDN(o, printable, "MySite"), slices.Concat(dertest.RDN(cn, printable, "A b"), dertest.RDN(uid, printable, "u"))), false},
-		{"other type", dertest.Name(dertest.RDN(role, printable, "My Site"), slices.Concat(dertest.RDN(cn, printable, "A b"), dertest.RDN(uid, printable, "u"))), false},
-		{"shorter", dertest.Name(dertest.RDN(o, printable, "My Site")), false},
-		{"no string", dertest.Name(dertest.RDN(o, general, "My Site"), slices.Concat(dertest.RDN(cn, printable, "A b"), dertest.RDN(uid, printable, "u"))), false},
+		{"other string type", encode(one(o, utf8String, "My Site"), slices.Concat(one(cn, bmp, "\x00A\x00 \x00b"), one(uid, ia5, "u"))), true},
+		{"case and white space", encode(one(o, utf8String, " mY   sITE\t"), slices.Concat(one(cn, t61, "a  B"), one(uid, printable, "U"))), true},
+		{"order in a multi-valued RDN", encode(one(o, printable, "My Site"), slices.Concat(one(uid, printable, "u"), one(cn, printable, "A b"))), true},
+		{"two RDNs instead of one", encode(one(o, printable, "My Site"), one(cn, printable, "A b"), one(uid, printable, "u")), false},
+		{"other value", encode(one(o, printable, "MySite"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false},
+		{"other type", encode(one(role, printable, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false},
+		{"shorter", encode(one(o, printable, "My Site")), false},
+		{"no string", encode(one(o, general, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false},
 	}
 	first := must(dn.Parse(base))
 	for _, test := range tests {
@@ -199,7 +202,7 @@ func TestNameComparison(t *testing.T) {
 }
 
 func TestMalformedNames(t *testing.T) {
-	good := dertest.Name(dertest.RDN(o, printable, "x"))
+	good := encode(one(o, printable, "x"))
 	tests := map[string][]byte{
 		"nothing":         {},
 		"no sequence":     {0x04, 0x00},
@@ -208,10 +211,10 @@ func TestMalformedNames(t *testing.T) {
 		"empty RDN":       {0x30, 0x02, 0x31, 0x00},
 		"no type":         {0x30, 0x04, 0x31, 0x02, 0x30, 0x00},
 		"no value":        {0x30, 0x09, 0x31, 0x07, 0x30, 0x05, 0x06, 0x03, 0x55, 0x04, 0x0a},
-		"not UTF-8":       dertest.Name(dertest.RDN(o, utf8String, "\xff")),
-		"half a BMP":      dertest.Name(dertest.RDN(o, bmp, "\x00a\x00")),
-		"a surrogate":     dertest.Name(dertest.RDN(o, bmp, "\xd8\x00")),
-		"a huge rune":     dertest.Name(dertest.RDN(o, universal, "\xff\xff\xff\xff")),
+		"not UTF-8":       encode(one(o, utf8String, "\xff")),
+		"half a BMP":      encode(one(o, bmp, "\x00a\x00")),
+		"a surrogate":     encode(one(o, bmp, "\xd8\x00")),
+		"a huge rune":     encode(one(o, universal, "\xff\xff\xff\xff")),
 		"data after pair": {0x30, 0x0f, 0x31, 0x0d, 0x30, 0x0b, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x13, 0x01, 0x78, 0x13, 0x01, 0x78},
 	}
 	for name, der := range tests {
@@ -228,7 +231,7 @@ func TestMalformedNames(t *testing.T) {
 // TestNameStructure: what is no name says which part of it is none.
 func TestNameStructure(t *testing.T) {
 	t.Parallel()
-	name := dertest.Name(dertest.RDN(o, printable, "Grid"), dertest.RDN(cn, printable, "CA"))
+	name := encode(one(o, printable, "Grid"), one(cn, printable, "CA"))
 	if _, err := dn.Parse(dertest.Edit(name, slices.Clone[[]byte], 1, 0, 1)); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestAccessStringTypes(t *testing.T) {
 	}
 	for _, typ := range types {
 		for _, text := range typ.texts {
-			name := must(dn.Parse(dertest.Name(dertest.RDN(o, utf8String, "Site"), dertest.RDN(cn, typ.tag, typ.encode(text)))))
+			name := must(dn.Parse(encode(one(o, utf8String, "Site"), one(cn, typ.tag, typ.encode(text)))))
 			for _, rule := range []string{name.Slash(), "/O=Site/CN=" + text, "/O=site/cn=" + text + "*", "/O=Site/*"} {
 				if !rules(t, rule).Match(name) {
 					t.Errorf("%s %q: the rule %q does not name it", typ.name, text, rule)
@@ -67,9 +67,9 @@ func TestAccessStringTypes(t *testing.T) {
 			// It names no value of another text, nor the same octets of
 			// another type.
 			for _, other := range types {
-				octets := must(dn.Parse(dertest.Name(dertest.RDN(o, utf8String, "Site"), dertest.RDN(cn, utf8String, "x"))))
+				octets := must(dn.Parse(encode(one(o, utf8String, "Site"), one(cn, utf8String, "x"))))
 				if other.tag != typ.tag {
-					if parsed, err := dn.Parse(dertest.Name(dertest.RDN(o, utf8String, "Site"), dertest.RDN(cn, other.tag, typ.encode(text)))); err == nil {
+					if parsed, err := dn.Parse(encode(one(o, utf8String, "Site"), one(cn, other.tag, typ.encode(text)))); err == nil {
 						octets = parsed
 					}
 				}
@@ -110,7 +110,7 @@ func TestAccessStringTypes(t *testing.T) {
 		{"octets that are no text", "/CN=db", 4, "db", false},
 		{"octets that look like no text", `/CN=\x00db`, 3, "\x00db", true},
 	} {
-		name := must(dn.Parse(dertest.Name(dertest.RDN(cn, test.tag, test.value))))
+		name := must(dn.Parse(encode(one(cn, test.tag, test.value))))
 		if got := rules(t, test.rule).Match(name); got != test.named {
 			t.Errorf("%s: the rule %s names %q: %v", test.about, test.rule, test.value, got)
 		}

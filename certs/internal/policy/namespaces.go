@@ -37,7 +37,8 @@ type namespaceStatement struct {
 // what depends on it is refused.
 func parseNamespaces(file string, content []byte) (*namespaces, []files.Problem) {
 	if len(content) > MaxBytes {
-		return nil, []files.Problem{{File: file, Message: fmt.Sprintf("is larger than %d bytes, which no namespaces file is", MaxBytes)}}
+		message := fmt.Sprintf("is larger than %d bytes, which no namespaces file is", MaxBytes)
+		return nil, []files.Problem{{File: file, Message: message}}
 	}
 	policy := &namespaces{file: file}
 	var problems []files.Problem
@@ -62,7 +63,8 @@ func parseNamespaces(file string, content []byte) (*namespaces, []files.Problem)
 		}
 	}
 	if len(problems) == 0 && len(policy.statements) == 0 {
-		problems = []files.Problem{{File: file, Message: `the file says nothing: expected TO Issuer "DN" PERMIT Subject "regular expression"`}}
+		const message = `the file says nothing: expected TO Issuer "DN" PERMIT Subject "regular expression"`
+		problems = []files.Problem{{File: file, Message: message}}
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -136,7 +138,8 @@ func parseStatement(words []namespaceWord) (namespaceStatement, error) {
 	var statement namespaceStatement
 	fail := func(at int, expected string) (namespaceStatement, error) {
 		if at >= len(words) {
-			return statement, fmt.Errorf(`the statement ends where %s is expected: a line that goes on ends with a backslash`, expected)
+			return statement, fmt.Errorf("the statement ends where %s is expected: "+
+				"a line that goes on ends with a backslash", expected)
 		}
 		return statement, fmt.Errorf("expected %s, found %v", expected, words[at])
 	}

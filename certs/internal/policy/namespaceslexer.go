@@ -14,6 +14,7 @@ type namespaceWord struct {
 	quoted bool
 }
 
+// is reports whether the word is this keyword.
 func (w namespaceWord) is(keyword string) bool {
 	return !w.quoted && strings.EqualFold(w.text, keyword)
 }
@@ -32,9 +33,10 @@ type namespaceLexer struct {
 	line    int
 }
 
+// end reports whether the whole file has been read.
 func (l *namespaceLexer) end() bool { return l.at == len(l.content) }
 
-// newline reports how many bytes a line end at the given place has; 0 if none
+// newline says how many bytes a line end at the given place has; 0 if none
 // is there.
 func (l *namespaceLexer) newline(at int) int {
 	switch {

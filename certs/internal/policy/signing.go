@@ -49,7 +49,8 @@ type signingCondition struct {
 // depends on it is refused.
 func parseSigningPolicy(file string, content []byte) (*signingPolicy, []files.Problem) {
 	if len(content) > MaxBytes {
-		return nil, []files.Problem{{File: file, Message: fmt.Sprintf("is larger than %d bytes, which no signing policy is", MaxBytes)}}
+		message := fmt.Sprintf("is larger than %d bytes, which no signing policy is", MaxBytes)
+		return nil, []files.Problem{{File: file, Message: message}}
 	}
 	parser := eaclParser{
 		lexer:  eaclLexer{content: textOf(content), line: 1},

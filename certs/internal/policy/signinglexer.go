@@ -37,6 +37,7 @@ type eaclLexer struct {
 	line    int
 }
 
+// isSpace reports whether a byte separates tokens.
 func isSpace(c byte) bool {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'
 }

@@ -132,7 +132,8 @@ func (p *eaclParser) right() (signingRight, error) {
 			continue
 		}
 		if !kind.is("cond_subjects") || !authority.is("globus") {
-			return nil, p.at(kind, fmt.Errorf("cannot judge the condition %s %s: only cond_subjects globus is supported", kind.text, authority.text))
+			return nil, p.at(kind, fmt.Errorf("cannot judge the condition %s %s: only cond_subjects globus is supported",
+				kind.text, authority.text))
 		}
 		patterns, err := parsePatterns(value.text)
 		if err != nil {
@@ -143,7 +144,8 @@ func (p *eaclParser) right() (signingRight, error) {
 	if signs && len(right) == 0 {
 		// Globus takes this for permission to sign anything, but it is what
 		// is left of a file that was cut off.
-		return nil, p.at(start, errors.New(`CA:sign has no cond_subjects after it: to permit every subject write cond_subjects globus '"*"'`))
+		return nil, p.at(start, errors.New("CA:sign has no cond_subjects after it: "+
+			`to permit every subject write cond_subjects globus '"*"'`))
 	}
 	return right, nil
 }
