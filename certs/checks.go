@@ -19,16 +19,16 @@ var pathChecks = []struct {
 	name  string
 	judge func(s *search, path []*element, depth int) *Refusal
 }{
-	{"dates", checkDates},
-	{"key size", checkKeySize},
-	{"critical extensions", checkCriticalExtensions},
-	{"basicConstraints", checkBasicConstraints},
-	{"path length", checkPathLength},
-	{"keyUsage", checkKeyUsage},
-	{"extKeyUsage", checkExtendedKeyUsage},
-	{"name constraints", checkNameConstraints},
-	{"policies", checkPolicies},
-	{"revocation", checkRevocation},
+	{name: LinkDates, judge: checkDates},
+	{name: LinkKey, judge: checkKeySize},
+	{name: LinkCriticalExtensions, judge: checkCriticalExtensions},
+	{name: LinkBasicConstraints, judge: checkBasicConstraints},
+	{name: LinkPathLength, judge: checkPathLength},
+	{name: LinkKeyUsage, judge: checkKeyUsage},
+	{name: LinkExtendedKeyUsage, judge: checkExtendedKeyUsage},
+	{name: LinkNameConstraints, judge: checkNameConstraints},
+	{name: LinkPolicy, judge: checkPolicies},
+	{name: LinkRevocation, judge: checkRevocation},
 }
 
 // judgePath runs all checks on the complete path, from the anchor down, and
@@ -36,6 +36,7 @@ var pathChecks = []struct {
 func (s *search) judgePath() (refusal *Refusal, passed int) {
 	s.warnings, s.nextEvent = nil, time.Time{}
 	for i, check := range pathChecks {
+		s.checking = check.name
 		for depth := range slices.Backward(s.path) {
 			if refusal := check.judge(s, s.path, depth); refusal != nil {
 				return refusal, i
@@ -56,13 +57,18 @@ func checkDates(s *search, path []*element, depth int) *Refusal {
 		return refuse(e, depth, CodeNotYetValid, "it begins on %s, and here it is %s",
 			formatTime(e.cert.NotBefore), formatTime(s.now))
 	}
+	s.permit(depth, func() LinkCheck {
+		return LinkCheck{Text: fmt.Sprintf("from %s to %s", formatTime(e.cert.NotBefore), formatTime(e.cert.NotAfter))}
+	})
 	return nil
 }
 
-func checkKeySize(_ *search, path []*element, depth int) *Refusal {
-	if reason := weakKey(path[depth]); reason != "" {
-		return refuse(path[depth], depth, CodeWeakSignature, "%s", reason)
+func checkKeySize(s *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	if reason := weakKey(e); reason != "" {
+		return refuse(e, depth, CodeWeakSignature, "%s", reason)
 	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: describeKey(e.cert)} })
 	return nil
 }
 
@@ -87,13 +93,15 @@ func extension(cert *x509.Certificate, oid asn1.ObjectIdentifier) (value []byte,
 // checkCriticalExtensions refuses what neither crypto/x509 nor this package
 // understands. Subject alternative names and name constraints are read here
 // in full, of which crypto/x509 knows a part.
-func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
+func checkCriticalExtensions(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
-			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
+			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood",
+				shorten(oid.String(), maxQuoted))
 			if depth > 0 {
-				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA, unless this one is issued anew without it, or with it not critical."
+				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA," +
+					" unless this one is issued anew without it, or with it not critical."
 			}
 			return r
 		}
@@ -102,33 +110,44 @@ func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
 	// RFC 5280, section 4.2.1.11, has the extension critical; one that is not
 	// means the same.
 	if e.cert.RequireExplicitPolicy > 0 || e.cert.RequireExplicitPolicyZero {
-		r := refuse(e, depth, CodeCriticalExtension, "it requires explicit certificate policies (requireExplicitPolicy), which are not supported")
-		r.Cure = "Certificate policies are not judged here: the peer needs a certificate below CAs none of which requires them."
+		r := refuse(e, depth, CodeCriticalExtension,
+			"it requires explicit certificate policies (requireExplicitPolicy), which are not supported")
+		r.Cure = "Certificate policies are not judged here:" +
+			" the peer needs a certificate below CAs none of which requires them."
 		return r
 	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: "none that is not understood"} })
 	return nil
 }
 
-func checkBasicConstraints(_ *search, path []*element, depth int) *Refusal {
+func checkBasicConstraints(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
+	var why string
 	switch {
 	case depth == 0:
-		return nil // judgeHolder has seen to it that this is no CA
+		why = "it is no CA" // judgeHolder has seen to it
 	case e.cert.BasicConstraintsValid && e.cert.IsCA:
-		return nil
+		why = "it is a CA"
 	case !e.cert.BasicConstraintsValid && e.cert.Version < 3 && e.anchor:
-		return nil // a root from before there were basicConstraints
+		why = "it is a root from before there were basicConstraints"
 	default:
-		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.brief())
+		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints",
+			path[depth-1].subject.brief())
 	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: why} })
+	return nil
 }
 
 // checkPathLength counts the CA certificates below one with a
 // pathLenConstraint; self-issued ones do not count (RFC 5280, section
 // 4.2.1.9).
-func checkPathLength(_ *search, path []*element, depth int) *Refusal {
+func checkPathLength(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == 0 || !e.cert.BasicConstraintsValid || e.cert.MaxPathLen < 0 {
+	if depth == 0 {
+		return nil
+	}
+	if !e.cert.BasicConstraintsValid || e.cert.MaxPathLen < 0 {
+		s.permit(depth, func() LinkCheck { return LinkCheck{Text: "not limited"} })
 		return nil
 	}
 	below := 0
@@ -138,33 +157,46 @@ func checkPathLength(_ *search, path []*element, depth int) *Refusal {
 		}
 	}
 	if below > e.cert.MaxPathLen {
-		return refuse(e, depth, CodePathLength, "it allows %d CA certificates below it, and here are %d", e.cert.MaxPathLen, below)
+		return refuse(e, depth, CodePathLength, "it allows %d CA certificates below it, and here are %d",
+			e.cert.MaxPathLen, below)
 	}
+	s.permit(depth, func() LinkCheck {
+		return LinkCheck{Text: fmt.Sprintf("%d allowed below it, %d here", e.cert.MaxPathLen, below)}
+	})
 	return nil
 }
 
 func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if _, present := extension(e.cert, oidKeyUsage); !present {
-		return nil
-	}
+	why := "digitalSignature"
 	if depth > 0 {
-		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.brief())
-		}
-		return nil
+		why = "keyCertSign"
 	}
-	if s.role != RoleAny && e.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+	switch _, present := extension(e.cert, oidKeyUsage); {
+	case !present:
+		why = "not limited"
+	case depth > 0 && e.cert.KeyUsage&x509.KeyUsageCertSign == 0:
+		return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign",
+			path[depth-1].subject.brief())
+	case depth > 0:
+	case s.role == RoleAny:
+		why = notAskedOfAny
+	case e.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return refuse(e, depth, CodeKeyUsage, "its keyUsage lacks digitalSignature")
 	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: why} })
 	return nil
 }
+
+// notAskedOfAny is why usages permit what they do where no role is asked for.
+const notAskedOfAny = "not asked for: the peer's role is not said"
 
 // checkExtendedKeyUsage asks for a usage that the whole path down to this
 // certificate has in common: a CA's extKeyUsage limits what lies below it.
 func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 	wanted := wantedUsages(s.role, s.policy.EKU)
 	if wanted == nil {
+		s.permit(depth, func() LinkCheck { return LinkCheck{Text: notAskedOfAny} })
 		return nil
 	}
 	var left []x509.ExtKeyUsage
@@ -173,30 +205,32 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 			left = append(left, usage)
 		}
 	}
-	if len(left) > 0 {
-		return nil
+	if len(left) == 0 {
+		return refuseUsages(s.role, wanted, path[depth], depth)
 	}
-	return refuseUsages(s.role, wanted, path[depth], depth)
+	s.permit(depth, func() LinkCheck {
+		if _, limited := extension(path[depth].cert, oidExtendedKeyUsage); !limited {
+			return LinkCheck{Text: "not limited"}
+		}
+		return LinkCheck{Text: usageNames(left, " and ")}
+	})
+	return nil
 }
 
 // refuseUsages explains that a path has none of the wanted usages in common,
 // down to the certificate e.
 func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *Refusal {
-	var names []string
-	own := false
-	for _, usage := range wanted {
-		names = append(names, usageName(usage))
-		own = own || allowsUsage(e.cert, usage)
-	}
+	own := slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(e.cert, usage) })
 	reason := fmt.Sprintf("a %s needs the extended key usage %s, and here is %s",
-		role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
+		role, usageNames(wanted, " or "), shorten(usageList(e.cert), maxQuoted))
 	if own {
 		reason += ", which the CAs above do not allow"
 	}
 	r := refuse(e, depth, CodeExtendedKeyUsage, "%s", reason)
 	switch {
 	case depth > 0:
-		r.Cure = "This CA does not vouch for such a host: the peer needs a certificate of a CA whose own usages allow it."
+		r.Cure = "This CA does not vouch for such a host:" +
+			" the peer needs a certificate of a CA whose own usages allow it."
 	case own:
 		r.Cure = "The peer needs a certificate with a usage that the CAs above it allow too, or one of another CA."
 	}
@@ -219,6 +253,7 @@ func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
 	}
 }
 
+// allowsUsage reports whether a certificate's own extKeyUsage allows a usage.
 func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	if _, limited := extension(cert, oidExtendedKeyUsage); !limited {
 		return true
@@ -236,6 +271,15 @@ func usageList(cert *x509.Certificate) string {
 		names = append(names, oid.String())
 	}
 	return strings.Join(names, ", ")
+}
+
+// usageNames names usages, with a word between them.
+func usageNames(usages []x509.ExtKeyUsage, between string) string {
+	var names []string
+	for _, usage := range usages {
+		names = append(names, usageName(usage))
+	}
+	return strings.Join(names, between)
 }
 
 func usageName(usage x509.ExtKeyUsage) string {
@@ -265,7 +309,8 @@ func (s *search) judgeHolder(leaf *element) *Refusal {
 	if reason := s.proxyReason(leaf); reason != "" {
 		return refuse(leaf, 0, CodeProxy, "%s", reason)
 	}
-	if _, installed := s.snapshot.byDER[string(leaf.cert.Raw)]; installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
+	_, installed := s.snapshot.byDER[string(leaf.cert.Raw)]
+	if installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
 		return refuse(leaf, 0, CodeCAAsHost, "it is the certificate of a CA, not of a host")
 	}
 	return nil
@@ -285,14 +330,16 @@ func (s *search) proxyReason(leaf *element) string {
 	if n := len(leaf.subject.rdns); n > 0 {
 		for _, a := range leaf.subject.rdns[n-1].attributes {
 			if word := foldString(a.text); a.oid == oidCommonName && (word == "proxy" || word == "limited proxy") {
-				return "it is a proxy certificate (of Globus Toolkit 2), or looks like one: its last common name is " + word
+				return "it is a proxy certificate (of Globus Toolkit 2), or looks like one:" +
+					" its last common name is " + word
 			}
 		}
 	}
 	if leaf.subject.extends(leaf.issuer) {
 		for _, issuer := range s.sent[leaf.issuerKey] {
 			if !issuer.mayBeCA() {
-				return "it looks like a proxy certificate: its issuer is no CA, and its name is the issuer's with a common name more"
+				return "it looks like a proxy certificate: its issuer is no CA," +
+					" and its name is the issuer's with a common name more"
 			}
 		}
 	}

@@ -12,11 +12,21 @@ import (
 // exempt too.
 func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == len(path)-1 || depth > 0 && e.selfIssued() || s.policy.Namespaces == NamespacesIgnore {
+	if depth == len(path)-1 {
 		return nil
 	}
 	issuer := path[depth+1]
-	if s.snapshot.needsNoPolicy(path[depth+1:]) {
+	var unbound LinkCheck
+	switch {
+	case s.policy.Namespaces == NamespacesIgnore:
+		unbound.Text = "not asked: ‹namespaces› ignore"
+	case depth > 0 && e.selfIssued():
+		unbound.Text = "not bound: a CA may certify itself"
+	case s.snapshot.needsNoPolicy(path[depth+1:]):
+		unbound.Text, unbound.File = "not bound: the CAs of this file may sign anything", s.snapshot.config.CAfile
+	}
+	if unbound.Text != "" {
+		s.permit(depth, func() LinkCheck { return unbound })
 		return nil
 	}
 	for _, name := range []*Name{e.subject, issuer.subject} {
@@ -29,11 +39,13 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 			return r
 		}
 	}
+	var asked [2]policyDecision
 	decision := s.policy.Namespaces.decide(
-		func() policyDecision { return s.askPolicies(kindSigningPolicy, path, depth) },
-		func() policyDecision { return s.askPolicies(kindNamespaces, path, depth) },
+		func() policyDecision { asked[0] = s.askPolicies(kindSigningPolicy, path, depth); return asked[0] },
+		func() policyDecision { asked[1] = s.askPolicies(kindNamespaces, path, depth); return asked[1] },
 	)
 	if decision.Verdict != policyDenies {
+		s.permitPolicies(depth, asked[:])
 		return nil
 	}
 	r := refuse(e, depth, decision.Code, "%s may not sign it: %s", issuer.subject.brief(), decision.Reason)
@@ -43,6 +55,22 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 			place, issuer.hashNames()[0])
 	}
 	return r
+}
+
+// permitPolicies notes the policies that permit a certificate.
+func (s *search) permitPolicies(depth int, asked []policyDecision) {
+	silent := true
+	for _, d := range asked {
+		if d.Verdict == policyPermits {
+			s.permit(depth, func() LinkCheck { return LinkCheck{Text: d.Reason, File: d.File, Line: d.Line} })
+			silent = false
+		}
+	}
+	if silent {
+		s.permit(depth, func() LinkCheck {
+			return LinkCheck{Text: "no file speaks of the CA, and ‹namespaces› " + s.policy.Namespaces.String() + " asks for none"}
+		})
+	}
 }
 
 // needsNoPolicy reports whether an issuer, the first of the CAs up to the
