@@ -90,11 +90,18 @@ func extension(cert *x509.Certificate, oid asn1.ObjectIdentifier) (value []byte,
 	return cert.Extensions[i].Value, true
 }
 
-// checkCriticalExtensions refuses what neither crypto/x509 nor this package
-// understands. Subject alternative names and name constraints are read here
-// in full, of which crypto/x509 knows a part.
 func checkCriticalExtensions(s *search, path []*element, depth int) *Refusal {
-	e := path[depth]
+	if refusal := refuseExtensions(path[depth], depth); refusal != nil {
+		return refusal
+	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: "none that is not understood"} })
+	return nil
+}
+
+// refuseExtensions refuses critical extensions that neither crypto/x509 nor
+// this package understands. Subject alternative names and name constraints are
+// read here in full, of which crypto/x509 knows a part.
+func refuseExtensions(e *element, depth int) *Refusal {
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
 			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood",
@@ -116,7 +123,6 @@ func checkCriticalExtensions(s *search, path []*element, depth int) *Refusal {
 			" the peer needs a certificate below CAs none of which requires them."
 		return r
 	}
-	s.permit(depth, func() LinkCheck { return LinkCheck{Text: "none that is not understood"} })
 	return nil
 }
 
