@@ -62,6 +62,9 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 	ca := path[depth]
 	value, present := extension(ca.cert, oidNameConstraints)
 	if !present {
+		if depth > 0 {
+			s.permit(depth, func() LinkCheck { return LinkCheck{Text: "it has none"} })
+		}
 		return nil
 	}
 	limits, err := parseConstraints(value)
@@ -103,6 +106,9 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 		r.File, r.Line = ca.file, ca.line
 		return r
 	}
+	s.permit(depth, func() LinkCheck {
+		return LinkCheck{Text: "they allow every name below it", File: ca.file, Line: ca.line}
+	})
 	return nil
 }
 

@@ -141,7 +141,8 @@ func ServesAs(cert *x509.Certificate, role Role, rule EKURule) (why string, ok b
 		return reason, false
 	}
 	wanted := wantedUsages(role, rule)
-	if wanted == nil || slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(cert, usage) }) {
+	allows := func(usage x509.ExtKeyUsage) bool { return allowsUsage(cert, usage) }
+	if wanted == nil || slices.ContainsFunc(wanted, allows) {
 		return "", true
 	}
 	return "its extended key usages are " + dn.Shorten(usageList(cert), dn.MaxQuoted), false

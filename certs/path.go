@@ -39,6 +39,9 @@ type search struct {
 	bestRank   int
 	warnings   []Warning // about the path that was judged last
 	nextEvent  time.Time // of that path
+
+	permits  [][]LinkCheck // what permitted each certificate of the path; nil: nobody asks
+	checking string        // the check that is being made, one of the Link constants
 }
 
 // defaultMaxDepth is how many CA certificates a path may have when the Policy

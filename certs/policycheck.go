@@ -24,11 +24,21 @@ const NamespacesIgnore = policy.Ignore
 // exempt too.
 func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == len(path)-1 || depth > 0 && e.selfIssued() || s.policy.Namespaces == NamespacesIgnore {
+	if depth == len(path)-1 {
 		return nil
 	}
 	issuer := path[depth+1]
-	if s.snapshot.needsNoPolicy(path[depth+1:]) {
+	var unbound LinkCheck
+	switch {
+	case s.policy.Namespaces == policy.Ignore:
+		unbound.Text = "not asked: ‹namespaces› ignore"
+	case depth > 0 && e.selfIssued():
+		unbound.Text = "not bound: a CA may certify itself"
+	case s.snapshot.needsNoPolicy(path[depth+1:]):
+		unbound.Text, unbound.File = "not bound: the CAs of this file may sign anything", s.snapshot.config.CAfile
+	}
+	if unbound.Text != "" {
+		s.permit(depth, func() LinkCheck { return unbound })
 		return nil
 	}
 	subjectForms, issuerForms := e.subject.Forms(), issuer.subject.Forms()
@@ -39,11 +49,16 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 		return refuseAmbiguous(e, depth, issuer.subject, reason,
 			"Only ‹cafile› can trust this CA, or ‹namespaces› ignore: it signs what it likes then.")
 	}
-	ask := func(kind fileKind) func() policy.Decision {
-		return func() policy.Decision { return s.askPolicies(kind, path[depth+1:], issuerForms, subjectForms) }
+	var asked [2]policy.Decision
+	ask := func(i int, kind fileKind) func() policy.Decision {
+		return func() policy.Decision {
+			asked[i] = s.askPolicies(kind, path[depth+1:], issuerForms, subjectForms)
+			return asked[i]
+		}
 	}
-	decision := s.policy.Namespaces.Decide(ask(kindSigningPolicy), ask(kindNamespaces))
+	decision := s.policy.Namespaces.Decide(ask(0, kindSigningPolicy), ask(1, kindNamespaces))
 	if decision.Verdict != policy.Denies {
+		s.permitPolicies(depth, asked[:])
 		return nil
 	}
 	r := refuse(e, depth, policyCodes[decision.Cause], "%s may not sign it: %s", issuer.subject.Brief(), decision.Reason)
@@ -67,6 +82,22 @@ func refuseAmbiguous(e *element, depth int, name *dn.Name, reason, cure string) 
 	r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s", name.Brief(), reason)
 	r.Cure = cure
 	return r
+}
+
+// permitPolicies notes the policies that permit a certificate.
+func (s *search) permitPolicies(depth int, asked []policy.Decision) {
+	silent := true
+	for _, d := range asked {
+		if d.Verdict == policy.Permits {
+			s.permit(depth, func() LinkCheck { return LinkCheck{Text: d.Reason, File: d.File, Line: d.Line} })
+			silent = false
+		}
+	}
+	if silent {
+		s.permit(depth, func() LinkCheck {
+			return LinkCheck{Text: "no file speaks of the CA, and ‹namespaces› " + s.policy.Namespaces.String() + " asks for none"}
+		})
+	}
 }
 
 // needsNoPolicy reports whether an issuer, the first of the CAs up to the

@@ -301,8 +301,8 @@ var codes = []codeEntry{
 	{
 		code:    CodePolicyMissing,
 		meaning: "no signing_policy or namespaces file speaks of a CA",
-		cure: "Install the signing_policy or namespaces file of the CA in the CApath (it comes with the CA's package)," +
-			" give the CA with ‹cafile›, or choose another ‹namespaces› mode.",
+		cure: "Install the signing_policy or namespaces file of the CA in the CApath" +
+			" (it comes with the CA's package), give the CA with ‹cafile›, or choose another ‹namespaces› mode.",
 	},
 	{
 		code:    CodePolicyMalformed,
@@ -369,5 +369,6 @@ const (
 	lookInLog       = "Look in the other end's log for the reason."
 	againstItsRules = "The CA issued what it may not issue: ask it for a certificate that its own rules allow."
 	ifPublishesNone = "If the CA publishes none, ‹crl› if-present accepts its peers with a warning."
-	whileUnusable   = "Until then ‹crl› if-valid accepts its peers with a warning, but for those that a verified list names."
+	whileUnusable   = "Until then ‹crl› if-valid accepts its peers with a warning," +
+		" but for those that a verified list names."
 )

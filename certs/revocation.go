@@ -26,7 +26,11 @@ import (
 // peer's own certificate does, though it may bear its CA's name.
 func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == len(path)-1 || s.policy.CRL == CRLIgnore {
+	if depth == len(path)-1 {
+		return nil
+	}
+	if s.policy.CRL == CRLIgnore {
+		s.permit(depth, func() LinkCheck { return LinkCheck{Text: "not asked: ‹crl› ignore"} })
 		return nil
 	}
 	signers := newListSigners(s, path, depth)
@@ -53,11 +57,13 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	}
 	if proof.current {
 		s.event(proof.until)
+		s.permit(depth, proof.permit)
 		return nil
 	}
 	s.event(proof.from)
 	refusal := s.noList(path, depth, &proof)
 	if refusal.Code == CodeCRLMissing && depth > 0 && e.selfIssued() {
+		s.permit(depth, func() LinkCheck { return LinkCheck{Text: "a CA that certifies itself needs no list"} })
 		return nil
 	}
 	until, tolerated := s.policy.toleratesCRL(refusal.Code, proof.until, s.now, s.tolerant)
@@ -74,6 +80,12 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 		}
 	}
 	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.Brief(), File: refusal.File, Text: text})
+	s.permit(depth, func() LinkCheck {
+		return LinkCheck{
+			Text: fmt.Sprintf("tolerated by ‹crl› %s: %s: %s", s.policy.CRL, refusal.Code, refusal.Reason),
+			File: refusal.File, Line: refusal.Line,
+		}
+	})
 	return nil
 }
 
@@ -105,9 +117,10 @@ func revoked(e *element, depth int, c *installedCRL, r crl.Revocation) *Refusal 
 
 // listProof is what lists say of a certificate that none of them names.
 type listProof struct {
-	current bool      // one of them proves that it is good
-	until   time.Time // the latest end of those that prove it, or nextUpdate of those that did; zero: for ever
-	from    time.Time // the earliest thisUpdate of those that are going to; zero: none
+	current bool          // one of them proves that it is good
+	until   time.Time     // the latest end of those that prove it, or nextUpdate of those that did; zero: for ever
+	best    *installedCRL // of those that prove it, the one with that end
+	from    time.Time     // the earliest thisUpdate of those that are going to; zero: none
 
 	code   Code // the objection to the best list that proves nothing; empty if there is none
 	list   *installedCRL
@@ -166,13 +179,24 @@ func (p *listProof) consider(c *installedCRL, e *element, now, signerEnd time.Ti
 			p.until = list.NextUpdate
 		}
 	default:
-		if !p.current {
-			p.until = end
-		} else if !p.until.IsZero() && (end.IsZero() || end.After(p.until)) {
-			p.until = end
+		if !p.current || !p.until.IsZero() && (end.IsZero() || end.After(p.until)) {
+			p.until, p.best = end, c
 		}
 		p.current = true
 	}
+}
+
+// permit says which list proves a certificate good.
+func (p *listProof) permit() LinkCheck {
+	list := p.best.list
+	text := "not on the list of " + formatTime(list.ThisUpdate)
+	if !list.NextUpdate.IsZero() {
+		text += ", the next one due on " + formatTime(list.NextUpdate)
+	}
+	if p.best.kept {
+		text += ", which the file held before it became bad"
+	}
+	return LinkCheck{Text: text, File: list.File, Line: list.Line}
 }
 
 // noList explains that no list proves a certificate good.

@@ -64,7 +64,8 @@ func (v *verdicts) verify(snapshot *Snapshot, chain []*x509.Certificate, options
 	v.mu.Lock()
 	result := v.accepted[key]
 	v.mu.Unlock()
-	if result != nil && result.holds(snapshot, options) && slices.EqualFunc(result.Chain, chain, (*x509.Certificate).Equal) {
+	if result != nil && result.holds(snapshot, options) &&
+		slices.EqualFunc(result.Chain, chain, (*x509.Certificate).Equal) {
 		return result, nil
 	}
 	result, err := Verify(snapshot, chain, options)
