@@ -9,7 +9,8 @@ import "bytes"
 // explains it as CodePeerBusy, and other programs name the alert.
 func BusyAlert() []byte { return []byte{21, 3, 3, 0, 2, 2, 80} }
 
-// isBusyAlert recognises BusyAlert in whatever version of the record.
+// isBusyAlert reports whether the other end sent BusyAlert, in whatever version
+// of the record.
 func isBusyAlert(first []byte) bool {
 	want := BusyAlert()
 	return len(first) == len(want) && first[0] == want[0] && first[1] == want[1] && bytes.Equal(first[3:], want[3:])
@@ -17,10 +18,6 @@ func isBusyAlert(first []byte) bool {
 
 // peerBusy gives the words for BusyAlert.
 func peerBusy(err error) *HandshakeError {
-	return &HandshakeError{
-		Code:   CodePeerBusy,
-		Reason: "the other end takes no connection now: it answered with nothing but the alert internal error",
-		Cure:   "Its log says why: a gtunnel server is at its limit max-connections, max-handshakes or max-handshakes-per-source; another program has failed inside.",
-		Err:    err,
-	}
+	return fail(CodePeerBusy, "the other end takes no connection now:"+
+		" it answered with nothing but the alert internal error", err)
 }

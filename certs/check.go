@@ -16,7 +16,7 @@ import (
 // connection for one that carries data; those offer no protocol at all.
 const CheckProtocol = "gtunnel-check/1"
 
-// IsCheck says whether a connection that Endpoint.Server has accepted is of
+// IsCheck reports whether a connection that Endpoint.Server has accepted is of
 // CheckProtocol.
 func IsCheck(conn *tls.Conn) bool {
 	return conn.ConnectionState().NegotiatedProtocol == CheckProtocol
@@ -70,12 +70,15 @@ func readCheckAnswer(conn io.Reader) (TargetState, error) {
 	words := strings.Fields(line)
 	if !whole || len(words) == 0 || words[0] != checkAccepted {
 		return TargetUnknown, &HandshakeError{
-			CodeProtocol, fmt.Sprintf("the other end answers %s with %q", CheckProtocol, printable([]byte(line))),
-			"Look whether both ends are of the same version: gtunnel version.", errNoAnswer,
+			Code:   CodeProtocol,
+			Reason: fmt.Sprintf("the other end answers %s with %q", CheckProtocol, printable([]byte(line))),
+			Cure:   "Look whether both ends are of the same version: gtunnel version.",
+			Err:    errNoAnswer,
 		}
 	}
 	for _, word := range words[1:] {
-		if state, ok := strings.CutPrefix(word, checkTarget); ok && (state == string(TargetUp) || state == string(TargetDown)) {
+		state, ok := strings.CutPrefix(word, checkTarget)
+		if ok && (state == string(TargetUp) || state == string(TargetDown)) {
 			return TargetState(state), nil
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // pathChecks is everything that is asked of each certificate of a path,
@@ -19,16 +21,16 @@ var pathChecks = []struct {
 	name  string
 	judge func(s *search, path []*element, depth int) *Refusal
 }{
-	{"dates", checkDates},
-	{"key size", checkKeySize},
-	{"critical extensions", checkCriticalExtensions},
-	{"basicConstraints", checkBasicConstraints},
-	{"path length", checkPathLength},
-	{"keyUsage", checkKeyUsage},
-	{"extKeyUsage", checkExtendedKeyUsage},
-	{"name constraints", checkNameConstraints},
-	{"policies", checkPolicies},
-	{"revocation", checkRevocation},
+	{name: LinkDates, judge: checkDates},
+	{name: LinkKey, judge: checkKeySize},
+	{name: LinkCriticalExtensions, judge: checkCriticalExtensions},
+	{name: LinkBasicConstraints, judge: checkBasicConstraints},
+	{name: LinkPathLength, judge: checkPathLength},
+	{name: LinkKeyUsage, judge: checkKeyUsage},
+	{name: LinkExtendedKeyUsage, judge: checkExtendedKeyUsage},
+	{name: LinkNameConstraints, judge: checkNameConstraints},
+	{name: LinkPolicy, judge: checkPolicies},
+	{name: LinkRevocation, judge: checkRevocation},
 }
 
 // judgePath runs all checks on the complete path, from the anchor down, and
@@ -36,6 +38,7 @@ var pathChecks = []struct {
 func (s *search) judgePath() (refusal *Refusal, passed int) {
 	s.warnings, s.nextEvent = nil, time.Time{}
 	for i, check := range pathChecks {
+		s.checking = check.name
 		for depth := range slices.Backward(s.path) {
 			if refusal := check.judge(s, s.path, depth); refusal != nil {
 				return refusal, i
@@ -56,13 +59,18 @@ func checkDates(s *search, path []*element, depth int) *Refusal {
 		return refuse(e, depth, CodeNotYetValid, "it begins on %s, and here it is %s",
 			formatTime(e.cert.NotBefore), formatTime(s.now))
 	}
+	s.permit(depth, func() LinkCheck {
+		return LinkCheck{Text: fmt.Sprintf("from %s to %s", formatTime(e.cert.NotBefore), formatTime(e.cert.NotAfter))}
+	})
 	return nil
 }
 
-func checkKeySize(_ *search, path []*element, depth int) *Refusal {
-	if reason := weakKey(path[depth]); reason != "" {
-		return refuse(path[depth], depth, CodeWeakSignature, "%s", reason)
+func checkKeySize(s *search, path []*element, depth int) *Refusal {
+	e := path[depth]
+	if reason := weakKey(e); reason != "" {
+		return refuse(e, depth, CodeWeakSignature, "%s", reason)
 	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: describeKey(e.cert)} })
 	return nil
 }
 
@@ -84,16 +92,25 @@ func extension(cert *x509.Certificate, oid asn1.ObjectIdentifier) (value []byte,
 	return cert.Extensions[i].Value, true
 }
 
-// checkCriticalExtensions refuses what neither crypto/x509 nor this package
-// understands. Subject alternative names and name constraints are read here
-// in full, of which crypto/x509 knows a part.
-func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
-	e := path[depth]
+func checkCriticalExtensions(s *search, path []*element, depth int) *Refusal {
+	if refusal := refuseExtensions(path[depth], depth); refusal != nil {
+		return refusal
+	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: "none that is not understood"} })
+	return nil
+}
+
+// refuseExtensions refuses critical extensions that neither crypto/x509 nor
+// this package understands. Subject alternative names and name constraints are
+// read here in full, of which crypto/x509 knows a part.
+func refuseExtensions(e *element, depth int) *Refusal {
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
-			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood", shorten(oid.String(), maxQuoted))
+			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood",
+				dn.Shorten(oid.String(), dn.MaxQuoted))
 			if depth > 0 {
-				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA, unless this one is issued anew without it, or with it not critical."
+				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA," +
+					" unless this one is issued anew without it, or with it not critical."
 			}
 			return r
 		}
@@ -102,33 +119,43 @@ func checkCriticalExtensions(_ *search, path []*element, depth int) *Refusal {
 	// RFC 5280, section 4.2.1.11, has the extension critical; one that is not
 	// means the same.
 	if e.cert.RequireExplicitPolicy > 0 || e.cert.RequireExplicitPolicyZero {
-		r := refuse(e, depth, CodeCriticalExtension, "it requires explicit certificate policies (requireExplicitPolicy), which are not supported")
-		r.Cure = "Certificate policies are not judged here: the peer needs a certificate below CAs none of which requires them."
+		r := refuse(e, depth, CodeCriticalExtension,
+			"it requires explicit certificate policies (requireExplicitPolicy), which are not supported")
+		r.Cure = "Certificate policies are not judged here:" +
+			" the peer needs a certificate below CAs none of which requires them."
 		return r
 	}
 	return nil
 }
 
-func checkBasicConstraints(_ *search, path []*element, depth int) *Refusal {
+func checkBasicConstraints(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
+	var why string
 	switch {
 	case depth == 0:
-		return nil // judgeHolder has seen to it that this is no CA
+		why = "it is no CA" // judgeHolder has seen to it
 	case e.cert.BasicConstraintsValid && e.cert.IsCA:
-		return nil
+		why = "it is a CA"
 	case !e.cert.BasicConstraintsValid && e.cert.Version < 3 && e.anchor:
-		return nil // a root from before there were basicConstraints
+		why = "it is a root from before there were basicConstraints"
 	default:
-		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints", path[depth-1].subject.brief())
+		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints",
+			path[depth-1].subject.Brief())
 	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: why} })
+	return nil
 }
 
 // checkPathLength counts the CA certificates below one with a
 // pathLenConstraint; self-issued ones do not count (RFC 5280, section
 // 4.2.1.9).
-func checkPathLength(_ *search, path []*element, depth int) *Refusal {
+func checkPathLength(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if depth == 0 || !e.cert.BasicConstraintsValid || e.cert.MaxPathLen < 0 {
+	if depth == 0 {
+		return nil
+	}
+	if !e.cert.BasicConstraintsValid || e.cert.MaxPathLen < 0 {
+		s.permit(depth, func() LinkCheck { return LinkCheck{Text: "not limited"} })
 		return nil
 	}
 	below := 0
@@ -138,26 +165,55 @@ func checkPathLength(_ *search, path []*element, depth int) *Refusal {
 		}
 	}
 	if below > e.cert.MaxPathLen {
-		return refuse(e, depth, CodePathLength, "it allows %d CA certificates below it, and here are %d", e.cert.MaxPathLen, below)
+		return refuse(e, depth, CodePathLength, "it allows %d CA certificates below it, and here are %d",
+			e.cert.MaxPathLen, below)
 	}
+	s.permit(depth, func() LinkCheck {
+		return LinkCheck{Text: fmt.Sprintf("%d allowed below it, %d here", e.cert.MaxPathLen, below)}
+	})
 	return nil
 }
 
 func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	e := path[depth]
-	if _, present := extension(e.cert, oidKeyUsage); !present {
-		return nil
-	}
+	why := "digitalSignature"
 	if depth > 0 {
-		if e.cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign", path[depth-1].subject.brief())
+		why = "keyCertSign"
+	}
+	switch _, limited := extension(e.cert, oidKeyUsage); {
+	case !limited:
+		why = "not limited"
+	case depth > 0 && lacksKeyUsage(e.cert, x509.KeyUsageCertSign):
+		return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign",
+			path[depth-1].subject.Brief())
+	case depth > 0:
+	case s.role == RoleAny:
+		why = notAskedOfAny
+	default:
+		if reason := unfitKeyUsage(e.cert); reason != "" {
+			return refuse(e, depth, CodeKeyUsage, "%s", reason)
 		}
-		return nil
 	}
-	if s.role != RoleAny && e.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return refuse(e, depth, CodeKeyUsage, "its keyUsage lacks digitalSignature")
-	}
+	s.permit(depth, func() LinkCheck { return LinkCheck{Text: why} })
 	return nil
+}
+
+// notAskedOfAny is why usages permit what they do where no role is asked for.
+const notAskedOfAny = "not asked for: the peer's role is not said"
+
+// unfitKeyUsage says why the keyUsage of a host's certificate, if it has one,
+// keeps it from a TLS handshake; empty if it does not.
+func unfitKeyUsage(cert *x509.Certificate) string {
+	if lacksKeyUsage(cert, x509.KeyUsageDigitalSignature) {
+		return "its keyUsage lacks digitalSignature"
+	}
+	return ""
+}
+
+// lacksKeyUsage reports whether a certificate limits its key's usage to others.
+func lacksKeyUsage(cert *x509.Certificate, usage x509.KeyUsage) bool {
+	_, limited := extension(cert, oidKeyUsage)
+	return limited && cert.KeyUsage&usage == 0
 }
 
 // checkExtendedKeyUsage asks for a usage that the whole path down to this
@@ -165,6 +221,7 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 	wanted := wantedUsages(s.role, s.policy.EKU)
 	if wanted == nil {
+		s.permit(depth, func() LinkCheck { return LinkCheck{Text: notAskedOfAny} })
 		return nil
 	}
 	var left []x509.ExtKeyUsage
@@ -173,30 +230,32 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 			left = append(left, usage)
 		}
 	}
-	if len(left) > 0 {
-		return nil
+	if len(left) == 0 {
+		return refuseUsages(s.role, wanted, path[depth], depth)
 	}
-	return refuseUsages(s.role, wanted, path[depth], depth)
+	s.permit(depth, func() LinkCheck {
+		if _, limited := extension(path[depth].cert, oidExtendedKeyUsage); !limited {
+			return LinkCheck{Text: "not limited"}
+		}
+		return LinkCheck{Text: usageNames(left, " and ")}
+	})
+	return nil
 }
 
 // refuseUsages explains that a path has none of the wanted usages in common,
 // down to the certificate e.
 func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *Refusal {
-	var names []string
-	own := false
-	for _, usage := range wanted {
-		names = append(names, usageName(usage))
-		own = own || allowsUsage(e.cert, usage)
-	}
+	own := slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(e.cert, usage) })
 	reason := fmt.Sprintf("a %s needs the extended key usage %s, and here is %s",
-		role, strings.Join(names, " or "), shorten(usageList(e.cert), maxQuoted))
+		role, usageNames(wanted, " or "), dn.Shorten(usageList(e.cert), dn.MaxQuoted))
 	if own {
 		reason += ", which the CAs above do not allow"
 	}
 	r := refuse(e, depth, CodeExtendedKeyUsage, "%s", reason)
 	switch {
 	case depth > 0:
-		r.Cure = "This CA does not vouch for such a host: the peer needs a certificate of a CA whose own usages allow it."
+		r.Cure = "This CA does not vouch for such a host:" +
+			" the peer needs a certificate of a CA whose own usages allow it."
 	case own:
 		r.Cure = "The peer needs a certificate with a usage that the CAs above it allow too, or one of another CA."
 	}
@@ -219,6 +278,8 @@ func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
 	}
 }
 
+// allowsUsage reports whether a certificate's extended key usages, if it has
+// some, include one.
 func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	if _, limited := extension(cert, oidExtendedKeyUsage); !limited {
 		return true
@@ -236,6 +297,15 @@ func usageList(cert *x509.Certificate) string {
 		names = append(names, oid.String())
 	}
 	return strings.Join(names, ", ")
+}
+
+// usageNames names usages, with a word between them.
+func usageNames(usages []x509.ExtKeyUsage, between string) string {
+	var names []string
+	for _, usage := range usages {
+		names = append(names, usageName(usage))
+	}
+	return strings.Join(names, between)
 }
 
 func usageName(usage x509.ExtKeyUsage) string {
@@ -265,7 +335,8 @@ func (s *search) judgeHolder(leaf *element) *Refusal {
 	if reason := s.proxyReason(leaf); reason != "" {
 		return refuse(leaf, 0, CodeProxy, "%s", reason)
 	}
-	if _, installed := s.snapshot.byDER[string(leaf.cert.Raw)]; installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
+	_, installed := s.snapshot.byDER[string(leaf.cert.Raw)]
+	if installed || leaf.cert.BasicConstraintsValid && leaf.cert.IsCA {
 		return refuse(leaf, 0, CodeCAAsHost, "it is the certificate of a CA, not of a host")
 	}
 	return nil
@@ -282,17 +353,17 @@ func (s *search) proxyReason(leaf *element) string {
 	if _, ok := extension(leaf.cert, oidProxyDraft); ok {
 		return "it is a proxy certificate (of the draft before RFC 3820)"
 	}
-	if n := len(leaf.subject.rdns); n > 0 {
-		for _, a := range leaf.subject.rdns[n-1].attributes {
-			if word := foldString(a.text); a.oid == oidCommonName && (word == "proxy" || word == "limited proxy") {
-				return "it is a proxy certificate (of Globus Toolkit 2), or looks like one: its last common name is " + word
-			}
+	for _, word := range leaf.subject.LastCommonNames() {
+		if word == "proxy" || word == "limited proxy" {
+			return "it is a proxy certificate (of Globus Toolkit 2), or looks like one:" +
+				" its last common name is " + word
 		}
 	}
-	if leaf.subject.extends(leaf.issuer) {
+	if leaf.subject.Extends(leaf.issuer) {
 		for _, issuer := range s.sent[leaf.issuerKey] {
 			if !issuer.mayBeCA() {
-				return "it looks like a proxy certificate: its issuer is no CA, and its name is the issuer's with a common name more"
+				return "it looks like a proxy certificate: its issuer is no CA," +
+					" and its name is the issuer's with a common name more"
 			}
 		}
 	}

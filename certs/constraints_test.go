@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // subtree is one base of name constraints, by the tag of its GeneralName.
@@ -37,7 +39,9 @@ func slash96(address, mask []byte) subtree {
 	return ip(slices.Concat(mapped(address...), bytes.Repeat([]byte{0xff}, 12), mask)...)
 }
 
-func directory(rdns ...[]ava) subtree { return subtree{tag: 4, value: encodeName(rdns...)} }
+func directory(rdns ...[]dertest.Attribute) subtree {
+	return subtree{tag: 4, value: encodeName(rdns...)}
+}
 
 // generalNameDER encodes a GeneralName.
 func (s subtree) generalNameDER() []byte {
@@ -76,7 +80,7 @@ func TestNameConstraints(t *testing.T) {
 	commonName := func(name string) certstest.Options {
 		return certstest.Options{CommonName: name, DNSNames: []string{}}
 	}
-	testDC := [][]ava{one(dc, ia5, "test")}
+	testDC := [][]dertest.Attribute{one(dc, ia5, "test")}
 	tests := []struct {
 		name    string
 		ca      certstest.Options
@@ -172,7 +176,7 @@ func TestNameConstraints(t *testing.T) {
 				if place == "subordinate" {
 					i = below(test.host, sound, test.ca)
 				}
-				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleClient, "", now, unbound)
+				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.RoleClient, now, unbound))
 				if test.allowed {
 					if err != nil {
 						t.Errorf("%s: %v", place, err)
@@ -197,12 +201,12 @@ func TestConstraintsOfSubordinates(t *testing.T) {
 	limited := nameConstraints([]subtree{directory(one(dc, ia5, "test"), one(dc, ia5, "gtunnel"), one(o, utf8String, "hosts"))}, nil)
 	root := must(certstest.NewCA("Root", limited))
 	sub := must(root.NewSubordinate("Sub", sound))
-	_, err := certs.Verify(openStore(t, root).Snapshot(), must(sub.NewHost("host.test", sound)).Chain, certs.RoleAny, "", now, certs.Policy{})
+	_, err := certs.Verify(openStore(t, root).Snapshot(), must(sub.NewHost("host.test", sound)).Chain, anyone(certs.RoleAny, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodeNameConstraints); refusal.Depth != 1 {
 		t.Errorf("depth %d, want the subordinate's", refusal.Depth)
 	}
 	i := selfIssued(limited)
-	if _, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, certs.RoleAny, "", now, certs.Policy{}); err != nil {
+	if _, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.RoleAny, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }
@@ -236,4 +240,9 @@ func TestMalformedConstraints(t *testing.T) {
 			t.Errorf("%x: %v, want %q", test.der, err, test.words)
 		}
 	}
+}
+
+func FuzzNameConstraints(f *testing.F) {
+	f.Add(must(hex.DecodeString("300da00b3009820765782e6e6574")))
+	f.Fuzz(func(_ *testing.T, der []byte) { _ = certs.ParseConstraints(der) })
 }

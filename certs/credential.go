@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // Credential is the host's own certificate chain and private key.
@@ -105,7 +107,7 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	leaf := chain[0]
 	if reason := unusableKey(leaf.cert); reason != "" {
 		return nil, &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", certFile, leaf.subject.brief(), reason),
+			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", certFile, leaf.subject.Brief(), reason),
 			hint:    keyHint,
 			cause:   refuse(leaf, 0, CodeUnsupported, "%s", reason),
 		}
@@ -116,7 +118,7 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	}
 	if !matches(key, leaf) {
 		e := &setupError{
-			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.brief()),
+			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.Brief()),
 			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 -noout -pubkey -in %s; openssl pkey -pubout -in %s",
 				shellQuote(certFile), shellQuote(keyFile)),
 		}
@@ -144,20 +146,20 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.brief(), formatTime(leaf.cert.NotAfter)),
+			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.Brief(), formatTime(leaf.cert.NotAfter)),
 			hint:    "ask your CA for a new one, and check this host's clock: timedatectl",
 			cause:   refuse(leaf, 0, CodeExpired, "it ended on %s", formatTime(leaf.cert.NotAfter)),
 		}
 	case now.Before(leaf.cert.NotBefore):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotBefore)),
+			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.Brief(), formatTime(leaf.cert.NotBefore)),
 			hint:    "check this host's clock (timedatectl), or wait until then",
 		}
 	}
 	if refusal := nobody.judgeHolder(leaf); refusal != nil {
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.brief(), refusal.Reason),
-			hint:    "give the host's own certificate with --cert, usually /etc/grid-security/hostcert.pem",
+			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.Brief(), refusal.Reason),
+			hint:    "give the host's own certificate with ‹cert›, usually /etc/grid-security/hostcert.pem",
 			cause:   refusal,
 		}
 	}
@@ -166,9 +168,9 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 
 // loadChain reads the host's certificate and those above it.
 func loadChain(file string) ([]*element, error) {
-	data, err := readFile(file, maxFileBytes)
+	data, err := files.Read(file, maxFileBytes)
 	if err != nil {
-		return nil, fileError("certificate", "--cert", file, err)
+		return nil, fileError("certificate", "‹cert›", file, err)
 	}
 	var chain []*element
 	for i, f := range parseCertificates(data) {
@@ -182,11 +184,11 @@ func loadChain(file string) ([]*element, error) {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("no certificate in %s", file),
-		hint:    "give a PEM file that begins with the host's certificate with --cert",
+		hint:    "give a PEM file that begins with the host's certificate with ‹cert›",
 	}
 	if holdsKey(data) {
 		e.message += ": it holds a private key"
-		e.hint = "give the certificate with --cert and the key with --key; are the two exchanged?"
+		e.hint = "give the certificate with ‹cert› and the key with ‹key›; are the two exchanged?"
 	}
 	return nil, e
 }
@@ -210,7 +212,7 @@ func (f fileCertificate) unreadable(file string, i int) error {
 		hint = "its CA must issue it anew: no TLS handshake of gtunnel can use it as it is; " + look
 	}
 	return &setupError{
-		message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
+		message: fmt.Sprintf("a certificate of %s cannot be read: %v", files.Position(file, f.line), f.err),
 		hint:    hint,
 		cause:   errors.Join(refusal, f.err),
 	}
@@ -218,17 +220,17 @@ func (f fileCertificate) unreadable(file string, i int) error {
 
 // loadKey reads a private key that only its owner can read.
 func loadKey(file string) (crypto.Signer, error) {
-	f, err := openRegular(file)
+	f, err := files.Open(file)
 	if err != nil {
-		return nil, fileError("key", "--key", file, err)
+		return nil, fileError("key", "‹key›", file, err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	if err := checkKeyFile(f); err != nil {
 		return nil, err
 	}
-	data, err := readAll(f, maxFileBytes)
+	data, err := files.ReadAll(f, maxFileBytes)
 	if err != nil {
-		return nil, fileError("key", "--key", file, err)
+		return nil, fileError("key", "‹key›", file, err)
 	}
 	return parseKey(file, data)
 }
@@ -252,7 +254,7 @@ func fileError(what, flag, file string, err error) error {
 func checkKeyFile(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
-		return fileError("key", "--key", f.Name(), err)
+		return fileError("key", "‹key›", f.Name(), err)
 	}
 	forbidden := fs.FileMode(0o177)
 	if isSystemdCredential(f.Name()) {

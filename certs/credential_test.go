@@ -99,10 +99,10 @@ func TestBadCredentials(t *testing.T) {
 		cert, key   []byte
 		words, hint string
 	}{
-		{"certificate missing", nil, keyPEM, "hostcert.pem: no such file", "--cert"},
-		{"key missing", hostPEM, nil, "hostkey.pem: no such file", "--key"},
-		{"certificate empty", []byte(" "), keyPEM, "no certificate in", "--cert"},
-		{"key empty", hostPEM, []byte(" "), "no private key in", "--key"},
+		{"certificate missing", nil, keyPEM, "hostcert.pem: no such file", "‹cert›"},
+		{"key missing", hostPEM, nil, "hostkey.pem: no such file", "‹key›"},
+		{"certificate empty", []byte(" "), keyPEM, "no certificate in", "‹cert›"},
+		{"key empty", hostPEM, []byte(" "), "no private key in", "‹key›"},
 		{"exchanged", keyPEM, hostPEM, "it holds a private key", "exchanged"},
 		{"certificate as key", hostPEM, hostPEM, "it holds a certificate", "exchanged"},
 		{"certificate damaged", pemOf("CERTIFICATE", host.Certificate.Raw[:90]), keyPEM, "hostcert.pem:1", "openssl x509"},
@@ -120,9 +120,9 @@ func TestBadCredentials(t *testing.T) {
 		{"own certificate not first", slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), hostPEM), keyPEM, "certificate 2 of", "first in"},
 		{"expired", pemOf("CERTIFICATE", expired.Certificate.Raw), pkcs8(expired.Key), "has ended on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), "new one"},
 		{"not yet valid", pemOf("CERTIFICATE", early.Certificate.Raw), pkcs8(early.Key), "begins only on " + early.Certificate.NotBefore.Format("2006-01-02"), "timedatectl"},
-		{"proxy", pemOf("CERTIFICATE", proxy.Certificate.Raw), pkcs8(proxy.Key), "proxy", "--cert"},
-		{"proxy with its user", slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM), pkcs8(marked.Key), "proxy", "--cert"},
-		{"a CA's", pemOf("CERTIFICATE", root.Certificate.Raw), pkcs8(root.Key), "certificate of a CA", "--cert"},
+		{"proxy", pemOf("CERTIFICATE", proxy.Certificate.Raw), pkcs8(proxy.Key), "proxy", "‹cert›"},
+		{"proxy with its user", slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM), pkcs8(marked.Key), "proxy", "‹cert›"},
+		{"a CA's", pemOf("CERTIFICATE", root.Certificate.Raw), pkcs8(root.Key), "certificate of a CA", "‹cert›"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestKeyPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := certs.LoadCredential(certFile, fifo)
-		wantHint(t, err, "not a regular file", "--key")
+		wantHint(t, err, "not a regular file", "‹key›")
 	})
 }
 
@@ -294,5 +294,5 @@ func TestReadCertificates(t *testing.T) {
 		t.Errorf("got %d certificates, %v", len(chain), err)
 	}
 	_, err = certs.ReadCertificates(keyFile)
-	wantHint(t, err, "it holds a private key", "--cert")
+	wantHint(t, err, "it holds a private key", "‹cert›")
 }

@@ -25,7 +25,7 @@ func TestSeveralListsOfAFile(t *testing.T) {
 	tests := []struct {
 		name    string
 		content []byte
-		want    certs.Code // under --crl require and if-present; empty: accepted
+		want    certs.Code // under CRLRequire and CRLIfPresent; empty: accepted
 		line    int        // that decided
 		lists   int        // in use
 		problem string     // empty: none
@@ -63,7 +63,7 @@ func TestSeveralListsOfAFile(t *testing.T) {
 			writeFile(t, filepath.Join(dir, oldHash+".r0"), test.content, 0o644)
 			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 			for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent} {
-				_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore})
+				_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
 				if test.want == "" {
 					if err != nil {
 						t.Errorf("%s: %v", mode, err)
@@ -115,7 +115,7 @@ func TestSeveralListsReread(t *testing.T) {
 	check := func(want map[*certstest.Host]certs.Code, lists int) {
 		t.Helper()
 		for host, code := range want {
-			_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore})
+			_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}))
 			if code == "" && err != nil {
 				t.Error(err)
 			} else if code != "" {

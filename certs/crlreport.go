@@ -75,7 +75,7 @@ func (r CRLReport) Sound() bool { return r.Mode == CRLIgnore || r.Current == r.C
 func (r CRLReport) String() string {
 	switch {
 	case r.Mode == CRLIgnore:
-		return "revocation lists are not looked at (--crl ignore): revoked peers are let in"
+		return "revocation lists are not looked at (‹crl› ignore): revoked peers are let in"
 	case r.CAs == 0:
 		return "revocation lists: every CA has expired"
 	}
@@ -96,9 +96,9 @@ func (r CRLReport) String() string {
 	line := fmt.Sprintf("revocation lists of %s: %s", counted(r.CAs, "CA", "CAs"), strings.Join(parts, ", "))
 	switch {
 	case r.Refused > 0:
-		return fmt.Sprintf("%s; --crl %s refuses the peers of %s for it", line, r.Mode, counted(r.Refused, "CA", "CAs"))
+		return fmt.Sprintf("%s; ‹crl› %s refuses the peers of %s for it", line, r.Mode, counted(r.Refused, "CA", "CAs"))
 	case r.Current < r.CAs:
-		return fmt.Sprintf("%s; --crl %s refuses nobody for it now", line, r.Mode)
+		return fmt.Sprintf("%s; ‹crl› %s refuses nobody for it now", line, r.Mode)
 	}
 	return line
 }

@@ -34,10 +34,10 @@ func TestCRLReport(t *testing.T) {
 		refused int
 		line    string
 	}{
-		certs.CRLIfPresent: {2, counts + "; --crl if-present refuses the peers of 2 CAs for it"},
-		certs.CRLRequire:   {5, counts + "; --crl require refuses the peers of 5 CAs for it"},
-		certs.CRLIfValid:   {0, counts + "; --crl if-valid refuses nobody for it now"},
-		certs.CRLIgnore:    {0, "revocation lists are not looked at (--crl ignore): revoked peers are let in"},
+		certs.CRLIfPresent: {2, counts + "; ‹crl› if-present refuses the peers of 2 CAs for it"},
+		certs.CRLRequire:   {5, counts + "; ‹crl› require refuses the peers of 5 CAs for it"},
+		certs.CRLIfValid:   {0, counts + "; ‹crl› if-valid refuses nobody for it now"},
+		certs.CRLIgnore:    {0, "revocation lists are not looked at (‹crl› ignore): revoked peers are let in"},
 	} {
 		report := snapshot.CRLReport(certs.Policy{CRL: mode, CRLGrace: 24 * time.Hour}, now)
 		if want := (certs.CRLReport{Mode: mode, CAs: 8, Current: 3, Ending: 1, Stale: 2, Missing: 2, Bad: 1, Refused: want.refused}); report != want {
@@ -51,7 +51,7 @@ func TestCRLReport(t *testing.T) {
 		t.Errorf("in the end: %s", got)
 	}
 	sound := snapshot.CRLReport(certs.Policy{}, now.AddDate(2, 0, 0)) // only the renewed one is left
-	if got := fmt.Sprint(sound); got != "revocation lists of 1 CA: 1 stale; --crl if-present refuses the peers of 1 CA for it" {
+	if got := fmt.Sprint(sound); got != "revocation lists of 1 CA: 1 stale; ‹crl› if-present refuses the peers of 1 CA for it" {
 		t.Errorf("later: %s", got)
 	}
 }

@@ -36,7 +36,7 @@ func withKeyID(ca *certstest.CA) certstest.Options {
 // judged verifies a chain by the lists of a CApath.
 func judged(dir string, mode certs.CRLMode, at time.Time, chain ...*x509.Certificate) (*certs.Result, error) {
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-	return certs.Verify(snapshot, chain, certs.RoleClient, "", at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore})
+	return certs.Verify(snapshot, chain, anyone(certs.RoleClient, at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
 }
 
 // TestSelfIssuedIsRevocable: a list that names the certificate by which a CA
@@ -285,7 +285,7 @@ func TestStaleUnderIfPresent(t *testing.T) {
 	policy := certs.Policy{CRLGrace: grace, Namespaces: certs.NamespacesIgnore, Access: must(certs.NewAccess(nil, nil, true))}
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(at time.Time) (*certs.Result, error) {
-		return certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", at, policy)
+		return certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, at, policy))
 	}
 	recheck := func(at time.Time) (*certs.Result, error) {
 		session, err := verify(now)

@@ -54,11 +54,7 @@ func (e *Endpoint) Server(ctx context.Context, conn net.Conn) (*tls.Conn, *Resul
 // *HandshakeError; the caller closes conn.
 func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls.Conn, *Result, error) {
 	if host == "" {
-		return nil, nil, &Refusal{
-			Code:   CodeWrongHost,
-			Reason: "there is no host name that the server could be held to",
-			Cure:   "Give the server's name with --server-name.",
-		}
+		return nil, nil, VerifyOptions{}.refuseUnsaid()
 	}
 	judge := e.newJudge(RoleServer, host)
 	config := e.clientConfig(judge)
@@ -129,7 +125,9 @@ func (e *Endpoint) policyFor(peer Role) Policy {
 // ticket.
 func (j *judge) verifyConnection(state tls.ConnectionState) error {
 	now := wallClock()
-	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, j.role, j.host, now, j.endpoint.policyFor(j.role))
+	result, err := j.endpoint.verdicts.verify(j.endpoint.Store.Snapshot(), state.PeerCertificates, VerifyOptions{
+		Role: j.role, Host: j.host, Time: now, Policy: j.endpoint.policyFor(j.role),
+	})
 	if err != nil {
 		return err
 	}
@@ -201,7 +199,9 @@ func (e *Endpoint) commonConfig(judge *judge) *tls.Config {
 }
 
 // handshake runs one handshake and explains its failure.
-func handshake(ctx context.Context, conn net.Conn, judge *judge, start func(net.Conn) *tls.Conn) (*tls.Conn, *Result, error) {
+func handshake(
+	ctx context.Context, conn net.Conn, judge *judge, start func(net.Conn) *tls.Conn,
+) (*tls.Conn, *Result, error) {
 	observed := &observedConn{Conn: conn}
 	tlsConn := start(observed)
 	err := tlsConn.HandshakeContext(ctx)

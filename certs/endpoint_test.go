@@ -20,6 +20,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // patience is how long a test waits for what must happen.
@@ -300,7 +301,7 @@ func tlsCertificate(host *certstest.Host) tls.Certificate {
 func TestUnreadableCertificate(t *testing.T) {
 	s := newSite(t)
 	host := must(s.root.NewHost("server.test", certstest.Options{}))
-	unreadable := tls.Certificate{Certificate: [][]byte{signName(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key}
+	unreadable := tls.Certificate{Certificate: [][]byte{dertest.SelfSigned(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key}
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			ours, _ := s.dialTo(t, stranger(version, unreadable))
@@ -415,7 +416,7 @@ func TestMinimumVersion(t *testing.T) {
 		conn := tls.Client(dialled, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: refused}) // #nosec G402 -- the peer under test
 		theirs := conn.HandshakeContext(t.Context())
 		e := wantHandshakeError(t, <-done, certs.CodeProtocol)
-		if !strings.Contains(e.Reason, "no TLS version in common") || !strings.Contains(e.Cure, "--min-tls") {
+		if !strings.Contains(e.Reason, "no TLS version in common") || !strings.Contains(e.Cure, "‹min-tls›") {
 			t.Errorf("minimum %x: %q, %q", minimum, e.Reason, e.Cure)
 		}
 		if e := wantHandshakeError(t, certs.Explain(theirs), certs.CodeProtocol); !strings.Contains(e.Cure, "no TLS version in common") {

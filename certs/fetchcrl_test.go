@@ -89,7 +89,7 @@ func TestFetchCRL(t *testing.T) {
 	}
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func() error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", time.Now(), certs.Policy{CRL: certs.CRLRequire})
+		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
 		return err
 	}
 	wantRefusal(t, verify(), certs.CodeCRLMissing)

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,27 +13,18 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // HandshakeError says why a handshake failed where Verify did not refuse: the
 // other end does not speak TLS, went away, was silent, or refused us.
 type HandshakeError struct {
 	Code   Code
-	Reason string
-	Cure   string
-	Err    error // the cause
+	Reason string // one clause in plain words, see Setting
+	Cure   string // what to do about it, a sentence or more, see Setting; may be empty
+	Err    error  // the cause
 }
-
-// The reasons of a HandshakeError.
-const (
-	CodeNotTLS        Code = "not-tls"         // the other end spoke something else; Reason says what
-	CodeSilent        Code = "silent"          // the other end sent nothing before the deadline
-	CodeTimeout       Code = "timeout"         // the other end began and did not finish before the deadline
-	CodeDisconnected  Code = "disconnected"    // the other end closed or reset the connection
-	CodePeerRefusedUs Code = "peer-refused-us" // the other end sent an alert about our certificate
-	CodePeerBusy      Code = "peer-busy"       // the other end takes no connection now
-	CodeProtocol      Code = "tls-protocol"    // no common version or cipher, or a malformed message
-)
 
 // Error is the reason with its code.
 func (e *HandshakeError) Error() string { return string(e.Code) + ": " + e.Reason }
@@ -42,6 +34,11 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // Hint is the cure.
 func (e *HandshakeError) Hint() string { return e.Cure }
+
+// fail makes a HandshakeError with the usual cure of its code.
+func fail(code Code, reason string, err error) *HandshakeError {
+	return &HandshakeError{Code: code, Reason: reason, Cure: usualCure(code, 0, ""), Err: err}
+}
 
 // Explain turns an error of a handshake or of a Read on a TLS connection into
 // a *HandshakeError where it is one, and returns others as they are.
@@ -79,11 +76,12 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 	if peer == RoleServer && isBusyAlert(first) {
 		return peerBusy(err)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return explainTimeout(err, len(first) == 0, peer)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
-		return &HandshakeError{CodeDisconnected, "this end stopped before the handshake was done", "", err}
+		return &HandshakeError{Code: CodeDisconnected, Reason: "this end stopped before the handshake was done", Err: err}
 	}
 	if strings.HasSuffix(err.Error(), "client didn't provide a certificate") {
 		return refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
@@ -125,38 +123,36 @@ func looksLikeTLS(first []byte) bool {
 		isSSL2(first)
 }
 
-// isSSL2 recognises the hello of SSL 2, which very old clients still send.
+// isSSL2 reports whether the other end begins with the hello of SSL 2, which
+// very old clients still send.
 func isSSL2(first []byte) bool {
 	return len(first) >= 3 && first[0]&0x80 != 0 && first[2] == 1
 }
 
 // notTLS names what the other end speaks instead of TLS.
 func notTLS(err error, first []byte, peer Role) *HandshakeError {
-	e := &HandshakeError{Code: CodeNotTLS, Err: err}
+	e := fail(CodeNotTLS, "", err)
 	switch {
 	case isHTTPRequest(first):
 		e.Reason = "the other end speaks plain HTTP to the TLS port"
 		e.Cure = "Nothing is served over HTTP here; point the browser, probe or proxy elsewhere."
 	case bytes.HasPrefix(first, []byte("HTTP/")):
 		e.Reason = "the other end is a web server that does not speak TLS on this port"
-		e.Cure = "Point --connect at the gtunnel server's port, usually 3307."
 	case isMySQLGreeting(first):
 		e.Reason = "the other end is a MySQL server that speaks plain MySQL on this port"
 		if message := mysqlError(first); message != "" {
 			e.Reason += "; it says: " + message
 		}
-		e.Cure = "Point --connect at the gtunnel server's port, usually 3307, not at MySQL's own."
+		e.Cure = pointConnect + ", not at MySQL's own."
 	case bytes.HasPrefix(first, []byte("SSH-")):
 		e.Reason = "the other end speaks SSH on this port"
-		e.Cure = "Point --connect at the gtunnel server's port, usually 3307."
 	case bytes.HasPrefix(first, []byte("PROXY ")) || bytes.HasPrefix(first, []byte("\r\n\r\n\x00\r\nQUIT\n")):
 		e.Reason = "the other end sends a PROXY protocol header before TLS"
 		e.Cure = "Turn the PROXY protocol off in the load balancer in front."
 	default:
 		e.Reason = fmt.Sprintf("the other end does not speak TLS; it began with %q", printable(first))
-		e.Cure = "Connect to the TLS port with gtunnel client (or stunnel) only."
-		if peer == RoleServer {
-			e.Cure = "Point --connect at the gtunnel server's port, usually 3307."
+		if peer != RoleServer {
+			e.Cure = "Connect to the TLS port with gtunnel client (or stunnel) only."
 		}
 	}
 	return e
@@ -165,6 +161,7 @@ func notTLS(err error, first []byte, peer Role) *HandshakeError {
 // printable cuts what is quoted in messages.
 func printable(first []byte) []byte { return first[:min(len(first), 16)] }
 
+// isHTTPRequest reports whether the other end begins with the first line of HTTP.
 func isHTTPRequest(first []byte) bool {
 	for _, method := range []string{"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE ", "CONNECT ", "PRI * HTTP"} {
 		if n := min(len(method), len(first)); n >= 4 && string(first[:n]) == method[:n] {
@@ -174,9 +171,9 @@ func isHTTPRequest(first []byte) bool {
 	return false
 }
 
-// isMySQLGreeting recognises the first packet of a MySQL server: a length of
-// three octets, sequence number 0, then protocol version 10 (or 9) or an
-// error.
+// isMySQLGreeting reports whether the other end begins with the first packet of
+// a MySQL server: a length of three octets, sequence number 0, then protocol
+// version 10 (or 9) or an error.
 func isMySQLGreeting(first []byte) bool {
 	return len(first) >= 5 && first[2] == 0 && first[3] == 0 &&
 		(first[4] == 9 || first[4] == 10 || first[4] == 0xff)
@@ -187,30 +184,25 @@ func mysqlError(first []byte) string {
 	if first[4] != 0xff || len(first) < 8 {
 		return ""
 	}
-	return escapeOctets(first[7:])
+	return dn.Escape(first[7:])
 }
 
 func explainTimeout(err error, silent bool, peer Role) *HandshakeError {
 	if !silent {
-		return &HandshakeError{
-			CodeTimeout, "the other end did not finish the TLS handshake in time",
-			"Look whether the network between the hosts loses packets or cuts large ones (MTU), and at the other end's log.", err,
-		}
+		return fail(CodeTimeout, "the other end did not finish the TLS handshake in time", err)
 	}
 	if peer == RoleServer {
-		return &HandshakeError{
-			CodeSilent, "the other end accepted the connection and sent nothing",
-			"Look whether a gtunnel server (or stunnel) listens there: something that waits for another protocol, or a firewall, is silent like this.", err,
-		}
+		return fail(CodeSilent, "the other end accepted the connection and sent nothing", err)
 	}
-	return &HandshakeError{
-		CodeSilent, "the other end sent nothing; a MySQL client that speaks to the TLS port waits like this for MySQL's greeting",
-		"A MySQL client must connect to the local port of the gtunnel client on its own host, usually 127.0.0.1:3307, not to the TLS port.", err,
-	}
+	e := fail(CodeSilent, "the other end sent nothing;"+
+		" a MySQL client that speaks to the TLS port waits like this for MySQL's greeting", err)
+	e.Cure = "A MySQL client must connect to the local port of the gtunnel client on its own host," +
+		" usually 127.0.0.1:3307, not to the TLS port."
+	return e
 }
 
 func explainDisconnect(err error, silent bool) *HandshakeError {
-	e := &HandshakeError{Code: CodeDisconnected, Cure: "Look in the other end's log for the reason.", Err: err}
+	e := fail(CodeDisconnected, "", err)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
 		e.Reason = "the other end reset the connection"
@@ -245,26 +237,18 @@ func explainAlert(err error) *HandshakeError {
 		return nil
 	}
 	if a, about := certificateAlerts[alert]; about {
-		e := &HandshakeError{
-			Code:   CodePeerRefusedUs,
-			Reason: fmt.Sprintf("the other end refused our certificate (alert: %s)", a.meaning),
-			Cure:   a.cure, Err: err,
-		}
-		if e.Cure == "" {
-			e.Cure = "Look in the other end's log: it says there what it objects to."
-		}
+		e := fail(CodePeerRefusedUs, fmt.Sprintf("the other end refused our certificate (alert: %s)", a.meaning), err)
+		e.Cure = cmp.Or(a.cure, e.Cure)
 		return e
 	}
-	e := &HandshakeError{Code: CodeProtocol, Reason: "the other end broke the handshake off (alert: " + name + ")", Err: err}
+	e := fail(CodeProtocol, "the other end broke the handshake off (alert: "+name+")", err)
 	switch alert {
 	case 70: // protocol_version
-		e.Cure = "The two ends have no TLS version in common: gtunnel speaks 1.2 and 1.3; update the other end, or lower --min-tls on the stricter one."
+		e.Cure = "The two ends have no TLS version in common: gtunnel speaks 1.2 and 1.3; update the other end, or lower ‹min-tls› on the stricter one."
 	case 40, 71: // handshake_failure, insufficient_security
 		e.Cure = "The two ends have no cipher in common, or the other end got no certificate it likes: look in its log."
 	case 112: // unrecognized_name
-		e.Cure = "The other end serves other names than the one asked for: check --server-name."
-	default:
-		e.Cure = "Look in the other end's log for the reason."
+		e.Cure = "The other end serves other names than the one asked for: check ‹server-name›."
 	}
 	return e
 }
@@ -287,20 +271,19 @@ func remoteAlert(err error) (number uint64, name string, ok bool) {
 // end's messages.
 func explainProtocol(err error) *HandshakeError {
 	// The text may quote what the other end sent.
-	text := excerpt(strings.TrimPrefix(err.Error(), "tls: "))
-	e := &HandshakeError{Code: CodeProtocol, Reason: "the TLS handshake failed: " + text, Err: err}
+	text := dn.Excerpt(strings.TrimPrefix(err.Error(), "tls: "))
+	e := fail(CodeProtocol, "the TLS handshake failed: "+text, err)
 	switch {
-	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version") || strings.Contains(text, "SSLv2"):
+	case strings.Contains(text, "unsupported versions"), strings.Contains(text, "unsupported protocol version"),
+		strings.Contains(text, "SSLv2"):
 		e.Reason = "the two ends have no TLS version in common: " + text
-		e.Cure = "Update the other end to TLS 1.2 or later, or lower --min-tls if it is higher than 1.2."
+		e.Cure = "Update the other end to TLS 1.2 or later, or lower ‹min-tls› if it is higher than 1.2."
 	case strings.Contains(text, "no cipher suite supported"):
 		e.Cure = "Let the other end offer ECDHE ciphers with AES-GCM or ChaCha20; remove its own cipher list if it has one."
 	case strings.Contains(text, "invalid CRL distribution point"):
 		e.Cure = "The CRL distribution point of the other end's certificate is malformed or relative to the name of the CRL's issuer, which is not supported: look at it there (openssl x509 -text -noout -in hostcert.pem), and ask its CA for one with a URL."
 	case strings.Contains(text, "failed to parse certificate"):
 		e.Cure = "The other end's certificate is malformed; look at it there: openssl x509 -text -noout -in hostcert.pem"
-	default:
-		e.Cure = "Look in the other end's log for the reason."
 	}
 	return e
 }

@@ -84,7 +84,7 @@ func TestStrangersAtTheClient(t *testing.T) {
 		{"closes at once", "", true, certs.CodeDisconnected, "without a word", "log"},
 		{"old version", "\x15\x03\x01\x00\x02\x02\x46", false, certs.CodeProtocol, "protocol version", "no TLS version in common"},
 		{"no cipher", "\x15\x03\x03\x00\x02\x02\x28", false, certs.CodeProtocol, "handshake failure", "no cipher"},
-		{"other name", "\x15\x03\x03\x00\x02\x02\x70", false, certs.CodeProtocol, "unrecognized name", "--server-name"},
+		{"other name", "\x15\x03\x03\x00\x02\x02\x70", false, certs.CodeProtocol, "unrecognized name", "‹server-name›"},
 		{"busy", string(certs.BusyAlert()), false, certs.CodePeerBusy, "internal error", "max-handshakes-per-source"},
 		{"busy, of an old version", "\x15\x03\x01\x00\x02\x02\x50", false, certs.CodePeerBusy, "takes no connection now", "Its log says why"},
 		{"another alert", "\x15\x03\x03\x00\x02\x02\x32", false, certs.CodeProtocol, "error decoding message", "log"},

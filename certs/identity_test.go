@@ -84,12 +84,12 @@ func TestHostIdentity(t *testing.T) {
 			}
 			policy := certs.Policy{HostMode: test.mode}
 			for _, name := range test.proves {
-				if _, err := certs.Verify(snapshot, host.Chain, certs.RoleServer, name, now, policy); err != nil {
+				if _, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, name, now, policy)); err != nil {
 					t.Errorf("%q: %v", name, err)
 				}
 			}
 			for _, name := range test.rejected {
-				_, err := certs.Verify(snapshot, host.Chain, certs.RoleServer, name, now, policy)
+				_, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, name, now, policy))
 				wantRefusal(t, err, certs.CodeWrongHost)
 			}
 		})
@@ -120,19 +120,19 @@ func TestWrongHostIsExplained(t *testing.T) {
 		{
 			"short name", "server1",
 			certstest.Options{DNSNames: []string{"db.domain.one", "server1.domain.one"}},
-			"must be server1, and the certificate proves db.domain.one, server1.domain.one", "--server-name server1.domain.one.",
+			"must be server1, and the certificate proves db.domain.one, server1.domain.one", "‹server-name› server1.domain.one.",
 		},
-		{"other name", "server1.x", certstest.Options{DNSNames: []string{"db.domain.one"}}, "proves db.domain.one", "--server-name db.domain.one."},
-		{"address", "192.0.2.1", certstest.Options{DNSNames: []string{"db.domain.one"}}, "must be 192.0.2.1", "--server-name db.domain.one."},
-		{"name of an address", "db.domain.one", certstest.Options{DNSNames: []string{}, CommonName: "box", IPs: []string{"192.0.2.1"}}, "proves 192.0.2.1", "--server-name 192.0.2.1."},
+		{"other name", "server1.x", certstest.Options{DNSNames: []string{"db.domain.one"}}, "proves db.domain.one", "‹server-name› db.domain.one."},
+		{"address", "192.0.2.1", certstest.Options{DNSNames: []string{"db.domain.one"}}, "must be 192.0.2.1", "‹server-name› db.domain.one."},
+		{"name of an address", "db.domain.one", certstest.Options{DNSNames: []string{}, CommonName: "box", IPs: []string{"192.0.2.1"}}, "proves 192.0.2.1", "‹server-name› 192.0.2.1."},
 		{"nothing proven", "db.domain.one", certstest.Options{DNSNames: []string{}, CommonName: "Alice"}, "proves no host name", "subjectAltName"},
 		{"wildcard", "db.domain.one", certstest.Options{DNSNames: []string{"*.domain.two"}}, "proves *.domain.two", "Connect to a name that the certificate proves"},
-		{"many", "db.domain.one", certstest.Options{DNSNames: []string{"a.t.x", "b.t.x", "c.t.x", "d.t.x", "e.t.x", "f.t.x"}}, "e.t.x and 1 more", "--server-name a.t.x"},
+		{"many", "db.domain.one", certstest.Options{DNSNames: []string{"a.t.x", "b.t.x", "c.t.x", "d.t.x", "e.t.x", "f.t.x"}}, "e.t.x and 1 more", "‹server-name› a.t.x"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			host := must(root.NewHost("x", test.host))
-			_, err := certs.Verify(snapshot, host.Chain, certs.RoleServer, test.asked, now, certs.Policy{})
+			_, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, test.asked, now, certs.Policy{}))
 			refusal := wantRefusal(t, err, certs.CodeWrongHost)
 			if !strings.Contains(refusal.Reason, test.reason) || !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("got %q, %q", refusal.Reason, refusal.Cure)

@@ -25,9 +25,9 @@ func TestKeptListOfASentCA(t *testing.T) {
 				t.Helper()
 				for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent, certs.CRLIfValid} {
 					policy := certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}
-					_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, policy)
+					_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, policy))
 					wantRefusal(t, err, certs.CodeRevoked)
-					if _, err := certs.Verify(store.Snapshot(), other.Chain, certs.RoleClient, "", now, policy); err != nil {
+					if _, err := certs.Verify(store.Snapshot(), other.Chain, anyone(certs.RoleClient, now, policy)); err != nil {
 						t.Errorf("%s: %v", mode, err)
 					}
 				}
@@ -43,9 +43,9 @@ func TestKeptListOfASentCA(t *testing.T) {
 			// A sound one takes its place.
 			writeList(t, dir, signer, 0, naming(current, other))
 			reload(t, store)
-			_, err := certs.Verify(store.Snapshot(), other.Chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore})
+			_, err := certs.Verify(store.Snapshot(), other.Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 			wantRefusal(t, err, certs.CodeRevoked)
-			if _, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore}); err != nil {
+			if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
 				t.Error(err)
 			}
 		})
@@ -66,7 +66,7 @@ func TestListOfASentKeyBesideAKeptOne(t *testing.T) {
 	writeFile(t, file, must(successor.NewCRL(naming(current, young))), 0o644)
 	reload(t, store)
 	for _, host := range []*certstest.Host{old, young} {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore})
+		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		wantRefusal(t, err, certs.CodeRevoked)
 	}
 }

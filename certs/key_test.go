@@ -18,6 +18,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // keyInfo is a SubjectPublicKeyInfo.
@@ -42,7 +43,7 @@ func rsaInfo(algorithm string, parameters asn1.RawValue, n *big.Int, e int) []by
 
 // withKey is a certificate with another SubjectPublicKeyInfo, signed anew.
 func withKey(cert *x509.Certificate, issuer *certstest.CA, info []byte) *x509.Certificate {
-	return must(x509.ParseCertificate(resign(cert.Raw, issuer.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
+	return must(x509.ParseCertificate(dertest.Resign(cert.Raw, issuer.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
 		for i, field := range fields {
 			if string(field.FullBytes) == string(cert.RawSubjectPublicKeyInfo) {
 				fields[i] = asn1.RawValue{FullBytes: info}
@@ -83,7 +84,7 @@ func TestUnusableKeys(t *testing.T) {
 	for words, info := range strangeKeys() {
 		t.Run(words, func(t *testing.T) {
 			cert := withKey(host.Certificate, root, info)
-			_, err := certs.Verify(store.Snapshot(), []*x509.Certificate{cert}, certs.RoleAny, "", now, certs.Policy{})
+			_, err := certs.Verify(store.Snapshot(), []*x509.Certificate{cert}, anyone(certs.RoleAny, now, certs.Policy{}))
 			refusal := wantRefusal(t, err, certs.CodeUnsupported)
 			if refusal.Depth != 0 || !strings.Contains(refusal.Reason, words) || !strings.Contains(refusal.Reason, "no TLS handshake is possible") {
 				t.Errorf("depth %d, reason %q", refusal.Depth, refusal.Reason)
@@ -152,7 +153,7 @@ func TestUnusableKeysOfCAs(t *testing.T) {
 	sub := must(root.NewSubordinate("Sub", sound))
 	host := must(sub.NewHost("host.test", sound)).Certificate
 	verify := func(snapshot *certs.Snapshot, chain ...*x509.Certificate) error {
-		_, err := certs.Verify(snapshot, chain, certs.RoleAny, "", now, unbound)
+		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleAny, now, unbound))
 		return err
 	}
 	for _, words := range []string{"Ed448", "X25519", "RSA-PSS", "DSA", "exponent is even"} {
@@ -222,7 +223,7 @@ func TestLargeKeyInHandshake(t *testing.T) {
 	if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "8192 bits") || !strings.Contains(refusal.Cure, "must not send") {
 		t.Errorf("%v; cure %q", refusal, refusal.Cure)
 	}
-	_, err = certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate, large}, certs.RoleAny, "", now, certs.Policy{})
+	_, err = certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate, large}, anyone(certs.RoleAny, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodeTooMuchWork)
 }
 

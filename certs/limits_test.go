@@ -71,7 +71,7 @@ func TestSizeOfChain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			result, err := certs.Verify(snapshot, test.chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore})
+			result, err := certs.Verify(snapshot, test.chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 			if test.code == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -154,7 +154,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := certs.Verify(store.Snapshot(), test.chain, certs.RoleClient, "", now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore})
+			_, err := certs.Verify(store.Snapshot(), test.chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 			wantRefusal(t, err, test.code)
 			wantShort(t, err)
 		})
@@ -162,14 +162,14 @@ func TestHostileNames(t *testing.T) {
 	t.Run("policy", func(t *testing.T) {
 		for name, code := range map[string]certs.Code{longest: certs.CodePolicyMissing, "x/CN=" + longest: certs.CodePolicyDenied} {
 			chain := must(must(root.NewSubordinate(name, sound)).NewHost("x", person)).Chain
-			_, err := certs.Verify(store.Snapshot(), chain, certs.RoleClient, "", now, certs.Policy{})
+			_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{}))
 			wantRefusal(t, err, code)
 			wantShort(t, err)
 		}
 	})
 	t.Run("warning", func(t *testing.T) {
 		chain := must(must(root.NewSubordinate(longest, sound)).NewHost("host.test", certstest.Options{CommonName: longest})).Chain
-		result, err := certs.Verify(store.Snapshot(), chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore})
+		result, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestKeys(t *testing.T) {
 			cas = append(cas, must(certstest.NewCA(name, sound)))
 		}
 		installed := openStore(t, cas...).Snapshot()
-		if _, err := certs.Verify(installed, must(cas[29].NewHost("host.test", sound)).Chain, certs.RoleAny, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore}); err != nil {
+		if _, err := certs.Verify(installed, must(cas[29].NewHost("host.test", sound)).Chain, anyone(certs.RoleAny, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
 			t.Error(err)
 		}
 	})
@@ -250,7 +250,7 @@ func TestKeys(t *testing.T) {
 		n := new(big.Int).SetBit(big.NewInt(1), 9000, 1)
 		ca := must(certstest.NewCA(name, sound))
 		huge := recertify(ca, ca.Certificate, &rsa.PublicKey{N: n, E: 65537}, now.Add(time.Hour))
-		_, err := certs.Verify(snapshot, []*x509.Certificate{host, huge}, certs.RoleAny, "", now, certs.Policy{})
+		_, err := certs.Verify(snapshot, []*x509.Certificate{host, huge}, anyone(certs.RoleAny, now, certs.Policy{}))
 		refusal := wantRefusal(t, err, certs.CodeTooMuchWork)
 		if !strings.Contains(refusal.Reason, "9001 bits") {
 			t.Errorf("the reason %q does not give the size", refusal.Reason)
@@ -273,7 +273,7 @@ func TestConstraintWork(t *testing.T) {
 			}
 		})))
 		chain := must(sub.NewHost("x", certstest.Options{DNSNames: manyNames(test.names)})).Chain
-		_, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesIgnore})
+		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		if test.code == "" {
 			if err != nil {
 				t.Error(err)
@@ -338,7 +338,7 @@ func BenchmarkHostilePeer(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{}); err == nil {
+				if _, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{})); err == nil {
 					b.Fatal("accepted")
 				}
 			}

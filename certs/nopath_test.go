@@ -29,7 +29,7 @@ func TestCircles(t *testing.T) {
 		"one installed":  {[]*certstest.CA{root, installed}, []*x509.Certificate{host, bByA}},
 		"both installed": {[]*certstest.CA{root, installed, {Certificate: bByA, Key: b.Key, Parent: a}}, []*x509.Certificate{host}},
 	} {
-		_, err := certs.Verify(openStore(t, test.installed...).Snapshot(), test.chain, certs.RoleAny, "", now, unbound)
+		_, err := certs.Verify(openStore(t, test.installed...).Snapshot(), test.chain, anyone(certs.RoleAny, now, unbound))
 		refusal := wantRefusal(t, err, certs.CodeUnknownCA)
 		if !strings.Contains(refusal.Reason, "/CN=Loop A is below it on the path") || strings.Contains(refusal.Reason, "neither") || refusal.Depth != 2 {
 			t.Errorf("%s: depth %d, reason %q", name, refusal.Depth, refusal.Reason)
@@ -42,7 +42,7 @@ func TestCircles(t *testing.T) {
 	// A CA that changed its key, and whose old certificate nobody has.
 	old := must(certstest.NewCA("Changed", sound))
 	renewed := must(old.NewSubordinate("Changed", options(func(c *x509.Certificate) { c.AuthorityKeyId = old.Certificate.SubjectKeyId })))
-	_, err := certs.Verify(openStore(t, root).Snapshot(), must(renewed.NewHost("host.test", sound)).Chain, certs.RoleAny, "", now, unbound)
+	_, err := certs.Verify(openStore(t, root).Snapshot(), must(renewed.NewHost("host.test", sound)).Chain, anyone(certs.RoleAny, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name") || refusal.Depth != 1 {
 		t.Error(refusal)
 	}
@@ -50,7 +50,7 @@ func TestCircles(t *testing.T) {
 	c := must(certstest.NewCA("Loop A", sound))
 	bByC := must(c.NewSubordinate("Loop B", sound))
 	aByOther := recertify(bByC, a.Certificate, a.Key.Public(), now.Add(time.Hour))
-	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByOther, bByC.Certificate}, certs.RoleAny, "", now, unbound)
+	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByOther, bByC.Certificate}, anyone(certs.RoleAny, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name /DC=test/DC=gtunnel/CN=Loop A") || refusal.Depth != 2 {
 		t.Error(refusal)
 	}
@@ -58,7 +58,7 @@ func TestCircles(t *testing.T) {
 	// The host's own name takes part in the circle.
 	own := must(certstest.NewCA("x", options(func(c *x509.Certificate) { c.RawSubject = host.RawSubject })))
 	aByHost := recertify(own, a.Certificate, a.Key.Public(), now.Add(time.Hour))
-	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByHost}, certs.RoleAny, "", now, unbound)
+	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByHost}, anyone(certs.RoleAny, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "in a circle") || refusal.Depth != 1 {
 		t.Error(refusal)
 	}
@@ -116,7 +116,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 			} else {
 				writeFile(t, file, test.content, 0o644)
 			}
-			_, err := certs.Verify(must(certs.OpenStore(config)).Snapshot(), test.chain, certs.RoleAny, "", now, unbound)
+			_, err := certs.Verify(must(certs.OpenStore(config)).Snapshot(), test.chain, anyone(certs.RoleAny, now, unbound))
 			refusal := wantRefusal(t, err, test.code)
 			if refusal.Depth != test.depth {
 				t.Errorf("depth %d: %v", refusal.Depth, refusal)
@@ -171,7 +171,7 @@ func TestCuresThatHelp(t *testing.T) {
 		"constraints that forbid, sent":  {below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "/CN=Sub1 (sent by the peer) forbid it", "that its own rules allow", "without this name"},
 		"constraints that forbid":        {below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "forbid it", "that its own rules allow", "without this name"},
 	} {
-		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain, certs.RoleClient, "", now, unbound)
+		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain, anyone(certs.RoleClient, now, unbound))
 		refusal := wantRefusal(t, err, test.code)
 		if !strings.Contains(refusal.Reason, test.reason) || !strings.Contains(refusal.Cure, test.cure) || test.lack != "" && strings.Contains(refusal.Cure, test.lack) {
 			t.Errorf("%s: reason %q, cure %q", name, refusal.Reason, refusal.Cure)

@@ -89,8 +89,9 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := &search{snapshot: store.Snapshot(), now: time.Now(), policy: Policy{Namespaces: NamespacesIgnore}}
-			_, refusal := s.judge(test.chain, "")
+			options := VerifyOptions{Role: RoleAny, Anyone: true, Policy: Policy{Namespaces: NamespacesIgnore}}
+			s := newSearch(store.Snapshot(), options)
+			_, refusal := s.judge(test.chain, options)
 			var code Code
 			if refusal != nil {
 				code = refusal.Code

@@ -25,7 +25,7 @@ func TestNoPolicyBelowTheCAfile(t *testing.T) {
 		"from the CA file": {certs.StoreConfig{CApath: dir, CAfile: file}, ""},
 		"sent":             {certs.StoreConfig{CApath: dir}, certs.CodePolicyMissing},
 	} {
-		_, err := certs.Verify(must(certs.OpenStore(test.config)).Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{})
+		_, err := certs.Verify(must(certs.OpenStore(test.config)).Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
 		if test.code != "" {
 			wantRefusal(t, err, test.code)
 		} else if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // bare installs CAs without any policy file.
@@ -51,7 +52,7 @@ func TestPolicies(t *testing.T) {
 		hostsRE   = "/DC=test/DC=gtunnel/O=hosts/.*"
 		allRE     = "/DC=test/.*"
 	)
-	const lax = certs.NamespacesEUGridPMAAndGlobus
+	const lax = policy.EUGridPMAAndGlobus
 	tests := []struct {
 		name    string
 		sub     bool              // the host is below a subordinate
@@ -88,11 +89,11 @@ func TestPolicies(t *testing.T) {
 			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3, reason: "deny",
 		},
 		{
-			name: "DENY does not matter to the other kind's mode", mode: certs.NamespacesGlobusEUGridPMARequire,
+			name: "DENY does not matter to the other kind's mode", mode: policy.GlobusEUGridPMARequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "DENY", ".*")},
 		},
 		{
-			name: "first to speak", mode: certs.NamespacesEUGridPMAGlobusRequire,
+			name: "first to speak", mode: policy.EUGridPMAGlobusRequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", elsewhere), "Root.namespaces": to("Root", "PERMIT", hostsRE)},
 		},
 		{
@@ -107,7 +108,7 @@ func TestPolicies(t *testing.T) {
 		},
 		{name: "empty file", files: map[string]string{"Root.signing_policy": ""}, code: certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 1},
 		{
-			name: "malformed and not asked", mode: certs.NamespacesGlobusRequire,
+			name: "malformed and not asked", mode: policy.GlobusRequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": "TO"},
 		},
 		{
@@ -189,7 +190,7 @@ func TestPolicies(t *testing.T) {
 			if test.sub {
 				chain = must(sub.NewHost("host.test", sound)).Chain
 			}
-			_, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{Namespaces: test.mode})
+			_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: test.mode}))
 			if test.code == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -226,7 +227,7 @@ func TestPolicyExemptions(t *testing.T) {
 	hash, oldHash := hashes(root)
 	file := writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)), 0o644)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-	if _, err := certs.Verify(store.Snapshot(), below(successor), certs.RoleClient, "", now, certs.Policy{}); err != nil {
+	if _, err := certs.Verify(store.Snapshot(), below(successor), anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 		t.Errorf("below a self-issued CA: %v", err)
 	}
 
@@ -235,7 +236,7 @@ func TestPolicyExemptions(t *testing.T) {
 	if _, err := store.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := certs.Verify(store.Snapshot(), below(root), certs.RoleClient, "", now, certs.Policy{})
+	_, err := certs.Verify(store.Snapshot(), below(root), anyone(certs.RoleClient, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyDenied); refusal.File != other {
 		t.Errorf("decided by %s, want %s and not %s", refusal.File, other, file)
 	}
@@ -244,14 +245,14 @@ func TestPolicyExemptions(t *testing.T) {
 	for _, config := range []certs.StoreConfig{{CAfile: cafile}, {CAfile: cafile, CApath: bare(t, root)}} {
 		snapshot := must(certs.OpenStore(config)).Snapshot()
 		for _, chain := range [][]*x509.Certificate{below(root), below(sub)} {
-			if _, err := certs.Verify(snapshot, chain, certs.RoleClient, "", now, certs.Policy{}); err != nil {
+			if _, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 				t.Errorf("%+v: %v", config, err)
 			}
 		}
 	}
 	// A subordinate of the CApath stays bound.
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CAfile: cafile, CApath: bare(t, sub)})).Snapshot()
-	_, err = certs.Verify(snapshot, below(sub), certs.RoleClient, "", now, certs.Policy{})
+	_, err = certs.Verify(snapshot, below(sub), anyone(certs.RoleClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyMissing)
 }
 
@@ -263,7 +264,7 @@ func TestAmbiguousNameDenied(t *testing.T) {
 		c.RawSubject = encodeName(one(dc, ia5, "test/DC=gtunnel/O=hosts"), one(cn, utf8String, "host.test"))
 	})))
 	snapshot := openStore(t, root).Snapshot()
-	_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{})
+	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyDenied); !strings.Contains(refusal.Reason, "another one") {
 		t.Errorf("got %v", err)
 	}
@@ -307,7 +308,7 @@ func TestPolicyProblems(t *testing.T) {
 			t.Errorf("policies %s, want %s", got, want)
 		}
 	}
-	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, certs.RoleClient, "", now, certs.Policy{Namespaces: certs.NamespacesGlobusRequire})
+	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: policy.GlobusRequire}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyMalformed); !strings.Contains(refusal.Reason, "gone, which does not exist") {
 		t.Errorf("got %v", err)
 	}

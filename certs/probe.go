@@ -116,8 +116,10 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 		probing.Objection = answer
 	case errors.Is(err, io.EOF):
 		probing.Objection = &HandshakeError{
-			CodeDisconnected, "the other end closed the connection right after the handshake",
-			"Look in its log: its target (MySQL) may not be running, or it refused this host without saying so.", err,
+			Code:   CodeDisconnected,
+			Reason: "the other end closed the connection right after the handshake",
+			Cure:   "Look in its log: its target (MySQL) may not be running, or it refused this host without saying so.",
+			Err:    err,
 		}
 	default:
 		probing.Objection = explainHandshake(ctx, err, observed.first(), RoleServer)
@@ -125,8 +127,8 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 	return probing, nil
 }
 
-// isOurs says of the failure of a handshake that this end broke it off: no
-// alert came, the connection was there, and there was time.
+// isOurs reports whether it was this end that broke off a handshake which
+// failed so: no alert came, the connection was there, and there was time.
 func isOurs(err error) bool {
 	_, isNet := errors.AsType[net.Error](err) // an alert, too
 	return !isNet && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled)

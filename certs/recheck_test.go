@@ -27,7 +27,7 @@ func TestRecheck(t *testing.T) {
 	host := must(root.NewHost("host.test", certstest.Options{NotAfter: now.Add(30 * 24 * time.Hour)}))
 	access := must(certs.NewAccess([]string{"host.test"}, nil, false))
 	endpoint := &certs.Endpoint{Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: access}}
-	session, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, endpoint.Policy)
+	session, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, endpoint.Policy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestRecheck(t *testing.T) {
 		_, err = endpoint.Recheck(again, end)
 		wantRefusal(t, err, certs.CodeCRLExpired)
 		// New connections get no grace.
-		_, err = certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", due, endpoint.Policy)
+		_, err = certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, due, endpoint.Policy))
 		wantRefusal(t, err, certs.CodeCRLExpired)
 	})
 	t.Run("no grace", func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestRecheck(t *testing.T) {
 	t.Run("the host name is still asked for", func(t *testing.T) {
 		client := &certs.Endpoint{Store: store, Policy: endpoint.Policy}
 		client.Policy.Access = nil
-		toServer, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleServer, "host.test", now, client.Policy)
+		toServer, err := certs.Verify(store.Snapshot(), host.Chain, held(certs.RoleServer, "host.test", now, client.Policy))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +213,7 @@ func TestNextEvent(t *testing.T) {
 			}
 			snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 			policy := certs.Policy{CRL: certs.CRLIfValid, Namespaces: certs.NamespacesIgnore}
-			result, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, policy)
+			result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
 			if err != nil {
 				t.Fatal(err)
 			}

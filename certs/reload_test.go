@@ -61,7 +61,7 @@ func TestReload(t *testing.T) {
 	}
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(mode certs.CRLMode) error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{CRL: mode})
+		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode}))
 		return err
 	}
 	const rootDN, otherDN = "/DC=test/DC=gtunnel/CN=Root", "/DC=test/DC=gtunnel/CN=Other"
@@ -242,7 +242,7 @@ func TestReload(t *testing.T) {
 				}
 			}
 			_, err := store.Reload()
-			wantHint(t, err, dir, "--capath")
+			wantHint(t, err, dir, "‹capath›")
 			if store.Snapshot() != before {
 				t.Error("the old trust is gone")
 			}
@@ -265,7 +265,7 @@ func findCA(t testing.TB, store *certs.Store, dn string) *certs.CA {
 	return cas[i]
 }
 
-// TestReloadCAfile: the file of --cafile that vanishes or breaks stays in
+// TestReloadCAfile: the CA file that vanishes or breaks stays in
 // use.
 func TestReloadCAfile(t *testing.T) {
 	root, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))
@@ -273,7 +273,7 @@ func TestReloadCAfile(t *testing.T) {
 	file := writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 	store := must(certs.OpenStore(certs.StoreConfig{CAfile: file}))
 	verify := func() error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{})
+		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
 		return err
 	}
 	for _, break_ := range []func() error{
@@ -310,7 +310,7 @@ func TestReloadWhileVerifying(t *testing.T) {
 	must(certstest.WriteCRL(dir, root, current))
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	endpoint := &certs.Endpoint{Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, Access: must(certs.NewAccess(nil, nil, true))}}
-	session, err := certs.Verify(store.Snapshot(), good.Chain, certs.RoleClient, "", time.Now(), endpoint.Policy)
+	session, err := certs.Verify(store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,11 +325,11 @@ func TestReloadWhileVerifying(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := certs.Verify(store.Snapshot(), good.Chain, certs.RoleClient, "", time.Now(), endpoint.Policy); err != nil {
+				if _, err := certs.Verify(store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy)); err != nil {
 					t.Error(err)
 					return
 				}
-				if _, err := certs.Verify(store.Snapshot(), bad.Chain, certs.RoleClient, "", time.Now(), endpoint.Policy); err != nil {
+				if _, err := certs.Verify(store.Snapshot(), bad.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy)); err != nil {
 					wantRefusal(t, err, certs.CodeRevoked)
 				}
 				again, err := endpoint.Recheck(session, time.Now())
@@ -353,7 +353,7 @@ func TestReloadWhileVerifying(t *testing.T) {
 			}
 		}
 		reload(t, store)
-		_, err := certs.Verify(store.Snapshot(), bad.Chain, certs.RoleClient, "", time.Now(), endpoint.Policy)
+		_, err := certs.Verify(store.Snapshot(), bad.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy))
 		if revoked := err != nil; revoked != (i%2 == 0) {
 			t.Errorf("round %d: %v", i, err)
 		}
@@ -379,7 +379,7 @@ func TestCredentialKeepsAGoodPair(t *testing.T) {
 	if chain := c.Chain(); len(chain) != 2 || !chain[0].Equal(first.Certificate) || !chain[1].Equal(sub.Certificate) {
 		t.Errorf("the chain has %d certificates", len(chain))
 	}
-	if result, err := certs.Verify(openStore(t, root).Snapshot(), c.Chain(), certs.RoleServer, "host.test", now, unbound); err != nil {
+	if result, err := certs.Verify(openStore(t, root).Snapshot(), c.Chain(), held(certs.RoleServer, "host.test", now, unbound)); err != nil {
 		t.Errorf("its own chain: %v, %v", result, err)
 	}
 	for range 2 {

@@ -60,9 +60,9 @@ func TestRevocation(t *testing.T) {
 		name    string
 		signer  *certstest.CA // nil: root
 		lists   lists
-		require certs.Code // under --crl require; empty: accepted; the same under if-present, but for a missing list
-		valid   certs.Code // under --crl if-valid; empty: accepted
-		warning certs.Code // under --crl if-valid, and if-present where it accepts; empty: none
+		require certs.Code // under CRLRequire; empty: accepted; the same under CRLIfPresent, but for a missing list
+		valid   certs.Code // under CRLIfValid; empty: accepted
+		warning certs.Code // under CRLIfValid, and CRLIfPresent where it accepts; empty: none
 		file    int        // the list that decided; -1: none
 	}{
 		{name: "current", lists: lists{naming(current, other)}},
@@ -118,7 +118,7 @@ func TestRevocation(t *testing.T) {
 			for mode, code := range map[certs.CRLMode]certs.Code{
 				certs.CRLRequire: test.require, certs.CRLIfPresent: present, certs.CRLIfValid: test.valid, certs.CRLIgnore: "",
 			} {
-				result, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, certs.Policy{CRL: mode})
+				result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode}))
 				if code != "" {
 					if refusal := wantRefusal(t, err, code); refusal.File != file {
 						t.Errorf("%s: decided by %q, want %q", mode, refusal.File, file)
@@ -182,7 +182,7 @@ func TestRevokedInPlainWords(t *testing.T) {
 	file := writeList(t, dir, root, 0, certstest.CRLOptions{Revoked: []*x509.Certificate{host.Certificate, sub.Certificate}, RevokedAt: at, Reason: 1})
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(chain []*x509.Certificate) *certs.Refusal {
-		_, err := certs.Verify(store.Snapshot(), chain, certs.RoleClient, "", now, unbound)
+		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, unbound))
 		return wantRefusal(t, err, certs.CodeRevoked)
 	}
 	refusal := verify(host.Chain)
@@ -207,7 +207,7 @@ func TestRevokedInPlainWords(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	_, err := certs.Verify(fresh.Snapshot(), host.Chain, certs.RoleClient, "", now, unbound)
+	_, err := certs.Verify(fresh.Snapshot(), host.Chain, anyone(certs.RoleClient, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeRevoked); !strings.Contains(refusal.Reason, "has changed since") {
 		t.Errorf("%v", refusal)
 	}
@@ -229,7 +229,7 @@ func TestRevocationOfEveryElement(t *testing.T) {
 				if _, err := store.Reload(); err != nil {
 					t.Fatal(err)
 				}
-				_, err := certs.Verify(store.Snapshot(), chain, certs.RoleClient, "", now, policy)
+				_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, policy))
 				return err
 			}
 			if refusal := wantRefusal(t, verify(host.Chain), certs.CodeCRLMissing); refusal.Depth != 1 {
@@ -288,7 +288,7 @@ func TestSelfIssuedHostIsRevocable(t *testing.T) {
 	policy := certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}
 	verify := func() error {
 		snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-		_, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", now, policy)
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
 		return err
 	}
 	wantRefusal(t, verify(), certs.CodeCRLMissing)
@@ -316,10 +316,10 @@ func TestVersionOneList(t *testing.T) {
 		t.Fatal(problems)
 	}
 	policy := certs.Policy{CRL: certs.CRLRequire}
-	if _, err := certs.Verify(snapshot, host.Chain, certs.RoleClient, "", time.Now(), policy); err != nil {
+	if _, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, time.Now(), policy)); err != nil {
 		t.Error(err)
 	}
-	_, err := certs.Verify(snapshot, revoked.Chain, certs.RoleClient, "", time.Now(), policy)
+	_, err := certs.Verify(snapshot, revoked.Chain, anyone(certs.RoleClient, time.Now(), policy))
 	wantRefusal(t, err, certs.CodeRevoked)
 }
 
@@ -363,10 +363,10 @@ func TestBestReasonIsRevocation(t *testing.T) {
 	writeList(t, dir, good, 0, certstest.CRLOptions{Revoked: []*x509.Certificate{sub.Certificate}})
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	for _, others := range [][]*x509.Certificate{{sub.Certificate, byStrict, byUnknown}, {byUnknown, byStrict, sub.Certificate}, {byStrict, sub.Certificate}} {
-		_, err := certs.Verify(snapshot, append([]*x509.Certificate{host.Certificate}, others...), certs.RoleClient, "", now, certs.Policy{})
+		_, err := certs.Verify(snapshot, append([]*x509.Certificate{host.Certificate}, others...), anyone(certs.RoleClient, now, certs.Policy{}))
 		wantRefusal(t, err, certs.CodeRevoked)
 	}
-	_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate, byUnknown, byStrict}, certs.RoleClient, "", now, certs.Policy{})
+	_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate, byUnknown, byStrict}, anyone(certs.RoleClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyDenied)
 }
 

@@ -27,7 +27,7 @@ func twoKeys(t testing.TB) (store *certs.Store, dir string, verify func() error)
 	store.PassTime(0)
 	verify = func() error {
 		for _, host := range hosts {
-			if _, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{CRL: certs.CRLRequire}); err != nil {
+			if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire})); err != nil {
 				return err
 			}
 		}
@@ -149,7 +149,7 @@ func TestSecondLookWaitsForNothingElse(t *testing.T) {
 	file := writeList(t, dir, root, 0, current)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(host *certstest.Host) error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, certs.Policy{CRL: certs.CRLIfValid})
+		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLIfValid}))
 		return err
 	}
 	if err := certstest.WriteCApath(dir, other); err != nil {
@@ -172,7 +172,7 @@ func TestNextLookAfterAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := store.Reload()
-	wantHint(t, err, dir, "--capath")
+	wantHint(t, err, dir, "‹capath›")
 	if store.NextLook().IsZero() {
 		t.Error("nobody need look again")
 	}

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -59,7 +60,7 @@ func TestStrangeNames(t *testing.T) {
 	const (
 		email, uid = "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.1"
 	)
-	multi := []ava{{cn, utf8String, "host.test"}, {uid, utf8String, "h1"}}
+	multi := slices.Concat(one(cn, utf8String, "host.test"), one(uid, utf8String, "h1"))
 	tests := []struct {
 		name             string
 		ca, host         []byte
@@ -78,7 +79,7 @@ func TestStrangeNames(t *testing.T) {
 			`/O=Universit\xc3\xa9/CN=CA`, `"/O=Université/*"`,
 		},
 		{
-			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"), []ava{{cn, utf8String, "CA"}, {"2.5.4.11", utf8String, "Unit"}}), encodeName(one(o, utf8String, "Grid"), multi),
+			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"), slices.Concat(one(cn, utf8String, "CA"), one("2.5.4.11", utf8String, "Unit"))), encodeName(one(o, utf8String, "Grid"), multi),
 			`/O=Grid/CN=CA/OU=Unit`, `"/O=Grid/*"`,
 		},
 		{
@@ -116,7 +117,7 @@ func TestStrangeNames(t *testing.T) {
 				t.Fatal(problems)
 			}
 			verify := func(host *certstest.CA) error {
-				_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate}, certs.RoleClient, "", now, certs.Policy{CRL: certs.CRLRequire})
+				_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate}, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
 				return err
 			}
 			if err := verify(host); err != nil {
@@ -152,10 +153,10 @@ func TestStrangeKeys(t *testing.T) {
 			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 			policy := certs.Policy{CRL: certs.CRLRequire}
 			for range 2 {
-				if _, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "", now, policy); err != nil {
+				if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, policy)); err != nil {
 					t.Error(err)
 				}
-				_, err := certs.Verify(store.Snapshot(), revoked.Chain, certs.RoleClient, "", now, policy)
+				_, err := certs.Verify(store.Snapshot(), revoked.Chain, anyone(certs.RoleClient, now, policy))
 				wantRefusal(t, err, certs.CodeRevoked)
 				// One of the two copies goes.
 				if err := os.Remove(files[0]); err != nil && !os.IsNotExist(err) {
@@ -193,7 +194,7 @@ func TestThousandCAs(t *testing.T) {
 	}
 	for i, want := range map[int]certs.Code{0: "", 499: "", 500: certs.CodeCRLMissing, 999: ""} {
 		host := must(all[i].NewHost("host.test", sound))
-		_, err := certs.Verify(store.Snapshot(), host.Chain, certs.RoleClient, "host.test", now, certs.Policy{CRL: certs.CRLRequire})
+		_, err := certs.Verify(store.Snapshot(), host.Chain, held(certs.RoleClient, "host.test", now, certs.Policy{CRL: certs.CRLRequire}))
 		if want != "" {
 			wantRefusal(t, err, want)
 		} else if err != nil {

@@ -11,13 +11,13 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // issued is a case of TestVerify: what is installed, and what the peer sends.
@@ -176,7 +176,7 @@ func TestVerify(t *testing.T) {
 			role: certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
 		},
 		{name: "host without keyUsage", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = 0 }), sound), role: certs.RoleClient},
-		{name: "usages not asked for", issued: below(options(func(c *x509.Certificate) {
+		{name: "usages not asked for", role: certs.RoleAny, issued: below(options(func(c *x509.Certificate) {
 			c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageKeyEncipherment, []x509.ExtKeyUsage{mail}
 		}), sound)},
 
@@ -237,7 +237,7 @@ func TestVerify(t *testing.T) {
 			}
 			snapshot := openStore(t, installed...).Snapshot()
 			test.policy.Namespaces = certs.NamespacesIgnore
-			result, err := certs.Verify(snapshot, test.issued.chain, test.role, "", now, test.policy)
+			result, err := certs.Verify(snapshot, test.issued.chain, anyone(test.role, now, test.policy))
 			if test.code == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -318,7 +318,7 @@ func versionOne(subordinate bool) issued {
 	if subordinate {
 		old = must(root.NewSubordinate("Old", sound))
 	}
-	stripped := must(x509.ParseCertificate(resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
+	stripped := must(x509.ParseCertificate(dertest.Resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
 		return fields[1 : len(fields)-1] // without [0] version and [3] extensions
 	})))
 	ca := &certstest.CA{Certificate: stripped, Key: old.Key}
@@ -343,7 +343,7 @@ func TestCanonicalIssuer(t *testing.T) {
 	root := must(certstest.NewCA("Root CA", sound))
 	host := must(root.NewHost("host.test", sound))
 	issuer := encodeName(one(dc, ia5, "TEST"), one(dc, utf8String, "gtunnel"), one(cn, printable, " root   ca "))
-	der := resign(host.Certificate.Raw, root.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
+	der := dertest.Resign(host.Certificate.Raw, root.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
 		for i, field := range fields {
 			if string(field.FullBytes) == string(root.Certificate.RawSubject) {
 				fields[i] = asn1.RawValue{FullBytes: issuer}
@@ -355,7 +355,7 @@ func TestCanonicalIssuer(t *testing.T) {
 	if string(cert.RawIssuer) == string(root.Certificate.RawSubject) {
 		t.Fatal("the names are the same octets")
 	}
-	if _, err := certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{cert}, certs.RoleAny, "", now, certs.Policy{}); err != nil {
+	if _, err := certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{cert}, anyone(certs.RoleAny, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }
@@ -377,14 +377,14 @@ func TestBestReason(t *testing.T) {
 		{host.Certificate, cross, sub.Certificate},
 		{host.Certificate, sub.Certificate, cross},
 	} {
-		_, err := certs.Verify(openStore(t, good).Snapshot(), chain, certs.RoleAny, "", now, unbound)
+		_, err := certs.Verify(openStore(t, good).Snapshot(), chain, anyone(certs.RoleAny, now, unbound))
 		refusal := wantRefusal(t, err, certs.CodeExpired)
 		if refusal.Depth != 1 || refusal.File != "" {
 			t.Errorf("got %+v", refusal)
 		}
 	}
 	// With the other root installed too, the other path is good.
-	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(), []*x509.Certificate{host.Certificate, sub.Certificate, cross}, certs.RoleAny, "", now, unbound); err != nil {
+	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(), []*x509.Certificate{host.Certificate, sub.Certificate, cross}, anyone(certs.RoleAny, now, unbound)); err != nil {
 		t.Error(err)
 	}
 }
@@ -397,7 +397,7 @@ func TestInstalledFirst(t *testing.T) {
 	host := must(sub.NewHost("host.test", sound))
 	renewed := must(root.NewSubordinate("Sub", sound))
 	renewed = &certstest.CA{Certificate: recertify(root, renewed.Certificate, sub.Key.Public(), now.Add(time.Hour)), Key: sub.Key, Parent: root}
-	result, err := certs.Verify(openStore(t, root, renewed).Snapshot(), host.Chain, certs.RoleAny, "", now, certs.Policy{})
+	result, err := certs.Verify(openStore(t, root, renewed).Snapshot(), host.Chain, anyone(certs.RoleAny, now, certs.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +428,7 @@ func TestBoundedWork(t *testing.T) {
 		for range 19 {
 			chain = append(chain, must(certstest.NewCA("Many", options(func(c *x509.Certificate) { c.SubjectKeyId = []byte("no") }))).Certificate)
 		}
-		_, err := certs.Verify(snapshot, chain, certs.RoleAny, "", now, certs.Policy{})
+		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleAny, now, certs.Policy{}))
 		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "200 steps") {
 			t.Errorf("the reason %q does not give the bound", refusal.Reason)
 		}
@@ -441,7 +441,7 @@ func TestBoundedWork(t *testing.T) {
 			cert := recertify(missing, sub.Certificate, sub.Key.Public(), now.Add(time.Duration(i)*time.Hour))
 			installed = append(installed, &certstest.CA{Certificate: cert, Key: sub.Key, Parent: missing})
 		}
-		_, err := certs.Verify(openStore(t, installed...).Snapshot(), must(sub.NewHost("host.test", sound)).Chain[:1], certs.RoleAny, "", now, unbound)
+		_, err := certs.Verify(openStore(t, installed...).Snapshot(), must(sub.NewHost("host.test", sound)).Chain[:1], anyone(certs.RoleAny, now, unbound))
 		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "100 signature checks") {
 			t.Errorf("the reason %q does not give the bound", refusal.Reason)
 		}
@@ -461,19 +461,15 @@ func TestBoundedWork(t *testing.T) {
 			}
 		}
 		for _, sent := range []int{20, 3} {
-			_, err := certs.Verify(snapshot, chain[:sent], certs.RoleAny, "", now, certs.Policy{})
+			_, err := certs.Verify(snapshot, chain[:sent], anyone(certs.RoleAny, now, certs.Policy{}))
 			wantRefusal(t, err, certs.CodeUnknownCA)
 		}
 	})
 }
 
 func TestCuresOfAllCodes(t *testing.T) {
-	ofHandshakes := []certs.Code{certs.CodeNotTLS, certs.CodeSilent, certs.CodeTimeout, certs.CodeDisconnected, certs.CodePeerRefusedUs, certs.CodePeerBusy, certs.CodeProtocol}
 	for _, known := range certs.Codes() {
 		code := known.Code
-		if slices.Contains(ofHandshakes, code) {
-			continue // a HandshakeError brings its own cure
-		}
 		for depth := range 2 {
 			for _, file := range []string{"", "/etc/grid-security/certificates/0a1b2c3d.0"} {
 				if cure := certs.Cure(code, depth, file); !strings.HasSuffix(cure, ".") && !strings.HasSuffix(cure, ".pem") {
@@ -482,6 +478,40 @@ func TestCuresOfAllCodes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestVerifyUnsaid: options that do not say who the peer may be let nobody in,
+// and without a time the verdict is that of now.
+func TestVerifyUnsaid(t *testing.T) {
+	root := must(certstest.NewCA("Root", sound))
+	snapshot := openStore(t, root).Snapshot()
+	host := must(root.NewHost("host.test", sound))
+	_, err := certs.Verify(snapshot, host.Chain, certs.VerifyOptions{})
+	if r := wantRefusal(t, err, certs.CodeWrongHost); r.Subject != "" || !strings.Contains(r.Cure, "‹server-name›") {
+		t.Errorf("%v; cure %q", r, r.Cure)
+	}
+	for _, role := range []certs.Role{certs.RoleClient, certs.RoleAny} {
+		_, err := certs.Verify(snapshot, host.Chain, certs.VerifyOptions{Role: role, Policy: unbound})
+		wantRefusal(t, err, certs.CodeNotAllowed)
+	}
+	byRule := unbound
+	byRule.Access = must(certs.NewAccess([]string{"host.test"}, nil, false))
+	for _, options := range []certs.VerifyOptions{
+		{Host: "host.test", Policy: unbound},
+		{Role: certs.RoleClient, Policy: byRule},
+		{Policy: byRule},
+		{Anyone: true, Policy: unbound},
+	} {
+		result, err := certs.Verify(snapshot, host.Chain, options)
+		if err != nil {
+			t.Errorf("%+v: %v", options, err)
+		} else if !result.NextEvent.After(time.Now()) {
+			t.Errorf("the next event was %s", result.NextEvent)
+		}
+	}
+	old := must(root.NewHost("host.test", ended()))
+	_, err = certs.Verify(snapshot, old.Chain, certs.VerifyOptions{Host: "host.test", Policy: unbound})
+	wantRefusal(t, err, certs.CodeExpired)
 }
 
 func TestWords(t *testing.T) {

@@ -80,7 +80,7 @@ func accountStatements(v server.Version, user string, password *server.Password,
 	if user == facts.SeedUser {
 		comment := ""
 		if mark != "" {
-			comment = " COMMENT " + server.QuoteString(facts.MarkBefore+mark)
+			comment = " COMMENT " + server.QuoteString(facts.MarkComment(mark))
 		}
 		statements = append(statements,
 			server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)),

@@ -43,8 +43,8 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 	}
 	if role == finding.Master {
 		f.Databases = []facts.Database{
-			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Engines: map[string]uint64{"InnoDB": 3 << 20}, Collations: []string{"utf8mb4_general_ci"}},
-			{Name: "voms", Tables: 20, Bytes: 1 << 30, Engines: map[string]uint64{"InnoDB": 1 << 30}, Collations: []string{"latin1_swedish_ci"}},
+			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Collations: []string{"utf8mb4_general_ci"}},
+			{Name: "voms", Tables: 20, Bytes: 1 << 30, Collations: []string{"latin1_swedish_ci"}},
 		}
 	}
 	return f

@@ -74,19 +74,19 @@ func planRepair(master, slave *facts.Facts, tables []string, compared *journal.C
 		cannot(finding.Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
 			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
 	}
-	one, _ := server.SplitTable(tables[0], facts.DatabaseNames(master))
+	one, _ := server.SplitTable(tables[0], master.DatabaseNames())
 	for _, table := range tables {
 		if strings.Contains(table, ",") {
 			cannot(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
 		}
-		if database, _ := server.SplitTable(table, facts.DatabaseNames(master)); !status.ReplicatesOf(database) {
+		if database, _ := server.SplitTable(table, master.DatabaseNames()); !status.ReplicatesOf(database) {
 			cannot(finding.Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
 		}
-		if !server.IsOf(table, one) {
+		if !strings.HasPrefix(table, one+".") {
 			cannot(finding.Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}
-	v, r := slave.Version, newRepair(status, facts.DatabaseNames(master), tables)
+	v, r := slave.Version, newRepair(status, master.DatabaseNames(), tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
 	switch {
 	case repaired != nil && !containsAll(tables, repaired.Tables):
@@ -153,13 +153,13 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		return err
 	}
 	// As it is now: another run may have ended since the plan was made.
-	f := &facts.Facts{}
-	if f.Variables, err = a.Slave.Variables(ctx, a.Slave.Db, "server_id", "super_read_only"); err != nil {
+	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.Db, "server_id", "super_read_only")
+	if err != nil {
 		return err
 	}
 	status, err := a.Slave.SlaveStatus(ctx, a.Slave.Db)
 	if err != nil || status == nil {
-		return cmp.Or(err, server.MustRun(status))
+		return cmp.Or(err, status.MustRun())
 	}
 	*r = *newRepair(status, r.databases, r.tables)
 	_, file := journal.NoteFiles(a.StateDir, f.ServerID())
@@ -196,7 +196,9 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
 	if superReadOnly {
 		defer func() {
-			if e := a.Slave.SetSuperReadOnly(ctx); err == nil {
+			ctx, cancel := server.CleanUp(ctx)
+			defer cancel()
+			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
 				err = e
 			}
 		}()
@@ -238,7 +240,7 @@ func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
 	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.IgnoreTable, r.tables) {
 		return finding.New(finding.Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
 	}
-	return server.Arrived(s, r.to)
+	return s.MustStandAt(r.to)
 }
 
 // mustExist refuses tables that the master does not have.
@@ -261,8 +263,7 @@ func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 // cannot be beyond: it was stopped before the copy began.
 func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) error {
 	r.began, r.to = true, to
-	slave := &compare.PausedSlave{Server: a.Slave, Status: r.before}
-	return slave.Advance(ctx, to, compare.Patience, func(at server.Position) {
+	return a.Slave.AdvanceSlave(ctx, to, server.SlavePatience, func(at server.Position) {
 		if a.Waiting != nil {
 			a.Waiting("at " + at.String() + " of " + to.String())
 		}
@@ -273,7 +274,7 @@ func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) er
 // out, and otherwise running without the tables. It adds to the error what must
 // be known.
 func (r *repair) leave(ctx context.Context, slave *server.Server, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.CloseTimeout)
+	ctx, cancel := server.CleanUp(ctx)
 	defer cancel()
 	v := slave.Version
 	ignored := r.before.IgnoreTable

@@ -30,7 +30,7 @@ func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []w
 		if w.ok && !w.always && !dropIn.Has(w.name) {
 			continue
 		}
-		if persisted, ok := f.Persisted[w.name]; ok && !optionfile.SameValue(persisted, w.value) {
+		if f.IsPersistedOtherwise(w.name, w.value) {
 			now = append(now, server.SQL("RESET PERSIST IF EXISTS %s", w.name))
 		}
 		persist = append(persist, optionfile.Setting{Name: w.name, Value: w.value})

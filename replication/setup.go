@@ -38,6 +38,9 @@ type Setup struct {
 	MasterFacts, SlaveFacts *facts.Facts // of Read
 }
 
+// settleLook is how often a slave is looked at that may settle.
+const settleLook = 50 * time.Millisecond
+
 // settleTime is how long a slave that is connecting at the moment may take
 // until its state is taken for what it is.
 const settleTime = server.ConnectRetry + 2*time.Second

@@ -26,47 +26,32 @@ var lasting = map[int]bool{accessDenied: true, 1236: true, 1275: true, 1593: tru
 // catchUp waits until the slave has applied all that the master had when it
 // began.
 func catchUp(ctx context.Context, a *Applier) error {
-	rows, err := a.Master.Query(ctx, a.Master.Db, a.Master.Version.ShowMasterStatus())
+	target, err := a.Master.Position(ctx, a.Master.Db)
 	if err != nil {
 		return err
 	}
-	if len(rows) == 0 {
-		return finding.New(finding.Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
-	}
-	target := server.NewPosition(rows[0])
-	lastMove := time.Now()
-	var last server.Position
-	for {
-		status, err := a.Slave.SlaveStatus(ctx, a.Slave.Db)
-		if err != nil {
-			return err
-		}
-		if status == nil {
-			return finding.New(finding.Slave, "not-set-up", "run setup-slave again", "its replication was taken away")
-		}
+	return a.Slave.WatchSlave(ctx, func(status *server.SlaveStatus, standing time.Duration) (bool, error) {
 		switch {
+		case status == nil:
+			return true, finding.New(finding.Slave, "not-set-up", "run setup-slave again", "its replication was taken away")
 		case status.SQLErrno != 0:
-			return slaveProblem("broken", status.SQLErrno, status.SQLError)
+			return true, slaveProblem("broken", status.SQLErrno, status.SQLError)
 		case status.IORunning == "Yes" && !status.Executed.Before(target):
 			// A slave that has just connected by GTID still tells where it was before.
-			if err := a.Master.Knows(ctx, status.Executed); !finding.HasCode(err, "elsewhere") || time.Since(lastMove) > settleTime {
-				return err
+			err := a.Master.VerifySlave(ctx, status.Executed)
+			if !finding.HasCode(err, "elsewhere") || standing > settleTime {
+				return true, err
 			}
-		case status.IOErrno != 0 && (lasting[status.IOErrno] || time.Since(lastMove) > startPatience):
-			return slaveProblem("not-connected", status.IOErrno, status.IOError)
+		case status.IOErrno != 0 && (lasting[status.IOErrno] || standing > startPatience):
+			return true, slaveProblem("not-connected", status.IOErrno, status.IOError)
 		case status.SQLRunning != "Yes":
-			return finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
-		}
-		if status.Executed != last {
-			last, lastMove = status.Executed, time.Now()
+			return true, finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
 		}
 		if a.Waiting != nil && status.Executed.File != "" { // it has begun
 			a.Waiting(fmt.Sprintf("at %s of %s", status.Executed, target))
 		}
-		if err := server.Pause(ctx, 200*time.Millisecond); err != nil {
-			return err
-		}
-	}
+		return false, nil
+	})
 }
 
 // slaveProblem is an error of a slave's thread, in plain words.
@@ -161,7 +146,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if s.want.MonitorFile != nil && !s.want.MonitorFile.Same() {
 		s.add(&Step{
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare", Undo: "remove the file",
-			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Statement()},
+			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
 		})
 	}
 	if _, known := s.want.HandOver.Passwords[facts.SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount || s.bySeedAccount() || s.want.NewPasswords) {

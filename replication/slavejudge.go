@@ -85,7 +85,7 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		if time.Now().After(deadline) {
 			return true, nil
 		}
-		if err := server.Pause(ctx, server.PollSlave); err != nil {
+		if err := server.Pause(ctx, settleLook); err != nil {
 			return false, err
 		}
 		if applied, err = s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
@@ -110,7 +110,7 @@ func behind(list, other string) bool {
 // sequenceNumbers are the last sequence numbers of MariaDB's GTIDs by their domains.
 func sequenceNumbers(list string) map[string]uint64 {
 	last := map[string]uint64{}
-	for _, gtid := range server.SplitList(list) {
+	for gtid := range strings.SplitSeq(list, ",") {
 		parts := strings.Split(strings.TrimSpace(gtid), "-")
 		if len(parts) != 3 {
 			continue

@@ -74,7 +74,8 @@ func TestOutOfFiles(t *testing.T) {
 		t.Fatal(connectErr)
 	}
 
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: int64(patience.Seconds())}); err != nil {
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO,
+		&unix.Timeval{Sec: int64(patience.Seconds())}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := unix.Write(fd, []byte("after")); err != nil {
@@ -106,7 +107,8 @@ func TestListenerBreaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectReset(t, conn)
-	if err := server.wait(t); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "accept at "+server.Addr().String()) {
+	if err := server.wait(t); !errors.Is(err, unix.EINVAL) ||
+		!strings.Contains(err.Error(), "accept at "+server.Addr().String()) {
 		t.Errorf("Serve returns %v", err)
 	}
 	server.entry(t, "closed", "reason", "the listener broke")
@@ -183,7 +185,8 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	expectListenError(t, taken.Addr().String(), "cannot listen at "+taken.Addr().String()+": the port is in use", "ss -ltnp 'sport = :"+port+"'")
+	expectListenError(t, taken.Addr().String(), "cannot listen at "+taken.Addr().String()+": the port is in use",
+		"ss -ltnp 'sport = :"+port+"'")
 }
 
 func TestListenErrors(t *testing.T) {

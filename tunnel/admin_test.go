@@ -49,14 +49,17 @@ func TestAdmin(t *testing.T) {
 			t.Fatalf("%d tunnels", len(answer.Tunnels))
 		}
 		s := answer.Tunnels[0]
-		if s.Name != "server" || s.Role != tunnel.Server || s.Accept != server.Addr().String() || !slices.Equal(s.Connect, []string{dead, good}) ||
-			!s.Accepting || s.Accepted != 3 || s.Refused["disconnected"] != 1 || s.HandshakesPending != 1 || s.DialFailures[dead] != 1 ||
+		if s.Name != "server" || s.Role != tunnel.Server || s.Accept != server.Addr().String() ||
+			!slices.Equal(s.Connect, []string{dead, good}) ||
+			!s.Accepting || s.Accepted != 3 || s.Refused["disconnected"] != 1 || s.HandshakesPending != 1 ||
+			s.DialFailures[dead] != 1 ||
 			s.BytesFromPeer != 5 || s.BytesToPeer != 5 || len(s.Sessions) != 1 {
 			t.Errorf("the server is %+v", s)
 		}
 		if len(s.Sessions) == 1 {
 			session := s.Sessions[0]
-			if session.ID == "" || session.PeerAddress == "" || session.Target != good || session.Opened.IsZero() || session.LastActivity.Before(session.Opened) {
+			if session.ID == "" || session.PeerAddress == "" || session.Target != good || session.Opened.IsZero() ||
+				session.LastActivity.Before(session.Opened) {
 				t.Errorf("the session is %+v", session)
 			}
 		}
@@ -107,7 +110,8 @@ func TestAdmin(t *testing.T) {
 		if err := client.wait(t); err != nil {
 			t.Fatal(err)
 		}
-		if code, body := get(t, admin, "/healthz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "tunnel client does not accept") {
+		if code, body := get(t, admin, "/healthz"); code != http.StatusServiceUnavailable ||
+			!strings.Contains(body, "tunnel client does not accept") {
 			t.Errorf("%d %q", code, body)
 		}
 		if server.Status().Accepted != accepted {

@@ -41,16 +41,21 @@ func TestHalfClose(t *testing.T) {
 	}
 	type script []func(testing.TB, *net.TCPConn)
 	for name, test := range map[string]struct{ client, backend script }{
-		"both at once":                 {script{end, readEnd}, script{end, readEnd}},
-		"client first":                 {script{end, readEnd}, script{readEnd, end}},
-		"backend first":                {script{readEnd, end}, script{end, readEnd}},
-		"client before the greeting":   {script{end, read("hello"), readEnd}, script{readEnd, write("hello"), end}},
-		"backend before the question":  {script{readEnd, write("hello"), end}, script{end, read("hello"), readEnd}},
-		"client after its question":    {script{write("a?"), end, read("b!"), readEnd}, script{read("a?"), readEnd, write("b!"), end}},
-		"backend after its greeting":   {script{read("b!"), readEnd, write("a?"), end}, script{write("b!"), end, read("a?"), readEnd}},
-		"client in a conversation":     {script{read("1"), write("2"), read("3"), end, read("4"), readEnd}, script{write("1"), read("2"), write("3"), readEnd, write("4"), end}},
-		"backend in a conversation":    {script{write("1"), read("2"), readEnd, write("3"), end}, script{read("1"), write("2"), end, read("3"), readEnd}},
-		"both with words on their way": {script{write("1"), end, read("2"), readEnd}, script{write("2"), end, read("1"), readEnd}},
+		"both at once":                {script{end, readEnd}, script{end, readEnd}},
+		"client first":                {script{end, readEnd}, script{readEnd, end}},
+		"backend first":               {script{readEnd, end}, script{end, readEnd}},
+		"client before the greeting":  {script{end, read("hello"), readEnd}, script{readEnd, write("hello"), end}},
+		"backend before the question": {script{readEnd, write("hello"), end}, script{end, read("hello"), readEnd}},
+		"client after its question": {script{write("a?"), end, read("b!"), readEnd},
+			script{read("a?"), readEnd, write("b!"), end}},
+		"backend after its greeting": {script{read("b!"), readEnd, write("a?"), end},
+			script{write("b!"), end, read("a?"), readEnd}},
+		"client in a conversation": {script{read("1"), write("2"), read("3"), end, read("4"), readEnd},
+			script{write("1"), read("2"), write("3"), readEnd, write("4"), end}},
+		"backend in a conversation": {script{write("1"), read("2"), readEnd, write("3"), end},
+			script{read("1"), write("2"), end, read("3"), readEnd}},
+		"both with words on their way": {script{write("1"), end, read("2"), readEnd},
+			script{write("2"), end, read("1"), readEnd}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play := func(conn *net.TCPConn, steps script) {
@@ -77,7 +82,11 @@ func TestHalfClose(t *testing.T) {
 func TestBothEndAtOnce(t *testing.T) {
 	target, conns := held(t)
 	_, client := startPair(t, target, quiet)
-	for range 1500 {
+	rounds := 1500
+	if testing.Short() {
+		rounds = 150
+	}
+	for range rounds {
 		near := dial(t, client.Addr())
 		if _, err := near.Write([]byte("x")); err != nil {
 			t.Fatal(err)
@@ -273,6 +282,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		"idle":        func(timeouts *tunnel.Timeouts) { timeouts.Idle = silence },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			target, conns := held(t)
 			_, client := startPair(t, target, func(server, client *tunnel.Config) {
 				change(&server.Timeouts)

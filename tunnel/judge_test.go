@@ -36,7 +36,8 @@ func (p *pki) party(t testing.TB, host string, o certstest.Options, policy certs
 		t.Fatal(err)
 	}
 	result.host = p.issue(t, host, o, result.folder)
-	credential, err := certs.LoadCredential(filepath.Join(result.folder, "hostcert.pem"), filepath.Join(result.folder, "hostkey.pem"))
+	credential, err := certs.LoadCredential(filepath.Join(result.folder, "hostcert.pem"),
+		filepath.Join(result.folder, "hostkey.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,8 @@ func openSession(t testing.TB, client *running, conns <-chan *net.TCPConn) (near
 // expectMetric wants a line among the tunnel's metrics.
 func expectMetric(t testing.TB, r *running, line string) {
 	t.Helper()
-	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body, "\n"+line+"\n") {
+	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body,
+		"\n"+line+"\n") {
 		t.Errorf("the metrics lack the line %s", line)
 	}
 }
@@ -305,7 +307,7 @@ func TestExpiredSession(t *testing.T) {
 	p := newPKI(t)
 	target, conns := held(t)
 	server := p.party(t, serverHost, certstest.Options{}, letIn(t)).serve(t, target)
-	end := time.Now().Add(8 * time.Second).Truncate(time.Second) // time to open the sessions
+	end := time.Now().Add(time.Hour).Truncate(time.Second) // time to open the sessions
 	client := p.party(t, clientHost, certstest.Options{NotAfter: end}, certs.Policy{}).connect(t, server)
 	other := p.party(t, otherHost, certstest.Options{}, certs.Policy{}).connect(t, server)
 	otherNear, otherFar := openSession(t, other, conns)
@@ -315,8 +317,10 @@ func TestExpiredSession(t *testing.T) {
 		t.Errorf("the session is %+v, want its next event at %s", got, end)
 	}
 
+	passed := time.Until(end) - time.Second
+	server.PassTime(passed)
 	expectReset(t, far)
-	if now := time.Now(); now.Before(end) {
+	if now := time.Now().Add(passed); now.Before(end) {
 		t.Errorf("closed %s before the certificate ends", end.Sub(now))
 	} else {
 		t.Logf("closed %s after the certificate ended", now.Sub(end).Round(time.Millisecond))
@@ -334,20 +338,22 @@ func TestStaleCRL(t *testing.T) {
 	policy := letIn(t)
 	policy.CRL, policy.CRLGrace = certs.CRLRequire, 2*time.Second
 	atServer := p.party(t, serverHost, certstest.Options{}, policy)
-	stale := time.Now().Add(8 * time.Second).Truncate(time.Second) // time to open the sessions
+	stale := time.Now().Add(time.Hour).Truncate(time.Second) // time to open the sessions
 	atServer.list(t, p.ca, certstest.CRLOptions{NextUpdate: stale})
 	atServer.reload(t)
 	server := atServer.serve(t, target)
 	client := p.party(t, clientHost, certstest.Options{}, certs.Policy{}).connect(t, server)
 	near, far := openSession(t, client, conns)
 
+	passed := time.Until(stale) - time.Second
+	server.PassTime(passed)
 	server.entry(t, "trust warning", "code", string(certs.CodeCRLExpired), "ca", "/CN=CA", "file", atServer.capath)
-	if now := time.Now(); now.Before(stale) {
+	if now := time.Now().Add(passed); now.Before(stale) {
 		t.Errorf("the warning comes %s before the CRL is stale", stale.Sub(now))
 	}
 	expectMetric(t, server, `gtunnel_trust_warnings{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-expired",tunnel="server"} 1`)
 	expectReset(t, far)
-	if now, end := time.Now(), stale.Add(policy.CRLGrace); now.Before(end) {
+	if now, end := time.Now().Add(passed), stale.Add(policy.CRLGrace); now.Before(end) {
 		t.Errorf("closed %s before the grace is over", end.Sub(now))
 	} else {
 		t.Logf("closed %s after the grace was over", now.Sub(end).Round(time.Millisecond))
@@ -439,7 +445,9 @@ func TestRefusedOnce(t *testing.T) {
 	atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
 	server := atServer.serve(t, unused(t))
 	h := p.issue(t, clientHost, certstest.Options{}, t.TempDir())
-	result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.RoleClient, "", time.Now(), atServer.Policy)
+	result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.VerifyOptions{
+		Role: certs.RoleClient, Anyone: true, Policy: atServer.Policy,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,7 +457,8 @@ func TestRefusedOnce(t *testing.T) {
 	atServer.revoke(t, p.ca, h.Certificate)
 	server.JudgeAll()
 	server.JudgeAll()
-	if got := server.Status().SessionsRefused[string(certs.CodeRevoked)]; got != 1 || server.logs.FilterMessage("peer no longer accepted").Len() != 1 {
+	if got := server.Status().SessionsRefused[string(certs.CodeRevoked)]; got != 1 ||
+		server.logs.FilterMessage("peer no longer accepted").Len() != 1 {
 		t.Errorf("it is refused %d times", got)
 	}
 }
@@ -460,7 +469,7 @@ func TestRevokedWhileDialling(t *testing.T) {
 	p := newPKI(t)
 	atServer := p.party(t, serverHost, certstest.Options{}, letIn(t))
 	atClient := p.party(t, clientHost, certstest.Options{}, certs.Policy{})
-	listener, free := busy(t)
+	listener, free := tunnel.SilentListener(t, "127.0.0.1:0")
 	server := atServer.serve(t, listener.Addr().String())
 	client := atClient.connect(t, server)
 	near := dial(t, client.Addr())
@@ -469,7 +478,7 @@ func TestRevokedWhileDialling(t *testing.T) {
 	server.Recheck()
 	expectReset(t, near)
 	free()
-	_ = listener.SetDeadline(time.Now().Add(patience))
+	_ = listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	for err := error(nil); !errors.Is(err, syscall.ECONNRESET); { // others end in order
 		conn, failed := listener.Accept()
 		if failed != nil {
@@ -483,42 +492,6 @@ func TestRevokedWhileDialling(t *testing.T) {
 	if n := server.logs.FilterMessage("connected").Len(); n > 0 {
 		t.Error("a session that had ended is connected")
 	}
-}
-
-// busy is a listener whose queue is full until it is freed and accepts.
-func busy(t testing.TB) (listener *net.TCPListener, free func()) {
-	t.Helper()
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	raw, err := listener.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var queued []net.Conn
-	free = func() {
-		for _, conn := range queued {
-			conn.Close()
-		}
-	}
-	t.Cleanup(free)
-	for range 10 {
-		conn, err := net.DialTimeout("tcp", listener.Addr().String(), 500*time.Millisecond)
-		if err != nil {
-			return listener, free
-		}
-		queued = append(queued, conn)
-	}
-	t.Fatal("the queue of the listener does not fill")
-	return nil, nil
 }
 
 // TestRenewedCredential has new sessions prove the host with its new
@@ -543,7 +516,8 @@ func TestRenewedCredential(t *testing.T) {
 	openSession(t, client, conns)
 	for r, host := range map[*running]string{server: clientHost, client: serverHost} {
 		sessions := r.Status().Sessions
-		if len(sessions) != 2 || !strings.HasSuffix(sessions[0].PeerDN, "/CN="+host) || !strings.HasSuffix(sessions[1].PeerDN, "/CN=host/"+host) {
+		if len(sessions) != 2 || !strings.HasSuffix(sessions[0].PeerDN, "/CN="+host) ||
+			!strings.HasSuffix(sessions[1].PeerDN, "/CN=host/"+host) {
 			t.Errorf("%s has the sessions %+v", r.Status().Name, sessions)
 		}
 	}

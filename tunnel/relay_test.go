@@ -112,7 +112,8 @@ func TestBothWaysAtOnce(t *testing.T) {
 				r.entry(t, "closed", "reason", "both sides ended")
 			}
 			s, c := server.Status(), client.Status()
-			if s.BytesFromPeer != c.BytesToPeer || s.BytesToPeer != c.BytesFromPeer || s.BytesFromPeer+s.BytesToPeer != uint64(3*size) {
+			if s.BytesFromPeer != c.BytesToPeer || s.BytesToPeer != c.BytesFromPeer ||
+				s.BytesFromPeer+s.BytesToPeer != uint64(3*size) {
 				t.Errorf("the ends count %d, %d and %d, %d bytes, want %d in all",
 					s.BytesFromPeer, s.BytesToPeer, c.BytesToPeer, c.BytesFromPeer, 3*size)
 			}

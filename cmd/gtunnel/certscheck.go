@@ -237,7 +237,8 @@ func (c *hostCheck) weakCAs(path []certs.Link) {
 }
 
 func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {
-	return certs.Verify(c.store.Snapshot(), c.chain, role, "", c.now, c.config.Policy())
+	options := certs.VerifyOptions{Role: role, Anyone: true, Time: c.now, Policy: c.config.Policy()}
+	return certs.Verify(c.store.Snapshot(), c.chain, options)
 }
 
 // usages says for which end of a tunnel the certificate is good. One end is
@@ -262,7 +263,7 @@ func (c *hostCheck) usages() {
 	}
 }
 
-// serverOnly tells whether a certificate's usages leave out clients.
+// serverOnly reports whether a certificate's usages leave out clients.
 func serverOnly(cert *x509.Certificate) bool {
 	_, strictly := certs.ServesAs(cert, certs.RoleClient, certs.EKUStrict)
 	return !strictly

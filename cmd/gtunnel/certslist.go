@@ -318,7 +318,8 @@ func (l *caList) write(out io.Writer) error {
 		fmt.Fprintf(out, "%s: %s: %s\n", kind, where, p.Message)
 	}
 	s := l.Summary
-	_, err := fmt.Fprintf(out, "%s\n%s, %d expired; policies: %d without; %d broken\n", s.crls, terminal.Count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
+	_, err := fmt.Fprintf(out, "%s\n%s, %d expired; policies: %d without; %d broken\n",
+		inFlags(s.crls.String()), terminal.Count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,11 +37,14 @@ tunnel: exit 0 accepted, 1 refused (why, which file decided, and the cure),
 2 wrong usage. Without --role usages are not judged, without --host or --ip
 the name is not.
 
+It shows what permitted each certificate of the path, with the file and line.
+
 --json prints verdict (accepted or refused) and, always present: code, depth,
 subject, file, line, reason, cure (of a refusal; depth is null and the others
-are empty or 0 otherwise), path (depth, subject, file, not_after), peer (dn,
-rfc4514, hosts, ips, rule; null if refused), warnings (code, ca, file, text)
-and next_event (when the verdict may change by itself; null if refused).`,
+are empty or 0 otherwise), path (depth, subject, file, not_after and checks:
+name, text, file, line), peer (dn, rfc4514, hosts, ips, rule; null if refused),
+warnings (code, ca, file, text) and next_event (when the verdict may change by
+itself; null if refused).`,
 		Example: `  gtunnel certs verify --cert chain.pem --host server1.domain.one --role server
   gtunnel certs verify --cert chain.pem --time 2027-01-01T00:00:00Z --json`,
 		Args: noArguments,
@@ -93,7 +97,9 @@ func (m *Main) verify(cmd *cobra.Command, v *verification) error {
 	var result *certs.Result
 	chain, err := certs.ReadCertificates(v.config.Cert)
 	if err == nil {
-		result, err = certs.Verify(store.Snapshot(), chain, roles[v.role], host, now, v.config.Policy())
+		result, err = certs.Verify(store.Snapshot(), chain, certs.VerifyOptions{
+			Role: roles[v.role], Host: host, Anyone: host == "", Time: now, Policy: v.config.Policy(),
+		})
 	}
 	if err != nil {
 		refusal, refused := errors.AsType[*certs.Refusal](err)
@@ -129,10 +135,19 @@ type verdict struct {
 }
 
 type jsonLink struct {
-	Depth    int       `json:"depth"`
-	Subject  string    `json:"subject"`
-	File     string    `json:"file"` // empty: the peer sent it
-	NotAfter time.Time `json:"not_after"`
+	Depth    int             `json:"depth"`
+	Subject  string          `json:"subject"`
+	File     string          `json:"file"` // empty: the peer sent it
+	NotAfter time.Time       `json:"not_after"`
+	Checks   []jsonLinkCheck `json:"checks"` // what permitted it
+}
+
+// jsonLinkCheck is a certs.LinkCheck.
+type jsonLinkCheck struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+	File string `json:"file"`
+	Line int    `json:"line"`
 }
 
 type jsonPeer struct {
@@ -153,17 +168,29 @@ type jsonWarning struct {
 func refusedVerdict(r *certs.Refusal) verdict {
 	return verdict{
 		Verdict: "refused", Code: r.Code, Depth: &r.Depth, Subject: r.Subject, File: r.File, Line: r.Line,
-		Reason: r.Reason, Cure: r.Cure, Path: []jsonLink{}, Warnings: []jsonWarning{},
+		Reason: inFlags(r.Reason), Cure: inFlags(r.Cure), Path: []jsonLink{}, Warnings: []jsonWarning{},
 	}
 }
 
 func acceptedVerdict(result *certs.Result) verdict {
 	next := result.NextEvent.UTC()
 	v := verdict{Verdict: "accepted", Path: []jsonLink{}, Peer: newJSONPeer(result.Peer), Warnings: newJSONWarnings(result.Warnings), NextEvent: &next}
+	checks := result.Checks()
 	for depth, link := range result.Path {
-		v.Path = append(v.Path, jsonLink{depth, link.DN, link.File, link.Certificate.NotAfter.UTC()})
+		v.Path = append(v.Path, jsonLink{
+			Depth: depth, Subject: link.DN, File: link.File, NotAfter: link.Certificate.NotAfter.UTC(),
+			Checks: newJSONChecks(checks[depth]),
+		})
 	}
 	return v
+}
+
+func newJSONChecks(checks []certs.LinkCheck) []jsonLinkCheck {
+	list := []jsonLinkCheck{}
+	for _, c := range checks {
+		list = append(list, jsonLinkCheck{Name: c.Name, Text: inFlags(c.Text), File: c.File, Line: c.Line})
+	}
+	return list
 }
 
 func newJSONPeer(i certs.Identity) *jsonPeer {
@@ -173,7 +200,7 @@ func newJSONPeer(i certs.Identity) *jsonPeer {
 func newJSONWarnings(warnings []certs.Warning) []jsonWarning {
 	list := []jsonWarning{}
 	for _, w := range warnings {
-		list = append(list, jsonWarning{w.Code, w.CA, w.File, w.Text})
+		list = append(list, jsonWarning{Code: w.Code, CA: w.CA, File: w.File, Text: inFlags(w.Text)})
 	}
 	return list
 }
@@ -187,18 +214,43 @@ func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 	fmt.Fprintf(m.Stdout, "accepted%s: %s\n", as, certs.ShowDN(result.Peer.DN))
 	fmt.Fprintf(m.Stdout, "proves: %s\n", names(result.Peer.Hosts, result.Peer.IPs, result.Peer.Rule))
 	fmt.Fprintln(m.Stdout, "path:")
+	checks := result.Checks()
 	for depth, link := range result.Path {
 		file := link.File
 		if file == "" {
 			file = "sent by the peer"
 		}
 		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, certs.ShowDN(link.DN), file, validity(link.Certificate.NotAfter, now))
+		m.writeChecks(checks[depth])
 	}
 	for _, w := range result.Warnings {
-		fmt.Fprintf(m.Stdout, "warning: %s\n", w)
+		fmt.Fprintf(m.Stdout, "warning: %s\n", inFlags(w.String()))
 	}
 	if !result.NextEvent.IsZero() {
 		fmt.Fprintf(m.Stdout, "next event: %s\n", result.NextEvent.UTC().Format(time.RFC3339))
+	}
+}
+
+// toldChecks are the checks of a link that a person is told of: those that
+// depend on what is installed here. The others are in the JSON.
+var toldChecks = []string{certs.LinkSignature, certs.LinkNameConstraints, certs.LinkPolicy, certs.LinkRevocation}
+
+// writeChecks prints what permitted a certificate of a path, with the file and
+// the line.
+func (m *Main) writeChecks(checks []certs.LinkCheck) {
+	for _, c := range checks {
+		if !slices.Contains(toldChecks, c.Name) || c.Name == certs.LinkNameConstraints && c.File == "" {
+			continue
+		}
+		where := ""
+		switch {
+		case c.File == "" || c.Name == certs.LinkSignature: // the link above says it
+		case c.Line > 0:
+			where = fmt.Sprintf("%s:%d: ", c.File, c.Line)
+		default:
+			where = c.File + ": "
+		}
+		fmt.Fprintf(m.Stdout, "     %s: %s%s\n", c.Name, where, inFlags(c.Text))
 	}
 }
 

@@ -6,8 +6,28 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
+
+// settingsWriter puts what the user calls the settings of package certs into
+// the lines of a log, wherever they stand.
+type settingsWriter struct {
+	zapcore.WriteSyncer
+
+	config *config.Config
+}
+
+// Write writes a line.
+func (w settingsWriter) Write(line []byte) (int, error) {
+	text := string(line)
+	named := certs.NameSettings(text, w.config.SettingName)
+	if named == text {
+		return w.WriteSyncer.Write(line)
+	}
+	_, err := w.WriteSyncer.Write([]byte(named))
+	return len(line), err
+}
 
 // cureCore is the core of the log of a process that was started by a file: the
 // cures name settings as the file does, and say where they stand.

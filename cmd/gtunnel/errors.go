@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
@@ -17,12 +18,15 @@ import (
 // report prints each of the errors in err with its hint.
 func report(w io.Writer, err error) {
 	for _, err := range usage.Split(err) {
-		fmt.Fprintf(w, "gtunnel: %v\n", err)
+		fmt.Fprintf(w, "gtunnel: %s\n", inFlags(err.Error()))
 		if hint := usage.HintOf(err); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", hint)
+			fmt.Fprintf(w, "hint: %s\n", inFlags(hint))
 		}
 	}
 }
+
+// inFlags is a message of package certs with its settings as flags.
+func inFlags(message string) string { return certs.NameSettings(message, config.FlagName) }
 
 // flagError turns an error of the flag parser into our words.
 func flagError(cmd *cobra.Command, err error) error {

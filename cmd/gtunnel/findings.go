@@ -28,16 +28,16 @@ const (
 type findings []checkLine
 
 func (f *findings) ok(about, text string, args ...any) {
-	*f = append(*f, checkLine{Level: levelOK, About: about, Text: fmt.Sprintf(text, args...)})
+	*f = append(*f, checkLine{Level: levelOK, About: about, Text: inFlags(fmt.Sprintf(text, args...))})
 }
 
 func (f *findings) warn(about, cure, text string, args ...any) {
-	*f = append(*f, checkLine{Level: levelWarning, About: about, Text: fmt.Sprintf(text, args...), Cure: cure})
+	*f = append(*f, checkLine{Level: levelWarning, About: about, Text: inFlags(fmt.Sprintf(text, args...)), Cure: inFlags(cure)})
 }
 
 func (f *findings) problem(about string, err error) {
 	text := strings.TrimPrefix(err.Error(), about+": ")
-	*f = append(*f, checkLine{Level: levelProblem, About: about, Text: text, Cure: usage.HintOf(err)})
+	*f = append(*f, checkLine{Level: levelProblem, About: about, Text: inFlags(text), Cure: inFlags(usage.HintOf(err))})
 }
 
 // addReadiness adds what is well before what is not.

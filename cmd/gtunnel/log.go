@@ -47,7 +47,8 @@ func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *za
 		}
 		return line.Bytes()
 	}
-	return zap.New(zapcore.NewCore(encoder, queue, c.LogLevel), zap.ErrorOutput(queue))
+	out := settingsWriter{WriteSyncer: queue, config: &c}
+	return zap.New(zapcore.NewCore(encoder, out, c.LogLevel), zap.ErrorOutput(queue))
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.

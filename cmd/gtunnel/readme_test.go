@@ -36,7 +36,8 @@ func TestREADMETables(t *testing.T) {
 	}
 	var want []string
 	for _, c := range certs.Codes() {
-		want = append(want, "| `"+string(c.Code)+"` | "+c.Meaning+" |")
+		meaning := certs.NameSettings(c.Meaning, func(s certs.Setting) string { return "--" + string(s) })
+		want = append(want, "| `"+string(c.Code)+"` | "+meaning+" |")
 	}
 	if got := rows("| code | meaning |"); !slices.Equal(got, want) {
 		t.Errorf("the table of codes is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

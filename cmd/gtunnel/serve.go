@@ -114,6 +114,7 @@ func (s *service) run(ctx context.Context) error {
 	}
 	defer serving.Wait()
 	serving.Go(func() { newReloader(s.process, s.logger).run(reloading, s.hangups) })
+	serving.Go(func() { saveMemory(reloading, s.tunnels) })
 	defer stopReloading()
 	trying, stopTrying := context.WithCancel(ctx)
 	for _, t := range s.tunnels {

@@ -210,7 +210,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 	fmt.Fprintln(w, "\nTUNNEL\tTRUST")
 	for _, t := range tunnels {
 		if t.CRLs != (certs.CRLReport{}) { // of a process that knew no such thing
-			fmt.Fprintf(w, "%s\t%s\n", t.Name, t.CRLs)
+			fmt.Fprintf(w, "%s\t%s\n", t.Name, inFlags(t.CRLs.String()))
 		}
 	}
 	if failures {
@@ -236,7 +236,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		fmt.Fprintln(w, "\nTUNNEL\tWARNING\tABOUT")
 		for _, t := range tunnels {
 			for _, warning := range t.Warnings {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, warning.Code, warning.Text)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, warning.Code, inFlags(warning.Text))
 			}
 		}
 	}

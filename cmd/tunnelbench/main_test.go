@@ -129,7 +129,8 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := len(r.Pairs); names != 3 || r.Base != "relay" || r.Rounds != 1 || len(r.Failures) > 0 || r.Machine.CPUs < 1 {
+	if names := len(r.Pairs); names != 3 || r.Base != "relay" || r.Rounds != 1 || len(r.Failures) > 0 ||
+		r.Machine.CPUs < 1 {
 		t.Errorf("the run: %d pairs, base %s, %d rounds, failures %v", names, r.Base, r.Rounds, r.Failures)
 	}
 	if checked := r.Pairs[0].Checked; checked != "TLS 1.3, TLS_AES_128_GCM_SHA256, both ends verify" {
@@ -145,7 +146,8 @@ func TestQuick(t *testing.T) {
 			for _, pair := range []string{"gtunnel", "relay", "none"} {
 				s := got.Pairs[pair]
 				// No tunnel has no processes to look at.
-				ofProcess := m.name == "memory" || strings.Contains(metric.Name, "cpu") && !strings.HasSuffix(metric.Name, ".bench") ||
+				ofProcess := m.name == "memory" ||
+					strings.Contains(metric.Name, "cpu") && !strings.HasSuffix(metric.Name, ".bench") ||
 					m.name == "start" && metric.Name != "start.first"
 				if pair == "none" && ofProcess {
 					if s != nil {
@@ -173,7 +175,8 @@ func TestQuick(t *testing.T) {
 
 	// The reports of an earlier run are the same.
 	var again bytes.Buffer
-	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil || again.String() != stdout.String() {
+	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil ||
+		again.String() != stdout.String() {
 		t.Errorf("--from: %v, and a text that differs", err)
 	}
 }
@@ -186,7 +189,8 @@ func TestSignal(t *testing.T) {
 		t.Run(signal.String(), func(t *testing.T) {
 			word := mark(t)
 			folder := t.TempDir()
-			cmd := exec.Command(os.Args[0], "--scale", "quick", "--rounds", "100", "--measure", "bulk", "--pairs", "gtunnel", "--gtunnel", gtunnel)
+			cmd := exec.Command(os.Args[0], "--scale", "quick", "--rounds", "100", "--measure", "bulk", "--pairs", "gtunnel",
+				"--gtunnel", gtunnel)
 			cmd.Env = append(os.Environ(), "TUNNELBENCH_MAIN=1", "TMPDIR="+folder)
 			var output bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &output, &output
@@ -256,7 +260,8 @@ func TestMissing(t *testing.T) {
 	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(stderr.String(), "left out: gtunnel is missing") || !strings.Contains(stderr.String(), "hint: make build") {
+	if !strings.Contains(stderr.String(), "left out: gtunnel is missing") ||
+		!strings.Contains(stderr.String(), "hint: make build") {
 		t.Errorf("told: %s", stderr.String())
 	}
 	var r result
@@ -274,10 +279,12 @@ func TestMissing(t *testing.T) {
 func TestFailedPair(t *testing.T) {
 	word := mark(t)
 	broken := filepath.Join(t.TempDir(), "gtunnel")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\n[ \"$1\" = version ] && exit\necho out of order >&2\nexit 1\n"), 0o700); err != nil {
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\n[ \"$1\" = version ] && exit\necho out of order >&2\nexit 1\n"),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
-	err := run(t.Context(), []string{"--pairs", "gtunnel", "--gtunnel", broken, "--scale", "quick"}, io.Discard, io.Discard)
+	err := run(t.Context(), []string{"--pairs", "gtunnel", "--gtunnel", broken, "--scale", "quick"}, io.Discard,
+		io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "out of order") {
 		t.Errorf("a broken program: %v", err)
 	}
@@ -344,7 +351,8 @@ func TestMarkdown(t *testing.T) {
 	if err := testResult().writeMarkdown(&text); err != nil {
 		t.Fatal(err)
 	}
-	want := "| | gtunnel | stunnel |\n| --- | ---: | ---: |\n| speed <of light>, MB/s | 900 (3.00x) | 300 |\n| weight, KB | 12.5 | – |\n"
+	want := "| | gtunnel | stunnel |\n| --- | ---: | ---: |\n| speed <of light>, MB/s | 900 (3.00x) | 300 |\n| weight, " +
+		"KB | 12.5 | – |\n"
 	if !strings.HasPrefix(text.String(), want) {
 		t.Errorf("got:\n%s\nwant:\n%s", text.String(), want)
 	}

@@ -17,7 +17,8 @@ import (
 // setupMaster makes the master ready by the command, which leaves a file for
 // the slave.
 func (d *demo) setupMaster(ctx context.Context) error {
-	out, err := d.replication(ctx, d.master, "setup-master", "--databases", "quickstart", "--hand-over", d.handOver(d.master), "--yes")
+	out, err := d.replication(ctx, d.master, "setup-master", "--databases", "quickstart", "--hand-over",
+		d.handOver(d.master), "--yes")
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,8 @@ func (d *demo) status(ctx context.Context) (*watch.Status, error) {
 // masterFlags are what status and compare need here; on a real slave they need
 // none.
 func (d *demo) masterFlags() []string {
-	return []string{"--master", d.slave.accept, "--master-defaults-file", d.monitorFile(), "--state-dir", filepath.Join(d.slave.dir, "state")}
+	return []string{"--master", d.slave.accept, "--master-defaults-file", d.monitorFile(), "--state-dir",
+		filepath.Join(d.slave.dir, "state")}
 }
 
 // handOver is where the passwords of the slave are on a host.

@@ -23,7 +23,8 @@ func TestExecStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	capath, credentials, runtime := filepath.Join(folder, "certificates"), filepath.Join(folder, "credentials"), filepath.Join(folder, "run")
+	capath, credentials, runtime := filepath.Join(folder, "certificates"), filepath.Join(folder, "credentials"),
+		filepath.Join(folder, "run")
 	if err := certstest.WriteCApath(capath, ca); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,8 @@ func TestExecStart(t *testing.T) {
 		args := func(flags string) []string {
 			return append(strings.Fields(strings.NewReplacer("%d", credentials, "$GTUNNEL_FLAGS", flags).Replace(line)), more...)
 		}
-		environment := append(os.Environ(), "CREDENTIALS_DIRECTORY="+credentials, "RUNTIME_DIRECTORY="+filepath.Join(runtime, "gtunnel"),
+		environment := append(os.Environ(), "CREDENTIALS_DIRECTORY="+credentials,
+			"RUNTIME_DIRECTORY="+filepath.Join(runtime, "gtunnel"),
 			"GTUNNEL_FLAGS_FILE="+match(t, read(t, unit), "^Environment=.* GTUNNEL_FLAGS_FILE=(.*)$"))
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "notify")
@@ -99,7 +101,8 @@ func TestExecStart(t *testing.T) {
 			if cmd.ProcessState.ExitCode() != 2 {
 				t.Errorf("%v, want exit code 2", err)
 			}
-			for _, want := range []string{"\nhint: ", strings.Fields(flags)[0], "GTUNNEL_FLAGS in /etc/gtunnel/" + name + ".env"} {
+			for _, want := range []string{"\nhint: ", strings.Fields(flags)[0], "GTUNNEL_FLAGS in /etc/gtunnel/" + name +
+				".env"} {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("no %q in:\n%s", want, out)
 				}
@@ -149,7 +152,8 @@ func TestInstall(t *testing.T) {
 func build(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "gtunnel")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/gtunnel/gtunnel/cmd/gtunnel").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
+		"github.com/gtunnel/gtunnel/cmd/gtunnel").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program

@@ -72,7 +72,7 @@ func rowText(columns []column, across bool) string {
 	return "CONCAT_WS(CAST(X'FF' AS BINARY), " + strings.Join(parts, ", ") + ")"
 }
 
-// isUTF8 tells whether values of the column, a string, are of UTF-8.
+// isUTF8 reports whether values of the column, a string, are of UTF-8.
 func (c column) isUTF8() bool {
 	switch c.charset {
 	case "utf8mb4", "utf8mb3":

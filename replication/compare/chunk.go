@@ -12,7 +12,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// keyValue is a row's values of the columns of a key, as keySelect gives them:
+// keyValue is a row's values of the columns of a key, as key.selected gives them:
 // strings in hexadecimal. Nil stands for no row.
 type keyValue []string
 
@@ -155,8 +155,8 @@ func (k *key) beyond(operator string, v keyValue) string {
 	}
 	condition += " " + k.columns[last].literal(v[last])
 	for i := last - 1; i >= 0; i-- {
-		name, literal := server.QuoteName(k.columns[i].name), k.columns[i].literal(v[i])
-		condition = fmt.Sprintf("(%s %s %s OR (%s = %s AND %s))", name, operator, literal, name, literal, condition)
+		name, value := server.QuoteName(k.columns[i].name), k.columns[i].literal(v[i])
+		condition = fmt.Sprintf("(%s %s %s OR (%s = %s AND %s))", name, operator, value, name, value, condition)
 	}
 	return condition
 }
@@ -164,18 +164,21 @@ func (k *key) beyond(operator string, v keyValue) string {
 // boundaryQuery gives the key of the row that has so many rows of the range
 // before it.
 func (k *key) boundaryQuery(t *tableShape, r keyRange, offset uint64) string {
-	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1 OFFSET %d", t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, false), offset)
+	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1 OFFSET %d",
+		t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, false), offset)
 }
 
 // endQuery gives the first key of the range, or the last one.
 func (k *key) endQuery(t *tableShape, r keyRange, last bool) string {
-	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1", t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, last))
+	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1",
+		t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, last))
 }
 
 // listQuery gives the keys of the range, each with the row's number h, in
 // order.
 func (k *key) listQuery(t *tableShape, r keyRange, hash string) string {
-	return fmt.Sprintf("%s%s, %s AS h FROM %s%s ORDER BY %s", t.read(), k.selected(), hash, t.quoted(), k.clause(r), k.order(t, false)+", h")
+	return fmt.Sprintf("%s%s, %s AS h FROM %s%s ORDER BY %s",
+		t.read(), k.selected(), hash, t.quoted(), k.clause(r), k.order(t, false)+", h")
 }
 
 // findKey runs a query that gives one key; nil if it gives none.
@@ -196,7 +199,9 @@ type chunkOrError struct {
 // splitIntoChunks sends the ranges of a table in order, open at both ends, and
 // closes the channel. It asks size for each chunk's rows just before it looks
 // for its end, and stops early when ctx ends.
-func splitIntoChunks(ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError) {
+func splitIntoChunks(
+	ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError,
+) {
 	defer close(chunks)
 	var r keyRange
 	for k != nil {

@@ -87,7 +87,7 @@ type TableResult struct {
 // Difference is a range of rows that are not the same on both ends.
 type Difference struct {
 	Kind       DifferenceKind `json:"kind"`
-	Key        string         `json:"key"`  // the columns of the key; empty: the table has none, and From and To are empty
+	Key        string         `json:"key"`  // its columns; empty, as From and To: the table has none
 	From       string         `json:"from"` // the first row's key
 	To         string         `json:"to"`   // the last row's key
 	MasterRows uint64         `json:"master_rows"`
@@ -125,12 +125,12 @@ func (d Difference) String() string {
 	}
 }
 
-// Equal tells whether the table is the same on both ends.
+// Equal reports whether the table is the same on both ends.
 func (t *TableResult) Equal() bool {
 	return t.Problem == "" && len(t.Structure) == 0 && len(t.Differences) == 0 && t.More == 0
 }
 
-// Equal tells whether nothing differs, and every table could be compared.
+// Equal reports whether nothing differs, and every table could be compared.
 func (r *Result) Equal() bool {
 	return len(r.Objects) == 0 && !slices.ContainsFunc(r.Tables, func(t TableResult) bool { return !t.Equal() })
 }
@@ -215,16 +215,7 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 	if err != nil {
 		return nil, err
 	}
-	// A slave that lags or hangs is waited for while it runs, and with no lock
-	// on the master.
-	if err := server.WaitForSlave(ctx, c.Master, c.Slave, c.patience(), c.waits); err != nil {
-		return nil, err
-	}
-	note, _, err := journal.NotesOf(ctx, c.Slave, c.StateDir)
-	if err != nil {
-		return nil, err
-	}
-	slave, err := pauseSlave(ctx, c.Slave, note, c.patience())
+	slave, err := c.pauseSlave(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -243,20 +234,48 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 		return nil, err
 	}
 	result = &Result{At: ends.at, Objects: []string{}, Skipped: []string{}}
-	pairs, err := c.pairs(result, master, schema, slave.Status, only)
+	pairs, err := c.pairTables(result, master, schema, slave.status, only)
 	if err != nil {
 		return nil, err
 	}
 	if !second {
 		skipHistory(result, pairs)
 		if len(only) == 0 {
-			compareDatabases(result, master, schema, slave.Status)
+			compareDatabases(result, master, schema, slave.status)
 		}
 		compareObjects(result, master, schema, only)
 	}
-	if err := c.compareSequences(ctx, result, before, slave.Status, second); err != nil {
+	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {
 		return nil, err
 	}
+	result.Tables, err = c.compareTables(ctx, ends, slave, pairs)
+	return result, err
+}
+
+// pauseSlave stops the slave's SQL thread once the slave has caught up: one that
+// lags or hangs is waited for while it runs, and with no lock on the master. The
+// caller must resume it.
+func (c *Comparison) pauseSlave(ctx context.Context) (*pausedSlave, error) {
+	to, err := c.Master.Position(ctx, c.Master.Db)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Slave.WaitForSlave(ctx, to, c.patience(), func(at server.Position) { c.waits(to, at) })
+	if err != nil {
+		return nil, err
+	}
+	note, _, err := journal.NotesOf(ctx, c.Slave, c.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	return pauseSlave(ctx, c.Slave, note, c.patience())
+}
+
+// compareTables compares the rows of the pairs, those without transactions first,
+// and lets the slave go on when these are done.
+func (c *Comparison) compareTables(
+	ctx context.Context, ends *snapshotEnds, slave *pausedSlave, pairs []*tablePair,
+) ([]TableResult, error) {
 	work := &comparing{Comparison: c, ends: ends, differing: 0}
 	for _, p := range pairs {
 		work.total += p.bytes()
@@ -265,20 +284,21 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 	if i := slices.IndexFunc(pairs, func(p *tablePair) bool { return p.transactional() }); i >= 0 {
 		stopped = i // those without transactions come first
 	}
+	var results []TableResult
 	for i, p := range pairs {
 		if i == stopped {
 			if err := ends.unlock(ctx, slave); err != nil {
 				return nil, err
 			}
 		}
-		table, err := work.table(ctx, p)
+		result, err := work.table(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		result.Tables = append(result.Tables, *table)
+		results = append(results, *result)
 	}
-	slices.SortStableFunc(result.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
-	return result, nil
+	slices.SortStableFunc(results, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
+	return results, nil
 }
 
 // databases gives the names of the databases to compare.
@@ -293,7 +313,7 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := server.MustRun(status); err != nil {
+	if err := status.MustRun(); err != nil {
 		return nil, err
 	}
 	names, err := c.databaseNames(ctx)
@@ -302,7 +322,8 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !status.ReplicatesOf(name) })
 	if len(names) == 0 {
-		return nil, finding.New("", "no-database", "name databases that the master's login may read", "there is no database that both the slave replicates and the logins may see")
+		return nil, finding.New("", "no-database", "name databases that the master's login may read",
+			"there is no database that both the slave replicates and the logins may see")
 	}
 	return names, nil
 }
@@ -315,12 +336,12 @@ func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string
 		return nil, err
 	}
 	for _, table := range tables {
-		if !slices.ContainsFunc(names, func(name string) bool { return server.IsOf(table, name) }) {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
 			return nil, noTableProblem(table)
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(tables, func(table string) bool { return server.IsOf(table, name) })
+		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(table, name+".") })
 	}), nil
 }
 
@@ -328,13 +349,13 @@ func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string
 func (c *Comparison) databaseNames(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, s := range []*server.Server{c.Master, c.Slave} {
-		rows, err := s.Query(ctx, s.Db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+server.QuoteList(facts.SystemDatabases)+")")
+		list, err := facts.ListDatabases(ctx, s, s.Db)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rows {
-			if !slices.Contains(names, r["name"]) {
-				names = append(names, r["name"])
+		for _, name := range list {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}

@@ -28,8 +28,8 @@ func (c *Comparison) goOn(ctx context.Context) error {
 		return err
 	}
 	if repaired != nil {
-		f := &facts.Facts{}
-		if f.Variables, err = c.Slave.Variables(ctx, c.Slave.Db, "super_read_only"); err != nil {
+		f, err := facts.ReadVariables(ctx, c.Slave, c.Slave.Db, "super_read_only")
+		if err != nil {
 			return err
 		}
 		if len(repaired.Traces(f, status)) > 0 {
@@ -37,7 +37,7 @@ func (c *Comparison) goOn(ctx context.Context) error {
 		}
 	}
 	if compared.Holds(status) {
-		return (&PausedSlave{Server: c.Slave, note: compareFile, paused: true}).resume(ctx)
+		return (&pausedSlave{server: c.Slave, note: compareFile, paused: true}).resume(ctx)
 	}
 	return nil
 }

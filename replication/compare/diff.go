@@ -24,7 +24,7 @@ type differences struct {
 	open bool // the last range of the list may grow
 }
 
-// full tells whether no further range will be listed.
+// full reports whether no further range will be listed.
 func (d *differences) full() bool { return len(d.list) == mostDifferences && !d.open }
 
 // end says that the next rows are equal.

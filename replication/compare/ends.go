@@ -2,9 +2,7 @@ package compare
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +22,7 @@ type snapshotEnds struct {
 // openEnds takes a snapshot of the master, lets the slave come to its position,
 // and takes a snapshot there. The tables to lock are quoted names; they are
 // locked if LockTables says so.
-func (c *Comparison) openEnds(ctx context.Context, slave *PausedSlave, lock []string) (ends *snapshotEnds, err error) {
+func (c *Comparison) openEnds(ctx context.Context, slave *pausedSlave, lock []string) (ends *snapshotEnds, err error) {
 	ends = &snapshotEnds{}
 	defer func() {
 		if err != nil {
@@ -47,7 +45,7 @@ func (c *Comparison) openEnds(ctx context.Context, slave *PausedSlave, lock []st
 		return ends, err
 	}
 	slave.stopsAt(ends.at)
-	err = slave.Advance(ctx, ends.at, c.patience(), func(p server.Position) { c.waits(ends.at, p) })
+	err = c.Slave.AdvanceSlave(ctx, ends.at, c.patience(), func(at server.Position) { c.waits(ends.at, at) })
 	if err != nil {
 		return ends, err
 	}
@@ -60,31 +58,15 @@ func (c *Comparison) openEnds(ctx context.Context, slave *PausedSlave, lock []st
 	return ends, ends.inBoth(func(s *session) error { return s.mustHold(ctx) })
 }
 
-// mustHold refuses a server whose strings cannot hold the text of a row, which
-// would then be NULL.
-func (s *session) mustHold(ctx context.Context) error {
-	const least = 512 << 10
-	packet, err := s.server.Value(ctx, s.conn, "SELECT @@max_allowed_packet")
-	if err != nil {
-		return err
-	}
-	if n, _ := strconv.Atoi(packet); n < least {
-		return finding.New(s.server.Role, "max-allowed-packet", "SET GLOBAL max_allowed_packet=16777216, and in the server's option file",
-			"max_allowed_packet is %s, too small for a row", packet)
-	}
-	return nil
-}
-
-// Patience is how long a slave may stand still on its way to a position.
-const Patience = 5 * time.Minute
-
+// patience is how long the slave may stand still.
 func (c *Comparison) patience() time.Duration {
 	if c.Patience > 0 {
 		return c.Patience
 	}
-	return Patience
+	return server.SlavePatience
 }
 
+// report tells how far the comparison is.
 func (c *Comparison) report(p Progress) {
 	if c.Progress != nil {
 		c.Progress(p)
@@ -95,7 +77,7 @@ func (c *Comparison) report(p Progress) {
 func (c *Comparison) waits(to, at server.Position) { c.report(Progress{WaitsFor: &to, Slave: at}) }
 
 // unlock lets the slave go on and the master's locked tables be written to.
-func (e *snapshotEnds) unlock(ctx context.Context, slave *PausedSlave) error {
+func (e *snapshotEnds) unlock(ctx context.Context, slave *pausedSlave) error {
 	e.lock.close(ctx)
 	e.lock = nil
 	return slave.resume(ctx)
@@ -105,68 +87,6 @@ func (e *snapshotEnds) close(ctx context.Context) {
 	for _, s := range []*session{e.lock, e.scout, e.master, e.slave} {
 		s.close(ctx)
 	}
-}
-
-// session is a connection that is used by one goroutine at a time and never
-// goes back to the pool.
-type session struct {
-	server *server.Server
-	conn   *sql.Conn
-	id     string // CONNECTION_ID()
-}
-
-// sessionSettings keep the server from ending a session or a query of it, and
-// a query from waiting for a lock for a day.
-func sessionSettings(v server.Version) []server.Statement {
-	settings := []server.Statement{
-		server.SQL("SET SESSION net_write_timeout=600, SESSION lock_wait_timeout=60"),
-		server.SQL("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"),
-	}
-	switch {
-	case v.AtLeast(server.MariaDB, 10, 1, 1):
-		settings = append(settings, server.SQL("SET SESSION max_statement_time=0"))
-	case v.AtLeast(server.MySQL, 5, 7, 8):
-		settings = append(settings, server.SQL("SET SESSION max_execution_time=0"))
-	}
-	return settings
-}
-
-func openSession(ctx context.Context, server *server.Server) (*session, error) {
-	conn, err := server.Session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{server: server, conn: conn}
-	if s.id, err = server.Value(ctx, conn, "SELECT CONNECTION_ID()"); err == nil {
-		err = server.Exec(ctx, conn, sessionSettings(server.Version)...)
-	}
-	if err != nil {
-		s.close(ctx)
-		return nil, err
-	}
-	return s, nil
-}
-
-// close ends the session and what it runs, even when ctx has ended. A nil
-// session has nothing to end.
-func (s *session) close(ctx context.Context) {
-	if s == nil {
-		return
-	}
-	// The server would notice the end only when it next writes: a query
-	// without result rows would run on, and the snapshot with it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.CloseTimeout)
-	defer cancel()
-	_ = s.server.Exec(ctx, s.server.Db, server.SQL("KILL %s", s.id)) // or it has ended already
-	server.Discard(s.conn)
-}
-
-func (s *session) exec(ctx context.Context, statements ...server.Statement) error {
-	return s.server.Exec(ctx, s.conn, statements...)
-}
-
-func (s *session) query(ctx context.Context, query string) ([]server.Record, error) {
-	return s.server.Query(ctx, s.conn, query)
 }
 
 var (
@@ -193,25 +113,7 @@ func (s *session) snapshot(ctx context.Context, lock *session, tables []string) 
 	if err := s.exec(ctx, startSnapshot); err != nil {
 		return server.Position{}, err
 	}
-	// The binary log takes part in the snapshot and tells where it was.
-	rows, err := s.query(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
-	if err != nil {
-		return server.Position{}, err
-	}
-	var p server.Position
-	for _, r := range rows {
-		switch strings.ToLower(r["variable_name"]) {
-		case "binlog_snapshot_file":
-			p.File = r["value"]
-		case "binlog_snapshot_position":
-			p.Offset, _ = strconv.ParseUint(r["value"], 10, 64) // a number on every server
-		}
-	}
-	if p.IsZero() {
-		return server.Position{}, server.NoBinaryLog()
-	}
-	p.GTID, err = s.server.Value(ctx, s.conn, "SELECT BINLOG_GTID_POS("+server.QuoteString(p.File)+", "+strconv.FormatUint(p.Offset, 10)+")")
-	return p, err
+	return s.server.SnapshotPosition(ctx, s.conn)
 }
 
 // lockTables takes a read lock; a nil session none.
@@ -267,7 +169,8 @@ func (s *session) lockAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	busy := finding.New(finding.Master, "busy", "SHOW PROCESSLIST on the master; run this again when the long queries have ended",
+	busy := finding.New(finding.Master, "busy",
+		"SHOW PROCESSLIST on the master; run this again when the long queries have ended",
 		"queries that take long keep the master from taking a read lock, which it needs for some milliseconds")
 	for _, t := range threads {
 		if t.Command == "Query" && t.Time > time.Second {
@@ -288,14 +191,7 @@ func (s *session) snapshotUnderLock(ctx context.Context, lock *session, tables [
 	if err := s.exec(ctx, startSnapshot); err != nil {
 		return server.Position{}, err
 	}
-	rows, err := s.query(ctx, s.server.Version.ShowMasterStatus())
-	if err != nil {
-		return server.Position{}, err
-	}
-	if len(rows) == 0 {
-		return server.Position{}, server.NoBinaryLog()
-	}
-	return server.NewPosition(rows[0]), nil
+	return s.server.Position(ctx, s.conn)
 }
 
 // inBoth runs something on both ends at the same time and waits for both.

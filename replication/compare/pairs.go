@@ -35,14 +35,16 @@ func (p *tablePair) bytes() uint64 {
 	return p.master.bytes
 }
 
-// transactional tells whether both ends' snapshots cover the table.
+// transactional reports whether both ends' snapshots cover the table.
 func (p *tablePair) transactional() bool {
 	return (p.master == nil || p.master.transactional()) && (p.slave == nil || p.slave.transactional())
 }
 
-// pairs brings the tables of both ends together, those without transactions
+// pairTables brings the tables of both ends together, those without transactions
 // first, and notes in the result what is left out.
-func (c *Comparison) pairs(result *Result, master, slave *schema, status *server.SlaveStatus, only []string) ([]*tablePair, error) {
+func (c *Comparison) pairTables(
+	result *Result, master, slave *schema, status *server.SlaveStatus, only []string,
+) ([]*tablePair, error) {
 	names := map[string]bool{}
 	for _, t := range slices.Concat(master.tables, slave.tables) {
 		names[t.String()] = true
@@ -108,9 +110,11 @@ func (p *tablePair) match(master, slave server.Version) {
 		s := p.slave.columns[i]
 		switch {
 		case m.typeFor(p.across) != s.typeFor(p.across):
-			unlike = append(unlike, fmt.Sprintf("column %s is %s on the master and %s on the slave", m.name, m.columnType, s.columnType))
+			unlike = append(unlike, fmt.Sprintf("column %s is %s on the master and %s on the slave",
+				m.name, m.columnType, s.columnType))
 		case m.charset != s.charset && m.typeFor(p.across) != "json":
-			unlike = append(unlike, fmt.Sprintf("column %s has the character set %s on the master and %s on the slave", m.name, m.charset, s.charset))
+			unlike = append(unlike, fmt.Sprintf("column %s has the character set %s on the master and %s on the slave",
+				m.name, m.charset, s.charset))
 		default:
 			p.structure = append(p.structure, m.unlike(s, p.across, strict)...)
 		}
@@ -144,7 +148,8 @@ func (c column) unlike(s column, across, strict bool) []string {
 	var list []string
 	add := func(what, onMaster, onSlave string) {
 		if onMaster != onSlave {
-			list = append(list, fmt.Sprintf("column %s: %s is %q on the master and %q on the slave", c.name, what, onMaster, onSlave))
+			list = append(list, fmt.Sprintf("column %s: %s is %q on the master and %q on the slave",
+				c.name, what, onMaster, onSlave))
 		}
 	}
 	if c.nullable != s.nullable {
@@ -173,10 +178,12 @@ func (p *tablePair) matchKeys() {
 		}
 		s := &p.slave.keys[j]
 		if m.parts != s.parts {
-			p.structure = append(p.structure, fmt.Sprintf("index %s is on (%s) on the master and on (%s) on the slave", m.name, m.parts, s.parts))
+			p.structure = append(p.structure, fmt.Sprintf("index %s is on (%s) on the master and on (%s) on the slave",
+				m.name, m.parts, s.parts))
 			continue
 		}
-		if len(m.columns) == 0 || !m.unique && m.name != "PRIMARY" || m.unique != s.unique || !sameOrder(m.columns, s.columns) {
+		if len(m.columns) == 0 || !m.unique && m.name != "PRIMARY" || m.unique != s.unique ||
+			!sameOrder(m.columns, s.columns) {
 			continue
 		}
 		if p.masterKey == nil || m.better(p.masterKey) {
@@ -185,12 +192,13 @@ func (p *tablePair) matchKeys() {
 	}
 }
 
-// sameOrder tells whether values of the columns sort the same on both ends.
+// sameOrder reports whether values of the columns sort the same on both ends.
 func sameOrder(m, s []column) bool {
-	return slices.EqualFunc(m, s, func(m, s column) bool { return m.columnType == s.columnType && m.collation == s.collation })
+	return slices.EqualFunc(m, s,
+		func(m, s column) bool { return m.columnType == s.columnType && m.collation == s.collation })
 }
 
-// better tells whether the key is a better one for ranges than another.
+// better reports whether the key is a better one for ranges than another.
 func (k *key) better(than *key) bool {
 	if k.name == "PRIMARY" || than.name == "PRIMARY" {
 		return k.name == "PRIMARY"
@@ -219,7 +227,9 @@ func compareObjects(result *Result, master, slave *schema, only []string) {
 		}
 		onMaster, onSlave := master.objects[kind.kind], slave.objects[kind.kind]
 		if (onMaster == nil || onSlave == nil) && len(only) == 0 {
-			result.Skipped = append(result.Skipped, kind.kind+"s: the login may not see all of them; gtunnel replication setup-master --keep-passwords completes the account on the master")
+			result.Skipped = append(result.Skipped,
+				kind.kind+"s: the login may not see all of them; gtunnel replication setup-master --keep-passwords"+
+					" completes the account on the master")
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(onMaster)) {
@@ -231,7 +241,8 @@ func compareObjects(result *Result, master, slave *schema, only []string) {
 			case sameSeries && definition != "" && onMaster[name] != "" && definition != onMaster[name]:
 				difference := kind.kind + " " + name + " is not the same on both ends"
 				if kind.kind == sequenceKind {
-					difference += ": a slave with a filter leaves ALTER SEQUENCE out; " + journal.RepairCommand([]string{name})
+					difference += ": a slave with a filter leaves ALTER SEQUENCE out; " +
+						journal.RepairCommand([]string{name})
 				}
 				result.Objects = append(result.Objects, difference)
 			}

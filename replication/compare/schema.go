@@ -4,7 +4,6 @@ import (
 	"context"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -16,7 +15,7 @@ import (
 type schema struct {
 	server  *server.Server
 	tables  []*tableShape
-	objects map[string]map[string]string // kind -> "database.name" -> definition; without a kind that the login may not see
+	objects map[string]map[string]string // kind -> "database.name" -> definition; without kinds that cannot be seen
 
 	defaults    map[string]string // database -> default collation
 	constrained bool              // the login sees the foreign keys and CHECKs
@@ -75,7 +74,7 @@ func (t *tableShape) read() string {
 	return "SELECT HIGH_PRIORITY "
 }
 
-func (t *tableShape) transactional() bool { return facts.Transactional[strings.ToLower(t.engine)] }
+func (t *tableShape) transactional() bool { return facts.IsTransactional(t.engine) }
 
 func (s *schema) table(name string) *tableShape {
 	i := slices.IndexFunc(s.tables, func(t *tableShape) bool { return t.String() == name })
@@ -125,24 +124,30 @@ func readSchema(ctx context.Context, end *server.Server, databases []string) (*s
 }
 
 func (s *schema) readTables(ctx context.Context, session *session, in string) error {
-	tables, err := session.query(ctx, "SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c, data_length AS bytes, avg_row_length AS r FROM information_schema.tables"+
-		" WHERE table_type IN ("+facts.TableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name")
+	tables, err := session.query(ctx,
+		"SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c,"+
+			" data_length AS bytes, avg_row_length AS r FROM information_schema.tables"+
+			" WHERE table_type IN ("+facts.TableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name")
 	if err != nil {
 		return err
 	}
 	byName := make(map[string]*tableShape, len(tables))
 	for _, r := range tables {
-		t := &tableShape{database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]), versioned: r["k"] == "SYSTEM VERSIONED"}
-		t.bytes, _ = strconv.ParseUint(r["bytes"], 10, 64) // no size is none
-		t.rowBytes, _ = strconv.ParseUint(r["r"], 10, 64)
+		t := &tableShape{
+			database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]),
+			versioned: r["k"] == "SYSTEM VERSIONED", bytes: r.Number("bytes"), rowBytes: r.Number("r"),
+		}
 		if other := byName[t.String()]; other != nil {
-			return finding.New(s.server.Role, "same-name", "compare them apart, by --databases", "%s and %s are written alike", other.quoted(), t.quoted())
+			return finding.New(s.server.Role, "same-name", "compare them apart, by --databases",
+				"%s and %s are written alike", other.quoted(), t.quoted())
 		}
 		s.tables = append(s.tables, t)
 		byName[t.String()] = t
 	}
 	// All columns: older servers lack some.
-	columns, err := session.query(ctx, "SELECT * FROM information_schema.columns WHERE table_schema"+in+" ORDER BY table_schema, table_name, ordinal_position")
+	columns, err := session.query(ctx,
+		"SELECT * FROM information_schema.columns WHERE table_schema"+in+
+			" ORDER BY table_schema, table_name, ordinal_position")
 	if err != nil {
 		return err
 	}
@@ -155,7 +160,6 @@ func (s *schema) readTables(ctx context.Context, session *session, in string) er
 }
 
 func newColumn(r server.Record) column {
-	octets, _ := strconv.ParseUint(r["character_octet_length"], 10, 64) // none but for strings
 	fallback, ok := r["column_default"]
 	if !ok {
 		fallback = "NULL"
@@ -167,7 +171,7 @@ func newColumn(r server.Record) column {
 		charset:       utf8mb3(r["character_set_name"]),
 		serverCharset: r["character_set_name"],
 		collation:     utf8mb3(r["collation_name"]),
-		octets:        octets,
+		octets:        r.Number("character_octet_length"), // 0 but for strings
 		nullable:      r["is_nullable"] == "YES",
 		generated:     r["generation_expression"],
 		fallback:      fallback,
@@ -244,7 +248,7 @@ func (t *tableShape) addKeyPart(r server.Record) {
 	k.columns = append(k.columns, t.columns[i])
 }
 
-// ranged tells whether ranges of the column's values mean the same in an index
+// ranged reports whether ranges of the column's values mean the same in an index
 // and in a condition.
 func (c column) ranged() bool {
 	if c.nullable {
@@ -276,13 +280,35 @@ var objectKinds = []struct {
 	privileges []string
 	query      string // gives d, n and the definition b, for a list of databases to follow
 }{
-	{kind: "view", privileges: []string{"SELECT"}, query: "SELECT table_schema AS d, table_name AS n, IF(view_definition = '', '', CONCAT_WS(' ', security_type, check_option, view_definition)) AS b FROM information_schema.views WHERE table_schema"},
-	{kind: sequenceKind, privileges: []string{"SELECT"}, query: "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema"}, // see readSequence
-	{kind: "trigger", privileges: []string{"TRIGGER"}, query: "SELECT trigger_schema AS d, trigger_name AS n," +
-		" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b FROM information_schema.triggers WHERE trigger_schema"},
-	{kind: routineKind, privileges: []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"}, query: "SELECT routine_schema AS d, routine_name AS n," +
-		" IF(routine_definition IS NULL, '', CONCAT_WS(' ', routine_type, security_type, sql_data_access, is_deterministic, routine_definition)) AS b FROM information_schema.routines WHERE routine_schema"},
-	{kind: "event", privileges: []string{"EVENT"}, query: "SELECT event_schema AS d, event_name AS n, event_definition AS b FROM information_schema.events WHERE event_schema"},
+	{
+		kind: "view", privileges: []string{"SELECT"},
+		query: "SELECT table_schema AS d, table_name AS n," +
+			" IF(view_definition = '', '', CONCAT_WS(' ', security_type, check_option, view_definition)) AS b" +
+			" FROM information_schema.views WHERE table_schema",
+	},
+	{
+		kind: sequenceKind, privileges: []string{"SELECT"},
+		query: "SELECT table_schema AS d, table_name AS n FROM information_schema.tables" + // see readSequence
+			" WHERE table_type = 'SEQUENCE' AND table_schema",
+	},
+	{
+		kind: "trigger", privileges: []string{"TRIGGER"},
+		query: "SELECT trigger_schema AS d, trigger_name AS n," +
+			" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b" +
+			" FROM information_schema.triggers WHERE trigger_schema",
+	},
+	{
+		kind:       routineKind,
+		privileges: []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"},
+		query: "SELECT routine_schema AS d, routine_name AS n, IF(routine_definition IS NULL, '', CONCAT_WS(' '," +
+			" routine_type, security_type, sql_data_access, is_deterministic, routine_definition)) AS b" +
+			" FROM information_schema.routines WHERE routine_schema",
+	},
+	{
+		kind: "event", privileges: []string{"EVENT"},
+		query: "SELECT event_schema AS d, event_name AS n, event_definition AS b" +
+			" FROM information_schema.events WHERE event_schema",
+	},
 }
 
 func (s *schema) readObjects(ctx context.Context, session *session, databases []string) error {
@@ -334,9 +360,12 @@ func readSequence(ctx context.Context, session *session, name string) (string, e
 type granted map[string]map[string]bool
 
 func readGranted(ctx context.Context, session *session) (granted, error) {
-	rows, err := session.query(ctx, "SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+server.OwnGrantee+
-		" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+server.OwnGrantee+
-		" UNION ALL SELECT '*', CONCAT(privilege_type, ' ON proc') FROM information_schema.table_privileges WHERE table_schema = 'mysql' AND table_name = 'proc' AND "+server.OwnGrantee)
+	rows, err := session.query(ctx,
+		"SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+server.OwnGrantee+
+			" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+
+			server.OwnGrantee+
+			" UNION ALL SELECT '*', CONCAT(privilege_type, ' ON proc') FROM information_schema.table_privileges"+
+			" WHERE table_schema = 'mysql' AND table_name = 'proc' AND "+server.OwnGrantee)
 	g := granted{}
 	for _, r := range rows {
 		if g[r["d"]] == nil {
@@ -347,10 +376,11 @@ func readGranted(ctx context.Context, session *session) (granted, error) {
 	return g, err
 }
 
-// all tells whether one of the privileges is there on each of the databases.
+// all reports whether one of the privileges is there on each of the databases.
 func (g granted) all(databases, privileges []string) bool {
 	has := func(where string) bool {
 		return slices.ContainsFunc(privileges, func(p string) bool { return g[where][p] })
 	}
-	return has("*") || !slices.ContainsFunc(databases, func(d string) bool { return !has(d) && !has(server.EscapePattern(d)) })
+	return has("*") ||
+		!slices.ContainsFunc(databases, func(d string) bool { return !has(d) && !has(server.EscapePattern(d)) })
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ type sequencePlace struct {
 	cycles uint64   // how often it has begun again; a copy does not bring that with it
 }
 
-// after tells whether a place is further than another one in the same cycle.
+// after reports whether a place is further than another one in the same cycle.
 func (p sequencePlace) after(q sequencePlace) bool {
 	if p.down {
 		return p.next.Cmp(q.next) < 0
@@ -46,29 +45,6 @@ func (s *schema) sequences(only []string) []string {
 	})
 }
 
-// readPlaces reads where sequences of databases stand. One that was dropped
-// meanwhile is left out.
-func readPlaces(ctx context.Context, s *server.Server, databases, names []string) (sequencePlaces, error) {
-	places := sequencePlaces{}
-	for _, name := range names {
-		quoted := server.QuoteTable(server.SplitTable(name, databases))
-		rows, err := s.Query(ctx, s.Db, "SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
-		if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		next, ok := new(big.Int).SetString(rows[0]["next"], 10)
-		if !ok {
-			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
-		}
-		cycles, _ := strconv.ParseUint(rows[0]["cycles"], 10, 64) // a number on every server
-		places[name] = sequencePlace{quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: cycles}
-	}
-	return places, nil
-}
-
 // sequencesBefore are where the master's sequences stood before a position was
 // taken.
 type sequencesBefore struct {
@@ -80,7 +56,9 @@ type sequencesBefore struct {
 
 // readBefore reads where the master's sequences stand. In a second round it waits
 // for the statements that may have moved them.
-func (c *Comparison) readBefore(ctx context.Context, databases, names []string, second bool) (before sequencesBefore, err error) {
+func (c *Comparison) readBefore(
+	ctx context.Context, databases, names []string, second bool,
+) (before sequencesBefore, err error) {
 	before.databases = databases
 	before.sequencePlaces, err = readPlaces(ctx, c.Master, databases, names)
 	if err == nil && second && len(names) > 0 {
@@ -91,7 +69,9 @@ func (c *Comparison) readBefore(ctx context.Context, databases, names []string, 
 
 // compareSequences compares where sequences stand with a slave at the position. A
 // difference in the first round is looked at in a second one.
-func (c *Comparison) compareSequences(ctx context.Context, result *Result, before sequencesBefore, status *server.SlaveStatus, second bool) error {
+func (c *Comparison) compareSequences(
+	ctx context.Context, result *Result, before sequencesBefore, status *server.SlaveStatus, second bool,
+) error {
 	names := slices.Sorted(maps.Keys(before.sequencePlaces))
 	after, err := readPlaces(ctx, c.Master, before.databases, names)
 	if err != nil {
@@ -110,9 +90,12 @@ func (c *Comparison) compareSequences(ctx context.Context, result *Result, befor
 		case !second:
 			result.again = append(result.again, name)
 		case !before.logged:
-			result.Skipped = append(result.Skipped, "sequence "+name+": a statement that runs on the master may be using it, and is logged when it ends; compare again then, by a login that has PROCESS")
+			result.Skipped = append(result.Skipped, "sequence "+name+
+				": a statement that runs on the master may be using it, and is logged when it ends;"+
+				" compare again then, by a login that has PROCESS")
 		case from.cycles == to.cycles && from.after(to):
-			result.Skipped = append(result.Skipped, "sequence "+name+": somebody has set it back on the master meanwhile; compare again")
+			result.Skipped = append(result.Skipped,
+				"sequence "+name+": somebody has set it back on the master meanwhile; compare again")
 		default:
 			result.Objects = append(result.Objects, at.difference(name, to))
 		}
@@ -120,7 +103,32 @@ func (c *Comparison) compareSequences(ctx context.Context, result *Result, befor
 	return nil
 }
 
-// within tells whether a slave that stands there may be right, at a position at
+// readPlaces reads where sequences of databases stand. One that was dropped
+// meanwhile is left out.
+func readPlaces(ctx context.Context, s *server.Server, databases, names []string) (sequencePlaces, error) {
+	places := sequencePlaces{}
+	for _, name := range names {
+		quoted := server.QuoteTable(server.SplitTable(name, databases))
+		rows, err := s.Query(ctx, s.Db,
+			"SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
+		if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		next, ok := new(big.Int).SetString(rows[0]["next"], 10)
+		if !ok {
+			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
+		}
+		places[name] = sequencePlace{
+			quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: rows[0].Number("cycles"),
+		}
+	}
+	return places, nil
+}
+
+// within reports whether a slave that stands there may be right, at a position at
 // which its master was between two places.
 func (p sequencePlace) within(from, to sequencePlace) bool {
 	if from.cycles == to.cycles {
@@ -136,6 +144,6 @@ func (p sequencePlace) difference(name string, master sequencePlace) string {
 		return text + "it would leave numbers out after a fail-over; " + journal.RepairCommand([]string{name})
 	}
 	// SETVAL never sets back what the slave has reached meanwhile.
-	return text + fmt.Sprintf("it would give numbers twice after a fail-over; on the slave: SET sql_log_bin=0; DO SETVAL(%s, %s, 0, %d)",
-		master.quoted, master.next, master.cycles)
+	return text + fmt.Sprintf("it would give numbers twice after a fail-over;"+
+		" on the slave: SET sql_log_bin=0; DO SETVAL(%s, %s, 0, %d)", master.quoted, master.next, master.cycles)
 }

@@ -18,7 +18,9 @@ type constraint struct {
 
 // readDefaults reads the collations that new tables of the databases get.
 func (s *schema) readDefaults(ctx context.Context, session *session, databases []string) error {
-	rows, err := session.query(ctx, "SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name IN ("+server.QuoteExactly(databases)+")")
+	rows, err := session.query(ctx,
+		"SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name IN ("+
+			server.QuoteExactly(databases)+")")
 	s.defaults = make(map[string]string, len(rows))
 	for _, r := range rows {
 		s.defaults[r["d"]] = utf8mb3(r["c"])
@@ -78,8 +80,10 @@ func (s *schema) readChecks(ctx context.Context, session *session, in string) er
 
 // readForeignKeys reads the foreign keys. NO ACTION and RESTRICT are the same.
 func (s *schema) readForeignKeys(ctx context.Context, session *session, in string) error {
-	rows, err := session.query(ctx, "SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, REPLACE(delete_rule, 'NO ACTION', 'RESTRICT') AS on_delete, REPLACE(update_rule, 'NO ACTION', 'RESTRICT') AS on_update"+
-		" FROM information_schema.referential_constraints WHERE constraint_schema"+in)
+	rows, err := session.query(ctx,
+		"SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, REPLACE(delete_rule, 'NO ACTION',"+
+			" 'RESTRICT') AS on_delete, REPLACE(update_rule, 'NO ACTION', 'RESTRICT') AS on_update"+
+			" FROM information_schema.referential_constraints WHERE constraint_schema"+in)
 	if err != nil {
 		return err
 	}
@@ -87,8 +91,11 @@ func (s *schema) readForeignKeys(ctx context.Context, session *session, in strin
 	for _, r := range rows {
 		rules[[3]string{r["d"], r["t"], r["n"]}] = " ON DELETE " + r["on_delete"] + " ON UPDATE " + r["on_update"]
 	}
-	columns, err := session.query(ctx, "SELECT table_schema AS d, table_name AS t, constraint_name AS n, column_name AS c, referenced_table_schema AS rd, referenced_table_name AS rt, referenced_column_name AS rc"+
-		" FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND table_schema"+in+" ORDER BY table_schema, table_name, constraint_name, ordinal_position")
+	columns, err := session.query(ctx,
+		"SELECT table_schema AS d, table_name AS t, constraint_name AS n, column_name AS c,"+
+			" referenced_table_schema AS rd, referenced_table_name AS rt, referenced_column_name AS rc"+
+			" FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND table_schema"+in+
+			" ORDER BY table_schema, table_name, constraint_name, ordinal_position")
 	for len(columns) > 0 {
 		first := columns[0]
 		n := slices.IndexFunc(columns, func(r server.Record) bool {
@@ -102,7 +109,8 @@ func (s *schema) readForeignKeys(ctx context.Context, session *session, in strin
 			for _, r := range columns[:n] {
 				from, to = append(from, r["c"]), append(to, r["rc"])
 			}
-			text := fmt.Sprintf("(%s) to %s.%s (%s)%s", strings.Join(from, ", "), first["rd"], first["rt"], strings.Join(to, ", "), rules[[3]string{first["d"], first["t"], first["n"]}])
+			text := fmt.Sprintf("(%s) to %s.%s (%s)%s", strings.Join(from, ", "), first["rd"], first["rt"],
+				strings.Join(to, ", "), rules[[3]string{first["d"], first["t"], first["n"]}])
 			t.foreignKeys = append(t.foreignKeys, constraint{name: first["n"], text: text})
 		}
 		columns = columns[n:]
@@ -118,7 +126,8 @@ func (p *tablePair) matchTable(master, slave *schema) {
 	strict := v.Family == w.Family && v.Series() == w.Series()
 	add := func(what, onMaster, onSlave string) {
 		if !p.across && onMaster != onSlave {
-			p.structure = append(p.structure, fmt.Sprintf("%s is %s on the master and %s on the slave", what, onMaster, onSlave))
+			p.structure = append(p.structure,
+				fmt.Sprintf("%s is %s on the master and %s on the slave", what, onMaster, onSlave))
 		}
 	}
 	if !p.across && p.master.engine != p.slave.engine { // which a site may have chosen
@@ -131,19 +140,21 @@ func (p *tablePair) matchTable(master, slave *schema) {
 	if !master.constrained || !slave.constrained {
 		return
 	}
-	p.structure = append(p.structure, unlikeConstraints("foreign key", p.master.foreignKeys, p.slave.foreignKeys, func(c constraint) string {
-		if strict {
-			return c.name + " " + c.text
-		}
-		return c.text
-	})...)
-	if !p.across && v.ShowsChecks() && w.ShowsChecks() {
-		p.structure = append(p.structure, unlikeConstraints("CHECK", p.master.checks, p.slave.checks, func(c constraint) string {
+	p.structure = append(p.structure,
+		unlikeConstraints("foreign key", p.master.foreignKeys, p.slave.foreignKeys, func(c constraint) string {
 			if strict {
-				return c.name + " (" + c.text + ")"
+				return c.name + " " + c.text
 			}
-			return c.name
+			return c.text
 		})...)
+	if !p.across && v.ShowsChecks() && w.ShowsChecks() {
+		p.structure = append(p.structure,
+			unlikeConstraints("CHECK", p.master.checks, p.slave.checks, func(c constraint) string {
+				if strict {
+					return c.name + " (" + c.text + ")"
+				}
+				return c.name
+			})...)
 	}
 }
 
@@ -175,11 +186,14 @@ func compareDatabases(result *Result, master, slave *schema, status *server.Slav
 		case !ok:
 			result.Objects = append(result.Objects, "database "+name+" is missing on the slave")
 		case !across && m != s:
-			result.Objects = append(result.Objects, fmt.Sprintf("database %s: the default collation is %s on the master and %s on the slave", name, m, s))
+			result.Objects = append(result.Objects,
+				fmt.Sprintf("database %s: the default collation is %s on the master and %s on the slave", name, m, s))
 		}
 	}
 	if !master.constrained || !slave.constrained {
-		result.Skipped = append(result.Skipped, "foreign keys and CHECKs: the login may not see them; gtunnel replication setup-master --keep-passwords completes the account on the master")
+		result.Skipped = append(result.Skipped,
+			"foreign keys and CHECKs: the login may not see them; gtunnel replication setup-master --keep-passwords"+
+				" completes the account on the master")
 	}
 }
 
@@ -187,7 +201,8 @@ func compareDatabases(result *Result, master, slave *schema, status *server.Slav
 func skipHistory(result *Result, pairs []*tablePair) {
 	for _, p := range pairs {
 		if p.master != nil && p.slave != nil && p.master.versioned && p.slave.versioned {
-			result.Skipped = append(result.Skipped, "the history of table "+p.String()+", which is system-versioned: only its present rows")
+			result.Skipped = append(result.Skipped,
+				"the history of table "+p.String()+", which is system-versioned: only its present rows")
 		}
 	}
 }
@@ -195,8 +210,11 @@ func skipHistory(result *Result, pairs []*tablePair) {
 // addParameters adds the parameters of routines to their definitions, of those
 // that the login sees whole.
 func addParameters(ctx context.Context, session *session, definitions map[string]string, databases []string) error {
-	rows, err := session.query(ctx, "SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p, dtd_identifier AS t FROM information_schema.parameters"+
-		" WHERE specific_schema IN ("+server.QuoteExactly(databases)+") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
+	rows, err := session.query(ctx,
+		"SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p,"+
+			" dtd_identifier AS t FROM information_schema.parameters"+
+			" WHERE specific_schema IN ("+server.QuoteExactly(databases)+
+			") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
 	for _, r := range rows {
 		if name := r["d"] + "." + r["n"]; definitions[name] != "" {
 			definitions[name] += ", " + strings.Join(strings.Fields(r["m"]+" "+r["p"]+" "+plainType(r["t"])), " ")

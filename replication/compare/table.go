@@ -60,7 +60,8 @@ func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, erro
 	}
 	if !p.frozen && len(w.result.Differences) > 0 {
 		w.result.again = true
-		w.result.Note = strings.TrimPrefix(p.note+"; the table has no transactions: a difference may be a write that came in between", "; ")
+		const note = "the table has no transactions: a difference may be a write that came in between"
+		w.result.Note = strings.TrimPrefix(p.note+"; "+note, "; ")
 	}
 	if !w.result.Equal() {
 		c.differing++
@@ -90,12 +91,6 @@ func (w *tableWork) excuse(ctx context.Context, err error) error {
 	return nil
 }
 
-func (w *tableWork) progress() {
-	// The server's estimate of a table's size and the rows that were counted
-	// do not agree to the byte.
-	w.report(Progress{Table: w.String(), Bytes: min(w.done+w.doneBytes(), w.total), Total: w.total, Differences: w.differing})
-}
-
 // doneBytes estimates how much of the table has been compared.
 func (w *tableWork) doneBytes() uint64 {
 	if w.problem != "" {
@@ -103,8 +98,6 @@ func (w *tableWork) doneBytes() uint64 {
 	}
 	return min(w.result.Rows*w.rowBytes(), w.result.Bytes)
 }
-
-func (w *tableWork) rowBytes() uint64 { return max(w.master.rowBytes, 1) }
 
 // rows compares the rows, chunk by chunk.
 func (w *tableWork) rows(ctx context.Context) error {
@@ -130,6 +123,16 @@ func (w *tableWork) rows(ctx context.Context) error {
 	}
 	w.found.end()
 	return ctx.Err()
+}
+
+func (w *tableWork) rowBytes() uint64 { return max(w.master.rowBytes, 1) }
+
+func (w *tableWork) progress() {
+	// The server's estimate of a table's size and the rows that were counted
+	// do not agree to the byte.
+	w.report(Progress{
+		Table: w.String(), Bytes: min(w.done+w.doneBytes(), w.total), Total: w.total, Differences: w.differing,
+	})
 }
 
 func (w *tableWork) chunkBytes() uint64 {

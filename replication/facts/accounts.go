@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -15,23 +16,20 @@ const (
 	ReplicationUser = "db_rep"          // replicates
 	MonitorUser     = "gtunnel_monitor" // watches and compares
 	SeedUser        = "gtunnel_seed"    // copies the databases, and is dropped after that
+
+	// DropSeedProcedure lets the seeding account drop itself when the copy is
+	// done, and nothing else: it has no right to drop accounts.
+	DropSeedProcedure = "gtunnel_drop_seed"
 )
 
-// AccountUsers are all of them.
+// AccountUsers are the users of all of them.
 var AccountUsers = []string{ReplicationUser, MonitorUser, SeedUser}
-
-// DropSeedProcedure lets the seeding account drop itself when the copy is done,
-// and nothing else: it has no right to drop accounts.
-const DropSeedProcedure = "gtunnel_drop_seed"
 
 // Account is one row of mysql.user.
 type Account struct {
-	User, Host, Plugin string
-	// Bound tells that its logins are bound to TLS, limits or the age of its
-	// password, or locked out.
-	Bound bool
-	// Expired tells that its password must be set before it can do anything.
-	Expired bool
+	User, Host string
+	Bound      bool // its logins are bound to TLS, limits or the age of its password, or locked out
+	Expired    bool // its password must be set before it can do anything
 }
 
 // Account gives an account; nil if there is none, or the login may not see it.
@@ -44,10 +42,11 @@ func (f *Facts) Account(user, host string) *Account {
 	return nil
 }
 
-// HasPrivilege tells whether the login has one of the privileges on all
+// HasPrivilege reports whether the login has one of the privileges on all
 // databases.
 func (f *Facts) HasPrivilege(names ...string) bool { return givenEverywhere(f.Grants, names) }
 
+// readLogin reads as whom the login is known, and its rights.
 func (f *Facts) readLogin(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
 	if f.User, err = s.Value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
 		return err
@@ -69,18 +68,16 @@ func (f *Facts) readAccounts(ctx context.Context, s *server.Server, conn *sql.Co
 		if r["is_role"] == "Y" {
 			continue
 		}
-		f.Accounts = append(f.Accounts, Account{User: r["user"], Host: r["host"], Plugin: r["plugin"], Bound: f.isBound(r), Expired: r["password_expired"] == "Y"})
+		f.Accounts = append(f.Accounts, Account{
+			User: r["user"], Host: r["host"], Bound: f.isBound(r), Expired: r["password_expired"] == "Y",
+		})
 	}
 	sort.Slice(f.Accounts, func(i, j int) bool {
 		a, b := f.Accounts[i], f.Accounts[j]
 		return a.User < b.User || a.User == b.User && a.Host < b.Host
 	})
-	made, err := s.Query(ctx, conn, "SELECT routine_comment AS comment FROM information_schema.routines WHERE routine_schema = 'mysql' AND routine_name = ?", DropSeedProcedure)
-	if err != nil {
+	if err := f.readSeedProcedure(ctx, s, conn); err != nil {
 		return err
-	}
-	if f.SeedMade = len(made) > 0; f.SeedMade {
-		f.Mark = markIn(made[0]["comment"])
 	}
 	f.OurGrants = map[string][]string{}
 	for _, user := range AccountUsers {
@@ -94,10 +91,33 @@ func (f *Facts) readAccounts(ctx context.Context, s *server.Server, conn *sql.Co
 	return nil
 }
 
-// isBound tells whether a row of mysql.user binds logins. What a server does not
+// readSeedProcedure reads what setup-master has left for the seeding account.
+func (f *Facts) readSeedProcedure(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	rows, err := s.Query(ctx, conn, "SELECT routine_comment AS comment FROM information_schema.routines"+
+		" WHERE routine_schema = 'mysql' AND routine_name = ?", DropSeedProcedure)
+	if f.SeedMade = len(rows) > 0; f.SeedMade {
+		if mark, found := strings.CutPrefix(rows[0]["comment"], markBefore); found {
+			f.Mark = mark
+		}
+	}
+	return err
+}
+
+// markBefore is what comes before a server's mark in the comment of
+// DropSeedProcedure, where it is kept. A new server in the place of another, with
+// the same server_id, has another one.
+const markBefore = "gtunnel replication, server "
+
+// MarkComment is the comment of DropSeedProcedure from which Facts.Mark is read
+// again.
+func MarkComment(mark string) string { return markBefore + mark }
+
+// isBound reports whether a row of mysql.user binds logins. What a server does not
 // know is not in its row.
 func (f *Facts) isBound(r server.Record) bool {
-	for _, limit := range []string{"max_questions", "max_updates", "max_connections", "max_user_connections", "max_statement_time"} {
+	for _, limit := range []string{
+		"max_questions", "max_updates", "max_connections", "max_user_connections", "max_statement_time",
+	} {
 		if n, _ := strconv.ParseFloat(r[limit], 64); n != 0 {
 			return true
 		}

@@ -49,7 +49,7 @@ func (f *Facts) ourFile() string {
 	return f.OptionFiles[i]
 }
 
-// shares tells whether a path is one directory for the server and for this
+// shares reports whether a path is one directory for the server and for this
 // process. Where this user may not look, nor write, that is assumed.
 func (f *Facts) shares(directory string) bool {
 	own, err := os.Stat(directory)
@@ -60,7 +60,7 @@ func (f *Facts) shares(directory string) bool {
 	return errors.Is(err, fs.ErrPermission) || err == nil && os.SameFile(own, theirs)
 }
 
-// reads tells whether the server has read a main file, or one in a directory
+// reads reports whether the server has read a main file, or one in a directory
 // that it names, as far as is known.
 func (f *Facts) reads(mainFile, directory string) bool {
 	return f.OptionFiles == nil || slices.ContainsFunc(f.OptionFiles, func(file string) bool {

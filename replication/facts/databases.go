@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,47 +11,52 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// JoinTables joins information_schema.tables as t to another list, c, of what
-// tables have. The second condition tells upper and lower case apart; the first
-// one is for speed.
-const JoinTables = " JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name" +
-	" AND CAST(t.table_schema AS BINARY) = CAST(c.table_schema AS BINARY) AND CAST(t.table_name AS BINARY) = CAST(c.table_name AS BINARY)"
+// Database is one database with what a copy of it must care for.
+type Database struct {
+	Name       string
+	Tables     int
+	Others     int      // views, and MariaDB's sequences
+	Bytes      uint64   // data, an estimate of the server's
+	IndexBytes uint64   // of other indexes than the data is in, an estimate too
+	Locked     []string // "database.table" that a consistent snapshot does not cover: see IsTransactional
+	Events     int
+	Routines   int
+	Collations []string // that its tables and columns use
 
-// DatabaseNames are the databases that are nobody's system databases.
-func (f *Facts) DatabaseNames() []string { return slices.Clone(DatabaseNames(f)) }
+	// Of a slave's database only.
+	EnabledEvents  []Event
+	Oldest, Newest time.Time // when the first and the last thing in it was made, by the server's clock; zero: not known
+}
 
-func DatabaseNames(f *Facts) []string {
+// SystemDatabases are never replicated.
+var SystemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
+
+// isNoSystem is the condition that a column names none of the SystemDatabases.
+func isNoSystem(column string) string {
+	return column + " NOT IN (" + server.QuoteList(SystemDatabases) + ")"
+}
+
+// TableTypes are the types, in information_schema.tables, of what holds rows.
+const TableTypes = "'BASE TABLE', 'SYSTEM VERSIONED'"
+
+// IsTransactional reports whether a consistent snapshot covers the tables of a
+// storage engine, or they hold no data of their own. MyISAM and Aria are not.
+func IsTransactional(engine string) bool {
+	switch strings.ToLower(engine) {
+	case "", "innodb", "rocksdb", "tokudb", "sequence", "blackhole":
+		return true
+	}
+	return false
+}
+
+// DatabaseNames are the names of the databases.
+func (f *Facts) DatabaseNames() []string {
 	names := make([]string, len(f.Databases))
 	for i, d := range f.Databases {
 		names[i] = d.Name
 	}
 	return names
 }
-
-// Database is one database with what a copy of it must care for.
-type Database struct {
-	Name       string
-	Tables     int
-	Others     int               // views, and MariaDB's sequences
-	Bytes      uint64            // data, an estimate of the server's
-	IndexBytes uint64            // of other indexes than the data is in, an estimate too
-	Engines    map[string]uint64 // bytes of the tables by storage engine
-	Locked     []string          // tables that a consistent snapshot does not cover: MyISAM, Aria and other engines without transactions
-	Events     int
-	Routines   int
-
-	Oldest, Newest time.Time // of a slave: when the first and the last thing in it was made, by the server's clock; zero: not known
-
-	EnabledEvents []Event // of a slave's database
-
-	Collations []string // that its tables and columns use
-}
-
-// TableTypes are the types, in information_schema.tables, of what holds rows.
-const TableTypes = "'BASE TABLE', 'SYSTEM VERSIONED'"
-
-// SystemDatabases are never replicated.
-var SystemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
 
 // Database gives a database by name; nil if there is none.
 func (f *Facts) Database(name string) *Database {
@@ -64,30 +68,82 @@ func (f *Facts) Database(name string) *Database {
 	return nil
 }
 
-// Transactional are the storage engines whose tables a consistent snapshot
-// covers, and those that hold no data of their own.
-var Transactional = map[string]bool{"": true, "innodb": true, "rocksdb": true, "tokudb": true, "sequence": true, "blackhole": true}
+// BytesOnDisk is the size of some of the databases with their indexes, by the
+// server's estimate.
+func (f *Facts) BytesOnDisk(counts func(name string) bool) uint64 {
+	var bytes uint64
+	for _, d := range f.Databases {
+		if counts(d.Name) {
+			bytes += d.Bytes + d.IndexBytes
+		}
+	}
+	return bytes
+}
 
+// ListDatabases gives the names of all databases that the login sees, but for
+// those of the system, in order.
+func ListDatabases(ctx context.Context, s *server.Server, on server.Execer) ([]string, error) {
+	rows, err := s.Query(ctx, on, "SELECT schema_name AS name FROM information_schema.schemata WHERE "+
+		isNoSystem("schema_name")+" ORDER BY schema_name")
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r["name"]
+	}
+	return names, err
+}
+
+// readDatabases reads the databases and the sizes of what is in them.
 func (f *Facts) readDatabases(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	names, err := s.Query(ctx, conn,
-		"SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+server.QuoteList(SystemDatabases)+") ORDER BY schema_name")
+	names, err := ListDatabases(ctx, s, conn)
 	if err != nil {
 		return err
 	}
-	byName := make(map[string]*Database, len(names))
 	f.Databases = make([]Database, len(names))
-	for i, r := range names {
-		f.Databases[i] = Database{Name: r["name"], Engines: map[string]uint64{}}
-		byName[r["name"]] = &f.Databases[i]
+	for i, name := range names {
+		f.Databases[i].Name = name
 	}
+	if err := f.readTables(ctx, s, conn); err != nil {
+		return err
+	}
+	for query, count := range map[string]func(*Database) *int{
+		// A GROUP BY would not tell upper and lower case apart everywhere.
+		"SELECT event_schema AS d FROM information_schema.events":     func(d *Database) *int { return &d.Events },
+		"SELECT routine_schema AS d FROM information_schema.routines": func(d *Database) *int { return &d.Routines },
+	} {
+		rows, err := s.Query(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if d := f.Database(r["d"]); d != nil {
+				*count(d)++
+			}
+		}
+	}
+	if s.Role != finding.Slave {
+		return nil
+	}
+	events, err := EnabledEvents(ctx, s, conn, nil)
+	for _, e := range events {
+		if d := f.Database(e.Database); d != nil {
+			d.EnabledEvents = append(d.EnabledEvents, e)
+		}
+	}
+	return err
+}
+
+// readTables reads how many tables the databases have, and of what size.
+func (f *Facts) readTables(ctx context.Context, s *server.Server, conn *sql.Conn) error {
 	if err := s.FreshSizes(ctx, conn); err != nil {
 		return err
 	}
 	tables, err := s.Query(ctx, conn,
-		"SELECT table_schema AS d, table_name AS t, table_type IN ("+TableTypes+") AS is_table, engine AS e, COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes FROM information_schema.tables"+
-			" WHERE table_schema NOT IN ("+server.QuoteList(SystemDatabases)+")")
-	if err != nil {
-		return err
+		"SELECT table_schema AS d, table_name AS t, table_type IN ("+TableTypes+") AS is_table, engine AS e,"+
+			" COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes"+
+			" FROM information_schema.tables WHERE "+isNoSystem("table_schema"))
+	byName := make(map[string]*Database, len(f.Databases)) // tables may be many
+	for i := range f.Databases {
+		byName[f.Databases[i].Name] = &f.Databases[i]
 	}
 	for _, r := range tables {
 		d := byName[r["d"]]
@@ -98,40 +154,14 @@ func (f *Facts) readDatabases(ctx context.Context, s *server.Server, conn *sql.C
 			d.Others++
 			continue
 		}
-		bytes, _ := strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
-		indexes, _ := strconv.ParseUint(r["index_bytes"], 10, 64)
-		d.IndexBytes += indexes
 		d.Tables++
-		d.Bytes += bytes
-		d.Engines[r["e"]] += bytes
-		if !Transactional[strings.ToLower(r["e"])] {
+		d.Bytes += r.Number("bytes")
+		d.IndexBytes += r.Number("index_bytes")
+		if !IsTransactional(r["e"]) {
 			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
 		}
 	}
-	for query, count := range map[string]func(*Database) *int{ // a GROUP BY would not tell upper and lower case apart everywhere
-		"SELECT event_schema AS d FROM information_schema.events":     func(d *Database) *int { return &d.Events },
-		"SELECT routine_schema AS d FROM information_schema.routines": func(d *Database) *int { return &d.Routines },
-	} {
-		rows, err := s.Query(ctx, conn, query)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			if d := byName[r["d"]]; d != nil {
-				*count(d)++
-			}
-		}
-	}
-	for i := range f.Databases {
-		d := &f.Databases[i]
-		if s.Role != finding.Slave || d.Events == 0 {
-			continue
-		}
-		if d.EnabledEvents, err = EnabledEvents(ctx, s, conn, []string{d.Name}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // readCollations reads which collations the server knows and the databases use.
@@ -150,9 +180,10 @@ func (f *Facts) readCollations(ctx context.Context, s *server.Server, conn *sql.
 	}
 	used, err := s.Query(ctx, conn,
 		"SELECT table_schema AS d, collation_name AS c FROM information_schema.columns"+
-			" WHERE collation_name IS NOT NULL AND table_schema NOT IN ("+server.QuoteList(SystemDatabases)+") GROUP BY CAST(table_schema AS BINARY), collation_name"+
+			" WHERE collation_name IS NOT NULL AND "+isNoSystem("table_schema")+
+			" GROUP BY CAST(table_schema AS BINARY), collation_name"+
 			" UNION ALL SELECT schema_name, default_collation_name FROM information_schema.schemata"+
-			" WHERE schema_name NOT IN ("+server.QuoteList(SystemDatabases)+") ORDER BY 1, 2")
+			" WHERE "+isNoSystem("schema_name")+" ORDER BY 1, 2")
 	if err != nil {
 		return err
 	}
@@ -160,6 +191,40 @@ func (f *Facts) readCollations(ctx context.Context, s *server.Server, conn *sql.
 		c := strings.ToLower(r["c"])
 		if d := f.Database(r["d"]); d != nil && !slices.Contains(d.Collations, c) {
 			d.Collations = append(d.Collations, c)
+		}
+	}
+	return nil
+}
+
+// readAges reads when what is in a slave's databases was made. Some tables do not
+// tell it.
+func (f *Facts) readAges(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if s.Role != finding.Slave || len(f.Databases) == 0 {
+		return nil
+	}
+	for _, query := range []string{
+		"SELECT table_schema AS d, MIN(create_time) AS oldest, MAX(create_time) AS newest" +
+			" FROM information_schema.tables WHERE " + isNoSystem("table_schema") + " GROUP BY table_schema",
+		"SELECT routine_schema AS d, MIN(created) AS oldest, MAX(created) AS newest" +
+			" FROM information_schema.routines GROUP BY routine_schema",
+		"SELECT event_schema AS d, MIN(created) AS oldest, MAX(created) AS newest" +
+			" FROM information_schema.events GROUP BY event_schema",
+	} {
+		rows, err := s.Query(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			d, oldest, newest := f.Database(r["d"]), r.Time("oldest"), r.Time("newest")
+			if d == nil || oldest.IsZero() {
+				continue
+			}
+			if d.Oldest.IsZero() || oldest.Before(d.Oldest) {
+				d.Oldest = oldest
+			}
+			if newest.After(d.Newest) {
+				d.Newest = newest
+			}
 		}
 	}
 	return nil

@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
@@ -33,7 +33,9 @@ type Facts struct {
 	// cannot tell.
 	OptionFiles []string
 
-	DropIn *optionfile.DropIn // that the server has read, where this host has such a file; nil: none is known
+	// DropIn is the file of gtunnel's that the server has read, where this host
+	// has it; nil: none is known.
+	DropIn *optionfile.DropIn
 
 	root string // of the server's process, as this host has it; empty: not known
 
@@ -41,9 +43,9 @@ type Facts struct {
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
-	Writers   []string            // of a slave: accounts that can write in spite of read_only; nil if they cannot be seen
+	Writers   []string            // of a slave: who can write in spite of read_only; nil if that cannot be seen
 	SeedMade  bool                // the seeding account was made once: what drops it is there
-	Mark      string              // of a master of MariaDB's, which has no UUID: what setup-master has left there; empty: none, or it may not be seen
+	Mark      string              // of a MariaDB master, which has no UUID, by setup-master; empty: none is seen
 	MasterLog server.Position     // where the binary log stands; zero if it is off, or may not be seen
 	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
 	BinlogNot []string            // binlog-ignore-db
@@ -52,95 +54,36 @@ type Facts struct {
 
 	Free *uint64 // bytes on the disk of the data directory; nil if that is not known
 
-	Databases  []Database      // those that are nobody's system databases, in order of their names
-	Collations map[string]bool // that the server knows
-	Session    uint64          // CONNECTION_ID() of the login, on a master
-	Sessions   []Session       // of programs, on a master; their own only if the login may see no others
-	Started    time.Time       // the server, on a master
-	Slaves     []uint32        // server ids of the slaves that are registered with this master
-	Masters    []*server.SlaveStatus
-	Cluster    string // "Galera" or "Group Replication" if the server is a member of one
+	Databases  []Database            // those that are nobody's system databases, in order of their names
+	Collations map[string]bool       // that the server knows
+	Session    uint64                // CONNECTION_ID() of the login, on a master
+	Sessions   []Session             // of programs, on a master; their own only if the login may see no others
+	Started    time.Time             // the server, on a master
+	Slaves     []uint32              // server ids of the slaves that are registered with this master
+	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
+	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
 
 	Plugins map[string]bool // names, in lower case, of the active plugins
 }
 
-// Variable gives a global variable; empty if the server has none of that name.
-func (f *Facts) Variable(names ...string) string {
-	for _, name := range names {
-		if value, ok := f.Variables[name]; ok {
-			return value
-		}
-	}
-	return ""
-}
-
-// Number gives a global variable as a number; 0 if it is none.
-func (f *Facts) Number(names ...string) uint64 {
-	n, _ := strconv.ParseUint(f.Variable(names...), 10, 64)
-	return n
-}
-
-// On tells whether a global variable is on.
-func (f *Facts) On(names ...string) bool {
-	value := strings.ToUpper(f.Variable(names...))
-	return value == "ON" || value == "1" || value == "YES"
-}
-
-// ServerID is the server_id.
-func (f *Facts) ServerID() uint32 { return uint32(f.Number("server_id")) } // #nosec G115 -- it has 32 bits
-
-// UUID is MySQL's server_uuid; empty on MariaDB.
-func (f *Facts) UUID() string { return f.Variable("server_uuid") }
-
-// HasBinaryLog tells whether the server writes one.
-func (f *Facts) HasBinaryLog() bool { return f.On("log_bin") }
-
-// Retention is how long binary logs are kept; 0: for ever.
-func (f *Facts) Retention() time.Duration {
-	if seconds := f.Number("binlog_expire_logs_seconds"); seconds > 0 {
-		return time.Duration(seconds) * time.Second // #nosec G115 -- it has 32 bits
-	}
-	days, err := strconv.ParseFloat(f.Variable("expire_logs_days"), 64) // MariaDB has fractions
-	if err != nil {
-		return 0
-	}
-	return time.Duration(days * 24 * float64(time.Hour))
-}
-
-// MaxAllowedPacket is the server's max_allowed_packet, in bytes.
-func (f *Facts) MaxAllowedPacket() uint64 { return f.Number("max_allowed_packet") }
-
-// GTIDs tells whether the server's transactions can be followed by GTID as it
-// stands.
-func (f *Facts) GTIDs() bool {
-	if f.Version.Family == server.MariaDB {
-		return f.Version.AtLeast(server.MariaDB, 10, 0, 2)
-	}
-	return f.Variable("gtid_mode") == "ON"
-}
-
-// Master gives the status of the default connection; nil if there is none.
-func (f *Facts) Master() *server.SlaveStatus {
-	for _, m := range f.Masters {
-		if m.Channel == "" {
-			return m
-		}
-	}
-	return nil
-}
-
-// Read reads a server. What its login may not see is left out: the checks
-// of a plan name the privilege where it matters.
+// Read reads a server. What its login may not see is left out: the rules name the
+// privilege where it matters.
 func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 	conn, err := s.Session(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
-	f := &Facts{Role: s.Role, Version: s.Version}
+	f, err := ReadVariables(ctx, s, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.ReadSources(ctx, s, conn); err != nil {
+		return nil, err
+	}
 	for _, read := range []func(context.Context, *server.Server, *sql.Conn) error{
-		f.ReadVariables, f.ReadPersisted, f.ReadOptionFiles, f.readLogin, f.readAccounts, f.readBound, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
-		f.readCluster, f.readSessions, f.readRoom, f.readDatabases, f.readAges, f.readCollations,
+		f.readLogin, f.readAccounts, f.readBound, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
+		f.readCluster, f.readSessions, f.readFree, f.readDatabases, f.readAges, f.readCollations,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -149,67 +92,7 @@ func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 	return f, nil
 }
 
-func (f *Facts) ReadVariables(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	rows, err := s.Query(ctx, conn, "SHOW GLOBAL VARIABLES")
-	if err != nil {
-		return err
-	}
-	f.Variables = make(map[string]string, len(rows))
-	for _, r := range rows {
-		f.Variables[strings.ToLower(r["variable_name"])] = r["value"]
-	}
-	return nil
-}
-
-// ReadPersisted reads what MySQL 8.0 and later have persisted.
-func (f *Facts) ReadPersisted(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	if !s.Version.AtLeast(server.MySQL, 8, 0, 0) {
-		return nil
-	}
-	const query = "SELECT LOWER(variable_name) AS name, variable_value AS value FROM performance_schema.persisted_variables"
-	rows, err := server.ReadRecords(ctx, conn, query)
-	if err != nil && !server.IsDenied(err) {
-		return s.Explain(query, err)
-	}
-	f.Persisted = make(map[string]string, len(rows))
-	for _, r := range rows {
-		f.Persisted[r["name"]] = r["value"]
-	}
-	return nil
-}
-
-// ReadOptionFiles asks where values of variables come from, which MariaDB 10.5
-// and MySQL 8.0 know, and notes whose paths these are.
-func (f *Facts) ReadOptionFiles(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	f.root = s.Root()
-	var query string
-	switch {
-	case s.Version.AtLeast(server.MariaDB, 10, 5, 0):
-		query = "SELECT DISTINCT global_value_path AS path FROM information_schema.system_variables WHERE global_value_path IS NOT NULL"
-	case s.Version.AtLeast(server.MySQL, 8, 0, 0):
-		query = "SELECT DISTINCT variable_path AS path FROM performance_schema.variables_info WHERE variable_path <> '' AND variable_source <> 'PERSISTED'"
-	default:
-		return nil
-	}
-	rows, err := server.ReadRecords(ctx, conn, query)
-	if err != nil {
-		if server.IsDenied(err) {
-			return nil
-		}
-		return s.Explain(query, err)
-	}
-	f.OptionFiles = []string{}
-	for _, r := range rows {
-		f.OptionFiles = append(f.OptionFiles, r["path"])
-	}
-	if file := f.ourFile(); file != "" {
-		if _, err := os.Stat(file); err == nil {
-			f.DropIn, _ = optionfile.ReadDropIn(filepath.Dir(file)) // what this user may not read is not known
-		}
-	}
-	return nil
-}
-
+// readMaster reads the binary log, and who is registered as a slave.
 func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
 	if !f.HasBinaryLog() {
 		return nil
@@ -219,8 +102,8 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 		return s.Explain(s.Version.ShowMasterStatus(), err)
 	}
 	if len(rows) > 0 {
-		f.MasterLog = server.NewPosition(rows[0])
-		f.BinlogDo, f.BinlogNot = server.SplitList(rows[0]["binlog_do_db"]), server.SplitList(rows[0]["binlog_ignore_db"])
+		f.MasterLog = rows[0].Position()
+		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
 	}
 	if f.BinaryLogs, err = s.BinaryLogs(ctx, conn); err != nil && !server.IsDenied(err) {
 		return err
@@ -240,6 +123,7 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 	return nil
 }
 
+// readSlave reads whom the server follows.
 func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
 	f.Masters, err = s.SlaveStatuses(ctx, conn)
 	if err != nil && server.IsDenied(err) {
@@ -249,7 +133,8 @@ func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn)
 }
 
 func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	rows, err := s.Query(ctx, conn, "SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
+	rows, err := s.Query(ctx, conn,
+		"SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
 	f.Plugins = make(map[string]bool, len(rows))
 	for _, r := range rows {
 		f.Plugins[strings.ToLower(r["name"])] = true
@@ -278,21 +163,28 @@ func (f *Facts) readCluster(ctx context.Context, s *server.Server, conn *sql.Con
 	return nil
 }
 
-// VariableName gives the first of several names that the server has.
-func (f *Facts) VariableName(names ...string) string {
-	for _, name := range names {
-		if _, ok := f.Variables[name]; ok {
-			return name
-		}
+// readFree reads how much is free where the data directory is. It is looked at
+// as the process sees it that listens at the socket; by TCP, or without the
+// right to look, it is not known.
+func (f *Facts) readFree(context.Context, *server.Server, *sql.Conn) error {
+	directory := f.Variable("datadir")
+	if f.root == "" || directory == "" {
+		return nil
 	}
-	return ""
+	var stat unix.Statfs_t
+	if err := unix.Statfs(f.root+directory, &stat); err == nil {
+		free := stat.Bavail * uint64(stat.Bsize) //nolint:gosec // a block has a size
+		f.Free = &free
+	}
+	return nil
 }
 
-// Identity tells a server from the others that may have the same state
-// directory.
-func (f *Facts) Identity() string {
-	if id := f.UUID(); id != "" {
-		return id
+// Master gives the status of the default connection; nil if there is none.
+func (f *Facts) Master() *server.SlaveStatus {
+	for _, m := range f.Masters {
+		if m.Channel == "" {
+			return m
+		}
 	}
-	return fmt.Sprintf("%s:%s %s", f.Variable("hostname"), f.Variable("port"), f.Variable("datadir"))
+	return nil
 }

@@ -54,7 +54,7 @@ func (t Target) String() string { return t.kind + t.Database + "." + t.Object }
 // Whole is all of the target's database.
 func (t Target) Whole() Target { return Target{kind: "", Database: t.Database, Object: "*"} }
 
-// Matches tells whether the target is a whole database: all of them, or a
+// Matches reports whether the target is a whole database: all of them, or a
 // pattern.
 func (t Target) Matches(database string) bool {
 	if t.Object != "*" || t.Database == "*" {
@@ -66,16 +66,17 @@ func (t Target) Matches(database string) bool {
 	return regexp.MustCompile("^(?s:" + pattern + ")$").MatchString(database)
 }
 
-// The parts of a line of SHOW GRANTS. Names are in backquotes, as the sessions of
-// this package have no sql_mode; but not all of them where the server's
-// sql_quote_show_create is off.
+// The parts of a line of SHOW GRANTS. Names are in backquotes, as our sessions have
+// no sql_mode; but not all of them where the server's sql_quote_show_create is
+// off.
 const (
 	shownName    = "(?:`(?:[^`]|``)*`|[^`'\"@.,()\\s]+)"
 	shownColumns = `\((?:` + shownName + `|[, ])*\)`
 )
 
 var (
-	shownGrant     = regexp.MustCompile("^(GRANT|REVOKE) ((?:[A-Z_, ]|" + shownColumns + ")+) ON ((?:[A-Z]+ )*)(" + shownName + `)\.(` + shownName + ") (?:TO|FROM) ")
+	shownGrant = regexp.MustCompile("^(GRANT|REVOKE) ((?:[A-Z_, ]|" + shownColumns + ")+) ON" +
+		" ((?:[A-Z]+ )*)(" + shownName + `)\.(` + shownName + ") (?:TO|FROM) ")
 	shownPrivilege = regexp.MustCompile("([A-Z_][A-Z_ ]*[A-Z])(?: (" + shownColumns + "))?")
 	shownColumn    = regexp.MustCompile(shownName)
 )
@@ -89,7 +90,10 @@ func ParseGrants(lines []string) []Grant {
 		if parts == nil {
 			continue
 		}
-		g := Grant{On: Target{kind: parts[3], Database: quoteShown(parts[4]), Object: quoteShown(parts[5])}, Revoked: parts[1] == "REVOKE"}
+		g := Grant{
+			On:      Target{kind: parts[3], Database: quoteShown(parts[4]), Object: quoteShown(parts[5])},
+			Revoked: parts[1] == "REVOKE",
+		}
 		for _, privilege := range shownPrivilege.FindAllStringSubmatch(parts[2], -1) {
 			name, columns := privilege[1], privilege[2]
 			if columns == "" && name != "USAGE" {
@@ -112,14 +116,18 @@ func quoteShown(name string) string {
 	return server.QuoteName(server.UnquoteName(name))
 }
 
-// Given tells whether grants give a privilege on just that target.
+// Given reports whether one of the grants gives a privilege on just that target.
 func Given(grants []Grant, on Target, privilege string) bool {
-	return slices.ContainsFunc(grants, func(g Grant) bool {
-		return !g.Revoked && g.On == on && (slices.Contains(g.Privileges, privilege) || slices.Contains(g.Privileges, "ALL PRIVILEGES"))
-	})
+	return slices.ContainsFunc(grants, func(g Grant) bool { return g.On == on && g.Gives(privilege) })
 }
 
-// givenEverywhere tells whether lines of SHOW GRANTS give one of the privileges
+// Gives reports whether the grant gives a privilege on its target.
+func (g Grant) Gives(privilege string) bool {
+	return !g.Revoked &&
+		(slices.Contains(g.Privileges, privilege) || slices.Contains(g.Privileges, "ALL PRIVILEGES"))
+}
+
+// givenEverywhere reports whether lines of SHOW GRANTS give one of the privileges
 // on all databases.
 func givenEverywhere(lines, privileges []string) bool {
 	grants := ParseGrants(lines)
@@ -152,7 +160,8 @@ func GrantsOfDefiner(ctx context.Context, s *server.Server, f *Facts, user, host
 	case s.Version.AtLeast(server.MariaDB, 10, 11, 0):
 		whose = append(whose, public)
 	case s.Version.AtLeast(server.MySQL, 8, 0, 0):
-		roles, err := s.Query(ctx, s.Db, "SELECT default_role_user AS u, default_role_host AS h FROM mysql.default_roles WHERE user = ? AND host = ?", user, host)
+		roles, err := s.Query(ctx, s.Db, "SELECT default_role_user AS u, default_role_host AS h"+
+			" FROM mysql.default_roles WHERE user = ? AND host = ?", user, host)
 		if err != nil {
 			return nil, err
 		}
@@ -182,3 +191,46 @@ func GrantsOfDefiner(ctx context.Context, s *server.Server, f *Facts, user, host
 // public is the role that all accounts of MariaDB have since 10.11, as if its
 // rights were their own.
 const public = "PUBLIC"
+
+// A line of SHOW GRANTS that gives roles. MySQL's have a host.
+var (
+	shownRole     = shownName + "(?:@" + shownName + ")?"
+	shownRoles    = regexp.MustCompile("^GRANT (" + shownRole + "(?:, ?" + shownRole + ")*) TO ")
+	shownRoleName = regexp.MustCompile(shownRole)
+)
+
+// rolesIn gives the roles that lines of SHOW GRANTS give, as they name them.
+func rolesIn(lines []string) []string {
+	var roles []string
+	for _, line := range lines {
+		if parts := shownRoles.FindStringSubmatch(line); parts != nil {
+			roles = append(roles, shownRoleName.FindAllString(parts[1], -1)...)
+		}
+	}
+	return roles
+}
+
+// RoleLines makes the lines that make the roles which lines of SHOW GRANTS give,
+// and the roles of those: a server gives none that it does not have.
+func RoleLines(ctx context.Context, s *server.Server, on server.Execer, lines []string) ([]string, error) {
+	roles := rolesIn(lines)
+	var create, grants []string
+	for i := 0; i < len(roles); i++ {
+		line := "CREATE ROLE IF NOT EXISTS " + roles[i] + ";"
+		if slices.Contains(create, line) {
+			continue
+		}
+		create = append(create, line)
+		shown, err := showGrants(ctx, s, on, roles[i])
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, rolesIn(shown)...)
+		for _, grant := range shown {
+			if !slices.Contains(grants, grant+";") && !strings.HasPrefix(grant, "GRANT USAGE ON ") {
+				grants = append(grants, grant+";")
+			}
+		}
+	}
+	return append(create, grants...), nil
+}

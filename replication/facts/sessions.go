@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ type Session struct {
 }
 
 // OldSessions are those of a master that may log in another format than it does
-// now.
+// now: those that began before it was changed.
 type OldSessions struct {
 	Before  uint64    `json:"before"`  // id of the first one that is not
 	Started time.Time `json:"started"` // the server, for which that holds
@@ -39,26 +38,25 @@ func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Co
 	if err != nil {
 		return err
 	}
-	uptime, err := s.Uptime(ctx, conn)
+	running, err := s.Uptime(ctx, conn)
 	if err != nil {
 		return err
 	}
 	if len(rows) > 0 {
-		f.Session, _ = strconv.ParseUint(rows[0]["id"], 10, 64) // numbers on every server
-		now, _ := strconv.ParseInt(rows[0]["now"], 10, 64)
-		f.Started = time.Unix(now, 0).Add(-uptime).UTC()
+		f.Session = rows[0].Number("id")
+		f.Started = time.Unix(int64(rows[0].Number("now")), 0).Add(-running).UTC() //nolint:gosec // seconds since 1970
 	}
 	list, err := s.Query(ctx, conn, "SHOW PROCESSLIST")
 	if err != nil {
 		return err
 	}
 	for _, r := range list {
-		if slices.Contains(AccountUsers, r["user"]) || r["user"] == "system user" || r["user"] == "event_scheduler" || strings.HasPrefix(r["command"], "Binlog Dump") {
+		if slices.Contains(AccountUsers, r["user"]) || r["user"] == "system user" || r["user"] == "event_scheduler" ||
+			strings.HasPrefix(r["command"], "Binlog Dump") {
 			continue
 		}
-		id, _ := strconv.ParseUint(r["id"], 10, 64)
 		host, _ := server.SplitAddress(r["host"])
-		f.Sessions = append(f.Sessions, Session{ID: id, User: r["user"], Host: host})
+		f.Sessions = append(f.Sessions, Session{ID: r.Number("id"), User: r["user"], Host: host})
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func (f *Facts) readWriters(ctx context.Context, s *server.Server, conn *sql.Con
 	return err
 }
 
-// writers lists the accounts that can write in spite of read_only, by a
+// ListWriters lists the accounts that can write in spite of read_only, by a
 // privilege or by a role with one; PUBLIC stands for every account; nil if the
 // login may not see them. Since MariaDB 10.11 SUPER does not help there.
 func ListWriters(ctx context.Context, s *server.Server, on server.Execer) ([]string, error) {
@@ -45,11 +45,15 @@ func ListWriters(ctx context.Context, s *server.Server, on server.Execer) ([]str
 
 // roleWriters adds the accounts that may take a role with one of the privileges.
 // A role of MySQL is an account, and among the writers already.
-func roleWriters(ctx context.Context, s *server.Server, on server.Execer, privileges, writers []string) (_ []string, err error) {
-	roles, query := slices.Clone(writers), "SELECT CONCAT(from_user, '@', from_host) AS role, CONCAT(to_user, '@', to_host) AS holder FROM mysql.role_edges ORDER BY holder, role"
+func roleWriters(
+	ctx context.Context, s *server.Server, on server.Execer, privileges, writers []string,
+) (_ []string, err error) {
+	roles, query := slices.Clone(writers), "SELECT CONCAT(from_user, '@', from_host) AS role,"+
+		" CONCAT(to_user, '@', to_host) AS holder FROM mysql.role_edges ORDER BY holder, role"
 	switch {
 	case s.Version.AtLeast(server.MariaDB, 10, 0, 5):
-		query = "SELECT role, IF(host = '', user, CONCAT(user, '@', host)) AS holder FROM mysql.roles_mapping ORDER BY user, host, role"
+		query = "SELECT role, IF(host = '', user, CONCAT(user, '@', host)) AS holder" +
+			" FROM mysql.roles_mapping ORDER BY user, host, role"
 		if roles, err = writingRoles(ctx, s, on, privileges); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,12 @@ package finding
 
 import (
 	"fmt"
+	"strings"
+	"time"
 )
+
+// Stars stand for a password, whatever its length.
+const Stars = "********"
 
 // FormatBytes gives a number of bytes in words, as in "1.5 GB" (1 GB is 1e9
 // bytes).
@@ -19,6 +24,19 @@ func FormatBytes(n uint64) string {
 	return fmt.Sprintf("%.1f PB", value/1000)
 }
 
+// FormatDuration gives a duration without trailing zero units, as in "1h" for
+// time.Hour.
+func FormatDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // Count is a number of things: "1 table", "2 tables".
 func Count(n int, noun string) string {
 	if n == 1 {
@@ -26,6 +44,3 @@ func Count(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
-
-// Stars stand for a password, whatever its length.
-const Stars = "********"

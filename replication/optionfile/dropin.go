@@ -1,7 +1,6 @@
 package optionfile
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,8 +21,8 @@ type DropIn struct {
 	Settings []Setting
 }
 
-// Setting is an option of a server. Options that may be given several times have
-// their values in lines.
+// Setting is an option of a server by its variable's name. Options that may be
+// given several times have their values in lines.
 type Setting struct{ Name, Value string }
 
 // DropInName comes last where the server reads a directory in alphabetical
@@ -34,7 +33,7 @@ const DropInName = "zz-gtunnel.cnf"
 const dropInHead = "# Made by gtunnel replication, which changes nothing outside this file.\n"
 
 // ReadDropIn reads the file in a directory. There may be none yet. A file of
-// that name that is not ours is an error.
+// that name that is not ours is the Problem foreign-file.
 func ReadDropIn(directory string) (*DropIn, error) {
 	d := &DropIn{Path: filepath.Join(directory, DropInName)}
 	content, err := os.ReadFile(d.Path)
@@ -45,25 +44,31 @@ func ReadDropIn(directory string) (*DropIn, error) {
 		return nil, fmt.Errorf("read the drop-in file: %w", err)
 	}
 	if !strings.HasPrefix(string(content), dropInHead) {
-		return nil, &finding.Problem{Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel", Cure: "move it away, or give another directory with --config-dir"}
-	}
-	for line := range strings.SplitSeq(string(content), "\n") {
-		name, value, found := strings.Cut(line, "=")
-		if !found || strings.HasPrefix(line, "#") {
-			continue
+		return nil, &finding.Problem{
+			Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel",
+			Cure: "move it away, or give another directory with --config-dir",
 		}
-		name, value = strings.TrimSpace(name), unquoteOption(strings.TrimSpace(value))
+	}
+	options, err := Parse(string(content))
+	if err != nil {
+		return nil, fmt.Errorf("read the drop-in file %s: %w", d.Path, err)
+	}
+	for _, o := range options {
+		if o.Bare {
+			continue // it sets nothing that gtunnel sets
+		}
+		name := strings.ReplaceAll(o.Key, "-", "_")
 		if last := len(d.Settings) - 1; last >= 0 && d.Settings[last].Name == name {
-			d.Settings[last].Value += "\n" + value
+			d.Settings[last].Value += "\n" + o.Value
 		} else {
-			d.Settings = append(d.Settings, Setting{Name: name, Value: value})
+			d.Settings = append(d.Settings, Setting{Name: name, Value: o.Value})
 		}
 	}
 	return d, nil
 }
 
 // With gives the drop-in with settings set; those of the same names are
-// replaced.
+// replaced. Nil is one whose directory is not known.
 func (d *DropIn) With(settings ...Setting) *DropIn {
 	next := &DropIn{}
 	if d != nil {
@@ -79,12 +84,12 @@ func (d *DropIn) With(settings ...Setting) *DropIn {
 	return next
 }
 
-// Has tells whether a setting is in the file.
+// Has reports whether a setting is in the file; nil has none.
 func (d *DropIn) Has(name string) bool {
 	return d != nil && slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.Name == name })
 }
 
-// Equal tells whether two drop-ins say the same.
+// Equal reports whether two drop-ins say the same.
 func (d *DropIn) Equal(other *DropIn) bool {
 	a, b := d.With(), other.With()
 	return slices.Equal(a.Settings, b.Settings)
@@ -100,26 +105,4 @@ func (d *DropIn) Content() string {
 		}
 	}
 	return b.String()
-}
-
-// IncludedDirectories are those that an option file names by !includedir.
-func IncludedDirectories(file string) []string {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil // servers read such files only where they exist
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	var directories []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if directory, found := strings.CutPrefix(strings.TrimSpace(lines.Text()), "!includedir"); found {
-			directories = append(directories, strings.TrimSpace(directory))
-		}
-	}
-	return directories
-}
-
-// SameValue tells whether two texts are the same value of a variable.
-func SameValue(a, b string) bool {
-	number := strings.NewReplacer("ON", "1", "OFF", "0")
-	return number.Replace(strings.ToUpper(a)) == number.Replace(strings.ToUpper(b))
 }

@@ -21,7 +21,7 @@ func checkNames(master, slave *facts.Facts, databases []string) finding.Findings
 		return found
 	}
 	for _, f := range []*facts.Facts{master, slave} {
-		for _, name := range facts.DatabaseNames(f) {
+		for _, name := range f.DatabaseNames() {
 			i := slices.IndexFunc(databases, func(wanted string) bool { return strings.EqualFold(wanted, name) })
 			if i >= 0 && !slices.Contains(databases, name) {
 				found.Problem(f.Role, CaseOfName, "rename or drop it, or replicate both", "the name of its database %s differs from that of %s in case only, which MariaDB's filter and the lists of older servers take for the same", name, databases[i])

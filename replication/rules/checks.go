@@ -16,14 +16,14 @@ func CheckMaster(f *facts.Facts, databases []string) finding.Findings {
 	var found finding.Findings
 	found.Add(checkServer(f))
 	if len(databases) == 0 {
-		found.Problem(finding.Master, "no-databases", "name them: --databases DB_1,DB_2; there are: "+finding.List(facts.DatabaseNames(f)), "no database to replicate was named")
+		found.Problem(finding.Master, "no-databases", "name them: --databases DB_1,DB_2; there are: "+finding.List(f.DatabaseNames()), "no database to replicate was named")
 	}
 	for _, name := range databases {
 		switch {
 		case slices.Contains(facts.SystemDatabases, strings.ToLower(name)):
 			found.Problem(finding.Master, "system-database", "leave it out: accounts are made on each host by hand", "%s is a database of the server's own and is never replicated", name)
 		case f.Database(name) == nil:
-			found.Problem(finding.Master, "unknown-database", "there are: "+finding.List(facts.DatabaseNames(f)), "there is no database %s that this login can see", name)
+			found.Problem(finding.Master, "unknown-database", "there are: "+finding.List(f.DatabaseNames()), "there is no database %s that this login can see", name)
 		case len(f.BinlogDo) > 0 && !slices.Contains(f.BinlogDo, name):
 			found.Problem(finding.Master, "binlog-filter", "remove binlog-do-db from the server's option files and restart it: the slave chooses what it takes", "binlog-do-db keeps %s out of the binary log", name)
 		case slices.Contains(f.BinlogNot, name):
@@ -31,7 +31,7 @@ func CheckMaster(f *facts.Facts, databases []string) finding.Findings {
 		}
 	}
 	for _, name := range databases {
-		for _, other := range facts.DatabaseNames(f) {
+		for _, other := range f.DatabaseNames() {
 			if rest, ok := strings.CutPrefix(name, other+"."); ok {
 				found.Warn(finding.Master, "dotted-name", "give tables of "+other+" other names, or rename it", "the slave would also replicate tables of %s whose names begin with %q, and stop: a filter cannot tell them from those of %s", other, rest+".", name)
 			}
@@ -54,7 +54,7 @@ func CheckMaster(f *facts.Facts, databases []string) finding.Findings {
 		found.Problem(finding.Master, "no-tcp", "remove skip-networking, set bind-address=127.0.0.1, and restart the server", "the server does not listen on TCP, where the tunnel connects")
 	}
 	for _, m := range f.Masters {
-		if !m.Runs() { // as what a promoted slave has left
+		if !m.Active() { // as what a promoted slave has left
 			found.Warn(finding.Master, "is-slave", "if it shall no longer follow it: "+m.Forget(f.Version),
 				"it was the slave of %s:%d, and still knows how to follow it", m.MasterHost, m.MasterPort)
 			continue

@@ -42,7 +42,10 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 		return c.Findings, nil
 	}
 	c.locked()
-	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views, c.timeZones, c.tablespaces} {
+	for _, check := range []func(context.Context) error{
+		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views,
+		c.timeZones, c.tablespaces,
+	} {
 		if err := check(ctx); err != nil {
 			return finding.Findings{}, err
 		}
@@ -61,7 +64,8 @@ type seedCheck struct {
 func (c *seedCheck) databases() {
 	for _, name := range c.seed.databases() {
 		if c.seed.MasterFacts.Database(name) == nil {
-			c.Problem(finding.Master, "unknown-database", "is the name right, in upper and lower case too? May the seeding account see it?",
+			c.Problem(finding.Master, "unknown-database",
+				"is the name right, in upper and lower case too? May the seeding account see it?",
 				"there is no database %s", name)
 		}
 	}
@@ -107,24 +111,33 @@ func (s *Seed) otherTools() []toolKind {
 	return kinds
 }
 
-// bytes is the size of what is copied, by the server's estimate.
-func (s *Seed) bytes() uint64 {
-	var bytes uint64
-	for _, name := range s.databases() {
-		if d := s.MasterFacts.Database(name); d != nil {
-			bytes += d.Bytes
-		}
+// locked finds the tables that only a lock keeps consistent, and says what the
+// lock costs.
+func (c *seedCheck) locked() {
+	tables := c.seed.unsnapped()
+	takes := c.seed.estimate()
+	switch {
+	case c.seed.LockTables:
+		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
+			max(takes, time.Second))
+	case len(tables) > 0:
+		c.Problem(finding.Master, "not-transactional",
+			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v;"+
+				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
+			"tables without transactions can change while they are copied: %s", finding.List(tables))
 	}
-	return bytes
 }
 
-// estimate is how long the copy takes, roughly.
-func (s *Seed) estimate() time.Duration {
-	rate := uint64(assumedRate)
-	if s.MaxRate > 0 {
-		rate = min(rate, s.MaxRate)
+// retention warns if the binary log may be purged before the slave follows it.
+func (c *seedCheck) retention() {
+	kept, takes := c.seed.MasterFacts.Retention(), c.seed.estimate()
+	if kept == 0 || kept > 3*takes {
+		return
 	}
-	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
+	c.Warn(finding.Master, "short-retention",
+		fmt.Sprintf("raise %s on the master", c.seed.Master.Version.RetentionVariable()),
+		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long",
+		kept, takes)
 }
 
 // unsnapped are the tables to copy that a consistent snapshot does not cover.
@@ -141,30 +154,24 @@ func (s *Seed) unsnapped() []string {
 	return names
 }
 
-// locked finds the tables that only a lock keeps consistent, and says what the
-// lock costs.
-func (c *seedCheck) locked() {
-	tables := c.seed.unsnapped()
-	takes := c.seed.estimate()
-	switch {
-	case c.seed.LockTables:
-		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v", max(takes, time.Second))
-	case len(tables) > 0:
-		c.Problem(finding.Master, "not-transactional",
-			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
-			"tables without transactions can change while they are copied: %s", finding.List(tables))
+// estimate is how long the copy takes, roughly.
+func (s *Seed) estimate() time.Duration {
+	rate := uint64(assumedRate)
+	if s.MaxRate > 0 {
+		rate = min(rate, s.MaxRate)
 	}
+	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
 }
 
-// retention warns if the binary log may be purged before the slave follows it.
-func (c *seedCheck) retention() {
-	kept, takes := c.seed.MasterFacts.Retention(), c.seed.estimate()
-	if kept == 0 || kept > 3*takes {
-		return
+// bytes is the size of what is copied, by the server's estimate.
+func (s *Seed) bytes() uint64 {
+	var bytes uint64
+	for _, name := range s.databases() {
+		if d := s.MasterFacts.Database(name); d != nil {
+			bytes += d.Bytes
+		}
 	}
-	c.Warn(finding.Master, "short-retention",
-		fmt.Sprintf("raise %s on the master", c.seed.Master.Version.RetentionVariable()),
-		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long", kept, takes)
+	return bytes
 }
 
 // statements finds those that run for long, if a lock is taken: it waits for
@@ -186,12 +193,13 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	}
 	if len(long) > 0 {
 		c.Problem(finding.Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
-			"statements that run for long would hold up the lock that the copy begins with, and all writers behind it: %s", finding.List(long))
+			"statements that run for long would hold up the lock that the copy begins with,"+
+				" and all writers behind it: %s", finding.List(long))
 	}
 	return nil
 }
 
-// isLong tells whether the thread is a client's with a statement that a lock
+// isLong reports whether the thread is a client's with a statement that a lock
 // on all tables has to wait for.
 func isLong(t server.Process) bool {
 	switch {
@@ -220,8 +228,9 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if dumper, err := findTool(ctx, dumpTool(server.MariaDB)); err != nil || dumper.knows("dump-history") != "" {
 		return ctx.Err() // if it is missing, tools has said so
 	}
-	rows, err := s.Master.Query(ctx, s.Master.Db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
-		" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+server.QuoteExactly(s.databases())+")")
+	rows, err := s.Master.Query(ctx, s.Master.Db,
+		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+			" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+server.QuoteExactly(s.databases())+")")
 	if err != nil {
 		return err
 	}
@@ -240,11 +249,13 @@ func (c *seedCheck) history(ctx context.Context) error {
 // filter tables: to their filter the statement changes none.
 func (c *seedCheck) sequences(ctx context.Context) error {
 	s := c.seed
-	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 1) || !s.Slave.Version.AtLeast(server.MariaDB, 10, 3, 1) || len(s.Tables) > 0 {
+	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 1) || !s.Slave.Version.AtLeast(server.MariaDB, 10, 3, 1) ||
+		len(s.Tables) > 0 {
 		return nil
 	}
-	rows, err := s.Master.Query(ctx, s.Master.Db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
-		" WHERE table_type = 'SEQUENCE' AND table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1")
+	rows, err := s.Master.Query(ctx, s.Master.Db,
+		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+			" WHERE table_type = 'SEQUENCE' AND table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1")
 	if err != nil || len(rows) == 0 {
 		return err
 	}
@@ -252,8 +263,10 @@ func (c *seedCheck) sequences(ctx context.Context) error {
 	for i, r := range rows {
 		names[i] = r["t"]
 	}
-	c.Warn(finding.Slave, "alter-sequence", "after an ALTER SEQUENCE on the master: "+journal.RepairCommand([]string{"SEQUENCE"}),
-		"MariaDB's slaves that replicate some databases only leave ALTER SEQUENCE out, as compare then says; the numbers that are taken from sequences are replicated: %s", finding.List(names))
+	c.Warn(finding.Slave, "alter-sequence",
+		"after an ALTER SEQUENCE on the master: "+journal.RepairCommand([]string{"SEQUENCE"}),
+		"MariaDB's slaves that replicate some databases only leave ALTER SEQUENCE out, as compare then says;"+
+			" the numbers that are taken from sequences are replicated: %s", finding.List(names))
 	return nil
 }
 
@@ -288,8 +301,10 @@ func (c *seedCheck) encoding(ctx context.Context) error {
 		return err
 	}
 	c.Warn(finding.Master, MislabelledCode,
-		"the copy has the very same bytes, and applications see on the slave what they see on the master. To mend it, on the master:"+
-			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4; and let applications say SET NAMES utf8mb4",
+		"the copy has the very same bytes, and applications see on the slave what they see on the master."+
+			" To mend it, on the master:"+
+			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4;"+
+			" and let applications say SET NAMES utf8mb4",
 		"columns are said to be latin1 and hold UTF-8: %s", finding.List(columns))
 	return nil
 }

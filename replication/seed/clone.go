@@ -3,7 +3,6 @@ package seed
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -63,11 +62,12 @@ func (s *Seed) becomeSlave(ctx context.Context, position server.Position) (serve
 		}
 	}
 	// With our option file the restart has made it read-only.
-	if err := s.Slave.Run(ctx, append([]server.Statement{server.SQL("SET GLOBAL read_only=0")}, dropOurAccounts()...)); err != nil {
+	statements := append([]server.Statement{server.SQL("SET GLOBAL read_only=0")}, dropOurAccounts()...)
+	if err := s.Slave.Run(ctx, statements); err != nil {
 		return server.Position{}, err
 	}
 	whole := *s
-	if whole.Databases, err = s.clonedDatabases(ctx); err != nil {
+	if whole.Databases, err = facts.ListDatabases(ctx, s.Slave, s.Slave.Db); err != nil {
 		return server.Position{}, err
 	}
 	return position, whole.disableEvents(ctx)
@@ -77,14 +77,17 @@ func (s *Seed) becomeSlave(ctx context.Context, position server.Position) (serve
 func dropOurAccounts() []server.Statement {
 	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0")}
 	for _, user := range facts.AccountUsers {
-		statements = append(statements, server.SQL("DROP USER IF EXISTS %s", server.QuoteAccount(user, server.Loopback)))
+		statements = append(statements,
+			server.SQL("DROP USER IF EXISTS %s", server.QuoteAccount(user, server.Loopback)))
 	}
-	return append(statements, server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)))
+	return append(statements,
+		server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)))
 }
 
 // installClone makes a server have the plugin.
 func installClone(ctx context.Context, s *server.Server) error {
-	const installed = "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = 'clone' AND plugin_status = 'ACTIVE'"
+	const installed = "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = 'clone'" +
+		" AND plugin_status = 'ACTIVE'"
 	if n, err := s.Value(ctx, s.Db, installed); err != nil || n == "1" {
 		return err
 	}
@@ -102,12 +105,14 @@ func (s *Seed) keepEventsOff(ctx context.Context) (restore []server.Statement, e
 			return nil, err
 		}
 	}
-	return []server.Statement{PersistEvents(*before)}, s.Slave.Run(ctx, []server.Statement{server.SQL("SET PERSIST event_scheduler=OFF")})
+	err = s.Slave.Run(ctx, []server.Statement{server.SQL("SET PERSIST event_scheduler=OFF")})
+	return []server.Statement{PersistEvents(*before)}, err
 }
 
 // PersistedEvents gives what event_scheduler is persisted as; empty if it is not.
 func PersistedEvents(ctx context.Context, s *server.Server) (*string, error) {
-	value, err := s.Value(ctx, s.Db, "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
+	value, err := s.Value(ctx, s.Db,
+		"SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
 	return &value, err
 }
 
@@ -132,7 +137,8 @@ func (s *Seed) runClone(ctx context.Context) error {
 	}
 	err := s.Slave.Run(ctx, []server.Statement{
 		server.SQL("SET GLOBAL clone_valid_donor_list=%s", server.QuoteString(host+":"+port)),
-		server.SQL("CLONE INSTANCE FROM %s:%s IDENTIFIED BY %s REQUIRE NO SSL", server.QuoteAccount(s.Master.Login.User, host), port, s.Master.Login.Password),
+		server.SQL("CLONE INSTANCE FROM %s:%s IDENTIFIED BY %s REQUIRE NO SSL",
+			server.QuoteAccount(s.Master.Login.User, host), port, s.Master.Login.Password),
 	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -159,12 +165,12 @@ func (s *Seed) tellClone(ctx context.Context) (end func()) {
 		m := newMeter(nil)
 		m.enter(PhaseCopy)
 		for server.Pause(ctx, progressEvery) == nil {
-			rows, err := server.ReadRecords(ctx, s.Slave.Db, "SELECT SUM(estimate) AS estimate, SUM(data) AS data FROM performance_schema.clone_progress")
+			rows, err := server.ReadRecords(ctx, s.Slave.Db,
+				"SELECT SUM(estimate) AS estimate, SUM(data) AS data FROM performance_schema.clone_progress")
 			if err != nil || len(rows) == 0 { // it restarts
 				continue
 			}
-			bytes, _ := strconv.ParseUint(rows[0]["data"], 10, 64)        // empty before it begins
-			estimate, _ := strconv.ParseUint(rows[0]["estimate"], 10, 64) // likewise
+			bytes, estimate := rows[0].Number("data"), rows[0].Number("estimate") // empty before it begins
 			m.bytes.Store(bytes)
 			p := m.progress(time.Now())
 			if p.EstimatedBytes = max(estimate, bytes); p.Rate > 0 {
@@ -184,16 +190,21 @@ const startHint = "the slave has shut down after the clone; start it: systemctl 
 func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 	begun, told := time.Now(), time.Time{}
 	for {
-		rows, err := server.ReadRecords(ctx, s.Slave.Db, "SELECT state, error_no, error_message, binlog_file AS file, binlog_position AS position, gtid_executed AS executed_gtid_set FROM performance_schema.clone_status")
+		rows, err := server.ReadRecords(ctx, s.Slave.Db,
+			"SELECT state, error_no, error_message, binlog_file AS file, binlog_position AS position,"+
+				" gtid_executed AS executed_gtid_set FROM performance_schema.clone_status")
 		switch {
 		case ctx.Err() != nil:
 			return server.Position{}, context.Cause(ctx)
 		case err == nil && len(rows) > 0 && rows[0]["state"] == "Completed":
-			return server.NewPosition(rows[0]), nil
+			return rows[0].Position(), nil
 		case err == nil && len(rows) > 0 && rows[0]["state"] == "Failed":
-			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)", rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
+			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)",
+				rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
 		case server.ErrorNumber(err) == 1045 || server.ErrorNumber(err) == 1698 || server.IsDenied(err):
-			return server.Position{}, finding.New(finding.Slave, "clone-login", "log in with an account of the master's", "the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more", s.Slave.Login)
+			return server.Position{}, finding.New(finding.Slave, "clone-login", "log in with an account of the master's",
+				"the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more",
+				s.Slave.Login)
 		case s.Waiting != nil && time.Since(begun) > 15*time.Second && time.Since(told) > time.Minute:
 			told = time.Now()
 			s.Waiting(startHint)
@@ -207,69 +218,4 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 func errorNumberText(number string) string {
 	n, _ := strconv.Atoi(number) // a number on every server
 	return finding.ErrorNumber(n)
-}
-
-// clonedDatabases are all that the slave has now.
-func (s *Seed) clonedDatabases(ctx context.Context) ([]string, error) {
-	rows, err := s.Slave.Query(ctx, s.Slave.Db, "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name NOT IN ("+server.QuoteList(facts.SystemDatabases)+")")
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(rows))
-	for i, r := range rows {
-		names[i] = r["name"]
-	}
-	return names, nil
-}
-
-// CloneErases says what a seed by SeedClone takes from a slave, to be agreed to.
-func CloneErases(slave *facts.Facts) []string {
-	var erased []string
-	for _, d := range slave.Databases {
-		erased = append(erased, "database "+d.Name+", "+finding.FormatBytes(d.Bytes))
-	}
-	return append(erased, "all accounts with their passwords: those of the master take their place",
-		"its binary log and GTIDs", "what it knows of its own masters")
-}
-
-// clone finds what keeps the plugin from copying.
-func (c *seedCheck) clone() {
-	master, slave := c.seed.MasterFacts, c.seed.SlaveFacts
-	const instead = "use the method dump"
-	for _, f := range []*facts.Facts{master, slave} {
-		if !f.Version.AtLeast(server.MySQL, 8, 0, 17) {
-			c.Problem(f.Role, "no-clone", instead, "%s has no clone plugin", f.Version)
-		}
-	}
-	if len(c.Problems) > 0 {
-		return
-	}
-	for _, f := range []*facts.Facts{master, slave} {
-		if !f.Plugins["clone"] && !f.HasPrivilege("INSERT") { // into mysql.plugin
-			c.Problem(f.Role, "no-clone-plugin", "as an administrator of the "+string(f.Role)+": "+installPlugin.String(), "the clone plugin is not installed, and this login may not install it")
-		}
-	}
-	switch {
-	case master.Version.Series() != slave.Version.Series(),
-		master.Version != slave.Version && (!master.Version.AtLeast(server.MySQL, 8, 0, 37) || !slave.Version.AtLeast(server.MySQL, 8, 0, 37)):
-		c.Problem("", "no-clone", instead, "the clone plugin copies between servers of the same series, before 8.0.37 of the same release, only: these are %s and %s", master.Version, slave.Version)
-	}
-	if len(c.seed.Tables) > 0 {
-		c.Problem("", "seed-method", instead, "a clone is of the whole server")
-	}
-	var lost []string
-	for _, d := range master.Databases {
-		lost = append(lost, d.Locked...)
-	}
-	if len(lost) > 0 {
-		c.Problem(finding.Master, "not-transactional", "make them InnoDB: ALTER TABLE ... ENGINE=InnoDB; or "+instead, "the clone plugin copies the rows of InnoDB tables only, and not those of %s", finding.List(lost))
-	}
-	if len(master.Masters) > 0 {
-		c.Problem(finding.Master, "is-slave", instead, "it is itself a slave: its clone would begin to follow the same master")
-	}
-	if user, host, _ := server.SplitAccount(slave.User); master.Accounts != nil && master.Account(user, host) == nil {
-		c.Problem(finding.Slave, "clone-login", "log in as an account that is on both, with the same password; or "+instead,
-			"a clone has the accounts of the master, and %s is not among them: this login would end", server.QuoteAccount(user, host))
-	}
-	c.Warn(finding.Slave, "clone-erases", "", "the slave loses: %s", strings.Join(CloneErases(slave), "; "))
 }

@@ -59,7 +59,8 @@ func lackingRights(account, object string, lines, bars []string) *finding.Proble
 	give := server.LogNothing + "\n" + strings.Join(lines, "\n")
 	if len(bars) > 0 {
 		return finding.New(finding.Slave, "definer-rights", "on the slave, and then run this again:\n"+give,
-			"the account %s has fewer rights than on the master, and without them these views cannot be made, which use views of which it is the definer: %s", account, finding.List(bars))
+			"the account %s has fewer rights than on the master, and without them these views cannot be made,"+
+				" which use views of which it is the definer: %s", account, finding.List(bars))
 	}
 	return finding.New(finding.Slave, "definer-rights", "on the slave, if what runs as it is wanted there:\n"+give,
 		"the account %s has fewer rights than on the master, and is the definer of objects such as %s", account, object)
@@ -88,14 +89,16 @@ func lackingGrants(ctx context.Context, s *Seed, user, host string) ([]string, e
 func lacking(account string, masterGrants, slaveGrants []facts.Grant, f *facts.Facts, databases []string) []string {
 	master, slave := rightsOn(masterGrants, databases), rightsOn(slaveGrants, databases)
 	var lines []string
-	for _, on := range slices.SortedFunc(maps.Keys(master), func(a, b facts.Target) int { return strings.Compare(a.String(), b.String()) }) {
+	byName := func(a, b facts.Target) int { return strings.Compare(a.String(), b.String()) }
+	for _, on := range slices.SortedFunc(maps.Keys(master), byName) {
 		lacking := slices.DeleteFunc(master[on], func(privilege string) bool { return slave.covers(on, privilege) })
 		switch {
 		case len(lacking) == 0:
 		case on == on.Whole():
 			lines = append(lines, grantOn(on, lacking, account, slaveGrants, f))
 		default: // which the slave refuses until the object is there
-			later := fmt.Sprintf("-- once the copy is done: GRANT %s ON %s TO %s;", strings.Join(lacking, ", "), on, account)
+			later := fmt.Sprintf("-- once the copy is done: GRANT %s ON %s TO %s;",
+				strings.Join(lacking, ", "), on, account)
 			if opensViews.MatchString(later) {
 				later = grantOn(on.Whole(), []string{"SELECT", "EXECUTE"}, account, slaveGrants, f) + " " + later
 			}
@@ -113,7 +116,7 @@ func grantOn(database facts.Target, privileges []string, account string, had []f
 	exact := facts.WholeOf(f.Patterns([]string{name})[0])
 	all := slices.DeleteFunc(slices.Clone(databaseRights), func(privilege string) bool {
 		return !slices.Contains(privileges, privilege) && !slices.ContainsFunc(had, func(g facts.Grant) bool {
-			return g.On != facts.Everywhere && g.On != exact && g.On.Matches(name) && facts.Given([]facts.Grant{g}, g.On, privilege)
+			return g.On != facts.Everywhere && g.On != exact && g.On.Matches(name) && g.Gives(privilege)
 		})
 	})
 	if len(all) == len(databaseRights) {
@@ -124,7 +127,8 @@ func grantOn(database facts.Target, privileges []string, account string, had []f
 
 // databaseRights are the privileges that can be given on a database.
 var databaseRights = []string{
-	"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER", "CREATE TEMPORARY TABLES", "LOCK TABLES",
+	"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER",
+	"CREATE TEMPORARY TABLES", "LOCK TABLES",
 	"CREATE VIEW", "SHOW VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "EVENT", "TRIGGER",
 }
 
@@ -141,11 +145,12 @@ func rightsOn(grants []facts.Grant, databases []string) rights {
 			switch {
 			case g.Revoked: // the server shows it behind what it takes from
 				if g.On == whole {
-					r[whole] = slices.DeleteFunc(r[whole], func(privilege string) bool { return slices.Contains(g.Privileges, privilege) })
+					r[whole] = slices.DeleteFunc(r[whole],
+						func(privilege string) bool { return slices.Contains(g.Privileges, privilege) })
 				}
 			case g.On.Matches(database):
 				for _, privilege := range databaseRights {
-					if facts.Given([]facts.Grant{g}, g.On, privilege) && !slices.Contains(r[whole], privilege) {
+					if g.Gives(privilege) && !slices.Contains(r[whole], privilege) {
 						r[whole] = append(r[whole], privilege)
 					}
 				}
@@ -157,11 +162,12 @@ func rightsOn(grants []facts.Grant, databases []string) rights {
 	return r
 }
 
-// covers tells whether rights hold a privilege on something.
+// covers reports whether rights hold a privilege on something.
 func (r rights) covers(on facts.Target, privilege string) bool {
 	name, _, _ := strings.Cut(privilege, " (")
 	whole := r[on.Whole()]
-	if slices.Contains(r[on], privilege) || slices.Contains(r[on], name) || slices.Contains(r[on], "ALL PRIVILEGES") || slices.Contains(whole, name) {
+	if slices.Contains(r[on], privilege) || slices.Contains(r[on], name) || slices.Contains(r[on], "ALL PRIVILEGES") ||
+		slices.Contains(whole, name) {
 		return true
 	}
 	return name == "ALL PRIVILEGES" && len(whole) == len(databaseRights)

@@ -34,8 +34,11 @@ type MissingAccount struct {
 // problem makes a warning of it, or a problem if it bars the copy.
 func (m MissingAccount) problem() *finding.Problem {
 	if len(m.Bars) > 0 {
-		return finding.New(finding.Slave, "account-missing", "on the slave, and then run this again (a line with a hash is as secret as the password):\n"+strings.Join(m.Create, "\n"),
-			"the account %s is on the master only, and without it these views cannot be made, which use views of which it is the definer: %s",
+		return finding.New(finding.Slave, "account-missing",
+			"on the slave, and then run this again (a line with a hash is as secret as the password):\n"+
+				strings.Join(m.Create, "\n"),
+			"the account %s is on the master only, and without it these views cannot be made,"+
+				" which use views of which it is the definer: %s",
 			server.QuoteAccount(m.User, m.Host), finding.List(m.Bars))
 	}
 	var why []string
@@ -45,47 +48,18 @@ func (m MissingAccount) problem() *finding.Problem {
 	if m.Applied {
 		why = append(why, "it has rights on the databases")
 	}
-	return finding.New(finding.Slave, "account-missing", "on the slave, if it is wanted there (a line with a hash is as secret as the password):\n"+strings.Join(m.Create, "\n"),
+	return finding.New(finding.Slave, "account-missing",
+		"on the slave, if it is wanted there (a line with a hash is as secret as the password):\n"+
+			strings.Join(m.Create, "\n"),
 		"the account %s is on the master only: %s", server.QuoteAccount(m.User, m.Host), strings.Join(why, ", and "))
-}
-
-// definers are where objects with a definer are listed, and with whose rights
-// they run.
-var definers = []struct{ kind, query string }{
-	{kind: "view", query: "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views WHERE table_schema IN (%s)"},
-	{kind: "trigger", query: "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s FROM information_schema.triggers WHERE trigger_schema IN (%s)"},
-	{kind: "routine", query: "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s FROM information_schema.routines WHERE routine_schema IN (%s)"},
-	{kind: "event", query: "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events WHERE event_schema IN (%s)"},
-}
-
-// definedObject is an object with a definer that is a user.
-type definedObject struct {
-	name       string // as "view database.name"
-	user, host string // the definer
-	asDefiner  bool   // it runs with the rights of its definer
-}
-
-// definedObjects gives those of databases.
-func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
-	var objects []definedObject
-	for _, from := range definers {
-		rows, err := s.Query(ctx, s.Db, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			if user, host, isUser := server.SplitAccount(r["definer"]); isUser { // else a role of MariaDB
-				objects = append(objects, definedObject{name: from.kind + " " + r["d"] + "." + r["n"], user: user, host: host, asDefiner: r["s"] == "DEFINER"})
-			}
-		}
-	}
-	return objects, nil
 }
 
 // MissingAccounts finds the accounts that objects of databases have as their
 // definers, or that have rights on databases, and that the slave lacks. What
 // the logins may not see is not found.
-func MissingAccounts(ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, databases []string) ([]MissingAccount, error) {
+func MissingAccounts(
+	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, databases []string,
+) ([]MissingAccount, error) {
 	if slaveFacts.Accounts == nil || len(databases) == 0 {
 		return nil, nil
 	}
@@ -124,7 +98,8 @@ func MissingAccounts(ctx context.Context, master *server.Server, masterFacts, sl
 		return nil, err
 	}
 	for _, r := range users {
-		if masterFacts.Account(r["user"], r["host"]) == nil || slices.Contains(facts.AccountUsers, r["user"]) { // a role, or ours
+		// Not a role, and not ours.
+		if masterFacts.Account(r["user"], r["host"]) == nil || slices.Contains(facts.AccountUsers, r["user"]) {
 			continue
 		}
 		if m := need(r["user"], r["host"]); m != nil {
@@ -143,12 +118,64 @@ func MissingAccounts(ctx context.Context, master *server.Server, masterFacts, sl
 	return list, nil
 }
 
+// definedObject is an object with a definer that is a user.
+type definedObject struct {
+	name       string // as "view database.name"
+	user, host string // the definer
+	asDefiner  bool   // it runs with the rights of its definer
+}
+
+// definers are where objects with a definer are listed, and with whose rights
+// they run.
+var definers = []struct{ kind, query string }{
+	{
+		kind: "view",
+		query: "SELECT definer, table_schema AS d, table_name AS n, security_type AS s FROM information_schema.views" +
+			" WHERE table_schema IN (%s)",
+	},
+	{
+		kind: "trigger",
+		query: "SELECT definer, trigger_schema AS d, trigger_name AS n, 'DEFINER' AS s" +
+			" FROM information_schema.triggers WHERE trigger_schema IN (%s)",
+	},
+	{
+		kind: "routine",
+		query: "SELECT definer, routine_schema AS d, routine_name AS n, security_type AS s" +
+			" FROM information_schema.routines WHERE routine_schema IN (%s)",
+	},
+	{
+		kind: "event",
+		query: "SELECT definer, event_schema AS d, event_name AS n, 'DEFINER' AS s FROM information_schema.events" +
+			" WHERE event_schema IN (%s)",
+	},
+}
+
+// definedObjects gives those of databases.
+func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
+	var objects []definedObject
+	for _, from := range definers {
+		rows, err := s.Query(ctx, s.Db, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if user, host, isUser := server.SplitAccount(r["definer"]); isUser { // else a role of MariaDB
+				objects = append(objects, definedObject{
+					name: from.kind + " " + r["d"] + "." + r["n"], user: user, host: host, asDefiner: r["s"] == "DEFINER",
+				})
+			}
+		}
+	}
+	return objects, nil
+}
+
 // barredViews gives the views that are made on views with the rights of their
 // definer, by that definer: a server makes a view only if it can open those
 // below it (error 1449).
 func barredViews(ctx context.Context, master *server.Server, databases []string) (map[string][]string, error) {
-	views, err := master.Query(ctx, master.Db, "SELECT table_schema AS d, table_name AS n, definer, security_type, view_definition"+
-		" FROM information_schema.views WHERE table_schema IN ("+server.QuoteExactly(databases)+") ORDER BY 1, 2")
+	views, err := master.Query(ctx, master.Db,
+		"SELECT table_schema AS d, table_name AS n, definer, security_type, view_definition"+
+			" FROM information_schema.views WHERE table_schema IN ("+server.QuoteExactly(databases)+") ORDER BY 1, 2")
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +187,8 @@ func barredViews(ctx context.Context, master *server.Server, databases []string)
 		for _, v := range views {
 			name := v["d"] + "." + v["n"]
 			// The server writes names in full, each in quotes.
-			if strings.Contains(v["view_definition"], server.QuoteTable(below["d"], below["n"])) && !slices.Contains(barred[below["definer"]], name) {
+			if strings.Contains(v["view_definition"], server.QuoteTable(below["d"], below["n"])) &&
+				!slices.Contains(barred[below["definer"]], name) {
 				barred[below["definer"]] = append(barred[below["definer"]], name)
 			}
 		}
@@ -190,7 +218,9 @@ func grantedAccounts(ctx context.Context, master *server.Server, databases []str
 }
 
 // createLines makes the lines that make an account.
-func createLines(ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, m *MissingAccount) ([]string, error) {
+func createLines(
+	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, m *MissingAccount,
+) ([]string, error) {
 	account := server.QuoteAccount(m.User, m.Host)
 	anew := []string{"CREATE USER " + account + " IDENTIFIED BY '...'; -- the password that the application uses"}
 	if m.Host == "localhost" || !m.Applied {
@@ -226,7 +256,8 @@ func createLines(ctx context.Context, master *server.Server, masterFacts, slaveF
 			}
 		}
 	}
-	if masterFacts.Version.AtLeast(server.MySQL, 8, 0, 0) { // a role is an account there: the lines of another may have made it
+	if masterFacts.Version.AtLeast(server.MySQL, 8, 0, 0) {
+		// A role is an account there: the lines of another may have made it.
 		lines[0] = strings.Replace(lines[0], "CREATE USER ", "CREATE USER IF NOT EXISTS ", 1)
 	}
 	roles, err := facts.RoleLines(ctx, master, conn, lines)

@@ -12,7 +12,8 @@ import (
 var (
 	// dumpPosition are a dump's coordinates in the words of all its tools:
 	// MASTER_LOG_FILE of old ones, SOURCE_LOG_FILE of MySQL 8.2 and later.
-	dumpPosition = regexp.MustCompile(`(?m)^(?:-- )?CHANGE (?:MASTER|REPLICATION SOURCE) TO (?:MASTER|SOURCE)_LOG_FILE='([^']+)', (?:MASTER|SOURCE)_LOG_POS=(\d+);`)
+	dumpPosition = regexp.MustCompile(`(?m)^(?:-- )?CHANGE (?:MASTER|REPLICATION SOURCE) TO ` +
+		`(?:MASTER|SOURCE)_LOG_FILE='([^']+)', (?:MASTER|SOURCE)_LOG_POS=(\d+);`)
 
 	// dumpPurged is MySQL's set of the transactions that a dump holds. It is
 	// within a comment if the tool knows how to say it in one.
@@ -30,7 +31,7 @@ func readHead(head []byte) (server.Position, []byte) {
 	var p server.Position
 	if found := dumpPosition.FindSubmatch(head); found != nil {
 		p.File = string(found[1])
-		p.Offset, _ = strconv.ParseUint(string(found[2]), 10, 64) // digits; 0 if they are too many, which no binary log has
+		p.Offset, _ = strconv.ParseUint(string(found[2]), 10, 64) // digits
 	}
 	if found := dumpPurged.FindSubmatch(head); found != nil {
 		p.GTID = strings.NewReplacer("\n", "", " ", "").Replace(string(found[1]))

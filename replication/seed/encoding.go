@@ -28,9 +28,10 @@ const MislabelledCode = "latin1-holds-utf8"
 func mislabelled(ctx context.Context, s *server.Server, databases []string) ([]string, error) {
 	columns, err := s.Query(ctx, s.Db,
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c"+
-			" FROM information_schema.columns c"+facts.JoinTables+
+			" FROM information_schema.columns c"+joinTables+
 			" WHERE c.character_set_name = 'latin1' AND t.table_type IN ("+facts.TableTypes+")"+
-			" AND c.table_schema IN ("+server.QuoteExactly(databases)+") ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
+			" AND c.table_schema IN ("+server.QuoteExactly(databases)+
+			") ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func isASCII(text []byte) bool {
 	return true
 }
 
-// validUTF8 tells whether the sample of a value is UTF-8, but for a last
+// validUTF8 reports whether the sample of a value is UTF-8, but for a last
 // character that the sample has cut.
 func validUTF8(text []byte) bool {
 	cut := len(text) == sampledBytes
@@ -109,3 +110,11 @@ func validUTF8(text []byte) bool {
 	}
 	return true
 }
+
+// joinTables joins information_schema.tables as t to another list, c, of what
+// tables have. The second condition tells upper and lower case apart; the first
+// one is for speed.
+const joinTables = " JOIN information_schema.tables t" +
+	" ON t.table_schema = c.table_schema AND t.table_name = c.table_name" +
+	" AND CAST(t.table_schema AS BINARY) = CAST(c.table_schema AS BINARY)" +
+	" AND CAST(t.table_name AS BINARY) = CAST(c.table_name AS BINARY)"

@@ -32,7 +32,8 @@ func DisableEvents(v server.Version, events []facts.Event) []server.Statement {
 	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0")}
 	for _, e := range events {
 		statements = append(statements,
-			server.SQL("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s", server.QuoteName(e.CharacterSet), server.QuoteName(e.Collation), server.QuoteString(e.TimeZone)),
+			server.SQL("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s",
+				server.QuoteName(e.CharacterSet), server.QuoteName(e.Collation), server.QuoteString(e.TimeZone)),
 			server.SQL("SET SESSION sql_mode=%s", server.QuoteString(e.SQLMode)),
 			v.DisableEvent(server.QuoteDefiner(e.Definer), server.QuoteTable(e.Database, e.Name), e.Completion),
 			server.SQL("SET SESSION sql_mode=''"))

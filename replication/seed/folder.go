@@ -71,7 +71,7 @@ func eachAbandonedFolder(do func(folder string)) {
 	}
 }
 
-// isOwn tells whether a folder belongs to this user.
+// isOwn reports whether a folder belongs to this user.
 func isOwn(folder *os.File) bool {
 	info, err := folder.Stat()
 	if err != nil {

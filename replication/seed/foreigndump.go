@@ -41,7 +41,8 @@ func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) 
 	case otherErr == nil && other.knows("init-command-add") != "" && !s.LockTables:
 		return other, true, nil
 	case err == nil:
-		return nil, false, finding.New(finding.Master, "generated-columns", "install mysqldump of MySQL 9 on this host, which leaves them out as it should",
+		return nil, false, finding.New(finding.Master, "generated-columns",
+			"install mysqldump of MySQL 9 on this host, which leaves them out as it should",
 			"MariaDB's dumps hold the values of generated columns, which MySQL refuses: %s", finding.List(generated))
 	}
 	return nil, false, err
@@ -49,8 +50,10 @@ func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) 
 
 // generatedColumns are those of the tables to copy, as "database.table.column".
 func (s *Seed) generatedColumns(ctx context.Context) ([]string, error) {
-	rows, err := s.Master.Query(ctx, s.Master.Db, "SELECT CONCAT(table_schema, '.', table_name) AS t, column_name AS c FROM information_schema.columns"+
-		" WHERE extra LIKE '%GENERATED%' AND table_schema IN ("+server.QuoteExactly(s.databases())+") ORDER BY 1, ordinal_position")
+	rows, err := s.Master.Query(ctx, s.Master.Db,
+		"SELECT CONCAT(table_schema, '.', table_name) AS t, column_name AS c FROM information_schema.columns"+
+			" WHERE extra LIKE '%GENERATED%' AND table_schema IN ("+server.QuoteExactly(s.databases())+
+			") ORDER BY 1, ordinal_position")
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,8 @@ func (c *copying) startForeign(ctx context.Context, stdout *os.File) (*process, 
 		return nil, server.Position{}, err
 	}
 	defer server.Discard(conn) // which ends the lock, too
-	err = c.Master.Exec(ctx, conn, server.SQL("SET SESSION lock_wait_timeout=%d", max(1, int(c.lockWait().Seconds()))), server.SQL("FLUSH TABLES WITH READ LOCK"))
+	err = c.Master.Exec(ctx, conn, server.SQL("SET SESSION lock_wait_timeout=%d", max(1, int(c.lockWait().Seconds()))),
+		server.SQL("FLUSH TABLES WITH READ LOCK"))
 	if err == nil {
 		var p server.Position
 		if p, err = c.Master.Position(ctx, conn); err == nil {
@@ -95,7 +99,8 @@ const transactionLook = 120 * time.Millisecond
 // is known by a lock of a name that it takes first.
 func (c *copying) startUnderLock(ctx context.Context, conn *sql.Conn, stdout *os.File) (*process, error) {
 	mark := "gtunnel.seed." + rand.Text()
-	args := append([]string{"--init-command=SET NAMES utf8mb4", "--init-command-add=DO GET_LOCK('" + mark + "', 0)"}, c.dumpArguments()...)
+	args := append([]string{"--init-command=SET NAMES utf8mb4", "--init-command-add=DO GET_LOCK('" + mark + "', 0)"},
+		c.dumpArguments()...)
 	dump, err := startTool(c.dumper, c.Master.Login, args, nil, stdout)
 	if err != nil {
 		return nil, err
@@ -107,7 +112,8 @@ func (c *copying) startUnderLock(ctx context.Context, conn *sql.Conn, stdout *os
 			dump.stop()
 			return nil, c.lockWaited()
 		}
-		n, err := c.Master.Value(ctx, conn, "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = IS_USED_LOCK(?)", mark)
+		n, err := c.Master.Value(ctx, conn,
+			"SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = IS_USED_LOCK(?)", mark)
 		if err == nil {
 			err = server.Pause(ctx, transactionLook)
 		}

@@ -118,7 +118,7 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	if !short {
 		return w, nil
 	}
-	running, err := g.threads(ctx)
+	running, err := g.processes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	return w, nil
 }
 
-// stop ends the watch, and tells whether it has killed the dump's connection.
+// stop ends the watch, and reports whether it has killed the dump's connection.
 func (w *lockWatch) stop() bool {
 	w.end()
 	w.looking.Wait()
@@ -148,12 +148,12 @@ func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool
 	var locking uint64 // the dump's thread
 	var since time.Time
 	for server.Pause(wanted, lockLook) == nil {
-		threads, err := g.threads(ctx)
+		running, err := g.processes(ctx)
 		if err != nil {
 			return false // the seed meets the same
 		}
 		waiting := false
-		for _, t := range threads {
+		for _, t := range running {
 			flushes := strings.HasPrefix(t.Statement, "FLUSH ")
 			if flushes && !before[t.Id] && t.User == g.master.Login.User {
 				locking = t.Id
@@ -186,8 +186,8 @@ func (g *guard) kill(ctx context.Context, thread uint64) error {
 	return g.master.Exec(ctx, g.conn, server.SQL("KILL %d", thread))
 }
 
-// threads gives the connections that the login may see.
-func (g *guard) threads(ctx context.Context) ([]server.Process, error) {
+// processes gives the connections that the login may see.
+func (g *guard) processes(ctx context.Context) ([]server.Process, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.master.Processes(ctx, g.conn)

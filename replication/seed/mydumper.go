@@ -73,19 +73,23 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (server.Position, error
 	return position, nil
 }
 
-// roomFor tells whether a folder's file system has room for the copy, which first
+// roomFor reports whether a folder's file system has room for the copy, which first
 // removes what copies have left that were killed.
 func (s *Seed) roomFor(folder string) *finding.Problem {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(folder, &stat); err != nil {
-		return &finding.Problem{On: finding.Slave, Code: "no-room", Text: "cannot ask for the free space of " + folder, Err: err}
+		return &finding.Problem{
+			On: finding.Slave, Code: "no-room", Text: "cannot ask for the free space of " + folder, Err: err,
+		}
 	}
 	free, needed := stat.Bavail*uint64(stat.Bsize)+abandonedBytes(), s.bytes() //nolint:gosec // a block has a size
 	if free > needed+needed/4 {
 		return nil
 	}
-	return finding.New(finding.Slave, "no-room", "set TMPDIR to a folder with more room, or use the method dump, which needs none",
-		"%s has %s free, and the copy needs about %s there", folder, finding.FormatBytes(free), finding.FormatBytes(needed+needed/4))
+	return finding.New(finding.Slave, "no-room",
+		"set TMPDIR to a folder with more room, or use the method dump, which needs none",
+		"%s has %s free, and the copy needs about %s there",
+		folder, finding.FormatBytes(free), finding.FormatBytes(needed+needed/4))
 }
 
 // path is a file or folder in the folder of the copy.
@@ -148,21 +152,22 @@ func onlyDatabases(databases []string) string {
 }
 
 // runTool runs a tool to its end, by a server's login.
-func (r *mydumperRun) runTool(ctx context.Context, t *tool, server *server.Server, args []string) error {
-	p, err := startTool(t, server.Login, args, nil, nil)
+func (r *mydumperRun) runTool(ctx context.Context, t *tool, end *server.Server, args []string) error {
+	p, err := startTool(t, end.Login, args, nil, nil)
 	if err != nil {
 		return err
 	}
 	defer p.stop()
 	defer context.AfterFunc(ctx, p.stop)()
 	hung := p.watchHang(hangTime)
-	err = p.failure(server.Role)
+	err = p.failure(end.Role)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case hung.Load():
-		return finding.New(server.Role, toolHangs, "run this again, or use the method dump",
-			"%s was stopped: for %v all of its threads waited for one another, which is a fault of its own", t.name(), hangTime)
+		return finding.New(end.Role, toolHangs, "run this again, or use the method dump",
+			"%s was stopped: for %v all of its threads waited for one another, which is a fault of its own",
+			t.name(), hangTime)
 	}
 	return err
 }
@@ -218,15 +223,17 @@ func folderBytes(folder string) uint64 {
 var (
 	metadataFile   = regexp.MustCompile(`(?m)^\s*(?:Log: |File\s*=\s*|SOURCE_LOG_FILE\s*=\s*)"?([^"\s]+)"?\s*$`)
 	metadataOffset = regexp.MustCompile(`(?m)^\s*(?:Pos: |Position\s*=\s*|SOURCE_LOG_POS\s*=\s*)"?(\d+)"?\s*$`)
-	metadataGTID   = regexp.MustCompile(`(?m)^\s*(?:GTID: ?|Executed_Gtid_Set\s*=\s*)"?((?:,\s*\n\s*|[0-9a-zA-Z_:, -])*)"?\s*$`)
-	metadataSlave  = regexp.MustCompile(`(?m)^(?:SHOW SLAVE STATUS|\[replication|\[slave)`)
+	metadataGTID   = regexp.MustCompile(`(?m)^\s*(?:GTID: ?|Executed_Gtid_Set\s*=\s*)` +
+		`"?((?:,\s*\n\s*|[0-9a-zA-Z_:, -])*)"?\s*$`)
+	metadataSlave = regexp.MustCompile(`(?m)^(?:SHOW SLAVE STATUS|\[replication|\[slave)`)
 )
 
 // readMetadata reads mydumper's coordinates; none if it has not written any.
 func readMetadata(folder string) (server.Position, error) {
 	text, err := os.ReadFile(filepath.Join(folder, "metadata"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return server.Position{}, finding.New(finding.Master, "dump-cut", "run this again", "mydumper has left no metadata: its dump is not whole")
+		return server.Position{}, finding.New(finding.Master, "dump-cut", "run this again",
+			"mydumper has left no metadata: its dump is not whole")
 	}
 	if err != nil {
 		return server.Position{}, err
@@ -264,8 +271,10 @@ func (s *Seed) probeMydumper(ctx context.Context, mydumper *tool) error {
 	}
 	p, err := readMetadata(rows)
 	if err == nil && (p.IsZero() || s.Master.Version.Family == server.MySQL && s.MasterFacts.GTIDs() && p.GTID == "") {
-		err = finding.New(finding.Master, "no-coordinates", "use the method dump, or a newer mydumper: MySQL 8.2 and later want 0.16",
-			"mydumper %d.%d.%d does not tell where the binary log of %s stands", mydumper.version.Major, mydumper.version.Minor, mydumper.version.Patch, s.Master.Version)
+		err = finding.New(finding.Master, "no-coordinates",
+			"use the method dump, or a newer mydumper: MySQL 8.2 and later want 0.16",
+			"mydumper %d.%d.%d does not tell where the binary log of %s stands",
+			mydumper.version.Major, mydumper.version.Minor, mydumper.version.Patch, s.Master.Version)
 	}
 	return err
 }
@@ -311,7 +320,8 @@ func (c *seedCheck) mydumper(ctx context.Context) error {
 			c.Problem(finding.Master, "seed-method", "use the method dump", "mydumper stumbles over the name %s", name)
 		}
 	}
-	c.Warn(finding.Slave, "needs-room", "", "mydumper writes the rows, about %s, to files below %s first", finding.FormatBytes(s.bytes()), seedParent())
+	c.Warn(finding.Slave, "needs-room", "", "mydumper writes the rows, about %s, to files below %s first",
+		finding.FormatBytes(s.bytes()), seedParent())
 	if p := s.roomFor(seedParent()); p != nil {
 		c.Problems = append(c.Problems, p)
 	}

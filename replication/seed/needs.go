@@ -20,14 +20,16 @@ func (c *seedCheck) views(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	views, err := s.Master.Query(ctx, s.Master.Db, "SELECT table_schema AS d, table_name AS n, view_definition AS v FROM information_schema.views"+
-		" WHERE table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1, 2")
+	views, err := s.Master.Query(ctx, s.Master.Db,
+		"SELECT table_schema AS d, table_name AS n, view_definition AS v FROM information_schema.views"+
+			" WHERE table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1, 2")
 	if err != nil {
 		return err
 	}
 	var others []string
-	for _, name := range facts.DatabaseNames(s.MasterFacts) {
-		if !slices.Contains(s.Databases, name) && slices.ContainsFunc(views, func(v server.Record) bool { return strings.Contains(v["v"], server.QuoteName(name)+".") }) {
+	for _, name := range s.MasterFacts.DatabaseNames() {
+		uses := func(v server.Record) bool { return strings.Contains(v["v"], server.QuoteName(name)+".") }
+		if !slices.Contains(s.Databases, name) && slices.ContainsFunc(views, uses) {
 			others = append(others, name)
 		}
 	}
@@ -46,7 +48,8 @@ func (c *seedCheck) views(ctx context.Context) error {
 	for _, v := range views {
 		for _, used := range onMaster {
 			// The server writes names in full, each in quotes.
-			if slices.Contains(onSlave, used) || !strings.Contains(v["v"], server.QuoteTable(used.database, used.name)) {
+			if slices.Contains(onSlave, used) ||
+				!strings.Contains(v["v"], server.QuoteTable(used.database, used.name)) {
 				continue
 			}
 			found = append(found, v["d"]+"."+v["n"]+" uses "+used.database+"."+used.name)
@@ -56,8 +59,12 @@ func (c *seedCheck) views(ctx context.Context) error {
 		}
 	}
 	if len(found) > 0 {
-		c.Problem(finding.Slave, "view-of-others", replicateToo(s.Databases, lacking)+"; or drop the views; or make on the slave what they use, empty tables of the same columns, and give --replace-databases "+strings.Join(lacking, ","),
-			"it lacks what views use of databases that are not replicated, and without which they cannot be made: %s", finding.List(found))
+		c.Problem(finding.Slave, "view-of-others",
+			replicateToo(s.Databases, lacking)+
+				"; or drop the views; or make on the slave what they use, empty tables of the same columns,"+
+				" and give --replace-databases "+strings.Join(lacking, ","),
+			"it lacks what views use of databases that are not replicated, and without which they cannot be made: %s",
+			finding.List(found))
 	}
 	return nil
 }
@@ -68,8 +75,10 @@ type usedObject struct{ database, name string }
 // usedByViews gives what views can use of databases.
 func usedByViews(ctx context.Context, s *server.Server, databases []string) ([]usedObject, error) {
 	in := " IN (" + server.QuoteExactly(databases) + ")"
-	rows, err := s.Query(ctx, s.Db, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_schema"+in+
-		" UNION ALL SELECT routine_schema, routine_name FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND routine_schema"+in+" ORDER BY 1, 2")
+	rows, err := s.Query(ctx, s.Db,
+		"SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_schema"+in+
+			" UNION ALL SELECT routine_schema, routine_name FROM information_schema.routines"+
+			" WHERE routine_type = 'FUNCTION' AND routine_schema"+in+" ORDER BY 1, 2")
 	used := make([]usedObject, len(rows))
 	for i, r := range rows {
 		used[i] = usedObject{database: r["d"], name: r["n"]}
@@ -84,8 +93,10 @@ func (c *seedCheck) timeZones(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	events, err := s.Master.Query(ctx, s.Master.Db, "SELECT event_schema AS d, event_name AS n, time_zone AS z FROM information_schema.events"+
-		" WHERE event_schema IN ("+server.QuoteExactly(s.Databases)+") AND time_zone <> 'SYSTEM' AND time_zone NOT REGEXP '^[-+]' ORDER BY 1, 2")
+	events, err := s.Master.Query(ctx, s.Master.Db,
+		"SELECT event_schema AS d, event_name AS n, time_zone AS z FROM information_schema.events"+
+			" WHERE event_schema IN ("+server.QuoteExactly(s.Databases)+
+			") AND time_zone <> 'SYSTEM' AND time_zone NOT REGEXP '^[-+]' ORDER BY 1, 2")
 	if err != nil {
 		return err
 	}
@@ -104,7 +115,8 @@ func (c *seedCheck) timeZones(ctx context.Context) error {
 		if s.Slave.Version.AtLeast(server.MariaDB, 10, 5, 0) {
 			tool, client = "mariadb-tzinfo-to-sql", "mariadb"
 		}
-		c.Problem(finding.Slave, "unknown-time-zone", "on the slave: "+tool+" /usr/share/zoneinfo | "+client+" --init-command='SET SESSION sql_log_bin=0' mysql",
+		c.Problem(finding.Slave, "unknown-time-zone",
+			"on the slave: "+tool+" /usr/share/zoneinfo | "+client+" --init-command='SET SESSION sql_log_bin=0' mysql",
 			"it does not know the time zones of events: %s", finding.List(found))
 	}
 	return nil
@@ -125,8 +137,10 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := s.Master.Query(ctx, s.Master.Db, "SELECT table_schema AS d, table_name AS t FROM information_schema.tables"+
-		" WHERE table_type IN ("+facts.TableTypes+") AND table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1, 2")
+	tables, err := s.Master.Query(ctx, s.Master.Db,
+		"SELECT table_schema AS d, table_name AS t FROM information_schema.tables"+
+			" WHERE table_type IN ("+facts.TableTypes+") AND table_schema IN ("+server.QuoteExactly(s.Databases)+
+			") ORDER BY 1, 2")
 	if err != nil {
 		return err
 	}
@@ -137,17 +151,21 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 			return err
 		}
 		for _, space := range onMaster {
-			if slices.Contains(onSlave, space) || len(shown) == 0 || !strings.Contains(shown[0]["create table"], " TABLESPACE "+server.QuoteName(space)) {
+			if slices.Contains(onSlave, space) || len(shown) == 0 ||
+				!strings.Contains(shown[0]["create table"], " TABLESPACE "+server.QuoteName(space)) {
 				continue
 			}
 			found = append(found, t["d"]+"."+t["t"]+" ("+space+")")
-			if line := "CREATE TABLESPACE " + server.QuoteName(space) + " ADD DATAFILE " + server.QuoteString(space+".ibd") + ";"; !slices.Contains(create, line) {
+			line := "CREATE TABLESPACE " + server.QuoteName(space) + " ADD DATAFILE " + server.QuoteString(space+".ibd") + ";"
+			if !slices.Contains(create, line) {
 				create = append(create, line)
 			}
 		}
 	}
 	if len(found) > 0 {
-		c.Problem(finding.Slave, "unknown-tablespace", "on the slave: "+server.LogNothing+" "+strings.Join(create, " ")+" Or on the master: ALTER TABLE ... TABLESPACE innodb_file_per_table",
+		c.Problem(finding.Slave, "unknown-tablespace",
+			"on the slave: "+server.LogNothing+" "+strings.Join(create, " ")+
+				" Or on the master: ALTER TABLE ... TABLESPACE innodb_file_per_table",
 			"it lacks general tablespaces in which tables are: %s", finding.List(found))
 	}
 	return nil
@@ -159,7 +177,8 @@ func generalTablespaces(ctx context.Context, s *server.Server) ([]string, error)
 	if s.Version.AtLeast(server.MySQL, 8, 0, 0) {
 		list = "innodb_tablespaces"
 	}
-	rows, err := s.Query(ctx, s.Db, "SELECT name FROM information_schema."+list+" WHERE space_type = 'General' AND name <> 'mysql' ORDER BY 1")
+	rows, err := s.Query(ctx, s.Db,
+		"SELECT name FROM information_schema."+list+" WHERE space_type = 'General' AND name <> 'mysql' ORDER BY 1")
 	names := make([]string, len(rows))
 	for i, r := range rows {
 		names[i] = r["name"]

@@ -14,8 +14,8 @@ import (
 // widenPackets raises max_allowed_packet of the slave until restore, which works
 // also when ctx has ended. A login that may not raise it leaves it.
 func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err error) {
-	f := &facts.Facts{}
-	if f.Variables, err = s.Slave.Variables(ctx, s.Slave.Db, "server_id", "max_allowed_packet"); err != nil {
+	f, err := facts.ReadVariables(ctx, s.Slave, s.Slave.Db, "server_id", "max_allowed_packet")
+	if err != nil {
 		return nil, err
 	}
 	file := journal.PacketFile(s.StateDir, f.ServerID())
@@ -23,25 +23,28 @@ func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err erro
 	if err != nil {
 		return nil, err
 	}
-	uptime, err := s.Slave.Uptime(ctx, s.Slave.Db)
+	running, err := s.Slave.Uptime(ctx, s.Slave.Db)
 	if err != nil {
 		return nil, err
 	}
-	if !note.Holds(f, uptime) {
+	if !note.Holds(f, running) {
 		if f.MaxAllowedPacket() == journal.MostPacket {
 			return func() error { return nil }, nil
 		}
 		note = &journal.PacketNote{Began: time.Now(), MaxAllowedPacket: f.MaxAllowedPacket()}
 	}
 	if err := file.Write(note); err != nil {
-		return nil, &finding.Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
+		return nil, &finding.Problem{
+			Code: "state", Text: "what is about to be done cannot be noted", Err: err,
+			Cure: "name a directory that this user may write with --state-dir",
+		}
 	}
 	err = s.Slave.Run(ctx, []server.Statement{server.SQL("SET GLOBAL max_allowed_packet=%d", journal.MostPacket)})
 	if server.IsDenied(err) {
 		return file.Remove, nil
 	}
 	restore = func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.CloseTimeout)
+		ctx, cancel := server.CleanUp(ctx)
 		defer cancel()
 		if err := s.Slave.Run(ctx, []server.Statement{note.Restore()}); err != nil {
 			return err

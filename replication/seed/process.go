@@ -42,7 +42,8 @@ func startTool(t *tool, login server.Login, args []string, stdin, stdout *os.Fil
 	}
 	defer closeFiles(options)
 	p := &process{tool: t, login: login, ended: make(chan struct{})}
-	p.cmd = exec.Command(t.path, append([]string{"--defaults-file=" + optionFileName}, args...)...) //nolint:noctx // its group is ended by stop
+	args = append([]string{"--defaults-file=" + optionFileName}, args...)
+	p.cmd = exec.Command(t.path, args...) //nolint:noctx // its group is ended by stop
 	p.cmd.Env = toolEnvironment()
 	p.cmd.ExtraFiles = []*os.File{options}
 	if stdin != nil {
@@ -92,24 +93,26 @@ func (p *process) failure(on finding.Role) error {
 	if p.err == nil {
 		return nil
 	}
-	said := p.said()
-	if said == "" {
-		said = p.err.Error()
+	words := p.said()
+	if words == "" {
+		words = p.err.Error()
 	}
-	failed := finding.New(on, "tool-failed", "", "%s failed: %s", p.tool.name(), strings.TrimPrefix(said, p.tool.name()+": "))
-	if number := toolError.FindStringSubmatch(said); number != nil {
+	failed := finding.New(on, "tool-failed", "", "%s failed: %s",
+		p.tool.name(), strings.TrimPrefix(words, p.tool.name()+": "))
+	if number := toolError.FindStringSubmatch(words); number != nil {
 		n, _ := strconv.Atoi(number[1]) // digits
 		failed.Cure = cureOfTool(n, on)
 	}
 	return failed
 }
 
-// cureOfTool is cureOf for an error that a tool tells: one that loads reaches the
-// server of this host without the tunnel.
+// cureOfTool is finding.CureOf for an error that a tool tells: one that loads
+// reaches the server of this host without the tunnel.
 func cureOfTool(number int, on finding.Role) string {
 	switch {
 	case number == 1153:
-		return "a dump writes a BLOB in twice its bytes, and no server takes more than 1G at once: copy larger rows by --method clone, or by hand;" +
+		return "a dump writes a BLOB in twice its bytes, and no server takes more than 1G at once:" +
+			" copy larger rows by --method clone, or by hand;" +
 			" of smaller ones: may the login SET GLOBAL max_allowed_packet?"
 	case on == finding.Slave && number >= 2000 && number < 3000: // of the connection
 		return "does the server of this host run? Its error log says why it has ended the connection"
@@ -187,5 +190,5 @@ func closeFiles(files ...*os.File) {
 	}
 }
 
-// isBrokenPipe tells whether the reader of a pipe has gone.
+// isBrokenPipe reports whether the reader of a pipe has gone.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

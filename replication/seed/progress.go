@@ -88,6 +88,21 @@ func (m *meter) begin(name string) {
 	m.table.Store(&tableBegin{name: name, bytes: m.bytes.Load(), sizes: before.sizes + m.sizes[before.name]})
 }
 
+// tell hands the progress on until ctx ends.
+func (m *meter) tell(ctx context.Context, to func(Progress)) {
+	ticker := time.NewTicker(progressEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			to(m.progress(time.Now()))
+			return
+		case now := <-ticker.C:
+			to(m.progress(now))
+		}
+	}
+}
+
 // progress is how far the dump is at a time.
 func (m *meter) progress(now time.Time) Progress {
 	table := m.table.Load()
@@ -119,52 +134,4 @@ func (m *meter) progress(now time.Time) Progress {
 		p.Left = time.Duration(left / p.Rate * float64(time.Second))
 	}
 	return p
-}
-
-// tell hands the progress on until ctx ends.
-func (m *meter) tell(ctx context.Context, to func(Progress)) {
-	ticker := time.NewTicker(progressEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			to(m.progress(time.Now()))
-			return
-		case now := <-ticker.C:
-			to(m.progress(now))
-		}
-	}
-}
-
-// limiter holds a stream to a rate: a bucket of tokens, a byte each, that
-// holds those of one burst.
-type limiter struct {
-	rate uint64 // bytes a second; 0: no limit
-	free time.Time
-}
-
-// burst is how long a limiter's stream may catch up at full speed.
-const burst = 100 * time.Millisecond
-
-// wait waits until n more bytes may pass.
-func (l *limiter) wait(ctx context.Context, n int) error {
-	if l.rate == 0 {
-		return nil
-	}
-	now := time.Now()
-	if earliest := now.Add(-burst); l.free.Before(earliest) {
-		l.free = earliest
-	}
-	l.free = l.free.Add(time.Duration(float64(n) / float64(l.rate) * float64(time.Second)))
-	if !l.free.After(now) {
-		return nil
-	}
-	timer := time.NewTimer(l.free.Sub(now))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

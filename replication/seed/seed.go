@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -18,9 +17,10 @@ import (
 // tools, which run on this host. Its fields are not changed while it is used.
 //
 // Whole databases are replaced: what the slave holds of them is dropped. A clone
-// replaces everything: see CloneErases. That the administrator agrees is the caller's to know, and so is that the slave
-// does not replicate meanwhile and that its event scheduler is off. A seed
-// that has failed leaves a part behind, and no claim that it is the whole.
+// replaces everything, as Check says. That the administrator agrees is the
+// caller's to know, and so is that the slave does not replicate meanwhile and that
+// its event scheduler is off. A seed that has failed leaves a part behind, and no
+// claim that it is the whole.
 type Seed struct {
 	// Master and Slave are as whom the tools log in, too. The master's login is
 	// the seeding account's, by TCP through the tunnel.
@@ -28,9 +28,9 @@ type Seed struct {
 	MasterFacts, SlaveFacts *facts.Facts
 
 	Databases []string
-	Tables    []string // "database.table": only these, of one database, which is in Databases, too; empty: whole databases
+	Tables    []string // "database.table": only these, of one of the Databases; empty: whole databases
 
-	Method     journal.SeedMethod // empty: SeedDump
+	Method     journal.SeedMethod // empty: journal.SeedDump
 	LockTables bool               // hold a read lock on the master for the whole copy, for tables without transactions
 	MaxRate    uint64             // bytes a second; 0: no limit
 
@@ -51,7 +51,8 @@ type Seed struct {
 	Progress func(Progress)
 
 	// Started is told the coordinates before the first row is loaded; by
-	// SeedClone, when all has been. Its error stops the seed. It may be nil.
+	// journal.SeedClone, when all has been. Its error stops the seed. It may be
+	// nil.
 	Started func(context.Context, server.Position) error
 
 	// Waiting is told, now and then, what the administrator must do for the
@@ -70,9 +71,11 @@ func (s *Seed) Run(ctx context.Context) (server.Position, error) {
 	case journal.SeedClone:
 		return s.clone(ctx)
 	case journal.SeedNone:
-		return server.Position{}, finding.New("", "no-seed", "give the position of the master that the slave's data is of", "the method none copies nothing")
+		return server.Position{}, finding.New("", "no-seed",
+			"give the position of the master that the slave's data is of", "the method none copies nothing")
 	default:
-		return server.Position{}, finding.New("", "seed-method", "dump, mydumper, clone or none", "there is no method %q", s.Method)
+		return server.Position{}, finding.New("", "seed-method",
+			"dump, mydumper, clone or none", "there is no method %q", s.Method)
 	}
 }
 
@@ -86,7 +89,9 @@ type copying struct {
 }
 
 // copy runs a method beside the guard on the master, and tells the progress.
-func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) (server.Position, error)) (position server.Position, err error) {
+func (s *Seed) copy(
+	ctx context.Context, method func(context.Context, *copying) (server.Position, error),
+) (position server.Position, err error) {
 	c := &copying{Seed: s}
 	if c.dumper, c.foreign, err = s.dumperOf(ctx); err != nil {
 		return server.Position{}, err
@@ -133,39 +138,6 @@ func (s *Seed) copy(ctx context.Context, method func(context.Context, *copying) 
 	return position, nil
 }
 
-// lockAttempts is how often a copy is begun, because its short lock was not to
-// be had at once.
-const lockAttempts = 3
-
-// retryBegin begins a copy anew, after a while, if its lock had to wait or the
-// tool that dumps has hung: nothing was loaded then.
-func retryBegin(ctx context.Context, begin func() (server.Position, error)) (server.Position, error) {
-	for attempt := 1; ; attempt++ {
-		position, err := begin()
-		if !finding.HasCode(err, "lock-wait") && !finding.HasCode(err, toolHangs) || attempt == lockAttempts {
-			return position, err
-		}
-		if err := server.Pause(ctx, time.Duration(attempt)*time.Second); err != nil {
-			return server.Position{}, err
-		}
-	}
-}
-
-// lockWaited is the problem of a lock that was given up.
-func (s *Seed) lockWaited() error {
-	return finding.New(finding.Master, "lock-wait", "wait until the long statements are done: SHOW PROCESSLIST; then run this again",
-		"the short lock that a copy begins with was not over within %v", s.lockWait())
-}
-
-// started checks the coordinates and tells them, before anything is loaded.
-func (c *copying) started(ctx context.Context, p server.Position) (server.Position, error) {
-	p, err := c.guard.begin(ctx, p)
-	if err == nil && c.Started != nil {
-		err = c.Started(ctx, p)
-	}
-	return p, err
-}
-
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
 func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
 	conn, err := s.Master.Session(ctx)
@@ -192,7 +164,7 @@ func (s *Seed) tableSizes(ctx context.Context) (map[string]uint64, error) {
 		if len(only) > 0 && !only[name] {
 			continue
 		}
-		sizes[name], _ = strconv.ParseUint(r["bytes"], 10, 64) // a number on every server
+		sizes[name] = r.Number("bytes")
 	}
 	return sizes, nil
 }
@@ -209,6 +181,24 @@ func (s *Seed) databases() []string {
 // dump seeds by a dump that is loaded while it is made.
 func (s *Seed) dump(ctx context.Context, c *copying) (server.Position, error) {
 	return retryBegin(ctx, func() (server.Position, error) { return c.dumpOnce(ctx) })
+}
+
+// lockAttempts is how often a copy is begun, because its short lock was not to
+// be had at once.
+const lockAttempts = 3
+
+// retryBegin begins a copy anew, after a while, if its lock had to wait or the
+// tool that dumps has hung: nothing was loaded then.
+func retryBegin(ctx context.Context, begin func() (server.Position, error)) (server.Position, error) {
+	for attempt := 1; ; attempt++ {
+		position, err := begin()
+		if !finding.HasCode(err, "lock-wait") && !finding.HasCode(err, toolHangs) || attempt == lockAttempts {
+			return position, err
+		}
+		if err := server.Pause(ctx, time.Duration(attempt)*time.Second); err != nil {
+			return server.Position{}, err
+		}
+	}
 }
 
 // dumpOnce runs both tools, from the first byte to the end of both.
@@ -251,6 +241,22 @@ func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 	return position, c.load(ctx, stream, head, dump)
 }
 
+// lockWaited is the problem of a lock that was given up.
+func (s *Seed) lockWaited() error {
+	return finding.New(finding.Master, "lock-wait",
+		"wait until the long statements are done: SHOW PROCESSLIST; then run this again",
+		"the short lock that a copy begins with was not over within %v", s.lockWait())
+}
+
+// started checks the coordinates and tells them, before anything is loaded.
+func (c *copying) started(ctx context.Context, p server.Position) (server.Position, error) {
+	p, err := c.guard.begin(ctx, p)
+	if err == nil && c.Started != nil {
+		err = c.Started(ctx, p)
+	}
+	return p, err
+}
+
 // startDump starts a dump, with a watch over its lock. A foreign one comes with
 // its coordinates, and its lock is over.
 func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, server.Position, *lockWatch, error) {
@@ -275,7 +281,7 @@ func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, ser
 // newStream makes the way of a dump.
 func (c *copying) newStream(from io.Reader) *dumpStream {
 	stream := &dumpStream{
-		from: from, meter: c.meter, limiter: limiter{rate: c.MaxRate},
+		from: from, meter: c.meter, limiter: newLimiter(c.MaxRate),
 		modes: unknownModes(c.Master.Version, c.Slave.Version),
 	}
 	if len(c.Tables) > 0 {
@@ -287,7 +293,7 @@ func (c *copying) newStream(from io.Reader) *dumpStream {
 // load starts the tool that loads, and hands the dump to it, which is made
 // meanwhile, or, without a process, in a file already.
 func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
-	prelude, err := c.prelude(ctx)
+	before, err := c.prelude(ctx)
 	if err != nil {
 		return err
 	}
@@ -306,7 +312,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		defer afterEnd(load, dump.stop)()
 	}
 
-	whole, err := stream.copy(ctx, append([]byte(prelude), head...), write)
+	whole, err := stream.copy(ctx, append([]byte(before), head...), write)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -314,7 +320,9 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		if failed := load.failure(finding.Slave); failed != nil {
 			return failed
 		}
-		return finding.New(finding.Slave, "tool-failed", "the error log of the slave's server may say why; then run this again", "%s ended before the dump did", c.loader.name())
+		return finding.New(finding.Slave, "tool-failed",
+			"the error log of the slave's server may say why; then run this again",
+			"%s ended before the dump did", c.loader.name())
 	}
 	if err != nil {
 		return err
@@ -325,7 +333,8 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		}
 	}
 	if !whole {
-		return finding.New(finding.Master, "dump-cut", "run this again", "the dump ended in its middle, without its last line")
+		return finding.New(finding.Master, "dump-cut", "run this again",
+			"the dump ended in its middle, without its last line")
 	}
 	c.meter.enter(PhaseLoad)
 	closeFiles(write)
@@ -352,7 +361,7 @@ func afterEnd(p *process, do func()) (end func()) {
 	return func() { close(stop); waiting.Wait() }
 }
 
-// isEnded tells whether a process has ended.
+// isEnded reports whether a process has ended.
 func isEnded(p *process) bool {
 	select {
 	case <-p.ended:

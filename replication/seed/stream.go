@@ -2,12 +2,15 @@ package seed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"golang.org/x/time/rate"
 
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -17,8 +20,8 @@ import (
 type dumpStream struct {
 	from    io.Reader
 	meter   *meter
-	limiter limiter
-	modes   []string // values of sql_mode to leave out, which the slave does not know
+	limiter *rate.Limiter // of bytes; nil: no limit
+	modes   []string      // values of sql_mode to leave out, which the slave does not know
 
 	database string // that the dump has come to
 }
@@ -58,7 +61,7 @@ func (d *dumpStream) readHead() (p server.Position, head []byte, ended bool, err
 	}
 }
 
-// copy hands the rest of the dump on, behind its head, and tells whether its
+// copy hands the rest of the dump on, behind its head, and reports whether its
 // end was that of a whole dump. Errors of to are as to gives them.
 func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole bool, err error) {
 	buffer := make([]byte, longestLine+streamBuffer)
@@ -76,7 +79,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		if complete := d.look(read); !ended {
 			ready = read[:complete]
 		}
-		if err := d.limiter.wait(ctx, len(ready)); err != nil {
+		if err := d.mayPass(ctx, len(ready)); err != nil {
 			return false, err
 		}
 		if _, err := to.Write(ready); err != nil {
@@ -92,7 +95,28 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 	}
 }
 
-// isWhole tells whether a dump's end is the line that the tools write when
+// newLimiter holds a stream to a rate in bytes a second; 0: no limit. What was late
+// may catch up for a tenth of a second at full speed.
+func newLimiter(maxRate uint64) *rate.Limiter {
+	if maxRate == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(maxRate), int(max(1, maxRate/10))) //nolint:gosec // a tenth is an int
+}
+
+// mayPass waits until n more bytes may pass.
+func (d *dumpStream) mayPass(ctx context.Context, n int) error {
+	for d.limiter != nil && n > 0 {
+		part := min(n, d.limiter.Burst())
+		if err := d.limiter.WaitN(ctx, part); err != nil {
+			return cmp.Or(context.Cause(ctx), err)
+		}
+		n -= part
+	}
+	return nil
+}
+
+// isWhole reports whether a dump's end is the line that the tools write when
 // nothing has gone wrong.
 func isWhole(end []byte) bool {
 	end = bytes.TrimRight(end, "\n")
@@ -152,7 +176,8 @@ func dropModes(line []byte, modes []string) {
 	if !found || !closed {
 		return
 	}
-	kept := slices.DeleteFunc(strings.Split(string(list), ","), func(mode string) bool { return slices.Contains(modes, mode) })
+	kept := slices.DeleteFunc(strings.Split(string(list), ","),
+		func(mode string) bool { return slices.Contains(modes, mode) })
 	text := fmt.Appendf(nil, "%s'%s'%s", before, strings.Join(kept, ","), after)
 	for i := copy(line, text); i < len(line); i++ {
 		line[i] = ' '
@@ -177,4 +202,6 @@ func unknownModes(master, slave server.Version) []string {
 }
 
 // mariaModes are values of sql_mode that only MariaDB knows.
-var mariaModes = []string{"IGNORE_BAD_TABLE_OPTIONS", "EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT", "TIME_ROUND_FRACTIONAL"}
+var mariaModes = []string{
+	"IGNORE_BAD_TABLE_OPTIONS", "EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT", "TIME_ROUND_FRACTIONAL",
+}

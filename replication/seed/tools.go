@@ -26,21 +26,31 @@ type toolKind struct {
 	el     string        // its package on Enterprise Linux
 }
 
+// The packages that have the tools of a family.
+const (
+	mariaDebian = "mariadb-client"
+	mariaEL     = "mariadb"
+	mysqlDebian = "mysql-client-core (or mysql-community-client)"
+	mysqlEL     = "mysql (or mysql-community-client)"
+)
+
 // dumpTool is the tool that dumps a server of a family. The other family's
 // fails or, worse, dumps without coordinates.
 func dumpTool(family server.Family) toolKind {
 	if family == server.MariaDB {
-		return toolKind{names: []string{"mariadb-dump", "mysqldump"}, family: server.MariaDB, debian: "mariadb-client", el: "mariadb"}
+		names := []string{"mariadb-dump", "mysqldump"}
+		return toolKind{names: names, family: server.MariaDB, debian: mariaDebian, el: mariaEL}
 	}
-	return toolKind{names: []string{"mysqldump"}, family: server.MySQL, debian: "mysql-client-core (or mysql-community-client)", el: "mysql (or mysql-community-client)"}
+	return toolKind{names: []string{"mysqldump"}, family: server.MySQL, debian: mysqlDebian, el: mysqlEL}
 }
 
 // loadTool is the command line client that feeds a server of a family.
 func loadTool(family server.Family) toolKind {
 	if family == server.MariaDB {
-		return toolKind{names: []string{"mariadb", "mysql"}, family: server.MariaDB, debian: "mariadb-client", el: "mariadb"}
+		names := []string{"mariadb", "mysql"}
+		return toolKind{names: names, family: server.MariaDB, debian: mariaDebian, el: mariaEL}
 	}
-	return toolKind{names: []string{"mysql"}, family: server.MySQL, debian: "mysql-client-core (or mysql-community-client)", el: "mysql (or mysql-community-client)"}
+	return toolKind{names: []string{"mysql"}, family: server.MySQL, debian: mysqlDebian, el: mysqlEL}
 }
 
 // tool is a program on this host.
@@ -141,7 +151,8 @@ func toolEnvironment() []string {
 	env := []string{"LC_ALL=C"}
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
-		if strings.HasPrefix(name, "MYSQL_") || strings.HasPrefix(name, "MARIADB_") || name == "HOME" || name == "LC_ALL" {
+		if strings.HasPrefix(name, "MYSQL_") || strings.HasPrefix(name, "MARIADB_") || name == "HOME" ||
+			name == "LC_ALL" {
 			continue
 		}
 		env = append(env, v)

@@ -9,7 +9,7 @@ import (
 // their names. What follows is from the manuals of both, tried on MySQL 5.7,
 // 8.0, 8.4, 9.7 and MariaDB 10.0, 10.5, 10.11, 11.8.
 
-// ReplicaWords tells whether the server wants SOURCE and REPLICA instead of
+// ReplicaWords reports whether the server wants SOURCE and REPLICA instead of
 // MASTER and SLAVE (MySQL 8.4 has dropped the old words; the new ones are whole
 // from 8.0.23).
 func (v Version) ReplicaWords() bool { return v.AtLeast(MySQL, 8, 0, 23) }
@@ -22,6 +22,7 @@ func (v Version) Word(old, replacement string) string {
 	return old
 }
 
+// ShowSlaveStatus is the query of what a slave says of all its masters.
 func (v Version) ShowSlaveStatus() string {
 	if v.Family == MariaDB {
 		return "SHOW ALL SLAVES STATUS"
@@ -29,6 +30,8 @@ func (v Version) ShowSlaveStatus() string {
 	return "SHOW " + v.Word("SLAVE", "REPLICA") + " STATUS"
 }
 
+// ShowMasterStatus is the query of where the binary log stands: see
+// Record.Position.
 func (v Version) ShowMasterStatus() string {
 	if v.AtLeast(MySQL, 8, 2, 0) {
 		return "SHOW BINARY LOG STATUS"
@@ -36,20 +39,24 @@ func (v Version) ShowMasterStatus() string {
 	return "SHOW MASTER STATUS"
 }
 
-// thread is one of a slave's two threads.
-type thread string
+// Thread is one of a slave's two threads, or both.
+type Thread string
 
+// The threads: the one reads the master's binary log, the other applies it.
 const (
-	BothThreads thread = ""
-	IoThread    thread = "IO_THREAD"
-	SqlThread   thread = "SQL_THREAD"
+	BothThreads Thread = ""
+	IoThread    Thread = "IO_THREAD"
+	SqlThread   Thread = "SQL_THREAD"
 )
 
-func (v Version) StartSlave(t thread) Statement { return v.slaveStatement("START", t) }
+// StartSlave starts threads of the default connection.
+func (v Version) StartSlave(t Thread) Statement { return v.slaveStatement("START", t) }
 
-func (v Version) StopSlave(t thread) Statement { return v.slaveStatement("STOP", t) }
+// StopSlave stops threads of the default connection, and waits until they have
+// stopped.
+func (v Version) StopSlave(t Thread) Statement { return v.slaveStatement("STOP", t) }
 
-func (v Version) slaveStatement(verb string, t thread) Statement {
+func (v Version) slaveStatement(verb string, t Thread) Statement {
 	text := verb + " " + v.Word("SLAVE", "REPLICA")
 	if t != BothThreads {
 		text += " " + string(t)
@@ -100,11 +107,15 @@ type Connection struct {
 // What a slave is told of patience. MySQL 8.4 would give up after ten retries,
 // and a silent link is found by its missing heartbeats.
 const (
-	ConnectRetry   = 10 * time.Second
-	RetryCount     = 86400
-	heartbeat      = 10 * time.Second
-	SlaveNetWindow = 60 * time.Second // slave_net_timeout
+	ConnectRetry   = 10 * time.Second // between tries to reach the master
+	RetryCount     = 86400            // of those tries, before it gives up
+	SlaveNetWindow = 60 * time.Second // slave_net_timeout: of silence, before it tries anew
+	heartbeat      = 10 * time.Second // between signs of life of a silent master
 )
+
+// LogNothing begins lines for the slave: what they do must not be in its binary
+// log, where a GTID of its own would be one that the master does not have.
+const LogNothing = "SET SESSION sql_log_bin=0;"
 
 // ChangeMaster points the slave's default connection to a master. It states
 // every option, because RESET SLAVE ALL leaves some of an earlier CHANGE
@@ -216,7 +227,7 @@ func (v Version) SetFilter(databases []string) Statement {
 }
 
 // SetIgnored makes the slave leave tables out, "database.table" of some databases,
-// on top of setFilter: not by patterns, of which those of setFilter come first.
+// on top of SetFilter: not by patterns, of which those of SetFilter come first.
 func (v Version) SetIgnored(tables, databases []string) Statement {
 	if v.Family == MariaDB {
 		return SQL("SET GLOBAL replicate_ignore_table=%s", QuoteString(strings.Join(tables, ",")))
@@ -254,7 +265,7 @@ func (v Version) SetPassword(user, host string, password Password) Statement {
 	return SQL("ALTER USER %s IDENTIFIED BY %s", QuoteAccount(user, host), password)
 }
 
-// altersAccounts tells whether the server knows ALTER USER; before, GRANT does all.
+// altersAccounts reports whether the server knows ALTER USER; before, GRANT does all.
 func (v Version) altersAccounts() bool {
 	return v.AtLeast(MariaDB, 10, 2, 0) || v.AtLeast(MySQL, 5, 7, 6)
 }
@@ -291,24 +302,44 @@ func (v Version) DropAccount(user, host string) Statement {
 	return SQL("DROP USER %s", QuoteAccount(user, host))
 }
 
-// JoinStatements makes one statement of its parts.
-func JoinStatements(before string, parts []Statement) Statement {
-	s := Statement{shown: before, sql: before}
-	for i, part := range parts {
-		if i > 0 {
-			s.shown, s.sql = s.shown+", ", s.sql+", "
-		}
-		s.shown, s.sql = s.shown+part.shown, s.sql+part.sql
-		s.secrets = append(s.secrets, part.secrets...)
-	}
-	return s
-}
-
-// DisableEvent makes an event a slave's.
+// DisableEvent makes an event a slave's. The names are quoted already, and its
+// completion is PRESERVE or NOT PRESERVE.
 func (v Version) DisableEvent(definer, event, completion string) Statement {
 	side := "SLAVE"
 	if v.AtLeast(MySQL, 8, 2, 0) { // other statements have the new word since 8.0.23
 		side = "REPLICA"
 	}
 	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s", definer, event, completion, side)
+}
+
+// CheckConstraints is the query of the CHECKs of tables, for a list of databases
+// to follow; empty: the server does not show them. Where it does not tell of what
+// table they are, tables is the query that does.
+func (v Version) CheckConstraints() (checks, tables string) {
+	switch {
+	case v.AtLeast(MariaDB, 10, 3, 10):
+		return "SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, check_clause AS b" +
+			" FROM information_schema.check_constraints WHERE constraint_schema", ""
+	case v.AtLeast(MySQL, 8, 0, 16):
+		checks = "SELECT constraint_schema AS d, constraint_name AS n, check_clause AS b" +
+			" FROM information_schema.check_constraints WHERE constraint_schema"
+		tables = "SELECT table_schema AS d, table_name AS t, constraint_name AS n," +
+			" IF(enforced = 'NO', ' NOT ENFORCED', '') AS not_enforced" +
+			" FROM information_schema.table_constraints WHERE constraint_type = 'CHECK' AND table_schema"
+	}
+	return checks, tables
+}
+
+// ShowsChecks reports whether the server shows the CHECKs of tables.
+func (v Version) ShowsChecks() bool {
+	checks, _ := v.CheckConstraints()
+	return checks != ""
+}
+
+// RetentionVariable is what sets how long binary logs are kept.
+func (v Version) RetentionVariable() string {
+	if v.AtLeast(MySQL, 8, 0, 1) || v.AtLeast(MariaDB, 10, 6, 1) {
+		return "binlog_expire_logs_seconds"
+	}
+	return "expire_logs_days"
 }

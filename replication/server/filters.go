@@ -22,18 +22,20 @@ func (s *SlaveStatus) LeavesOut(table string) string {
 	return ""
 }
 
-// LeavesOutAlone tells whether a table is left out of a database that may be
+// LeavesOutAlone reports whether a table is left out of a database that may be
 // replicated, as by a repair that was cut off.
 func (s *SlaveStatus) LeavesOutAlone(table string) bool {
 	return slices.Contains(s.IgnoreTable, table) || len(s.WildDoTable) == 0 && s.LeavesOut(table) != ""
 }
 
-// ReplicatesOf tells whether the slave may replicate tables of a database.
+// ReplicatesOf reports whether the slave may replicate tables of a database.
 func (s *SlaveStatus) ReplicatesOf(database string) bool {
-	return len(s.WildDoTable) == 0 || slices.ContainsFunc(s.WildDoTable, func(pattern string) bool { return mayMatchTableOf(pattern, database) })
+	return len(s.WildDoTable) == 0 || slices.ContainsFunc(s.WildDoTable, func(pattern string) bool {
+		return mayMatchTableOf(pattern, database)
+	})
 }
 
-// mayMatchTableOf tells whether a pattern may match tables of a database. Both
+// mayMatchTableOf reports whether a pattern may match tables of a database. Both
 // names may have dots in them; what ends in ".%" names the database before it.
 func mayMatchTableOf(pattern, database string) bool {
 	if whole, ok := strings.CutSuffix(pattern, ".%"); ok {
@@ -47,7 +49,7 @@ func mayMatchTableOf(pattern, database string) bool {
 	return !strings.Contains(pattern, ".") && matchesWild(pattern, database)
 }
 
-// matchesWild tells whether a pattern of LIKE matches.
+// matchesWild reports whether a pattern of LIKE matches.
 func matchesWild(pattern, name string) bool {
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; {

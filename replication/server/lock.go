@@ -16,7 +16,8 @@ const lockName = "gtunnel.replication"
 // was killed has gone.
 const lockPatience = 10
 
-// Lock keeps other runs of gtunnel from a server until unlock. See change.
+// Lock keeps other runs of gtunnel from a server until unlock: see Change. The
+// Problem busy says that one works on it.
 func (s *Server) Lock(ctx context.Context) (unlock func(), err error) {
 	conn, err := s.Session(ctx)
 	if err != nil {
@@ -24,7 +25,9 @@ func (s *Server) Lock(ctx context.Context) (unlock func(), err error) {
 	}
 	got, err := s.Value(ctx, conn, "SELECT GET_LOCK(?, ?)", lockName, lockPatience)
 	if err == nil && got != "1" {
-		err = finding.New(s.Role, "busy", "wait for its end, or look for it: SELECT IS_USED_LOCK('"+lockName+"') gives its connection", "another gtunnel replication works on it")
+		err = finding.New(s.Role, "busy",
+			"wait for its end, or look for it: SELECT IS_USED_LOCK('"+lockName+"') gives its connection",
+			"another gtunnel replication works on it")
 	}
 	if err != nil {
 		Discard(conn) // with the lock, if it has it
@@ -48,7 +51,7 @@ func (s *Server) Change(ctx context.Context, statements ...Statement) error {
 	return s.Exec(ctx, s.Db, statements...)
 }
 
-// Busy tells whether a run of gtunnel works on a server at this moment.
+// Busy reports whether a run of gtunnel works on a server at this moment.
 func (s *Server) Busy(ctx context.Context, on Execer) (bool, error) {
 	connection, err := s.Value(ctx, on, "SELECT IS_USED_LOCK(?)", lockName)
 	return connection != "", err

@@ -22,7 +22,7 @@ func GeneratePassword() Password { return Password{text: rand.Text() + "-Aa1"} }
 // Reveal gives the text, for those who must hand it on.
 func (p Password) Reveal() string { return p.text }
 
-// IsEmpty tells whether there is none.
+// IsEmpty reports whether there is none.
 func (p Password) IsEmpty() bool { return p.text == "" }
 
 // Format prints stars for every verb.

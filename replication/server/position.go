@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // Position is a place in a master's binary log: its coordinates, and the GTIDs
@@ -15,28 +17,74 @@ type Position struct {
 	GTID   string `json:"gtid,omitempty"` // gtid_slave_pos of MariaDB, gtid_executed of MySQL
 }
 
-// IsZero tells whether the position is none.
+// String is file:offset.
+func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Offset) }
+
+// IsZero reports whether the position is none.
 func (p Position) IsZero() bool { return p.File == "" }
 
-// Before tells whether the position comes before another of the same master.
-// The files of a binary log end in their number.
+// At reports whether both are the same place.
+func (p Position) At(other Position) bool { return p.File == other.File && p.Offset == other.Offset }
+
+// Before reports whether the position comes before another of the same master.
 func (p Position) Before(other Position) bool {
 	if p.File != other.File {
-		return FileNumber(p.File) < FileNumber(other.File)
+		return p.BeforeFile(other.File)
 	}
 	return p.Offset < other.Offset
 }
 
-// At tells whether both are the same place.
-func (p Position) At(other Position) bool { return p.File == other.File && p.Offset == other.Offset }
+// BeforeFile reports whether the position is in an earlier file of the binary log
+// than this one. The names of the files end in their number.
+func (p Position) BeforeFile(file string) bool { return fileNumber(p.File) < fileNumber(file) }
 
-func FileNumber(file string) uint64 {
+func fileNumber(file string) uint64 {
 	n, _ := strconv.ParseUint(file[strings.LastIndexByte(file, '.')+1:], 10, 64) // digits on every server
 	return n
 }
 
-// String is file:offset.
-func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Offset) }
+// Position reads where the binary log stands. There is none if the server writes
+// no binary log: the Problem no-binary-log.
+func (s *Server) Position(ctx context.Context, on Execer) (Position, error) {
+	rows, err := s.Query(ctx, on, s.Version.ShowMasterStatus())
+	if err != nil {
+		return Position{}, err
+	}
+	if len(rows) == 0 {
+		return Position{}, noBinaryLog()
+	}
+	return rows[0].Position(), nil
+}
+
+// SnapshotPosition reads where MariaDB's binary log stood when the session's
+// consistent snapshot began, of which it is a part (its manual, "START
+// TRANSACTION"). MySQL knows nothing like that.
+func (s *Server) SnapshotPosition(ctx context.Context, on Execer) (Position, error) {
+	rows, err := s.Query(ctx, on, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	if err != nil {
+		return Position{}, err
+	}
+	var p Position
+	for _, r := range rows {
+		switch strings.ToLower(r["variable_name"]) {
+		case "binlog_snapshot_file":
+			p.File = r["value"]
+		case "binlog_snapshot_position":
+			p.Offset = r.Number("value")
+		}
+	}
+	if p.IsZero() {
+		return Position{}, noBinaryLog()
+	}
+	p.GTID, err = s.Value(ctx, on,
+		"SELECT BINLOG_GTID_POS("+QuoteString(p.File)+", "+strconv.FormatUint(p.Offset, 10)+")")
+	return p, err
+}
+
+func noBinaryLog() *finding.Problem {
+	return finding.New(finding.Master, "no-binary-log",
+		"gtunnel replication setup-master there", "its binary log is off")
+}
 
 // BinaryLog is one file of a binary log.
 type BinaryLog struct {
@@ -44,28 +92,12 @@ type BinaryLog struct {
 	Bytes uint64
 }
 
-// BinaryLogs gives the files of the server's binary log.
+// BinaryLogs gives the files of the server's binary log, in order.
 func (s *Server) BinaryLogs(ctx context.Context, on Execer) ([]BinaryLog, error) {
 	rows, err := s.Query(ctx, on, "SHOW BINARY LOGS")
 	logs := make([]BinaryLog, len(rows))
 	for i, r := range rows {
-		bytes, _ := strconv.ParseUint(r["file_size"], 10, 64) // a number on every server
-		logs[i] = BinaryLog{File: r["log_name"], Bytes: bytes}
+		logs[i] = BinaryLog{File: r["log_name"], Bytes: r.Number("file_size")}
 	}
 	return logs, err
-}
-
-// NewPosition reads a row of SHOW MASTER STATUS.
-func NewPosition(r Record) Position {
-	offset, _ := strconv.ParseUint(r["position"], 10, 64) // a number on every server
-	return Position{File: r["file"], Offset: offset, GTID: strings.ReplaceAll(r["executed_gtid_set"], "\n", "")}
-}
-
-// Position reads where the binary log stands.
-func (s *Server) Position(ctx context.Context, on Execer) (Position, error) {
-	rows, err := s.Query(ctx, on, s.Version.ShowMasterStatus())
-	if err != nil || len(rows) == 0 {
-		return Position{}, err
-	}
-	return NewPosition(rows[0]), nil
 }

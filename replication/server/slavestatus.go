@@ -61,71 +61,6 @@ type SlaveStatus struct {
 	UsesGTIDMode    string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
 }
 
-// Runs tells whether one of the threads does, or tries to.
-func (s *SlaveStatus) Runs() bool {
-	return s.SQLRunning == "Yes" || s.IORunning != "" && s.IORunning != "No"
-}
-
-// Forget shows how a server of a version forgets this master.
-func (s *SlaveStatus) Forget(v Version) string {
-	switch {
-	case s.Channel == "":
-		return v.ResetSlaveAll().String()
-	case v.Family == MariaDB:
-		return "RESET SLAVE " + QuoteString(s.Channel) + " ALL"
-	default:
-		return "RESET " + v.Word("SLAVE", "REPLICA") + " ALL FOR CHANNEL " + QuoteString(s.Channel)
-	}
-}
-
-// MarshalJSON writes times in seconds.
-func (s *SlaveStatus) MarshalJSON() ([]byte, error) {
-	type plain SlaveStatus // without this method
-	return json.Marshal(struct {
-		*plain
-		ConnectRetry float64 `json:"connect_retry_seconds"`
-		Heartbeat    float64 `json:"heartbeat_seconds"`
-	}{plain: (*plain)(s), ConnectRetry: s.ConnectRetry.Seconds(), Heartbeat: s.HeartbeatPeriod.Seconds()})
-}
-
-// Running tells whether both threads run.
-func (s *SlaveStatus) Running() bool { return s.IORunning == "Yes" && s.SQLRunning == "Yes" }
-
-// SlaveStatuses gives the status of each of the server's masters; none if it
-// is no slave.
-func (s *Server) SlaveStatuses(ctx context.Context, on Execer) ([]*SlaveStatus, error) {
-	records, err := s.Query(ctx, on, s.Version.ShowSlaveStatus())
-	if err != nil {
-		return nil, err
-	}
-	statuses := make([]*SlaveStatus, len(records))
-	for i, r := range records {
-		statuses[i] = newSlaveStatus(r)
-		if s.Version.Family == MySQL && statuses[i].SQLErrno != 0 {
-			if err := s.readWorkerError(ctx, on, statuses[i]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return statuses, nil
-}
-
-// readWorkerError replaces the word of MySQL's coordinator that a worker has failed
-// by the worker's own.
-func (s *Server) readWorkerError(ctx context.Context, on Execer, status *SlaveStatus) error {
-	rows, err := ReadRecords(ctx, on, "SELECT last_error_number AS number, last_error_message AS text"+
-		" FROM performance_schema.replication_applier_status_by_worker WHERE channel_name = "+QuoteString(status.Channel)+" AND last_error_number <> 0"+
-		" ORDER BY last_error_timestamp DESC LIMIT 1")
-	if err != nil && !IsDenied(err) {
-		return s.Explain("read performance_schema.replication_applier_status_by_worker", err)
-	}
-	if len(rows) > 0 {
-		status.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
-		status.SQLError = finding.ScrubQuery(rows[0]["text"])
-	}
-	return nil
-}
-
 // SlaveStatus gives the status of the default connection; nil if there is none.
 func (s *Server) SlaveStatus(ctx context.Context, on Execer) (*SlaveStatus, error) {
 	statuses, err := s.SlaveStatuses(ctx, on)
@@ -140,10 +75,40 @@ func (s *Server) SlaveStatus(ctx context.Context, on Execer) (*SlaveStatus, erro
 	return nil, nil //nolint:nilnil // a server may be no slave
 }
 
-// otherFilters are the columns of filters that this package does not set.
-var otherFilters = []string{
-	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_rewrite_db",
-	"replicate_do_domain_ids", "replicate_ignore_domain_ids", "replicate_ignore_server_ids",
+// SlaveStatuses gives the status of each of the server's masters; none if it
+// is no slave.
+func (s *Server) SlaveStatuses(ctx context.Context, on Execer) ([]*SlaveStatus, error) {
+	rows, err := s.Query(ctx, on, s.Version.ShowSlaveStatus())
+	if err != nil {
+		return nil, err
+	}
+	statuses := make([]*SlaveStatus, len(rows))
+	for i, r := range rows {
+		statuses[i] = newSlaveStatus(r)
+		if s.Version.Family == MySQL && statuses[i].SQLErrno != 0 {
+			if err := s.readWorkerError(ctx, on, statuses[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return statuses, nil
+}
+
+// readWorkerError replaces what MySQL's coordinator says of a worker that has
+// failed by the worker's own words.
+func (s *Server) readWorkerError(ctx context.Context, on Execer, status *SlaveStatus) error {
+	rows, err := ReadRecords(ctx, on, "SELECT last_error_number AS number, last_error_message AS text"+
+		" FROM performance_schema.replication_applier_status_by_worker"+
+		" WHERE channel_name = "+QuoteString(status.Channel)+" AND last_error_number <> 0"+
+		" ORDER BY last_error_timestamp DESC LIMIT 1")
+	if err != nil && !IsDenied(err) {
+		return s.Explain("read performance_schema.replication_applier_status_by_worker", err)
+	}
+	if len(rows) > 0 {
+		status.SQLErrno, _ = strconv.Atoi(rows[0]["number"]) // a number on every server
+		status.SQLError = finding.ScrubQuery(rows[0]["text"])
+	}
+	return nil
 }
 
 // newSlaveStatus reads a row whose columns have the old names or the new ones.
@@ -152,47 +117,43 @@ func newSlaveStatus(r Record) *SlaveStatus {
 	for column, value := range r {
 		old[oldColumn(column)] = value
 	}
-	number := func(column string) uint64 {
-		n, _ := strconv.ParseUint(old[column], 10, 64) // 0 where there is none
-		return n
-	}
-	small := func(column string) int {
-		n, _ := strconv.Atoi(old[column]) // 0 where there is none
-		return n
-	}
-	masterID, _ := strconv.ParseUint(old["master_server_id"], 10, 32) // 0 before the first connection
+	small := func(column string) int { return int(uint32(old.Number(column))) } //nolint:gosec // it has 32 bits
 	s := &SlaveStatus{
-		Channel:         old["connection_name"] + old["channel_name"],
-		MasterHost:      old["master_host"],
-		MasterPort:      small("master_port"),
-		MasterUser:      old["master_user"],
-		IORunning:       old["slave_io_running"],
-		SQLRunning:      old["slave_sql_running"],
-		IOState:         old["slave_io_state"],
-		SQLState:        old["slave_sql_running_state"],
-		IOErrno:         finding.ClientErrno(small("last_io_errno"), old["last_io_error"]),
-		IOError:         old["last_io_error"],
-		IOErrorTime:     old["last_io_error_timestamp"],
-		SQLErrno:        small("last_sql_errno"),
-		SQLError:        finding.ScrubQuery(old["last_sql_error"]),
-		Read:            Position{File: old["master_log_file"], Offset: number("read_master_log_pos")},
-		Executed:        Position{File: old["relay_master_log_file"], Offset: number("exec_master_log_pos")},
-		ByGTID:          old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),
-		GTIDReceived:    old["gtid_io_pos"] + old["retrieved_gtid_set"],
-		GTIDExecuted:    old["executed_gtid_set"],
-		IgnoreTable:     SplitList(old["replicate_ignore_table"]),
-		WildDoTable:     SplitList(old["replicate_wild_do_table"]),
-		WildIgnoreTable: SplitList(old["replicate_wild_ignore_table"]),
-		SSLAllowed:      old["master_ssl_allowed"],
-		Until:           until(old),
-		Heartbeats:      number("slave_received_heartbeats"),
-		ConnectRetry:    time.Duration(small("connect_retry")) * time.Second,
-		RetryCount:      small("master_retry_count"),
-		Delay:           small("sql_delay"),
-		MasterID:        uint32(masterID),
-		MasterUUID:      old["master_uuid"],
-		UsesGTIDMode:    old["using_gtid"],
+		Channel:      old["connection_name"] + old["channel_name"],
+		MasterHost:   old["master_host"],
+		MasterPort:   small("master_port"),
+		MasterUser:   old["master_user"],
+		IORunning:    old["slave_io_running"],
+		SQLRunning:   old["slave_sql_running"],
+		IOState:      old["slave_io_state"],
+		SQLState:     old["slave_sql_running_state"],
+		IOErrno:      finding.ClientErrno(small("last_io_errno"), old["last_io_error"]),
+		IOError:      old["last_io_error"],
+		IOErrorTime:  old["last_io_error_timestamp"],
+		SQLErrno:     small("last_sql_errno"),
+		SQLError:     finding.ScrubQuery(old["last_sql_error"]),
+		Read:         Position{File: old["master_log_file"], Offset: old.Number("read_master_log_pos")},
+		Executed:     Position{File: old["relay_master_log_file"], Offset: old.Number("exec_master_log_pos")},
+		ByGTID:       old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),
+		GTIDReceived: old["gtid_io_pos"] + old["retrieved_gtid_set"],
+		GTIDExecuted: old["executed_gtid_set"],
+		SSLAllowed:   old["master_ssl_allowed"],
+		Until:        until(old),
+		Heartbeats:   old.Number("slave_received_heartbeats"),
+		ConnectRetry: time.Duration(small("connect_retry")) * time.Second,
+		RetryCount:   small("master_retry_count"),
+		Delay:        small("sql_delay"),
+		MasterID:     uint32(small("master_server_id")), //nolint:gosec // it has 32 bits; 0 before the first connection
+		MasterUUID:   old["master_uuid"],
+		UsesGTIDMode: old["using_gtid"],
 	}
+	s.readFilters(old)
+	s.readOptional(old)
+	return s
+}
+
+// readOptional reads what a server may not know.
+func (s *SlaveStatus) readOptional(old Record) {
 	if period, err := strconv.ParseFloat(old["slave_heartbeat_period"], 64); err == nil {
 		s.HeartbeatPeriod = time.Duration(period * float64(time.Second))
 	}
@@ -200,17 +161,27 @@ func newSlaveStatus(r Record) *SlaveStatus {
 		gets := key != "0" && key != "No"
 		s.GetsPublicKey = &gets
 	}
-	if behind, ok := old["seconds_behind_master"]; ok {
-		if n, err := strconv.ParseInt(behind, 10, 64); err == nil {
-			s.SecondsBehind = &n
-		}
+	if behind, err := strconv.ParseInt(old["seconds_behind_master"], 10, 64); err == nil {
+		s.SecondsBehind = &behind
 	}
+}
+
+// readFilters reads what the slave leaves out.
+func (s *SlaveStatus) readFilters(old Record) {
+	s.IgnoreTable = old.List("replicate_ignore_table")
+	s.WildDoTable = old.List("replicate_wild_do_table")
+	s.WildIgnoreTable = old.List("replicate_wild_ignore_table")
 	for _, column := range otherFilters {
 		if old[column] != "" {
 			s.OtherFilters = append(s.OtherFilters, column+"="+old[column])
 		}
 	}
-	return s
+}
+
+// otherFilters are the columns of the filters that gtunnel never sets.
+var otherFilters = []string{
+	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_rewrite_db",
+	"replicate_do_domain_ids", "replicate_ignore_domain_ids", "replicate_ignore_server_ids",
 }
 
 // until is where START ... UNTIL has told the SQL thread to stop; empty if
@@ -234,10 +205,32 @@ func oldColumn(column string) string {
 	return column
 }
 
-// SplitList splits a list at commas; nil if it is empty.
-func SplitList(list string) []string {
-	if list == "" {
-		return nil
+// Running reports whether both threads run.
+func (s *SlaveStatus) Running() bool { return s.IORunning == "Yes" && s.SQLRunning == "Yes" }
+
+// Active reports whether one of the threads runs, or tries to.
+func (s *SlaveStatus) Active() bool {
+	return s.SQLRunning == "Yes" || s.IORunning != "" && s.IORunning != "No"
+}
+
+// Forget shows how a server of a version forgets this master.
+func (s *SlaveStatus) Forget(v Version) string {
+	switch {
+	case s.Channel == "":
+		return v.ResetSlaveAll().String()
+	case v.Family == MariaDB:
+		return "RESET SLAVE " + QuoteString(s.Channel) + " ALL"
+	default:
+		return "RESET " + v.Word("SLAVE", "REPLICA") + " ALL FOR CHANNEL " + QuoteString(s.Channel)
 	}
-	return strings.Split(list, ",")
+}
+
+// MarshalJSON writes times in seconds.
+func (s *SlaveStatus) MarshalJSON() ([]byte, error) {
+	type plain SlaveStatus // without this method
+	return json.Marshal(struct {
+		*plain
+		ConnectRetry float64 `json:"connect_retry_seconds"`
+		Heartbeat    float64 `json:"heartbeat_seconds"`
+	}{plain: (*plain)(s), ConnectRetry: s.ConnectRetry.Seconds(), Heartbeat: s.HeartbeatPeriod.Seconds()})
 }

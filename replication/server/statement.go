@@ -10,62 +10,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// QuoteExactly joins literals of names for a comparison that tells upper and lower
-// case apart: MariaDB's lists, and those of MySQL before 8.0, do not by themselves.
-func QuoteExactly(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = "CAST(" + QuoteString(name) + " AS BINARY)"
-	}
-	return strings.Join(quoted, ", ")
-}
-
-// LogNothing begins lines for the slave: what they do must not be in its binary
-// log, where a GTID of its own would be one that the master does not have.
-const LogNothing = "SET SESSION sql_log_bin=0;"
-
-// QuoteDefiner makes the account of a DEFINER clause, whose quotes do not
-// depend on the sql_mode.
-func QuoteDefiner(definer string) string {
-	user, host, isUser := SplitAccount(definer)
-	if !isUser {
-		return QuoteName(user)
-	}
-	return QuoteName(user) + "@" + QuoteName(host)
-}
-
-// SplitAccount splits user@host. A host has no @; a role of MariaDB is no user
-// and has no host.
-func SplitAccount(account string) (user, host string, isUser bool) {
-	if at := strings.LastIndexByte(account, '@'); at >= 0 {
-		return account[:at], account[at+1:], true
-	}
-	return account, "", false
-}
-
-// IsOf tells whether "database.table" may be of a database.
-func IsOf(name, database string) bool { return strings.HasPrefix(name, database+".") }
-
-// SplitTable splits "database.table" by the name of one of the databases, the
-// longest that fits: a dot may be part of a name.
-func SplitTable(name string, databases []string) (database, table string) {
-	for _, d := range databases {
-		if IsOf(name, d) && len(d) > len(database) {
-			database = d
-		}
-	}
-	if database == "" {
-		database, table, _ = strings.Cut(name, ".")
-		return database, table
-	}
-	return database, name[len(database)+1:]
-}
-
-// UnquoteName gives the name of a quoted identifier.
-func UnquoteName(quoted string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(quoted, "`"), "`"), "``", "`")
-}
-
 // Statement is one SQL statement. Passwords in it are shown as stars.
 type Statement struct {
 	shown, sql string
@@ -113,6 +57,19 @@ func Text(text string, secrets ...string) Statement {
 	return s
 }
 
+// JoinStatements makes one statement of its parts, with commas between them.
+func JoinStatements(before string, parts []Statement) Statement {
+	s := Statement{shown: before, sql: before}
+	for i, part := range parts {
+		if i > 0 {
+			s.shown, s.sql = s.shown+", ", s.sql+", "
+		}
+		s.shown, s.sql = s.shown+part.shown, s.sql+part.sql
+		s.secrets = append(s.secrets, part.secrets...)
+	}
+	return s
+}
+
 // scrub takes the statement's passwords out of a server's error, which may
 // quote the statement.
 func (s Statement) scrub(err error) error {
@@ -127,34 +84,4 @@ func (s Statement) scrub(err error) error {
 		}
 	}
 	return &scrubbed
-}
-
-// QuoteString makes a literal of a string. The sessions of this package run
-// with an empty sql_mode, so that backslashes escape.
-func QuoteString(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\x00", `\0`, "\n", `\n`, "\r", `\r`, "\x1a", `\Z`).Replace(s) + "'"
-}
-
-// QuoteName makes an identifier of a name.
-func QuoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
-
-// QuoteTable makes an identifier of a table's database and name.
-func QuoteTable(database, table string) string { return QuoteName(database) + "." + QuoteName(table) }
-
-// QuoteAccount makes the 'user'@'host' of an account.
-func QuoteAccount(user, host string) string { return QuoteString(user) + "@" + QuoteString(host) }
-
-// QuoteList joins literals of strings by commas.
-func QuoteList(list []string) string {
-	quoted := make([]string, len(list))
-	for i, s := range list {
-		quoted[i] = QuoteString(s)
-	}
-	return strings.Join(quoted, ", ")
-}
-
-// EscapePattern makes a pattern of LIKE, GRANT and replicate-wild-do-table that
-// matches a name and nothing else.
-func EscapePattern(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `_`, `\_`, `%`, `\%`).Replace(name)
 }

@@ -7,26 +7,6 @@ import (
 	"strings"
 )
 
-// CheckConstraints is the query of the CHECKs of tables, for a list of databases
-// to follow; empty: the server does not show them. Where it does not tell of what
-// table they are, tables is the query that does.
-func (v Version) CheckConstraints() (checks, tables string) {
-	switch {
-	case v.AtLeast(MariaDB, 10, 3, 10):
-		return "SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, check_clause AS b FROM information_schema.check_constraints WHERE constraint_schema", ""
-	case v.AtLeast(MySQL, 8, 0, 16):
-		return "SELECT constraint_schema AS d, constraint_name AS n, check_clause AS b FROM information_schema.check_constraints WHERE constraint_schema",
-			"SELECT table_schema AS d, table_name AS t, constraint_name AS n, IF(enforced = 'NO', ' NOT ENFORCED', '') AS not_enforced FROM information_schema.table_constraints WHERE constraint_type = 'CHECK' AND table_schema"
-	}
-	return "", ""
-}
-
-// ShowsChecks tells whether the server shows the CHECKs of tables.
-func (v Version) ShowsChecks() bool {
-	checks, _ := v.CheckConstraints()
-	return checks != ""
-}
-
 // Family tells the two lines of servers apart, whose SQL has gone different
 // ways.
 type Family string
@@ -78,12 +58,13 @@ func (v Version) String() string {
 // Series is the version without the last number, as in "10.11".
 func (v Version) Series() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
-// AtLeast tells whether the version is of a family and not older.
+// AtLeast reports whether the version is of a family and not older.
 func (v Version) AtLeast(family Family, major, minor, patch int) bool {
 	return v.Family == family && !v.Older(Version{Family: family, Major: major, Minor: minor, Patch: patch})
 }
 
-// Older compares the numbers alone.
+// Older reports whether the version is the older one. It compares the numbers
+// alone.
 func (v Version) Older(than Version) bool {
 	switch {
 	case v.Major != than.Major:

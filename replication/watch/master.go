@@ -47,13 +47,14 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	a.Version = master.Version.String()
-	f := &facts.Facts{Role: finding.Master, Version: master.Version}
-	if f.Variables, err = master.Variables(ctx, conn, "server_id", "server_uuid", "log_bin"); err != nil {
+	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin")
+	if err != nil {
 		return err
 	}
 	a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
 	if !f.HasBinaryLog() {
-		return finding.New(finding.Master, "no-binary-log", "gtunnel replication setup-master there", "its binary log is off")
+		return finding.New(finding.Master, "no-binary-log", "gtunnel replication setup-master there",
+			"its binary log is off")
 	}
 	if a.clock, a.hasClock, err = master.Clock(ctx, conn); err != nil {
 		return err
@@ -62,14 +63,8 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	if a.logs, err = master.BinaryLogs(ctx, conn); err != nil {
 		return err
 	}
-	rows, err := master.Query(ctx, conn, master.Version.ShowMasterStatus())
-	if err != nil {
-		return err
-	}
-	if len(rows) > 0 {
-		a.Position = server.NewPosition(rows[0])
-	}
-	return nil
+	a.Position, err = master.Position(ctx, conn)
+	return err
 }
 
 // after counts the bytes of the binary log after a position; nil if its file is
@@ -81,7 +76,7 @@ func (m *MasterSide) after(p server.Position) *uint64 {
 		switch {
 		case log.File == m.Position.File:
 			log.Bytes = m.Position.Offset
-		case server.FileNumber(log.File) > server.FileNumber(m.Position.File):
+		case m.Position.BeforeFile(log.File):
 			continue // it was begun after the position was read
 		}
 		if log.File == p.File {
@@ -92,7 +87,7 @@ func (m *MasterSide) after(p server.Position) *uint64 {
 		}
 	}
 	if !found {
-		if !p.IsZero() && server.FileNumber(p.File) > server.FileNumber(m.Position.File) {
+		if !p.IsZero() && m.Position.BeforeFile(p.File) {
 			return new(uint64) // the slave has what came after the master was asked
 		}
 		return nil

@@ -117,7 +117,13 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 	if o.Window == 0 {
 		o.Window = 2 * time.Second
 	}
-	r := &statusReader{Status: &Status{Time: time.Now(), version: slave.Version, Problems: []*finding.Problem{}, Warnings: []*finding.Problem{}}, slave: slave}
+	r := &statusReader{
+		Status: &Status{
+			Time: time.Now(), version: slave.Version,
+			Problems: []*finding.Problem{}, Warnings: []*finding.Problem{},
+		},
+		slave: slave,
+	}
 	conn, err := slave.Session(ctx)
 	if err != nil {
 		return nil, err
@@ -166,13 +172,15 @@ type statusReader struct {
 }
 
 // readSlaveSide reads what does not change from one moment to the next.
-func (r *statusReader) readSlaveSide(ctx context.Context) (err error) {
-	f := &facts.Facts{Role: finding.Slave, Version: r.slave.Version}
-	r.variables = f
-	if err := f.ReadVariables(ctx, r.slave, r.conn); err != nil {
+func (r *statusReader) readSlaveSide(ctx context.Context) error {
+	f, err := facts.ReadVariables(ctx, r.slave, r.conn)
+	if err != nil {
 		return err
 	}
-	r.Slave = SlaveSide{Version: r.slave.Version.String(), ServerID: f.ServerID(), ServerUUID: f.UUID(), ReadOnly: f.On("read_only")}
+	r.variables = f
+	r.Slave = SlaveSide{
+		Version: r.slave.Version.String(), ServerID: f.ServerID(), ServerUUID: f.UUID(), ReadOnly: f.On("read_only"),
+	}
 	if _, ok := f.Variables["super_read_only"]; ok {
 		super := f.On("super_read_only")
 		r.Slave.SuperReadOnly = &super
@@ -207,11 +215,10 @@ func (r *statusReader) readEvents(ctx context.Context) error {
 	if r.Connection == nil {
 		return nil
 	}
-	rows, err := r.slave.Query(ctx, r.conn, "SELECT event_schema AS d, event_name AS n FROM information_schema.events WHERE status = 'ENABLED'"+
-		" AND event_schema NOT IN ("+server.QuoteList(facts.SystemDatabases)+") ORDER BY 1, 2")
-	for _, e := range rows {
-		if r.Connection.ReplicatesOf(e["d"]) {
-			r.events = append(r.events, e["d"]+"."+e["n"])
+	enabled, err := facts.EnabledEvents(ctx, r.slave, r.conn, nil)
+	for _, e := range enabled {
+		if r.Connection.ReplicatesOf(e.Database) {
+			r.events = append(r.events, e.Database+"."+e.Name)
 		}
 	}
 	return err
@@ -248,11 +255,11 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	var transient []string
-	if err := r.variables.ReadPersisted(ctx, r.slave, r.conn); err != nil {
+	if err := r.variables.ReadSources(ctx, r.slave, r.conn); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"read_only", "super_read_only"} {
-		if persisted, ok := r.variables.Persisted[name]; ok && !optionfile.SameValue(persisted, "ON") && r.variables.On(name) {
+		if r.variables.IsPersistedOtherwise(name, "ON") && r.variables.On(name) {
 			transient = append(transient, name)
 		}
 	}
@@ -262,9 +269,6 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 	}
 	if len(rows) == 0 {
 		return transient, nil
-	}
-	if err := r.variables.ReadOptionFiles(ctx, r.slave, r.conn); err != nil {
-		return nil, err
 	}
 	dropIn := r.variables.DropIn
 	if directory := r.variables.ConfigDirectory(); directory != "" {

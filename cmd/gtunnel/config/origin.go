@@ -8,6 +8,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
@@ -58,6 +59,12 @@ func (c *Config) placeOf(t *Tunnel, err error, keys []string) place {
 // Words puts a hint of a package that knows neither flags nor files into the
 // user's words.
 func (c *Config) Words(hint string) string { return c.origin.words(hint) }
+
+// SettingName is what the user calls a setting that package certs speaks of.
+func (c *Config) SettingName(s certs.Setting) string { return c.origin.keyName(string(s)) }
+
+// FlagName is the flag of a setting that package certs speaks of.
+func FlagName(s certs.Setting) string { return origin{}.keyName(string(s)) }
 
 // place is the tunnel's section in the file.
 func (t *Tunnel) place() place { return place{"tunnel", t.Name} }
@@ -140,8 +147,13 @@ func (o origin) keyAt(section place, key string) place {
 var settingName = regexp.MustCompile(`(--)?[a-z]+(-[a-z]+)*`)
 
 // words puts a hint of a package that knows neither flags nor files into the
-// user's words. A bare name without a hyphen may be an ordinary word.
+// user's words. Package certs marks the settings in its own; in those of others
+// a bare name without a hyphen may be an ordinary word.
 func (o origin) words(hint string) string {
+	named := certs.NameSettings(hint, func(s certs.Setting) string { return o.keyName(string(s)) })
+	if named != hint {
+		return named
+	}
 	config, t := New("run"), NewTunnel("", "")
 	known := append(config.Settings(), t.Settings()...)
 	return settingName.ReplaceAllStringFunc(hint, func(word string) string {

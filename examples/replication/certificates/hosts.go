@@ -20,7 +20,7 @@ const spare = 30 * 24 * time.Hour
 // ensure gives every host a directory below root that proves the host to the
 // others and trusts them. Where anything is missing or about to expire, it
 // makes all of them anew, since they share a CA whose key nobody has; made
-// tells whether it did.
+// reports whether it did.
 func ensure(root string, hosts []string, now time.Time) (made bool, err error) {
 	if check(root, hosts, now.Add(spare)) == nil {
 		return false, nil
@@ -68,7 +68,8 @@ func check(root string, hosts []string, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			if _, err := certs.Verify(store.Snapshot(), chain, certs.RoleAny, host, now, certs.Policy{}); err != nil {
+			options := certs.VerifyOptions{Role: certs.RoleAny, Host: host, Time: now}
+			if _, err := certs.Verify(store.Snapshot(), chain, options); err != nil {
 				return fmt.Errorf("%s does not accept %s: %w", judge, host, err)
 			}
 		}
