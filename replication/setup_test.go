@@ -26,7 +26,11 @@ import (
 type site struct {
 	master, slave *pairs.Server
 	directory     string // of the state and of the files with logins
+	stopBefore    string // a step at which the setup of the slave is cut off
 }
+
+// errStopped is what cuts a setup off.
+var errStopped = errors.New("cut off by the test")
 
 // handOver is where the master's setup leaves what the slave's must know.
 func (s *site) handOver() string { return filepath.Join(s.directory, "hand-over.json") }
@@ -102,7 +106,13 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		return nil, err
 	}
 	var began []string
-	applier.Begin = func(step *replication.Step) error { began = append(began, step.Name); return nil }
+	applier.Begin = func(step *replication.Step) error {
+		if step.Name == s.stopBefore {
+			return errStopped
+		}
+		began = append(began, step.Name)
+		return nil
+	}
 	applier.Compared = func(r *compare.Result) {
 		if !r.Equal() {
 			t.Errorf("the slave differs: %+v", r)
@@ -174,9 +184,18 @@ func (s *site) anew(t *testing.T) {
 	wantSteps(t, "a fresh master", s.setUpMaster(t, replication.MasterWant{}),
 		"hand-over", "account-gtunnel-seed", "logins")
 	wantSteps(t, "a master that is set up", s.setUpMaster(t, replication.MasterWant{}))
-	s.wantSlave(t, "a fresh slave", byDump, "seed", "change-master", "filter", "start-slave", "note-done")
+	s.mustBeReady(t, "not-set-up")
+	s.stopBefore = "change-master"
+	steps, err := s.setUpSlave(t, byDump)
+	if s.stopBefore = ""; !errors.Is(err, errStopped) || !slices.Contains(steps, "seed") {
+		t.Fatalf("a setup that is cut off after %s: %v", steps, err)
+	}
+	steps = s.wantSlave(t, "a slave with a whole copy", byDump, "change-master", "filter", "start-slave", "note-done")
+	if slices.Contains(steps, "seed") {
+		t.Error("a whole copy was made again")
+	}
 	s.wantSlave(t, "a slave that is set up", byDump)
-	s.mustBeReady(t)
+	s.mustBeReady(t, "set-up")
 	opened := s.slave.AsRoot(t, finding.Slave)
 	if follows, err := replication.Follows(t.Context(), opened, s.master.Port); err != nil || !follows {
 		t.Errorf("it follows: %v, %v", follows, err)
@@ -258,7 +277,7 @@ func (s *site) withoutCopy(t *testing.T) {
 }
 
 // wantSlave sets the slave up, wants steps of the plan, and that the slave follows.
-func (s *site) wantSlave(t *testing.T, what string, want replication.SlaveWant, steps ...string) {
+func (s *site) wantSlave(t *testing.T, what string, want replication.SlaveWant, steps ...string) (all []string) {
 	t.Helper()
 	got, err := s.setUpSlave(t, want)
 	if err != nil {
@@ -266,6 +285,7 @@ func (s *site) wantSlave(t *testing.T, what string, want replication.SlaveWant, 
 	}
 	wantSteps(t, what, got, steps...)
 	s.mustFollow(t)
+	return got
 }
 
 // wantSteps fails if a plan lacks some steps, or has any where none are wanted.
@@ -292,8 +312,9 @@ func (s *site) status(t *testing.T) *server.SlaveStatus {
 	return status
 }
 
-// mustBeReady checks the pair as `gtunnel replication check` does.
-func (s *site) mustBeReady(t *testing.T) {
+// mustBeReady checks the pair as `gtunnel replication check` does, and wants that
+// something is said of the slave.
+func (s *site) mustBeReady(t *testing.T, slaveIs string) {
 	t.Helper()
 	master, err := facts.Read(t.Context(), s.master.AsRoot(t, finding.Master))
 	if err != nil {
@@ -307,7 +328,7 @@ func (s *site) mustBeReady(t *testing.T) {
 	if len(ready.Problems) > 0 {
 		t.Errorf("it has problems:\n%s", pairs.Texts(ready.Problems))
 	}
-	for _, code := range []string{"version", "accounts", "database", "versions", "set-up"} {
+	for _, code := range []string{"version", "accounts", "database", "versions", slaveIs} {
 		if pairs.ProblemOf(ready.Well, code) == nil {
 			t.Errorf("nothing is said of %s:\n%s", code, pairs.Texts(ready.Well))
 		}

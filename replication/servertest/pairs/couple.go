@@ -19,6 +19,7 @@ type Couple struct {
 	Master, Slave     *server.Server // as the administrator
 	MasterFacts       *facts.Facts   // as they were at first
 	MasterDB, SlaveDB *sql.DB
+	pair              Pair
 
 	// Settings are statements that each session on the master begins with.
 	Settings []string
@@ -37,7 +38,7 @@ func OnCouples(t *testing.T, pairs []Pair, test func(t *testing.T, p *Couple)) {
 func (p Pair) Couple(t *testing.T) *Couple {
 	t.Helper()
 	master, slave := p.Start(t)
-	c := &Couple{MasterDB: master.DB, SlaveDB: slave.DB}
+	c := &Couple{MasterDB: master.DB, SlaveDB: slave.DB, pair: p}
 	c.Master, c.MasterFacts = master.AsAdministrator(t, finding.Master)
 	c.Slave, _ = slave.AsAdministrator(t, finding.Slave)
 	if p.Crosses() {
@@ -50,6 +51,12 @@ func (p Pair) Couple(t *testing.T) *Couple {
 	t.Cleanup(func() { Run(context.WithoutCancel(t.Context()), t, slave.DB, end) })
 	c.OnMaster(t, "DROP DATABASE IF EXISTS marks", "CREATE DATABASE marks", "CREATE TABLE marks.m (id int PRIMARY KEY)")
 	return c
+}
+
+// Servers gives the servers themselves.
+func (c *Couple) Servers(t *testing.T) (master, slave *Server) {
+	t.Helper()
+	return c.pair.Start(t)
 }
 
 // MakeReplicationAccount makes the account repl with the password repl, anew.
