@@ -37,6 +37,7 @@ func (p Pair) Crosses() bool { return p.Master.IsMySQL() != p.Slave.IsMySQL() }
 // the slave's kind.
 func (p Pair) Start(t *testing.T) (master, slave *Server) {
 	t.Helper()
+	need(t, p.Master, p.Slave)
 	t.Setenv("PATH", p.Slave.Path())
 	if dump, err := p.Slave.Find("mysqldump"); err == nil && p.Crosses() { // MySQL's logs in to MariaDB by a plugin
 		t.Setenv("LIBMYSQL_PLUGIN_DIR", filepath.Join(filepath.Dir(filepath.Dir(dump)), "usr/lib/mysql/plugin"))
