@@ -26,7 +26,9 @@ func TestServer(t *testing.T) {
 				t.Errorf("server_id is %q, %v", id, err)
 			}
 			err := s.Run(ctx, []server.Statement{
-				server.SQL("CREATE DATABASE asked"), server.SQL("CREATE TABLE asked.t (id INT, word VARCHAR(%d))", 20), server.SQL("INSERT INTO asked.t VALUES (1, NULL), (2, 'two')"),
+				server.SQL("CREATE DATABASE asked"),
+				server.SQL("CREATE TABLE asked.t (id INT, word VARCHAR(%d))", 20),
+				server.SQL("INSERT INTO asked.t VALUES (1, NULL), (2, 'two')"),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -47,7 +49,8 @@ func TestServer(t *testing.T) {
 			if err != nil || !slices.ContainsFunc(processes, own) {
 				t.Errorf("the processes are %+v, %v", processes, err)
 			}
-			if err := s.Run(ctx, []server.Statement{server.SQL("DROP DATABASE asked"), server.SQL("DROP DATABASE asked")}); server.ErrorNumber(err) != 1008 {
+			drop := server.SQL("DROP DATABASE asked")
+			if err := s.Run(ctx, []server.Statement{drop, drop}); server.ErrorNumber(err) != 1008 {
 				t.Errorf("what is dropped twice: %v", err)
 			}
 		})
@@ -88,14 +91,20 @@ func TestOpenRefused(t *testing.T) {
 		denied bool
 	}{
 		"wrong password": {
-			login: server.Login{Network: "tcp", Address: at.Address(), User: pairs.Administrator, Password: server.NewPassword("wrong-Pw1")},
-			code:  "sql", cure: "is its password right?", denied: true,
+			login: server.Login{
+				Network: "tcp", Address: at.Address(), User: pairs.Administrator, Password: server.NewPassword("wrong-Pw1"),
+			},
+			code: "sql", cure: "is its password right?", denied: true,
 		},
-		"no socket": {login: server.Login{Network: "unix", Address: at.Socket + ".none", User: at.User}, code: "connect", cure: "is the server running"},
+		"no socket": {
+			login: server.Login{Network: "unix", Address: at.Socket + ".none", User: at.User},
+			code:  "connect", cure: "is the server running",
+		},
 	} {
 		_, err := server.Open(t.Context(), finding.Slave, c.login)
 		problem, ok := errors.AsType[*finding.Problem](err)
-		if !ok || problem.Code != c.code || !strings.Contains(problem.Cure, c.cure) || server.IsAccessDenied(err) != c.denied || strings.Contains(problem.Error(), "Pw1") {
+		if !ok || problem.Code != c.code || !strings.Contains(problem.Cure, c.cure) ||
+			server.IsAccessDenied(err) != c.denied || strings.Contains(problem.Error(), "Pw1") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
