@@ -40,10 +40,11 @@ type Comparison struct {
 
 	StateDir string // where what stops the slave is noted meanwhile; empty: nowhere
 
-	ChunkBytes uint64        // about how much data one query reads; 0: what takes half a second
-	Patience   time.Duration // how long a slave may stand still before its position; 0: five minutes
-
 	Progress func(Progress) // may be nil; called in Run's goroutine
+
+	// Of tests; 0: what the methods patience and chunkBytes say.
+	slavePatience time.Duration
+	chunkSize     uint64
 }
 
 // Progress is how far a comparison has come. The bytes are the servers'

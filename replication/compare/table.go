@@ -136,8 +136,8 @@ func (w *tableWork) progress() {
 }
 
 func (w *tableWork) chunkBytes() uint64 {
-	if w.ChunkBytes > 0 {
-		return w.ChunkBytes
+	if w.chunkSize > 0 {
+		return w.chunkSize
 	}
 	return firstChunk
 }
@@ -169,7 +169,7 @@ func (w *tableWork) freeTables(ctx context.Context) {
 
 // resize makes the next chunks take the time they should.
 func (w *tableWork) resize(rows uint64, took time.Duration) {
-	if w.ChunkBytes > 0 || rows == 0 {
+	if w.chunkSize > 0 || rows == 0 {
 		return
 	}
 	factor := float64(chunkTime) / float64(max(took, time.Millisecond))

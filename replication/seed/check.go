@@ -275,12 +275,12 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 	if len(c.seed.Tables) > 0 {
 		return nil
 	}
-	missing, err := MissingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
+	missing, err := missingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
 	if err != nil {
 		return err
 	}
 	for _, m := range missing {
-		c.found(m.problem(), len(m.Bars) > 0)
+		c.found(m.problem(), len(m.bars) > 0)
 	}
 	return c.definerRights(ctx)
 }

@@ -111,9 +111,9 @@ func (s *Seed) keepEventsOff(ctx context.Context) (restore []server.Statement, e
 
 // PersistedEvents gives what event_scheduler is persisted as; empty if it is not.
 func PersistedEvents(ctx context.Context, s *server.Server) (*string, error) {
-	value, err := s.Value(ctx, s.Db,
+	persisted, err := s.Value(ctx, s.Db,
 		"SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
-	return &value, err
+	return &persisted, err
 }
 
 // PersistEvents makes event_scheduler persisted with a value, or not at all if
@@ -202,7 +202,8 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)",
 				rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
 		case server.ErrorNumber(err) == 1045 || server.ErrorNumber(err) == 1698 || server.IsDenied(err):
-			return server.Position{}, finding.New(finding.Slave, "clone-login", "log in with an account of the master's",
+			return server.Position{}, finding.New(finding.Slave, "clone-login",
+				"log in with an account of the master's",
 				"the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more",
 				s.Slave.Login)
 		case s.Waiting != nil && time.Since(begun) > 15*time.Second && time.Since(told) > time.Minute:

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -27,8 +28,8 @@ type guard struct {
 }
 
 const (
-	// mostLockWait is how long a short lock may keep writers waiting, unless a
-	// seed says otherwise.
+	// mostLockWait is how long the short lock that some copies begin with may keep
+	// writers waiting: else the copy is put off, and at last given up.
 	mostLockWait = 700 * time.Millisecond
 	// lockLook is how often that is looked at.
 	lockLook = 50 * time.Millisecond
@@ -40,12 +41,7 @@ const (
 )
 
 // lockWait is how long the seed's short lock may keep writers waiting.
-func (s *Seed) lockWait() time.Duration {
-	if s.LockWait == 0 {
-		return mostLockWait
-	}
-	return s.LockWait
-}
+func (s *Seed) lockWait() time.Duration { return cmp.Or(s.lockPatience, mostLockWait) }
 
 // newGuard logs in to the master. The caller closes the guard.
 func (s *Seed) newGuard(ctx context.Context, cancel context.CancelCauseFunc) (*guard, error) {

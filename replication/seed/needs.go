@@ -156,7 +156,8 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 				continue
 			}
 			found = append(found, t["d"]+"."+t["t"]+" ("+space+")")
-			line := "CREATE TABLESPACE " + server.QuoteName(space) + " ADD DATAFILE " + server.QuoteString(space+".ibd") + ";"
+			line := "CREATE TABLESPACE " + server.QuoteName(space) +
+				" ADD DATAFILE " + server.QuoteString(space+".ibd") + ";"
 			if !slices.Contains(create, line) {
 				create = append(create, line)
 			}
