@@ -6,7 +6,6 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
-	"github.com/gtunnel/gtunnel/replication/servertest"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
