@@ -183,16 +183,9 @@ func readSmallFile(file string) (string, fs.FileInfo, error) {
 	return string(text), info, nil
 }
 
-// checkPrivate refuses a file with a password that others can read, as ssh
-// refuses such a key: whoever has an account on this host would have the
-// database's. The group root is root, and systemd hands credentials out that
-// way.
+// checkPrivate refuses a file with a password that others can read.
 func checkPrivate(file string, info fs.FileInfo) error {
-	forbidden := fs.FileMode(0o077)
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Gid == 0 {
-		forbidden = 0o007
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&forbidden == 0 {
+	if !optionfile.IsShared(info) {
 		return nil
 	}
 	return &usageError{where: file, message: fmt.Sprintf("holds a password and can be used by others than its owner (mode %04o)", info.Mode().Perm()), hint: "chmod 0600 " + file}

@@ -31,6 +31,7 @@ func pauseSlave(
 	return p, nil
 }
 
+// pause stops the SQL thread.
 func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err error) {
 	if p.status, err = p.server.SlaveStatus(ctx, p.server.Db); err != nil {
 		return err

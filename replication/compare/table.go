@@ -127,6 +127,7 @@ func (w *tableWork) rows(ctx context.Context) error {
 
 func (w *tableWork) rowBytes() uint64 { return max(w.master.rowBytes, 1) }
 
+// progress reports how far the comparison is.
 func (w *tableWork) progress() {
 	// The server's estimate of a table's size and the rows that were counted
 	// do not agree to the byte.
@@ -135,6 +136,7 @@ func (w *tableWork) progress() {
 	})
 }
 
+// chunkBytes is about how much data one query reads.
 func (w *tableWork) chunkBytes() uint64 {
 	if w.chunkSize > 0 {
 		return w.chunkSize

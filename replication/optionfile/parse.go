@@ -75,6 +75,7 @@ func Parse(text string) ([]Option, error) {
 // of latin1.
 func isOptionSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }
 
+// trimOptionLeft cuts space off a text's beginning.
 func trimOptionLeft(s string) string {
 	for s != "" && isOptionSpace(s[0]) {
 		s = s[1:]
@@ -82,6 +83,7 @@ func trimOptionLeft(s string) string {
 	return s
 }
 
+// trimOptionRight cuts space off a text's end.
 func trimOptionRight(s string) string {
 	for s != "" && isOptionSpace(s[len(s)-1]) {
 		s = s[:len(s)-1]

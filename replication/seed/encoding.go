@@ -88,6 +88,7 @@ func mislabelledIn(ctx context.Context, s *server.Server, columns []server.Recor
 	return found, nil
 }
 
+// isASCII reports whether no byte is beyond ASCII.
 func isASCII(text []byte) bool {
 	for _, b := range text {
 		if b >= utf8.RuneSelf {

@@ -91,6 +91,7 @@ func (g *guard) lookAfter(ctx context.Context, p server.Position) {
 	}
 }
 
+// look refuses a position that the binary log no longer has.
 func (g *guard) look(ctx context.Context, p server.Position) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -135,9 +136,9 @@ func (w *lockWatch) stop() bool {
 	return w.killed
 }
 
-// killLongLock kills the dump's connection if its lock keeps others waiting:
-// while it waits to be given, for it bars all that come behind it, or while it
-// is held. The dump's thread is one that was not there before and flushes
+// killLongLock kills the dump's connection if its lock keeps others waiting, and
+// reports whether it has: while the lock waits to be given, for it bars all that
+// come behind it, or while it is held. The dump's thread is one that was not there before and flushes
 // tables. It looks as long as it is wanted; a look is not cut short, for that
 // would end the guard's session with its own lock.
 func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool) bool {

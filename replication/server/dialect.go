@@ -56,6 +56,7 @@ func (v Version) StartSlave(t Thread) Statement { return v.slaveStatement("START
 // stopped.
 func (v Version) StopSlave(t Thread) Statement { return v.slaveStatement("STOP", t) }
 
+// slaveStatement starts or stops threads.
 func (v Version) slaveStatement(verb string, t Thread) Statement {
 	text := verb + " " + v.Word("SLAVE", "REPLICA")
 	if t != BothThreads {
@@ -160,6 +161,7 @@ func (v Version) ChangeMaster(c Connection) Statement {
 	return SQL("%s%s", JoinStatements(verb, options), v.Channel())
 }
 
+// changeMasterMariaDB is ChangeMaster for MariaDB.
 func (v Version) changeMasterMariaDB(c Connection) Statement {
 	options := []Statement{
 		SQL("MASTER_HOST=%s", QuoteString(c.Host)),
