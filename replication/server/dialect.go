@@ -114,9 +114,18 @@ const (
 	heartbeat      = 10 * time.Second // between signs of life of a silent master
 )
 
-// LogNothing begins lines for the slave: what they do must not be in its binary
-// log, where a GTID of its own would be one that the master does not have.
-const LogNothing = "SET SESSION sql_log_bin=0;"
+// Parts of statements of both families.
+const (
+	// LogNothing begins lines for the slave: what they do must not be in its
+	// binary log, where a GTID of its own would be one that the master does not
+	// have.
+	LogNothing = "SET SESSION sql_log_bin=0;"
+
+	// OwnGrantee is the condition, on a table of privileges of
+	// information_schema, that a grant is the login's own.
+	OwnGrantee = "grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1)," +
+		" '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
+)
 
 // ChangeMaster points the slave's default connection to a master. It states
 // every option, because RESET SLAVE ALL leaves some of an earlier CHANGE

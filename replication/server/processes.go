@@ -38,11 +38,6 @@ func (s *Server) Processes(ctx context.Context, on Execer) ([]Process, error) {
 	return processes, nil
 }
 
-// OwnGrantee is the condition, on a table of privileges of information_schema,
-// that a grant is the login's own.
-const OwnGrantee = "grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1)," +
-	" '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
-
 // statementPatience is how long statements of the master are waited for that may
 // use a sequence.
 const statementPatience = 10 * time.Second

@@ -19,6 +19,7 @@ import (
 // "localhost", which means a socket to MySQL's programs.
 const Loopback = "127.0.0.1"
 
+// How long a server is waited for.
 const (
 	// ConnectTimeout bounds the dial and the login of one connection.
 	ConnectTimeout = 15 * time.Second
@@ -26,6 +27,9 @@ const (
 	// SessionTimeout is for how many seconds a session may be silent, such as one
 	// that holds a lock while tables are copied.
 	SessionTimeout = 7 * 24 * 60 * 60
+
+	// SlavePatience is how long a slave may stand still on its way to a position.
+	SlavePatience = 5 * time.Minute
 
 	// cleanUpTimeout bounds what must be done after a context has ended.
 	cleanUpTimeout = time.Minute

@@ -7,9 +7,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// SlavePatience is how long a slave may stand still on its way to a position.
-const SlavePatience = 5 * time.Minute
-
 // WaitForSlave waits until a slave that runs has applied all before a position of
 // its master. It gives up when the slave stops, or has not moved for the time of
 // patience. Moved is told whenever it has.
