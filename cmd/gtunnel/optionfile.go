@@ -107,9 +107,9 @@ func (r optionReader) read(file string, depth int) error {
 	}
 	for _, o := range options {
 		switch {
-		case o.Key == optionfile.OptionInclude:
+		case o.Key == optionfile.Include:
 			err = r.include(file, o, depth, o.Value)
-		case o.Key == optionfile.OptionIncludeDir:
+		case o.Key == optionfile.IncludeDir:
 			var files []string
 			if files, err = optionFilesIn(o.Value); err != nil {
 				return &usageError{where: fmt.Sprintf("%s:%d", file, o.Line), err: err, hint: "make the directory, or remove the line"}

@@ -154,7 +154,7 @@ var definers = []struct{ kind, query string }{
 func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
 	var objects []definedObject
 	for _, from := range definers {
-		rows, err := s.Query(ctx, s.Db, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
+		rows, err := s.Query(ctx, s.DB, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +174,7 @@ func definedObjects(ctx context.Context, s *server.Server, databases []string) (
 // definer, by that definer: a server makes a view only if it can open those
 // below it (error 1449).
 func barredViews(ctx context.Context, master *server.Server, databases []string) (map[string][]string, error) {
-	views, err := master.Query(ctx, master.Db,
+	views, err := master.Query(ctx, master.DB,
 		"SELECT table_schema AS d, table_name AS n, definer, security_type, view_definition"+
 			" FROM information_schema.views WHERE table_schema IN ("+server.QuoteExactly(databases)+") ORDER BY 1, 2")
 	if err != nil {
@@ -208,7 +208,7 @@ func grantedAccounts(ctx context.Context, master *server.Server, databases []str
 	for _, table := range []string{"db", "tables_priv", "columns_priv", "procs_priv"} {
 		parts = append(parts, "SELECT user, host FROM mysql."+table+" WHERE db IN ("+server.QuoteList(patterns)+")")
 	}
-	rows, err := server.ReadRecords(ctx, master.Db, strings.Join(parts, " UNION ")+" ORDER BY 1, 2")
+	rows, err := server.ReadRecords(ctx, master.DB, strings.Join(parts, " UNION ")+" ORDER BY 1, 2")
 	if err != nil && server.IsDenied(err) {
 		return nil, nil
 	}

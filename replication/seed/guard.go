@@ -121,7 +121,7 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	}
 	before := map[uint64]bool{}
 	for _, t := range running {
-		before[t.Id] = true
+		before[t.ID] = true
 	}
 	var wanted context.Context
 	wanted, w.end = context.WithCancel(ctx)
@@ -152,10 +152,10 @@ func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool
 		waiting := false
 		for _, t := range running {
 			flushes := strings.HasPrefix(t.Statement, "FLUSH ")
-			if flushes && !before[t.Id] && t.User == g.master.Login.User {
-				locking = t.Id
+			if flushes && !before[t.ID] && t.User == g.master.Login.User {
+				locking = t.ID
 			}
-			waiting = waiting || t.Id == locking && flushes || lockStates[t.State]
+			waiting = waiting || t.ID == locking && flushes || lockStates[t.State]
 		}
 		switch {
 		case locking == 0 || !waiting:

@@ -45,8 +45,8 @@ type Thread string
 // The threads: the one reads the master's binary log, the other applies it.
 const (
 	BothThreads Thread = ""
-	IoThread    Thread = "IO_THREAD"
-	SqlThread   Thread = "SQL_THREAD"
+	IOThread    Thread = "IO_THREAD"
+	SQLThread   Thread = "SQL_THREAD"
 )
 
 // StartSlave starts threads of the default connection.
@@ -108,10 +108,10 @@ type Connection struct {
 // What a slave is told of patience. MySQL 8.4 would give up after ten retries,
 // and a silent link is found by its missing heartbeats.
 const (
-	ConnectRetry   = 10 * time.Second // between tries to reach the master
-	RetryCount     = 86400            // of those tries, before it gives up
-	SlaveNetWindow = 60 * time.Second // slave_net_timeout: of silence, before it tries anew
-	heartbeat      = 10 * time.Second // between signs of life of a silent master
+	ConnectRetry    = 10 * time.Second // between tries to reach the master
+	RetryCount      = 86400            // of those tries, before it gives up
+	SlaveNetTimeout = 60 * time.Second // slave_net_timeout: of silence, before it tries anew
+	heartbeat       = 10 * time.Second // between signs of life of a silent master
 )
 
 // Parts of statements of both families.

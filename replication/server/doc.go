@@ -6,5 +6,5 @@
 // Every session is alike: no sql_mode, UTC, autocommit, no end because of silence.
 // Errors of a server come as a finding.Problem with its cure. Passwords are stars
 // wherever a Password, a Statement or an error is printed. An Execer is the session
-// that a method asks by, or the whole Server's DB.
+// that a method asks by, or the whole Server.DB.
 package server

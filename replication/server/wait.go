@@ -34,7 +34,7 @@ func (s *Server) AdvanceSlave(ctx context.Context, to Position, patience time.Du
 			return true, status.MustStandAt(to)
 		case status.Executed.At(to):
 			// MariaDB stops only when it sees the next event.
-			if err := s.Change(ctx, s.Version.StopSlave(SqlThread)); err != nil {
+			if err := s.Change(ctx, s.Version.StopSlave(SQLThread)); err != nil {
 				return false, err
 			}
 		}
@@ -55,7 +55,7 @@ func (s *Server) WatchSlave(
 	var last Position
 	moved := time.Now()
 	for {
-		status, err := s.SlaveStatus(ctx, s.Db)
+		status, err := s.SlaveStatus(ctx, s.DB)
 		if err != nil {
 			return err
 		}
