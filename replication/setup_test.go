@@ -305,7 +305,7 @@ func wantSteps(t *testing.T, what string, got []string, want ...string) {
 func (s *site) status(t *testing.T) *server.SlaveStatus {
 	t.Helper()
 	slave := s.slave.AsRoot(t, finding.Slave)
-	status, err := slave.SlaveStatus(t.Context(), slave.Db)
+	status, err := slave.SlaveStatus(t.Context(), slave.DB)
 	if err != nil || status == nil {
 		t.Fatalf("the slave has the status %v, %v", status, err)
 	}

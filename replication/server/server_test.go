@@ -22,7 +22,7 @@ func TestServer(t *testing.T) {
 			at := pairs.SharedServer(t, kind, string(kind)+" master", 11)
 			s := at.AsRoot(t, finding.Master)
 			ctx := t.Context()
-			if id, err := s.Value(ctx, s.Db, "SELECT @@server_id"); id != "11" || err != nil {
+			if id, err := s.Value(ctx, s.DB, "SELECT @@server_id"); id != "11" || err != nil {
 				t.Errorf("server_id is %q, %v", id, err)
 			}
 			err := s.Run(ctx, []server.Statement{
@@ -33,18 +33,18 @@ func TestServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			records, err := s.Query(ctx, s.Db, "SELECT id AS ID, word FROM asked.t WHERE id > ? ORDER BY id", 0)
+			records, err := s.Query(ctx, s.DB, "SELECT id AS ID, word FROM asked.t WHERE id > ? ORDER BY id", 0)
 			if err != nil || len(records) != 2 || records[0]["id"] != "1" || records[1]["word"] != "two" {
 				t.Errorf("the rows are %v, %v", records, err)
 			}
-			logs, err := s.BinaryLogs(ctx, s.Db)
+			logs, err := s.BinaryLogs(ctx, s.DB)
 			if err != nil || len(logs) == 0 || logs[len(logs)-1].Bytes == 0 {
 				t.Errorf("the binary logs are %v, %v", logs, err)
 			}
-			if status, err := s.SlaveStatus(ctx, s.Db); status != nil || err != nil {
+			if status, err := s.SlaveStatus(ctx, s.DB); status != nil || err != nil {
 				t.Errorf("it is a slave: %+v, %v", status, err)
 			}
-			processes, err := s.Processes(ctx, s.Db)
+			processes, err := s.Processes(ctx, s.DB)
 			own := func(p server.Process) bool { return p.User == at.User }
 			if err != nil || !slices.ContainsFunc(processes, own) {
 				t.Errorf("the processes are %+v, %v", processes, err)
@@ -68,7 +68,7 @@ func TestLock(t *testing.T) {
 	if _, err := two.Lock(t.Context()); !finding.HasCode(err, "busy") {
 		t.Errorf("the second got %v", err)
 	}
-	if busy, err := two.Busy(t.Context(), two.Db); !busy || err != nil {
+	if busy, err := two.Busy(t.Context(), two.DB); !busy || err != nil {
 		t.Errorf("busy: %v, %v", busy, err)
 	}
 	unlock()

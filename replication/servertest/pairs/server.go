@@ -269,3 +269,12 @@ func WaitUntil(t testing.TB, what string, is func() (state string, ok bool)) {
 		}
 	}
 }
+
+// SetGlobal sets a variable of new sessions until the test ends.
+func (s *Server) SetGlobal(t *testing.T, name, value, usual string) {
+	t.Helper()
+	s.Exec(t, "SET GLOBAL "+name+"="+value)
+	t.Cleanup(func() {
+		Run(context.WithoutCancel(t.Context()), t, s.DB, []string{"SET GLOBAL " + name + "=" + usual})
+	})
+}
