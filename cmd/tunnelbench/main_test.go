@@ -29,6 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// measures leaves a test out of a short run: it keeps the processors busy for
+// seconds.
+func measures(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: measures real programs")
+	}
+}
+
 // mark puts a word into the environment of this process, which all that it
 // starts inherit.
 func mark(t *testing.T) string {
@@ -101,6 +110,7 @@ func buildGtunnel(t *testing.T) string {
 
 // TestQuick measures three pairs from end to end and looks at every report.
 func TestQuick(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -184,6 +194,7 @@ func TestQuick(t *testing.T) {
 // TestSignal: signals that can be handled end the run, its processes and its
 // files; one that cannot ends the processes all the same.
 func TestSignal(t *testing.T) {
+	measures(t)
 	gtunnel := buildGtunnel(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -277,6 +288,7 @@ func TestMissing(t *testing.T) {
 // TestFailedPair: what a broken program printed is in the error, and nothing
 // of it is left.
 func TestFailedPair(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	broken := filepath.Join(t.TempDir(), "gtunnel")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\n[ \"$1\" = version ] && exit\necho out of order >&2\nexit 1\n"),
