@@ -98,7 +98,8 @@ func tabulate(tests []*test, every bool) (rows map[string]map[string]*count, ver
 			row += " " + name
 		}
 		for _, need := range t.needs {
-			versions[need] = cmp.Or(t.version, versions[need])
+			version, _, _ := strings.Cut(t.version, "-") // what follows names the package
+			versions[need] = cmp.Or(version, versions[need])
 			for _, at := range []string{row, total} {
 				if rows[at] == nil {
 					rows[at] = make(map[string]*count)
