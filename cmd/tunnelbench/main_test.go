@@ -146,6 +146,29 @@ func TestQuick(t *testing.T) {
 	if checked := r.Pairs[0].Checked; checked != "TLS 1.3, TLS_AES_128_GCM_SHA256, both ends verify" {
 		t.Errorf("gtunnel proved %q", checked)
 	}
+	checkMetrics(t, r)
+	for _, want := range []string{"bulk down, 1 connection (MB/s, more is better)", "to relay", "gtunnel", "none"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, stdout.String())
+		}
+	}
+	for _, name := range []string{"result.svg", "result.md"} {
+		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), "round trip of 64 B") {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+
+	// The reports of an earlier run are the same.
+	var again bytes.Buffer
+	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil ||
+		again.String() != stdout.String() {
+		t.Errorf("--from: %v, and a text that differs", err)
+	}
+}
+
+// checkMetrics wants a quick run to have measured everything of three pairs.
+func checkMetrics(t *testing.T, r *result) {
+	t.Helper()
 	for _, m := range allMeasures() {
 		for _, metric := range m.metrics(allScales()[1]) {
 			got := r.find(metric.Name)
@@ -171,23 +194,6 @@ func TestQuick(t *testing.T) {
 				}
 			}
 		}
-	}
-	for _, want := range []string{"bulk down, 1 connection (MB/s, more is better)", "to relay", "gtunnel", "none"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("the text lacks %q:\n%s", want, stdout.String())
-		}
-	}
-	for _, name := range []string{"result.svg", "result.md"} {
-		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), "round trip of 64 B") {
-			t.Errorf("%s: %v\n%s", name, err, text)
-		}
-	}
-
-	// The reports of an earlier run are the same.
-	var again bytes.Buffer
-	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil ||
-		again.String() != stdout.String() {
-		t.Errorf("--from: %v, and a text that differs", err)
 	}
 }
 
