@@ -92,7 +92,7 @@ func accountStatements(v server.Version, user string, password *server.Password,
 	return statements
 }
 
-// hasGrants tells whether SHOW GRANTS of an account lists what grantsOf wants.
+// hasGrants reports whether SHOW GRANTS of an account lists what grantsOf wants.
 func hasGrants(v server.Version, user string, shown, databases []string) bool {
 	have := facts.ParseGrants(shown)
 	return !slices.ContainsFunc(grantsOf(v, user, databases), func(g facts.Grant) bool {
@@ -103,19 +103,22 @@ func hasGrants(v server.Version, user string, shown, databases []string) bool {
 // tryLogins logs in by accounts as a slave will: what keeps one out is better
 // known now than after a copy. Where logins cannot be tried from here, as by a
 // container's socket, nothing is said.
-func tryLogins(h *HandOver, users []string) func(context.Context, *Applier) error {
-	return func(ctx context.Context, a *Applier) error {
-		address := loginAddress(a.Master, a.MasterFacts)
-		if address == "" {
-			return nil
-		}
-		for _, user := range users {
-			if err := tryLogin(ctx, server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}); err != nil {
-				return err
-			}
-		}
+type tryLogins struct {
+	logins []server.Login // without an address
+}
+
+func (a *Applier) tryLogins(ctx context.Context, t tryLogins) error {
+	address := loginAddress(a.Master, a.MasterFacts)
+	if address == "" {
 		return nil
 	}
+	for _, login := range t.logins {
+		login.Address = address
+		if err := tryLogin(ctx, login); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tryLogin(ctx context.Context, login server.Login) error {
@@ -135,7 +138,7 @@ func tryLogin(ctx context.Context, login server.Login) error {
 	return &finding.Problem{On: finding.Master, Code: "account-login", Text: "a slave cannot log in as " + account, Cure: cure, Err: err}
 }
 
-// containsAll tells whether a list has all of some elements.
+// containsAll reports whether a list has all of some elements.
 func containsAll(list, elements []string) bool {
 	return !slices.ContainsFunc(elements, func(e string) bool { return !slices.Contains(list, e) })
 }

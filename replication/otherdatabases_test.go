@@ -56,7 +56,7 @@ func TestSharedDatabase(t *testing.T) {
 			_, mf := openServer(t, finding.Master, master)
 			_, sf := openServer(t, finding.Slave, slave)
 			hand := &replication.HandOver{ServerID: mf.ServerID(), UUID: mf.UUID(), Databases: []string{"seed_wanted"}}
-			plan := replication.PlanSlave(mf, sf, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
+			plan := replication.PlanSlave(replication.Situation{MasterFacts: mf, SlaveFacts: sf}, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
 			if p := problemOf(plan.Problems, "shared-name"); p == nil || p.On != finding.Slave {
 				t.Errorf("the shared database was not found:\n%s", texts(plan.Problems))
 			}

@@ -14,22 +14,10 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// repair plans and applies a repair.
+// repair repairs tables.
 func (p *couple) repair(ctx context.Context, t *testing.T, tables ...string) error {
 	t.Helper()
-	facts, err := facts.Read(t.Context(), p.Slave)
-	if err != nil {
-		t.Fatal(err)
-	}
-	applier := &replication.Applier{Master: p.Master, Slave: p.Slave, MasterFacts: p.masterFacts, SlaveFacts: facts}
-	plan, err := applier.PlanRepair(ctx, tables)
-	if err != nil {
-		return err
-	}
-	if err := plan.Err(); err != nil {
-		return err
-	}
-	return applier.Apply(ctx, plan)
+	return (&replication.Repair{Master: p.Master, Slave: p.Slave, Tables: tables}).Run(ctx)
 }
 
 // status is what the slave says of its master.

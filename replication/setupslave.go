@@ -1,104 +1,139 @@
 package replication
 
 import (
-	"slices"
+	"context"
+	"errors"
+	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
-	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// SlaveWant is what a slave should become.
-type SlaveWant struct {
-	HandOver  *HandOver // passwords and databases of the master
-	Databases []string  // all, or some, of the hand-over's
-	Port      int       // of 127.0.0.1: the local end of the tunnel
+// Setup is the making of a slave on this host.
+type Setup struct {
+	// Master's login is the seeding account's or the monitor account's, as of
+	// HandOver.OpenMaster; an administrator's if Want has no hand-over.
+	Master, Slave *server.Server
+	Want          SlaveWant
+	State         *journal.StateFile
+	Address       string // of the tunnel's end on this host, where status logs in to the master
+	ConfigDir     string // from which the slave reads option files; empty: it is looked for
+	MonitorPath   string // where the login for status is to be kept; empty: nowhere
 
-	Method     journal.SeedMethod
-	Start      server.Position // of SeedNone: where the data that is there stands
-	LockTables bool            // see Seed
-	MaxRate    uint64          // see Seed
-	Replace    []string        // databases of the slave whose data may be lost
-	Reseed     bool            // copy the databases though the slave replicates them
+	// NewPasswords lets an administrator's login replace those that other slaves use.
+	NewPasswords bool
 
-	NewPasswords bool // this run has replaced those of the accounts that the slave uses
+	Dialogue
 
-	DropIn      *optionfile.DropIn // as it is; nil: no directory for it is known
-	State       journal.State      // of an earlier run
-	MonitorFile *optionfile.ClientFile
-	SkipCompare bool
-
-	// What runs that were cut off have noted, which Setup.Plan reads.
-	compared *journal.ComparisonNote
-	repaired *journal.RepairNote
-	packets  *journal.PacketNote
-
-	elsewhere bool // of Setup.isElsewhere
+	Situation // of Read
 }
 
-// PlanSlave plans what makes a server the slave of a master. It asks nobody
-// anything.
-func PlanSlave(master, slave *facts.Facts, want SlaveWant) *Plan {
-	p := &Plan{Findings: rules.CheckSlave(slave, want.Port)}
-	p.Findings.Add(rules.CheckPair(master, slave, want.Databases))
-	p.Findings.Add(checkHandOver(master, want))
-	p.Findings.Add(rules.CheckSessions(master, want.HandOver.OldSessions))
-	s := &slavePlan{Plan: p, master: master, slave: slave, want: want, status: slave.Master()}
-	s.established = s.status != nil && rules.IsOurMaster(s.status, want.Port)
-	s.checkEstablished()
-	seed := s.needsSeed()
-	if want.repaired != nil && s.status != nil && !seed {
-		problem := want.repaired.CutOff(slave, s.status)
-		problem.Cure += "; or --reseed, which copies everything anew"
-		p.Problems = append(p.Problems, problem)
-	}
-	if seed {
-		p.Findings.Add(rules.CheckOtherDatabases(master, slave, want.Databases, want.Replace, want.Method))
-		s.checkData()
-		s.checkRoom()
-		s.checkSeedAccount()
-		s.checkOwnGTIDs()
-	}
-	if s.established && !seed && want.Method == journal.SeedNone && !want.Start.At(want.State.Start) {
-		s.Problem(finding.Slave, "other-start", "leave --method none and --start out; or --reseed with them, to begin anew from there",
-			"it replicates already, and does not begin at %s", want.Start)
-	}
-	if f := want.MonitorFile; f != nil && f.Foreign() {
-		s.Problem(finding.Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", f.Path)
-	}
-	if len(p.Problems) > 0 {
-		return p
-	}
-	s.restorePackets()
-	settingSteps(p, slave, want.DropIn, s.settings())
-	if seed {
-		s.seed()
-	} else {
-		s.disableEvents(false)
-		if s.filterLost() && s.want.State.Stage != journal.StageSeeded { // other changes may have come: it is to be seen to be equal
-			s.want.State.Stage = journal.StageRunning
+// Run makes the slave: it sets the master up first if the login there is an
+// administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
+// reports whether the plan of the slave was applied to its end.
+func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
+	if s.Want.HandOver == nil {
+		if s.Want.HandOver, err = s.setUpMaster(ctx); err != nil || s.Want.HandOver == nil {
+			return false, err
 		}
 	}
-	s.connect(seed)
-	s.finish(seed)
-	return p
+	if len(s.Want.Databases) == 0 {
+		s.Want.Databases = s.Want.HandOver.Databases
+	}
+	if _, known := s.Want.HandOver.Passwords[facts.MonitorUser]; known && s.MonitorPath != "" {
+		login := s.Want.HandOver.login(facts.MonitorUser, s.Address)
+		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: login}
+	}
+	if err := s.Read(ctx); err != nil {
+		return false, err
+	}
+	plan := PlanSlave(s.Situation, s.Want)
+	if agreed, err := s.agree(plan); !agreed || err != nil {
+		return false, err
+	}
+	if err := s.applier().Apply(ctx, plan); err != nil {
+		return false, &UnfinishedError{Err: err, Stage: s.State.Stage, Databases: s.Want.Databases}
+	}
+	return true, nil
 }
 
-// slavePlan is a plan for a slave in the making.
-type slavePlan struct {
-	*Plan
-
-	master, slave *facts.Facts
-	want          SlaveWant
-	status        *server.SlaveStatus // of the default connection; nil if there is none
-	established   bool                // the default connection goes to our end of the tunnel
+// UnfinishedError is that of a setup which has begun and did not come to its end.
+type UnfinishedError struct {
+	Err       error
+	Stage     journal.Stage // how far it has come
+	Databases []string      // of the setup
 }
 
-// sameSet compares two lists without regard of their order, and of what one
-// says twice: a server does, if two of its option files have the same filter.
-func sameSet(a, b []string) bool {
-	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+// Error is what kept it from its end.
+func (e *UnfinishedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives that error.
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
+// Hint says what to do, what the setup has left, and how it goes on.
+func (e *UnfinishedError) Hint() string {
+	goOn := e.goOn()
+	if p, ok := errors.AsType[*finding.Problem](e.Err); ok && p.Cure != "" {
+		return p.Cure + "; " + goOn
+	}
+	return goOn
+}
+
+func (e *UnfinishedError) goOn() string {
+	switch {
+	case finding.HasCode(e.Err, "broken"):
+		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(e.Databases, ",")
+	case e.Stage == journal.StageSeeding:
+		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
+	case e.Stage == journal.StageSeeded:
+		return "the copy is whole; the same command again goes on from there"
+	default:
+		return "the same command again goes on from here"
+	}
+}
+
+// applier carries plans for the slave out.
+func (s *Setup) applier() *Applier {
+	return &Applier{
+		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
+		State: s.State, StateDir: s.State.Directory(), Dialogue: s.Dialogue,
+	}
+}
+
+// setUpMaster does what MasterSetup does, by an administrator's login and with no
+// hand-over file. It gives the hand-over; nil if the master is not set up and is not to
+// be.
+//
+// A slave that follows this master already keeps the accounts that it uses, unless a
+// run that was cut off has made them: nobody knows their passwords then, and the login
+// for status is still to be kept.
+func (s *Setup) setUpMaster(ctx context.Context) (*HandOver, error) {
+	f, err := facts.Read(ctx, s.Master)
+	if err != nil {
+		return nil, err
+	}
+	already, err := follows(ctx, s.Slave, s.Want.Port)
+	if err != nil {
+		return nil, err
+	}
+	newPasswords := s.NewPasswords || s.State.MadeAccounts(f) // no other slave has those of a run that was cut off
+	s.Want.NewPasswords = already && !s.Want.Reseed && newPasswords
+	keep := already && !s.Want.Reseed && !newPasswords
+	plan := PlanMaster(f, MasterWant{
+		Databases: s.Want.Databases, Fresh: NewFresh(), KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep,
+	})
+	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
+		return plan.HandOver, nil
+	}
+	if agreed, err := s.agree(plan); !agreed || err != nil {
+		return nil, err
+	}
+	applier := &Applier{Master: s.Master, MasterFacts: f, Dialogue: s.Dialogue}
+	if err := applier.Apply(ctx, plan); err != nil {
+		return nil, err
+	}
+	return plan.HandOver, plan.HandOver.noteAccounts(s.State)
 }

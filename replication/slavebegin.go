@@ -13,19 +13,24 @@ import (
 
 // restorePackets adds the step that ends what a copy which was cut off has left.
 func (s *slavePlan) restorePackets() {
-	note := s.want.packets
-	if note == nil {
+	if s.Notes.Packets == nil {
 		return
 	}
 	s.add(&Step{
-		Name: "packets", On: finding.Slave, What: "give max_allowed_packet its own value again, which a copy that was cut off has raised",
-		SQL: []server.Statement{note.Restore()}, run: func(ctx context.Context, a *Applier) error {
-			if err := a.Slave.Run(ctx, []server.Statement{note.Restore()}); err != nil {
-				return err
-			}
-			return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
-		},
+		Name: "packets", On: finding.Slave,
+		What: "give max_allowed_packet its own value again, which a copy that was cut off has raised",
+		SQL:  []server.Statement{s.Notes.Packets.Restore()}, action: endPackets{},
 	})
+}
+
+// endPackets runs the step's SQL, and removes the note of the copy which was cut off.
+type endPackets struct{}
+
+func (a *Applier) endPackets(ctx context.Context, step *Step) error {
+	if err := a.run(ctx, step); err != nil {
+		return err
+	}
+	return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
 }
 
 // settings are the variables that the slave must have. Read-only is made at the

@@ -110,7 +110,7 @@ func TestLostFilterIsNoted(t *testing.T) {
 		}
 		defer state.Close()
 		state.Stage = before
-		if err := uncompared(nil)(ctx, &Applier{State: state, Slave: &server.Server{Db: db}}); err == nil {
+		if err := (&Applier{State: state, Slave: &server.Server{Db: db}}).noteUncompared(ctx, &Step{On: finding.Slave}); err == nil {
 			t.Fatal("it was not cut off")
 		}
 		if state.Stage != want {

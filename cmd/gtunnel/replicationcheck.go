@@ -153,5 +153,5 @@ func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *r
 	if err != nil {
 		return nil, err
 	}
-	return server.Open(ctx, finding.Master, handOverLogin(h, facts.MonitorUser, end))
+	return h.OpenMonitor(ctx, end)
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
@@ -134,23 +133,14 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 		return err
 	}
 	defer closeBoth()
-	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave, StateDir: c.stateDir}
-	if applier.MasterFacts, err = facts.Read(ctx, applier.Master); err != nil {
-		return err
-	}
-	if applier.SlaveFacts, err = facts.Read(ctx, applier.Slave); err != nil {
-		return err
-	}
-	plan, err := applier.PlanRepair(ctx, c.repair)
-	if err != nil {
-		return err
-	}
-	if done, err := m.agree(plan, c.plan); done || err != nil {
-		return err
-	}
+	dialogue, end := m.dialogue(ctx, c.plan)
 	var result *compare.Result
-	applier.Compared = func(r *compare.Result) { result = r }
-	err = m.apply(ctx, applier, plan, c.plan)
+	dialogue.Compared = func(r *compare.Result) { result = r }
+	repair := &replication.Repair{
+		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair, StateDir: c.stateDir, Dialogue: dialogue,
+	}
+	err = repair.Run(ctx)
+	end()
 	if result == nil {
 		return err
 	}

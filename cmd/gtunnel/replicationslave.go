@@ -17,10 +17,8 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -112,6 +110,9 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkConfigDir(s.configDir); err != nil {
+		return err
+	}
 	state, err := journal.OpenState(s.stateDir)
 	if err != nil {
 		return err
@@ -147,66 +148,34 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if err := state.Of(ctx, slave); err != nil {
 		return err
 	}
-	master, err := m.openMasterForSetup(ctx, s, slave, &want, end, state)
+	master, err := m.openMasterForSetup(ctx, s, want.HandOver, end)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = master.Close() }() // nothing is left to fail
-	if want.HandOver == nil {
-		return nil // a dry run on a master that is not set up: all has been said
-	}
-	if len(want.Databases) == 0 {
-		want.Databases = want.HandOver.Databases
-	}
-	if _, known := want.HandOver.Passwords[facts.MonitorUser]; known {
-		want.MonitorFile = &optionfile.ClientFile{Path: s.monitor, Login: handOverLogin(want.HandOver, facts.MonitorUser, end)}
-	}
-
-	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
-	if err := setup.Read(ctx); err != nil {
-		return err
-	}
-	if setup.Want.DropIn, err = findDropIn(setup.SlaveFacts, s.configDir); err != nil {
-		return err
-	}
-	plan, applier, err := setup.Plan(ctx)
-	if err != nil {
-		return err
-	}
-	if done, err := m.agree(plan, s.plan); done || err != nil {
-		return err
-	}
+	dialogue, endDialogue := m.dialogue(ctx, s.plan)
 	var compared *compare.Result
-	applier.Compared = func(r *compare.Result) { compared = r }
-	err = m.apply(ctx, applier, plan, s.plan)
+	dialogue.Compared = func(r *compare.Result) { compared = r }
+	setup := &replication.Setup{
+		Master: master, Slave: slave, Want: want, State: state, Address: end, ConfigDir: s.configDir, MonitorPath: s.monitor,
+		NewPasswords: s.newPasswords, Dialogue: dialogue,
+	}
+	applied, err := setup.Run(ctx)
+	endDialogue()
 	if compared != nil && !compared.Equal() {
 		err = errors.Join(m.writeComparison(compared), err)
 	}
-	if err != nil {
-		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(err, state.Stage, want.Databases), "; ")}
+	if err != nil || !applied { // or a plan that was only shown
+		return err
 	}
 	if compared != nil {
 		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
 	}
-	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n", strings.Join(want.Databases, ", "))
+	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n", strings.Join(setup.Want.Databases, ", "))
 	if len(s.inner.Connect) > 0 {
 		fmt.Fprintf(m.Stdout, "The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
 	}
 	return nil
-}
-
-// goOnHint says what an unfinished setup has left, and how it goes on.
-func goOnHint(err error, stage journal.Stage, databases []string) string {
-	switch {
-	case finding.HasCode(err, "broken"):
-		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(databases, ",")
-	case stage == journal.StageSeeding:
-		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
-	case stage == journal.StageSeeded:
-		return "the copy is whole; the same command again goes on from there"
-	default:
-		return "the same command again goes on from here"
-	}
 }
 
 // want is what the flags alone say.
@@ -254,65 +223,13 @@ func (s *setupSlave) address() (string, error) {
 	return address, err
 }
 
-func handOverLogin(h *replication.HandOver, user, address string) server.Login {
-	return server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
-}
-
-// openMasterForSetup logs in to the master. By the hand-over file that is the
-// seeding account, or the monitor account once that is gone; by an
-// administrator's login the master is set up first, and what it then has to hand
-// over is in want; nil in a dry run.
-func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *server.Server, want *replication.SlaveWant, end string, state *journal.StateFile) (*server.Server, error) {
-	if !s.byAdministrator() {
-		target, err := server.Open(ctx, finding.Master, handOverLogin(want.HandOver, facts.SeedUser, end))
-		if err == nil || !server.IsAccessDenied(err) {
-			return target, err
-		}
-		target, err = server.Open(ctx, finding.Master, handOverLogin(want.HandOver, facts.MonitorUser, end))
-		if server.IsAccessDenied(err) {
-			err = &hintedError{err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;" +
-				" if the passwords are not known there any more, setup-master --new-passwords"}
-		}
-		return target, err
+// openMasterForSetup logs in to the master: by the hand-over, or as the administrator whom
+// the flags name. The caller closes it.
+func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, handOver *replication.HandOver, end string) (*server.Server, error) {
+	if s.byAdministrator() {
+		return m.openMaster(ctx, &s.master)
 	}
-	server, err := m.openMaster(ctx, &s.master)
-	if err != nil {
-		return nil, err
-	}
-	if want.HandOver, err = m.setupMasterFromSlave(ctx, s, server, slave, want, state); err != nil {
-		_ = server.Close() // the first error says more
-		return nil, err
-	}
-	return server, nil
-}
-
-// setupMasterFromSlave does what setup-master does, through the tunnel. A slave
-// that follows this master already keeps the accounts that it uses, unless a run
-// that was cut off has made them: nobody knows their passwords then, and the
-// login for status is still to be kept.
-func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *server.Server, want *replication.SlaveWant, state *journal.StateFile) (*replication.HandOver, error) {
-	facts, err := facts.Read(ctx, master)
-	if err != nil {
-		return nil, err
-	}
-	follows, err := replication.Follows(ctx, slave, want.Port)
-	if err != nil {
-		return nil, err
-	}
-	newPasswords := s.newPasswords || state.MadeAccounts(facts) // by a run that was cut off: no other slave has them
-	want.NewPasswords = follows && !s.reseed && newPasswords
-	keep := follows && !s.reseed && !newPasswords
-	plan := replication.PlanMaster(facts, replication.MasterWant{Databases: want.Databases, KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep})
-	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
-		return plan.HandOver, nil
-	}
-	if done, err := m.agree(plan, s.plan); done || err != nil {
-		return nil, err
-	}
-	if err := m.apply(ctx, &replication.Applier{Master: master, MasterFacts: facts}, plan, s.plan); err != nil {
-		return nil, err
-	}
-	return plan.HandOver, plan.HandOver.NoteAccounts(state)
+	return handOver.OpenMaster(ctx, end)
 }
 
 // splitNames takes names from a flag that is repeated, or has several of them

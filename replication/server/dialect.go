@@ -312,3 +312,8 @@ func (v Version) DisableEvent(definer, event, completion string) Statement {
 	}
 	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s", definer, event, completion, side)
 }
+
+// EnableEvent makes an event one that runs.
+func (v Version) EnableEvent(definer, event, completion string) Statement {
+	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s ENABLE", definer, event, completion)
+}
