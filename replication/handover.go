@@ -105,8 +105,8 @@ func (h *HandOver) statement() server.Statement {
 		panic(err) // strings and numbers are always JSON
 	}
 	var secrets []string
-	for _, password := range h.Passwords {
-		secrets = append(secrets, password.Reveal())
+	for _, user := range slices.Sorted(maps.Keys(h.Passwords)) {
+		secrets = append(secrets, h.Passwords[user].Reveal())
 	}
 	return server.Text(string(content), secrets...)
 }

@@ -23,23 +23,23 @@ type Situation struct {
 	Notes  journal.Notes      // of work on the slave that was cut off, as far as they hold
 	DropIn *optionfile.DropIn // of the slave, as it is; nil: no directory for it is known
 
-	MonitorFile MonitorFile // in the place where the login for status is to be kept
-	Elsewhere   bool        // the slave cannot have come to where it is by this master's binary log
-	Lacking     string      // MySQL's GTIDs of State.Start that the slave does not have yet
+	MonitorThere FileThere // in the place where the login for status is to be kept
+	Elsewhere    bool      // the slave cannot have come to where it is by this master's binary log
+	Lacking      string    // MySQL's GTIDs of State.Start that the slave does not have yet
 
 	// Beginning is what the servers say of the copy, or of the data that is there, of
 	// a slave that is to begin with it.
 	Beginning finding.Findings
 }
 
-// MonitorFile is what is in the place of the file for the monitor account's login.
-type MonitorFile int
+// FileThere is what is in the place of the file for the monitor account's login.
+type FileThere int
 
 // What may be there.
 const (
-	OtherFile   MonitorFile = iota // none, or one of gtunnel's that says something else
-	SameFile                       // what is to be there
-	ForeignFile                    // one that gtunnel has not made
+	OtherFile   FileThere = iota // none, or one of gtunnel's that says something else
+	SameFile                     // what is to be there
+	ForeignFile                  // one that gtunnel has not made
 )
 
 // settleTime is how long a slave that is connecting at the moment may take
@@ -135,9 +135,9 @@ func (s *Setup) readMonitorFile() {
 	switch f := s.Want.MonitorFile; {
 	case f == nil:
 	case f.Foreign():
-		s.MonitorFile = ForeignFile
+		s.MonitorThere = ForeignFile
 	case f.Same():
-		s.MonitorFile = SameFile
+		s.MonitorThere = SameFile
 	}
 }
 

@@ -165,7 +165,7 @@ func (s *slavePlan) finish(seeded bool) {
 			action: compareData{databases: s.want.Databases},
 		})
 	}
-	if s.want.MonitorFile != nil && s.MonitorFile != SameFile {
+	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
 		s.add(&Step{
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
 			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Statement()},

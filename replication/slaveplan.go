@@ -101,7 +101,7 @@ func (s *slavePlan) judge() (seed bool) {
 		s.Problem(finding.Slave, "other-start", "leave --method none and --start out; or --reseed with them, to begin anew from there",
 			"it replicates already, and does not begin at %s", s.want.Start)
 	}
-	if s.MonitorFile == ForeignFile {
+	if s.MonitorThere == ForeignFile {
 		s.Problem(finding.Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", s.want.MonitorFile.Path)
 	}
 	return seed
