@@ -140,8 +140,14 @@ func RestartSQL(v server.Version) string {
 	return v.StopSlave(server.SqlThread).String() + "; " + v.StartSlave(server.SqlThread).String()
 }
 
-// Traces says in words what a server shows of a repair that was cut off.
-func (n *RepairNote) Traces(f *facts.Facts, s *server.SlaveStatus) []string {
+// Holds reports whether the server shows anything of the repair. If it does not, the
+// tables may be half a copy all the same: only a comparison tells.
+func (n *RepairNote) Holds(f *facts.Facts, s *server.SlaveStatus) bool {
+	return n != nil && len(n.traces(f, s)) > 0
+}
+
+// traces says in words what a server shows of a repair that was cut off.
+func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 	var traces []string
 	if s != nil && slices.ContainsFunc(n.Tables, func(t string) bool { return slices.Contains(s.IgnoreTable, t) }) {
 		traces = append(traces, "the slave leaves their changes out")
@@ -158,7 +164,7 @@ func (n *RepairNote) Traces(f *facts.Facts, s *server.SlaveStatus) []string {
 // CutOff is the problem of a repair that was cut off.
 func (n *RepairNote) CutOff(f *facts.Facts, s *server.SlaveStatus) *finding.Problem {
 	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began), finding.List(n.Tables))
-	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s", strings.Join(append([]string{text}, n.Traces(f, s)...), "; "))
+	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s", strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
 }
 
 // RepairCommand is the command line that repairs tables.
