@@ -1,86 +1,19 @@
 package replication
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
-	"io/fs"
-	"os"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
-
-// MasterSetup is the making of a master on this host.
-type MasterSetup struct {
-	Master    *server.Server // an administrator's login
-	Want      MasterWant     // without what Run finds: DropIn, HandOver, Host, Fresh, Refused and Untried
-	ConfigDir string         // from which the server reads option files; empty: it is looked for
-	DryRun    bool           // nothing will be applied, so no password is tried
-	Wait      bool           // for what the administrator must do, such as a restart
-
-	Dialogue
-}
-
-// Run reads the server and the hand-over file of an earlier run, plans, has the plan
-// agreed to, and applies it. It gives what the slave must know; nil if nothing was
-// applied.
-func (s *MasterSetup) Run(ctx context.Context) (*HandOver, error) {
-	f, err := facts.Read(ctx, s.Master)
-	if err != nil {
-		return nil, err
-	}
-	want, err := s.read(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	plan := PlanMaster(f, want)
-	if agreed, err := s.agree(plan); !agreed || err != nil {
-		return nil, err
-	}
-	applier := &Applier{Master: s.Master, MasterFacts: f, Wait: s.Wait, Dialogue: s.Dialogue}
-	if err := applier.Apply(ctx, plan); err != nil {
-		return nil, err
-	}
-	return plan.HandOver, nil
-}
-
-// read completes what is wanted by what is there.
-func (s *MasterSetup) read(ctx context.Context, f *facts.Facts) (MasterWant, error) {
-	want := s.Want
-	want.Fresh = NewFresh()
-	var err error
-	if want.Host, err = os.Hostname(); err != nil {
-		return want, err
-	}
-	if want.HandOver, err = ReadHandOver(want.HandOverPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return want, err
-	}
-	if want.HandOver != nil {
-		if s.DryRun {
-			want.Untried = want.HandOver.Tried(s.Master, f)
-		} else {
-			want.Refused = want.HandOver.Refused(ctx, s.Master, f)
-		}
-		if len(want.Databases) == 0 {
-			want.Databases = want.HandOver.Databases
-		}
-	}
-	want.DropIn, err = findDropIn(f, s.ConfigDir)
-	return want, err
-}
-
-// findDropIn reads gtunnel's own option file of a server. Without a directory one is
-// looked for; nil if there is none.
-func findDropIn(f *facts.Facts, directory string) (*optionfile.DropIn, error) {
-	if directory = cmp.Or(directory, f.ConfigDirectory()); directory == "" {
-		return nil, nil //nolint:nilnil // there may be none
-	}
-	return optionfile.ReadDropIn(directory)
-}
 
 // MasterWant is what a master should become.
 type MasterWant struct {
@@ -104,29 +37,264 @@ type MasterWant struct {
 	Untried []string // of HandOver.Tried: accounts whose password in the file is believed for now
 }
 
-// Fresh is what a plan for a master may need and cannot find out: the time, and what
-// nobody else can know.
-type Fresh struct {
-	Now       time.Time
-	Mark      string                     // for a server of MariaDB's, which has no UUID
-	Passwords map[string]server.Password // by account
+// minRetention is how long a master must keep its binary logs, so that a slave
+// that was cut off for some days can still catch up; retention is what it is
+// set to otherwise.
+const (
+	minRetention = 3 * 24 * time.Hour
+	retention    = 7 * 24 * time.Hour
+)
+
+// PlanMaster plans what makes a server the master of databases. It is a function of
+// its arguments alone, which it leaves as they are: it asks nobody, reads no file, and
+// takes the time and what is random from want.
+func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
+	p := &Plan{Findings: rules.CheckMaster(f, want.Databases)}
+	if len(p.Problems) > 0 {
+		return p
+	}
+	settingSteps(p, f, want.DropIn, masterSettings(f, want.LogStatements))
+	if !f.HasBinaryLog() {
+		p.add(&Step{
+			Name: "restart", On: finding.Master, What: "restart the server, which begins its binary log",
+			Why:  "log_bin cannot be changed while the server runs, and gtunnel restarts no server",
+			Hand: "restart it: " + restartCommand(f.Version), action: waitForBinaryLog{},
+		})
+	}
+	want.HandOver = want.HandOver.without(want.Refused)
+	planAccounts(p, f, want)
+	if len(want.Untried) > 0 {
+		p.Warn(finding.Master, "passwords-untried", "", "the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+	}
+	return p
 }
 
-// NewFresh makes it, for one plan.
-func NewFresh() Fresh {
-	f := Fresh{Now: time.Now(), Mark: rand.Text(), Passwords: map[string]server.Password{}}
+// masterSettings are the variables that a master must have.
+func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
+	format, whyFormat := "ROW", "rows give the same result on the slave, statements not always"
+	if statements {
+		format, whyFormat = "STATEMENT", "MySQL 9 cannot read the rows that MariaDB logs"
+	}
+	keep := wantedSetting{
+		name: "expire_logs_days", value: "7", literal: "7",
+		ok: f.Retention() == 0 || f.Retention() >= minRetention, why: "a slave that was cut off for days must still find what it missed",
+	}
+	if _, ok := f.Variables["binlog_expire_logs_seconds"]; ok {
+		seconds := fmt.Sprint(int(retention.Seconds()))
+		keep.name, keep.value, keep.literal = "binlog_expire_logs_seconds", seconds, seconds
+	}
+	return []wantedSetting{
+		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
+		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
+		{name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format, why: whyFormat},
+		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
+		keep,
+	}
+}
+
+// restartCommand is how a server's service is restarted.
+func restartCommand(v server.Version) string {
+	if v.Family == server.MariaDB {
+		return "systemctl restart mariadb"
+	}
+	return "systemctl restart mysql (mysqld on Red Hat's systems)"
+}
+
+// newHandOver is what is handed over, so far as it is known before the accounts are
+// planned.
+func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
+	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
+	next := &HandOver{
+		Made: want.Fresh.Now, Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
+		Databases: slices.Clone(want.Databases), Passwords: map[string]server.Password{},
+	}
+	if old := want.HandOver; old != nil {
+		next.Made, next.OldSessions = old.Made, old.OldSessions
+		maps.Copy(next.Passwords, old.Passwords)
+		if replicates && next.Mark == "" { // the run before was cut off; else the file is of another server
+			next.Mark = old.Mark
+		}
+	}
+	if f.UUID() == "" && next.Mark == "" && !replicates { // slaves may know another one, which is lost
+		next.Mark = want.Fresh.Mark
+	}
+	if old := f.ChangesFormat(want.LogStatements); old != nil {
+		next.OldSessions = old
+		p.Findings.Add(rules.CheckSessions(f, old))
+	}
+	return next
+}
+
+// planAccounts adds the accounts that are missing, and the hand-over of their
+// passwords.
+func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
+	a := &accountsPlan{Plan: p, facts: f, want: want, next: newHandOver(p, f, want), patterns: f.Patterns(want.Databases)}
 	for _, user := range facts.AccountUsers {
-		f.Passwords[user] = server.GeneratePassword()
+		a.planAccount(user)
 	}
-	return f
+	p.HandOver = a.next
+	var logins []*Step
+	if len(a.logins) > 0 {
+		logins = []*Step{{
+			Name: "logins", On: finding.Master, What: "log in by these accounts, as the slave will",
+			Why: "what keeps one out is better known before the copy than after it", action: tryLogins{a.logins},
+		}}
+	}
+	if want.HandOverPath == "" || len(a.next.Passwords) == 0 || handOverEqual(want.HandOver, a.next) || len(p.Problems) > 0 {
+		p.Steps = slices.Concat(p.Steps, a.steps, logins)
+		return
+	}
+	write := &Step{
+		Name: "hand-over", On: finding.Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
+		File: &File{Path: want.HandOverPath, Mode: 0o600, Content: a.next.statement()}, UndoByHand: "remove the file",
+	}
+	// The file comes first, so that no password is lost if the work is cut off;
+	// but not if it would then tell one that an account does not have yet.
+	if a.changed {
+		p.Steps = slices.Concat(p.Steps, a.steps, []*Step{write}, logins)
+		return
+	}
+	p.Steps = slices.Concat(p.Steps, []*Step{write}, a.steps, logins)
 }
 
-// password is that of an account which is made anew. That a caller gives none is a
-// mistake in the program: no account is made without.
-func (f *Fresh) password(user string) server.Password {
-	password := f.Passwords[user]
-	if password.IsEmpty() {
-		panic("replication: no fresh password for " + user)
+// accountsPlan plans the accounts of a master.
+type accountsPlan struct {
+	*Plan
+
+	facts    *facts.Facts
+	want     MasterWant
+	next     *HandOver
+	patterns []string       // of the databases, as GRANT has them
+	steps    []*Step        // one for each account that is made or completed
+	logins   []server.Login // of these, whose passwords are known; without an address
+	changed  bool           // the password of an account that exists changes
+}
+
+// planAccount adds the step that makes or completes an account, if it needs one.
+func (a *accountsPlan) planAccount(user string) {
+	f, want, next := a.facts, a.want, a.next
+	account := f.Account(user, server.Loopback)
+	exists := account != nil
+	bound, expired := exists && account.Bound, exists && account.Expired
+	_, known := next.Passwords[user]
+	keeps := exists && !expired && (known || want.KeepAccounts) // the password that it has
+	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
+	switch {
+	case user == facts.SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
+		return // it has done its work
+	case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], a.patterns):
+		return
+	case keeps:
+	case exists && !known && !want.NewPasswords && (user == facts.ReplicationUser || want.KeepAccounts):
+		a.lacksPassword(user, expired, want)
+		return
+	case !known || want.NewPasswords && !exists:
+		next.Passwords[user] = want.Fresh.password(user)
 	}
-	return password
+	a.changed = a.changed || exists && !keeps
+	password, known := next.Passwords[user]
+	if known {
+		a.logins = append(a.logins, server.Login{Network: "tcp", User: user, Password: password})
+	}
+	var first *server.Password
+	if !exists {
+		first = &password
+	}
+	statements := accountStatements(f.Version, user, first, a.patterns, next.Mark)
+	if exists && !keeps {
+		statements = append(statements, f.Version.SetPassword(user, server.Loopback, password))
+	}
+	if bound {
+		statements = append(statements, f.Version.FreeAccount(user, server.Loopback))
+	}
+	a.steps = append(a.steps, accountStep(f, user, statements))
+}
+
+// lacksPassword adds the problem of an account whose password must not be changed,
+// and is not known.
+func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
+	account := server.QuoteAccount(user, server.Loopback)
+	if expired && want.KeepAccounts {
+		p.Problem(finding.Master, "password-expired", "on the master: ALTER USER "+account+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
+			"the password of %s has expired, and is not known here", account)
+		return
+	}
+	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
+	if want.HandOverPath == "" {
+		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
+	}
+	why := "its password is not known here"
+	if slices.Contains(want.Refused, user) {
+		why = "the server refuses the password that the hand-over file has for it"
+	}
+	p.Problem(finding.Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+		"the account %s exists, and %s", account, why)
+}
+
+// accountStep is the step that makes an account, or completes it.
+func accountStep(f *facts.Facts, user string, statements []server.Statement) *Step {
+	account, exists := server.QuoteAccount(user, server.Loopback), f.Account(user, server.Loopback)
+	why := map[string]string{
+		facts.ReplicationUser: "the slave replicates by it", facts.MonitorUser: "the slave asks by it where the master stands, and compares the data",
+		facts.SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
+	}[user]
+	what, undo := "make the account "+account, dropAccount(f, user)
+	if exists != nil {
+		what, undo = "complete the account "+account, nil
+		if exists.Bound {
+			what += ", which is locked, limited, bound to TLS, or has a password that expires"
+		}
+	}
+	return &Step{
+		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: finding.Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
+		SQL: statements, Undo: undo,
+	}
+}
+
+// dropAccount takes an account away that a step has made, and as little as that is it
+// logged. The procedure of the seeding account goes with it, unless there was one.
+func dropAccount(f *facts.Facts, user string) Undo {
+	undo := Undo{server.SQL("SET SESSION sql_log_bin=0"), f.Version.DropAccount(user, server.Loopback)}
+	if user == facts.SeedUser && !f.SeedMade {
+		undo = append(undo, server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)))
+	}
+	return undo
+}
+
+// handOverEqual reports whether two hand-overs say the same.
+func handOverEqual(a, b *HandOver) bool {
+	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
+		return false
+	}
+	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {
+		return false
+	}
+	for user, password := range a.Passwords {
+		if b.Passwords[user] != password {
+			return false
+		}
+	}
+	return true
+}
+
+// waitForBinaryLog waits for a restart that switches the binary log on, if the
+// administrator asked for that; otherwise the work ends here, to be gone on
+// with by the next run.
+type waitForBinaryLog struct{}
+
+func (a *Applier) waitForBinaryLog(ctx context.Context) error {
+	if !a.Wait {
+		return finding.New(finding.Master, "restart-needed", restartCommand(a.Master.Version)+"; then run the same command again, which goes on from here (with --wait it would wait for that)",
+			"the server must be restarted: its binary log is off")
+	}
+	for {
+		value, err := a.Master.Value(ctx, a.Master.Db, "SELECT @@log_bin")
+		if err == nil && value == "1" {
+			return nil
+		}
+		a.waiting("restart the server: %s", restartCommand(a.Master.Version))
+		if err := server.Pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
 }

@@ -1,139 +1,118 @@
 package replication
 
 import (
-	"context"
-	"errors"
-	"strings"
+	"slices"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// Setup is the making of a slave on this host.
-type Setup struct {
-	// Master's login is the seeding account's or the monitor account's, as of
-	// HandOver.OpenMaster; an administrator's if Want has no hand-over.
-	Master, Slave *server.Server
-	Want          SlaveWant
-	State         *journal.StateFile
-	Address       string // of the tunnel's end on this host, where status logs in to the master
-	ConfigDir     string // from which the slave reads option files; empty: it is looked for
-	MonitorPath   string // where the login for status is to be kept; empty: nowhere
+// SlaveWant is what a slave should become.
+type SlaveWant struct {
+	HandOver  *HandOver // passwords and databases of the master
+	Databases []string  // all, or some, of the hand-over's
+	Port      int       // of 127.0.0.1: the local end of the tunnel
 
-	// NewPasswords lets an administrator's login replace those that other slaves use.
-	NewPasswords bool
+	Method     journal.SeedMethod
+	Start      server.Position // of SeedNone: where the data that is there stands
+	LockTables bool            // see seed.Seed
+	MaxRate    uint64          // bytes a second; 0: no limit; see seed.Seed
+	Replace    []string        // databases of the slave whose data may be lost
+	Reseed     bool            // copy the databases though the slave replicates them
 
-	Dialogue
+	NewPasswords bool // this run has replaced those of the accounts that the slave uses
 
-	Situation // of Read
+	MonitorFile *optionfile.ClientFile // where the login for status is to be kept; nil: nowhere
+	SkipCompare bool
 }
 
-// Run makes the slave: it sets the master up first if the login there is an
-// administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
-// reports whether the plan of the slave was applied to its end.
-func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
-	if s.Want.HandOver == nil {
-		if s.Want.HandOver, err = s.setUpMaster(ctx); err != nil || s.Want.HandOver == nil {
-			return false, err
+// PlanSlave plans what makes a server the slave of a master. It is a function of its
+// arguments alone, which it leaves as they are: it asks nobody, reads no file, and
+// knows no clock.
+func PlanSlave(situation Situation, want SlaveWant) *Plan {
+	s := newSlavePlan(situation, want)
+	seed := s.judge()
+	if len(s.Problems) > 0 {
+		return s.Plan
+	}
+	s.restorePackets()
+	settingSteps(s.Plan, s.slave, s.DropIn, s.settings())
+	if seed {
+		s.seed()
+	} else {
+		s.disableEvents(false)
+		if s.filterLost() && s.State.Stage != journal.StageSeeded { // other changes may have come: it is to be seen to be equal
+			s.State.Stage = journal.StageRunning
 		}
 	}
-	if len(s.Want.Databases) == 0 {
-		s.Want.Databases = s.Want.HandOver.Databases
-	}
-	if _, known := s.Want.HandOver.Passwords[facts.MonitorUser]; known && s.MonitorPath != "" {
-		login := s.Want.HandOver.login(facts.MonitorUser, s.Address)
-		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: login}
-	}
-	if err := s.Read(ctx); err != nil {
-		return false, err
-	}
-	plan := PlanSlave(s.Situation, s.Want)
-	if agreed, err := s.agree(plan); !agreed || err != nil {
-		return false, err
-	}
-	if err := s.applier().Apply(ctx, plan); err != nil {
-		return false, &UnfinishedError{Err: err, Stage: s.State.Stage, Databases: s.Want.Databases}
-	}
-	return true, nil
+	s.connect(seed)
+	s.finish(seed)
+	s.Findings.Add(s.Beginning)
+	s.agreeOnBytes()
+	return s.Plan
 }
 
-// UnfinishedError is that of a setup which has begun and did not come to its end.
-type UnfinishedError struct {
-	Err       error
-	Stage     journal.Stage // how far it has come
-	Databases []string      // of the setup
+// slavePlan is a plan for a slave in the making.
+type slavePlan struct {
+	*Plan
+	Situation
+
+	master, slave *facts.Facts
+	want          SlaveWant
+	status        *server.SlaveStatus // of the default connection; nil if there is none
+	established   bool                // the default connection goes to our end of the tunnel
 }
 
-// Error is what kept it from its end.
-func (e *UnfinishedError) Error() string { return e.Err.Error() }
-
-// Unwrap gives that error.
-func (e *UnfinishedError) Unwrap() error { return e.Err }
-
-// Hint says what to do, what the setup has left, and how it goes on.
-func (e *UnfinishedError) Hint() string {
-	goOn := e.goOn()
-	if p, ok := errors.AsType[*finding.Problem](e.Err); ok && p.Cure != "" {
-		return p.Cure + "; " + goOn
-	}
-	return goOn
-}
-
-func (e *UnfinishedError) goOn() string {
-	switch {
-	case finding.HasCode(e.Err, "broken"):
-		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(e.Databases, ",")
-	case e.Stage == journal.StageSeeding:
-		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
-	case e.Stage == journal.StageSeeded:
-		return "the copy is whole; the same command again goes on from there"
-	default:
-		return "the same command again goes on from here"
+// newSlavePlan is a plan without findings and steps.
+func newSlavePlan(situation Situation, want SlaveWant) *slavePlan {
+	status := situation.SlaveFacts.Master()
+	return &slavePlan{
+		Plan: &Plan{}, Situation: situation, master: situation.MasterFacts, slave: situation.SlaveFacts, want: want,
+		status: status, established: status != nil && rules.IsOurMaster(status, want.Port),
 	}
 }
 
-// applier carries plans for the slave out.
-func (s *Setup) applier() *Applier {
-	return &Applier{
-		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
-		State: s.State, StateDir: s.State.Directory(), Dialogue: s.Dialogue,
+// judge finds what is wrong before the servers are asked about the beginning, and
+// reports whether the databases must be copied.
+func (s *slavePlan) judge() (seed bool) {
+	s.Findings.Add(rules.CheckSlave(s.slave, s.want.Port))
+	s.Findings.Add(rules.CheckPair(s.master, s.slave, s.want.Databases))
+	s.Findings.Add(checkHandOver(s.master, s.want))
+	s.Findings.Add(rules.CheckSessions(s.master, s.want.HandOver.OldSessions))
+	s.checkEstablished()
+	seed = s.needsSeed()
+	if s.Notes.Repair != nil && s.status != nil && !seed {
+		problem := s.Notes.Repair.CutOff(s.slave, s.status)
+		problem.Cure += "; or --reseed, which copies everything anew"
+		s.Problems = append(s.Problems, problem)
 	}
+	if seed {
+		s.Findings.Add(rules.CheckOtherDatabases(s.master, s.slave, s.want.Databases, s.want.Replace, s.want.Method))
+		s.checkData()
+		s.checkRoom()
+		s.checkSeedAccount()
+		s.checkOwnGTIDs()
+	}
+	if s.established && !seed && s.want.Method == journal.SeedNone && !s.want.Start.At(s.State.Start) {
+		s.Problem(finding.Slave, "other-start", "leave --method none and --start out; or --reseed with them, to begin anew from there",
+			"it replicates already, and does not begin at %s", s.want.Start)
+	}
+	if s.MonitorThere == ForeignFile {
+		s.Problem(finding.Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", s.want.MonitorFile.Path)
+	}
+	return seed
 }
 
-// setUpMaster does what MasterSetup does, by an administrator's login and with no
-// hand-over file. It gives the hand-over; nil if the master is not set up and is not to
-// be.
-//
-// A slave that follows this master already keeps the accounts that it uses, unless a
-// run that was cut off has made them: nobody knows their passwords then, and the login
-// for status is still to be kept.
-func (s *Setup) setUpMaster(ctx context.Context) (*HandOver, error) {
-	f, err := facts.Read(ctx, s.Master)
-	if err != nil {
-		return nil, err
-	}
-	already, err := follows(ctx, s.Slave, s.Want.Port)
-	if err != nil {
-		return nil, err
-	}
-	newPasswords := s.NewPasswords || s.State.MadeAccounts(f) // no other slave has those of a run that was cut off
-	s.Want.NewPasswords = already && !s.Want.Reseed && newPasswords
-	keep := already && !s.Want.Reseed && !newPasswords
-	plan := PlanMaster(f, MasterWant{
-		Databases: s.Want.Databases, Fresh: NewFresh(), KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep,
-	})
-	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
-		return plan.HandOver, nil
-	}
-	if agreed, err := s.agree(plan); !agreed || err != nil {
-		return nil, err
-	}
-	applier := &Applier{Master: s.Master, MasterFacts: f, Dialogue: s.Dialogue}
-	if err := applier.Apply(ctx, plan); err != nil {
-		return nil, err
-	}
-	return plan.HandOver, plan.HandOver.noteAccounts(s.State)
+// connects reports whether the slave is to be pointed to its master, if it is seeded
+// or not.
+func (s *slavePlan) connects(seeded bool) bool { return seeded || !s.established }
+
+// sameSet compares two lists without regard of their order, and of what one
+// says twice: a server does, if two of its option files have the same filter.
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
 }
