@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/replication"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -79,55 +78,33 @@ func (m *Main) checkReplication(ctx context.Context, c *replicationCheck, found 
 	if err != nil {
 		return err
 	}
-	role := finding.Slave
+	check := &replication.Check{Role: finding.Slave, Port: port, Databases: splitNames(c.databases), HandOver: handOver}
 	if c.role == string(finding.Master) {
-		role = finding.Master
+		check.Role = finding.Master
 	}
-	local, err := m.openLocal(ctx, role, &c.login)
-	if err != nil {
+	if check.Local, err = m.openLocal(ctx, check.Role, &c.login); err != nil {
 		return err
 	}
-	defer func() { _ = local.Close() }() // it was only asked
-	f, err := facts.Read(ctx, local)
-	if err != nil {
-		return err
-	}
-	switch finding.Role(c.role) {
-	case finding.Master:
-		found.addReadiness(replication.MasterReadiness(f, c.names(handOver, f)))
-		return nil
-	case finding.Slave:
-		found.addReadiness(replication.SlaveReadiness(f, port))
-		return nil
-	}
-	master, err := m.openMasterForCheck(ctx, c, handOver)
-	if err != nil {
-		if isUsage(err) {
-			return err
+	defer func() { _ = check.Local.Close() }() // it was only asked
+	var noMaster error
+	if c.role == "" {
+		check.Master, noMaster = m.openMasterForCheck(ctx, c, handOver)
+		if isUsage(noMaster) {
+			return noMaster
 		}
-		found.addReadiness(replication.SlaveReadiness(f, port))
-		found.problem(string(finding.Master), err)
-		return nil
 	}
-	defer func() { _ = master.Close() }() // it was only asked
-	masterFacts, err := facts.Read(ctx, master)
+	if check.Master != nil {
+		defer func() { _ = check.Master.Close() }() // it was only asked
+	}
+	ready, err := check.Run(ctx)
 	if err != nil {
 		return err
 	}
-	found.addReadiness(replication.PairReadiness(masterFacts, f, c.names(handOver, masterFacts), port))
+	found.addReadiness(ready)
+	if noMaster != nil {
+		found.problem(string(finding.Master), noMaster)
+	}
 	return nil
-}
-
-// names are the databases to check: those of the flag, else of the hand-over,
-// else all that the master has.
-func (c *replicationCheck) names(h *replication.HandOver, master *facts.Facts) []string {
-	if names := splitNames(c.databases); len(names) > 0 {
-		return names
-	}
-	if h != nil {
-		return h.Databases
-	}
-	return master.DatabaseNames()
 }
 
 // port is where the slave finds the tunnel.
