@@ -119,7 +119,8 @@ func checkSecret(path string) error {
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return &finding.Problem{
-			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path, info.Mode().Perm()),
+			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path,
+				info.Mode().Perm()),
 			Cure: "chmod 0600 " + path,
 		}
 	}

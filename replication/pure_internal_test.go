@@ -16,11 +16,39 @@ import (
 // TestPlansArePure makes each plan twice of the same values: it is the same, and the
 // values are as they were. Its steps are data.
 func TestPlansArePure(t *testing.T) {
-	type input struct {
-		Master, Slave *facts.Facts
-		Want          any
+	for name, build := range planners() {
+		for _, v := range versions {
+			used, plan := build(v)
+			untouched, _ := build(v)
+			first, second := plan(), plan()
+			if len(first.Steps) == 0 {
+				t.Errorf("%s, %s: there are no steps: %v", name, v, first.Err())
+			}
+			if !reflect.DeepEqual(first, second) {
+				t.Errorf("%s, %s: the second plan is another one:\n%s\n%s", name, v, show(first), show(second))
+			}
+			if !reflect.DeepEqual(used, untouched) {
+				t.Errorf("%s, %s: planning has changed what it was given", name, v)
+			}
+			for _, step := range first.Steps {
+				mustBeData(t, name+" "+step.Name, reflect.ValueOf(step))
+			}
+		}
 	}
-	slave := func(change func(master, slave *facts.Facts, want *planned)) func(server.Version) (input, func() *Plan) {
+}
+
+// input is what a plan is made of.
+type input struct {
+	Facts *facts.Facts
+	Want  any
+}
+
+// planner makes what a plan is made of, the same each time, and the plan of it.
+type planner func(server.Version) (input, func() *Plan)
+
+// planners are those of plans of all kinds.
+func planners() map[string]planner {
+	slave := func(change func(master, slave *facts.Facts, want *planned)) planner {
 		return func(v server.Version) (input, func() *Plan) {
 			master, slave, want := established(v)
 			change(master, slave, &want)
@@ -29,7 +57,7 @@ func TestPlansArePure(t *testing.T) {
 		}
 	}
 	mislabelled := finding.Findings{Warnings: []*finding.Problem{{Code: seed.MislabelledCode, Text: "voms.t"}}}
-	for name, make := range map[string]func(server.Version) (input, func() *Plan){
+	return map[string]planner{
 		"a fresh master": func(v server.Version) (input, func() *Plan) {
 			f := newFacts(finding.Master, v)
 			f.Variables["binlog_format"], f.Persisted = "MIXED", map[string]string{"binlog_format": "MIXED"}
@@ -37,7 +65,7 @@ func TestPlansArePure(t *testing.T) {
 				Databases: []string{"voms"}, HandOverPath: "/h.json", Fresh: fresh(),
 				DropIn: &optionfile.DropIn{Path: "/d", Settings: []optionfile.Setting{{Name: "server_id", Value: "7"}}},
 			}
-			return input{Master: f, Want: want}, func() *Plan { return PlanMaster(f, *want) }
+			return input{Facts: f, Want: want}, func() *Plan { return PlanMaster(f, *want) }
 		},
 		"a master with another password": func(v server.Version) (input, func() *Plan) {
 			f := newFacts(finding.Master, v)
@@ -46,7 +74,7 @@ func TestPlansArePure(t *testing.T) {
 				Databases: []string{"voms"}, HandOverPath: "/h.json", Fresh: fresh(), HandOver: handOverOf(f, "voms"),
 				Refused: []string{facts.MonitorUser},
 			}
-			return input{Master: f, Want: want}, func() *Plan { return PlanMaster(f, *want) }
+			return input{Facts: f, Want: want}, func() *Plan { return PlanMaster(f, *want) }
 		},
 		"a fresh slave": slave(func(_, s *facts.Facts, w *planned) {
 			*s, w.State, w.Beginning = *newFacts(finding.Slave, s.Version), journal.State{}, mislabelled
@@ -65,7 +93,9 @@ func TestPlansArePure(t *testing.T) {
 		"a slave with all kinds of trouble": slave(func(m, s *facts.Facts, w *planned) {
 			s.Masters[0].WildDoTable, s.Masters[0].SSLAllowed, w.NewPasswords = nil, "Yes", true
 			s.Variables["server_id"], m.Slaves = "1", []uint32{3, 2}
-			w.Notes = journal.Notes{Comparison: &journal.ComparisonNote{}, Packets: &journal.PacketNote{MaxAllowedPacket: 1 << 20}}
+			w.Notes = journal.Notes{
+				Comparison: &journal.ComparisonNote{}, Packets: &journal.PacketNote{MaxAllowedPacket: 1 << 20},
+			}
 		}),
 		"a repair": func(v server.Version) (input, func() *Plan) {
 			master, slave, want := established(v)
@@ -75,24 +105,6 @@ func TestPlansArePure(t *testing.T) {
 			tables := []string{"voms.t"}
 			return input{Want: &want}, func() *Plan { return PlanRepair(want.Situation, tables) }
 		},
-	} {
-		for _, v := range versions {
-			used, plan := make(v)
-			untouched, _ := make(v)
-			first, second := plan(), plan()
-			if len(first.Steps) == 0 {
-				t.Errorf("%s, %s: there are no steps: %v", name, v, first.Err())
-			}
-			if !reflect.DeepEqual(first, second) {
-				t.Errorf("%s, %s: the second plan is another one:\n%s\n%s", name, v, show(first), show(second))
-			}
-			if !reflect.DeepEqual(used, untouched) {
-				t.Errorf("%s, %s: planning has changed what it was given", name, v)
-			}
-			for _, step := range first.Steps {
-				mustBeData(t, name+" "+step.Name, reflect.ValueOf(step))
-			}
-		}
 	}
 }
 
@@ -124,9 +136,13 @@ func mustBeData(t *testing.T, where string, v reflect.Value) {
 // TestUndoJSON: a step's way back is one text, as programs know it.
 func TestUndoJSON(t *testing.T) {
 	for want, step := range map[string]*Step{
-		`{"name":"a","on":"slave","what":"","undo":"STOP SLAVE; SET GLOBAL read_only=0"}`: {Undo: Undo{server.SQL("STOP SLAVE"), server.SQL("SET GLOBAL read_only=0")}},
-		`{"name":"a","on":"slave","what":"","undo_by_hand":"remove the file"}`:            {UndoByHand: "remove the file", action: catchUp{}},
-		`{"name":"a","on":"slave","what":""}`:                                             {Undo: Undo{}},
+		`{"name":"a","on":"slave","what":"","undo":"STOP SLAVE; SET GLOBAL read_only=0"}`: {
+			Undo: Undo{server.SQL("STOP SLAVE"), server.SQL("SET GLOBAL read_only=0")},
+		},
+		`{"name":"a","on":"slave","what":"","undo_by_hand":"remove the file"}`: {
+			UndoByHand: "remove the file", action: catchUp{},
+		},
+		`{"name":"a","on":"slave","what":""}`: {Undo: Undo{}},
 	} {
 		step.Name, step.On = "a", finding.Slave
 		if got, err := json.Marshal(step); err != nil || string(got) != want {

@@ -83,15 +83,17 @@ func PlanRepair(situation Situation, tables []string) *Plan {
 		why += "; it ends what is left of an earlier one: " + repaired.CutOff(slave, status).Text
 	case compared.Holds(status):
 		p.add(&Step{
-			Name: "end-compare", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
-			Why: compared.CutOff(v, status).Text,
-			SQL: []server.Statement{v.StopSlave(server.SqlThread), v.StartSlave(server.SqlThread)},
+			Name: "end-compare", On: finding.Slave,
+			What: "start the SQL thread, which a comparison that was cut off has stopped",
+			Why:  compared.CutOff(v, status).Text,
+			SQL:  []server.Statement{v.StopSlave(server.SqlThread), v.StartSlave(server.SqlThread)},
 		})
 	}
 	toCopy := server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA"))
 	p.add(&Step{
 		Name: "repair", On: finding.Slave, What: "copy " + finding.List(tables) + " anew from the master", Why: why,
-		SQL: slices.Concat(r.leaveOut(v), []server.Statement{toCopy}, r.takeIn(v)), Loses: tables, action: repairTables{databases: r.databases, tables: tables},
+		SQL: slices.Concat(r.leaveOut(v), []server.Statement{toCopy}, r.takeIn(v)), Loses: tables,
+		action: repairTables{databases: r.databases, tables: tables},
 	})
 	p.add(&Step{
 		Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables), action: compareData{tables: tables},
@@ -102,19 +104,24 @@ func PlanRepair(situation Situation, tables []string) *Plan {
 // checkRepair finds why tables cannot be repaired.
 func checkRepair(p *Plan, master *facts.Facts, status *server.SlaveStatus, tables []string) {
 	if format := strings.ToUpper(master.Variable("binlog_format")); format != "ROW" {
-		p.Problem(finding.Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
+		p.Problem(finding.Master, "binlog-format",
+			"SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
 			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
 	}
 	one, _ := server.SplitTable(tables[0], facts.DatabaseNames(master))
 	for _, table := range tables {
 		if strings.Contains(table, ",") {
-			p.Problem(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
+			p.Problem(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed",
+				"a filter cannot name %s, because of the comma", table)
 		}
 		if database, _ := server.SplitTable(table, facts.DatabaseNames(master)); !status.ReplicatesOf(database) {
-			p.Problem(finding.Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
+			p.Problem(finding.Slave, "not-replicated",
+				"copy it by hand if it is to be the master's once: nothing would keep it so",
+				"%s is of a database that is not replicated", table)
 		}
 		if !server.IsOf(table, one) {
-			p.Problem(finding.Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
+			p.Problem(finding.Slave, "one-database", "repair the tables of one database after those of the other",
+				"%s and %s are of different databases", tables[0], table)
 		}
 	}
 }

@@ -65,7 +65,9 @@ func (r *repair) setIgnored(v server.Version, tables []string) server.Statement 
 // leaveOut are the statements that make the slave leave changes of the tables out, up
 // to the position of the copy, where it is told to stop.
 func (r *repair) leaveOut(v server.Version) []server.Statement {
-	return []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IoThread)}
+	return []server.Statement{
+		v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IoThread),
+	}
 }
 
 // takeIn are the statements that make it replicate them again.
@@ -104,7 +106,10 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		note.SuperReadOnly = note.SuperReadOnly || earlier.SuperReadOnly
 	}
 	if err := file.Write(note); err != nil {
-		return &finding.Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
+		return &finding.Problem{
+			Code: "state", Text: "what is about to be done cannot be noted", Err: err,
+			Cure: "name a directory that this user may write with --state-dir",
+		}
 	}
 	if err := r.copyAnew(ctx, a, note.SuperReadOnly); err != nil {
 		switch {
@@ -165,7 +170,8 @@ func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
 		return err
 	}
 	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.IgnoreTable, r.tables) {
-		return finding.New(finding.Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
+		return finding.New(finding.Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again",
+			"the slave was started, or its server restarted, while the tables were copied")
 	}
 	return server.Arrived(s, r.to)
 }
@@ -177,14 +183,17 @@ func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
 		return nil
 	}
 	for _, table := range r.tables {
-		rows, err := a.Master.Query(ctx, a.Master.Db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
-			" WHERE LOWER(CONCAT(table_schema, '.', table_name)) = LOWER(?)", table)
+		rows, err := a.Master.Query(ctx, a.Master.Db,
+			"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+				" WHERE LOWER(CONCAT(table_schema, '.', table_name)) = LOWER(?)", table)
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
 			if other := row["t"]; !slices.Contains(r.tables, other) {
-				return finding.New(finding.Slave, rules.CaseOfName, "is the name right, in upper and lower case too? Repair both at once: --repair-table "+table+" --repair-table "+other,
+				return finding.New(finding.Slave, rules.CaseOfName,
+					"is the name right, in upper and lower case too? Repair both at once: --repair-table "+table+" --repair-table "+
+						other,
 					"the filter of the slave does not tell %s from %s", table, other)
 			}
 		}
@@ -196,13 +205,15 @@ func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
 func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 	for _, table := range r.tables {
 		database, name := server.SplitTable(table, r.databases)
-		n, err := master.Value(ctx, master.Db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
-			server.QuoteString(database)+" AND table_name = "+server.QuoteString(name))
+		n, err := master.Value(ctx, master.Db,
+			"SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
+				server.QuoteString(database)+" AND table_name = "+server.QuoteString(name))
 		if err != nil {
 			return err
 		}
 		if n == "0" {
-			return finding.New(finding.Master, "no-table", "if it is to be gone, drop it on the slave by hand", "there is no table %s, or the login may not see it", table)
+			return finding.New(finding.Master, "no-table", "if it is to be gone, drop it on the slave by hand",
+				"there is no table %s, or the login may not see it", table)
 		}
 	}
 	return nil
@@ -239,13 +250,15 @@ func (r *repair) leave(ctx context.Context, slave *server.Server, err error) err
 	p := slave.Explain("copy "+finding.List(r.tables)+" anew", err)
 	if e := slave.Change(ctx, statements...); e != nil {
 		return &finding.Problem{
-			On: finding.Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
-			Err: err, Cure: "gtunnel replication status; then the same command again",
+			On: finding.Slave, Code: "repair",
+			Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
+			Err:  err, Cure: "gtunnel replication status; then the same command again",
 		}
 	}
 	if r.began {
 		return &finding.Problem{
-			On: finding.Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + finding.List(r.tables), Err: err,
+			On: finding.Slave, Code: "repair",
+			Text: "the repair was cut off: the slave goes on without " + finding.List(r.tables), Err: err,
 			Cure: "the same command again; until then replicate_ignore_table leaves their changes out",
 		}
 	}

@@ -48,12 +48,14 @@ func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []w
 	case dropIn.Equal(next):
 	case next.Path == "" && f.DropIn != nil && f.DropIn.Equal(f.DropIn.With(persist...)):
 	case next.Path == "":
-		p.Warn(f.Role, "no-config-directory", "put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.Content(),
+		p.Warn(f.Role, "no-config-directory",
+			"put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.Content(),
 			"no directory is known from which the server reads option files, so its settings would be lost at a restart")
 	default:
 		p.add(&Step{
-			Name: string(f.Role) + "-drop-in", On: f.Role, What: "write the settings to a file that the server reads at its start",
-			Why: strings.Join(whys, "; "), UndoByHand: undoDropIn(dropIn),
+			Name: string(f.Role) + "-drop-in", On: f.Role,
+			What: "write the settings to a file that the server reads at its start",
+			Why:  strings.Join(whys, "; "), UndoByHand: undoDropIn(dropIn),
 			File: &File{Path: next.Path, Mode: 0o644, Content: server.Text(next.Content())},
 		})
 	}

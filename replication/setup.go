@@ -89,10 +89,10 @@ type Setup struct {
 	// HandOver.OpenMaster; an administrator's if Want has no hand-over.
 	Master, Slave *server.Server
 	Want          SlaveWant
-	State         *journal.StateFile
-	Address       string // of the tunnel's end on this host, where status logs in to the master
-	ConfigDir     string // from which the slave reads option files; empty: it is looked for
-	MonitorPath   string // where the login for status is to be kept; empty: nowhere
+	State         *journal.StateFile // of this host, which Run makes that of the slave
+	Address       string             // of the tunnel's end on this host, where status logs in to the master
+	ConfigDir     string             // from which the slave reads option files; empty: it is looked for
+	MonitorPath   string             // where the login for status is to be kept; empty: nowhere
 
 	// NewPasswords lets an administrator's login replace those that other slaves use.
 	NewPasswords bool
@@ -106,6 +106,9 @@ type Setup struct {
 // administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
+	if err := s.State.Of(ctx, s.Slave); err != nil {
+		return false, err
+	}
 	if s.Want.HandOver == nil {
 		if s.Want.HandOver, err = s.setUpMaster(ctx); err != nil || s.Want.HandOver == nil {
 			return false, err
@@ -156,7 +159,8 @@ func (e *UnfinishedError) Hint() string {
 func (e *UnfinishedError) goOn() string {
 	switch {
 	case finding.HasCode(e.Err, "broken"):
-		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(e.Databases, ",")
+		return "unless that mends it: the same command again with --reseed --replace-databases " +
+			strings.Join(e.Databases, ",")
 	case e.Stage == journal.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
 	case e.Stage == journal.StageSeeded:

@@ -64,7 +64,9 @@ func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	want.HandOver = want.HandOver.without(want.Refused)
 	planAccounts(p, f, want)
 	if len(want.Untried) > 0 {
-		p.Warn(finding.Master, "passwords-untried", "", "the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+		p.Warn(finding.Master, "passwords-untried", "",
+			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it "+
+				"refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
 	}
 	return p
 }
@@ -77,7 +79,8 @@ func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 	}
 	keep := wantedSetting{
 		name: "expire_logs_days", value: "7", literal: "7",
-		ok: f.Retention() == 0 || f.Retention() >= minRetention, why: "a slave that was cut off for days must still find what it missed",
+		ok:  f.Retention() == 0 || f.Retention() >= minRetention,
+		why: "a slave that was cut off for days must still find what it missed",
 	}
 	if _, ok := f.Variables["binlog_expire_logs_seconds"]; ok {
 		seconds := fmt.Sprint(int(retention.Seconds()))
@@ -86,8 +89,15 @@ func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 	return []wantedSetting{
 		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
 		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
-		{name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format, why: whyFormat},
-		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
+		{
+			name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format,
+			why: whyFormat,
+		},
+		{
+			name: "binlog_row_image", value: "FULL", literal: "'FULL'",
+			ok:  f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "",
+			why: "a slave with other indexes finds a row by all its columns",
+		},
 		keep,
 	}
 }
@@ -105,7 +115,8 @@ func restartCommand(v server.Version) string {
 func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
 	next := &HandOver{
-		Made: want.Fresh.Now, Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
+		Made: want.Fresh.Now, Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
+		Mark:      f.Mark,
 		Databases: slices.Clone(want.Databases), Passwords: map[string]server.Password{},
 	}
 	if old := want.HandOver; old != nil {
@@ -140,12 +151,14 @@ func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
 			Why: "what keeps one out is better known before the copy than after it", action: tryLogins{a.logins},
 		}}
 	}
-	if want.HandOverPath == "" || len(a.next.Passwords) == 0 || handOverEqual(want.HandOver, a.next) || len(p.Problems) > 0 {
+	written := handOverEqual(want.HandOver, a.next)
+	if want.HandOverPath == "" || len(a.next.Passwords) == 0 || written || len(p.Problems) > 0 {
 		p.Steps = slices.Concat(p.Steps, a.steps, logins)
 		return
 	}
 	write := &Step{
-		Name: "hand-over", On: finding.Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
+		Name: "hand-over", On: finding.Master, What: "write the hand-over file for the slave",
+		Why:  "setup-slave needs the passwords and the names of the databases",
 		File: &File{Path: want.HandOverPath, Mode: 0o600, Content: a.next.statement()}, UndoByHand: "remove the file",
 	}
 	// The file comes first, so that no password is lost if the work is cut off;
@@ -215,19 +228,24 @@ func (a *accountsPlan) planAccount(user string) {
 func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 	account := server.QuoteAccount(user, server.Loopback)
 	if expired && want.KeepAccounts {
-		p.Problem(finding.Master, "password-expired", "on the master: ALTER USER "+account+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
+		p.Problem(finding.Master, "password-expired",
+			"on the master: ALTER USER "+account+
+				" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 			"the password of %s has expired, and is not known here", account)
 		return
 	}
-	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
+	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with " +
+		"--keep-passwords"
 	if want.HandOverPath == "" {
-		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
+		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master " +
+			"--seed-again there)"
 	}
 	why := "its password is not known here"
 	if slices.Contains(want.Refused, user) {
 		why = "the server refuses the password that the hand-over file has for it"
 	}
-	p.Problem(finding.Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+	p.Problem(finding.Master, "unknown-password",
+		cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
 		"the account %s exists, and %s", account, why)
 }
 
@@ -235,8 +253,9 @@ func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 func accountStep(f *facts.Facts, user string, statements []server.Statement) *Step {
 	account, exists := server.QuoteAccount(user, server.Loopback), f.Account(user, server.Loopback)
 	why := map[string]string{
-		facts.ReplicationUser: "the slave replicates by it", facts.MonitorUser: "the slave asks by it where the master stands, and compares the data",
-		facts.SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
+		facts.ReplicationUser: "the slave replicates by it",
+		facts.MonitorUser:     "the slave asks by it where the master stands, and compares the data",
+		facts.SeedUser:        "the slave copies the databases by it, and drops it when the copy is done",
 	}[user]
 	what, undo := "make the account "+account, dropAccount(f, user)
 	if exists != nil {
@@ -246,7 +265,8 @@ func accountStep(f *facts.Facts, user string, statements []server.Statement) *St
 		}
 	}
 	return &Step{
-		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: finding.Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
+		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: finding.Master, What: what,
+		Why: why + "; 127.0.0.1, because the tunnel connects from there",
 		SQL: statements, Undo: undo,
 	}
 }
@@ -263,7 +283,8 @@ func dropAccount(f *facts.Facts, user string) Undo {
 
 // handOverEqual reports whether two hand-overs say the same.
 func handOverEqual(a, b *HandOver) bool {
-	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
+	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID ||
+		a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
 		return false
 	}
 	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {
@@ -284,7 +305,9 @@ type waitForBinaryLog struct{}
 
 func (a *Applier) waitForBinaryLog(ctx context.Context) error {
 	if !a.Wait {
-		return finding.New(finding.Master, "restart-needed", restartCommand(a.Master.Version)+"; then run the same command again, which goes on from here (with --wait it would wait for that)",
+		return finding.New(finding.Master, "restart-needed",
+			restartCommand(a.Master.Version)+
+				"; then run the same command again, which goes on from here (with --wait it would wait for that)",
 			"the server must be restarted: its binary log is off")
 	}
 	for {

@@ -45,7 +45,8 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 		s.seed()
 	} else {
 		s.disableEvents(false)
-		if s.filterLost() && s.State.Stage != journal.StageSeeded { // other changes may have come: it is to be seen to be equal
+		// other changes may have come: it is to be seen to be equal
+		if s.filterLost() && s.State.Stage != journal.StageSeeded {
 			s.State.Stage = journal.StageRunning
 		}
 	}
@@ -98,11 +99,13 @@ func (s *slavePlan) judge() (seed bool) {
 		s.checkOwnGTIDs()
 	}
 	if s.established && !seed && s.want.Method == journal.SeedNone && !s.want.Start.At(s.State.Start) {
-		s.Problem(finding.Slave, "other-start", "leave --method none and --start out; or --reseed with them, to begin anew from there",
+		s.Problem(finding.Slave, "other-start",
+			"leave --method none and --start out; or --reseed with them, to begin anew from there",
 			"it replicates already, and does not begin at %s", s.want.Start)
 	}
 	if s.MonitorThere == ForeignFile {
-		s.Problem(finding.Slave, "foreign-file", "give another path with --monitor-file", "%s exists and was not made by gtunnel", s.want.MonitorFile.Path)
+		s.Problem(finding.Slave, "foreign-file", "give another path with --monitor-file",
+			"%s exists and was not made by gtunnel", s.want.MonitorFile.Path)
 	}
 	return seed
 }

@@ -145,8 +145,12 @@ func (s *slavePlan) restateOptions() {
 		verb = "CHANGE REPLICATION SOURCE TO "
 	}
 	s.add(&Step{
-		Name: "connection", On: finding.Slave, What: "state the options of the replication again", Why: "somebody has changed them since it was set up",
-		SQL: []server.Statement{v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()), v.StartSlave(server.BothThreads)},
+		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
+		Why: "somebody has changed them since it was set up",
+		SQL: []server.Statement{
+			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
+			v.StartSlave(server.BothThreads),
+		},
 	})
 }
 
@@ -171,7 +175,8 @@ func (s *slavePlan) startSlave() {
 	v := s.slave.Version
 	s.add(&Step{
 		Name: "start-slave", On: finding.Slave, What: "start the replication",
-		SQL: []server.Statement{v.StartSlave(server.BothThreads)}, Undo: Undo{v.StopSlave(server.BothThreads)}, action: noteRunning{},
+		SQL: []server.Statement{v.StartSlave(server.BothThreads)}, Undo: Undo{v.StopSlave(server.BothThreads)},
+		action: noteRunning{},
 	})
 }
 
@@ -201,7 +206,8 @@ func (s *slavePlan) keepConnection() {
 	switch {
 	case s.Notes.Comparison.Holds(s.status) && s.filtered():
 		s.add(&Step{
-			Name: "start-slave", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
+			Name: "start-slave", On: finding.Slave,
+			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			SQL:  []server.Statement{v.StopSlave(server.SqlThread), v.StartSlave(server.BothThreads)},
 			Undo: Undo{v.StopSlave(server.SqlThread)},
 		})
@@ -213,7 +219,8 @@ func (s *slavePlan) keepConnection() {
 // changeMaster is the step that points the slave to its master.
 func (s *slavePlan) changeMaster(seeded bool) *Step {
 	v := s.slave.Version
-	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
+	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is " +
+		"no TLS in it"
 	c := connect{
 		to: server.Connection{
 			Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser,
@@ -244,7 +251,8 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 		shown, missing = c.at(server.Position{File: "FILE", GTID: "GTIDS"}), "GTIDS"
 	}
 	return &Step{
-		Name: "change-master", On: finding.Slave, What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
-		Why: why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
+		Name: "change-master", On: finding.Slave,
+		What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
+		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
 	}
 }

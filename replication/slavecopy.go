@@ -143,13 +143,15 @@ func (s *slavePlan) seed() {
 	if s.want.Method != journal.SeedNone {
 		s.add(&Step{
 			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
-			Why: "a run that is cut off must not leave half a copy that looks whole", action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
+			Why:    "a run that is cut off must not leave half a copy that looks whole",
+			action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
 		})
 	}
 	if s.status != nil {
 		s.add(&Step{
 			Name: "stop-slave", On: finding.Slave, What: "stop the replication and forget its master",
-			Why: "the databases are copied anew", SQL: []server.Statement{s.slave.Version.StopSlave(server.BothThreads), s.slave.Version.ResetSlaveAll()},
+			Why: "the databases are copied anew",
+			SQL: []server.Statement{s.slave.Version.StopSlave(server.BothThreads), s.slave.Version.ResetSlaveAll()},
 		})
 	}
 	if s.want.Method == journal.SeedNone {
@@ -159,34 +161,50 @@ func (s *slavePlan) seed() {
 	s.writable("let the copy be written")
 	if s.slave.On("event_scheduler") {
 		s.add(&Step{
-			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
-			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: Undo{server.SQL("SET GLOBAL event_scheduler=ON")},
+			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy",
+			Why: "the master's events must not run here",
+			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: Undo{
+				server.SQL("SET GLOBAL event_scheduler=ON"),
+			},
 		})
 	}
-	if s.want.Method != journal.SeedClone {
-		var drops []server.Statement
-		for _, name := range s.want.Databases {
-			if s.slave.Database(name) != nil {
-				drops = append(drops, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(name)))
-			}
-		}
-		if len(drops) > 0 {
-			s.add(&Step{
-				Name: "drop-databases", On: finding.Slave, What: "drop the slave's own databases of these names", Why: "they are copied from the master",
-				SQL: append([]server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}, drops...), Loses: s.lost(), UndoByHand: "none: the data is gone",
-			})
-		}
-	}
+	s.dropDatabases()
 	var bytes uint64
 	for _, name := range s.want.Databases {
 		bytes += s.master.Database(name).Bytes
 	}
-	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "), finding.FormatBytes(bytes), s.want.Method)
-	step := &Step{Name: "seed", On: finding.Slave, What: what, Why: "a slave begins with what the master has at one position of its binary log", action: copyDatabases{want: s.want}}
+	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
+		finding.FormatBytes(bytes), s.want.Method)
+	step := &Step{
+		Name: "seed", On: finding.Slave, What: what,
+		Why: "a slave begins with what the master has at one position of its binary log", action: copyDatabases{want: s.want},
+	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
 	}
 	s.add(step)
+}
+
+// dropDatabases adds the step that drops the slave's own databases of the names that are
+// copied. A clone does that itself.
+func (s *slavePlan) dropDatabases() {
+	if s.want.Method == journal.SeedClone {
+		return
+	}
+	drops := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}
+	session := len(drops)
+	for _, name := range s.want.Databases {
+		if s.slave.Database(name) != nil {
+			drops = append(drops, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(name)))
+		}
+	}
+	if len(drops) == session {
+		return
+	}
+	s.add(&Step{
+		Name: "drop-databases", On: finding.Slave, What: "drop the slave's own databases of these names",
+		Why: "they are copied from the master", SQL: drops, Loses: s.lost(), UndoByHand: "none: the data is gone",
+	})
 }
 
 // writable adds the step that ends a read-only state, if there is one, for what
@@ -222,7 +240,8 @@ func (s *slavePlan) disableEvents(seeded bool) {
 		disable, enable = whileWritable(disable), whileWritable(enable)
 	}
 	s.add(&Step{
-		Name: "events-disable", On: finding.Slave, What: "disable the events of " + finding.List(s.want.Databases), Why: "they run on the master, and what they do is replicated: here they would do it once more",
+		Name: "events-disable", On: finding.Slave, What: "disable the events of " + finding.List(s.want.Databases),
+		Why: "they run on the master, and what they do is replicated: here they would do it once more",
 		SQL: disable, Undo: enable,
 	})
 }

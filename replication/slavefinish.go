@@ -101,7 +101,8 @@ type compareData struct{ databases, tables []string }
 
 func (a *Applier) compareData(ctx context.Context, d compareData) error {
 	comparison := &compare.Comparison{
-		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, StateDir: a.StateDir, Progress: a.Comparing,
+		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, StateDir: a.StateDir,
+		Progress: a.Comparing,
 	}
 	result, err := comparison.Compare(ctx)
 	if err != nil {
@@ -182,7 +183,8 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 	if len(s.Steps) > 0 || due {
 		s.add(&Step{
-			Name: "note-done", On: finding.Slave, What: "note that the slave is set up", action: noteDone{master: s.masterIdentity()},
+			Name: "note-done", On: finding.Slave, What: "note that the slave is set up",
+			action: noteDone{master: s.masterIdentity()},
 		})
 	}
 }
@@ -190,9 +192,12 @@ func (s *slavePlan) finish(seeded bool) {
 // readOnly adds the step that makes the slave read-only, if it is not, or the copy has
 // ended that.
 func (s *slavePlan) readOnly(seeded bool) {
-	step := &Step{Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it"}
+	step := &Step{
+		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
+	}
 	if _, ok := s.slave.Variables["super_read_only"]; ok && (!s.slave.On("super_read_only") || seeded) {
-		step.SQL, step.Undo = []server.Statement{server.SQL("SET GLOBAL super_read_only=1")}, Undo{server.SQL("SET GLOBAL super_read_only=0")}
+		step.SQL, step.Undo = []server.Statement{server.SQL("SET GLOBAL super_read_only=1")},
+			Undo{server.SQL("SET GLOBAL super_read_only=0")}
 	}
 	if !s.slave.On("read_only") || seeded {
 		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))

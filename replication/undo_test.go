@@ -19,12 +19,16 @@ import (
 func TestUndo(t *testing.T) {
 	for kind, settings := range map[servertest.Kind][]string{
 		servertest.MariaDB: {"SET GLOBAL expire_logs_days=1.5"},
-		servertest.MySQL97: {"SET GLOBAL binlog_expire_logs_seconds=3600", "SET PERSIST max_allowed_packet=2097152", "SET GLOBAL event_scheduler=ON"},
+		servertest.MySQL97: {
+			"SET GLOBAL binlog_expire_logs_seconds=3600", "SET PERSIST max_allowed_packet=2097152",
+			"SET GLOBAL event_scheduler=ON",
+		},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			at := sharedServer(t, kind, string(kind)+" to be undone", 13)
 			at.exec(t, settings...)
-			at.exec(t, "SET GLOBAL binlog_format='MIXED'", "SET GLOBAL binlog_row_image='MINIMAL'", "SET GLOBAL max_allowed_packet=2097152", "SET GLOBAL read_only=0")
+			at.exec(t, "SET GLOBAL binlog_format='MIXED'", "SET GLOBAL binlog_row_image='MINIMAL'",
+				"SET GLOBAL max_allowed_packet=2097152", "SET GLOBAL read_only=0")
 			at.exec(t, "SET GLOBAL slave_net_timeout=120", "CREATE DATABASE undone")
 			login := server.Login{Network: "unix", Address: at.Socket, User: at.User}
 
@@ -92,7 +96,8 @@ func mustUndo(t *testing.T, s *server.Server, plan *replication.Plan, least int)
 	before, begin := state()
 	var done []*replication.Step
 	for _, step := range plan.Steps {
-		if len(step.SQL) == 0 || len(step.Undo) == 0 || step.Name == "change-master" || step.Name == "filter" || step.Name == "start-slave" {
+		if len(step.SQL) == 0 || len(step.Undo) == 0 || step.Name == "change-master" || step.Name == "filter" ||
+			step.Name == "start-slave" {
 			continue
 		}
 		if err := s.Run(t.Context(), step.SQL); err != nil {

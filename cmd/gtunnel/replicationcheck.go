@@ -58,8 +58,14 @@ there is a problem.`,
 		},
 	}
 	settings := []setting{
-		{name: "role", arg: "ROLE", target: &c.role, values: []string{string(finding.Master), string(finding.Slave)}, preset: "the pair", usage: "master or slave: only this host"},
-		{name: "databases", arg: "NAME", target: &c.databases, preset: "all", usage: "to replicate; separated by commas, or repeated"},
+		{
+			name: "role", arg: "ROLE", target: &c.role, values: []string{string(finding.Master), string(finding.Slave)},
+			preset: "the pair", usage: "master or slave: only this host",
+		},
+		{
+			name: "databases", arg: "NAME", target: &c.databases, preset: "all",
+			usage: "to replicate; separated by commas, or repeated",
+		},
 		{name: "hand-over", arg: "FILE", target: &c.handOver, file: true, usage: "of setup-master"},
 		{name: "json", target: &c.asJSON, usage: "print JSON"},
 	}
@@ -122,7 +128,9 @@ func (c *replicationCheck) port() (int, error) {
 
 // openMasterForCheck logs in to the master as the flags say, or as the hand-over
 // does.
-func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *replication.HandOver) (*server.Server, error) {
+func (m *Main) openMasterForCheck(
+	ctx context.Context, c *replicationCheck, h *replication.HandOver,
+) (*server.Server, error) {
 	if h == nil || c.master.user != "" || c.master.defaultsFile != "" {
 		return m.openMaster(ctx, &c.master)
 	}

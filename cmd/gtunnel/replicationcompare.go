@@ -57,7 +57,8 @@ gtunnel replication status says what that is.`,
   gtunnel replication compare --repair-table voms.acl2 --master-user root`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // the slave must go on
+			// the slave must go on
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			if len(c.repair) > 0 {
 				return m.repairTables(ctx, c)
@@ -66,11 +67,17 @@ gtunnel replication status says what that is.`,
 		},
 	}
 	settings := []setting{
-		{name: "databases", arg: "NAME", target: &c.databases, preset: "what is replicated", usage: "to compare; separated by commas, or repeated"},
+		{
+			name: "databases", arg: "NAME", target: &c.databases, preset: "what is replicated",
+			usage: "to compare; separated by commas, or repeated",
+		},
 		{name: "table", arg: "DATABASE.TABLE", target: &c.tables, preset: "all", usage: "only this one; may be repeated"},
 		{name: "lock-tables", target: &c.lockTables, usage: "lock tables without transactions on the master"},
 		{name: "state-dir", arg: "DIR", target: &c.stateDir, file: true, usage: "where to note what it does"},
-		{name: "repair-table", arg: "DATABASE.TABLE", target: &c.repair, preset: "none", usage: "copy this one anew; may be repeated"},
+		{
+			name: "repair-table", arg: "DATABASE.TABLE", target: &c.repair, preset: "none",
+			usage: "copy this one anew; may be repeated",
+		},
 		{name: "dry-run", target: &c.plan.dryRun, usage: "with --repair-table: show the plan only"},
 		{name: "yes", target: &c.plan.yes, usage: "with --repair-table: do not ask"},
 		{name: "json", target: &c.plan.asJSON, usage: "print JSON"},
@@ -104,7 +111,8 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	if err == nil && !result.Equal() {
 		err = &hintedError{
 			errors.New("the slave's data is not the master's"),
-			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed everything",
+			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed " +
+				"everything",
 		}
 	}
 	return err
@@ -114,7 +122,9 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 func checkTables(flag string, tables []string) error {
 	for _, table := range tables {
 		if database, name, _ := strings.Cut(table, "."); database == "" || name == "" {
-			return &usageError{where: flag, message: fmt.Sprintf("%q is no table with its database", table), hint: "write DATABASE.TABLE"}
+			return &usageError{
+				where: flag, message: fmt.Sprintf("%q is no table with its database", table), hint: "write DATABASE.TABLE",
+			}
 		}
 	}
 	return nil
@@ -126,7 +136,9 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 		return err
 	}
 	if len(c.tables) > 0 || len(c.databases) > 0 {
-		return &usageError{where: "--repair-table", message: "compares the repaired tables only", hint: "leave --table and --databases out"}
+		return &usageError{
+			where: "--repair-table", message: "compares the repaired tables only", hint: "leave --table and --databases out",
+		}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
@@ -163,7 +175,8 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compa
 		_ = master.Close()
 	}
 	return &compare.Comparison{
-		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
+		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables,
+		StateDir: c.stateDir,
 	}, closeBoth, nil
 }
 

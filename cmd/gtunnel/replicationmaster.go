@@ -42,9 +42,15 @@ second run changes nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.setupMaster(cmd.Context(), s) },
 	}
 	settings := []setting{
-		{name: "databases", arg: "NAME", target: &s.databases, preset: "none", usage: "to replicate; separated by commas, or repeated"},
+		{
+			name: "databases", arg: "NAME", target: &s.databases, preset: "none",
+			usage: "to replicate; separated by commas, or repeated",
+		},
 		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "the file for the slave"},
-		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
+		{
+			name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found",
+			usage: "where the server reads option files",
+		},
 		{name: "keep-passwords", target: &s.keepPasswords, usage: "complete accounts of unknown password, and leave that"},
 		{name: "new-passwords", target: &s.newPasswords, usage: "replace those of accounts of unknown password"},
 		{name: "seed-again", target: &s.seedAgain, usage: "make the seeding account again"},
@@ -53,13 +59,20 @@ second run changes nothing.`,
 	}
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
-	addFlags(cmd, "", append(settings, setting{name: "unsafe-plaintext", group: groupLogin, target: s.login.unsafePlaintext, usage: "let --host be another host, unencrypted"}))
+	addFlags(cmd, "",
+		append(settings,
+			setting{
+				name: "unsafe-plaintext", group: groupLogin, target: s.login.unsafePlaintext,
+				usage: "let --host be another host, unencrypted",
+			}))
 	return cmd
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if s.keepPasswords && s.newPasswords {
-		return &usageError{where: "--keep-passwords", message: "and --new-passwords exclude each other", hint: "give one or the other"}
+		return &usageError{
+			where: "--keep-passwords", message: "and --new-passwords exclude each other", hint: "give one or the other",
+		}
 	}
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err

@@ -129,7 +129,11 @@ type consent struct {
 func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
 	c := &consent{ctx: ctx, in: m.terminal(), out: m.Stdout, all: yes}
 	if c.in == nil && !yes {
-		return nil, &usageError{message: "each step is asked about, and the standard input is no terminal", hint: "look at the plan with --dry-run, then give --yes"}
+		return nil,
+			&usageError{
+				message: "each step is asked about, and the standard input is no terminal",
+				hint:    "look at the plan with --dry-run, then give --yes",
+			}
 	}
 	c.lines = bufio.NewReader(c.in)
 	return c, nil

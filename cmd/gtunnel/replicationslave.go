@@ -71,67 +71,76 @@ It logs in to the master with the hand-over file of setup-master, or, with
 			return m.setupSlave(cmd.Context(), s)
 		},
 	}
+	addFlags(cmd, tunnel.Client, s.settings())
+	return cmd
+}
+
+// settings are the flags.
+func (s *setupSlave) settings() []setting {
 	settings := []setting{
 		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "of setup-master"},
-		{name: "databases", arg: "NAME", target: &s.databases, preset: "all of it", usage: "to replicate; separated by commas, or repeated"},
-		{name: "replace-databases", arg: "NAME", target: &s.replace, preset: "none", usage: "whose data on this host may be lost"},
+		{
+			name: "databases", arg: "NAME", target: &s.databases, preset: "all of it",
+			usage: "to replicate; separated by commas, or repeated",
+		},
+		{
+			name: "replace-databases", arg: "NAME", target: &s.replace, preset: "none",
+			usage: "whose data on this host may be lost",
+		},
 		{name: "reseed", target: &s.reseed, usage: "copy the databases anew"},
-		{name: "method", arg: "METHOD", target: &s.method, values: []string{"dump", "mydumper", "clone", "none"}, usage: "how: dump, mydumper, clone, none"},
+		{
+			name: "method", arg: "METHOD", target: &s.method, values: []string{"dump", "mydumper", "clone", "none"},
+			usage: "how: dump, mydumper, clone, none",
+		},
 		{name: "start", arg: "FILE:POSITION", target: &s.start, usage: "of --method none: the coordinates of the data"},
 		{name: "lock-tables", target: &s.lockTables, usage: "lock the master's tables during the copy"},
 		{name: "max-rate", arg: "BYTES", target: &s.maxRate, preset: "none", usage: "a second, of the copy, such as 10M"},
 		{name: "new-passwords", target: &s.newPasswords, usage: "with --master-user: replace those that other slaves use"},
 		{name: "skip-compare", target: &s.skipCompare, usage: "do not compare the data at the end"},
-		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
+		{
+			name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found",
+			usage: "where the server reads option files",
+		},
 		{name: "state-dir", arg: "DIR", target: &s.stateDir, file: true, usage: "where to note what is done"},
 		{name: "monitor-file", arg: "FILE", target: &s.monitor, file: true, usage: "where to keep the login for status"},
 	}
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
-	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
+	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace",
+		"namespaces", "eku", "host-mode", "min-tls", "max-depth")
 	inner[0].usage = "dial the master's gtunnel from here, before the service is set up"
 	for i := range inner {
 		inner[i].group = groupTunnel
 	}
-	addFlags(cmd, tunnel.Client, append(settings, inner...))
-	return cmd
+	return append(settings, inner...)
 }
 
-// byAdministrator tells whether the login on the master is an administrator's.
+// byAdministrator reports whether the login on the master is an administrator's.
 func (s *setupSlave) byAdministrator() bool {
 	return s.master.user != "" || s.master.defaultsFile != ""
 }
 
-func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
+func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	want, err := s.want()
-	if err != nil {
+	setup := &replication.Setup{ConfigDir: s.configDir, MonitorPath: s.monitor, NewPasswords: s.newPasswords}
+	var err error
+	if setup.Want, err = s.want(); err != nil {
 		return err
 	}
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err
 	}
-	state, err := journal.OpenState(s.stateDir)
-	if err != nil {
+	if setup.State, err = journal.OpenState(s.stateDir); err != nil {
 		return err
 	}
-	defer func() { _ = state.Close() }() // the lock ends with the process anyway
-
-	end, err := s.address()
-	if err != nil {
+	defer func() { _ = setup.State.Close() }() // the lock ends with the process anyway
+	if setup.Address, setup.Want.Port, err = s.address(); err != nil {
 		return err
-	}
-	_, port, err := net.SplitHostPort(end)
-	if err == nil {
-		want.Port, err = strconv.Atoi(port)
-	}
-	if err != nil {
-		return &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port, to which the slave can connect"}
 	}
 	if len(s.inner.Connect) > 0 {
-		if s.inner.Accept, err = tunnel.ParseAddress(end); err != nil {
+		if s.inner.Accept, err = tunnel.ParseAddress(setup.Address); err != nil {
 			return &usageError{where: "--master", err: err}
 		}
 		stopTunnel, err := m.startInnerTunnel(ctx, s.inner)
@@ -140,28 +149,25 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		}
 		defer stopTunnel()
 	}
-	slave, err := m.openLocal(ctx, finding.Slave, &s.login)
-	if err != nil {
+	if setup.Slave, err = m.openLocal(ctx, finding.Slave, &s.login); err != nil {
 		return err
 	}
-	defer func() { _ = slave.Close() }() // nothing is left to fail
-	if err := state.Of(ctx, slave); err != nil {
+	defer func() { _ = setup.Slave.Close() }() // nothing is left to fail
+	if setup.Master, err = m.openMasterForSetup(ctx, s, setup); err != nil {
 		return err
 	}
-	master, err := m.openMasterForSetup(ctx, s, want.HandOver, end)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = master.Close() }() // nothing is left to fail
-	dialogue, endDialogue := m.dialogue(ctx, s.plan)
+	defer func() { _ = setup.Master.Close() }() // nothing is left to fail
+	return m.runSetup(ctx, s, setup)
+}
+
+// runSetup makes the slave, and says what has come of it.
+func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.Setup) error {
+	dialogue, end := m.dialogue(ctx, s.plan)
 	var compared *compare.Result
 	dialogue.Compared = func(r *compare.Result) { compared = r }
-	setup := &replication.Setup{
-		Master: master, Slave: slave, Want: want, State: state, Address: end, ConfigDir: s.configDir, MonitorPath: s.monitor,
-		NewPasswords: s.newPasswords, Dialogue: dialogue,
-	}
+	setup.Dialogue = dialogue
 	applied, err := setup.Run(ctx)
-	endDialogue()
+	end()
 	if compared != nil && !compared.Equal() {
 		err = errors.Join(m.writeComparison(compared), err)
 	}
@@ -171,9 +177,11 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if compared != nil {
 		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
 	}
-	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n", strings.Join(setup.Want.Databases, ", "))
+	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
+		strings.Join(setup.Want.Databases, ", "))
 	if len(s.inner.Connect) > 0 {
-		fmt.Fprintf(m.Stdout, "The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
+		fmt.Fprintf(m.Stdout,
+			"The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
 	}
 	return nil
 }
@@ -181,25 +189,36 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 // want is what the flags alone say.
 func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
-		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, Method: journal.SeedMethod(s.method),
+		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed,
+		Method:     journal.SeedMethod(s.method),
 		LockTables: s.lockTables, MaxRate: uint64(s.maxRate), SkipCompare: s.skipCompare,
 	}
 	switch {
 	case want.Method == journal.SeedNone && s.start == "":
-		return want, &usageError{where: "--start", message: "is needed with --method none", hint: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
+		return want,
+			&usageError{
+				where: "--start", message: "is needed with --method none",
+				hint: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711",
+			}
 	case want.Method != journal.SeedNone && s.start != "":
-		return want, &usageError{where: "--start", message: "is for --method none only", hint: "a copy brings its own coordinates"}
+		return want,
+			&usageError{where: "--start", message: "is for --method none only", hint: "a copy brings its own coordinates"}
 	case s.start != "":
 		file, offset, found := strings.Cut(s.start, ":")
 		n, err := strconv.ParseUint(offset, 10, 64)
 		if !found || file == "" || err != nil {
-			return want, &usageError{where: "--start", message: fmt.Sprintf("%q is no FILE:POSITION", s.start), hint: "write it as in mysql-bin.000007:4711"}
+			return want,
+				&usageError{
+					where: "--start", message: fmt.Sprintf("%q is no FILE:POSITION", s.start),
+					hint: "write it as in mysql-bin.000007:4711",
+				}
 		}
 		want.Start = server.Position{File: file, Offset: n}
 	}
 	if s.byAdministrator() {
 		if len(want.Databases) == 0 {
-			return want, &usageError{where: "--databases", message: "is needed with --master-user", hint: "name the databases to replicate"}
+			return want,
+				&usageError{where: "--databases", message: "is needed with --master-user", hint: "name the databases to replicate"}
 		}
 		return want, nil
 	}
@@ -208,28 +227,45 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return want, &usageError{
 			where: "--hand-over", message: "there is no " + s.handOver,
-			hint: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with --master-user",
+			hint: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with " +
+				"--master-user",
 		}
 	}
 	return want, err
 }
 
-// address is where the slave reaches its master.
-func (s *setupSlave) address() (string, error) {
-	network, address, err := s.master.plainEnd(nil)
-	if err == nil && network != "tcp" {
-		err = &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only"}
+// address is where the slave reaches its master, with the port.
+func (s *setupSlave) address() (end string, port int, err error) {
+	network, end, err := s.master.plainEnd(nil)
+	if err != nil {
+		return "", 0, err
 	}
-	return address, err
+	if network != "tcp" {
+		return "", 0, &usageError{
+			where: "--master", message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only",
+		}
+	}
+	_, text, err := net.SplitHostPort(end)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil {
+		return "", 0, &usageError{
+			where: "--master", message: "must be an address of 127.0.0.1 with a port, to which the slave can connect",
+		}
+	}
+	return end, port, nil
 }
 
 // openMasterForSetup logs in to the master: by the hand-over, or as the administrator whom
 // the flags name. The caller closes it.
-func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, handOver *replication.HandOver, end string) (*server.Server, error) {
+func (m *Main) openMasterForSetup(
+	ctx context.Context, s *setupSlave, setup *replication.Setup,
+) (*server.Server, error) {
 	if s.byAdministrator() {
 		return m.openMaster(ctx, &s.master)
 	}
-	return handOver.OpenMaster(ctx, end)
+	return setup.Want.HandOver.OpenMaster(ctx, setup.Address)
 }
 
 // splitNames takes names from a flag that is repeated, or has several of them

@@ -29,7 +29,9 @@ func read(path string, into any) (bool, error) {
 	}
 	if err == nil && head.Version > version {
 		return false, &finding.Problem{
-			Code: "state", Text: fmt.Sprintf("%s was written by a later gtunnel: it has the version %d, and this one knows up to %d", path, head.Version, version),
+			Code: "state",
+			Text: fmt.Sprintf("%s was written by a later gtunnel: it has the version %d, and this one knows up to %d",
+				path, head.Version, version),
 			Cure: "use the later gtunnel on this host; or move the file away: the servers tell what else is known",
 		}
 	}

@@ -45,7 +45,8 @@ func TestFilesOfOtherVersions(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", head, err)
 		}
-		if s.Stage != StageSeeded || notes.Comparison == nil || notes.Repair == nil || notes.Repair.Tables[0] != "d.t" || notes.Packets == nil || notes.Packets.MaxAllowedPacket != 16<<20 {
+		if s.Stage != StageSeeded || notes.Comparison == nil || notes.Repair == nil || notes.Repair.Tables[0] != "d.t" ||
+			notes.Packets == nil || notes.Packets.MaxAllowedPacket != 16<<20 {
 			t.Errorf("%s: read are %+v, %+v", head, s, notes)
 		}
 	}

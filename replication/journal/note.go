@@ -118,7 +118,8 @@ func (f NoteFile) Remove() error {
 // Holds reports whether the slave still stands, or will, where the comparison has
 // stopped it. One that has gone on since has been started by somebody.
 func (n *ComparisonNote) Holds(s *server.SlaveStatus) bool {
-	return n != nil && s != nil && s.SQLErrno == 0 && (s.SQLRunning == "No" || s.Until != "") && (n.At.IsZero() || !n.At.Before(s.Executed))
+	return n != nil && s != nil && s.SQLErrno == 0 && (s.SQLRunning == "No" || s.Until != "") &&
+		(n.At.IsZero() || !n.At.Before(s.Executed))
 }
 
 // CutOff is the problem of a comparison that was cut off and holds the slave.
@@ -127,7 +128,8 @@ func (n *ComparisonNote) CutOff(v server.Version, s *server.SlaveStatus) *findin
 	if s.SQLRunning != "No" {
 		left = "has told the SQL thread to stop at " + s.Until
 	}
-	return finding.New(finding.Slave, "compare-cut-off", "gtunnel replication compare, which starts it again; or "+RestartSQL(v),
+	return finding.New(finding.Slave, "compare-cut-off",
+		"gtunnel replication compare, which starts it again; or "+RestartSQL(v),
 		"the comparison of %s was cut off, and %s", noteTime(n.Began), left)
 }
 
@@ -163,8 +165,10 @@ func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 
 // CutOff is the problem of a repair that was cut off.
 func (n *RepairNote) CutOff(f *facts.Facts, s *server.SlaveStatus) *finding.Problem {
-	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began), finding.List(n.Tables))
-	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s", strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
+	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began),
+		finding.List(n.Tables))
+	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s",
+		strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
 }
 
 // RepairCommand is the command line that repairs tables.

@@ -31,11 +31,12 @@ const (
 // without passwords, so that a run that was cut off can go on. Where the
 // server says otherwise, the server is right.
 type State struct {
-	Slave      string          `json:"slave,omitempty"` // whose state it is: see facts.Facts.Identity
-	Stage      Stage           `json:"stage"`
-	Databases  []string        `json:"databases,omitempty"`
-	Method     SeedMethod      `json:"method,omitempty"`
-	Begun      []string        `json:"begun,omitempty"`      // of them, those of which the slave has nothing of its own any more
+	Slave     string     `json:"slave,omitempty"` // whose state it is: see facts.Facts.Identity
+	Stage     Stage      `json:"stage"`
+	Databases []string   `json:"databases,omitempty"`
+	Method    SeedMethod `json:"method,omitempty"`
+	// of them, those of which the slave has nothing of its own any more
+	Begun      []string        `json:"begun,omitempty"`
 	BegunFrom  time.Time       `json:"begun_from,omitzero"`  // by the slave's clock: when that began
 	BegunUntil time.Time       `json:"begun_until,omitzero"` // and when it was last seen to go on
 	MasterID   uint32          `json:"master_server_id,omitempty"`
@@ -117,7 +118,8 @@ func OpenState(directory string) (*StateFile, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // it is not ours
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
+			return nil,
+				&finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
 		}
 		return nil, fmt.Errorf("lock the state: %w", err)
 	}
@@ -127,7 +129,11 @@ func OpenState(directory string) (*StateFile, error) {
 		if finding.HasCode(err, "state") {
 			return nil, err
 		}
-		return nil, &finding.Problem{Code: "state", Text: "the state " + path + " cannot be read", Err: err, Cure: "move it away: the servers tell what else is known"}
+		return nil,
+			&finding.Problem{
+				Code: "state", Text: "the state " + path + " cannot be read", Err: err,
+				Cure: "move it away: the servers tell what else is known",
+			}
 	}
 	return f, nil
 }

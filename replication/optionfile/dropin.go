@@ -45,7 +45,11 @@ func ReadDropIn(directory string) (*DropIn, error) {
 		return nil, fmt.Errorf("read the drop-in file: %w", err)
 	}
 	if !strings.HasPrefix(string(content), dropInHead) {
-		return nil, &finding.Problem{Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel", Cure: "move it away, or give another directory with --config-dir"}
+		return nil,
+			&finding.Problem{
+				Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel",
+				Cure: "move it away, or give another directory with --config-dir",
+			}
 	}
 	for line := range strings.SplitSeq(string(content), "\n") {
 		name, value, found := strings.Cut(line, "=")

@@ -21,7 +21,8 @@ func TestDropIn(t *testing.T) {
 		optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"},
 		optionfile.Setting{Name: "server_id", Value: "2"},
 	)
-	if err := optionfile.WriteFile(filepath.Join(directory, optionfile.DropInName), []byte(slave.Content()), 0o644); err != nil {
+	if err := optionfile.WriteFile(filepath.Join(directory, optionfile.DropInName), []byte(slave.Content()), 0o644); err !=
+		nil {
 		t.Fatal(err)
 	}
 	read, err := optionfile.ReadDropIn(directory)
@@ -29,10 +30,12 @@ func TestDropIn(t *testing.T) {
 		t.Fatalf("the file says %+v, %v, want %+v", read, err, slave)
 	}
 	master := slave.Without("replicate_wild_do_table", "read_only", "log_bin")
-	if want := (optionfile.Setting{Name: "server_id", Value: "2"}); len(master.Settings) != 1 || master.Settings[0] != want || master.Path != slave.Path {
+	want := []optionfile.Setting{{Name: "server_id", Value: "2"}}
+	if !reflect.DeepEqual(master.Settings, want) || master.Path != slave.Path {
 		t.Errorf("without the slave's settings it is %+v", master)
 	}
-	if !reflect.DeepEqual(read, slave) || !master.With(slave.Settings...).Equal(slave) || !slave.Has("read_only") || master.Has("read_only") {
+	if !reflect.DeepEqual(read, slave) || !master.With(slave.Settings...).Equal(slave) || !slave.Has("read_only") ||
+		master.Has("read_only") {
 		t.Errorf("it was changed to %+v", slave)
 	}
 	var none *optionfile.DropIn
