@@ -30,7 +30,7 @@ type Applier struct {
 // its functions may be nil. They are called one at a time, and the work waits for
 // them; Progress may come from another goroutine than the others.
 type Dialogue struct {
-	// Agree shows a plan, and tells whether it is to be applied: not so if nothing is
+	// Agree shows a plan, and reports whether it is to be applied: not so if nothing is
 	// to be done, or nothing shall be. The plan's problems are its error. nil: every
 	// plan without problems is.
 	Agree func(*Plan) (bool, error)
@@ -43,7 +43,7 @@ type Dialogue struct {
 	Compared  func(*compare.Result)  // what has come of it, before the step's end
 }
 
-// agree shows a plan, and tells whether it is to be applied.
+// agree shows a plan, and reports whether it is to be applied.
 func (d *Dialogue) agree(p *Plan) (bool, error) {
 	if d.Agree != nil {
 		return d.Agree(p)
