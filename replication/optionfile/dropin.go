@@ -45,11 +45,7 @@ func ReadDropIn(directory string) (*DropIn, error) {
 		return nil, fmt.Errorf("read the drop-in file: %w", err)
 	}
 	if !strings.HasPrefix(string(content), dropInHead) {
-		return nil,
-			&finding.Problem{
-				Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel",
-				Cure: "move it away, or give another directory with --config-dir",
-			}
+		return nil, &finding.Problem{Code: "foreign-file", Text: d.Path + " exists and was not made by gtunnel", Cure: "move it away, or give another directory with --config-dir"}
 	}
 	for line := range strings.SplitSeq(string(content), "\n") {
 		name, value, found := strings.Cut(line, "=")
@@ -83,23 +79,23 @@ func (d *DropIn) With(settings ...Setting) *DropIn {
 	return next
 }
 
+// Has tells whether a setting is in the file.
+func (d *DropIn) Has(name string) bool {
+	return d != nil && slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.Name == name })
+}
+
+// Equal tells whether two drop-ins say the same.
+func (d *DropIn) Equal(other *DropIn) bool {
+	a, b := d.With(), other.With()
+	return slices.Equal(a.Settings, b.Settings)
+}
+
 // Without gives the drop-in without the settings of some names. One without any
 // settings still has a head: its file may as well be removed.
 func (d *DropIn) Without(names ...string) *DropIn {
 	next := d.With()
 	next.Settings = slices.DeleteFunc(next.Settings, func(s Setting) bool { return slices.Contains(names, s.Name) })
 	return next
-}
-
-// Has reports whether a setting is in the file.
-func (d *DropIn) Has(name string) bool {
-	return d != nil && slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.Name == name })
-}
-
-// Equal reports whether two drop-ins say the same.
-func (d *DropIn) Equal(other *DropIn) bool {
-	a, b := d.With(), other.With()
-	return slices.Equal(a.Settings, b.Settings)
 }
 
 // Content is the file's text.
@@ -130,7 +126,7 @@ func IncludedDirectories(file string) []string {
 	return directories
 }
 
-// SameValue reports whether two texts are the same value of a variable.
+// SameValue tells whether two texts are the same value of a variable.
 func SameValue(a, b string) bool {
 	number := strings.NewReplacer("ON", "1", "OFF", "0")
 	return number.Replace(strings.ToUpper(a)) == number.Replace(strings.ToUpper(b))

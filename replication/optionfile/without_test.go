@@ -1,16 +1,15 @@
 package optionfile_test
 
 import (
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 )
 
-// TestDropIn: settings are set, replaced and taken away, and what the file says is read
+// TestWithout: settings are set, replaced and taken away, and what the file says is read
 // again; a drop-in that another is made of stays as it is.
-func TestDropIn(t *testing.T) {
+func TestWithout(t *testing.T) {
 	directory := t.TempDir()
 	empty, err := optionfile.ReadDropIn(directory)
 	if err != nil {
@@ -21,8 +20,7 @@ func TestDropIn(t *testing.T) {
 		optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"},
 		optionfile.Setting{Name: "server_id", Value: "2"},
 	)
-	if err := optionfile.WriteFile(filepath.Join(directory, optionfile.DropInName), []byte(slave.Content()), 0o644); err !=
-		nil {
+	if err := optionfile.WriteFile(slave.Path, []byte(slave.Content()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	read, err := optionfile.ReadDropIn(directory)
