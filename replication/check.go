@@ -109,7 +109,7 @@ func PairReadiness(master, slave *facts.Facts, databases []string, port int) Rea
 	r.Add(pair)
 	status := slave.Master()
 	established := status != nil && rules.IsOurMaster(status, port)
-	plan := &slavePlan{Plan: &Plan{}, master: master, slave: slave, want: SlaveWant{Databases: databases}, status: status, established: established}
+	plan := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: slave}, SlaveWant{Databases: databases, Port: port})
 	r.settings(slave, plan.settings(), "setup-slave")
 	if established {
 		return r

@@ -19,9 +19,9 @@ import (
 // masterNoted tells whether the master is known to be, or not to be, the one that
 // the state and the slave have noted; neither if that is not known.
 func (s *slavePlan) masterNoted() (same, other bool) {
-	noted, now := []string{s.want.State.MasterMark}, s.want.masterMark(s.master)
+	noted, now := []string{s.State.MasterMark}, s.want.masterMark(s.master)
 	if uuid := s.master.UUID(); uuid != "" {
-		noted, now = []string{s.want.State.MasterUUID, s.status.MasterUUID}, uuid
+		noted, now = []string{s.State.MasterUUID, s.status.MasterUUID}, uuid
 	}
 	for _, id := range noted {
 		same = same || id != "" && id == now
@@ -40,7 +40,7 @@ func (w *SlaveWant) masterMark(master *facts.Facts) string {
 // the slave follows it already, somebody has seen to that: the data is compared.
 func (s *slavePlan) checkSameMaster() {
 	_, other := s.masterNoted()
-	if s.want.elsewhere || other && s.status.IORunning != "Yes" {
+	if s.Elsewhere || other && s.status.IORunning != "Yes" {
 		s.Problem(finding.Slave, "replaced-master", s.reseedCure()+". If the slave's data is this master's nevertheless: --reseed --method none --start with the coordinates that it has",
 			"the master is not the one whose databases the slave has: it was replaced, or set up anew")
 	}
@@ -212,11 +212,11 @@ func checkHandOver(master *facts.Facts, want SlaveWant) finding.Findings {
 
 // checkEstablished looks at a replication that is set up already.
 func (s *slavePlan) checkEstablished() {
-	if !s.established || s.want.Reseed || s.want.State.Stage == journal.StageSeeding {
+	if !s.established || s.want.Reseed || s.State.Stage == journal.StageSeeding {
 		return
 	}
 	s.checkSameMaster()
-	if !s.filtered() && !s.filterLost() && s.want.State.Stage != journal.StageSeeded {
+	if !s.filtered() && !s.filterLost() && s.State.Stage != journal.StageSeeded {
 		s.Problem(finding.Slave, "other-databases", "to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+strings.Join(s.want.Databases, ","),
 			"it replicates %s, not %s", finding.List(s.status.WildDoTable), finding.List(server.WildTables(s.want.Databases)))
 	}
@@ -225,7 +225,7 @@ func (s *slavePlan) checkEstablished() {
 	}
 	if s.status.SQLErrno != 0 && !s.filterLost() { // a lost filter lets the changes of other databases through, which fail
 		cure := finding.ExplainSlaveError(s.status.SQLErrno, s.status.SQLError).Cure
-		if s.want.State.Stage == journal.StageRunning {
+		if s.State.Stage == journal.StageRunning {
 			cure = s.reseedCure() + ": it was never seen to be equal. Or: " + cure
 		}
 		s.Problem(finding.Slave, "broken", cure, "the replication has stopped: %s", s.status.SQLError)
@@ -246,9 +246,9 @@ func (s *slavePlan) needsSeed() bool {
 	switch {
 	case s.want.Reseed:
 		return true
-	case s.want.State.Stage == journal.StageSeeding: // unless somebody has set it up since
+	case s.State.Stage == journal.StageSeeding: // unless somebody has set it up since
 		return !s.established || !s.status.Running()
-	case s.want.State.Stage == journal.StageSeeded:
+	case s.State.Stage == journal.StageSeeded:
 		return !s.stateFits()
 	default:
 		return !s.established
@@ -259,7 +259,7 @@ func (s *slavePlan) needsSeed() bool {
 // of this master and these databases, which are there, and the master still has
 // its binary log from there.
 func (s *slavePlan) stateFits() bool {
-	state := s.want.State
+	state := s.State
 	for _, name := range s.want.Databases {
 		if s.slave.Database(name) == nil {
 			return false
@@ -327,7 +327,7 @@ func (s *slavePlan) lost() []string {
 	var lost []string
 	for i := range s.slave.Databases {
 		d := &s.slave.Databases[i]
-		ours := s.want.State.Left(d)
+		ours := s.State.Left(d)
 		empty := d.Tables == 0 && d.Others == 0 && d.Events == 0 && d.Routines == 0
 		if (s.want.Method == journal.SeedClone || slices.Contains(s.want.Databases, d.Name)) && !ours && !empty {
 			lost = append(lost, d.Name)

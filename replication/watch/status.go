@@ -198,13 +198,13 @@ func (r *statusReader) readSlaveSide(ctx context.Context) error {
 // readNotes reads what runs of gtunnel that were cut off have noted. One that
 // works was there before the slave was looked at, or is there after it.
 func (r *statusReader) readNotes(ctx context.Context, directory string) error {
-	compared, repaired, err := journal.ReadNotes(directory, r.Slave.ServerID)
+	notes, err := journal.ReadNotes(directory, r.Slave.ServerID)
 	if err != nil {
 		return err
 	}
 	busy, err := r.slave.Busy(ctx, r.conn)
 	if r.busy = r.busy || busy; !r.busy {
-		r.compared, r.repaired = compared, repaired
+		r.compared, r.repaired = notes.Comparison, notes.Repair
 	}
 	return err
 }
