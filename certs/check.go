@@ -16,7 +16,7 @@ import (
 // connection for one that carries data; those offer no protocol at all.
 const CheckProtocol = "gtunnel-check/1"
 
-// IsCheck says whether a connection that Endpoint.Server has accepted is of
+// IsCheck reports whether a connection that Endpoint.Server has accepted is of
 // CheckProtocol.
 func IsCheck(conn *tls.Conn) bool {
 	return conn.ConnectionState().NegotiatedProtocol == CheckProtocol
@@ -77,7 +77,8 @@ func readCheckAnswer(conn io.Reader) (TargetState, error) {
 		}
 	}
 	for _, word := range words[1:] {
-		if state, ok := strings.CutPrefix(word, checkTarget); ok && (state == string(TargetUp) || state == string(TargetDown)) {
+		state, ok := strings.CutPrefix(word, checkTarget)
+		if ok && (state == string(TargetUp) || state == string(TargetDown)) {
 			return TargetState(state), nil
 		}
 	}
