@@ -2,12 +2,13 @@ package certs_test
 
 import (
 	"crypto/x509"
-	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 func TestAccess(t *testing.T) {
@@ -92,7 +93,7 @@ func TestAccessSpellings(t *testing.T) {
 			"‹allow-host› db.",
 		},
 		{
-			"multi-valued", encodeName(one(o, printable, "Site"), []ava{{cn, printable, "x"}, {uid, utf8String, "u"}}),
+			"multi-valued", encodeName(one(o, printable, "Site"), slices.Concat(one(cn, printable, "x"), one(uid, utf8String, "u"))),
 			[]string{"/O=Site/CN=x/UID=u", "/O=Site/CN=x+UID=u"},
 			`‹allow-dn› '/O=Site/CN=x/UID=u'.`,
 		},
@@ -258,105 +259,6 @@ func TestAmbiguousDN(t *testing.T) {
 	}
 }
 
-// utf32 encodes a text as the content of a UniversalString.
-func utf32(text string) string {
-	var octets []byte
-	for _, r := range text {
-		octets = binary.BigEndian.AppendUint32(octets, uint32(r))
-	}
-	return string(octets)
-}
-
-// latin1 encodes a text as T61Strings have it.
-func latin1(text string) string {
-	var octets []byte
-	for _, r := range text {
-		octets = append(octets, byte(r))
-	}
-	return string(octets)
-}
-
-// TestAccessStringTypes: a rule names what a value says, whatever its string
-// type, and never what its octets would say in another one.
-func TestAccessStringTypes(t *testing.T) {
-	const numeric = 18
-	plain := func(text string) string { return text }
-	types := []struct {
-		name   string
-		tag    int
-		encode func(string) string
-		texts  []string
-	}{
-		{"PrintableString", printable, plain, []string{"db.site.test", "a b"}},
-		{"UTF8String", utf8String, plain, []string{"db.site.test", "Jörg", "Žofie", "a \t b", "日本"}},
-		{"IA5String", ia5, plain, []string{"db.site.test", "a  b"}},
-		{"T61String", t61, latin1, []string{"db.site.test", "Jörg", "Ã¶", "é"}},
-		{"BMPString", bmp, asBMP, []string{"db.site.test", "Jörg", "Žofie", "扢"}},
-		{"UniversalString", universal, utf32, []string{"db.site.test", "Jörg", "Žofie", "😀"}},
-		{"VisibleString", visible, plain, []string{"db.site.test"}},
-		{"NumericString", numeric, plain, []string{"123 45"}},
-	}
-	for _, typ := range types {
-		for _, text := range typ.texts {
-			name := must(certs.ParseName(encodeName(one(o, utf8String, "Site"), one(cn, typ.tag, typ.encode(text)))))
-			for _, rule := range []string{name.Slash(), "/O=Site/CN=" + text, "/O=site/cn=" + text + "*", "/O=Site/*"} {
-				if !must(certs.NewAccess(nil, []string{rule}, false)).Names(name) {
-					t.Errorf("%s %q: the rule %q does not name it", typ.name, text, rule)
-				}
-			}
-			// It names no value of another text, nor the same octets of
-			// another type.
-			for _, other := range types {
-				octets := must(certs.ParseName(encodeName(one(o, utf8String, "Site"), one(cn, utf8String, "x"))))
-				if other.tag != typ.tag {
-					if parsed, err := certs.ParseName(encodeName(one(o, utf8String, "Site"), one(cn, other.tag, typ.encode(text)))); err == nil {
-						octets = parsed
-					}
-				}
-				if octets.Equal(name) {
-					continue // the same text in either type
-				}
-				if must(certs.NewAccess(nil, []string{"/O=Site/CN=" + text}, false)).Names(octets) && typ.tag != numeric && other.tag != numeric {
-					t.Errorf("the rule for %q names the octets of a %s as %s", text, typ.name, other.name)
-				}
-			}
-		}
-	}
-
-	for _, test := range []struct {
-		about string
-		rule  string
-		tag   int
-		value string
-		named bool
-	}{
-		{"octets of a BMPString that spell the name", "/CN=db", bmp, "db", false},
-		{"octets of a longer one", "/CN=server2.domain", bmp, "server2.domain", false},
-		{"their beginning", "/CN=ser*", bmp, "server2.domain", false},
-		{"octets of a T61String that are UTF-8", "/CN=ö", t61, "\xc3\xb6", false},
-		{"the same, escaped", `/CN=\xC3\xB6`, t61, "\xc3\xb6", false},
-		{"as an older tool shows a T61String", `/CN=J\xF6rg`, t61, "J\xf6rg", true},
-		{"that form and a UTF8String", `/CN=J\xF6rg`, utf8String, "Jörg", false},
-		{"as an older tool shows a BMPString", `/CN=\x00d\x00b`, bmp, "\x00d\x00b", true},
-		{"that form and NUL characters", `/CN=\x00d\x00b`, utf8String, "\x00d\x00b", false},
-		{"that form and NUL characters of Latin-1", `/CN=\x00d\x00b`, t61, "\x00d\x00b", false},
-		{"control characters", `/CN=d\x07b`, utf8String, "d\x07b", false},
-		{"a backslash and letters", `/CN=\xC3\xB6`, utf8String, `\XC3\XB6`, false},
-		{"an escaped slash", `/CN=host\/db`, utf8String, `host\/db`, false},
-		{"a backslash at the end", `/CN=a\/O=b`, utf8String, `a\`, false},
-		{"a single backslash", `/CN=a\b`, utf8String, `a\b`, true},
-		{"a tab", `/CN=a\x09b`, utf8String, "a b", true},
-		{"a character whose octets look like an escape", "/CN=屸", bmp, asBMP("屸"), true},
-		{"octets that are no text", "/CN=db", 4, "db", false},
-		{"octets that look like no text", `/CN=\x00db`, 3, "\x00db", true},
-	} {
-		name := must(certs.ParseName(encodeName(one(cn, test.tag, test.value))))
-		if got := must(certs.NewAccess(nil, []string{test.rule}, false)).Names(name); got != test.named {
-			t.Errorf("%s: the rule %s names %q: %v", test.about, test.rule, test.value, got)
-		}
-	}
-}
-
 // TestAccessBMPString: a certificate whose octets spell another name is shown
 // as what it says, and refused; what is shown makes a rule.
 func TestAccessBMPString(t *testing.T) {
@@ -378,7 +280,7 @@ func TestAccessBMPString(t *testing.T) {
 	if err := verify(subject("server"), shown); err != nil {
 		t.Error(err)
 	}
-	if err := verify(subject(asBMP("server")), "/CN=server"); err != nil {
+	if err := verify(subject(dertest.BMP("server")), "/CN=server"); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,7 +9,8 @@ import "bytes"
 // explains it as CodePeerBusy, and other programs name the alert.
 func BusyAlert() []byte { return []byte{21, 3, 3, 0, 2, 2, 80} }
 
-// isBusyAlert recognises BusyAlert in whatever version of the record.
+// isBusyAlert reports whether the other end sent BusyAlert, in whatever version
+// of the record.
 func isBusyAlert(first []byte) bool {
 	want := BusyAlert()
 	return len(first) == len(want) && first[0] == want[0] && first[1] == want[1] && bytes.Equal(first[3:], want[3:])

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // Change says what a Reload has changed. The zero value, and nil, mean that
@@ -27,6 +29,7 @@ type Changed struct {
 	Added, Removed, Renewed []string
 }
 
+// empty reports whether nothing has changed.
 func (c Changed) empty() bool { return len(c.Added)+len(c.Removed)+len(c.Renewed) == 0 }
 
 // Empty reports whether nothing has changed: the Snapshot is the one that it
@@ -133,8 +136,8 @@ func (s *Snapshot) contentOfCRLs() contents {
 	all := make(contents)
 	for _, lists := range s.lists {
 		for _, c := range lists {
-			dn := c.list.issuer.Slash()
-			all[dn] = append(all[dn], string(c.list.fingerprint)+string(c.list.signature))
+			dn := c.list.Issuer.Slash()
+			all[dn] = append(all[dn], c.list.Content())
 		}
 	}
 	return all
@@ -202,7 +205,7 @@ func fewOf(names []string, separator string) string {
 	const most = 3
 	var few []string
 	for _, name := range names[:min(most, len(names))] {
-		few = append(few, shorten(name, maxReason))
+		few = append(few, dn.Shorten(name, maxReason))
 	}
 	joined := strings.Join(few, separator)
 	if len(names) > most {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // pathChecks is everything that is asked of each certificate of a path,
@@ -105,7 +107,7 @@ func refuseExtensions(e *element, depth int) *Refusal {
 	for _, oid := range e.cert.UnhandledCriticalExtensions {
 		if !oid.Equal(oidSubjectAltName) && !oid.Equal(oidNameConstraints) {
 			r := refuse(e, depth, CodeCriticalExtension, "its critical extension %s is not understood",
-				shorten(oid.String(), maxQuoted))
+				dn.Shorten(oid.String(), dn.MaxQuoted))
 			if depth > 0 {
 				r.Cure = "The CA's own certificate has the extension: the peer needs a certificate of another CA," +
 					" unless this one is issued anew without it, or with it not critical."
@@ -138,7 +140,7 @@ func checkBasicConstraints(s *search, path []*element, depth int) *Refusal {
 		why = "it is a root from before there were basicConstraints"
 	default:
 		return refuse(e, depth, CodeNotCA, "it issued %s and is not a CA by its basicConstraints",
-			path[depth-1].subject.brief())
+			path[depth-1].subject.Brief())
 	}
 	s.permit(depth, func() LinkCheck { return LinkCheck{Text: why} })
 	return nil
@@ -178,17 +180,19 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 	if depth > 0 {
 		why = "keyCertSign"
 	}
-	switch _, present := extension(e.cert, oidKeyUsage); {
-	case !present:
+	switch _, limited := extension(e.cert, oidKeyUsage); {
+	case !limited:
 		why = "not limited"
-	case depth > 0 && e.cert.KeyUsage&x509.KeyUsageCertSign == 0:
+	case depth > 0 && lacksKeyUsage(e.cert, x509.KeyUsageCertSign):
 		return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign",
-			path[depth-1].subject.brief())
+			path[depth-1].subject.Brief())
 	case depth > 0:
 	case s.role == RoleAny:
 		why = notAskedOfAny
-	case e.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return refuse(e, depth, CodeKeyUsage, "its keyUsage lacks digitalSignature")
+	default:
+		if reason := unfitKeyUsage(e.cert); reason != "" {
+			return refuse(e, depth, CodeKeyUsage, "%s", reason)
+		}
 	}
 	s.permit(depth, func() LinkCheck { return LinkCheck{Text: why} })
 	return nil
@@ -196,6 +200,21 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 
 // notAskedOfAny is why usages permit what they do where no role is asked for.
 const notAskedOfAny = "not asked for: the peer's role is not said"
+
+// unfitKeyUsage says why the keyUsage of a host's certificate, if it has one,
+// keeps it from a TLS handshake; empty if it does not.
+func unfitKeyUsage(cert *x509.Certificate) string {
+	if lacksKeyUsage(cert, x509.KeyUsageDigitalSignature) {
+		return "its keyUsage lacks digitalSignature"
+	}
+	return ""
+}
+
+// lacksKeyUsage reports whether a certificate limits its key's usage to others.
+func lacksKeyUsage(cert *x509.Certificate, usage x509.KeyUsage) bool {
+	_, limited := extension(cert, oidKeyUsage)
+	return limited && cert.KeyUsage&usage == 0
+}
 
 // checkExtendedKeyUsage asks for a usage that the whole path down to this
 // certificate has in common: a CA's extKeyUsage limits what lies below it.
@@ -228,7 +247,7 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *Refusal {
 	own := slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(e.cert, usage) })
 	reason := fmt.Sprintf("a %s needs the extended key usage %s, and here is %s",
-		role, usageNames(wanted, " or "), shorten(usageList(e.cert), maxQuoted))
+		role, usageNames(wanted, " or "), dn.Shorten(usageList(e.cert), dn.MaxQuoted))
 	if own {
 		reason += ", which the CAs above do not allow"
 	}
@@ -259,7 +278,8 @@ func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
 	}
 }
 
-// allowsUsage reports whether a certificate's own extKeyUsage allows a usage.
+// allowsUsage reports whether a certificate's extended key usages, if it has
+// some, include one.
 func allowsUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	if _, limited := extension(cert, oidExtendedKeyUsage); !limited {
 		return true
@@ -333,15 +353,13 @@ func (s *search) proxyReason(leaf *element) string {
 	if _, ok := extension(leaf.cert, oidProxyDraft); ok {
 		return "it is a proxy certificate (of the draft before RFC 3820)"
 	}
-	if n := len(leaf.subject.rdns); n > 0 {
-		for _, a := range leaf.subject.rdns[n-1].attributes {
-			if word := foldString(a.text); a.oid == oidCommonName && (word == "proxy" || word == "limited proxy") {
-				return "it is a proxy certificate (of Globus Toolkit 2), or looks like one:" +
-					" its last common name is " + word
-			}
+	for _, word := range leaf.subject.LastCommonNames() {
+		if word == "proxy" || word == "limited proxy" {
+			return "it is a proxy certificate (of Globus Toolkit 2), or looks like one:" +
+				" its last common name is " + word
 		}
 	}
-	if leaf.subject.extends(leaf.issuer) {
+	if leaf.subject.Extends(leaf.issuer) {
 		for _, issuer := range s.sent[leaf.issuerKey] {
 			if !issuer.mayBeCA() {
 				return "it looks like a proxy certificate: its issuer is no CA," +

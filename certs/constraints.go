@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // The kinds of GeneralName (RFC 5280, section 4.2.1.6), by the number of
@@ -30,11 +32,11 @@ type generalName struct {
 
 // String shows the name in messages.
 func (g generalName) String() string {
-	value := excerpt(g.value)
+	value := dn.Excerpt(g.value)
 	switch g.kind {
 	case nameDirectory:
-		if name, err := ParseName(g.value); err == nil {
-			value = name.brief()
+		if name, err := dn.Parse(g.value); err == nil {
+			value = name.Brief()
 		}
 	case nameIP:
 		if address, ok := netip.AddrFromSlice(g.value); ok {
@@ -80,7 +82,7 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 		if err == nil && below == 0 {
 			// A common name that stands for a host is bound like a dNSName.
 			for _, host := range s.identity.Hosts {
-				names = append(names, generalName{nameDNS, []byte(host)})
+				names = append(names, generalName{kind: nameDNS, value: []byte(host)})
 			}
 		}
 		var violation string
@@ -90,14 +92,14 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 		var r *Refusal
 		switch {
 		case errors.Is(err, errConstraintWork):
-			r = refuse(e, below, CodeTooMuchWork, "%v: those of %s%s", err, ca.subject.brief(), ca.source())
+			r = refuse(e, below, CodeTooMuchWork, "%v: those of %s%s", err, ca.subject.Brief(), ca.source())
 			r.Cure = "Ask the CA for a certificate with fewer names."
 			return r
 		case err != nil:
-			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s cannot be applied to it: %v", ca.subject.brief(), ca.source(), err)
+			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s cannot be applied to it: %v", ca.subject.Brief(), ca.source(), err)
 			r.Cure = "Ask the CA for a certificate without this name."
 		case violation != "":
-			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %s", ca.subject.brief(), ca.source(), violation)
+			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %s", ca.subject.Brief(), ca.source(), violation)
 		default:
 			continue
 		}
@@ -157,9 +159,9 @@ func readGeneralName(input *cryptobyte.String) (generalName, error) {
 	if tag&0xc0 != 0x80 || kind >= len(generalNameKinds) {
 		return generalName{}, fmt.Errorf("a general name with the unknown tag %#x", uint8(tag))
 	}
-	name := generalName{kind, value}
+	name := generalName{kind: kind, value: value}
 	if kind == nameDirectory {
-		if _, err := ParseName(value); err != nil {
+		if _, err := dn.Parse(value); err != nil {
 			return generalName{}, err
 		}
 	}
@@ -173,14 +175,10 @@ func constrainedNames(e *element) ([]generalName, error) {
 		return nil, err
 	}
 	if !e.subject.Empty() {
-		names = append(names, generalName{nameDirectory, e.cert.RawSubject})
+		names = append(names, generalName{kind: nameDirectory, value: e.cert.RawSubject})
 	}
-	for _, r := range e.subject.rdns {
-		for _, a := range r.attributes {
-			if a.oid == oidEmailAddress {
-				names = append(names, generalName{nameEmail, []byte(a.text)})
-			}
-		}
+	for _, address := range e.subject.Emails() {
+		names = append(names, generalName{kind: nameEmail, value: []byte(address)})
 	}
 	return names, nil
 }

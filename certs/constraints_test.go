@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // subtree is one base of name constraints, by the tag of its GeneralName.
@@ -37,7 +39,9 @@ func slash96(address, mask []byte) subtree {
 	return ip(slices.Concat(mapped(address...), bytes.Repeat([]byte{0xff}, 12), mask)...)
 }
 
-func directory(rdns ...[]ava) subtree { return subtree{tag: 4, value: encodeName(rdns...)} }
+func directory(rdns ...[]dertest.Attribute) subtree {
+	return subtree{tag: 4, value: encodeName(rdns...)}
+}
 
 // generalNameDER encodes a GeneralName.
 func (s subtree) generalNameDER() []byte {
@@ -76,7 +80,7 @@ func TestNameConstraints(t *testing.T) {
 	commonName := func(name string) certstest.Options {
 		return certstest.Options{CommonName: name, DNSNames: []string{}}
 	}
-	testDC := [][]ava{one(dc, ia5, "test")}
+	testDC := [][]dertest.Attribute{one(dc, ia5, "test")}
 	tests := []struct {
 		name    string
 		ca      certstest.Options
@@ -236,4 +240,9 @@ func TestMalformedConstraints(t *testing.T) {
 			t.Errorf("%x: %v, want %q", test.der, err, test.words)
 		}
 	}
+}
+
+func FuzzNameConstraints(f *testing.F) {
+	f.Add(must(hex.DecodeString("300da00b3009820765782e6e6574")))
+	f.Fuzz(func(_ *testing.T, der []byte) { _ = certs.ParseConstraints(der) })
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // Credential is the host's own certificate chain and private key.
@@ -105,7 +107,7 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	leaf := chain[0]
 	if reason := unusableKey(leaf.cert); reason != "" {
 		return nil, &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", certFile, leaf.subject.brief(), reason),
+			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", certFile, leaf.subject.Brief(), reason),
 			hint:    keyHint,
 			cause:   refuse(leaf, 0, CodeUnsupported, "%s", reason),
 		}
@@ -116,7 +118,7 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	}
 	if !matches(key, leaf) {
 		e := &setupError{
-			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.brief()),
+			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.Brief()),
 			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 -noout -pubkey -in %s; openssl pkey -pubout -in %s",
 				shellQuote(certFile), shellQuote(keyFile)),
 		}
@@ -144,19 +146,19 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.brief(), formatTime(leaf.cert.NotAfter)),
+			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.Brief(), formatTime(leaf.cert.NotAfter)),
 			hint:    "ask your CA for a new one, and check this host's clock: timedatectl",
 			cause:   refuse(leaf, 0, CodeExpired, "it ended on %s", formatTime(leaf.cert.NotAfter)),
 		}
 	case now.Before(leaf.cert.NotBefore):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.brief(), formatTime(leaf.cert.NotBefore)),
+			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.Brief(), formatTime(leaf.cert.NotBefore)),
 			hint:    "check this host's clock (timedatectl), or wait until then",
 		}
 	}
 	if refusal := nobody.judgeHolder(leaf); refusal != nil {
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.brief(), refusal.Reason),
+			message: fmt.Sprintf("the certificate %s (%s) cannot be a host's: %s", file, leaf.subject.Brief(), refusal.Reason),
 			hint:    "give the host's own certificate with ‹cert›, usually /etc/grid-security/hostcert.pem",
 			cause:   refusal,
 		}
@@ -166,7 +168,7 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 
 // loadChain reads the host's certificate and those above it.
 func loadChain(file string) ([]*element, error) {
-	data, err := readFile(file, maxFileBytes)
+	data, err := files.Read(file, maxFileBytes)
 	if err != nil {
 		return nil, fileError("certificate", "‹cert›", file, err)
 	}
@@ -210,7 +212,7 @@ func (f fileCertificate) unreadable(file string, i int) error {
 		hint = "its CA must issue it anew: no TLS handshake of gtunnel can use it as it is; " + look
 	}
 	return &setupError{
-		message: fmt.Sprintf("a certificate of %s cannot be read: %v", position(file, f.line), f.err),
+		message: fmt.Sprintf("a certificate of %s cannot be read: %v", files.Position(file, f.line), f.err),
 		hint:    hint,
 		cause:   errors.Join(refusal, f.err),
 	}
@@ -218,7 +220,7 @@ func (f fileCertificate) unreadable(file string, i int) error {
 
 // loadKey reads a private key that only its owner can read.
 func loadKey(file string) (crypto.Signer, error) {
-	f, err := openRegular(file)
+	f, err := files.Open(file)
 	if err != nil {
 		return nil, fileError("key", "‹key›", file, err)
 	}
@@ -226,7 +228,7 @@ func loadKey(file string) (crypto.Signer, error) {
 	if err := checkKeyFile(f); err != nil {
 		return nil, err
 	}
-	data, err := readAll(f, maxFileBytes)
+	data, err := files.ReadAll(f, maxFileBytes)
 	if err != nil {
 		return nil, fileError("key", "‹key›", file, err)
 	}

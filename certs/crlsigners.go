@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/crl"
 )
 
 // crlSigner is a certificate whose key may sign lists for what a CA has
@@ -48,7 +50,7 @@ func crlSigners(above, candidates []*element, signed func(child, issuer *element
 		}
 		for _, root := range left {
 			if root.anchor && root.subjectKey == again.issuerKey && signed(again, root) {
-				again := crlSigner{again, again.cert.NotBefore, again.cert.NotAfter}
+				again := crlSigner{element: again, from: again.cert.NotBefore, until: again.cert.NotAfter}
 				vouching = append(vouching, again.vouchFor(root))
 			}
 		}
@@ -111,7 +113,7 @@ func newListSigners(s *search, path []*element, depth int) *listSigners {
 
 // of gives who signed the list and vouches now, and does so longest; nil if
 // nobody does.
-func (l *listSigners) of(list *crl) *crlSigner {
+func (l *listSigners) of(list *crl.List) *crlSigner {
 	if signer := l.find(list); signer != nil || l.beyond {
 		return signer
 	}
@@ -132,12 +134,12 @@ func (l *listSigners) of(list *crl) *crlSigner {
 	return l.find(list)
 }
 
-func (l *listSigners) find(list *crl) *crlSigner {
+func (l *listSigners) find(list *crl.List) *crlSigner {
 	var best *crlSigner
 	for i := range l.signers {
 		c := &l.signers[i]
 		switch {
-		case list.signedBy(c.cert) != nil:
+		case list.SignedBy(c.cert) != nil:
 		case l.search.now.Before(c.from):
 			l.search.event(c.from)
 		case !c.validAt(l.search.now):
@@ -152,15 +154,15 @@ func (l *listSigners) find(list *crl) *crlSigner {
 
 // whyNot says why the certificate of the key that signed a list does not vouch
 // for it; empty if there is none.
-func (l *listSigners) whyNot(list *crl) string {
+func (l *listSigners) whyNot(list *crl.List) string {
 	for _, c := range l.revoked {
-		if list.signedBy(c.cert) == nil {
+		if list.SignedBy(c.cert) == nil {
 			return "the certificate of the key that signed it is revoked"
 		}
 	}
 	for _, c := range l.signers {
 		switch {
-		case list.signedBy(c.cert) != nil:
+		case list.SignedBy(c.cert) != nil:
 		case l.search.now.Before(c.from):
 			return "the certificate of the key that signed it vouches for it from " + formatTime(c.from) + " on"
 		case !c.validAt(l.search.now):
@@ -172,7 +174,8 @@ func (l *listSigners) whyNot(list *crl) string {
 
 // signed reports whether the element's key made the signature of another.
 func (e *element) signed(child *element) bool {
-	return e.cert.CheckSignature(child.cert.SignatureAlgorithm, child.cert.RawTBSCertificate, child.cert.Signature) == nil
+	c := child.cert
+	return e.cert.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 // revokedSigner reports whether a list that an installed CA or one of the path
@@ -182,7 +185,7 @@ func (s *Snapshot) revokedSigner(c *element, path []*element) bool {
 		if !list.verifiedBy(path) {
 			return false
 		}
-		_, named := list.list.lookup(c.cert.SerialNumber)
+		_, named := list.list.Lookup(c.cert.SerialNumber)
 		return named
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // Description is what a certificate says of itself, for people to read.
@@ -100,7 +102,7 @@ func Describe(chain []*x509.Certificate, i int, mode HostMode) (Description, err
 func altNames(cert *x509.Certificate) []string {
 	var names []string
 	for _, name := range cert.DNSNames {
-		names = append(names, "DNS:"+escapeOctets(name))
+		names = append(names, "DNS:"+dn.Escape(name))
 	}
 	for _, ip := range cert.IPAddresses {
 		if address, ok := netip.AddrFromSlice(ip); ok {
@@ -108,10 +110,10 @@ func altNames(cert *x509.Certificate) []string {
 		}
 	}
 	for _, address := range cert.EmailAddresses {
-		names = append(names, "email:"+escapeOctets(address))
+		names = append(names, "email:"+dn.Escape(address))
 	}
 	for _, uri := range cert.URIs {
-		names = append(names, "URI:"+escapeOctets(uri.String()))
+		names = append(names, "URI:"+dn.Escape(uri.String()))
 	}
 	return names
 }
@@ -135,13 +137,13 @@ func keyUsageNames(cert *x509.Certificate) []string {
 // ServesAs reports whether the certificate's own usages let it stand for a
 // host in this role, and why not. The CAs above it may forbid it still.
 func ServesAs(cert *x509.Certificate, role Role, rule EKURule) (why string, ok bool) {
-	if _, limited := extension(cert, oidKeyUsage); limited && cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return "its keyUsage lacks digitalSignature", false
+	if reason := unfitKeyUsage(cert); reason != "" {
+		return reason, false
 	}
 	wanted := wantedUsages(role, rule)
 	allows := func(usage x509.ExtKeyUsage) bool { return allowsUsage(cert, usage) }
 	if wanted == nil || slices.ContainsFunc(wanted, allows) {
 		return "", true
 	}
-	return "its extended key usages are " + shorten(usageList(cert), maxQuoted), false
+	return "its extended key usages are " + dn.Shorten(usageList(cert), dn.MaxQuoted), false
 }

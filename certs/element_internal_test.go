@@ -2,13 +2,33 @@ package certs
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 )
+
+var testThisUpdate = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// keySet is some keys.
+type keySet struct{ ecdsa, other, p384 *ecdsa.PrivateKey }
+
+var testKeys = sync.OnceValue(func() keySet {
+	generate := func(curve elliptic.Curve) *ecdsa.PrivateKey {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			panic(err)
+		}
+		return key
+	}
+	return keySet{ecdsa: generate(elliptic.P256()), other: generate(elliptic.P256()), p384: generate(elliptic.P384())}
+})
 
 // certified has a key certify another, as a CA of the name; none of its
 // certificates has a key identifier.

@@ -199,7 +199,9 @@ func (e *Endpoint) commonConfig(judge *judge) *tls.Config {
 }
 
 // handshake runs one handshake and explains its failure.
-func handshake(ctx context.Context, conn net.Conn, judge *judge, start func(net.Conn) *tls.Conn) (*tls.Conn, *Result, error) {
+func handshake(
+	ctx context.Context, conn net.Conn, judge *judge, start func(net.Conn) *tls.Conn,
+) (*tls.Conn, *Result, error) {
 	observed := &observedConn{Conn: conn}
 	tlsConn := start(observed)
 	err := tlsConn.HandshakeContext(ctx)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // patience is how long a test waits for what must happen.
@@ -300,7 +301,7 @@ func tlsCertificate(host *certstest.Host) tls.Certificate {
 func TestUnreadableCertificate(t *testing.T) {
 	s := newSite(t)
 	host := must(s.root.NewHost("server.test", certstest.Options{}))
-	unreadable := tls.Certificate{Certificate: [][]byte{signName(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key}
+	unreadable := tls.Certificate{Certificate: [][]byte{dertest.SelfSigned(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key}
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			ours, _ := s.dialTo(t, stranger(version, unreadable))

@@ -146,7 +146,7 @@ func ExampleRefusal() {
 	_, err := certs.Verify(store.Snapshot(), s.slave.Chain, certs.VerifyOptions{
 		Role:   certs.RoleClient,
 		Anyone: true,
-		Policy: certs.Policy{Namespaces: certs.NamespacesGlobusRequire},
+		Policy: certs.Policy{Namespaces: certs.NamespacesIgnore},
 	})
 	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
 		fmt.Println(refusal.Code, "at depth", refusal.Depth, "by a file", filepath.Ext(refusal.File))

@@ -8,15 +8,6 @@ import (
 
 // What the tests of package certs_test reach beyond the surface.
 
-// PEMLines gives the line of each block that a PEM file holds, and whether
-// the block is sound.
-func PEMLines(data []byte) (lines []int, sound []bool) {
-	for _, block := range readPEM(data) {
-		lines, sound = append(lines, block.line), append(sound, block.err == nil)
-	}
-	return lines, sound
-}
-
 // ParseFiles runs the parsers of certificate and key files.
 func ParseFiles(data []byte) {
 	parseCertificates(data)
@@ -66,9 +57,3 @@ func (s *Store) PassTime(d time.Duration) {
 func (c *Credential) SentAt(snapshot *Snapshot, now time.Time) [][]byte {
 	return c.tlsCertificate(snapshot, now).Certificate
 }
-
-// Oneline is the name by its octets, as OpenSSL's X509_NAME_oneline shows it.
-func (n *Name) Oneline() string { return n.forms().octets.String() }
-
-// Names reports whether a rule for DNs names the name.
-func (a *Access) Names(n *Name) bool { return a.names(n.forms()) }

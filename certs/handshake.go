@@ -13,6 +13,8 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // HandshakeError says why a handshake failed where Verify did not refuse: the
@@ -125,7 +127,8 @@ func looksLikeTLS(first []byte) bool {
 		isSSL2(first)
 }
 
-// isSSL2 recognises the hello of SSL 2, which very old clients still send.
+// isSSL2 reports whether the other end begins with the hello of SSL 2, which
+// very old clients still send.
 func isSSL2(first []byte) bool {
 	return len(first) >= 3 && first[0]&0x80 != 0 && first[2] == 1
 }
@@ -162,6 +165,7 @@ func notTLS(err error, first []byte, peer Role) *HandshakeError {
 // printable cuts what is quoted in messages.
 func printable(first []byte) []byte { return first[:min(len(first), 16)] }
 
+// isHTTPRequest reports whether the other end begins with the first line of HTTP.
 func isHTTPRequest(first []byte) bool {
 	for _, method := range []string{"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE ", "CONNECT ", "PRI * HTTP"} {
 		if n := min(len(method), len(first)); n >= 4 && string(first[:n]) == method[:n] {
@@ -171,9 +175,9 @@ func isHTTPRequest(first []byte) bool {
 	return false
 }
 
-// isMySQLGreeting recognises the first packet of a MySQL server: a length of
-// three octets, sequence number 0, then protocol version 10 (or 9) or an
-// error.
+// isMySQLGreeting reports whether the other end begins with the first packet of
+// a MySQL server: a length of three octets, sequence number 0, then protocol
+// version 10 (or 9) or an error.
 func isMySQLGreeting(first []byte) bool {
 	return len(first) >= 5 && first[2] == 0 && first[3] == 0 &&
 		(first[4] == 9 || first[4] == 10 || first[4] == 0xff)
@@ -184,7 +188,7 @@ func mysqlError(first []byte) string {
 	if first[4] != 0xff || len(first) < 8 {
 		return ""
 	}
-	return escapeOctets(first[7:])
+	return dn.Escape(first[7:])
 }
 
 func explainTimeout(err error, silent bool, peer Role) *HandshakeError {
@@ -294,10 +298,10 @@ func remoteAlert(err error) (number uint64, name string, ok bool) {
 // end's messages.
 func explainProtocol(err error) *HandshakeError {
 	// The text may quote what the other end sent.
-	text := excerpt(strings.TrimPrefix(err.Error(), "tls: "))
+	text := dn.Excerpt(strings.TrimPrefix(err.Error(), "tls: "))
 	e := fail(CodeProtocol, "the TLS handshake failed: "+text, err)
 	switch {
-	case strings.Contains(text, "unsupported versions") || strings.Contains(text, "unsupported protocol version"),
+	case strings.Contains(text, "unsupported versions"), strings.Contains(text, "unsupported protocol version"),
 		strings.Contains(text, "SSLv2"):
 		e.Reason = "the two ends have no TLS version in common: " + text
 		e.Cure = "Update the other end to TLS 1.2 or later, or lower ‹min-tls› if it is higher than 1.2."

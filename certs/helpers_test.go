@@ -1,9 +1,8 @@
 package certs_test
 
 import (
-	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -144,11 +144,18 @@ func writeFile(t testing.TB, path string, data []byte, mode os.FileMode) string 
 
 var now = time.Now()
 
-const sha256Hash = crypto.SHA256
+// The string types and attribute types of names under test.
+const (
+	utf8String, printable, t61, ia5  = 12, 19, 20, 22
+	visible, general, universal, bmp = 26, 27, 28, 30
+	cn, o, dc, uid, email            = "2.5.4.3", "2.5.4.10", "0.9.2342.19200300.100.1.25", "0.9.2342.19200300.100.1.1", "1.2.840.113549.1.9.1"
+)
 
-func sha256Sum(data []byte) []byte {
-	sum := sha256.Sum256(data)
-	return sum[:]
+// one is an RDN of one attribute, encodeName a name of RDNs, oid an identifier.
+var one, encodeName, oid = dertest.RDN, dertest.Name, dertest.OID
+
+func pemOf(label string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der})
 }
 
 // runAsNobody runs the current test again as an ordinary user: root reads

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // The values of Identity.Rule.
@@ -53,14 +55,11 @@ func identify(e *element, mode HostMode) Identity {
 // hostOfCommonName reads the last common name as fqdn, host/fqdn or
 // service/fqdn. A name without a dot is a host's only after a slash: people
 // are called "alice" too.
-func hostOfCommonName(subject *Name) string {
-	cn, ok := subject.last(oidCommonName)
-	if !ok {
-		return ""
-	}
-	service, host, found := strings.Cut(cn.text, "/")
+func hostOfCommonName(subject *dn.Name) string {
+	cn := subject.CommonName()
+	service, host, found := strings.Cut(cn, "/")
 	if !found {
-		service, host = "", cn.text
+		service, host = "", cn
 	}
 	host = strings.ToLower(host)
 	if !validHost(host) || found && !validService(service) || !found && !strings.Contains(host, ".") {
@@ -69,8 +68,11 @@ func hostOfCommonName(subject *Name) string {
 	return host
 }
 
+// validService reports whether the part of a common name before the slash is a
+// service.
 func validService(service string) bool {
-	return service != "" && strings.IndexFunc(service, func(r rune) bool { return !isHostRune(r) && (r < 'A' || r > 'Z') }) < 0
+	isOther := func(r rune) bool { return !isHostRune(r) && (r < 'A' || r > 'Z') }
+	return service != "" && strings.IndexFunc(service, isOther) < 0
 }
 
 // validHost reports whether name is a host name in lower case: labels of
@@ -95,16 +97,18 @@ func validHost(name string) bool {
 	return strings.IndexFunc(digits, func(r rune) bool { return !isDigit(r, base) }) >= 0
 }
 
+// isDigit reports whether a rune is a digit of base 10 or 16.
 func isDigit(r rune, base int) bool {
 	return r >= '0' && r <= '9' || base == 16 && r >= 'a' && r <= 'f'
 }
 
+// isHostRune reports whether a rune may stand in a host name.
 func isHostRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// validPattern is validHost, or a wildcard for the whole left label of a name
-// with two more labels at least.
+// validPattern reports whether name is what validHost wants, or a wildcard for
+// the whole left label of a name with two more labels at least.
 func validPattern(name string) bool {
 	if parent, ok := strings.CutPrefix(name, "*."); ok {
 		return validHost(parent) && strings.Contains(parent, ".")
@@ -133,7 +137,7 @@ func judgeHost(leaf *element, identity Identity, host string) *Refusal {
 	if host == "" || identity.proves(host) {
 		return nil
 	}
-	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", escapeOctets(host), identity.proven())
+	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", dn.Escape(host), identity.proven())
 	if name := identity.likelyName(host); name != "" {
 		r.Cure = fmt.Sprintf("If %s is the host that you mean, say so with ‹server-name› %s.", name, name)
 	}

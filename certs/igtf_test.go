@@ -13,6 +13,8 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // Where Debian's igtf-policy packages install the CAs, and where the files
@@ -86,7 +88,7 @@ func TestIGTF(t *testing.T) {
 		if !slices.Equal(names, want) {
 			t.Errorf("%s is found as %v, and its hashes are %v", dn, names, want)
 		}
-		if len(ca.Policies) == 0 || ca.Policies[0].Kind != certs.KindSigningPolicy {
+		if len(ca.Policies) == 0 || ca.Policies[0].Kind != "signing_policy" {
 			t.Errorf("%s has the policies %+v", dn, ca.Policies)
 		}
 		for _, policy := range ca.Policies {
@@ -150,7 +152,7 @@ func TestPublicWebIsKeptOut(t *testing.T) {
 			host := func(ca *certstest.CA, dn string) *certstest.Host {
 				return must(ca.NewHost("x.test", named(slashName(dn))))
 			}
-			const strict = certs.NamespacesEUGridPMAAndGlobusRequire
+			const strict = policy.EUGridPMAAndGlobusRequire
 			for name, web := range map[string]*certstest.Host{
 				"by the root": host(root, test.bad), "by a subordinate of the web": host(webSub, test.bad),
 				"with a grid name by a subordinate of the web": host(webSub, test.good), "by the grid's subordinate": host(gridSub, test.bad),
@@ -198,7 +200,7 @@ func TestEveryAnchorIsBound(t *testing.T) {
 
 // slashName encodes a name that is written in slash form with common types.
 func slashName(dn string) []byte {
-	var rdns [][]ava
+	var rdns [][]dertest.Attribute
 	for part := range strings.SplitSeq(dn[1:], "/") {
 		kind, value, _ := strings.Cut(part, "=")
 		tag := utf8String

@@ -9,15 +9,9 @@ import (
 // PolicyFile is a signing_policy or namespaces file of a CA.
 type PolicyFile struct {
 	Files   []string // its names in the CApath, usually both hashes
-	Kind    string   // KindSigningPolicy or KindNamespaces
+	Kind    string   // signing_policy or namespaces
 	Problem *Problem // why it refuses everything that it is asked of; nil if it is sound
 }
-
-// The values of PolicyFile.Kind.
-const (
-	KindSigningPolicy = "signing_policy"
-	KindNamespaces    = "namespaces"
-)
 
 // CRL is a revocation list of a CA.
 type CRL struct {
@@ -93,4 +87,63 @@ func (ca *CA) crlState(now time.Time) (code Code, why string, due time.Time) {
 		return "", "", due
 	}
 	return code, why, due
+}
+
+// describe completes what is shown of a CA.
+func (b *builder) describe(e *element, ca *CA, problems map[string][]Problem) {
+	s := b.snapshot
+	hashes := slices.Compact(e.hashes[:])
+	for _, kind := range []fileKind{kindSigningPolicy, kindNamespaces} {
+		for _, policy := range s.policiesOf(kind, e) {
+			ca.Policies = append(ca.Policies, policy.show(kind))
+		}
+	}
+	ca.CRLs = s.showLists(e)
+	for _, hash := range hashes {
+		ca.brokenLists = append(ca.brokenLists, s.brokenLists[hash]...)
+	}
+	if !e.fromCAfile || s.config.CApath != "" {
+		for _, hash := range hashes {
+			ca.Problems = append(ca.Problems, problems[hash]...)
+		}
+	}
+}
+
+// showLists shows the lists of a CA's name as they count for the CA.
+func (s *Snapshot) showLists(e *element) []CRL {
+	var all []CRL
+	var signers []crlSigner
+	for _, list := range s.lists[e.subjectKey] {
+		shown := list.show()
+		if list.verified() && list.list.SignedBy(e.cert) != nil {
+			if signers == nil {
+				signers = crlSigners(s.chain(e), s.bySubject[e.subjectKey], func(child, issuer *element) bool {
+					return issuer.signed(child) && !s.revokedSigner(child, nil)
+				})
+			}
+			shown.foreign = true
+			shown.vouching = slices.DeleteFunc(slices.Clone(signers), func(by crlSigner) bool {
+				return list.list.SignedBy(by.cert) != nil
+			})
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
+// chain is a CA with the installed ones above it, as far as there are any.
+func (s *Snapshot) chain(e *element) []*element {
+	chain := []*element{e}
+	for len(chain) <= defaultMaxDepth && !e.anchor {
+		above := s.issuers(e)
+		i := slices.IndexFunc(above, func(issuer *element) bool {
+			return !slices.ContainsFunc(chain, issuer.sameKey) && issuer.signed(e)
+		})
+		if i < 0 {
+			break
+		}
+		e = above[i]
+		chain = append(chain, e)
+	}
+	return chain
 }

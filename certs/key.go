@@ -61,7 +61,8 @@ func keyAlgorithm(info []byte) string {
 	input := cryptobyte.String(info)
 	var key, algorithm cryptobyte.String
 	var oid asn1.ObjectIdentifier
-	if !input.ReadASN1(&key, cryptobyte_asn1.SEQUENCE) || !key.ReadASN1(&algorithm, cryptobyte_asn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) {
+	if !input.ReadASN1(&key, cryptobyte_asn1.SEQUENCE) || !key.ReadASN1(&algorithm, cryptobyte_asn1.SEQUENCE) ||
+		!algorithm.ReadASN1ObjectIdentifier(&oid) {
 		return "that cannot be read"
 	}
 	return oid.String()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // keyInfo is a SubjectPublicKeyInfo.
@@ -42,7 +43,7 @@ func rsaInfo(algorithm string, parameters asn1.RawValue, n *big.Int, e int) []by
 
 // withKey is a certificate with another SubjectPublicKeyInfo, signed anew.
 func withKey(cert *x509.Certificate, issuer *certstest.CA, info []byte) *x509.Certificate {
-	return must(x509.ParseCertificate(resign(cert.Raw, issuer.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
+	return must(x509.ParseCertificate(dertest.Resign(cert.Raw, issuer.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
 		for i, field := range fields {
 			if string(field.FullBytes) == string(cert.RawSubjectPublicKeyInfo) {
 				fields[i] = asn1.RawValue{FullBytes: info}

@@ -9,25 +9,27 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // parseKey finds the private key of a PEM file.
 func parseKey(file string, data []byte) (crypto.Signer, error) {
 	certificate := false
-	for _, block := range readPEM(data) {
+	for _, block := range files.Blocks(data) {
 		switch {
-		case block.label == "CERTIFICATE" || block.label == "X509 CERTIFICATE":
+		case block.Label == "CERTIFICATE" || block.Label == "X509 CERTIFICATE":
 			certificate = true
 			continue
-		case !strings.HasSuffix(block.label, "PRIVATE KEY") && block.label != "":
+		case !strings.HasSuffix(block.Label, "PRIVATE KEY") && block.Label != "":
 			continue
-		case block.err != nil:
+		case block.Err != nil:
 			return nil, &setupError{
-				message: fmt.Sprintf("the key %s cannot be read: %v", position(file, block.line), block.err),
+				message: fmt.Sprintf("the key %s cannot be read: %v", files.Position(file, block.Line), block.Err),
 				hint:    "copy the key anew from where it was made",
-				cause:   block.err,
+				cause:   block.Err,
 			}
-		case block.encrypted || block.label == "ENCRYPTED PRIVATE KEY":
+		case block.Encrypted || block.Label == "ENCRYPTED PRIVATE KEY":
 			return nil, &setupError{
 				message: fmt.Sprintf("the key %s is encrypted, and nobody is there to type the pass phrase", file),
 				hint: fmt.Sprintf("decrypt it once: (umask 077; openssl pkey -in %[1]s -out %[2]s), then use %[2]s",
@@ -47,20 +49,20 @@ func parseKey(file string, data []byte) (crypto.Signer, error) {
 	return nil, e
 }
 
-func parseKeyBlock(file string, block pemBlock) (crypto.Signer, error) {
+func parseKeyBlock(file string, block files.Block) (crypto.Signer, error) {
 	var key any
 	var err error
-	switch block.label {
+	switch block.Label {
 	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.der)
+		key, err = x509.ParsePKCS1PrivateKey(block.DER)
 	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.der)
+		key, err = x509.ParseECPrivateKey(block.DER)
 	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.der)
+		key, err = x509.ParsePKCS8PrivateKey(block.DER)
 	case "":
 		err = errors.New("it is not PEM")
 	default:
-		err = fmt.Errorf("it is a key of the kind %s", block.label)
+		err = fmt.Errorf("it is a key of the kind %s", block.Label)
 	}
 	if err == nil {
 		switch signer := key.(type) {
@@ -74,22 +76,22 @@ func parseKeyBlock(file string, block pemBlock) (crypto.Signer, error) {
 		err = fmt.Errorf("keys of the type %T cannot sign a TLS handshake", key)
 	}
 	e := &setupError{
-		message: fmt.Sprintf("the key %s cannot be read: %v", position(file, block.line), err),
+		message: fmt.Sprintf("the key %s cannot be read: %v", files.Position(file, block.Line), err),
 		hint:    "look at it: openssl pkey -noout -text -in " + shellQuote(file),
 		cause:   err,
 	}
-	kind, known := keyKinds[privateKeyAlgorithm(block.der)]
-	if block.label == "DSA PRIVATE KEY" {
+	kind, known := keyKinds[privateKeyAlgorithm(block.DER)]
+	if block.Label == "DSA PRIVATE KEY" {
 		kind, known = "DSA", true
 	}
 	switch {
 	case known:
-		e.message = fmt.Sprintf("the key %s is %s, with which no TLS handshake is possible", position(file, block.line), kind)
+		e.message = fmt.Sprintf("the key %s is %s, with which no TLS handshake is possible", files.Position(file, block.Line), kind)
 		e.hint = keyHint
 	case strings.Contains(err.Error(), "elliptic curve"):
-		e.message = fmt.Sprintf("the key %s is of an elliptic curve with which no TLS handshake is possible", position(file, block.line))
+		e.message = fmt.Sprintf("the key %s is of an elliptic curve with which no TLS handshake is possible", files.Position(file, block.Line))
 		e.hint = keyHint
-	case block.label == "":
+	case block.Label == "":
 		e.hint = fmt.Sprintf("if it is a DER file: openssl pkey -inform DER -in %[1]s -out %[1]s.pem; if it is PKCS #12: openssl pkcs12 -nodes -in %[1]s -out %[1]s.pem", shellQuote(file))
 	}
 	return nil, e
@@ -97,8 +99,8 @@ func parseKeyBlock(file string, block pemBlock) (crypto.Signer, error) {
 
 // holdsKey reports whether a PEM file has a private key.
 func holdsKey(data []byte) bool {
-	for _, block := range readPEM(data) {
-		if strings.HasSuffix(block.label, "PRIVATE KEY") {
+	for _, block := range files.Blocks(data) {
+		if strings.HasSuffix(block.Label, "PRIVATE KEY") {
 			return true
 		}
 	}

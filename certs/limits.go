@@ -2,8 +2,6 @@ package certs
 
 import (
 	"crypto/x509"
-	"fmt"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -35,12 +33,8 @@ const (
 	maxConstraintWork = 100_000
 )
 
-// What messages quote, in bytes: logs take a line for every peer that is
-// refused.
-const (
-	maxQuoted = 512  // of a name or another piece of a certificate
-	maxReason = 2048 // of a whole reason
-)
+// maxReason is how many bytes of a reason a message quotes, in all.
+const maxReason = 2048
 
 // judgeSize refuses what no sound peer sends, before anything is done with
 // the certificates.
@@ -93,22 +87,3 @@ func countAltNames(cert *x509.Certificate) int {
 	}
 	return n
 }
-
-// shorten cuts a text for messages if it has more bytes than most, and says
-// how many there were.
-func shorten(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	end := most
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return fmt.Sprintf("%s… (%d bytes)", text[:end], len(text))
-}
-
-// excerpt shows octets of a certificate in messages.
-func excerpt[T string | []byte](octets T) string { return shorten(escapeOctets(octets), maxQuoted) }
-
-// brief is the name in messages: the slash form, shortened if it is long.
-func (n *Name) brief() string { return shorten(ShowDN(n.Slash()), maxQuoted) }

@@ -3,6 +3,8 @@ package certs
 import (
 	"fmt"
 	"net/netip"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // LinkCheck is one check of a certificate of a verified path, and what
@@ -73,7 +75,7 @@ func signedBy(path []*element, depth int, e *element) LinkCheck {
 	}
 	issuer := path[depth+1]
 	return LinkCheck{
-		Text: fmt.Sprintf("%s by the key of %s", e.cert.SignatureAlgorithm, issuer.subject.brief()),
+		Text: fmt.Sprintf("%s by the key of %s", e.cert.SignatureAlgorithm, issuer.subject.Brief()),
 		File: issuer.file, Line: issuer.line,
 	}
 }
@@ -87,7 +89,7 @@ func proofOf(host string, identity Identity) LinkCheck {
 	if host == "" {
 		return LinkCheck{Text: "no name is asked for"}
 	}
-	return LinkCheck{Text: fmt.Sprintf("it proves %s by %s", escapeOctets(host), rule)}
+	return LinkCheck{Text: fmt.Sprintf("it proves %s by %s", dn.Escape(host), rule)}
 }
 
 // permit notes what permits a certificate in the check that is being made,

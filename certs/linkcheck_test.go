@@ -13,6 +13,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // checksOf writes the checks of a result, a line for each: depth, name, base
@@ -158,7 +159,7 @@ func TestLinkChecksTolerated(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		policy := certs.Policy{Namespaces: certs.NamespacesGlobus}
+		policy := certs.Policy{Namespaces: policy.Globus}
 		wantChecks(t, verify(inPath, anyone(certs.RoleClient, now, policy)),
 			`0 policy \[:0\] no file speaks of the CA, and ‹namespaces› globus asks for none`)
 	})

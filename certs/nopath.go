@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // fail remembers the refusal of the attempt that went furthest.
@@ -20,13 +23,13 @@ func (e *element) source() string {
 	if e.file == "" {
 		return " (sent by the peer)"
 	}
-	return " (" + position(e.file, e.line) + ")"
+	return " (" + files.Position(e.file, e.line) + ")"
 }
 
 // noIssuer explains that the search ended at a certificate, the last of the
 // path.
 func (s *search) noIssuer(child *element, depth int) *Refusal {
-	issuer := child.issuer.brief()
+	issuer := child.issuer.Brief()
 	unusable := s.snapshot.unusable(child.issuer)
 	below := s.issuerBelow(child)
 	var r *Refusal
@@ -88,7 +91,7 @@ func (s *search) badSignature(child, issuer *element, depth int) *Refusal {
 	if reason := weakKey(issuer); reason != "" {
 		return refuse(issuer, depth+1, CodeWeakSignature, "%s", reason)
 	}
-	r := refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s", issuer.subject.brief(), issuer.source())
+	r := refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s", issuer.subject.Brief(), issuer.source())
 	if unusable := s.snapshot.unusable(child.issuer); len(unusable) > 0 {
 		r.Cure = fmt.Sprintf("There is another file of this CA, which may be the right one: %s. %s", unusable[0], mendFile(unusable[0], child.issuer))
 	}
@@ -124,7 +127,7 @@ func refuseSignature(child *element, depth int) *Refusal {
 
 // unusable lists what is wrong with the files that are installed for a CA of
 // this name and cannot be used, by their content or by their hash.
-func (s *Snapshot) unusable(subject *Name) []Problem {
+func (s *Snapshot) unusable(subject *dn.Name) []Problem {
 	found := slices.Clone(s.unusableCAs[subject.Canonical()])
 	hash, oldHash := subject.Hash(), subject.HashOld()
 	for _, p := range s.problems {
@@ -137,18 +140,18 @@ func (s *Snapshot) unusable(subject *Name) []Problem {
 }
 
 // installCA says which CA is missing, and under which names it is looked for.
-func (s *search) installCA(subject *Name) string {
+func (s *search) installCA(subject *dn.Name) string {
 	place := s.snapshot.config.CApath
 	if place == "" {
 		return fmt.Sprintf("Add the certificate of the CA %s to %s, if you trust it.",
-			subject.brief(), s.snapshot.config.CAfile)
+			subject.Brief(), s.snapshot.config.CAfile)
 	}
 	return fmt.Sprintf("If you trust the CA %s, install its package; its certificate belongs in %s as %s.0 or %s.0.",
-		subject.brief(), place, subject.Hash(), subject.HashOld())
+		subject.Brief(), place, subject.Hash(), subject.HashOld())
 }
 
 // mendFile is what to do about a file of a CA that cannot be used.
-func mendFile(p Problem, subject *Name) string {
+func mendFile(p Problem, subject *dn.Name) string {
 	return fmt.Sprintf("Put %s right, or install the CA's package anew, if you trust it: the certificate of %s belongs there, as %s.0 or %s.0.",
-		position(p.File, p.Line), subject.brief(), subject.Hash(), subject.HashOld())
+		files.Position(p.File, p.Line), subject.Brief(), subject.Hash(), subject.HashOld())
 }

@@ -41,7 +41,7 @@ func (c *Credential) tlsCertificate(snapshot *Snapshot, now time.Time) *tls.Cert
 	for _, e := range pair.complete(snapshot, now) {
 		certificate.Certificate = append(certificate.Certificate, e.cert.Raw)
 	}
-	c.wire.Store(&wireChain{pair, snapshot, now, certificate})
+	c.wire.Store(&wireChain{pair: pair, snapshot: snapshot, made: now, certificate: certificate})
 	return certificate
 }
 
@@ -116,7 +116,7 @@ func (c *Credential) EndedCAs(snapshot *Snapshot, now time.Time) []EndedCA {
 		if !now.After(e.cert.NotAfter) || e.selfSigned() {
 			continue
 		}
-		found := EndedCA{DN: e.subject.brief(), NotAfter: e.cert.NotAfter}
+		found := EndedCA{DN: e.subject.Brief(), NotAfter: e.cert.NotAfter}
 		if renewed := pair.renewed(e, snapshot, now); renewed != nil {
 			found.Renewed = cmp.Or(renewed.file, c.certFile)
 		}

@@ -3,7 +3,19 @@ package certs
 import (
 	"fmt"
 	"slices"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
+
+// NamespacesMode says which policy files decide what a CA may sign: its
+// .signing_policy, which Globus defined, and .namespaces, of the EUGridPMA. The
+// zero value asks both, and demands one of them; UnmarshalText reads all modes
+// of canl.
+type NamespacesMode = policy.Mode
+
+// NamespacesIgnore looks at no policy file.
+const NamespacesIgnore = policy.Ignore
 
 // checkPolicies asks the policy files whether the issuer of a certificate may
 // sign its name. Self-issued CA certificates are exempt, but not a host that
@@ -18,7 +30,7 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 	issuer := path[depth+1]
 	var unbound LinkCheck
 	switch {
-	case s.policy.Namespaces == NamespacesIgnore:
+	case s.policy.Namespaces == policy.Ignore:
 		unbound.Text = "not asked: ‹namespaces› ignore"
 	case depth > 0 && e.selfIssued():
 		unbound.Text = "not bound: a CA may certify itself"
@@ -29,39 +41,54 @@ func checkPolicies(s *search, path []*element, depth int) *Refusal {
 		s.permit(depth, func() LinkCheck { return unbound })
 		return nil
 	}
-	for _, name := range []*Name{e.subject, issuer.subject} {
-		if reason := name.forms().ambiguous; reason != "" {
-			r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s", name.brief(), reason)
-			r.Cure = "Ask the CA for a certificate with a plain subject."
-			if name == issuer.subject {
-				r.Cure = "Only ‹cafile› can trust this CA, or ‹namespaces› ignore: it signs what it likes then."
-			}
-			return r
+	subjectForms, issuerForms := e.subject.Forms(), issuer.subject.Forms()
+	if reason := subjectForms.Ambiguous(); reason != "" {
+		return refuseAmbiguous(e, depth, e.subject, reason, "Ask the CA for a certificate with a plain subject.")
+	}
+	if reason := issuerForms.Ambiguous(); reason != "" {
+		return refuseAmbiguous(e, depth, issuer.subject, reason,
+			"Only ‹cafile› can trust this CA, or ‹namespaces› ignore: it signs what it likes then.")
+	}
+	var asked [2]policy.Decision
+	ask := func(i int, kind fileKind) func() policy.Decision {
+		return func() policy.Decision {
+			asked[i] = s.askPolicies(kind, path[depth+1:], issuerForms, subjectForms)
+			return asked[i]
 		}
 	}
-	var asked [2]policyDecision
-	decision := s.policy.Namespaces.decide(
-		func() policyDecision { asked[0] = s.askPolicies(kindSigningPolicy, path, depth); return asked[0] },
-		func() policyDecision { asked[1] = s.askPolicies(kindNamespaces, path, depth); return asked[1] },
-	)
-	if decision.Verdict != policyDenies {
+	decision := s.policy.Namespaces.Decide(ask(0, kindSigningPolicy), ask(1, kindNamespaces))
+	if decision.Verdict != policy.Denies {
 		s.permitPolicies(depth, asked[:])
 		return nil
 	}
-	r := refuse(e, depth, decision.Code, "%s may not sign it: %s", issuer.subject.brief(), decision.Reason)
+	r := refuse(e, depth, policyCodes[decision.Cause], "%s may not sign it: %s", issuer.subject.Brief(), decision.Reason)
 	r.File, r.Line = decision.File, decision.Line
-	if place := s.snapshot.config.CApath; decision.Code == CodePolicyMissing && place != "" {
-		r.Cure = fmt.Sprintf("Install the CA's package: its policy belongs in %s as %s.signing_policy or %[2]s.namespaces. Or give the CA with ‹cafile›, which needs none.",
-			place, issuer.hashNames()[0])
+	if place := s.snapshot.config.CApath; decision.Cause == policy.Missing && place != "" {
+		r.Cure = fmt.Sprintf("Install the CA's package: its policy belongs in %s as %s.signing_policy or %[2]s.namespaces. "+
+			"Or give the CA with ‹cafile›, which needs none.", place, issuer.hashNames()[0])
 	}
 	return r
 }
 
+// policyCodes are the codes of what policy files deny.
+var policyCodes = map[policy.Cause]Code{
+	policy.ByRule:    CodePolicyDenied,
+	policy.Malformed: CodePolicyMalformed,
+	policy.Missing:   CodePolicyMissing,
+}
+
+// refuseAmbiguous refuses a certificate for a name that no policy can speak of.
+func refuseAmbiguous(e *element, depth int, name *dn.Name, reason, cure string) *Refusal {
+	r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s", name.Brief(), reason)
+	r.Cure = cure
+	return r
+}
+
 // permitPolicies notes the policies that permit a certificate.
-func (s *search) permitPolicies(depth int, asked []policyDecision) {
+func (s *search) permitPolicies(depth int, asked []policy.Decision) {
 	silent := true
 	for _, d := range asked {
-		if d.Verdict == policyPermits {
+		if d.Verdict == policy.Permits {
 			s.permit(depth, func() LinkCheck { return LinkCheck{Text: d.Reason, File: d.File, Line: d.Line} })
 			silent = false
 		}
@@ -95,24 +122,24 @@ func (s *Snapshot) needsNoPolicy(issuers []*element) bool {
 	return issuers[len(issuers)-1].fromCAfile
 }
 
-// askPolicies asks the files of the issuer's name and then those of the CAs
-// above it; the first that speaks of the issuer decides.
-func (s *search) askPolicies(kind fileKind, path []*element, depth int) policyDecision {
-	issuer, subject := path[depth+1].subject.forms(), path[depth].subject.forms()
-	for i, holder := range path[depth+1:] {
-		if i > 0 && holder.subjectKey == path[depth+i].subjectKey {
+// askPolicies asks the files of an issuer's name, the first of the CAs up to
+// the anchor, and then those of the CAs above it; the first that speaks of the
+// issuer decides.
+func (s *search) askPolicies(kind fileKind, issuers []*element, issuer, subject dn.Forms) policy.Decision {
+	for i, holder := range issuers {
+		if i > 0 && holder.subjectKey == issuers[i-1].subjectKey {
 			continue // its files were asked
 		}
 		// Files are found by a hash of 32 bits, for which names can be made:
 		// SELF is an installed CA.
-		own := holder.subjectKey == path[depth+1].subjectKey && len(s.snapshot.bySubject[holder.subjectKey]) > 0
-		var decision policyDecision
+		own := holder.subjectKey == issuers[0].subjectKey && len(s.snapshot.bySubject[holder.subjectKey]) > 0
+		var decision policy.Decision
 		for _, file := range s.snapshot.policiesOf(kind, holder) {
-			decision = both(decision, file.judge(issuer, subject, own))
+			decision = policy.Both(decision, file.judge(issuer, subject, own))
 		}
-		if decision.Verdict != policySilent {
+		if decision.Verdict != policy.Silent {
 			return decision
 		}
 	}
-	return policyDecision{}
+	return policy.Decision{}
 }

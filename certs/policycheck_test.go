@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // bare installs CAs without any policy file.
@@ -51,7 +52,7 @@ func TestPolicies(t *testing.T) {
 		hostsRE   = "/DC=test/DC=gtunnel/O=hosts/.*"
 		allRE     = "/DC=test/.*"
 	)
-	const lax = certs.NamespacesEUGridPMAAndGlobus
+	const lax = policy.EUGridPMAAndGlobus
 	tests := []struct {
 		name    string
 		sub     bool              // the host is below a subordinate
@@ -88,11 +89,11 @@ func TestPolicies(t *testing.T) {
 			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3, reason: "deny",
 		},
 		{
-			name: "DENY does not matter to the other kind's mode", mode: certs.NamespacesGlobusEUGridPMARequire,
+			name: "DENY does not matter to the other kind's mode", mode: policy.GlobusEUGridPMARequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "DENY", ".*")},
 		},
 		{
-			name: "first to speak", mode: certs.NamespacesEUGridPMAGlobusRequire,
+			name: "first to speak", mode: policy.EUGridPMAGlobusRequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", elsewhere), "Root.namespaces": to("Root", "PERMIT", hostsRE)},
 		},
 		{
@@ -107,7 +108,7 @@ func TestPolicies(t *testing.T) {
 		},
 		{name: "empty file", files: map[string]string{"Root.signing_policy": ""}, code: certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 1},
 		{
-			name: "malformed and not asked", mode: certs.NamespacesGlobusRequire,
+			name: "malformed and not asked", mode: policy.GlobusRequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": "TO"},
 		},
 		{
@@ -307,7 +308,7 @@ func TestPolicyProblems(t *testing.T) {
 			t.Errorf("policies %s, want %s", got, want)
 		}
 	}
-	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesGlobusRequire}))
+	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: policy.GlobusRequire}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyMalformed); !strings.Contains(refusal.Reason, "gone, which does not exist") {
 		t.Errorf("got %v", err)
 	}

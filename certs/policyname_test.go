@@ -5,20 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf16"
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
-
-// asBMP encodes a text as the content of a BMPString.
-func asBMP(text string) string {
-	var octets []byte
-	for _, unit := range utf16.Encode([]rune(text)) {
-		octets = append(octets, byte(unit>>8), byte(unit))
-	}
-	return string(octets)
-}
 
 // TestPolicyNameForms: a policy speaks of a name whatever its string types
 // and white space are.
@@ -40,32 +31,32 @@ func TestPolicyNameForms(t *testing.T) {
 	tests := []struct {
 		name     string
 		files    map[string]string
-		org      []ava
-		host     []ava
+		org      []dertest.Attribute
+		host     []dertest.Attribute
 		accepted bool
 	}{
 		{"good", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, "host.test"), true},
 		{"denied", denyBad, one(o, utf8String, "Bad"), one(cn, utf8String, "host.test"), false},
-		{"denied, BMPString", denyBad, one(o, bmp, asBMP("Bad")), one(cn, utf8String, "host.test"), false},
+		{"denied, BMPString", denyBad, one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "host.test"), false},
 		{"denied, space after", denyBad, one(o, utf8String, "Bad "), one(cn, utf8String, "host.test"), false},
 		{"denied, space before", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, " bad.test"), false},
-		{"denied, BMPString host", denyBad, one(o, utf8String, "Good"), one(cn, bmp, asBMP("bad.test")), false},
+		{"denied, BMPString host", denyBad, one(o, utf8String, "Good"), one(cn, bmp, dertest.BMP("bad.test")), false},
 		{"denied, spaces within", names(to("Root", "DENY", ".*O=Very Bad/.*"), to("Root", "PERMIT", all)), one(o, utf8String, "Very   Bad"), one(cn, utf8String, "x"), false},
 		{"denied, spaces in the policy", names(to("Root", "DENY", ".*O=Very  Bad/.*"), to("Root", "PERMIT", all)), one(o, utf8String, "Very Bad"), one(cn, utf8String, "x"), false},
-		{"denied by its octets", names(to("Root", "DENY", `.*O=\x00B.*`), to("Root", "PERMIT", all)), one(o, bmp, asBMP("Bad")), one(cn, utf8String, "x"), false},
+		{"denied by its octets", names(to("Root", "DENY", `.*O=\x00B.*`), to("Root", "PERMIT", all)), one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "x"), false},
 		{"denied, Latin-1", names(to("Root", "DENY", ".*O=Jörg/.*"), to("Root", "PERMIT", all)), one(o, t61, latin), one(cn, utf8String, "x"), false},
 
-		{"permitted, BMPString", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), true},
+		{"permitted, BMPString", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), true},
 		{"permitted, Latin-1 as text", names(to("Root", "PERMIT", within+"O=Jörg/.*")), one(o, t61, latin), one(cn, utf8String, "x"), true},
 		{"permitted, Latin-1 as octets", names(to("Root", "PERMIT", within+`O=J\xF6rg/.*`)), one(o, t61, latin), one(cn, utf8String, "x"), true},
 		{"permitted, spaces in the policy", names(to("Root", "PERMIT", within+"O=My  Site/.*")), one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true},
 		{"octets that spell another name", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, "Good"), one(cn, utf8String, "x"), false},
-		{"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), false},
+		{"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), false},
 		{"octets that are UTF-8 of another text", names(to("Root", "PERMIT", within+"O=ö/.*")), one(o, t61, "\xc3\xb6"), one(cn, utf8String, "x"), false},
-		{"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), true},
-		{"text that looks like two attributes", denyBad, one(o, bmp, asBMP("Good/CN=x")), one(cn, utf8String, "x"), false},
+		{"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), true},
+		{"text that looks like two attributes", denyBad, one(o, bmp, dertest.BMP("Good/CN=x")), one(cn, utf8String, "x"), false},
 
-		{"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, asBMP("Good")), one(cn, utf8String, "x"), true},
+		{"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), true},
 		{"signing_policy, spaces", signs(within + "O=My  Site/*"), one(o, utf8String, "My  Site "), one(cn, utf8String, "x"), true},
 		{"signing_policy, space at the end", signs(within + "O=My *"), one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true},
 		{"signing_policy, space at the end of another", signs(within + "O=My *"), one(o, utf8String, "Mysite"), one(cn, utf8String, "x"), false},
@@ -102,8 +93,8 @@ func TestPolicyIssuerForms(t *testing.T) {
 		issuer   string
 		accepted bool
 	}{
-		{"BMPString as text", bmp, asBMP("Zürich"), "/CN=Zürich", true},
-		{"BMPString as octets", bmp, asBMP("Root"), `/CN=\x00R\x00o\x00o\x00t`, true},
+		{"BMPString as text", bmp, dertest.BMP("Zürich"), "/CN=Zürich", true},
+		{"BMPString as octets", bmp, dertest.BMP("Root"), `/CN=\x00R\x00o\x00o\x00t`, true},
 		{"Latin-1 as text", t61, "Z\xfcrich", `/CN=Z\xC3\xBCrich`, true},
 		{"Latin-1 as octets", t61, "Z\xfcrich", `/CN=Z\xFCrich`, true},
 		{"spaces", utf8String, "My  CA", "/CN=My  CA", true},

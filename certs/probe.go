@@ -128,8 +128,8 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 	return probing, nil
 }
 
-// isOurs reports whether this end broke a handshake off that has failed: no
-// alert came, the connection was there, and there was time.
+// isOurs reports whether it was this end that broke off a handshake which
+// failed so: no alert came, the connection was there, and there was time.
 func isOurs(err error) bool {
 	_, isNet := errors.AsType[net.Error](err) // an alert, too
 	return !isNet && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled)

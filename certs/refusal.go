@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // Refusal says why a peer is refused. It is the only error that Verify
@@ -31,7 +34,7 @@ func (r *Refusal) Error() string {
 	if r.Subject != "" {
 		fmt.Fprintf(&b, "the certificate of %s", r.Subject)
 		if r.File != "" && !strings.Contains(r.Reason, r.File) {
-			fmt.Fprintf(&b, " (%s)", position(r.File, r.Line))
+			fmt.Fprintf(&b, " (%s)", files.Position(r.File, r.Line))
 		}
 		b.WriteString(" is refused: ")
 	}
@@ -45,9 +48,9 @@ func (r *Refusal) Hint() string { return r.Cure }
 // refuse makes a Refusal about the certificate at depth, with the usual cure
 // of its code. e is nil if the peer sent nothing to name.
 func refuse(e *element, depth int, code Code, reason string, args ...any) *Refusal {
-	r := &Refusal{Code: code, Depth: depth, Reason: shorten(fmt.Sprintf(reason, args...), maxReason)}
+	r := &Refusal{Code: code, Depth: depth, Reason: dn.Shorten(fmt.Sprintf(reason, args...), maxReason)}
 	if e != nil {
-		r.Subject, r.File, r.Line = e.subject.brief(), e.file, e.line
+		r.Subject, r.File, r.Line = e.subject.Brief(), e.file, e.line
 	}
 	r.Cure = usualCure(code, depth, r.File)
 	return r

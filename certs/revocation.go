@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/crl"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // checkRevocation asks the lists of a certificate's issuer about it. A list is
@@ -41,8 +44,8 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 			}
 			continue
 		}
-		r, named := c.list.lookup(e.cert.SerialNumber)
-		released := c.list.scope.delta && r.Reason == "removeFromCRL"
+		r, named := c.list.Lookup(e.cert.SerialNumber)
+		released := c.list.IsDelta() && r.Reason == "removeFromCRL"
 		switch {
 		case named && !released:
 			return revoked(e, depth, c, r)
@@ -76,7 +79,7 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 			text += "; the peers of this CA are refused from " + formatTime(until) + " on"
 		}
 	}
-	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.brief(), File: refusal.File, Text: text})
+	s.warn(Warning{Code: refusal.Code, CA: path[depth+1].subject.Brief(), File: refusal.File, Text: text})
 	s.permit(depth, func() LinkCheck {
 		return LinkCheck{
 			Text: fmt.Sprintf("tolerated by ‹crl› %s: %s: %s", s.policy.CRL, refusal.Code, refusal.Reason),
@@ -87,7 +90,7 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 }
 
 // revoked is the refusal of a certificate that a list names.
-func revoked(e *element, depth int, c *installedCRL, r revocation) *Refusal {
+func revoked(e *element, depth int, c *installedCRL, r crl.Revocation) *Refusal {
 	since := ""
 	if !r.Date.IsZero() {
 		since = " since " + formatTime(r.Date)
@@ -99,8 +102,8 @@ func revoked(e *element, depth int, c *installedCRL, r revocation) *Refusal {
 	if r.Unconfirmed {
 		reason = " (the file has changed since it was loaded, or cannot be read: the date is not known)"
 	}
-	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, position(c.list.file, c.list.line), reason)
-	refusal.File, refusal.Line = c.list.file, c.list.line
+	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, files.Position(c.list.File, c.list.Line), reason)
+	refusal.File, refusal.Line = c.list.File, c.list.Line
 	switch {
 	case r.Reason == "certificateHold":
 		refusal.Cure = "The CA has suspended the certificate: ask it why, and to release it or to issue a new one."
@@ -135,6 +138,8 @@ var objections = []Code{"", CodeCRLInvalid, CodeCRLUnusable, CodeCRLNotYetValid,
 // objectionRank is how little an objection is; 0 if it is none of a list's.
 func objectionRank(code Code) int { return max(0, slices.Index(objections, code)) }
 
+// object notes why a list proves nothing, and reports whether that is a better
+// reason than the one before.
 func (p *listProof) object(code Code, c *installedCRL, reason string) bool {
 	if objectionRank(code) <= objectionRank(p.code) {
 		return false
@@ -147,30 +152,31 @@ func (p *listProof) object(code Code, c *installedCRL, reason string) bool {
 // expires at signerEnd; zero if that does not matter.
 func (p *listProof) consider(c *installedCRL, e *element, now, signerEnd time.Time) {
 	list := c.list
-	end := list.nextUpdate
+	end := list.NextUpdate
 	if !signerEnd.IsZero() && (end.IsZero() || signerEnd.Before(end)) {
 		end = signerEnd.Add(time.Nanosecond) // its last moment is included
 	}
-	if defect := list.defect(); defect != "" {
+	if defect := list.Defect(); defect != "" {
 		p.object(CodeCRLUnusable, c, defect)
 		return
 	}
-	if why, ok := list.covers(e.cert); !ok {
+	if why, ok := list.Covers(e.cert); !ok {
 		p.object(CodeCRLUnusable, c, why)
 		return
 	}
-	switch list.age(now) {
-	case crlFuture:
-		p.object(CodeCRLNotYetValid, c, "it begins on "+formatTime(list.thisUpdate))
-		if p.from.IsZero() || list.thisUpdate.Before(p.from) {
-			p.from = list.thisUpdate
+	switch list.Age(now) {
+	case crl.Future:
+		p.object(CodeCRLNotYetValid, c, "it begins on "+formatTime(list.ThisUpdate))
+		if p.from.IsZero() || list.ThisUpdate.Before(p.from) {
+			p.from = list.ThisUpdate
 		}
-	case crlStale:
-		if p.object(CodeCRLExpired, c, "") || p.code == CodeCRLExpired && list.nextUpdate.After(p.list.list.nextUpdate) {
-			p.list, p.reason = c, "the next one was due on "+formatTime(list.nextUpdate)
+	case crl.Stale:
+		if p.object(CodeCRLExpired, c, "") ||
+			p.code == CodeCRLExpired && list.NextUpdate.After(p.list.list.NextUpdate) {
+			p.list, p.reason = c, "the next one was due on "+formatTime(list.NextUpdate)
 		}
-		if !p.current && list.nextUpdate.After(p.until) {
-			p.until = list.nextUpdate
+		if !p.current && list.NextUpdate.After(p.until) {
+			p.until = list.NextUpdate
 		}
 	default:
 		if !p.current || !p.until.IsZero() && (end.IsZero() || end.After(p.until)) {
@@ -183,26 +189,27 @@ func (p *listProof) consider(c *installedCRL, e *element, now, signerEnd time.Ti
 // permit says which list proves a certificate good.
 func (p *listProof) permit() LinkCheck {
 	list := p.best.list
-	text := "not on the list of " + formatTime(list.thisUpdate)
-	if !list.nextUpdate.IsZero() {
-		text += ", the next one due on " + formatTime(list.nextUpdate)
+	text := "not on the list of " + formatTime(list.ThisUpdate)
+	if !list.NextUpdate.IsZero() {
+		text += ", the next one due on " + formatTime(list.NextUpdate)
 	}
 	if p.best.kept {
 		text += ", which the file held before it became bad"
 	}
-	return LinkCheck{Text: text, File: list.file, Line: list.line}
+	return LinkCheck{Text: text, File: list.File, Line: list.Line}
 }
 
 // noList explains that no list proves a certificate good.
 func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	e, issuer := path[depth], path[depth+1]
-	dn := issuer.subject.brief()
+	dn := issuer.subject.Brief()
 	if proof.code != "" {
 		list := proof.list.list
-		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, position(list.file, list.line), proof.reason)
-		r.File, r.Line = list.file, list.line
-		if why, ok := errors.AsType[*signatureError](proof.unverified); ok && proof.code == CodeCRLInvalid && why.cure != "" {
-			r.Cure = why.cure
+		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, files.Position(list.File, list.Line), proof.reason)
+		r.File, r.Line = list.File, list.Line
+		why, ok := errors.AsType[*crl.SignatureError](proof.unverified)
+		if ok && proof.code == CodeCRLInvalid && why.Fault != crl.FaultList {
+			r.Cure = signatureCures[why.Fault] + whileUnusable
 		}
 		return r
 	}
@@ -217,11 +224,11 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	r.File, r.Line = "", 0
 	if proof.otherKey != nil {
 		list := proof.otherKey.list
-		r.Reason += fmt.Sprintf(": %s is of another key of this name: %s", position(list.file, list.line), proof.whyOther)
-		r.File, r.Line = list.file, list.line
+		r.Reason += fmt.Sprintf(": %s is of another key of this name: %s", files.Position(list.File, list.Line), proof.whyOther)
+		r.File, r.Line = list.File, list.Line
 		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA joins the two keys: install that (HASH.1) or have the peer send it."
-	} else if other := otherListIssuer(e); other != nil {
-		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the CA itself, indirect ones, are not supported", other.brief())
+	} else if other := crl.OtherIssuer(e.cert, e.issuer); other != nil {
+		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the CA itself, indirect ones, are not supported", other.Brief())
 		r.Cure = "Ask the CA for a list of its own. Until then ‹crl› if-present accepts its peers with a warning."
 	} else if place := s.snapshot.config.CApath; place != "" {
 		hashes := issuer.hashNames()
@@ -229,6 +236,14 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 			ifPublishesNone, place, hashes[0], hashes[1])
 	}
 	return r
+}
+
+// signatureCures are what to do about lists that nobody's key has signed, where
+// fetching them again does not help.
+var signatureCures = map[crl.Fault]string{
+	crl.FaultAlgorithm: "Ask the CA to sign its lists with SHA-256: fetching this one again does not help. ",
+	crl.FaultKeyUsage: "Ask the CA: its certificate must say that it signs lists, and one that does must be installed here or sent by the peer. " +
+		"Fetching the list again does not help. ",
 }
 
 // noVoucher is why a list of another key of the CA's name proves nothing.

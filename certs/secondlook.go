@@ -19,7 +19,7 @@ type trustGroup struct {
 	hash string
 }
 
-func (n trustName) group() trustGroup { return trustGroup{n.kind, n.hash} }
+func (n trustName) group() trustGroup { return trustGroup{kind: n.kind, hash: n.hash} }
 
 // keepMissing puts together what a load uses: the files that it found, and
 // for a while those that the load before used and this one misses.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +12,14 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
 )
 
 // hashes are the two hash names of a CA.
 func hashes(ca *certstest.CA) (newHash, oldHash string) {
-	name := must(certs.ParseName(ca.Certificate.RawSubject))
+	name := must(dn.Parse(ca.Certificate.RawSubject))
 	return name.Hash(), name.HashOld()
 }
 
@@ -101,7 +103,7 @@ func TestOneBrokenFileHurtsNoOther(t *testing.T) {
 	other := must(certstest.NewCA("Other", certstest.Options{}))
 	leaf := must(root.NewHost("host.test", certstest.Options{}))
 	otherHash, _ := hashes(other)
-	leafHash := must(certs.ParseName(leaf.Certificate.RawSubject)).Hash()
+	leafHash := must(dn.Parse(leaf.Certificate.RawSubject)).Hash()
 	block := pemOf("CERTIFICATE", other.Certificate.Raw)
 	damaged := bytes.Clone(other.Certificate.Raw)
 	damaged[5] ^= 0x40
@@ -157,16 +159,20 @@ func TestOneBrokenFileHurtsNoOther(t *testing.T) {
 		}
 		checkProblem(t, dir, path, 0, "not a regular file")
 	})
-	for _, test := range names {
-		if !test.goRefuse {
-			continue
-		}
+	for _, test := range []struct {
+		name string
+		der  []byte
+	}{
+		{"universal", encodeName(one(o, universal, "\x00\x00\x00H\x00\x01\xf6\x00"))},
+		{"visible", encodeName(one(o, visible, "Old Site"))},
+		{"general", encodeName(one(o, general, "Old Site"))},
+	} {
 		t.Run("name that crypto/x509 cannot read: "+test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := certstest.WriteCApath(dir, root); err != nil {
 				t.Fatal(err)
 			}
-			path := writeFile(t, filepath.Join(dir, must(certs.ParseName(test.der)).Hash()+".0"), signName(test.der), 0o644)
+			path := writeFile(t, filepath.Join(dir, must(dn.Parse(test.der)).Hash()+".0"), dertest.SelfSigned(test.der), 0o644)
 			checkProblem(t, dir, path, 0, "not a usable certificate")
 		})
 	}
@@ -341,20 +347,12 @@ func FuzzFiles(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		certs.ParseFiles(data)
 		rows := bytes.Count(data, []byte("\n")) + 1
-		lines, _ := certs.PEMLines(data)
+		var lines []int
+		for _, block := range files.Blocks(data) {
+			lines = append(lines, block.Line)
+		}
 		if !slices.IsSorted(lines) || len(lines) > 0 && lines[len(lines)-1] > rows {
 			t.Errorf("blocks at the lines %v of %d", lines, rows)
 		}
 	})
-}
-
-func TestPEMRecovers(t *testing.T) {
-	data := "-----BEGIN A-----\nAAAA\n" + // no end
-		"-----BEGIN B-----\n?\n-----END B-----\n" +
-		"-----BEGIN C-----\nAA\nAA\n-----END C-----\n" +
-		"-----END D-----\n-----BEGIN E\nAAAA\n-----END E-----\n"
-	lines, sound := certs.PEMLines([]byte(data))
-	if got, want := fmt.Sprint(lines, sound), "[1 3 6] [false false true]"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -59,7 +60,7 @@ func TestStrangeNames(t *testing.T) {
 	const (
 		email, uid = "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.1"
 	)
-	multi := []ava{{cn, utf8String, "host.test"}, {uid, utf8String, "h1"}}
+	multi := slices.Concat(one(cn, utf8String, "host.test"), one(uid, utf8String, "h1"))
 	tests := []struct {
 		name             string
 		ca, host         []byte
@@ -78,7 +79,7 @@ func TestStrangeNames(t *testing.T) {
 			`/O=Universit\xc3\xa9/CN=CA`, `"/O=Université/*"`,
 		},
 		{
-			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"), []ava{{cn, utf8String, "CA"}, {"2.5.4.11", utf8String, "Unit"}}), encodeName(one(o, utf8String, "Grid"), multi),
+			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"), slices.Concat(one(cn, utf8String, "CA"), one("2.5.4.11", utf8String, "Unit"))), encodeName(one(o, utf8String, "Grid"), multi),
 			`/O=Grid/CN=CA/OU=Unit`, `"/O=Grid/*"`,
 		},
 		{

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
 )
 
 // mappedPrefix begins the IPv6 form of an IPv4 address, ::ffff:a.b.c.d (RFC
@@ -54,15 +56,15 @@ func within(name, base generalName, excluded bool) (bool, error) {
 	case nameIP:
 		return ipWithin(name.value, base.value, excluded)
 	case nameDirectory:
-		subject, err := ParseName(name.value)
+		subject, err := dn.Parse(name.value)
 		if err != nil {
 			return false, err
 		}
-		prefix, err := ParseName(base.value)
+		prefix, err := dn.Parse(base.value)
 		if err != nil {
 			return false, err
 		}
-		return subject.hasPrefix(prefix), nil
+		return subject.Within(prefix), nil
 	default:
 		return false, fmt.Errorf("constraints of the kind %s are not supported", generalNameKinds[name.kind])
 	}
@@ -74,7 +76,7 @@ func within(name, base generalName, excluded bool) (bool, error) {
 func plainHost(host string) (string, error) {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if !validHost(host) {
-		return "", fmt.Errorf("%s is not a host name", excerpt(host))
+		return "", fmt.Errorf("%s is not a host name", dn.Excerpt(host))
 	}
 	return host, nil
 }
@@ -117,6 +119,7 @@ func dnsWithin(name, base string, excluded bool) (bool, error) {
 	return excluded && above == host, nil
 }
 
+// domainWithin reports whether a host lies in the tree of plainDomain.
 func domainWithin(host, base string) bool {
 	switch {
 	case base == "":
@@ -132,11 +135,11 @@ func domainWithin(host, base string) bool {
 func emailWithin(mailbox, base string) (bool, error) {
 	at := strings.LastIndexByte(mailbox, '@')
 	if at <= 0 || at == len(mailbox)-1 {
-		return false, fmt.Errorf("rfc822Name %s is not a mailbox", excerpt(mailbox))
+		return false, fmt.Errorf("rfc822Name %s is not a mailbox", dn.Excerpt(mailbox))
 	}
 	host, err := plainHost(mailbox[at+1:])
 	if err != nil {
-		return false, fmt.Errorf("rfc822Name %s: %w", excerpt(mailbox), err)
+		return false, fmt.Errorf("rfc822Name %s: %w", dn.Excerpt(mailbox), err)
 	}
 	if i := strings.LastIndexByte(base, '@'); i >= 0 {
 		other, err := plainHost(base[i+1:])
@@ -153,11 +156,11 @@ func emailWithin(mailbox, base string) (bool, error) {
 func uriWithin(uri, base string) (bool, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Hostname() == "" {
-		return false, fmt.Errorf("URI %s has no host", excerpt(uri))
+		return false, fmt.Errorf("URI %s has no host", dn.Excerpt(uri))
 	}
 	host, err := plainHost(u.Hostname())
 	if err != nil {
-		return false, fmt.Errorf("URI %s: %w", excerpt(uri), err)
+		return false, fmt.Errorf("URI %s: %w", dn.Excerpt(uri), err)
 	}
 	return hostOrDomain(host, base)
 }

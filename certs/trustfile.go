@@ -10,6 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/internal/crl"
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/files"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // fileKind is what a file of the CApath holds, by its name.
@@ -23,13 +28,20 @@ const (
 	kindCAfile // the CA file, whose name says nothing
 )
 
+// maxFileBytes is the size of the largest file of certificates or keys that is
+// read: the largest bundles of CAs have less than 1 MB.
+const maxFileBytes = 16 << 20
+
+// policyKinds are the kinds of policy files.
+var policyKinds = map[fileKind]policy.Kind{kindSigningPolicy: policy.SigningPolicy, kindNamespaces: policy.Namespaces}
+
 // limit is the size in bytes above which such a file is not read.
 func (k fileKind) limit() int64 {
 	switch k {
 	case kindCRL:
-		return maxCRLBytes
+		return crl.MaxBytes
 	case kindSigningPolicy, kindNamespaces:
-		return maxPolicyBytes
+		return policy.MaxBytes
 	default:
 		return maxFileBytes
 	}
@@ -70,22 +82,20 @@ func parseTrustName(path, base string) (trustName, bool) {
 // fileContent is what a file holds, parsed. It is shared by all links to the
 // file, and by all loads until the file changes.
 type fileContent struct {
-	kind   fileKind
 	digest [sha256.Size]byte
 	path   string // under which it was read, for messages and to read it again
 
 	certificates []fileCertificate // kindCA, kindCAfile
-	lists        []*crl            // kindCRL
-	signing      *signingPolicy    // kindSigningPolicy
-	names        *namespaces       // kindNamespaces
+	lists        []*crl.List       // kindCRL
+	policy       *policy.File      // kindSigningPolicy, kindNamespaces
 	problems     []Problem         // what is wrong whatever its name
 }
 
 // parseContent parses what was read from a file.
 func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []byte) *fileContent {
-	c := &fileContent{kind: kind, digest: digest, path: path}
+	c := &fileContent{digest: digest, path: path}
 	fail := func(line int, message string) {
-		c.problems = append(c.problems, Problem{File: path, Line: line, Message: shorten(message, maxReason)})
+		c.problems = append(c.problems, Problem{File: path, Line: line, Message: dn.Shorten(message, maxReason)})
 	}
 	switch kind {
 	case kindCA, kindCAfile:
@@ -98,27 +108,28 @@ func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []b
 			case f.err != nil:
 				fail(f.line, "not a usable certificate: "+f.err.Error())
 			case !f.element.mayBeCA():
-				fail(f.line, fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)", f.element.subject.brief()))
+				fail(f.line, fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)", f.element.subject.Brief()))
 			}
 		}
 	case kindCRL:
-		c.lists, c.problems = parseCRLs(path, data)
-	case kindSigningPolicy:
-		c.signing, c.problems = parseSigningPolicy(path, data)
-	case kindNamespaces:
-		c.names, c.problems = parseNamespaces(path, data)
+		c.lists, c.problems = crl.Parse(path, data)
+		for i := range c.problems {
+			c.problems[i].Message = dn.Shorten(c.problems[i].Message, maxReason)
+		}
+	case kindSigningPolicy, kindNamespaces:
+		c.policy, c.problems = policy.Parse(policyKinds[kind], path, data)
 	}
 	return c
 }
 
 // at is the same content, of CRLs, in another file.
 func (c *fileContent) at(path string) *fileContent {
-	other := &fileContent{kind: c.kind, digest: c.digest, path: path, problems: slices.Clone(c.problems)}
+	other := &fileContent{digest: c.digest, path: path, problems: slices.Clone(c.problems)}
 	for i := range other.problems {
 		other.problems[i].File = path
 	}
 	for _, list := range c.lists {
-		other.lists = append(other.lists, list.at(path))
+		other.lists = append(other.lists, list.At(path))
 	}
 	return other
 }
@@ -126,28 +137,25 @@ func (c *fileContent) at(path string) *fileContent {
 // misnamed says which parts of the content do not belong under a hash.
 func (c *fileContent) misnamed(name trustName) []Problem {
 	var problems []Problem
-	complain := func(line int, what string, subject *Name) {
+	complain := func(line int, what string, subject *dn.Name) {
 		problems = append(problems, Problem{File: name.path, Line: line, Message: fmt.Sprintf(
 			"not used: this name is not the hash of %s %s, which is %s (%s before OpenSSL 1.0)",
-			what, subject.brief(), subject.Hash(), subject.HashOld())})
+			what, subject.Brief(), subject.Hash(), subject.HashOld())})
 	}
 	if name.kind == kindCA {
 		for _, f := range c.certificates {
-			if f.err == nil && !f.element.subject.hasHash(name.hash) {
+			if f.err == nil && !f.element.subject.HasHash(name.hash) {
 				complain(f.line, "the certificate", f.element.subject)
 			}
 		}
 	}
 	for _, list := range c.lists {
-		if !list.issuer.hasHash(name.hash) {
-			complain(list.line, "the issuer of this CRL", list.issuer)
+		if !list.Issuer.HasHash(name.hash) {
+			complain(list.Line, "the issuer of this CRL", list.Issuer)
 		}
 	}
 	return problems
 }
-
-// hasHash reports whether a file name's hash is one of the name's two.
-func (n *Name) hasHash(hash string) bool { return hash == n.Hash() || hash == n.HashOld() }
 
 // fileKey tells files apart. The CA file may lie in the CApath.
 type fileKey struct {
@@ -155,7 +163,7 @@ type fileKey struct {
 	path string
 }
 
-func (n trustName) key() fileKey { return fileKey{n.kind, n.path} }
+func (n trustName) key() fileKey { return fileKey{kind: n.kind, path: n.path} }
 
 // trustFile is what is known of a file, from one load to the next. content
 // is what counts; nil if the file cannot be read and never could.
@@ -168,7 +176,7 @@ type trustFile struct {
 	kept     bool      // content is what the file held before it became bad
 	missing  time.Time // since when content is in no file; zero if it is in this one
 
-	held []*crl // of a file of CRLs: those in use, to go on with while it is bad
+	held []*crl.List // of a file of CRLs: those in use, to go on with while it is bad
 }
 
 // fileReader reads the files of one load.
@@ -273,10 +281,10 @@ const keptMessage = " (what the file held before stays in use)"
 
 // content parses a file, once for all links to it.
 func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*fileContent, error) {
-	if c := r.linked[link{name.kind, at}]; c != nil {
+	if c := r.linked[link{kind: name.kind, at: at}]; c != nil {
 		return c, nil
 	}
-	data, err := readFile(name.path, name.kind.limit())
+	data, err := files.Read(name.path, name.kind.limit())
 	if err != nil {
 		return nil, err
 	}
@@ -293,21 +301,9 @@ func (r *fileReader) content(name trustName, at stamp, before *trustFile) (*file
 		r.lists[digest] = c
 	}
 	if !at.failed {
-		r.linked[link{name.kind, at}] = c
+		r.linked[link{kind: name.kind, at: at}] = c
 	}
 	return c, nil
-}
-
-// statFile gives a file's stamp; gone if there is not even a link.
-func statFile(path string) (s stamp, gone bool) {
-	info, err := os.Stat(path)
-	if err == nil {
-		return stampOf(info), false
-	}
-	if _, linkErr := os.Lstat(path); errors.Is(linkErr, fs.ErrNotExist) {
-		return stamp{}, true
-	}
-	return stamp{missing: errors.Is(err, fs.ErrNotExist), failed: true}, false
 }
 
 func readProblem(file string, err error) string {

@@ -3,10 +3,17 @@ package certs
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
+
+	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/crl"
+	"github.com/gtunnel/gtunnel/certs/internal/dn"
+	"github.com/gtunnel/gtunnel/certs/internal/policy"
 )
 
 // TestUnchangedFilesAreNotRead: what a file with an old stamp holds is not
@@ -33,7 +40,7 @@ func TestUnchangedFilesAreNotRead(t *testing.T) {
 	if !ok || !okLink {
 		t.Fatal("not the names of policy files")
 	}
-	sound := &fileContent{kind: kindSigningPolicy, path: path, signing: new(signingPolicy)}
+	sound := &fileContent{path: path, policy: new(policy.File)}
 	before := func(settled bool) map[fileKey]*trustFile {
 		return map[fileKey]*trustFile{
 			name.key(): {trustName: name, stamp: at, settled: settled, content: sound},
@@ -96,12 +103,19 @@ func TestTrustNames(t *testing.T) {
 // again where it lies.
 func TestListsAreSharedAndMoved(t *testing.T) {
 	t.Parallel()
-	ca := testCA(t, testKeys().ecdsa, x509.KeyUsageCRLSign|x509.KeyUsageCertSign)
-	issuer, err := ParseName(ca.RawSubject)
+	ca, err := certstest.NewCA("CA", certstest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := testList{version: 2, entries: []testEntry{{serial: []byte{5}, date: testThisUpdate}}}.der(t)
+	issuer, err := dn.Parse(ca.Certificate.RawSubject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := big.NewInt(5)
+	list, err := ca.NewCRL(certstest.CRLOptions{Revoked: []*x509.Certificate{{SerialNumber: serial}}, RevokedAt: testThisUpdate})
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	var names []trustName
 	now := make(map[string]stamp)
@@ -120,17 +134,20 @@ func TestListsAreSharedAndMoved(t *testing.T) {
 		t.Fatal(first.problems, second.problems)
 	}
 	a, b := first.content.lists[0], second.content.lists[0]
-	if a == b || a.memory != b.memory || &a.revoked[0] != &b.revoked[0] || a.file != names[0].path || b.file != names[1].path {
-		t.Errorf("lists %p of %s and %p of %s", a, a.file, b, b.file)
+	shared := func(field string) bool {
+		at := func(list *crl.List) uintptr { return reflect.ValueOf(list).Elem().FieldByName(field).Pointer() }
+		return at(a) == at(b)
+	}
+	if a == b || !shared("memory") || !shared("revoked") || a.File != names[0].path || b.File != names[1].path {
+		t.Errorf("lists %p of %s and %p of %s", a, a.File, b, b.File)
 	}
 	if err := os.Remove(names[0].path); err != nil {
 		t.Fatal(err)
 	}
-	if r, ok := b.lookup(ca.SerialNumber); ok {
+	if r, ok := b.Lookup(ca.Certificate.SerialNumber); ok {
 		t.Errorf("a serial that is not on the list: %+v", r)
 	}
-	serial := ca.SerialNumber.SetInt64(5)
-	if r, ok := b.lookup(serial); !ok || r.Unconfirmed || !r.Date.Equal(testThisUpdate) {
+	if r, ok := b.Lookup(serial); !ok || r.Unconfirmed || !r.Date.Equal(testThisUpdate) {
 		t.Errorf("%+v, %t", r, ok)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
 // issued is a case of TestVerify: what is installed, and what the peer sends.
@@ -317,7 +318,7 @@ func versionOne(subordinate bool) issued {
 	if subordinate {
 		old = must(root.NewSubordinate("Old", sound))
 	}
-	stripped := must(x509.ParseCertificate(resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
+	stripped := must(x509.ParseCertificate(dertest.Resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
 		return fields[1 : len(fields)-1] // without [0] version and [3] extensions
 	})))
 	ca := &certstest.CA{Certificate: stripped, Key: old.Key}
@@ -342,7 +343,7 @@ func TestCanonicalIssuer(t *testing.T) {
 	root := must(certstest.NewCA("Root CA", sound))
 	host := must(root.NewHost("host.test", sound))
 	issuer := encodeName(one(dc, ia5, "TEST"), one(dc, utf8String, "gtunnel"), one(cn, printable, " root   ca "))
-	der := resign(host.Certificate.Raw, root.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
+	der := dertest.Resign(host.Certificate.Raw, root.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
 		for i, field := range fields {
 			if string(field.FullBytes) == string(root.Certificate.RawSubject) {
 				fields[i] = asn1.RawValue{FullBytes: issuer}

@@ -3,36 +3,42 @@ package replication
 import (
 	"strings"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // TestCaseOfNames plans slaves where names of databases differ in case only.
 func TestCaseOfNames(t *testing.T) {
-	maria, mysql := Version{MariaDB, 10, 11, 6}, Version{MySQL, 9, 7, 0}
+	maria, mysql := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}
 	for name, c := range map[string]struct {
-		change func(master, slave *Facts, want *SlaveWant)
-		on     Version
+		change func(master, slave *facts.Facts, want *SlaveWant)
+		on     server.Version
 		codes  string
 		text   string // that is said
 	}{
-		"another case on the master": {func(m, _ *Facts, _ *SlaveWant) {
-			m.Databases = append(m.Databases, Database{Name: "VOMS"})
+		"another case on the master": {func(m, _ *facts.Facts, _ *SlaveWant) {
+			m.Databases = append(m.Databases, facts.Database{Name: "VOMS"})
 		}, maria, "problem case-of-name", "its database VOMS differs from that of voms in case only"},
-		"another case on the slave": {func(_, s *Facts, _ *SlaveWant) {
-			s.Databases = append(s.Databases, Database{Name: "Voms", Tables: 1})
+		"another case on the slave": {func(_, s *facts.Facts, _ *SlaveWant) {
+			s.Databases = append(s.Databases, facts.Database{Name: "Voms", Tables: 1})
 		}, maria, "problem case-of-name", "slave: the name of its database Voms"},
-		"another case, replicated too": {func(m, _ *Facts, w *SlaveWant) {
-			m.Databases = append(m.Databases, Database{Name: "VOMS"})
+		"another case, replicated too": {func(m, _ *facts.Facts, w *SlaveWant) {
+			m.Databases = append(m.Databases, facts.Database{Name: "VOMS"})
 			w.Databases = append(w.Databases, "VOMS")
 			w.HandOver.Databases = w.Databases
 		}, maria, "", ""},
-		"another case on MySQL": {func(m, s *Facts, _ *SlaveWant) {
-			m.Databases = append(m.Databases, Database{Name: "VOMS"})
-			s.Databases = []Database{{Name: "VOMS"}}
+		"another case on MySQL": {func(m, s *facts.Facts, _ *SlaveWant) {
+			m.Databases = append(m.Databases, facts.Database{Name: "VOMS"})
+			s.Databases = []facts.Database{{Name: "VOMS"}}
 		}, mysql, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			master, slave := newFacts(Master, c.on), newFacts(Slave, c.on)
-			want := SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
+			master, slave := newFacts(finding.Master, c.on), newFacts(finding.Slave, c.on)
+			want := SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump, DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
 			c.change(master, slave, &want)
 			found := PlanSlave(master, slave, want).Findings
 			if got, text := findingsCodes(found), findingsText(found); got != c.codes || !strings.Contains(text, c.text) {

@@ -5,61 +5,64 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // replicateOnly sets the slave's filter, as setup-slave does, and gives the test
 // what it needs to follow.
-func (p *couple) replicateOnly(t *testing.T, patterns string) {
+func replicateOnly(t *testing.T, p *pairs.Couple, patterns string) {
 	t.Helper()
-	if p.Slave.Version.Family == replication.MySQL {
-		p.onSlave(t, "STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('"+patterns+"', 'marks.%')", "START REPLICA")
+	if p.Slave.Version.Family == server.MySQL {
+		p.OnSlave(t, "STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('"+patterns+"', 'marks.%')", "START REPLICA")
 		return
 	}
-	p.onSlave(t, "STOP SLAVE", "SET GLOBAL replicate_wild_do_table='"+patterns+",marks.%'", "START SLAVE")
+	p.OnSlave(t, "STOP SLAVE", "SET GLOBAL replicate_wild_do_table='"+patterns+",marks.%'", "START SLAVE")
 }
 
 // TestCompareDots compares and repairs a database that is called by the name of
 // its VO.
 func TestCompareDots(t *testing.T) {
-	onCouples(t, followers, func(t *testing.T, p *couple) {
-		markTools(t)
-		p.fresh(t, "`vo`")
-		p.fresh(t, "`vo.example.org`")
-		p.onMaster(t, "CREATE TABLE vo.other (id int PRIMARY KEY)", "CREATE TABLE `vo.example.org`.t (id int PRIMARY KEY, v varchar(30))")
-		p.onMaster(t, numbered("`vo.example.org`.t", 3)...)
+	pairs.OnCouples(t, pairs.Followers, func(t *testing.T, p *pairs.Couple) {
+		pairs.MarkTools(t)
+		p.Fresh(t, "`vo`")
+		p.Fresh(t, "`vo.example.org`")
+		p.OnMaster(t, "CREATE TABLE vo.other (id int PRIMARY KEY)", "CREATE TABLE `vo.example.org`.t (id int PRIMARY KEY, v varchar(30))")
+		p.OnMaster(t, pairs.Numbered("`vo.example.org`.t", 3)...)
 		tables, want := []string{"vo.example.org.t"}, []string{"id 2: differs"}
-		if p.Master.Version.Family == replication.MariaDB {
-			p.onMaster(t, "CREATE SEQUENCE `vo.example.org`.s")
+		if p.Master.Version.Family == server.MariaDB {
+			p.OnMaster(t, "CREATE SEQUENCE `vo.example.org`.s")
 			tables = append(tables, "vo.example.org.s")
 		}
-		p.sync(t)
-		p.replicateOnly(t, "vo.example.org.%")
+		p.Sync(t)
+		replicateOnly(t, p, "vo.example.org.%")
 		t.Cleanup(func() { // the next tests drop databases on both ends
-			run(context.WithoutCancel(t.Context()), t, p.s, []string{"DROP DATABASE IF EXISTS vo", "DROP DATABASE IF EXISTS `vo.example.org`"})
+			pairs.Run(context.WithoutCancel(t.Context()), t, p.SlaveDB, []string{"DROP DATABASE IF EXISTS vo", "DROP DATABASE IF EXISTS `vo.example.org`"})
 		})
-		p.sync(t)
-		p.onSlave(t, "DROP TABLE vo.other", "UPDATE `vo.example.org`.t SET v = 'x' WHERE id = 2")
+		p.Sync(t)
+		p.OnSlave(t, "DROP TABLE vo.other", "UPDATE `vo.example.org`.t SET v = 'x' WHERE id = 2")
 
-		result := p.compare(t, replication.Comparison{})
+		result := compareOn(t, p, compare.Comparison{})
 		if got := found(result, "vo.example.org.t"); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if len(result.Tables) != 2 || len(result.Skipped) > 0 { // with marks.m
 			t.Errorf("got %+v", result)
 		}
-		result = p.compare(t, replication.Comparison{Tables: tables})
+		result = compareOn(t, p, compare.Comparison{Tables: tables})
 		if got := found(result, "vo.example.org.t"); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		var err error
-		if p.masterFacts, err = replication.ReadFacts(t.Context(), p.Master); err != nil {
+		if p.MasterFacts, err = facts.Read(t.Context(), p.Master); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.repair(t.Context(), t, tables[0]); err != nil {
+		if err := repair(t.Context(), t, p, tables[0]); err != nil {
 			t.Fatal(err)
 		}
-		if result := p.compare(t, replication.Comparison{}); !result.Equal() {
+		if result := compareOn(t, p, compare.Comparison{}); !result.Equal() {
 			t.Errorf("got %+v", result)
 		}
 	})

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -33,56 +35,56 @@ func golden(t *testing.T, name, got string) {
 
 // versions are those whose SQL is kept in testdata/dialects. The statements of
 // 5.7, 8.0, 8.4 and of MariaDB 10.0 cannot be tried on servers in CI.
-var versions = []Version{
-	{MySQL, 5, 7, 42},
-	{MySQL, 8, 0, 46},
-	{MySQL, 8, 4, 13},
-	{MySQL, 9, 7, 0},
-	{MariaDB, 10, 0, 38},
-	{MariaDB, 10, 5, 23},
-	{MariaDB, 10, 11, 19},
-	{MariaDB, 11, 8, 6},
+var versions = []server.Version{
+	{Family: server.MySQL, Major: 5, Minor: 7, Patch: 42},
+	{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46},
+	{Family: server.MySQL, Major: 8, Minor: 4, Patch: 13},
+	{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0},
+	{Family: server.MariaDB, Major: 10, Minor: 0, Patch: 38},
+	{Family: server.MariaDB, Major: 10, Minor: 5, Patch: 23},
+	{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 19},
+	{Family: server.MariaDB, Major: 11, Minor: 8, Patch: 6},
 }
 
 func TestDialects(t *testing.T) {
 	databases := []string{"DB_1", "voms"}
-	start := Position{File: "mysql-bin.000007", Offset: 4711, GTID: "0-1-23"}
+	start := server.Position{File: "mysql-bin.000007", Offset: 4711, GTID: "0-1-23"}
 	for _, v := range versions {
 		t.Run(v.String(), func(t *testing.T) {
 			var b strings.Builder
 			section := func(name string, statements ...any) {
 				fmt.Fprintf(&b, "-- %s\n", name)
 				for _, s := range statements {
-					if s, ok := s.(Statement); ok {
-						fmt.Fprintf(&b, "%s;\n", s.sql)
-						if strings.Contains(s.shown, "secret") {
-							t.Errorf("%s shows the password", s.shown)
+					if s, ok := s.(server.Statement); ok {
+						fmt.Fprintf(&b, "%s;\n", s.Reveal())
+						if strings.Contains(s.String(), "secret") {
+							t.Errorf("%s shows the password", s.String())
 						}
 						continue
 					}
 					fmt.Fprintf(&b, "%s;\n", s)
 				}
 			}
-			many := func(statements []Statement) (list []any) {
+			many := func(statements []server.Statement) (list []any) {
 				for _, s := range statements {
 					list = append(list, s)
 				}
 				return list
 			}
-			section("status", v.showSlaveStatus(), v.showMasterStatus())
-			section("threads", v.startSlave(bothThreads), v.stopSlave(bothThreads), v.startSlave(sqlThread), v.stopSlave(ioThread),
-				v.startUntil(start), v.waitForPosition(start, 10*time.Second), v.resetSlaveAll())
-			c := connection{host: loopback, port: 3307, user: ReplicationUser, password: NewPassword(`a'secret\`), start: start}
-			section("by coordinates", v.changeMaster(c))
-			c.byGTID = true
-			section("by GTID", v.setStart(start.GTID), v.changeMaster(c))
-			section("filters", v.setFilter(databases), v.setFilter(nil), v.setIgnored([]string{"DB_1.t"}, databases))
-			section("events", v.disableEvent("`a`@`%`", "`voms`.`e`", "PRESERVE"))
-			secret := NewPassword("secret")
-			for _, user := range accountUsers {
-				section("account "+user, many(accountStatements(v, user, &secret, (&Facts{Version: v}).patterns(databases), ""))...)
+			section("status", v.ShowSlaveStatus(), v.ShowMasterStatus())
+			section("threads", v.StartSlave(server.BothThreads), v.StopSlave(server.BothThreads), v.StartSlave(server.SQLThread), v.StopSlave(server.IOThread),
+				v.StartUntil(start), v.ResetSlaveAll())
+			c := server.Connection{Host: server.Loopback, Port: 3307, User: facts.ReplicationUser, Password: server.NewPassword(`a'secret\`), Start: start}
+			section("by coordinates", v.ChangeMaster(c))
+			c.ByGTID = true
+			section("by GTID", v.SetStart(start.GTID), v.ChangeMaster(c))
+			section("filters", v.SetFilter(databases), v.SetFilter(nil), v.SetIgnored([]string{"DB_1.t"}, databases))
+			section("events", v.DisableEvent("`a`@`%`", "`voms`.`e`", "PRESERVE"))
+			secret := server.NewPassword("secret")
+			for _, user := range facts.AccountUsers {
+				section("account "+user, many(accountStatements(v, user, &secret, (&facts.Facts{Version: v}).Patterns(databases), ""))...)
 			}
-			section("account that is there", v.setPassword(ReplicationUser, loopback, secret), v.freeAccount(ReplicationUser, loopback))
+			section("account that is there", v.SetPassword(facts.ReplicationUser, server.Loopback, secret), v.FreeAccount(facts.ReplicationUser, server.Loopback))
 			name := strings.ToLower(string(v.Family)) + "-" + v.Series() + ".sql"
 			golden(t, filepath.Join("dialects", name), b.String())
 		})

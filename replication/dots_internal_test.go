@@ -3,54 +3,19 @@ package replication
 import (
 	"strings"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-func TestReplicatesOf(t *testing.T) {
-	for _, c := range []struct {
-		pattern, database string
-		want              bool
-	}{
-		{"voms.%", "voms", true},
-		{"voms.%", "vom", false},
-		{`vo\_ms.%`, "vo_ms", true},
-		{`vo\_ms.%`, "voxms", false},
-		{"vo.example.org.%", "vo.example.org", true},
-		{"vo.example.org.%", "vo", false}, // but for tables with a dot in their names
-		{"vo.example.org.%", "vo.example", false},
-		{"vo.example.org.t", "vo.example.org", true},
-		{"voms.t.x", "voms", true},
-		{"voms.t", "voms", true},
-		{"%.%", "vo.example.org", true},
-		{"%", "vo.example.org", true},
-		{"vo%.t", "vo.example.org", true},
-	} {
-		s := &SlaveStatus{WildDoTable: []string{"other.%", c.pattern}}
-		if got := s.replicatesOf(c.database); got != c.want {
-			t.Errorf("%s of %s: got %t", c.database, c.pattern, got)
-		}
-	}
-}
-
-func TestSplitTable(t *testing.T) {
-	databases := []string{"vo", "vo.example.org", "vo.example"}
-	for name, want := range map[string][2]string{
-		"vo.t":               {"vo", "t"},
-		"vo.example.org.t":   {"vo.example.org", "t"},
-		"vo.example.org.t.u": {"vo.example.org", "t.u"},
-		"other.t.u":          {"other", "t.u"},
-	} {
-		if database, table := splitTable(name, databases); database != want[0] || table != want[1] {
-			t.Errorf("%s: got %q, %q", name, database, table)
-		}
-	}
-}
-
 func TestWarnOfDots(t *testing.T) {
-	f := newFacts(Master, Version{Family: MariaDB, Major: 10, Minor: 11})
-	f.Databases = []Database{{Name: "vo"}, {Name: "vo.example.org"}}
+	f := newFacts(finding.Master, server.Version{Family: server.MariaDB, Major: 10, Minor: 11})
+	f.Databases = []facts.Database{{Name: "vo"}, {Name: "vo.example.org"}}
 	for wanted, want := range map[string]string{"vo": "", "vo.example.org": `tables of vo whose names begin with "example.org."`} {
 		var warnings []string
-		for _, w := range CheckMaster(f, []string{wanted}).Warnings {
+		for _, w := range rules.CheckMaster(f, []string{wanted}).Warnings {
 			if w.Code == "dotted-name" {
 				warnings = append(warnings, w.Text)
 			}

@@ -8,6 +8,12 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // HandOver is what a slave must know of its master: setup-master writes it,
@@ -16,14 +22,14 @@ import (
 type HandOver struct {
 	Made      time.Time
 	Host      string // the master's name, to show
-	Version   Version
+	Version   server.Version
 	ServerID  uint32
 	UUID      string // MySQL's server_uuid
 	Mark      string // what stands for it on MariaDB: see Facts.Mark; empty: not known
 	Databases []string
-	Passwords map[string]Password // by account
+	Passwords map[string]server.Password // by account
 
-	OldSessions *OldSessions // that may log in another format; nil: none
+	OldSessions *facts.OldSessions // that may log in another format; nil: none
 }
 
 // handOverFile is the file's JSON.
@@ -31,7 +37,7 @@ type handOverFile struct {
 	Format    int               `json:"gtunnel_hand_over"`
 	Made      time.Time         `json:"made"`
 	Host      string            `json:"host"`
-	Family    Family            `json:"family"`
+	Family    server.Family     `json:"family"`
 	Version   string            `json:"version"`
 	ServerID  uint32            `json:"server_id"`
 	UUID      string            `json:"server_uuid,omitempty"`
@@ -39,7 +45,7 @@ type handOverFile struct {
 	Databases []string          `json:"databases"`
 	Passwords map[string]string `json:"passwords"`
 
-	OldSessions *OldSessions `json:"old_sessions,omitempty"`
+	OldSessions *facts.OldSessions `json:"old_sessions,omitempty"`
 }
 
 const handOverFormat = 1
@@ -56,21 +62,21 @@ func ReadHandOver(path string) (*HandOver, error) {
 	}
 	var file handOverFile
 	if err := json.Unmarshal(content, &file); err != nil || file.Format != handOverFormat {
-		return nil, &Problem{
+		return nil, &finding.Problem{
 			Code: "hand-over", Text: path + " is no hand-over file of gtunnel replication setup-master", Err: err,
 			Cure: "copy it from the master again, as it is",
 		}
 	}
-	v, err := ParseVersion(file.Version, string(file.Family))
+	v, err := server.ParseVersion(file.Version, string(file.Family))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	h := &HandOver{
 		Made: file.Made, Host: file.Host, Version: v, ServerID: file.ServerID, UUID: file.UUID, Mark: file.Mark,
-		Databases: file.Databases, Passwords: map[string]Password{}, OldSessions: file.OldSessions,
+		Databases: file.Databases, Passwords: map[string]server.Password{}, OldSessions: file.OldSessions,
 	}
 	for user, text := range file.Passwords {
-		h.Passwords[user] = NewPassword(text)
+		h.Passwords[user] = server.NewPassword(text)
 	}
 	return h, nil
 }
@@ -91,18 +97,16 @@ func (h *HandOver) encode() ([]byte, error) {
 }
 
 // statement is the file's content, whose passwords are shown as stars.
-func (h *HandOver) statement() Statement {
+func (h *HandOver) statement() server.Statement {
 	content, err := h.encode()
 	if err != nil {
 		panic(err) // strings and numbers are always JSON
 	}
-	shown, s := string(content), Statement{sql: string(content)}
+	var secrets []string
 	for _, password := range h.Passwords {
-		shown = strings.ReplaceAll(shown, password.Reveal(), stars)
-		s.secrets = append(s.secrets, password.Reveal())
+		secrets = append(secrets, password.Reveal())
 	}
-	s.shown = shown
-	return s
+	return server.Text(string(content), secrets...)
 }
 
 // checkSecret refuses a file that holds secrets and can be read by others.
@@ -111,8 +115,8 @@ func checkSecret(path string) error {
 	if err != nil {
 		return fmt.Errorf("read the hand-over file: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return &Problem{
+	if optionfile.IsShared(info) {
+		return &finding.Problem{
 			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path, info.Mode().Perm()),
 			Cure: "chmod 0600 " + path,
 		}
@@ -124,15 +128,15 @@ func checkSecret(path string) error {
 // do not have, and names these accounts: somebody has changed them since. It
 // tries them as they come out of the tunnel; where the server cannot be reached
 // like that, the file is believed.
-func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []string {
+func (h *HandOver) DropRefused(ctx context.Context, s *server.Server, f *facts.Facts) []string {
 	address, users := h.Tried(s, f)
 	var refused []string
 	for _, user := range users {
-		server, err := Open(ctx, Master, Login{"tcp", address, user, h.Passwords[user]})
+		opened, err := server.Open(ctx, finding.Master, server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]})
 		switch {
 		case err == nil:
-			_ = server.Close() // it was only tried
-		case IsAccessDenied(err) && namesLoopback(err):
+			_ = opened.Close() // it was only tried
+		case server.IsAccessDenied(err) && namesLoopback(err):
 			refused = append(refused, user)
 			delete(h.Passwords, user)
 		}
@@ -142,12 +146,12 @@ func (h *HandOver) DropRefused(ctx context.Context, s *Server, f *Facts) []strin
 
 // Tried names the accounts whose passwords DropRefused tries, and the address
 // where it does. One that is bound may be refused for another reason.
-func (h *HandOver) Tried(s *Server, f *Facts) (address string, users []string) {
+func (h *HandOver) Tried(s *server.Server, f *facts.Facts) (address string, users []string) {
 	if address = loginAddress(s, f); address == "" {
 		return "", nil
 	}
-	for _, user := range accountUsers {
-		if _, known := h.Passwords[user]; known && f.account(user, loopback) != nil && !f.account(user, loopback).Bound {
+	for _, user := range facts.AccountUsers {
+		if _, known := h.Passwords[user]; known && f.Account(user, server.Loopback) != nil && !f.Account(user, server.Loopback).Bound {
 			users = append(users, user)
 		}
 	}
@@ -156,12 +160,12 @@ func (h *HandOver) Tried(s *Server, f *Facts) (address string, users []string) {
 
 // loginAddress is where logins come to a master as they do out of the tunnel;
 // empty if they cannot from here.
-func loginAddress(s *Server, f *Facts) string {
+func loginAddress(s *server.Server, f *facts.Facts) string {
 	address := s.Login.Address
 	if s.Login.Network == "unix" {
-		address = net.JoinHostPort(loopback, f.variable("port"))
+		address = net.JoinHostPort(server.Loopback, f.Variable("port"))
 	}
-	if host, _, err := net.SplitHostPort(address); err != nil || host != loopback {
+	if host, _, err := net.SplitHostPort(address); err != nil || host != server.Loopback {
 		return ""
 	}
 	return address
@@ -172,5 +176,14 @@ func loginAddress(s *Server, f *Facts) string {
 // account that was tried.
 func namesLoopback(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "'@'"+loopback+"'") || strings.Contains(text, "'@'localhost'")
+	return strings.Contains(text, "'@'"+server.Loopback+"'") || strings.Contains(text, "'@'localhost'")
+}
+
+// NoteAccounts notes in the state of a slave's setup that it has made the
+// accounts of the master, or replaced their passwords, if it has.
+func (h *HandOver) NoteAccounts(state *journal.StateFile) error {
+	if _, known := h.Passwords[facts.ReplicationUser]; !known {
+		return nil
+	}
+	return state.NoteAccounts(h.ServerID, h.UUID)
 }

@@ -1,6 +1,8 @@
 package replication
 
-import "testing"
+import (
+	"testing"
+)
 
 // TestBehind: a list of GTIDs is behind another one only in a domain of both.
 func TestBehind(t *testing.T) {

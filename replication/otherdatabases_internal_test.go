@@ -4,58 +4,64 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // TestOtherDatabases goes through what databases that are not replicated mean for
 // the plan of a new slave.
 func TestOtherDatabases(t *testing.T) {
-	maria, mysql, iam := Version{MariaDB, 10, 11, 6}, Version{MySQL, 9, 7, 0}, Database{Name: "iam", Tables: 3}
+	maria, mysql, iam := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, facts.Database{Name: "iam", Tables: 3}
 	for name, c := range map[string]struct {
-		change func(master, slave *Facts, want *SlaveWant)
-		on     Version
+		change func(master, slave *facts.Facts, want *SlaveWant)
+		on     server.Version
 		codes  string
 		text   string // that is said
 		not    string // that is not; empty: anything may be
 	}{
-		"the master has others": {func(m, _ *Facts, _ *SlaveWant) {
+		"the master has others": {func(m, _ *facts.Facts, _ *SlaveWant) {
 			m.Databases = append(m.Databases, iam)
 		}, maria, "", "", ""},
-		"both have one": {func(m, s *Facts, _ *SlaveWant) {
-			m.Databases, s.Databases = append(m.Databases, iam), []Database{iam}
+		"both have one": {func(m, s *facts.Facts, _ *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []facts.Database{iam}
 		}, mysql, "problem shared-name", "not replicated, whose changes can reach them: iam", ""},
-		"both have one, given up": {func(m, s *Facts, w *SlaveWant) {
-			m.Databases, s.Databases, w.Replace = append(m.Databases, iam), []Database{iam}, []string{"iam"}
+		"both have one, given up": {func(m, s *facts.Facts, w *SlaveWant) {
+			m.Databases, s.Databases, w.Replace = append(m.Databases, iam), []facts.Database{iam}, []string{"iam"}
 		}, mysql, "", "", ""},
-		"both have one, the slave's is empty": {func(m, s *Facts, _ *SlaveWant) {
-			m.Databases, s.Databases = append(m.Databases, iam), []Database{{Name: "iam"}}
+		"both have one, the slave's is empty": {func(m, s *facts.Facts, _ *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []facts.Database{{Name: "iam"}}
 		}, maria, "", "", ""},
-		"both have one, the slave's has a routine": {func(m, s *Facts, _ *SlaveWant) {
-			m.Databases, s.Databases = append(m.Databases, iam), []Database{{Name: "iam", Routines: 1}}
+		"both have one, the slave's has a routine": {func(m, s *facts.Facts, _ *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []facts.Database{{Name: "iam", Routines: 1}}
 		}, maria, "problem shared-name", "", ""},
-		"both have one, the slave's has what came by replication": {func(m, s *Facts, w *SlaveWant) {
-			m.Databases, s.Databases = append(m.Databases, iam), []Database{{Name: "iam", Routines: 1}}
-			s.Masters, w.Reseed = []*SlaveStatus{{MasterHost: loopback, MasterPort: 3307}}, true
+		"both have one, the slave's has what came by replication": {func(m, s *facts.Facts, w *SlaveWant) {
+			m.Databases, s.Databases = append(m.Databases, iam), []facts.Database{{Name: "iam", Routines: 1}}
+			s.Masters, w.Reseed = []*server.SlaveStatus{{MasterHost: server.Loopback, MasterPort: 3307}}, true
 		}, maria, "", "", ""},
-		"both have one, and all is cloned": {func(m, s *Facts, w *SlaveWant) {
-			m.Databases, s.Databases, w.Method, w.Replace = append(m.Databases, iam), []Database{iam, {Name: "own", Tables: 1}}, SeedClone, []string{"iam", "own"}
+		"both have one, and all is cloned": {func(m, s *facts.Facts, w *SlaveWant) {
+			m.Databases, s.Databases, w.Method, w.Replace = append(m.Databases, iam), []facts.Database{iam, {Name: "own", Tables: 1}}, journal.SeedClone, []string{"iam", "own"}
 		}, mysql, "", "", ""},
-		"the slave has others": {func(_, s *Facts, _ *SlaveWant) {
-			s.Databases = []Database{iam}
+		"the slave has others": {func(_, s *facts.Facts, _ *SlaveWant) {
+			s.Databases = []facts.Database{iam}
 		}, maria, "", "", ""},
-		"the slave has others, and the login sees a part of the master": {func(m, s *Facts, w *SlaveWant) {
-			s.Databases, m.User, m.Grants, w.Method = []Database{iam}, MonitorUser+"@127.0.0.1", []string{"GRANT PROCESS, BINLOG MONITOR ON *.* TO `gtunnel_monitor`@`127.0.0.1`"}, SeedNone
+		"the slave has others, and the login sees a part of the master": {func(m, s *facts.Facts, w *SlaveWant) {
+			s.Databases, m.User, m.Grants, w.Method = []facts.Database{iam}, facts.MonitorUser+"@127.0.0.1", []string{"GRANT PROCESS, BINLOG MONITOR ON *.* TO `gtunnel_monitor`@`127.0.0.1`"}, journal.SeedNone
 		}, maria, "warning shared-name", "gtunnel_monitor@127.0.0.1 does not see all databases of the master", ""},
-		"others have routines": {func(m, s *Facts, _ *SlaveWant) {
-			m.Databases = append(m.Databases, Database{Name: "iam", Routines: 1}, Database{Name: "wlcg", Events: 1})
-			s.Databases = []Database{{Name: "wlcg"}}
+		"others have routines": {func(m, s *facts.Facts, _ *SlaveWant) {
+			m.Databases = append(m.Databases, facts.Database{Name: "iam", Routines: 1}, facts.Database{Name: "wlcg", Events: 1})
+			s.Databases = []facts.Database{{Name: "wlcg"}}
 		}, maria, "warning passes-filter", "CREATE DATABASE `iam`;", "CREATE DATABASE `wlcg`"},
-		"its own has routines": {func(m, _ *Facts, _ *SlaveWant) {
+		"its own has routines": {func(m, _ *facts.Facts, _ *SlaveWant) {
 			m.Databases[1].Routines = 2
 		}, maria, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			master, slave := newFacts(Master, c.on), newFacts(Slave, c.on)
-			want := SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump, DropIn: &DropIn{Path: "/d/" + dropInName}}
+			master, slave := newFacts(finding.Master, c.on), newFacts(finding.Slave, c.on)
+			want := SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump, DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
 			c.change(master, slave, &want)
 			found := PlanSlave(master, slave, want).Findings
 			text := findingsText(found)
@@ -67,7 +73,7 @@ func TestOtherDatabases(t *testing.T) {
 }
 
 // findingsCodes are the codes of findings.
-func findingsCodes(found Findings) string {
+func findingsCodes(found finding.Findings) string {
 	var codes []string
 	for _, p := range found.Problems {
 		codes = append(codes, "problem "+p.Code)
@@ -79,7 +85,7 @@ func findingsCodes(found Findings) string {
 }
 
 // findingsText is what they say.
-func findingsText(found Findings) string {
+func findingsText(found finding.Findings) string {
 	var text strings.Builder
 	for _, p := range slices.Concat(found.Problems, found.Warnings) {
 		text.WriteString(p.Error() + "\n" + p.Cure + "\n")

@@ -1,77 +1,69 @@
 package replication_test
 
 import (
-	"context"
+	"fmt"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/replication"
-	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
-
-// setGlobal sets a variable of new sessions until the test ends.
-func setGlobal(t *testing.T, server *servertest.Server, name, value, usual string) {
-	t.Helper()
-	run(t.Context(), t, server.DB, []string{"SET GLOBAL " + name + "=" + value})
-	t.Cleanup(func() {
-		run(context.WithoutCancel(t.Context()), t, server.DB, []string{"SET GLOBAL " + name + "=" + usual})
-	})
-}
 
 // TestNoAutocommit compares and repairs on a slave whose sessions begin
 // transactions that nobody has asked for.
 func TestNoAutocommit(t *testing.T) {
-	for _, pair := range followers {
+	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
-			markTools(t)
-			p := pair.couple(t)
-			_, slave := pair.start(t)
-			p.fresh(t, "uncommitted")
-			p.onMaster(t, "CREATE TABLE uncommitted.t (id int PRIMARY KEY, v varchar(30))")
-			p.onMaster(t, numbered("uncommitted.t", 10)...)
-			p.sync(t)
-			p.onSlave(t, "DELETE FROM uncommitted.t WHERE id = 3")
-			setGlobal(t, slave.Server, "autocommit", "0", "1")
-			p.Slave, _ = openAsAdministrator(t, replication.Slave, slave)
-			if err := p.repair(t.Context(), t, "uncommitted.t"); err != nil {
+			pairs.MarkTools(t)
+			p := pair.Couple(t)
+			_, slave := pair.Start(t)
+			p.Fresh(t, "uncommitted")
+			p.OnMaster(t, "CREATE TABLE uncommitted.t (id int PRIMARY KEY, v varchar(30))")
+			p.OnMaster(t, pairs.Numbered("uncommitted.t", 10)...)
+			p.Sync(t)
+			p.OnSlave(t, "DELETE FROM uncommitted.t WHERE id = 3")
+			slave.SetGlobal(t, "autocommit", "0", "1")
+			p.Slave, _ = slave.AsAdministrator(t, finding.Slave)
+			if err := repair(t.Context(), t, p, "uncommitted.t"); err != nil {
 				t.Fatal(err)
 			}
-			if result := p.compare(t, replication.Comparison{Databases: []string{"uncommitted"}}); !result.Equal() {
+			if result := compareOn(t, p, compare.Comparison{Databases: []string{"uncommitted"}}); !result.Equal() {
 				t.Errorf("differs: %q", found(result, "uncommitted.t"))
 			}
 			// The SQL thread has it from the server, and would not commit an ALTER
 			// SEQUENCE.
 			word := "SLAVE"
-			if pair.slave.IsMySQL() {
+			if pair.Slave.IsMySQL() {
 				word = "REPLICA"
 			}
-			p.onSlave(t, "SET GLOBAL autocommit=1", "STOP "+word+" SQL_THREAD", "START "+word+" SQL_THREAD")
+			p.OnSlave(t, "SET GLOBAL autocommit=1", "STOP "+word+" SQL_THREAD", "START "+word+" SQL_THREAD")
 		})
 	}
 }
 
-// TestSilentSessions holds a lock, and copies slowly, between servers that soon
-// end sessions which are silent.
+// TestSilentSessions holds a lock between servers that soon end sessions which are
+// silent.
 func TestSilentSessions(t *testing.T) {
-	for _, pair := range followers {
+	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
-			p := pair.couple(t)
-			master, slave := pair.start(t)
-			p.fresh(t, "silent")
-			p.onMaster(t, "CREATE TABLE silent.t (id int PRIMARY KEY AUTO_INCREMENT, v longtext)", "CREATE TABLE silent.u (id int PRIMARY KEY)")
+			p := pair.Couple(t)
+			master, slave := pair.Start(t)
+			p.Fresh(t, "silent")
+			p.OnMaster(t, "CREATE TABLE silent.t (id int PRIMARY KEY AUTO_INCREMENT, v longtext)", "CREATE TABLE silent.u (id int PRIMARY KEY)")
 			for range 4 {
-				p.onMaster(t, "INSERT INTO silent.t (v) VALUES (REPEAT('x', 500000))")
+				p.OnMaster(t, "INSERT INTO silent.t (v) VALUES (REPEAT('x', 500000))")
 			}
-			p.sync(t)
-			for _, server := range []*testServer{master, slave} {
-				setGlobal(t, server.Server, "wait_timeout", "1", "28800")
+			p.Sync(t)
+			for _, server := range []*pairs.Server{master, slave} {
+				server.SetGlobal(t, "wait_timeout", "1", "28800")
 			}
-			p.Master, p.masterFacts = openAsAdministrator(t, replication.Master, master)
-			p.Slave, _ = openAsAdministrator(t, replication.Slave, slave)
+			p.Master, p.MasterFacts = master.AsAdministrator(t, finding.Master)
+			p.Slave, _ = slave.AsAdministrator(t, finding.Slave)
 
 			var second error
-			inside := replication.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"silent"}}
+			inside := compare.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"silent"}}
 			outside := inside
-			outside.Progress = func(now replication.CompareProgress) {
+			outside.Progress = func(now compare.Progress) {
 				if now.Table != "" && second == nil {
 					endsSilent(t, slave)
 					_, second = inside.Run(t.Context())
@@ -80,41 +72,17 @@ func TestSilentSessions(t *testing.T) {
 			if _, err := outside.Run(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if !replication.HasCode(second, "busy") {
+			if !finding.HasCode(second, "busy") {
 				t.Errorf("another run: %v", second)
-			}
-
-			stop, seed := "STOP REPLICA", newSeed(t, master, slave, "silent")
-			if pair == mariadbPair {
-				stop = "STOP SLAVE"
-				found, err := seed.Check(t.Context())
-				if err != nil || problemOf(found.Warnings, "wait-timeout") == nil || problemOf(found.Problems, "wait-timeout") != nil {
-					t.Errorf("%v\n%s%s", err, texts(found.Problems), texts(found.Warnings))
-				}
-				seed.MaxRate = 400 << 10
-				found, err = seed.Check(t.Context())
-				if err != nil || problemOf(found.Problems, "wait-timeout") == nil {
-					t.Errorf("with a rate: %v\n%s", err, texts(found.Problems))
-				}
-				if _, err := seed.Run(t.Context()); !replication.HasCode(err, "wait-timeout") {
-					t.Errorf("its dump cannot last, and the seed says %v", err)
-				}
-				run(t.Context(), t, master.db, []string{"SET GLOBAL wait_timeout=600"})
-				seed = newSeed(t, master, slave, "silent")
-			}
-			p.onSlave(t, stop)
-			seed.MaxRate = 400 << 10
-			if _, err := seed.Run(t.Context()); err != nil {
-				t.Error(err)
 			}
 		})
 	}
 }
 
 // endsSilent waits until a server has ended a session that does nothing.
-func endsSilent(t *testing.T, server *testServer) {
+func endsSilent(t *testing.T, server *pairs.Server) {
 	t.Helper()
-	db, err := server.Open("dba", "all of it")
+	db, err := server.Open(pairs.Administrator, pairs.AdministratorPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +96,9 @@ func endsSilent(t *testing.T, server *testServer) {
 	if err := conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool {
+	pairs.WaitUntil(t, "end of a silent session", func() (string, bool) {
 		var there int
-		err := server.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", id).Scan(&there)
-		return err == nil && there == 0
+		err := server.DB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", id).Scan(&there)
+		return fmt.Sprint(err), err == nil && there == 0
 	})
 }

@@ -5,12 +5,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // newFacts is a server as its packages leave it, with two databases on a
 // master.
-func newFacts(role Role, v Version) *Facts {
-	f := &Facts{
+func newFacts(role finding.Role, v server.Version) *facts.Facts {
+	f := &facts.Facts{
 		Role: role, Version: v, User: "root@localhost", Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"},
 		Variables: map[string]string{
 			"server_id": "1", "log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "port": "3306",
@@ -19,25 +26,25 @@ func newFacts(role Role, v Version) *Facts {
 			"expire_logs_days": "10", "read_only": "OFF", "event_scheduler": "OFF", "slave_net_timeout": "60", "log_slave_updates": "ON",
 		},
 		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
-		Accounts:   []Account{{User: "root", Host: "localhost"}},
+		Accounts:   []facts.Account{{User: "root", Host: "localhost"}},
 		Plugins:    map[string]bool{}, OurGrants: map[string][]string{},
-		BinaryLogs: []BinaryLog{{"mysql-bin.000007", 5000}},
-		MasterLog:  Position{File: "mysql-bin.000007", Offset: 5000},
+		BinaryLogs: []server.BinaryLog{{File: "mysql-bin.000007", Bytes: 5000}},
+		MasterLog:  server.Position{File: "mysql-bin.000007", Offset: 5000},
 	}
-	if v.Family == MySQL {
-		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" + map[Role]string{Master: "1", Slave: "2"}[role]
+	if v.Family == server.MySQL {
+		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" + map[finding.Role]string{finding.Master: "1", finding.Slave: "2"}[role]
 		f.Variables["gtid_mode"] = "OFF"
-		if v.atLeast(MySQL, 8, 0, 0) {
+		if v.AtLeast(server.MySQL, 8, 0, 0) {
 			f.Variables["binlog_expire_logs_seconds"] = "2592000"
 			f.Variables["event_scheduler"] = "ON"
 			f.Variables["replica_net_timeout"] = "60"
 		}
 		f.Variables["super_read_only"] = "OFF"
 	}
-	if role == Master {
-		f.Databases = []Database{
-			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Engines: map[string]uint64{"InnoDB": 3 << 20}, Collations: []string{"utf8mb4_general_ci"}},
-			{Name: "voms", Tables: 20, Bytes: 1 << 30, Engines: map[string]uint64{"InnoDB": 1 << 30}, Collations: []string{"latin1_swedish_ci"}},
+	if role == finding.Master {
+		f.Databases = []facts.Database{
+			{Name: "DB_1", Tables: 3, Bytes: 3 << 20, Collations: []string{"utf8mb4_general_ci"}},
+			{Name: "voms", Tables: 20, Bytes: 1 << 30, Collations: []string{"latin1_swedish_ci"}},
 		}
 	}
 	return f
@@ -87,14 +94,14 @@ func show(p *Plan) string {
 	return b.String()
 }
 
-func fileName(role string, v Version) string {
+func fileName(role string, v server.Version) string {
 	return filepath.Join("plans", fmt.Sprintf("%s-%s-%s.txt", role, strings.ToLower(string(v.Family)), v.Series()))
 }
 
-func handOverOf(f *Facts, databases ...string) *HandOver {
-	h := &HandOver{Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Mark: f.Mark, Databases: databases, Passwords: map[string]Password{}}
-	for _, user := range accountUsers {
-		h.Passwords[user] = NewPassword("secret")
+func handOverOf(f *facts.Facts, databases ...string) *HandOver {
+	h := &HandOver{Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Mark: f.Mark, Databases: databases, Passwords: map[string]server.Password{}}
+	for _, user := range facts.AccountUsers {
+		h.Passwords[user] = server.NewPassword("secret")
 	}
 	return h
 }
@@ -104,19 +111,19 @@ func TestPlans(t *testing.T) {
 	databases := []string{"DB_1", "voms"}
 	for _, v := range versions {
 		t.Run(v.String(), func(t *testing.T) {
-			master := newFacts(Master, v)
+			master := newFacts(finding.Master, v)
 			master.Variables["binlog_format"] = "MIXED"
 			master.Variables["expire_logs_days"] = "1"
-			master.Variables["binlog_expire_logs_seconds"] = map[bool]string{true: "3600", false: "0"}[v.atLeast(MySQL, 8, 0, 0)]
-			plan := PlanMaster(master, MasterWant{Databases: databases, DropIn: &DropIn{Path: "/etc/my.cnf.d/" + dropInName}, HandOverPath: "/var/lib/gtunnel/hand-over.json"})
+			master.Variables["binlog_expire_logs_seconds"] = map[bool]string{true: "3600", false: "0"}[v.AtLeast(server.MySQL, 8, 0, 0)]
+			plan := PlanMaster(master, MasterWant{Databases: databases, DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName}, HandOverPath: "/var/lib/gtunnel/hand-over.json"})
 			golden(t, fileName("master", v), show(plan))
 
-			slave := newFacts(Slave, v)
+			slave := newFacts(finding.Slave, v)
 			slave.Variables["max_allowed_packet"] = "1048576"
-			plan = PlanSlave(newFacts(Master, v), slave, SlaveWant{
-				HandOver: handOverOf(master, databases...), Databases: databases, Port: 3307, Method: SeedDump,
-				DropIn:      &DropIn{Path: "/etc/my.cnf.d/" + dropInName},
-				MonitorFile: &OptionFile{Path: "/nowhere/master.cnf", Login: Login{Network: "tcp", Address: "127.0.0.1:3307", User: MonitorUser, Password: NewPassword("secret")}},
+			plan = PlanSlave(newFacts(finding.Master, v), slave, SlaveWant{
+				HandOver: handOverOf(master, databases...), Databases: databases, Port: 3307, Method: journal.SeedDump,
+				DropIn:      &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName},
+				MonitorFile: &optionfile.ClientFile{Path: "/nowhere/master.cnf", Login: server.Login{Network: "tcp", Address: "127.0.0.1:3307", User: facts.MonitorUser, Password: server.NewPassword("secret")}},
 			})
 			golden(t, fileName("slave", v), show(plan))
 		})
@@ -124,19 +131,19 @@ func TestPlans(t *testing.T) {
 }
 
 // established is a slave that a run has set up.
-func established(v Version) (master, slave *Facts, want SlaveWant) {
-	master, slave = newFacts(Master, v), newFacts(Slave, v)
+func established(v server.Version) (master, slave *facts.Facts, want SlaveWant) {
+	master, slave = newFacts(finding.Master, v), newFacts(finding.Slave, v)
 	slave.Variables["server_id"], slave.Variables["read_only"], slave.Variables["super_read_only"] = "2", "ON", "ON"
-	slave.Databases = newFacts(Master, v).Databases
-	slave.Masters = []*SlaveStatus{{
-		MasterHost: loopback, MasterPort: 3307, MasterUser: ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
-		WildDoTable: wildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == MariaDB, ConnectRetry: connectRetry,
+	slave.Databases = newFacts(finding.Master, v).Databases
+	slave.Masters = []*server.SlaveStatus{{
+		MasterHost: server.Loopback, MasterPort: 3307, MasterUser: facts.ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
+		WildDoTable: server.WildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == server.MariaDB, ConnectRetry: server.ConnectRetry,
 	}}
 	want = SlaveWant{
-		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: SeedDump,
-		DropIn: (&DropIn{}).with(
-			Setting{"server_id", "2"}, Setting{"read_only", "ON"}, Setting{"super_read_only", "ON"}, Setting{"replicate_wild_do_table", "DB\\_1.%\nvoms.%"}),
-		State: State{Stage: StageDone},
+		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump,
+		DropIn: (&optionfile.DropIn{}).With(
+			optionfile.Setting{Name: "server_id", Value: "2"}, optionfile.Setting{Name: "read_only", Value: "ON"}, optionfile.Setting{Name: "super_read_only", Value: "ON"}, optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"}),
+		State: journal.State{Stage: journal.StageDone},
 	}
 	return master, slave, want
 }
@@ -146,7 +153,7 @@ func established(v Version) (master, slave *Facts, want SlaveWant) {
 func TestStartWithoutGTID(t *testing.T) {
 	for _, v := range versions {
 		master, slave, want := established(v)
-		slave.Masters, want.State, want.Method, want.Start = nil, State{}, SeedNone, Position{File: "mysql-bin.000007", Offset: 4711}
+		slave.Masters, want.State, want.Method, want.Start = nil, journal.State{}, journal.SeedNone, server.Position{File: "mysql-bin.000007", Offset: 4711}
 		plan := show(PlanSlave(master, slave, want))
 		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
 			t.Errorf("%s: the plan is\n%s", v, plan)
@@ -156,7 +163,7 @@ func TestStartWithoutGTID(t *testing.T) {
 
 // TestReadinessOfFilter: what is right is named also where it is no variable.
 func TestReadinessOfFilter(t *testing.T) {
-	master, slave, want := established(Version{MySQL, 9, 7, 0})
+	master, slave, want := established(server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
 	for _, well := range PairReadiness(master, slave, want.Databases, want.Port).Well {
 		if well.Text == `replicate_wild_do_table is right: DB\_1.%, voms.%` {
 			return
@@ -169,18 +176,18 @@ func TestReadinessOfFilter(t *testing.T) {
 // dialect's words.
 func TestDrift(t *testing.T) {
 	no := false
-	for v, want := range map[Version]string{
-		{MySQL, 5, 7, 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
-		{MySQL, 8, 0, 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
-		{MariaDB, 10, 11, 6}: "CHANGE MASTER TO MASTER_USE_GTID=slave_pos",
+	for v, want := range map[server.Version]string{
+		{Family: server.MySQL, Major: 5, Minor: 7, Patch: 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
+		{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
+		{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}: "CHANGE MASTER TO MASTER_USE_GTID=slave_pos",
 	} {
 		master, slave, wanted := established(v)
 		status := slave.Masters[0]
 		status.Delay, status.ByGTID = 60, false
 		wanted.State.ByGTID = v.Major != 5
-		if v.Family == MySQL {
+		if v.Family == server.MySQL {
 			status.RetryCount = 10
-			if v.atLeast(MySQL, 8, 0, 0) {
+			if v.AtLeast(server.MySQL, 8, 0, 0) {
 				status.GetsPublicKey, master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = &no, "ON", "ON"
 			}
 		}
@@ -193,8 +200,8 @@ func TestDrift(t *testing.T) {
 // TestBeginningOfBinaryLog: a copy of a MariaDB master that has written nothing yet
 // is followed by GTID as well.
 func TestBeginningOfBinaryLog(t *testing.T) {
-	master, slave, want := established(Version{MariaDB, 10, 11, 6})
-	slave.Masters, want.State = nil, State{Stage: StageSeeded, Databases: want.Databases, Method: SeedDump, MasterID: 1, Start: Position{File: "mysql-bin.000007", Offset: 328}}
+	master, slave, want := established(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6})
+	slave.Masters, want.State = nil, journal.State{Stage: journal.StageSeeded, Databases: want.Databases, Method: journal.SeedDump, MasterID: 1, Start: server.Position{File: "mysql-bin.000007", Offset: 328}}
 	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
 		t.Errorf("the plan is\n%s", plan)
 	}
@@ -209,9 +216,10 @@ func TestGTIDModes(t *testing.T) {
 		"OFF ON":            "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=OFF; and gtid_mode=OFF in its option files",
 		"OFF_PERMISSIVE ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and gtid_mode=OFF_PERMISSIVE in its option files",
 	}
-	for _, m := range append(gtidModes, "") { // MariaDB has none
-		for _, s := range append(gtidModes, "") {
-			master, slave, want := established(Version{MySQL, 9, 7, 0})
+	modes := []string{"OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON", ""}
+	for _, m := range modes { // MariaDB has none
+		for _, s := range modes {
+			master, slave, want := established(server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
 			master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = m, s
 			var cure string
 			for _, p := range PlanSlave(master, slave, want).Problems {
@@ -228,18 +236,18 @@ func TestGTIDModes(t *testing.T) {
 // not those of the server's packages.
 func TestWarnAboutWriters(t *testing.T) {
 	for _, test := range []struct {
-		v       Version
+		v       server.Version
 		writers []string
 		want    bool
 	}{
-		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost", "admin@%"}, true},
-		{Version{MariaDB, 10, 11, 6}, []string{"root@localhost"}, false},
-		{Version{MariaDB, 10, 11, 6}, nil, false},
-		{Version{MySQL, 9, 7, 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
+		{server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, []string{"root@localhost", "admin@%"}, true},
+		{server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, []string{"root@localhost"}, false},
+		{server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, nil, false},
+		{server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
 	} {
-		f := newFacts(Slave, test.v)
+		f := newFacts(finding.Slave, test.v)
 		f.Writers = test.writers
-		found := CheckSlave(f, 3307)
+		found := rules.CheckSlave(f, 3307)
 		text := ""
 		for _, w := range found.Warnings {
 			if w.Code == "writers" {
@@ -258,26 +266,26 @@ func TestRoom(t *testing.T) {
 	const g = 1 << 30
 	for name, c := range map[string]struct {
 		free   uint64 // 0: not known
-		method SeedMethod
-		own    []Database
+		method journal.SeedMethod
+		own    []facts.Database
 		want   string
 	}{
-		"not known":               {0, SeedDump, nil, ""},
-		"enough":                  {4 * g, SeedDump, nil, ""},
-		"nearly full":             {7 * g / 2, SeedDump, nil, "little-room"},
-		"too little":              {5 * g / 2, SeedDump, nil, "no-room"},
-		"its own is dropped":      {2 * g, SeedDump, []Database{{Name: "voms", Bytes: 2 * g}}, ""},
-		"its own stays":           {2 * g, SeedDump, []Database{{Name: "mine", Tables: 1, Bytes: 2 * g}}, "no-room"},
-		"a clone drops all":       {4 * g, SeedClone, []Database{{Name: "mine", Tables: 1, Bytes: 3 * g}}, ""},
-		"a clone brings all":      {4 * g, SeedClone, nil, "no-room"},
-		"the data is there":       {1, SeedNone, nil, ""},
-		"mydumper loads the same": {2 * g, SeedMydumper, nil, "no-room"},
+		"not known":               {0, journal.SeedDump, nil, ""},
+		"enough":                  {4 * g, journal.SeedDump, nil, ""},
+		"nearly full":             {7 * g / 2, journal.SeedDump, nil, "little-room"},
+		"too little":              {5 * g / 2, journal.SeedDump, nil, "no-room"},
+		"its own is dropped":      {2 * g, journal.SeedDump, []facts.Database{{Name: "voms", Bytes: 2 * g}}, ""},
+		"its own stays":           {2 * g, journal.SeedDump, []facts.Database{{Name: "mine", Tables: 1, Bytes: 2 * g}}, "no-room"},
+		"a clone drops all":       {4 * g, journal.SeedClone, []facts.Database{{Name: "mine", Tables: 1, Bytes: 3 * g}}, ""},
+		"a clone brings all":      {4 * g, journal.SeedClone, nil, "no-room"},
+		"the data is there":       {1, journal.SeedNone, nil, ""},
+		"mydumper loads the same": {2 * g, journal.SeedMydumper, nil, "no-room"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := Version{MySQL, 9, 7, 0}
+			v := server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}
 			master, slave, want := established(v)
-			master.Databases = []Database{{Name: "voms", Bytes: 2 * g, IndexBytes: g}, {Name: "other", Bytes: 2 * g}}
-			slave.Masters, slave.Databases, want.State = nil, c.own, State{}
+			master.Databases = []facts.Database{{Name: "voms", Bytes: 2 * g, IndexBytes: g}, {Name: "other", Bytes: 2 * g}}
+			slave.Masters, slave.Databases, want.State = nil, c.own, journal.State{}
 			want.HandOver.Databases, want.Databases, want.Method, want.Replace = []string{"voms"}, []string{"voms"}, c.method, []string{"voms", "mine"}
 			if c.free > 0 {
 				slave.Free = &c.free

@@ -6,7 +6,37 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
+
+// mustBeToldApart refuses tables with which MariaDB's filter would leave others
+// out while they are repaired.
+func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
+	if a.Slave.Version.Family != server.MariaDB {
+		return nil
+	}
+	for _, table := range r.tables {
+		rows, err := a.Master.Query(ctx, a.Master.DB, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+			" WHERE LOWER(CONCAT(table_schema, '.', table_name)) = LOWER(?)", table)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if other := row["t"]; !slices.Contains(r.tables, other) {
+				return finding.New(finding.Slave, rules.CaseOfName, "is the name right, in upper and lower case too? Repair both at once: --repair-table "+table+" --repair-table "+other,
+					"the filter of the slave does not tell %s from %s", table, other)
+			}
+		}
+	}
+	return nil
+}
 
 // PlanRepair plans to copy tables of one database anew from the master, and to
 // compare them, after what is left of a run that was cut off. A slave that has
@@ -18,11 +48,11 @@ import (
 // repair of the tables ends it. It is also noted in the Applier's StateDir, for
 // a restart of the slave's server loses the filter.
 func (a *Applier) PlanRepair(ctx context.Context, tables []string) (*Plan, error) {
-	busy, err := a.Slave.busy(ctx, a.Slave.db) // for the end of the run that works Apply waits
+	busy, err := a.Slave.Busy(ctx, a.Slave.DB) // for the end of the run that works Apply waits
 	if busy || err != nil {
 		return planRepair(a.MasterFacts, a.SlaveFacts, tables, nil, nil), err
 	}
-	compared, repaired, err := readNotes(a.StateDir, a.SlaveFacts.ServerID())
+	compared, repaired, err := journal.ReadNotes(a.StateDir, a.SlaveFacts.ServerID())
 	if err != nil {
 		return nil, err
 	}
@@ -30,67 +60,67 @@ func (a *Applier) PlanRepair(ctx context.Context, tables []string) (*Plan, error
 }
 
 // planRepair plans a repair after what runs have noted that were cut off.
-func planRepair(master, slave *Facts, tables []string, compared *compareNote, repaired *repairNote) *Plan {
+func planRepair(master, slave *facts.Facts, tables []string, compared *journal.ComparisonNote, repaired *journal.RepairNote) *Plan {
 	p := &Plan{}
-	cannot := func(on Role, code, cure, format string, args ...any) {
-		p.Problems = append(p.Problems, problem(on, code, cure, format, args...))
+	cannot := func(on finding.Role, code, cure, format string, args ...any) {
+		p.Problems = append(p.Problems, finding.New(on, code, cure, format, args...))
 	}
-	status := slave.master()
+	status := slave.Master()
 	if status == nil {
-		cannot(Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
+		cannot(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
 		return p
 	}
-	if format := strings.ToUpper(master.variable("binlog_format")); format != "ROW" {
-		cannot(Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
+	if format := strings.ToUpper(master.Variable("binlog_format")); format != "ROW" {
+		cannot(finding.Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
 			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
 	}
-	one, _ := splitTable(tables[0], databaseNames(master))
+	one, _ := server.SplitTable(tables[0], master.DatabaseNames())
 	for _, table := range tables {
 		if strings.Contains(table, ",") {
-			cannot(Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
+			cannot(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
 		}
-		if database, _ := splitTable(table, databaseNames(master)); !status.replicatesOf(database) {
-			cannot(Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
+		if database, _ := server.SplitTable(table, master.DatabaseNames()); !status.ReplicatesOf(database) {
+			cannot(finding.Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
 		}
-		if !isOf(table, one) {
-			cannot(Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
+		if !strings.HasPrefix(table, one+".") {
+			cannot(finding.Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
 		}
 	}
-	v, r := slave.Version, newRepair(status, databaseNames(master), tables)
+	v, r := slave.Version, newRepair(status, master.DatabaseNames(), tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
 	switch {
 	case repaired != nil && !containsAll(tables, repaired.Tables):
-		p.Problems = append(p.Problems, repaired.cutOff(slave, status))
+		p.Problems = append(p.Problems, repaired.CutOff(slave, status))
 	case repaired != nil:
-		why += "; it ends what is left of an earlier one: " + repaired.cutOff(slave, status).Text
-	case compared.holds(status):
-		restart := []Statement{v.stopSlave(sqlThread), v.startSlave(sqlThread)}
-		p.add(&Step{Name: "end-compare", On: Slave, What: "start the SQL thread, which a comparison that was cut off has stopped", Why: compared.cutOff(v, status).Text, SQL: restart})
+		why += "; it ends what is left of an earlier one: " + repaired.CutOff(slave, status).Text
+	case compared.Holds(status):
+		restart := []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)}
+		p.add(&Step{Name: "end-compare", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped", Why: compared.CutOff(v, status).Text, SQL: restart})
 	}
 	p.add(&Step{
-		Name: "repair", On: Slave, What: "copy " + listed(tables) + " anew from the master",
+		Name: "repair", On: finding.Slave, What: "copy " + finding.List(tables) + " anew from the master",
 		Why: why,
-		SQL: []Statement{
-			v.stopSlave(bothThreads), r.setIgnored(v, r.ignoring()), v.startSlave(ioThread), statement("START %s SQL_THREAD UNTIL the position of the copy", v.word("SLAVE", "REPLICA")),
-			v.stopSlave(bothThreads), r.setIgnored(v, r.others), v.startSlave(bothThreads),
+		SQL: []server.Statement{
+			v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread), server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA")),
+			v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads),
 		},
 		Loses: tables, run: r.run,
 	})
-	p.add(&Step{Name: "compare", On: Slave, What: "compare " + listed(tables), run: compareAll(&Comparison{Tables: tables})})
+	p.add(&Step{Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables), run: compareAll(&compare.Comparison{Tables: tables})})
 	return p
 }
 
 // repair is the work of a repair.
 type repair struct {
-	databases []string     // of the master
-	tables    []string     // "database.table", of one database
-	others    []string     // tables that the slave leaves out for another reason
-	before    *SlaveStatus // of the slave
-	began     bool         // changes of the tables may have been left out
-	to        Position     // of the copy
+	databases []string            // of the master
+	tables    []string            // "database.table", of one database
+	others    []string            // tables that the slave leaves out for another reason
+	before    *server.SlaveStatus // of the slave
+	began     bool                // changes of the tables may have been left out
+	to        server.Position     // of the copy
 }
 
-func newRepair(before *SlaveStatus, databases, tables []string) *repair {
+func newRepair(before *server.SlaveStatus, databases, tables []string) *repair {
 	r := &repair{databases: databases, tables: tables, before: before}
 	for _, table := range before.IgnoreTable { // an earlier repair may have left ours
 		if !slices.Contains(tables, table) {
@@ -102,7 +132,7 @@ func newRepair(before *SlaveStatus, databases, tables []string) *repair {
 
 // database is that of the tables.
 func (r *repair) database() string {
-	name, _ := splitTable(r.tables[0], r.databases)
+	name, _ := server.SplitTable(r.tables[0], r.databases)
 	return name
 }
 
@@ -110,8 +140,8 @@ func (r *repair) database() string {
 func (r *repair) ignoring() []string { return slices.Concat(r.others, r.tables) }
 
 // setIgnored makes the slave leave tables out.
-func (r *repair) setIgnored(v Version, tables []string) Statement {
-	return v.setIgnored(tables, r.databases)
+func (r *repair) setIgnored(v server.Version, tables []string) server.Statement {
+	return v.SetIgnored(tables, r.databases)
 }
 
 // run repairs. It leaves the slave running if it returns no error.
@@ -123,42 +153,42 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		return err
 	}
 	// As it is now: another run may have ended since the plan was made.
-	f := &Facts{}
-	if f.Variables, err = a.Slave.variables(ctx, a.Slave.db, "server_id", "super_read_only"); err != nil {
-		return err
-	}
-	status, err := a.Slave.slaveStatus(ctx, a.Slave.db)
-	if err != nil || status == nil {
-		return cmp.Or(err, mustRun(status))
-	}
-	*r = *newRepair(status, r.databases, r.tables)
-	_, file := noteFiles(a.StateDir, f.ServerID())
-	earlier, err := readNote[repairNote](file)
+	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.DB, "server_id", "super_read_only")
 	if err != nil {
 		return err
 	}
-	note := repairNote{Began: time.Now(), Tables: r.tables, SuperReadOnly: f.on("super_read_only")}
+	status, err := a.Slave.SlaveStatus(ctx, a.Slave.DB)
+	if err != nil || status == nil {
+		return cmp.Or(err, status.MustRun())
+	}
+	*r = *newRepair(status, r.databases, r.tables)
+	_, file := journal.NoteFiles(a.StateDir, f.ServerID())
+	earlier, err := journal.ReadNote[journal.RepairNote](file)
+	if err != nil {
+		return err
+	}
+	note := journal.RepairNote{Began: time.Now(), Tables: r.tables, SuperReadOnly: f.On("super_read_only")}
 	if earlier != nil {
 		if !containsAll(r.tables, earlier.Tables) {
-			return earlier.cutOff(f, r.before)
+			return earlier.CutOff(f, r.before)
 		}
 		note.SuperReadOnly = note.SuperReadOnly || earlier.SuperReadOnly
 	}
-	if err := file.write(note); err != nil {
-		return &Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
+	if err := file.Write(note); err != nil {
+		return &finding.Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
 	}
 	if err := r.copyAnew(ctx, a, note.SuperReadOnly); err != nil {
 		switch {
 		case r.began: // the note stays
 		case earlier != nil:
-			_ = file.write(earlier) // this one says the same
-		case HasCode(err, "repair"): // the slave is not as it was
+			_ = file.Write(earlier) // this one says the same
+		case finding.HasCode(err, "repair"): // the slave is not as it was
 		default:
-			_ = file.remove() // the first error says more
+			_ = file.Remove() // the first error says more
 		}
 		return err
 	}
-	return file.remove()
+	return file.Remove()
 }
 
 // copyAnew replaces the tables. It leaves the slave running if it returns no
@@ -166,11 +196,13 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
 	if superReadOnly {
 		defer func() {
-			if e := a.Slave.setSuperReadOnly(ctx); err == nil {
+			ctx, cancel := server.CleanUp(ctx)
+			defer cancel()
+			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
 				err = e
 			}
 		}()
-		if err := a.Slave.change(ctx, statement("SET GLOBAL super_read_only=OFF")); err != nil {
+		if err := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=OFF")); err != nil {
 			return err
 		}
 	}
@@ -180,14 +212,14 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 			err = r.leave(ctx, a.Slave, err)
 		}
 	}()
-	err = a.Slave.change(ctx, v.stopSlave(bothThreads), r.setIgnored(v, r.ignoring()), v.startSlave(ioThread))
+	err = a.Slave.Change(ctx, v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread))
 	if err != nil {
 		return err
 	}
-	seed := &Seed{
+	seed := &seed.Seed{
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
 		Databases: []string{r.database()}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
-		Started: func(ctx context.Context, p Position) error { return r.advance(ctx, a, p) },
+		Started: func(ctx context.Context, p server.Position) error { return r.advance(ctx, a, p) },
 	}
 	if _, err = seed.Run(ctx); err != nil {
 		return err
@@ -195,33 +227,33 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 	if err := r.mustStand(ctx, a.Slave); err != nil {
 		return err
 	}
-	return a.Slave.change(ctx, v.stopSlave(bothThreads), r.setIgnored(v, r.others), v.startSlave(bothThreads))
+	return a.Slave.Change(ctx, v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads))
 }
 
 // mustStand refuses a slave that has left the position of the copy, or lost the
 // filter, as by a restart of its server.
-func (r *repair) mustStand(ctx context.Context, slave *Server) error {
-	s, err := slave.slaveStatus(ctx, slave.db)
+func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
+	s, err := slave.SlaveStatus(ctx, slave.DB)
 	if err != nil {
 		return err
 	}
 	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.IgnoreTable, r.tables) {
-		return problem(Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
+		return finding.New(finding.Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
 	}
-	return arrived(s, r.to)
+	return s.MustStandAt(r.to)
 }
 
 // mustExist refuses tables that the master does not have.
-func (r *repair) mustExist(ctx context.Context, master *Server) error {
+func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 	for _, table := range r.tables {
-		database, name := splitTable(table, r.databases)
-		n, err := master.value(ctx, master.db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
-			quoteString(database)+" AND table_name = "+quoteString(name))
+		database, name := server.SplitTable(table, r.databases)
+		n, err := master.Value(ctx, master.DB, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
+			server.QuoteString(database)+" AND table_name = "+server.QuoteString(name))
 		if err != nil {
 			return err
 		}
 		if n == "0" {
-			return problem(Master, "no-table", "if it is to be gone, drop it on the slave by hand", "there is no table %s, or the login may not see it", table)
+			return finding.New(finding.Master, "no-table", "if it is to be gone, drop it on the slave by hand", "there is no table %s, or the login may not see it", table)
 		}
 	}
 	return nil
@@ -229,10 +261,9 @@ func (r *repair) mustExist(ctx context.Context, master *Server) error {
 
 // advance brings the slave, which is stopped, to the position of the copy. It
 // cannot be beyond: it was stopped before the copy began.
-func (r *repair) advance(ctx context.Context, a *Applier, to Position) error {
+func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) error {
 	r.began, r.to = true, to
-	slave := &pausedSlave{server: a.Slave, status: r.before}
-	return slave.advance(ctx, to, comparePatience, func(at Position) {
+	return a.Slave.AdvanceSlave(ctx, to, server.SlavePatience, func(at server.Position) {
 		if a.Waiting != nil {
 			a.Waiting("at " + at.String() + " of " + to.String())
 		}
@@ -242,41 +273,33 @@ func (r *repair) advance(ctx context.Context, a *Applier, to Position) error {
 // leave leaves the slave after an error: as it was if nothing has been left
 // out, and otherwise running without the tables. It adds to the error what must
 // be known.
-func (r *repair) leave(ctx context.Context, slave *Server, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+func (r *repair) leave(ctx context.Context, slave *server.Server, err error) error {
+	ctx, cancel := server.CleanUp(ctx)
 	defer cancel()
 	v := slave.Version
 	ignored := r.before.IgnoreTable
 	if r.began {
 		ignored = r.ignoring() // a restart may have lost it
 	}
-	statements := []Statement{v.stopSlave(bothThreads), r.setIgnored(v, ignored)}
+	statements := []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, ignored)}
 	if r.began || r.before.IORunning != "No" {
-		statements = append(statements, v.startSlave(ioThread))
+		statements = append(statements, v.StartSlave(server.IOThread))
 	}
 	if r.began || r.before.SQLRunning == "Yes" {
-		statements = append(statements, v.startSlave(sqlThread))
+		statements = append(statements, v.StartSlave(server.SQLThread))
 	}
-	p := slave.explain("copy "+listed(r.tables)+" anew", err)
-	if e := slave.change(ctx, statements...); e != nil {
-		return &Problem{
-			On: Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
+	p := slave.Explain("copy "+finding.List(r.tables)+" anew", err)
+	if e := slave.Change(ctx, statements...); e != nil {
+		return &finding.Problem{
+			On: finding.Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
 			Err: err, Cure: "gtunnel replication status; then the same command again",
 		}
 	}
 	if r.began {
-		return &Problem{
-			On: Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + listed(r.tables), Err: err,
+		return &finding.Problem{
+			On: finding.Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + finding.List(r.tables), Err: err,
 			Cure: "the same command again; until then replicate_ignore_table leaves their changes out",
 		}
 	}
 	return p
-}
-
-// setSuperReadOnly keeps administrators from writing to a MySQL slave again, even
-// when ctx has ended.
-func (s *Server) setSuperReadOnly(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	return s.change(ctx, statement("SET GLOBAL super_read_only=ON"))
 }

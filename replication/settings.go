@@ -1,6 +1,12 @@
 package replication
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
 
 // wantedSetting is a variable of a server that should have a value.
 type wantedSetting struct {
@@ -16,38 +22,38 @@ type wantedSetting struct {
 // that an earlier run put into the drop-in. What the administrator's own files
 // say already is left to them. What MySQL has persisted beats every option file,
 // and goes if it says otherwise.
-func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
-	var persist []Setting
-	var now []Statement
+func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []wantedSetting) {
+	var persist []optionfile.Setting
+	var now []server.Statement
 	var whys []string
 	for _, w := range wanted {
-		if w.ok && !w.always && !dropIn.has(w.name) {
+		if w.ok && !w.always && !dropIn.Has(w.name) {
 			continue
 		}
-		if persisted, ok := f.Persisted[w.name]; ok && !sameValue(persisted, w.value) {
-			now = append(now, statement("RESET PERSIST IF EXISTS %s", w.name))
+		if f.IsPersistedOtherwise(w.name, w.value) {
+			now = append(now, server.SQL("RESET PERSIST IF EXISTS %s", w.name))
 		}
-		persist = append(persist, Setting{w.name, w.value})
+		persist = append(persist, optionfile.Setting{Name: w.name, Value: w.value})
 		whys = append(whys, w.why)
 		if w.ok {
 			continue
 		}
 		if w.literal != "" {
-			now = append(now, statement("SET GLOBAL %s=%s", w.name, w.literal))
+			now = append(now, server.SQL("SET GLOBAL %s=%s", w.name, w.literal))
 		}
 	}
-	next := dropIn.with(persist...)
+	next := dropIn.With(persist...)
 	switch {
-	case dropIn.equal(next):
-	case next.Path == "" && f.dropIn != nil && f.dropIn.equal(f.dropIn.with(persist...)):
+	case dropIn.Equal(next):
+	case next.Path == "" && f.DropIn != nil && f.DropIn.Equal(f.DropIn.With(persist...)):
 	case next.Path == "":
-		p.warn(f.Role, "no-config-directory", "put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.content(),
+		p.Warn(f.Role, "no-config-directory", "put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.Content(),
 			"no directory is known from which the server reads option files, so its settings would be lost at a restart")
 	default:
 		p.add(&Step{
 			Name: string(f.Role) + "-drop-in", On: f.Role, What: "write the settings to a file that the server reads at its start",
 			Why: strings.Join(whys, "; "), Undo: "remove the file",
-			File: &File{Path: next.Path, Mode: 0o644, Content: Statement{shown: next.content(), sql: next.content()}},
+			File: &File{Path: next.Path, Mode: 0o644, Content: server.Text(next.Content())},
 		})
 	}
 	if len(now) > 0 {
@@ -59,25 +65,19 @@ func settingSteps(p *Plan, f *Facts, dropIn *DropIn, wanted []wantedSetting) {
 }
 
 // undoSettings gives the statements with the values that the server has now.
-func undoSettings(f *Facts, statements []Statement) string {
+func undoSettings(f *facts.Facts, statements []server.Statement) string {
 	var undo []string
 	for _, s := range statements {
 		verb := "SET GLOBAL "
-		name, _, _ := strings.Cut(strings.TrimPrefix(s.sql, verb), "=")
-		value := f.variable(name)
-		if persisted, ok := strings.CutPrefix(s.sql, "RESET PERSIST IF EXISTS "); ok {
+		name, _, _ := strings.Cut(strings.TrimPrefix(s.Reveal(), verb), "=")
+		value := f.Variable(name)
+		if persisted, ok := strings.CutPrefix(s.Reveal(), "RESET PERSIST IF EXISTS "); ok {
 			verb, name, value = "SET PERSIST_ONLY ", persisted, f.Persisted[persisted]
 		}
 		if strings.Trim(value, "0123456789") != "" {
-			value = quoteString(value)
+			value = server.QuoteString(value)
 		}
 		undo = append(undo, verb+name+"="+value)
 	}
 	return strings.Join(undo, "; ")
-}
-
-// sameValue tells whether two texts are the same value of a variable.
-func sameValue(a, b string) bool {
-	number := strings.NewReplacer("ON", "1", "OFF", "0")
-	return number.Replace(strings.ToUpper(a)) == number.Replace(strings.ToUpper(b))
 }

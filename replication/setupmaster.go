@@ -8,12 +8,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // MasterWant is what a master should become.
 type MasterWant struct {
 	Databases []string
-	DropIn    *DropIn // as it is; nil: no directory for it is known
+	DropIn    *optionfile.DropIn // as it is; nil: no directory for it is known
 
 	HandOver     *HandOver // of an earlier run; nil if there is none
 	HandOverPath string    // where it goes; empty: it is kept in memory, see Plan.HandOver
@@ -41,15 +47,15 @@ const (
 
 // PlanMaster plans what makes a server the master of databases. It asks nobody
 // anything.
-func PlanMaster(f *Facts, want MasterWant) *Plan {
-	p := &Plan{Findings: CheckMaster(f, want.Databases)}
+func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
+	p := &Plan{Findings: rules.CheckMaster(f, want.Databases)}
 	if len(p.Problems) > 0 {
 		return p
 	}
 	settingSteps(p, f, want.DropIn, masterSettings(f, want.LogStatements))
 	if !f.HasBinaryLog() {
 		p.add(&Step{
-			Name: "restart", On: Master, What: "restart the server, which begins its binary log",
+			Name: "restart", On: finding.Master, What: "restart the server, which begins its binary log",
 			Why:  "log_bin cannot be changed while the server runs, and gtunnel restarts no server",
 			Hand: "restart it: " + restartCommand(f.Version),
 			run:  waitForBinaryLog,
@@ -57,13 +63,13 @@ func PlanMaster(f *Facts, want MasterWant) *Plan {
 	}
 	planAccounts(p, f, want)
 	if len(want.Untried) > 0 {
-		p.warn(Master, "passwords-untried", "", "the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it refuses; if one is wrong, the run does more than this plan, or refuses", listed(want.Untried))
+		p.Warn(finding.Master, "passwords-untried", "", "the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
 	}
 	return p
 }
 
 // masterSettings are the variables that a master must have.
-func masterSettings(f *Facts, statements bool) []wantedSetting {
+func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 	format, whyFormat := "ROW", "rows give the same result on the slave, statements not always"
 	if statements {
 		format, whyFormat = "STATEMENT", "MySQL 9 cannot read the rows that MariaDB logs"
@@ -79,15 +85,15 @@ func masterSettings(f *Facts, statements bool) []wantedSetting {
 	return []wantedSetting{
 		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
 		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
-		{name: "binlog_format", value: format, literal: quoteString(format), ok: f.variable("binlog_format") == format, why: whyFormat},
-		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.variable("binlog_row_image") == "FULL" || f.variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
+		{name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format, why: whyFormat},
+		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
 		keep,
 	}
 }
 
 // restartCommand is how a server's service is restarted.
-func restartCommand(v Version) string {
-	if v.Family == MariaDB {
+func restartCommand(v server.Version) string {
+	if v.Family == server.MariaDB {
 		return "systemctl restart mariadb"
 	}
 	return "systemctl restart mysql (mysqld on Red Hat's systems)"
@@ -95,11 +101,11 @@ func restartCommand(v Version) string {
 
 // newHandOver is what is handed over, so far as it is known before the accounts are
 // planned.
-func newHandOver(p *Plan, f *Facts, want MasterWant) *HandOver {
-	replicates := f.account(ReplicationUser, loopback) != nil
+func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
+	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
 	next := &HandOver{
 		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
-		Databases: want.Databases, Passwords: map[string]Password{},
+		Databases: want.Databases, Passwords: map[string]server.Password{},
 	}
 	if old := want.HandOver; old != nil {
 		next.Made, next.OldSessions = old.Made, old.OldSessions
@@ -111,69 +117,69 @@ func newHandOver(p *Plan, f *Facts, want MasterWant) *HandOver {
 	if f.UUID() == "" && next.Mark == "" && !replicates { // slaves may know another one, which is lost
 		next.Mark = rand.Text()
 	}
-	if old := f.changesFormat(want.LogStatements); old != nil {
+	if old := f.ChangesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
-		p.Findings.add(checkSessions(f, old))
+		p.Findings.Add(rules.CheckSessions(f, old))
 	}
 	return next
 }
 
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
-func planAccounts(p *Plan, f *Facts, want MasterWant) {
+func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
 	next := newHandOver(p, f, want)
-	replicates := f.account(ReplicationUser, loopback) != nil
-	patterns := f.patterns(want.Databases)
+	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
+	patterns := f.Patterns(want.Databases)
 	var accounts []*Step
 	var users []string // of these accounts, whose passwords are known
 	changed := false   // the password of an account that exists
-	for _, user := range accountUsers {
-		account := f.account(user, loopback)
+	for _, user := range facts.AccountUsers {
+		account := f.Account(user, server.Loopback)
 		exists := account != nil
 		bound, expired := exists && account.Bound, exists && account.Expired
 		_, known := next.Passwords[user]
 		keeps := exists && !expired && (known || want.KeepAccounts) // the password that it has
 		switch {
-		case user == SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
+		case user == facts.SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 			continue // it has done its work
 		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
 			continue
 		case keeps:
-		case exists && !known && !want.NewPasswords && (user == ReplicationUser || want.KeepAccounts):
+		case exists && !known && !want.NewPasswords && (user == facts.ReplicationUser || want.KeepAccounts):
 			p.lacksPassword(user, expired, want)
 			continue
 		case !known || want.NewPasswords && !exists:
-			next.Passwords[user] = GeneratePassword()
+			next.Passwords[user] = server.GeneratePassword()
 		}
 		changed = changed || exists && !keeps
 		password, known := next.Passwords[user]
 		if known {
 			users = append(users, user)
 		}
-		var first *Password
+		var first *server.Password
 		if !exists {
 			first = &password
 		}
 		statements := accountStatements(f.Version, user, first, patterns, next.Mark)
 		if exists && !keeps {
-			statements = append(statements, f.Version.setPassword(user, loopback, password))
+			statements = append(statements, f.Version.SetPassword(user, server.Loopback, password))
 		}
 		if bound {
-			statements = append(statements, f.Version.freeAccount(user, loopback))
+			statements = append(statements, f.Version.FreeAccount(user, server.Loopback))
 		}
 		accounts = append(accounts, accountStep(f, user, statements))
 	}
 	p.HandOver = next
 	var logins []*Step
 	if len(users) > 0 {
-		logins = []*Step{{Name: "logins", On: Master, What: "log in by these accounts, as the slave will", Why: "what keeps one out is better known before the copy than after it", run: tryLogins(next, users)}}
+		logins = []*Step{{Name: "logins", On: finding.Master, What: "log in by these accounts, as the slave will", Why: "what keeps one out is better known before the copy than after it", run: tryLogins(next, users)}}
 	}
 	if want.HandOverPath == "" || len(next.Passwords) == 0 || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
 		p.Steps = slices.Concat(p.Steps, accounts, logins)
 		return
 	}
 	write := &Step{
-		Name: "hand-over", On: Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
+		Name: "hand-over", On: finding.Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
 		Undo: "remove the file", File: &File{Path: want.HandOverPath, Mode: 0o600, Content: next.statement()},
 	}
 	// The file comes first, so that no password is lost if the work is cut off;
@@ -188,9 +194,9 @@ func planAccounts(p *Plan, f *Facts, want MasterWant) {
 // lacksPassword adds the problem of an account whose password must not be changed,
 // and is not known.
 func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
-	account := quoteAccount(user, loopback)
+	account := server.QuoteAccount(user, server.Loopback)
 	if expired && want.KeepAccounts {
-		p.problem(Master, "password-expired", "on the master: ALTER USER "+account+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
+		p.Problem(finding.Master, "password-expired", "on the master: ALTER USER "+account+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 			"the password of %s has expired, and is not known here", account)
 		return
 	}
@@ -202,18 +208,18 @@ func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 	if slices.Contains(want.Refused, user) {
 		why = "the server refuses the password that the hand-over file has for it"
 	}
-	p.problem(Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+	p.Problem(finding.Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
 		"the account %s exists, and %s", account, why)
 }
 
 // accountStep is the step that makes an account, or completes it.
-func accountStep(f *Facts, user string, statements []Statement) *Step {
-	account, exists := quoteAccount(user, loopback), f.account(user, loopback)
+func accountStep(f *facts.Facts, user string, statements []server.Statement) *Step {
+	account, exists := server.QuoteAccount(user, server.Loopback), f.Account(user, server.Loopback)
 	why := map[string]string{
-		ReplicationUser: "the slave replicates by it", MonitorUser: "the slave asks by it where the master stands, and compares the data",
-		SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
+		facts.ReplicationUser: "the slave replicates by it", facts.MonitorUser: "the slave asks by it where the master stands, and compares the data",
+		facts.SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
 	}[user]
-	what, undo := "make the account "+account, f.Version.dropAccount(user, loopback).String()
+	what, undo := "make the account "+account, f.Version.DropAccount(user, server.Loopback).String()
 	if exists != nil {
 		what, undo = "complete the account "+account, ""
 		if exists.Bound {
@@ -221,7 +227,7 @@ func accountStep(f *Facts, user string, statements []Statement) *Step {
 		}
 	}
 	return &Step{
-		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
+		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: finding.Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
 		SQL: statements, Undo: undo,
 	}
 }
@@ -246,31 +252,19 @@ func handOverEqual(a, b *HandOver) bool {
 // with by the next run.
 func waitForBinaryLog(ctx context.Context, a *Applier) error {
 	if !a.Wait {
-		return problem(Master, "restart-needed", restartCommand(a.Master.Version)+"; then run the same command again, which goes on from here (with --wait it would wait for that)",
+		return finding.New(finding.Master, "restart-needed", restartCommand(a.Master.Version)+"; then run the same command again, which goes on from here (with --wait it would wait for that)",
 			"the server must be restarted: its binary log is off")
 	}
 	for {
-		value, err := a.Master.value(ctx, a.Master.db, "SELECT @@log_bin")
+		value, err := a.Master.Value(ctx, a.Master.DB, "SELECT @@log_bin")
 		if err == nil && value == "1" {
 			return nil
 		}
 		if a.Waiting != nil {
 			a.Waiting("restart the server: " + restartCommand(a.Master.Version))
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := server.Pause(ctx, time.Second); err != nil {
 			return err
 		}
-	}
-}
-
-// pause waits for a time, or for the end of ctx, which is the error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

@@ -3,89 +3,11 @@ package replication
 import (
 	"context"
 	"database/sql"
-	"maps"
-	"reflect"
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
-
-// TestStateOf: a state of another server is forgotten; one that does not say whose
-// it is tells of no data that may be lost.
-func TestStateOf(t *testing.T) {
-	mysql, mariadb := newFacts(Slave, Version{MySQL, 9, 7, 0}), newFacts(Slave, Version{MariaDB, 10, 11, 6})
-	mariadb.Variables["hostname"], mariadb.Variables["datadir"] = "server2.domain.two", "/var/lib/mysql/"
-	seeding := State{Stage: StageSeeding, Databases: []string{"voms"}, Begun: []string{"voms"}, AccountsOf: "1"}
-	seeded, done := seeding, seeding
-	seeded.Stage, done.Stage = StageSeeded, StageDone
-	unknown := State{Databases: seeding.Databases, AccountsOf: seeding.AccountsOf}
-	as := func(stage Stage) State {
-		s := unknown
-		s.Stage = stage
-		return s
-	}
-	for name, c := range map[string]struct {
-		state State
-		by    *Facts // who has noted it; nil: nobody said
-		other string // a variable of the server that reads it, which is another's
-		on    *Facts
-		want  State
-	}{
-		"MySQL's own":             {seeding, mysql, "", mysql, seeding},
-		"MariaDB's own":           {seeded, mariadb, "", mariadb, seeded},
-		"another UUID":            {seeding, mysql, "server_uuid", mysql, State{}},
-		"the same UUID elsewhere": {seeding, mysql, "datadir", mysql, seeding},
-		"another host":            {seeded, mariadb, "hostname", mariadb, State{}},
-		"another port":            {seeding, mariadb, "port", mariadb, State{}},
-		"another data directory":  {done, mariadb, "datadir", mariadb, State{}},
-		"another family":          {done, mariadb, "", mysql, State{}},
-		"nobody's, cut off":       {seeding, nil, "", mysql, as(StageSeeding)},
-		"nobody's, copied":        {seeded, nil, "", mariadb, as(StageNone)},
-		"nobody's, set up":        {done, nil, "", mariadb, as(StageDone)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			directory := t.TempDir()
-			open := func() *StateFile {
-				f, err := OpenState(directory)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return f
-			}
-			save := func(f *StateFile) {
-				if err := f.Save(); err != nil {
-					t.Fatal(err)
-				}
-				if err := f.Close(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			f := open()
-			f.State = c.state
-			if c.by != nil {
-				f.slave = c.by.identity()
-			}
-			save(f)
-
-			server := newFacts(Slave, c.on.Version)
-			maps.Copy(server.Variables, c.on.Variables)
-			if c.other != "" {
-				server.Variables[c.other] = "another"
-			}
-			f = open()
-			f.of(server)
-			save(f)
-			f = open()
-			defer f.Close()
-			if f.Slave != server.identity() {
-				t.Errorf("it is noted as the state of %q", f.Slave)
-			}
-			got := f.State
-			got.Slave, got.Changed = "", c.want.Changed
-			if !reflect.DeepEqual(got, c.want) {
-				t.Errorf("it is %+v, want %+v", got, c.want)
-			}
-		})
-	}
-}
 
 // TestLostFilterIsNoted: a run that is cut off when it filters again has noted that
 // the slave is still to be seen to be equal.
@@ -97,14 +19,14 @@ func TestLostFilterIsNoted(t *testing.T) {
 	defer db.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for before, want := range map[Stage]Stage{StageDone: StageRunning, StageSeeded: StageSeeded} {
-		state, err := OpenState(t.TempDir())
+	for before, want := range map[journal.Stage]journal.Stage{journal.StageDone: journal.StageRunning, journal.StageSeeded: journal.StageSeeded} {
+		state, err := journal.OpenState(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer state.Close()
 		state.Stage = before
-		if err := uncompared(nil)(ctx, &Applier{State: state, Slave: &Server{db: db}}); err == nil {
+		if err := uncompared(nil)(ctx, &Applier{State: state, Slave: &server.Server{DB: db}}); err == nil {
 			t.Fatal("it was not cut off")
 		}
 		if state.Stage != want {

@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -58,7 +57,7 @@ func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections 
 	}
 }
 
-// isBroken says whether a listener will never accept again after err. All
+// isBroken reports whether a listener will never accept again after err. All
 // else passes: too many open files, no memory, a connection that is gone
 // already.
 func isBroken(err error) bool {
@@ -114,17 +113,6 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 	})
 }
 
-// raiseLimit is the cure where places for handshakes are short.
-const raiseLimit = "if they are your own hosts, raise max-handshakes or max-handshakes-per-source"
-
-// tooMany says which limit of handshakes is reached.
-func tooMany(code certs.Code) string {
-	if code == CodeTooManyFromSource {
-		return "more connections from its address wait for their verification than max-handshakes-per-source allows"
-	}
-	return "more connections wait for their verification than max-handshakes allows"
-}
-
 // farewells is how many connections at once are told why they are refused, for
 // which each is kept for a second at most. Others are reset.
 const farewells = 100
@@ -144,71 +132,4 @@ func (t *Tunnel) dismiss(conn net.Conn, connections *sync.WaitGroup) {
 		}
 		closeGently(conn)
 	})
-}
-
-// refuse counts and logs a connection that the tunnel itself refuses. The
-// caller closes it.
-func (t *Tunnel) refuse(in inbound, code certs.Code, reason, cure string, more ...zap.Field) {
-	t.countRefused(code)
-	fields := append([]zap.Field{
-		connField(in.id), fromField(in.conn), zap.String("reason", reason), zap.String("cure", cure),
-	}, more...)
-	t.logFailure(zapcore.WarnLevel, "connection refused", code, fields...)
-}
-
-// fromField is the address that a connection came from.
-func fromField(conn net.Conn) zap.Field { return zap.Stringer("from", conn.RemoteAddr()) }
-
-// peerRefused counts and logs a peer with which the handshake failed. peer is
-// its address.
-func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
-	fields := []zap.Field{connField(id), zap.String("peer", peer)}
-	level := zapcore.WarnLevel
-	code := certs.CodeDisconnected
-	refusal, isRefusal := errors.AsType[*certs.Refusal](err)
-	handshake, isHandshake := errors.AsType[*certs.HandshakeError](err)
-	switch {
-	case isRefusal:
-		code = refusal.Code
-		fields = append(fields, refusalFields(refusal)...)
-	case isHandshake:
-		code = handshake.Code
-		fields = append(fields, zap.String("reason", handshake.Reason), zap.String("cure", handshake.Cure))
-		if code == certs.CodeDisconnected {
-			level = zapcore.InfoLevel
-		}
-	default:
-		fields = append(fields, zap.String("reason", err.Error()))
-	}
-	t.countRefused(code)
-	t.logFailure(level, "peer refused", code, fields...)
-}
-
-// refusalFields says why a peer is refused, and what to do about it. The code
-// is its own field of every line.
-func refusalFields(refusal *certs.Refusal) []zap.Field {
-	fields := []zap.Field{
-		zap.String("reason", refusal.Reason), zap.String("cure", refusal.Cure),
-		zap.Int("depth", refusal.Depth), zap.String("dn", refusal.Subject),
-	}
-	if refusal.File != "" {
-		fields = append(fields, zap.String("file", refusal.File), zap.Int("line", refusal.Line))
-	}
-	return fields
-}
-
-// peerVerified logs why a peer is trusted, and whether it had a ticket.
-func (t *Tunnel) peerVerified(id uint64, peer string, conn *tls.Conn, result *certs.Result) {
-	t.log.write(zapcore.InfoLevel, "peer verified", connField(id), zap.String("peer", peer),
-		zap.Strings("path", pathDNs(result)), zap.Strings("hosts", result.Peer.Hosts),
-		zap.Bool("resumed", conn.ConnectionState().DidResume))
-}
-
-// pathDNs names the certificates of a verified path, the peer's own first.
-func pathDNs(result *certs.Result) []string {
-	path := make([]string, len(result.Path))
-	for depth, link := range result.Path {
-		path[depth] = link.DN
-	}
-	return path
 }

@@ -26,26 +26,33 @@ func openFiles(t testing.TB) int {
 	return len(entries)
 }
 
+// limitFiles lets the process open so many files until restore is called, which
+// may be done more than once.
+func limitFiles(t testing.TB, files int) (restore func()) {
+	t.Helper()
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	limited := before
+	limited.Cur = uint64(files)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limited); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestOutOfFiles takes all file descriptors away while a connection comes in.
 // It must be served once there are some again.
 func TestOutOfFiles(t *testing.T) {
 	server, client := startPair(t, backend(t, echo))
 	exchange(t, dial(t, client.Addr()), "before") // opens what the runtime opens once
 
-	var before unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	limited := before
-	limited.Cur = uint64(openFiles(t) + 64)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limited); err != nil {
-		t.Fatal(err)
-	}
-	restore := sync.OnceFunc(func() {
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
-			t.Error(err)
-		}
-	})
+	restore := limitFiles(t, openFiles(t)+64)
 	defer restore()
 
 	// The socket that connects is made first, so that only the accepting
@@ -74,7 +81,8 @@ func TestOutOfFiles(t *testing.T) {
 		t.Fatal(connectErr)
 	}
 
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: int64(patience.Seconds())}); err != nil {
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO,
+		&unix.Timeval{Sec: int64(patience.Seconds())}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := unix.Write(fd, []byte("after")); err != nil {
@@ -106,7 +114,8 @@ func TestListenerBreaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectReset(t, conn)
-	if err := server.wait(t); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "accept at "+server.Addr().String()) {
+	if err := server.wait(t); !errors.Is(err, unix.EINVAL) ||
+		!strings.Contains(err.Error(), "accept at "+server.Addr().String()) {
 		t.Errorf("Serve returns %v", err)
 	}
 	server.entry(t, "closed", "reason", "the listener broke")
@@ -183,7 +192,8 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	expectListenError(t, taken.Addr().String(), "cannot listen at "+taken.Addr().String()+": the port is in use", "ss -ltnp 'sport = :"+port+"'")
+	expectListenError(t, taken.Addr().String(), "cannot listen at "+taken.Addr().String()+": the port is in use",
+		"ss -ltnp 'sport = :"+port+"'")
 }
 
 func TestListenErrors(t *testing.T) {

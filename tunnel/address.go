@@ -128,7 +128,7 @@ func checkHost(host string) (problem string) {
 // 1123, but container names have it.
 const hostNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// isNumber says whether text is ASCII digits and nothing else.
+// isNumber reports whether text is ASCII digits and nothing else.
 func isNumber(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789") == ""
 }
@@ -159,7 +159,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// IsLoopback says whether no other host can listen in on what goes to the
+// IsLoopback reports whether no other host can listen in on what goes to the
 // address: a unix socket, localhost or a loopback IP address. Another name is
 // not loopback, whatever it resolves to, because that can change. An empty
 // host is not loopback either.
@@ -171,13 +171,13 @@ func (a Address) IsLoopback() bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// Overlaps says whether two listeners would fight for a place. Port 0 is a
+// Overlaps reports whether two listeners would fight for a place. Port 0 is a
 // free one, and names are not resolved.
 func (a Address) Overlaps(b Address) bool {
 	return a.sharesPort(b) && (covers(a.Host, b.Host) || covers(b.Host, a.Host))
 }
 
-// Reaches says whether a connection to a arrives at a listener at accept on
+// Reaches reports whether a connection to a arrives at a listener at accept on
 // this host. Names other than localhost are not resolved, and addresses of
 // this host's network are not told from those of others, so it can miss one
 // that does.
@@ -200,7 +200,7 @@ func (a Address) Reaches(accept Address) bool {
 	return covers(accept.Host, host)
 }
 
-// sharesPort says whether a and b are the same socket, or the same port of
+// sharesPort reports whether a and b are the same socket, or the same port of
 // perhaps different hosts.
 func (a Address) sharesPort(b Address) bool {
 	if a.Network != b.Network || a.Network == "" {
@@ -209,7 +209,7 @@ func (a Address) sharesPort(b Address) bool {
 	return a.Path == b.Path && a.Port == b.Port && a.Port != "0"
 }
 
-// covers says whether what listens at a host listens at the other, too.
+// covers reports whether what listens at a host listens at the other, too.
 func covers(host, other string) bool {
 	if host == "" || strings.EqualFold(strings.TrimSuffix(host, "."), strings.TrimSuffix(other, ".")) {
 		return true
@@ -224,8 +224,8 @@ func covers(host, other string) bool {
 	}
 }
 
-// listenIP is the IP address that a host stands for, if it is not a name to
-// be resolved.
+// listenIP is the IP address that a host stands for, and reports whether it is
+// one: a name may have to be resolved.
 func listenIP(host string) (netip.Addr, bool) {
 	if isLocalhost(host) {
 		host = "127.0.0.1"
@@ -234,13 +234,13 @@ func listenIP(host string) (netip.Addr, bool) {
 	return ip.Unmap(), err == nil
 }
 
-// isWildcard says whether a listener at host takes what comes to any address.
+// isWildcard reports whether a listener at host takes what comes to any address.
 func isWildcard(host string) bool {
 	ip, isIP := listenIP(host)
 	return host == "" || isIP && ip.IsUnspecified()
 }
 
-// isLocalhost says whether host is the special name of RFC 6761, section 6.3.
+// isLocalhost reports whether host is the special name of RFC 6761, section 6.3.
 func isLocalhost(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }

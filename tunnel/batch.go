@@ -39,7 +39,7 @@ func (s *source) receive() (*buffer, error) {
 	return got, s.err
 }
 
-// attempt reads once without waiting. It says false if nothing has come.
+// attempt reads once without waiting. It reports whether anything has come.
 func (s *source) attempt(fd uintptr) bool {
 	b := takeBuffer(s.batching.size)
 	n, err := transfer(unix.SYS_RECVFROM, fd, b.space[:batchSizes[b.size]])
@@ -86,8 +86,7 @@ func (s *sink) write(data []byte) (int, error) {
 	return n, err
 }
 
-// attempt writes as much as the socket takes. It says false if that is not
-// all.
+// attempt writes as much as the socket takes. It reports whether that is all.
 func (s *sink) attempt(fd uintptr) bool {
 	for len(s.data) > 0 {
 		n, err := transfer(unix.SYS_SENDTO, fd, s.data)

@@ -85,10 +85,10 @@ const (
 	busyWaitMax = time.Second
 )
 
-// openTarget opens the first target that can be. As long as a dial may take it
-// tries again where a server is at a limit (certs.CodePeerBusy): its places
-// change hands within moments, and MySQL would wait a minute before its slave
-// connects again.
+// openTarget opens the first target that can be, and reports whether one could,
+// like firstTarget. As long as a dial may take it tries again where a server is
+// at a limit (certs.CodePeerBusy): its places change hands within moments, and
+// MySQL would wait a minute before its slave connects again.
 func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target Address, failed []error, ok bool) {
 	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
 	end := time.Now().Add(t.config.Timeouts.Dial)
@@ -105,7 +105,7 @@ func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target
 	}
 }
 
-// isBusy says whether a target is at a limit.
+// isBusy reports whether a target is at a limit.
 func isBusy(err error) bool {
 	handshake, ok := errors.AsType[*certs.HandshakeError](err)
 	return ok && handshake.Code == certs.CodePeerBusy
@@ -132,7 +132,8 @@ func (t *Tunnel) beginDial(ctx context.Context, in inbound) (end func(), ok bool
 	case <-ctx.Done():
 	case <-patience.C:
 		t.refuse(in, CodeTooManyHandshakes,
-			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials, t.config.Timeouts.Dial),
+			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials,
+				t.config.Timeouts.Dial),
 			"look at the other lines of this log: the targets are slow or cannot be reached")
 	}
 	return nil, false
@@ -178,33 +179,6 @@ func (t *Tunnel) serverName(target Address) string {
 		return target.Host
 	}
 }
-
-// handshakeFailed puts a failed handshake beside the failed dials.
-func handshakeFailed(target Address, err error) *targetError {
-	result := &targetError{target: target, reason: err.Error(), logged: true, err: err}
-	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
-		result.reason, result.cure = refusal.Reason, refusal.Cure
-	} else if handshake, ok := errors.AsType[*certs.HandshakeError](err); ok {
-		result.reason, result.cure = handshake.Reason, handshake.Cure
-	}
-	return result
-}
-
-// plainInspector stops a program that speaks TLS to the plain port before any
-// of it is carried.
-func (t *Tunnel) plainInspector(in inbound) func([]byte) error {
-	var hello helloDetector
-	return func(data []byte) error {
-		if !hello.detect(data) {
-			return nil
-		}
-		t.refuse(in, CodeTLSOnPlainPort, errTLSOnPlainPort.Error(),
-			"let the program connect to this port without TLS (mysql --ssl-mode=DISABLED, mariadb --skip-ssl): the tunnel encrypts")
-		return errTLSOnPlainPort
-	}
-}
-
-var errTLSOnPlainPort = errors.New("the local side speaks TLS, but this is the plain end of the tunnel")
 
 // explainFirstRead says why a server gave nothing at all: in TLS 1.3 that is
 // how it refuses a client.

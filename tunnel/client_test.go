@@ -45,7 +45,8 @@ func TestServerThatIsAnother(t *testing.T) {
 	if !strings.Contains(refused["reason"].(string), "the certificate proves "+serverHost) {
 		t.Errorf("the line says %v", refused["reason"])
 	}
-	eventually(t, "the connection is counted", func() bool { return client.Status().Refused[string(tunnel.CodeNoTarget)] == 1 })
+	eventually(t, "the connection is counted",
+		func() bool { return client.Status().Refused[string(tunnel.CodeNoTarget)] == 1 })
 	if n := client.logs.FilterMessage("connection refused").Len(); n != 0 {
 		t.Error("the same is said twice")
 	}
@@ -81,16 +82,20 @@ func TestServersThatFail(t *testing.T) {
 		echo(conn)
 	})
 	unreachable := unused(t)
-	client := start(t, p.clientConfig(t, unreachable, noTLS, start(t, impostor).Addr().String(), start(t, p.serverConfig(t, target)).Addr().String()))
+	client := start(t, p.clientConfig(t, unreachable, noTLS, start(t, impostor).Addr().String(),
+		start(t, p.serverConfig(t, target)).Addr().String()))
 	conn := dial(t, client.Addr())
 	exchange(t, conn, "hello")
 	client.entry(t, "peer refused", "code", string(certs.CodeNotTLS), "peer", noTLS)
 	client.entry(t, "peer refused", "code", string(certs.CodeWrongHost))
 	entry := client.entry(t, "targets skipped")
-	if targets := entry["targets"].([]any); len(targets) != 3 || !strings.Contains(targets[0].(string), unreachable+": connection refused") {
+	if targets := entry["targets"].([]any); len(targets) != 3 ||
+		!strings.Contains(targets[0].(string), unreachable+": connection refused") {
 		t.Errorf("the line names %v", targets)
-	} else if !strings.Contains(targets[1].(string), noTLS+": the other end is a MySQL") || !strings.Contains(targets[1].(string), "(Point ‹connect› at ") ||
-		strings.Contains(targets[2].(string), string(certs.CodeWrongHost)) || !strings.Contains(targets[2].(string), "‹server-name› impostor.domain.one") {
+	} else if !strings.Contains(targets[1].(string), noTLS+": the other end is a MySQL") ||
+		!strings.Contains(targets[1].(string), "(Point ‹connect› at ") ||
+		strings.Contains(targets[2].(string), string(certs.CodeWrongHost)) ||
+		!strings.Contains(targets[2].(string), "‹server-name› impostor.domain.one") {
 		t.Errorf("what is wrong with each: %q", targets)
 	}
 	if status := client.Status(); status.DialFailures[unreachable] != 1 || len(status.DialFailures) != 1 {
@@ -107,7 +112,8 @@ func TestNoServer(t *testing.T) {
 	entry := client.entry(t, "connection refused", "code", string(tunnel.CodeNoTarget))
 	targets := entry["targets"].([]any)
 	for i, target := range []string{first, second} {
-		want := target + ": connection refused (nobody listens there, or a firewall rejects it: is gtunnel server running on that host, with this port?)"
+		want := target + ": connection refused (nobody listens there, or a firewall rejects it: is gtunnel server running " +
+			"on that host, with this port?)"
 		if len(targets) != 2 || targets[i] != want {
 			t.Errorf("the targets are %q, want %q", targets, want)
 		}
@@ -189,7 +195,8 @@ func TestVerifiedLine(t *testing.T) {
 			t.Errorf("the path is %v, want %v", path, want)
 		}
 	}
-	if s := client.Status().Sessions; len(s) != 1 || s[0].PeerDN != "/DC=test/DC=gtunnel/O=hosts/CN="+serverHost || s[0].BytesToPeer != 5 {
+	if s := client.Status().Sessions; len(s) != 1 || s[0].PeerDN != "/DC=test/DC=gtunnel/O=hosts/CN="+serverHost ||
+		s[0].BytesToPeer != 5 {
 		t.Errorf("the sessions are %+v", s)
 	}
 }

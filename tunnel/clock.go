@@ -55,8 +55,8 @@ func (r reading) stepTo(now reading) time.Duration {
 }
 
 // look says by how much the clock was set since the look before, 0 if it was
-// not, and whether verdicts may be others for it now: it was set, or is no
-// longer doubted.
+// not; news reports whether verdicts may be others for it now: it was set, or is
+// no longer doubted.
 func (c *clock) look() (step time.Duration, news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *clock) now() time.Time {
 }
 
 // unstepped is what the time on the wall would be without the step that is
-// doubted, or that look has not seen yet; doubt is false if there is none.
+// doubted, or that look has not seen yet; doubt reports whether there is one.
 func (c *clock) unstepped() (at time.Time, doubt bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -73,7 +73,8 @@ func TestClockSetWrong(t *testing.T) {
 			s := newSteppedPair(t, step)
 			s.expectOpen(t, 1)
 			s.server.StepClock(-step)
-			eventually(t, "the log tells of the second step", func() bool { return s.server.logs.FilterMessage(clockSet).Len() == 2 })
+			eventually(t, "the log tells of the second step",
+				func() bool { return s.server.logs.FilterMessage(clockSet).Len() == 2 })
 			s.server.PassTime(tunnel.ClockDoubt) // and it has come to nothing
 			s.server.Recheck()
 			s.server.JudgeAll()

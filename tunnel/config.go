@@ -2,6 +2,9 @@ package tunnel
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,12 +24,16 @@ const (
 // Config describes one tunnel. Zero durations and limits mean the defaults
 // of DefaultTimeouts and DefaultLimits.
 type Config struct {
-	Name            string // for logs and metrics; empty: the role
-	Role            Role
-	Accept          Address   // where to listen
-	Connect         []Address // targets, tried in order at every connection, but for those that did not answer in the last minute: they come last
-	ServerName      string    // client: the name that the server must prove; empty: the host of the target
-	UnsafePlaintext bool      // allow the plain end beyond loopback
+	Name   string // for logs and metrics; empty: the role
+	Role   Role
+	Accept Address // where to listen
+
+	// Connect are the targets, tried in order at every connection, but for
+	// those that did not answer in the last minute: they come last.
+	Connect []Address
+
+	ServerName      string // client: the name that the server must prove; empty: the host of the target
+	UnsafePlaintext bool   // allow the plain end beyond loopback
 	Endpoint        *certs.Endpoint
 	Timeouts        Timeouts
 	Limits          Limits
@@ -44,9 +51,16 @@ type Timeouts struct {
 
 // Limits bound what peers can take.
 type Limits struct {
-	Connections         int // verified connections at once; default 10000
-	Handshakes          int // connections that are not verified yet; default 1000; of a server never more than a quarter of the files that the process may open
-	HandshakesPerSource int // server: of these, from one IPv4 address or one IPv6 /64; default 250, or Handshakes if that is less
+	Connections int // verified connections at once; default 10000
+
+	// Handshakes bounds the connections that are not verified yet; default
+	// 1000; of a server never more than a quarter of the files that the process
+	// may open.
+	Handshakes int
+
+	// HandshakesPerSource bounds, at a server, those of one IPv4 address or one
+	// IPv6 /64; default 250, or Handshakes if that is less.
+	HandshakesPerSource int
 }
 
 // DefaultTimeouts are the timeouts that zero durations stand for.
@@ -101,4 +115,192 @@ func (c Config) withDefaults() Config {
 		c.Logger = zap.NewNop()
 	}
 	return c
+}
+
+// Check finds every setting with which the tunnel cannot or must not work, as
+// far as that can be told without the Endpoint and without the network.
+func (c Config) Check() []*ConfigError {
+	return slices.Concat(c.checkRole(), c.checkAccept(), c.checkConnect(), c.checkServerName(), c.checkPlainEnd(),
+		c.checkNumbers(), c.checkShares())
+}
+
+// check finds the first setting with which the tunnel cannot or must not
+// work.
+func (c Config) check() error {
+	if found := append(c.Check(), c.checkEndpoint()...); len(found) > 0 {
+		return found[0]
+	}
+	return nil
+}
+
+func (c Config) checkRole() []*ConfigError {
+	if c.Role != Server && c.Role != Client {
+		return []*ConfigError{{Setting: "role", Reason: fmt.Sprintf("%q is no role", string(c.Role)),
+			Cure: "write server or client"}}
+	}
+	return nil
+}
+
+func (c Config) checkAccept() []*ConfigError {
+	if c.Accept == (Address{}) {
+		return []*ConfigError{{Setting: "accept", Reason: "no address to listen at", Cure: addressForms}}
+	}
+	return nil
+}
+
+func (c Config) checkConnect() (found []*ConfigError) {
+	if len(c.Connect) == 0 {
+		return []*ConfigError{{Setting: "connect", Reason: "no target to connect to", Cure: addressForms}}
+	}
+	for i, target := range c.Connect {
+		if slices.Contains(c.Connect[:i], target) {
+			found = append(found, &ConfigError{Setting: "connect", Reason: fmt.Sprintf("%s is listed twice", target),
+				Cure: "list each target once, in the order to try them"})
+			continue
+		}
+		if target.Network == "tcp" && (target.Port == "0" || target.Port == "") {
+			found = append(found, &ConfigError{Setting: "connect",
+				Reason: fmt.Sprintf("%s: nothing can be reached at port 0", target),
+				Cure:   "write the port that the target listens on"})
+		}
+		if target.Reaches(c.Accept) {
+			found = append(found, &ConfigError{
+				Setting: "connect",
+				Reason:  fmt.Sprintf("%s is where this tunnel itself listens: it would connect to itself for ever", target),
+				Cure:    "write the address of the target, or give the tunnel another address to listen at",
+			})
+		}
+	}
+	return found
+}
+
+func (c Config) checkServerName() (found []*ConfigError) {
+	if c.Role == Server && c.ServerName != "" {
+		return []*ConfigError{{Setting: "server-name", Reason: "only a client checks the name of a server",
+			Cure: "remove server-name; to say which clients may connect, set allow-host or allow-dn"}}
+	}
+	if c.ServerName != "" {
+		return checkProvable(c.ServerName)
+	}
+	for _, target := range c.Connect {
+		if c.Role == Client && target.Network == "unix" {
+			found = append(found, &ConfigError{Setting: "server-name",
+				Reason: fmt.Sprintf("the target %s has no host name that the server could prove", target),
+				Cure:   "set server-name to the name in the server's certificate"})
+		}
+	}
+	return found
+}
+
+// checkProvable refuses what no certificate can prove: all but a host name and
+// an IP address.
+func checkProvable(name string) []*ConfigError {
+	if checkHost(name) == "" {
+		return nil
+	}
+	reason := fmt.Sprintf("%q is neither a host name nor an IP address", name)
+	cure := "write the name in the server's certificate, such as server1.domain.one, or its IP address"
+	_, rest, isURL := strings.Cut(name, "://")
+	if isURL {
+		name, _, _ = strings.Cut(rest, "/")
+	}
+	host, _, hasPort := strings.Cut(name, ":")
+	if bracketed, ok := strings.CutPrefix(name, "["); ok {
+		host, _, hasPort = strings.Cut(bracketed, "]")
+	}
+	switch {
+	case strings.HasPrefix(host, "*"):
+		cure = "write the whole name of the one server: the * may stand in its certificate, not here"
+	case host == "" || checkHost(host) != "":
+	case isURL:
+		cure = "write the host name alone: " + host
+	case hasPort:
+		cure = "leave the port away: " + host
+	}
+	return []*ConfigError{{Setting: "server-name", Reason: reason, Cure: cure}}
+}
+
+// checkPlainEnd keeps what TLS protects from leaving the host in clear text
+// on its last step.
+func (c Config) checkPlainEnd() (found []*ConfigError) {
+	if c.UnsafePlaintext {
+		return nil
+	}
+	if c.Role == Client && c.Accept != (Address{}) && !c.Accept.IsLoopback() {
+		reason := "other hosts could send clear text to " + c.Accept.String()
+		if c.Accept.Host == "" {
+			reason = c.Accept.String() + " listens on every address of this host, and other hosts could send clear text to it"
+		}
+		return []*ConfigError{{
+			Setting: "accept", Reason: reason,
+			Cure: fmt.Sprintf("write 127.0.0.1:%s, or set unsafe-plaintext if the network between is yours alone",
+				c.Accept.Port),
+		}}
+	}
+	for _, target := range c.Connect {
+		if c.Role == Server && !target.IsLoopback() && target.Host != "" {
+			found = append(found, &ConfigError{
+				Setting: "connect",
+				Reason: fmt.Sprintf("%s is not on loopback, so what leaves the tunnel would cross the network in clear text",
+					target),
+				Cure: "run the server on the host of the target and connect to 127.0.0.1, or set unsafe-plaintext if the " +
+					"network between is yours alone",
+			})
+		}
+	}
+	return found
+}
+
+func (c Config) checkNumbers() (found []*ConfigError) {
+	for _, n := range []struct {
+		setting string
+		value   int64
+	}{
+		{"handshake-timeout", int64(c.Timeouts.Handshake)},
+		{"dial-timeout", int64(c.Timeouts.Dial)},
+		{"half-close-timeout", int64(c.Timeouts.HalfClose)},
+		{"idle-timeout", int64(c.Timeouts.Idle)},
+		{"drain-timeout", int64(c.Timeouts.Drain)},
+		{"max-connections", int64(c.Limits.Connections)},
+		{"max-handshakes", int64(c.Limits.Handshakes)},
+		{"max-handshakes-per-source", int64(c.Limits.HandshakesPerSource)},
+	} {
+		if n.value < 0 {
+			found = append(found, &ConfigError{Setting: n.setting, Reason: "it is negative",
+				Cure: "remove it to have the default"})
+		}
+	}
+	return found
+}
+
+// checkShares refuses to let one source have every place for handshakes by a
+// limit of its own; the preset follows the other limit instead.
+func (c Config) checkShares() []*ConfigError {
+	all, one := c.Limits.Handshakes, c.Limits.HandshakesPerSource
+	if c.Role != Server || all <= 0 || one <= all || one == DefaultLimits().HandshakesPerSource {
+		return nil
+	}
+	return []*ConfigError{{
+		Setting: "max-handshakes-per-source",
+		Reason:  fmt.Sprintf("%d from one source are more than all, %d", one, all),
+		Cure:    fmt.Sprintf("write less than %d, or raise max-handshakes", all),
+	}}
+}
+
+func (c Config) checkEndpoint() (found []*ConfigError) {
+	if c.Endpoint == nil || c.Endpoint.Store == nil {
+		found = append(found, &ConfigError{Setting: "capath", Reason: "no CAs to judge the peer by",
+			Cure: "set capath or cafile"})
+	}
+	if c.Endpoint == nil || c.Endpoint.Credential == nil {
+		found = append(found, &ConfigError{Setting: "cert", Reason: "no certificate to prove this host with",
+			Cure: "set cert and key"})
+	}
+	if c.Role == Server && (c.Endpoint == nil || c.Endpoint.Policy.Access == nil) {
+		found = append(found, &ConfigError{
+			Setting: "allow-host", Reason: "no rule says which clients may connect",
+			Cure: "set allow-host or allow-dn, or allow-all for every host that a trusted CA vouches for",
+		})
+	}
+	return found
 }

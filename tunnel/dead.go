@@ -22,8 +22,8 @@ type dead struct {
 	since map[string]time.Time // by target or IP address with its port
 }
 
-// passOver says whether to try something last. When its time is over, it says
-// no to one caller, and yes again to others until note says how that went.
+// passOver reports whether to try something last. When its time is over, it
+// says no to one caller, and yes again to others until note says how that went.
 func (d *dead) passOver(name string, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +53,7 @@ func (d *dead) note(silent []string, alive string, now time.Time) {
 	delete(d.since, alive)
 }
 
-// isEmpty says whether all answer.
+// isEmpty reports whether all answer.
 func (d *dead) isEmpty() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

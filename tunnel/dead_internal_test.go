@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // resolver gives addresses for every name, by a DNS server of its own.
@@ -66,19 +64,21 @@ func answer(query []byte, addresses []net.IP) []byte {
 // TestDeadAddress: the first address of a name does not answer, and only one
 // dial waits for it.
 func TestDeadAddress(t *testing.T) {
+	t.Parallel()
 	alive, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer alive.Close()
 	_, port, _ := net.SplitHostPort(alive.Addr().String())
-	silent := silentListener(t, "127.0.0.9:"+port)
+	silent, _ := SilentListener(t, "127.0.0.9:"+port)
 	var d dead
 	names := resolver(t, net.IPv4(127, 0, 0, 9), net.IPv4(127, 0, 0, 1))
 	open := func(timeout time.Duration) time.Duration {
 		t.Helper()
 		begun := time.Now()
-		conn, err := d.dial(t.Context(), net.Dialer{Timeout: timeout, Resolver: names}, "tcp", net.JoinHostPort("db1.test", port))
+		conn, err := d.dial(t.Context(), net.Dialer{Timeout: timeout, Resolver: names}, "tcp",
+			net.JoinHostPort("db1.test", port))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,19 +89,19 @@ func TestDeadAddress(t *testing.T) {
 		return time.Since(begun)
 	}
 	open(5 * time.Second)
-	if !d.passOver(silent, time.Now()) || d.passOver(alive.Addr().String(), time.Now()) {
+	if !d.passOver(silent.Addr().String(), time.Now()) || d.passOver(alive.Addr().String(), time.Now()) {
 		t.Fatal("the silent address alone is remembered")
 	}
 	if took := open(2 * time.Minute); took >= 30*time.Second { // its share
 		t.Errorf("the second dial waits for the dead address, too: %s", took)
 	}
-	if !d.passOver(silent, time.Now()) {
+	if !d.passOver(silent.Addr().String(), time.Now()) {
 		t.Error("the dead address is forgotten by a dial that passes it over")
 	}
 
 	// Where no other address answers, the dead one is tried again.
 	d.note([]string{alive.Addr().String()}, "", time.Now())
-	open(10 * time.Second)
+	open(5 * time.Second)
 	if d.passOver(alive.Addr().String(), time.Now()) {
 		t.Error("an address that answers is still dead")
 	}
@@ -117,7 +117,7 @@ func TestDeadAddressIsBack(t *testing.T) {
 	}
 	defer back.Close()
 	_, port, _ := net.SplitHostPort(back.Addr().String())
-	silentListener(t, "127.0.0.8:"+port)
+	SilentListener(t, "127.0.0.8:"+port)
 	var d dead
 	d.note([]string{back.Addr().String()}, "", time.Now())
 	dialer := net.Dialer{Timeout: 8 * time.Second, Resolver: resolver(t, net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 8))}
@@ -134,12 +134,13 @@ func TestDeadAddressIsBack(t *testing.T) {
 // TestDeadOfOthers: an address that was dead takes no time from the dials of
 // other names.
 func TestDeadOfOthers(t *testing.T) {
-	silent := silentListener(t, "127.0.0.1:0")
+	t.Parallel()
+	silent, _ := SilentListener(t, "127.0.0.1:0")
 	var d dead
 	d.note([]string{"192.0.2.1:3306"}, "", time.Now())
 	const timeout = 2 * time.Second
 	begun := time.Now()
-	if _, err := d.dial(t.Context(), net.Dialer{Timeout: timeout}, "tcp", silent); err == nil {
+	if _, err := d.dial(t.Context(), net.Dialer{Timeout: timeout}, "tcp", silent.Addr().String()); err == nil {
 		t.Fatal("a silent address answers")
 	}
 	if took := time.Since(begun); took < timeout*9/10 {
@@ -171,7 +172,8 @@ func TestRefusalIsNoSilence(t *testing.T) {
 		mu.Lock()
 		asked = 0
 		mu.Unlock()
-		conn, err := d.dial(t.Context(), net.Dialer{Timeout: time.Minute, Resolver: names}, "tcp4", net.JoinHostPort("db1.test", port))
+		conn, err := d.dial(t.Context(), net.Dialer{Timeout: time.Minute, Resolver: names}, "tcp4",
+			net.JoinHostPort("db1.test", port))
 		if err == nil {
 			conn.Close()
 		}
@@ -189,40 +191,10 @@ func TestRefusalIsNoSilence(t *testing.T) {
 	}
 }
 
-// silentListener listens at an address and answers no connection: its queue is
-// full.
-func silentListener(t *testing.T, address string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	raw, err := listener.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	for range 10 {
-		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
-		if err != nil {
-			return address
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	t.Fatal("the queue of the listener does not fill")
-	return ""
-}
-
 func TestDeadTargets(t *testing.T) {
 	var d dead
-	targets := []Address{{Network: "tcp", Host: "a", Port: "1"}, {Network: "tcp", Host: "b", Port: "1"}, {Network: "tcp", Host: "c", Port: "1"}}
+	targets := []Address{{Network: "tcp", Host: "a", Port: "1"}, {Network: "tcp", Host: "b", Port: "1"},
+		{Network: "tcp", Host: "c", Port: "1"}}
 	want := func(now time.Time, order ...int) {
 		t.Helper()
 		for i, target := range d.inOrder(targets, now) {

@@ -8,26 +8,31 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
 )
 
-// targetError says why a target could not be used.
-type targetError struct {
-	target Address
-	reason string
-	cure   string
-	logged bool // as "peer refused"
-	err    error
-}
-
-func (e *targetError) Error() string {
-	text := fmt.Sprintf("%s: %s", e.target, e.reason)
-	if e.cure != "" {
-		text += " (" + e.cure + ")"
+// firstTarget tries the targets in order, one attempt each, and gives the
+// first that works together with what was wrong with those before it. It reports
+// whether one does; if not, the errors of all are in failed.
+func firstTarget[T any](
+	ctx context.Context, targets []Address, open func(context.Context, Address) (T, error),
+) (result T, target Address, failed []error, ok bool) {
+	for _, target := range targets {
+		result, err := open(ctx, target)
+		if err == nil {
+			return result, target, failed, true
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return text
+	return result, Address{}, failed, false
 }
-
-func (e *targetError) Unwrap() error { return e.err }
 
 // dial opens a plain connection to one target: every address of its name is
 // tried, as it resolves now, within Timeouts.Dial, those that were dead lately
@@ -71,13 +76,16 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	case errors.Is(err, syscall.ECONNREFUSED) && target.Network == "unix":
 		return "connection refused", fmt.Sprintf("nobody listens at the socket: is %s running?", program)
 	case errors.Is(err, syscall.ECONNREFUSED) && t.config.Role == Server:
-		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that includes this one and without skip-networking?"
+		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that " +
+			"includes this one and without skip-networking?"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", "nobody listens there, or a firewall rejects it: is gtunnel server running on that host, with this port?"
+		return "connection refused", "nobody listens there, or a firewall rejects it: is gtunnel server running on that " +
+			"host, with this port?"
 	case errors.Is(err, os.ErrNotExist):
 		return "no such socket", fmt.Sprintf("is %s running, with this socket?", program)
 	case errors.Is(err, os.ErrPermission):
-		return "permission denied", "the user of gtunnel may not open it: look at the permissions of the socket and its directories, and at the firewall"
+		return "permission denied", "the user of gtunnel may not open it: look at the permissions of the socket and its " +
+			"directories, and at the firewall"
 	case errors.Is(err, syscall.ECONNRESET):
 		return "connection reset", fmt.Sprintf("something closes connections there before %s answers", program)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -91,19 +99,78 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	}
 }
 
-// firstTarget tries the targets in order, one attempt each, and gives the
-// first that works together with what was wrong with those before it. If none
-// works the errors of all are in failed and ok is false.
-func firstTarget[T any](ctx context.Context, targets []Address, open func(context.Context, Address) (T, error)) (result T, target Address, failed []error, ok bool) {
-	for _, target := range targets {
-		result, err := open(ctx, target)
-		if err == nil {
-			return result, target, failed, true
-		}
-		failed = append(failed, err)
-		if ctx.Err() != nil {
-			break
+// countDialFailure counts a target that could not be reached.
+func (t *Tunnel) countDialFailure(target Address) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dialFailures[target.String()]++
+}
+
+// targetError says why a target could not be used.
+type targetError struct {
+	target Address
+	reason string
+	cure   string
+	logged bool // as "peer refused"
+	err    error
+}
+
+func (e *targetError) Error() string {
+	text := fmt.Sprintf("%s: %s", e.target, e.reason)
+	if e.cure != "" {
+		text += " (" + e.cure + ")"
+	}
+	return text
+}
+
+func (e *targetError) Unwrap() error { return e.err }
+
+// handshakeFailed puts a failed handshake beside the failed dials.
+func handshakeFailed(target Address, err error) *targetError {
+	result := &targetError{target: target, reason: err.Error(), logged: true, err: err}
+	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
+		result.reason, result.cure = refusal.Reason, refusal.Cure
+	} else if handshake, ok := errors.AsType[*certs.HandshakeError](err); ok {
+		result.reason, result.cure = handshake.Reason, handshake.Cure
+	}
+	return result
+}
+
+// noTarget notes that a connection ends because no target could be used. A
+// target that was refused has its own line, so a connection that failed on
+// those alone is only counted.
+func (t *Tunnel) noTarget(in inbound, failed []error) {
+	var unsaid []*targetError
+	for _, err := range failed {
+		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {
+			unsaid = append(unsaid, e)
 		}
 	}
-	return result, Address{}, failed, false
+	switch len(unsaid) {
+	case 0:
+		t.countRefused(CodeNoTarget)
+	case 1:
+		reason := fmt.Sprintf("the target %s could not be reached: %s", unsaid[0].target, unsaid[0].reason)
+		t.refuse(in, CodeNoTarget, reason, unsaid[0].cure)
+	default:
+		t.refuse(in, CodeNoTarget, fmt.Sprintf("none of %d targets could be reached", len(unsaid)),
+			"mend one of the targets: each says what is wrong with it", targetsField(unsaid))
+	}
+}
+
+// skippedTargets notes the targets that failed before one that did not.
+func (t *Tunnel) skippedTargets(in inbound, failed []error) {
+	if len(failed) == 0 {
+		return
+	}
+	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget, connField(in.id), targetsField(failed))
+}
+
+// targetsField says of each target what is wrong with it.
+func targetsField[E error](failed []E) zap.Field {
+	texts := make([]string, len(failed))
+	for i, err := range failed {
+		texts[i] = err.Error()
+	}
+	return zap.Strings("targets", texts)
 }

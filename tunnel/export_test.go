@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/certs"
@@ -98,7 +99,7 @@ func (t *Tunnel) TryEvery(ctx context.Context, delay time.Duration) { t.tryEach(
 // TargetState is what a peer that checks is told.
 func (t *Tunnel) TargetState(ctx context.Context) certs.TargetState { return t.targetState(ctx) }
 
-// IsListening asks the kernel for a listener.
+// IsListening reports whether the kernel knows a listener.
 func IsListening(address Address) bool { return isListening(address) }
 
 // BuffersInUse is how many bytes of buffers are on their way in the process.
@@ -107,15 +108,14 @@ func BuffersInUse() int64 { return buffersInUse.Load() }
 // BuffersLimit is where every stream is held to the smallest buffers.
 const BuffersLimit = buffersLimit
 
-// Thrift looks at the work done so far, and says whether memory is given back.
-type Thrift struct{ thrift }
-
-// Due looks once.
-func (t *Thrift) Due(work uint64) bool { return t.due(work) }
-
 // Suspects are how many sources are remembered for failed handshakes.
 func (t *Tunnel) Suspects() int {
 	t.handshakes.mu.Lock()
 	defer t.handshakes.mu.Unlock()
 	return len(t.handshakes.suspects)
+}
+
+// WriteLog writes one line as a tunnel does.
+func WriteLog(logger *zap.Logger, message string, fields ...zap.Field) {
+	boundedLog{logger}.write(logger.Level(), message, fields...)
 }

@@ -1,5 +1,7 @@
 package tunnel
 
+import "errors"
+
 // helloDetector tells a TLS ClientHello at the beginning of a stream. The
 // first six bytes decide (RFC 8446, section 5.1): a handshake record (22) of
 // version 3.0 to 3.4, two bytes of length, and the message client_hello (1).
@@ -15,7 +17,7 @@ type helloDetector struct {
 
 const helloLength = 6
 
-// detect reads the next bytes of the stream and says whether they complete
+// detect reads the next bytes of the stream and reports whether they complete
 // the beginning of a ClientHello.
 func (d *helloDetector) detect(data []byte) bool {
 	for _, b := range data {
@@ -33,7 +35,7 @@ func (d *helloDetector) detect(data []byte) bool {
 	return false
 }
 
-// helloByte says whether b can stand at a position of a ClientHello.
+// helloByte reports whether b can stand at a position of a ClientHello.
 func helloByte(position int, b byte) bool {
 	switch position {
 	case 0:
@@ -48,3 +50,20 @@ func helloByte(position int, b byte) bool {
 		return true
 	}
 }
+
+// plainInspector stops a program that speaks TLS to the plain port before any
+// of it is carried.
+func (t *Tunnel) plainInspector(in inbound) func([]byte) error {
+	var hello helloDetector
+	return func(data []byte) error {
+		if !hello.detect(data) {
+			return nil
+		}
+		t.refuse(in, CodeTLSOnPlainPort, errTLSOnPlainPort.Error(),
+			"let the program connect to this port without TLS (mysql --ssl-mode=DISABLED, mariadb --skip-ssl): the tunnel "+
+				"encrypts")
+		return errTLSOnPlainPort
+	}
+}
+
+var errTLSOnPlainPort = errors.New("the local side speaks TLS, but this is the plain end of the tunnel")

@@ -301,6 +301,13 @@ func held(t testing.TB) (string, <-chan *net.TCPConn) {
 	return address, conns
 }
 
+// hanging is an address of loopback that answers no connection.
+func hanging(t testing.TB) string {
+	t.Helper()
+	listener, _ := tunnel.SilentListener(t, "127.0.0.1:0")
+	return listener.Addr().String()
+}
+
 // unused is an address of loopback at which nobody listens.
 func unused(t testing.TB) string {
 	t.Helper()

@@ -2,10 +2,7 @@ package tunnel
 
 import (
 	"cmp"
-	"errors"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,8 +70,8 @@ func (a *agenda) signal() {
 	}
 }
 
-// take says what is to be done now: all sessions, those whose time has come,
-// or nothing. Whoever takes either must expect the events of all sessions
+// take reports whether all sessions are to be judged now, and whether those whose
+// time has come are. Whoever takes either must expect the events of all sessions
 // anew.
 func (a *agenda) take(now time.Time) (all, due bool) {
 	a.mu.Lock()
@@ -110,7 +107,8 @@ func (t *Tunnel) judgeSessions(over <-chan struct{}) {
 		}
 		step, news := t.clock.look()
 		if step != 0 {
-			t.log.write(zapcore.WarnLevel, "the clock was set, or the host suspended", zap.Duration("step", step.Round(time.Millisecond)),
+			t.log.write(zapcore.WarnLevel, "the clock was set, or the host suspended",
+				zap.Duration("step", step.Round(time.Millisecond)),
 				zap.String("cure", "if nobody meant it, see timedatectl and chronyc tracking"))
 		}
 		// Certificates know no monotonic time, so the comparison is one of
@@ -154,9 +152,9 @@ func (t *Tunnel) judgeDue() {
 	}
 }
 
-// judge judges the peer of a session that begins by the trust of this moment.
-// It says false if the peer is refused; the session is then closed, and that
-// is counted and logged.
+// judge judges the peer of a session that begins by the trust of this moment,
+// and reports whether the peer is accepted. If not, the session is closed, and
+// that is counted and logged.
 func (s *session) judge() bool {
 	s.judging.Lock() // so that the newest verdict is the last
 	defer s.judging.Unlock()
@@ -169,9 +167,9 @@ func (s *session) judge() bool {
 	return true
 }
 
-// judgeAgain is judge for a session that is open. It says true if only the
-// date refuses the peer, and the clock is doubted: the session then stays as
-// it is, until a change of the clock or the end of the doubt has it judged
+// judgeAgain is judge for a session that is open. It reports whether only the
+// date refuses the peer, while the clock is doubted: the session is then kept
+// as it is, until a change of the clock or the end of the doubt has it judged
 // anew.
 func (s *session) judgeAgain() (kept bool) {
 	s.judging.Lock()
@@ -213,88 +211,4 @@ func (s *session) refuse(err error) {
 	s.reason = cmp.Or(s.reason, "the peer is no longer accepted: "+err.Error())
 	s.failing.Store(true)
 	s.resetLegs()
-}
-
-// peerNoLongerAccepted counts and logs an open session whose peer is refused
-// now.
-func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
-	fields := []zap.Field{connField(s.id), zap.Stringer("peer", s.wire.RemoteAddr())}
-	code := certs.CodeMalformed
-	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
-		code = refusal.Code
-		fields = append(fields, refusalFields(refusal)...)
-	} else {
-		fields = append(fields, zap.String("reason", err.Error()))
-	}
-	t.mu.Lock()
-	t.sessionsRefused[code]++
-	t.mu.Unlock()
-	t.log.write(zapcore.WarnLevel, "peer no longer accepted", append(fields, zap.String("code", string(code)))...)
-}
-
-// warnings are the defects of the trust that verdicts tolerated since it has
-// changed, or that open sessions still have.
-type warnings struct {
-	mu    sync.Mutex
-	round uint64 // counts the changes of the trust
-	seen  map[certs.Warning]uint64
-}
-
-// add notes a warning and says whether it is new.
-func (w *warnings) add(warning certs.Warning) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.seen == nil {
-		w.seen = make(map[certs.Warning]uint64)
-	}
-	_, known := w.seen[warning]
-	w.seen[warning] = w.round
-	return !known
-}
-
-// renew begins a round, in which every open session adds its warnings anew.
-func (w *warnings) renew() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.round++
-}
-
-// forget ends the round: what was not added in it is over.
-func (w *warnings) forget() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for warning, round := range w.seen {
-		if round < w.round {
-			delete(w.seen, warning)
-		}
-	}
-}
-
-// list gives the warnings in the order of their texts.
-func (w *warnings) list() []certs.Warning {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	list := make([]certs.Warning, 0, len(w.seen))
-	for warning := range w.seen {
-		list = append(list, warning)
-	}
-	slices.SortFunc(list, func(a, b certs.Warning) int {
-		return cmp.Or(strings.Compare(a.CA, b.CA), strings.Compare(string(a.Code), string(b.Code)),
-			strings.Compare(a.File, b.File), strings.Compare(a.Text, b.Text))
-	})
-	return list
-}
-
-// warn logs the warnings of a verdict that no verdict had before.
-func (t *Tunnel) warn(list []certs.Warning) {
-	for _, warning := range list {
-		if !t.warnings.add(warning) {
-			continue
-		}
-		fields := []zap.Field{zap.String("ca", warning.CA), zap.String("reason", warning.Text)}
-		if warning.File != "" {
-			fields = append(fields, zap.String("file", warning.File))
-		}
-		t.log.write(zapcore.WarnLevel, "trust warning", append(fields, zap.String("code", string(warning.Code)))...)
-	}
 }

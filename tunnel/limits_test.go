@@ -37,7 +37,8 @@ func TestHandshakeLimits(t *testing.T) {
 	if got := expectEnd(t, silent[0]); got != string(certs.BusyAlert()) {
 		t.Errorf("the oldest gets %q, want an alert", got)
 	}
-	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyFromSource), "reason", "max-handshakes-per-source")
+	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyFromSource), "reason",
+		"max-handshakes-per-source")
 	pending(3)
 
 	exchange(t, dial(t, client.Addr()), "another source gets in")
@@ -105,7 +106,8 @@ func TestBusyServer(t *testing.T) {
 	}
 	expectRefusal(t, client.Addr())
 	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyConnections), "cure", "max-connections")
-	client.entry(t, "peer refused", "code", string(certs.CodePeerBusy), "reason", "takes no connection now", "cure", "max-connections")
+	client.entry(t, "peer refused", "code", string(certs.CodePeerBusy), "reason", "takes no connection now", "cure",
+		"max-connections")
 }
 
 // TestBusyServerIsTriedAgain: a client waits for a place at a server, and the
@@ -146,7 +148,8 @@ func TestClientAtItsLimit(t *testing.T) {
 	waiting := dial(t, client.Addr())
 	far := receive(t, "the connection of the first", conns)
 	expectRefusal(t, client.Addr())
-	client.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "max-handshakes allows", "cure", "raise max-handshakes")
+	client.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "max-handshakes allows",
+		"cure", "raise max-handshakes")
 	server := tls.Server(far, p.tlsConfig(t, serverHost, tls.VersionTLS13))
 	if err := server.Handshake(); err != nil {
 		t.Fatal(err)
@@ -239,13 +242,15 @@ func TestLastPlaceForTwo(t *testing.T) {
 // TestNoTurnInTime: a peer for which there was no processor time until its
 // deadline is not blamed for that.
 func TestNoTurnInTime(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	config := p.serverConfig(t, backend(t, echo))
 	config.Timeouts.Handshake = 2 * time.Second
 	server := start(t, config, (*tunnel.Tunnel).HoldTurns)
 	client := start(t, p.clientConfig(t, server.Addr().String()))
 	expectRefusal(t, client.Addr())
-	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "no processor time", "cure", "ss -tn")
+	server.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "no processor time",
+		"cure", "ss -tn")
 	if n := server.logs.FilterMessage("peer refused").Len(); n > 0 {
 		t.Error("the peer is blamed")
 	}
@@ -290,7 +295,8 @@ func TestWaitForADial(t *testing.T) {
 	for range 300 {
 		dial(t, client.Addr())
 	}
-	client.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason", "100 other connections were being opened", "cure", "the targets are slow")
+	client.entry(t, "connection refused", "code", string(tunnel.CodeTooManyHandshakes), "reason",
+		"100 other connections were being opened", "cure", "the targets are slow")
 }
 
 // TestUnverifiedPeersHoldNoPlace keeps silent connections open while the only
@@ -300,7 +306,9 @@ func TestUnverifiedPeersHoldNoPlace(t *testing.T) {
 	config := p.serverConfig(t, backend(t, echo))
 	config.Limits.Connections = 1
 	server := start(t, config, unhurried)
-	client := start(t, p.clientConfig(t, server.Addr().String()))
+	clientConfig := p.clientConfig(t, server.Addr().String())
+	clientConfig.Timeouts.Dial = 300 * time.Millisecond // it tries a busy server again as long
+	client := start(t, clientConfig)
 	for range 20 {
 		dial(t, server.Addr())
 	}

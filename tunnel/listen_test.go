@@ -10,7 +10,7 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// answers tells whether somebody listens at an address of this host.
+// answers reports whether somebody listens at an address of this host.
 func answers(t *testing.T, host string, port int) bool {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, strconv.Itoa(port)), patience)
@@ -74,7 +74,8 @@ func TestOnePortOfEachFamily(t *testing.T) {
 // address without a host as it was written, since [::] would be IPv6 only.
 func TestBoundAddressIsShown(t *testing.T) {
 	p := newPKI(t)
-	for accept, host := range map[string]string{":0": ":", "0.0.0.0:0": "0.0.0.0:", "[::]:0": "[::]:", "localhost:0": "127.0.0.1:"} {
+	for accept, host := range map[string]string{":0": ":", "0.0.0.0:0": "0.0.0.0:", "[::]:0": "[::]:",
+		"localhost:0": "127.0.0.1:"} {
 		config := p.serverConfig(t, "127.0.0.1:1")
 		config.Accept = address(t, accept)
 		r := start(t, config)

@@ -138,7 +138,8 @@ func TestLogFieldsAreBounded(t *testing.T) {
 		}
 	}
 	log := new(paper)
-	tunnel.WriteLog(logTo(log), "a line", zap.Strings("list", []string{"one", "two"}), zap.String("text", "three"), zap.Int("number", 4))
+	tunnel.WriteLog(logTo(log), "a line", zap.Strings("list", []string{"one", "two"}), zap.String("text", "three"),
+		zap.Int("number", 4))
 	if line := fmt.Sprint(log.lines()); !strings.Contains(line, `"list":["one","two"],"text":"three","number":4}`) {
 		t.Errorf("an ordinary line is changed: %s", line)
 	}

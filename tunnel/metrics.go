@@ -13,11 +13,14 @@ var (
 	acceptedDesc = prometheus.NewDesc("gtunnel_connections_accepted_total",
 		"Connections accepted, refused ones included.", []string{"tunnel", "role"}, nil)
 	refusedDesc = prometheus.NewDesc("gtunnel_connections_refused_total",
-		"Connections, and attempts at targets, that came to nothing, by the code of the reason.", []string{"tunnel", "code"}, nil)
+		"Connections, and attempts at targets, that came to nothing, by the code of the reason.", []string{"tunnel", "code"},
+		nil)
 	sessionsRefusedDesc = prometheus.NewDesc("gtunnel_sessions_refused_total",
-		"Open connections that were closed because their peer was no longer accepted, by the code of the reason.", []string{"tunnel", "code"}, nil)
+		"Open connections that were closed because their peer was no longer accepted, by the code of the reason.",
+		[]string{"tunnel", "code"}, nil)
 	warningsDesc = prometheus.NewDesc("gtunnel_trust_warnings",
-		"Defects that were tolerated when peers were judged, such as a CA without a current CRL, by code and CA.", []string{"tunnel", "code", "ca"}, nil)
+		"Defects that were tolerated when peers were judged, such as a CA without a current CRL, by code and CA.",
+		[]string{"tunnel", "code", "ca"}, nil)
 	sessionsDesc = prometheus.NewDesc("gtunnel_sessions",
 		"Open connections whose peer is verified.", []string{"tunnel"}, nil)
 	handshakesDesc = prometheus.NewDesc("gtunnel_handshakes_pending",
@@ -25,7 +28,8 @@ var (
 	dialFailuresDesc = prometheus.NewDesc("gtunnel_dial_failures_total",
 		"Attempts to reach a target that failed.", []string{"tunnel", "target"}, nil)
 	bytesDesc = prometheus.NewDesc("gtunnel_bytes_total",
-		"Plain bytes carried, by direction: from_peer came out of TLS, to_peer went into it.", []string{"tunnel", "direction"}, nil)
+		"Plain bytes carried, by direction: from_peer came out of TLS, to_peer went into it.",
+		[]string{"tunnel", "direction"}, nil)
 	acceptingDesc = prometheus.NewDesc("gtunnel_accepting",
 		"1 while the tunnel accepts connections, 0 before and while it drains.", []string{"tunnel"}, nil)
 )
@@ -35,12 +39,13 @@ type collector struct{ tunnels []*Tunnel }
 
 // NewCollector tells Prometheus what the tunnels have done and are doing.
 // Their names must differ.
-func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels} }
+func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
 
 // Describe sends what the collector tells.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		acceptedDesc, refusedDesc, sessionsRefusedDesc, warningsDesc, sessionsDesc, handshakesDesc, dialFailuresDesc, bytesDesc, acceptingDesc,
+		acceptedDesc, refusedDesc, sessionsRefusedDesc, warningsDesc, sessionsDesc, handshakesDesc, dialFailuresDesc,
+		bytesDesc, acceptingDesc,
 		staleCADesc, crlStateDesc, crlRefusedDesc, expiryDesc,
 	} {
 		descs <- desc
@@ -52,10 +57,12 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	for _, t := range c.tunnels {
 		status := t.Status()
 		counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
-			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), append([]string{status.Name}, labels...)...)
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value),
+				append([]string{status.Name}, labels...)...)
 		}
 		gauge := func(desc *prometheus.Desc, value int, labels ...string) {
-			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), append([]string{status.Name}, labels...)...)
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value),
+				append([]string{status.Name}, labels...)...)
 		}
 		counter(acceptedDesc, status.Accepted, string(status.Role))
 		for code, n := range status.Refused {
@@ -92,7 +99,53 @@ type warningKey struct {
 func countWarnings(warnings []Warning) map[warningKey]int {
 	counts := make(map[warningKey]int)
 	for _, warning := range warnings {
-		counts[warningKey{warning.Code, warning.CA}]++
+		counts[warningKey{code: warning.Code, ca: warning.CA}]++
 	}
 	return counts
+}
+
+// What a Collector tells of the files that a tunnel trusts and shows, whether
+// a peer has come or not.
+var (
+	staleCADesc = prometheus.NewDesc("gtunnel_ca_without_current_crl",
+		"1 for each trusted CA, expired ones aside, that has no current and verified CRL, by the code of the reason.",
+		[]string{"tunnel", "ca", "code"}, nil)
+	crlStateDesc = prometheus.NewDesc("gtunnel_crl_cas",
+		"Trusted CAs, expired ones aside, by the state of their CRLs: current for another day, ending within a day, "+
+			"stale, bad or missing.", []string{"tunnel", "state"}, nil)
+	crlRefusedDesc = prometheus.NewDesc("gtunnel_crl_refused_cas",
+		"Trusted CAs, expired ones aside, whose new peers are refused now for the state of their CRLs.", []string{"tunnel"},
+		nil)
+	expiryDesc = prometheus.NewDesc("gtunnel_certificate_expiry_timestamp_seconds",
+		"When this host's certificate ends, in seconds since 1970.", []string{"tunnel"}, nil)
+)
+
+// collectTrust sends how the files of a tunnel stand at the time now.
+func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
+	endpoint := t.config.Endpoint
+	end := endpoint.Credential.Certificate().NotAfter
+	metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(end.Unix()), t.config.Name)
+	if endpoint.Policy.CRL == certs.CRLIgnore {
+		return
+	}
+	snapshot := endpoint.Store.Snapshot()
+	report := snapshot.CRLReport(endpoint.Policy, now)
+	for state, n := range map[string]int{
+		"current": report.Current - report.Ending, "ending": report.Ending, "stale": report.Stale, "bad": report.Bad,
+		"missing": report.Missing,
+	} {
+		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config.Name, state)
+	}
+	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, float64(report.Refused), t.config.Name)
+	type labels struct{ dn, code string }
+	seen := make(map[labels]bool) // CAs of one name may be in one state
+	for _, ca := range snapshot.CAs() {
+		code, _ := ca.CRLState(now)
+		state := labels{dn: ca.Subject.Slash(), code: string(code)}
+		if code == "" || seen[state] || now.After(ca.Certificate.NotAfter) {
+			continue
+		}
+		seen[state] = true
+		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config.Name, state.dn, state.code)
+	}
 }

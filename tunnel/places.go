@@ -1,12 +1,30 @@
 package tunnel
 
 import (
+	"math"
 	"net/netip"
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gtunnel/gtunnel/certs"
 )
+
+// Who may wait for a verification, and who goes first
+//
+// Anybody can connect, so anybody can fill every place for handshakes and keep
+// every processor busy with signatures. Nobody new is therefore turned away
+// for want of a place: one that waits gives way to it (leastDeserving). Peers
+// at a source from which a peer was verified before give way last; those that
+// this end has waited for longer than a slow link takes, first, and after them
+// those at a source with which a handshake has failed lately; of those that are
+// left, the ones in the most crowded networks; of these, who has shown
+// least, and then the oldest. Work is given out the other way round, and in
+// turns (mostDeserving): known sources first, those that failed last, and the
+// least crowded before others. Strangers' turns rest while open sessions need
+// the processors. An address costs an attacker something, and to be verified a
+// host certificate; bytes and connections cost nothing, so they count last.
 
 // stage is what a connection has shown of its handshake.
 type stage int
@@ -139,7 +157,8 @@ func (h *handshakes) remove(p *place, now time.Time) {
 	}
 }
 
-// leave ends a place, and says false if it has gone to another.
+// leave ends a place, and reports whether it was still there: it may have gone to
+// another.
 func (h *handshakes) leave(p *place) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -204,7 +223,7 @@ func (p *place) weight() int { return 256**p.crowd[0] + 16**p.crowd[1] + *p.crow
 // or a peer with some connections at once.
 const aCrowd = 4
 
-// isOverdue says whether this end has waited for the peer longer than it takes
+// isOverdue reports whether this end has waited for the peer longer than it takes
 // over a slow link to reach the next stage, however many bytes came.
 func (p *place) isOverdue(now time.Time) bool {
 	waited := p.waited
@@ -221,7 +240,7 @@ func (p *place) advance(to stage) {
 	}
 }
 
-// leastDeserving is who of some places gives way; see the top of limits.go. The
+// leastDeserving is who of some places gives way; see the top of this file. The
 // caller holds h.mu.
 func (h *handshakes) leastDeserving(now time.Time, among func(*place) bool) (worst *place) {
 	const strangerOverdue, suspect, stranger, knownOverdue, knownPeer = 0, 1, 2, 3, 4
@@ -295,4 +314,18 @@ func (p *place) gone() certs.Code {
 	p.handshakes.mu.Lock()
 	defer p.handshakes.mu.Unlock()
 	return p.gaveWay
+}
+
+// filesPerPlace is how many of the files that the process may open there are
+// for each place for a handshake, which takes one: with the others, peers that
+// are verified and their targets are connected in the worst of floods.
+const filesPerPlace = 4
+
+// openFilesLimit is how many files the process may have open.
+func openFilesLimit() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(files.Cur)
 }

@@ -48,17 +48,28 @@ func TestWhoGivesWay(t *testing.T) {
 		seats []seat
 		want  int
 	}{
-		"the oldest":               {[]seat{{"192.0.2.1/32", false, silent, short}, {"198.51.100.1/32", false, silent, short}}, 0},
-		"overdue before young":     {[]seat{{"192.0.2.1/32", false, silent, short}, {"198.51.100.1/32", false, answered, long}}, 1},
-		"a stranger before known":  {[]seat{{"192.0.2.1/32", true, silent, long}, {"198.51.100.1/32", false, answered, short}}, 1},
-		"of known ones, overdue":   {[]seat{{"192.0.2.1/32", true, answered, short}, {"198.51.100.1/32", true, answered, long}}, 1},
-		"of known ones, least":     {[]seat{{"192.0.2.1/32", true, answered, long}, {"198.51.100.1/32", true, silent, long}}, 1},
-		"who has shown least":      {[]seat{{"192.0.2.1/32", false, answered, long}, {"198.51.100.1/32", false, silent, long}, {"203.0.113.1/32", false, begun, long}}, 1},
-		"not so among the young":   {[]seat{{"192.0.2.1/32", false, answered, short}, {"198.51.100.1/32", false, silent, short}}, 0},
-		"the crowded source":       {crowd(seat{"192.0.2.1/32", false, silent, short}, seat{"198.51.100.1/32", false, silent, short}), 1},
-		"the crowd before stages":  {crowd(seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, answered, long}), 1},
-		"overdue before the crowd": {crowd(seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, silent, short}), 0},
-		"IPv6 by /64":              {crowd(seat{"2001:db8::/64", false, silent, short}, seat{"2001:db8:1::/64", false, silent, short}), 1},
+		"the oldest": {[]seat{{"192.0.2.1/32", false, silent, short},
+			{"198.51.100.1/32", false, silent, short}}, 0},
+		"overdue before young": {[]seat{{"192.0.2.1/32", false, silent, short},
+			{"198.51.100.1/32", false, answered, long}}, 1},
+		"a stranger before known": {[]seat{{"192.0.2.1/32", true, silent, long},
+			{"198.51.100.1/32", false, answered, short}}, 1},
+		"of known ones, overdue": {[]seat{{"192.0.2.1/32", true, answered, short},
+			{"198.51.100.1/32", true, answered, long}}, 1},
+		"of known ones, least": {[]seat{{"192.0.2.1/32", true, answered, long}, {"198.51.100.1/32", true, silent, long}},
+			1},
+		"who has shown least": {[]seat{{"192.0.2.1/32", false, answered, long},
+			{"198.51.100.1/32", false, silent, long}, {"203.0.113.1/32", false, begun, long}}, 1},
+		"not so among the young": {[]seat{{"192.0.2.1/32", false, answered, short},
+			{"198.51.100.1/32", false, silent, short}}, 0},
+		"the crowded source": {crowd(seat{"192.0.2.1/32", false, silent, short},
+			seat{"198.51.100.1/32", false, silent, short}), 1},
+		"the crowd before stages": {crowd(seat{"192.0.2.1/32", false, silent, long},
+			seat{"198.51.100.1/32", false, answered, long}), 1},
+		"overdue before the crowd": {crowd(seat{"192.0.2.1/32", false, silent, long},
+			seat{"198.51.100.1/32", false, silent, short}), 0},
+		"IPv6 by /64": {crowd(seat{"2001:db8::/64", false, silent, short},
+			seat{"2001:db8:1::/64", false, silent, short}), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h handshakes
@@ -114,18 +125,19 @@ type attack struct {
 // peers from a slow link come now and then. No peer may lose its place. All
 // limits and floods are a fifth of the real ones.
 func TestNobodyIsShutOut(t *testing.T) {
-	const roundTrip = 300 // ms: this end waits for a peer once for so long
 	const ms, wave = time.Millisecond, 10 * time.Second
 	scattered := func(n int) string { return fmt.Sprintf("10.%d.%d.%d/32", n%50, n/50%250, n%199+1) }
 	own := func(int) string { return "192.0.2.1/32" }
 	four := func(n int) string { return fmt.Sprintf("192.0.2.%d/32", n%4+2) }
+	fourWide := func(n int) string { return fmt.Sprintf("2001:db8:0:%x::/64", n%4+2) }
+	everNew := func(n int) string { return fmt.Sprintf("10.0.%d.%d/32", n/250%250, n%250) }
 	for name, test := range map[string]struct {
 		attack attack
 		peer   string
 		known  bool
 	}{
 		"four addresses":                           {attack{four, 200, wave, false}, "192.0.2.1/32", false},
-		"four /64s":                                {attack{func(n int) string { return fmt.Sprintf("2001:db8:0:%x::/64", n%4+2) }, 200, wave, false}, "2001:db8:0:1::/64", false},
+		"four /64s":                                {attack{fourWide, 200, wave, false}, "2001:db8:0:1::/64", false},
 		"four addresses, ever new":                 {attack{four, 2, ms, false}, "192.0.2.1/32", false},
 		"the peer's own address":                   {attack{own, 50, wave, false}, "192.0.2.1/32", false},
 		"the peer's own address, known":            {attack{own, 50, wave, true}, "192.0.2.1/32", true},
@@ -134,59 +146,67 @@ func TestNobodyIsShutOut(t *testing.T) {
 		"ClientHellos from everywhere, ever new":   {attack{scattered, 1, 5 * ms, true}, "192.0.2.1/32", false},
 		"ClientHellos from around the peer":        {attack{scattered, 1, 5 * ms, true}, "10.7.0.8/32", false},
 		"ClientHellos from everywhere, of a known": {attack{scattered, 2, ms, true}, "192.0.2.1/32", true},
-		"silent ones of one network, ever new":     {attack{func(n int) string { return fmt.Sprintf("10.0.%d.%d/32", n/250%250, n%250) }, 1, 5 * ms, false}, "192.0.2.1/32", false},
+		"silent ones of one network, ever new":     {attack{everNew, 1, 5 * ms, false}, "192.0.2.1/32", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := handshakes{total: 200, perSource: 50, evict: true}
-			if test.known {
-				h.verified(prefix(test.peer), epoch)
-			}
-			var peers []*place
-			n := 0
-			for tick := range 10_000 {
-				now := epoch.Add(time.Duration(tick) * ms)
-				if now.Sub(epoch)%test.attack.every == 0 {
-					for range test.attack.atOnce {
-						p, _, _ := h.enter(prefix(test.attack.source(n)), now)
-						if test.attack.answered {
-							p.advance(answered)
-						}
-						n++
-					}
-				}
-				if tick%400 == 50 {
-					p, _, code := h.enter(prefix(test.peer), now)
-					if code != "" {
-						t.Fatalf("a peer is refused: %s", code)
-					}
-					peers = append(peers, p)
-				}
-				for _, p := range peers {
-					switch age := now.Sub(p.since) / ms; {
-					case p.index < 0:
-					case age == roundTrip/10:
-						p.advance(answered)
-					case age > roundTrip:
-						h.remove(p, now) // verified
-					}
-				}
-			}
-			if len(peers) != 25 {
-				t.Fatalf("%d peers", len(peers))
-			}
-			lost := 0
-			for _, p := range peers {
-				if p.gaveWay != "" {
-					lost++
-				}
-			}
-			if lost > 0 {
-				t.Errorf("%d of %d peers lost their places", lost, len(peers))
-			}
-			if len(h.held) > h.total {
-				t.Errorf("%d places are held", len(h.held))
-			}
+			test.attack.strike(t, test.peer, test.known)
 		})
+	}
+}
+
+// strike simulates an attack, beside a peer that comes now and then.
+func (a attack) strike(t *testing.T, peer string, known bool) {
+	t.Helper()
+	const roundTrip = 300 // ms: this end waits for a peer once for so long
+	const ms = time.Millisecond
+	h := handshakes{total: 200, perSource: 50, evict: true}
+	if known {
+		h.verified(prefix(peer), epoch)
+	}
+	var peers []*place
+	n := 0
+	for tick := range 10_000 {
+		now := epoch.Add(time.Duration(tick) * ms)
+		if now.Sub(epoch)%a.every == 0 {
+			for range a.atOnce {
+				p, _, _ := h.enter(prefix(a.source(n)), now)
+				if a.answered {
+					p.advance(answered)
+				}
+				n++
+			}
+		}
+		if tick%400 == 50 {
+			p, _, code := h.enter(prefix(peer), now)
+			if code != "" {
+				t.Fatalf("a peer is refused: %s", code)
+			}
+			peers = append(peers, p)
+		}
+		for _, p := range peers {
+			switch age := now.Sub(p.since) / ms; {
+			case p.index < 0:
+			case age == roundTrip/10:
+				p.advance(answered)
+			case age > roundTrip:
+				h.remove(p, now) // verified
+			}
+		}
+	}
+	if len(peers) != 25 {
+		t.Fatalf("%d peers", len(peers))
+	}
+	lost := 0
+	for _, p := range peers {
+		if p.gaveWay != "" {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d peers lost their places", lost, len(peers))
+	}
+	if len(h.held) > h.total {
+		t.Errorf("%d places are held", len(h.held))
 	}
 }
 
@@ -195,12 +215,14 @@ func TestNobodyIsShutOut(t *testing.T) {
 func TestPlacesAreGivenBack(t *testing.T) {
 	h := handshakes{total: 3, perSource: 2, evict: true}
 	var places []*place
-	for _, s := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.1/32", "2001:db8::/64"} {
+	for _, s := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.1/32",
+		"2001:db8::/64"} {
 		p, gone, code := h.enter(prefix(s), epoch)
 		if p == nil || code != "" {
 			t.Fatalf("%s is refused: %s", s, code)
 		}
-		if want := map[int]certs.Code{2: CodeTooManyFromSource, 4: CodeTooManyHandshakes, 5: CodeTooManyHandshakes}[len(places)]; gone == nil && want != "" || gone != nil && gone.gone() != want {
+		if want := map[int]certs.Code{2: CodeTooManyFromSource, 4: CodeTooManyHandshakes,
+			5: CodeTooManyHandshakes}[len(places)]; gone == nil && want != "" || gone != nil && gone.gone() != want {
 			t.Errorf("connection %d makes %+v give way, want %q", len(places), gone, want)
 		}
 		places = append(places, p)
@@ -229,7 +251,8 @@ func TestClientRefuses(t *testing.T) {
 // to the connections that are here already, and no other.
 func TestVerifiedAtItsSource(t *testing.T) {
 	h := handshakes{total: 10, perSource: 10, evict: true}
-	places := seated(&h, epoch, seat{source: "192.0.2.1/32"}, seat{source: "192.0.2.2/32"}, seat{source: "192.0.2.3/32"}, seat{source: "192.0.2.2/32"})
+	places := seated(&h, epoch, seat{source: "192.0.2.1/32"}, seat{source: "192.0.2.2/32"}, seat{source: "192.0.2.3/32"},
+		seat{source: "192.0.2.2/32"})
 	known := func(want ...bool) {
 		t.Helper()
 		for i, p := range places {
@@ -255,7 +278,8 @@ func TestOneSourceAtItsLimit(t *testing.T) {
 	h := handshakes{total: 10, perSource: 2, evict: true}
 	places := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, long}, seat{"192.0.2.2/32", true, silent, short},
 		seat{"198.51.100.1/32", true, silent, short}, seat{"198.51.100.1/32", true, silent, short})
-	if _, gone, code := h.enter(prefix("198.51.100.1/32"), epoch); gone != places[2] || code != "" || h.count(prefix("198.51.100.1/32")) != 2 {
+	if _, gone, code := h.enter(prefix("198.51.100.1/32"), epoch); gone != places[2] || code != "" ||
+		h.count(prefix("198.51.100.1/32")) != 2 {
 		t.Errorf("%+v gives way, %q, and the source has %d places", gone, code, h.count(prefix("198.51.100.1/32")))
 	}
 }
@@ -267,9 +291,12 @@ func TestWhoGivesWayInAnyOrder(t *testing.T) {
 		first, second seat // held the other way round
 		want          int
 	}{
-		"who has shown least":      {seat{"192.0.2.1/32", false, answered, long}, seat{"198.51.100.1/32", false, silent, long}, 2},
-		"of equals, the oldest":    {seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, silent, long}, 1},
-		"of the young, the oldest": {seat{"192.0.2.1/32", false, answered, short}, seat{"198.51.100.1/32", false, silent, short}, 1},
+		"who has shown least": {seat{"192.0.2.1/32", false, answered, long},
+			seat{"198.51.100.1/32", false, silent, long}, 2},
+		"of equals, the oldest": {seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, silent, long},
+			1},
+		"of the young, the oldest": {seat{"192.0.2.1/32", false, answered, short},
+			seat{"198.51.100.1/32", false, silent, short}, 1},
 	} {
 		var h handshakes
 		places := seated(&h, epoch, seat{"203.0.113.1/32", false, silent, long}, test.first, test.second)
@@ -323,7 +350,8 @@ func TestKnownSources(t *testing.T) {
 		known.note(address, now)
 		known.note(address, now)
 	}
-	if len(known) != sourcesMost || known.has(prefix("10.0.0.9/32"), now, knownTime) || !known.has(prefix("10.0.0.10/32"), now, knownTime) {
+	if len(known) != sourcesMost || known.has(prefix("10.0.0.9/32"), now, knownTime) ||
+		!known.has(prefix("10.0.0.10/32"), now, knownTime) {
 		t.Errorf("%d are known; the oldest is forgotten first", len(known))
 	}
 	if known.has(prefix("10.0.0.10/32"), now.Add(knownTime), knownTime) {

@@ -29,7 +29,8 @@ func TestResumption(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, version := range map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13} {
-		for program, talk := range map[string]func(testing.TB, *certstest.Host, uint16) func(to string) (resumed bool, err error){
+		for program, talk := range map[string]func(testing.TB, *certstest.Host, uint16) func(to string) (resumed bool,
+			err error){
 			"Go": talkByGo, "openssl": talkByOpenSSL,
 		} {
 			t.Run(name+" by "+program, func(t *testing.T) {

@@ -186,56 +186,25 @@ func TestStillOpen(t *testing.T) {
 	}
 }
 
-func TestConfigErrors(t *testing.T) {
-	p := newPKI(t)
-	named := func(name string) func(*tunnel.Config) {
-		return func(c *tunnel.Config) {
-			c.Role, c.ServerName = tunnel.Client, name
-		}
+// configError is a change of a sound configuration, and what New says of it.
+type configError struct {
+	change        func(*tunnel.Config)
+	setting, text string
+	hint          string
+}
+
+// named is a client of a server of this name.
+func named(name string) func(*tunnel.Config) {
+	return func(c *tunnel.Config) {
+		c.Role, c.ServerName = tunnel.Client, name
 	}
-	for name, test := range map[string]struct {
-		change        func(*tunnel.Config)
-		setting, text string
-		hint          string
-	}{
-		"no role":          {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
-		"no accept":        {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
-		"no connect":       {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
-		"port 0":           {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect", "port 0", "write the port"},
-		"a target twice":   {func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect", "listed twice", "each target once"},
-		"a distant target": {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} }, "connect", "master-db:3306 is not on loopback", "unsafe-plaintext"},
-		"a distant IP":     {func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) }, "connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1"},
-		"server-name":      {func(c *tunnel.Config) { c.ServerName = "a" }, "server-name", "only a client", "allow-host"},
-		"negative time":    {func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, "dial-timeout", "negative", "default"},
-		"negative limit":   {func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, "max-handshakes", "negative", "default"},
-		"one takes all": {func(c *tunnel.Config) {
-			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
-		}, "max-handshakes-per-source", "30 from one source are more than all, 20", "write less than 20"},
-		"no port": {func(c *tunnel.Config) {
-			c.Connect = []tunnel.Address{{Network: "tcp", Host: "127.0.0.1"}}
-		}, "connect", "port 0", "write the port"},
-		"no store":          {func(c *tunnel.Config) { c.Endpoint.Store = nil }, "capath", "no CAs", "cafile"},
-		"no endpoint":       {func(c *tunnel.Config) { c.Endpoint = nil }, "capath", "no CAs", "cafile"},
-		"no credential":     {func(c *tunnel.Config) { c.Endpoint.Credential = nil }, "cert", "no certificate", "key"},
-		"no access rule":    {func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule", "allow-all"},
-		"client everywhere": {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, "accept", "every address", "127.0.0.1:3307"},
-		"client outside":    {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") }, "accept", "192.0.2.1:3307", "unsafe-plaintext"},
-		"itself": {func(c *tunnel.Config) {
-			c.Accept, c.Connect = address(t, "3306"), []tunnel.Address{address(t, "localhost:3306")}
-		}, "connect", "localhost:3306 is where this tunnel itself listens", "another address"},
-		"a URL":            {named("https://server1.domain.one/x"), "server-name", `is neither a host name nor an IP address`, "write the host name alone: server1.domain.one"},
-		"a name and port":  {named("server1.domain.one:3307"), "server-name", `"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one"},
-		"an IP and port":   {named("192.0.2.1:3307"), "server-name", "", "leave the port away: 192.0.2.1"},
-		"a port":           {named(":3307"), "server-name", `":3307" is neither a host name nor an IP address`, "the name in the server's certificate"},
-		"IPv6 in brackets": {named("[2001:db8::1]:3307"), "server-name", "", "leave the port away: 2001:db8::1"},
-		"a wildcard":       {named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`, "write the whole name of the one server"},
-		"a star":           {named("*"), "server-name", "", "write the whole name of the one server"},
-		"two words":        {named("server 1"), "server-name", `"server 1" is neither a host name nor an IP address`, "the name in the server's certificate"},
-		"a DN":             {named("/DC=one/CN=server1"), "server-name", "is neither a host name", "the name in the server's certificate"},
-		"client of a socket": {func(c *tunnel.Config) {
-			c.Role, c.Connect = tunnel.Client, []tunnel.Address{address(t, "unix:/run/a.sock")}
-		}, "server-name", "unix:/run/a.sock has no host name", "server-name"},
-	} {
+}
+
+// expectConfigErrors wants New to refuse each.
+func expectConfigErrors(t *testing.T, tests map[string]configError) {
+	t.Helper()
+	p := newPKI(t)
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			config := p.serverConfig(t, "127.0.0.1:3306")
 			test.change(&config)
@@ -244,11 +213,79 @@ func TestConfigErrors(t *testing.T) {
 			if !ok {
 				t.Fatalf("New gives %v", err)
 			}
-			if problem.Setting != test.setting || !strings.Contains(err.Error(), test.text) || !strings.Contains(problem.Hint(), test.hint) {
-				t.Errorf("New gives %q with the hint %q, want %s, %q and %q", err, problem.Hint(), test.setting, test.text, test.hint)
+			if problem.Setting != test.setting || !strings.Contains(err.Error(), test.text) ||
+				!strings.Contains(problem.Hint(), test.hint) {
+				t.Errorf("New gives %q with the hint %q, want %s, %q and %q", err, problem.Hint(), test.setting, test.text,
+					test.hint)
 			}
 		})
 	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	expectConfigErrors(t, map[string]configError{
+		"no role":    {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
+		"no accept":  {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
+		"no connect": {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
+		"port 0": {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect",
+			"port 0", "write the port"},
+		"a target twice": {func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect",
+			"listed twice", "each target once"},
+		"a distant target": {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} },
+			"connect", "master-db:3306 is not on loopback", "unsafe-plaintext"},
+		"a distant IP": {func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) },
+			"connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1"},
+		"server-name":    {func(c *tunnel.Config) { c.ServerName = "a" }, "server-name", "only a client", "allow-host"},
+		"negative time":  {func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, "dial-timeout", "negative", "default"},
+		"negative limit": {func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, "max-handshakes", "negative", "default"},
+		"one takes all": {func(c *tunnel.Config) {
+			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
+		}, "max-handshakes-per-source", "30 from one source are more than all, 20", "write less than 20"},
+		"no port": {func(c *tunnel.Config) {
+			c.Connect = []tunnel.Address{{Network: "tcp", Host: "127.0.0.1"}}
+		}, "connect", "port 0", "write the port"},
+		"no store":      {func(c *tunnel.Config) { c.Endpoint.Store = nil }, "capath", "no CAs", "cafile"},
+		"no endpoint":   {func(c *tunnel.Config) { c.Endpoint = nil }, "capath", "no CAs", "cafile"},
+		"no credential": {func(c *tunnel.Config) { c.Endpoint.Credential = nil }, "cert", "no certificate", "key"},
+		"no access rule": {func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule",
+			"allow-all"},
+		"client everywhere": {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, "accept",
+			"every address", "127.0.0.1:3307"},
+		"client outside": {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") },
+			"accept", "192.0.2.1:3307", "unsafe-plaintext"},
+		"itself": {func(c *tunnel.Config) {
+			c.Accept, c.Connect = address(t, "3306"), []tunnel.Address{address(t, "localhost:3306")}
+		}, "connect", "localhost:3306 is where this tunnel itself listens", "another address"},
+		"client of a socket": {func(c *tunnel.Config) {
+			c.Role, c.Connect = tunnel.Client, []tunnel.Address{address(t, "unix:/run/a.sock")}
+		}, "server-name", "unix:/run/a.sock has no host name", "server-name"},
+	})
+}
+
+// TestServerNameErrors: what no certificate can prove is no name of a server.
+func TestServerNameErrors(t *testing.T) {
+	expectConfigErrors(t, map[string]configError{
+		"a URL": {named("https://server1.domain.one/x"), "server-name",
+			`is neither a host name nor an IP address`, "write the host name alone: server1.domain.one"},
+		"a name and port": {named("server1.domain.one:3307"), "server-name",
+			`"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one"},
+		"an IP and port": {named("192.0.2.1:3307"), "server-name", "", "leave the port away: 192.0.2.1"},
+		"a port": {named(":3307"), "server-name", `":3307" is neither a host name nor an IP address`,
+			"the name in the server's certificate"},
+		"IPv6 in brackets": {named("[2001:db8::1]:3307"), "server-name", "", "leave the port away: 2001:db8::1"},
+		"a wildcard": {named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`,
+			"write the whole name of the one server"},
+		"a star": {named("*"), "server-name", "", "write the whole name of the one server"},
+		"two words": {named("server 1"), "server-name", `"server 1" is neither a host name nor an IP address`,
+			"the name in the server's certificate"},
+		"a DN": {named("/DC=one/CN=server1"), "server-name", "is neither a host name",
+			"the name in the server's certificate"},
+	})
+}
+
+// TestSoundConfigs: these are no errors.
+func TestSoundConfigs(t *testing.T) {
+	p := newPKI(t)
 	for name, change := range map[string]func(*tunnel.Config){
 		"loopback":      func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:3306")} },
 		"localhost":     func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "localhost:3306")} },
@@ -289,7 +326,8 @@ func TestConfigCheck(t *testing.T) {
 	}
 
 	client := tunnel.Config{Role: tunnel.Client, Connect: []tunnel.Address{address(t, "server1:3307")}}
-	if found := client.Check(); len(found) != 1 || found[0].Setting != "accept" || found[0].Reason != "no address to listen at" {
+	if found := client.Check(); len(found) != 1 || found[0].Setting != "accept" ||
+		found[0].Reason != "no address to listen at" {
 		t.Errorf("without accept, Check finds %v", found)
 	}
 	server := tunnel.Config{Role: tunnel.Server, Accept: address(t, "3307"), Connect: []tunnel.Address{address(t, "3306")}}

@@ -3,13 +3,10 @@ package tunnel
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"net"
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
@@ -128,7 +125,8 @@ func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
 		t.refuse(in, code, tooMany(code)+", and it gave way to a newer one", raiseLimit)
 	case in.place.starved:
 		_ = in.conn.Close()
-		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(), "see who connects so much: ss -tn; a firewall can bound what one network opens")
+		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(),
+			"see who connects so much: ss -tn; a firewall can bound what one network opens")
 	default:
 		t.suspect(in)
 		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
@@ -142,51 +140,4 @@ func (t *Tunnel) suspect(in inbound) {
 	if in.place.shown() > silent {
 		t.handshakes.failed(in.source, time.Now())
 	}
-}
-
-// refuseSession notes a connection for which there is no place.
-func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
-	if ctx.Err() != nil || t.isClosed() {
-		return
-	}
-	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows", "raise max-connections, or look for what keeps them open: gtunnel status")
-}
-
-// noTarget notes that a connection ends because no target could be used. A
-// target that was refused has its own line, so a connection that failed on
-// those alone is only counted.
-func (t *Tunnel) noTarget(in inbound, failed []error) {
-	var unsaid []*targetError
-	for _, err := range failed {
-		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {
-			unsaid = append(unsaid, e)
-		}
-	}
-	switch len(unsaid) {
-	case 0:
-		t.countRefused(CodeNoTarget)
-	case 1:
-		reason := fmt.Sprintf("the target %s could not be reached: %s", unsaid[0].target, unsaid[0].reason)
-		t.refuse(in, CodeNoTarget, reason, unsaid[0].cure)
-	default:
-		t.refuse(in, CodeNoTarget, fmt.Sprintf("none of %d targets could be reached", len(unsaid)),
-			"mend one of the targets: each says what is wrong with it", targetsField(unsaid))
-	}
-}
-
-// skippedTargets notes the targets that failed before one that did not.
-func (t *Tunnel) skippedTargets(in inbound, failed []error) {
-	if len(failed) == 0 {
-		return
-	}
-	t.logFailure(zapcore.WarnLevel, "targets skipped", CodeNoTarget, connField(in.id), targetsField(failed))
-}
-
-// targetsField says of each target what is wrong with it.
-func targetsField[E error](failed []E) zap.Field {
-	texts := make([]string, len(failed))
-	for i, err := range failed {
-		texts[i] = err.Error()
-	}
-	return zap.Strings("targets", texts)
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,98 +30,148 @@ func counted(t testing.TB) (string, *atomic.Int64) {
 	}), &n
 }
 
+// act is what a peer does with a connection.
+type act func(testing.TB, net.Conn)
+
+// speakTLS shakes hands with certificates, or without, and reads to the end.
+func (p *pki) speakTLS(certificates ...tls.Certificate) act {
+	roots := x509.NewCertPool()
+	roots.AddCert(p.ca.Certificate)
+	return func(_ testing.TB, conn net.Conn) {
+		client := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: serverHost, Certificates: certificates})
+		if err := client.Handshake(); err != nil {
+			return
+		}
+		_, _ = io.ReadAll(client)
+	}
+}
+
+// certificate makes the certificate of a host for crypto/tls.
+func (p *pki) certificate(t testing.TB, host string, o certstest.Options) tls.Certificate {
+	t.Helper()
+	h, err := p.ca.NewHost(host, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := tls.Certificate{PrivateKey: h.Key}
+	for _, c := range h.Chain {
+		result.Certificate = append(result.Certificate, c.Raw)
+	}
+	return result
+}
+
+// writeText writes a text and reads to the end.
+func writeText(text string) act {
+	return func(t testing.TB, conn net.Conn) {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.ReadAll(conn)
+	}
+}
+
+// untouched is a backend that must never be touched until the test ends.
+func untouched(t testing.TB) string {
+	t.Helper()
+	target, touched := counted(t)
+	t.Cleanup(func() {
+		if n := touched.Load(); n != 0 {
+			t.Errorf("the backend was touched %d times", n)
+		}
+	})
+	return target
+}
+
 // TestRefusedPeers sends all that a server must not let through. The backend
 // must never be touched.
 func TestRefusedPeers(t *testing.T) {
 	p, foreign := newPKI(t), newNamedPKI(t, "Foreign CA")
-	target, touched := counted(t)
-	roots := x509.NewCertPool()
-	roots.AddCert(p.ca.Certificate)
-
-	speakTLS := func(certificates ...tls.Certificate) func(testing.TB, net.Conn) {
-		return func(_ testing.TB, conn net.Conn) {
-			client := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: serverHost, Certificates: certificates})
-			if err := client.Handshake(); err != nil {
-				return
-			}
-			_, _ = io.ReadAll(client)
-		}
-	}
-	certificate := func(p *pki, host string, o certstest.Options) tls.Certificate {
-		h, err := p.ca.NewHost(host, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		result := tls.Certificate{PrivateKey: h.Key}
-		for _, c := range h.Chain {
-			result.Certificate = append(result.Certificate, c.Raw)
-		}
-		return result
-	}
-	write := func(text string) func(testing.TB, net.Conn) {
-		return func(t testing.TB, conn net.Conn) {
-			if _, err := io.WriteString(conn, text); err != nil {
-				t.Error(err)
-			}
-			_, _ = io.ReadAll(conn)
-		}
-	}
-
+	target := untouched(t)
+	stranger := p.certificate(t, "other.domain.two", certstest.Options{})
+	foreigner := foreign.certificate(t, clientHost, certstest.Options{CommonName: clientHost})
+	yesterday := time.Now().Add(-24 * time.Hour)
+	expired := p.certificate(t, clientHost,
+		certstest.Options{NotBefore: yesterday.Add(-24 * time.Hour), NotAfter: yesterday})
 	for name, test := range map[string]struct {
 		code certs.Code
-		act  func(testing.TB, net.Conn)
+		act  act
 	}{
-		"no certificate":  {certs.CodeNoCertificate, speakTLS()},
-		"not on the list": {certs.CodeNotAllowed, speakTLS(certificate(p, "other.domain.two", certstest.Options{}))},
-		"another CA":      {certs.CodeUnknownCA, speakTLS(certificate(foreign, clientHost, certstest.Options{CommonName: clientHost}))},
-		"expired":         {certs.CodeExpired, speakTLS(certificate(p, clientHost, certstest.Options{NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-24 * time.Hour)}))},
-		"HTTP":            {certs.CodeNotTLS, write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")},
-		"MySQL":           {certs.CodeNotTLS, write("\x20\x00\x00\x01\x85\xa6\xff\x01\x00\x00\x00\x01\x2d")},
+		"no certificate":  {certs.CodeNoCertificate, p.speakTLS()},
+		"not on the list": {certs.CodeNotAllowed, p.speakTLS(stranger)},
+		"another CA":      {certs.CodeUnknownCA, p.speakTLS(foreigner)},
+		"expired":         {certs.CodeExpired, p.speakTLS(expired)},
+		"HTTP":            {certs.CodeNotTLS, writeText("GET / HTTP/1.1\r\nHost: a\r\n\r\n")},
+		"MySQL":           {certs.CodeNotTLS, writeText("\x20\x00\x00\x01\x85\xa6\xff\x01\x00\x00\x00\x01\x2d")},
 		"goes away":       {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) { conn.Close() }},
 		"resets":          {certs.CodeDisconnected, func(t testing.TB, conn net.Conn) { abort(t, conn.(*net.TCPConn)) }},
 		"half a handshake": {certs.CodeDisconnected, func(_ testing.TB, conn net.Conn) {
 			_, _ = io.WriteString(conn, "\x16\x03\x01\x00\xa0\x01")
 			conn.Close()
 		}},
-		"nonsense after it": {certs.CodeProtocol, write("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")},
+		"nonsense after it": {certs.CodeProtocol, writeText("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := start(t, p.serverConfig(t, target))
 			test.act(t, dial(t, server.Addr()))
-			entry := server.entry(t, "peer refused", "code", string(test.code))
-			for _, field := range []string{"conn", "peer", "reason", "cure"} {
-				if text, _ := entry[field].(string); text == "" {
-					t.Errorf("the line has no %s: %v", field, entry)
-				}
-			}
-			level := zapcore.WarnLevel
-			if test.code == certs.CodeDisconnected { // which anybody's port scan causes
-				level = zapcore.InfoLevel
-			}
-			if line := server.logs.FilterMessage("peer refused").All()[0]; line.Level != level {
-				t.Errorf("the line is of level %s, want %s", line.Level, level)
-			}
-			if n := server.Status().Refused[string(test.code)]; n != 1 {
-				t.Errorf("the status counts %v", server.Status().Refused)
-			}
-			eventually(t, "no handshake is left", func() bool { return server.Status().HandshakesPending == 0 })
+			server.expectRefused(t, test.code)
 		})
 	}
-	for name, test := range map[string]struct{ handshake, firstByte time.Duration }{
-		"silent":        {50 * time.Millisecond, patience},
-		"no first byte": {10 * patience, 50 * time.Millisecond},
+}
+
+// expectRefused wants a server to have refused its only peer, and nothing of it
+// to be left.
+func (r *running) expectRefused(t testing.TB, code certs.Code) {
+	t.Helper()
+	entry := r.entry(t, "peer refused", "code", string(code))
+	for _, field := range []string{"conn", "peer", "reason", "cure"} {
+		if text, _ := entry[field].(string); text == "" {
+			t.Errorf("the line has no %s: %v", field, entry)
+		}
+	}
+	level := zapcore.WarnLevel
+	if code == certs.CodeDisconnected { // which anybody's port scan causes
+		level = zapcore.InfoLevel
+	}
+	if line := r.logs.FilterMessage("peer refused").All()[0]; line.Level != level {
+		t.Errorf("the line is of level %s, want %s", line.Level, level)
+	}
+	if n := r.Status().Refused[string(code)]; n != 1 {
+		t.Errorf("the status counts %v", r.Status().Refused)
+	}
+	eventually(t, "no handshake is left", func() bool { return r.Status().HandshakesPending == 0 })
+}
+
+// TestSilentPeers: a peer has a time for its first byte and one for its
+// handshake, each of its own.
+func TestSilentPeers(t *testing.T) {
+	p := newPKI(t)
+	target := untouched(t)
+	const soon = 50 * time.Millisecond
+	for name, test := range map[string]struct {
+		handshake, firstByte time.Duration
+		says                 string
+		code                 certs.Code
+	}{
+		"silent":           {soon, patience, "", certs.CodeSilent},
+		"no first byte":    {10 * patience, soon, "", certs.CodeSilent},
+		"begins and stops": {soon, patience, "\x16\x03\x01", certs.CodeTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := p.serverConfig(t, target)
 			config.Timeouts.Handshake = test.handshake
 			server := start(t, config, func(server *tunnel.Tunnel) { server.SetFirstByteTime(test.firstByte) })
 			conn := dial(t, server.Addr())
+			if _, err := io.WriteString(conn, test.says); err != nil {
+				t.Fatal(err)
+			}
 			_, _ = io.ReadAll(conn)
-			server.entry(t, "peer refused", "code", string(certs.CodeSilent))
+			server.entry(t, "peer refused", "code", string(test.code))
 		})
 	}
 	t.Run("slow after the first byte", func(t *testing.T) {
-		server := start(t, p.serverConfig(t, target), func(server *tunnel.Tunnel) { server.SetFirstByteTime(200 * time.Millisecond) })
+		server := start(t, p.serverConfig(t, target),
+			func(server *tunnel.Tunnel) { server.SetFirstByteTime(200 * time.Millisecond) })
 		conn := dial(t, server.Addr())
 		if _, err := io.WriteString(conn, "\x16"); err != nil {
 			t.Fatal(err)
@@ -132,20 +181,6 @@ func TestRefusedPeers(t *testing.T) {
 			t.Errorf("the server ends a connection that has begun: %v", err)
 		}
 	})
-	t.Run("begins and stops", func(t *testing.T) {
-		config := p.serverConfig(t, target)
-		config.Timeouts.Handshake = 50 * time.Millisecond
-		server := start(t, config)
-		conn := dial(t, server.Addr())
-		if _, err := io.WriteString(conn, "\x16\x03\x01"); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.ReadAll(conn)
-		server.entry(t, "peer refused", "code", string(certs.CodeTimeout))
-	})
-	if n := touched.Load(); n != 0 {
-		t.Errorf("the backend was touched %d times", n)
-	}
 }
 
 // TestRefusalReachesThePeer wants the alert to arrive although the peer is
@@ -156,7 +191,8 @@ func TestRefusalReachesThePeer(t *testing.T) {
 	server := start(t, p.serverConfig(t, target))
 	roots := x509.NewCertPool()
 	roots.AddCert(p.ca.Certificate)
-	conn := tls.Client(dial(t, server.Addr()), &tls.Config{RootCAs: roots, ServerName: serverHost, MinVersion: tls.VersionTLS13})
+	conn := tls.Client(dial(t, server.Addr()),
+		&tls.Config{RootCAs: roots, ServerName: serverHost, MinVersion: tls.VersionTLS13})
 	if _, err := io.WriteString(conn, strings.Repeat("x", 10000)); err != nil {
 		t.Fatal(err)
 	}
@@ -167,37 +203,6 @@ func TestRefusalReachesThePeer(t *testing.T) {
 	if n := touched.Load(); n != 0 {
 		t.Errorf("the backend was touched %d times", n)
 	}
-}
-
-// hanging is an address of loopback that answers no connection: its queue is
-// full.
-func hanging(t testing.TB) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-	for range 10 {
-		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
-		if err != nil {
-			return address
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	t.Fatal("the queue of the listener does not fill")
-	return ""
 }
 
 func TestTargetsThatFail(t *testing.T) {
@@ -277,8 +282,10 @@ func TestDeadlineOfTheFirstByteEnds(t *testing.T) {
 	t.Parallel()
 	const firstByte = 3 * time.Second
 	p := newPKI(t)
-	server := start(t, p.serverConfig(t, backend(t, echo)), func(server *tunnel.Tunnel) { server.SetFirstByteTime(firstByte) })
-	conn := tls.Client(&slowStarter{Conn: dial(t, server.Addr()), pause: firstByte + time.Second}, p.tlsConfig(t, clientHost, tls.VersionTLS13))
+	server := start(t, p.serverConfig(t, backend(t, echo)),
+		func(server *tunnel.Tunnel) { server.SetFirstByteTime(firstByte) })
+	conn := tls.Client(&slowStarter{Conn: dial(t, server.Addr()), pause: firstByte + time.Second},
+		p.tlsConfig(t, clientHost, tls.VersionTLS13))
 	exchange(t, conn, "hello")
 }
 

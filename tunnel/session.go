@@ -112,8 +112,8 @@ func (s *session) fail(reason string, after time.Duration) {
 	}
 }
 
-// explain replaces the reason by a better one. It says false, and does
-// nothing, if this end has ended the session itself.
+// explain replaces the reason by a better one, and reports whether it did: not
+// if this end has ended the session itself.
 func (s *session) explain(reason string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +248,8 @@ type table struct {
 	closed   string // why no session may be added any more; empty while they may
 }
 
-// add enters a session. It fails if the table is full or closed.
+// add enters a session, and reports whether it did: not if the table is full or
+// closed.
 func (t *table) add(s *session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -262,7 +263,7 @@ func (t *table) add(s *session) bool {
 	return true
 }
 
-// isFull says whether there is no place for another session.
+// isFull reports whether there is no place for another session.
 func (t *table) isFull() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -14,9 +14,7 @@ import (
 // TestReaderThatWaits does not read for longer than TCP_USER_TIMEOUT, as a
 // slave does that waits for relay_log_space_limit. The connection must live.
 func TestReaderThatWaits(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
+	t.Parallel()
 	const size, userTimeout = 64 << 20, 2 * time.Second
 	p := newPKI(t)
 	short := func(tun *tunnel.Tunnel) { tun.SetUserTimeout(userTimeout) }

@@ -9,16 +9,20 @@ import (
 
 // Status is a snapshot of what a tunnel has done and is doing.
 type Status struct {
-	Name              string            `json:"name"`
-	Role              Role              `json:"role"`
-	Accept            string            `json:"accept"` // as bound, once it is
-	Connect           []string          `json:"connect"`
-	Accepting         bool              `json:"accepting"`
-	Accepted          uint64            `json:"accepted"`
-	Refused           map[string]uint64 `json:"refused"`            // connections and attempts at targets that came to nothing, by code
-	SessionsRefused   map[string]uint64 `json:"sessions_refused"`   // sessions that were closed because their peer was no longer accepted, by code
-	Warnings          []Warning         `json:"warnings"`           // what is not as it should be in the trust of this tunnel's peers, and is tolerated
-	CRLs              certs.CRLReport   `json:"crls"`               // how the revocation lists of the trusted CAs stand now
+	Name      string   `json:"name"`
+	Role      Role     `json:"role"`
+	Accept    string   `json:"accept"` // as bound, once it is
+	Connect   []string `json:"connect"`
+	Accepting bool     `json:"accepting"`
+	Accepted  uint64   `json:"accepted"`
+	// connections and attempts at targets that came to nothing, by code
+	Refused map[string]uint64 `json:"refused"`
+	// sessions that were closed because their peer was no longer accepted, by code
+	SessionsRefused map[string]uint64 `json:"sessions_refused"`
+	// what is not as it should be in the trust of this tunnel's peers, and is tolerated
+	Warnings []Warning `json:"warnings"`
+	// how the revocation lists of the trusted CAs stand now
+	CRLs              certs.CRLReport   `json:"crls"`
 	HandshakesPending int               `json:"handshakes_pending"` // connections that are not verified yet
 	DialFailures      map[string]uint64 `json:"dial_failures"`      // by target
 	BytesFromPeer     uint64            `json:"bytes_from_peer"`    // plain bytes out of TLS
@@ -49,22 +53,36 @@ type Warning struct {
 	Text string     `json:"text"`
 }
 
+// Traffic is how much a tunnel has done since it was made.
+type Traffic struct {
+	Accepted      uint64 // connections, refused ones included
+	BytesFromPeer uint64 // plain bytes out of TLS
+	BytesToPeer   uint64 // plain bytes into TLS
+}
+
+// Traffic says how much the tunnel has done so far. It waits for nothing, so it
+// may be asked often.
+func (t *Tunnel) Traffic() Traffic {
+	return Traffic{Accepted: t.accepted.Load(), BytesFromPeer: t.fromPeer.Load(), BytesToPeer: t.toPeer.Load()}
+}
+
 // Status says what the tunnel has done and is doing.
 func (t *Tunnel) Status() Status {
+	traffic := t.Traffic()
 	status := Status{
 		Name:              t.config.Name,
 		Role:              t.config.Role,
 		Accept:            t.config.Accept.String(),
 		Connect:           []string{},
 		Accepting:         t.accepting.Load(),
-		Accepted:          t.accepted.Load(),
+		Accepted:          traffic.Accepted,
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
 		Warnings:          []Warning{},
 		CRLs:              t.config.Endpoint.Store.Snapshot().CRLReport(t.config.Endpoint.Policy, time.Now()),
 		HandshakesPending: t.handshakes.pending(),
-		BytesFromPeer:     t.fromPeer.Load(),
-		BytesToPeer:       t.toPeer.Load(),
+		BytesFromPeer:     traffic.BytesFromPeer,
+		BytesToPeer:       traffic.BytesToPeer,
 		Sessions:          []SessionStatus{},
 	}
 	if bound := t.Addr(); bound != nil {
@@ -89,18 +107,4 @@ func (t *Tunnel) Status() Status {
 		status.Sessions = append(status.Sessions, s.status())
 	}
 	return status
-}
-
-// countRefused counts a connection that came to nothing.
-func (t *Tunnel) countRefused(code certs.Code) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.refused[code]++
-}
-
-// countDialFailure counts a target that could not be reached.
-func (t *Tunnel) countDialFailure(target Address) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.dialFailures[target.String()]++
 }

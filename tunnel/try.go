@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"sync"
 	"time"
@@ -63,7 +64,8 @@ func failedTry(message string, err error) tried {
 	} else if e, ok := errors.AsType[*certs.HandshakeError](err); ok {
 		cure, code = e.Cure, e.Code
 	}
-	result := tried{message: message, reason: reason, fields: []zap.Field{zap.String("reason", reason), zap.String("cure", cure)}}
+	result := tried{message: message, reason: reason,
+		fields: []zap.Field{zap.String("reason", reason), zap.String("cure", cure)}}
 	// MySQL's own port counts who speaks TLS to it, until it blocks this host
 	// (max_connect_errors); and only another --connect mends that.
 	result.final = code == certs.CodeNotTLS
@@ -73,7 +75,9 @@ func failedTry(message string, err error) tried {
 	return result
 }
 
-func (t *Tunnel) tryUntilItWorks(ctx context.Context, target Address, delay time.Duration, try func(context.Context, Address) tried) {
+func (t *Tunnel) tryUntilItWorks(
+	ctx context.Context, target Address, delay time.Duration, try func(context.Context, Address) tried,
+) {
 	for said := ""; ; delay = min(2*delay, tryAgainMax) {
 		result := try(ctx, target)
 		if ctx.Err() != nil {
@@ -85,7 +89,8 @@ func (t *Tunnel) tryUntilItWorks(ctx context.Context, target Address, delay time
 			if result.works {
 				level = zapcore.InfoLevel
 			}
-			t.config.Logger.Log(level, result.message, append([]zap.Field{zap.Stringer("target", target)}, boundFields(result.fields)...)...)
+			t.config.Logger.Log(level, result.message,
+				append([]zap.Field{zap.Stringer("target", target)}, boundFields(result.fields)...)...)
 		}
 		if result.works || result.final {
 			return
@@ -139,7 +144,8 @@ func (t *Tunnel) tryServer(ctx context.Context, target Address) tried {
 	case probing.Target == certs.TargetDown:
 		result.works = false
 		result.message = "server reached and proven, and it accepts this host; but MySQL does not listen behind it"
-		result.fields = append(result.fields, zap.String("cure", "start MySQL there; the log of gtunnel server says what it has met"))
+		result.fields = append(result.fields,
+			zap.String("cure", "start MySQL there; the log of gtunnel server says what it has met"))
 	default:
 		result.message = "server reached and proven, and it accepts this host"
 		result.fields = append(result.fields, zap.String("mysql", targetWord(probing.Target)))
@@ -153,4 +159,52 @@ func targetWord(state certs.TargetState) string {
 		return "unknown"
 	}
 	return string(state)
+}
+
+// answerCheck ends the connection of a verified peer that only asks whether it
+// is accepted (certs.CheckProtocol). It is no session, and nothing that was
+// refused.
+func (t *Tunnel) answerCheck(ctx context.Context, in inbound, conn *tls.Conn, result *certs.Result) {
+	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	defer cancel()
+	state := t.targetState(ctx)
+	_ = in.conn.SetDeadline(time.Now().Add(t.config.Timeouts.Handshake)) // fails only if the peer has gone
+	t.log.write(zapcore.InfoLevel, "peer checked the tunnel: accepted", connField(in.id),
+		zap.Stringer("peer", in.conn.RemoteAddr()), zap.Strings("path", pathDNs(result)),
+		zap.String("target", targetWord(state)))
+	_ = certs.AnswerCheck(conn, state) // fails only if the peer has gone
+	closeGently(in.conn)
+}
+
+// targetState is the state of the best of the targets, as a peer is told it.
+// Targets beyond this host are not looked at: a peer could make MySQL count
+// connections that break off until it blocks this host (max_connect_errors).
+func (t *Tunnel) targetState(ctx context.Context) certs.TargetState {
+	best := certs.TargetDown
+	for _, target := range t.config.Connect {
+		switch {
+		case !target.IsLoopback():
+			best = certs.TargetUnknown
+		case t.reach(ctx, target) == nil:
+			return certs.TargetUp
+		}
+	}
+	return best
+}
+
+// reach finds out whether a target could be connected to. Where the kernel
+// knows a listener, that is the answer: MySQL counts and logs a connection that
+// ends before its login. Only where it knows none the target is dialled, which
+// is then refused, or leads elsewhere (a container, another host). The error
+// is a *targetError.
+func (t *Tunnel) reach(ctx context.Context, target Address) error {
+	if isListening(target) {
+		return nil
+	}
+	conn, err := t.dial(ctx, target)
+	if err != nil {
+		return err
+	}
+	_ = conn.Close() // nothing was sent
+	return nil
 }

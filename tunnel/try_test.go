@@ -82,7 +82,8 @@ func TestTry(t *testing.T) {
 	server.once(t, "target reached", zapcore.InfoLevel)
 	client.once(t, "server reached and proven, and it accepts this host", zapcore.InfoLevel)
 	line := client.entry(t, "server reached and proven, and it accepts this host",
-		"target", server.Addr().String(), "server_name", serverHost, "address", server.Addr().String(), "dn", "/CN="+serverHost, "mysql", "up")
+		"target", server.Addr().String(), "server_name", serverHost, "address", server.Addr().String(), "dn",
+		"/CN="+serverHost, "mysql", "up")
 	if days, _ := line["days_left"].(int64); days < 1 {
 		t.Errorf("%v days left", line["days_left"])
 	}
@@ -116,14 +117,17 @@ func TestTryAgain(t *testing.T) {
 
 	server := start(t, serverConfig)
 	serverTried := server.try(t)
-	server.entry(t, "target not reached: connections will be refused until it is", "reason", "connection refused", "cure", "is mysqld running")
+	server.entry(t, "target not reached: connections will be refused until it is", "reason", "connection refused", "cure",
+		"is mysqld running")
 	eventually(t, "the server tries again", func() bool { return server.Status().DialFailures[target] > 2 })
-	client.entry(t, "server reached and proven, and it accepts this host; but MySQL does not listen behind it", "cure", "start MySQL there")
+	client.entry(t, "server reached and proven, and it accepts this host; but MySQL does not listen behind it", "cure",
+		"start MySQL there")
 	listen(t, "tcp", target)
 	receive(t, "the end of the server's try", serverTried)
 	receive(t, "the end of the client's try", clientTried)
 	client.once(t, "server not reached", zapcore.WarnLevel)
-	client.once(t, "server reached and proven, and it accepts this host; but MySQL does not listen behind it", zapcore.WarnLevel)
+	client.once(t, "server reached and proven, and it accepts this host; but MySQL does not listen behind it",
+		zapcore.WarnLevel)
 	client.once(t, "server reached and proven, and it accepts this host", zapcore.InfoLevel)
 	server.once(t, "target not reached: connections will be refused until it is", zapcore.WarnLevel)
 	server.once(t, "target reached", zapcore.InfoLevel)
@@ -138,7 +142,8 @@ func TestTryRefused(t *testing.T) {
 	config.Endpoint = p.endpoint(t, "other.domain.two", nil)
 	refused := start(t, config)
 	refused.try(t)
-	refused.entry(t, "server reached, but connections will fail", "code", "peer-refused-us", "reason", "it does not go on: ", "cure", "log")
+	refused.entry(t, "server reached, but connections will fail", "code", "peer-refused-us", "reason",
+		"it does not go on: ", "cure", "log")
 	server.entry(t, "peer refused", "code", "not-allowed")
 	if lines := server.logs.FilterMessage("peer checked the tunnel: accepted").Len(); lines > 0 {
 		t.Error("a peer that no rule names is told that it is accepted")
@@ -148,7 +153,8 @@ func TestTryRefused(t *testing.T) {
 	config.ServerName = "server2.domain.one"
 	refusing := start(t, config)
 	refusing.try(t)
-	refusing.entry(t, "server reached, but connections will fail", "code", "wrong-host", "reason", "this host refuses it: ", "cure", "‹server-name› "+serverHost)
+	refusing.entry(t, "server reached, but connections will fail", "code", "wrong-host", "reason",
+		"this host refuses it: ", "cure", "‹server-name› "+serverHost)
 	if refused := refusing.Status().Refused; len(refused) > 0 {
 		t.Errorf("a try counts as refused: %v", refused)
 	}
@@ -157,6 +163,7 @@ func TestTryRefused(t *testing.T) {
 // TestTryOfOthers: a server that does not know the protocol of checks, one that
 // gives no answer, and one whose target's state nobody knows.
 func TestTryOfOthers(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	config := p.tlsConfig(t, serverHost, tls.VersionTLS13)
 	serve := func(config *tls.Config) string {
@@ -166,7 +173,8 @@ func TestTryOfOthers(t *testing.T) {
 	}
 	other := start(t, p.clientConfig(t, serve(config)))
 	receive(t, "the end of the try", other.try(t))
-	other.once(t, "server reached and proven; whether it accepts this host shows at the first connection", zapcore.InfoLevel)
+	other.once(t, "server reached and proven; whether it accepts this host shows at the first connection",
+		zapcore.InfoLevel)
 
 	silent := config.Clone()
 	silent.NextProtos = []string{certs.CheckProtocol}
@@ -174,7 +182,8 @@ func TestTryOfOthers(t *testing.T) {
 	clientConfig.Timeouts.Handshake = 2 * time.Second
 	mute := start(t, clientConfig)
 	mute.try(t)
-	mute.entry(t, "server reached, but connections will fail", "code", string(certs.CodeSilent), "reason", "did not answer in time", "cure", "Look in its log")
+	mute.entry(t, "server reached, but connections will fail", "code", string(certs.CodeSilent), "reason",
+		"did not answer in time", "cure", "Look in its log")
 
 	serverConfig := p.serverConfig(t, "198.51.100.1:3306")
 	serverConfig.UnsafePlaintext = true
@@ -212,7 +221,8 @@ func TestTryPlain(t *testing.T) {
 	})
 	client := start(t, newPKI(t).clientConfig(t, mysql))
 	receive(t, "the end of the try", client.try(t))
-	client.entry(t, "server reached, but it has not proved itself", "code", "not-tls", "reason", "MySQL", "cure", "Point ‹connect› at the gtunnel server's port")
+	client.entry(t, "server reached, but it has not proved itself", "code", "not-tls", "reason", "MySQL", "cure",
+		"Point ‹connect› at the gtunnel server's port")
 	if n := len(tried); n != 1 {
 		t.Errorf("tried %d times", n)
 	}

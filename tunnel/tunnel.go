@@ -59,7 +59,7 @@ func New(config Config) (*Tunnel, error) {
 	config.Logger = config.Logger.With(zap.String("tunnel", config.Name))
 	t := &Tunnel{
 		config:          config,
-		log:             boundedLog{config.Logger},
+		log:             boundedLog{logger: config.Logger},
 		handshakes:      handshakes{total: config.Limits.Handshakes},
 		dials:           make(chan struct{}, maxDials),
 		sessions:        table{limit: config.Limits.Connections},
@@ -175,7 +175,7 @@ func (t *Tunnel) Close() error {
 	return nil
 }
 
-// isClosed says whether Close was called.
+// isClosed reports whether Close was called.
 func (t *Tunnel) isClosed() bool {
 	select {
 	case <-t.closed:
@@ -192,7 +192,7 @@ const (
 	superviseMax = 10 * time.Second
 )
 
-// supervise checks the sessions, and saves memory, until over is closed.
+// supervise checks the sessions until over is closed.
 func (t *Tunnel) supervise(over <-chan struct{}) {
 	shortest := min(t.config.Timeouts.HalfClose, t.reportEvery, t.userTimeout)
 	if idle := t.config.Timeouts.Idle; idle > 0 {
@@ -200,17 +200,10 @@ func (t *Tunnel) supervise(over <-chan struct{}) {
 	}
 	ticker := time.NewTicker(min(max(shortest/4, superviseMin), superviseMax))
 	defer ticker.Stop()
-	memory := time.NewTicker(thriftEvery)
-	defer memory.Stop()
-	var thrift thrift
 	for {
 		select {
 		case <-over:
 			return
-		case <-memory.C:
-			if thrift.due(t.work()) {
-				giveBack()
-			}
 		case now := <-ticker.C:
 			for _, s := range t.sessions.list() {
 				s.check(now)

@@ -103,7 +103,7 @@ func (p *place) resume(w *wire, work bool) error {
 	}
 }
 
-// isOver says whether the peer sends no more, and all that it has sent is read.
+// isOver reports whether the peer sends no more, and all that it has sent is read.
 func (w *wire) isOver() (over bool) {
 	err := w.source.raw.Control(func(fd uintptr) {
 		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
@@ -112,7 +112,7 @@ func (w *wire) isOver() (over bool) {
 	return over || err != nil
 }
 
-// begin notes that bytes have come, and says whether they are the first.
+// begin notes that bytes have come, and reports whether they are the first.
 func (p *place) begin(now time.Time) (first bool) {
 	p.handshakes.mu.Lock()
 	defer p.handshakes.mu.Unlock()
@@ -194,7 +194,7 @@ func (p *place) standing() int {
 }
 
 // mostDeserving is who gets the next turn, if there is one; see the top of
-// limits.go. Of equals, the newest is next, which is right after a burst, and
+// places.go. Of equals, the newest is next, which is right after a burst, and
 // by turns the oldest, which is so in one, and for handshakes that have come
 // far. The caller holds h.mu.
 func (h *handshakes) mostDeserving() (best *place) {

@@ -15,11 +15,13 @@ func TestTurns(t *testing.T) {
 		seats []seat
 		want  int
 	}{
-		"the newest":          {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
-		"known":               {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
-		"known, though later": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", true, begun, 0}, {"198.51.100.2/32", false, begun, 0}}, 1},
+		"the newest": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
+		"known":      {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
+		"known, though later": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", true, begun, 0},
+			{"198.51.100.2/32", false, begun, 0}}, 1},
 		"the less crowded, amid others": {slices.Concat(
-			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5), []seat{{"192.0.2.1/32", false, begun, 0}}, slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5)), 5},
+			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5), []seat{{"192.0.2.1/32", false, begun, 0}},
+			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5)), 5},
 		"the less crowded": {crowd(seat{"192.0.2.1/32", false, begun, 0}, seat{"198.51.100.1/32", false, answered, 0}), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,9 +126,10 @@ func TestRecords(t *testing.T) {
 		chunks []string
 		work   []bool
 	}{
-		"whole":           {[]string{"\x16\x03\x01\x00\x02ab"}, []bool{true}},
-		"in two":          {[]string{"\x16\x03\x01\x00\x02a", "b"}, []bool{false, true}},
-		"by bytes":        {[]string{"\x16", "\x03", "\x01", "\x00", "\x01", "a", "\x16"}, []bool{false, false, false, false, false, true, false}},
+		"whole":  {[]string{"\x16\x03\x01\x00\x02ab"}, []bool{true}},
+		"in two": {[]string{"\x16\x03\x01\x00\x02a", "b"}, []bool{false, true}},
+		"by bytes": {[]string{"\x16", "\x03", "\x01", "\x00", "\x01", "a", "\x16"},
+			[]bool{false, false, false, false, false, true, false}},
 		"and a beginning": {[]string{"\x16\x03\x01\x00\x01a\x16\x03", "\x01\x00\x01"}, []bool{true, false}},
 		"empty":           {[]string{"\x16\x03\x01\x00", "\x00"}, []bool{false, true}},
 	} {
@@ -152,7 +155,8 @@ func TestRest(t *testing.T) {
 		now = now.Add(time.Second)
 		return h.rest(cost, now)
 	}
-	for i, want := range []time.Duration{0, 0, restFactor * 600 * time.Microsecond, 0, 0, restFactor * 600 * time.Microsecond} {
+	for i, want := range []time.Duration{0, 0, restFactor * 600 * time.Microsecond, 0, 0,
+		restFactor * 600 * time.Microsecond} {
 		if got := step(200 * time.Microsecond); got != want {
 			t.Errorf("step %d: a rest of %s, want %s", i, got, want)
 		}
@@ -227,7 +231,8 @@ func TestScarce(t *testing.T) {
 }
 
 func TestIdleTime(t *testing.T) {
-	const stat = "cpu  9 9 9 9 9 9 9 0 0 0\ncpu0 1 2 3 400 50 6 7 0 0 0\ncpu1 1 2 3 100 0 6 7 0 0 0\ncpu12 1 2 3 1000 0 6 7 0 0 0\nintr 1 2 3 4 5 6 7\n"
+	const stat = "cpu  9 9 9 9 9 9 9 0 0 0\ncpu0 1 2 3 400 50 6 7 0 0 0\ncpu1 1 2 3 100 0 6 7 0 0 0\ncpu12 1 2 3 1000 " +
+		"0 6 7 0 0 0\nintr 1 2 3 4 5 6 7\n"
 	for name, test := range map[string]struct {
 		cpus []int
 		want time.Duration
@@ -252,6 +257,32 @@ func TestIdleTime(t *testing.T) {
 	}
 }
 
+// turnsHeld is how many places have a turn.
+func (h *handshakes) turnsHeld() (n int) {
+	for _, p := range h.held {
+		if p.turn.lane != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitTurns waits until so many places have a turn.
+func (h *handshakes) awaitTurns(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		h.mu.Lock()
+		n := h.turnsHeld()
+		h.mu.Unlock()
+		if n == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d turns are given out after their rest, want %d", n, want)
+		}
+	}
+}
+
 // TestTurnsAreBounded: whoever waits gets a turn when one is given back, and a
 // stranger's rests while sessions carry data.
 func TestTurnsAreBounded(t *testing.T) {
@@ -260,14 +291,7 @@ func TestTurnsAreBounded(t *testing.T) {
 	h.turns.scarce.carried = func() uint64 { return carried }
 	h.turns.scarce.idle = func() (time.Duration, bool) { return 0, true }
 	now := epoch
-	holds := func() (n int) {
-		for _, p := range h.held {
-			if p.turn.lane != nil {
-				n++
-			}
-		}
-		return n
-	}
+	holds := h.turnsHeld
 	var places []*place
 	for range 200 {
 		p, _, _ := h.enter(prefix("192.0.2.1/32"), now)
@@ -310,17 +334,7 @@ func TestTurnsAreBounded(t *testing.T) {
 	if n := holds(); n >= most {
 		t.Errorf("%d turns are given out again at once", n)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		h.mu.Lock()
-		n := holds()
-		h.mu.Unlock()
-		if n == most {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d turns are given out after their rest, want %d", n, most)
-		}
-	}
+	h.awaitTurns(t, most)
 
 	// A source that is verified goes on at once, past all that.
 	h.verified(prefix("192.0.2.1/32"), now)

@@ -157,7 +157,8 @@ func (w *wire) refuse() {
 	}
 	defer w.writing.Unlock()
 	if w.place.shown() < answered {
-		_, _ = w.sink.write(certs.BusyAlert()) // a socket that was not written to takes it; a peer that has gone need not know
+		// a socket that was not written to takes it; a peer that has gone need not know
+		_, _ = w.sink.write(certs.BusyAlert())
 	}
 }
 
@@ -227,7 +228,7 @@ func (f *frame) rest(data []byte) int {
 	}
 }
 
-// pass moves over data, and says whether a record ends in it.
+// pass moves over data, and reports whether a record ends in it.
 func (f *frame) pass(data []byte) (ends bool) {
 	for len(data) > 0 {
 		if f.left > 0 {

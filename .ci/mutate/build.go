@@ -65,14 +65,16 @@ type binary struct {
 
 // build compiles the tests with checks that can be taken away. They are
 // numbered from 1, in their order.
-func (m mutation) build(ctx context.Context, scratch string, checks []check, sources map[string][]byte) (binary, error) {
+func (m mutation) build(
+	ctx context.Context, scratch string, checks []check, sources map[string][]byte,
+) (binary, error) {
 	insertions := map[string][]insertion{}
 	for i, c := range checks {
 		head, tail := "((", fmt.Sprintf(") && mutateStanding(%d))", i+1)
 		if c.needed {
 			tail = fmt.Sprintf(") || !mutateStanding(%d))", i+1)
 		}
-		insertions[c.file] = append(insertions[c.file], insertion{c.start, head}, insertion{c.end, tail})
+		insertions[c.file] = append(insertions[c.file], insertion{at: c.start, text: head}, insertion{at: c.end, text: tail})
 	}
 	first := slices.Min(slices.Collect(maps.Keys(sources)))
 	tree, err := parser.ParseFile(token.NewFileSet(), first, sources[first], parser.PackageClauseOnly)
@@ -80,7 +82,8 @@ func (m mutation) build(ctx context.Context, scratch string, checks []check, sou
 		return binary{}, err
 	}
 	replace := map[string]string{filepath.Join(m.folder, "mutate_standing.go"): filepath.Join(scratch, "standing.go")}
-	err = os.WriteFile(filepath.Join(scratch, "standing.go"), fmt.Appendf(nil, stands, tree.Name.Name, len(checks)+1), 0o600)
+	err = os.WriteFile(filepath.Join(scratch, "standing.go"), fmt.Appendf(nil, stands, tree.Name.Name, len(checks)+1),
+		0o600)
 	for path, source := range sources {
 		replace[path] = filepath.Join(scratch, filepath.Base(path))
 		err = errors.Join(err, os.WriteFile(replace[path], insert(source, insertions[path]), 0o600))
@@ -91,7 +94,7 @@ func (m mutation) build(ctx context.Context, scratch string, checks []check, sou
 		return binary{}, err
 	}
 
-	b := binary{filepath.Join(scratch, "tests"), m.folder}
+	b := binary{path: filepath.Join(scratch, "tests"), folder: m.folder}
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", b.path, ".")
 	cmd.Dir = m.folder
 	if out, err := cmd.CombinedOutput(); err != nil {

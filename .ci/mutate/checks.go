@@ -62,7 +62,7 @@ func (m mutation) checks() ([]check, map[string][]byte, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		finder{set, path, source, func(c check) {
+		finder{set: set, path: path, source: source, add: func(c check) {
 			if c.kind == m.kind || m.kind == "all" {
 				found = append(found, c)
 				sources[path] = source
@@ -125,7 +125,10 @@ func (f finder) condition(condition ast.Expr, body []ast.Stmt) {
 
 func (f finder) found(operand ast.Expr, kind kind, needed bool) {
 	start, end := f.set.Position(operand.Pos()), f.set.Position(operand.End())
-	f.add(check{kind, f.path, start.Line, start.Offset, end.Offset, string(f.source[start.Offset:end.Offset]), needed})
+	f.add(check{
+		kind: kind, file: f.path, line: start.Line, start: start.Offset, end: end.Offset,
+		text: string(f.source[start.Offset:end.Offset]), needed: needed,
+	})
 }
 
 // operands are those of an operator, or the expression itself.
@@ -167,13 +170,15 @@ func saysNo(body []ast.Stmt) bool {
 	if !ok || len(result.Results) == 0 {
 		return false
 	}
-	if first, last := result.Results[0], result.Results[len(result.Results)-1]; isNamed(first, "nil") && first != last && !isNamed(last, "nil", "true") {
+	if first, last := result.Results[0], result.Results[len(result.Results)-1]; isNamed(first, "nil") && first != last &&
+		!isNamed(last, "nil", "true") {
 		return true // an error of whatever name
 	}
 	return slices.ContainsFunc(result.Results, func(value ast.Expr) bool {
 		switch value := value.(type) {
 		case *ast.Ident:
-			return value.Name == "false" || strings.HasPrefix(strings.ToLower(value.Name), "err") || value.Name == "refusal" || value.Name == "r"
+			return value.Name == "false" || strings.HasPrefix(strings.ToLower(value.Name), "err") || value.Name == "refusal" ||
+				value.Name == "r"
 		case *ast.BasicLit:
 			return value.Kind == token.STRING && value.Value != `""`
 		case *ast.CallExpr, *ast.UnaryExpr, *ast.BinaryExpr:

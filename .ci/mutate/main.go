@@ -44,7 +44,8 @@ type mutation struct {
 
 func main() {
 	files := flag.String("files", ".", "only files whose name matches this regular `expression`")
-	which := flag.String("kind", string(refusing), "of the checks: refusing; passing, which only pass an err on; other, whatever else is asked; or all")
+	which := flag.String("kind", string(refusing),
+		"of the checks: refusing; passing, which only pass an err on; other, whatever else is asked; or all")
 	list := flag.Bool("list", false, "only list the checks")
 	jobs := flag.Int("jobs", 2, "how many `processes` to run at once")
 	patience := flag.Duration("timeout", 2*time.Minute, "for the tests of one check")
@@ -58,9 +59,10 @@ func main() {
 		}
 		folder, err := filepath.Abs(flag.Arg(0))
 		if err != nil || flag.NArg() != 1 || *jobs < 1 {
-			return false, errors.Join(errors.New("usage: go run ./.ci/mutate [--files REGEXP] [--kind KIND] [--jobs N] [--timeout TIME] [--list] FOLDER"), err)
+			return false, errors.Join(errors.New("usage: go run ./.ci/mutate [--files REGEXP] [--kind KIND] [--jobs N] "+
+				"[--timeout TIME] [--list] FOLDER"), err)
 		}
-		return mutation{folder, wanted, kind(*which), *jobs, *patience}.run(ctx, *list)
+		return mutation{folder: folder, files: wanted, kind: kind(*which), jobs: *jobs, patience: *patience}.run(ctx, *list)
 	}()
 	switch {
 	case err != nil:

@@ -173,6 +173,7 @@ func hashName(digest []byte) string {
 	return fmt.Sprintf("%08x", binary.LittleEndian.Uint32(digest))
 }
 
+// isASCIISpace reports whether a byte is white space.
 func isASCIISpace(r rune) bool {
 	return r == ' ' || r >= '\t' && r <= '\r'
 }

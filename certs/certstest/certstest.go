@@ -85,8 +85,8 @@ func newCA(parent *CA, name string, o Options) (*CA, error) {
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	certificate, key, err := issue(parent, template, o,
-		attribute{oidDomainComponent, "test"}, attribute{oidDomainComponent, "gtunnel"},
-		attribute{oidCommonName, name})
+		attribute{oid: oidDomainComponent, value: "test"}, attribute{oid: oidDomainComponent, value: "gtunnel"},
+		attribute{oid: oidCommonName, value: name})
 	if err != nil {
 		return nil, fmt.Errorf("make the CA %q: %w", name, err)
 	}
@@ -123,8 +123,8 @@ func (c *CA) NewHost(name string, o Options) (*Host, error) {
 		commonName = o.CommonName
 	}
 	certificate, key, err := issue(c, template, o,
-		attribute{oidDomainComponent, "test"}, attribute{oidDomainComponent, "gtunnel"},
-		attribute{oidOrganization, "hosts"}, attribute{oidCommonName, commonName})
+		attribute{oid: oidDomainComponent, value: "test"}, attribute{oid: oidDomainComponent, value: "gtunnel"},
+		attribute{oid: oidOrganization, value: "hosts"}, attribute{oid: oidCommonName, value: commonName})
 	if err != nil {
 		return fail(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,8 +20,49 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
+
+// startAdmin serves the state of the process at its admin address; it gives
+// nil where there is none. An address that was asked for must be had. The
+// preset is only a service to the administrator: without it the process goes
+// on, and says so.
+func (m *Main) startAdmin(
+	ctx context.Context, c config.Config, handler http.Handler, logger *zap.Logger,
+) (admin *adminServer, err error) {
+	switch {
+	case c.Admin.None:
+		return nil, nil //nolint:nilnil // none was wanted
+	case c.Admin.Address != (tunnel.Address{}):
+		admin, err = listenAdmin(ctx, c.Admin.Address, handler, logger)
+	default:
+		folder, _, _ := strings.Cut(m.Getenv("RUNTIME_DIRECTORY"), ":")
+		admin, err = listenPreset(ctx, cmp.Or(folder, config.RuntimeFolder), c.AdminSocket, handler, logger)
+		if err != nil {
+			logger.Info("no admin socket: gtunnel status will not find this process", zap.String("reason", err.Error()),
+				zap.String("cure", "give it a socket of its own with --admin unix:PATH, or do without by --admin "+config.NoAdmin))
+			return nil, nil //nolint:nilnil // it goes on without
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	go admin.serve()
+	return admin, nil
+}
+
+// listenPreset makes a socket in a folder, which it makes too where it is
+// missing.
+func listenPreset(
+	ctx context.Context, folder, socket string, handler http.Handler, logger *zap.Logger,
+) (*adminServer, error) {
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return listenAdmin(ctx, tunnel.Address{Network: "unix", Path: filepath.Join(folder, socket)}, handler, logger)
+}
 
 // adminServer serves the state of the process to its administrator.
 type adminServer struct {
@@ -31,7 +75,9 @@ type adminServer struct {
 // listenAdmin binds the admin address. A unix socket is its owner's alone; a
 // TCP port answers what asks this host by its own names. The logger is told
 // what goes wrong.
-func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger) (*adminServer, error) {
+func listenAdmin(
+	ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger,
+) (*adminServer, error) {
 	var listener net.Listener
 	var err error
 	if network, at := address.ForListen(); network == "unix" {
@@ -41,10 +87,10 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 		handler = onlyLocal(handler)
 	}
 	if err != nil {
-		return nil, &hintedError{fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err)}
+		return nil, usage.WithHint(fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err))
 	}
 	return &adminServer{
-		listener: boundedListener{listener, make(chan struct{}, adminConnections)},
+		listener: boundedListener{Listener: listener, slots: make(chan struct{}, adminConnections)},
 		server: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
@@ -52,7 +98,9 @@ func listenAdmin(ctx context.Context, address tunnel.Address, handler http.Handl
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       time.Minute,
 			MaxHeaderBytes:    16 << 10,
-			ErrorLog:          log.New(&adminLog{logger: logger, seldom: rate.Sometimes{First: 3, Interval: time.Minute}}, "", 0),
+			ErrorLog: log.New(&adminLog{
+				logger: logger, seldom: rate.Sometimes{First: 3, Interval: time.Minute},
+			}, "", 0),
 		},
 		ended: make(chan struct{}),
 	}, nil
@@ -79,7 +127,7 @@ func (l boundedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return boundedConn{conn, sync.OnceFunc(func() { <-l.slots })}, nil
+	return boundedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
 type boundedConn struct {
@@ -141,7 +189,8 @@ func onlyLocal(handler http.Handler) http.Handler {
 		origin := r.Header.Get("Origin")
 		switch {
 		case !tunnel.Address{Network: "tcp", Host: host}.IsLoopback():
-			http.Error(w, fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host), http.StatusForbidden)
+			message := fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host)
+			http.Error(w, message, http.StatusForbidden)
 		case origin != "" && origin != "http://"+r.Host:
 			http.Error(w, fmt.Sprintf("pages of %q may not ask this", origin), http.StatusForbidden)
 		default:

@@ -15,6 +15,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -51,8 +53,8 @@ func TestAdminSocketInTheWay(t *testing.T) {
 			continue
 		}
 		if want := "cannot listen at the admin address unix:" + test.path + ": "; !strings.HasPrefix(err.Error(), want) ||
-			!strings.Contains(err.Error(), test.reason) || !strings.Contains(hintOf(err), test.hint) {
-			t.Errorf("%s: %q with the hint %q", test.path, err, hintOf(err))
+			!strings.Contains(err.Error(), test.reason) || !strings.Contains(usage.HintOf(err), test.hint) {
+			t.Errorf("%s: %q with the hint %q", test.path, err, usage.HintOf(err))
 		}
 	}
 	if text, err := os.ReadFile(at("file")); err != nil || string(text) != "precious" {
@@ -129,43 +131,23 @@ func TestAdminHints(t *testing.T) {
 	}
 }
 
-// TestAdminAddressText: the text of each admin address reads as the same one.
-func TestAdminAddressText(t *testing.T) {
-	for text, want := range map[string]adminAddress{
-		"none":               {none: true},
-		"127.0.0.1:9307":     {Address: tunnel.Address{Network: "tcp", Host: "127.0.0.1", Port: "9307"}},
-		"unix:/run/a/b.sock": {Address: tunnel.Address{Network: "unix", Path: "/run/a/b.sock"}},
-	} {
-		var got adminAddress
-		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
-			t.Errorf("%q gives %+v, %v", text, got, err)
-		}
-		if again, err := got.MarshalText(); err != nil || string(again) != text {
-			t.Errorf("%q becomes %q, %v", text, again, err)
-		}
-	}
-	if text, err := new(adminAddress).MarshalText(); err != nil || len(text) > 0 {
-		t.Errorf("the preset is %q, %v", text, err)
-	}
-}
-
 // TestStartAdmin: an address that was asked for must be had; without the
 // preset the process goes on, and says why it has none.
 func TestStartAdmin(t *testing.T) {
 	folder := t.TempDir()
 	core, logs := observer.New(zapcore.InfoLevel)
 	m := &Main{Getenv: func(string) string { return folder + "/none/gtunnel" }}
-	var config Config
-	config.AdminSocket = "server.sock"
-	admin, err := m.startAdmin(t.Context(), config, http.NotFoundHandler(), zap.New(core))
+	var c config.Config
+	c.AdminSocket = "server.sock"
+	admin, err := m.startAdmin(t.Context(), c, http.NotFoundHandler(), zap.New(core))
 	if admin != nil || err != nil {
 		t.Fatalf("the preset: %v, %v", admin, err)
 	}
 	if lines := logs.All(); len(lines) != 1 || lines[0].ContextMap()["reason"] != "mkdir "+folder+"/none/gtunnel: no such file or directory" {
 		t.Errorf("the log says %v", lines)
 	}
-	config.Admin.Address = tunnel.Address{Network: "unix", Path: folder + "/none/admin.sock"}
-	if admin, err := m.startAdmin(t.Context(), config, http.NotFoundHandler(), zap.New(core)); admin != nil || !errors.Is(err, fs.ErrNotExist) {
+	c.Admin.Address = tunnel.Address{Network: "unix", Path: folder + "/none/admin.sock"}
+	if admin, err := m.startAdmin(t.Context(), c, http.NotFoundHandler(), zap.New(core)); admin != nil || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the address that was asked for: %v, %v", admin, err)
 	}
 }

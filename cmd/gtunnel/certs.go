@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 func (m *Main) certsCommand() *cobra.Command {
@@ -27,34 +29,15 @@ func (m *Main) certsCommand() *cobra.Command {
 	return cmd
 }
 
-// pick gives the settings of these names, in this order and in one group.
-func pick(settings []setting, names ...string) []setting {
-	var picked []setting
-	for _, name := range names {
-		i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
-		settings[i].group = ""
-		picked = append(picked, settings[i])
-	}
-	return picked
-}
-
 // openStore loads what a command is told to trust. What is wrong with it is
 // wrong usage or configuration.
-func openStore(cmd *cobra.Command, c *TunnelConfig) (*certs.Store, error) {
-	c.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
-	store, err := certs.OpenStore(c.trust())
+func openStore(cmd *cobra.Command, t *config.Tunnel) (*certs.Store, error) {
+	t.TrustFlagsOnly(cmd.Flags())
+	store, err := certs.OpenStore(t.Trust())
 	if err != nil {
-		return nil, &usageError{err: err}
+		return nil, &usage.Error{Err: err}
 	}
 	return store, nil
-}
-
-// printJSON prints what a command found.
-func (m *Main) printJSON(value any) error {
-	encoder := json.NewEncoder(m.Stdout)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
 }
 
 // daysLeft counts the whole days until an end; negative after it.
@@ -69,7 +52,7 @@ func validity(end, now time.Time) string {
 	case days == 0:
 		return fmt.Sprintf("until %s, today", end.UTC().Format(time.DateTime+" UTC"))
 	}
-	return fmt.Sprintf("until %s, %s left", end.UTC().Format(time.DateOnly), count(days, "day"))
+	return fmt.Sprintf("until %s, %s left", end.UTC().Format(time.DateOnly), terminal.Count(days, "day"))
 }
 
 // names are the host names and addresses that an identity proves, each with

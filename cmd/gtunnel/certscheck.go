@@ -13,12 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 func (m *Main) certsCheckCommand() *cobra.Command {
-	config := newTunnelConfig("", tunnel.Client)
-	c := &hostCheck{config: &config, now: time.Now()}
+	t := config.NewTunnel("", tunnel.Client)
+	c := &hostCheck{config: &t, now: time.Now()}
 	connect, asJSON := tunnel.Address{}, false
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -33,7 +36,7 @@ ends at once. Exit 1 if there is a problem.`,
   gtunnel certs check --connect server1.domain.one:3307`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
+			t.TrustFlagsOnly(cmd.Flags())
 			c.host()
 			what := "this host"
 			if connect != (tunnel.Address{}) {
@@ -43,33 +46,33 @@ ends at once. Exit 1 if there is a problem.`,
 				c.server(cmd.Context(), connect)
 			}
 			if asJSON {
-				if err := m.printJSON(jsonCheck{c.problems() == 0, c.findings}); err != nil {
+				if err := m.printJSON(jsonCheck{Ready: c.problems() == 0, Findings: c.findings}); err != nil {
 					return err
 				}
 			} else {
 				m.writeFindings(c.findings)
 			}
 			if n := c.problems(); n > 0 {
-				return fmt.Errorf("%s is not ready: %s", what, count(n, "problem"))
+				return fmt.Errorf("%s is not ready: %s", what, terminal.Count(n, "problem"))
 			}
 			return nil
 		},
 	}
-	settings := append([]setting{{name: "connect", arg: "ADDRESS", target: &connect, port: defaultPort, preset: "none", usage: "a server to shake hands with"}},
-		pick(config.settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode",
+	settings := append([]config.Setting{{Name: "connect", Arg: "ADDRESS", Target: &connect, Port: config.DefaultPort, Preset: "none", Usage: "a server to shake hands with"}},
+		config.Pick(t.Settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode",
 			"min-tls", "max-depth")...)
-	settings[1].usage = "what it must prove, if not the host in --connect"
+	settings[1].Usage = "what it must prove, if not the host in --connect"
 	settings = append(settings,
-		setting{name: "timeout", arg: "TIME", target: &config.Timeouts.Handshake, usage: "how long the server may take"},
-		setting{name: "json", target: &asJSON, usage: "print JSON"})
-	addFlags(cmd, tunnel.Client, settings)
+		config.Setting{Name: "timeout", Arg: "TIME", Target: &t.Timeouts.Handshake, Usage: "how long the server may take"},
+		config.Setting{Name: "json", Target: &asJSON, Usage: "print JSON"})
+	config.AddFlags(cmd, tunnel.Client, settings)
 	return cmd
 }
 
 // jsonCheck is what certs check --json prints.
 type jsonCheck struct {
-	Ready    bool      `json:"ready"`
-	Findings []finding `json:"findings"`
+	Ready    bool        `json:"ready"`
+	Findings []checkLine `json:"findings"`
 }
 
 // hostCheck looks at a host, step by step. Each step does what the failures
@@ -77,7 +80,7 @@ type jsonCheck struct {
 type hostCheck struct {
 	findings
 
-	config *TunnelConfig
+	config *config.Tunnel
 	now    time.Time
 
 	chain      []*x509.Certificate // nil if it cannot be read
@@ -113,7 +116,7 @@ func (c *hostCheck) certificate() {
 	end := chain[0].NotAfter
 	switch {
 	case c.now.After(end):
-		c.problem("certificate", &hintedError{fmt.Errorf("%s (%s) %s", c.config.Cert, identity.DN, endedText(end)), endedCure})
+		c.problem("certificate", usage.WithHint(fmt.Errorf("%s (%s) %s", c.config.Cert, identity.DN, endedText(end)), endedCure))
 	case end.Sub(c.now) < expirySoon:
 		c.warn("certificate", "ask your CA for a new one now", "%s (%s) is good %s", c.config.Cert, certs.ShowDN(identity.DN), validity(end, c.now))
 	default:
@@ -156,13 +159,13 @@ func (c *hostCheck) key() {
 		c.problem("key", err)
 	default: // the certificate's problem comes first; the key has its own, or none
 		if _, err := os.Stat(c.config.Key); err != nil {
-			c.problem("key", &hintedError{fmt.Errorf("cannot read the key: %w", err), "install the host's key there, or give its path with --key"})
+			c.problem("key", usage.WithHint(fmt.Errorf("cannot read the key: %w", err), "install the host's key there, or give its path with --key"))
 		}
 	}
 }
 
 func (c *hostCheck) trust() {
-	store, err := certs.OpenStore(c.config.trust())
+	store, err := certs.OpenStore(c.config.Trust())
 	if err != nil {
 		c.problem("CAs", err)
 		return
@@ -171,10 +174,10 @@ func (c *hostCheck) trust() {
 	place := strings.Join(slices.DeleteFunc([]string{c.config.CApath, c.config.CAfile}, func(s string) bool { return s == "" }), " and ")
 	list := newCAList(*c.config, store.Snapshot(), c.now)
 	if n := list.Summary.Broken; n > 0 {
-		c.warn("CAs", "gtunnel certs list shows each", "%s in %s; %s broken in their files", count(list.Summary.CAs, "CA"), place, thingsAre(n))
+		c.warn("CAs", "gtunnel certs list shows each", "%s in %s; %s broken in their files", terminal.Count(list.Summary.CAs, "CA"), place, thingsAre(n))
 		return
 	}
-	c.ok("CAs", "%s in %s", count(list.Summary.CAs, "CA"), place)
+	c.ok("CAs", "%s in %s", terminal.Count(list.Summary.CAs, "CA"), place)
 }
 
 // path judges the host's own chain as a peer with the same CAs would.
@@ -234,7 +237,7 @@ func (c *hostCheck) weakCAs(path []certs.Link) {
 }
 
 func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {
-	options := certs.VerifyOptions{Role: role, Anyone: true, Time: c.now, Policy: c.config.policy()}
+	options := certs.VerifyOptions{Role: role, Anyone: true, Time: c.now, Policy: c.config.Policy()}
 	return certs.Verify(c.store.Snapshot(), c.chain, options)
 }
 
@@ -251,7 +254,7 @@ func (c *hostCheck) usages() {
 		case end.err != nil && end.other != nil:
 			c.problem(end.about, end.err)
 		case end.err != nil:
-			c.warn(end.about, hintOf(end.err), "%v", end.err)
+			c.warn(end.about, usage.HintOf(end.err), "%v", end.err)
 		case end.about == "as a client" && serverOnly(c.chain[0]):
 			c.ok(end.about, "its usages allow serverAuth only, and that is enough: public CAs give hosts nothing else, so a gtunnel server takes it; a peer with --eku strict wants clientAuth")
 		default:
@@ -278,7 +281,7 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 		host = address.Host
 	}
 	if host == "" {
-		c.problem(about, &hintedError{errors.New("there is no name that the server could be held to"), "give it with --server-name"})
+		c.problem(about, usage.WithHint(errors.New("there is no name that the server could be held to"), "give it with --server-name"))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeouts.Handshake)
@@ -289,7 +292,7 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 		return
 	}
 	defer func() { _ = conn.Close() }() // it was only looked at
-	endpoint := &certs.Endpoint{Store: c.store, Credential: c.credential, Policy: c.config.policy(), MinVersion: uint16(c.config.MinTLS)}
+	endpoint := &certs.Endpoint{Store: c.store, Credential: c.credential, Policy: c.config.Policy(), MinVersion: uint16(c.config.MinTLS)}
 	probing, err := endpoint.Probe(ctx, conn, host, false)
 	if err != nil {
 		c.problem(about, err)
@@ -325,9 +328,9 @@ func (c *hostCheck) verdicts(about, host string, probing *certs.Probing) {
 		c.warn(about, "", "what it thinks of this host is unknown: there is no certificate to show it")
 	case probing.Objection != nil:
 	case !probing.Answered:
-		c.warn(about, silence, "it accepted the handshake and then sent nothing for %s", shortDuration(c.config.Timeouts.Handshake))
+		c.warn(about, silence, "it accepted the handshake and then sent nothing for %s", terminal.Duration(c.config.Timeouts.Handshake))
 	case probing.Target == certs.TargetDown:
-		c.problem(about, &hintedError{fmt.Errorf("%s, but MySQL does not listen behind it", accepted), "start MySQL on that host; the log of gtunnel server there says what it has met"})
+		c.problem(about, usage.WithHint(fmt.Errorf("%s, but MySQL does not listen behind it", accepted), "start MySQL on that host; the log of gtunnel server there says what it has met"))
 	case probing.Checked && probing.Target == certs.TargetUnknown:
 		c.ok(about, "%s; it does not say whether MySQL listens behind it", accepted)
 	case probing.Checked:

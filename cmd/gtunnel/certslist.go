@@ -7,16 +7,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 func (m *Main) certsListCommand() *cobra.Command {
-	config, asJSON := newTunnelConfig("", ""), false
+	t, asJSON := config.NewTunnel("", ""), false
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "The CAs that this host trusts, and the state of their files",
@@ -31,28 +33,28 @@ RSA keys of 1024 bits are trusted, as in grid middleware, and noted.`,
   gtunnel certs list --capath /etc/grid-security/certificates --crl require`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := openStore(cmd, &config)
+			store, err := openStore(cmd, &t)
 			if err != nil {
 				return err
 			}
-			list := newCAList(config, store.Snapshot(), time.Now())
+			list := newCAList(t, store.Snapshot(), time.Now())
 			if asJSON {
 				err = m.printJSON(list)
 			} else {
 				err = list.write(m.Stdout)
 			}
 			if err == nil && list.Summary.Broken > 0 {
-				err = &hintedError{
+				err = usage.WithHint(
 					fmt.Errorf("%s broken in the trusted CAs", thingsAre(list.Summary.Broken)),
 					"update the packages of the CAs, run fetch-crl, or see the README on --crl and --namespaces",
-				}
+				)
 			}
 			return err
 		},
 	}
-	settings := append(pick(config.settings(), "capath", "cafile", "crl", "crl-grace", "namespaces"),
-		setting{name: "json", target: &asJSON, usage: "print JSON"})
-	addFlags(cmd, "", settings)
+	settings := append(config.Pick(t.Settings(), "capath", "cafile", "crl", "crl-grace", "namespaces"),
+		config.Setting{Name: "json", Target: &asJSON, Usage: "print JSON"})
+	config.AddFlags(cmd, "", settings)
 	return cmd
 }
 
@@ -128,11 +130,11 @@ type listSummary struct {
 	crls certs.CRLReport
 }
 
-func newCAList(config TunnelConfig, snapshot *certs.Snapshot, now time.Time) caList {
-	list := caList{CApath: config.CApath, CAfile: config.CAfile, CAs: []listedCA{}, Problems: []listProblem{}}
+func newCAList(t config.Tunnel, snapshot *certs.Snapshot, now time.Time) caList {
+	list := caList{CApath: t.CApath, CAfile: t.CAfile, CAs: []listedCA{}, Problems: []listProblem{}}
 	live := map[string]bool{} // by file: does it matter to a CA that is not expired?
 	for _, ca := range snapshot.CAs() {
-		listed, problems := newListedCA(config, ca, now)
+		listed, problems := newListedCA(t, ca, now)
 		list.CAs = append(list.CAs, listed)
 		list.Problems = append(list.Problems, problems...)
 		for _, file := range filesOf(ca) {
@@ -141,9 +143,9 @@ func newCAList(config TunnelConfig, snapshot *certs.Snapshot, now time.Time) caL
 	}
 	for _, p := range snapshot.Problems() {
 		matters, known := live[p.File]
-		list.Problems = append(list.Problems, listProblem{p.File, p.Line, p.Message, (matters || !known) && asked(config, p.File)})
+		list.Problems = append(list.Problems, listProblem{p.File, p.Line, p.Message, (matters || !known) && asked(t, p.File)})
 	}
-	list.summarise(snapshot.CRLReport(config.policy(), now))
+	list.summarise(snapshot.CRLReport(t.Policy(), now))
 	return list
 }
 
@@ -166,11 +168,11 @@ var crlName = regexp.MustCompile(`\.r[0-9]+$`)
 
 // asked tells whether a file is looked at under the modes of the
 // configuration.
-func asked(config TunnelConfig, file string) bool {
-	mode := config.Namespaces.String()
+func asked(t config.Tunnel, file string) bool {
+	mode := t.Namespaces.String()
 	switch {
 	case crlName.MatchString(file):
-		return config.CRL != certs.CRLIgnore
+		return t.CRL != certs.CRLIgnore
 	case strings.HasSuffix(file, ".signing_policy"):
 		return strings.Contains(mode, "globus")
 	case strings.HasSuffix(file, ".namespaces"):
@@ -179,7 +181,7 @@ func asked(config TunnelConfig, file string) bool {
 	return true
 }
 
-func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []listProblem) {
+func newListedCA(t config.Tunnel, ca *certs.CA, now time.Time) (listedCA, []listProblem) {
 	listed := listedCA{
 		Subject: ca.Subject.Slash(), RFC4514: ca.Subject.RFC4514(), Hash: ca.Subject.Hash(), HashOld: ca.Subject.HashOld(),
 		Files: listOf(ca.Files), Root: ca.Anchor, CAfile: ca.FromCAfile,
@@ -189,7 +191,7 @@ func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []
 	speaks := false
 	for _, p := range ca.Policies {
 		listed.Policies = append(listed.Policies, listPolicy{p.Kind, listOf(p.Files), p.Problem == nil})
-		speaks = speaks || len(p.Files) > 0 && asked(config, p.Files[0])
+		speaks = speaks || len(p.Files) > 0 && asked(t, p.Files[0])
 	}
 	var newest *certs.CRL
 	for i, c := range ca.CRLs {
@@ -213,10 +215,10 @@ func newListedCA(config TunnelConfig, ca *certs.CA, now time.Time) (listedCA, []
 	if text, refused := ca.Weakness(); text != "" {
 		problems = append(problems, listProblem{ca.Files[0], 0, fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text), refused})
 	}
-	if !speaks && !ca.FromCAfile && strings.HasSuffix(config.Namespaces.String(), "-require") {
+	if !speaks && !ca.FromCAfile && strings.HasSuffix(t.Namespaces.String(), "-require") {
 		problems = append(problems, listProblem{listed.Subject, 0, "no policy file speaks of this CA: nothing that it signed is accepted", true})
 	}
-	if why, refused := ca.CRLRefusal(config.policy(), now); refused {
+	if why, refused := ca.CRLRefusal(t.Policy(), now); refused {
 		problems = append(problems, listProblem{listed.Subject, 0, why, true})
 	}
 	return listed, problems
@@ -284,7 +286,7 @@ const lineWidth = 120
 // write prints the list for a person.
 func (l *caList) write(out io.Writer) error {
 	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	w := terminal.NewTable(&table)
 	fmt.Fprintln(w, "HASH\tOLD HASH\tDAYS\tPOLICIES\tCRL\tSUBJECT")
 	for _, ca := range l.CAs {
 		days := fmt.Sprint(ca.DaysLeft)
@@ -317,7 +319,7 @@ func (l *caList) write(out io.Writer) error {
 	}
 	s := l.Summary
 	_, err := fmt.Fprintf(out, "%s\n%s, %d expired; policies: %d without; %d broken\n",
-		inFlags(s.crls.String()), count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
+		inFlags(s.crls.String()), terminal.Count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
 	return err
 }
 

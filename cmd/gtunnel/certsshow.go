@@ -14,12 +14,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 func (m *Main) certsShowCommand() *cobra.Command {
-	config, asJSON := newTunnelConfig("", ""), false
-	timeout := config.Timeouts.Handshake
+	t, asJSON := config.NewTunnel("", ""), false
+	timeout := t.Timeouts.Handshake
 	cmd := &cobra.Command{
 		Use:   "show FILE|HOST:PORT",
 		Short: "What the certificates of a file or a server say",
@@ -32,9 +35,9 @@ It verifies nothing and trusts nothing: gtunnel certs verify judges.`,
 			if len(args) == 1 {
 				return nil
 			}
-			return &usageError{
-				message: fmt.Sprintf("needs one file or host:port, and got %s", count(len(args), "argument")),
-				hint:    "gtunnel certs show /etc/grid-security/hostcert.pem, or gtunnel certs show server1.domain.one:3307",
+			return &usage.Error{
+				Message: fmt.Sprintf("needs one file or host:port, and got %s", terminal.Count(len(args), "argument")),
+				Cure:    "gtunnel certs show /etc/grid-security/hostcert.pem, or gtunnel certs show server1.domain.one:3307",
 			}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +47,7 @@ It verifies nothing and trusts nothing: gtunnel certs verify judges.`,
 			if err != nil {
 				return err
 			}
-			shown, err := describe(args[0], chain, config.HostMode, time.Now())
+			shown, err := describe(args[0], chain, t.HostMode, time.Now())
 			if err != nil {
 				return err
 			}
@@ -57,10 +60,10 @@ It verifies nothing and trusts nothing: gtunnel certs verify judges.`,
 			return nil
 		},
 	}
-	settings := append(pick(config.settings(), "host-mode"),
-		setting{name: "timeout", arg: "TIME", target: &timeout, usage: "how long a server may take"},
-		setting{name: "json", target: &asJSON, usage: "print JSON"})
-	addFlags(cmd, "", settings)
+	settings := append(config.Pick(t.Settings(), "host-mode"),
+		config.Setting{Name: "timeout", Arg: "TIME", Target: &timeout, Usage: "how long a server may take"},
+		config.Setting{Name: "json", Target: &asJSON, Usage: "print JSON"})
+	config.AddFlags(cmd, "", settings)
 	return cmd
 }
 
@@ -75,9 +78,9 @@ func readChain(ctx context.Context, name string) ([]*x509.Certificate, error) {
 		case err == nil:
 			return chain, nil
 		case errors.Is(err, os.ErrNotExist):
-			return nil, &usageError{err: err, hint: "give a file that exists, or a server as host:port"}
+			return nil, &usage.Error{Err: err, Cure: "give a file that exists, or a server as host:port"}
 		}
-		return nil, &usageError{err: err}
+		return nil, &usage.Error{Err: err}
 	}
 	conn, err := dialAddress(ctx, address)
 	if err != nil {
@@ -115,7 +118,7 @@ func dialAddress(ctx context.Context, address tunnel.Address) (net.Conn, error) 
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errors.New("no answer in time")
 	}
-	return nil, &hintedError{fmt.Errorf("cannot connect to %s: %w", address, err), hint}
+	return nil, usage.WithHint(fmt.Errorf("cannot connect to %s: %w", address, err), hint)
 }
 
 // shownChain is what certs show --json prints.
@@ -159,10 +162,10 @@ func describe(source string, chain []*x509.Certificate, mode certs.HostMode, now
 	for i, cert := range chain {
 		d, err := certs.Describe(chain, i, mode)
 		if err != nil {
-			return shownChain{}, &hintedError{
+			return shownChain{}, usage.WithHint(
 				fmt.Errorf("certificate %d of %s is malformed: %w", i+1, source, err),
 				"look at it with openssl x509 -text; its CA must issue it anew",
-			}
+			)
 		}
 		c := shownCertificate{
 			Kind: d.Kind, Proxy: d.Proxy, DN: d.DN, RFC4514: d.RFC4514, Issuer: d.Issuer, IssuerRFC4514: d.IssuerRFC4514,
@@ -203,7 +206,7 @@ func (m *Main) writeCertificate(i, n int, source string, c shownCertificate) {
 	case c.Proxy != "":
 		kind = "no host's: " + c.Proxy
 	case c.PathLength != nil:
-		kind += fmt.Sprintf(", allows %s below it", count(*c.PathLength, "CA"))
+		kind += fmt.Sprintf(", allows %s below it", terminal.Count(*c.PathLength, "CA"))
 	}
 	line("kind", kind)
 	if c.Kind == certs.KindHost || len(c.Hosts)+len(c.IPs) > 0 {

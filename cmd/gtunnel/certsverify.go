@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 // roles are the words for a peer's role.
@@ -17,7 +19,7 @@ var roles = map[string]certs.Role{"": certs.RoleAny, "server": certs.RoleServer,
 
 // verification is one run of certs verify.
 type verification struct {
-	config TunnelConfig // the chain is its Cert
+	config config.Tunnel // the chain is its Cert
 	host   string
 	ip     string
 	now    moment
@@ -26,7 +28,7 @@ type verification struct {
 }
 
 func (m *Main) certsVerifyCommand() *cobra.Command {
-	v := &verification{config: newTunnelConfig("", "")}
+	v := &verification{config: config.NewTunnel("", "")}
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Judges a peer's chain as a tunnel would",
@@ -48,16 +50,16 @@ itself; null if refused).`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.verify(cmd, v) },
 	}
-	settings := pick(v.config.settings(), "cert", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "max-depth")
-	settings[0].usage = "the chain to judge"
-	settings = append(settings[:1:1], append([]setting{
-		{name: "host", arg: "NAME", target: &v.host, usage: "a name that it must prove"},
-		{name: "ip", arg: "ADDRESS", target: &v.ip, usage: "an address that it must prove"},
-		{name: "role", arg: "ROLE", target: &v.role, values: []string{"server", "client"}, usage: "what the peer is: server or client"},
-		{name: "time", arg: "RFC3339", target: &v.now, preset: "now", usage: "when"},
+	settings := config.Pick(v.config.Settings(), "cert", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "max-depth")
+	settings[0].Usage = "the chain to judge"
+	settings = append(settings[:1:1], append([]config.Setting{
+		{Name: "host", Arg: "NAME", Target: &v.host, Usage: "a name that it must prove"},
+		{Name: "ip", Arg: "ADDRESS", Target: &v.ip, Usage: "an address that it must prove"},
+		{Name: "role", Arg: "ROLE", Target: &v.role, Values: []string{"server", "client"}, Usage: "what the peer is: server or client"},
+		{Name: "time", Arg: "RFC3339", Target: &v.now, Preset: "now", Usage: "when"},
 	}, settings[1:]...)...)
-	settings = append(settings, setting{name: "json", target: &v.json, usage: "print JSON"})
-	addFlags(cmd, "", settings)
+	settings = append(settings, config.Setting{Name: "json", Target: &v.json, Usage: "print JSON"})
+	config.AddFlags(cmd, "", settings)
 	return cmd
 }
 
@@ -65,15 +67,15 @@ itself; null if refused).`,
 func (v *verification) wanted() (string, error) {
 	switch {
 	case v.host != "" && v.ip != "":
-		return "", &usageError{where: "--ip", message: "contradicts --host", hint: "a peer is held to one name or to one address: give one of them"}
+		return "", &usage.Error{Where: "--ip", Message: "contradicts --host", Cure: "a peer is held to one name or to one address: give one of them"}
 	case v.host != "":
 		if _, err := netip.ParseAddr(v.host); err == nil {
-			return "", &usageError{where: "--host", message: fmt.Sprintf("%q is an IP address", v.host), hint: "write --ip " + v.host}
+			return "", &usage.Error{Where: "--host", Message: fmt.Sprintf("%q is an IP address", v.host), Cure: "write --ip " + v.host}
 		}
 		return v.host, nil
 	case v.ip != "":
 		if _, err := netip.ParseAddr(v.ip); err != nil {
-			return "", &usageError{where: "--ip", message: fmt.Sprintf("%q is no IP address", v.ip), hint: "give a name with --host"}
+			return "", &usage.Error{Where: "--ip", Message: fmt.Sprintf("%q is no IP address", v.ip), Cure: "give a name with --host"}
 		}
 	}
 	return v.ip, nil
@@ -96,14 +98,14 @@ func (m *Main) verify(cmd *cobra.Command, v *verification) error {
 	chain, err := certs.ReadCertificates(v.config.Cert)
 	if err == nil {
 		result, err = certs.Verify(store.Snapshot(), chain, certs.VerifyOptions{
-			Role: roles[v.role], Host: host, Anyone: host == "", Time: now, Policy: v.config.policy(),
+			Role: roles[v.role], Host: host, Anyone: host == "", Time: now, Policy: v.config.Policy(),
 		})
 	}
 	if err != nil {
 		refusal, refused := errors.AsType[*certs.Refusal](err)
 		switch {
 		case !refused:
-			return &usageError{err: err}
+			return &usage.Error{Err: err}
 		case v.json:
 			return errors.Join(m.printJSON(refusedVerdict(refusal)), err)
 		}
@@ -203,14 +205,6 @@ func newJSONWarnings(warnings []certs.Warning) []jsonWarning {
 	return list
 }
 
-// listOf makes no list an empty one, which JSON writes as [].
-func listOf(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
-}
-
 // writeResult prints a verdict in the peer's favour for a person.
 func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 	as := ""
@@ -267,7 +261,7 @@ type moment time.Time
 func (m *moment) UnmarshalText(text []byte) error {
 	t, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
-		return &valueError{fmt.Sprintf("%q is no time of RFC 3339", text), "write a date, a time and a zone, such as 2027-01-01T00:00:00Z"}
+		return &usage.Error{Message: fmt.Sprintf("%q is no time of RFC 3339", text), Cure: "write a date, a time and a zone, such as 2027-01-01T00:00:00Z"}
 	}
 	*m = moment(t)
 	return nil

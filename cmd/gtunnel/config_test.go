@@ -2,15 +2,11 @@ package main_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gtunnel/gtunnel/certs/certstest"
 	gtunnel "github.com/gtunnel/gtunnel/cmd/gtunnel"
@@ -130,88 +126,4 @@ func FuzzConfigFile(f *testing.F) {
 			t.Errorf("exit code %d: %q", code, stderr)
 		}
 	})
-}
-
-func TestConfigFileUnreadable(t *testing.T) {
-	folder := t.TempDir()
-	large := filepath.Join(folder, "large.toml")
-	if err := os.WriteFile(large, bytes.Repeat([]byte("# nothing\n"), 10000), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	fifo := filepath.Join(folder, "fifo.toml")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for file, want := range map[string]string{
-		filepath.Join(folder, "none.toml"): "no such file or directory\nhint: write one, or name another with --config",
-		folder:                             "is a directory\nhint: name the file in it: --config " + filepath.Join(folder, "gtunnel.toml"),
-		large:                              "is larger than 64 KiB\nhint: is it a configuration file of gtunnel?",
-		fifo:                               "is no regular file\nhint: write the configuration into a file",
-		"/dev/null":                        "is no regular file\nhint: write the configuration into a file",
-	} {
-		code, _, stderr := runMain(t, "run", "--config", file)
-		if code != 2 || !strings.HasPrefix(stderr, "gtunnel: ") || !strings.Contains(stderr, file) || !strings.Contains(stderr, want) {
-			t.Errorf("run --config %s: exit code %d, %s", file, code, stderr)
-		}
-	}
-}
-
-// TestConfigFileLarge: whatever fills a file up to its limit, it is read
-// without delay, and the line of the wrong key after it is right.
-func TestConfigFileLarge(t *testing.T) {
-	for name, shape := range map[string]struct{ begin, line, end string }{
-		"comments":         {"", "# nothing\n", ""},
-		"keys":             {"", "#\nx%d = 1\n", ""},
-		"sections":         {"", "[tunnel.t%d]\nrole = 'server'\n", ""},
-		"a list":           {"x = [\n", "%d,\n", "]\n"},
-		"a string":         {"x = '''\n", "[%d]\n", "'''\n"},
-		"strings in lists": {"x = [\n", "\"\"\"\n] # %d\n\"\"\",\n", "]\n"},
-		"tables in a list": {"x = [\n", "{ a = [\n%d] },\n", "]\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var text strings.Builder
-			text.WriteString(shape.begin)
-			for n := 0; text.Len() < 60<<10; n++ {
-				text.WriteString(strings.ReplaceAll(shape.line, "%d", strconv.Itoa(n)))
-			}
-			text.WriteString(shape.end + "[log]\nunheard = 'of'\n")
-			file := filepath.Join(t.TempDir(), "gtunnel.toml")
-			if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			type result struct {
-				code   int
-				stderr string
-			}
-			results := make(chan result, 1)
-			go func() {
-				code, _, stderr := runMain(t, "run", "--check", "--config", file)
-				results <- result{code, stderr}
-			}()
-			select {
-			case got := <-results:
-				want := fmt.Sprintf("gtunnel: %s:%d: log.unheard: unknown key\n", file, strings.Count(text.String(), "\n"))
-				if got.code != 2 || !strings.Contains(got.stderr, want) {
-					t.Errorf("exit code %d, want the line %q in %.2000s", got.code, want, got.stderr)
-				}
-			case <-time.After(patience):
-				t.Fatal("it takes too long")
-			}
-		})
-	}
-}
-
-// BenchmarkConfigFile reads a file of the largest size.
-func BenchmarkConfigFile(b *testing.B) {
-	var text strings.Builder
-	for n := 0; text.Len() < 63<<10; n++ {
-		fmt.Fprintf(&text, "#\nx%d = 1\n", n)
-	}
-	file := filepath.Join(b.TempDir(), "gtunnel.toml")
-	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		runMain(b, "run", "--check", "--config", file)
-	}
 }

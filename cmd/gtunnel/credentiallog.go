@@ -26,11 +26,13 @@ func endedText(end time.Time) string {
 
 // logCredential tells what this host proves itself with, and warns before its
 // end.
-func logCredential(logger *zap.Logger, message string, files credentialFiles, credential *certs.Credential, now time.Time) {
-	identity, end := credential.Identity(), credential.Certificate().NotAfter
+func logCredential(
+	logger *zap.Logger, message string, files credentialFiles, credential *certs.Credential, now time.Time,
+) {
+	proven, end := credential.Identity(), credential.Certificate().NotAfter
 	fields := []zap.Field{
-		zap.String("dn", identity.DN),
-		zap.Strings("hosts", identity.Hosts),
+		zap.String("dn", proven.DN),
+		zap.Strings("hosts", proven.Hosts),
 		zap.Time("expires", end),
 		zap.Int("days_left", daysLeft(end, now)),
 		zap.String("cert", files.cert),
@@ -39,7 +41,8 @@ func logCredential(logger *zap.Logger, message string, files credentialFiles, cr
 	case now.After(end):
 		logger.Error("certificate "+endedText(end), append(fields, zap.String("cure", endedCure))...)
 	case end.Sub(now) < expirySoon:
-		logger.Warn(fmt.Sprintf("certificate expires in less than %d days: renew it now", int(expirySoon.Hours()/24)), fields...)
+		days := int(expirySoon.Hours() / 24)
+		logger.Warn(fmt.Sprintf("certificate expires in less than %d days: renew it now", days), fields...)
 	default:
 		logger.Info(message, fields...)
 	}
@@ -61,9 +64,10 @@ func logOtherNames(logger *zap.Logger, files credentialFiles, before, after cert
 	}
 	switch {
 	case len(lost) > 0:
-		logger.Warn("the new certificate proves other names: peers that dial or allow this host by a name that is gone refuse it", append(fields,
-			zap.Strings("gone", lost),
-			zap.String("cure", "if it is another host's, install this host's own; if not, give the peers a name that it proves: --server-name, --allow-host"))...)
+		logger.Warn("the new certificate proves other names: "+
+			"peers that dial or allow this host by a name that is gone refuse it", append(fields, zap.Strings("gone", lost),
+			zap.String("cure", "if it is another host's, install this host's own; "+
+				"if not, give the peers a name that it proves: --server-name, --allow-host"))...)
 	case before.DN != after.DN:
 		logger.Warn("the new certificate has another DN: peers that allow this host by its DN refuse it", append(fields,
 			zap.String("cure", "give them the new one with --allow-dn, or this host's name with --allow-host"))...)
@@ -79,7 +83,7 @@ func (p *process) logEndedCAs(logger *zap.Logger, now time.Time) {
 	}
 	told := make(map[own]bool)
 	for _, e := range p.endpoints {
-		if o := (own{e.Credential, e.Store}); !told[o] {
+		if o := (own{credential: e.Credential, store: e.Store}); !told[o] {
 			told[o] = true
 			certFile, _ := e.Credential.Files()
 			for _, ca := range e.Credential.EndedCAs(e.Store.Snapshot(), now) {
@@ -92,9 +96,10 @@ func (p *process) logEndedCAs(logger *zap.Logger, now time.Time) {
 func logEndedCA(logger *zap.Logger, certFile string, ca certs.EndedCA) {
 	fields := []zap.Field{zap.String("ca", ca.DN), zap.Time("ended", ca.NotAfter), zap.String("cert", certFile)}
 	if ca.Renewed != "" {
-		logger.Info("a CA in the certificate's file has ended: the renewed one is sent in its place", append(fields, zap.String("renewed", ca.Renewed))...)
+		logger.Info("a CA in the certificate's file has ended: the renewed one is sent in its place",
+			append(fields, zap.String("renewed", ca.Renewed))...)
 		return
 	}
-	logger.Warn("a CA in the certificate's file has ended: peers that have no newer certificate of it refuse this host", append(fields,
-		zap.String("cure", endedCACure))...)
+	logger.Warn("a CA in the certificate's file has ended: peers that have no newer certificate of it refuse this host",
+		append(fields, zap.String("cure", endedCACure))...)
 }

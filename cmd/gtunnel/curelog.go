@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
 
 // settingsWriter puts what the user calls the settings of package certs into
@@ -14,13 +15,13 @@ import (
 type settingsWriter struct {
 	zapcore.WriteSyncer
 
-	origin origin
+	config *config.Config
 }
 
 // Write writes a line.
 func (w settingsWriter) Write(line []byte) (int, error) {
 	text := string(line)
-	named := certs.NameSettings(text, w.origin.settingName)
+	named := certs.NameSettings(text, w.config.SettingName)
 	if named == text {
 		return w.WriteSyncer.Write(line)
 	}
@@ -33,27 +34,30 @@ func (w settingsWriter) Write(line []byte) (int, error) {
 type cureCore struct {
 	zapcore.Core
 
-	origin  origin
-	section place // of the tunnel whose log it is; nil for the process's own
+	config *config.Config
+	tunnel string // whose log it is; empty for the process's own
 }
 
-// inLog puts the cures of a log into the user's words.
-func (o origin) inLog(logger *zap.Logger) *zap.Logger {
-	if o.file == "" {
+// withCures puts the cures of a log into the words of who wrote the
+// configuration.
+func withCures(logger *zap.Logger, c *config.Config) *zap.Logger {
+	if c.File() == "" {
 		return logger // the cures name flags
 	}
-	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return &cureCore{Core: core, origin: o} }))
+	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return &cureCore{Core: core, config: c}
+	}))
 }
 
 // With is the core with these fields in each line.
 func (c *cureCore) With(fields []zapcore.Field) zapcore.Core {
-	section := c.section
+	name := c.tunnel
 	for _, f := range fields {
 		if f.Key == "tunnel" {
-			section = place{"tunnel", f.String}
+			name = f.String
 		}
 	}
-	return &cureCore{Core: c.Core.With(fields), origin: c.origin, section: section}
+	return &cureCore{Core: c.Core.With(fields), config: c.config, tunnel: name}
 }
 
 // Check adds this core, if it wants the entry.
@@ -70,19 +74,11 @@ func (c *cureCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 		if f.Key != "cure" {
 			continue
 		}
-		if cure := c.origin.words(f.String); cure != f.String {
-			fields = append(slices.Clone(fields), zap.String("settings", c.settings()))
+		if cure := c.config.Words(f.String); cure != f.String {
+			fields = append(slices.Clone(fields), zap.String("settings", c.config.Section(c.tunnel)))
 			fields[i].String = cure
 		}
 		break
 	}
 	return c.Core.Write(entry, fields)
-}
-
-// settings says where the settings stand that a cure names.
-func (c *cureCore) settings() string {
-	if c.section == nil {
-		return c.origin.file
-	}
-	return "[" + c.section.String() + "] in " + c.origin.file
 }

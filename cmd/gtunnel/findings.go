@@ -1,14 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// finding is one line of a check.
-type finding struct {
+// checkLine is one line of a check.
+type checkLine struct {
 	Level string `json:"level"` // ok, warning or problem
 	About string `json:"about"`
 	Text  string `json:"text"`
@@ -22,52 +25,52 @@ const (
 )
 
 // findings are what a check has found so far.
-type findings []finding
+type findings []checkLine
 
 func (f *findings) ok(about, text string, args ...any) {
-	*f = append(*f, finding{Level: levelOK, About: about, Text: inFlags(fmt.Sprintf(text, args...))})
+	*f = append(*f, checkLine{Level: levelOK, About: about, Text: inFlags(fmt.Sprintf(text, args...))})
 }
 
 func (f *findings) warn(about, cure, text string, args ...any) {
-	*f = append(*f, finding{Level: levelWarning, About: about, Text: inFlags(fmt.Sprintf(text, args...)), Cure: inFlags(cure)})
+	*f = append(*f, checkLine{Level: levelWarning, About: about, Text: inFlags(fmt.Sprintf(text, args...)), Cure: inFlags(cure)})
 }
 
 func (f *findings) problem(about string, err error) {
 	text := strings.TrimPrefix(err.Error(), about+": ")
-	*f = append(*f, finding{Level: levelProblem, About: about, Text: inFlags(text), Cure: inFlags(hintOf(err))})
+	*f = append(*f, checkLine{Level: levelProblem, About: about, Text: inFlags(text), Cure: inFlags(usage.HintOf(err))})
 }
 
 // addReadiness adds what is well before what is not.
 func (f *findings) addReadiness(r replication.Readiness) {
 	for _, p := range r.Well {
-		*f = append(*f, newFinding(levelOK, p))
+		*f = append(*f, newCheckLine(levelOK, p))
 	}
 	f.addReplication(r.Findings)
 }
 
 // addReplication adds what package replication has found. The servers are what
 // it is about.
-func (f *findings) addReplication(found replication.Findings) {
+func (f *findings) addReplication(found finding.Findings) {
 	for _, p := range found.Problems {
-		*f = append(*f, newFinding(levelProblem, p))
+		*f = append(*f, newCheckLine(levelProblem, p))
 	}
 	for _, p := range found.Warnings {
-		*f = append(*f, newFinding(levelWarning, p))
+		*f = append(*f, newCheckLine(levelWarning, p))
 	}
 }
 
-func newFinding(level string, p *replication.Problem) finding {
+func newCheckLine(level string, p *finding.Problem) checkLine {
 	about := string(p.On)
 	if about == "" {
 		about = "both"
 	}
-	return finding{level, about, strings.TrimPrefix(p.Error(), string(p.On)+": "), p.Cure}
+	return checkLine{Level: level, About: about, Text: strings.TrimPrefix(p.Error(), string(p.On)+": "), Cure: p.Cure}
 }
 
 func (f findings) problems() int {
 	n := 0
-	for _, finding := range f {
-		if finding.Level == levelProblem {
+	for _, line := range f {
+		if line.Level == levelProblem {
 			n++
 		}
 	}
@@ -82,3 +85,14 @@ func (m *Main) writeFindings(found findings) {
 		}
 	}
 }
+
+// printJSON prints what a command found.
+func (m *Main) printJSON(value any) error {
+	encoder := json.NewEncoder(m.Stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// listOf makes no list an empty one, which JSON writes as [].
+func listOf[T any](elements []T) []T { return append([]T{}, elements...) }

@@ -25,6 +25,10 @@ done
 // TestGlobusSimpleCA carries data between hosts whose certificates a Globus
 // CA issued: CN=host/name, and no subjectAltName, keyUsage or extKeyUsage.
 func TestGlobusSimpleCA(t *testing.T) {
+	t.Attr("needs", "globus")
+	if testing.Short() {
+		t.Skip("left out by -short: needs Globus's tools and a namespace")
+	}
 	for _, tool := range []string{"grid-ca-create", "grid-cert-request", "grid-ca-sign", "openssl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") != "" {

@@ -44,7 +44,7 @@ func watchHangups(stop chan<- os.Signal) (reload <-chan os.Signal, end func()) {
 	}
 }
 
-// hasTerminal says whether this process has a controlling terminal: the kernel
+// hasTerminal reports whether this process has a controlling terminal: the kernel
 // takes it away before it sends SIGHUP for its end (tty_ioctl(4), TIOCNOTTY;
 // setsid(2)).
 func hasTerminal() bool {

@@ -2,17 +2,39 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 )
 
-// The annotations of flags that the help reads.
-const (
-	groupAnnotation = "group"
-	argAnnotation   = "value" // the name of its value
-)
+// topicCommands are the topics of gtunnel help, which is what they are: without
+// anything to run, a command is nothing but its help.
+func topicCommands() []*cobra.Command {
+	var topics []*cobra.Command
+	for _, topic := range help.Topics() {
+		cmd := &cobra.Command{Use: topic, Short: help.Title(topic)}
+		cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { showTopic(cmd.OutOrStdout(), topic) })
+		topics = append(topics, cmd)
+	}
+	return topics
+}
+
+// showTopic prints a topic with the tables of the packages that know them.
+func showTopic(out io.Writer, topic string) {
+	var tables help.Tables
+	for _, c := range certs.Codes() {
+		tables.Codes = append(tables.Codes, help.Code{Code: string(c.Code), Meaning: c.Meaning})
+	}
+	if err := help.Write(out, topic, tables); err != nil {
+		fmt.Fprintf(out, "%v\n", err)
+	}
+}
 
 // showHelp prints a command's help: what it does, its commands or its flags
 // by group, and examples.
@@ -31,8 +53,16 @@ func showHelp(cmd *cobra.Command) {
 			}
 		}
 	}
-	groups := []string{groupTunnel, groupAccess, groupCertificates, groupLimits, groupLogging, "", groupLogin, groupMaster}
-	for _, group := range groups {
+	if !cmd.HasParent() {
+		b.WriteString("\nTopics:\n")
+		for _, topic := range help.Topics() {
+			fmt.Fprintf(&b, "  %-12s %s\n", topic, help.Title(topic))
+		}
+	}
+	for _, group := range []string{
+		config.GroupTunnel, config.GroupAccess, config.GroupCertificates, config.GroupLimits, config.GroupLogging,
+		"", config.GroupLogin, config.GroupMaster,
+	} {
 		writeGroup(&b, cmd, group)
 	}
 	if cmd.Example != "" {
@@ -63,12 +93,12 @@ func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
 	flags.SortFlags = false // the order of definition is the order of use
 	defer func() { flags.SortFlags = sorted }()
 	flags.VisitAll(func(f *pflag.Flag) {
-		if strings.Join(f.Annotations[groupAnnotation], "") != group || f.Hidden || f.Name == "help" || f.Name == "version" {
+		if config.GroupOf(f) != group || f.Hidden || f.Name == "help" || f.Name == "version" {
 			return
 		}
 		flag, usage := "--"+f.Name, f.Usage
 		if f.Value.Type() != "bool" {
-			flag += " " + argument(f)
+			flag += " " + config.ArgOf(f)
 			if f.DefValue != "" {
 				usage += " [" + f.DefValue + "]"
 			}
@@ -86,12 +116,4 @@ func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
 	for i := range left {
 		fmt.Fprintf(b, "  %-*s  %s\n", width, left[i], right[i])
 	}
-}
-
-// argument is the name of a flag's value.
-func argument(f *pflag.Flag) string {
-	if names := f.Annotations[argAnnotation]; len(names) > 0 {
-		return names[0]
-	}
-	return strings.ToUpper(f.Value.Type())
 }

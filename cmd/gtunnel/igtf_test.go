@@ -81,14 +81,14 @@ func TestPublicWebRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var name *certs.Name
+	var name certs.Description
 	var root *x509.Certificate
 	for _, file := range found {
 		chain, err := certs.ReadCertificates(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found, err := certs.ParseName(chain[0].RawSubject); err == nil && found.Slash() == dn {
+		if found, err := certs.Describe(chain, 0, certs.HostModeGrid); err == nil && found.DN == dn {
 			name, root = found, chain[0]
 		}
 	}
@@ -101,7 +101,7 @@ func TestPublicWebRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ours.Certificate.Raw})
-	for _, hash := range []string{name.Hash(), name.HashOld()} {
+	for _, hash := range []string{name.Hash, name.HashOld} {
 		if err := os.WriteFile(filepath.Join(folder, hash+".1"), text, 0o644); err != nil {
 			t.Fatal(err)
 		}

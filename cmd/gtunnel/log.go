@@ -9,13 +9,15 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
 
 // newLogger logs to a queue in the configuration's format, from its level up.
 // What goes straight to systemd's journal as text carries the level as the
 // journal reads it (sd-daemon(3)) and no time, because the journal has its own.
 // A queue has one logger, from before its first line.
-func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.Logger {
+func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *zap.Logger {
 	format := zapcore.EncoderConfig{
 		TimeKey:        "time",
 		LevelKey:       "level",
@@ -26,7 +28,7 @@ func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.
 	}
 	var encoder zapcore.Encoder
 	switch {
-	case config.LogFormat == "json":
+	case c.LogFormat == "json":
 		format.EncodeLevel = zapcore.LowercaseLevelEncoder
 		encoder = zapcore.NewJSONEncoder(format)
 	case isJournal(queue.out, getenv("JOURNAL_STREAM")):
@@ -45,8 +47,8 @@ func newLogger(config Config, queue *logQueue, getenv func(string) string) *zap.
 		}
 		return line.Bytes()
 	}
-	out := settingsWriter{WriteSyncer: queue, origin: config.origin}
-	return zap.New(zapcore.NewCore(encoder, out, config.LogLevel), zap.ErrorOutput(queue))
+	out := settingsWriter{WriteSyncer: queue, config: &c}
+	return zap.New(zapcore.NewCore(encoder, out, c.LogLevel), zap.ErrorOutput(queue))
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.
@@ -63,7 +65,7 @@ func journalLevel(level zapcore.Level, out zapcore.PrimitiveArrayEncoder) {
 	out.AppendString(fmt.Sprintf("<%d>%s", priority, level.CapitalString()))
 }
 
-// isJournal tells whether w is the stream that systemd says leads to its
+// isJournal reports whether w is the stream that systemd says leads to its
 // journal: JOURNAL_STREAM is its device and inode.
 func isJournal(w io.Writer, stream string) bool {
 	file, ok := w.(*os.File)

@@ -12,7 +12,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -21,7 +25,10 @@ import (
 const defaultMasterFile = "/etc/gtunnel/master.cnf"
 
 // usualSockets are where the packages of the distributions put the socket.
-var usualSockets = []string{"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/run/mysql/mysql.sock", "/tmp/mysql.sock"}
+var usualSockets = []string{
+	"/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/run/mysql/mysql.sock",
+	"/tmp/mysql.sock",
+}
 
 // loginFlags say how to log in to the server of this host. What they leave out
 // is taken from the option files that mysql reads.
@@ -31,20 +38,35 @@ type loginFlags struct {
 }
 
 // settings are the flags.
-func (l *loginFlags) settings() []setting {
-	return []setting{
-		{name: "defaults-file", group: groupLogin, file: true, target: &l.defaultsFile, arg: "FILE", preset: "/etc/my.cnf, ~/.my.cnf ...", usage: "mysql's option file"},
-		{name: "socket", group: groupLogin, file: true, target: &l.socket, arg: "PATH", preset: "the usual", usage: "the server's socket"},
-		{name: "host", group: groupLogin, target: &l.host, arg: "HOST", usage: "its address, to use TCP"},
-		{name: "port", group: groupLogin, target: &l.port, arg: "PORT", preset: mysqlPort, usage: "its port, to use TCP"},
-		{name: "user", group: groupLogin, target: &l.user, arg: "NAME", preset: "as whom you run it", usage: "the account"},
-		{name: "password-file", group: groupLogin, file: true, target: &l.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
+func (l *loginFlags) settings() []config.Setting {
+	return []config.Setting{
+		{
+			Name: "defaults-file", Group: config.GroupLogin, File: true, Target: &l.defaultsFile, Arg: "FILE",
+			Preset: "/etc/my.cnf, ~/.my.cnf ...", Usage: "mysql's option file",
+		},
+		{
+			Name: "socket", Group: config.GroupLogin, File: true, Target: &l.socket, Arg: "PATH", Preset: "the usual",
+			Usage: "the server's socket",
+		},
+		{Name: "host", Group: config.GroupLogin, Target: &l.host, Arg: "HOST", Usage: "its address, to use TCP"},
+		{
+			Name: "port", Group: config.GroupLogin, Target: &l.port, Arg: "PORT", Preset: config.MySQLPort,
+			Usage: "its port, to use TCP",
+		},
+		{
+			Name: "user", Group: config.GroupLogin, Target: &l.user, Arg: "NAME", Preset: "as whom you run it",
+			Usage: "the account",
+		},
+		{
+			Name: "password-file", Group: config.GroupLogin, File: true, Target: &l.passwordFile, Arg: "FILE",
+			Usage: "its password, in a file of mode 0600",
+		},
 	}
 }
 
 // credentials are a login with where it comes from.
 type credentials struct {
-	replication.Login
+	server.Login
 	ask  bool   // for the password at once: an option file says so
 	from string // the user and the password come from
 }
@@ -52,9 +74,12 @@ type credentials struct {
 // credentials finds out how to log in to the server of this host.
 func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	if l.socket != "" && (l.port != "" || l.host != "" && l.host != "localhost") {
-		return credentials{}, &usageError{where: "--socket", message: "leads to a server of this host without TCP, and --host and --port with it", hint: "give one or the other"}
+		return credentials{}, &usage.Error{
+			Where: "--socket", Message: "leads to a server of this host without TCP, and --host and --port with it",
+			Cure: "give one or the other",
+		}
 	}
-	options, err := l.options(m)
+	options, err := l.readOptions(m)
 	if err != nil {
 		return credentials{}, err
 	}
@@ -71,14 +96,16 @@ func (l *loginFlags) credentials(m *Main) (credentials, error) {
 	default:
 		me, err := user.Current()
 		if err != nil {
-			return c, &usageError{where: "--user", message: "is needed: this user has no name", err: err, hint: "give the account of the server"}
+			return c, &usage.Error{
+				Where: "--user", Message: "is needed: this user has no name", Err: err, Cure: "give the account of the server",
+			}
 		}
 		c.User, fromUser = me.Username, "the user who runs gtunnel"
 	}
 	return c, c.setPassword(fromUser, "--password-file", l.passwordFile, options["password"])
 }
 
-func (l *loginFlags) options(m *Main) (optionReader, error) {
+func (l *loginFlags) readOptions(m *Main) (optionReader, error) {
 	if l.defaultsFile != "" {
 		return readOptionFile("--defaults-file", l.defaultsFile)
 	}
@@ -88,15 +115,17 @@ func (l *loginFlags) options(m *Main) (optionReader, error) {
 // address is the socket, or host and port as soon as one of them is asked for.
 // A port in an option file does not ask for TCP, as in the clients.
 func (l *loginFlags) address(options optionReader) (network, address string, err error) {
-	host, port, where := l.host, l.port, "--port"
+	host, port, portFrom := l.host, l.port, "--port"
 	if l.socket == "" && host == "" && port == "" {
 		host = options["host"].text
 	}
 	if option := options["port"]; port == "" && option.text != "" {
-		port, where = option.text, option.where()
+		port, portFrom = option.text, option.where()
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
-		return "", "", &usageError{where: where, message: fmt.Sprintf("%q is no port", port), hint: "write a number from 1 to 65535"}
+		return "", "", &usage.Error{
+			Where: portFrom, Message: fmt.Sprintf("%q is no port", port), Cure: "write a number from 1 to 65535",
+		}
 	}
 	switch {
 	case l.port != "" && (host == "" || host == "localhost"):
@@ -107,9 +136,9 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 			socket = findSocket()
 		}
 		if socket == "" {
-			return "", "", &usageError{
-				where: "--socket", message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
-				hint: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
+			return "", "", &usage.Error{
+				Where: "--socket", Message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
+				Cure: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
 			}
 		}
 		return "unix", socket, nil
@@ -119,12 +148,13 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		if l.host == "" {
 			from = options["host"].where()
 		}
-		return "", "", &usageError{
-			where: from, message: host + " is no loopback address: nothing would be encrypted",
-			hint: "run gtunnel on the server's host, with its socket or 127.0.0.1; or give --unsafe-plaintext, if the way there is yours alone",
+		return "", "", &usage.Error{
+			Where: from, Message: host + " is no loopback address: nothing would be encrypted",
+			Cure: "run gtunnel on the server's host, with its socket or 127.0.0.1; " +
+				"or give --unsafe-plaintext, if the way there is yours alone",
 		}
 	}
-	return "tcp", net.JoinHostPort(host, cmp.Or(port, mysqlPort)), nil
+	return "tcp", net.JoinHostPort(host, cmp.Or(port, config.MySQLPort)), nil
 }
 
 func findSocket() string {
@@ -148,7 +178,7 @@ func (c *credentials) setPassword(fromUser, flag, file string, option optionValu
 		}
 		c.Password, from = password, "the password from "+file
 	case option.given():
-		c.Password, c.ask, from = replication.NewPassword(option.text), option.bare, "the password from "+option.where()
+		c.Password, c.ask, from = server.NewPassword(option.text), option.bare, "the password from "+option.where()
 	}
 	c.from = fmt.Sprintf("the user %s is from %s, and %s", c.User, fromUser, from)
 	return nil
@@ -163,13 +193,28 @@ type masterFlags struct {
 }
 
 // settings are the flags.
-func (f *masterFlags) settings() []setting {
-	return []setting{
-		{name: "master", group: groupMaster, target: &f.address, arg: "ADDRESS", preset: defaultClientAccept, port: defaultPort, usage: "the tunnel's end on this host"},
-		{name: "master-defaults-file", group: groupMaster, file: true, target: &f.defaultsFile, arg: "FILE", preset: defaultMasterFile, usage: "mysql's option file"},
-		{name: "master-user", group: groupMaster, target: &f.user, arg: "NAME", preset: "of that file", usage: "the account"},
-		{name: "master-password-file", group: groupMaster, file: true, target: &f.passwordFile, arg: "FILE", usage: "its password, in a file of mode 0600"},
-		{name: "unsafe-plaintext", group: groupMaster, target: &f.unsafePlaintext, usage: "let --host or --master be elsewhere, unencrypted"},
+func (f *masterFlags) settings() []config.Setting {
+	return []config.Setting{
+		{
+			Name: "master", Group: config.GroupMaster, Target: &f.address, Arg: "ADDRESS", Preset: config.DefaultClientAccept,
+			Port: config.DefaultPort, Usage: "the tunnel's end on this host",
+		},
+		{
+			Name: "master-defaults-file", Group: config.GroupMaster, File: true, Target: &f.defaultsFile, Arg: "FILE",
+			Preset: defaultMasterFile, Usage: "mysql's option file",
+		},
+		{
+			Name: "master-user", Group: config.GroupMaster, Target: &f.user, Arg: "NAME", Preset: "of that file",
+			Usage: "the account",
+		},
+		{
+			Name: "master-password-file", Group: config.GroupMaster, File: true, Target: &f.passwordFile, Arg: "FILE",
+			Usage: "its password, in a file of mode 0600",
+		},
+		{
+			Name: "unsafe-plaintext", Group: config.GroupMaster, Target: &f.unsafePlaintext,
+			Usage: "let --host or --master be elsewhere, unencrypted",
+		},
 	}
 }
 
@@ -195,9 +240,9 @@ func (f *masterFlags) credentials() (credentials, error) {
 	case option.text != "":
 		c.User, fromUser = option.text, option.where()
 	default:
-		return c, &usageError{
-			where: "--master-user", message: "is needed: " + file + " does not name the account of the master",
-			hint: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
+		return c, &usage.Error{
+			Where: "--master-user", Message: "is needed: " + file + " does not name the account of the master",
+			Cure: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
 		}
 	}
 	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])
@@ -206,22 +251,22 @@ func (f *masterFlags) credentials() (credentials, error) {
 // plainEnd is the network and address of the tunnel's end. The name localhost
 // would be a socket, or ::1: it is 127.0.0.1 here as everywhere.
 func (f *masterFlags) plainEnd(options optionReader) (network, address string, err error) {
-	a, where := f.address, "--master"
+	a, from := f.address, "--master"
 	if a == (tunnel.Address{}) {
-		a = mustParse(defaultClientAccept)
+		a = config.DefaultAccept(tunnel.Client)
 		if host, port := options["host"], options["port"]; host.given() || port.given() {
 			given := cmp.Or(host, port)
-			where = given.where()
+			from = given.where()
 			a, err = tunnel.ParseAddress(net.JoinHostPort(cmp.Or(host.text, a.Host), cmp.Or(port.text, a.Port)))
 			if err != nil {
-				return "", "", &usageError{where: where, err: err}
+				return "", "", &usage.Error{Where: from, Err: err}
 			}
 		}
 	}
 	if !f.unsafePlaintext && a.Host != "" && !a.IsLoopback() {
-		return "", "", &usageError{
-			where: where, message: a.String() + " is no loopback address: nothing would be encrypted",
-			hint: "give the plain end of the tunnel, such as " + defaultClientAccept + ", or --unsafe-plaintext",
+		return "", "", &usage.Error{
+			Where: from, Message: a.String() + " is no loopback address: nothing would be encrypted",
+			Cure: "give the plain end of the tunnel, such as " + config.DefaultClientAccept + ", or --unsafe-plaintext",
 		}
 	}
 	if a.Network == "unix" {
@@ -235,7 +280,7 @@ func (f *masterFlags) plainEnd(options optionReader) (network, address string, e
 
 // openLocal logs in to the server of this host, which has a role. The caller
 // closes it.
-func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *loginFlags) (*replication.Server, error) {
+func (m *Main) openLocal(ctx context.Context, role finding.Role, flags *loginFlags) (*server.Server, error) {
 	c, err := flags.credentials(m)
 	if err != nil {
 		return nil, err
@@ -244,23 +289,23 @@ func (m *Main) openLocal(ctx context.Context, role replication.Role, flags *logi
 }
 
 // openMaster logs in to the master through the tunnel. The caller closes it.
-func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*replication.Server, error) {
+func (m *Main) openMaster(ctx context.Context, flags *masterFlags) (*server.Server, error) {
 	c, err := flags.credentials()
 	if err != nil {
 		return nil, err
 	}
-	return m.open(ctx, replication.Master, c)
+	return m.open(ctx, finding.Master, c)
 }
 
 // open logs in, and asks for the password if there is none, the server wants
 // one, and somebody is there to type it.
-func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (*replication.Server, error) {
+func (m *Main) open(ctx context.Context, role finding.Role, c credentials) (*server.Server, error) {
 	if !c.ask {
-		server, err := replication.Open(ctx, role, c.Login)
+		s, err := server.Open(ctx, role, c.Login)
 		if err == nil {
-			return server, nil
+			return s, nil
 		}
-		if !c.Password.IsEmpty() || !replication.IsAccessDenied(err) || m.terminal() == nil {
+		if !c.Password.IsEmpty() || !server.IsAccessDenied(err) || terminal.OpenKeyboard(m.Stdin) == nil {
 			return nil, c.explain(err)
 		}
 	}
@@ -268,17 +313,34 @@ func (m *Main) open(ctx context.Context, role replication.Role, c credentials) (
 	if c.Password, err = m.askPassword(ctx, fmt.Sprintf("Password of %s: ", c.Login)); err != nil {
 		return nil, err
 	}
-	server, err := replication.Open(ctx, role, c.Login)
+	server, err := server.Open(ctx, role, c.Login)
 	if err != nil {
 		return nil, c.explain(err)
 	}
 	return server, nil
 }
 
+// askPassword asks for a password, which is not shown as it is typed, until
+// ctx ends.
+func (m *Main) askPassword(ctx context.Context, question string) (server.Password, error) {
+	keyboard := terminal.OpenKeyboard(m.Stdin)
+	if keyboard == nil {
+		return server.Password{}, &usage.Error{
+			Message: "a password is needed, and the standard input is no terminal to ask at",
+			Cure:    "write it into a file of mode 0600, and give that with --password-file or in an option file",
+		}
+	}
+	typed, err := keyboard.Password(ctx, m.Stderr, question)
+	if err != nil {
+		return server.Password{}, err
+	}
+	return server.NewPassword(typed), nil
+}
+
 // explain says of a refused login where it came from.
 func (c *credentials) explain(err error) error {
-	if !replication.IsAccessDenied(err) {
+	if !server.IsAccessDenied(err) {
 		return err
 	}
-	return &hintedError{err, c.from + "; " + hintOf(err)}
+	return usage.WithHint(err, c.from+"; "+usage.HintOf(err))
 }

@@ -86,8 +86,8 @@ func (q *logQueue) run(idle chan struct{}) {
 	}
 }
 
-// ownUp writes how many lines are missing, if any are. It says false if that
-// cannot be written, either.
+// ownUp writes how many lines are missing, if any are, and reports whether none
+// is left to own up to.
 func (q *logQueue) ownUp() bool {
 	if q.missing > 0 && q.lostAs != nil && !q.put(q.lostAs(q.missing, q.reason)) {
 		return false
@@ -96,7 +96,7 @@ func (q *logQueue) ownUp() bool {
 	return true
 }
 
-// put writes one line and says whether it was written whole. It leaves the
+// put writes one line and reports whether it was written whole. It leaves the
 // rest of a torn line on a line of its own.
 func (q *logQueue) put(line []byte) bool {
 	if q.torn {

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // optionGroups are the groups of option files that the command line clients of
@@ -35,6 +37,7 @@ type optionValue struct {
 	line int
 }
 
+// given reports whether a file has the option.
 func (v optionValue) given() bool { return v.file != "" }
 
 // where is the place as file:line.
@@ -69,7 +72,7 @@ func readOptionFile(flag, file string) (optionReader, error) {
 	r := optionReader{}
 	err := r.read(file, 1)
 	if isAbsent(err) {
-		return nil, &usageError{where: flag, err: err, hint: "name an option file of MySQL that this user may read"}
+		return nil, &usage.Error{Where: flag, Err: err, Cure: "name an option file of MySQL that this user may read"}
 	}
 	return r, err
 }
@@ -84,10 +87,10 @@ func (r optionReader) readOptional(file string, depth int) error {
 	return err
 }
 
-// isAbsent tells whether a file itself is missing or may not be read; what is
+// isAbsent reports whether a file itself is missing or may not be read; what is
 // wrong in it is a usageError.
 func isAbsent(err error) bool {
-	return !isUsage(err) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
+	return !usage.Is(err) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 }
 
 func (r optionReader) read(file string, depth int) error {
@@ -98,20 +101,26 @@ func (r optionReader) read(file string, depth int) error {
 	// The clients pass over such a file with a warning. It may name the server
 	// that gets the password.
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 {
-		return &usageError{where: file, message: fmt.Sprintf("anybody can write this option file (mode %04o), so it is not believed", info.Mode().Perm()), hint: "chmod o-w " + file}
+		return &usage.Error{
+			Where:   file,
+			Message: fmt.Sprintf("anybody can write this option file (mode %04o), so it is not believed", info.Mode().Perm()),
+			Cure:    "chmod o-w " + file,
+		}
 	}
-	options, err := replication.ParseOptions(text)
+	options, err := optionfile.Parse(text)
 	if err != nil {
 		return optionFileError(file, err)
 	}
 	for _, o := range options {
 		switch {
-		case o.Key == replication.OptionInclude:
+		case o.Key == optionfile.Include:
 			err = r.include(file, o, depth, o.Value)
-		case o.Key == replication.OptionIncludeDir:
+		case o.Key == optionfile.IncludeDir:
 			var files []string
 			if files, err = optionFilesIn(o.Value); err != nil {
-				return &usageError{where: fmt.Sprintf("%s:%d", file, o.Line), err: err, hint: "make the directory, or remove the line"}
+				return &usage.Error{
+					Where: fmt.Sprintf("%s:%d", file, o.Line), Err: err, Cure: "make the directory, or remove the line",
+				}
 			}
 			err = r.include(file, o, depth, files...)
 		case slices.Contains(optionGroups, o.Group) && slices.Contains(loginOptions, o.Key):
@@ -127,9 +136,12 @@ func (r optionReader) read(file string, depth int) error {
 	return nil
 }
 
-func (r optionReader) include(from string, o replication.Option, depth int, files ...string) error {
+func (r optionReader) include(from string, o optionfile.Option, depth int, files ...string) error {
 	if depth == maxOptionDepth {
-		return &usageError{where: fmt.Sprintf("%s:%d", from, o.Line), message: fmt.Sprintf("files include others more than %d deep", maxOptionDepth), hint: "does one include itself?"}
+		return &usage.Error{
+			Where:   fmt.Sprintf("%s:%d", from, o.Line),
+			Message: fmt.Sprintf("files include others more than %d deep", maxOptionDepth), Cure: "does one include itself?",
+		}
 	}
 	for _, file := range files {
 		if err := r.readOptional(file, depth+1); err != nil {
@@ -152,10 +164,13 @@ func optionFilesIn(directory string) ([]string, error) {
 }
 
 func optionFileError(file string, err error) error {
-	if e, ok := errors.AsType[*replication.OptionError](err); ok {
-		return &usageError{where: fmt.Sprintf("%s:%d", file, e.Line), message: e.Text, hint: "it is read as MySQL's own programs read it: my_print_defaults --defaults-file=" + file + " client"}
+	if e, ok := errors.AsType[*optionfile.Error](err); ok {
+		return &usage.Error{
+			Where: fmt.Sprintf("%s:%d", file, e.Line), Message: e.Text,
+			Cure: "it is read as MySQL's own programs read it: my_print_defaults --defaults-file=" + file + " client",
+		}
 	}
-	return &usageError{where: file, err: err}
+	return &usage.Error{Where: file, Err: err}
 }
 
 // readSmallFile reads an option file or a password file.
@@ -170,48 +185,54 @@ func readSmallFile(file string) (string, fs.FileInfo, error) {
 		return "", nil, err
 	}
 	if info.IsDir() {
-		return "", nil, &usageError{where: file, message: "is a directory", hint: "name a file"}
+		return "", nil, &usage.Error{Where: file, Message: "is a directory", Cure: "name a file"}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxOptionFile+1))
 	if err != nil {
 		return "", nil, err
 	}
 	if len(text) > maxOptionFile {
-		return "", nil, &usageError{where: file, message: fmt.Sprintf("is larger than %d KiB", maxOptionFile>>10), hint: "is it the right file?"}
+		return "", nil, &usage.Error{
+			Where: file, Message: fmt.Sprintf("is larger than %d KiB", maxOptionFile>>10), Cure: "is it the right file?",
+		}
 	}
 	return string(text), info, nil
 }
 
-// checkPrivate refuses a file with a password that others can read, as ssh
-// refuses such a key: whoever has an account on this host would have the
-// database's. The group root is root, and systemd hands credentials out that
-// way.
+// checkPrivate refuses a file with a password that others can read.
 func checkPrivate(file string, info fs.FileInfo) error {
-	forbidden := fs.FileMode(0o077)
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Gid == 0 {
-		forbidden = 0o007
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&forbidden == 0 {
+	if !optionfile.IsShared(info) {
 		return nil
 	}
-	return &usageError{where: file, message: fmt.Sprintf("holds a password and can be used by others than its owner (mode %04o)", info.Mode().Perm()), hint: "chmod 0600 " + file}
+	return &usage.Error{
+		Where:   file,
+		Message: fmt.Sprintf("holds a password and can be used by others than its owner (mode %04o)", info.Mode().Perm()),
+		Cure:    "chmod 0600 " + file,
+	}
 }
 
 // readPassword reads a file whose only line is a password.
-func readPassword(flag, file string) (replication.Password, error) {
+func readPassword(flag, file string) (server.Password, error) {
 	text, info, err := readSmallFile(file)
 	if err != nil {
-		return replication.Password{}, &usageError{where: flag, err: err, hint: "write the password into a file of mode 0600: (umask 077; cat > FILE)"}
+		return server.Password{}, &usage.Error{
+			Where: flag, Err: err, Cure: "write the password into a file of mode 0600: (umask 077; cat > FILE)",
+		}
 	}
 	if err := checkPrivate(file, info); err != nil {
-		return replication.Password{}, &usageError{where: flag, err: err}
+		return server.Password{}, &usage.Error{Where: flag, Err: err}
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	switch {
 	case password == "":
-		return replication.Password{}, &usageError{where: flag, message: file + " is empty", hint: "its first line is the password"}
+		return server.Password{}, &usage.Error{
+			Where: flag, Message: file + " is empty", Cure: "its first line is the password",
+		}
 	case strings.ContainsAny(password, "\n\x00"):
-		return replication.Password{}, &usageError{where: flag, message: file + " has more than one line", hint: "a password is all that may be in it; option files go to --defaults-file"}
+		return server.Password{}, &usage.Error{
+			Where: flag, Message: file + " has more than one line",
+			Cure: "a password is all that may be in it; option files go to --defaults-file",
+		}
 	}
-	return replication.NewPassword(password), nil
+	return server.NewPassword(password), nil
 }

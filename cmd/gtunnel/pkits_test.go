@@ -176,14 +176,14 @@ func installCA(t *testing.T, capath string, text []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, err := certs.ParseName(ca.RawSubject)
+	name, err := certs.Describe([]*x509.Certificate{ca}, 0, certs.HostModeGrid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(capath, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(capath, name.Hash()+".0"), text, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(capath, name.Hash+".0"), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

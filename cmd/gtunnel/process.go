@@ -1,20 +1,20 @@
 package main
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // process is what a configuration becomes. Tunnels share what is loaded from
 // the same files.
 type process struct {
-	config      Config
+	config      config.Config
 	tunnels     []*tunnel.Tunnel  // in the order of the configuration
 	endpoints   []*certs.Endpoint // of these tunnels
 	stores      map[certs.StoreConfig]opened[*certs.Store]
@@ -32,52 +32,48 @@ type credentialFiles struct{ cert, key string }
 
 // newProcess loads all that the configuration names and builds its tunnels.
 // The error joins everything that is wrong, in the order of the file.
-func newProcess(config Config, logger *zap.Logger) (*process, error) {
+func newProcess(c config.Config, logger *zap.Logger) (*process, error) {
 	p := &process{
-		config:      config,
+		config:      c,
 		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
 		credentials: map[credentialFiles]opened[*certs.Credential]{},
 	}
-	found := config.faults()
+	found := c.Faults()
 	p.sound = len(found) == 0
-	for _, c := range config.Tunnels {
-		t, endpoint, problems := p.newTunnel(c, logger)
+	for i := range c.Tunnels {
+		made, endpoint, problems := p.newTunnel(&c.Tunnels[i], logger)
 		found = append(found, problems...)
-		p.tunnels = append(p.tunnels, t)
+		p.tunnels = append(p.tunnels, made)
 		p.endpoints = append(p.endpoints, endpoint)
 	}
-	slices.SortStableFunc(found, byLine)
-	return p, joinErrors(found)
+	return p, usage.Join(found)
 }
 
-func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel, *certs.Endpoint, []*usageError) {
-	var found []*usageError
-	section, sound := c.place(), p.config.origin.sound
+func (p *process) newTunnel(t *config.Tunnel, logger *zap.Logger) (*tunnel.Tunnel, *certs.Endpoint, []*usage.Error) {
+	var found []*usage.Error
 	add := func(err error, keys ...string) {
-		for _, err := range split(err) {
-			e := p.config.origin.errorAt(p.placeOf(c, err, keys), "", p.config.origin.words(hintOf(err)))
-			e.err = err
-			found = append(found, e)
+		for _, err := range usage.Split(err) {
+			found = append(found, p.config.ErrorAbout(t, err, keys...))
 		}
 	}
 	endpoint := &certs.Endpoint{
-		Policy:     c.policy(),
-		MinVersion: uint16(c.MinTLS),
+		Policy:     t.Policy(),
+		MinVersion: uint16(t.MinTLS),
 	}
-	trust := c.trust()
-	store, again := p.stores[trust]
-	if !again && sound(section, "capath", "cafile") {
-		store.value, store.err = certs.OpenStore(trust)
-		p.stores[trust] = store
+	from := t.Trust()
+	store, again := p.stores[from]
+	if !again && p.config.Sound(t, "capath", "cafile") {
+		store.value, store.err = certs.OpenStore(from)
+		p.stores[from] = store
 		if store.err != nil {
 			add(store.err, "capath", "cafile")
 		}
 	}
 	endpoint.Store = store.value
-	files := credentialFiles{c.Cert, c.Key}
+	files := credentialFiles{cert: t.Cert, key: t.Key}
 	credential, again := p.credentials[files]
-	if !again && sound(section, "cert", "key") {
-		credential.value, credential.err = certs.LoadCredential(c.Cert, c.Key)
+	if !again && p.config.Sound(t, "cert", "key") {
+		credential.value, credential.err = certs.LoadCredential(t.Cert, t.Key)
 		p.credentials[files] = credential
 		if credential.err != nil {
 			add(credential.err, "cert", "key")
@@ -88,45 +84,27 @@ func (p *process) newTunnel(c TunnelConfig, logger *zap.Logger) (*tunnel.Tunnel,
 		return nil, endpoint, found // a tunnel could only say the same again
 	}
 	var err error
-	if c.Role == tunnel.Server {
-		if endpoint.Policy.Access, err = c.access(); err != nil {
+	if t.Role == tunnel.Server {
+		if endpoint.Policy.Access, err = t.Access(); err != nil {
 			add(err)
 			return nil, endpoint, found
 		}
 	}
-	config := c.tunnel()
-	config.Endpoint, config.Logger = endpoint, logger
-	t, err := tunnel.New(config)
+	ready := t.Config()
+	ready.Endpoint, ready.Logger = endpoint, logger
+	made, err := tunnel.New(ready)
 	if err != nil {
 		add(err)
 	}
-	return t, endpoint, found
-}
-
-// placeOf is where an error about a tunnel's keys belongs: the only key, or
-// the one whose file it names.
-func (p *process) placeOf(c TunnelConfig, err error, keys []string) place {
-	if p.config.origin.file == "" && len(keys) > 1 {
-		return c.place() // the flag may not have been given
-	}
-	files := map[string]string{"cert": c.Cert, "key": c.Key, "capath": c.CApath, "cafile": c.CAfile}
-	var named []string
-	for _, key := range keys {
-		if file, ok := files[key]; !ok || file != "" && strings.Contains(err.Error(), file) {
-			named = append(named, key)
-		}
-	}
-	if len(named) != 1 {
-		return c.place()
-	}
-	return p.config.origin.keyAt(c.place(), named[0])
+	return made, endpoint, found
 }
 
 // logStart tells what the process is, proves itself with and trusts. Each
 // tunnel says itself what it serves.
 func (p *process) logStart(logger *zap.Logger, now time.Time) {
 	build := thisBuild()
-	logger.Info("gtunnel starting", zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
+	logger.Info("gtunnel starting",
+		zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
 	for files, credential := range p.credentials {
 		logCredential(logger, "certificate", files, credential.value, now)
 	}
@@ -144,10 +122,10 @@ func (p *process) logStart(logger *zap.Logger, now time.Time) {
 // all CAs stand. The tunnels warn of each that matters to a peer.
 func (p *process) logCRLs(logger *zap.Logger, trust certs.StoreConfig, snapshot *certs.Snapshot, now time.Time) {
 	said := map[string]bool{}
-	for _, c := range p.config.Tunnels {
-		report := snapshot.CRLReport(c.policy(), now)
+	for _, t := range p.config.Tunnels {
+		report := snapshot.CRLReport(t.Policy(), now)
 		state := report.String()
-		if c.trust() != trust || said[state] {
+		if t.Trust() != trust || said[state] {
 			continue
 		}
 		said[state] = true
@@ -156,10 +134,11 @@ func (p *process) logCRLs(logger *zap.Logger, trust certs.StoreConfig, snapshot 
 			logger.Info("revocation lists", fields...)
 			continue
 		}
-		if without := withoutCRL(snapshot, c.policy(), now); len(without) > 0 {
+		if without := withoutCRL(snapshot, t.Policy(), now); len(without) > 0 {
 			fields = append(fields, zap.Strings("first", without[:min(3, len(without))]))
 		}
-		logger.Warn("revocation lists", append(fields, zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))...)
+		logger.Warn("revocation lists", append(fields,
+			zap.String("cure", "run fetch-crl, by a timer too; gtunnel certs list shows each"))...)
 	}
 }
 
@@ -195,7 +174,8 @@ func trustFields(trust certs.StoreConfig) []zap.Field {
 
 func logProblems(logger *zap.Logger, problems []certs.Problem) {
 	for _, problem := range problems {
-		logger.Warn("CA file not used as it is", zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
+		logger.Warn("CA file not used as it is",
+			zap.String("file", problem.File), zap.Int("line", problem.Line), zap.String("problem", problem.Message))
 	}
 }
 
@@ -204,7 +184,8 @@ func logProblems(logger *zap.Logger, problems []certs.Problem) {
 func logWeakCAs(logger *zap.Logger, snapshot *certs.Snapshot, now time.Time) {
 	for _, ca := range snapshot.CAs() {
 		if text, _ := ca.Weakness(); text != "" && !now.After(ca.Certificate.NotAfter) {
-			logger.Warn("weak CA", zap.String("ca", ca.Subject.Slash()), zap.String("file", ca.Files[0]), zap.String("problem", text),
+			logger.Warn("weak CA",
+				zap.String("ca", ca.Subject.Slash()), zap.String("file", ca.Files[0]), zap.String("problem", text),
 				zap.String("cure", "remove the CA if no peer needs it, or ask it for a certificate of a larger key"))
 		}
 	}

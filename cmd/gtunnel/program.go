@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 // Main is one run of the program with everything that it takes from its
@@ -42,11 +44,12 @@ func (m *Main) Run(ctx context.Context) int {
 		return 0
 	}
 	report(m.log, err)
-	if parsed && !isUsage(err) {
+	if parsed && !usage.Is(err) {
 		return 1
 	}
 	if file := m.Getenv(flagsFileVariable); file != "" {
-		fmt.Fprintf(m.log, "hint: this service has its flags from GTUNNEL_FLAGS in %s; after a change: systemctl restart\n", file)
+		fmt.Fprintf(m.log, "hint: this service has its flags from GTUNNEL_FLAGS in %s; "+
+			"after a change: systemctl restart\n", file)
 	}
 	return 2
 }
@@ -77,6 +80,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.replicationCommand(),
 		m.versionCommand(),
 	)
+	root.AddCommand(topicCommands()...)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.HasSubCommands() { // as if it were ours
@@ -99,9 +103,9 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{
-		message: fmt.Sprintf("unexpected argument %q", args[0]),
-		hint:    cmd.CommandPath() + " takes flags only: " + cmd.CommandPath() + " --help shows them",
+	return &usage.Error{
+		Message: fmt.Sprintf("unexpected argument %q", args[0]),
+		Cure:    cmd.CommandPath() + " takes flags only: " + cmd.CommandPath() + " --help shows them",
 	}
 }
 

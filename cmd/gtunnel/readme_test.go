@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
-	gtunnel "github.com/gtunnel/gtunnel/cmd/gtunnel"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
 
 // TestREADMETables holds the README's tables of codes and modes against the
@@ -54,12 +54,23 @@ func TestREADMETables(t *testing.T) {
 		}
 		return found
 	}
-	if got, want := modes("| `--crl` | a CA of the path without a current, verified list |"), gtunnel.CRLModes(); !slices.Equal(got, want) {
+	if got, want := modes("| `--crl` | a CA of the path without a current, verified list |"), valuesOf("crl"); !slices.Equal(got, want) {
 		t.Errorf("--crl: %q, want %q", got, want)
 	}
-	if got, want := modes("| `--namespaces` | which files |"), gtunnel.NamespacesModes(); !slices.Equal(got, want) {
+	if got, want := modes("| `--namespaces` | which files |"), valuesOf("namespaces"); !slices.Equal(got, want) {
 		t.Errorf("--namespaces: %q, want %q", got, want)
 	}
+}
+
+// valuesOf are the values of a flag of the tunnels.
+func valuesOf(flag string) []string {
+	t := config.NewTunnel("", "")
+	for _, s := range t.Settings() {
+		if s.Name == flag {
+			return s.Values
+		}
+	}
+	return nil
 }
 
 // pages are the ones with commands to paste.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 // hangupPause is the least time between two reloads that SIGHUP asks for.
@@ -27,7 +28,10 @@ type reloader struct {
 }
 
 func newReloader(p *process, logger *zap.Logger) *reloader {
-	r := &reloader{process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{}, flagsFrom: modified(p.config.origin.flagsFile)}
+	r := &reloader{
+		process: p, logger: logger, said: map[any]string{}, warned: map[any]time.Time{},
+		flagsFrom: modified(p.config.FlagsFile),
+	}
 	for files := range p.credentials {
 		r.warned[files] = time.Now() // by logStart
 	}
@@ -74,7 +78,8 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 // hangup reloads because SIGHUP asks for it. In a storm of signals it says
 // nothing that it has said before.
 func (r *reloader) hangup(storm bool) {
-	notify(daemon.SdNotifyReloading+"\n"+strings.TrimSpace(daemon.SdNotifyMonotonicUsec()), "reloading, "+r.process.summary())
+	state := daemon.SdNotifyReloading + "\n" + strings.TrimSpace(daemon.SdNotifyMonotonicUsec())
+	notify(state, "reloading, "+r.process.summary())
 	if !storm {
 		clear(r.said) // who asks is told again
 	}
@@ -127,7 +132,9 @@ func (r *reloader) reload(now time.Time) (said bool) {
 }
 
 // reloadTrust reloads a store; change is nil if that failed.
-func (r *reloader) reloadTrust(trust certs.StoreConfig, store *certs.Store, now time.Time) (change *certs.Change, said bool) {
+func (r *reloader) reloadTrust(
+	trust certs.StoreConfig, store *certs.Store, now time.Time,
+) (change *certs.Change, said bool) {
 	change, err := store.Reload()
 	if err != nil {
 		return nil, r.fail(trust, "reload failed: the trust stays as it was", err)
@@ -142,9 +149,11 @@ func (r *reloader) reloadTrust(trust certs.StoreConfig, store *certs.Store, now 
 	return change, true
 }
 
-// reloadCredential reloads a certificate with its key, says whether it is
-// another one, and reminds of its end.
-func (r *reloader) reloadCredential(files credentialFiles, credential *certs.Credential, now time.Time) (changed, said bool) {
+// reloadCredential reloads a certificate with its key, reminds of its end, and
+// reports whether it is another one and whether anything was logged.
+func (r *reloader) reloadCredential(
+	files credentialFiles, credential *certs.Credential, now time.Time,
+) (changed, said bool) {
 	before := credential.Identity()
 	changed, err := credential.Reload()
 	if err != nil {
@@ -166,14 +175,14 @@ func (r *reloader) reloadCredential(files credentialFiles, credential *certs.Cre
 	return changed, said || changed
 }
 
-// fail logs why something could not be reloaded, unless it has said so
-// before.
+// fail logs why something could not be reloaded, unless it has said so before,
+// and reports whether it did.
 func (r *reloader) fail(what any, message string, err error) bool {
 	if !r.news(what, fmt.Sprint(err)) {
 		return false
 	}
 	fields := []zap.Field{zap.String("reason", fmt.Sprint(err))}
-	if hint := hintOf(err); hint != "" {
+	if hint := usage.HintOf(err); hint != "" {
 		fields = append(fields, zap.String("cure", hint))
 	}
 	r.logger.Error(message, fields...)

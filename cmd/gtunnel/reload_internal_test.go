@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -23,8 +24,7 @@ import (
 func newTestReloader(t *testing.T, host *certstest.Host, cas ...*certstest.CA) (r *reloader, logs *observer.ObservedLogs, folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	config := newConfig("client")
-	c := newTunnelConfig("", tunnel.Client)
+	whole, c := config.New("client"), config.NewTunnel("", tunnel.Client)
 	c.CApath = filepath.Join(folder, "certificates")
 	if err := certstest.WriteCApath(c.CApath, cas...); err != nil {
 		t.Fatal(err)
@@ -33,11 +33,11 @@ func newTestReloader(t *testing.T, host *certstest.Host, cas ...*certstest.CA) (
 	if c.Cert, c.Key, err = host.Write(folder); err != nil {
 		t.Fatal(err)
 	}
-	c.Connect = []tunnel.Address{mustParse("server.test:3307")}
-	c.complete()
-	config.Tunnels = []TunnelConfig{c}
+	c.Connect = []tunnel.Address{{Network: "tcp", Host: "server.test", Port: "3307"}}
+	c.Complete()
+	whole.Tunnels = []config.Tunnel{c}
 	core, logs := observer.New(zapcore.InfoLevel)
-	p, err := newProcess(config, zap.New(core))
+	p, err := newProcess(whole, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestEndedCAInTheFile(t *testing.T) {
 	}
 	check := &hostCheck{config: &r.process.config.Tunnels[0], now: time.Now()}
 	check.host()
-	if !slices.ContainsFunc(check.findings, func(f finding) bool {
+	if !slices.ContainsFunc(check.findings, func(f checkLine) bool {
 		return f.Level == levelOK && f.About == "chain" && strings.Contains(f.Text, "has ended on ") && strings.Contains(f.Text, "the renewed one is sent in its place")
 	}) {
 		t.Errorf("certs check finds %+v", check.findings)

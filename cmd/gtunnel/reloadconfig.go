@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
 // reloadConfig reads the configuration file again, if there is one, and puts
@@ -17,25 +19,24 @@ import (
 // say.
 func (r *reloader) reloadConfig() (said bool) {
 	running := &r.process.config
-	file := running.origin.file
-	if file == "" {
+	if running.File() == "" {
 		return r.lookAtFlags()
 	}
-	config, err := readConfig(file)
+	c, err := config.Read(running.File())
 	if err == nil {
-		err = joinErrors(config.faults())
+		err = usage.Join(c.Faults())
 	}
 	if err != nil {
-		return r.badConfig(file, err)
+		return r.badConfig(running.File(), err)
 	}
-	delete(r.said, file)
+	delete(r.said, running.File())
 	for i := range running.Tunnels {
-		said = r.reloadAccess(i, config) || said
+		said = r.reloadAccess(i, &c) || said
 	}
 	if said {
-		config.logDoubts(r.logger)
+		logDoubts(r.logger, &c)
 	}
-	if left := needRestart(running, &config); r.news(leftForRestart, fmt.Sprint(left)) && len(left) > 0 {
+	if left := config.NeedRestart(running, &c); r.news(leftForRestart, fmt.Sprint(left)) && len(left) > 0 {
 		r.logger.Warn("settings changed in the file: they need a restart", zap.Strings("settings", left))
 		said = true
 	}
@@ -45,7 +46,7 @@ func (r *reloader) reloadConfig() (said bool) {
 // lookAtFlags says that somebody has written the file from which systemd gave
 // this service its flags: they are those of the start.
 func (r *reloader) lookAtFlags() (said bool) {
-	file := r.process.config.origin.flagsFile
+	file := r.process.config.FlagsFile
 	if file == "" || modified(file).Equal(r.flagsFrom) || !r.news(file, "written") {
 		return false
 	}
@@ -66,122 +67,51 @@ func modified(file string) time.Time {
 // leftForRestart is the key of what was said of settings that need a restart.
 const leftForRestart = "left for a restart"
 
-// badConfig says all that is wrong in a file, unless it has said so before.
+// badConfig logs all that is wrong in a file, unless it has said so before, and
+// reports whether it did.
 func (r *reloader) badConfig(file string, err error) (said bool) {
 	if !r.news(file, fmt.Sprint(err)) {
 		return false
 	}
 	var problems []string
-	for _, err := range split(err) {
+	for _, err := range usage.Split(err) {
 		problems = append(problems, err.Error())
 	}
-	cure := hintOf(err)
+	cure := usage.HintOf(err)
 	if len(problems) > 1 {
 		cure = "gtunnel run --check --config " + file + " says what to do about each"
 	}
-	r.logger.Error("reload failed: the configuration stays as it was", zap.Strings("problems", problems), zap.String("cure", cure))
+	r.logger.Error("reload failed: the configuration stays as it was",
+		zap.Strings("problems", problems), zap.String("cure", cure))
 	return true
 }
 
 // reloadAccess puts the access rules that a sound configuration has for the
 // tunnel number i in force. It reports whether they are others.
-func (r *reloader) reloadAccess(i int, config Config) bool {
+func (r *reloader) reloadAccess(i int, c *config.Config) bool {
 	running := &r.process.config.Tunnels[i]
-	changed := config.tunnelNamed(running.Name)
+	changed := c.TunnelNamed(running.Name)
 	if changed == nil || changed.Role != running.Role {
 		return false // for a restart
 	}
-	before, after := running.rules(), changed.rules()
+	before, after := running.AccessRules(), changed.AccessRules()
 	added, removed := without(after, before), without(before, after)
 	if len(added)+len(removed) == 0 {
 		return false
 	}
-	access, err := changed.access()
+	allowed, err := changed.Access()
 	if err != nil { // cannot be: the configuration is sound
-		return r.badConfig(config.origin.file, err)
+		return r.badConfig(c.File(), err)
 	}
 	running.AllowHost, running.AllowDN, running.AllowAll = changed.AllowHost, changed.AllowDN, changed.AllowAll
-	r.process.endpoints[i].SetAccess(access)
+	r.process.endpoints[i].SetAccess(allowed)
 	r.process.tunnels[i].Recheck()
-	r.logger.Info("access rules changed", zap.String("tunnel", running.Name), zap.Strings("added", added), zap.Strings("removed", removed))
+	r.logger.Info("access rules changed",
+		zap.String("tunnel", running.Name), zap.Strings("added", added), zap.Strings("removed", removed))
 	return true
-}
-
-// tunnelNamed finds a tunnel; nil if there is none of the name.
-func (c *Config) tunnelNamed(name string) *TunnelConfig {
-	i := slices.IndexFunc(c.Tunnels, func(t TunnelConfig) bool { return t.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &c.Tunnels[i]
-}
-
-// rules are the access rules of a tunnel, each as the file writes it.
-func (c *TunnelConfig) rules() []string {
-	var rules []string
-	for _, host := range c.AllowHost {
-		rules = append(rules, fmt.Sprintf("allow_host %q", host))
-	}
-	for _, dn := range c.AllowDN {
-		rules = append(rules, fmt.Sprintf("allow_dn %q", dn))
-	}
-	if c.AllowAll {
-		rules = append(rules, "allow_all")
-	}
-	return rules
 }
 
 // without is the list less what is in the other.
 func without(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }
-
-// needRestart names the settings in which a file differs from what runs,
-// access rules aside: by line and key, or by the key that it had.
-func needRestart(running, file *Config) []string {
-	var settings []string
-	add := func(places ...place) {
-		for _, p := range places {
-			if file.origin.has(p) {
-				settings = append(settings, file.origin.describe(p))
-				return
-			}
-			if running.origin.has(p) {
-				settings = append(settings, p.String()+" is gone")
-				return
-			}
-		}
-	}
-	now := file.settings()
-	for i, before := range running.settings() {
-		if before.differs(now[i]) {
-			add(processPlace(before))
-		}
-	}
-	for _, before := range running.Tunnels {
-		section, after := before.place(), file.tunnelNamed(before.Name)
-		if after == nil {
-			add(section)
-			continue
-		}
-		if before.Role != after.Role {
-			add(section.key("role"))
-		}
-		now := after.settings()
-		for i, s := range before.settings() {
-			if s.group != groupAccess && s.differs(now[i]) {
-				add(section.key(s.key()), place{"tls", s.key()})
-			}
-		}
-	}
-	for _, t := range file.Tunnels {
-		if running.tunnelNamed(t.Name) == nil {
-			add(t.place())
-		}
-	}
-	slices.Sort(settings)
-	return slices.Compact(settings) // tunnels share what is in [tls]
-}
-
-// differs says whether two settings of one name have other values.
-func (s setting) differs(other setting) bool { return !reflect.DeepEqual(s.target, other.target) }

@@ -10,7 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // replicationCheck is the command line of check.
@@ -43,26 +49,26 @@ there is a problem.`,
 				return err
 			}
 			if c.asJSON {
-				if err := m.printJSON(jsonCheck{found.problems() == 0, found}); err != nil {
+				if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
 					return err
 				}
 			} else {
 				m.writeFindings(found)
 			}
 			if n := found.problems(); n > 0 {
-				return fmt.Errorf("not ready: %s", count(n, "problem"))
+				return fmt.Errorf("not ready: %s", terminal.Count(n, "problem"))
 			}
 			return nil
 		},
 	}
-	settings := []setting{
-		{name: "role", arg: "ROLE", target: &c.role, values: []string{string(replication.Master), string(replication.Slave)}, preset: "the pair", usage: "master or slave: only this host"},
-		{name: "databases", arg: "NAME", target: &c.databases, preset: "all", usage: "to replicate; separated by commas, or repeated"},
-		{name: "hand-over", arg: "FILE", target: &c.handOver, file: true, usage: "of setup-master"},
-		{name: "json", target: &c.asJSON, usage: "print JSON"},
+	settings := []config.Setting{
+		{Name: "role", Arg: "ROLE", Target: &c.role, Values: []string{string(finding.Master), string(finding.Slave)}, Preset: "the pair", Usage: "master or slave: only this host"},
+		{Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "all", Usage: "to replicate; separated by commas, or repeated"},
+		{Name: "hand-over", Arg: "FILE", Target: &c.handOver, File: true, Usage: "of setup-master"},
+		{Name: "json", Target: &c.asJSON, Usage: "print JSON"},
 	}
 	settings = append(settings, c.login.settings()...)
-	addFlags(cmd, "", append(settings, c.master.settings()...))
+	config.AddFlags(cmd, "", append(settings, c.master.settings()...))
 	return cmd
 }
 
@@ -76,48 +82,48 @@ func (m *Main) checkReplication(ctx context.Context, c *replicationCheck, found 
 	if err != nil {
 		return err
 	}
-	role := replication.Slave
-	if c.role == string(replication.Master) {
-		role = replication.Master
+	role := finding.Slave
+	if c.role == string(finding.Master) {
+		role = finding.Master
 	}
 	local, err := m.openLocal(ctx, role, &c.login)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = local.Close() }() // it was only asked
-	facts, err := replication.ReadFacts(ctx, local)
+	f, err := facts.Read(ctx, local)
 	if err != nil {
 		return err
 	}
-	switch replication.Role(c.role) {
-	case replication.Master:
-		found.addReadiness(replication.MasterReadiness(facts, c.names(handOver, facts)))
+	switch finding.Role(c.role) {
+	case finding.Master:
+		found.addReadiness(replication.MasterReadiness(f, c.names(handOver, f)))
 		return nil
-	case replication.Slave:
-		found.addReadiness(replication.SlaveReadiness(facts, port))
+	case finding.Slave:
+		found.addReadiness(replication.SlaveReadiness(f, port))
 		return nil
 	}
 	master, err := m.openMasterForCheck(ctx, c, handOver)
 	if err != nil {
-		if isUsage(err) {
+		if usage.Is(err) {
 			return err
 		}
-		found.addReadiness(replication.SlaveReadiness(facts, port))
-		found.problem(string(replication.Master), err)
+		found.addReadiness(replication.SlaveReadiness(f, port))
+		found.problem(string(finding.Master), err)
 		return nil
 	}
 	defer func() { _ = master.Close() }() // it was only asked
-	masterFacts, err := replication.ReadFacts(ctx, master)
+	masterFacts, err := facts.Read(ctx, master)
 	if err != nil {
 		return err
 	}
-	found.addReadiness(replication.PairReadiness(masterFacts, facts, c.names(handOver, masterFacts), port))
+	found.addReadiness(replication.PairReadiness(masterFacts, f, c.names(handOver, masterFacts), port))
 	return nil
 }
 
 // names are the databases to check: those of the flag, else of the hand-over,
 // else all that the master has.
-func (c *replicationCheck) names(h *replication.HandOver, master *replication.Facts) []string {
+func (c *replicationCheck) names(h *replication.HandOver, master *facts.Facts) []string {
 	if names := splitNames(c.databases); len(names) > 0 {
 		return names
 	}
@@ -135,14 +141,14 @@ func (c *replicationCheck) port() (int, error) {
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return 0, &usageError{where: "--master", err: err, hint: "a slave reaches its master at a port of 127.0.0.1"}
+		return 0, &usage.Error{Where: "--master", Err: err, Cure: "a slave reaches its master at a port of 127.0.0.1"}
 	}
 	return strconv.Atoi(port)
 }
 
 // openMasterForCheck logs in to the master as the flags say, or as the hand-over
 // does.
-func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *replication.HandOver) (*replication.Server, error) {
+func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *replication.HandOver) (*server.Server, error) {
 	if h == nil || c.master.user != "" || c.master.defaultsFile != "" {
 		return m.openMaster(ctx, &c.master)
 	}
@@ -150,5 +156,5 @@ func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *r
 	if err != nil {
 		return nil, err
 	}
-	return replication.Open(ctx, replication.Master, handOverLogin(h, replication.MonitorUser, end))
+	return server.Open(ctx, finding.Master, handOverLogin(h, facts.MonitorUser, end))
 }

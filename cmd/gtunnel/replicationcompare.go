@@ -8,12 +8,17 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // replicationCompare is the command line of compare.
@@ -63,18 +68,18 @@ gtunnel replication status says what that is.`,
 			return m.compareReplication(ctx, c)
 		},
 	}
-	settings := []setting{
-		{name: "databases", arg: "NAME", target: &c.databases, preset: "what is replicated", usage: "to compare; separated by commas, or repeated"},
-		{name: "table", arg: "DATABASE.TABLE", target: &c.tables, preset: "all", usage: "only this one; may be repeated"},
-		{name: "lock-tables", target: &c.lockTables, usage: "lock tables without transactions on the master"},
-		{name: "state-dir", arg: "DIR", target: &c.stateDir, file: true, usage: "where to note what it does"},
-		{name: "repair-table", arg: "DATABASE.TABLE", target: &c.repair, preset: "none", usage: "copy this one anew; may be repeated"},
-		{name: "dry-run", target: &c.plan.dryRun, usage: "with --repair-table: show the plan only"},
-		{name: "yes", target: &c.plan.yes, usage: "with --repair-table: do not ask"},
-		{name: "json", target: &c.plan.asJSON, usage: "print JSON"},
+	settings := []config.Setting{
+		{Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "what is replicated", Usage: "to compare; separated by commas, or repeated"},
+		{Name: "table", Arg: "DATABASE.TABLE", Target: &c.tables, Preset: "all", Usage: "only this one; may be repeated"},
+		{Name: "lock-tables", Target: &c.lockTables, Usage: "lock tables without transactions on the master"},
+		{Name: "state-dir", Arg: "DIR", Target: &c.stateDir, File: true, Usage: "where to note what it does"},
+		{Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none", Usage: "copy this one anew; may be repeated"},
+		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
+		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
+		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
 	settings = append(settings, c.login.settings()...)
-	addFlags(cmd, "", append(settings, c.master.settings()...))
+	config.AddFlags(cmd, "", append(settings, c.master.settings()...))
 	return cmd
 }
 
@@ -83,7 +88,7 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 		return err
 	}
 	if c.plan.dryRun || c.plan.yes {
-		return &usageError{message: "--dry-run and --yes are for --repair-table", hint: "a comparison changes no data"}
+		return &usage.Error{Message: "--dry-run and --yes are for --repair-table", Cure: "a comparison changes no data"}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
@@ -100,10 +105,10 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 		err = m.writeComparison(result)
 	}
 	if err == nil && !result.Equal() {
-		err = &hintedError{
+		err = usage.WithHint(
 			errors.New("the slave's data is not the master's"),
 			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed everything",
-		}
+		)
 	}
 	return err
 }
@@ -112,7 +117,7 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 func checkTables(flag string, tables []string) error {
 	for _, table := range tables {
 		if database, name, _ := strings.Cut(table, "."); database == "" || name == "" {
-			return &usageError{where: flag, message: fmt.Sprintf("%q is no table with its database", table), hint: "write DATABASE.TABLE"}
+			return &usage.Error{Where: flag, Message: fmt.Sprintf("%q is no table with its database", table), Cure: "write DATABASE.TABLE"}
 		}
 	}
 	return nil
@@ -124,7 +129,7 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 		return err
 	}
 	if len(c.tables) > 0 || len(c.databases) > 0 {
-		return &usageError{where: "--repair-table", message: "compares the repaired tables only", hint: "leave --table and --databases out"}
+		return &usage.Error{Where: "--repair-table", Message: "compares the repaired tables only", Cure: "leave --table and --databases out"}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
@@ -132,10 +137,10 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	}
 	defer closeBoth()
 	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave, StateDir: c.stateDir}
-	if applier.MasterFacts, err = replication.ReadFacts(ctx, applier.Master); err != nil {
+	if applier.MasterFacts, err = facts.Read(ctx, applier.Master); err != nil {
 		return err
 	}
-	if applier.SlaveFacts, err = replication.ReadFacts(ctx, applier.Slave); err != nil {
+	if applier.SlaveFacts, err = facts.Read(ctx, applier.Slave); err != nil {
 		return err
 	}
 	plan, err := applier.PlanRepair(ctx, c.repair)
@@ -145,8 +150,8 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	if done, err := m.agree(plan, c.plan); done || err != nil {
 		return err
 	}
-	var result *replication.CompareResult
-	applier.Compared = func(r *replication.CompareResult) { result = r }
+	var result *compare.Result
+	applier.Compared = func(r *compare.Result) { result = r }
 	err = m.apply(ctx, applier, plan, c.plan)
 	if result == nil {
 		return err
@@ -155,8 +160,8 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 }
 
 // newComparison logs in to both servers. The caller closes them.
-func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*replication.Comparison, func(), error) {
-	slave, err := m.openLocal(ctx, replication.Slave, &c.login)
+func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compare.Comparison, func(), error) {
+	slave, err := m.openLocal(ctx, finding.Slave, &c.login)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -169,38 +174,22 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*repli
 		_ = slave.Close() // nothing is left to fail
 		_ = master.Close()
 	}
-	return &replication.Comparison{
+	return &compare.Comparison{
 		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
 	}, closeBoth, nil
 }
 
 // runComparison compares and shows how far it is.
-func (m *Main) runComparison(ctx context.Context, c *replication.Comparison) (*replication.CompareResult, error) {
+func (m *Main) runComparison(ctx context.Context, c *compare.Comparison) (*compare.Result, error) {
 	view := m.newProgressView()
-	defer view.end()
+	defer view.End()
 	c.Progress = view.compare
 	return c.Run(ctx)
 }
 
-// comparisonLine is a moment of a comparison in one line.
-func comparisonLine(p replication.CompareProgress, took time.Duration) string {
-	if p.WaitsFor != nil {
-		return fmt.Sprintf("waiting for the slave: at %s of %s", p.Slave, p.WaitsFor)
-	}
-	line := fmt.Sprintf("compared %s of about %s", replication.FormatBytes(p.Bytes), replication.FormatBytes(p.Total))
-	if rate := float64(p.Bytes) / took.Seconds(); rate > 0 && p.Total > p.Bytes {
-		left := time.Duration(float64(p.Total-p.Bytes) / rate * float64(time.Second))
-		line += fmt.Sprintf(", %s/s, %s left", replication.FormatBytes(uint64(rate)), shortDuration(left.Round(time.Second)))
-	}
-	if p.Differences > 0 {
-		line += fmt.Sprintf(", %s not equal", count(p.Differences, "table"))
-	}
-	return line + "  " + printable(p.Table)
-}
-
 // writeComparison prints a line for each table, and under it what differs.
-func (m *Main) writeComparison(r *replication.CompareResult) error {
-	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
+func (m *Main) writeComparison(r *compare.Result) error {
+	w := terminal.NewTable(m.Stdout)
 	for _, t := range r.Tables {
 		verdict := "differs"
 		switch {
@@ -209,38 +198,38 @@ func (m *Main) writeComparison(r *replication.CompareResult) error {
 		case t.Problem != "":
 			verdict = "not compared"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d rows\t%s\n", verdict, printable(t.Table), t.Rows, replication.FormatBytes(t.Bytes))
+		fmt.Fprintf(w, "%s\t%s\t%d rows\t%s\n", verdict, terminal.Printable(t.Table), t.Rows, finding.FormatBytes(t.Bytes))
 		for _, line := range comparisonDetails(t) {
-			fmt.Fprintf(w, "\t  %s\n", printable(line))
+			fmt.Fprintf(w, "\t  %s\n", terminal.Printable(line))
 		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	for _, line := range r.Objects {
-		fmt.Fprintf(m.Stdout, "differs       %s\n", printable(line))
+		fmt.Fprintf(m.Stdout, "differs       %s\n", terminal.Printable(line))
 	}
 	for _, line := range r.Skipped {
-		fmt.Fprintf(m.Stdout, "not compared  %s\n", printable(line))
+		fmt.Fprintf(m.Stdout, "not compared  %s\n", terminal.Printable(line))
 	}
 	fmt.Fprintf(m.Stdout, "\n%s\n", comparisonSum(r))
 	return nil
 }
 
 // comparisonSum is the result in one line.
-func comparisonSum(r *replication.CompareResult) string {
+func comparisonSum(r *compare.Result) string {
 	equal := 0
 	for _, t := range r.Tables {
 		if t.Equal() {
 			equal++
 		}
 	}
-	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, count(len(r.Tables), "table"), r.At, r.Rows,
-		replication.FormatBytes(r.Bytes), shortDuration(r.Took.Round(100*time.Millisecond)))
+	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, terminal.Count(len(r.Tables), "table"), r.At, r.Rows,
+		finding.FormatBytes(r.Bytes), terminal.Duration(r.Took.Round(100*time.Millisecond)))
 }
 
 // comparisonDetails are the lines under a table.
-func comparisonDetails(t replication.TableResult) []string {
+func comparisonDetails(t compare.TableResult) []string {
 	var lines []string
 	if t.Problem != "" {
 		lines = append(lines, t.Problem)
@@ -250,7 +239,7 @@ func comparisonDetails(t replication.TableResult) []string {
 		lines = append(lines, d.String())
 	}
 	if t.More > 0 {
-		lines = append(lines, fmt.Sprintf("and more differences in %s", count(t.More, "other range")))
+		lines = append(lines, fmt.Sprintf("and more differences in %s", terminal.Count(t.More, "other range")))
 	}
 	if t.Note != "" {
 		lines = append(lines, "note: "+t.Note)

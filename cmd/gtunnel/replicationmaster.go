@@ -10,7 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
 )
 
 // defaultHandOver is where setup-master leaves what setup-slave needs, and
@@ -42,32 +47,32 @@ second run changes nothing.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.setupMaster(cmd.Context(), s) },
 	}
-	settings := []setting{
-		{name: "databases", arg: "NAME", target: &s.databases, preset: "none", usage: "to replicate; separated by commas, or repeated"},
-		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "the file for the slave"},
-		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
-		{name: "keep-passwords", target: &s.keepPasswords, usage: "complete accounts of unknown password, and leave that"},
-		{name: "new-passwords", target: &s.newPasswords, usage: "replace those of accounts of unknown password"},
-		{name: "seed-again", target: &s.seedAgain, usage: "make the seeding account again"},
-		{name: "log-statements", target: &s.logStatements, usage: "not rows: for a slave of MySQL 9 of a MariaDB master"},
-		{name: "wait", target: &s.wait, usage: "wait for what you must do, such as a restart"},
+	settings := []config.Setting{
+		{Name: "databases", Arg: "NAME", Target: &s.databases, Preset: "none", Usage: "to replicate; separated by commas, or repeated"},
+		{Name: "hand-over", Arg: "FILE", Target: &s.handOver, File: true, Usage: "the file for the slave"},
+		{Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found", Usage: "where the server reads option files"},
+		{Name: "keep-passwords", Target: &s.keepPasswords, Usage: "complete accounts of unknown password, and leave that"},
+		{Name: "new-passwords", Target: &s.newPasswords, Usage: "replace those of accounts of unknown password"},
+		{Name: "seed-again", Target: &s.seedAgain, Usage: "make the seeding account again"},
+		{Name: "log-statements", Target: &s.logStatements, Usage: "not rows: for a slave of MySQL 9 of a MariaDB master"},
+		{Name: "wait", Target: &s.wait, Usage: "wait for what you must do, such as a restart"},
 	}
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
-	addFlags(cmd, "", append(settings, setting{name: "unsafe-plaintext", group: groupLogin, target: s.login.unsafePlaintext, usage: "let --host be another host, unencrypted"}))
+	config.AddFlags(cmd, "", append(settings, config.Setting{Name: "unsafe-plaintext", Group: config.GroupLogin, Target: s.login.unsafePlaintext, Usage: "let --host be another host, unencrypted"}))
 	return cmd
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if s.keepPasswords && s.newPasswords {
-		return &usageError{where: "--keep-passwords", message: "and --new-passwords exclude each other", hint: "give one or the other"}
+		return &usage.Error{Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other"}
 	}
-	server, err := m.openLocal(ctx, replication.Master, &s.login)
+	server, err := m.openLocal(ctx, finding.Master, &s.login)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Close() }() // nothing is left to fail
-	facts, err := replication.ReadFacts(ctx, server)
+	facts, err := facts.Read(ctx, server)
 	if err != nil {
 		return err
 	}
@@ -114,14 +119,14 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 
 // findDropIn reads gtunnel's own option file of a server. Without a directory
 // one is looked for; there may be none.
-func findDropIn(f *replication.Facts, directory string) (*replication.DropIn, error) {
+func findDropIn(f *facts.Facts, directory string) (*optionfile.DropIn, error) {
 	if directory == "" {
 		directory = f.ConfigDirectory()
 	} else if info, err := os.Stat(directory); err != nil || !info.IsDir() {
-		return nil, &usageError{where: "--config-dir", message: directory + " is no directory", hint: "give one from which the server reads option files: see !includedir in its my.cnf"}
+		return nil, &usage.Error{Where: "--config-dir", Message: directory + " is no directory", Cure: "give one from which the server reads option files: see !includedir in its my.cnf"}
 	}
 	if directory == "" {
 		return nil, nil //nolint:nilnil // there may be none
 	}
-	return replication.ReadDropIn(directory)
+	return optionfile.ReadDropIn(directory)
 }

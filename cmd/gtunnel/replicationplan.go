@@ -1,15 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // planFlags say how a command deals with its plan.
@@ -17,28 +19,26 @@ type planFlags struct {
 	dryRun, yes, asJSON bool
 }
 
-func (f *planFlags) settings() []setting {
-	return []setting{
-		{name: "dry-run", target: &f.dryRun, usage: "show the plan and change nothing"},
-		{name: "yes", target: &f.yes, usage: "do not ask; never covers the loss of data"},
-		{name: "json", target: &f.asJSON, usage: "with --dry-run: print the plan as JSON"},
+func (f *planFlags) settings() []config.Setting {
+	return []config.Setting{
+		{Name: "dry-run", Target: &f.dryRun, Usage: "show the plan and change nothing"},
+		{Name: "yes", Target: &f.yes, Usage: "do not ask; never covers the loss of data"},
+		{Name: "json", Target: &f.asJSON, Usage: "with --dry-run: print the plan as JSON"},
 	}
 }
 
 // jsonPlan is what --json prints.
 type jsonPlan struct {
-	Warnings []*replication.Problem `json:"warnings"`
-	Problems []*replication.Problem `json:"problems"`
-	Steps    []*replication.Step    `json:"steps"`
+	Warnings []*finding.Problem  `json:"warnings"`
+	Problems []*finding.Problem  `json:"problems"`
+	Steps    []*replication.Step `json:"steps"`
 }
-
-// list is a list that JSON shows as one, also if it is empty.
-func list[T any](elements []T) []T { return append([]T{}, elements...) }
 
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		if err := m.printJSON(jsonPlan{list(p.Warnings), list(p.Problems), list(p.Steps)}); err != nil {
+		shown := jsonPlan{Warnings: listOf(p.Warnings), Problems: listOf(p.Problems), Steps: listOf(p.Steps)}
+		if err := m.printJSON(shown); err != nil {
 			return err
 		}
 		return p.Err()
@@ -89,7 +89,7 @@ func writeStep(w io.Writer, number int, s *replication.Step) {
 // done.
 func (m *Main) agree(p *replication.Plan, flags planFlags) (done bool, err error) {
 	if flags.asJSON && !flags.dryRun {
-		return true, &usageError{where: "--json", message: "shows a plan and does nothing", hint: "give it with --dry-run"}
+		return true, &usage.Error{Where: "--json", Message: "shows a plan and does nothing", Cure: "give it with --dry-run"}
 	}
 	if err := m.showPlan(p, flags); err != nil {
 		return true, err
@@ -105,8 +105,8 @@ func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication
 	}
 	fmt.Fprintln(m.Stdout)
 	view := m.newProgressView()
-	defer view.end()
-	a.Begin, a.End = asking.ask, func(*replication.Step) { view.end() }
+	defer view.End()
+	a.Begin, a.End = asking.ask, func(*replication.Step) { view.End() }
 	a.Progress, a.Waiting, a.Comparing = view.show, view.wait, view.compare
 	return a.Apply(ctx, p)
 }
@@ -116,22 +116,23 @@ var errStopped = errors.New("stopped before this step; nothing after it was done
 
 // consent asks before each step, unless all have been agreed to.
 type consent struct {
-	ctx   context.Context //nolint:containedctx // of the one command that asks
-	in    *os.File
-	lines *bufio.Reader // of in
-	out   io.Writer
-	all   bool
-	begun int
+	ctx      context.Context    //nolint:containedctx // of the one command that asks
+	keyboard *terminal.Keyboard // nil only if all have been agreed to
+	out      io.Writer
+	all      bool
+	begun    int
 }
 
 // newConsent makes the asking of a command. Nobody can be asked where the
 // standard input is no terminal.
 func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
-	c := &consent{ctx: ctx, in: m.terminal(), out: m.Stdout, all: yes}
-	if c.in == nil && !yes {
-		return nil, &usageError{message: "each step is asked about, and the standard input is no terminal", hint: "look at the plan with --dry-run, then give --yes"}
+	c := &consent{ctx: ctx, keyboard: terminal.OpenKeyboard(m.Stdin), out: m.Stdout, all: yes}
+	if c.keyboard == nil && !yes {
+		return nil, &usage.Error{
+			Message: "each step is asked about, and the standard input is no terminal",
+			Cure:    "look at the plan with --dry-run, then give --yes",
+		}
 	}
-	c.lines = bufio.NewReader(c.in)
 	return c, nil
 }
 
@@ -139,21 +140,21 @@ func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
 func (c *consent) ask(s *replication.Step) error {
 	c.begun++
 	for !c.all {
-		fmt.Fprintf(c.out, "%2d. %s: %s? [y]es, [a]ll of the rest, [n]o: ", c.begun, s.On, s.What)
-		if err := waitReadable(c.ctx, int(c.in.Fd())); err != nil {
+		question := fmt.Sprintf("%2d. %s: %s? [y]es, [a]ll of the rest, [n]o: ", c.begun, s.On, s.What)
+		answer, err := c.keyboard.Ask(c.ctx, c.out, question)
+		switch {
+		case errors.Is(err, io.EOF):
+			return errStopped
+		case err != nil:
 			return err
 		}
-		answer, err := c.lines.ReadString('\n')
-		switch strings.ToLower(strings.TrimSpace(answer)) {
+		switch strings.ToLower(answer) {
 		case "y", "yes":
 			return nil
 		case "a", "all":
 			c.all = true
 			return nil
 		case "n", "no":
-			return errStopped
-		}
-		if err != nil {
 			return errStopped
 		}
 	}

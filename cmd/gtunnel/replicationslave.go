@@ -15,7 +15,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -27,7 +35,7 @@ type setupSlave struct {
 	login     loginFlags
 	master    masterFlags
 	plan      planFlags
-	inner     TunnelConfig // of --connect
+	inner     config.Tunnel // of --connect
 	databases []string
 	replace   []string
 	handOver  string
@@ -44,7 +52,7 @@ type setupSlave struct {
 func (m *Main) setupSlaveCommand() *cobra.Command {
 	s := &setupSlave{
 		handOver: defaultHandOver, stateDir: defaultStateDir, monitor: defaultMasterFile,
-		method: string(replication.SeedDump), inner: innerTunnelConfig(),
+		method: string(journal.SeedDump), inner: innerTunnelConfig(),
 	}
 	s.login.unsafePlaintext = &s.master.unsafePlaintext
 	cmd := &cobra.Command{
@@ -63,38 +71,38 @@ It logs in to the master with the hand-over file of setup-master, or, with
   gtunnel replication setup-slave --master-user root --databases voms`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.inner.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
+			s.inner.TrustFlagsOnly(cmd.Flags())
 			return m.setupSlave(cmd.Context(), s)
 		},
 	}
-	settings := []setting{
-		{name: "hand-over", arg: "FILE", target: &s.handOver, file: true, usage: "of setup-master"},
-		{name: "databases", arg: "NAME", target: &s.databases, preset: "all of it", usage: "to replicate; separated by commas, or repeated"},
-		{name: "replace-databases", arg: "NAME", target: &s.replace, preset: "none", usage: "whose data on this host may be lost"},
-		{name: "reseed", target: &s.reseed, usage: "copy the databases anew"},
-		{name: "method", arg: "METHOD", target: &s.method, values: []string{"dump", "mydumper", "clone", "none"}, usage: "how: dump, mydumper, clone, none"},
-		{name: "start", arg: "FILE:POSITION", target: &s.start, usage: "of --method none: the coordinates of the data"},
-		{name: "lock-tables", target: &s.lockTables, usage: "lock the master's tables during the copy"},
-		{name: "max-rate", arg: "BYTES", target: &s.maxRate, preset: "none", usage: "a second, of the copy, such as 10M"},
-		{name: "new-passwords", target: &s.newPasswords, usage: "with --master-user: replace those that other slaves use"},
-		{name: "skip-compare", target: &s.skipCompare, usage: "do not compare the data at the end"},
-		{name: "config-dir", arg: "DIR", target: &s.configDir, file: true, preset: "found", usage: "where the server reads option files"},
-		{name: "state-dir", arg: "DIR", target: &s.stateDir, file: true, usage: "where to note what is done"},
-		{name: "monitor-file", arg: "FILE", target: &s.monitor, file: true, usage: "where to keep the login for status"},
+	settings := []config.Setting{
+		{Name: "hand-over", Arg: "FILE", Target: &s.handOver, File: true, Usage: "of setup-master"},
+		{Name: "databases", Arg: "NAME", Target: &s.databases, Preset: "all of it", Usage: "to replicate; separated by commas, or repeated"},
+		{Name: "replace-databases", Arg: "NAME", Target: &s.replace, Preset: "none", Usage: "whose data on this host may be lost"},
+		{Name: "reseed", Target: &s.reseed, Usage: "copy the databases anew"},
+		{Name: "method", Arg: "METHOD", Target: &s.method, Values: []string{"dump", "mydumper", "clone", "none"}, Usage: "how: dump, mydumper, clone, none"},
+		{Name: "start", Arg: "FILE:POSITION", Target: &s.start, Usage: "of --method none: the coordinates of the data"},
+		{Name: "lock-tables", Target: &s.lockTables, Usage: "lock the master's tables during the copy"},
+		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
+		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
+		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
+		{Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found", Usage: "where the server reads option files"},
+		{Name: "state-dir", Arg: "DIR", Target: &s.stateDir, File: true, Usage: "where to note what is done"},
+		{Name: "monitor-file", Arg: "FILE", Target: &s.monitor, File: true, Usage: "where to keep the login for status"},
 	}
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
-	inner := pick(s.inner.settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
-	inner[0].usage = "dial the master's gtunnel from here, before the service is set up"
+	inner := config.Pick(s.inner.Settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
+	inner[0].Usage = "dial the master's gtunnel from here, before the service is set up"
 	for i := range inner {
-		inner[i].group = groupTunnel
+		inner[i].Group = config.GroupTunnel
 	}
-	addFlags(cmd, tunnel.Client, append(settings, inner...))
+	config.AddFlags(cmd, tunnel.Client, append(settings, inner...))
 	return cmd
 }
 
-// byAdministrator tells whether the login on the master is an administrator's.
+// byAdministrator reports whether the login on the master is an administrator's.
 func (s *setupSlave) byAdministrator() bool {
 	return s.master.user != "" || s.master.defaultsFile != ""
 }
@@ -106,7 +114,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if err != nil {
 		return err
 	}
-	state, err := replication.OpenState(s.stateDir)
+	state, err := journal.OpenState(s.stateDir)
 	if err != nil {
 		return err
 	}
@@ -121,11 +129,11 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		want.Port, err = strconv.Atoi(port)
 	}
 	if err != nil {
-		return &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port, to which the slave can connect"}
+		return &usage.Error{Where: "--master", Message: "must be an address of 127.0.0.1 with a port, to which the slave can connect"}
 	}
 	if len(s.inner.Connect) > 0 {
 		if s.inner.Accept, err = tunnel.ParseAddress(end); err != nil {
-			return &usageError{where: "--master", err: err}
+			return &usage.Error{Where: "--master", Err: err}
 		}
 		stopTunnel, err := m.startInnerTunnel(ctx, s.inner)
 		if err != nil {
@@ -133,7 +141,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 		}
 		defer stopTunnel()
 	}
-	slave, err := m.openLocal(ctx, replication.Slave, &s.login)
+	slave, err := m.openLocal(ctx, finding.Slave, &s.login)
 	if err != nil {
 		return err
 	}
@@ -152,8 +160,8 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if len(want.Databases) == 0 {
 		want.Databases = want.HandOver.Databases
 	}
-	if _, known := want.HandOver.Passwords[replication.MonitorUser]; known {
-		want.MonitorFile = &replication.OptionFile{Path: s.monitor, Login: handOverLogin(want.HandOver, replication.MonitorUser, end)}
+	if _, known := want.HandOver.Passwords[facts.MonitorUser]; known {
+		want.MonitorFile = &optionfile.ClientFile{Path: s.monitor, Login: handOverLogin(want.HandOver, facts.MonitorUser, end)}
 	}
 
 	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
@@ -170,14 +178,14 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 	if done, err := m.agree(plan, s.plan); done || err != nil {
 		return err
 	}
-	var compared *replication.CompareResult
-	applier.Compared = func(r *replication.CompareResult) { compared = r }
+	var compared *compare.Result
+	applier.Compared = func(r *compare.Result) { compared = r }
 	err = m.apply(ctx, applier, plan, s.plan)
 	if compared != nil && !compared.Equal() {
 		err = errors.Join(m.writeComparison(compared), err)
 	}
 	if err != nil {
-		return &hintedError{err, strings.TrimPrefix(hintOf(err)+"; "+goOnHint(err, state.Stage, want.Databases), "; ")}
+		return usage.WithHint(err, strings.TrimPrefix(usage.HintOf(err)+"; "+goOnHint(err, state.Stage, want.Databases), "; "))
 	}
 	if compared != nil {
 		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
@@ -190,13 +198,13 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) (err error) {
 }
 
 // goOnHint says what an unfinished setup has left, and how it goes on.
-func goOnHint(err error, stage replication.Stage, databases []string) string {
+func goOnHint(err error, stage journal.Stage, databases []string) string {
 	switch {
-	case replication.HasCode(err, "broken"):
+	case finding.HasCode(err, "broken"):
 		return "unless that mends it: the same command again with --reseed --replace-databases " + strings.Join(databases, ",")
-	case stage == replication.StageSeeding:
+	case stage == journal.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
-	case stage == replication.StageSeeded:
+	case stage == journal.StageSeeded:
 		return "the copy is whole; the same command again goes on from there"
 	default:
 		return "the same command again goes on from here"
@@ -206,34 +214,34 @@ func goOnHint(err error, stage replication.Stage, databases []string) string {
 // want is what the flags alone say.
 func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
-		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, Method: replication.SeedMethod(s.method),
+		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, Method: journal.SeedMethod(s.method),
 		LockTables: s.lockTables, MaxRate: uint64(s.maxRate), SkipCompare: s.skipCompare,
 	}
 	switch {
-	case want.Method == replication.SeedNone && s.start == "":
-		return want, &usageError{where: "--start", message: "is needed with --method none", hint: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
-	case want.Method != replication.SeedNone && s.start != "":
-		return want, &usageError{where: "--start", message: "is for --method none only", hint: "a copy brings its own coordinates"}
+	case want.Method == journal.SeedNone && s.start == "":
+		return want, &usage.Error{Where: "--start", Message: "is needed with --method none", Cure: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711"}
+	case want.Method != journal.SeedNone && s.start != "":
+		return want, &usage.Error{Where: "--start", Message: "is for --method none only", Cure: "a copy brings its own coordinates"}
 	case s.start != "":
 		file, offset, found := strings.Cut(s.start, ":")
 		n, err := strconv.ParseUint(offset, 10, 64)
 		if !found || file == "" || err != nil {
-			return want, &usageError{where: "--start", message: fmt.Sprintf("%q is no FILE:POSITION", s.start), hint: "write it as in mysql-bin.000007:4711"}
+			return want, &usage.Error{Where: "--start", Message: fmt.Sprintf("%q is no FILE:POSITION", s.start), Cure: "write it as in mysql-bin.000007:4711"}
 		}
-		want.Start = replication.Position{File: file, Offset: n}
+		want.Start = server.Position{File: file, Offset: n}
 	}
 	if s.byAdministrator() {
 		if len(want.Databases) == 0 {
-			return want, &usageError{where: "--databases", message: "is needed with --master-user", hint: "name the databases to replicate"}
+			return want, &usage.Error{Where: "--databases", Message: "is needed with --master-user", Cure: "name the databases to replicate"}
 		}
 		return want, nil
 	}
 	var err error
 	want.HandOver, err = replication.ReadHandOver(s.handOver)
 	if errors.Is(err, fs.ErrNotExist) {
-		return want, &usageError{
-			where: "--hand-over", message: "there is no " + s.handOver,
-			hint: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with --master-user",
+		return want, &usage.Error{
+			Where: "--hand-over", Message: "there is no " + s.handOver,
+			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with --master-user",
 		}
 	}
 	return want, err
@@ -243,31 +251,31 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 func (s *setupSlave) address() (string, error) {
 	network, address, err := s.master.plainEnd(nil)
 	if err == nil && network != "tcp" {
-		err = &usageError{where: "--master", message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only"}
+		err = &usage.Error{Where: "--master", Message: "must be an address of 127.0.0.1 with a port: a slave connects by TCP only"}
 	}
 	return address, err
 }
 
-func handOverLogin(h *replication.HandOver, user, address string) replication.Login {
-	return replication.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
+func handOverLogin(h *replication.HandOver, user, address string) server.Login {
+	return server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
 }
 
 // openMasterForSetup logs in to the master. By the hand-over file that is the
 // seeding account, or the monitor account once that is gone; by an
 // administrator's login the master is set up first, and what it then has to hand
 // over is in want; nil in a dry run.
-func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *replication.Server, want *replication.SlaveWant, end string, state *replication.StateFile) (*replication.Server, error) {
+func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *server.Server, want *replication.SlaveWant, end string, state *journal.StateFile) (*server.Server, error) {
 	if !s.byAdministrator() {
-		server, err := replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.SeedUser, end))
-		if err == nil || !replication.IsAccessDenied(err) {
-			return server, err
+		target, err := server.Open(ctx, finding.Master, handOverLogin(want.HandOver, facts.SeedUser, end))
+		if err == nil || !server.IsAccessDenied(err) {
+			return target, err
 		}
-		server, err = replication.Open(ctx, replication.Master, handOverLogin(want.HandOver, replication.MonitorUser, end))
-		if replication.IsAccessDenied(err) {
-			err = &hintedError{err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;" +
-				" if the passwords are not known there any more, setup-master --new-passwords"}
+		target, err = server.Open(ctx, finding.Master, handOverLogin(want.HandOver, facts.MonitorUser, end))
+		if server.IsAccessDenied(err) {
+			err = usage.WithHint(err, "the hand-over file is older than the passwords of the accounts, or of another master: bring that master's file here again, after gtunnel replication setup-master there;"+
+				" if the passwords are not known there any more, setup-master --new-passwords")
 		}
-		return server, err
+		return target, err
 	}
 	server, err := m.openMaster(ctx, &s.master)
 	if err != nil {
@@ -284,8 +292,8 @@ func (m *Main) openMasterForSetup(ctx context.Context, s *setupSlave, slave *rep
 // that follows this master already keeps the accounts that it uses, unless a run
 // that was cut off has made them: nobody knows their passwords then, and the
 // login for status is still to be kept.
-func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *replication.Server, want *replication.SlaveWant, state *replication.StateFile) (*replication.HandOver, error) {
-	facts, err := replication.ReadFacts(ctx, master)
+func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, slave *server.Server, want *replication.SlaveWant, state *journal.StateFile) (*replication.HandOver, error) {
+	facts, err := facts.Read(ctx, master)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +314,7 @@ func (m *Main) setupMasterFromSlave(ctx context.Context, s *setupSlave, master, 
 	if err := m.apply(ctx, &replication.Applier{Master: master, MasterFacts: facts}, plan, s.plan); err != nil {
 		return nil, err
 	}
-	return plan.HandOver, state.NoteAccounts(plan.HandOver)
+	return plan.HandOver, plan.HandOver.NoteAccounts(state)
 }
 
 // splitNames takes names from a flag that is repeated, or has several of them
@@ -336,7 +344,7 @@ func (b *byteCount) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(digits, 10, 40)
 	if err != nil || n == 0 {
-		return &valueError{fmt.Sprintf("%q is no number of bytes", text), "write it as in 500k, 10M or 1G"}
+		return &usage.Error{Message: fmt.Sprintf("%q is no number of bytes", text), Cure: "write it as in 500k, 10M or 1G"}
 	}
 	*b = byteCount(n * factor)
 	return nil

@@ -6,12 +6,16 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/watch"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -51,43 +55,43 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 			return err
 		},
 	}
-	settings := []setting{
-		{name: "json", target: &asJSON, usage: "print JSON"},
-		{name: "state-dir", arg: "DIR", target: &stateDir, file: true, usage: "notes of runs that were cut off"},
+	settings := []config.Setting{
+		{Name: "json", Target: &asJSON, Usage: "print JSON"},
+		{Name: "state-dir", Arg: "DIR", Target: &stateDir, File: true, Usage: "notes of runs that were cut off"},
 	}
 	settings = append(settings, login.settings()...)
-	addFlags(cmd, "", append(settings, master.settings()...))
+	config.AddFlags(cmd, "", append(settings, master.settings()...))
 	return cmd
 }
 
 // readReplicationStatus asks the slave, and the master if it can be reached.
-func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string) (*replication.Status, error) {
-	slave, err := m.openLocal(ctx, replication.Slave, login)
+func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string) (*watch.Status, error) {
+	slave, err := m.openLocal(ctx, finding.Slave, login)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = slave.Close() }() // it was only asked
 	master, err := m.openMaster(ctx, flags)
-	if err != nil && (ctx.Err() != nil || isUsage(err) && *flags != (masterFlags{})) {
+	if err != nil && (ctx.Err() != nil || usage.Is(err) && *flags != (masterFlags{})) {
 		return nil, err
 	}
 	if master != nil {
 		defer func() { _ = master.Close() }() // it was only asked
 	}
-	return replication.ReadStatus(ctx, slave, master, replication.StatusOptions{Unreachable: err, StateDir: stateDir})
+	return watch.Read(ctx, slave, master, watch.Options{Unreachable: err, StateDir: stateDir})
 }
 
 // writeReplicationStatus prints the state, the facts, and what to do.
-func (m *Main) writeReplicationStatus(s *replication.Status) error {
+func (m *Main) writeReplicationStatus(s *watch.Status) error {
 	fmt.Fprintf(m.Stdout, "%s\n\n", s)
 	if err := writeReplicationFacts(m.Stdout, s); err != nil {
 		return err
 	}
 	var found findings
-	found.addReplication(replication.Findings{Problems: s.Problems, Warnings: s.Warnings})
-	if s.State == replication.HealthConnecting || s.State == replication.HealthStalled {
+	found.addReplication(finding.Findings{Problems: s.Problems, Warnings: s.Warnings})
+	if s.State == watch.HealthConnecting || s.State == watch.HealthStalled {
 		if _, err := expand(tunnel.Address{}); err != nil {
-			found.warn("tunnel", hintOf(err), "%v", err)
+			found.warn("tunnel", usage.HintOf(err), "%v", err)
 		}
 	}
 	if len(found) > 0 {
@@ -97,8 +101,8 @@ func (m *Main) writeReplicationStatus(s *replication.Status) error {
 	return nil
 }
 
-func writeReplicationFacts(out io.Writer, s *replication.Status) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+func writeReplicationFacts(out io.Writer, s *watch.Status) error {
+	w := terminal.NewTable(out)
 	fact := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -130,7 +134,7 @@ func writeReplicationFacts(out io.Writer, s *replication.Status) error {
 }
 
 // writable tells who may write on the slave.
-func writable(s *replication.Status) string {
+func writable(s *watch.Status) string {
 	switch {
 	case !s.Slave.ReadOnly:
 		return "not read-only"
@@ -143,14 +147,14 @@ func writable(s *replication.Status) string {
 }
 
 // thread is how far a thread has come, and what it does if it has more to do.
-func thread(running, state string, at replication.Position, behind *uint64) string {
+func thread(running, state string, at server.Position, behind *uint64) string {
 	text := running
 	if !at.IsZero() {
 		text += ", up to " + at.String()
 	}
 	if behind == nil || *behind > 0 {
 		if behind != nil {
-			text += ", " + replication.FormatBytes(*behind) + " behind"
+			text += ", " + finding.FormatBytes(*behind) + " behind"
 		}
 		if state != "" {
 			text += ": " + state
@@ -160,16 +164,16 @@ func thread(running, state string, at replication.Position, behind *uint64) stri
 }
 
 // lag is what is known of the age of the slave's data.
-func lag(l replication.Lag) string {
+func lag(l watch.Lag) string {
 	var parts []string
 	if l.Bytes != nil {
-		parts = append(parts, replication.FormatBytes(*l.Bytes))
+		parts = append(parts, finding.FormatBytes(*l.Bytes))
 	}
 	if l.Seconds != nil {
 		parts = append(parts, fmt.Sprintf("%d s by the slave's own word", *l.Seconds))
 	}
 	if l.Silence != nil {
-		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", shortDuration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
+		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", terminal.Duration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
 	}
 	if len(parts) == 0 {
 		return "not known"
@@ -178,7 +182,7 @@ func lag(l replication.Lag) string {
 }
 
 // replicated is what the filters let through.
-func replicated(c *replication.SlaveStatus) string {
+func replicated(c *server.SlaveStatus) string {
 	text := "everything"
 	if len(c.WildDoTable) > 0 {
 		text = strings.Join(c.WildDoTable, ", ")

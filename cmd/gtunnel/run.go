@@ -7,15 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// defaultConfig is where the packages and the systemd units put the
-// configuration file.
-const defaultConfig = "/etc/gtunnel/gtunnel.toml"
-
 func (m *Main) runCommand() *cobra.Command {
-	file, check := defaultConfig, false
+	file, check := config.DefaultFile, false
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Every tunnel of a configuration file",
@@ -43,36 +40,36 @@ access rules in force, and names other changes: those need a restart.`,
   gtunnel run --config /etc/gtunnel/two-masters.toml`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := readConfig(file)
+			c, err := config.Read(file)
 			if err != nil {
 				return err
 			}
 			if check {
-				return m.check(config)
+				return m.check(c)
 			}
-			return m.serve(cmd.Context(), config)
+			return m.serve(cmd.Context(), c)
 		},
 	}
-	addFlags(cmd, "", []setting{
-		{name: "config", arg: "FILE", target: &file, file: true, usage: "the file"},
-		{name: "check", target: &check, usage: "only say what is wrong with it or its certificates"},
+	config.AddFlags(cmd, "", []config.Setting{
+		{Name: "config", Arg: "FILE", Target: &file, File: true, Usage: "the file"},
+		{Name: "check", Target: &check, Usage: "only say what is wrong with it or its certificates"},
 	})
 	return cmd
 }
 
 // check builds every tunnel without listening and prints a line for each, and
 // what is doubtful.
-func (m *Main) check(config Config) error {
-	p, err := newProcess(config, nil)
+func (m *Main) check(c config.Config) error {
+	p, err := newProcess(c, nil)
 	if err != nil {
 		return err
 	}
-	for _, doubt := range config.doubts() {
+	for _, doubt := range c.Doubts() {
 		fmt.Fprintf(m.Stderr, "warning: %v\nhint: %s\n", doubt, doubt.Hint())
 	}
-	for i, c := range config.Tunnels {
+	for i, t := range c.Tunnels {
 		fmt.Fprintf(m.Stdout, "tunnel %s: %s, accept %s, connect %s, as %s: ok\n",
-			c.Name, c.Role, c.Accept, addressList(c.Connect), certs.ShowDN(p.endpoints[i].Credential.Identity().DN))
+			t.Name, t.Role, t.Accept, addressList(t.Connect), certs.ShowDN(p.endpoints[i].Credential.Identity().DN))
 	}
 	return nil
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -21,7 +24,7 @@ import (
 // their connections at once. SIGHUP reloads certificates, trust and access
 // rules, or says that the terminal is gone, which is a first signal to stop. The
 // failure of one tunnel ends all: a supervisor then starts the process anew.
-func (m *Main) serve(ctx context.Context, config Config) error {
+func (m *Main) serve(ctx context.Context, c config.Config) error {
 	// A reader of the log that goes away must not end the process. It stays so
 	// to its end: Run may still report a failure.
 	signal.Ignore(syscall.SIGPIPE)
@@ -31,13 +34,13 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
-	logger := config.origin.inLog(newLogger(config, m.log, m.Getenv))
-	p, err := newProcess(config, logger)
+	logger := withCures(newLogger(c, m.log, m.Getenv), &c)
+	p, err := newProcess(c, logger)
 	if err != nil {
 		return err
 	}
 	// The admin socket is first because its making changes the umask.
-	admin, err := m.startAdmin(ctx, config, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
+	admin, err := m.startAdmin(ctx, c, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
 	if err != nil {
 		return err
 	}
@@ -45,11 +48,12 @@ func (m *Main) serve(ctx context.Context, config Config) error {
 		defer admin.close()
 	}
 	p.logStart(logger, time.Now())
-	config.logDoubts(logger)
+	logDoubts(logger, &c)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
-	return p.run(ctx, logger, signals, hangups, admin)
+	s := service{process: p, logger: logger, signals: signals, hangups: hangups, admin: admin}
+	return s.run(ctx)
 }
 
 // listen binds every tunnel's address, or none. The error joins what failed.
@@ -57,8 +61,7 @@ func (p *process) listen(ctx context.Context) error {
 	var failed []error
 	for i, t := range p.tunnels {
 		if err := t.Listen(ctx); err != nil {
-			where := p.config.origin.describe(place{"tunnel", p.config.Tunnels[i].Name, "accept"})
-			failed = append(failed, inPlace(where, err))
+			failed = append(failed, inPlace(p.config.Where(&p.config.Tunnels[i], "accept"), err))
 		}
 	}
 	if failed == nil {
@@ -71,7 +74,7 @@ func (p *process) listen(ctx context.Context) error {
 // inPlace says where the setting stands with which a tunnel failed.
 func inPlace(where string, err error) error {
 	if e, ok := errors.AsType[*tunnel.ConfigError](err); ok {
-		return &hintedError{fmt.Errorf("%s: %s", where, e.Reason), e.Cure}
+		return usage.WithHint(fmt.Errorf("%s: %s", where, e.Reason), e.Cure)
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }
@@ -82,15 +85,25 @@ func (p *process) closeTunnels() {
 	}
 }
 
+// service is a process that serves.
+type service struct {
+	*process
+
+	logger  *zap.Logger
+	signals <-chan os.Signal // to stop
+	hangups <-chan os.Signal // to reload
+	admin   *adminServer     // nil: none
+}
+
 // run serves every tunnel and waits for the end of all.
-func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups <-chan os.Signal, admin *adminServer) error {
+func (s *service) run(ctx context.Context) error {
 	reloading, stopReloading := context.WithCancel(context.WithoutCancel(ctx)) // until the last connection has ended
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
-	ended := make(chan error, len(p.tunnels))
+	ended := make(chan error, len(s.tunnels))
 	var serving sync.WaitGroup
-	for i, t := range p.tunnels {
-		name := p.config.Tunnels[i].Name
+	for i, t := range s.tunnels {
+		name := s.config.Tunnels[i].Name
 		serving.Go(func() {
 			err := t.Serve(ctx)
 			if err != nil {
@@ -100,54 +113,58 @@ func (p *process) run(ctx context.Context, logger *zap.Logger, signals, hangups 
 		})
 	}
 	defer serving.Wait()
-	serving.Go(func() { newReloader(p, logger).run(reloading, hangups) })
+	serving.Go(func() { newReloader(s.process, s.logger).run(reloading, s.hangups) })
+	serving.Go(func() { saveMemory(reloading, s.tunnels) })
 	defer stopReloading()
 	trying, stopTrying := context.WithCancel(ctx)
-	for _, t := range p.tunnels {
+	for _, t := range s.tunnels {
 		serving.Go(func() { t.Try(trying) })
 	}
 	defer stopTrying()
+	notify(daemon.SdNotifyReady, s.summary())
+	return s.untilEnd(ctx, drain, ended)
+}
 
+// untilEnd waits for the end of every tunnel, and returns the first failure. The
+// first signal drains the tunnels, the second closes them.
+func (s *service) untilEnd(ctx context.Context, drain func(), ended <-chan error) (failed error) {
 	var adminEnded <-chan struct{}
-	if admin != nil {
-		adminEnded = admin.ended
+	if s.admin != nil {
+		adminEnded = s.admin.ended
 	}
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
-	notify(daemon.SdNotifyReady, p.summary())
-
-	var failed error
 	stopping := ctx.Done()
-	for left := len(p.tunnels); left > 0; {
+	for left := len(s.tunnels); left > 0; {
 		select {
 		case err := <-ended:
 			left--
 			if err != nil && failed == nil {
 				failed = err
 				notify(daemon.SdNotifyStopping, "failed: "+err.Error())
-				p.closeTunnels()
+				s.closeTunnels()
 			}
 		case <-adminEnded:
 			adminEnded = nil
 			if failed == nil {
-				failed = admin.err
-				p.closeTunnels()
+				failed = s.admin.err
+				s.closeTunnels()
 			}
-		case s := <-signals:
+		case received := <-s.signals:
 			if ctx.Err() != nil {
-				p.closeTunnels()
-				logger.Warn("closing all connections at once", zap.Stringer("signal", s))
+				s.closeTunnels()
+				s.logger.Warn("closing all connections at once", zap.Stringer("signal", received))
 				break
 			}
 			drain()
-			logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", s))
+			s.logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", received))
 		case <-stopping:
 			stopping = nil
-			notify(daemon.SdNotifyStopping, "draining, "+p.summary())
+			notify(daemon.SdNotifyStopping, "draining, "+s.summary())
 		case <-watchdog:
 			// The summary needs every tunnel's locks: a tunnel that is stuck
 			// lets the watchdog bite.
-			notify(daemon.SdNotifyWatchdog, p.summary())
+			notify(daemon.SdNotifyWatchdog, s.summary())
 		}
 	}
 	return failed
@@ -164,14 +181,7 @@ func (p *process) sessions() int {
 
 // summary is the state of the process in a few words, for systemctl status.
 func (p *process) summary() string {
-	return fmt.Sprintf("%s, %s", count(len(p.tunnels), "tunnel"), count(p.sessions(), "connection"))
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return fmt.Sprintf("%s, %s", terminal.Count(len(p.tunnels), "tunnel"), terminal.Count(p.sessions(), "connection"))
 }
 
 // notify tells systemd the state of the process, if systemd asked for it.
@@ -190,4 +200,11 @@ func newWatchdog() (ticks <-chan time.Time, stop func()) {
 	}
 	ticker := time.NewTicker(interval / 2)
 	return ticker.C, ticker.Stop
+}
+
+// logDoubts warns of access rules that are sound and may match nobody.
+func logDoubts(logger *zap.Logger, c *config.Config) {
+	for _, doubt := range c.Doubts() {
+		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
+	}
 }

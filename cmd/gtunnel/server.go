@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -18,19 +19,30 @@ while (--drain-timeout); any other SIGHUP reads the files again.`,
 	})
 }
 
-// tunnelCommand completes the command of a role: its flags make a Config of
-// one tunnel, which is served like any other.
+func (m *Main) clientCommand() *cobra.Command {
+	return m.tunnelCommand(tunnel.Client, &cobra.Command{
+		Use:   "client",
+		Short: "The slave's end: accepts plain TCP, connects to a server by TLS",
+		Long: `Accepts plain connections on this host, passes them to a verified server by TLS.
+SIGTERM, Ctrl-C and the end of its terminal let open connections go on for a
+while (--drain-timeout); any other SIGHUP reads the files again.`,
+		Example: `  gtunnel client --connect server1.domain.one:3307
+  gtunnel client --connect server1:3307 --server-name server1.domain.one`,
+	})
+}
+
+// tunnelCommand completes the command of a role: its flags make a configuration
+// of one tunnel, which is served like any other.
 func (m *Main) tunnelCommand(role tunnel.Role, cmd *cobra.Command) *cobra.Command {
-	config := newConfig(string(role))
-	only := newTunnelConfig(string(role), role)
+	c, only := config.New(string(role)), config.NewTunnel(string(role), role)
 	cmd.Args = noArguments
-	addFlags(cmd, role, append(only.settings(), config.settings()...))
+	config.AddFlags(cmd, role, append(only.Settings(), c.Settings()...))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		only.trustOnly(cmd.Flags().Changed("capath"), cmd.Flags().Changed("cafile"))
-		only.complete()
-		config.Tunnels = []TunnelConfig{only}
-		config.origin.flagsFile = m.Getenv(flagsFileVariable)
-		return m.serve(cmd.Context(), config)
+		only.TrustFlagsOnly(cmd.Flags())
+		only.Complete()
+		c.Tunnels = []config.Tunnel{only}
+		c.FlagsFile = m.Getenv(flagsFileVariable)
+		return m.serve(cmd.Context(), c)
 	}
 	return cmd
 }

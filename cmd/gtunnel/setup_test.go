@@ -31,6 +31,10 @@ func closeLab() {
 // are missing, the test fails in CI and is skipped elsewhere.
 func startDatabase(t testing.TB, kind servertest.Kind, o servertest.Options) *servertest.Server {
 	t.Helper()
+	t.Attr("needs", string(kind))
+	if testing.Short() {
+		t.Skip("left out by -short: needs a database server")
+	}
 	l, err := lab()
 	if err != nil {
 		t.Fatal(err)

@@ -16,18 +16,20 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// defaultAdmin is where the admin sockets are that commands preset.
-const defaultAdmin = "unix:" + runtimeFolder + "/*.sock"
+// adminSockets is where the admin sockets are that commands preset.
+const adminSockets = config.RuntimeFolder + "/*.sock"
 
 // maxStatus bounds the answer of a process, in bytes.
 const maxStatus = 64 << 20
@@ -62,9 +64,9 @@ the [admin] of its file, says. A * in the path of a socket stands for any text.`
 			return err
 		},
 	}
-	addFlags(cmd, "", []setting{
-		{name: "admin", arg: "ADDRESS", target: &admin, preset: defaultAdmin, usage: "what its --admin is"},
-		{name: "json", target: &asJSON, usage: "print JSON"},
+	config.AddFlags(cmd, "", []config.Setting{
+		{Name: "admin", Arg: "ADDRESS", Target: &admin, Preset: "unix:" + adminSockets, Usage: "what its --admin is"},
+		{Name: "json", Target: &asJSON, Usage: "print JSON"},
 	})
 	return cmd
 }
@@ -73,24 +75,30 @@ the [admin] of its file, says. A * in the path of a socket stands for any text.`
 // addresses stand for themselves; none for the usual folder.
 func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 	if admin == (tunnel.Address{}) {
-		admin = mustParse(defaultAdmin)
+		admin = tunnel.Address{Network: "unix", Path: adminSockets}
 	}
 	if admin.Network != "unix" || !strings.Contains(admin.Path, "*") {
 		return []tunnel.Address{admin}, nil
 	}
 	paths, err := filepath.Glob(admin.Path)
 	if err != nil {
-		return nil, &usageError{where: "--admin", message: fmt.Sprintf("%q is no pattern: %v", admin.Path, err), hint: "write the path of one socket"}
+		return nil, &usage.Error{
+			Where: "--admin", Message: fmt.Sprintf("%q is no pattern: %v", admin.Path, err),
+			Cure: "write the path of one socket",
+		}
 	}
 	if len(paths) == 0 {
 		folder := filepath.Dir(admin.Path)
 		if _, err := os.ReadDir(folder); errors.Is(err, fs.ErrPermission) { // which Glob keeps to itself
-			return nil, &hintedError{fmt.Errorf("cannot look for admin sockets: %w", err), "run gtunnel status as root, or as the user of the process"}
+			err = fmt.Errorf("cannot look for admin sockets: %w", err)
+			return nil, usage.WithHint(err, "run gtunnel status as root, or as the user of the process")
 		}
-		return nil, &hintedError{
+		return nil, usage.WithHint(
 			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
-			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? One of another user than root needs an --admin of its own, and gtunnel status the same: gtunnel status --admin ADDRESS",
-		}
+			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? "+
+				"One of another user than root needs an --admin of its own, "+
+				"and gtunnel status the same: gtunnel status --admin ADDRESS",
+		)
 	}
 	var addresses []tunnel.Address
 	for _, path := range paths {
@@ -101,7 +109,9 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 
 // askAll asks each of the processes. A socket at which nobody listens is dead,
 // not an error, if another process answers. The error joins the others'.
-func askAll(ctx context.Context, addresses []tunnel.Address) (tunnels []tunnel.Status, dead []tunnel.Address, err error) {
+func askAll(
+	ctx context.Context, addresses []tunnel.Address,
+) (tunnels []tunnel.Status, dead []tunnel.Address, err error) {
 	var failed, refused []error
 	answered := false
 	for _, a := range addresses {
@@ -153,33 +163,37 @@ func askStatus(ctx context.Context, admin tunnel.Address) (tunnel.AdminStatus, e
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return status, &hintedError{fmt.Errorf("no answer from %s: %w", admin, errors.Unwrap(err)), statusHint(err)}
+		return status, usage.WithHint(fmt.Errorf("no answer from %s: %w", admin, errors.Unwrap(err)), statusHint(err))
 	}
 	defer func() { _ = response.Body.Close() }() // only read
 	if response.StatusCode != http.StatusOK {
-		return status, &hintedError{fmt.Errorf("%s answered %s", admin, response.Status), "is it the admin address of a gtunnel process?"}
+		return status, usage.WithHint(fmt.Errorf("%s answered %s", admin, response.Status), notAdmin)
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxStatus)).Decode(&status); err != nil {
-		return status, &hintedError{fmt.Errorf("%s did not answer with a status: %w", admin, err), "is it the admin address of a gtunnel process?"}
+		return status, usage.WithHint(fmt.Errorf("%s did not answer with a status: %w", admin, err), notAdmin)
 	}
 	return status, nil
 }
+
+// notAdmin is what to do about an answer that is no status.
+const notAdmin = "is it the admin address of a gtunnel process?"
 
 func statusHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return "the socket is its owner's alone: run gtunnel status as root, or as the user of the process"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return "no process serves there: start one with this --admin, or see systemctl status 'gtunnel*' and journalctl -u 'gtunnel*'"
+		return "no process serves there: start one with this --admin, " +
+			"or see systemctl status 'gtunnel*' and journalctl -u 'gtunnel*'"
 	}
-	return "is it the admin address of a gtunnel process?"
+	return notAdmin
 }
 
 // writeStatus prints the tunnels, how the revocation lists of their CAs stand,
 // why connections came to nothing or were closed, what is tolerated, and the
 // open connections.
 func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := terminal.NewTable(out)
 	fmt.Fprintln(w, "TUNNEL\tROLE\tACCEPT\tCONNECT\tOPEN\tACCEPTED\tREFUSED\tFROM PEER\tTO PEER")
 	open, failures, closed, warned := 0, false, false, false
 	for _, t := range tunnels {
@@ -191,7 +205,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		failures = failures || len(t.Refused)+len(t.DialFailures) > 0
 		closed, warned = closed || len(t.SessionsRefused) > 0, warned || len(t.Warnings) > 0
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
-			len(t.Sessions), t.Accepted, refused, replication.FormatBytes(t.BytesFromPeer), replication.FormatBytes(t.BytesToPeer))
+			len(t.Sessions), t.Accepted, refused, finding.FormatBytes(t.BytesFromPeer), finding.FormatBytes(t.BytesToPeer))
 	}
 	fmt.Fprintln(w, "\nTUNNEL\tTRUST")
 	for _, t := range tunnels {
@@ -231,7 +245,8 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		for _, t := range tunnels {
 			for _, s := range t.Sessions {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
-					age(now, s.Opened), age(now, s.LastActivity), replication.FormatBytes(s.BytesFromPeer), replication.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
+					age(now, s.Opened), age(now, s.LastActivity),
+					finding.FormatBytes(s.BytesFromPeer), finding.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
 			}
 		}
 	}
@@ -240,5 +255,5 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 
 // age is how long ago a moment was, in whole seconds.
 func age(now, then time.Time) string {
-	return shortDuration(max(0, now.Sub(then)).Round(time.Second))
+	return terminal.Duration(max(0, now.Sub(then)).Round(time.Second))
 }

@@ -28,6 +28,10 @@ type stunnel struct {
 // one service, without accept.
 func startStunnel(t *testing.T, settings string) stunnel {
 	t.Helper()
+	t.Attr("needs", "stunnel")
+	if testing.Short() {
+		t.Skip("left out by -short: needs stunnel")
+	}
 	program, err := exec.LookPath("stunnel4")
 	if err != nil {
 		if os.Getenv("CI") != "" {

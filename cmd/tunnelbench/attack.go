@@ -49,21 +49,27 @@ func allAttacks() []attack {
 		{"four", "250 silent connections from each of 4 addresses, renewed each 10 s", 1000, wave, false, fourSources, stall},
 		{"own", "250 silent connections from the peer's own address, renewed each 10 s", 250, wave, false, ownSource, stall},
 		{"churn", "silent connections from 4 addresses, renewed each 0.5 s", 1000, wave / 20, false, fourSources, stall},
-		{"byte", "1,000 connections from 4 addresses that send one byte", 1000, wave, false, fourSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
-			return send(ctx, conn, a.hello[:1])
-		}},
-		{"hellos", "2,000 whole ClientHellos from 2,000 addresses, renewed each 10 s", 2000, wave, false, scatteredSources, hello},
-		{"storm", "1,000 whole ClientHellos from 1,000 addresses, renewed each 0.5 s", 1000, wave / 20, false, scatteredSources, hello},
-		{"unread", "1,000 whole ClientHellos from 1,000 addresses that read nothing", 1000, wave, false, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
-			return errors.Join(conn.SetReadBuffer(1), send(ctx, conn, a.hello))
-		}},
+		{"byte", "1,000 connections from 4 addresses that send one byte", 1000, wave, false, fourSources,
+			func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+				return send(ctx, conn, a.hello[:1])
+			}},
+		{"hellos", "2,000 whole ClientHellos from 2,000 addresses, renewed each 10 s", 2000, wave, false, scatteredSources,
+			hello},
+		{"storm", "1,000 whole ClientHellos from 1,000 addresses, renewed each 0.5 s", 1000, wave / 20, false,
+			scatteredSources, hello},
+		{"unread", "1,000 whole ClientHellos from 1,000 addresses that read nothing", 1000, wave, false, scatteredSources,
+			func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+				return errors.Join(conn.SetReadBuffer(1), send(ctx, conn, a.hello))
+			}},
 		{"loris", "a ClientHello, one byte a second, from 1,000 addresses", 1000, wave, false, scatteredSources, drip},
-		{"chains", "240 handshakes at a time with 19 certificates of RSA-8192 and large exponents", 240, wave, true, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
-			return a.shakeHands(ctx, conn, a.costly)
-		}},
-		{"half", "500 certificate messages of 250 KB that stop before their end", 500, wave, true, scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
-			return a.shakeHands(ctx, &stoppingConn{TCPConn: conn, ctx: ctx, left: 240 << 10}, a.bulky)
-		}},
+		{"chains", "240 handshakes at a time with 19 certificates of RSA-8192 and large exponents", 240, wave, true,
+			scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+				return a.shakeHands(ctx, conn, a.costly)
+			}},
+		{"half", "500 certificate messages of 250 KB that stop before their end", 500, wave, true, scatteredSources,
+			func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+				return a.shakeHands(ctx, &stoppingConn{TCPConn: conn, ctx: ctx, left: 240 << 10}, a.bulky)
+			}},
 	}
 }
 
@@ -104,7 +110,8 @@ type attacker struct {
 // shakeHands goes as far as the server lets it, and waits for the end of the
 // connection.
 func (a *attacker) shakeHands(ctx context.Context, conn net.Conn, certificate tls.Certificate) error {
-	config := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}} // #nosec G402 -- an attacker does not care
+	// #nosec G402 -- an attacker does not care
+	config := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}}
 	client := tls.Client(conn, config)
 	if err := client.HandshakeContext(ctx); err != nil {
 		return err
@@ -132,7 +139,8 @@ func (c *stoppingConn) Write(data []byte) (int, error) {
 // captureHello makes the ClientHello of crypto/tls.
 func captureHello(ctx context.Context) ([]byte, error) {
 	var captured recordingConn
-	err := tls.Client(&captured, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) // #nosec G402 -- nobody answers
+	// #nosec G402 -- nobody answers
+	err := tls.Client(&captured, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx)
 	if len(captured.sent) == 0 {
 		return nil, fmt.Errorf("make a ClientHello: %w", err)
 	}
@@ -190,15 +198,15 @@ func (a *attacker) connect(ctx context.Context, flood attack, source, address st
 // It ends with ctx.
 func runAttack(ctx context.Context, args []string) error {
 	if len(args) != 3 {
-		return &usageError{errors.New("usage: tunnelbench attack NAME ADDRESS CHAINS")}
+		return &usageError{error: errors.New("usage: tunnelbench attack NAME ADDRESS CHAINS")}
 	}
 	floods, err := selectAttacks(args[:1])
 	if err != nil {
-		return &usageError{err}
+		return &usageError{error: err}
 	}
 	host, _, err := net.SplitHostPort(args[1])
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return &usageError{fmt.Errorf("%s is no address of loopback, and nothing else is attacked", args[1])}
+		return &usageError{error: fmt.Errorf("%s is no address of loopback, and nothing else is attacked", args[1])}
 	}
 	if err := raiseFileLimit(uint64(floods[0].conns) + 100); err != nil { //nolint:gosec // thousands
 		return err

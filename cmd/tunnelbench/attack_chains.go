@@ -35,7 +35,8 @@ func writeHostile(folder string, issuer *x509.Certificate) error {
 	const above = 18
 	var costly [][]byte
 	for n := range above + 1 {
-		template, parent := hostileTemplate(fmt.Sprintf("Hostile %d", n), 0), hostileTemplate(fmt.Sprintf("Hostile %d", n+1), 0)
+		template, parent := hostileTemplate(fmt.Sprintf("Hostile %d", n), 0),
+			hostileTemplate(fmt.Sprintf("Hostile %d", n+1), 0)
 		public := signer.Public()
 		if n == 0 {
 			template.IsCA, template.KeyUsage, public = false, x509.KeyUsageDigitalSignature, &key.PublicKey

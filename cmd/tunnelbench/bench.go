@@ -113,7 +113,8 @@ func (b *bench) run(ctx context.Context) (*result, error) {
 				if ctx.Err() != nil {
 					return r, context.Cause(ctx)
 				}
-				b.note("round %d/%d  %-7s  %-10s  %5.1f s  %s\n", round+1, b.rounds, m.name, p.name, time.Since(start).Seconds(), m.headline(b.scale, v))
+				b.note("round %d/%d  %-7s  %-10s  %5.1f s  %s\n", round+1, b.rounds, m.name, p.name, time.Since(start).Seconds(),
+					m.headline(b.scale, v))
 				r.add(m.metrics(b.scale), p.name, round, v)
 				if err != nil {
 					b.note("%v\n", err)
@@ -159,7 +160,9 @@ func (m measure) headline(s scale, v values) string {
 
 // findPeers finds the programs of the wanted pairs; those that are missing are
 // told apart.
-func findPeers(ctx context.Context, wanted []peer, named map[string]string) (found []installed, missing []*missingError, err error) {
+func findPeers(
+	ctx context.Context, wanted []peer, named map[string]string,
+) (found []installed, missing []*missingError, err error) {
 	for _, p := range wanted {
 		i, err := p.find(ctx, named[p.name])
 		if gone, ok := errors.AsType[*missingError](err); ok {

@@ -104,7 +104,8 @@ func echoMessages(conn *net.TCPConn, size int) error {
 // count of them, and returns how long each took to come back. The first tenth
 // is left out.
 func roundTrips(conn *net.TCPConn, size, count int, during time.Duration) ([]time.Duration, error) {
-	if _, err := conn.Write(request{verb: askEcho, size: uint32(size)}.bytes()); err != nil { //nolint:gosec // sizes are ours
+	//nolint:gosec // sizes are ours
+	if _, err := conn.Write(request{verb: askEcho, size: uint32(size)}.bytes()); err != nil {
 		return nil, fmt.Errorf("send a request: %w", err)
 	}
 	c, err := newBlockingConn(conn)
@@ -176,7 +177,8 @@ func trickle(conn *net.TCPConn, size, count int) error {
 // receiveTrickle asks for a trickle and returns how long each message was
 // under way.
 func receiveTrickle(conn *net.TCPConn, size, count int) ([]time.Duration, error) {
-	if _, err := conn.Write(request{verb: askTrickle, size: uint32(size), number: uint64(count)}.bytes()); err != nil { //nolint:gosec // both are ours
+	//nolint:gosec // both are ours
+	if _, err := conn.Write(request{verb: askTrickle, size: uint32(size), number: uint64(count)}.bytes()); err != nil {
 		return nil, fmt.Errorf("send a request: %w", err)
 	}
 	c, err := newBlockingConn(conn)

@@ -38,12 +38,15 @@ func (b *bench) prove(ctx context.Context, i installed) (string, error) {
 	if err := b.proveClient(ctx, i, o, strangers); err != nil {
 		return "", fmt.Errorf("client end: %w", err)
 	}
-	return fmt.Sprintf("%s, %s, both ends verify", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)), nil
+	return fmt.Sprintf("%s, %s, both ends verify", tls.VersionName(state.Version),
+		tls.CipherSuiteName(state.CipherSuite)), nil
 }
 
 // proveServer connects to a server end as its client, with a certificate,
 // without one, and with that of another CA.
-func (b *bench) proveServer(ctx context.Context, i installed, o pairOptions, strangers *site) (state tls.ConnectionState, err error) {
+func (b *bench) proveServer(
+	ctx context.Context, i installed, o pairOptions, strangers *site,
+) (state tls.ConnectionState, err error) {
 	p, _, e, err := b.startEnd(ctx, i, o, end{connect: b.backend.address(), identity: o.site.server})
 	if p != nil {
 		defer func() { err = errors.Join(err, p.stop()) }()
@@ -61,7 +64,8 @@ func (b *bench) proveServer(ctx context.Context, i installed, o pairOptions, str
 		return state, p.failed("refuses its client: " + err.Error())
 	}
 	if state.Version != tls.VersionTLS13 || state.CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
-		return state, fmt.Errorf("agreed on %s with %s, not on %s with %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite), tlsVersion, cipherSuite)
+		return state, fmt.Errorf("agreed on %s with %s, not on %s with %s", tls.VersionName(state.Version),
+			tls.CipherSuiteName(state.CipherSuite), tlsVersion, cipherSuite)
 	}
 	if _, err := attempt(); err == nil {
 		return state, errors.New("lets a client in that shows no certificate")

@@ -87,21 +87,22 @@ func runHostile(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	case errors.Is(err, pflag.ErrHelp):
 		return nil
 	case err != nil:
-		return &usageError{withHint(err, "tunnelbench hostile --help")}
+		return &usageError{error: withHint(err, "tunnelbench hostile --help")}
 	case flags.NArg() > 0:
-		return &usageError{fmt.Errorf("unexpected %q: tunnelbench hostile takes flags only", flags.Arg(0))}
+		return &usageError{error: fmt.Errorf("unexpected %q: tunnelbench hostile takes flags only", flags.Arg(0))}
 	}
-	h := hostile{peers: 25, interval: 400 * time.Millisecond, calm: 2 * time.Second, patience: 10 * time.Second, confined: true}
+	h := hostile{peers: 25, interval: 400 * time.Millisecond, calm: 2 * time.Second, patience: 10 * time.Second,
+		confined: true}
 	if *quick {
 		h = hostile{peers: 6, interval: 400 * time.Millisecond, calm: 500 * time.Millisecond, patience: 30 * time.Second}
 	}
 	var err error
 	if h.attacks, err = selectAttacks(*names); err != nil {
-		return &usageError{err}
+		return &usageError{error: err}
 	}
 	wanted, err := selectPeers(*pairs)
 	if err != nil {
-		return &usageError{err}
+		return &usageError{error: err}
 	}
 	found, missing, err := findPeers(ctx, wanted, map[string]string{"gtunnel": *gtunnel})
 	if err != nil {
@@ -183,7 +184,8 @@ func (h *hostile) suffer(ctx context.Context, b *bench, p *pair, a attack, own [
 	if err != nil {
 		return o, fmt.Errorf("find this program: %w", err)
 	}
-	flood, err := b.starter.start("attack "+a.name, filepath.Join(b.folder, "attack-"+a.name), syscall.SIGKILL, self, "attack", a.name, p.tls, b.folder)
+	flood, err := b.starter.start("attack "+a.name, filepath.Join(b.folder, "attack-"+a.name), syscall.SIGKILL, self,
+		"attack", a.name, p.tls, b.folder)
 	if err != nil {
 		return o, err
 	}

@@ -13,6 +13,7 @@ import (
 // processors busier, and the memory is bounded: a server that held whole
 // certificate messages would take 300 MB.
 func TestHostile(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	attacks, err := selectAttacks([]string{"four", "own", "storm", "chains", "half"})
 	if err != nil {
@@ -22,7 +23,8 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := hostile{attacks: attacks, peers: 5, interval: 400 * time.Millisecond, calm: 200 * time.Millisecond, patience: time.Minute}
+	h := hostile{attacks: attacks, peers: 5, interval: 400 * time.Millisecond, calm: 200 * time.Millisecond,
+		patience: time.Minute}
 	ordeals, err := h.run(t.Context(), []installed{gtunnel}, io.Discard)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func patternAt(offset int64, n int) []byte {
 	return pattern[start : start+n]
 }
 
-// matches tells whether b is the data from offset on.
+// matches reports whether b is the data from offset on.
 func matches(b []byte, offset int64) bool {
 	for start := int(offset % patternSize); len(b) > 0; start = 0 {
 		n := min(patternSize-start, len(b))
@@ -282,7 +282,8 @@ func ping(conn net.Conn, number uint64) error {
 
 // fetch has size bytes sent by the backend, and compares them.
 func fetch(conn net.Conn, size int) error {
-	if _, err := conn.Write(request{verb: askSend, size: uint32(size)}.bytes()); err != nil { //nolint:gosec // sizes are ours
+	//nolint:gosec // sizes are ours
+	if _, err := conn.Write(request{verb: askSend, size: uint32(size)}.bytes()); err != nil {
 		return fmt.Errorf("send a request: %w", err)
 	}
 	buffer := chunks.Get().(*[chunkSize]byte)

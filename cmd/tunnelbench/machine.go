@@ -26,7 +26,8 @@ func describeMachine() machine {
 	m := machine{CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	m.Processor = valueOf(readText("/proc/cpuinfo"), "model name", ":")
 	m.System = strings.Trim(valueOf(readText("/etc/os-release"), "PRETTY_NAME", "="), `"`)
-	if kb, err := strconv.ParseFloat(strings.TrimSuffix(valueOf(readText("/proc/meminfo"), "MemTotal", ":"), " kB"), 64); err == nil {
+	if kb, err := strconv.ParseFloat(strings.TrimSuffix(valueOf(readText("/proc/meminfo"), "MemTotal", ":"), " kB"),
+		64); err == nil {
 		m.MemoryGB = float64(int(kb*1024/1e8)) / 10
 	}
 	var name unix.Utsname
@@ -56,5 +57,6 @@ func valueOf(text, key, separator string) string {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s, %d CPUs, %.1f GB, %s, Linux %s, load %s", m.Processor, m.CPUs, m.MemoryGB, m.System, m.Kernel, m.Load)
+	return fmt.Sprintf("%s, %d CPUs, %.1f GB, %s, Linux %s, load %s", m.Processor, m.CPUs, m.MemoryGB, m.System, m.Kernel,
+		m.Load)
 }

@@ -62,7 +62,7 @@ type hintError struct {
 
 func (e *hintError) Unwrap() error { return e.error }
 
-func withHint(err error, hint string) error { return &hintError{err, hint} }
+func withHint(err error, hint string) error { return &hintError{error: err, hint: hint} }
 
 // usageError is a command line that cannot be meant.
 type usageError struct{ error }
@@ -109,7 +109,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	gtunnel := flags.String("gtunnel", "", "the gtunnel to measure (default bin/gtunnel, then PATH)")
 	ghostunnel := flags.String("ghostunnel", "", "the ghostunnel to measure (default bin/ghostunnel, then PATH)")
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n       tunnelbench hostile [flags]\n\n%s\npairs:    %s\nmeasures:\n", flags.FlagUsages(), strings.Join(peerNames(allPeers()), ", "))
+		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n       tunnelbench hostile [flags]\n\n%s\npairs:    %s\nmeasures:\n",
+			flags.FlagUsages(), strings.Join(peerNames(allPeers()), ", "))
 		for _, m := range allMeasures() {
 			fmt.Fprintf(stderr, "  %-8s %s\n", m.name, m.about)
 		}
@@ -144,7 +145,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "relay" { // an end of the relay pair
 		if len(args) != 3 {
-			return &usageError{errors.New("usage: tunnelbench relay ACCEPT CONNECT")}
+			return &usageError{error: errors.New("usage: tunnelbench relay ACCEPT CONNECT")}
 		}
 		return relay(ctx, args[1], args[2])
 	}
@@ -159,7 +160,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	if err != nil {
-		return &usageError{withHint(err, "tunnelbench --help")}
+		return &usageError{error: withHint(err, "tunnelbench --help")}
 	}
 	if o.from != "" {
 		text, err := os.ReadFile(o.from)
@@ -198,7 +199,7 @@ func (o options) prepare(ctx context.Context, stderr io.Writer) (*bench, error) 
 	b := &bench{rounds: o.rounds, progress: stderr}
 	var err error
 	if b.scale, err = findScale(o.scale); err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{error: err}
 	}
 	if len(o.streams) > 0 {
 		b.scale.Streams = o.streams
@@ -210,11 +211,11 @@ func (o options) prepare(ctx context.Context, stderr io.Writer) (*bench, error) 
 		b.rounds = b.scale.Rounds
 	}
 	if b.measures, err = selectMeasures(o.measures); err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{error: err}
 	}
 	wanted, err := selectPeers(o.pairs)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{error: err}
 	}
 	if o.install {
 		err := install(ctx, wanted, stderr)
@@ -252,10 +253,12 @@ func install(ctx context.Context, wanted []peer, stderr io.Writer) error {
 		command []string
 		cgo     bool
 	}{
-		{pairs: []string{"stunnel", "ghostunnel", "haproxy", "nginx"}, command: []string{filepath.Join(".ci", "install"), "bench"}},
+		{pairs: []string{"stunnel", "ghostunnel", "haproxy", "nginx"},
+			command: []string{filepath.Join(".ci", "install"), "bench"}},
 		{
 			pairs: []string{"ghostunnel"}, cgo: true, // for its PKCS #11
-			command: []string{"go", "build", "-trimpath", "-modfile=.ci/ghostunnel.mod", "-o", "bin/ghostunnel", "github.com/ghostunnel/ghostunnel"},
+			command: []string{"go", "build", "-trimpath", "-modfile=.ci/ghostunnel.mod", "-o", "bin/ghostunnel",
+				"github.com/ghostunnel/ghostunnel"},
 		},
 	}
 	var failures []error

@@ -29,6 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// measures leaves a test out of a short run: it keeps the processors busy for
+// seconds.
+func measures(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: measures real programs")
+	}
+}
+
 // mark puts a word into the environment of this process, which all that it
 // starts inherit.
 func mark(t *testing.T) string {
@@ -101,6 +110,7 @@ func buildGtunnel(t *testing.T) string {
 
 // TestQuick measures three pairs from end to end and looks at every report.
 func TestQuick(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -129,12 +139,36 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := len(r.Pairs); names != 3 || r.Base != "relay" || r.Rounds != 1 || len(r.Failures) > 0 || r.Machine.CPUs < 1 {
+	if names := len(r.Pairs); names != 3 || r.Base != "relay" || r.Rounds != 1 || len(r.Failures) > 0 ||
+		r.Machine.CPUs < 1 {
 		t.Errorf("the run: %d pairs, base %s, %d rounds, failures %v", names, r.Base, r.Rounds, r.Failures)
 	}
 	if checked := r.Pairs[0].Checked; checked != "TLS 1.3, TLS_AES_128_GCM_SHA256, both ends verify" {
 		t.Errorf("gtunnel proved %q", checked)
 	}
+	checkMetrics(t, r)
+	for _, want := range []string{"bulk down, 1 connection (MB/s, more is better)", "to relay", "gtunnel", "none"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, stdout.String())
+		}
+	}
+	for _, name := range []string{"result.svg", "result.md"} {
+		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), "round trip of 64 B") {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+
+	// The reports of an earlier run are the same.
+	var again bytes.Buffer
+	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil ||
+		again.String() != stdout.String() {
+		t.Errorf("--from: %v, and a text that differs", err)
+	}
+}
+
+// checkMetrics wants a quick run to have measured everything of three pairs.
+func checkMetrics(t *testing.T, r *result) {
+	t.Helper()
 	for _, m := range allMeasures() {
 		for _, metric := range m.metrics(allScales()[1]) {
 			got := r.find(metric.Name)
@@ -145,7 +179,8 @@ func TestQuick(t *testing.T) {
 			for _, pair := range []string{"gtunnel", "relay", "none"} {
 				s := got.Pairs[pair]
 				// No tunnel has no processes to look at.
-				ofProcess := m.name == "memory" || strings.Contains(metric.Name, "cpu") && !strings.HasSuffix(metric.Name, ".bench") ||
+				ofProcess := m.name == "memory" ||
+					strings.Contains(metric.Name, "cpu") && !strings.HasSuffix(metric.Name, ".bench") ||
 					m.name == "start" && metric.Name != "start.first"
 				if pair == "none" && ofProcess {
 					if s != nil {
@@ -160,33 +195,19 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"bulk down, 1 connection (MB/s, more is better)", "to relay", "gtunnel", "none"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("the text lacks %q:\n%s", want, stdout.String())
-		}
-	}
-	for _, name := range []string{"result.svg", "result.md"} {
-		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), "round trip of 64 B") {
-			t.Errorf("%s: %v\n%s", name, err, text)
-		}
-	}
-
-	// The reports of an earlier run are the same.
-	var again bytes.Buffer
-	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil || again.String() != stdout.String() {
-		t.Errorf("--from: %v, and a text that differs", err)
-	}
 }
 
 // TestSignal: signals that can be handled end the run, its processes and its
 // files; one that cannot ends the processes all the same.
 func TestSignal(t *testing.T) {
+	measures(t)
 	gtunnel := buildGtunnel(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
 			word := mark(t)
 			folder := t.TempDir()
-			cmd := exec.Command(os.Args[0], "--scale", "quick", "--rounds", "100", "--measure", "bulk", "--pairs", "gtunnel", "--gtunnel", gtunnel)
+			cmd := exec.Command(os.Args[0], "--scale", "quick", "--rounds", "100", "--measure", "bulk", "--pairs", "gtunnel",
+				"--gtunnel", gtunnel)
 			cmd.Env = append(os.Environ(), "TUNNELBENCH_MAIN=1", "TMPDIR="+folder)
 			var output bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &output, &output
@@ -256,7 +277,8 @@ func TestMissing(t *testing.T) {
 	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(stderr.String(), "left out: gtunnel is missing") || !strings.Contains(stderr.String(), "hint: make build") {
+	if !strings.Contains(stderr.String(), "left out: gtunnel is missing") ||
+		!strings.Contains(stderr.String(), "hint: make build") {
 		t.Errorf("told: %s", stderr.String())
 	}
 	var r result
@@ -272,12 +294,15 @@ func TestMissing(t *testing.T) {
 // TestFailedPair: what a broken program printed is in the error, and nothing
 // of it is left.
 func TestFailedPair(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	broken := filepath.Join(t.TempDir(), "gtunnel")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\n[ \"$1\" = version ] && exit\necho out of order >&2\nexit 1\n"), 0o700); err != nil {
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\n[ \"$1\" = version ] && exit\necho out of order >&2\nexit 1\n"),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
-	err := run(t.Context(), []string{"--pairs", "gtunnel", "--gtunnel", broken, "--scale", "quick"}, io.Discard, io.Discard)
+	err := run(t.Context(), []string{"--pairs", "gtunnel", "--gtunnel", broken, "--scale", "quick"}, io.Discard,
+		io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "out of order") {
 		t.Errorf("a broken program: %v", err)
 	}
@@ -344,7 +369,8 @@ func TestMarkdown(t *testing.T) {
 	if err := testResult().writeMarkdown(&text); err != nil {
 		t.Fatal(err)
 	}
-	want := "| | gtunnel | stunnel |\n| --- | ---: | ---: |\n| speed <of light>, MB/s | 900 (3.00x) | 300 |\n| weight, KB | 12.5 | – |\n"
+	want := "| | gtunnel | stunnel |\n| --- | ---: | ---: |\n| speed <of light>, MB/s | 900 (3.00x) | 300 |\n| weight, " +
+		"KB | 12.5 | – |\n"
 	if !strings.HasPrefix(text.String(), want) {
 		t.Errorf("got:\n%s\nwant:\n%s", text.String(), want)
 	}

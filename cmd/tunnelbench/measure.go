@@ -126,7 +126,9 @@ func (s scale) most() int {
 
 // withPair starts a pair for as long as use takes: every measurement has fresh
 // processes, so that none inherits what another left behind.
-func (b *bench) withPair(ctx context.Context, i installed, kind certstest.KeyType, use func(context.Context, *pair) error) (err error) {
+func (b *bench) withPair(
+	ctx context.Context, i installed, kind certstest.KeyType, use func(context.Context, *pair) error,
+) (err error) {
 	folder, err := os.MkdirTemp(b.folder, i.name+"-")
 	if err != nil {
 		return fmt.Errorf("a folder for %s: %w", i.name, err)

@@ -26,11 +26,12 @@ func bulkMetrics(s scale) (metrics []metric) {
 			title := "bulk " + direction + ", " + plural(streams, "connection")
 			metrics = append(
 				metrics,
-				metric{name, title, "MB/s", more, direction == "down" && (first || last)},
-				metric{name + ".cpu", title + ", CPU of both ends", "s/GB", less, direction == "down" && (first || last)},
-				metric{name + ".cpu.client", title + ", CPU of the client end", "s/GB", less, false},
-				metric{name + ".cpu.server", title + ", CPU of the server end", "s/GB", less, false},
-				metric{name + ".cpu.bench", title + ", CPU of this program", "s/GB", less, false},
+				metric{Name: name, Title: title, Unit: "MB/s", Better: more, Main: direction == "down" && (first || last)},
+				metric{Name: name + ".cpu", Title: title + ", CPU of both ends", Unit: "s/GB", Better: less,
+					Main: direction == "down" && (first || last)},
+				metric{Name: name + ".cpu.client", Title: title + ", CPU of the client end", Unit: "s/GB", Better: less},
+				metric{Name: name + ".cpu.server", Title: title + ", CPU of the server end", Unit: "s/GB", Better: less},
+				metric{Name: name + ".cpu.bench", Title: title + ", CPU of this program", Unit: "s/GB", Better: less},
 			)
 		}
 	}
@@ -69,7 +70,9 @@ const drainLimit = 2 * time.Minute
 // transfer moves data over some connections at once and says how many bytes
 // arrived in the time after the warm-up, and what that cost. All data are
 // compared, those of the warm-up and of the end included.
-func transfer(ctx context.Context, p *pair, up bool, streams int, s scale) (arrived int64, took time.Duration, used usage, err error) {
+func transfer(
+	ctx context.Context, p *pair, up bool, streams int, s scale,
+) (arrived int64, took time.Duration, used usage, err error) {
 	limit := s.BulkWarm + s.BulkTime + drainLimit
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("the transfer does not end"))
 	defer cancel()

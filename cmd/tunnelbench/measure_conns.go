@@ -22,14 +22,15 @@ func connsMetrics(s scale) (metrics []metric) {
 	for _, kind := range keyKinds {
 		for i, workers := range s.Workers {
 			name := connsName(kind, workers)
-			title := fmt.Sprintf("new connections, %s, %s", map[certstest.KeyType]string{certstest.RSA: "RSA", certstest.ECDSA: "ECDSA"}[kind], plural(workers, "worker"))
+			title := fmt.Sprintf("new connections, %s, %s",
+				map[certstest.KeyType]string{certstest.RSA: "RSA", certstest.ECDSA: "ECDSA"}[kind], plural(workers, "worker"))
 			main := kind == certstest.RSA && i == len(s.Workers)-1
 			metrics = append(
 				metrics,
-				metric{name, title, "1/s", more, main},
-				metric{name + ".cpu", title + ", CPU of both ends", "ms each", less, main},
-				metric{name + ".cpu.client", title + ", CPU of the client end", "ms each", less, false},
-				metric{name + ".cpu.server", title + ", CPU of the server end", "ms each", less, false},
+				metric{Name: name, Title: title, Unit: "1/s", Better: more, Main: main},
+				metric{Name: name + ".cpu", Title: title + ", CPU of both ends", Unit: "ms each", Better: less, Main: main},
+				metric{Name: name + ".cpu.client", Title: title + ", CPU of the client end", Unit: "ms each", Better: less},
+				metric{Name: name + ".cpu.server", Title: title + ", CPU of the server end", Unit: "ms each", Better: less},
 			)
 		}
 	}

@@ -18,8 +18,8 @@ func memoryMetrics(s scale) (metrics []metric) {
 	add := func(name, title string, main bool) {
 		metrics = append(
 			metrics,
-			metric{name + ".client", title + ", client end", "KB a connection", less, main},
-			metric{name + ".server", title + ", server end", "KB a connection", less, main},
+			metric{Name: name + ".client", Title: title + ", client end", Unit: "KB a connection", Better: less, Main: main},
+			metric{Name: name + ".server", Title: title + ", server end", Unit: "KB a connection", Better: less, Main: main},
 		)
 	}
 	for i, count := range s.Idle {

@@ -17,8 +17,8 @@ func rttMetrics(s scale) (metrics []metric) {
 		name, title := fmt.Sprintf("rtt.%d", size), "round trip of "+sizeName(size)
 		metrics = append(
 			metrics,
-			metric{name + ".p50", title + ", median", "us", less, i == 0},
-			metric{name + ".p99", title + ", 99th percentile", "us", less, false},
+			metric{Name: name + ".p50", Title: title + ", median", Unit: "us", Better: less, Main: i == 0},
+			metric{Name: name + ".p99", Title: title + ", 99th percentile", Unit: "us", Better: less},
 		)
 	}
 	return metrics

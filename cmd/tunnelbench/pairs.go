@@ -126,6 +126,7 @@ func (p *process) waitListening(ctx context.Context, port int) error {
 	}
 }
 
+// listens reports whether a port of this host is open.
 func listens(port int) (bool, error) {
 	table, err := os.Open("/proc/net/tcp")
 	if err != nil {

@@ -81,7 +81,8 @@ checkHost = %s
 }
 
 func haproxyArguments(e end) ([]string, error) {
-	tls := fmt.Sprintf("ssl crt %s ca-file %s verify required ssl-min-ver %s ciphersuites %s", e.bundle, e.cafile, tlsVersion, cipherSuite)
+	tls := fmt.Sprintf("ssl crt %s ca-file %s verify required ssl-min-ver %s ciphersuites %s", e.bundle, e.cafile,
+		tlsVersion, cipherSuite)
 	bind, server := tls+"\n\ttcp-request session reject unless { ssl_c_s_dn(cn) -m str "+clientName+" }", ""
 	if e.client {
 		bind, server = "", fmt.Sprintf("%s verifyhost %s sni str(%s)", tls, serverName, serverName)

@@ -47,17 +47,21 @@ func (r *result) writePlot(w io.Writer) error {
 	height := plotHead + lines*panelHeight + plotFoot
 
 	var svg strings.Builder
-	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" fill="%s">`+"\n", width, height, width, height, colourText)
+	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" `+
+		`font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" fill="%s">`+"\n",
+		width, height, width, height, colourText)
 	fmt.Fprintf(&svg, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", width, height)
 	plotText(&svg, plotMargin, 32, `font-size="20" font-weight="bold"`, "Tunnels side by side")
 	plotText(&svg, plotMargin, 52, fmt.Sprintf(`font-size="12" fill="%s"`, colourFaint),
-		fmt.Sprintf("bars: median of %s; lines: least to greatest; in parentheses: to %s in the same round", plural(r.Rounds, "round"), r.Base))
+		fmt.Sprintf("bars: median of %s; lines: least to greatest; in parentheses: to %s in the same round",
+			plural(r.Rounds, "round"), r.Base))
 	for n, m := range panels {
 		x := plotMargin + n%plotColumns*panelWidth
 		y := plotHead + n/plotColumns*panelHeight
 		r.plotPanel(&svg, m, x, y)
 	}
-	plotText(&svg, plotMargin, height-16, fmt.Sprintf(`font-size="11" fill="%s"`, colourFaint), r.Machine.String()+"; "+r.Started.Format("2006-01-02"))
+	plotText(&svg, plotMargin, height-16, fmt.Sprintf(`font-size="11" fill="%s"`, colourFaint),
+		r.Machine.String()+"; "+r.Started.Format("2006-01-02"))
 	svg.WriteString("</svg>\n")
 	if _, err := io.WriteString(w, svg.String()); err != nil {
 		return fmt.Errorf("write the plot: %w", err)
@@ -74,7 +78,8 @@ func (r *result) plotPanel(svg *strings.Builder, m *metricResult, x, y int) {
 	for n, p := range r.Pairs {
 		top := y + panelHead + n*barStep
 		base := top + barHeight - 3
-		plotText(svg, x+barLeft-8, base, fmt.Sprintf(`font-size="12" text-anchor="end"%s`, map[bool]string{true: ` font-weight="bold"`}[p.Name == "gtunnel"]), p.Name)
+		plotText(svg, x+barLeft-8, base, fmt.Sprintf(`font-size="12" text-anchor="end"%s`,
+			map[bool]string{true: ` font-weight="bold"`}[p.Name == "gtunnel"]), p.Name)
 		s := m.Pairs[p.Name]
 		if s == nil {
 			plotText(svg, x+barLeft, base, fmt.Sprintf(`font-size="12" fill="%s"`, colourFaint), "–")
@@ -83,12 +88,15 @@ func (r *result) plotPanel(svg *strings.Builder, m *metricResult, x, y int) {
 		length := min(s.Median*scale, full)
 		cut := s.Median > m.greatest()
 		left := float64(x + barLeft)
-		fmt.Fprintf(svg, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", left, top, max(length, 1), barHeight, pairColour(p.Name))
+		fmt.Fprintf(svg, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", left, top, max(length, 1),
+			barHeight, pairColour(p.Name))
 		if cut { // and the bar looks it
-			fmt.Fprintf(svg, `<path d="M%.1f %d l6 -%d" stroke="#ffffff" stroke-width="4"/>`+"\n", left+length-22, top+barHeight+1, barHeight+2)
+			fmt.Fprintf(svg, `<path d="M%.1f %d l6 -%d" stroke="#ffffff" stroke-width="4"/>`+"\n", left+length-22,
+				top+barHeight+1, barHeight+2)
 		} else {
 			middle := float64(top) + barHeight/2.0
-			fmt.Fprintf(svg, `<path d="M%.1f %.1f H%.1f" stroke="%s" stroke-width="1.5"/>`+"\n", left+s.Min*scale, middle, left+min(s.Max*scale, full), colourText)
+			fmt.Fprintf(svg, `<path d="M%.1f %.1f H%.1f" stroke="%s" stroke-width="1.5"/>`+"\n", left+s.Min*scale, middle,
+				left+min(s.Max*scale, full), colourText)
 			length = max(length, min(s.Max*scale, full))
 		}
 		value := formatValue(s.Median)

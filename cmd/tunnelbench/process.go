@@ -257,7 +257,7 @@ func (p *process) loaded() (int64, error) {
 	return sum, nil
 }
 
-// isListening tells from the table in /proc/net/tcp whether a port is open,
+// isListening reports whether a port is open by the table in /proc/net/tcp,
 // without connecting to it. It reads no further than the listening sockets,
 // which come before the thousands that may follow.
 func isListening(table io.Reader, port int) (bool, error) {

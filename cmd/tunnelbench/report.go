@@ -98,7 +98,8 @@ func formatValue(v float64) string {
 }
 
 func (r *result) about() string {
-	return fmt.Sprintf("%s; %s, scale %s, medians of %s", r.Machine, r.Started.Format("2006-01-02"), r.Scale, plural(r.Rounds, "round"))
+	return fmt.Sprintf("%s; %s, scale %s, medians of %s", r.Machine, r.Started.Format("2006-01-02"), r.Scale,
+		plural(r.Rounds, "round"))
 }
 
 // writeText prints every metric: median, least and greatest of the rounds, and
@@ -134,7 +135,7 @@ func (r *result) writeText(w io.Writer) error {
 // sides are the parts of some metrics: their names follow that of the whole.
 var sides = []string{"client", "server", "bench"}
 
-// isSide tells whether a metric is shown as a column of another.
+// isSide reports whether a metric is shown as a column of another.
 func (r *result) isSide(name string) bool {
 	return slices.ContainsFunc(sides, func(side string) bool {
 		whole, ok := strings.CutSuffix(name, "."+side)
@@ -200,7 +201,8 @@ func (r *result) writeMarkdown(w io.Writer) error {
 		}
 		text.WriteString("\n")
 	}
-	fmt.Fprintf(&text, "\n%s, interleaved. In parentheses: the median of the ratios to %s in the same round.", r.about(), r.Base)
+	fmt.Fprintf(&text, "\n%s, interleaved. In parentheses: the median of the ratios to %s in the same round.", r.about(),
+		r.Base)
 	for n, p := range r.Pairs {
 		fmt.Fprintf(&text, "%s%s %s", map[bool]string{true: " Pairs: ", false: "; "}[n == 0], p.Name, p.Version)
 	}

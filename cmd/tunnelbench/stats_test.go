@@ -75,7 +75,8 @@ func TestRotate(t *testing.T) {
 }
 
 func TestFormatValue(t *testing.T) {
-	for value, want := range map[float64]string{1234.5: "1234", 99.96: "100.0", 12.34: "12.3", 1.234: "1.23", 0.001: "0.00", -12.34: "-12.3"} {
+	for value, want := range map[float64]string{1234.5: "1234", 99.96: "100.0", 12.34: "12.3", 1.234: "1.23",
+		0.001: "0.00", -12.34: "-12.3"} {
 		if got := formatValue(value); got != want {
 			t.Errorf("%v: %s, want %s", value, got, want)
 		}
@@ -88,7 +89,8 @@ func TestParseStat(t *testing.T) {
 	if err != nil || got != (processStat{state: 'S', group: 40, children: 420 * time.Millisecond}) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for _, bad := range []string{"", "42 (a) S 1", "42 a S 1 40 40 0 -1 4194304 100 0 0 0 5 6 12 30", strings.Replace(line, "40", "x", 1), strings.Replace(line, " 12 ", " x ", 1)} {
+	for _, bad := range []string{"", "42 (a) S 1", "42 a S 1 40 40 0 -1 4194304 100 0 0 0 5 6 12 30",
+		strings.Replace(line, "40", "x", 1), strings.Replace(line, " 12 ", " x ", 1)} {
 		if got, err := parseStat(bad); err == nil {
 			t.Errorf("%q: %+v", bad, got)
 		}
@@ -96,7 +98,8 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParsePss(t *testing.T) {
-	got, err := parsePss([]byte("1000-2000 ---p 00000000 00:00 0 [rollup]\nRss:  1640 kB\nPss:   235 kB\nPss_Dirty: 112 kB\n"))
+	got, err := parsePss([]byte("1000-2000 ---p 00000000 00:00 0 [rollup]\nRss:  1640 kB\nPss:   235 kB\nPss_Dirty: " +
+		"112 kB\n"))
 	if err != nil || got != 235*1024 {
 		t.Errorf("%d, %v", got, err)
 	}

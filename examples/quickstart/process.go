@@ -174,7 +174,7 @@ func involving(err error, involved ...*process) error {
 	for _, p := range involved {
 		fmt.Fprintf(&logs, "the last lines of the log of %s:\n%s", p.name, tail(p.log))
 	}
-	return &processError{err, logs.String()}
+	return &processError{err: err, logs: logs.String()}
 }
 
 // tail gives the last lines of a file, indented, or why there are none.

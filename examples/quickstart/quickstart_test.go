@@ -48,6 +48,10 @@ func run(m *testing.M) int {
 // have to do with it.
 func workspace(t *testing.T) string {
 	t.Helper()
+	t.Attr("needs", string(servertest.MariaDB))
+	if testing.Short() {
+		t.Skip("left out by -short: needs a database server")
+	}
 	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
 		if _, err := servertest.MariaDB.Find(program); err != nil {
 			if os.Getenv("CI") != "" {
@@ -260,7 +264,8 @@ func TestFailure(t *testing.T) {
 	if err := m.Run(t.Context()); err == nil {
 		t.Errorf("no error:\n%s", stdout.String())
 	}
-	for _, want := range []string{"quickstart: step 3 failed: ", "the master's gtunnel ended: exit status 3", "\n    no luck today\n"} {
+	for _, want := range []string{"quickstart: step 3 failed: ", "the master's gtunnel ended: exit status 3",
+		"\n    no luck today\n"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("stderr does not say %q:\n%s", want, stderr.String())
 		}
@@ -275,7 +280,8 @@ func TestFailure(t *testing.T) {
 func TestLyingCounters(t *testing.T) {
 	dir := workspace(t)
 	lying := filepath.Join(dir, "gtunnel")
-	script := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = status ]; then echo '{\"tunnels\":[{}]}'; else exec %s/gtunnel \"$@\"; fi\n", binaries)
+	script := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = status ]; then echo '{\"tunnels\":[{}]}'; else exec %s/gtunnel "+
+		"\"$@\"; fi\n", binaries)
 	if err := os.WriteFile(lying, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +309,8 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{"unknown flag", []string{"--fast"}, []string{"-fast"}},
 		{"argument", []string{"bin/gtunnel"}, []string{`unexpected argument "bin/gtunnel"`, "hint: "}},
-		{"no such binary", []string{"--gtunnel", "/no/such/gtunnel"}, []string{"/no/such/gtunnel is no program", "hint: run `make build`"}},
+		{"no such binary", []string{"--gtunnel", "/no/such/gtunnel"},
+			[]string{"/no/such/gtunnel is no program", "hint: run `make build`"}},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			var stderr bytes.Buffer

@@ -48,6 +48,6 @@ func (d *demo) startServer(ctx context.Context, h *host) error {
 	if err != nil {
 		return err
 	}
-	h.server = server{&process{name: s.Name, log: s.LogFile(), done: s.Ended()}, s}
+	h.server = server{process: &process{name: s.Name, log: s.LogFile(), done: s.Ended()}, Server: s}
 	return d.noteCommand(s.Name, s.Command())
 }

@@ -11,13 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
 // setupMaster makes the master ready by the command, which leaves a file for
 // the slave.
 func (d *demo) setupMaster(ctx context.Context) error {
-	out, err := d.replication(ctx, d.master, "setup-master", "--databases", "quickstart", "--hand-over", d.handOver(d.master), "--yes")
+	out, err := d.replication(ctx, d.master, "setup-master", "--databases", "quickstart", "--hand-over",
+		d.handOver(d.master), "--yes")
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (d *demo) showStatus(ctx context.Context) error {
 }
 
 // status asks the slave how the replication is, for us to look at.
-func (d *demo) status(ctx context.Context) (*replication.Status, error) {
+func (d *demo) status(ctx context.Context) (*watch.Status, error) {
 	args := append([]string{"replication", "status", "--json", "--socket", d.slave.server.Socket}, d.masterFlags()...)
 	cmd := exec.CommandContext(ctx, d.binary, args...)
 	var stderr bytes.Buffer
@@ -67,7 +68,7 @@ func (d *demo) status(ctx context.Context) (*replication.Status, error) {
 		}
 		return nil, fmt.Errorf("gtunnel replication status: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	status := new(replication.Status)
+	status := new(watch.Status)
 	if err := json.Unmarshal(out, status); err != nil {
 		return nil, fmt.Errorf("gtunnel replication status: %w", err)
 	}
@@ -77,7 +78,8 @@ func (d *demo) status(ctx context.Context) (*replication.Status, error) {
 // masterFlags are what status and compare need here; on a real slave they need
 // none.
 func (d *demo) masterFlags() []string {
-	return []string{"--master", d.slave.accept, "--master-defaults-file", d.monitorFile(), "--state-dir", filepath.Join(d.slave.dir, "state")}
+	return []string{"--master", d.slave.accept, "--master-defaults-file", d.monitorFile(), "--state-dir",
+		filepath.Join(d.slave.dir, "state")}
 }
 
 // handOver is where the passwords of the slave are on a host.

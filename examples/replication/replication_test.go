@@ -33,7 +33,8 @@ func TestReplication(t *testing.T) {
 		})
 	}
 	t.Run("everything stops, and up starts it again", func(t *testing.T) {
-		before := s.mustRun(t, "run", "--rm", "-v", s.project+"_slave-credentials:/c:ro", "--entrypoint", "cat", image, "/c/hostcert.pem")
+		before := s.mustRun(t, "run", "--rm", "-v", s.project+"_slave-credentials:/c:ro", "--entrypoint", "cat", image,
+			"/c/hostcert.pem")
 		ids, err := s.list("ps", "-q")
 		if err != nil || len(ids) != 4 {
 			t.Fatalf("%d containers run, error %v; want 4", len(ids), err)
@@ -41,7 +42,8 @@ func TestReplication(t *testing.T) {
 		s.mustRun(t, append([]string{"stop"}, ids...)...)
 		s.up(t)
 		s.rowsArrive(t, "after a second up")
-		if after := s.mustRun(t, "run", "--rm", "-v", s.project+"_slave-credentials:/c:ro", "--entrypoint", "cat", image, "/c/hostcert.pem"); after != before {
+		if after := s.mustRun(t, "run", "--rm", "-v", s.project+"_slave-credentials:/c:ro", "--entrypoint", "cat", image,
+			"/c/hostcert.pem"); after != before {
 			t.Error("the second up made new certificates; the old ones were sound")
 		}
 	})
@@ -114,7 +116,8 @@ func (s *stack) locked(t *testing.T) {
 // address gives the IP address of a service's container in a network.
 func (s *stack) address(t *testing.T, service, network string) string {
 	t.Helper()
-	return s.mustRun(t, "inspect", "-f", fmt.Sprintf(`{{(index .NetworkSettings.Networks "%s_%s").IPAddress}}`, s.project, network),
+	return s.mustRun(t, "inspect", "-f",
+		fmt.Sprintf(`{{(index .NetworkSettings.Networks "%s_%s").IPAddress}}`, s.project, network),
 		s.container(t, service))
 }
 
@@ -122,7 +125,8 @@ func (s *stack) address(t *testing.T, service, network string) string {
 func (s *stack) apart(t *testing.T) {
 	members := map[string][]string{}
 	for _, service := range []string{"master-db", "master-gtunnel", "slave-db", "slave-gtunnel"} {
-		networks := s.mustRun(t, "inspect", "-f", `{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}`, s.container(t, service))
+		networks := s.mustRun(t, "inspect", "-f", `{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}`,
+			s.container(t, service))
 		for name := range strings.FieldsSeq(networks) {
 			name = strings.TrimPrefix(name, s.project+"_")
 			members[name] = append(members[name], service)
@@ -154,18 +158,22 @@ func (s *stack) apart(t *testing.T) {
 		"a neighbour of the master":                    {from("site-master"), database, "3306", answered},
 		"a neighbour of the slave, through the tunnel": {from("site-slave"), "tunnel", "3307", answered},
 		"a neighbour of the slave, directly":           {from("site-slave"), database, "3306", nobody},
-		"a neighbour of the slave, around its tunnel":  {from("site-slave"), s.address(t, "master-gtunnel", "internet"), "3307", nobody},
-		"the slave, directly":                          {[]string{"exec", s.container(t, "slave-db"), "mariadb"}, database, "3306", nobody},
-		"the internet, directly":                       {from("internet"), database, "3306", nobody},
-		"the internet, by the slave's plain end":       {from("internet"), "slave.example.org", "3307", nobody},
+		"a neighbour of the slave, around its tunnel": {from("site-slave"), s.address(t, "master-gtunnel", "internet"),
+			"3307", nobody},
+		"the slave, directly": {[]string{"exec", s.container(t, "slave-db"), "mariadb"}, database,
+			"3306", nobody},
+		"the internet, directly":                 {from("internet"), database, "3306", nobody},
+		"the internet, by the slave's plain end": {from("internet"), "slave.example.org", "3307", nobody},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := s.run(append(test.client, "--host", test.host, "--port", test.port, "--user", "nobody", "--connect-timeout", "10", "-e", "SELECT 1")...)
+			_, err := s.run(append(test.client, "--host", test.host, "--port", test.port, "--user", "nobody",
+				"--connect-timeout", "10", "-e", "SELECT 1")...)
 			if err == nil {
 				t.Fatal("the login succeeded")
 			}
-			if !slices.ContainsFunc(strings.Split(test.want, "|"), func(words string) bool { return strings.Contains(err.Error(), words) }) {
+			if !slices.ContainsFunc(strings.Split(test.want, "|"),
+				func(words string) bool { return strings.Contains(err.Error(), words) }) {
 				t.Errorf("%v; want %s", err, test.want)
 			}
 		})
@@ -179,7 +187,8 @@ func (s *stack) secrets(t *testing.T) {
 		"slave-credentials":  {"certificates", "slave-gtunnel"},
 		"handover":           {"master-setup", "slave-setup"},
 	} {
-		got, err := s.list("ps", "-a", "--filter", "volume="+s.project+"_"+volume, "--format", `{{.Label "com.docker.compose.service"}}`)
+		got, err := s.list("ps", "-a", "--filter", "volume="+s.project+"_"+volume, "--format",
+			`{{.Label "com.docker.compose.service"}}`)
 		slices.Sort(got)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s is mounted by %v (%v), want %v", volume, got, err, want)

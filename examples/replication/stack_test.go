@@ -27,6 +27,10 @@ type stack struct {
 // start runs ./up and arranges that nothing of it stays but the images.
 func start(t *testing.T) *stack {
 	t.Helper()
+	t.Attr("needs", "docker")
+	if testing.Short() {
+		t.Skip("left out by -short: needs Docker")
+	}
 	s := &stack{
 		docker:  "docker",
 		project: "gtunnel-test-" + strings.ToLower(rand.Text()[:10]),

@@ -19,6 +19,10 @@ const exposure = "12"
 // continuous integration.
 func requireSystemd(t *testing.T) {
 	t.Helper()
+	t.Attr("needs", "systemd")
+	if testing.Short() {
+		t.Skip("left out by -short: needs systemd")
+	}
 	if _, err := exec.LookPath("systemd-analyze"); err == nil {
 		return
 	}
@@ -44,8 +48,10 @@ func TestVerify(t *testing.T) {
 		t.Errorf("systemd-analyze verify: %s", out)
 	}
 	// The check sees what is wrong.
-	write(t, filepath.Join(root, "etc/systemd/system/wrong.service"), "[Service]\nExecStart=/usr/bin/missing\nProtectSytem=strict\n", 0o644)
-	if out := verify(t, root, "wrong.service"); !strings.Contains(out, "ProtectSytem") || !strings.Contains(out, "/usr/bin/missing") {
+	write(t, filepath.Join(root, "etc/systemd/system/wrong.service"),
+		"[Service]\nExecStart=/usr/bin/missing\nProtectSytem=strict\n", 0o644)
+	if out := verify(t, root, "wrong.service"); !strings.Contains(out, "ProtectSytem") ||
+		!strings.Contains(out, "/usr/bin/missing") {
 		t.Errorf("systemd-analyze verify does not see a wrong unit: %q", out)
 	}
 }
@@ -58,7 +64,8 @@ func TestSecurity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold="+exposure, file).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true",
+			"--threshold="+exposure, file).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s is more exposed than %s of 100: %v\n%s", unit, exposure, err, out)
 		}
@@ -71,7 +78,8 @@ func TestSecurity(t *testing.T) {
 // verify gives what systemd-analyze has to say.
 func verify(t *testing.T, root string, units ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "systemd-analyze", append([]string{"verify", "--man=no", "--root=" + root}, units...)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze",
+		append([]string{"verify", "--man=no", "--root=" + root}, units...)...).CombinedOutput()
 	if err != nil && len(out) == 0 {
 		t.Fatalf("systemd-analyze verify: %v", err)
 	}

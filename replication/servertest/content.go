@@ -45,7 +45,7 @@ func Fill(ctx context.Context, db *sql.DB, kind Kind) (*Content, error) {
 func (c *Content) statements(kind Kind) []string {
 	statements := []string{"SET NAMES utf8mb4, time_zone = '+00:00'"}
 	for _, account := range []struct{ name, password string }{
-		{"'" + c.App + "'@'127.0.0.1'", AppPassword}, {"'" + c.Owner + "'@'localhost'", "nobody uses this"},
+		{name: "'" + c.App + "'@'127.0.0.1'", password: AppPassword}, {name: "'" + c.Owner + "'@'localhost'", password: "nobody uses this"},
 	} {
 		statements = append(statements, "CREATE USER "+account.name+" IDENTIFIED BY '"+strings.ReplaceAll(account.password, "'", "''")+"'")
 		for _, database := range c.Databases {

@@ -83,7 +83,7 @@ func (k Kind) Find(program string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", &MissingError{k, program}
+	return "", &MissingError{Kind: k, Program: program}
 }
 
 // Path is a value of PATH with which a program finds this kind's clients first,

@@ -67,7 +67,7 @@ func serverAccount() (*syscall.Credential, error) {
 	}
 	account, err := user.Lookup("mysql")
 	if err != nil {
-		return nil, &hintError{err, "run .ci/install mariadb, or: useradd --system mysql"}
+		return nil, &hintError{error: err, hint: "run .ci/install mariadb, or: useradd --system mysql"}
 	}
 	uid, err := strconv.ParseUint(account.Uid, 10, 32)
 	if err != nil {

@@ -34,6 +34,10 @@ func newLab(t *testing.T) *servertest.Lab {
 // and is skipped elsewhere.
 func start(t *testing.T, lab *servertest.Lab, kind servertest.Kind, o servertest.Options) *servertest.Server {
 	t.Helper()
+	t.Attr("needs", string(kind))
+	if testing.Short() {
+		t.Skip("left out by -short: needs a database server")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s, err := lab.Start(ctx, kind, o)
@@ -65,6 +69,7 @@ func TestServers(t *testing.T) {
 				}
 				return v
 			}
+			t.Attr("version", value(a, "SELECT VERSION()"))
 			if value(a, "SELECT @@server_id") != "1" || value(b, "SELECT @@server_id") != "2" {
 				t.Error("the server ids are not those of the options")
 			}

@@ -33,12 +33,12 @@ func Snapshot(ctx context.Context, db *sql.DB, databases []string) (map[string]s
 
 // listings are the objects of a database, by their kinds.
 var listings = []struct{ kind, query string }{
-	{"TABLE", "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'"},
-	{"VIEW", "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'VIEW'"},
-	{"TRIGGER", "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = ?"},
-	{"PROCEDURE", "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'PROCEDURE'"},
-	{"FUNCTION", "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'FUNCTION'"},
-	{"EVENT", "SELECT event_name FROM information_schema.events WHERE event_schema = ?"},
+	{kind: "TABLE", query: "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'"},
+	{kind: "VIEW", query: "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'VIEW'"},
+	{kind: "TRIGGER", query: "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = ?"},
+	{kind: "PROCEDURE", query: "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'PROCEDURE'"},
+	{kind: "FUNCTION", query: "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'FUNCTION'"},
+	{kind: "EVENT", query: "SELECT event_name FROM information_schema.events WHERE event_schema = ?"},
 }
 
 func snapshotDatabase(ctx context.Context, conn *sql.Conn, database string, found map[string]string) error {

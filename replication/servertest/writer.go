@@ -48,21 +48,21 @@ type columnKind struct {
 }
 
 var columnKinds = []columnKind{
-	{"INT", "", func(r *rand.Rand) any { return r.Int32() }},
-	{"BIGINT UNSIGNED NOT NULL DEFAULT 18446744073709551615", "", func(r *rand.Rand) any { return r.Uint64() }},
-	{"VARCHAR(200) CHARACTER SET utf8mb4", "(50)", func(r *rand.Rand) any { return words(r, 12) }},
-	{"VARCHAR(100) CHARACTER SET latin1 NOT NULL DEFAULT 'ü''s'", "", func(r *rand.Rand) any { return "Größe " + fmt.Sprint(r.IntN(1000)) }},
-	{"VARBINARY(60)", "", func(r *rand.Rand) any { return noise(r, 60) }},
-	{"TEXT CHARACTER SET utf8mb4", "(20)", func(r *rand.Rand) any { return words(r, 200) }},
-	{"MEDIUMBLOB", "(16)", func(r *rand.Rand) any { return noise(r, 3000) }},
-	{"DATETIME(6)", "", func(r *rand.Rand) any { return moment(r) }},
-	{"TIMESTAMP NULL", "", func(r *rand.Rand) any { return moment(r) }},
-	{"DECIMAL(30,10) NOT NULL DEFAULT -0.5", "", func(r *rand.Rand) any { return fmt.Sprintf("%d.%010d", r.Int64()-r.Int64(), r.Uint32()) }},
-	{"DOUBLE", "", func(r *rand.Rand) any { return r.NormFloat64() * 1e9 }},
-	{"ENUM('a','b','it''s') NOT NULL DEFAULT 'b'", "", func(r *rand.Rand) any { return 1 + r.IntN(3) }},
-	{"SET('x','y','z')", "", func(r *rand.Rand) any { return r.IntN(8) }},
-	{"BIT(10)", "", func(r *rand.Rand) any { return r.IntN(1024) }},
-	{"JSON", "-", func(r *rand.Rand) any {
+	{definition: "INT", index: "", value: func(r *rand.Rand) any { return r.Int32() }},
+	{definition: "BIGINT UNSIGNED NOT NULL DEFAULT 18446744073709551615", index: "", value: func(r *rand.Rand) any { return r.Uint64() }},
+	{definition: "VARCHAR(200) CHARACTER SET utf8mb4", index: "(50)", value: func(r *rand.Rand) any { return words(r, 12) }},
+	{definition: "VARCHAR(100) CHARACTER SET latin1 NOT NULL DEFAULT 'ü''s'", index: "", value: func(r *rand.Rand) any { return "Größe " + fmt.Sprint(r.IntN(1000)) }},
+	{definition: "VARBINARY(60)", index: "", value: func(r *rand.Rand) any { return noise(r, 60) }},
+	{definition: "TEXT CHARACTER SET utf8mb4", index: "(20)", value: func(r *rand.Rand) any { return words(r, 200) }},
+	{definition: "MEDIUMBLOB", index: "(16)", value: func(r *rand.Rand) any { return noise(r, 3000) }},
+	{definition: "DATETIME(6)", index: "", value: func(r *rand.Rand) any { return moment(r) }},
+	{definition: "TIMESTAMP NULL", index: "", value: func(r *rand.Rand) any { return moment(r) }},
+	{definition: "DECIMAL(30,10) NOT NULL DEFAULT -0.5", index: "", value: func(r *rand.Rand) any { return fmt.Sprintf("%d.%010d", r.Int64()-r.Int64(), r.Uint32()) }},
+	{definition: "DOUBLE", index: "", value: func(r *rand.Rand) any { return r.NormFloat64() * 1e9 }},
+	{definition: "ENUM('a','b','it''s') NOT NULL DEFAULT 'b'", index: "", value: func(r *rand.Rand) any { return 1 + r.IntN(3) }},
+	{definition: "SET('x','y','z')", index: "", value: func(r *rand.Rand) any { return r.IntN(8) }},
+	{definition: "BIT(10)", index: "", value: func(r *rand.Rand) any { return r.IntN(1024) }},
+	{definition: "JSON", index: "-", value: func(r *rand.Rand) any {
 		return fmt.Sprintf(`{"n": %d, "w": "%s", "l": [1, null, true]}`, r.IntN(1000), pieces[r.IntN(4)])
 	}},
 }
@@ -325,7 +325,7 @@ func (w *Writer) createTable(ctx context.Context, conn *sql.Conn) error {
 
 func (w *Writer) newColumn() writtenColumn {
 	w.made++
-	return writtenColumn{fmt.Sprintf("c %d", w.made), columnKinds[w.random.IntN(len(columnKinds))]}
+	return writtenColumn{name: fmt.Sprintf("c %d", w.made), kind: columnKinds[w.random.IntN(len(columnKinds))]}
 }
 
 func (w *Writer) newName(sort string) string {

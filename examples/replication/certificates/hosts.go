@@ -20,7 +20,7 @@ const spare = 30 * 24 * time.Hour
 // ensure gives every host a directory below root that proves the host to the
 // others and trusts them. Where anything is missing or about to expire, it
 // makes all of them anew, since they share a CA whose key nobody has; made
-// tells whether it did.
+// reports whether it did.
 func ensure(root string, hosts []string, now time.Time) (made bool, err error) {
 	if check(root, hosts, now.Add(spare)) == nil {
 		return false, nil

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+// The annotations of flags that the help reads.
+const (
+	groupAnnotation = "group"
+	argAnnotation   = "value"
+)
+
+// GroupOf is the group of a flag in the help; empty if it has none.
+func GroupOf(f *pflag.Flag) string { return strings.Join(f.Annotations[groupAnnotation], "") }
+
+// ArgOf is the name of a flag's value in the help.
+func ArgOf(f *pflag.Flag) string {
+	if names := f.Annotations[argAnnotation]; len(names) > 0 {
+		return names[0]
+	}
+	return strings.ToUpper(f.Value.Type())
+}
+
+// flagValue makes a setting a flag. It implements pflag.Value.
+type flagValue struct{ Setting }
+
+func (v flagValue) Set(text string) error { return v.setText(text) }
+func (v flagValue) String() string        { return v.Preset }
+
+func (v flagValue) Type() string {
+	if _, ok := v.Target.(*bool); ok {
+		return "bool"
+	}
+	return "value"
+}
+
+// AddFlags gives cmd a flag for each of the settings that the role has.
+func AddFlags(cmd *cobra.Command, role tunnel.Role, settings []Setting) {
+	for _, s := range settings {
+		if s.Role != "" && s.Role != role {
+			continue
+		}
+		if s.Preset == "" {
+			s.Preset = s.text()
+		}
+		flag := &pflag.Flag{
+			Name:        s.Name,
+			Usage:       s.Usage,
+			Value:       flagValue{Setting: s},
+			DefValue:    s.Preset,
+			Annotations: map[string][]string{groupAnnotation: {s.Group}, argAnnotation: {s.Arg}},
+		}
+		if flag.Value.Type() == "bool" {
+			flag.NoOptDefVal = "true"
+		}
+		cmd.Flags().AddFlag(flag)
+		var err error
+		switch {
+		case s.Values != nil:
+			err = cmd.RegisterFlagCompletionFunc(s.Name, cobra.FixedCompletions(s.Values, cobra.ShellCompDirectiveNoFileComp))
+		case s.File:
+		default:
+			err = cmd.RegisterFlagCompletionFunc(s.Name, cobra.NoFileCompletions)
+		}
+		if err != nil {
+			panic(err) // a flag is defined twice
+		}
+	}
+}

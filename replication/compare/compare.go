@@ -1,0 +1,369 @@
+package compare
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// Comparison compares the tables of a master with those of its slave at one
+// position of the master's binary log.
+//
+// The slave's SQL thread stops just there, which takes as long as the slave is
+// behind, and goes on as soon as both ends have a snapshot. Tables without
+// transactions are in no snapshot: the slave stays stopped while they are
+// compared. Whatever happens but a kill of this process, the SQL thread runs
+// again when Run returns; and after a kill the next Run, if it finds the note of
+// StateDir, starts it again.
+type Comparison struct {
+	// Master's login needs SELECT on the databases and BINLOG MONITOR
+	// (REPLICATION CLIENT on MySQL and before MariaDB 10.5); on MySQL also
+	// FLUSH_TABLES or RELOAD for a read lock of some milliseconds.
+	Master *server.Server
+	Slave  *server.Server // its login may start and stop the slave
+
+	Databases []string // empty: all that the slave replicates
+	Tables    []string // "database.table", sequences among them; empty: all of the databases
+
+	// LockTables locks the master's tables without transactions against
+	// writes while they are compared. Without it a difference in such a table
+	// may be a write that came in between; they are compared once more then.
+	LockTables bool
+
+	StateDir string // where what stops the slave is noted meanwhile; empty: nowhere
+
+	Progress func(Progress) // may be nil; called in Run's goroutine
+
+	// Of tests; 0: what the methods patience and chunkBytes say.
+	slavePatience time.Duration
+	chunkSize     uint64
+}
+
+// Progress is how far a comparison has come. The bytes are the servers'
+// own estimates.
+type Progress struct {
+	WaitsFor    *server.Position // the slave is on its way there; nil: tables are compared
+	Slave       server.Position  // where it is, while it is waited for
+	Table       string           // "database.table"
+	Bytes       uint64           // compared
+	Total       uint64           // to compare
+	Differences int              // tables that differ so far
+}
+
+// Result is what a comparison found. Its JSON keys are stable.
+type Result struct {
+	At      server.Position `json:"at"` // of the master's binary log
+	Tables  []TableResult   `json:"tables"`
+	Objects []string        `json:"objects"` // differences of views, sequences, triggers, routines and events, in words
+	Skipped []string        `json:"skipped"` // what was not compared, and why, in words
+	Rows    uint64          `json:"rows"`    // of the master
+	Bytes   uint64          `json:"bytes"`   // of data, as the master estimates
+	Took    time.Duration   `json:"-"`       // took_seconds of the JSON
+
+	again []string // sequences that may turn out otherwise at a later position
+}
+
+// TableResult is what was found of one table.
+type TableResult struct {
+	Table       string       `json:"table"` // "database.table"
+	Rows        uint64       `json:"rows"`  // of the master
+	Bytes       uint64       `json:"bytes"` // of data, as the master estimates
+	Differences []Difference `json:"differences"`
+	More        int          `json:"more"`      // chunks with differences that are not listed
+	Structure   []string     `json:"structure"` // how the tables themselves differ, in words
+	Problem     string       `json:"problem"`   // why the rows were not compared; empty if they were
+	Note        string       `json:"note"`      // what to know of the result; may be empty
+
+	again bool // the result may be another one at a later position
+}
+
+// Difference is a range of rows that are not the same on both ends.
+type Difference struct {
+	Kind       DifferenceKind `json:"kind"`
+	Key        string         `json:"key"`  // its columns; empty, as From and To: the table has none
+	From       string         `json:"from"` // the first row's key
+	To         string         `json:"to"`   // the last row's key
+	MasterRows uint64         `json:"master_rows"`
+	SlaveRows  uint64         `json:"slave_rows"`
+}
+
+// DifferenceKind is how rows differ.
+type DifferenceKind string
+
+// The kinds.
+const (
+	Missing DifferenceKind = "missing" // on the slave
+	Extra   DifferenceKind = "extra"   // on the slave
+	Differs DifferenceKind = "differs"
+)
+
+// String is the difference in words, such as "id 1001 to 1100: differs".
+func (d Difference) String() string {
+	var where string
+	switch {
+	case d.Key == "":
+		where = fmt.Sprintf("the whole table (%d rows on the master, %d on the slave)", d.MasterRows, d.SlaveRows)
+	case d.From == d.To:
+		where = d.Key + " " + d.From
+	default:
+		where = d.Key + " " + d.From + " to " + d.To
+	}
+	switch d.Kind {
+	case Missing:
+		return where + ": missing on the slave"
+	case Extra:
+		return where + ": only on the slave"
+	default:
+		return where + ": differs"
+	}
+}
+
+// Equal reports whether the table is the same on both ends.
+func (t *TableResult) Equal() bool {
+	return t.Problem == "" && len(t.Structure) == 0 && len(t.Differences) == 0 && t.More == 0
+}
+
+// Equal reports whether nothing differs, and every table could be compared.
+func (r *Result) Equal() bool {
+	return len(r.Objects) == 0 && !slices.ContainsFunc(r.Tables, func(t TableResult) bool { return !t.Equal() })
+}
+
+// MarshalJSON writes the verdict, too, and the time in seconds.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	type plain Result // without this method
+	return json.Marshal(struct {
+		Equal bool `json:"equal"`
+		*plain
+		Took float64 `json:"took_seconds"`
+	}{Equal: r.Equal(), plain: (*plain)(r), Took: r.Took.Seconds()})
+}
+
+// Run compares. It returns a result only if it has looked at every table; that
+// something differs is no error.
+func (c *Comparison) Run(ctx context.Context) (*Result, error) {
+	unlock, err := c.Slave.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return c.Compare(ctx)
+}
+
+// Compare compares for those who hold the lock of the slave.
+func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
+	started := time.Now()
+	if err := c.goOn(ctx); err != nil {
+		return nil, err
+	}
+	result, err := c.round(ctx, c.Tables, false)
+	if err != nil {
+		return nil, err
+	}
+	again := result.again
+	for _, t := range result.Tables {
+		if t.again {
+			again = append(again, t.Table)
+		}
+	}
+	if len(again) > 0 {
+		second, err := c.round(ctx, again, true)
+		if err != nil {
+			return nil, err
+		}
+		result.replace(second)
+	}
+	for _, t := range result.Tables {
+		result.Rows += t.Rows
+		result.Bytes += t.Bytes
+	}
+	result.Took = time.Since(started)
+	return result, c.endRepair(ctx, result)
+}
+
+// replace takes the tables and sequences of a second round.
+func (r *Result) replace(second *Result) {
+	r.Objects = append(r.Objects, second.Objects...)
+	r.Skipped = append(r.Skipped, second.Skipped...)
+	for _, t := range second.Tables {
+		t.Note = strings.TrimPrefix(t.Note+"; compared again at "+second.At.String(), "; ")
+		i := slices.IndexFunc(r.Tables, func(first TableResult) bool { return first.Table == t.Table })
+		if i >= 0 {
+			r.Tables[i] = t
+		}
+	}
+}
+
+// round compares tables at one position: first all that are wanted, and then those
+// that may turn out otherwise.
+func (c *Comparison) round(ctx context.Context, only []string, second bool) (result *Result, err error) {
+	names, err := c.databases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	master, err := readSchema(ctx, c.Master, names)
+	if err != nil {
+		return nil, err
+	}
+	before, err := c.readBefore(ctx, names, master.sequences(only), second)
+	if err != nil {
+		return nil, err
+	}
+	slave, err := c.pauseSlave(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if resumeErr := slave.resume(ctx); err == nil && resumeErr != nil {
+			result, err = nil, resumeErr
+		}
+	}()
+	ends, err := c.openEnds(ctx, slave, master.locked(only))
+	if err != nil {
+		return nil, err
+	}
+	defer ends.close(ctx)
+	schema, err := readSchema(ctx, c.Slave, names)
+	if err != nil {
+		return nil, err
+	}
+	result = &Result{At: ends.at, Objects: []string{}, Skipped: []string{}}
+	pairs, err := c.pairTables(result, master, schema, slave.status, only)
+	if err != nil {
+		return nil, err
+	}
+	if !second {
+		skipHistory(result, pairs)
+		if len(only) == 0 {
+			compareDatabases(result, master, schema, slave.status)
+		}
+		compareObjects(result, master, schema, only)
+	}
+	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {
+		return nil, err
+	}
+	result.Tables, err = c.compareTables(ctx, ends, slave, pairs)
+	return result, err
+}
+
+// pauseSlave stops the slave's SQL thread once the slave has caught up: one that
+// lags or hangs is waited for while it runs, and with no lock on the master. The
+// caller must resume it.
+func (c *Comparison) pauseSlave(ctx context.Context) (*pausedSlave, error) {
+	to, err := c.Master.Position(ctx, c.Master.DB)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Slave.WaitForSlave(ctx, to, c.patience(), func(at server.Position) { c.waits(to, at) })
+	if err != nil {
+		return nil, err
+	}
+	note, _, err := journal.NotesOf(ctx, c.Slave, c.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	return pauseSlave(ctx, c.Slave, note, c.patience())
+}
+
+// compareTables compares the rows of the pairs, those without transactions first,
+// and lets the slave go on when these are done.
+func (c *Comparison) compareTables(
+	ctx context.Context, ends *snapshotEnds, slave *pausedSlave, pairs []*tablePair,
+) ([]TableResult, error) {
+	work := &comparing{Comparison: c, ends: ends, differing: 0}
+	for _, p := range pairs {
+		work.total += p.bytes()
+	}
+	stopped := len(pairs)
+	if i := slices.IndexFunc(pairs, func(p *tablePair) bool { return p.transactional() }); i >= 0 {
+		stopped = i // those without transactions come first
+	}
+	var results []TableResult
+	for i, p := range pairs {
+		if i == stopped {
+			if err := ends.unlock(ctx, slave); err != nil {
+				return nil, err
+			}
+		}
+		result, err := work.table(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, *result)
+	}
+	slices.SortStableFunc(results, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
+	return results, nil
+}
+
+// databases gives the names of the databases to compare.
+func (c *Comparison) databases(ctx context.Context) ([]string, error) {
+	if len(c.Databases) > 0 {
+		return c.Databases, nil
+	}
+	if len(c.Tables) > 0 {
+		return c.databasesOf(ctx, c.Tables)
+	}
+	status, err := c.Slave.SlaveStatus(ctx, c.Slave.DB)
+	if err != nil {
+		return nil, err
+	}
+	if err := status.MustRun(); err != nil {
+		return nil, err
+	}
+	names, err := c.databaseNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !status.ReplicatesOf(name) })
+	if len(names) == 0 {
+		return nil, finding.New("", "no-database", "name databases that the master's login may read",
+			"there is no database that both the slave replicates and the logins may see")
+	}
+	return names, nil
+}
+
+// databasesOf gives the databases that tables may be of, for a dot may be part
+// of a name.
+func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string, error) {
+	names, err := c.databaseNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range tables {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
+			return nil, noTableProblem(table)
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(table, name+".") })
+	}), nil
+}
+
+// databaseNames gives the names of the databases that there are.
+func (c *Comparison) databaseNames(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, s := range []*server.Server{c.Master, c.Slave} {
+		list, err := facts.ListDatabases(ctx, s, s.DB)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range list {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// noTableProblem is the problem of a table that was named and is nowhere.
+func noTableProblem(name string) *finding.Problem {
+	return finding.New("", "no-table", "write database.table", "neither the master nor the slave has a table %s", name)
+}

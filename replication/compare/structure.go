@@ -1,0 +1,224 @@
+package compare
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// constraint is a foreign key or a CHECK of a table.
+type constraint struct {
+	name string
+	text string // what it demands
+}
+
+// readDefaults reads the collations that new tables of the databases get.
+func (s *schema) readDefaults(ctx context.Context, session *session, databases []string) error {
+	rows, err := session.query(ctx,
+		"SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name IN ("+
+			server.QuoteExactly(databases)+")")
+	s.defaults = make(map[string]string, len(rows))
+	for _, r := range rows {
+		s.defaults[r["d"]] = utf8mb3(r["c"])
+	}
+	return err
+}
+
+// readConstraints reads the foreign keys and CHECKs. MariaDB shows foreign keys
+// only to those who may do more than read.
+func (s *schema) readConstraints(ctx context.Context, session *session, databases []string) error {
+	granted, err := readGranted(ctx, session)
+	if err != nil {
+		return err
+	}
+	if s.constrained = granted.all(databases, []string{"TRIGGER"}); !s.constrained {
+		return nil
+	}
+	in := " IN (" + server.QuoteExactly(databases) + ")"
+	if err := s.readForeignKeys(ctx, session, in); err != nil {
+		return err
+	}
+	return s.readChecks(ctx, session, in)
+}
+
+// readChecks reads the CHECKs. MySQL keeps their tables in another list: a join
+// by the server of two such lists takes time by the square of their length, and
+// the slave stands meanwhile.
+func (s *schema) readChecks(ctx context.Context, session *session, in string) error {
+	checks, tables := s.server.Version.CheckConstraints()
+	if checks == "" {
+		return nil
+	}
+	rows, err := session.query(ctx, checks+in)
+	if err != nil {
+		return err
+	}
+	if tables != "" {
+		clauses := make(map[[2]string]string, len(rows))
+		for _, r := range rows {
+			clauses[[2]string{r["d"], r["n"]}] = r["b"]
+		}
+		if rows, err = session.query(ctx, tables+in); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			r["b"] = clauses[[2]string{r["d"], r["n"]}] + r["not_enforced"]
+		}
+	}
+	slices.SortFunc(rows, func(a, b server.Record) int { return strings.Compare(a["n"], b["n"]) })
+	for _, r := range rows {
+		if t := s.table(r["d"] + "." + r["t"]); t != nil {
+			t.checks = append(t.checks, constraint{name: r["n"], text: strings.Join(strings.Fields(r["b"]), " ")})
+		}
+	}
+	return nil
+}
+
+// readForeignKeys reads the foreign keys. NO ACTION and RESTRICT are the same.
+func (s *schema) readForeignKeys(ctx context.Context, session *session, in string) error {
+	rows, err := session.query(ctx,
+		"SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, REPLACE(delete_rule, 'NO ACTION',"+
+			" 'RESTRICT') AS on_delete, REPLACE(update_rule, 'NO ACTION', 'RESTRICT') AS on_update"+
+			" FROM information_schema.referential_constraints WHERE constraint_schema"+in)
+	if err != nil {
+		return err
+	}
+	rules := make(map[[3]string]string, len(rows))
+	for _, r := range rows {
+		rules[[3]string{r["d"], r["t"], r["n"]}] = " ON DELETE " + r["on_delete"] + " ON UPDATE " + r["on_update"]
+	}
+	columns, err := session.query(ctx,
+		"SELECT table_schema AS d, table_name AS t, constraint_name AS n, column_name AS c,"+
+			" referenced_table_schema AS rd, referenced_table_name AS rt, referenced_column_name AS rc"+
+			" FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND table_schema"+in+
+			" ORDER BY table_schema, table_name, constraint_name, ordinal_position")
+	for len(columns) > 0 {
+		first := columns[0]
+		n := slices.IndexFunc(columns, func(r server.Record) bool {
+			return r["d"] != first["d"] || r["t"] != first["t"] || r["n"] != first["n"]
+		})
+		if n < 0 {
+			n = len(columns)
+		}
+		if t := s.table(first["d"] + "." + first["t"]); t != nil {
+			var from, to []string
+			for _, r := range columns[:n] {
+				from, to = append(from, r["c"]), append(to, r["rc"])
+			}
+			text := fmt.Sprintf("(%s) to %s.%s (%s)%s", strings.Join(from, ", "), first["rd"], first["rt"],
+				strings.Join(to, ", "), rules[[3]string{first["d"], first["t"], first["n"]}])
+			t.foreignKeys = append(t.foreignKeys, constraint{name: first["n"], text: text})
+		}
+		columns = columns[n:]
+	}
+	return err
+}
+
+// matchTable compares what a table is beside its columns and indexes. Names that
+// a server has given, and text of definitions, are only the same from servers
+// of the same series.
+func (p *tablePair) matchTable(master, slave *schema) {
+	v, w := master.server.Version, slave.server.Version
+	strict := v.Family == w.Family && v.Series() == w.Series()
+	add := func(what, onMaster, onSlave string) {
+		if !p.across && onMaster != onSlave {
+			p.structure = append(p.structure,
+				fmt.Sprintf("%s is %s on the master and %s on the slave", what, onMaster, onSlave))
+		}
+	}
+	if !p.across && p.master.engine != p.slave.engine { // which a site may have chosen
+		p.note = fmt.Sprintf("the engine is %s on the master and %s on the slave", p.master.engine, p.slave.engine)
+	}
+	add("the default collation", p.master.collation, p.slave.collation)
+	if !p.across && p.master.versioned != p.slave.versioned {
+		p.structure = append(p.structure, "the table is system-versioned on one end only")
+	}
+	if !master.constrained || !slave.constrained {
+		return
+	}
+	p.structure = append(p.structure,
+		unlikeConstraints("foreign key", p.master.foreignKeys, p.slave.foreignKeys, func(c constraint) string {
+			if strict {
+				return c.name + " " + c.text
+			}
+			return c.text
+		})...)
+	if !p.across && v.ShowsChecks() && w.ShowsChecks() {
+		p.structure = append(p.structure,
+			unlikeConstraints("CHECK", p.master.checks, p.slave.checks, func(c constraint) string {
+				if strict {
+					return c.name + " (" + c.text + ")"
+				}
+				return c.name
+			})...)
+	}
+}
+
+// unlikeConstraints says which constraints one end lacks, by words for each that
+// must be the same.
+func unlikeConstraints(kind string, master, slave []constraint, words func(constraint) string) []string {
+	var list []string
+	lacks := func(there, here []constraint, where string) {
+		for _, c := range there {
+			if !slices.ContainsFunc(here, func(other constraint) bool { return words(other) == words(c) }) {
+				list = append(list, kind+" "+words(c)+" is "+where)
+			}
+		}
+	}
+	lacks(master, slave, "missing on the slave")
+	lacks(slave, master, "on the slave only")
+	return list
+}
+
+// compareDatabases notes how the databases themselves differ, and what of their
+// tables is not compared.
+func compareDatabases(result *Result, master, slave *schema, status *server.SlaveStatus) {
+	across := master.server.Version.Family != slave.server.Version.Family
+	for _, name := range slices.Sorted(maps.Keys(master.defaults)) {
+		m := master.defaults[name]
+		s, ok := slave.defaults[name]
+		switch {
+		case !status.ReplicatesOf(name):
+		case !ok:
+			result.Objects = append(result.Objects, "database "+name+" is missing on the slave")
+		case !across && m != s:
+			result.Objects = append(result.Objects,
+				fmt.Sprintf("database %s: the default collation is %s on the master and %s on the slave", name, m, s))
+		}
+	}
+	if !master.constrained || !slave.constrained {
+		result.Skipped = append(result.Skipped,
+			"foreign keys and CHECKs: the login may not see them; gtunnel replication setup-master --keep-passwords"+
+				" completes the account on the master")
+	}
+}
+
+// skipHistory notes that the history of system-versioned tables is not compared.
+func skipHistory(result *Result, pairs []*tablePair) {
+	for _, p := range pairs {
+		if p.master != nil && p.slave != nil && p.master.versioned && p.slave.versioned {
+			result.Skipped = append(result.Skipped,
+				"the history of table "+p.String()+", which is system-versioned: only its present rows")
+		}
+	}
+}
+
+// addParameters adds the parameters of routines to their definitions, of those
+// that the login sees whole.
+func addParameters(ctx context.Context, session *session, definitions map[string]string, databases []string) error {
+	rows, err := session.query(ctx,
+		"SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p,"+
+			" dtd_identifier AS t FROM information_schema.parameters"+
+			" WHERE specific_schema IN ("+server.QuoteExactly(databases)+
+			") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
+	for _, r := range rows {
+		if name := r["d"] + "." + r["n"]; definitions[name] != "" {
+			definitions[name] += ", " + strings.Join(strings.Fields(r["m"]+" "+r["p"]+" "+plainType(r["t"])), " ")
+		}
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package facts
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// Facts are what is true of a server at one moment, as far as replication
+// depends on it.
+type Facts struct {
+	Role    finding.Role
+	Version server.Version
+
+	// Variables are the global variables by name in lower case. The methods of
+	// Facts give those that matter in their own types.
+	Variables map[string]string
+
+	// Persisted are the variables that SET PERSIST has set, which MySQL takes at
+	// its start, whatever its option files say.
+	Persisted map[string]string
+
+	// OptionFiles are those that the server has read values from; nil if it
+	// cannot tell.
+	OptionFiles []string
+
+	// DropIn is the file of gtunnel's that the server has read, where this host
+	// has it; nil: none is known.
+	DropIn *optionfile.DropIn
+
+	root string // of the server's process, as this host has it; empty: not known
+
+	User      string              // CURRENT_USER() of the login
+	Grants    []string            // its SHOW GRANTS
+	Accounts  []Account           // of the server; nil if the login may not see them
+	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
+	Writers   []string            // of a slave: who can write in spite of read_only; nil if that cannot be seen
+	SeedMade  bool                // the seeding account was made once: what drops it is there
+	Mark      string              // of a MariaDB master, which has no UUID, by setup-master; empty: none is seen
+	MasterLog server.Position     // where the binary log stands; zero if it is off, or may not be seen
+	BinlogDo  []string            // binlog-do-db, which makes the master leave databases out
+	BinlogNot []string            // binlog-ignore-db
+
+	BinaryLogs []server.BinaryLog // nil if it is off, or may not be seen
+
+	Free *uint64 // bytes on the disk of the data directory; nil if that is not known
+
+	Databases  []Database            // those that are nobody's system databases, in order of their names
+	Collations map[string]bool       // that the server knows
+	Session    uint64                // CONNECTION_ID() of the login, on a master
+	Sessions   []Session             // of programs, on a master; their own only if the login may see no others
+	Started    time.Time             // the server, on a master
+	Slaves     []uint32              // server ids of the slaves that are registered with this master
+	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
+	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
+
+	Plugins map[string]bool // names, in lower case, of the active plugins
+}
+
+// Read reads a server. What its login may not see is left out: the rules name the
+// privilege where it matters.
+func Read(ctx context.Context, s *server.Server) (*Facts, error) {
+	conn, err := s.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	f, err := ReadVariables(ctx, s, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.ReadSources(ctx, s, conn); err != nil {
+		return nil, err
+	}
+	for _, read := range []func(context.Context, *server.Server, *sql.Conn) error{
+		f.readLogin, f.readAccounts, f.readBound, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
+		f.readCluster, f.readSessions, f.readFree, f.readDatabases, f.readAges, f.readCollations,
+	} {
+		if err := read(ctx, s, conn); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// readMaster reads the binary log, and who is registered as a slave.
+func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if !f.HasBinaryLog() {
+		return nil
+	}
+	rows, err := server.ReadRecords(ctx, conn, s.Version.ShowMasterStatus())
+	if err != nil && !server.IsDenied(err) {
+		return s.Explain(s.Version.ShowMasterStatus(), err)
+	}
+	if len(rows) > 0 {
+		f.MasterLog = rows[0].Position()
+		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
+	}
+	if f.BinaryLogs, err = s.BinaryLogs(ctx, conn); err != nil && !server.IsDenied(err) {
+		return err
+	}
+	show := "SHOW " + s.Version.Word("SLAVE HOSTS", "REPLICAS")
+	slaves, err := server.ReadRecords(ctx, conn, show)
+	if err != nil && !server.IsDenied(err) {
+		return s.Explain(show, err)
+	}
+	for _, r := range slaves {
+		id, err := strconv.ParseUint(r["server_id"], 10, 32)
+		if err != nil {
+			return fmt.Errorf("%s: server_id %q: %w", show, r["server_id"], err)
+		}
+		f.Slaves = append(f.Slaves, uint32(id))
+	}
+	return nil
+}
+
+// readSlave reads whom the server follows.
+func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
+	f.Masters, err = s.SlaveStatuses(ctx, conn)
+	if err != nil && server.IsDenied(err) {
+		return nil
+	}
+	return err
+}
+
+// readPlugins reads which plugins are active.
+func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	rows, err := s.Query(ctx, conn,
+		"SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
+	f.Plugins = make(map[string]bool, len(rows))
+	for _, r := range rows {
+		f.Plugins[strings.ToLower(r["name"])] = true
+	}
+	return err
+}
+
+// readCluster finds Galera and Group Replication, whose members must not be
+// set up by hand as a master or slave.
+func (f *Facts) readCluster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if f.On("wsrep_on") && f.Variable("wsrep_provider") != "" && f.Variable("wsrep_provider") != "none" {
+		f.Cluster = "Galera"
+		return nil
+	}
+	if !f.Plugins["group_replication"] {
+		return nil
+	}
+	members, err := server.ReadRecords(ctx, conn,
+		"SELECT member_id FROM performance_schema.replication_group_members WHERE member_state <> 'OFFLINE'")
+	if err != nil && !server.IsDenied(err) {
+		return s.Explain("read performance_schema.replication_group_members", err)
+	}
+	if len(members) > 0 {
+		f.Cluster = "Group Replication"
+	}
+	return nil
+}
+
+// readFree reads how much is free where the data directory is. It is looked at
+// as the process sees it that listens at the socket; by TCP, or without the
+// right to look, it is not known.
+func (f *Facts) readFree(context.Context, *server.Server, *sql.Conn) error {
+	directory := f.Variable("datadir")
+	if f.root == "" || directory == "" {
+		return nil
+	}
+	var stat unix.Statfs_t
+	if err := unix.Statfs(f.root+directory, &stat); err == nil {
+		free := stat.Bavail * uint64(stat.Bsize) //nolint:gosec // a block has a size
+		f.Free = &free
+	}
+	return nil
+}
+
+// Master gives the status of the default connection; nil if there is none.
+func (f *Facts) Master() *server.SlaveStatus {
+	for _, m := range f.Masters {
+		if m.Channel == "" {
+			return m
+		}
+	}
+	return nil
+}

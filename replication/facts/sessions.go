@@ -1,0 +1,73 @@
+package facts
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// A change of the global binlog_format reaches new sessions only: a program that
+// is connected keeps the format that it had.
+
+// Session is a program's connection to a server.
+type Session struct {
+	ID         uint64 // the later, the higher, until the server restarts
+	User, Host string
+}
+
+// OldSessions are those of a master that may log in another format than it does
+// now: those that began before it was changed.
+type OldSessions struct {
+	Before  uint64    `json:"before"`  // id of the first one that is not
+	Started time.Time `json:"started"` // the server, for which that holds
+	Format  string    `json:"binlog_format"`
+}
+
+// readSessions reads the sessions of a master, those of gtunnel and of slaves
+// aside.
+func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if s.Role != finding.Master {
+		return nil
+	}
+	rows, err := s.Query(ctx, conn, "SELECT CONNECTION_ID() AS id, UNIX_TIMESTAMP() AS now")
+	if err != nil {
+		return err
+	}
+	running, err := s.Uptime(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		f.Session = rows[0].Number("id")
+		f.Started = time.Unix(int64(rows[0].Number("now")), 0).Add(-running).UTC() //nolint:gosec // seconds since 1970
+	}
+	list, err := s.Query(ctx, conn, "SHOW PROCESSLIST")
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if slices.Contains(AccountUsers, r["user"]) || r["user"] == "system user" || r["user"] == "event_scheduler" ||
+			strings.HasPrefix(r["command"], "Binlog Dump") {
+			continue
+		}
+		host, _ := server.SplitAddress(r["host"])
+		f.Sessions = append(f.Sessions, Session{ID: r.Number("id"), User: r["user"], Host: host})
+	}
+	return nil
+}
+
+// ChangesFormat gives the sessions that keep a master's format when it gets
+// another; nil if none may do harm. Rows and MIXED serve a master of rows alike,
+// and no session outlives the restart that begins a binary log.
+func (f *Facts) ChangesFormat(statements bool) *OldSessions {
+	format := f.Variable("binlog_format")
+	if !f.HasBinaryLog() || statements == (format == "STATEMENT") {
+		return nil
+	}
+	return &OldSessions{Before: f.Session, Started: f.Started, Format: format}
+}

@@ -1,0 +1,56 @@
+package journal_test
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// A setup notes how far it has come, and the next one goes on from there.
+func ExampleStateFile() {
+	directory, err := os.MkdirTemp("", "")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(directory)
+	state, err := journal.OpenState(directory)
+	if err != nil {
+		panic(err)
+	}
+	state.Stage, state.Method, state.Databases = journal.StageSeeded, journal.SeedDump, []string{"voms"}
+	state.Start = server.Position{File: "mysql-bin.000007", Offset: 4711}
+	if err := state.Save(); err != nil {
+		panic(err)
+	}
+	_ = state.Close()
+
+	again, err := journal.OpenState(directory)
+	if err != nil {
+		panic(err)
+	}
+	defer again.Close()
+	fmt.Println(again.Stage, again.Method, again.Databases, again.Start)
+	// Output:
+	// seeded dump [voms] mysql-bin.000007:4711
+}
+
+// A repair that is cut off is told of until the next one has done its work.
+func ExampleRepairNote() {
+	directory, err := os.MkdirTemp("", "")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(directory)
+	_, file := journal.NoteFiles(directory, 2)
+	if err := file.Write(journal.RepairNote{Tables: []string{"voms.users"}}); err != nil {
+		panic(err)
+	}
+	compared, repaired, err := journal.ReadNotes(directory, 2)
+	fmt.Println(compared == nil, repaired.Tables, err)
+	fmt.Println(journal.RepairCommand(repaired.Tables))
+	// Output:
+	// true [voms.users] <nil>
+	// gtunnel replication compare --repair-table voms.users
+}

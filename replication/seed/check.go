@@ -1,0 +1,310 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// assumedRate is what a seed loads at the least on usual hosts, in bytes of
+// tables a second.
+const assumedRate = 10 << 20
+
+// longStatement is how long a statement on the master may have been running
+// when a seed takes its lock, behind which all others would have to wait.
+const longStatement = 5 * time.Second
+
+// Check finds what is wrong before anything is done. Problems make Run fail or
+// copy what is not consistent. The error is that of a server which could not be
+// asked.
+func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
+	c := &seedCheck{seed: s}
+	if err := c.foreignKeys(ctx); err != nil {
+		return finding.Findings{}, err
+	}
+	if s.Method == journal.SeedNone {
+		return c.Findings, nil
+	}
+	c.databases()
+	c.retention()
+	if s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
+		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
+	}
+	if s.Method == journal.SeedClone {
+		c.clone()
+		return c.Findings, nil
+	}
+	c.locked()
+	for _, check := range []func(context.Context) error{
+		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views,
+		c.timeZones, c.tablespaces,
+	} {
+		if err := check(ctx); err != nil {
+			return finding.Findings{}, err
+		}
+	}
+	return c.Findings, nil
+}
+
+// seedCheck collects what is found.
+type seedCheck struct {
+	finding.Findings
+	seed    *Seed
+	foreign bool // see copying
+}
+
+// databases finds those that are not on the master.
+func (c *seedCheck) databases() {
+	for _, name := range c.seed.databases() {
+		if c.seed.MasterFacts.Database(name) == nil {
+			c.Problem(finding.Master, "unknown-database",
+				"is the name right, in upper and lower case too? May the seeding account see it?",
+				"there is no database %s", name)
+		}
+	}
+}
+
+// tools finds those that are missing.
+func (c *seedCheck) tools(ctx context.Context) error {
+	dumper, foreign, err := c.seed.dumperOf(ctx)
+	c.foreign = foreign
+	if err == nil {
+		if p := c.seed.mayEnd(dumper); p != nil {
+			c.found(p, c.seed.MaxRate > 0) // which makes it wait for certain
+		}
+	}
+	if err = c.take(err); err != nil {
+		return err
+	}
+	for _, kind := range c.seed.otherTools() {
+		_, err := findTool(ctx, kind)
+		if err = c.take(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes an error that is a Problem for something found.
+func (c *seedCheck) take(err error) error {
+	p, ok := errors.AsType[*finding.Problem](err)
+	if !ok {
+		return err
+	}
+	c.Problems = append(c.Problems, p)
+	return nil
+}
+
+// otherTools are the tools that the method needs beside that which dumps.
+func (s *Seed) otherTools() []toolKind {
+	kinds := []toolKind{loadTool(s.Slave.Version.Family)}
+	if s.Method == journal.SeedMydumper {
+		kinds = append(kinds, mydumperTool, myloaderTool)
+	}
+	return kinds
+}
+
+// locked finds the tables that only a lock keeps consistent, and says what the
+// lock costs.
+func (c *seedCheck) locked() {
+	tables := c.seed.unsnapped()
+	takes := c.seed.estimate()
+	switch {
+	case c.seed.LockTables:
+		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
+			max(takes, time.Second))
+	case len(tables) > 0:
+		c.Problem(finding.Master, "not-transactional",
+			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v;"+
+				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
+			"tables without transactions can change while they are copied: %s", finding.List(tables))
+	}
+}
+
+// retention warns if the binary log may be purged before the slave follows it.
+func (c *seedCheck) retention() {
+	kept, takes := c.seed.MasterFacts.Retention(), c.seed.estimate()
+	if kept == 0 || kept > 3*takes {
+		return
+	}
+	c.Warn(finding.Master, "short-retention",
+		fmt.Sprintf("raise %s on the master", c.seed.Master.Version.RetentionVariable()),
+		"binary logs are kept for %v, and the seed takes about %v: they should be kept for three times as long",
+		kept, takes)
+}
+
+// unsnapped are the tables to copy that a consistent snapshot does not cover.
+func (s *Seed) unsnapped() []string {
+	var names []string
+	for _, database := range s.databases() {
+		if d := s.MasterFacts.Database(database); d != nil {
+			names = append(names, d.Locked...)
+		}
+	}
+	if len(s.Tables) > 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(s.Tables, name) })
+	}
+	return names
+}
+
+// estimate is how long the copy takes, roughly.
+func (s *Seed) estimate() time.Duration {
+	rate := uint64(assumedRate)
+	if s.MaxRate > 0 {
+		rate = min(rate, s.MaxRate)
+	}
+	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
+}
+
+// bytes is the size of what is copied, by the server's estimate.
+func (s *Seed) bytes() uint64 {
+	var bytes uint64
+	for _, name := range s.databases() {
+		if d := s.MasterFacts.Database(name); d != nil {
+			bytes += d.Bytes
+		}
+	}
+	return bytes
+}
+
+// statements finds those that run for long, if a lock is taken: it waits for
+// them, and everybody else waits for it.
+func (c *seedCheck) statements(ctx context.Context) error {
+	s := c.seed
+	if s.Master.Version.Family == server.MariaDB && s.Method != journal.SeedMydumper && !s.LockTables && !c.foreign {
+		return nil
+	}
+	threads, err := s.Master.Processes(ctx, s.Master.DB)
+	if err != nil {
+		return err
+	}
+	var long []string
+	for _, t := range threads {
+		if isLong(t) {
+			long = append(long, fmt.Sprintf("%d of %s for %v: %s", t.ID, t.User, t.Time, shortened(t.Statement)))
+		}
+	}
+	if len(long) > 0 {
+		c.Problem(finding.Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
+			"statements that run for long would hold up the lock that the copy begins with,"+
+				" and all writers behind it: %s", finding.List(long))
+	}
+	return nil
+}
+
+// isLong reports whether the thread is a client's with a statement that a lock
+// on all tables has to wait for.
+func isLong(t server.Process) bool {
+	switch {
+	case t.Statement == "", t.Time < longStatement, t.Command == "Daemon", strings.HasPrefix(t.Command, "Binlog Dump"):
+		return false
+	}
+	return t.User != "system user" && t.User != "event_scheduler"
+}
+
+// shortened cuts a statement for a sentence.
+func shortened(text string) string {
+	const most = 60
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return text
+}
+
+// history warns if old rows of MariaDB's system-versioned tables are left out.
+func (c *seedCheck) history(ctx context.Context) error {
+	s := c.seed
+	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 4) {
+		return nil
+	}
+	if dumper, err := findTool(ctx, dumpTool(server.MariaDB)); err != nil || dumper.knows("dump-history") != "" {
+		return ctx.Err() // if it is missing, tools has said so
+	}
+	rows, err := s.Master.Query(ctx, s.Master.DB,
+		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+			" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+server.QuoteExactly(s.databases())+")")
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, r := range rows {
+		names = append(names, r["t"])
+	}
+	if len(names) > 0 {
+		c.Warn(finding.Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
+			"the history of system-versioned tables is not copied: %s", finding.List(names))
+	}
+	return nil
+}
+
+// sequences warns of ALTER SEQUENCE, which MariaDB's slaves leave out when they
+// filter tables: to their filter the statement changes none.
+func (c *seedCheck) sequences(ctx context.Context) error {
+	s := c.seed
+	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 1) || !s.Slave.Version.AtLeast(server.MariaDB, 10, 3, 1) ||
+		len(s.Tables) > 0 {
+		return nil
+	}
+	rows, err := s.Master.Query(ctx, s.Master.DB,
+		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+			" WHERE table_type = 'SEQUENCE' AND table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1")
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r["t"]
+	}
+	c.Warn(finding.Slave, "alter-sequence",
+		"after an ALTER SEQUENCE on the master: "+journal.RepairCommand([]string{"SEQUENCE"}),
+		"MariaDB's slaves that replicate some databases only leave ALTER SEQUENCE out, as compare then says;"+
+			" the numbers that are taken from sequences are replicated: %s", finding.List(names))
+	return nil
+}
+
+// accounts finds those that the slave lacks, and those that lack rights there.
+func (c *seedCheck) accounts(ctx context.Context) error {
+	if len(c.seed.Tables) > 0 {
+		return nil
+	}
+	missing, err := missingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
+	if err != nil {
+		return err
+	}
+	for _, m := range missing {
+		c.found(m.problem(), len(m.bars) > 0)
+	}
+	return c.definerRights(ctx)
+}
+
+// found takes a problem, or a warning if it does not bar the copy.
+func (c *seedCheck) found(p *finding.Problem, bars bool) {
+	if bars {
+		c.Problems = append(c.Problems, p)
+	} else {
+		c.Warnings = append(c.Warnings, p)
+	}
+}
+
+// encoding warns of columns whose bytes are not what they are said to be.
+func (c *seedCheck) encoding(ctx context.Context) error {
+	columns, err := mislabelled(ctx, c.seed.Master, c.seed.databases())
+	if err != nil || len(columns) == 0 {
+		return err
+	}
+	c.Warn(finding.Master, MislabelledCode,
+		"the copy has the very same bytes, and applications see on the slave what they see on the master."+
+			" To mend it, on the master:"+
+			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4;"+
+			" and let applications say SET NAMES utf8mb4",
+		"columns are said to be latin1 and hold UTF-8: %s", finding.List(columns))
+	return nil
+}

@@ -1,0 +1,104 @@
+package seed_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
+)
+
+// TestSeedByClone clones a server onto another one, which shuts down at the
+// end: nothing there restarts it, and the test does when it is asked to.
+func TestSeedByClone(t *testing.T) {
+	master, _ := pairs.MySQL.Start(t)
+	slave := pairs.SharedServer(t, servertest.MySQL97, "cloned slave", 13)
+	databases := fillServer(t, master, false)
+	slave.Exec(t, "DROP DATABASE IF EXISTS seed_own", "CREATE DATABASE seed_own")
+	for _, table := range master.Values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
+		master.Exec(t, "DROP TABLE "+table) // of another test
+	}
+	s := newSeed(t, master, slave, databases...)
+	s.Method = journal.SeedClone
+	found, err := s.Check(t.Context())
+	if p := pairs.ProblemOf(found.Problems, "no-clone-plugin"); err != nil || p == nil || p.On != finding.Master {
+		t.Errorf("the seeding account may not install the plugin: %v\n%s", err, pairs.Texts(found.Problems))
+	}
+	master.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+	defer master.Exec(t, "UNINSTALL PLUGIN clone")
+	s = newSeed(t, master, slave, databases...)
+	s.Method = journal.SeedClone
+	// The administrator is on both; the account that the slave had is not after.
+	s.Slave, err = server.Open(t.Context(), finding.Slave, server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Slave.Close()
+	if s.SlaveFacts, err = facts.Read(t.Context(), s.Slave); err != nil {
+		t.Fatal(err)
+	}
+	found, err = s.Check(t.Context())
+	erases := pairs.ProblemOf(found.Warnings, "clone-erases")
+	if err != nil || len(found.Problems) > 0 || erases == nil {
+		t.Fatalf("%v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
+	}
+	if !strings.Contains(erases.Text, "seed_own") {
+		t.Errorf("erased would be: %s", erases.Text)
+	}
+	// What a run that was killed has left, and a restart that makes the slave read-only.
+	notPersisted := ""
+	s.PersistedEvents = &notPersisted
+	slave.Exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
+	master.Exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
+	defer master.Exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
+	var told []seed.Phase
+	s.Progress = func(p seed.Progress) { told = append(told, p.Phase) }
+	ended := slave.Ended()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var restarting sync.WaitGroup
+	restarting.Go(func() {
+		select {
+		case <-ended:
+			if err := slave.Start(ctx); err != nil {
+				t.Error(err)
+			}
+		case <-ctx.Done():
+		}
+	})
+	position, err := s.Run(t.Context())
+	cancel()
+	restarting.Wait()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, slave.Log())
+	}
+	if len(told) > 0 && told[0] != seed.PhaseCopy {
+		t.Errorf("the phases told were %v", told)
+	}
+	if position.IsZero() || position.GTID == "" {
+		t.Errorf("the position is %v %s", position, position.GTID)
+	}
+	compareCopies(t, master, slave, databases)
+	if n := slave.Count(t, "information_schema.events", "status = 'ENABLED'"); n != 0 {
+		t.Errorf("%d events are enabled", n)
+	}
+	if got := slave.Values(t, "SELECT @@event_scheduler"); got[0] != "OFF" {
+		t.Errorf("the event scheduler is %s", got[0])
+	}
+	if n := slave.Count(t, "performance_schema.persisted_variables", "variable_name = 'event_scheduler'"); n != 0 {
+		t.Error("the event scheduler stays off after the next restart")
+	}
+	if n := slave.Count(t, "mysql.user", "user LIKE 'gtunnel%'") + slave.Count(t, "information_schema.routines", "routine_name LIKE 'gtunnel%'"); n != 0 {
+		t.Error("the slave has kept what is the master's alone")
+	}
+	if n := slave.Count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {
+		t.Error("the slave has kept a database of its own")
+	}
+}

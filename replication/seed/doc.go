@@ -1,0 +1,16 @@
+// Package seed copies databases from a master to a slave, at one position of the
+// master's binary log: by the dump tools of the server's family through a pipe, by
+// mydumper, or by the CLONE plugin of MySQL.
+//
+// A copy is whole or it is an error. It reads tables of transactional engines
+// without a lock but for the short one in which the copy begins; should that keep
+// writers waiting, it is killed, and tried again. Every process, thread and
+// session that a copy has begun has ended when Run returns.
+//
+// The walk of a row: startDump runs the tool that dumps (process, arguments),
+// dumpStream reads the coordinates from its head and hands the rest on, held to
+// MaxRate by mayPass, and load runs the tool that loads. Beside it guard looks
+// after the master's locks and binary log, and meter tells the progress.
+//
+// Check says beforehand what a copy needs, and what it will not bring.
+package seed

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Process is a connection as a server sees it, a row of SHOW PROCESSLIST.
+type Process struct {
+	ID        uint64
+	User      string
+	Command   string
+	Time      time.Duration // in this state, in whole seconds
+	State     string
+	Statement string // that it executes; empty if none
+}
+
+// Processes gives the connections that the login may see.
+func (s *Server) Processes(ctx context.Context, on Execer) ([]Process, error) {
+	rows, err := s.Query(ctx, on, "SHOW FULL PROCESSLIST")
+	if err != nil {
+		return nil, err
+	}
+	processes := make([]Process, len(rows))
+	for i, r := range rows {
+		id, err := strconv.ParseUint(r["id"], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("SHOW FULL PROCESSLIST: id %q: %w", r["id"], err)
+		}
+		seconds, _ := strconv.ParseInt(r["time"], 10, 64) // 0 where it is unknown
+		processes[i] = Process{
+			ID: id, User: r["user"], Command: r["command"],
+			Time: time.Duration(seconds) * time.Second, State: r["state"], Statement: r["info"],
+		}
+	}
+	return processes, nil
+}
+
+// statementPatience is how long statements of the master are waited for that may
+// use a sequence.
+const statementPatience = 10 * time.Second
+
+// StatementsEnd waits until the statements have ended that ran on a MariaDB server
+// at a moment, ten seconds at most, and reports whether they have. Of a login that
+// may not see them all that is not known.
+func (s *Server) StatementsEnd(ctx context.Context, moment time.Time) (bool, error) {
+	sees, err := s.Value(ctx, s.DB, "SELECT COUNT(*) FROM information_schema.user_privileges"+
+		" WHERE privilege_type = 'PROCESS' AND "+OwnGrantee)
+	if err != nil || sees == "0" {
+		return false, err
+	}
+	for time.Since(moment) < statementPatience {
+		// Not by query_id: a stored function has others.
+		older, err := s.Value(ctx, s.DB, "SELECT COUNT(*) FROM information_schema.processlist"+
+			" WHERE command NOT IN ('Sleep', 'Daemon', 'Binlog Dump') AND user <> 'system user'"+
+			" AND id <> CONNECTION_ID() AND time_ms >= "+strconv.FormatInt(time.Since(moment).Milliseconds(), 10))
+		if err != nil || older == "0" {
+			return err == nil, err
+		}
+		if err := Pause(ctx, pollSlave); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+)
+
+// Loopback is where both ends of the tunnel meet MySQL. It is never
+// "localhost", which means a socket to MySQL's programs.
+const Loopback = "127.0.0.1"
+
+// How long a server is waited for.
+const (
+	// ConnectTimeout bounds the dial and the login of one connection.
+	ConnectTimeout = 15 * time.Second
+
+	// SessionTimeout is for how many seconds a session may be silent, such as one
+	// that holds a lock while tables are copied.
+	SessionTimeout = 7 * 24 * 60 * 60
+
+	// SlavePatience is how long a slave may stand still on its way to a position.
+	SlavePatience = 5 * time.Minute
+
+	// cleanUpTimeout bounds what must be done after a context has ended.
+	cleanUpTimeout = time.Minute
+)
+
+// Login is how a server is reached, and as whom.
+type Login struct {
+	Network  string // "tcp" or "unix"
+	Address  string // host:port, or the socket's path
+	User     string
+	Password Password
+}
+
+// String is the login without its password.
+func (l Login) String() string { return l.User + " at " + l.Address }
+
+// SplitAddress splits a host:port, with or without the port, which is 3306 then.
+func SplitAddress(address string) (host, port string) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 || strings.HasSuffix(address, "]") {
+		return strings.Trim(address, "[]"), "3306"
+	}
+	return strings.Trim(address[:i], "[]"), address[i+1:]
+}
+
+// Server is an open server. Its methods may be called concurrently but for Lock
+// and Change; Close ends its use.
+type Server struct {
+	Role    finding.Role
+	Login   Login
+	Version Version
+
+	DB     *sql.DB      // the pool of its connections
+	locked *sql.Conn    // the one that has the server's lock; nil: none, see Change
+	peer   atomic.Int32 // the process that listens at its socket, see dialPeer
+}
+
+// Open logs in to a server and reads its version. The error is a
+// *finding.Problem.
+func Open(ctx context.Context, role finding.Role, login Login) (*Server, error) {
+	s := &Server{Role: role, Login: login}
+	db, err := s.openDB()
+	if err != nil {
+		return nil, &finding.Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
+	}
+	s.DB = db
+	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
+	defer cancel()
+	var version, comment string
+	err = db.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment").Scan(&version, &comment)
+	if err == nil {
+		s.Version, err = ParseVersion(version, comment)
+	}
+	if err != nil {
+		_ = db.Close() // the first error says more
+		return nil, s.Explain("cannot log in as "+login.String(), err)
+	}
+	return s, nil
+}
+
+// openDB makes the pool of a server's connections. Their sessions are alike on
+// every server: no sql_mode, so that quoting is what it seems, and UTC; no
+// transaction that nobody began; and no end because of silence.
+func (s *Server) openDB() (*sql.DB, error) {
+	config := mysql.NewConfig()
+	config.Net, config.Addr = s.Login.Network, s.Login.Address
+	config.User, config.Passwd = s.Login.User, s.Login.Password.Reveal()
+	if s.Login.Network == "unix" {
+		config.DialFunc = s.dialPeer
+	}
+	config.Timeout = ConnectTimeout
+	config.Logger = &mysql.NopLogger{} // the errors are returned
+	config.InterpolateParams = false
+	config.Params = map[string]string{
+		"sql_mode": "''", "time_zone": "'+00:00'", "autocommit": "1",
+		"wait_timeout": strconv.Itoa(SessionTimeout),
+	}
+	config.MaxAllowedPacket = 0 // what the server says
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, nil
+}
+
+// Close closes the connections.
+func (s *Server) Close() error { return s.DB.Close() }
+
+// String is the role with the version, as in "master (MariaDB 10.11.6)".
+func (s *Server) String() string { return fmt.Sprintf("%s (%s)", s.Role, s.Version) }
+
+// Session gives a connection of its own, for what belongs together. The caller
+// closes it, or discards it.
+func (s *Server) Session(ctx context.Context) (*sql.Conn, error) {
+	conn, err := s.DB.Conn(ctx)
+	if err != nil {
+		return nil, s.Explain("cannot log in as "+s.Login.String(), err)
+	}
+	return conn, nil
+}
+
+// Discard closes a connection instead of giving it back to the pool: what its
+// session holds or has set must not live on.
+func Discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // which is what it returns
+}
+
+// CleanUp gives a context of a minute for what must be done even when ctx has
+// ended, such as to start a slave again.
+func CleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+}

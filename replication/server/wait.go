@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+)
+
+// WaitForSlave waits until a slave that runs has applied all before a position of
+// its master. It gives up when the slave stops, or has not moved for the time of
+// patience. Moved is told whenever it has.
+func (s *Server) WaitForSlave(ctx context.Context, to Position, patience time.Duration, moved func(at Position)) error {
+	return s.WatchSlave(ctx, func(status *SlaveStatus, standing time.Duration) (bool, error) {
+		if err := status.MustRun(); err != nil || !status.Executed.Before(to) {
+			return true, err
+		}
+		return false, status.mustMove(to, standing, patience, moved)
+	})
+}
+
+// AdvanceSlave lets a slave whose SQL thread is stopped apply all before a
+// position of its master and nothing after it. It gives up as WaitForSlave does;
+// the thread may still run then.
+func (s *Server) AdvanceSlave(ctx context.Context, to Position, patience time.Duration, moved func(at Position)) error {
+	if err := s.Change(ctx, s.Version.StartUntil(to)); err != nil {
+		return err
+	}
+	return s.WatchSlave(ctx, func(status *SlaveStatus, standing time.Duration) (bool, error) {
+		switch {
+		case status == nil:
+			return true, status.MustRun()
+		case status.SQLRunning == "No":
+			return true, status.MustStandAt(to)
+		case status.Executed.At(to):
+			// MariaDB stops only when it sees the next event.
+			if err := s.Change(ctx, s.Version.StopSlave(SQLThread)); err != nil {
+				return false, err
+			}
+		}
+		return false, status.mustMove(to, standing, patience, moved)
+	})
+}
+
+// pollSlave is how often a slave is looked at.
+const pollSlave = 50 * time.Millisecond
+
+// WatchSlave looks at a slave, many times a second, until done reports that it is
+// as it should be, or gives an error. Done is told its status, nil if it is no
+// slave any more, and for how long it has stood where it is: zero if it has moved
+// since the last look.
+func (s *Server) WatchSlave(
+	ctx context.Context, done func(status *SlaveStatus, standing time.Duration) (bool, error),
+) error {
+	var last Position
+	moved := time.Now()
+	for {
+		status, err := s.SlaveStatus(ctx, s.DB)
+		if err != nil {
+			return err
+		}
+		standing := time.Since(moved)
+		if status != nil && status.Executed != last {
+			last, moved, standing = status.Executed, time.Now(), 0
+		}
+		if ended, err := done(status, standing); ended || err != nil {
+			return err
+		}
+		if err := Pause(ctx, pollSlave); err != nil {
+			return err
+		}
+	}
+}
+
+// mustMove refuses a slave that has stood still for longer than patience on its
+// way to a position, and tells moved where it is if it has moved.
+func (s *SlaveStatus) mustMove(to Position, standing, patience time.Duration, moved func(at Position)) error {
+	if standing == 0 {
+		moved(s.Executed)
+	}
+	if standing > patience {
+		return finding.New(finding.Slave, "slave-stands", "gtunnel replication status says why",
+			"the slave has not moved from %s for %s, on its way to %s", s.Executed, patience, to)
+	}
+	return nil
+}
+
+// MustRun refuses a slave that does not run; nil is a server that is no slave.
+func (s *SlaveStatus) MustRun() error {
+	const cure = "gtunnel replication status says more"
+	switch {
+	case s == nil:
+		return finding.New(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
+	case s.SQLErrno != 0:
+		return finding.New(finding.Slave, "slave-stopped", cure,
+			"the slave has stopped with error %d: %s", s.SQLErrno, s.SQLError)
+	case s.SQLRunning != "Yes":
+		return finding.New(finding.Slave, "slave-stopped",
+			"START SLAVE SQL_THREAD (START REPLICA SQL_THREAD on MySQL 8); "+cure, "the slave's SQL thread is stopped")
+	case s.IORunning == "No":
+		return finding.New(finding.Slave, "slave-stopped", cure, "the slave's I/O thread is stopped: %s", s.IOError)
+	}
+	return nil
+}
+
+// MustStandAt refuses a slave that has stopped elsewhere than at a position.
+func (s *SlaveStatus) MustStandAt(to Position) error {
+	if s.SQLErrno != 0 {
+		return finding.New(finding.Slave, "slave-stopped", finding.ExplainSlaveError(s.SQLErrno, s.SQLError).Cure,
+			"the slave has stopped at %s with error %d: %s", s.Executed, s.SQLErrno, s.SQLError)
+	}
+	if !s.Executed.At(to) {
+		return finding.New(finding.Slave, "slave-elsewhere", "has somebody else stopped or started it? Run this again",
+			"the slave has stopped at %s and not at %s", s.Executed, to)
+	}
+	return nil
+}
+
+// Pause waits for a time, or for the end of ctx, whose cause is the error.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

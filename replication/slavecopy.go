@@ -1,0 +1,206 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/seed"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// noteSeed notes that the slave's data is no copy from now on.
+func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
+		if err := a.forgetRepair(); err != nil {
+			return err
+		}
+		persisted := a.State.PersistedEvents
+		if want.Method == journal.SeedClone && persisted == nil {
+			var err error
+			if persisted, err = seed.PersistedEvents(ctx, a.Slave); err != nil {
+				return err
+			}
+		}
+		return a.note(func(s *journal.State) {
+			begun := s.Stage == journal.StageSeeding
+			s.Stage, s.Databases, s.Method, s.Start = journal.StageSeeding, want.Databases, want.Method, server.Position{}
+			s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(want.Databases, name) })
+			s.MasterID, s.MasterUUID, s.MasterMark = a.MasterFacts.ServerID(), a.MasterFacts.UUID(), want.masterMark(a.MasterFacts)
+			s.SeedAccount = true
+			if s.EventScheduler == "" && a.SlaveFacts.On("event_scheduler") {
+				s.EventScheduler = "ON"
+			}
+			s.PersistedEvents = persisted
+		})
+	}
+}
+
+// forgetRepair removes the note of a repair that was cut off, because all of the
+// slave's data is replaced.
+func (a *Applier) forgetRepair() error {
+	_, file := journal.NoteFiles(a.StateDir, a.SlaveFacts.ServerID())
+	return file.Remove()
+}
+
+// runSeed copies the databases.
+func runSeed(want SlaveWant) func(context.Context, *Applier) error {
+	return func(ctx context.Context, a *Applier) error {
+		now, err := a.Slave.Now(ctx)
+		if err != nil {
+			return err
+		}
+		begun := want.Databases // nothing is left there that is not a copy
+		if want.Method == journal.SeedClone {
+			begun = nil // when a clone begins to erase is not known
+		}
+		if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
+			return err
+		}
+		stop := a.noteAlive(ctx)
+		start, err := want.newSeed(a).Run(ctx)
+		stop()
+		if err != nil {
+			return err
+		}
+		return a.note(func(s *journal.State) {
+			if s.Stage, s.Start = journal.StageSeeded, start; want.Method == journal.SeedClone {
+				s.PersistedEvents = nil
+			}
+		})
+	}
+}
+
+// aliveEvery is how often it is noted that a copy goes on.
+const aliveEvery = 10 * time.Second
+
+// noteAlive notes now and then that a copy goes on, until stop. Without such a
+// note, what a copy leaves that is cut off is taken for somebody's data.
+func (a *Applier) noteAlive(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var noting sync.WaitGroup
+	noting.Go(func() {
+		for server.Pause(ctx, aliveEvery) == nil {
+			if now, err := a.Slave.Now(ctx); err == nil {
+				_ = a.note(func(s *journal.State) { s.BegunUntil = now }) // the next may succeed
+			}
+		}
+	})
+	return func() { cancel(); noting.Wait() }
+}
+
+// agreeOnBytes has the administrator agree to what a copy does with columns that
+// hold another encoding than they say: it is the first step, and asked about as
+// all are. --yes covers it, because nothing is lost: copy and replication leave
+// every byte as it is, and the columns can be mended on the master at any time.
+func (p *Plan) agreeOnBytes() {
+	for _, w := range p.Warnings {
+		if w.Code == seed.MislabelledCode {
+			p.Steps = slices.Insert(p.Steps, 0, &Step{
+				Name: "keep-bytes", On: finding.Slave, What: "copy these byte by byte, as they are: " + w.Text,
+				Why: "only on the master can it be mended, before or after this; say no to do it before",
+				run: func(context.Context, *Applier) error { return nil },
+			})
+			return
+		}
+	}
+}
+
+// newSeed is the copy that is wanted.
+func (w *SlaveWant) newSeed(a *Applier) *seed.Seed {
+	return &seed.Seed{
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
+		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
+		Progress: a.Progress, Waiting: a.Waiting, PersistedEvents: a.State.PersistedEvents, StateDir: a.StateDir,
+	}
+}
+
+// seed adds the steps of the copy.
+func (s *slavePlan) seed() {
+	if s.want.Method != journal.SeedNone {
+		s.add(&Step{
+			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
+			Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
+		})
+	}
+	if s.status != nil {
+		s.add(&Step{
+			Name: "stop-slave", On: finding.Slave, What: "stop the replication and forget its master",
+			Why: "the databases are copied anew", SQL: []server.Statement{s.slave.Version.StopSlave(server.BothThreads), s.slave.Version.ResetSlaveAll()},
+		})
+	}
+	if s.want.Method == journal.SeedNone {
+		s.disableEvents(true)
+		return
+	}
+	s.writable("let the copy be written")
+	if s.slave.On("event_scheduler") {
+		s.add(&Step{
+			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
+			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: "SET GLOBAL event_scheduler=ON",
+		})
+	}
+	if s.want.Method != journal.SeedClone {
+		var drops []server.Statement
+		for _, name := range s.want.Databases {
+			if s.slave.Database(name) != nil {
+				drops = append(drops, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(name)))
+			}
+		}
+		if len(drops) > 0 {
+			s.add(&Step{
+				Name: "drop-databases", On: finding.Slave, What: "drop the slave's own databases of these names", Why: "they are copied from the master",
+				SQL: append([]server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}, drops...), Loses: s.lost(), Undo: "none: the data is gone",
+			})
+		}
+	}
+	var bytes uint64
+	for _, name := range s.want.Databases {
+		bytes += s.master.Database(name).Bytes
+	}
+	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "), finding.FormatBytes(bytes), s.want.Method)
+	step := &Step{Name: "seed", On: finding.Slave, What: what, Why: "a slave begins with what the master has at one position of its binary log", run: runSeed(s.want)}
+	if s.want.Method == journal.SeedClone {
+		step.Loses = s.lost()
+	}
+	s.add(step)
+}
+
+// writable adds the step that ends a read-only state, if there is one, for what
+// comes before the slave is read-only again.
+func (s *slavePlan) writable(what string) {
+	if s.slave.On("super_read_only") || s.slave.On("read_only") {
+		off := []server.Statement{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
+		s.add(&Step{Name: "writable", On: finding.Slave, What: what, SQL: off, Undo: "SET GLOBAL read_only=1"})
+	}
+}
+
+// disableEvents adds the step that disables the events of data that was there:
+// a copy does that itself. The slave becomes read-only at the end if it is seeded.
+func (s *slavePlan) disableEvents(seeded bool) {
+	var enabled []facts.Event
+	for _, name := range s.want.Databases {
+		if d := s.slave.Database(name); d != nil {
+			enabled = append(enabled, d.EnabledEvents...)
+		}
+	}
+	disable := seed.DisableEvents(s.slave.Version, enabled)
+	if len(disable) == 0 {
+		return
+	}
+	if seeded {
+		s.writable("let the events be changed")
+	} else if s.slave.On("super_read_only") { // off for this step only
+		disable = slices.Concat([]server.Statement{server.SQL("SET GLOBAL super_read_only=0")}, disable, []server.Statement{server.SQL("SET GLOBAL super_read_only=1")})
+	}
+	s.add(&Step{
+		Name: "events-disable", On: finding.Slave, What: "disable the events of " + finding.List(s.want.Databases), Why: "they run on the master, and what they do is replicated: here they would do it once more",
+		SQL: disable, Undo: "ALTER EVENT ... ENABLE",
+	})
+}

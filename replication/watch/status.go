@@ -1,0 +1,400 @@
+package watch
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// Health is the state of a replication in a word.
+type Health string
+
+// The states, from the best.
+const (
+	HealthRunning    Health = "running"     // the slave has what the master has, or nearly
+	HealthCatchingUp Health = "catching up" // it works and has much left to do
+	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
+	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
+	HealthStopped    Health = "stopped"     // somebody has stopped it
+	HealthBroken     Health = "broken"      // an error has stopped it
+	HealthNotSetUp   Health = "not set up"
+)
+
+// Status is the health of a replication at one moment, as its slave and, through
+// the tunnel, its master tell it. The names in its JSON stay.
+type Status struct {
+	State   Health    `json:"state"`
+	Healthy bool      `json:"healthy"` // running or catching up, without a problem
+	Summary string    `json:"summary"` // the state in a sentence
+	Time    time.Time `json:"time"`
+
+	Slave  SlaveSide  `json:"slave"`
+	Master MasterSide `json:"master"`
+
+	Connection *server.SlaveStatus `json:"connection"`                  // the default one; null if there is none
+	Others     []string            `json:"other_connections,omitempty"` // the names of those that are not ours
+	Lag        Lag                 `json:"lag"`
+
+	Problems []*finding.Problem `json:"problems"` // why it is not healthy
+	Warnings []*finding.Problem `json:"warnings"` // what may break it later
+
+	// What the judgement needs beyond this.
+	variables  *facts.Facts   // of the slave
+	version    server.Version // of the slave
+	events     []string       // of the replicated databases that are enabled on the slave
+	transient  []string       // settings of the slave that its next restart loses
+	clock      time.Duration  // by how much the master's is ahead
+	hasClock   bool
+	watched    time.Duration           // how long the slave was watched for a sign of the link's life
+	silent     bool                    // there was none
+	moved      bool                    // something came meanwhile
+	sameMaster bool                    // the master that was asked is the slave's
+	busy       bool                    // a run of gtunnel works on the slave
+	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
+	repaired   *journal.RepairNote     // the same of a repair
+}
+
+// SlaveSide is what the slave says of itself.
+type SlaveSide struct {
+	Version       string   `json:"version"`
+	ServerID      uint32   `json:"server_id"`
+	ServerUUID    string   `json:"server_uuid,omitempty"` // MySQL only
+	ReadOnly      bool     `json:"read_only"`
+	SuperReadOnly *bool    `json:"super_read_only"` // null on MariaDB, which has none
+	Writers       []string `json:"writers"`         // who can write in spite of it; null if that cannot be seen
+}
+
+// MasterSide is what the master says of itself.
+type MasterSide struct {
+	Reachable  bool            `json:"reachable"`
+	Reason     string          `json:"reason,omitempty"` // why it is not
+	Version    string          `json:"version,omitempty"`
+	ServerID   uint32          `json:"server_id,omitempty"`
+	ServerUUID string          `json:"server_uuid,omitempty"` // MySQL only
+	Position   server.Position `json:"position"`              // where its binary log stands
+
+	logs []server.BinaryLog
+	cure string // how to reach it
+}
+
+// Lag is how far the slave is behind its master.
+type Lag struct {
+	// Bytes are in the master's binary log and not yet applied; null if the
+	// master cannot be asked.
+	Bytes *uint64 `json:"bytes"`
+	// Unread are those of them that the slave has not even received.
+	Unread *uint64 `json:"unread_bytes"`
+	// Silence is how long nothing has come from the master, not even a
+	// heartbeat; null if the slave does not know.
+	Silence *float64 `json:"silence_seconds"`
+	// Seconds is the slave's Seconds_Behind_Master: how old the change is that
+	// it applies. It is null while not connected, and 0 on a dead link.
+	Seconds *int64 `json:"seconds_behind"`
+}
+
+// Options are what Read may be told.
+type Options struct {
+	Unreachable error // why there is no master
+	// Window is how long the slave is watched if it lacks something of the
+	// master and nothing comes; zero: two seconds.
+	Window time.Duration
+	// StateDir is where runs on this host note what they do; empty: nowhere.
+	StateDir string
+}
+
+// Read reads the health of the replication that feeds a slave. Without a
+// master, one that cannot be reached, less is known. A healthy replication is
+// looked at once; where the link may be dead the slave is watched for a while.
+func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status, error) {
+	if o.Window == 0 {
+		o.Window = 2 * time.Second
+	}
+	r := &statusReader{
+		Status: &Status{
+			Time: time.Now(), version: slave.Version,
+			Problems: []*finding.Problem{}, Warnings: []*finding.Problem{},
+		},
+		slave: slave,
+	}
+	conn, err := slave.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	r.conn = conn
+
+	asked := make(chan masterAnswer, 1)
+	go askMaster(ctx, master, o.Unreachable, asked)
+	sideErr := r.readSlaveSide(ctx)
+	answer := <-asked
+	if sideErr != nil {
+		return nil, sideErr
+	}
+	r.Master = answer.MasterSide
+	if r.hasClock = answer.hasClock; r.hasClock {
+		r.clock = answer.clock - r.ownClock
+	}
+	if r.busy, err = slave.Busy(ctx, conn); err != nil {
+		return nil, err
+	}
+	// The slave comes last, so that it has what the master had.
+	if err := r.readConnection(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.watch(ctx, o.Window); err != nil {
+		return nil, err
+	}
+	if err := r.readNotes(ctx, o.StateDir); err != nil {
+		return nil, err
+	}
+	if err := r.readEvents(ctx); err != nil {
+		return nil, err
+	}
+	r.judge()
+	return r.Status, nil
+}
+
+// statusReader reads a Status.
+type statusReader struct {
+	*Status
+
+	slave    *server.Server
+	conn     *sql.Conn // to the slave
+	ownClock time.Duration
+}
+
+// readSlaveSide reads what does not change from one moment to the next.
+func (r *statusReader) readSlaveSide(ctx context.Context) error {
+	f, err := facts.ReadVariables(ctx, r.slave, r.conn)
+	if err != nil {
+		return err
+	}
+	r.variables = f
+	r.Slave = SlaveSide{
+		Version: r.slave.Version.String(), ServerID: f.ServerID(), ServerUUID: f.UUID(), ReadOnly: f.On("read_only"),
+	}
+	if _, ok := f.Variables["super_read_only"]; ok {
+		super := f.On("super_read_only")
+		r.Slave.SuperReadOnly = &super
+	}
+	if r.ownClock, _, err = r.slave.Clock(ctx, r.conn); err != nil {
+		return err
+	}
+	if r.Slave.Writers, err = r.readWriters(ctx); err != nil {
+		return err
+	}
+	r.transient, err = r.readTransient(ctx)
+	return err
+}
+
+// readNotes reads what runs of gtunnel that were cut off have noted. One that
+// works was there before the slave was looked at, or is there after it.
+func (r *statusReader) readNotes(ctx context.Context, directory string) error {
+	compared, repaired, err := journal.ReadNotes(directory, r.Slave.ServerID)
+	if err != nil {
+		return err
+	}
+	busy, err := r.slave.Busy(ctx, r.conn)
+	if r.busy = r.busy || busy; !r.busy {
+		r.compared, r.repaired = compared, repaired
+	}
+	return err
+}
+
+// readEvents finds the enabled events of what is replicated, as far as the login
+// sees events.
+func (r *statusReader) readEvents(ctx context.Context) error {
+	if r.Connection == nil {
+		return nil
+	}
+	enabled, err := facts.EnabledEvents(ctx, r.slave, r.conn, nil)
+	for _, e := range enabled {
+		if r.Connection.ReplicatesOf(e.Database) {
+			r.events = append(r.events, e.Database+"."+e.Name)
+		}
+	}
+	return err
+}
+
+// readWriters lists the accounts that can write in spite of read_only;
+// super_read_only keeps all out.
+func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
+	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
+		return []string{}, nil
+	}
+	return facts.ListWriters(ctx, r.slave, r.conn)
+}
+
+// readTransient finds which settings of the slave its next restart would lose:
+// set in the running server, and persisted otherwise, or neither persisted nor in
+// gtunnel's own option file. Where the server cannot tell, or that file's place
+// is not known, nothing is said.
+func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
+	var query string
+	switch v := r.slave.Version; {
+	case v.AtLeast(server.MariaDB, 10, 5, 0):
+		query = "SELECT LOWER(variable_name) AS name FROM information_schema.system_variables" +
+			" WHERE global_value_origin = 'SQL' AND variable_name IN ('read_only', 'replicate_wild_do_table')"
+	case v.AtLeast(server.MySQL, 8, 0, 0):
+		query = "SELECT variable_name AS name FROM performance_schema.variables_info" +
+			" WHERE variable_source = 'DYNAMIC' AND variable_name IN ('read_only', 'super_read_only')" +
+			" AND variable_name NOT IN (SELECT variable_name FROM performance_schema.persisted_variables)" +
+			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_global_filters" +
+			" WHERE filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'" +
+			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_filters" +
+			" WHERE channel_name = '' AND filter_name = 'REPLICATE_WILD_DO_TABLE'" +
+			" AND configured_by LIKE 'CHANGE\\_REPLICATION%'"
+	default:
+		return nil, nil
+	}
+	var transient []string
+	if err := r.variables.ReadSources(ctx, r.slave, r.conn); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"read_only", "super_read_only"} {
+		if r.variables.IsPersistedOtherwise(name, "ON") && r.variables.On(name) {
+			transient = append(transient, name)
+		}
+	}
+	rows, err := server.ReadRecords(ctx, r.conn, query)
+	if err != nil && !server.IsDenied(err) {
+		return nil, r.slave.Explain("read where settings come from", err)
+	}
+	if len(rows) == 0 {
+		return transient, nil
+	}
+	dropIn := r.variables.DropIn
+	if directory := r.variables.ConfigDirectory(); directory != "" {
+		if dropIn, err = optionfile.ReadDropIn(directory); err != nil {
+			return transient, nil //nolint:nilerr // it may belong to another user
+		}
+	}
+	if dropIn == nil {
+		return transient, nil
+	}
+	for _, row := range rows {
+		if !dropIn.Has(row["name"]) {
+			transient = append(transient, row["name"])
+		}
+	}
+	return transient, nil
+}
+
+// readConnection reads the slave's status and what else tells its age.
+func (r *statusReader) readConnection(ctx context.Context) error {
+	statuses, err := r.slave.SlaveStatuses(ctx, r.conn)
+	if err != nil {
+		return err
+	}
+	r.Connection, r.Others = nil, nil
+	for _, status := range statuses {
+		if status.Channel == "" {
+			r.Connection = status
+		} else {
+			r.Others = append(r.Others, status.Channel)
+		}
+	}
+	c := r.Connection
+	if c == nil {
+		return nil
+	}
+	r.sameMaster = r.Master.Reachable && (c.MasterID == 0 || c.MasterID == r.Master.ServerID) &&
+		(c.MasterUUID == "" || c.MasterUUID == r.Master.ServerUUID)
+	r.measure()
+	if r.slave.Version.AtLeast(server.MySQL, 8, 0, 0) {
+		if err := r.readSilence(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure sets the lag in bytes and seconds.
+func (r *statusReader) measure() {
+	c := r.Connection
+	r.Lag = Lag{Seconds: c.SecondsBehind, Silence: r.Lag.Silence}
+	if r.sameMaster {
+		r.Lag.Bytes, r.Lag.Unread = r.Master.after(c.Executed), r.Master.after(c.Read)
+	}
+}
+
+// readSilence asks MySQL when it last received anything.
+func (r *statusReader) readSilence(ctx context.Context) error {
+	rows, err := server.ReadRecords(ctx, r.conn,
+		"SELECT s.count_received_heartbeats AS beats, c.heartbeat_interval AS period, TIMESTAMPDIFF(MICROSECOND,"+
+			" GREATEST(s.last_heartbeat_timestamp, s.last_queued_transaction_end_queue_timestamp), NOW(6)) AS silence"+
+			" FROM performance_schema.replication_connection_status s"+
+			" JOIN performance_schema.replication_connection_configuration c USING (channel_name)"+
+			" WHERE channel_name = ''")
+	if server.IsDenied(err) || err == nil && len(rows) == 0 {
+		return nil
+	}
+	if err != nil {
+		return r.slave.Explain("read performance_schema.replication_connection_status", err)
+	}
+	if period, err := strconv.ParseFloat(rows[0]["period"], 64); err == nil {
+		r.Connection.HeartbeatPeriod = time.Duration(period * float64(time.Second))
+	}
+	r.Connection.Heartbeats = rows[0].Number("beats")
+	if microseconds, err := strconv.ParseFloat(rows[0]["silence"], 64); err == nil && r.Connection.Heartbeats > 0 {
+		silence := microseconds / 1e6
+		r.Lag.Silence = &silence
+	}
+	return nil
+}
+
+// watch looks at the slave again and again while it lacks something of the
+// master, or nothing tells whether the link is alive.
+func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
+	first := r.Connection
+	if first == nil || first.IORunning != "Yes" {
+		return nil
+	}
+	switch {
+	case r.Lag.Unread != nil && *r.Lag.Unread > 0:
+	case r.Lag.Unread != nil || r.Lag.Silence != nil || first.HeartbeatPeriod == 0:
+		return nil
+	case first.HeartbeatPeriod+window > maxWatch:
+		return nil // it is not worth the wait: nothing is known of the link
+	default: // a heartbeat must come
+		window += first.HeartbeatPeriod
+	}
+	const pause = 50 * time.Millisecond
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for begun := time.Now(); r.watched < window; r.watched = time.Since(begun) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		if err := r.readConnection(ctx); err != nil {
+			return err
+		}
+		c := r.Connection
+		if c == nil || c.IORunning != "Yes" || c.Read != first.Read ||
+			c.Heartbeats != first.Heartbeats && r.Lag.Unread == nil {
+			r.moved = true
+			return nil
+		}
+		if r.Lag.Unread != nil && *r.Lag.Unread == 0 {
+			return nil
+		}
+	}
+	r.silent = true
+	return nil
+}
+
+// maxWatch bounds the wait for a heartbeat.
+const maxWatch = 15 * time.Second
+
+// String is the state in a sentence.
+func (s *Status) String() string { return fmt.Sprintf("%s: %s", s.State, s.Summary) }

@@ -1,0 +1,135 @@
+package tunnel
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gtunnel/gtunnel/certs"
+)
+
+// The reasons of the tunnel itself for which a connection comes to nothing;
+// they stand beside those of package certs in logs, Status and metrics.
+const (
+	CodeTooManyHandshakes  certs.Code = "too-many-handshakes"             // Limits.Handshakes
+	CodeTooManyFromSource  certs.Code = "too-many-handshakes-from-source" // Limits.HandshakesPerSource
+	CodeTooManyConnections certs.Code = "too-many-connections"            // Limits.Connections
+	CodeNoTarget           certs.Code = "no-target"                       // no target could be reached
+	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
+	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
+)
+
+// refuse counts and logs a connection that the tunnel itself refuses. The
+// caller closes it.
+func (t *Tunnel) refuse(in inbound, code certs.Code, reason, cure string, more ...zap.Field) {
+	t.countRefused(code)
+	fields := append([]zap.Field{
+		connField(in.id), fromField(in.conn), zap.String("reason", reason), zap.String("cure", cure),
+	}, more...)
+	t.logFailure(zapcore.WarnLevel, "connection refused", code, fields...)
+}
+
+// refuseSession notes a connection for which there is no place.
+func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
+	if ctx.Err() != nil || t.isClosed() {
+		return
+	}
+	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows",
+		"raise max-connections, or look for what keeps them open: gtunnel status")
+}
+
+// raiseLimit is the cure where places for handshakes are short.
+const raiseLimit = "if they are your own hosts, raise max-handshakes or max-handshakes-per-source"
+
+// tooMany says which limit of handshakes is reached.
+func tooMany(code certs.Code) string {
+	if code == CodeTooManyFromSource {
+		return "more connections from its address wait for their verification than max-handshakes-per-source allows"
+	}
+	return "more connections wait for their verification than max-handshakes allows"
+}
+
+// fromField is the address that a connection came from.
+func fromField(conn net.Conn) zap.Field { return zap.Stringer("from", conn.RemoteAddr()) }
+
+// countRefused counts a connection that came to nothing.
+func (t *Tunnel) countRefused(code certs.Code) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused[code]++
+}
+
+// peerRefused counts and logs a peer with which the handshake failed. peer is
+// its address.
+func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
+	fields := []zap.Field{connField(id), zap.String("peer", peer)}
+	level := zapcore.WarnLevel
+	code := certs.CodeDisconnected
+	refusal, isRefusal := errors.AsType[*certs.Refusal](err)
+	handshake, isHandshake := errors.AsType[*certs.HandshakeError](err)
+	switch {
+	case isRefusal:
+		code = refusal.Code
+		fields = append(fields, refusalFields(refusal)...)
+	case isHandshake:
+		code = handshake.Code
+		fields = append(fields, zap.String("reason", handshake.Reason), zap.String("cure", handshake.Cure))
+		if code == certs.CodeDisconnected {
+			level = zapcore.InfoLevel
+		}
+	default:
+		fields = append(fields, zap.String("reason", err.Error()))
+	}
+	t.countRefused(code)
+	t.logFailure(level, "peer refused", code, fields...)
+}
+
+// peerNoLongerAccepted counts and logs an open session whose peer is refused
+// now.
+func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
+	fields := []zap.Field{connField(s.id), zap.Stringer("peer", s.wire.RemoteAddr())}
+	code := certs.CodeMalformed
+	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
+		code = refusal.Code
+		fields = append(fields, refusalFields(refusal)...)
+	} else {
+		fields = append(fields, zap.String("reason", err.Error()))
+	}
+	t.mu.Lock()
+	t.sessionsRefused[code]++
+	t.mu.Unlock()
+	t.log.write(zapcore.WarnLevel, "peer no longer accepted", append(fields, zap.String("code", string(code)))...)
+}
+
+// refusalFields says why a peer is refused, and what to do about it. The code
+// is its own field of every line.
+func refusalFields(refusal *certs.Refusal) []zap.Field {
+	fields := []zap.Field{
+		zap.String("reason", refusal.Reason), zap.String("cure", refusal.Cure),
+		zap.Int("depth", refusal.Depth), zap.String("dn", refusal.Subject),
+	}
+	if refusal.File != "" {
+		fields = append(fields, zap.String("file", refusal.File), zap.Int("line", refusal.Line))
+	}
+	return fields
+}
+
+// peerVerified logs why a peer is trusted, and whether it had a ticket.
+func (t *Tunnel) peerVerified(id uint64, peer string, conn *tls.Conn, result *certs.Result) {
+	t.log.write(zapcore.InfoLevel, "peer verified", connField(id), zap.String("peer", peer),
+		zap.Strings("path", pathDNs(result)), zap.Strings("hosts", result.Peer.Hosts),
+		zap.Bool("resumed", conn.ConnectionState().DidResume))
+}
+
+// pathDNs names the certificates of a verified path, the peer's own first.
+func pathDNs(result *certs.Result) []string {
+	path := make([]string, len(result.Path))
+	for depth, link := range result.Path {
+		path[depth] = link.DN
+	}
+	return path
+}
