@@ -56,22 +56,22 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		mark != "" && s.State.MasterMark != "" {
 		return false, nil
 	}
-	status, err := s.Slave.SlaveStatus(ctx, s.Slave.Db)
+	status, err := s.Slave.SlaveStatus(ctx, s.Slave.DB)
 	if err != nil || status == nil {
 		return false, err
 	}
-	applied, err := s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_slave_pos")
+	applied, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_slave_pos")
 	if err != nil {
 		return false, err
 	}
-	written, err := s.Master.Value(ctx, s.Master.Db, "SELECT @@GLOBAL.gtid_binlog_pos")
+	written, err := s.Master.Value(ctx, s.Master.DB, "SELECT @@GLOBAL.gtid_binlog_pos")
 	if err != nil {
 		return false, err
 	}
 	if behind(written, applied) || status.Executed.IsZero() {
 		return behind(written, applied), nil
 	}
-	at, err := s.Master.VerifyCoordinates(ctx, s.Master.Db, status.Executed)
+	at, err := s.Master.VerifyCoordinates(ctx, s.Master.DB, status.Executed)
 	switch {
 	case finding.HasCode(err, "bad-coordinates"): // it ends before, or no event begins there
 		return true, nil
@@ -88,7 +88,7 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		if err := server.Pause(ctx, settleLook); err != nil {
 			return false, err
 		}
-		if applied, err = s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
+		if applied, err = s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
 			return false, err
 		}
 	}
@@ -158,7 +158,7 @@ func (s *Setup) checkAhead(ctx context.Context, plan *Plan) error {
 		return nil
 	}
 	// The master's are those of now: a slave that still replicates may have gone on since.
-	ahead, err := s.Master.Value(ctx, s.Master.Db, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", slave.Variable("gtid_executed"))
+	ahead, err := s.Master.Value(ctx, s.Master.DB, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", slave.Variable("gtid_executed"))
 	if err == nil && strings.Contains(strings.ToLower(ahead), strings.ToLower(master.UUID())) {
 		reset := slave.Version.ResetBinaryLog()
 		plan.Problem(finding.Slave, "gtids-ahead", "on the slave: "+reset+", unless somebody needs its binary log; then run this again",
@@ -175,12 +175,12 @@ func (s *Setup) checkOrder(ctx context.Context, plan *Plan) error {
 	if s.Master.Version.Family != server.MariaDB || !slave.On("gtid_strict_mode") || !slave.HasBinaryLog() || !slave.On("log_slave_updates") {
 		return nil
 	}
-	own, err := s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_binlog_state")
+	own, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_binlog_state")
 	if err != nil {
 		return err
 	}
 	// One that has written nothing yet begins with 1 in its domain.
-	written, err := s.Master.Value(ctx, s.Master.Db, "SELECT CONCAT_WS(',', CONCAT(@@GLOBAL.gtid_domain_id, '-0-0'), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))")
+	written, err := s.Master.Value(ctx, s.Master.DB, "SELECT CONCAT_WS(',', CONCAT(@@GLOBAL.gtid_domain_id, '-0-0'), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))")
 	if err == nil && behind(written, own) {
 		plan.Problem(finding.Slave, "gtid-order", finding.Causes[1950].Cure, "its own binary log has later GTIDs (%s) than the master's (%s), and gtid_strict_mode lets none come after them", own, written)
 	}

@@ -154,7 +154,7 @@ func (s *Status) isSilent() bool {
 // stalled is about a link that only looks alive.
 func (s *Status) stalled() (Health, string) {
 	c := s.Connection
-	restart := s.version.StopSlave(server.IoThread).String() + "; " + s.version.StartSlave(server.IoThread).String()
+	restart := s.version.StopSlave(server.IOThread).String() + "; " + s.version.StartSlave(server.IOThread).String()
 	cure := "gtunnel status on both hosts shows whether the tunnel carries anything; " + restart + " connects anew; slave_net_timeout=60 does that by itself"
 	var text string
 	switch {
