@@ -32,7 +32,9 @@ func (f *findings) ok(about, text string, args ...any) {
 }
 
 func (f *findings) warn(about, cure, text string, args ...any) {
-	*f = append(*f, checkLine{Level: levelWarning, About: about, Text: inFlags(fmt.Sprintf(text, args...)), Cure: inFlags(cure)})
+	*f = append(*f, checkLine{
+		Level: levelWarning, About: about, Text: inFlags(fmt.Sprintf(text, args...)), Cure: inFlags(cure),
+	})
 }
 
 func (f *findings) problem(about string, err error) {

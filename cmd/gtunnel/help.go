@@ -29,7 +29,9 @@ func topicCommands() []*cobra.Command {
 func showTopic(out io.Writer, topic string) {
 	var tables help.Tables
 	for _, c := range certs.Codes() {
-		tables.Codes = append(tables.Codes, help.Code{Code: string(c.Code), Meaning: c.Meaning})
+		tables.Codes = append(tables.Codes, help.Code{
+			Code: string(c.Code), Meaning: inFlags(c.Meaning), Cure: inFlags(c.Cure),
+		})
 	}
 	if err := help.Write(out, topic, tables); err != nil {
 		fmt.Fprintf(out, "%v\n", err)

@@ -39,7 +39,9 @@ func (v *progressView) compare(p compare.Progress) {
 	if v.compares.IsZero() {
 		v.compares = now
 	}
-	moment := terminal.Moment{Phase: "compare", Done: p.Bytes, Total: p.Total, Line: comparisonLine(p, now.Sub(v.compares))}
+	moment := terminal.Moment{
+		Phase: "compare", Done: p.Bytes, Total: p.Total, Line: comparisonLine(p, now.Sub(v.compares)),
+	}
 	if p.WaitsFor != nil {
 		moment.Phase = "wait"
 	}

@@ -27,6 +27,7 @@ type Tables struct {
 type Code struct {
 	Code    string
 	Meaning string
+	Cure    string // what is mostly to do; may be empty
 }
 
 // Topics lists the names of the topics in alphabetical order.

@@ -29,11 +29,18 @@ func TestTopics(t *testing.T) {
 
 func TestCodes(t *testing.T) {
 	var text bytes.Buffer
-	tables := help.Tables{Codes: []help.Code{{Code: "expired", Meaning: "a certificate is past its notAfter"}}}
+	tables := help.Tables{Codes: []help.Code{
+		{Code: "revoked", Meaning: "a CA has revoked a certificate", Cure: "Ask it for a new one."},
+		{Code: "expired", Meaning: "a certificate is past its notAfter"},
+	}}
 	if err := help.Write(&text, "codes", tables); err != nil {
 		t.Fatal(err)
 	}
-	if want := "\nexpired                     a certificate is past its notAfter\n"; !strings.HasSuffix(text.String(), want) {
+	const want = "\n\n" +
+		"revoked                     a CA has revoked a certificate\n" +
+		"                            hint: Ask it for a new one.\n" +
+		"expired                     a certificate is past its notAfter\n"
+	if !strings.HasSuffix(text.String(), want) {
 		t.Errorf("the topic does not end in %q:\n%s", want, &text)
 	}
 }

@@ -1,12 +1,15 @@
-package config
+package config_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 )
 
 // TestSettingsOfCerts: package certs speaks of settings that are flags and keys
@@ -20,18 +23,26 @@ func TestSettingsOfCerts(t *testing.T) {
 	if len(found) < 10 {
 		t.Fatalf("found only %q", found)
 	}
-	c := NewTunnel("", "")
-	file := origin{file: "gtunnel.toml"}
+	path := filepath.Join(t.TempDir(), "gtunnel.toml")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := config.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flags config.Config
+	known := config.NewTunnel("", "")
 	for _, match := range found {
 		name := match[1]
-		if !slices.ContainsFunc(c.Settings(), func(s Setting) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(known.Settings(), func(s config.Setting) bool { return s.Name == name }) {
 			t.Errorf("there is no setting %s", name)
 		}
 		message := certs.Setting(name).String() + ", and no max-depth"
-		if got, want := (origin{}).words(message), "--"+name+", and no max-depth"; got != want {
+		if got, want := flags.Words(message), "--"+name+", and no max-depth"; got != want {
 			t.Errorf("of flags: %q, want %q", got, want)
 		}
-		if got, want := file.words(message), keyOf(name)+", and no max-depth"; got != want {
+		if got, want := file.Words(message), strings.ReplaceAll(name, "-", "_")+", and no max-depth"; got != want {
 			t.Errorf("of a file: %q, want %q", got, want)
 		}
 	}
