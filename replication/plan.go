@@ -2,7 +2,6 @@ package replication
 
 import (
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -62,8 +61,3 @@ type File struct {
 
 // add appends a step.
 func (p *Plan) add(s *Step) { p.Steps = append(p.Steps, s) }
-
-// has reports whether the plan has a step.
-func (p *Plan) has(name string) bool {
-	return slices.ContainsFunc(p.Steps, func(s *Step) bool { return s.Name == name })
-}

@@ -24,7 +24,8 @@ func TestPlansArePure(t *testing.T) {
 			if len(first.Steps) == 0 {
 				t.Errorf("%s, %s: there are no steps: %v", name, v, first.Err())
 			}
-			if !reflect.DeepEqual(first, second) {
+			same := reflect.DeepEqual(first.Steps, second.Steps) && reflect.DeepEqual(first.HandOver, second.HandOver)
+			if !same || show(first) != show(second) {
 				t.Errorf("%s, %s: the second plan is another one:\n%s\n%s", name, v, show(first), show(second))
 			}
 			if !reflect.DeepEqual(used, untouched) {
@@ -130,6 +131,7 @@ func mustBeData(t *testing.T, where string, v reflect.Value) {
 		for _, key := range v.MapKeys() {
 			mustBeData(t, where, v.MapIndex(key))
 		}
+	default: // numbers and texts
 	}
 }
 

@@ -131,7 +131,7 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 	}
 	if old := f.ChangesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
-		p.Findings.Add(rules.CheckSessions(f, old))
+		p.Add(rules.CheckSessions(f, old))
 	}
 	return next
 }

@@ -52,7 +52,7 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 	}
 	s.connect(seed)
 	s.finish(seed)
-	s.Findings.Add(s.Beginning)
+	s.Add(s.Beginning)
 	s.agreeOnBytes()
 	return s.Plan
 }
@@ -80,10 +80,10 @@ func newSlavePlan(situation Situation, want SlaveWant) *slavePlan {
 // judge finds what is wrong before the servers are asked about the beginning, and
 // reports whether the databases must be copied.
 func (s *slavePlan) judge() (seed bool) {
-	s.Findings.Add(rules.CheckSlave(s.slave, s.want.Port))
-	s.Findings.Add(rules.CheckPair(s.master, s.slave, s.want.Databases))
-	s.Findings.Add(checkHandOver(s.master, s.want))
-	s.Findings.Add(rules.CheckSessions(s.master, s.want.HandOver.OldSessions))
+	s.Add(rules.CheckSlave(s.slave, s.want.Port))
+	s.Add(rules.CheckPair(s.master, s.slave, s.want.Databases))
+	s.Add(checkHandOver(s.master, s.want))
+	s.Add(rules.CheckSessions(s.master, s.want.HandOver.OldSessions))
 	s.checkEstablished()
 	seed = s.needsSeed()
 	if s.Notes.Repair != nil && s.status != nil && !seed {
@@ -92,7 +92,7 @@ func (s *slavePlan) judge() (seed bool) {
 		s.Problems = append(s.Problems, problem)
 	}
 	if seed {
-		s.Findings.Add(rules.CheckOtherDatabases(s.master, s.slave, s.want.Databases, s.want.Replace, s.want.Method))
+		s.Add(rules.CheckOtherDatabases(s.master, s.slave, s.want.Databases, s.want.Replace, s.want.Method))
 		s.checkData()
 		s.checkRoom()
 		s.checkSeedAccount()
