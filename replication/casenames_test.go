@@ -38,7 +38,9 @@ func TestSeedCheckCase(t *testing.T) {
 				t.Errorf("of FLOAT is said:\n%s", texts(found.Problems))
 			}
 			// MySQL's filter tells the databases apart.
-			pairProblems := rules.CheckPair(seed.MasterFacts, seed.SlaveFacts, seed.Databases).Problems
+			pairProblems := rules.Judge(&rules.Subject{
+				Moment: rules.CheckPair, Master: seed.MasterFacts, Slave: seed.SlaveFacts, Databases: seed.Databases,
+			}).Problems
 			if p := problemOf(pairProblems, "case-of-name"); (p == nil) != pair.master.IsMySQL() {
 				t.Errorf("of the pair is said:\n%s", texts(pairProblems))
 			}

@@ -2,6 +2,8 @@ package replication
 
 import (
 	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/rules"
 )
 
 // TestBehind: a list of GTIDs is behind another one only in a domain of both.
@@ -19,7 +21,7 @@ func TestBehind(t *testing.T) {
 		{"", "0-1-7", false},
 		{"0-1-7", "", false},
 	} {
-		if got := behind(test.list, test.other); got != test.want {
+		if got := rules.Behind(test.list, test.other); got != test.want {
 			t.Errorf("%q behind %q: %t", test.list, test.other, got)
 		}
 	}
