@@ -1,8 +1,6 @@
 package finding
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // FormatBytes gives a number of bytes in words, as in "1.5 GB" (1 GB is 1e9
 // bytes).

@@ -30,7 +30,8 @@ var copyRules = []Rule{
 		Cure:    "if it stops the slave, gtunnel replication status says what to do",
 	},
 	{
-		Code: "data-on-slave", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, Warning: CheckPair, judge: wouldLoseData,
+		Code: "data-on-slave", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, Warning: CheckPair,
+		judge:   wouldLoseData,
 		Meaning: "the slave has databases already that the copy would replace",
 		Cure:    "back them up; to have them overwritten: --replace-databases",
 	},

@@ -31,7 +31,9 @@ var databaseRules = []Rule{
 		Cure:    "give the tables other names, or rename the database",
 	},
 	{
-		Code: "locked-tables", On: finding.Master, Warning: CheckServer, judge: hasLockedTables, // of seed: not-transactional
+		// Of seed: not-transactional.
+		Code: "locked-tables", On: finding.Master, Warning: CheckServer,
+		judge:   hasLockedTables,
 		Meaning: "tables without transactions may change while they are copied",
 		Cure:    "ALTER TABLE ... ENGINE=InnoDB, or let setup-slave lock them during the copy: --lock-tables",
 	},

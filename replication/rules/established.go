@@ -13,23 +13,29 @@ import (
 // setup goes on.
 var establishedRules = []Rule{
 	{
-		Code: "replaced-master", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave, judge: hasAnothersData,
+		Code: "replaced-master", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
+		judge:   hasAnothersData,
 		Meaning: "the master is not the one whose databases the slave has",
-		Cure:    "--reseed copies all anew; if the slave's data is this master's nevertheless: --reseed --method none --start",
+		Cure: "--reseed copies all anew; if the slave's data is this master's nevertheless: --reseed " +
+			"--method none --start",
 	},
 	{
-		Code: "other-databases", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave, judge: replicatesOthers,
+		Code: "other-databases", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
+		judge:   replicatesOthers,
 		Meaning: "the slave replicates another set of databases than the wanted one",
 		Cure:    "to replicate another set of databases all are copied anew: --reseed, with --replace-databases",
 	},
 	{
-		Code: "unknown-password", On: finding.Master, Needs: BothFacts | HandedOver, Problem: SetupSlave, judge: lacksPassword,
+		Code: "unknown-password", On: finding.Master, Needs: BothFacts | HandedOver, Problem: SetupSlave,
+		judge:   lacksPassword,
 		Meaning: "the password of an account of the slave's is not known here",
 		Cure: "on the master: gtunnel replication setup-master, and its hand-over file here; or --new-passwords, " +
 			"after which other slaves must be set up again",
 	},
 	{
-		Code: "broken", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave, judge: isBroken, // of a status: the error's own code
+		// Of a status: the error's own code.
+		Code: "broken", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
+		judge:   isBroken,
 		Meaning: "an error has stopped the replication that is to be set up",
 		Cure:    "as the code of the error says, which gtunnel replication status gives",
 	},
@@ -62,7 +68,8 @@ const accessDenied = 1045
 // lacksPassword is about the password that a new slave needs, and one that its
 // master refuses.
 func lacksPassword(j *judgement) {
-	if refused := j.goesOn() && j.Connection().IOErrno == accessDenied; !j.HandOver.Password && (refused || j.NeedsSeed()) {
+	refused := j.goesOn() && j.Connection().IOErrno == accessDenied
+	if !j.HandOver.Password && (refused || j.NeedsSeed()) {
 		j.say("the password of %s is not known here", accountOf(facts.ReplicationUser))
 	}
 }

@@ -17,7 +17,8 @@ var filterRules = []Rule{
 		Cure:    "gtunnel replication setup-slave, which filters again and compares",
 	},
 	{
-		Code: "other-filters", On: finding.Slave, Needs: Connection, Problem: CheckServer | SetupSlave, judge: leavesOutMore,
+		Code: "other-filters", On: finding.Slave, Needs: Connection, Problem: CheckServer | SetupSlave,
+		judge:   leavesOutMore,
 		Meaning: "the slave leaves out more than databases that are not named",
 		Cure: "remove them from its option files and restart it, or, after a repair that was cut off, run " +
 			"gtunnel replication compare --repair-table again",

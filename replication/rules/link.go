@@ -33,7 +33,7 @@ var linkRules = []Rule{
 }
 
 // purged is what the slave says of it once it asks for the log.
-var purged = finding.Refusals[0].Cause
+var purged = finding.LogPurged
 
 // tolerableClock is by how much clocks may differ.
 const tolerableClock = 2 * time.Second

@@ -36,7 +36,8 @@ var pairRules = []Rule{
 	{
 		Code: "gtid-mode", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: wantsOwnGTIDs,
 		Meaning: "the slave would refuse the master's transactions because of its gtid_mode",
-		Cure:    "SET GLOBAL gtid_mode on the slave, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and in its option files",
+		Cure: "SET GLOBAL gtid_mode on the slave, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and " +
+			"in its option files",
 	},
 	{
 		Code: CaseOfName, On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: confusesNames,
@@ -56,14 +57,17 @@ var pairRules = []Rule{
 		Code: "gtid-mode", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: differsInGTIDMode,
 	},
 	{
-		Code: "lower-case-table-names", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: differsInCase,
+		Code: "lower-case-table-names", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave,
+		judge:   differsInCase,
 		Meaning: "the ends treat the case of names of tables differently",
 		Cure:    "set up the slave anew with the master's lower_case_table_names",
 	},
 	{
-		Code: "unknown-collation", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: lacksCollations,
+		Code: "unknown-collation", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave,
+		judge:   lacksCollations,
 		Meaning: "the slave does not know a collation that the master uses",
-		Cure:    "convert the columns on the master, or set collation_server there to one that both know; or update the slave",
+		Cure: "convert the columns on the master, or set collation_server there to one that both know; or " +
+			"update the slave",
 	},
 	{
 		Code: "time-zone", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: differsInTimeZone,

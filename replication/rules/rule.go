@@ -41,14 +41,16 @@ const (
 	CheckPair                      // `check` of a pair, beyond what it says of each server: the facts of both
 	SetupMaster                    // `setup-master`: the facts of the master
 	SetupSlave                     // `setup-slave`: the facts of both, what is wanted and what was noted
-	Begin                          // `setup-slave` that will make the slave begin anew: the facts of both, and Ahead or Written
+	Begin                          // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
 	Status                         // `status`: the slave's variables, writers and masters, and what was Seen
 	Compare                        // `compare`: no rule, but codes
 	Repair                         // `compare --repair-table`: no rule, but codes
 )
 
 // momentNames are the commands of the moments, in their order.
-var momentNames = []string{"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair"}
+var momentNames = []string{
+	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair",
+}
 
 // String names the commands of the moments, as in "check, status".
 func (m Moment) String() string {
