@@ -32,7 +32,8 @@ type Rule struct {
 	judge func(*judgement)
 }
 
-// Moment is when is judged. Moments are bits: a rule has several.
+// Moment is a time at which servers are judged. Moments are bits: a rule has
+// several.
 type Moment uint
 
 // The moments, with what a Subject has to have then.
