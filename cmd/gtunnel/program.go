@@ -77,6 +77,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.replicationCommand(),
 		m.versionCommand(),
 	)
+	root.SetHelpCommand(m.helpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.HasSubCommands() { // as if it were ours
