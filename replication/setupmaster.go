@@ -48,7 +48,9 @@ const (
 // PlanMaster plans what makes a server the master of databases. It asks nobody
 // anything.
 func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
-	p := &Plan{Findings: rules.CheckMaster(f, want.Databases)}
+	p := &Plan{Findings: rules.Judge(&rules.Subject{
+		Moment: rules.SetupMaster, Master: f, Databases: want.Databases, OldSessions: f.ChangesFormat(want.LogStatements),
+	})}
 	if len(p.Problems) > 0 {
 		return p
 	}
@@ -101,7 +103,7 @@ func restartCommand(v server.Version) string {
 
 // newHandOver is what is handed over, so far as it is known before the accounts are
 // planned.
-func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
+func newHandOver(f *facts.Facts, want MasterWant) *HandOver {
 	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
 	next := &HandOver{
 		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
@@ -119,7 +121,6 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 	}
 	if old := f.ChangesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
-		p.Findings.Add(rules.CheckSessions(f, old))
 	}
 	return next
 }
@@ -127,7 +128,7 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
 func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
-	next := newHandOver(p, f, want)
+	next := newHandOver(f, want)
 	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
 	patterns := f.Patterns(want.Databases)
 	var accounts []*Step
