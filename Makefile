@@ -1,9 +1,15 @@
 # gtunnel: `make demo` shows the main job on real servers, `make test` runs
-# every test. Both install what they lack on Debian (as root).
+# every test. Both install what they lack on Debian (as root). `make check` is for
+# the hour of work: a minute, and nothing is installed but the linters.
 #
 #   make            the binary, bin/gtunnel
 #   make demo       replication through the tunnel on this machine (KEEP=1 stays)
-#   make test       everything, with the race detector
+#   make check      the linters, and the tests that need no server, Docker or
+#                   other programs, without the race detector
+#   make test       everything, with the race detector; at the end a table of
+#                   what ran on which server (bin/tests.txt has one of each test)
+#   make cover      how much of each package all tests run; 85 % at least
+#                   (TEST=./tunnel ROOMS=tunnel)
 #   make fuzz       every fuzz target for FUZZTIME (20s)
 #   make bench      gtunnel and its peers side by side (BENCH="--scale quick")
 #   make mutate     the checks of PACKAGE (./certs) that no test of it holds
@@ -18,13 +24,15 @@ PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BINARY   = bin/gtunnel
 TEST     = ./...
+ROOMS    = certs tunnel replication
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera stunnel systemd docker igtf
 FUZZTIME = 20s
 PACKAGE  = ./certs
 TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test fuzz mutate bench hostile lint install clean
+.PHONY: build demo check test cover fuzz mutate bench hostile lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -34,16 +42,33 @@ demo: build
 	go build -o bin/quickstart ./examples/quickstart
 	bin/quickstart --gtunnel $(BINARY) $(if $(KEEP),--keep)
 
+GOTESTSUM = go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary skipped,output
+
+# The linters include go vet and the format. What a test needs of this host, it
+# says before it is left out: the last lines count that.
+check: lint
+	env -u CI $(GOTESTSUM) --jsonfile bin/check.json --post-run-command 'go run ./.ci/results bin/check.json' -- \
+		-short -vet=off -count=1 $(TEST)
+
 # The race detector needs cgo, and is too slow for a gigabyte each way: that
-# runs before, without it. gotestsum closes with a count of what ran and of
-# what was skipped, and says why.
+# runs before, without it.
 test: export CGO_ENABLED = 1
 test:
-	.ci/install race mariadb mysql mariadb118 mariadb105 mydumper galera stunnel systemd docker igtf
+	.ci/install race $(SERVERS)
 	go vet ./...
 	go test -count=1 -run TestBothWaysAtOnce ./tunnel
-	go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary output -- \
+	mkdir -p bin
+	$(GOTESTSUM) --jsonfile bin/tests.json \
+		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/tests.json' -- \
 		-race -count=1 -timeout 30m $(TEST)
+
+# A statement counts for the package in which it stands, whichever package's
+# tests run it.
+cover:
+	.ci/install $(SERVERS)
+	mkdir -p bin
+	go test -count=1 -timeout 30m -coverpkg=./certs/...,./tunnel/...,./replication/... -coverprofile bin/cover.out $(TEST)
+	go run ./.ci/cover bin/cover.out $(ROOMS)
 
 bench: build
 	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench
@@ -64,7 +89,7 @@ bin/golangci-lint: .ci/lint.mod
 	go build -modfile=.ci/lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 lint: bin/golangci-lint
-	bin/golangci-lint run ./...
+	bin/golangci-lint run --allow-serial-runners ./...
 
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel

@@ -42,6 +42,10 @@ func (s *crlServer) publish(path string, list []byte) {
 // TestFetchCRL has fetch-crl itself write the lists, under both hash names,
 // beside leftovers that it never removes.
 func TestFetchCRL(t *testing.T) {
+	t.Attr("needs", "fetch-crl")
+	if testing.Short() {
+		t.Skip("left out by -short: needs fetch-crl")
+	}
 	tool, err := exec.LookPath("fetch-crl")
 	if err != nil {
 		if os.Getenv("CI") != "" {

@@ -177,7 +177,11 @@ func show(s *certs.Snapshot) []string {
 // TestStoreAtRandom: whatever happened to the files of a CApath, in the end
 // the Store holds what a new one would read; and meanwhile nothing less.
 func TestStoreAtRandom(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			f := newRandomFolder(t, seed)
 			config := certs.StoreConfig{CApath: f.dir}

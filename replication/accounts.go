@@ -125,7 +125,7 @@ func tryLogin(ctx context.Context, login server.Login) error {
 	if err == nil {
 		defer func() { _ = s.Close() }() // it was only tried
 		var came string
-		if came, err = s.Value(ctx, s.Db, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" { // not behind an address translation, where it is another one
+		if came, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" { // not behind an address translation, where it is another one
 			return finding.New(finding.Master, "account-shadowed", cure, "a login as %s is one of another account: %s", account, came)
 		}
 	}

@@ -72,7 +72,7 @@ func TestDialects(t *testing.T) {
 				return list
 			}
 			section("status", v.ShowSlaveStatus(), v.ShowMasterStatus())
-			section("threads", v.StartSlave(server.BothThreads), v.StopSlave(server.BothThreads), v.StartSlave(server.SqlThread), v.StopSlave(server.IoThread),
+			section("threads", v.StartSlave(server.BothThreads), v.StopSlave(server.BothThreads), v.StartSlave(server.SQLThread), v.StopSlave(server.IOThread),
 				v.StartUntil(start), v.ResetSlaveAll())
 			c := server.Connection{Host: server.Loopback, Port: 3307, User: facts.ReplicationUser, Password: server.NewPassword(`a'secret\`), Start: start}
 			section("by coordinates", v.ChangeMaster(c))

@@ -12,6 +12,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -114,7 +115,7 @@ func checkSecret(path string) error {
 	if err != nil {
 		return fmt.Errorf("read the hand-over file: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if optionfile.IsShared(info) {
 		return &finding.Problem{
 			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path, info.Mode().Perm()),
 			Cure: "chmod 0600 " + path,

@@ -1,24 +1,13 @@
 package replication_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
-	"github.com/gtunnel/gtunnel/replication/servertest"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
-
-// setGlobal sets a variable of new sessions until the test ends.
-func setGlobal(t *testing.T, server *servertest.Server, name, value, usual string) {
-	t.Helper()
-	pairs.Run(t.Context(), t, server.DB, []string{"SET GLOBAL " + name + "=" + value})
-	t.Cleanup(func() {
-		pairs.Run(context.WithoutCancel(t.Context()), t, server.DB, []string{"SET GLOBAL " + name + "=" + usual})
-	})
-}
 
 // TestNoAutocommit compares and repairs on a slave whose sessions begin
 // transactions that nobody has asked for.
@@ -33,7 +22,7 @@ func TestNoAutocommit(t *testing.T) {
 			p.OnMaster(t, pairs.Numbered("uncommitted.t", 10)...)
 			p.Sync(t)
 			p.OnSlave(t, "DELETE FROM uncommitted.t WHERE id = 3")
-			setGlobal(t, slave.Server, "autocommit", "0", "1")
+			slave.SetGlobal(t, "autocommit", "0", "1")
 			p.Slave, _ = slave.AsAdministrator(t, finding.Slave)
 			if err := repair(t.Context(), t, p, "uncommitted.t"); err != nil {
 				t.Fatal(err)
@@ -52,8 +41,8 @@ func TestNoAutocommit(t *testing.T) {
 	}
 }
 
-// TestSilentSessions holds a lock, and copies slowly, between servers that soon
-// end sessions which are silent.
+// TestSilentSessions holds a lock between servers that soon end sessions which are
+// silent.
 func TestSilentSessions(t *testing.T) {
 	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
@@ -66,7 +55,7 @@ func TestSilentSessions(t *testing.T) {
 			}
 			p.Sync(t)
 			for _, server := range []*pairs.Server{master, slave} {
-				setGlobal(t, server.Server, "wait_timeout", "1", "28800")
+				server.SetGlobal(t, "wait_timeout", "1", "28800")
 			}
 			p.Master, p.MasterFacts = master.AsAdministrator(t, finding.Master)
 			p.Slave, _ = slave.AsAdministrator(t, finding.Slave)
@@ -85,30 +74,6 @@ func TestSilentSessions(t *testing.T) {
 			}
 			if !finding.HasCode(second, "busy") {
 				t.Errorf("another run: %v", second)
-			}
-
-			stop, seed := "STOP REPLICA", newSeed(t, master, slave, "silent")
-			if pair == pairs.MariaDB {
-				stop = "STOP SLAVE"
-				found, err := seed.Check(t.Context())
-				if err != nil || pairs.ProblemOf(found.Warnings, "wait-timeout") == nil || pairs.ProblemOf(found.Problems, "wait-timeout") != nil {
-					t.Errorf("%v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
-				}
-				seed.MaxRate = 400 << 10
-				found, err = seed.Check(t.Context())
-				if err != nil || pairs.ProblemOf(found.Problems, "wait-timeout") == nil {
-					t.Errorf("with a rate: %v\n%s", err, pairs.Texts(found.Problems))
-				}
-				if _, err := seed.Run(t.Context()); !finding.HasCode(err, "wait-timeout") {
-					t.Errorf("its dump cannot last, and the seed says %v", err)
-				}
-				pairs.Run(t.Context(), t, master.DB, []string{"SET GLOBAL wait_timeout=600"})
-				seed = newSeed(t, master, slave, "silent")
-			}
-			p.OnSlave(t, stop)
-			seed.MaxRate = 400 << 10
-			if _, err := seed.Run(t.Context()); err != nil {
-				t.Error(err)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
 		return nil
 	}
 	for _, table := range r.tables {
-		rows, err := a.Master.Query(ctx, a.Master.Db, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
+		rows, err := a.Master.Query(ctx, a.Master.DB, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
 			" WHERE LOWER(CONCAT(table_schema, '.', table_name)) = LOWER(?)", table)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
 // repair of the tables ends it. It is also noted in the Applier's StateDir, for
 // a restart of the slave's server loses the filter.
 func (a *Applier) PlanRepair(ctx context.Context, tables []string) (*Plan, error) {
-	busy, err := a.Slave.Busy(ctx, a.Slave.Db) // for the end of the run that works Apply waits
+	busy, err := a.Slave.Busy(ctx, a.Slave.DB) // for the end of the run that works Apply waits
 	if busy || err != nil {
 		return planRepair(a.MasterFacts, a.SlaveFacts, tables, nil, nil), err
 	}
@@ -94,14 +94,14 @@ func planRepair(master, slave *facts.Facts, tables []string, compared *journal.C
 	case repaired != nil:
 		why += "; it ends what is left of an earlier one: " + repaired.CutOff(slave, status).Text
 	case compared.Holds(status):
-		restart := []server.Statement{v.StopSlave(server.SqlThread), v.StartSlave(server.SqlThread)}
+		restart := []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)}
 		p.add(&Step{Name: "end-compare", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped", Why: compared.CutOff(v, status).Text, SQL: restart})
 	}
 	p.add(&Step{
 		Name: "repair", On: finding.Slave, What: "copy " + finding.List(tables) + " anew from the master",
 		Why: why,
 		SQL: []server.Statement{
-			v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IoThread), server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA")),
+			v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread), server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA")),
 			v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads),
 		},
 		Loses: tables, run: r.run,
@@ -153,11 +153,11 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		return err
 	}
 	// As it is now: another run may have ended since the plan was made.
-	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.Db, "server_id", "super_read_only")
+	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.DB, "server_id", "super_read_only")
 	if err != nil {
 		return err
 	}
-	status, err := a.Slave.SlaveStatus(ctx, a.Slave.Db)
+	status, err := a.Slave.SlaveStatus(ctx, a.Slave.DB)
 	if err != nil || status == nil {
 		return cmp.Or(err, status.MustRun())
 	}
@@ -212,7 +212,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 			err = r.leave(ctx, a.Slave, err)
 		}
 	}()
-	err = a.Slave.Change(ctx, v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IoThread))
+	err = a.Slave.Change(ctx, v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread))
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 // mustStand refuses a slave that has left the position of the copy, or lost the
 // filter, as by a restart of its server.
 func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
-	s, err := slave.SlaveStatus(ctx, slave.Db)
+	s, err := slave.SlaveStatus(ctx, slave.DB)
 	if err != nil {
 		return err
 	}
@@ -247,7 +247,7 @@ func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
 func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 	for _, table := range r.tables {
 		database, name := server.SplitTable(table, r.databases)
-		n, err := master.Value(ctx, master.Db, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
+		n, err := master.Value(ctx, master.DB, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
 			server.QuoteString(database)+" AND table_name = "+server.QuoteString(name))
 		if err != nil {
 			return err
@@ -283,10 +283,10 @@ func (r *repair) leave(ctx context.Context, slave *server.Server, err error) err
 	}
 	statements := []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, ignored)}
 	if r.began || r.before.IORunning != "No" {
-		statements = append(statements, v.StartSlave(server.IoThread))
+		statements = append(statements, v.StartSlave(server.IOThread))
 	}
 	if r.began || r.before.SQLRunning == "Yes" {
-		statements = append(statements, v.StartSlave(server.SqlThread))
+		statements = append(statements, v.StartSlave(server.SQLThread))
 	}
 	p := slave.Explain("copy "+finding.List(r.tables)+" anew", err)
 	if e := slave.Change(ctx, statements...); e != nil {

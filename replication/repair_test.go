@@ -70,7 +70,7 @@ func newSeed(t *testing.T, master, slave *pairs.Server, databases ...string) *se
 	pairs.MarkTools(t)
 	m, mf := master.AsSeeder(t, finding.Master)
 	s, sf := slave.AsSeeder(t, finding.Slave)
-	return &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, LockWait: pairs.Patience}
+	return &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
 }
 
 func TestRepair(t *testing.T) {

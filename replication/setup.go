@@ -20,7 +20,7 @@ func (s *Setup) readPackets(ctx context.Context) error {
 	if err != nil || note == nil {
 		return err
 	}
-	uptime, err := s.Slave.Uptime(ctx, s.Slave.Db)
+	uptime, err := s.Slave.Uptime(ctx, s.Slave.DB)
 	if err != nil || !note.Holds(s.SlaveFacts, uptime) {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
 // readNotes reads what runs that were cut off have noted. For the end of one that
 // works Apply waits.
 func (s *Setup) readNotes(ctx context.Context) error {
-	busy, err := s.Slave.Busy(ctx, s.Slave.Db)
+	busy, err := s.Slave.Busy(ctx, s.Slave.DB)
 	if busy || err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (s *Setup) settled(ctx context.Context) (*facts.Facts, error) {
 // Follows tells whether a server is the slave of the master at a port of
 // 127.0.0.1.
 func Follows(ctx context.Context, slave *server.Server, port int) (bool, error) {
-	status, err := slave.SlaveStatus(ctx, slave.Db)
+	status, err := slave.SlaveStatus(ctx, slave.DB)
 	return status != nil && rules.IsOurMaster(status, port), err
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
-	"github.com/gtunnel/gtunnel/replication/servertest"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
@@ -27,7 +26,11 @@ import (
 type site struct {
 	master, slave *pairs.Server
 	directory     string // of the state and of the files with logins
+	stopBefore    string // a step at which the setup of the slave is cut off
 }
+
+// errStopped is what cuts a setup off.
+var errStopped = errors.New("cut off by the test")
 
 // handOver is where the master's setup leaves what the slave's must know.
 func (s *site) handOver() string { return filepath.Join(s.directory, "hand-over.json") }
@@ -68,7 +71,8 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		t.Fatal(err)
 	}
 	login := func(user string) server.Login {
-		return server.Login{Network: "tcp", Address: s.master.Address(), User: user, Password: want.HandOver.Passwords[user]}
+		password := want.HandOver.Passwords[user]
+		return server.Login{Network: "tcp", Address: s.master.Address(), User: user, Password: password}
 	}
 	master, err := server.Open(t.Context(), finding.Master, login(facts.SeedUser))
 	if server.IsAccessDenied(err) { // it is dropped after a copy
@@ -85,7 +89,8 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 	defer state.Close()
 	slave := s.slave.AsRoot(t, finding.Slave)
 	want.Databases, want.Port = want.HandOver.Databases, s.master.Port
-	want.MonitorFile = &optionfile.ClientFile{Path: filepath.Join(s.directory, "master.cnf"), Login: login(facts.MonitorUser)}
+	file := filepath.Join(s.directory, "master.cnf")
+	want.MonitorFile = &optionfile.ClientFile{Path: file, Login: login(facts.MonitorUser)}
 	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
 	if err := setup.Read(t.Context()); err != nil {
 		t.Fatal(err)
@@ -101,7 +106,13 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		return nil, err
 	}
 	var began []string
-	applier.Begin = func(step *replication.Step) error { began = append(began, step.Name); return nil }
+	applier.Begin = func(step *replication.Step) error {
+		if step.Name == s.stopBefore {
+			return errStopped
+		}
+		began = append(began, step.Name)
+		return nil
+	}
 	applier.Compared = func(r *compare.Result) {
 		if !r.Equal() {
 			t.Errorf("the slave differs: %+v", r)
@@ -150,84 +161,131 @@ func TestSetUp(t *testing.T) {
 			pairs.MarkTools(t)
 			t.Setenv("PATH", pair.Slave.Path())
 			s := &site{
-				master: pairs.OwnServer(t, pair.Master, "setup master", 1), slave: pairs.OwnServer(t, pair.Slave, "setup slave", 2),
+				master:    pairs.OwnServer(t, pair.Master, "setup master", 1),
+				slave:     pairs.OwnServer(t, pair.Slave, "setup slave", 2),
 				directory: t.TempDir(),
 			}
-			s.master.Exec(t, "CREATE DATABASE vo", "CREATE TABLE vo.t (id INT PRIMARY KEY AUTO_INCREMENT, word VARCHAR(20))",
-				"INSERT INTO vo.t (word) VALUES ('first')")
-
-			wantSteps(t, "a fresh master", s.setUpMaster(t, replication.MasterWant{}), "hand-over", "account-gtunnel-seed", "logins")
-			wantSteps(t, "a master that is set up", s.setUpMaster(t, replication.MasterWant{}))
-			slave := func(what string, want replication.SlaveWant, steps ...string) {
-				t.Helper()
-				got, err := s.setUpSlave(t, want)
-				if err != nil {
-					t.Fatalf("%s: %v", what, err)
-				}
-				wantSteps(t, what, got, steps...)
-				s.mustFollow(t)
-			}
-			byDump := replication.SlaveWant{Method: journal.SeedDump}
-			slave("a fresh slave", byDump, "seed", "change-master", "filter", "start-slave", "note-done")
-			slave("a slave that is set up", byDump)
-			s.mustBeReady(t)
-			if err := os.Remove(filepath.Join(s.directory, "replication.json")); err != nil {
-				t.Fatal(err)
-			}
-			slave("a slave of which nothing is noted", byDump, "catch-up", "compare", "note-done")
-
-			s.slave.Exec(t, words(pair.Slave, "STOP SLAVE", "STOP REPLICA"))
-			slave("a slave that was stopped", byDump, "start-slave")
-			s.slave.Exec(t, words(pair.Slave, "STOP SLAVE", "STOP REPLICA"),
-				words(pair.Slave, "SET GLOBAL replicate_wild_do_table=''", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=()"))
-			slave("a slave without its filter", byDump, "filter", "start-slave")
-
-			before, err := strconv.ParseUint(s.slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			note := journal.PacketNote{Began: time.Now(), MaxAllowedPacket: before}
-			if err := journal.PacketFile(s.directory, 2).Write(note); err != nil {
-				t.Fatal(err)
-			}
-			s.slave.Exec(t, "SET GLOBAL max_allowed_packet="+strconv.Itoa(journal.MostPacket))
-			slave("a slave whose packets a copy has left large", byDump, "packets")
-			if got := s.slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]; got != strconv.FormatUint(before, 10) {
-				t.Errorf("max_allowed_packet is %s, and was %d", got, before)
-			}
-
-			s.master.Exec(t, "ALTER USER "+facts.ReplicationUser+"@'127.0.0.1' IDENTIFIED BY 'Another-Pw1'")
-			wantSteps(t, "a master with another password", s.setUpMaster(t, replication.MasterWant{NewPasswords: true}), "account-db-rep", "hand-over")
-			s.slave.Exec(t, words(pair.Slave, "STOP SLAVE", "STOP REPLICA"), words(pair.Slave, "START SLAVE", "START REPLICA"))
-			slave("a slave with the old password", byDump, "password")
-
-			s.onSlave(t, "INSERT INTO vo.t VALUES (1000, 'of the slave')")
-			s.master.Exec(t, "INSERT INTO vo.t VALUES (1000, 'of the master')")
-			pairs.WaitUntil(t, "end of the replication", func() (string, bool) {
-				status := s.status(t)
-				return fmt.Sprintf("%+v", *status), status.SQLErrno != 0
-			})
-			if _, err := s.setUpSlave(t, byDump); !finding.HasCode(err, "broken") {
-				t.Errorf("a slave that has stopped: %v", err)
-			}
-			if _, err := s.setUpSlave(t, replication.SlaveWant{Method: journal.SeedDump, Reseed: true}); !finding.HasCode(err, "no-seed-account") || !finding.HasCode(err, "data-on-slave") {
-				t.Errorf("a copy over the slave's data by the wrong account: %v", err)
-			}
-			wantSteps(t, "a master that is copied again", s.setUpMaster(t, replication.MasterWant{SeedAgain: true}), "account-gtunnel-seed")
-			slave("a slave that differs", replication.SlaveWant{Method: journal.SeedDump, Reseed: true, Replace: []string{"vo"}}, "seed", "change-master")
-
-			s.slave.Exec(t, words(pair.Slave, "STOP SLAVE", "STOP REPLICA"), words(pair.Slave, "RESET SLAVE ALL", "RESET REPLICA ALL"))
-			at := s.master.Rows(t, words(pair.Master, "SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"))[0]
-			var start server.Position
-			fmt.Sscan(at[1], &start.Offset)
-			start.File = at[0]
-			slave("a slave that has the data", replication.SlaveWant{Method: journal.SeedNone, Start: start}, "change-master")
-			opened := s.slave.AsRoot(t, finding.Slave)
-			if follows, err := replication.Follows(t.Context(), opened, s.master.Port); err != nil || !follows {
-				t.Errorf("it follows: %v, %v", follows, err)
-			}
+			s.anew(t)
+			s.mended(t)
+			s.withPackets(t)
+			s.withOtherPassword(t)
+			s.copiedAgain(t)
+			s.withoutCopy(t)
 		})
 	}
+}
+
+var byDump = replication.SlaveWant{Method: journal.SeedDump}
+
+// anew sets both up for the first time, and once more.
+func (s *site) anew(t *testing.T) {
+	s.master.Exec(t, "CREATE DATABASE vo",
+		"CREATE TABLE vo.t (id INT PRIMARY KEY AUTO_INCREMENT, word VARCHAR(20))", "INSERT INTO vo.t (word) VALUES ('first')")
+	wantSteps(t, "a fresh master", s.setUpMaster(t, replication.MasterWant{}),
+		"hand-over", "account-gtunnel-seed", "logins")
+	wantSteps(t, "a master that is set up", s.setUpMaster(t, replication.MasterWant{}))
+	s.mustBeReady(t, "not-set-up")
+	s.stopBefore = "change-master"
+	steps, err := s.setUpSlave(t, byDump)
+	if s.stopBefore = ""; !errors.Is(err, errStopped) || !slices.Contains(steps, "seed") {
+		t.Fatalf("a setup that is cut off after %s: %v", steps, err)
+	}
+	steps = s.wantSlave(t, "a slave with a whole copy", byDump, "change-master", "filter", "start-slave", "note-done")
+	if slices.Contains(steps, "seed") {
+		t.Error("a whole copy was made again")
+	}
+	s.wantSlave(t, "a slave that is set up", byDump)
+	s.mustBeReady(t, "set-up")
+	opened := s.slave.AsRoot(t, finding.Slave)
+	if follows, err := replication.Follows(t.Context(), opened, s.master.Port); err != nil || !follows {
+		t.Errorf("it follows: %v, %v", follows, err)
+	}
+}
+
+// mended ends what keeps the slave from following.
+func (s *site) mended(t *testing.T) {
+	if err := os.Remove(filepath.Join(s.directory, "replication.json")); err != nil {
+		t.Fatal(err)
+	}
+	s.wantSlave(t, "a slave of which nothing is noted", byDump, "catch-up", "compare", "note-done")
+	s.slave.Exec(t, s.words("STOP SLAVE", "STOP REPLICA"))
+	s.wantSlave(t, "a slave that was stopped", byDump, "start-slave")
+	s.slave.Exec(t, s.words("STOP SLAVE", "STOP REPLICA"),
+		s.words("SET GLOBAL replicate_wild_do_table=''", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=()"))
+	s.wantSlave(t, "a slave without its filter", byDump, "filter", "start-slave")
+}
+
+// withPackets ends what a copy that was killed has left.
+func (s *site) withPackets(t *testing.T) {
+	before, err := strconv.ParseUint(s.slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := journal.PacketNote{Began: time.Now(), MaxAllowedPacket: before}
+	if err := journal.PacketFile(s.directory, 2).Write(note); err != nil {
+		t.Fatal(err)
+	}
+	s.slave.Exec(t, "SET GLOBAL max_allowed_packet="+strconv.Itoa(1<<30))
+	s.wantSlave(t, "a slave whose packets a copy has left large", byDump, "packets")
+	if got := s.slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]; got != strconv.FormatUint(before, 10) {
+		t.Errorf("max_allowed_packet is %s, and was %d", got, before)
+	}
+}
+
+// withOtherPassword changes the password of the replication.
+func (s *site) withOtherPassword(t *testing.T) {
+	s.master.Exec(t, "ALTER USER "+facts.ReplicationUser+"@'127.0.0.1' IDENTIFIED BY 'Another-Pw1'")
+	wantSteps(t, "a master with another password", s.setUpMaster(t, replication.MasterWant{NewPasswords: true}),
+		"account-db-rep", "hand-over")
+	s.slave.Exec(t, s.words("STOP SLAVE", "STOP REPLICA"), s.words("START SLAVE", "START REPLICA"))
+	s.wantSlave(t, "a slave with the old password", byDump, "password")
+}
+
+// copiedAgain breaks the slave, and has it copied anew.
+func (s *site) copiedAgain(t *testing.T) {
+	s.onSlave(t, "INSERT INTO vo.t VALUES (1000, 'of the slave')")
+	s.master.Exec(t, "INSERT INTO vo.t VALUES (1000, 'of the master')")
+	pairs.WaitUntil(t, "end of the replication", func() (string, bool) {
+		status := s.status(t)
+		return fmt.Sprintf("%+v", *status), status.SQLErrno != 0
+	})
+	if _, err := s.setUpSlave(t, byDump); !finding.HasCode(err, "broken") {
+		t.Errorf("a slave that has stopped: %v", err)
+	}
+	anew := replication.SlaveWant{Method: journal.SeedDump, Reseed: true}
+	_, err := s.setUpSlave(t, anew)
+	if !finding.HasCode(err, "no-seed-account") || !finding.HasCode(err, "data-on-slave") {
+		t.Errorf("a copy over the slave's data by the wrong account: %v", err)
+	}
+	wantSteps(t, "a master that is copied again", s.setUpMaster(t, replication.MasterWant{SeedAgain: true}),
+		"account-gtunnel-seed")
+	anew.Replace = []string{"vo"}
+	s.wantSlave(t, "a slave that differs", anew, "seed", "change-master")
+}
+
+// withoutCopy sets the slave up with the data that it has.
+func (s *site) withoutCopy(t *testing.T) {
+	s.slave.Exec(t, s.words("STOP SLAVE", "STOP REPLICA"), s.words("RESET SLAVE ALL", "RESET REPLICA ALL"))
+	at := s.master.Rows(t, s.words("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"))[0]
+	offset, err := strconv.ParseUint(at[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := server.Position{File: at[0], Offset: offset}
+	there := replication.SlaveWant{Method: journal.SeedNone, Start: start}
+	s.wantSlave(t, "a slave that has the data", there, "change-master")
+}
+
+// wantSlave sets the slave up, wants steps of the plan, and that the slave follows.
+func (s *site) wantSlave(t *testing.T, what string, want replication.SlaveWant, steps ...string) (all []string) {
+	t.Helper()
+	got, err := s.setUpSlave(t, want)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	wantSteps(t, what, got, steps...)
+	s.mustFollow(t)
+	return got
 }
 
 // wantSteps fails if a plan lacks some steps, or has any where none are wanted.
@@ -247,15 +305,16 @@ func wantSteps(t *testing.T, what string, got []string, want ...string) {
 func (s *site) status(t *testing.T) *server.SlaveStatus {
 	t.Helper()
 	slave := s.slave.AsRoot(t, finding.Slave)
-	status, err := slave.SlaveStatus(t.Context(), slave.Db)
+	status, err := slave.SlaveStatus(t.Context(), slave.DB)
 	if err != nil || status == nil {
 		t.Fatalf("the slave has the status %v, %v", status, err)
 	}
 	return status
 }
 
-// mustBeReady checks the pair as `gtunnel replication check` does.
-func (s *site) mustBeReady(t *testing.T) {
+// mustBeReady checks the pair as `gtunnel replication check` does, and wants that
+// something is said of the slave.
+func (s *site) mustBeReady(t *testing.T, slaveIs string) {
 	t.Helper()
 	master, err := facts.Read(t.Context(), s.master.AsRoot(t, finding.Master))
 	if err != nil {
@@ -269,16 +328,16 @@ func (s *site) mustBeReady(t *testing.T) {
 	if len(ready.Problems) > 0 {
 		t.Errorf("it has problems:\n%s", pairs.Texts(ready.Problems))
 	}
-	for _, code := range []string{"version", "accounts", "database", "versions", "set-up"} {
+	for _, code := range []string{"version", "accounts", "database", "versions", slaveIs} {
 		if pairs.ProblemOf(ready.Well, code) == nil {
 			t.Errorf("nothing is said of %s:\n%s", code, pairs.Texts(ready.Well))
 		}
 	}
 }
 
-// words gives a statement in the words of a kind of server.
-func words(kind servertest.Kind, mariadb, mysql string) string {
-	if kind.IsMySQL() {
+// words gives a statement in the words of the slave's family.
+func (s *site) words(mariadb, mysql string) string {
+	if s.slave.Kind.IsMySQL() {
 		return mysql
 	}
 	return mariadb

@@ -257,7 +257,7 @@ func waitForBinaryLog(ctx context.Context, a *Applier) error {
 			"the server must be restarted: its binary log is off")
 	}
 	for {
-		value, err := a.Master.Value(ctx, a.Master.Db, "SELECT @@log_bin")
+		value, err := a.Master.Value(ctx, a.Master.DB, "SELECT @@log_bin")
 		if err == nil && value == "1" {
 			return nil
 		}

@@ -41,10 +41,10 @@ func (s *slavePlan) settings() []wantedSetting {
 	if _, ok := s.slave.Variables["replica_net_timeout"]; ok {
 		netTimeout = "replica_net_timeout"
 	}
-	window := fmt.Sprint(int(server.SlaveNetWindow.Seconds()))
+	window := fmt.Sprint(int(server.SlaveNetTimeout.Seconds()))
 	wanted := []wantedSetting{
 		{name: "server_id", value: fmt.Sprint(id), literal: fmt.Sprint(id), ok: !clash, why: "master and slave need different ones", always: true},
-		{name: netTimeout, value: window, literal: window, ok: s.slave.Number(netTimeout) <= uint64(server.SlaveNetWindow.Seconds()), why: "a silent link must be noticed within a minute"},
+		{name: netTimeout, value: window, literal: window, ok: s.slave.Number(netTimeout) <= uint64(server.SlaveNetTimeout.Seconds()), why: "a silent link must be noticed within a minute"},
 		{name: "max_allowed_packet", value: fmt.Sprint(packet), literal: fmt.Sprint(packet), ok: s.slave.MaxAllowedPacket() >= s.master.MaxAllowedPacket(), why: "the slave must take what the master writes"},
 		{name: "read_only", value: "ON", ok: s.slave.On("read_only"), why: "nobody may write on a slave", always: true},
 		{name: "replicate_wild_do_table", value: strings.Join(s.persistentFilter(), "\n"), ok: s.established && s.filtered(), why: "only the named databases are replicated", always: true},

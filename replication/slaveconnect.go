@@ -132,7 +132,7 @@ func (s *slavePlan) connect(seeded bool) {
 		if s.want.compared.Holds(s.status) && s.filtered() {
 			s.add(&Step{
 				Name: "start-slave", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
-				SQL: []server.Statement{v.StopSlave(server.SqlThread), v.StartSlave(server.BothThreads)}, Undo: v.StopSlave(server.SqlThread).String(),
+				SQL: []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)}, Undo: v.StopSlave(server.SQLThread).String(),
 			})
 		} else if !s.filtered() || !s.status.Running() {
 			s.add(&Step{Name: "start-slave", On: finding.Slave, What: "start the replication", SQL: []server.Statement{v.StartSlave(server.BothThreads)}, run: startSlave, Undo: v.StopSlave(server.BothThreads).String()})

@@ -26,7 +26,7 @@ var lasting = map[int]bool{accessDenied: true, 1236: true, 1275: true, 1593: tru
 // catchUp waits until the slave has applied all that the master had when it
 // began.
 func catchUp(ctx context.Context, a *Applier) error {
-	target, err := a.Master.Position(ctx, a.Master.Db)
+	target, err := a.Master.Position(ctx, a.Master.DB)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func compareAll(c *compare.Comparison) func(context.Context, *Applier) error {
 // dropSeedAccount has the seeding account drop itself, or drops it by an
 // administrator's login.
 func dropSeedAccount(ctx context.Context, a *Applier) error {
-	_, err := a.Master.Db.ExecContext(ctx, "CALL "+server.QuoteTable("mysql", facts.DropSeedProcedure)+"()")
+	_, err := a.Master.DB.ExecContext(ctx, "CALL "+server.QuoteTable("mysql", facts.DropSeedProcedure)+"()")
 	const noAccount = 1396
 	if err != nil && server.ErrorNumber(err) != noAccount {
 		return a.Master.Explain("drop the account "+facts.SeedUser, err)

@@ -89,22 +89,22 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		mark != "" && s.State.MasterMark != "" {
 		return false, nil
 	}
-	status, err := s.Slave.SlaveStatus(ctx, s.Slave.Db)
+	status, err := s.Slave.SlaveStatus(ctx, s.Slave.DB)
 	if err != nil || status == nil {
 		return false, err
 	}
-	applied, err := s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_slave_pos")
+	applied, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_slave_pos")
 	if err != nil {
 		return false, err
 	}
-	written, err := s.Master.Value(ctx, s.Master.Db, "SELECT @@GLOBAL.gtid_binlog_pos")
+	written, err := s.Master.Value(ctx, s.Master.DB, "SELECT @@GLOBAL.gtid_binlog_pos")
 	if err != nil {
 		return false, err
 	}
 	if rules.Behind(written, applied) || status.Executed.IsZero() {
 		return rules.Behind(written, applied), nil
 	}
-	at, err := s.Master.VerifyCoordinates(ctx, s.Master.Db, status.Executed)
+	at, err := s.Master.VerifyCoordinates(ctx, s.Master.DB, status.Executed)
 	switch {
 	case finding.HasCode(err, "bad-coordinates"): // it ends before, or no event begins there
 		return true, nil
@@ -122,7 +122,7 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		if err := server.Pause(ctx, settleLook); err != nil {
 			return false, err
 		}
-		if applied, err = s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
+		if applied, err = s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
 			return false, err
 		}
 	}
@@ -137,7 +137,7 @@ func (s *Setup) checkAhead(ctx context.Context, plan *Plan) error {
 		return nil
 	}
 	// The master's are those of now: a slave that still replicates may have gone on since.
-	ahead, err := s.Master.Value(ctx, s.Master.Db,
+	ahead, err := s.Master.Value(ctx, s.Master.DB,
 		"SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", slave.Variable("gtid_executed"))
 	if err != nil {
 		return err
@@ -151,12 +151,12 @@ func (s *Setup) checkOrder(ctx context.Context, plan *Plan) error {
 	if !s.isOfMariaDB() || !s.SlaveFacts.HasBinaryLog() {
 		return nil
 	}
-	own, err := s.Slave.Value(ctx, s.Slave.Db, "SELECT @@GLOBAL.gtid_binlog_state")
+	own, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_binlog_state")
 	if err != nil {
 		return err
 	}
 	// One that has written nothing yet begins with 1 in its domain.
-	written, err := s.Master.Value(ctx, s.Master.Db,
+	written, err := s.Master.Value(ctx, s.Master.DB,
 		"SELECT CONCAT_WS(',', CONCAT(@@GLOBAL.gtid_domain_id, '-0-0'), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))")
 	if err != nil {
 		return err

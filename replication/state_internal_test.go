@@ -26,7 +26,7 @@ func TestLostFilterIsNoted(t *testing.T) {
 		}
 		defer state.Close()
 		state.Stage = before
-		if err := uncompared(nil)(ctx, &Applier{State: state, Slave: &server.Server{Db: db}}); err == nil {
+		if err := uncompared(nil)(ctx, &Applier{State: state, Slave: &server.Server{DB: db}}); err == nil {
 			t.Fatal("it was not cut off")
 		}
 		if state.Stage != want {

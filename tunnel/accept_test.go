@@ -26,26 +26,33 @@ func openFiles(t testing.TB) int {
 	return len(entries)
 }
 
+// limitFiles lets the process open so many files until restore is called, which
+// may be done more than once.
+func limitFiles(t testing.TB, files int) (restore func()) {
+	t.Helper()
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	limited := before
+	limited.Cur = uint64(files)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limited); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestOutOfFiles takes all file descriptors away while a connection comes in.
 // It must be served once there are some again.
 func TestOutOfFiles(t *testing.T) {
 	server, client := startPair(t, backend(t, echo))
 	exchange(t, dial(t, client.Addr()), "before") // opens what the runtime opens once
 
-	var before unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	limited := before
-	limited.Cur = uint64(openFiles(t) + 64)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limited); err != nil {
-		t.Fatal(err)
-	}
-	restore := sync.OnceFunc(func() {
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
-			t.Error(err)
-		}
-	})
+	restore := limitFiles(t, openFiles(t)+64)
 	defer restore()
 
 	// The socket that connects is made first, so that only the accepting

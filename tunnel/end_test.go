@@ -12,34 +12,53 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// TestHalfClose ends the directions in every order and at every point.
-func TestHalfClose(t *testing.T) {
-	write := func(text string) func(testing.TB, *net.TCPConn) {
-		return func(t testing.TB, conn *net.TCPConn) {
-			if _, err := io.WriteString(conn, text); err != nil {
-				t.Error(err)
-			}
-		}
+// script is what one end of a connection does.
+type script []func(testing.TB, *net.TCPConn)
+
+func (s script) play(t testing.TB, conn *net.TCPConn) {
+	t.Helper()
+	for _, step := range s {
+		step(t, conn)
 	}
-	read := func(text string) func(testing.TB, *net.TCPConn) {
-		return func(t testing.TB, conn *net.TCPConn) {
-			got := make([]byte, len(text))
-			if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
-				t.Errorf("read %q, %v, want %q", got, err, text)
-			}
-		}
-	}
-	end := func(t testing.TB, conn *net.TCPConn) {
-		if err := conn.CloseWrite(); err != nil {
+}
+
+// write is a step that sends a text.
+func write(text string) func(testing.TB, *net.TCPConn) {
+	return func(t testing.TB, conn *net.TCPConn) {
+		if _, err := io.WriteString(conn, text); err != nil {
 			t.Error(err)
 		}
 	}
-	readEnd := func(t testing.TB, conn *net.TCPConn) {
-		if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
-			t.Errorf("read %q, %v, want the end", got, err)
+}
+
+// read is a step that wants to receive a text.
+func read(text string) func(testing.TB, *net.TCPConn) {
+	return func(t testing.TB, conn *net.TCPConn) {
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+			t.Errorf("read %q, %v, want %q", got, err, text)
 		}
 	}
-	type script []func(testing.TB, *net.TCPConn)
+}
+
+// end is a step that ends what is sent.
+func end(t testing.TB, conn *net.TCPConn) {
+	t.Helper()
+	if err := conn.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+}
+
+// readEnd is a step that wants the other end to have ended.
+func readEnd(t testing.TB, conn *net.TCPConn) {
+	t.Helper()
+	if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
+		t.Errorf("read %q, %v, want the end", got, err)
+	}
+}
+
+// TestHalfClose ends the directions in every order and at every point.
+func TestHalfClose(t *testing.T) {
 	for name, test := range map[string]struct{ client, backend script }{
 		"both at once":                {script{end, readEnd}, script{end, readEnd}},
 		"client first":                {script{end, readEnd}, script{readEnd, end}},
@@ -58,17 +77,12 @@ func TestHalfClose(t *testing.T) {
 			script{write("2"), end, read("1"), readEnd}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			play := func(conn *net.TCPConn, steps script) {
-				for _, step := range steps {
-					step(t, conn)
-				}
-			}
 			done := make(chan struct{})
 			server, client := startPair(t, backend(t, func(conn *net.TCPConn) {
-				play(conn, test.backend)
+				test.backend.play(t, conn)
 				close(done)
 			}))
-			play(dial(t, client.Addr()), test.client)
+			test.client.play(t, dial(t, client.Addr()))
 			receive(t, "the end of the backend", done)
 			for _, r := range []*running{server, client} {
 				r.entry(t, "closed", "reason", "both sides ended")

@@ -2,11 +2,9 @@ package tunnel_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,98 +15,6 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
-
-const otherHost = "client2.domain.two"
-
-// party is a host with its own trust: its endpoint and what it consists of.
-type party struct {
-	*certs.Endpoint
-	host   *certstest.Host
-	folder string // of hostcert.pem and hostkey.pem
-	capath string
-}
-
-// party makes a host of the CA with a CApath of its own that holds the CAs.
-func (p *pki) party(t testing.TB, host string, o certstest.Options, policy certs.Policy, cas ...*certstest.CA) *party {
-	t.Helper()
-	result := &party{folder: t.TempDir(), capath: filepath.Join(t.TempDir(), "certificates")}
-	if err := certstest.WriteCApath(result.capath, append(cas, p.ca)...); err != nil {
-		t.Fatal(err)
-	}
-	result.host = p.issue(t, host, o, result.folder)
-	credential, err := certs.LoadCredential(filepath.Join(result.folder, "hostcert.pem"),
-		filepath.Join(result.folder, "hostkey.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := certs.OpenStore(certs.StoreConfig{CApath: result.capath})
-	if err != nil {
-		t.Fatal(err)
-	}
-	result.Endpoint = &certs.Endpoint{Store: store, Credential: credential, Policy: policy}
-	return result
-}
-
-// issue makes a host's certificate and installs it in folder.
-func (p *pki) issue(t testing.TB, host string, o certstest.Options, folder string) *certstest.Host {
-	t.Helper()
-	h, err := p.ca.NewHost(host, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := h.Write(folder); err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-// list installs a CRL of the CA, without making it known.
-func (p *party) list(t testing.TB, ca *certstest.CA, o certstest.CRLOptions) {
-	t.Helper()
-	if _, err := certstest.WriteCRL(p.capath, ca, o); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// reload reads the CApath again, in which something must have changed.
-func (p *party) reload(t testing.TB) {
-	t.Helper()
-	if _, err := p.Store.Reload(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// revoke installs a CRL that names the certificates, and loads it.
-func (p *party) revoke(t testing.TB, ca *certstest.CA, revoked ...*x509.Certificate) {
-	t.Helper()
-	p.list(t, ca, certstest.CRLOptions{Revoked: revoked})
-	p.reload(t)
-}
-
-// serve runs a server of the party in front of target.
-func (p *party) serve(t testing.TB, target string) *running {
-	t.Helper()
-	return start(t, tunnel.Config{
-		Name: "server", Role: tunnel.Server, Accept: address(t, "127.0.0.1:0"), Connect: []tunnel.Address{address(t, target)},
-		Endpoint: p.Endpoint, Timeouts: tunnel.Timeouts{Handshake: patience},
-	})
-}
-
-// connect runs a client of the party to server.
-func (p *party) connect(t testing.TB, server *running) *running {
-	t.Helper()
-	return start(t, tunnel.Config{
-		Name: "client", Role: tunnel.Client, Accept: address(t, "127.0.0.1:0"),
-		Connect: []tunnel.Address{address(t, server.Addr().String())}, ServerName: serverHost,
-		Endpoint: p.Endpoint, Timeouts: tunnel.Timeouts{Handshake: patience},
-	})
-}
-
-// letIn is the policy of a server for both clients of these tests.
-func letIn(t testing.TB) certs.Policy {
-	t.Helper()
-	return certs.Policy{Access: allow(t, clientHost, otherHost)}
-}
 
 // expectNoLongerAccepted wants r to have closed one session for the code, and
 // gives the log line.
@@ -176,128 +82,6 @@ func TestRevokedSession(t *testing.T) {
 		expectRefusal(t, client.Addr())
 		client.entry(t, "peer refused", "code", "revoked")
 	})
-}
-
-// openSession opens a session through client and gives both its ends.
-func openSession(t testing.TB, client *running, conns <-chan *net.TCPConn) (near, far *net.TCPConn) {
-	t.Helper()
-	near = dial(t, client.Addr())
-	far = receive(t, "a connection at the backend", conns)
-	exchangeAcross(t, near, far)
-	return near, far
-}
-
-// expectMetric wants a line among the tunnel's metrics.
-func expectMetric(t testing.TB, r *running, line string) {
-	t.Helper()
-	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body,
-		"\n"+line+"\n") {
-		t.Errorf("the metrics lack the line %s", line)
-	}
-}
-
-// TestTrustChanges closes sessions whose peer a change of the CApath shuts
-// out, and those only.
-func TestTrustChanges(t *testing.T) {
-	for name, test := range map[string]struct {
-		change func(t testing.TB, capath string, ca *certstest.CA)
-		code   certs.Code
-	}{
-		"the CA is removed": {removeCA, certs.CodeUnknownCA},
-		"the policy denies": {
-			func(t testing.TB, capath string, ca *certstest.CA) {
-				rewritePolicy(t, capath, ca, `"/DC=test/DC=gtunnel/*"`, `"/DC=test/DC=elsewhere/*"`)
-			}, certs.CodePolicyDenied,
-		},
-		"the policy is removed": {removePolicy, certs.CodePolicyMissing},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p, q := newPKI(t), newNamedPKI(t, "Other CA")
-			target, conns := held(t)
-			atServer := p.party(t, serverHost, certstest.Options{}, letIn(t), q.ca)
-			server := atServer.serve(t, target)
-			client := q.party(t, clientHost, certstest.Options{}, certs.Policy{}, p.ca).connect(t, server)
-			other := p.party(t, otherHost, certstest.Options{}, certs.Policy{}).connect(t, server)
-			near, far := openSession(t, client, conns)
-			otherNear, otherFar := openSession(t, other, conns)
-
-			test.change(t, atServer.capath, q.ca)
-			atServer.reload(t)
-			if next := atServer.Store.NextLook(); !next.IsZero() { // a file is missing
-				server.Recheck()
-				exchangeAcross(t, near, far)
-				time.Sleep(time.Until(next))
-				atServer.reload(t)
-			}
-			server.Recheck()
-			expectReset(t, far)
-			expectReset(t, near)
-			server.expectNoLongerAccepted(t, test.code, "/CN=")
-			exchangeAcross(t, otherNear, otherFar)
-		})
-	}
-}
-
-// removeCA removes every file of the CA from a CApath.
-func removeCA(t testing.TB, capath string, ca *certstest.CA) {
-	t.Helper()
-	removeFiles(t, capath, aliasOf(ca)+".")
-}
-
-// removePolicy removes the CA's signing policy.
-func removePolicy(t testing.TB, capath string, ca *certstest.CA) {
-	t.Helper()
-	removeFiles(t, capath, aliasOf(ca)+".signing_policy")
-}
-
-// removeFiles removes the files whose name begins so, and the links to them.
-func removeFiles(t testing.TB, folder, prefix string) {
-	t.Helper()
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	removed := 0
-	for _, entry := range entries {
-		file := filepath.Join(folder, entry.Name())
-		link, _ := os.Readlink(file) // fails if it is no link
-		if strings.HasPrefix(entry.Name(), prefix) || strings.HasPrefix(link, prefix) {
-			if err := os.Remove(file); err != nil {
-				t.Fatal(err)
-			}
-			removed++
-		}
-	}
-	if removed == 0 {
-		t.Fatalf("no files of %s in %s", prefix, folder)
-	}
-}
-
-// rewritePolicy changes the signing policy of the CA.
-func rewritePolicy(t testing.TB, capath string, ca *certstest.CA, before, after string) {
-	t.Helper()
-	file := filepath.Join(capath, aliasOf(ca)+".signing_policy")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := strings.Replace(string(text), before, after, 1)
-	if changed == string(text) {
-		t.Fatalf("%s holds no %q", file, before)
-	}
-	// As a package manager does it.
-	if err := os.WriteFile(file+".new", []byte(changed), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// aliasOf is the name of the CA's files in a CApath.
-func aliasOf(ca *certstest.CA) string {
-	return strings.ReplaceAll(ca.Certificate.Subject.CommonName, " ", "-")
 }
 
 // TestExpiredSession closes a session when the peer's certificate ends,

@@ -37,30 +37,8 @@ func BenchmarkJudgeAll(b *testing.B) {
 			atServer.reload(b)
 		}
 		list()
-		server, err := tunnel.New(tunnel.Config{
-			Role: tunnel.Server, Accept: address(b, "127.0.0.1:0"), Connect: []tunnel.Address{address(b, "127.0.0.1:1")},
-			Endpoint: atServer.Endpoint,
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		for i := range sessions {
-			h, err := subordinate.NewHost(fmt.Sprintf("host%d.domain.two", i), certstest.Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.VerifyOptions{
-				Role: certs.RoleClient, Anyone: true, Policy: atServer.Policy,
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			near, far := net.Pipe()
-			b.Cleanup(func() { near.Close(); far.Close() })
-			server.AddSession(near, result)
-		}
+		server := serverWithSessions(b, atServer, subordinate, sessions)
 		judge := func(b *testing.B) {
-			b.Helper()
 			b.Helper()
 			before := cpuTime(b)
 			server.JudgeAll()
@@ -85,6 +63,34 @@ func BenchmarkJudgeAll(b *testing.B) {
 	}
 }
 
+// serverWithSessions is a server with open sessions of hosts of a CA.
+func serverWithSessions(b *testing.B, at *party, ca *certstest.CA, sessions int) *tunnel.Tunnel {
+	b.Helper()
+	server, err := tunnel.New(tunnel.Config{
+		Role: tunnel.Server, Accept: address(b, "127.0.0.1:0"), Connect: []tunnel.Address{address(b, "127.0.0.1:1")},
+		Endpoint: at.Endpoint,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range sessions {
+		h, err := ca.NewHost(fmt.Sprintf("host%d.domain.two", i), certstest.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		result, err := certs.Verify(at.Store.Snapshot(), h.Chain, certs.VerifyOptions{
+			Role: certs.RoleClient, Anyone: true, Policy: at.Policy,
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		near, far := net.Pipe()
+		b.Cleanup(func() { near.Close(); far.Close() })
+		server.AddSession(near, result)
+	}
+	return server
+}
+
 // strangers are certificates of which a CRL knows the serial numbers.
 func strangers(n int) []*x509.Certificate {
 	list := make([]*x509.Certificate, n)
@@ -96,7 +102,6 @@ func strangers(n int) []*x509.Certificate {
 
 // cpuTime is what the process has used of the processors.
 func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
 	b.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

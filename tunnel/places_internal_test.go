@@ -125,7 +125,6 @@ type attack struct {
 // peers from a slow link come now and then. No peer may lose its place. All
 // limits and floods are a fifth of the real ones.
 func TestNobodyIsShutOut(t *testing.T) {
-	const roundTrip = 300 // ms: this end waits for a peer once for so long
 	const ms, wave = time.Millisecond, 10 * time.Second
 	scattered := func(n int) string { return fmt.Sprintf("10.%d.%d.%d/32", n%50, n/50%250, n%199+1) }
 	own := func(int) string { return "192.0.2.1/32" }
@@ -150,56 +149,64 @@ func TestNobodyIsShutOut(t *testing.T) {
 		"silent ones of one network, ever new":     {attack{everNew, 1, 5 * ms, false}, "192.0.2.1/32", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := handshakes{total: 200, perSource: 50, evict: true}
-			if test.known {
-				h.verified(prefix(test.peer), epoch)
-			}
-			var peers []*place
-			n := 0
-			for tick := range 10_000 {
-				now := epoch.Add(time.Duration(tick) * ms)
-				if now.Sub(epoch)%test.attack.every == 0 {
-					for range test.attack.atOnce {
-						p, _, _ := h.enter(prefix(test.attack.source(n)), now)
-						if test.attack.answered {
-							p.advance(answered)
-						}
-						n++
-					}
-				}
-				if tick%400 == 50 {
-					p, _, code := h.enter(prefix(test.peer), now)
-					if code != "" {
-						t.Fatalf("a peer is refused: %s", code)
-					}
-					peers = append(peers, p)
-				}
-				for _, p := range peers {
-					switch age := now.Sub(p.since) / ms; {
-					case p.index < 0:
-					case age == roundTrip/10:
-						p.advance(answered)
-					case age > roundTrip:
-						h.remove(p, now) // verified
-					}
-				}
-			}
-			if len(peers) != 25 {
-				t.Fatalf("%d peers", len(peers))
-			}
-			lost := 0
-			for _, p := range peers {
-				if p.gaveWay != "" {
-					lost++
-				}
-			}
-			if lost > 0 {
-				t.Errorf("%d of %d peers lost their places", lost, len(peers))
-			}
-			if len(h.held) > h.total {
-				t.Errorf("%d places are held", len(h.held))
-			}
+			test.attack.strike(t, test.peer, test.known)
 		})
+	}
+}
+
+// strike simulates an attack, beside a peer that comes now and then.
+func (a attack) strike(t *testing.T, peer string, known bool) {
+	t.Helper()
+	const roundTrip = 300 // ms: this end waits for a peer once for so long
+	const ms = time.Millisecond
+	h := handshakes{total: 200, perSource: 50, evict: true}
+	if known {
+		h.verified(prefix(peer), epoch)
+	}
+	var peers []*place
+	n := 0
+	for tick := range 10_000 {
+		now := epoch.Add(time.Duration(tick) * ms)
+		if now.Sub(epoch)%a.every == 0 {
+			for range a.atOnce {
+				p, _, _ := h.enter(prefix(a.source(n)), now)
+				if a.answered {
+					p.advance(answered)
+				}
+				n++
+			}
+		}
+		if tick%400 == 50 {
+			p, _, code := h.enter(prefix(peer), now)
+			if code != "" {
+				t.Fatalf("a peer is refused: %s", code)
+			}
+			peers = append(peers, p)
+		}
+		for _, p := range peers {
+			switch age := now.Sub(p.since) / ms; {
+			case p.index < 0:
+			case age == roundTrip/10:
+				p.advance(answered)
+			case age > roundTrip:
+				h.remove(p, now) // verified
+			}
+		}
+	}
+	if len(peers) != 25 {
+		t.Fatalf("%d peers", len(peers))
+	}
+	lost := 0
+	for _, p := range peers {
+		if p.gaveWay != "" {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d peers lost their places", lost, len(peers))
+	}
+	if len(h.held) > h.total {
+		t.Errorf("%d places are held", len(h.held))
 	}
 }
 

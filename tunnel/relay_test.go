@@ -64,45 +64,16 @@ func TestBothWaysAtOnce(t *testing.T) {
 	}
 	for _, clientEndsFirst := range []bool{true, false} {
 		t.Run(fmt.Sprintf("client ends first %t", clientEndsFirst), func(t *testing.T) {
-			// One side sends size bytes and ends. The other sends size
-			// bytes, waits for that end, and sends size bytes more.
-			side := func(conn *net.TCPConn, seed byte, first bool) error {
-				var group sync.WaitGroup
-				var sent error
-				ended := make(chan struct{})
-				group.Go(func() {
-					if sent = send(conn, newPattern(seed, size)); sent != nil {
-						return
-					}
-					if !first {
-						<-ended
-						sent = send(conn, newPattern(seed+1, size))
-					}
-					sent = errors.Join(sent, conn.CloseWrite())
-				})
-				want := io.Reader(newPattern(3-seed, size))
-				if first {
-					want = io.MultiReader(want, newPattern(4-seed, size))
-				}
-				gotSize, gotSum, err := sum(conn)
-				close(ended)
-				group.Wait()
-				wantSize, wantSum, _ := sum(want)
-				if gotSize != wantSize || gotSum != wantSum {
-					err = errors.Join(err, fmt.Errorf("got %d bytes with sum %x, want %d with %x", gotSize, gotSum, wantSize, wantSum))
-				}
-				return errors.Join(err, sent)
-			}
 			deadline := time.Now().Add(10 * time.Minute)
 			result := make(chan error, 1)
 			target := backend(t, func(conn *net.TCPConn) {
 				_ = conn.SetDeadline(deadline)
-				result <- side(conn, 2, !clientEndsFirst)
+				result <- exchangeMuch(conn, size, 2, !clientEndsFirst)
 			})
 			server, client := startPair(t, target)
 			conn := dial(t, client.Addr())
 			_ = conn.SetDeadline(deadline)
-			if err := side(conn, 1, clientEndsFirst); err != nil {
+			if err := exchangeMuch(conn, size, 1, clientEndsFirst); err != nil {
 				t.Errorf("client: %v", err)
 			}
 			if err := <-result; err != nil {
@@ -119,6 +90,37 @@ func TestBothWaysAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// exchangeMuch is one side of a connection. The one that is first sends size
+// bytes and ends. The other sends size bytes, waits for that end, and sends size
+// bytes more.
+func exchangeMuch(conn *net.TCPConn, size int64, seed byte, first bool) error {
+	var group sync.WaitGroup
+	var sent error
+	ended := make(chan struct{})
+	group.Go(func() {
+		if sent = send(conn, newPattern(seed, size)); sent != nil {
+			return
+		}
+		if !first {
+			<-ended
+			sent = send(conn, newPattern(seed+1, size))
+		}
+		sent = errors.Join(sent, conn.CloseWrite())
+	})
+	want := io.Reader(newPattern(3-seed, size))
+	if first {
+		want = io.MultiReader(want, newPattern(4-seed, size))
+	}
+	gotSize, gotSum, err := sum(conn)
+	close(ended)
+	group.Wait()
+	wantSize, wantSum, _ := sum(want)
+	if gotSize != wantSize || gotSum != wantSum {
+		err = errors.Join(err, fmt.Errorf("got %d bytes with sum %x, want %d with %x", gotSize, gotSum, wantSize, wantSum))
+	}
+	return errors.Join(err, sent)
 }
 
 func TestRandomSizes(t *testing.T) {

@@ -186,18 +186,44 @@ func TestStillOpen(t *testing.T) {
 	}
 }
 
-func TestConfigErrors(t *testing.T) {
-	p := newPKI(t)
-	named := func(name string) func(*tunnel.Config) {
-		return func(c *tunnel.Config) {
-			c.Role, c.ServerName = tunnel.Client, name
-		}
+// configError is a change of a sound configuration, and what New says of it.
+type configError struct {
+	change        func(*tunnel.Config)
+	setting, text string
+	hint          string
+}
+
+// named is a client of a server of this name.
+func named(name string) func(*tunnel.Config) {
+	return func(c *tunnel.Config) {
+		c.Role, c.ServerName = tunnel.Client, name
 	}
-	for name, test := range map[string]struct {
-		change        func(*tunnel.Config)
-		setting, text string
-		hint          string
-	}{
+}
+
+// expectConfigErrors wants New to refuse each.
+func expectConfigErrors(t *testing.T, tests map[string]configError) {
+	t.Helper()
+	p := newPKI(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			config := p.serverConfig(t, "127.0.0.1:3306")
+			test.change(&config)
+			_, err := tunnel.New(config)
+			problem, ok := errors.AsType[*tunnel.ConfigError](err)
+			if !ok {
+				t.Fatalf("New gives %v", err)
+			}
+			if problem.Setting != test.setting || !strings.Contains(err.Error(), test.text) ||
+				!strings.Contains(problem.Hint(), test.hint) {
+				t.Errorf("New gives %q with the hint %q, want %s, %q and %q", err, problem.Hint(), test.setting, test.text,
+					test.hint)
+			}
+		})
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	expectConfigErrors(t, map[string]configError{
 		"no role":    {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
 		"no accept":  {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
 		"no connect": {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
@@ -230,6 +256,15 @@ func TestConfigErrors(t *testing.T) {
 		"itself": {func(c *tunnel.Config) {
 			c.Accept, c.Connect = address(t, "3306"), []tunnel.Address{address(t, "localhost:3306")}
 		}, "connect", "localhost:3306 is where this tunnel itself listens", "another address"},
+		"client of a socket": {func(c *tunnel.Config) {
+			c.Role, c.Connect = tunnel.Client, []tunnel.Address{address(t, "unix:/run/a.sock")}
+		}, "server-name", "unix:/run/a.sock has no host name", "server-name"},
+	})
+}
+
+// TestServerNameErrors: what no certificate can prove is no name of a server.
+func TestServerNameErrors(t *testing.T) {
+	expectConfigErrors(t, map[string]configError{
 		"a URL": {named("https://server1.domain.one/x"), "server-name",
 			`is neither a host name nor an IP address`, "write the host name alone: server1.domain.one"},
 		"a name and port": {named("server1.domain.one:3307"), "server-name",
@@ -245,25 +280,12 @@ func TestConfigErrors(t *testing.T) {
 			"the name in the server's certificate"},
 		"a DN": {named("/DC=one/CN=server1"), "server-name", "is neither a host name",
 			"the name in the server's certificate"},
-		"client of a socket": {func(c *tunnel.Config) {
-			c.Role, c.Connect = tunnel.Client, []tunnel.Address{address(t, "unix:/run/a.sock")}
-		}, "server-name", "unix:/run/a.sock has no host name", "server-name"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			config := p.serverConfig(t, "127.0.0.1:3306")
-			test.change(&config)
-			_, err := tunnel.New(config)
-			problem, ok := errors.AsType[*tunnel.ConfigError](err)
-			if !ok {
-				t.Fatalf("New gives %v", err)
-			}
-			if problem.Setting != test.setting || !strings.Contains(err.Error(), test.text) ||
-				!strings.Contains(problem.Hint(), test.hint) {
-				t.Errorf("New gives %q with the hint %q, want %s, %q and %q", err, problem.Hint(), test.setting, test.text,
-					test.hint)
-			}
-		})
-	}
+	})
+}
+
+// TestSoundConfigs: these are no errors.
+func TestSoundConfigs(t *testing.T) {
+	p := newPKI(t)
 	for name, change := range map[string]func(*tunnel.Config){
 		"loopback":      func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:3306")} },
 		"localhost":     func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "localhost:3306")} },

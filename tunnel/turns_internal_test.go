@@ -257,6 +257,32 @@ func TestIdleTime(t *testing.T) {
 	}
 }
 
+// turnsHeld is how many places have a turn.
+func (h *handshakes) turnsHeld() (n int) {
+	for _, p := range h.held {
+		if p.turn.lane != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitTurns waits until so many places have a turn.
+func (h *handshakes) awaitTurns(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		h.mu.Lock()
+		n := h.turnsHeld()
+		h.mu.Unlock()
+		if n == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d turns are given out after their rest, want %d", n, want)
+		}
+	}
+}
+
 // TestTurnsAreBounded: whoever waits gets a turn when one is given back, and a
 // stranger's rests while sessions carry data.
 func TestTurnsAreBounded(t *testing.T) {
@@ -265,14 +291,7 @@ func TestTurnsAreBounded(t *testing.T) {
 	h.turns.scarce.carried = func() uint64 { return carried }
 	h.turns.scarce.idle = func() (time.Duration, bool) { return 0, true }
 	now := epoch
-	holds := func() (n int) {
-		for _, p := range h.held {
-			if p.turn.lane != nil {
-				n++
-			}
-		}
-		return n
-	}
+	holds := h.turnsHeld
 	var places []*place
 	for range 200 {
 		p, _, _ := h.enter(prefix("192.0.2.1/32"), now)
@@ -315,17 +334,7 @@ func TestTurnsAreBounded(t *testing.T) {
 	if n := holds(); n >= most {
 		t.Errorf("%d turns are given out again at once", n)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		h.mu.Lock()
-		n := holds()
-		h.mu.Unlock()
-		if n == most {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d turns are given out after their rest, want %d", n, most)
-		}
-	}
+	h.awaitTurns(t, most)
 
 	// A source that is verified goes on at once, past all that.
 	h.verified(prefix("192.0.2.1/32"), now)

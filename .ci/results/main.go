@@ -1,11 +1,11 @@
 // Results reads what go test -json has written, and prints what no list of
 // packages tells:
 //
-//	go run ./.ci/results [--every] FILE
+//	go run ./.ci/results [--every TABLE] FILE
 //
 // a table of how many tests of each package ran on which server, or with what
-// else is not Go's own, and why how many tests were left out. With --every, the
-// table has a row for each test.
+// else is not Go's own, if any did; and why how many tests were left out. With
+// --every, the file TABLE gets a table with a row for each test.
 //
 // A test says what it needs by t.Attr("needs", NAME), before it may be skipped,
 // and one that knows what the name stands for, by t.Attr("version", TEXT).
@@ -13,6 +13,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -22,10 +23,10 @@ import (
 )
 
 func main() {
-	every := flag.Bool("every", false, "a row for each test, not for each package")
+	every := flag.String("every", "", "write a table with a row for each test to this `file`")
 	flag.Parse()
 	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./.ci/results [--every] FILE")
+		fmt.Fprintln(os.Stderr, "usage: go run ./.ci/results [--every TABLE] FILE")
 		os.Exit(2)
 	}
 	if err := run(flag.Arg(0), *every); err != nil {
@@ -34,7 +35,7 @@ func main() {
 	}
 }
 
-func run(file string, every bool) error {
+func run(file, every string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -44,10 +45,18 @@ func run(file string, every bool) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(os.Stdout)
-	printNeeds(out, tests, every)
-	printLeftOut(out, tests)
-	return out.Flush()
+	if every != "" {
+		var table bytes.Buffer
+		printNeeds(&table, tests, true)
+		if err := os.WriteFile(every, table.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	var out bytes.Buffer
+	printNeeds(&out, tests, false)
+	printLeftOut(&out, tests)
+	_, err = out.WriteTo(os.Stdout)
+	return err
 }
 
 // event is a line of go test -json (go doc test2json).

@@ -41,6 +41,9 @@ func (c *count) add(end string) {
 	}
 }
 
+// ran reports whether any test was not left out.
+func (c *count) ran() bool { return c.passed+c.failed > 0 }
+
 // String is a cell of the table.
 func (c *count) String() string {
 	if c == nil {
@@ -50,7 +53,7 @@ func (c *count) String() string {
 	for _, part := range []struct {
 		n    int
 		word string
-	}{{c.passed, ""}, {c.failed, " FAILED"}, {c.skipped, " skipped"}} {
+	}{{n: c.passed}, {n: c.failed, word: " FAILED"}, {n: c.skipped, word: " skipped"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprint(part.n, part.word))
 		}
@@ -58,10 +61,36 @@ func (c *count) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// printNeeds prints the table of tests by what they need.
+// printNeeds prints the table of tests by what they need, if any of them ran.
 func printNeeds(w io.Writer, tests []*test, every bool) {
-	rows := make(map[string]map[string]*count)
-	versions := make(map[string]string) // and every need
+	rows, versions := tabulate(tests, every)
+	if all := rows[total]; !slices.ContainsFunc(slices.Collect(maps.Values(all)), (*count).ran) {
+		return
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	names := slices.Sorted(maps.Keys(versions))
+	line := func(first string, cell func(name string) string) {
+		cells := []string{first}
+		for _, name := range names {
+			cells = append(cells, cell(name))
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	line("tests that ran with", func(name string) string { return name })
+	line("", func(name string) string { return versions[name] })
+	for _, row := range slices.Sorted(maps.Keys(rows)) {
+		line(row, func(name string) string { return rows[row][name].String() })
+	}
+	_ = table.Flush() // w keeps all
+}
+
+// total is the row of all, which sorts last.
+const total = "~ all"
+
+// tabulate counts the tests of each row, by what they need; versions has every
+// need, and the version where it is known.
+func tabulate(tests []*test, every bool) (rows map[string]map[string]*count, versions map[string]string) {
+	rows, versions = make(map[string]map[string]*count), make(map[string]string)
 	for _, t := range tests {
 		row := strings.TrimPrefix(t.room, module)
 		if every {
@@ -69,7 +98,8 @@ func printNeeds(w io.Writer, tests []*test, every bool) {
 			row += " " + name
 		}
 		for _, need := range t.needs {
-			versions[need] = cmp.Or(t.version, versions[need])
+			version, _, _ := strings.Cut(t.version, "-") // what follows names the package
+			versions[need] = cmp.Or(version, versions[need])
 			for _, at := range []string{row, total} {
 				if rows[at] == nil {
 					rows[at] = make(map[string]*count)
@@ -81,28 +111,8 @@ func printNeeds(w io.Writer, tests []*test, every bool) {
 			}
 		}
 	}
-	if len(rows) == 0 {
-		return
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	names := slices.Sorted(maps.Keys(versions))
-	line := func(first string, cell func(name string) string) {
-		cells := []string{first}
-		for _, name := range names {
-			cells = append(cells, cell(name))
-		}
-		fmt.Fprintln(table, strings.TrimRight(strings.Join(cells, "\t"), "\t "))
-	}
-	line("what ran with", func(name string) string { return name })
-	line("", func(name string) string { return versions[name] })
-	for _, row := range slices.Sorted(maps.Keys(rows)) {
-		line(strings.TrimSpace(row), func(name string) string { return rows[row][name].String() })
-	}
-	_ = table.Flush() // w keeps its error
+	return rows, versions
 }
-
-// total is the row of all, which sorts last.
-const total = "~ all"
 
 // printLeftOut prints how many tests were skipped, by their reason.
 func printLeftOut(w io.Writer, tests []*test) {

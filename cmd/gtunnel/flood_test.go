@@ -123,6 +123,7 @@ func TestStopInAFlood(t *testing.T) {
 // TestFloodOfTheAdminServer: connections that ask nothing take few files, and
 // whoever asks is answered, at the latest when they are given up.
 func TestFloodOfTheAdminServer(t *testing.T) {
+	t.Parallel() // it waits
 	s := newSite(t)
 	admin := "127.0.0.1:" + freePort(t)
 	server, _ := s.startServer(startBackend(t).address(), "--admin", admin)

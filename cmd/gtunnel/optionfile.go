@@ -113,9 +113,9 @@ func (r optionReader) read(file string, depth int) error {
 	}
 	for _, o := range options {
 		switch {
-		case o.Key == optionfile.OptionInclude:
+		case o.Key == optionfile.Include:
 			err = r.include(file, o, depth, o.Value)
-		case o.Key == optionfile.OptionIncludeDir:
+		case o.Key == optionfile.IncludeDir:
 			var files []string
 			if files, err = optionFilesIn(o.Value); err != nil {
 				return &usage.Error{
@@ -199,16 +199,9 @@ func readSmallFile(file string) (string, fs.FileInfo, error) {
 	return string(text), info, nil
 }
 
-// checkPrivate refuses a file with a password that others can read, as ssh
-// refuses such a key: whoever has an account on this host would have the
-// database's. The group root is root, and systemd hands credentials out that
-// way.
+// checkPrivate refuses a file with a password that others can read.
 func checkPrivate(file string, info fs.FileInfo) error {
-	forbidden := fs.FileMode(0o077)
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Gid == 0 {
-		forbidden = 0o007
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&forbidden == 0 {
+	if !optionfile.IsShared(info) {
 		return nil
 	}
 	return &usage.Error{

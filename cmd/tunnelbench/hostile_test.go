@@ -13,6 +13,7 @@ import (
 // processors busier, and the memory is bounded: a server that held whole
 // certificate messages would take 300 MB.
 func TestHostile(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	attacks, err := selectAttacks([]string{"four", "own", "storm", "chains", "half"})
 	if err != nil {

@@ -29,6 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// measures leaves a test out of a short run: it keeps the processors busy for
+// seconds.
+func measures(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: measures real programs")
+	}
+}
+
 // mark puts a word into the environment of this process, which all that it
 // starts inherit.
 func mark(t *testing.T) string {
@@ -101,6 +110,7 @@ func buildGtunnel(t *testing.T) string {
 
 // TestQuick measures three pairs from end to end and looks at every report.
 func TestQuick(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -136,6 +146,29 @@ func TestQuick(t *testing.T) {
 	if checked := r.Pairs[0].Checked; checked != "TLS 1.3, TLS_AES_128_GCM_SHA256, both ends verify" {
 		t.Errorf("gtunnel proved %q", checked)
 	}
+	checkMetrics(t, r)
+	for _, want := range []string{"bulk down, 1 connection (MB/s, more is better)", "to relay", "gtunnel", "none"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, stdout.String())
+		}
+	}
+	for _, name := range []string{"result.svg", "result.md"} {
+		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), "round trip of 64 B") {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+
+	// The reports of an earlier run are the same.
+	var again bytes.Buffer
+	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil ||
+		again.String() != stdout.String() {
+		t.Errorf("--from: %v, and a text that differs", err)
+	}
+}
+
+// checkMetrics wants a quick run to have measured everything of three pairs.
+func checkMetrics(t *testing.T, r *result) {
+	t.Helper()
 	for _, m := range allMeasures() {
 		for _, metric := range m.metrics(allScales()[1]) {
 			got := r.find(metric.Name)
@@ -162,28 +195,12 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"bulk down, 1 connection (MB/s, more is better)", "to relay", "gtunnel", "none"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("the text lacks %q:\n%s", want, stdout.String())
-		}
-	}
-	for _, name := range []string{"result.svg", "result.md"} {
-		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), "round trip of 64 B") {
-			t.Errorf("%s: %v\n%s", name, err, text)
-		}
-	}
-
-	// The reports of an earlier run are the same.
-	var again bytes.Buffer
-	if err := run(t.Context(), []string{"--from", file("result.json")}, &again, io.Discard); err != nil ||
-		again.String() != stdout.String() {
-		t.Errorf("--from: %v, and a text that differs", err)
-	}
 }
 
 // TestSignal: signals that can be handled end the run, its processes and its
 // files; one that cannot ends the processes all the same.
 func TestSignal(t *testing.T) {
+	measures(t)
 	gtunnel := buildGtunnel(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -277,6 +294,7 @@ func TestMissing(t *testing.T) {
 // TestFailedPair: what a broken program printed is in the error, and nothing
 // of it is left.
 func TestFailedPair(t *testing.T) {
+	measures(t)
 	word := mark(t)
 	broken := filepath.Join(t.TempDir(), "gtunnel")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\n[ \"$1\" = version ] && exit\necho out of order >&2\nexit 1\n"),

@@ -14,25 +14,29 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
-// TestExecStart: the command lines of the units, with the flags of their .env
-// files and a credentials folder as systemd makes it, come up and say so.
-func TestExecStart(t *testing.T) {
-	program := build(t)
+// machine is what systemd gives a service on a host.
+type machine struct {
+	program, capath, credentials, runtime string
+}
+
+func newMachine(t *testing.T) machine {
+	t.Helper()
+	m := machine{program: build(t)}
 	ca, err := certstest.NewCA("Test CA", certstest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	capath, credentials, runtime := filepath.Join(folder, "certificates"), filepath.Join(folder, "credentials"),
-		filepath.Join(folder, "run")
-	if err := certstest.WriteCApath(capath, ca); err != nil {
+	m.capath, m.credentials = filepath.Join(folder, "certificates"), filepath.Join(folder, "credentials")
+	m.runtime = filepath.Join(folder, "run")
+	if err := certstest.WriteCApath(m.capath, ca); err != nil {
 		t.Fatal(err)
 	}
 	host, err := ca.NewHost("server1.domain.one", certstest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, key, err := host.Write(credentials)
+	_, key, err := host.Write(m.credentials)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,63 +44,38 @@ func TestExecStart(t *testing.T) {
 	if err := os.Chmod(key, 0o440); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(runtime, "gtunnel"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(m.runtime, "gtunnel"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
 
+// command is the command line of a unit, with flags for $GTUNNEL_FLAGS.
+func (m machine) command(t *testing.T, unit, flags string) *exec.Cmd {
+	t.Helper()
+	line := match(t, read(t, unit), "^ExecStart=/usr/bin/gtunnel (.*)$")
+	args := strings.Fields(strings.NewReplacer("%d", m.credentials, "$GTUNNEL_FLAGS", flags).Replace(line))
+	// What a test must not use of the real host.
+	args = append(args, "--capath", m.capath, "--accept", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), m.program, args...)
+	cmd.Env = append(os.Environ(), "CREDENTIALS_DIRECTORY="+m.credentials,
+		"RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"),
+		"GTUNNEL_FLAGS_FILE="+match(t, read(t, unit), "^Environment=.* GTUNNEL_FLAGS_FILE=(.*)$"))
+	return cmd
+}
+
+// TestExecStart: the command lines of the units, with the flags of their .env
+// files and a credentials folder as systemd makes it, come up and say so.
+func TestExecStart(t *testing.T) {
+	m := newMachine(t)
 	for _, unit := range units {
 		name := strings.TrimSuffix(strings.TrimPrefix(unit, "gtunnel-"), ".service")
 		flags := match(t, read(t, name+".env"), "^#GTUNNEL_FLAGS=(.*)$")
-		line := match(t, read(t, unit), "^ExecStart=/usr/bin/gtunnel (.*)$")
-		// What a test must not use of the real host.
-		more := []string{"--capath", capath, "--accept", "127.0.0.1:0"}
-		args := func(flags string) []string {
-			return append(strings.Fields(strings.NewReplacer("%d", credentials, "$GTUNNEL_FLAGS", flags).Replace(line)), more...)
-		}
-		environment := append(os.Environ(), "CREDENTIALS_DIRECTORY="+credentials,
-			"RUNTIME_DIRECTORY="+filepath.Join(runtime, "gtunnel"),
-			"GTUNNEL_FLAGS_FILE="+match(t, read(t, unit), "^Environment=.* GTUNNEL_FLAGS_FILE=(.*)$"))
 		t.Run(name, func(t *testing.T) {
-			socket := filepath.Join(t.TempDir(), "notify")
-			systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer systemd.Close()
-			cmd := exec.CommandContext(t.Context(), program, args(flags)...)
-			cmd.Env = append(environment, "NOTIFY_SOCKET="+socket)
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error, 1)
-			go func() {
-				ended <- cmd.Wait()
-				systemd.SetReadDeadline(time.Now()) // whoever waits for a message waits in vain
-			}()
-			systemd.SetReadDeadline(time.Now().Add(30 * time.Second))
-			message := make([]byte, 4096)
-			n, err := systemd.Read(message)
-			if err != nil {
-				cmd.Process.Kill()
-				t.Fatalf("the service does not get ready: %v, %v\n%s", err, <-ended, stderr.String())
-			}
-			if got := string(message[:n]); !strings.HasPrefix(got, "READY=1\n") {
-				t.Errorf("the service says %q, not that it is ready", got)
-			}
-			// Where gtunnel status looks.
-			if _, err := os.Stat(filepath.Join(runtime, "gtunnel", name+".sock")); err != nil {
-				t.Error(err)
-			}
-			cmd.Process.Signal(syscall.SIGTERM)
-			if err := <-ended; err != nil {
-				t.Errorf("after SIGTERM: %v\n%s", err, stderr.String())
-			}
+			expectReady(t, m.command(t, unit, flags), filepath.Join(m.runtime, "gtunnel", name+".sock"))
 		})
 		t.Run(name+" without flags", func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), program, args("")...)
-			cmd.Env = environment
+			cmd := m.command(t, unit, "")
 			out, err := cmd.CombinedOutput()
 			if cmd.ProcessState.ExitCode() != 2 {
 				t.Errorf("%v, want exit code 2", err)
@@ -108,6 +87,46 @@ func TestExecStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// expectReady starts a service, which must say that it is ready, have its admin
+// socket where gtunnel status looks, and end at SIGTERM.
+func expectReady(t *testing.T, cmd *exec.Cmd, admin string) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "notify")
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- cmd.Wait()
+		systemd.SetReadDeadline(time.Now()) // whoever waits for a message waits in vain
+	}()
+	systemd.SetReadDeadline(time.Now().Add(30 * time.Second))
+	message := make([]byte, 4096)
+	n, err := systemd.Read(message)
+	if err != nil {
+		cmd.Process.Kill()
+		t.Fatalf("the service does not get ready: %v, %v\n%s", err, <-ended, stderr.String())
+	}
+	if got := string(message[:n]); !strings.HasPrefix(got, "READY=1\n") {
+		t.Errorf("the service says %q, not that it is ready", got)
+	}
+	if _, err := os.Stat(admin); err != nil {
+		t.Error(err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := <-ended; err != nil {
+		t.Errorf("after SIGTERM: %v\n%s", err, stderr.String())
 	}
 }
 

@@ -20,11 +20,13 @@ type keyValue []string
 // bound is open.
 type keyRange struct{ after, upto keyValue }
 
-// kind of literal that a column's values need.
+// isText reports whether literals of the column's values are texts.
 func (c column) isText() bool { return c.kind == "char" || c.kind == "varchar" }
 
+// isBinary reports whether they are bytes.
 func (c column) isBinary() bool { return c.kind == "binary" || c.kind == "varbinary" }
 
+// isNumber reports whether they are numbers.
 func (c column) isNumber() bool {
 	switch c.kind {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":

@@ -40,10 +40,11 @@ type Comparison struct {
 
 	StateDir string // where what stops the slave is noted meanwhile; empty: nowhere
 
-	ChunkBytes uint64        // about how much data one query reads; 0: what takes half a second
-	Patience   time.Duration // how long a slave may stand still before its position; 0: five minutes
-
 	Progress func(Progress) // may be nil; called in Run's goroutine
+
+	// Of tests; 0: what the methods patience and chunkBytes say.
+	slavePatience time.Duration
+	chunkSize     uint64
 }
 
 // Progress is how far a comparison has come. The bytes are the servers'
@@ -256,7 +257,7 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 // lags or hangs is waited for while it runs, and with no lock on the master. The
 // caller must resume it.
 func (c *Comparison) pauseSlave(ctx context.Context) (*pausedSlave, error) {
-	to, err := c.Master.Position(ctx, c.Master.Db)
+	to, err := c.Master.Position(ctx, c.Master.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +310,7 @@ func (c *Comparison) databases(ctx context.Context) ([]string, error) {
 	if len(c.Tables) > 0 {
 		return c.databasesOf(ctx, c.Tables)
 	}
-	status, err := c.Slave.SlaveStatus(ctx, c.Slave.Db)
+	status, err := c.Slave.SlaveStatus(ctx, c.Slave.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +350,7 @@ func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string
 func (c *Comparison) databaseNames(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, s := range []*server.Server{c.Master, c.Slave} {
-		list, err := facts.ListDatabases(ctx, s, s.Db)
+		list, err := facts.ListDatabases(ctx, s, s.DB)
 		if err != nil {
 			return nil, err
 		}

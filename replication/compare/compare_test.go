@@ -139,7 +139,7 @@ func TestCompareFinds(t *testing.T) {
 		p.OnMaster(t, before...)
 		p.Sync(t)
 		p.OnSlave(t, after...)
-		result := compareOn(t, p, compare.Comparison{Databases: []string{"finds"}, ChunkBytes: 32 << 10})
+		result := compareOn(t, p, *compare.Comparison{Databases: []string{"finds"}}.WithChunks(32 << 10))
 		for i, d := range compareDifferences {
 			got := found(result, fmt.Sprintf("finds.t`%d", i))
 			if n := len(got); n > 0 && slices.Contains(d.want, "more") && strings.HasSuffix(got[n-1], " more") {
@@ -182,7 +182,7 @@ func TestCompareDuringWrites(t *testing.T) {
 		stop := p.Write(t, "UPDATE writes.t SET v = ? WHERE id = 1 + ? MOD 17000", "INSERT INTO writes.t (v, id) VALUES (?, 100000 + ?)",
 			"DELETE FROM writes.t WHERE ? >= 0 AND id = 99000 + ?", "DELETE FROM writes.t WHERE ? >= 0 AND id = 1 + ? MOD 20000")
 		for range 5 {
-			if result := compareOn(t, p, compare.Comparison{Databases: []string{"writes"}, ChunkBytes: 64 << 10}); !result.Equal() {
+			if result := compareOn(t, p, *compare.Comparison{Databases: []string{"writes"}}.WithChunks(64 << 10)); !result.Equal() {
 				t.Errorf("differs: %q", found(result, "writes.t"))
 			}
 		}

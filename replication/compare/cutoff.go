@@ -23,12 +23,12 @@ func (c *Comparison) goOn(ctx context.Context) error {
 	if err != nil || compared == nil && repaired == nil {
 		return err
 	}
-	status, err := c.Slave.SlaveStatus(ctx, c.Slave.Db)
+	status, err := c.Slave.SlaveStatus(ctx, c.Slave.DB)
 	if err != nil {
 		return err
 	}
 	if repaired != nil {
-		f, err := facts.ReadVariables(ctx, c.Slave, c.Slave.Db, "super_read_only")
+		f, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB, "super_read_only")
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -59,12 +60,7 @@ func (c *Comparison) openEnds(ctx context.Context, slave *pausedSlave, lock []st
 }
 
 // patience is how long the slave may stand still.
-func (c *Comparison) patience() time.Duration {
-	if c.Patience > 0 {
-		return c.Patience
-	}
-	return server.SlavePatience
-}
+func (c *Comparison) patience() time.Duration { return cmp.Or(c.slavePatience, server.SlavePatience) }
 
 // report tells how far the comparison is.
 func (c *Comparison) report(p Progress) {

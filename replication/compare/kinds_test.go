@@ -107,7 +107,7 @@ func TestCompareTablesWithoutTransactions(t *testing.T) {
 		p.Sync(t)
 		stop := p.Write(t, "UPDATE notrans.my SET v = ? WHERE id = 1 + ? MOD 3000")
 		for range 3 {
-			if result := compareOn(t, p, compare.Comparison{Databases: []string{"notrans"}, LockTables: true, ChunkBytes: 8 << 10}); !result.Equal() {
+			if result := compareOn(t, p, *compare.Comparison{Databases: []string{"notrans"}, LockTables: true}.WithChunks(8 << 10)); !result.Equal() {
 				t.Errorf("differs under a lock: %q", found(result, "notrans.my"))
 			}
 		}

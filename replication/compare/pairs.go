@@ -21,6 +21,7 @@ type tablePair struct {
 	frozen        bool // no writes can come between the ends
 }
 
+// String is "database.table".
 func (p *tablePair) String() string {
 	if p.master != nil {
 		return p.master.String()

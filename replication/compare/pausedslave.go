@@ -31,8 +31,9 @@ func pauseSlave(
 	return p, nil
 }
 
+// pause stops the SQL thread.
 func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err error) {
-	if p.status, err = p.server.SlaveStatus(ctx, p.server.Db); err != nil {
+	if p.status, err = p.server.SlaveStatus(ctx, p.server.DB); err != nil {
 		return err
 	}
 	if err := p.status.MustRun(); err != nil {
@@ -42,7 +43,7 @@ func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err er
 	p.paused = true // even if the answer is lost
 	stopping, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return p.server.Change(stopping, p.server.Version.StopSlave(server.SqlThread))
+	return p.server.Change(stopping, p.server.Version.StopSlave(server.SQLThread))
 }
 
 // stopsAt notes where the slave is about to stop. Without the note, as where this
@@ -60,7 +61,7 @@ func (p *pausedSlave) resume(ctx context.Context) error {
 	if p.paused {
 		v := p.server.Version
 		// Stopped first: a thread that runs until a position keeps that.
-		if err = p.server.Change(ctx, v.StopSlave(server.SqlThread), v.StartSlave(server.SqlThread)); err == nil {
+		if err = p.server.Change(ctx, v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)); err == nil {
 			p.paused = false
 			_ = p.note.Remove() // one that is left is known by the slave's running
 		} else {

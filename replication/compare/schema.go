@@ -61,6 +61,7 @@ type key struct {
 	ended   bool   // there are parts that are no use for ranges
 }
 
+// String is "database.table".
 func (t *tableShape) String() string { return t.database + "." + t.name }
 
 func (t *tableShape) quoted() string { return server.QuoteTable(t.database, t.name) }
@@ -76,6 +77,7 @@ func (t *tableShape) read() string {
 
 func (t *tableShape) transactional() bool { return facts.IsTransactional(t.engine) }
 
+// table gives a table by "database.table"; nil if there is none.
 func (s *schema) table(name string) *tableShape {
 	i := slices.IndexFunc(s.tables, func(t *tableShape) bool { return t.String() == name })
 	if i < 0 {
@@ -123,6 +125,7 @@ func readSchema(ctx context.Context, end *server.Server, databases []string) (*s
 	return s, s.readObjects(ctx, session, databases)
 }
 
+// readTables reads the tables with their columns.
 func (s *schema) readTables(ctx context.Context, session *session, in string) error {
 	tables, err := session.query(ctx,
 		"SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c,"+
@@ -159,6 +162,7 @@ func (s *schema) readTables(ctx context.Context, session *session, in string) er
 	return nil
 }
 
+// newColumn reads a row of information_schema.columns.
 func newColumn(r server.Record) column {
 	fallback, ok := r["column_default"]
 	if !ok {
@@ -311,6 +315,7 @@ var objectKinds = []struct {
 	},
 }
 
+// readObjects reads what there is besides tables, as far as the login sees it.
 func (s *schema) readObjects(ctx context.Context, session *session, databases []string) error {
 	granted, err := readGranted(ctx, session)
 	if err != nil {
@@ -359,6 +364,7 @@ func readSequence(ctx context.Context, session *session, name string) (string, e
 // is one on mysql.proc, which has the routines of all.
 type granted map[string]map[string]bool
 
+// readGranted reads what the login may do.
 func readGranted(ctx context.Context, session *session) (granted, error) {
 	rows, err := session.query(ctx,
 		"SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+server.OwnGrantee+

@@ -109,7 +109,7 @@ func readPlaces(ctx context.Context, s *server.Server, databases, names []string
 	places := sequencePlaces{}
 	for _, name := range names {
 		quoted := server.QuoteTable(server.SplitTable(name, databases))
-		rows, err := s.Query(ctx, s.Db,
+		rows, err := s.Query(ctx, s.DB,
 			"SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
 		if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
 			continue

@@ -60,7 +60,7 @@ func (s *session) close(ctx context.Context) {
 	// without result rows would run on, and the snapshot with it.
 	ctx, cancel := server.CleanUp(ctx)
 	defer cancel()
-	_ = s.server.Exec(ctx, s.server.Db, server.SQL("KILL %s", s.id)) // or it has ended already
+	_ = s.server.Exec(ctx, s.server.DB, server.SQL("KILL %s", s.id)) // or it has ended already
 	server.Discard(s.conn)
 }
 

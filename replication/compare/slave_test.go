@@ -23,12 +23,12 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 		cancelled := func(when func(compare.Progress) bool) error {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			c := compare.Comparison{Master: p.Master, Slave: p.Slave, ChunkBytes: 10 << 10, Progress: func(now compare.Progress) {
+			c := compare.Comparison{Master: p.Master, Slave: p.Slave, Progress: func(now compare.Progress) {
 				if when(now) {
 					cancel(errEnough)
 				}
 			}}
-			_, err := c.Run(ctx)
+			_, err := c.WithChunks(10 << 10).Run(ctx)
 			return err
 		}
 		t.Run("cancelled while it compares", func(t *testing.T) {
@@ -51,8 +51,8 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 		t.Run("the slave stands", func(t *testing.T) {
 			release := p.HoldSlave(t, "leaves.t")
 			p.OnMaster(t, "UPDATE leaves.t SET v = 'y' WHERE id = 1")
-			c := compare.Comparison{Master: p.Master, Slave: p.Slave, Patience: 200 * time.Millisecond}
-			if _, err := c.Run(t.Context()); !finding.HasCode(err, "slave-stands") {
+			c := compare.Comparison{Master: p.Master, Slave: p.Slave}
+			if _, err := c.WithPatience(200 * time.Millisecond).Run(t.Context()); !finding.HasCode(err, "slave-stands") {
 				t.Errorf("got %v", err)
 			}
 			release()

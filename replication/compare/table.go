@@ -127,6 +127,7 @@ func (w *tableWork) rows(ctx context.Context) error {
 
 func (w *tableWork) rowBytes() uint64 { return max(w.master.rowBytes, 1) }
 
+// progress reports how far the comparison is.
 func (w *tableWork) progress() {
 	// The server's estimate of a table's size and the rows that were counted
 	// do not agree to the byte.
@@ -135,9 +136,10 @@ func (w *tableWork) progress() {
 	})
 }
 
+// chunkBytes is about how much data one query reads.
 func (w *tableWork) chunkBytes() uint64 {
-	if w.ChunkBytes > 0 {
-		return w.ChunkBytes
+	if w.chunkSize > 0 {
+		return w.chunkSize
 	}
 	return firstChunk
 }
@@ -169,7 +171,7 @@ func (w *tableWork) freeTables(ctx context.Context) {
 
 // resize makes the next chunks take the time they should.
 func (w *tableWork) resize(rows uint64, took time.Duration) {
-	if w.ChunkBytes > 0 || rows == 0 {
+	if w.chunkSize > 0 || rows == 0 {
 		return
 	}
 	factor := float64(chunkTime) / float64(max(took, time.Millisecond))

@@ -15,7 +15,8 @@ func ExampleGrant() {
 	for _, g := range grants {
 		fmt.Println(g.Privileges, "on", g.On)
 	}
-	fmt.Println(facts.Given(grants, facts.WholeOf("voms"), "SHOW VIEW"), facts.Given(grants, facts.WholeOf("iam"), "SELECT"))
+	fmt.Println(facts.Given(grants, facts.WholeOf("voms"), "SHOW VIEW"),
+		facts.Given(grants, facts.WholeOf("iam"), "SELECT"))
 	// Output:
 	// [PROCESS] on *.*
 	// [SELECT SHOW VIEW] on `voms`.*

@@ -132,6 +132,7 @@ func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn)
 	return err
 }
 
+// readPlugins reads which plugins are active.
 func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
 	rows, err := s.Query(ctx, conn,
 		"SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")

@@ -160,7 +160,7 @@ func GrantsOfDefiner(ctx context.Context, s *server.Server, f *Facts, user, host
 	case s.Version.AtLeast(server.MariaDB, 10, 11, 0):
 		whose = append(whose, public)
 	case s.Version.AtLeast(server.MySQL, 8, 0, 0):
-		roles, err := s.Query(ctx, s.Db, "SELECT default_role_user AS u, default_role_host AS h"+
+		roles, err := s.Query(ctx, s.DB, "SELECT default_role_user AS u, default_role_host AS h"+
 			" FROM mysql.default_roles WHERE user = ? AND host = ?", user, host)
 		if err != nil {
 			return nil, err
@@ -173,7 +173,7 @@ func GrantsOfDefiner(ctx context.Context, s *server.Server, f *Facts, user, host
 	}
 	var lines []string
 	for _, one := range whose {
-		more, err := showGrants(ctx, s, s.Db, one)
+		more, err := showGrants(ctx, s, s.DB, one)
 		if err != nil {
 			return nil, err
 		}

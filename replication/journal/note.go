@@ -53,7 +53,7 @@ func NoteFiles(directory string, serverID uint32) (compare, repair NoteFile) {
 // notes gives the noteFiles of a slave.
 func NotesOf(ctx context.Context, s *server.Server, directory string) (compare, repair NoteFile, err error) {
 	f := &facts.Facts{}
-	f.Variables, err = s.Variables(ctx, s.Db, "server_id")
+	f.Variables, err = s.Variables(ctx, s.DB, "server_id")
 	compare, repair = NoteFiles(directory, f.ServerID())
 	return compare, repair, err
 }
@@ -123,7 +123,7 @@ func noteTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 U
 // RestartSQL is how the SQL thread is started for good. Stopped first, it
 // forgets where it was told to stop.
 func RestartSQL(v server.Version) string {
-	return v.StopSlave(server.SqlThread).String() + "; " + v.StartSlave(server.SqlThread).String()
+	return v.StopSlave(server.SQLThread).String() + "; " + v.StartSlave(server.SQLThread).String()
 }
 
 // Traces says in words what a server shows of a repair that was cut off.

@@ -139,7 +139,7 @@ func OpenState(directory string) (*StateFile, error) {
 // that was there before, or another instance of this host, is forgotten.
 func (f *StateFile) Of(ctx context.Context, slave *server.Server) (err error) {
 	facts := &facts.Facts{Version: slave.Version}
-	if facts.Variables, err = slave.Variables(ctx, slave.Db, "server_uuid", "hostname", "port", "datadir"); err == nil {
+	if facts.Variables, err = slave.Variables(ctx, slave.DB, "server_uuid", "hostname", "port", "datadir"); err == nil {
 		f.SetSlave(facts)
 	}
 	return err

@@ -24,12 +24,12 @@ func (f *ClientFile) Content() server.Statement {
 	var b strings.Builder
 	b.WriteString(clientHead + "[client]\n")
 	if host, port, err := net.SplitHostPort(f.Login.Address); f.Login.Network == "tcp" && err == nil {
-		fmt.Fprintf(&b, "host = %s\nport = %s\nprotocol = tcp\n", QuoteOption(host), port)
+		fmt.Fprintf(&b, "host = %s\nport = %s\nprotocol = tcp\n", Quote(host), port)
 	} else {
-		fmt.Fprintf(&b, "socket = %s\n", QuoteOption(f.Login.Address))
+		fmt.Fprintf(&b, "socket = %s\n", Quote(f.Login.Address))
 	}
-	fmt.Fprintf(&b, "user = %s\n", QuoteOption(f.Login.User))
-	secret := QuoteOption(f.Login.Password.Reveal())
+	fmt.Fprintf(&b, "user = %s\n", Quote(f.Login.User))
+	secret := Quote(f.Login.Password.Reveal())
 	return server.Text(b.String()+"password = "+secret+"\n", secret)
 }
 

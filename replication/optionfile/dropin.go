@@ -101,7 +101,7 @@ func (d *DropIn) Content() string {
 	b.WriteString(dropInHead + "[mysqld]\n")
 	for _, s := range d.Settings {
 		for value := range strings.SplitSeq(s.Value, "\n") {
-			fmt.Fprintf(&b, "%s = %s\n", s.Name, QuoteOption(value))
+			fmt.Fprintf(&b, "%s = %s\n", s.Name, Quote(value))
 		}
 	}
 	return b.String()

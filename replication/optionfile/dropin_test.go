@@ -17,7 +17,8 @@ func TestDropInFile(t *testing.T) {
 	if err != nil || len(d.Settings) > 0 {
 		t.Fatalf("where there is none: %+v, %v", d, err)
 	}
-	d = d.With(optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"}, optionfile.Setting{Name: "server_id", Value: "2"})
+	d = d.With(optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"},
+		optionfile.Setting{Name: "server_id", Value: "2"})
 	if err := optionfile.WriteFile(d.Path, []byte(d.Content()), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,8 @@ func TestDropInFile(t *testing.T) {
 	if _, err := optionfile.ReadDropIn(directory); !finding.HasCode(err, "foreign-file") {
 		t.Errorf("another's file: %v", err)
 	}
-	if err := optionfile.WriteFile(filepath.Join(directory, "none", "file"), nil, 0o644); err == nil || !strings.Contains(err.Error(), "none") {
+	err = optionfile.WriteFile(filepath.Join(directory, "none", "file"), nil, 0o644)
+	if err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("in a directory that is not there: %v", err)
 	}
 }

@@ -35,7 +35,8 @@ func ExampleError() {
 func ExampleDropIn() {
 	var none *optionfile.DropIn
 	one := none.With(optionfile.Setting{Name: "server_id", Value: "2"}, optionfile.Setting{Name: "read_only", Value: "ON"})
-	two := one.With(optionfile.Setting{Name: "replicate_wild_do_table", Value: "voms.%\niam.%"}, optionfile.Setting{Name: "server_id", Value: "3"})
+	two := one.With(optionfile.Setting{Name: "replicate_wild_do_table", Value: "voms.%\niam.%"},
+		optionfile.Setting{Name: "server_id", Value: "3"})
 	fmt.Print(two.Content())
 	fmt.Println(two.Has("read_only"), two.Equal(one))
 	// Output:

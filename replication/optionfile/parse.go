@@ -17,8 +17,8 @@ type Option struct {
 
 // The directives of an option file, as the Key of an Option.
 const (
-	OptionInclude    = "!include"
-	OptionIncludeDir = "!includedir"
+	Include    = "!include"
+	IncludeDir = "!includedir"
 )
 
 // Error is what is wrong with a line of an option file.
@@ -75,6 +75,7 @@ func Parse(text string) ([]Option, error) {
 // of latin1.
 func isOptionSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' || c == 0xa0 }
 
+// trimOptionLeft cuts space off a text's beginning.
 func trimOptionLeft(s string) string {
 	for s != "" && isOptionSpace(s[0]) {
 		s = s[1:]
@@ -82,6 +83,7 @@ func trimOptionLeft(s string) string {
 	return s
 }
 
+// trimOptionRight cuts space off a text's end.
 func trimOptionRight(s string) string {
 	for s != "" && isOptionSpace(s[len(s)-1]) {
 		s = s[:len(s)-1]
@@ -96,7 +98,7 @@ func (o *Option) directive(text string) (found bool, err error) {
 		end++
 	}
 	o.Key, o.Value = "!"+text[:end], trimOptionLeft(trimOptionRight(text[end:]))
-	if o.Key != OptionInclude && o.Key != OptionIncludeDir {
+	if o.Key != Include && o.Key != IncludeDir {
 		return false, nil
 	}
 	if o.Value == "" {
@@ -149,10 +151,10 @@ func unquoteOption(value string) string {
 	return b.String()
 }
 
-// QuoteOption writes a value so that every program reads just this from an
+// Quote writes a value so that every program reads just this from an
 // option file, whatever is in it: in quotes, unless it is plain. A value cannot
 // hold a NUL, and a line of a file no more than 4 kB.
-func QuoteOption(value string) string {
+func Quote(value string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:,"
 	if value != "" && strings.Trim(value, plain) == "" {
 		return value
@@ -172,7 +174,7 @@ func IncludedDirectories(file string) []string {
 	options, _ := Parse(string(text))
 	var directories []string
 	for _, o := range options {
-		if o.Key == OptionIncludeDir {
+		if o.Key == IncludeDir {
 			directories = append(directories, o.Value)
 		}
 	}

@@ -99,7 +99,7 @@ func printDefaults(t *testing.T, text, group string) []string {
 // TestParseOptionsLikeTheServers reads the same file with MariaDB's own parser.
 func TestParseOptionsLikeTheServers(t *testing.T) {
 	password := "it's #1 \\ of \"them\" \xa0"
-	text := optionFile + "quoted=" + optionfile.QuoteOption(password) + "\n"
+	text := optionFile + "quoted=" + optionfile.Quote(password) + "\n"
 	options, err := optionfile.Parse(text)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func FuzzOptions(f *testing.F) {
 		if strings.Contains(value, "\x00") {
 			t.Skip("no value can hold it")
 		}
-		options, err := optionfile.Parse("[client]\npassword = " + optionfile.QuoteOption(value) + " # comment\n")
+		options, err := optionfile.Parse("[client]\npassword = " + optionfile.Quote(value) + " # comment\n")
 		if err != nil {
 			t.Fatal(err)
 		}

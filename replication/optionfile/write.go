@@ -2,8 +2,10 @@ package optionfile
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // WriteFile puts a file in place whole, or not at all, and on the disk before
@@ -40,4 +42,16 @@ func WriteFile(path string, content []byte, mode os.FileMode) (err error) {
 	}
 	defer func() { _ = directory.Close() }() // it was only synced
 	return directory.Sync()
+}
+
+// IsShared reports whether a file that holds a secret can be used by others than
+// its owner, as ssh refuses such a key: whoever has an account on this host would
+// have the database's. The group root is root, and systemd hands credentials out
+// that way. What is no regular file, such as a pipe, is its maker's to guard.
+func IsShared(info fs.FileInfo) bool {
+	forbidden := fs.FileMode(0o077)
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Gid == 0 {
+		forbidden = 0o007
+	}
+	return info.Mode().IsRegular() && info.Mode().Perm()&forbidden != 0
 }

@@ -132,7 +132,7 @@ func isStalled(j *judgement) {
 	default:
 		text = fmt.Sprintf("no heartbeat came in %s, and one is due every %s", seen.Watched.Round(time.Second), period)
 	}
-	restart := v.StopSlave(server.IoThread).String() + "; " + v.StartSlave(server.IoThread).String()
+	restart := v.StopSlave(server.IOThread).String() + "; " + v.StartSlave(server.IOThread).String()
 	j.sayCure("gtunnel status on both hosts shows whether the tunnel carries anything; "+restart+
 		" connects anew; slave_net_timeout=60 does that by itself", "%s", text)
 }

@@ -148,11 +148,11 @@ var mattersToTables = []string{"innodb_strict_mode", "sql_require_primary_key", 
 func (s *Seed) defaultCollations(ctx context.Context) ([]server.Statement, error) {
 	const query = "SELECT character_set_name AS c, default_collate_name AS d FROM information_schema.character_sets" +
 		" WHERE character_set_name IN ('utf8', 'utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf32') ORDER BY 1"
-	onMaster, err := s.Master.Query(ctx, s.Master.Db, query)
+	onMaster, err := s.Master.Query(ctx, s.Master.DB, query)
 	if err != nil {
 		return nil, err
 	}
-	onSlave, err := s.Slave.Query(ctx, s.Slave.Db, query)
+	onSlave, err := s.Slave.Query(ctx, s.Slave.DB, query)
 	if err != nil {
 		return nil, err
 	}

@@ -181,14 +181,14 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	if s.Master.Version.Family == server.MariaDB && s.Method != journal.SeedMydumper && !s.LockTables && !c.foreign {
 		return nil
 	}
-	threads, err := s.Master.Processes(ctx, s.Master.Db)
+	threads, err := s.Master.Processes(ctx, s.Master.DB)
 	if err != nil {
 		return err
 	}
 	var long []string
 	for _, t := range threads {
 		if isLong(t) {
-			long = append(long, fmt.Sprintf("%d of %s for %v: %s", t.Id, t.User, t.Time, shortened(t.Statement)))
+			long = append(long, fmt.Sprintf("%d of %s for %v: %s", t.ID, t.User, t.Time, shortened(t.Statement)))
 		}
 	}
 	if len(long) > 0 {
@@ -228,7 +228,7 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if dumper, err := findTool(ctx, dumpTool(server.MariaDB)); err != nil || dumper.knows("dump-history") != "" {
 		return ctx.Err() // if it is missing, tools has said so
 	}
-	rows, err := s.Master.Query(ctx, s.Master.Db,
+	rows, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
 			" WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN ("+server.QuoteExactly(s.databases())+")")
 	if err != nil {
@@ -253,7 +253,7 @@ func (c *seedCheck) sequences(ctx context.Context) error {
 		len(s.Tables) > 0 {
 		return nil
 	}
-	rows, err := s.Master.Query(ctx, s.Master.Db,
+	rows, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
 			" WHERE table_type = 'SEQUENCE' AND table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1")
 	if err != nil || len(rows) == 0 {
@@ -275,12 +275,12 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 	if len(c.seed.Tables) > 0 {
 		return nil
 	}
-	missing, err := MissingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
+	missing, err := missingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
 	if err != nil {
 		return err
 	}
 	for _, m := range missing {
-		c.found(m.problem(), len(m.Bars) > 0)
+		c.found(m.problem(), len(m.bars) > 0)
 	}
 	return c.definerRights(ctx)
 }

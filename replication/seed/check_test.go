@@ -113,7 +113,7 @@ func TestSeedBehindLongStatement(t *testing.T) {
 	if p := pairs.ProblemOf(found.Problems, "long-statement"); err != nil || p == nil || !strings.Contains(p.Text, "SLEEP") {
 		t.Errorf("%v\n%s", err, pairs.Texts(found.Problems))
 	}
-	seed.LockWait = 0 // what it is for
+	seed.SetLockPatience(0) // what it is for
 	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "lock-wait") {
 		t.Errorf("the seed gave %v", err)
 	}

@@ -52,7 +52,7 @@ func (s *Seed) becomeClone(ctx context.Context) (server.Position, error) {
 // becomeSlave makes a slave of a clone: our accounts, which are the master's
 // alone, are dropped, and the events disabled.
 func (s *Seed) becomeSlave(ctx context.Context, position server.Position) (server.Position, error) {
-	position, err := s.Master.VerifyCoordinates(ctx, s.Master.Db, position)
+	position, err := s.Master.VerifyCoordinates(ctx, s.Master.DB, position)
 	if err != nil {
 		return server.Position{}, err
 	}
@@ -67,7 +67,7 @@ func (s *Seed) becomeSlave(ctx context.Context, position server.Position) (serve
 		return server.Position{}, err
 	}
 	whole := *s
-	if whole.Databases, err = facts.ListDatabases(ctx, s.Slave, s.Slave.Db); err != nil {
+	if whole.Databases, err = facts.ListDatabases(ctx, s.Slave, s.Slave.DB); err != nil {
 		return server.Position{}, err
 	}
 	return position, whole.disableEvents(ctx)
@@ -88,10 +88,10 @@ func dropOurAccounts() []server.Statement {
 func installClone(ctx context.Context, s *server.Server) error {
 	const installed = "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = 'clone'" +
 		" AND plugin_status = 'ACTIVE'"
-	if n, err := s.Value(ctx, s.Db, installed); err != nil || n == "1" {
+	if n, err := s.Value(ctx, s.DB, installed); err != nil || n == "1" {
 		return err
 	}
-	return s.Exec(ctx, s.Db, installPlugin)
+	return s.Exec(ctx, s.DB, installPlugin)
 }
 
 var installPlugin = server.SQL("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
@@ -111,9 +111,9 @@ func (s *Seed) keepEventsOff(ctx context.Context) (restore []server.Statement, e
 
 // PersistedEvents gives what event_scheduler is persisted as; empty if it is not.
 func PersistedEvents(ctx context.Context, s *server.Server) (*string, error) {
-	value, err := s.Value(ctx, s.Db,
+	persisted, err := s.Value(ctx, s.DB,
 		"SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'")
-	return &value, err
+	return &persisted, err
 }
 
 // PersistEvents makes event_scheduler persisted with a value, or not at all if
@@ -132,7 +132,7 @@ func (s *Seed) runClone(ctx context.Context) error {
 	defer told()
 	// The login before warmed the master's cache of caching_sha2_password:
 	// without TLS, the plugin cannot get through a cold one.
-	if err := s.Master.Db.PingContext(ctx); err != nil {
+	if err := s.Master.DB.PingContext(ctx); err != nil {
 		return s.Master.Explain("ping", err)
 	}
 	err := s.Slave.Run(ctx, []server.Statement{
@@ -165,7 +165,7 @@ func (s *Seed) tellClone(ctx context.Context) (end func()) {
 		m := newMeter(nil)
 		m.enter(PhaseCopy)
 		for server.Pause(ctx, progressEvery) == nil {
-			rows, err := server.ReadRecords(ctx, s.Slave.Db,
+			rows, err := server.ReadRecords(ctx, s.Slave.DB,
 				"SELECT SUM(estimate) AS estimate, SUM(data) AS data FROM performance_schema.clone_progress")
 			if err != nil || len(rows) == 0 { // it restarts
 				continue
@@ -190,7 +190,7 @@ const startHint = "the slave has shut down after the clone; start it: systemctl 
 func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 	begun, told := time.Now(), time.Time{}
 	for {
-		rows, err := server.ReadRecords(ctx, s.Slave.Db,
+		rows, err := server.ReadRecords(ctx, s.Slave.DB,
 			"SELECT state, error_no, error_message, binlog_file AS file, binlog_position AS position,"+
 				" gtid_executed AS executed_gtid_set FROM performance_schema.clone_status")
 		switch {
@@ -202,7 +202,8 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)",
 				rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
 		case server.ErrorNumber(err) == 1045 || server.ErrorNumber(err) == 1698 || server.IsDenied(err):
-			return server.Position{}, finding.New(finding.Slave, "clone-login", "log in with an account of the master's",
+			return server.Position{}, finding.New(finding.Slave, "clone-login",
+				"log in with an account of the master's",
 				"the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more",
 				s.Slave.Login)
 		case s.Waiting != nil && time.Since(begun) > 15*time.Second && time.Since(told) > time.Minute:

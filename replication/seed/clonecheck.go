@@ -56,11 +56,11 @@ func (c *seedCheck) clone() {
 			"a clone has the accounts of the master, and %s is not among them: this login would end",
 			server.QuoteAccount(user, host))
 	}
-	c.Warn(finding.Slave, "clone-erases", "", "the slave loses: %s", strings.Join(CloneErases(slave), "; "))
+	c.Warn(finding.Slave, "clone-erases", "", "the slave loses: %s", strings.Join(cloneErases(slave), "; "))
 }
 
-// CloneErases says what a seed by journal.SeedClone takes from a slave, to be agreed to.
-func CloneErases(slave *facts.Facts) []string {
+// cloneErases says what a seed by journal.SeedClone takes from a slave, to be agreed to.
+func cloneErases(slave *facts.Facts) []string {
 	var erased []string
 	for _, d := range slave.Databases {
 		erased = append(erased, "database "+d.Name+", "+finding.FormatBytes(d.Bytes))

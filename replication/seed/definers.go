@@ -12,68 +12,68 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// MissingAccount is an account of the master that the slave lacks and that its
+// missingAccount is an account of the master that the slave lacks and that its
 // copy of the databases needs.
-type MissingAccount struct {
-	User, Host string
-	// DefinerOf are the objects that cannot be used without it, as "view
+type missingAccount struct {
+	user, host string
+	// definerOf are the objects that cannot be used without it, as "view
 	// database.name".
-	DefinerOf []string
-	// Bars are the views, as "database.name", that cannot be made without it:
+	definerOf []string
+	// bars are the views, as "database.name", that cannot be made without it:
 	// they are made on a view that runs as it.
-	Bars []string
-	// Applied tells that it has rights on the databases: an application's.
-	Applied bool
-	// Create are the lines that make it on the slave, for one session, which
+	bars []string
+	// applied tells that it has rights on the databases: an application's.
+	applied bool
+	// create are the lines that make it on the slave, for one session, which
 	// logs nothing. Between servers of one family they hold the hash of its
 	// password, if the login may see that: the account is then the same. Else its
 	// password is to be filled in.
-	Create []string
+	create []string
 }
 
 // problem makes a warning of it, or a problem if it bars the copy.
-func (m MissingAccount) problem() *finding.Problem {
-	if len(m.Bars) > 0 {
+func (m missingAccount) problem() *finding.Problem {
+	if len(m.bars) > 0 {
 		return finding.New(finding.Slave, "account-missing",
 			"on the slave, and then run this again (a line with a hash is as secret as the password):\n"+
-				strings.Join(m.Create, "\n"),
+				strings.Join(m.create, "\n"),
 			"the account %s is on the master only, and without it these views cannot be made,"+
 				" which use views of which it is the definer: %s",
-			server.QuoteAccount(m.User, m.Host), finding.List(m.Bars))
+			server.QuoteAccount(m.user, m.host), finding.List(m.bars))
 	}
 	var why []string
-	if len(m.DefinerOf) > 0 {
-		why = append(why, "it is the definer of "+finding.List(m.DefinerOf))
+	if len(m.definerOf) > 0 {
+		why = append(why, "it is the definer of "+finding.List(m.definerOf))
 	}
-	if m.Applied {
+	if m.applied {
 		why = append(why, "it has rights on the databases")
 	}
 	return finding.New(finding.Slave, "account-missing",
 		"on the slave, if it is wanted there (a line with a hash is as secret as the password):\n"+
-			strings.Join(m.Create, "\n"),
-		"the account %s is on the master only: %s", server.QuoteAccount(m.User, m.Host), strings.Join(why, ", and "))
+			strings.Join(m.create, "\n"),
+		"the account %s is on the master only: %s", server.QuoteAccount(m.user, m.host), strings.Join(why, ", and "))
 }
 
-// MissingAccounts finds the accounts that objects of databases have as their
+// missingAccounts finds the accounts that objects of databases have as their
 // definers, or that have rights on databases, and that the slave lacks. What
 // the logins may not see is not found.
-func MissingAccounts(
+func missingAccounts(
 	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, databases []string,
-) ([]MissingAccount, error) {
+) ([]missingAccount, error) {
 	if slaveFacts.Accounts == nil || len(databases) == 0 {
 		return nil, nil
 	}
-	var missing []*MissingAccount
-	need := func(user, host string) *MissingAccount {
+	var missing []*missingAccount
+	need := func(user, host string) *missingAccount {
 		if slaveFacts.Account(user, host) != nil {
 			return nil
 		}
 		for _, m := range missing {
-			if m.User == user && m.Host == host {
+			if m.user == user && m.host == host {
 				return m
 			}
 		}
-		m := &MissingAccount{User: user, Host: host}
+		m := &missingAccount{user: user, host: host}
 		missing = append(missing, m)
 		return m
 	}
@@ -83,7 +83,7 @@ func MissingAccounts(
 	}
 	for _, o := range objects {
 		if m := need(o.user, o.host); m != nil {
-			m.DefinerOf = append(m.DefinerOf, o.name)
+			m.definerOf = append(m.definerOf, o.name)
 		}
 	}
 	barred, err := barredViews(ctx, master, databases)
@@ -91,7 +91,7 @@ func MissingAccounts(
 		return nil, err
 	}
 	for _, m := range missing {
-		m.Bars = barred[m.User+"@"+m.Host]
+		m.bars = barred[m.user+"@"+m.host]
 	}
 	users, err := grantedAccounts(ctx, master, databases)
 	if err != nil {
@@ -103,16 +103,16 @@ func MissingAccounts(
 			continue
 		}
 		if m := need(r["user"], r["host"]); m != nil {
-			m.Applied = true
+			m.applied = true
 		}
 	}
-	list := make([]MissingAccount, len(missing))
+	list := make([]missingAccount, len(missing))
 	for i, m := range missing {
 		create, err := createLines(ctx, master, masterFacts, slaveFacts, m)
 		if err != nil {
 			return nil, err
 		}
-		m.Create = append([]string{server.LogNothing}, create...)
+		m.create = append([]string{server.LogNothing}, create...)
 		list[i] = *m
 	}
 	return list, nil
@@ -154,14 +154,15 @@ var definers = []struct{ kind, query string }{
 func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
 	var objects []definedObject
 	for _, from := range definers {
-		rows, err := s.Query(ctx, s.Db, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
+		rows, err := s.Query(ctx, s.DB, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
 			if user, host, isUser := server.SplitAccount(r["definer"]); isUser { // else a role of MariaDB
 				objects = append(objects, definedObject{
-					name: from.kind + " " + r["d"] + "." + r["n"], user: user, host: host, asDefiner: r["s"] == "DEFINER",
+					name: from.kind + " " + r["d"] + "." + r["n"],
+					user: user, host: host, asDefiner: r["s"] == "DEFINER",
 				})
 			}
 		}
@@ -173,7 +174,7 @@ func definedObjects(ctx context.Context, s *server.Server, databases []string) (
 // definer, by that definer: a server makes a view only if it can open those
 // below it (error 1449).
 func barredViews(ctx context.Context, master *server.Server, databases []string) (map[string][]string, error) {
-	views, err := master.Query(ctx, master.Db,
+	views, err := master.Query(ctx, master.DB,
 		"SELECT table_schema AS d, table_name AS n, definer, security_type, view_definition"+
 			" FROM information_schema.views WHERE table_schema IN ("+server.QuoteExactly(databases)+") ORDER BY 1, 2")
 	if err != nil {
@@ -207,7 +208,7 @@ func grantedAccounts(ctx context.Context, master *server.Server, databases []str
 	for _, table := range []string{"db", "tables_priv", "columns_priv", "procs_priv"} {
 		parts = append(parts, "SELECT user, host FROM mysql."+table+" WHERE db IN ("+server.QuoteList(patterns)+")")
 	}
-	rows, err := server.ReadRecords(ctx, master.Db, strings.Join(parts, " UNION ")+" ORDER BY 1, 2")
+	rows, err := server.ReadRecords(ctx, master.DB, strings.Join(parts, " UNION ")+" ORDER BY 1, 2")
 	if err != nil && server.IsDenied(err) {
 		return nil, nil
 	}
@@ -219,14 +220,14 @@ func grantedAccounts(ctx context.Context, master *server.Server, databases []str
 
 // createLines makes the lines that make an account.
 func createLines(
-	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, m *MissingAccount,
+	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, m *missingAccount,
 ) ([]string, error) {
-	account := server.QuoteAccount(m.User, m.Host)
+	account := server.QuoteAccount(m.user, m.host)
 	anew := []string{"CREATE USER " + account + " IDENTIFIED BY '...'; -- the password that the application uses"}
-	if m.Host == "localhost" || !m.Applied {
+	if m.host == "localhost" || !m.applied {
 		anew[0] = "CREATE USER " + account + " IDENTIFIED BY '...'; -- any password, if it is a definer only"
 	}
-	if masterFacts.Account(m.User, m.Host) == nil && masterFacts.Accounts != nil {
+	if masterFacts.Account(m.user, m.host) == nil && masterFacts.Accounts != nil {
 		anew[0] += "; it is not on the master either"
 		return anew, nil
 	}

@@ -26,7 +26,7 @@ const MislabelledCode = "latin1-holds-utf8"
 // ASCII is hardly ever valid UTF-8. Applications that never said SET NAMES have
 // made such columns since MySQL 4.1.
 func mislabelled(ctx context.Context, s *server.Server, databases []string) ([]string, error) {
-	columns, err := s.Query(ctx, s.Db,
+	columns, err := s.Query(ctx, s.DB,
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c"+
 			" FROM information_schema.columns c"+joinTables+
 			" WHERE c.character_set_name = 'latin1' AND t.table_type IN ("+facts.TableTypes+")"+
@@ -61,7 +61,7 @@ func mislabelledIn(ctx context.Context, s *server.Server, columns []server.Recor
 		values = append(values, fmt.Sprintf("HEX(LEFT(%s, %d)) AS c%d", name, sampledBytes, i))
 		beyondASCII = append(beyondASCII, fmt.Sprintf("HEX(LEFT(%s, %d)) REGEXP '^(..)*[89A-F]'", name, sampledBytes))
 	}
-	rows, err := s.Query(ctx, s.Db, fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s LIMIT %d) AS s WHERE %s",
+	rows, err := s.Query(ctx, s.DB, fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s LIMIT %d) AS s WHERE %s",
 		strings.Join(values, ", "), strings.Join(names, ", "), server.QuoteTable(columns[0]["d"], columns[0]["t"]),
 		sampledRows, strings.Join(beyondASCII, " OR ")))
 	if err != nil {
@@ -88,6 +88,7 @@ func mislabelledIn(ctx context.Context, s *server.Server, columns []server.Recor
 	return found, nil
 }
 
+// isASCII reports whether no byte is beyond ASCII.
 func isASCII(text []byte) bool {
 	for _, b := range text {
 		if b >= utf8.RuneSelf {

@@ -14,7 +14,7 @@ func (s *Seed) disableEvents(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	events, err := facts.EnabledEvents(ctx, s.Slave, s.Slave.Db, s.Databases)
+	events, err := facts.EnabledEvents(ctx, s.Slave, s.Slave.DB, s.Databases)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 		return nil
 	}
 	master := c.seed.Master
-	columns, err := master.Query(ctx, master.Db,
+	columns, err := master.Query(ctx, master.DB,
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.column_type AS type,"+
 			" c.is_nullable AS nullable, c.column_default AS preset"+
 			" FROM information_schema.columns c"+joinTables+
@@ -35,7 +35,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 	var changed, unfound, cures []string
 	for _, column := range columns {
 		table, name := server.QuoteTable(column["d"], column["t"]), server.QuoteName(column["c"])
-		found, err := master.Value(ctx, master.Db,
+		found, err := master.Value(ctx, master.DB,
 			fmt.Sprintf("SELECT 1 FROM %s WHERE %s+0e0 <> CONCAT(%s)+0e0 LIMIT 1", table, name, name))
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (c *seedCheck) floats(ctx context.Context) error {
 // the value of that column: by its primary key, or else by a unique key whose
 // columns cannot be NULL.
 func findsRows(ctx context.Context, s *server.Server, column server.Record) (bool, error) {
-	keys, err := s.Query(ctx, s.Db,
+	keys, err := s.Query(ctx, s.DB,
 		"SELECT index_name AS k, SUM(column_name = ?) AS has FROM information_schema.statistics"+
 			" WHERE table_schema = CAST(? AS BINARY) AND table_name = CAST(? AS BINARY) AND non_unique = 0"+
 			" GROUP BY index_name HAVING SUM(nullable = 'YES') = 0",

@@ -50,7 +50,7 @@ func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) 
 
 // generatedColumns are those of the tables to copy, as "database.table.column".
 func (s *Seed) generatedColumns(ctx context.Context) ([]string, error) {
-	rows, err := s.Master.Query(ctx, s.Master.Db,
+	rows, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT CONCAT(table_schema, '.', table_name) AS t, column_name AS c FROM information_schema.columns"+
 			" WHERE extra LIKE '%GENERATED%' AND table_schema IN ("+server.QuoteExactly(s.databases())+
 			") ORDER BY 1, ordinal_position")

@@ -15,7 +15,7 @@ import (
 // deletes. And it would not find the rows that new ones ask for (error 1452).
 func (c *seedCheck) foreignKeys(ctx context.Context) error {
 	master, names := c.seed.Master, c.seed.databases()
-	keys, err := master.Query(ctx, master.Db,
+	keys, err := master.Query(ctx, master.DB,
 		"SELECT constraint_schema AS d, table_name AS t, constraint_name AS k, unique_constraint_schema AS other,"+
 			" referenced_table_name AS o FROM information_schema.referential_constraints"+
 			" WHERE constraint_schema IN ("+server.QuoteExactly(names)+") ORDER BY 1, 2, 3")

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -27,8 +28,8 @@ type guard struct {
 }
 
 const (
-	// mostLockWait is how long a short lock may keep writers waiting, unless a
-	// seed says otherwise.
+	// mostLockWait is how long the short lock that some copies begin with may keep
+	// writers waiting: else the copy is put off, and at last given up.
 	mostLockWait = 700 * time.Millisecond
 	// lockLook is how often that is looked at.
 	lockLook = 50 * time.Millisecond
@@ -40,12 +41,7 @@ const (
 )
 
 // lockWait is how long the seed's short lock may keep writers waiting.
-func (s *Seed) lockWait() time.Duration {
-	if s.LockWait == 0 {
-		return mostLockWait
-	}
-	return s.LockWait
-}
+func (s *Seed) lockWait() time.Duration { return cmp.Or(s.lockPatience, mostLockWait) }
 
 // newGuard logs in to the master. The caller closes the guard.
 func (s *Seed) newGuard(ctx context.Context, cancel context.CancelCauseFunc) (*guard, error) {
@@ -95,6 +91,7 @@ func (g *guard) lookAfter(ctx context.Context, p server.Position) {
 	}
 }
 
+// look refuses a position that the binary log no longer has.
 func (g *guard) look(ctx context.Context, p server.Position) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -124,7 +121,7 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	}
 	before := map[uint64]bool{}
 	for _, t := range running {
-		before[t.Id] = true
+		before[t.ID] = true
 	}
 	var wanted context.Context
 	wanted, w.end = context.WithCancel(ctx)
@@ -139,9 +136,9 @@ func (w *lockWatch) stop() bool {
 	return w.killed
 }
 
-// killLongLock kills the dump's connection if its lock keeps others waiting:
-// while it waits to be given, for it bars all that come behind it, or while it
-// is held. The dump's thread is one that was not there before and flushes
+// killLongLock kills the dump's connection if its lock keeps others waiting, and
+// reports whether it has: while the lock waits to be given, for it bars all that
+// come behind it, or while it is held. The dump's thread is one that was not there before and flushes
 // tables. It looks as long as it is wanted; a look is not cut short, for that
 // would end the guard's session with its own lock.
 func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool) bool {
@@ -155,10 +152,10 @@ func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool
 		waiting := false
 		for _, t := range running {
 			flushes := strings.HasPrefix(t.Statement, "FLUSH ")
-			if flushes && !before[t.Id] && t.User == g.master.Login.User {
-				locking = t.Id
+			if flushes && !before[t.ID] && t.User == g.master.Login.User {
+				locking = t.ID
 			}
-			waiting = waiting || t.Id == locking && flushes || lockStates[t.State]
+			waiting = waiting || t.ID == locking && flushes || lockStates[t.State]
 		}
 		switch {
 		case locking == 0 || !waiting:

@@ -13,7 +13,8 @@ import (
 // before a server is asked.
 func TestSeedMethods(t *testing.T) {
 	for method, code := range map[journal.SeedMethod]string{journal.SeedNone: "no-seed", "by post": "seed-method"} {
-		if position, err := (&seed.Seed{Method: method}).Run(t.Context()); !finding.HasCode(err, code) || !position.IsZero() {
+		position, err := (&seed.Seed{Method: method}).Run(t.Context())
+		if !finding.HasCode(err, code) || !position.IsZero() {
 			t.Errorf("%q gave %v, %v", method, position, err)
 		}
 	}
@@ -25,7 +26,8 @@ func TestSeedCheckMethods(t *testing.T) {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			const database = "seed_`method`"
-			master.Exec(t, "DROP DATABASE IF EXISTS `seed_``method```", "CREATE DATABASE `seed_``method```", "CREATE TABLE `seed_``method```.t (id INT PRIMARY KEY)")
+			master.Exec(t, "DROP DATABASE IF EXISTS `seed_``method```", "CREATE DATABASE `seed_``method```",
+				"CREATE TABLE `seed_``method```.t (id INT PRIMARY KEY)")
 			defer master.Exec(t, "DROP DATABASE `seed_``method```")
 			check := func(method journal.SeedMethod, change func(*seed.Seed), problem, warning string) {
 				t.Helper()
@@ -36,8 +38,10 @@ func TestSeedCheckMethods(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if problem != "" && pairs.ProblemOf(found.Problems, problem) == nil || warning != "" && pairs.ProblemOf(found.Warnings, warning) == nil {
-					t.Errorf("%s: no %s, %s in\n%s%s", method, problem, warning, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
+				if problem != "" && pairs.ProblemOf(found.Problems, problem) == nil ||
+					warning != "" && pairs.ProblemOf(found.Warnings, warning) == nil {
+					t.Errorf("%s: no %s, %s in\n%s%s", method, problem, warning,
+						pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 				}
 			}
 			table := func(s *seed.Seed) { s.Databases, s.Tables = nil, []string{database + ".t"} }

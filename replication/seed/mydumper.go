@@ -266,7 +266,13 @@ func (s *Seed) probeMydumper(ctx context.Context, mydumper *tool) error {
 	rows := filepath.Join(folder, "rows")
 	r := &mydumperRun{copying: &copying{Seed: s}}
 	args := []string{"--outputdir=" + rows, "--no-schemas", "--no-data", "--no-locks", "--regex=^$", "--threads=1"}
-	if err := r.runTool(ctx, mydumper, s.Master, args); err != nil {
+	_, err = retryBegin(ctx, func() (server.Position, error) {
+		if err := os.RemoveAll(rows); err != nil { // of an attempt before
+			return server.Position{}, err
+		}
+		return server.Position{}, r.runTool(ctx, mydumper, s.Master, args)
+	})
+	if err != nil {
 		return err
 	}
 	p, err := readMetadata(rows)

@@ -15,6 +15,7 @@ import (
 // needMydumper gives the test mydumper, beside the tools of the slave's kind.
 func needMydumper(t *testing.T) {
 	t.Helper()
+	t.Attr("needs", "mydumper")
 	if _, err := exec.LookPath("mydumper"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("mydumper is missing: run .ci/install mydumper")

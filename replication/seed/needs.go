@@ -20,7 +20,7 @@ func (c *seedCheck) views(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	views, err := s.Master.Query(ctx, s.Master.Db,
+	views, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT table_schema AS d, table_name AS n, view_definition AS v FROM information_schema.views"+
 			" WHERE table_schema IN ("+server.QuoteExactly(s.Databases)+") ORDER BY 1, 2")
 	if err != nil {
@@ -75,7 +75,7 @@ type usedObject struct{ database, name string }
 // usedByViews gives what views can use of databases.
 func usedByViews(ctx context.Context, s *server.Server, databases []string) ([]usedObject, error) {
 	in := " IN (" + server.QuoteExactly(databases) + ")"
-	rows, err := s.Query(ctx, s.Db,
+	rows, err := s.Query(ctx, s.DB,
 		"SELECT table_schema AS d, table_name AS n FROM information_schema.tables WHERE table_schema"+in+
 			" UNION ALL SELECT routine_schema, routine_name FROM information_schema.routines"+
 			" WHERE routine_type = 'FUNCTION' AND routine_schema"+in+" ORDER BY 1, 2")
@@ -93,7 +93,7 @@ func (c *seedCheck) timeZones(ctx context.Context) error {
 	if len(s.Tables) > 0 {
 		return nil
 	}
-	events, err := s.Master.Query(ctx, s.Master.Db,
+	events, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT event_schema AS d, event_name AS n, time_zone AS z FROM information_schema.events"+
 			" WHERE event_schema IN ("+server.QuoteExactly(s.Databases)+
 			") AND time_zone <> 'SYSTEM' AND time_zone NOT REGEXP '^[-+]' ORDER BY 1, 2")
@@ -102,7 +102,7 @@ func (c *seedCheck) timeZones(ctx context.Context) error {
 	}
 	var found []string
 	for _, e := range events {
-		known, err := s.Slave.Value(ctx, s.Slave.Db, "SELECT CONVERT_TZ('2001-01-01 00:00:00', ?, '+00:00')", e["z"])
+		known, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT CONVERT_TZ('2001-01-01 00:00:00', ?, '+00:00')", e["z"])
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := s.Master.Query(ctx, s.Master.Db,
+	tables, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT table_schema AS d, table_name AS t FROM information_schema.tables"+
 			" WHERE table_type IN ("+facts.TableTypes+") AND table_schema IN ("+server.QuoteExactly(s.Databases)+
 			") ORDER BY 1, 2")
@@ -146,7 +146,7 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 	}
 	var found, create []string
 	for _, t := range tables {
-		shown, err := s.Master.Query(ctx, s.Master.Db, "SHOW CREATE TABLE "+server.QuoteTable(t["d"], t["t"]))
+		shown, err := s.Master.Query(ctx, s.Master.DB, "SHOW CREATE TABLE "+server.QuoteTable(t["d"], t["t"]))
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,8 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 				continue
 			}
 			found = append(found, t["d"]+"."+t["t"]+" ("+space+")")
-			line := "CREATE TABLESPACE " + server.QuoteName(space) + " ADD DATAFILE " + server.QuoteString(space+".ibd") + ";"
+			line := "CREATE TABLESPACE " + server.QuoteName(space) +
+				" ADD DATAFILE " + server.QuoteString(space+".ibd") + ";"
 			if !slices.Contains(create, line) {
 				create = append(create, line)
 			}
@@ -177,7 +178,7 @@ func generalTablespaces(ctx context.Context, s *server.Server) ([]string, error)
 	if s.Version.AtLeast(server.MySQL, 8, 0, 0) {
 		list = "innodb_tablespaces"
 	}
-	rows, err := s.Query(ctx, s.Db,
+	rows, err := s.Query(ctx, s.DB,
 		"SELECT name FROM information_schema."+list+" WHERE space_type = 'General' AND name <> 'mysql' ORDER BY 1")
 	names := make([]string, len(rows))
 	for i, r := range rows {

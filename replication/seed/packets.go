@@ -14,7 +14,7 @@ import (
 // widenPackets raises max_allowed_packet of the slave until restore, which works
 // also when ctx has ended. A login that may not raise it leaves it.
 func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err error) {
-	f, err := facts.ReadVariables(ctx, s.Slave, s.Slave.Db, "server_id", "max_allowed_packet")
+	f, err := facts.ReadVariables(ctx, s.Slave, s.Slave.DB, "server_id", "max_allowed_packet")
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func (s *Seed) widenPackets(ctx context.Context) (restore func() error, err erro
 	if err != nil {
 		return nil, err
 	}
-	running, err := s.Slave.Uptime(ctx, s.Slave.Db)
+	running, err := s.Slave.Uptime(ctx, s.Slave.DB)
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,7 @@ type sample struct {
 // rateWindow is the time over which the rate is taken.
 const rateWindow = 10 * time.Second
 
+// newMeter makes the meter of a dump of tables.
 func newMeter(sizes map[string]uint64) *meter {
 	m := &meter{sizes: sizes}
 	for _, size := range sizes {

@@ -34,10 +34,6 @@ type Seed struct {
 	LockTables bool               // hold a read lock on the master for the whole copy, for tables without transactions
 	MaxRate    uint64             // bytes a second; 0: no limit
 
-	// LockWait is how long the lock that some copies begin with may keep writers
-	// waiting; else the copy is put off, and at last given up. 0: 700 ms.
-	LockWait time.Duration
-
 	// StateDir is where it is noted that max_allowed_packet of the slave is raised
 	// for the load; empty: nowhere.
 	StateDir string
@@ -58,6 +54,8 @@ type Seed struct {
 	// Waiting is told, now and then, what the administrator must do for the
 	// seed to go on. It may be nil.
 	Waiting func(text string)
+
+	lockPatience time.Duration // of tests; 0: mostLockWait
 }
 
 // Run copies, and gives the position at which replication has to begin. It

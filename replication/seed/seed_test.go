@@ -27,7 +27,9 @@ func newSeed(t *testing.T, master, slave *pairs.Server, databases ...string) *se
 	pairs.MarkTools(t)
 	m, mf := master.AsSeeder(t, finding.Master)
 	s, sf := slave.AsSeeder(t, finding.Slave)
-	return &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, LockWait: pairs.Patience}
+	made := &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
+	made.SetLockPatience(pairs.Patience)
+	return made
 }
 
 // TestSeedCopiesEverything seeds databases with all that databases have, while

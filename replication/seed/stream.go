@@ -158,6 +158,7 @@ func (d *dumpStream) look(read []byte) (complete int) {
 	return len(read)
 }
 
+// lookAt notes what a line tells of the dump, or amends it in its place.
 func (d *dumpStream) lookAt(line []byte) {
 	if name, ok := bytes.CutPrefix(line, databaseLine); ok {
 		d.database = server.UnquoteName(string(name))

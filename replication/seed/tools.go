@@ -188,7 +188,7 @@ func (t *tool) optionFile(login server.Login) (*os.File, error) {
 // the tunnel provides.
 func (t *tool) optionText(login server.Login) string {
 	var b strings.Builder
-	set := func(option, value string) { fmt.Fprintf(&b, "%s=%s\n", option, optionfile.QuoteOption(value)) }
+	set := func(option, value string) { fmt.Fprintf(&b, "%s=%s\n", option, optionfile.Quote(value)) }
 	b.WriteString("[client]\n")
 	set("user", login.User)
 	set("password", login.Password.Reveal())

@@ -8,7 +8,7 @@ import (
 
 // Now is the server's time, in whole seconds as its tables have theirs.
 func (s *Server) Now(ctx context.Context) (time.Time, error) {
-	rows, err := s.Query(ctx, s.Db, "SELECT NOW() AS now")
+	rows, err := s.Query(ctx, s.DB, "SELECT NOW() AS now")
 	if err != nil || len(rows) == 0 {
 		return time.Time{}, err
 	}

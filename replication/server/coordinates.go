@@ -61,7 +61,7 @@ func (s *Server) VerifyLogged(ctx context.Context, on Execer, p Position) error 
 // far as that can be known: a log that was begun anew has other GTIDs, or ends
 // before it.
 func (s *Server) StillHas(ctx context.Context, p Position) (bool, error) {
-	now, err := s.VerifyCoordinates(ctx, s.Db, p)
+	now, err := s.VerifyCoordinates(ctx, s.DB, p)
 	if IsDenied(err) || finding.HasCode(err, "no-coordinates") || finding.HasCode(err, "log-purged") ||
 		finding.HasCode(err, "bad-coordinates") {
 		return false, nil
@@ -69,7 +69,7 @@ func (s *Server) StillHas(ctx context.Context, p Position) (bool, error) {
 	if err != nil || s.Version.Family == MariaDB || p.GTID == "" {
 		return now.GTID == p.GTID || s.Version.Family == MySQL, err
 	}
-	has, err := s.Value(ctx, s.Db, "SELECT GTID_SUBSET(?, @@GLOBAL.gtid_executed)", p.GTID)
+	has, err := s.Value(ctx, s.DB, "SELECT GTID_SUBSET(?, @@GLOBAL.gtid_executed)", p.GTID)
 	return has == "1", err
 }
 
@@ -100,7 +100,7 @@ func (s *Server) VerifySlave(ctx context.Context, p Position) error {
 
 // lacks reports whether the binary log is known not to have a position.
 func (s *Server) lacks(ctx context.Context, p Position) (bool, error) {
-	err := s.VerifyLogged(ctx, s.Db, p)
+	err := s.VerifyLogged(ctx, s.DB, p)
 	switch {
 	case finding.HasCode(err, "log-purged"), finding.HasCode(err, "bad-coordinates"):
 		return true, nil

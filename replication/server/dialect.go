@@ -45,8 +45,8 @@ type Thread string
 // The threads: the one reads the master's binary log, the other applies it.
 const (
 	BothThreads Thread = ""
-	IoThread    Thread = "IO_THREAD"
-	SqlThread   Thread = "SQL_THREAD"
+	IOThread    Thread = "IO_THREAD"
+	SQLThread   Thread = "SQL_THREAD"
 )
 
 // StartSlave starts threads of the default connection.
@@ -56,6 +56,7 @@ func (v Version) StartSlave(t Thread) Statement { return v.slaveStatement("START
 // stopped.
 func (v Version) StopSlave(t Thread) Statement { return v.slaveStatement("STOP", t) }
 
+// slaveStatement starts or stops threads.
 func (v Version) slaveStatement(verb string, t Thread) Statement {
 	text := verb + " " + v.Word("SLAVE", "REPLICA")
 	if t != BothThreads {
@@ -107,15 +108,24 @@ type Connection struct {
 // What a slave is told of patience. MySQL 8.4 would give up after ten retries,
 // and a silent link is found by its missing heartbeats.
 const (
-	ConnectRetry   = 10 * time.Second // between tries to reach the master
-	RetryCount     = 86400            // of those tries, before it gives up
-	SlaveNetWindow = 60 * time.Second // slave_net_timeout: of silence, before it tries anew
-	heartbeat      = 10 * time.Second // between signs of life of a silent master
+	ConnectRetry    = 10 * time.Second // between tries to reach the master
+	RetryCount      = 86400            // of those tries, before it gives up
+	SlaveNetTimeout = 60 * time.Second // slave_net_timeout: of silence, before it tries anew
+	heartbeat       = 10 * time.Second // between signs of life of a silent master
 )
 
-// LogNothing begins lines for the slave: what they do must not be in its binary
-// log, where a GTID of its own would be one that the master does not have.
-const LogNothing = "SET SESSION sql_log_bin=0;"
+// Parts of statements of both families.
+const (
+	// LogNothing begins lines for the slave: what they do must not be in its
+	// binary log, where a GTID of its own would be one that the master does not
+	// have.
+	LogNothing = "SET SESSION sql_log_bin=0;"
+
+	// OwnGrantee is the condition, on a table of privileges of
+	// information_schema, that a grant is the login's own.
+	OwnGrantee = "grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1)," +
+		" '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
+)
 
 // ChangeMaster points the slave's default connection to a master. It states
 // every option, because RESET SLAVE ALL leaves some of an earlier CHANGE
@@ -160,6 +170,7 @@ func (v Version) ChangeMaster(c Connection) Statement {
 	return SQL("%s%s", JoinStatements(verb, options), v.Channel())
 }
 
+// changeMasterMariaDB is ChangeMaster for MariaDB.
 func (v Version) changeMasterMariaDB(c Connection) Statement {
 	options := []Statement{
 		SQL("MASTER_HOST=%s", QuoteString(c.Host)),

@@ -68,7 +68,9 @@ func ExamplePosition() {
 
 // A login is shown without its password.
 func ExampleLogin() {
-	fmt.Println(server.Login{Network: "tcp", Address: "127.0.0.1:3307", User: "gtunnel_monitor", Password: server.NewPassword("secret")})
+	fmt.Println(server.Login{
+		Network: "tcp", Address: "127.0.0.1:3307", User: "gtunnel_monitor", Password: server.NewPassword("secret"),
+	})
 	// Output:
 	// gtunnel_monitor at 127.0.0.1:3307
 }

@@ -48,7 +48,7 @@ func (s *Server) Change(ctx context.Context, statements ...Statement) error {
 		}
 		s.locked = nil // it has ended with the context of an earlier statement
 	}
-	return s.Exec(ctx, s.Db, statements...)
+	return s.Exec(ctx, s.DB, statements...)
 }
 
 // Busy reports whether a run of gtunnel works on a server at this moment.

@@ -9,7 +9,7 @@ import (
 
 // Process is a connection as a server sees it, a row of SHOW PROCESSLIST.
 type Process struct {
-	Id        uint64
+	ID        uint64
 	User      string
 	Command   string
 	Time      time.Duration // in this state, in whole seconds
@@ -31,17 +31,12 @@ func (s *Server) Processes(ctx context.Context, on Execer) ([]Process, error) {
 		}
 		seconds, _ := strconv.ParseInt(r["time"], 10, 64) // 0 where it is unknown
 		processes[i] = Process{
-			Id: id, User: r["user"], Command: r["command"],
+			ID: id, User: r["user"], Command: r["command"],
 			Time: time.Duration(seconds) * time.Second, State: r["state"], Statement: r["info"],
 		}
 	}
 	return processes, nil
 }
-
-// OwnGrantee is the condition, on a table of privileges of information_schema,
-// that a grant is the login's own.
-const OwnGrantee = "grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1)," +
-	" '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
 
 // statementPatience is how long statements of the master are waited for that may
 // use a sequence.
@@ -51,14 +46,14 @@ const statementPatience = 10 * time.Second
 // at a moment, ten seconds at most, and reports whether they have. Of a login that
 // may not see them all that is not known.
 func (s *Server) StatementsEnd(ctx context.Context, moment time.Time) (bool, error) {
-	sees, err := s.Value(ctx, s.Db, "SELECT COUNT(*) FROM information_schema.user_privileges"+
+	sees, err := s.Value(ctx, s.DB, "SELECT COUNT(*) FROM information_schema.user_privileges"+
 		" WHERE privilege_type = 'PROCESS' AND "+OwnGrantee)
 	if err != nil || sees == "0" {
 		return false, err
 	}
 	for time.Since(moment) < statementPatience {
 		// Not by query_id: a stored function has others.
-		older, err := s.Value(ctx, s.Db, "SELECT COUNT(*) FROM information_schema.processlist"+
+		older, err := s.Value(ctx, s.DB, "SELECT COUNT(*) FROM information_schema.processlist"+
 			" WHERE command NOT IN ('Sleep', 'Daemon', 'Binlog Dump') AND user <> 'system user'"+
 			" AND id <> CONNECTION_ID() AND time_ms >= "+strconv.FormatInt(time.Since(moment).Milliseconds(), 10))
 		if err != nil || older == "0" {

@@ -19,6 +19,7 @@ import (
 // "localhost", which means a socket to MySQL's programs.
 const Loopback = "127.0.0.1"
 
+// How long a server is waited for.
 const (
 	// ConnectTimeout bounds the dial and the login of one connection.
 	ConnectTimeout = 15 * time.Second
@@ -26,6 +27,9 @@ const (
 	// SessionTimeout is for how many seconds a session may be silent, such as one
 	// that holds a lock while tables are copied.
 	SessionTimeout = 7 * 24 * 60 * 60
+
+	// SlavePatience is how long a slave may stand still on its way to a position.
+	SlavePatience = 5 * time.Minute
 
 	// cleanUpTimeout bounds what must be done after a context has ended.
 	cleanUpTimeout = time.Minute
@@ -58,7 +62,7 @@ type Server struct {
 	Login   Login
 	Version Version
 
-	Db     *sql.DB      // the pool of its connections
+	DB     *sql.DB      // the pool of its connections
 	locked *sql.Conn    // the one that has the server's lock; nil: none, see Change
 	peer   atomic.Int32 // the process that listens at its socket, see dialPeer
 }
@@ -71,7 +75,7 @@ func Open(ctx context.Context, role finding.Role, login Login) (*Server, error) 
 	if err != nil {
 		return nil, &finding.Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
 	}
-	s.Db = db
+	s.DB = db
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	var version, comment string
@@ -114,7 +118,7 @@ func (s *Server) openDB() (*sql.DB, error) {
 }
 
 // Close closes the connections.
-func (s *Server) Close() error { return s.Db.Close() }
+func (s *Server) Close() error { return s.DB.Close() }
 
 // String is the role with the version, as in "master (MariaDB 10.11.6)".
 func (s *Server) String() string { return fmt.Sprintf("%s (%s)", s.Role, s.Version) }
@@ -122,7 +126,7 @@ func (s *Server) String() string { return fmt.Sprintf("%s (%s)", s.Role, s.Versi
 // Session gives a connection of its own, for what belongs together. The caller
 // closes it, or discards it.
 func (s *Server) Session(ctx context.Context) (*sql.Conn, error) {
-	conn, err := s.Db.Conn(ctx)
+	conn, err := s.DB.Conn(ctx)
 	if err != nil {
 		return nil, s.Explain("cannot log in as "+s.Login.String(), err)
 	}

@@ -22,32 +22,35 @@ func TestServer(t *testing.T) {
 			at := pairs.SharedServer(t, kind, string(kind)+" master", 11)
 			s := at.AsRoot(t, finding.Master)
 			ctx := t.Context()
-			if id, err := s.Value(ctx, s.Db, "SELECT @@server_id"); id != "11" || err != nil {
+			if id, err := s.Value(ctx, s.DB, "SELECT @@server_id"); id != "11" || err != nil {
 				t.Errorf("server_id is %q, %v", id, err)
 			}
 			err := s.Run(ctx, []server.Statement{
-				server.SQL("CREATE DATABASE asked"), server.SQL("CREATE TABLE asked.t (id INT, word VARCHAR(%d))", 20), server.SQL("INSERT INTO asked.t VALUES (1, NULL), (2, 'two')"),
+				server.SQL("CREATE DATABASE asked"),
+				server.SQL("CREATE TABLE asked.t (id INT, word VARCHAR(%d))", 20),
+				server.SQL("INSERT INTO asked.t VALUES (1, NULL), (2, 'two')"),
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			records, err := s.Query(ctx, s.Db, "SELECT id AS ID, word FROM asked.t WHERE id > ? ORDER BY id", 0)
+			records, err := s.Query(ctx, s.DB, "SELECT id AS ID, word FROM asked.t WHERE id > ? ORDER BY id", 0)
 			if err != nil || len(records) != 2 || records[0]["id"] != "1" || records[1]["word"] != "two" {
 				t.Errorf("the rows are %v, %v", records, err)
 			}
-			logs, err := s.BinaryLogs(ctx, s.Db)
+			logs, err := s.BinaryLogs(ctx, s.DB)
 			if err != nil || len(logs) == 0 || logs[len(logs)-1].Bytes == 0 {
 				t.Errorf("the binary logs are %v, %v", logs, err)
 			}
-			if status, err := s.SlaveStatus(ctx, s.Db); status != nil || err != nil {
+			if status, err := s.SlaveStatus(ctx, s.DB); status != nil || err != nil {
 				t.Errorf("it is a slave: %+v, %v", status, err)
 			}
-			processes, err := s.Processes(ctx, s.Db)
+			processes, err := s.Processes(ctx, s.DB)
 			own := func(p server.Process) bool { return p.User == at.User }
 			if err != nil || !slices.ContainsFunc(processes, own) {
 				t.Errorf("the processes are %+v, %v", processes, err)
 			}
-			if err := s.Run(ctx, []server.Statement{server.SQL("DROP DATABASE asked"), server.SQL("DROP DATABASE asked")}); server.ErrorNumber(err) != 1008 {
+			drop := server.SQL("DROP DATABASE asked")
+			if err := s.Run(ctx, []server.Statement{drop, drop}); server.ErrorNumber(err) != 1008 {
 				t.Errorf("what is dropped twice: %v", err)
 			}
 		})
@@ -65,7 +68,7 @@ func TestLock(t *testing.T) {
 	if _, err := two.Lock(t.Context()); !finding.HasCode(err, "busy") {
 		t.Errorf("the second got %v", err)
 	}
-	if busy, err := two.Busy(t.Context(), two.Db); !busy || err != nil {
+	if busy, err := two.Busy(t.Context(), two.DB); !busy || err != nil {
 		t.Errorf("busy: %v, %v", busy, err)
 	}
 	unlock()
@@ -88,14 +91,20 @@ func TestOpenRefused(t *testing.T) {
 		denied bool
 	}{
 		"wrong password": {
-			login: server.Login{Network: "tcp", Address: at.Address(), User: pairs.Administrator, Password: server.NewPassword("wrong-Pw1")},
-			code:  "sql", cure: "is its password right?", denied: true,
+			login: server.Login{
+				Network: "tcp", Address: at.Address(), User: pairs.Administrator, Password: server.NewPassword("wrong-Pw1"),
+			},
+			code: "sql", cure: "is its password right?", denied: true,
 		},
-		"no socket": {login: server.Login{Network: "unix", Address: at.Socket + ".none", User: at.User}, code: "connect", cure: "is the server running"},
+		"no socket": {
+			login: server.Login{Network: "unix", Address: at.Socket + ".none", User: at.User},
+			code:  "connect", cure: "is the server running",
+		},
 	} {
 		_, err := server.Open(t.Context(), finding.Slave, c.login)
 		problem, ok := errors.AsType[*finding.Problem](err)
-		if !ok || problem.Code != c.code || !strings.Contains(problem.Cure, c.cure) || server.IsAccessDenied(err) != c.denied || strings.Contains(problem.Error(), "Pw1") {
+		if !ok || problem.Code != c.code || !strings.Contains(problem.Cure, c.cure) ||
+			server.IsAccessDenied(err) != c.denied || strings.Contains(problem.Error(), "Pw1") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,9 +7,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// SlavePatience is how long a slave may stand still on its way to a position.
-const SlavePatience = 5 * time.Minute
-
 // WaitForSlave waits until a slave that runs has applied all before a position of
 // its master. It gives up when the slave stops, or has not moved for the time of
 // patience. Moved is told whenever it has.
@@ -37,7 +34,7 @@ func (s *Server) AdvanceSlave(ctx context.Context, to Position, patience time.Du
 			return true, status.MustStandAt(to)
 		case status.Executed.At(to):
 			// MariaDB stops only when it sees the next event.
-			if err := s.Change(ctx, s.Version.StopSlave(SqlThread)); err != nil {
+			if err := s.Change(ctx, s.Version.StopSlave(SQLThread)); err != nil {
 				return false, err
 			}
 		}
@@ -58,7 +55,7 @@ func (s *Server) WatchSlave(
 	var last Position
 	moved := time.Now()
 	for {
-		status, err := s.SlaveStatus(ctx, s.Db)
+		status, err := s.SlaveStatus(ctx, s.DB)
 		if err != nil {
 			return err
 		}

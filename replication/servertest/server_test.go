@@ -69,6 +69,7 @@ func TestServers(t *testing.T) {
 				}
 				return v
 			}
+			t.Attr("version", value(a, "SELECT VERSION()"))
 			if value(a, "SELECT @@server_id") != "1" || value(b, "SELECT @@server_id") != "2" {
 				t.Error("the server ids are not those of the options")
 			}

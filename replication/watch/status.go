@@ -55,7 +55,7 @@ type SlaveSide struct {
 	ServerUUID    string   `json:"server_uuid,omitempty"` // MySQL only
 	ReadOnly      bool     `json:"read_only"`
 	SuperReadOnly *bool    `json:"super_read_only"` // null on MariaDB, which has none
-	Writers       []string `json:"writers"`         // accounts that can write in spite of it; null if they cannot be seen
+	Writers       []string `json:"writers"`         // who can write in spite of it; null if that cannot be seen
 }
 
 // MasterSide is what the master says of itself.
@@ -86,7 +86,7 @@ type Lag struct {
 	Seconds *int64 `json:"seconds_behind"`
 }
 
-// Options are what ReadStatus may be told.
+// Options are what Read may be told.
 type Options struct {
 	Unreachable error // why there is no master
 	// Window is how long the slave is watched if it lacks something of the
@@ -227,16 +227,17 @@ func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
 	var query string
 	switch v := r.slave.Version; {
 	case v.AtLeast(server.MariaDB, 10, 5, 0):
-		query = "SELECT LOWER(variable_name) AS name FROM information_schema.system_variables WHERE global_value_origin = 'SQL'" +
-			" AND variable_name IN ('read_only', 'replicate_wild_do_table')"
+		query = "SELECT LOWER(variable_name) AS name FROM information_schema.system_variables" +
+			" WHERE global_value_origin = 'SQL' AND variable_name IN ('read_only', 'replicate_wild_do_table')"
 	case v.AtLeast(server.MySQL, 8, 0, 0):
-		query = "SELECT variable_name AS name FROM performance_schema.variables_info WHERE variable_source = 'DYNAMIC'" +
-			" AND variable_name IN ('read_only', 'super_read_only')" +
+		query = "SELECT variable_name AS name FROM performance_schema.variables_info" +
+			" WHERE variable_source = 'DYNAMIC' AND variable_name IN ('read_only', 'super_read_only')" +
 			" AND variable_name NOT IN (SELECT variable_name FROM performance_schema.persisted_variables)" +
 			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_global_filters" +
 			" WHERE filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'" +
 			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_filters" +
-			" WHERE channel_name = '' AND filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'"
+			" WHERE channel_name = '' AND filter_name = 'REPLICATE_WILD_DO_TABLE'" +
+			" AND configured_by LIKE 'CHANGE\\_REPLICATION%'"
 	default:
 		return nil, nil
 	}
@@ -313,10 +314,12 @@ func (r *statusReader) measure() {
 
 // readSilence asks MySQL when it last received anything.
 func (r *statusReader) readSilence(ctx context.Context) error {
-	rows, err := server.ReadRecords(ctx, r.conn, "SELECT s.count_received_heartbeats AS beats, c.heartbeat_interval AS period,"+
-		" TIMESTAMPDIFF(MICROSECOND, GREATEST(s.last_heartbeat_timestamp, s.last_queued_transaction_end_queue_timestamp), NOW(6)) AS silence"+
-		" FROM performance_schema.replication_connection_status s"+
-		" JOIN performance_schema.replication_connection_configuration c USING (channel_name) WHERE channel_name = ''")
+	rows, err := server.ReadRecords(ctx, r.conn,
+		"SELECT s.count_received_heartbeats AS beats, c.heartbeat_interval AS period, TIMESTAMPDIFF(MICROSECOND,"+
+			" GREATEST(s.last_heartbeat_timestamp, s.last_queued_transaction_end_queue_timestamp), NOW(6)) AS silence"+
+			" FROM performance_schema.replication_connection_status s"+
+			" JOIN performance_schema.replication_connection_configuration c USING (channel_name)"+
+			" WHERE channel_name = ''")
 	if server.IsDenied(err) || err == nil && len(rows) == 0 {
 		return nil
 	}
@@ -326,7 +329,7 @@ func (r *statusReader) readSilence(ctx context.Context) error {
 	if period, err := strconv.ParseFloat(rows[0]["period"], 64); err == nil {
 		r.Connection.HeartbeatPeriod = time.Duration(period * float64(time.Second))
 	}
-	r.Connection.Heartbeats, _ = strconv.ParseUint(rows[0]["beats"], 10, 64) // a number on every server
+	r.Connection.Heartbeats = rows[0].Number("beats")
 	if microseconds, err := strconv.ParseFloat(rows[0]["silence"], 64); err == nil && r.Connection.Heartbeats > 0 {
 		silence := microseconds / 1e6
 		r.Lag.Silence = &silence
@@ -363,7 +366,8 @@ func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
 			return err
 		}
 		c := r.Connection
-		if c == nil || c.IORunning != "Yes" || c.Read != first.Read || c.Heartbeats != first.Heartbeats && r.Lag.Unread == nil {
+		if c == nil || c.IORunning != "Yes" || c.Read != first.Read ||
+			c.Heartbeats != first.Heartbeats && r.Lag.Unread == nil {
 			r.moved = true
 			return nil
 		}

@@ -270,3 +270,29 @@ func signECDSA(tb testing.TB, key *ecdsa.PrivateKey, hash crypto.Hash, tbs []byt
 	}
 	return signature
 }
+
+// issuingDistributionPoint builds an IssuingDistributionPoint; points may be
+// nil, flags are its BOOLEANs and onlySomeReasons by their tags.
+func issuingDistributionPoint(tb testing.TB, points []string, flags ...uint8) testExtension {
+	tb.Helper()
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		if points != nil {
+			b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+					for _, point := range points {
+						b.AddASN1(cbasn1.Tag(6).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(point)) })
+					}
+				})
+			})
+		}
+		for _, flag := range flags {
+			value := []byte{0xff}
+			if flag == 3 {
+				value = []byte{1, 0x60}
+			}
+			b.AddASN1(cbasn1.Tag(flag).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(value) })
+		}
+	})
+	return testExtension{oid: oidIssuingDistribution, critical: true, value: builtBytes(tb, &b)}
+}

@@ -168,3 +168,39 @@ func TestCRLSignatureWithoutFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSignatureIsCheckedOnce: for each CA.
+func TestSignatureIsCheckedOnce(t *testing.T) {
+	t.Parallel()
+	list := testList{}.parse(t)
+	ca := testCA(t, testKeys().ecdsa, x509.KeyUsageCRLSign)
+	if err := list.SignedBy(ca); err != nil {
+		t.Fatal(err)
+	}
+	remembered := errors.New("remembered")
+	list.memory.signers[string(ca.Raw)] = remembered
+	if err := list.SignedBy(ca); !errors.Is(err, remembered) {
+		t.Errorf("the signature is checked again: %v", err)
+	}
+	if err := list.SignedBy(testCA(t, testKeys().other, x509.KeyUsageCRLSign)); err == nil || errors.Is(err, remembered) {
+		t.Errorf("another CA: %v", err)
+	}
+}
+
+// TestSignersRememberedAreFew: what checkSignature said is remembered of so many
+// CAs, and no more.
+func TestSignersRememberedAreFew(t *testing.T) {
+	t.Parallel()
+	list := testList{}.parse(t)
+	key := testCA(t, testKeys().ecdsa, x509.KeyUsageCRLSign)
+	for i := range 2*maxSigners + 1 {
+		ca := *key
+		ca.Raw = []byte{byte(i), byte(i >> 8)}
+		if err := list.SignedBy(&ca); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(list.memory.signers); n == 0 || n > maxSigners {
+			t.Fatalf("%d are remembered", n)
+		}
+	}
+}

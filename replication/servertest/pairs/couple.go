@@ -19,6 +19,7 @@ type Couple struct {
 	Master, Slave     *server.Server // as the administrator
 	MasterFacts       *facts.Facts   // as they were at first
 	MasterDB, SlaveDB *sql.DB
+	pair              Pair
 
 	// Settings are statements that each session on the master begins with.
 	Settings []string
@@ -37,7 +38,7 @@ func OnCouples(t *testing.T, pairs []Pair, test func(t *testing.T, p *Couple)) {
 func (p Pair) Couple(t *testing.T) *Couple {
 	t.Helper()
 	master, slave := p.Start(t)
-	c := &Couple{MasterDB: master.DB, SlaveDB: slave.DB}
+	c := &Couple{MasterDB: master.DB, SlaveDB: slave.DB, pair: p}
 	c.Master, c.MasterFacts = master.AsAdministrator(t, finding.Master)
 	c.Slave, _ = slave.AsAdministrator(t, finding.Slave)
 	if p.Crosses() {
@@ -50,6 +51,12 @@ func (p Pair) Couple(t *testing.T) *Couple {
 	t.Cleanup(func() { Run(context.WithoutCancel(t.Context()), t, slave.DB, end) })
 	c.OnMaster(t, "DROP DATABASE IF EXISTS marks", "CREATE DATABASE marks", "CREATE TABLE marks.m (id int PRIMARY KEY)")
 	return c
+}
+
+// Servers gives the servers themselves.
+func (c *Couple) Servers(t *testing.T) (master, slave *Server) {
+	t.Helper()
+	return c.pair.Start(t)
 }
 
 // MakeReplicationAccount makes the account repl with the password repl, anew.
@@ -69,7 +76,10 @@ func (p Pair) following(t *testing.T, master *Server) (begin, end []string) {
 	}
 	at := master.Rows(t, show)[0]
 	if !p.Slave.IsMySQL() {
-		end = []string{"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_ignore_table=''"}
+		end = []string{
+			"STOP SLAVE", "RESET SLAVE ALL",
+			"SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_ignore_table=''",
+		}
 		change := fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl',"+
 			" MASTER_PASSWORD='repl', MASTER_SSL_VERIFY_SERVER_CERT=0, ", master.Port)
 		if p == MariaDB {
@@ -80,19 +90,22 @@ func (p Pair) following(t *testing.T, master *Server) (begin, end []string) {
 		return []string{change, "START SLAVE"}, end
 	}
 	end = []string{
-		"STOP REPLICA", "RESET REPLICA ALL", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(), REPLICATE_IGNORE_TABLE=()",
+		"STOP REPLICA", "RESET REPLICA ALL",
+		"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(), REPLICATE_IGNORE_TABLE=()",
 	}
 	change := fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl',"+
 		" SOURCE_PASSWORD='repl', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, ", master.Port)
 	byPosition := change + fmt.Sprintf("SOURCE_AUTO_POSITION=0, SOURCE_LOG_FILE='%s', SOURCE_LOG_POS=%s", at[0], at[1])
 	switch {
 	case p.Crosses(): // MariaDB's transactions have no GTIDs that MySQL knows
-		begin = []string{"SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", byPosition, "START REPLICA"}
-		return begin, append(end, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=ON")
+		const between = "SET GLOBAL gtid_mode=ON_PERMISSIVE"
+		begin = []string{between, "SET GLOBAL gtid_mode=OFF_PERMISSIVE", byPosition, "START REPLICA"}
+		return begin, append(end, between, "SET GLOBAL gtid_mode=ON")
 	case p == MySQL:
 		byPosition = change + "SOURCE_AUTO_POSITION=1"
 	}
-	return []string{"RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + at[4] + "'", byPosition, "START REPLICA"}, end
+	begin = []string{"RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + at[4] + "'", byPosition, "START REPLICA"}
+	return begin, end
 }
 
 // OnMaster runs statements on the master, in one session.
@@ -232,8 +245,8 @@ func (c *Couple) HoldSlave(t *testing.T, table string) (release func()) {
 func Numbered(table string, rows int) []string {
 	list := []string{"INSERT INTO " + table + " (id, v) VALUES (1, 'value 1')"}
 	for n := 1; n < rows; n *= 2 {
-		list = append(list, fmt.Sprintf("INSERT INTO %s (id, v) SELECT id + %d, CONCAT('value ', id + %d) FROM %s WHERE id <= %d",
-			table, n, n, table, rows-n))
+		list = append(list, fmt.Sprintf("INSERT INTO %[1]s (id, v) SELECT id + %[2]d, CONCAT('value ', id + %[2]d)"+
+			" FROM %[1]s WHERE id <= %[3]d", table, n, rows-n))
 	}
 	return list
 }

@@ -32,7 +32,7 @@ func (s *Server) AsSeeder(t *testing.T, role finding.Role) (*server.Server, *fac
 // The account of AsAdministrator.
 const (
 	Administrator         = "dba"
-	AdministratorPassword = "all of it" //nolint:gosec // of throw-away servers
+	AdministratorPassword = "all of it"
 )
 
 // AsAdministrator logs in by TCP with all rights.
@@ -42,13 +42,17 @@ func (s *Server) AsAdministrator(t *testing.T, role finding.Role) (*server.Serve
 }
 
 // login makes an account anew and logs in as it, until the test ends.
-func (s *Server) login(t *testing.T, role finding.Role, user, password, privileges string) (*server.Server, *facts.Facts) {
+func (s *Server) login(
+	t *testing.T, role finding.Role, user, password, privileges string,
+) (*server.Server, *facts.Facts) {
 	t.Helper()
 	account := "'" + user + "'@'127.0.0.1'"
 	s.Exec(t, "DROP USER IF EXISTS "+account,
 		"CREATE USER "+account+" IDENTIFIED BY '"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password)+"'",
 		"GRANT "+privileges+" ON *.* TO "+account)
-	opened := s.Login(t, role, server.Login{Network: "tcp", Address: s.Address(), User: user, Password: server.NewPassword(password)})
+	opened := s.Login(t, role, server.Login{
+		Network: "tcp", Address: s.Address(), User: user, Password: server.NewPassword(password),
+	})
 	read, err := facts.Read(t.Context(), opened)
 	if err != nil {
 		t.Fatal(err)

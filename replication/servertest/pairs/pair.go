@@ -37,12 +37,11 @@ func (p Pair) Crosses() bool { return p.Master.IsMySQL() != p.Slave.IsMySQL() }
 // the slave's kind.
 func (p Pair) Start(t *testing.T) (master, slave *Server) {
 	t.Helper()
+	need(t, p.Master, p.Slave)
 	t.Setenv("PATH", p.Slave.Path())
 	if dump, err := p.Slave.Find("mysqldump"); err == nil && p.Crosses() { // MySQL's logs in to MariaDB by a plugin
 		t.Setenv("LIBMYSQL_PLUGIN_DIR", filepath.Join(filepath.Dir(filepath.Dir(dump)), "usr/lib/mysql/plugin"))
 	}
-	needs(t, p.Master)
-	needs(t, p.Slave)
 	var starting sync.WaitGroup
 	var masterErr, slaveErr error
 	starting.Go(func() { master, masterErr = shared(t.Context(), p.Master, string(p.Master)+" master", 11) })

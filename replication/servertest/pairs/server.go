@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -60,7 +61,7 @@ func (s *Server) String() string { return s.Name }
 // Where its programs are missing, the test fails in CI and is skipped elsewhere.
 func SharedServer(t *testing.T, kind servertest.Kind, name string, id int) *Server {
 	t.Helper()
-	needs(t, kind)
+	need(t, kind)
 	s, err := shared(t.Context(), kind, name, id)
 	mustStart(t, err)
 	return s
@@ -70,7 +71,7 @@ func SharedServer(t *testing.T, kind servertest.Kind, name string, id int) *Serv
 // test.
 func OwnServer(t *testing.T, kind servertest.Kind, name string, id int) *Server {
 	t.Helper()
-	needs(t, kind)
+	need(t, kind)
 	s, err := start(t.Context(), kind, string(kind)+" "+name, id)
 	mustStart(t, err)
 	t.Cleanup(func() {
@@ -81,10 +82,12 @@ func OwnServer(t *testing.T, kind servertest.Kind, name string, id int) *Server 
 	return s
 }
 
-// needs says which server a test needs, and leaves it out of a short run.
-func needs(t *testing.T, kind servertest.Kind) {
+// need says what servers a test needs, and leaves it out where none shall run.
+func need(t *testing.T, kinds ...servertest.Kind) {
 	t.Helper()
-	t.Attr("needs", string(kind))
+	for _, kind := range slices.Compact(kinds) {
+		t.Attr("needs", string(kind))
+	}
 	if testing.Short() {
 		t.Skip("left out by -short: needs a database server")
 	}
@@ -265,4 +268,13 @@ func WaitUntil(t testing.TB, what string, is func() (state string, ok bool)) {
 			t.Fatalf("no %s: %s", what, state)
 		}
 	}
+}
+
+// SetGlobal sets a variable of new sessions until the test ends.
+func (s *Server) SetGlobal(t *testing.T, name, value, usual string) {
+	t.Helper()
+	s.Exec(t, "SET GLOBAL "+name+"="+value)
+	t.Cleanup(func() {
+		Run(context.WithoutCancel(t.Context()), t, s.DB, []string{"SET GLOBAL " + name + "=" + usual})
+	})
 }

@@ -1,0 +1,31 @@
+package seed
+
+import (
+	"context"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// SetLockPatience lets the short lock of a copy keep writers waiting for a time;
+// 0: as a program's copy does.
+func (s *Seed) SetLockPatience(d time.Duration) { s.lockPatience = d }
+
+// MissingAccount is an account that the slave lacks.
+type MissingAccount struct {
+	User              string
+	DefinerOf, Create []string
+}
+
+// MissingAccounts gives what Check warns of, in parts.
+func MissingAccounts(
+	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, databases []string,
+) ([]MissingAccount, error) {
+	missing, err := missingAccounts(ctx, master, masterFacts, slaveFacts, databases)
+	list := make([]MissingAccount, len(missing))
+	for i, m := range missing {
+		list[i] = MissingAccount{User: m.user, DefinerOf: m.definerOf, Create: m.create}
+	}
+	return list, err
+}
