@@ -142,7 +142,7 @@ func (s *Setup) checkAhead(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.Findings.Add(rules.Judge(&rules.Subject{Moment: rules.Begin, Master: master, Slave: slave, Ahead: ahead}))
+	plan.Add(rules.Judge(&rules.Subject{Moment: rules.Begin, Master: master, Slave: slave, Ahead: ahead}))
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (s *Setup) checkOrder(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	plan.Findings.Add(rules.Judge(&rules.Subject{
+	plan.Add(rules.Judge(&rules.Subject{
 		Moment: rules.Begin, Master: s.MasterFacts, Slave: s.SlaveFacts, Own: own, Written: written,
 	}))
 	return nil

@@ -60,6 +60,7 @@ func (s *Subject) Summary() string {
 		return "the slave says that it is connected, and nothing comes from the master"
 	case HealthCatchingUp:
 		return "the slave is " + s.behind()
+	case HealthRunning:
 	}
 	switch bytes := s.Seen.Bytes; {
 	case bytes == nil:

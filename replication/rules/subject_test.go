@@ -24,8 +24,10 @@ func TestHealth(t *testing.T) {
 		"nobody's slave": {func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Slave.Masters = nil
 		}, rules.HealthNotSetUp, "this server is nobody's slave"},
-		"well": {func(*rules.Subject, *server.SlaveStatus) {},
-			rules.HealthRunning, "the slave has applied all that the master has"},
+		"well": {
+			func(*rules.Subject, *server.SlaveStatus) {},
+			rules.HealthRunning, "the slave has applied all that the master has",
+		},
 		"a little behind": {func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen.Bytes = &little
 		}, rules.HealthRunning, "the slave is 1.0 kB behind"},
@@ -50,14 +52,18 @@ func TestHealth(t *testing.T) {
 		"stopped": {func(_ *rules.Subject, c *server.SlaveStatus) {
 			c.SQLRunning = "No"
 		}, rules.HealthStopped, "somebody has stopped the SQL thread, which applies changes"},
-		"stopped by a run": {func(s *rules.Subject, c *server.SlaveStatus) {
-			c.SQLRunning, s.Seen.Busy = "No", true
-		}, rules.HealthStopped,
-			"a gtunnel replication command has stopped the SQL thread, which applies changes for a while"},
-		"stopped by a run that was cut off": {func(s *rules.Subject, c *server.SlaveStatus) {
-			c.SQLRunning, s.Repaired = "No", &journal.RepairNote{}
-		}, rules.HealthStopped,
-			"a gtunnel replication command that was cut off has stopped the SQL thread, which applies changes"},
+		"stopped by a run": {
+			func(s *rules.Subject, c *server.SlaveStatus) {
+				c.SQLRunning, s.Seen.Busy = "No", true
+			}, rules.HealthStopped,
+			"a gtunnel replication command has stopped the SQL thread, which applies changes for a while",
+		},
+		"stopped by a run that was cut off": {
+			func(s *rules.Subject, c *server.SlaveStatus) {
+				c.SQLRunning, s.Repaired = "No", &journal.RepairNote{}
+			}, rules.HealthStopped,
+			"a gtunnel replication command that was cut off has stopped the SQL thread, which applies changes",
+		},
 		"told to stop": {func(_ *rules.Subject, c *server.SlaveStatus) {
 			c.SQLRunning, c.Until = "No", "b:4"
 		}, rules.HealthStopped, "the slave stands at bin.000007:5000, where it was told to stop"},

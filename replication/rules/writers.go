@@ -64,8 +64,10 @@ func hasWriters(j *judgement) {
 // isAdministrator reports whether an account is one of those of the server's own
 // host that its packages make.
 func isAdministrator(account string) bool {
-	return slices.Contains([]string{"root@localhost", "mysql@localhost", "mariadb.sys@localhost",
-		"debian-sys-maint@localhost"}, account)
+	return slices.Contains([]string{
+		"root@localhost", "mysql@localhost", "mariadb.sys@localhost",
+		"debian-sys-maint@localhost",
+	}, account)
 }
 
 func losesReadOnly(j *judgement) {
