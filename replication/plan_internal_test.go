@@ -283,7 +283,7 @@ func TestWarnAboutWriters(t *testing.T) {
 	} {
 		f := newFacts(finding.Slave, test.v)
 		f.Writers = test.writers
-		found := rules.CheckSlave(f, 3307)
+		found := rules.Judge(&rules.Subject{Moment: rules.CheckServer, Slave: f, Port: 3307})
 		text := ""
 		for _, w := range found.Warnings {
 			if w.Code == "writers" {

@@ -49,7 +49,9 @@ const (
 // its arguments alone, which it leaves as they are: it asks nobody, reads no file, and
 // takes the time and what is random from want.
 func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
-	p := &Plan{Findings: rules.CheckMaster(f, want.Databases)}
+	p := &Plan{Findings: rules.Judge(&rules.Subject{
+		Moment: rules.SetupMaster, Master: f, Databases: want.Databases, OldSessions: f.ChangesFormat(want.LogStatements),
+	})}
 	if len(p.Problems) > 0 {
 		return p
 	}
@@ -112,7 +114,7 @@ func restartCommand(v server.Version) string {
 
 // newHandOver is what is handed over, so far as it is known before the accounts are
 // planned.
-func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
+func newHandOver(f *facts.Facts, want MasterWant) *HandOver {
 	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
 	next := &HandOver{
 		Made: want.Fresh.Now, Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
@@ -131,7 +133,6 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 	}
 	if old := f.ChangesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
-		p.Add(rules.CheckSessions(f, old))
 	}
 	return next
 }
@@ -139,7 +140,7 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
 func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
-	a := &accountsPlan{Plan: p, facts: f, want: want, next: newHandOver(p, f, want), patterns: f.Patterns(want.Databases)}
+	a := &accountsPlan{Plan: p, facts: f, want: want, next: newHandOver(f, want), patterns: f.Patterns(want.Databases)}
 	for _, user := range facts.AccountUsers {
 		a.planAccount(user)
 	}

@@ -1,13 +1,9 @@
 package replication
 
 import (
-	"slices"
-
 	"github.com/gtunnel/gtunnel/replication/facts"
-	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
-	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -66,56 +62,4 @@ type slavePlan struct {
 	want          SlaveWant
 	status        *server.SlaveStatus // of the default connection; nil if there is none
 	established   bool                // the default connection goes to our end of the tunnel
-}
-
-// newSlavePlan is a plan without findings and steps.
-func newSlavePlan(situation Situation, want SlaveWant) *slavePlan {
-	status := situation.SlaveFacts.Master()
-	return &slavePlan{
-		Plan: &Plan{}, Situation: situation, master: situation.MasterFacts, slave: situation.SlaveFacts, want: want,
-		status: status, established: status != nil && rules.IsOurMaster(status, want.Port),
-	}
-}
-
-// judge finds what is wrong before the servers are asked about the beginning, and
-// reports whether the databases must be copied.
-func (s *slavePlan) judge() (seed bool) {
-	s.Add(rules.CheckSlave(s.slave, s.want.Port))
-	s.Add(rules.CheckPair(s.master, s.slave, s.want.Databases))
-	s.Add(checkHandOver(s.master, s.want))
-	s.Add(rules.CheckSessions(s.master, s.want.HandOver.OldSessions))
-	s.checkEstablished()
-	seed = s.needsSeed()
-	if s.Notes.Repair != nil && s.status != nil && !seed {
-		problem := s.Notes.Repair.CutOff(s.slave, s.status)
-		problem.Cure += "; or --reseed, which copies everything anew"
-		s.Problems = append(s.Problems, problem)
-	}
-	if seed {
-		s.Add(rules.CheckOtherDatabases(s.master, s.slave, s.want.Databases, s.want.Replace, s.want.Method))
-		s.checkData()
-		s.checkRoom()
-		s.checkSeedAccount()
-		s.checkOwnGTIDs()
-	}
-	if s.established && !seed && s.want.Method == journal.SeedNone && !s.want.Start.At(s.State.Start) {
-		s.Problem(finding.Slave, "other-start",
-			"leave --method none and --start out; or --reseed with them, to begin anew from there",
-			"it replicates already, and does not begin at %s", s.want.Start)
-	}
-	if s.MonitorThere == ForeignFile {
-		s.Problem(finding.Slave, "foreign-file", "give another path with --monitor-file",
-			"%s exists and was not made by gtunnel", s.want.MonitorFile.Path)
-	}
-	return seed
-}
-
-// connects reports whether the slave is to be pointed to its master, if it is seeded
-// or not.
-func (s *slavePlan) connects(seeded bool) bool { return seeded || !s.established }
-
-// sameSet compares two lists without regard of their order, and of what one
-// says twice: a server does, if two of its option files have the same filter.
-func sameSet(a, b []string) bool {
-	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
 }

@@ -14,20 +14,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// Health is the state of a replication in a word.
-type Health string
-
-// The states, from the best.
-const (
-	HealthRunning    Health = "running"     // the slave has what the master has, or nearly
-	HealthCatchingUp Health = "catching up" // it works and has much left to do
-	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
-	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
-	HealthStopped    Health = "stopped"     // somebody has stopped it
-	HealthBroken     Health = "broken"      // an error has stopped it
-	HealthNotSetUp   Health = "not set up"
-)
-
 // Status is the health of a replication at one moment, as its slave and, through
 // the tunnel, its master tell it. The names in its JSON stay.
 type Status struct {

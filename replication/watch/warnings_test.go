@@ -116,7 +116,8 @@ func (p *watchedPair) skipsErrors() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	if pairs.ProblemOf(rules.CheckSlave(slave, 3307).Problems, "skips-errors") == nil {
+	found := rules.Judge(&rules.Subject{Moment: rules.CheckServer, Slave: slave, Port: 3307})
+	if pairs.ProblemOf(found.Problems, "skips-errors") == nil {
 		p.Error("the setup does not see it")
 	}
 	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=STRICT")
