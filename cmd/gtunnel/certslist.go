@@ -143,7 +143,9 @@ func newCAList(t config.Tunnel, snapshot *certs.Snapshot, now time.Time) caList 
 	}
 	for _, p := range snapshot.Problems() {
 		matters, known := live[p.File]
-		list.Problems = append(list.Problems, listProblem{p.File, p.Line, p.Message, (matters || !known) && asked(t, p.File)})
+		list.Problems = append(list.Problems, listProblem{
+			File: p.File, Line: p.Line, Message: p.Message, Broken: (matters || !known) && asked(t, p.File),
+		})
 	}
 	list.summarise(snapshot.CRLReport(t.Policy(), now))
 	return list
@@ -166,7 +168,7 @@ func filesOf(ca *certs.CA) []string {
 
 var crlName = regexp.MustCompile(`\.r[0-9]+$`)
 
-// asked tells whether a file is looked at under the modes of the
+// asked reports whether a file is looked at under the modes of the
 // configuration.
 func asked(t config.Tunnel, file string) bool {
 	mode := t.Namespaces.String()
@@ -183,20 +185,25 @@ func asked(t config.Tunnel, file string) bool {
 
 func newListedCA(t config.Tunnel, ca *certs.CA, now time.Time) (listedCA, []listProblem) {
 	listed := listedCA{
-		Subject: ca.Subject.Slash(), RFC4514: ca.Subject.RFC4514(), Hash: ca.Subject.Hash(), HashOld: ca.Subject.HashOld(),
+		Subject: ca.Subject.Slash(), RFC4514: ca.Subject.RFC4514(),
+		Hash: ca.Subject.Hash(), HashOld: ca.Subject.HashOld(),
 		Files: listOf(ca.Files), Root: ca.Anchor, CAfile: ca.FromCAfile,
 		NotAfter: ca.Certificate.NotAfter.UTC(), DaysLeft: daysLeft(ca.Certificate.NotAfter, now),
 		Expired: now.After(ca.Certificate.NotAfter), Policies: []listPolicy{}, CRLs: []listCRL{},
 	}
 	speaks := false
 	for _, p := range ca.Policies {
-		listed.Policies = append(listed.Policies, listPolicy{p.Kind, listOf(p.Files), p.Problem == nil})
+		listed.Policies = append(listed.Policies, listPolicy{
+			Kind: p.Kind, Files: listOf(p.Files), Sound: p.Problem == nil,
+		})
 		speaks = speaks || len(p.Files) > 0 && asked(t, p.Files[0])
 	}
 	var newest *certs.CRL
 	for i, c := range ca.CRLs {
 		state, why := c.State(now)
-		entry := listCRL{listOf(c.Files), c.ThisUpdate.UTC(), nil, c.Entries, state, why}
+		entry := listCRL{
+			Files: listOf(c.Files), ThisUpdate: c.ThisUpdate.UTC(), Entries: c.Entries, State: state, Reason: why,
+		}
 		if !c.NextUpdate.IsZero() {
 			next := c.NextUpdate.UTC()
 			entry.NextUpdate = &next
@@ -213,10 +220,12 @@ func newListedCA(t config.Tunnel, ca *certs.CA, now time.Time) (listedCA, []list
 	}
 	var problems []listProblem
 	if text, refused := ca.Weakness(); text != "" {
-		problems = append(problems, listProblem{ca.Files[0], 0, fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text), refused})
+		message := fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text)
+		problems = append(problems, listProblem{File: ca.Files[0], Message: message, Broken: refused})
 	}
 	if !speaks && !ca.FromCAfile && strings.HasSuffix(t.Namespaces.String(), "-require") {
-		problems = append(problems, listProblem{listed.Subject, 0, "no policy file speaks of this CA: nothing that it signed is accepted", true})
+		const message = "no policy file speaks of this CA: nothing that it signed is accepted"
+		problems = append(problems, listProblem{File: listed.Subject, Message: message, Broken: true})
 	}
 	if why, refused := ca.CRLRefusal(t.Policy(), now); refused {
 		problems = append(problems, listProblem{listed.Subject, 0, why, true})
@@ -261,7 +270,8 @@ func roughly(d time.Duration) string {
 func (l *caList) summarise(crls certs.CRLReport) {
 	s := &l.Summary
 	s.crls = crls
-	s.CurrentCRL, s.EndingCRL, s.StaleCRL, s.BadCRL, s.NoCRL, s.RefusedCRL = crls.Current, crls.Ending, crls.Stale, crls.Bad, crls.Missing, crls.Refused
+	s.CurrentCRL, s.EndingCRL, s.StaleCRL = crls.Current, crls.Ending, crls.Stale
+	s.BadCRL, s.NoCRL, s.RefusedCRL = crls.Bad, crls.Missing, crls.Refused
 	for _, ca := range l.CAs {
 		s.CAs++
 		if ca.Expired {
@@ -293,7 +303,8 @@ func (l *caList) write(out io.Writer) error {
 		if ca.Expired {
 			days = "expired"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", ca.Hash, ca.HashOld, days, ca.policyWords(), ca.crl, certs.ShowDN(ca.Subject))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			ca.Hash, ca.HashOld, days, ca.policyWords(), ca.crl, certs.ShowDN(ca.Subject))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -346,7 +357,7 @@ func (c listedCA) policyWords() string {
 		}
 		words = append(words, word)
 	}
-	if slices.Equal(words, []string{"signing", "namespaces"}) || slices.Equal(words, []string{"namespaces", "signing"}) {
+	if len(words) == 2 && slices.Contains(words, "signing") && slices.Contains(words, "namespaces") {
 		return "both"
 	}
 	return strings.Join(words, "+")

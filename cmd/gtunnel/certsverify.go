@@ -50,12 +50,16 @@ itself; null if refused).`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.verify(cmd, v) },
 	}
-	settings := config.Pick(v.config.Settings(), "cert", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "max-depth")
+	settings := config.Pick(v.config.Settings(), "cert", "capath", "cafile", "crl", "crl-grace", "namespaces",
+		"eku", "host-mode", "max-depth")
 	settings[0].Usage = "the chain to judge"
 	settings = append(settings[:1:1], append([]config.Setting{
 		{Name: "host", Arg: "NAME", Target: &v.host, Usage: "a name that it must prove"},
 		{Name: "ip", Arg: "ADDRESS", Target: &v.ip, Usage: "an address that it must prove"},
-		{Name: "role", Arg: "ROLE", Target: &v.role, Values: []string{"server", "client"}, Usage: "what the peer is: server or client"},
+		{
+			Name: "role", Arg: "ROLE", Target: &v.role, Values: []string{"server", "client"},
+			Usage: "what the peer is: server or client",
+		},
 		{Name: "time", Arg: "RFC3339", Target: &v.now, Preset: "now", Usage: "when"},
 	}, settings[1:]...)...)
 	settings = append(settings, config.Setting{Name: "json", Target: &v.json, Usage: "print JSON"})
@@ -67,15 +71,20 @@ itself; null if refused).`,
 func (v *verification) wanted() (string, error) {
 	switch {
 	case v.host != "" && v.ip != "":
-		return "", &usage.Error{Where: "--ip", Message: "contradicts --host", Cure: "a peer is held to one name or to one address: give one of them"}
+		return "", &usage.Error{
+			Where: "--ip", Message: "contradicts --host",
+			Cure: "a peer is held to one name or to one address: give one of them",
+		}
 	case v.host != "":
 		if _, err := netip.ParseAddr(v.host); err == nil {
-			return "", &usage.Error{Where: "--host", Message: fmt.Sprintf("%q is an IP address", v.host), Cure: "write --ip " + v.host}
+			message := fmt.Sprintf("%q is an IP address", v.host)
+			return "", &usage.Error{Where: "--host", Message: message, Cure: "write --ip " + v.host}
 		}
 		return v.host, nil
 	case v.ip != "":
 		if _, err := netip.ParseAddr(v.ip); err != nil {
-			return "", &usage.Error{Where: "--ip", Message: fmt.Sprintf("%q is no IP address", v.ip), Cure: "give a name with --host"}
+			message := fmt.Sprintf("%q is no IP address", v.ip)
+			return "", &usage.Error{Where: "--ip", Message: message, Cure: "give a name with --host"}
 		}
 	}
 	return v.ip, nil
@@ -174,12 +183,15 @@ func refusedVerdict(r *certs.Refusal) verdict {
 
 func acceptedVerdict(result *certs.Result) verdict {
 	next := result.NextEvent.UTC()
-	v := verdict{Verdict: "accepted", Path: []jsonLink{}, Peer: newJSONPeer(result.Peer), Warnings: newJSONWarnings(result.Warnings), NextEvent: &next}
-	checks := result.Checks()
+	v := verdict{
+		Verdict: "accepted", Path: []jsonLink{}, Peer: newJSONPeer(result.Peer),
+		Warnings: newJSONWarnings(result.Warnings), NextEvent: &next,
+	}
+	permits := result.Checks()
 	for depth, link := range result.Path {
 		v.Path = append(v.Path, jsonLink{
 			Depth: depth, Subject: link.DN, File: link.File, NotAfter: link.Certificate.NotAfter.UTC(),
-			Checks: newJSONChecks(checks[depth]),
+			Checks: newJSONChecks(permits[depth]),
 		})
 	}
 	return v
@@ -194,7 +206,7 @@ func newJSONChecks(checks []certs.LinkCheck) []jsonLinkCheck {
 }
 
 func newJSONPeer(i certs.Identity) *jsonPeer {
-	return &jsonPeer{i.DN, i.RFC4514, listOf(i.Hosts), listOf(i.IPs), i.Rule}
+	return &jsonPeer{DN: i.DN, RFC4514: i.RFC4514, Hosts: listOf(i.Hosts), IPs: listOf(i.IPs), Rule: i.Rule}
 }
 
 func newJSONWarnings(warnings []certs.Warning) []jsonWarning {
@@ -214,14 +226,15 @@ func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 	fmt.Fprintf(m.Stdout, "accepted%s: %s\n", as, certs.ShowDN(result.Peer.DN))
 	fmt.Fprintf(m.Stdout, "proves: %s\n", names(result.Peer.Hosts, result.Peer.IPs, result.Peer.Rule))
 	fmt.Fprintln(m.Stdout, "path:")
-	checks := result.Checks()
+	permits := result.Checks()
 	for depth, link := range result.Path {
 		file := link.File
 		if file == "" {
 			file = "sent by the peer"
 		}
-		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, certs.ShowDN(link.DN), file, validity(link.Certificate.NotAfter, now))
-		m.writeChecks(checks[depth])
+		until := validity(link.Certificate.NotAfter, now)
+		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, certs.ShowDN(link.DN), file, until)
+		m.writeChecks(permits[depth])
 	}
 	for _, w := range result.Warnings {
 		fmt.Fprintf(m.Stdout, "warning: %s\n", inFlags(w.String()))
@@ -261,7 +274,10 @@ type moment time.Time
 func (m *moment) UnmarshalText(text []byte) error {
 	t, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
-		return &usage.Error{Message: fmt.Sprintf("%q is no time of RFC 3339", text), Cure: "write a date, a time and a zone, such as 2027-01-01T00:00:00Z"}
+		return &usage.Error{
+			Message: fmt.Sprintf("%q is no time of RFC 3339", text),
+			Cure:    "write a date, a time and a zone, such as 2027-01-01T00:00:00Z",
+		}
 	}
 	*m = moment(t)
 	return nil
