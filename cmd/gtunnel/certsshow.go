@@ -93,29 +93,13 @@ func readChain(ctx context.Context, name string) ([]*x509.Certificate, error) {
 
 // dialAddress connects to an address for a look at who is there.
 func dialAddress(ctx context.Context, address tunnel.Address) (net.Conn, error) {
-	network, target := "unix", address.Path
-	if address.Network != "unix" {
-		host := address.Host
-		if host == "" {
-			host = "127.0.0.1"
-		}
-		network, target = "tcp", net.JoinHostPort(host, address.Port)
-	}
+	network, target := address.ForDial()
 	conn, err := new(net.Dialer).DialContext(ctx, network, target)
 	if err == nil {
 		return conn, nil
 	}
-	hint := "does a gtunnel server (or stunnel) listen there, and does the firewall let this host in?"
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		hint = "check the name, and the resolver: getent hosts " + address.Host
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		err = e.Err // the rest repeats the address
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		err = errors.New("no answer in time")
-	}
-	return nil, &hintedError{fmt.Errorf("cannot connect to %s: %w", address, err), hint}
+	reason, hint := tunnel.ExplainDial(address, err, "gtunnel server (or stunnel)")
+	return nil, &hintedError{fmt.Errorf("cannot connect to %s: %s", address, reason), hint}
 }
 
 // shownChain is what certs show --json prints.
