@@ -275,8 +275,8 @@ func (a Address) bound(to net.Addr) string {
 	return tcp.String()
 }
 
-// forDial is what package net dials: an empty host is this host.
-func (a Address) forDial() (network, address string) {
+// ForDial is what package net dials for the address: an empty host is this host.
+func (a Address) ForDial() (network, address string) {
 	if a.Network == "unix" {
 		return "unix", a.Path
 	}

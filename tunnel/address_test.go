@@ -22,18 +22,32 @@ func TestParseAddress(t *testing.T) {
 		{"127.8.9.10:3306", tunnel.Address{Network: "tcp", Host: "127.8.9.10", Port: "3306"}, "127.8.9.10:3306", true},
 		{"localhost:3306", tunnel.Address{Network: "tcp", Host: "localhost", Port: "3306"}, "localhost:3306", true},
 		{"10.0.0.1:65535", tunnel.Address{Network: "tcp", Host: "10.0.0.1", Port: "65535"}, "10.0.0.1:65535", false},
-		{"server1.domain.one:3307", tunnel.Address{Network: "tcp", Host: "server1.domain.one", Port: "3307"},
-			"server1.domain.one:3307", false},
+		{
+			"server1.domain.one:3307",
+			tunnel.Address{Network: "tcp", Host: "server1.domain.one", Port: "3307"},
+			"server1.domain.one:3307", false,
+		},
 		{"master-db:3306", tunnel.Address{Network: "tcp", Host: "master-db", Port: "3306"}, "master-db:3306", false},
 		{"site_a_db.:3306", tunnel.Address{Network: "tcp", Host: "site_a_db.", Port: "3306"}, "site_a_db.:3306", false},
 		{"[::1]:3307", tunnel.Address{Network: "tcp", Host: "::1", Port: "3307"}, "[::1]:3307", true},
 		{"[::]:3307", tunnel.Address{Network: "tcp", Host: "::", Port: "3307"}, "[::]:3307", false},
-		{"[::ffff:127.0.0.1]:1", tunnel.Address{Network: "tcp", Host: "::ffff:127.0.0.1", Port: "1"}, "[::ffff:127.0.0.1]:1",
-			true},
-		{"[fe80::1%eth0]:3307", tunnel.Address{Network: "tcp", Host: "fe80::1%eth0", Port: "3307"}, "[fe80::1%eth0]:3307",
-			false},
-		{"unix:/run/mysqld/mysqld.sock", tunnel.Address{Network: "unix", Path: "/run/mysqld/mysqld.sock"},
-			"unix:/run/mysqld/mysqld.sock", true},
+		{
+			"[::ffff:127.0.0.1]:1",
+			tunnel.Address{Network: "tcp", Host: "::ffff:127.0.0.1", Port: "1"},
+			"[::ffff:127.0.0.1]:1",
+			true,
+		},
+		{
+			"[fe80::1%eth0]:3307",
+			tunnel.Address{Network: "tcp", Host: "fe80::1%eth0", Port: "3307"},
+			"[fe80::1%eth0]:3307",
+			false,
+		},
+		{
+			"unix:/run/mysqld/mysqld.sock",
+			tunnel.Address{Network: "unix", Path: "/run/mysqld/mysqld.sock"},
+			"unix:/run/mysqld/mysqld.sock", true,
+		},
 	} {
 		got, err := tunnel.ParseAddress(test.text)
 		if err != nil {
@@ -112,8 +126,10 @@ func TestZeroAddress(t *testing.T) {
 }
 
 func FuzzParseAddress(f *testing.F) {
-	for _, seed := range []string{"3307", ":3307", "server1:3307", "[::1]:3307", "[fe80::1%eth0]:1", "unix:/run/a.sock",
-		"::1:3307", "[]:1", "a:b:c", "unix:", "127.0.0.1:0"} {
+	for _, seed := range []string{
+		"3307", ":3307", "server1:3307", "[::1]:3307", "[fe80::1%eth0]:1", "unix:/run/a.sock",
+		"::1:3307", "[]:1", "a:b:c", "unix:", "127.0.0.1:0",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

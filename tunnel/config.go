@@ -135,8 +135,10 @@ func (c Config) check() error {
 
 func (c Config) checkRole() []*ConfigError {
 	if c.Role != Server && c.Role != Client {
-		return []*ConfigError{{Setting: "role", Reason: fmt.Sprintf("%q is no role", string(c.Role)),
-			Cure: "write server or client"}}
+		return []*ConfigError{{
+			Setting: "role", Reason: fmt.Sprintf("%q is no role", string(c.Role)),
+			Cure: "write server or client",
+		}}
 	}
 	return nil
 }
@@ -154,14 +156,18 @@ func (c Config) checkConnect() (found []*ConfigError) {
 	}
 	for i, target := range c.Connect {
 		if slices.Contains(c.Connect[:i], target) {
-			found = append(found, &ConfigError{Setting: "connect", Reason: fmt.Sprintf("%s is listed twice", target),
-				Cure: "list each target once, in the order to try them"})
+			found = append(found, &ConfigError{
+				Setting: "connect", Reason: fmt.Sprintf("%s is listed twice", target),
+				Cure: "list each target once, in the order to try them",
+			})
 			continue
 		}
 		if target.Network == "tcp" && (target.Port == "0" || target.Port == "") {
-			found = append(found, &ConfigError{Setting: "connect",
-				Reason: fmt.Sprintf("%s: nothing can be reached at port 0", target),
-				Cure:   "write the port that the target listens on"})
+			found = append(found, &ConfigError{
+				Setting: "connect",
+				Reason:  fmt.Sprintf("%s: nothing can be reached at port 0", target),
+				Cure:    "write the port that the target listens on",
+			})
 		}
 		if target.Reaches(c.Accept) {
 			found = append(found, &ConfigError{
@@ -176,17 +182,21 @@ func (c Config) checkConnect() (found []*ConfigError) {
 
 func (c Config) checkServerName() (found []*ConfigError) {
 	if c.Role == Server && c.ServerName != "" {
-		return []*ConfigError{{Setting: "server-name", Reason: "only a client checks the name of a server",
-			Cure: "remove server-name; to say which clients may connect, set allow-host or allow-dn"}}
+		return []*ConfigError{{
+			Setting: "server-name", Reason: "only a client checks the name of a server",
+			Cure: "remove server-name; to say which clients may connect, set allow-host or allow-dn",
+		}}
 	}
 	if c.ServerName != "" {
 		return checkProvable(c.ServerName)
 	}
 	for _, target := range c.Connect {
 		if c.Role == Client && target.Network == "unix" {
-			found = append(found, &ConfigError{Setting: "server-name",
-				Reason: fmt.Sprintf("the target %s has no host name that the server could prove", target),
-				Cure:   "set server-name to the name in the server's certificate"})
+			found = append(found, &ConfigError{
+				Setting: "server-name",
+				Reason:  fmt.Sprintf("the target %s has no host name that the server could prove", target),
+				Cure:    "set server-name to the name in the server's certificate",
+			})
 		}
 	}
 	return found
@@ -266,8 +276,10 @@ func (c Config) checkNumbers() (found []*ConfigError) {
 		{"max-handshakes-per-source", int64(c.Limits.HandshakesPerSource)},
 	} {
 		if n.value < 0 {
-			found = append(found, &ConfigError{Setting: n.setting, Reason: "it is negative",
-				Cure: "remove it to have the default"})
+			found = append(found, &ConfigError{
+				Setting: n.setting, Reason: "it is negative",
+				Cure: "remove it to have the default",
+			})
 		}
 	}
 	return found
@@ -289,12 +301,16 @@ func (c Config) checkShares() []*ConfigError {
 
 func (c Config) checkEndpoint() (found []*ConfigError) {
 	if c.Endpoint == nil || c.Endpoint.Store == nil {
-		found = append(found, &ConfigError{Setting: "capath", Reason: "no CAs to judge the peer by",
-			Cure: "set capath or cafile"})
+		found = append(found, &ConfigError{
+			Setting: "capath", Reason: "no CAs to judge the peer by",
+			Cure: "set capath or cafile",
+		})
 	}
 	if c.Endpoint == nil || c.Endpoint.Credential == nil {
-		found = append(found, &ConfigError{Setting: "cert", Reason: "no certificate to prove this host with",
-			Cure: "set cert and key"})
+		found = append(found, &ConfigError{
+			Setting: "cert", Reason: "no certificate to prove this host with",
+			Cure: "set cert and key",
+		})
 	}
 	if c.Role == Server && (c.Endpoint == nil || c.Endpoint.Policy.Access == nil) {
 		found = append(found, &ConfigError{

@@ -303,8 +303,10 @@ func carrySplit(from, to *net.TCPConn, plan []byte) {
 // FuzzSplits splits the records of a connection, handshake included, at
 // points that the fuzzer chooses, and echoes data whose size it chooses too.
 func FuzzSplits(f *testing.F) {
-	for _, plan := range []string{"", "\x00", "\x01", "\x08", "\x09\x01", "\xff", "\x81\x03\x00", "\x0a\x0b\x7f\xfe\x01",
-		"\xa5\x01\x01\x01\x01"} {
+	for _, plan := range []string{
+		"", "\x00", "\x01", "\x08", "\x09\x01", "\xff", "\x81\x03\x00", "\x0a\x0b\x7f\xfe\x01",
+		"\xa5\x01\x01\x01\x01",
+	} {
 		f.Add([]byte(plan), uint32(1), uint32(20000))
 		f.Add([]byte(plan), uint32(70000), uint32(3))
 	}

@@ -193,8 +193,11 @@ func TestRefusalIsNoSilence(t *testing.T) {
 
 func TestDeadTargets(t *testing.T) {
 	var d dead
-	targets := []Address{{Network: "tcp", Host: "a", Port: "1"}, {Network: "tcp", Host: "b", Port: "1"},
-		{Network: "tcp", Host: "c", Port: "1"}}
+	targets := []Address{
+		{Network: "tcp", Host: "a", Port: "1"},
+		{Network: "tcp", Host: "b", Port: "1"},
+		{Network: "tcp", Host: "c", Port: "1"},
+	}
 	want := func(now time.Time, order ...int) {
 		t.Helper()
 		for i, target := range d.inOrder(targets, now) {

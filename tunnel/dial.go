@@ -39,7 +39,7 @@ func firstTarget[T any](
 // last. The error is a *targetError.
 func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
-	network, address := target.forDial()
+	network, address := target.ForDial()
 	conn, err := t.dead.dial(ctx, dialer, network, address)
 	if err == nil {
 		if err = tune(conn, t.userTimeout); err != nil {
@@ -60,12 +60,29 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	return conn, nil
 }
 
-// explainDial puts the failure of a dial into plain words.
+// explainDial is ExplainDial for the targets of the tunnel, and says how long a
+// dial may take.
 func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
-	program := "mysqld"
+	program := mysqld
 	if t.config.Role == Client {
 		program = "gtunnel server"
 	}
+	reason, cure = ExplainDial(target, err, program)
+	if reason == noAnswer {
+		reason = fmt.Sprintf("no answer within %s", t.config.Timeouts.Dial)
+	}
+	return reason, cure
+}
+
+const (
+	mysqld   = "mysqld" // the program that a server connects to
+	noAnswer = "no answer in time"
+)
+
+// ExplainDial puts the failure of a connection to target, where a program of
+// this name should listen, into plain words: what is wrong, one clause, and what
+// to do about it, which may be empty.
+func ExplainDial(target Address, err error, program string) (reason, cure string) {
 	dnsError, isDNS := errors.AsType[*net.DNSError](err)
 	netError, isNet := errors.AsType[net.Error](err)
 	switch {
@@ -75,12 +92,12 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 		return "the name does not resolve: " + dnsError.Err, fmt.Sprintf("check the resolver: getent hosts %s", target.Host)
 	case errors.Is(err, syscall.ECONNREFUSED) && target.Network == "unix":
 		return "connection refused", fmt.Sprintf("nobody listens at the socket: is %s running?", program)
-	case errors.Is(err, syscall.ECONNREFUSED) && t.config.Role == Server:
+	case errors.Is(err, syscall.ECONNREFUSED) && program == mysqld:
 		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that " +
 			"includes this one and without skip-networking?"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", "nobody listens there, or a firewall rejects it: is gtunnel server running on that " +
-			"host, with this port?"
+		return "connection refused", fmt.Sprintf("nobody listens there, or a firewall rejects it: is %s running on that "+
+			"host, with this port?", program)
 	case errors.Is(err, os.ErrNotExist):
 		return "no such socket", fmt.Sprintf("is %s running, with this socket?", program)
 	case errors.Is(err, os.ErrPermission):
@@ -93,7 +110,7 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "too many open files", "raise the limit of open files (LimitNOFILE in the systemd unit)"
 	case isNet && netError.Timeout():
-		return fmt.Sprintf("no answer within %s", t.config.Timeouts.Dial), "the host is down or a firewall drops the packets"
+		return noAnswer, "the host is down or a firewall drops the packets"
 	default:
 		return err.Error(), ""
 	}

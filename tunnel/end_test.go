@@ -65,16 +65,26 @@ func TestHalfClose(t *testing.T) {
 		"backend first":               {script{readEnd, end}, script{end, readEnd}},
 		"client before the greeting":  {script{end, read("hello"), readEnd}, script{readEnd, write("hello"), end}},
 		"backend before the question": {script{readEnd, write("hello"), end}, script{end, read("hello"), readEnd}},
-		"client after its question": {script{write("a?"), end, read("b!"), readEnd},
-			script{read("a?"), readEnd, write("b!"), end}},
-		"backend after its greeting": {script{read("b!"), readEnd, write("a?"), end},
-			script{write("b!"), end, read("a?"), readEnd}},
-		"client in a conversation": {script{read("1"), write("2"), read("3"), end, read("4"), readEnd},
-			script{write("1"), read("2"), write("3"), readEnd, write("4"), end}},
-		"backend in a conversation": {script{write("1"), read("2"), readEnd, write("3"), end},
-			script{read("1"), write("2"), end, read("3"), readEnd}},
-		"both with words on their way": {script{write("1"), end, read("2"), readEnd},
-			script{write("2"), end, read("1"), readEnd}},
+		"client after its question": {
+			script{write("a?"), end, read("b!"), readEnd},
+			script{read("a?"), readEnd, write("b!"), end},
+		},
+		"backend after its greeting": {
+			script{read("b!"), readEnd, write("a?"), end},
+			script{write("b!"), end, read("a?"), readEnd},
+		},
+		"client in a conversation": {
+			script{read("1"), write("2"), read("3"), end, read("4"), readEnd},
+			script{write("1"), read("2"), write("3"), readEnd, write("4"), end},
+		},
+		"backend in a conversation": {
+			script{write("1"), read("2"), readEnd, write("3"), end},
+			script{read("1"), write("2"), end, read("3"), readEnd},
+		},
+		"both with words on their way": {
+			script{write("1"), end, read("2"), readEnd},
+			script{write("2"), end, read("1"), readEnd},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			done := make(chan struct{})

@@ -74,8 +74,10 @@ func TestOnePortOfEachFamily(t *testing.T) {
 // address without a host as it was written, since [::] would be IPv6 only.
 func TestBoundAddressIsShown(t *testing.T) {
 	p := newPKI(t)
-	for accept, host := range map[string]string{":0": ":", "0.0.0.0:0": "0.0.0.0:", "[::]:0": "[::]:",
-		"localhost:0": "127.0.0.1:"} {
+	for accept, host := range map[string]string{
+		":0": ":", "0.0.0.0:0": "0.0.0.0:", "[::]:0": "[::]:",
+		"localhost:0": "127.0.0.1:",
+	} {
 		config := p.serverConfig(t, "127.0.0.1:1")
 		config.Accept = address(t, accept)
 		r := start(t, config)

@@ -48,20 +48,35 @@ func TestWhoGivesWay(t *testing.T) {
 		seats []seat
 		want  int
 	}{
-		"the oldest": {[]seat{{"192.0.2.1/32", false, silent, short},
-			{"198.51.100.1/32", false, silent, short}}, 0},
-		"overdue before young": {[]seat{{"192.0.2.1/32", false, silent, short},
-			{"198.51.100.1/32", false, answered, long}}, 1},
-		"a stranger before known": {[]seat{{"192.0.2.1/32", true, silent, long},
-			{"198.51.100.1/32", false, answered, short}}, 1},
-		"of known ones, overdue": {[]seat{{"192.0.2.1/32", true, answered, short},
-			{"198.51.100.1/32", true, answered, long}}, 1},
-		"of known ones, least": {[]seat{{"192.0.2.1/32", true, answered, long}, {"198.51.100.1/32", true, silent, long}},
-			1},
-		"who has shown least": {[]seat{{"192.0.2.1/32", false, answered, long},
-			{"198.51.100.1/32", false, silent, long}, {"203.0.113.1/32", false, begun, long}}, 1},
-		"not so among the young": {[]seat{{"192.0.2.1/32", false, answered, short},
-			{"198.51.100.1/32", false, silent, short}}, 0},
+		"the oldest": {[]seat{
+			{"192.0.2.1/32", false, silent, short},
+			{"198.51.100.1/32", false, silent, short},
+		}, 0},
+		"overdue before young": {[]seat{
+			{"192.0.2.1/32", false, silent, short},
+			{"198.51.100.1/32", false, answered, long},
+		}, 1},
+		"a stranger before known": {[]seat{
+			{"192.0.2.1/32", true, silent, long},
+			{"198.51.100.1/32", false, answered, short},
+		}, 1},
+		"of known ones, overdue": {[]seat{
+			{"192.0.2.1/32", true, answered, short},
+			{"198.51.100.1/32", true, answered, long},
+		}, 1},
+		"of known ones, least": {
+			[]seat{{"192.0.2.1/32", true, answered, long}, {"198.51.100.1/32", true, silent, long}},
+			1,
+		},
+		"who has shown least": {[]seat{
+			{"192.0.2.1/32", false, answered, long},
+			{"198.51.100.1/32", false, silent, long},
+			{"203.0.113.1/32", false, begun, long},
+		}, 1},
+		"not so among the young": {[]seat{
+			{"192.0.2.1/32", false, answered, short},
+			{"198.51.100.1/32", false, silent, short},
+		}, 0},
 		"the crowded source": {crowd(seat{"192.0.2.1/32", false, silent, short},
 			seat{"198.51.100.1/32", false, silent, short}), 1},
 		"the crowd before stages": {crowd(seat{"192.0.2.1/32", false, silent, long},
@@ -215,14 +230,18 @@ func (a attack) strike(t *testing.T, peer string, known bool) {
 func TestPlacesAreGivenBack(t *testing.T) {
 	h := handshakes{total: 3, perSource: 2, evict: true}
 	var places []*place
-	for _, s := range []string{"192.0.2.1/32", "192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.1/32",
-		"2001:db8::/64"} {
+	for _, s := range []string{
+		"192.0.2.1/32", "192.0.2.1/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.1/32",
+		"2001:db8::/64",
+	} {
 		p, gone, code := h.enter(prefix(s), epoch)
 		if p == nil || code != "" {
 			t.Fatalf("%s is refused: %s", s, code)
 		}
-		if want := map[int]certs.Code{2: CodeTooManyFromSource, 4: CodeTooManyHandshakes,
-			5: CodeTooManyHandshakes}[len(places)]; gone == nil && want != "" || gone != nil && gone.gone() != want {
+		if want := map[int]certs.Code{
+			2: CodeTooManyFromSource, 4: CodeTooManyHandshakes,
+			5: CodeTooManyHandshakes,
+		}[len(places)]; gone == nil && want != "" || gone != nil && gone.gone() != want {
 			t.Errorf("connection %d makes %+v give way, want %q", len(places), gone, want)
 		}
 		places = append(places, p)
@@ -291,12 +310,21 @@ func TestWhoGivesWayInAnyOrder(t *testing.T) {
 		first, second seat // held the other way round
 		want          int
 	}{
-		"who has shown least": {seat{"192.0.2.1/32", false, answered, long},
-			seat{"198.51.100.1/32", false, silent, long}, 2},
-		"of equals, the oldest": {seat{"192.0.2.1/32", false, silent, long}, seat{"198.51.100.1/32", false, silent, long},
-			1},
-		"of the young, the oldest": {seat{"192.0.2.1/32", false, answered, short},
-			seat{"198.51.100.1/32", false, silent, short}, 1},
+		"who has shown least": {
+			seat{"192.0.2.1/32", false, answered, long},
+			seat{"198.51.100.1/32", false, silent, long},
+			2,
+		},
+		"of equals, the oldest": {
+			seat{"192.0.2.1/32", false, silent, long},
+			seat{"198.51.100.1/32", false, silent, long},
+			1,
+		},
+		"of the young, the oldest": {
+			seat{"192.0.2.1/32", false, answered, short},
+			seat{"198.51.100.1/32", false, silent, short},
+			1,
+		},
 	} {
 		var h handshakes
 		places := seated(&h, epoch, seat{"203.0.113.1/32", false, silent, long}, test.first, test.second)

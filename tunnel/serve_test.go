@@ -227,14 +227,22 @@ func TestConfigErrors(t *testing.T) {
 		"no role":    {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
 		"no accept":  {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
 		"no connect": {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
-		"port 0": {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect",
-			"port 0", "write the port"},
-		"a target twice": {func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect",
-			"listed twice", "each target once"},
-		"a distant target": {func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} },
-			"connect", "master-db:3306 is not on loopback", "unsafe-plaintext"},
-		"a distant IP": {func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) },
-			"connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1"},
+		"port 0": {
+			func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect",
+			"port 0", "write the port",
+		},
+		"a target twice": {
+			func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect",
+			"listed twice", "each target once",
+		},
+		"a distant target": {
+			func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} },
+			"connect", "master-db:3306 is not on loopback", "unsafe-plaintext",
+		},
+		"a distant IP": {
+			func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) },
+			"connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1",
+		},
 		"server-name":    {func(c *tunnel.Config) { c.ServerName = "a" }, "server-name", "only a client", "allow-host"},
 		"negative time":  {func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, "dial-timeout", "negative", "default"},
 		"negative limit": {func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, "max-handshakes", "negative", "default"},
@@ -247,12 +255,18 @@ func TestConfigErrors(t *testing.T) {
 		"no store":      {func(c *tunnel.Config) { c.Endpoint.Store = nil }, "capath", "no CAs", "cafile"},
 		"no endpoint":   {func(c *tunnel.Config) { c.Endpoint = nil }, "capath", "no CAs", "cafile"},
 		"no credential": {func(c *tunnel.Config) { c.Endpoint.Credential = nil }, "cert", "no certificate", "key"},
-		"no access rule": {func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule",
-			"allow-all"},
-		"client everywhere": {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, "accept",
-			"every address", "127.0.0.1:3307"},
-		"client outside": {func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") },
-			"accept", "192.0.2.1:3307", "unsafe-plaintext"},
+		"no access rule": {
+			func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule",
+			"allow-all",
+		},
+		"client everywhere": {
+			func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, "accept",
+			"every address", "127.0.0.1:3307",
+		},
+		"client outside": {
+			func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") },
+			"accept", "192.0.2.1:3307", "unsafe-plaintext",
+		},
 		"itself": {func(c *tunnel.Config) {
 			c.Accept, c.Connect = address(t, "3306"), []tunnel.Address{address(t, "localhost:3306")}
 		}, "connect", "localhost:3306 is where this tunnel itself listens", "another address"},
@@ -265,21 +279,33 @@ func TestConfigErrors(t *testing.T) {
 // TestServerNameErrors: what no certificate can prove is no name of a server.
 func TestServerNameErrors(t *testing.T) {
 	expectConfigErrors(t, map[string]configError{
-		"a URL": {named("https://server1.domain.one/x"), "server-name",
-			`is neither a host name nor an IP address`, "write the host name alone: server1.domain.one"},
-		"a name and port": {named("server1.domain.one:3307"), "server-name",
-			`"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one"},
+		"a URL": {
+			named("https://server1.domain.one/x"), "server-name",
+			`is neither a host name nor an IP address`, "write the host name alone: server1.domain.one",
+		},
+		"a name and port": {
+			named("server1.domain.one:3307"), "server-name",
+			`"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one",
+		},
 		"an IP and port": {named("192.0.2.1:3307"), "server-name", "", "leave the port away: 192.0.2.1"},
-		"a port": {named(":3307"), "server-name", `":3307" is neither a host name nor an IP address`,
-			"the name in the server's certificate"},
+		"a port": {
+			named(":3307"), "server-name", `":3307" is neither a host name nor an IP address`,
+			"the name in the server's certificate",
+		},
 		"IPv6 in brackets": {named("[2001:db8::1]:3307"), "server-name", "", "leave the port away: 2001:db8::1"},
-		"a wildcard": {named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`,
-			"write the whole name of the one server"},
+		"a wildcard": {
+			named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`,
+			"write the whole name of the one server",
+		},
 		"a star": {named("*"), "server-name", "", "write the whole name of the one server"},
-		"two words": {named("server 1"), "server-name", `"server 1" is neither a host name nor an IP address`,
-			"the name in the server's certificate"},
-		"a DN": {named("/DC=one/CN=server1"), "server-name", "is neither a host name",
-			"the name in the server's certificate"},
+		"two words": {
+			named("server 1"), "server-name", `"server 1" is neither a host name nor an IP address`,
+			"the name in the server's certificate",
+		},
+		"a DN": {
+			named("/DC=one/CN=server1"), "server-name", "is neither a host name",
+			"the name in the server's certificate",
+		},
 	})
 }
 

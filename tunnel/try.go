@@ -64,8 +64,10 @@ func failedTry(message string, err error) tried {
 	} else if e, ok := errors.AsType[*certs.HandshakeError](err); ok {
 		cure, code = e.Cure, e.Code
 	}
-	result := tried{message: message, reason: reason,
-		fields: []zap.Field{zap.String("reason", reason), zap.String("cure", cure)}}
+	result := tried{
+		message: message, reason: reason,
+		fields: []zap.Field{zap.String("reason", reason), zap.String("cure", cure)},
+	}
 	// MySQL's own port counts who speaks TLS to it, until it blocks this host
 	// (max_connect_errors); and only another --connect mends that.
 	result.final = code == certs.CodeNotTLS

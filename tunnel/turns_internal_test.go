@@ -17,8 +17,11 @@ func TestTurns(t *testing.T) {
 	}{
 		"the newest": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
 		"known":      {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
-		"known, though later": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", true, begun, 0},
-			{"198.51.100.2/32", false, begun, 0}}, 1},
+		"known, though later": {[]seat{
+			{"192.0.2.1/32", false, begun, 0},
+			{"198.51.100.1/32", true, begun, 0},
+			{"198.51.100.2/32", false, begun, 0},
+		}, 1},
 		"the less crowded, amid others": {slices.Concat(
 			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5), []seat{{"192.0.2.1/32", false, begun, 0}},
 			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5)), 5},
@@ -128,8 +131,10 @@ func TestRecords(t *testing.T) {
 	}{
 		"whole":  {[]string{"\x16\x03\x01\x00\x02ab"}, []bool{true}},
 		"in two": {[]string{"\x16\x03\x01\x00\x02a", "b"}, []bool{false, true}},
-		"by bytes": {[]string{"\x16", "\x03", "\x01", "\x00", "\x01", "a", "\x16"},
-			[]bool{false, false, false, false, false, true, false}},
+		"by bytes": {
+			[]string{"\x16", "\x03", "\x01", "\x00", "\x01", "a", "\x16"},
+			[]bool{false, false, false, false, false, true, false},
+		},
 		"and a beginning": {[]string{"\x16\x03\x01\x00\x01a\x16\x03", "\x01\x00\x01"}, []bool{true, false}},
 		"empty":           {[]string{"\x16\x03\x01\x00", "\x00"}, []bool{false, true}},
 	} {
@@ -155,8 +160,10 @@ func TestRest(t *testing.T) {
 		now = now.Add(time.Second)
 		return h.rest(cost, now)
 	}
-	for i, want := range []time.Duration{0, 0, restFactor * 600 * time.Microsecond, 0, 0,
-		restFactor * 600 * time.Microsecond} {
+	for i, want := range []time.Duration{
+		0, 0, restFactor * 600 * time.Microsecond, 0, 0,
+		restFactor * 600 * time.Microsecond,
+	} {
 		if got := step(200 * time.Microsecond); got != want {
 			t.Errorf("step %d: a rest of %s, want %s", i, got, want)
 		}

@@ -91,8 +91,10 @@ func runHostile(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	case flags.NArg() > 0:
 		return &usageError{error: fmt.Errorf("unexpected %q: tunnelbench hostile takes flags only", flags.Arg(0))}
 	}
-	h := hostile{peers: 25, interval: 400 * time.Millisecond, calm: 2 * time.Second, patience: 10 * time.Second,
-		confined: true}
+	h := hostile{
+		peers: 25, interval: 400 * time.Millisecond, calm: 2 * time.Second, patience: 10 * time.Second,
+		confined: true,
+	}
 	if *quick {
 		h = hostile{peers: 6, interval: 400 * time.Millisecond, calm: 500 * time.Millisecond, patience: 30 * time.Second}
 	}

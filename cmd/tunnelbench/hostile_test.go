@@ -23,8 +23,10 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := hostile{attacks: attacks, peers: 5, interval: 400 * time.Millisecond, calm: 200 * time.Millisecond,
-		patience: time.Minute}
+	h := hostile{
+		attacks: attacks, peers: 5, interval: 400 * time.Millisecond, calm: 200 * time.Millisecond,
+		patience: time.Minute,
+	}
 	ordeals, err := h.run(t.Context(), []installed{gtunnel}, io.Discard)
 	if err != nil {
 		t.Fatal(err)

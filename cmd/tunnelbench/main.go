@@ -253,12 +253,16 @@ func install(ctx context.Context, wanted []peer, stderr io.Writer) error {
 		command []string
 		cgo     bool
 	}{
-		{pairs: []string{"stunnel", "ghostunnel", "haproxy", "nginx"},
-			command: []string{filepath.Join(".ci", "install"), "bench"}},
+		{
+			pairs:   []string{"stunnel", "ghostunnel", "haproxy", "nginx"},
+			command: []string{filepath.Join(".ci", "install"), "bench"},
+		},
 		{
 			pairs: []string{"ghostunnel"}, cgo: true, // for its PKCS #11
-			command: []string{"go", "build", "-trimpath", "-modfile=.ci/ghostunnel.mod", "-o", "bin/ghostunnel",
-				"github.com/ghostunnel/ghostunnel"},
+			command: []string{
+				"go", "build", "-trimpath", "-modfile=.ci/ghostunnel.mod", "-o", "bin/ghostunnel",
+				"github.com/ghostunnel/ghostunnel",
+			},
 		},
 	}
 	var failures []error

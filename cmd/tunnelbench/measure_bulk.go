@@ -27,8 +27,10 @@ func bulkMetrics(s scale) (metrics []metric) {
 			metrics = append(
 				metrics,
 				metric{Name: name, Title: title, Unit: "MB/s", Better: more, Main: direction == "down" && (first || last)},
-				metric{Name: name + ".cpu", Title: title + ", CPU of both ends", Unit: "s/GB", Better: less,
-					Main: direction == "down" && (first || last)},
+				metric{
+					Name: name + ".cpu", Title: title + ", CPU of both ends", Unit: "s/GB", Better: less,
+					Main: direction == "down" && (first || last),
+				},
 				metric{Name: name + ".cpu.client", Title: title + ", CPU of the client end", Unit: "s/GB", Better: less},
 				metric{Name: name + ".cpu.server", Title: title + ", CPU of the server end", Unit: "s/GB", Better: less},
 				metric{Name: name + ".cpu.bench", Title: title + ", CPU of this program", Unit: "s/GB", Better: less},

@@ -75,8 +75,10 @@ func TestRotate(t *testing.T) {
 }
 
 func TestFormatValue(t *testing.T) {
-	for value, want := range map[float64]string{1234.5: "1234", 99.96: "100.0", 12.34: "12.3", 1.234: "1.23",
-		0.001: "0.00", -12.34: "-12.3"} {
+	for value, want := range map[float64]string{
+		1234.5: "1234", 99.96: "100.0", 12.34: "12.3", 1.234: "1.23",
+		0.001: "0.00", -12.34: "-12.3",
+	} {
 		if got := formatValue(value); got != want {
 			t.Errorf("%v: %s, want %s", value, got, want)
 		}
@@ -89,8 +91,10 @@ func TestParseStat(t *testing.T) {
 	if err != nil || got != (processStat{state: 'S', group: 40, children: 420 * time.Millisecond}) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for _, bad := range []string{"", "42 (a) S 1", "42 a S 1 40 40 0 -1 4194304 100 0 0 0 5 6 12 30",
-		strings.Replace(line, "40", "x", 1), strings.Replace(line, " 12 ", " x ", 1)} {
+	for _, bad := range []string{
+		"", "42 (a) S 1", "42 a S 1 40 40 0 -1 4194304 100 0 0 0 5 6 12 30",
+		strings.Replace(line, "40", "x", 1), strings.Replace(line, " 12 ", " x ", 1),
+	} {
 		if got, err := parseStat(bad); err == nil {
 			t.Errorf("%q: %+v", bad, got)
 		}

@@ -104,8 +104,10 @@ func (m *Main) run(ctx context.Context, report *report) (err error) {
 		return err
 	}
 	if info, err := os.Stat(binary); err != nil || info.IsDir() || info.Mode().Perm()&0o111 == 0 {
-		return &hintError{err: fmt.Errorf("%s is no program", m.Gtunnel),
-			hint: "run `make build`, or name the binary with --gtunnel"}
+		return &hintError{
+			err:  fmt.Errorf("%s is no program", m.Gtunnel),
+			hint: "run `make build`, or name the binary with --gtunnel",
+		}
 	}
 	d, err := newDemo(ctx, m.TempDir, binary, report)
 	if err != nil {

@@ -264,8 +264,10 @@ func TestFailure(t *testing.T) {
 	if err := m.Run(t.Context()); err == nil {
 		t.Errorf("no error:\n%s", stdout.String())
 	}
-	for _, want := range []string{"quickstart: step 3 failed: ", "the master's gtunnel ended: exit status 3",
-		"\n    no luck today\n"} {
+	for _, want := range []string{
+		"quickstart: step 3 failed: ", "the master's gtunnel ended: exit status 3",
+		"\n    no luck today\n",
+	} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("stderr does not say %q:\n%s", want, stderr.String())
 		}
@@ -309,8 +311,11 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{"unknown flag", []string{"--fast"}, []string{"-fast"}},
 		{"argument", []string{"bin/gtunnel"}, []string{`unexpected argument "bin/gtunnel"`, "hint: "}},
-		{"no such binary", []string{"--gtunnel", "/no/such/gtunnel"},
-			[]string{"/no/such/gtunnel is no program", "hint: run `make build`"}},
+		{
+			"no such binary",
+			[]string{"--gtunnel", "/no/such/gtunnel"},
+			[]string{"/no/such/gtunnel is no program", "hint: run `make build`"},
+		},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			var stderr bytes.Buffer

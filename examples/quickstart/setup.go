@@ -78,8 +78,10 @@ func (d *demo) status(ctx context.Context) (*watch.Status, error) {
 // masterFlags are what status and compare need here; on a real slave they need
 // none.
 func (d *demo) masterFlags() []string {
-	return []string{"--master", d.slave.accept, "--master-defaults-file", d.monitorFile(), "--state-dir",
-		filepath.Join(d.slave.dir, "state")}
+	return []string{
+		"--master", d.slave.accept, "--master-defaults-file", d.monitorFile(), "--state-dir",
+		filepath.Join(d.slave.dir, "state"),
+	}
 }
 
 // handOver is where the passwords of the slave are on a host.

@@ -158,10 +158,15 @@ func (s *stack) apart(t *testing.T) {
 		"a neighbour of the master":                    {from("site-master"), database, "3306", answered},
 		"a neighbour of the slave, through the tunnel": {from("site-slave"), "tunnel", "3307", answered},
 		"a neighbour of the slave, directly":           {from("site-slave"), database, "3306", nobody},
-		"a neighbour of the slave, around its tunnel": {from("site-slave"), s.address(t, "master-gtunnel", "internet"),
-			"3307", nobody},
-		"the slave, directly": {[]string{"exec", s.container(t, "slave-db"), "mariadb"}, database,
-			"3306", nobody},
+		"a neighbour of the slave, around its tunnel": {
+			from("site-slave"), s.address(t, "master-gtunnel", "internet"),
+			"3307", nobody,
+		},
+		"the slave, directly": {
+			[]string{"exec", s.container(t, "slave-db"), "mariadb"},
+			database,
+			"3306", nobody,
+		},
 		"the internet, directly":                 {from("internet"), database, "3306", nobody},
 		"the internet, by the slave's plain end": {from("internet"), "slave.example.org", "3307", nobody},
 	} {
