@@ -23,14 +23,14 @@ func ExampleUndo() {
 // A setup that was cut off tells what it has left, and how it goes on.
 func ExampleUnfinishedError() {
 	var err error = &replication.UnfinishedError{
-		Err:   finding.New(finding.Slave, "no-room", "make room there", "the disk is full"),
-		Stage: journal.StageSeeding, Databases: []string{"voms"},
+		Err:   finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped"),
+		Stage: journal.StageSeeded, Databases: []string{"voms"},
 	}
 	fmt.Println(err)
 	if unfinished, ok := errors.AsType[*replication.UnfinishedError](err); ok {
 		fmt.Println("hint:", unfinished.Hint())
 	}
 	// Output:
-	// slave: the disk is full
-	// hint: make room there; the slave has no replication and no whole copy; the same command again copies from the beginning
+	// slave: its SQL thread was stopped
+	// hint: run setup-slave again; the copy is whole; the same command again goes on from there
 }
