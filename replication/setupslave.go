@@ -31,10 +31,10 @@ type SlaveWant struct {
 // knows no clock.
 func PlanSlave(situation Situation, want SlaveWant) *Plan {
 	s := newSlavePlan(situation, want)
-	seed := s.judge()
-	if len(s.Problems) > 0 {
+	if s.Findings = s.judge(); len(s.Problems) > 0 {
 		return s.Plan
 	}
+	seed := s.needsSeed()
 	s.restorePackets()
 	settingSteps(s.Plan, s.slave, s.DropIn, s.settings())
 	if seed {
@@ -49,6 +49,7 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 	s.connect(seed)
 	s.finish(seed)
 	s.Add(s.Beginning)
+	s.Add(s.judgeBeginning())
 	s.agreeOnBytes()
 	return s.Plan
 }
@@ -63,3 +64,7 @@ type slavePlan struct {
 	status        *server.SlaveStatus // of the default connection; nil if there is none
 	established   bool                // the default connection goes to our end of the tunnel
 }
+
+// connects reports whether the slave is to be pointed to its master, if it is seeded
+// or not.
+func (s *slavePlan) connects(seeded bool) bool { return seeded || !s.established }

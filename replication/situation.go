@@ -27,9 +27,11 @@ type Situation struct {
 	Elsewhere    bool      // the slave cannot have come to where it is by this master's binary log
 	Lacking      string    // MySQL's GTIDs of State.Start that the slave does not have yet
 
-	// Beginning is what the servers say of the copy, or of the data that is there, of
-	// a slave that is to begin with it.
-	Beginning finding.Findings
+	// Of a slave that is to begin with a copy, or with data that is there.
+	Beginning finding.Findings // what the servers say of that
+	Ahead     string           // MySQL's GTIDs that the slave has and the master has not
+	Own       string           // MariaDB's GTIDs in the slave's binary log
+	Written   string           // and those in the master's
 }
 
 // FileThere is what is in the place of the file for the monitor account's login.
@@ -42,12 +44,12 @@ const (
 	ForeignFile                  // one that gtunnel has not made
 )
 
+// settleLook is how often a slave is looked at that may settle.
+const settleLook = 50 * time.Millisecond
+
 // settleTime is how long a slave that is connecting at the moment may take
 // until its state is taken for what it is.
 const settleTime = server.ConnectRetry + 2*time.Second
-
-// settleLook is how often a slave is looked at that may settle.
-const settleLook = 50 * time.Millisecond
 
 // Read reads all that a plan depends on. What is asked about a beginning, such as
 // whether the tools of a copy are there, is asked only if there is to be one and
@@ -70,10 +72,10 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 		return err
 	}
 	plan := newSlavePlan(s.Situation, s.Want)
-	seed := plan.judge()
-	if len(plan.Problems) > 0 {
+	if found := plan.judge(); len(found.Problems) > 0 {
 		return nil
 	}
+	seed := plan.needsSeed()
 	return s.readBeginning(ctx, seed, plan.connects(seed))
 }
 
@@ -158,19 +160,18 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 			return err
 		}
 	}
-	plan := &Plan{}
 	if seed && !none || none && connects {
-		if plan.Findings, err = s.Want.newSeed(s.applier()).Check(ctx); err != nil {
+		if s.Beginning, err = s.Want.newSeed(s.applier()).Check(ctx); err != nil || len(s.Beginning.Problems) > 0 {
 			return err
 		}
 	}
-	if len(plan.Problems) == 0 && seed && !none {
-		if err := s.checkAhead(ctx, plan); err != nil {
+	if seed && !none {
+		if err := s.readAhead(ctx); err != nil {
 			return err
 		}
 	}
-	if len(plan.Problems) == 0 && connects {
-		if err := s.checkOrder(ctx, plan); err != nil {
+	if connects {
+		if err := s.readOrder(ctx); err != nil {
 			return err
 		}
 	}
@@ -179,7 +180,6 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 			return err
 		}
 	}
-	s.Beginning = plan.Findings
 	return nil
 }
 
@@ -189,11 +189,31 @@ func lacking(ctx context.Context, slave *server.Server, gtids string) (string, e
 	return slave.Value(ctx, slave.DB, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", gtids)
 }
 
-// follows reports whether a server is the slave of the master at a port of
-// 127.0.0.1.
-func follows(ctx context.Context, slave *server.Server, port int) (bool, error) {
-	status, err := slave.SlaveStatus(ctx, slave.DB)
-	return status != nil && rules.IsOurMaster(status, port), err
+// readAhead reads which GTIDs of MySQL's the slave has and the master has not.
+func (s *Setup) readAhead(ctx context.Context) (err error) {
+	master, slave := s.MasterFacts, s.SlaveFacts
+	if master.Version.Family != server.MySQL || slave.Version.Family != server.MySQL ||
+		!master.GTIDs() || !slave.GTIDs() || s.Want.Method == journal.SeedClone {
+		return nil
+	}
+	// The master's are those of now: a slave that still replicates may have gone on since.
+	s.Ahead, err = s.Master.Value(ctx, s.Master.DB,
+		"SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", slave.Variable("gtid_executed"))
+	return err
+}
+
+// readOrder reads the GTIDs in the binary logs of both, of MariaDB's.
+func (s *Setup) readOrder(ctx context.Context) (err error) {
+	if !s.isOfMariaDB() || !s.SlaveFacts.HasBinaryLog() {
+		return nil
+	}
+	if s.Own, err = s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_binlog_state"); err != nil {
+		return err
+	}
+	// One that has written nothing yet begins with 1 in its domain.
+	s.Written, err = s.Master.Value(ctx, s.Master.DB,
+		"SELECT CONCAT_WS(',', CONCAT(@@GLOBAL.gtid_domain_id, '-0-0'), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))")
+	return err
 }
 
 // isElsewhere reports whether a slave of MariaDB's, of which nothing else says whose
@@ -246,42 +266,11 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// checkAhead judges which GTIDs of MySQL's the slave has and the master has not.
-func (s *Setup) checkAhead(ctx context.Context, plan *Plan) error {
-	master, slave := s.MasterFacts, s.SlaveFacts
-	if master.Version.Family != server.MySQL || slave.Version.Family != server.MySQL ||
-		!master.GTIDs() || !slave.GTIDs() || s.Want.Method == journal.SeedClone {
-		return nil
-	}
-	// The master's are those of now: a slave that still replicates may have gone on since.
-	ahead, err := s.Master.Value(ctx, s.Master.DB,
-		"SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", slave.Variable("gtid_executed"))
-	if err != nil {
-		return err
-	}
-	plan.Add(rules.Judge(&rules.Subject{Moment: rules.Begin, Master: master, Slave: slave, Ahead: ahead}))
-	return nil
-}
-
-// checkOrder judges the GTIDs in the binary logs of both, of MariaDB's.
-func (s *Setup) checkOrder(ctx context.Context, plan *Plan) error {
-	if !s.isOfMariaDB() || !s.SlaveFacts.HasBinaryLog() {
-		return nil
-	}
-	own, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_binlog_state")
-	if err != nil {
-		return err
-	}
-	// One that has written nothing yet begins with 1 in its domain.
-	written, err := s.Master.Value(ctx, s.Master.DB,
-		"SELECT CONCAT_WS(',', CONCAT(@@GLOBAL.gtid_domain_id, '-0-0'), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))")
-	if err != nil {
-		return err
-	}
-	plan.Add(rules.Judge(&rules.Subject{
-		Moment: rules.Begin, Master: s.MasterFacts, Slave: s.SlaveFacts, Own: own, Written: written,
-	}))
-	return nil
+// follows reports whether a server is the slave of the master at a port of
+// 127.0.0.1.
+func follows(ctx context.Context, slave *server.Server, port int) (bool, error) {
+	status, err := slave.SlaveStatus(ctx, slave.DB)
+	return status != nil && rules.IsOurMaster(status, port), err
 }
 
 // isOfMariaDB reports whether both servers are MariaDB's.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/rules"
 )
 
@@ -33,23 +34,24 @@ func (s *slavePlan) subject() *rules.Subject {
 		}
 		subject.OldSessions = h.OldSessions
 	}
-	if s.MonitorThere == ForeignFile {
-		subject.ForeignFile = w.MonitorFile.Path
-	}
 	return subject
 }
 
-// judge judges the setup of the slave before the servers are asked about its
-// beginning, and reports whether the databases must be copied.
-func (s *slavePlan) judge() (seed bool) {
+// judge judges the setup of the slave.
+func (s *slavePlan) judge() finding.Findings {
 	subject := s.subject()
-	s.Findings = rules.Judge(subject)
-	return subject.NeedsSeed()
+	if s.MonitorThere == ForeignFile {
+		subject.ForeignFile = s.want.MonitorFile.Path
+	}
+	return rules.Judge(subject)
 }
 
-// connects reports whether the slave is to be pointed to its master, if it is seeded
-// or not.
-func (s *slavePlan) connects(seeded bool) bool { return seeded || !s.established }
+// judgeBeginning judges the GTIDs of a slave that is to begin.
+func (s *slavePlan) judgeBeginning() finding.Findings {
+	return rules.Judge(&rules.Subject{
+		Moment: rules.Begin, Master: s.master, Slave: s.slave, Ahead: s.Ahead, Own: s.Own, Written: s.Written,
+	})
+}
 
 // masterMark is the mark of the master, which the hand-over has where the login
 // does not see it.
@@ -59,6 +61,7 @@ func (w *SlaveWant) masterMark(master *facts.Facts) string {
 
 // What rules and plan ask alike is a question to the subject.
 
+func (s *slavePlan) needsSeed() bool                 { return s.subject().NeedsSeed() }
 func (s *slavePlan) filtered() bool                  { return s.subject().Filtered() }
 func (s *slavePlan) filterLost() bool                { return s.subject().FilterLost() }
 func (s *slavePlan) lost() []string                  { return s.subject().Lost() }
