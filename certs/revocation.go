@@ -70,6 +70,13 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 	if !tolerated {
 		return refusal
 	}
+	s.tolerate(path, depth, refusal, until)
+	return nil
+}
+
+// tolerate warns of what would refuse a certificate for the state of a list,
+// and does not: until a moment, or for ever if it is zero.
+func (s *search) tolerate(path []*element, depth int, refusal *Refusal, until time.Time) {
 	text := refusal.Reason
 	if !until.IsZero() {
 		s.event(until)
@@ -86,7 +93,6 @@ func checkRevocation(s *search, path []*element, depth int) *Refusal {
 			File: refusal.File, Line: refusal.Line,
 		}
 	})
-	return nil
 }
 
 // revoked is the refusal of a certificate that a list names.

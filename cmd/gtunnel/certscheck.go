@@ -45,17 +45,7 @@ ends at once. Exit 1 if there is a problem.`,
 				}
 				c.server(cmd.Context(), connect)
 			}
-			if asJSON {
-				if err := m.printJSON(jsonCheck{Ready: c.problems() == 0, Findings: c.findings}); err != nil {
-					return err
-				}
-			} else {
-				m.writeFindings(c.findings)
-			}
-			if n := c.problems(); n > 0 {
-				return fmt.Errorf("%s is not ready: %s", what, terminal.Count(n, "problem"))
-			}
-			return nil
+			return m.tellReadiness(what, c.findings, asJSON)
 		},
 	}
 	server := config.Setting{
@@ -74,6 +64,21 @@ ends at once. Exit 1 if there is a problem.`,
 		config.Setting{Name: "json", Target: &asJSON, Usage: "print JSON"})
 	config.AddFlags(cmd, tunnel.Client, settings)
 	return cmd
+}
+
+// tellReadiness prints what a check has found, and fails if there is a problem.
+func (m *Main) tellReadiness(what string, found findings, asJSON bool) error {
+	if asJSON {
+		if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
+			return err
+		}
+	} else {
+		m.writeFindings(found)
+	}
+	if n := found.problems(); n > 0 {
+		return fmt.Errorf("%s is not ready: %s", what, terminal.Count(n, "problem"))
+	}
+	return nil
 }
 
 // jsonCheck is what certs check --json prints.
