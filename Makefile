@@ -16,8 +16,9 @@
 #                   (MUTATE="--files access --kind all")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
-#   make install    the binary and the systemd units below PREFIX, and in
-#                   /etc/gtunnel the files with their flags, where they are missing
+#   make install    the binary, the man pages and the systemd units below PREFIX,
+#                   and in /etc/gtunnel the files with their flags, where they are
+#                   missing
 
 PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -27,6 +28,7 @@ ROOMS    = certs tunnel replication
 SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera stunnel systemd docker igtf
 FUZZTIME = 20s
 PACKAGE  = ./certs
+TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
@@ -91,6 +93,10 @@ lint: bin/golangci-lint
 
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
+	install -d $(DESTDIR)$(PREFIX)/share/man/man7
+	for topic in $(TOPICS); do \
+		$(BINARY) man $$topic >$(DESTDIR)$(PREFIX)/share/man/man7/gtunnel-$$topic.7 || exit 1; \
+	done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel-*.service
 	for role in server client; do \

@@ -81,7 +81,9 @@ func explainHandshake(ctx context.Context, err error, first []byte, peer Role) e
 		return explainTimeout(err, len(first) == 0, peer)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
-		return &HandshakeError{Code: CodeDisconnected, Reason: "this end stopped before the handshake was done", Err: err}
+		return &HandshakeError{
+			Code: CodeDisconnected, Reason: "this end stopped before the handshake was done", Err: err,
+		}
 	}
 	if strings.HasSuffix(err.Error(), "client didn't provide a certificate") {
 		return refuse(nil, 0, CodeNoCertificate, "the peer sent no certificate")
@@ -106,9 +108,11 @@ func refuseUnread(err error) *Refusal {
 	switch {
 	case strings.Contains(text, "certificate contains an unsupported public key") ||
 		strings.Contains(text, "certificate contains an unsupported type of public key"):
-		return refuse(nil, 0, CodeUnsupported, "the key of the peer's certificate is of a kind with which no TLS handshake is possible")
+		return refuse(nil, 0, CodeUnsupported,
+			"the key of the peer's certificate is of a kind with which no TLS handshake is possible")
 	case strings.Contains(text, "failed to parse") && isUnsupportedCurve(text):
-		return refuse(nil, 0, CodeUnsupported, "a key that the peer sent is of an elliptic curve that is not supported, or that it does not name")
+		return refuse(nil, 0, CodeUnsupported,
+			"a key that the peer sent is of an elliptic curve that is not supported, or that it does not name")
 	case strings.Contains(text, "sent certificate containing RSA key larger than"):
 		return refuseLargeKey("a certificate that the peer sent has an RSA key of more than %d bits", maxSentRSABits)
 	}
@@ -218,17 +222,39 @@ func explainDisconnect(err error, silent bool) *HandshakeError {
 
 // The alerts of TLS that are about certificates or access (RFC 8446, section
 // 6.2).
-var certificateAlerts = map[uint64]struct{ meaning, cure string }{
-	41:  {"it got no certificate", ""},
-	42:  {"bad certificate", ""},
-	43:  {"unsupported certificate", "Compare the key usages and the kind of key of this host's certificate with what the other end wants: gtunnel certs show."},
-	44:  {"certificate revoked", "Ask your CA for a new host certificate: the other end has a list that revokes this one."},
-	45:  {"certificate expired", "Look at the dates of this host's certificate and at both hosts' clocks; the other end's CA files or lists may be out of date too."},
-	46:  {"certificate unknown", ""},
-	48:  {"unknown CA", "Install this host's CA, and the subordinates above the certificate, in the CApath of the other end."},
-	49:  {"access denied", "Have the other end's access rules name this host."},
-	116: {"certificate required", "The other end wants a client certificate that it accepts; look at its CA list and log."},
+var certificateAlerts = map[uint64]certificateAlert{
+	41: {meaning: "it got no certificate"},
+	42: {meaning: "bad certificate"},
+	43: {
+		meaning: "unsupported certificate",
+		cure: "Compare the key usages and the kind of key of this host's certificate with what the other end wants:" +
+			" gtunnel certs show.",
+	},
+	44: {
+		meaning: "certificate revoked",
+		cure:    "Ask your CA for a new host certificate: the other end has a list that revokes this one.",
+	},
+	45: {
+		meaning: "certificate expired",
+		cure: "Look at the dates of this host's certificate and at both hosts' clocks;" +
+			" the other end's CA files or lists may be out of date too.",
+	},
+	46: {meaning: "certificate unknown"},
+	48: {
+		meaning: "unknown CA",
+		cure: "Install this host's CA, and the subordinates above the certificate," +
+			" in the CApath of the other end.",
+	},
+	49: {meaning: "access denied", cure: "Have the other end's access rules name this host."},
+	116: {
+		meaning: "certificate required",
+		cure:    "The other end wants a client certificate that it accepts; look at its CA list and log.",
+	},
 }
+
+// certificateAlert is what an alert says, and what to do about it; no cure is
+// the usual one.
+type certificateAlert struct{ meaning, cure string }
 
 // explainAlert gives the words for an alert that the other end sent.
 func explainAlert(err error) *HandshakeError {
@@ -244,7 +270,8 @@ func explainAlert(err error) *HandshakeError {
 	e := fail(CodeProtocol, "the other end broke the handshake off (alert: "+name+")", err)
 	switch alert {
 	case 70: // protocol_version
-		e.Cure = "The two ends have no TLS version in common: gtunnel speaks 1.2 and 1.3; update the other end, or lower ‹min-tls› on the stricter one."
+		e.Cure = "The two ends have no TLS version in common: gtunnel speaks 1.2 and 1.3;" +
+			" update the other end, or lower ‹min-tls› on the stricter one."
 	case 40, 71: // handshake_failure, insufficient_security
 		e.Cure = "The two ends have no cipher in common, or the other end got no certificate it likes: look in its log."
 	case 112: // unrecognized_name
@@ -279,11 +306,15 @@ func explainProtocol(err error) *HandshakeError {
 		e.Reason = "the two ends have no TLS version in common: " + text
 		e.Cure = "Update the other end to TLS 1.2 or later, or lower ‹min-tls› if it is higher than 1.2."
 	case strings.Contains(text, "no cipher suite supported"):
-		e.Cure = "Let the other end offer ECDHE ciphers with AES-GCM or ChaCha20; remove its own cipher list if it has one."
+		e.Cure = "Let the other end offer ECDHE ciphers with AES-GCM or ChaCha20;" +
+			" remove its own cipher list if it has one."
 	case strings.Contains(text, "invalid CRL distribution point"):
-		e.Cure = "The CRL distribution point of the other end's certificate is malformed or relative to the name of the CRL's issuer, which is not supported: look at it there (openssl x509 -text -noout -in hostcert.pem), and ask its CA for one with a URL."
+		e.Cure = "The CRL distribution point of the other end's certificate is malformed" +
+			" or relative to the name of the CRL's issuer, which is not supported:" +
+			" look at it there (openssl x509 -text -noout -in hostcert.pem), and ask its CA for one with a URL."
 	case strings.Contains(text, "failed to parse certificate"):
-		e.Cure = "The other end's certificate is malformed; look at it there: openssl x509 -text -noout -in hostcert.pem"
+		e.Cure = "The other end's certificate is malformed;" +
+			" look at it there: openssl x509 -text -noout -in hostcert.pem"
 	}
 	return e
 }

@@ -139,7 +139,8 @@ func (s *search) extend() bool {
 		}
 		if s.steps >= maxPathSteps {
 			s.fail(rankExhausted, func() *Refusal {
-				return refuse(child, depth, CodeTooMuchWork, "no path found after %d steps from a certificate to one of its issuer's name", maxPathSteps)
+				return refuse(child, depth, CodeTooMuchWork,
+					"no path found after %d steps from a certificate to one of its issuer's name", maxPathSteps)
 			})
 			return false
 		}
@@ -177,7 +178,8 @@ func (s *search) certify() bool {
 		if !checked {
 			if s.signatures >= maxSignatureChecks || s.wasted >= maxWastedWork {
 				s.fail(rankExhausted, func() *Refusal {
-					return refuse(child, depth, CodeTooMuchWork, "no path found after %d signature checks", s.signatures)
+					return refuse(child, depth, CodeTooMuchWork,
+						"no path found after %d signature checks", s.signatures)
 				})
 				return false
 			}

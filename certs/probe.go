@@ -39,7 +39,7 @@ func FetchChain(ctx context.Context, conn net.Conn, serverName string) ([]*x509.
 type Probing struct {
 	Chain     []*x509.Certificate // what the server sent, its own first
 	Result    *Result             // nil if this end refuses the server
-	Refusal   error               // why this end refuses the server: a *Refusal, or a *HandshakeError; nil if it does not
+	Refusal   error               // why this end refuses it: a *Refusal, or a *HandshakeError; nil if it does not
 	Objection error               // why the server broke off: a *HandshakeError; nil if it did not
 	Checked   bool                // the server knows CheckProtocol: its target has seen nothing of this
 	Answered  bool                // the server accepts us: it sent something after the handshake
@@ -118,8 +118,9 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 		probing.Objection = &HandshakeError{
 			Code:   CodeDisconnected,
 			Reason: "the other end closed the connection right after the handshake",
-			Cure:   "Look in its log: its target (MySQL) may not be running, or it refused this host without saying so.",
-			Err:    err,
+			Cure: "Look in its log: its target (MySQL) may not be running," +
+				" or it refused this host without saying so.",
+			Err: err,
 		}
 	default:
 		probing.Objection = explainHandshake(ctx, err, observed.first(), RoleServer)

@@ -16,10 +16,11 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 )
 
-// sources are the files of this package without its tests, by their names.
+// sources are the files of this package and of those inside it, without tests,
+// by their names.
 func sources() map[string]*ast.File {
 	files := make(map[string]*ast.File)
-	for _, file := range must(filepath.Glob("*.go")) {
+	for _, file := range slices.Concat(must(filepath.Glob("*.go")), must(filepath.Glob("internal/*/*.go"))) {
 		if !strings.HasSuffix(file, "_test.go") {
 			files[file] = must(parser.ParseFile(token.NewFileSet(), file, must(os.ReadFile(file)), 0))
 		}

@@ -20,11 +20,11 @@ import (
 func (e *Endpoint) Recheck(result *Result, now time.Time) (*Result, error) {
 	options := result.options
 	options.Time, options.Policy = now, e.policyFor(options.Role)
-	snapshot := e.Store.Snapshot()
-	if result.holds(snapshot, options) {
+	trust := e.Store.Snapshot()
+	if result.holds(trust, options) {
 		return result, nil
 	}
-	s := newSearch(snapshot, options)
+	s := newSearch(trust, options)
 	s.tolerant, s.earlier = true, result.path
 	again, refusal := s.judge(result.Chain, options)
 	if refusal != nil {

@@ -33,7 +33,10 @@ func grantsOf(v server.Version, user string, databases []string) []facts.Grant {
 	if v.AtLeast(server.MySQL, 8, 0, 0) {
 		privileges = append(privileges, "BACKUP_ADMIN")
 	}
-	return []facts.Grant{{Privileges: privileges, On: facts.Everywhere}, {Privileges: []string{"EXECUTE"}, On: facts.ObjectOf("PROCEDURE ", "mysql", facts.DropSeedProcedure)}}
+	return []facts.Grant{
+		{Privileges: privileges, On: facts.Everywhere},
+		{Privileges: []string{"EXECUTE"}, On: facts.ObjectOf("PROCEDURE ", "mysql", facts.DropSeedProcedure)},
+	}
 }
 
 // routineTable holds the routines, with their bodies, of MySQL before 8.0 and
@@ -71,7 +74,9 @@ func monitorGrants(v server.Version, client string, databases []string) []facts.
 // exists if password is nil. They stay out of the binary log: the
 // account is of this server, and a slave that has none of that name must not
 // stumble over it. The procedure of the seeding account keeps the server's mark.
-func accountStatements(v server.Version, user string, password *server.Password, databases []string, mark string) []server.Statement {
+func accountStatements(
+	v server.Version, user string, password *server.Password, databases []string, mark string,
+) []server.Statement {
 	account := server.QuoteAccount(user, server.Loopback)
 	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0")}
 	if password != nil {
@@ -84,7 +89,8 @@ func accountStatements(v server.Version, user string, password *server.Password,
 		}
 		statements = append(statements,
 			server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)),
-			server.SQL("CREATE PROCEDURE %s()%s SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END", server.QuoteTable("mysql", facts.DropSeedProcedure), comment, account))
+			server.SQL("CREATE PROCEDURE %s()%s SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END",
+				server.QuoteTable("mysql", facts.DropSeedProcedure), comment, account))
 	}
 	for _, g := range grantsOf(v, user, databases) {
 		statements = append(statements, server.SQL("GRANT %s ON %s TO %s", strings.Join(g.Privileges, ", "), g.On, account))
@@ -92,7 +98,7 @@ func accountStatements(v server.Version, user string, password *server.Password,
 	return statements
 }
 
-// hasGrants tells whether SHOW GRANTS of an account lists what grantsOf wants.
+// hasGrants reports whether SHOW GRANTS of an account lists what grantsOf wants.
 func hasGrants(v server.Version, user string, shown, databases []string) bool {
 	have := facts.ParseGrants(shown)
 	return !slices.ContainsFunc(grantsOf(v, user, databases), func(g facts.Grant) bool {
@@ -103,39 +109,48 @@ func hasGrants(v server.Version, user string, shown, databases []string) bool {
 // tryLogins logs in by accounts as a slave will: what keeps one out is better
 // known now than after a copy. Where logins cannot be tried from here, as by a
 // container's socket, nothing is said.
-func tryLogins(h *HandOver, users []string) func(context.Context, *Applier) error {
-	return func(ctx context.Context, a *Applier) error {
-		address := loginAddress(a.Master, a.MasterFacts)
-		if address == "" {
-			return nil
-		}
-		for _, user := range users {
-			if err := tryLogin(ctx, server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}); err != nil {
-				return err
-			}
-		}
+type tryLogins struct {
+	logins []server.Login // without an address
+}
+
+func (a *Applier) tryLogins(ctx context.Context, t tryLogins) error {
+	address := loginAddress(a.Master, a.MasterFacts)
+	if address == "" {
 		return nil
 	}
+	for _, login := range t.logins {
+		login.Address = address
+		if err := tryLogin(ctx, login); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tryLogin(ctx context.Context, login server.Login) error {
 	account := server.QuoteAccount(login.User, server.Loopback)
-	cure := "SHOW CREATE USER " + account + " shows what it is bound to, and SELECT user, host FROM mysql.user which account may take its place; then run this again, with --new-passwords if it is the password"
+	cure := "SHOW CREATE USER " + account +
+		" shows what it is bound to, and SELECT user, host FROM mysql.user which account may take its place; then run this " +
+		"again, with --new-passwords if it is the password"
 	s, err := server.Open(ctx, finding.Master, login)
 	if err == nil {
 		defer func() { _ = s.Close() }() // it was only tried
 		var came string
-		if came, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" { // not behind an address translation, where it is another one
-			return finding.New(finding.Master, "account-shadowed", cure, "a login as %s is one of another account: %s", account, came)
+		// not behind an address translation, where it is another one
+		if came, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" {
+			return finding.New(finding.Master, "account-shadowed", cure, "a login as %s is one of another account: %s", account,
+				came)
 		}
 	}
 	if server.ErrorNumber(err) == 0 || server.IsAccessDenied(err) && !namesLoopback(err) {
 		return ctx.Err()
 	}
-	return &finding.Problem{On: finding.Master, Code: "account-login", Text: "a slave cannot log in as " + account, Cure: cure, Err: err}
+	return &finding.Problem{
+		On: finding.Master, Code: "account-login", Text: "a slave cannot log in as " + account, Cure: cure, Err: err,
+	}
 }
 
-// containsAll tells whether a list has all of some elements.
+// containsAll reports whether a list has all of some elements.
 func containsAll(list, elements []string) bool {
 	return !slices.ContainsFunc(elements, func(e string) bool { return !slices.Contains(list, e) })
 }

@@ -20,15 +20,42 @@ type Applier struct {
 	Master, Slave           *server.Server // Slave is nil for a plan of a master
 	MasterFacts, SlaveFacts *facts.Facts
 	State                   *journal.StateFile // of the slave's host; nil for a plan of a master or a repair
-	StateDir                string             // of the slave's host, where a repair and a comparison are noted; empty: nowhere
+	StateDir                string             // of the slave's host, for what is noted of unfinished work; empty: nowhere
 	Wait                    bool               // for what the administrator must do, such as a restart
 
-	Begin     func(*Step) error      // before each step; an error ends the work there; may be nil
-	End       func(*Step)            // after each step that was done; may be nil
-	Progress  func(seed.Progress)    // of a copy; may be nil
-	Waiting   func(text string)      // now and then while a step waits; may be nil
-	Comparing func(compare.Progress) // of the comparison at the end; may be nil
-	Compared  func(*compare.Result)  // what has come of it, before the step's end; may be nil
+	Dialogue
+}
+
+// Dialogue is how the work is told to the administrator, and agreed with. Each of
+// its functions may be nil. They are called one at a time, and the work waits for
+// them; Progress may come from another goroutine than the others.
+type Dialogue struct {
+	// Agree shows a plan, and reports whether it is to be applied: not so if nothing is
+	// to be done, or nothing shall be. The plan's problems are its error. nil: every
+	// plan without problems is.
+	Agree func(*Plan) (bool, error)
+
+	Begin     func(*Step) error      // before each step; an error ends the work there
+	End       func(*Step)            // after each step that was done
+	Progress  func(seed.Progress)    // of a copy
+	Waiting   func(text string)      // now and then while a step waits
+	Comparing func(compare.Progress) // of the comparison at the end
+	Compared  func(*compare.Result)  // what has come of it, before the step's end
+}
+
+// agree shows a plan, and reports whether it is to be applied.
+func (d *Dialogue) agree(p *Plan) (bool, error) {
+	if d.Agree != nil {
+		return d.Agree(p)
+	}
+	return len(p.Steps) > 0, p.Err()
+}
+
+// waiting says what is waited for.
+func (d *Dialogue) waiting(format string, args ...any) {
+	if d.Waiting != nil {
+		d.Waiting(fmt.Sprintf(format, args...))
+	}
 }
 
 // Apply carries out a plan, step by step, and stops at the first that fails. A
@@ -60,21 +87,71 @@ func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
 	return nil
 }
 
+// action is what a step does besides its SQL and its file: one of the types below,
+// whose fields are all that it depends on.
+type action any
+
+// do carries out a step. Where its SQL is run, it is run as it is shown.
 func (a *Applier) do(ctx context.Context, step *Step) error {
-	switch {
-	case step.run != nil:
-		return step.run(ctx, a)
-	case step.File != nil:
-		return a.write(step.File)
+	switch action := step.action.(type) {
+	case nil:
+		if step.File != nil {
+			return write(step.File)
+		}
+		return a.run(ctx, step)
+
+	// Of a master.
+	case waitForBinaryLog:
+		return a.waitForBinaryLog(ctx)
+	case tryLogins:
+		return a.tryLogins(ctx, action)
+
+	// Of a slave that begins.
+	case agreeOnBytes:
+		return nil
+	case endPackets:
+		return a.endPackets(ctx, step)
+	case noteSeed:
+		return a.noteSeed(ctx, action)
+	case copyDatabases:
+		return a.copyDatabases(ctx, action)
+	case connect:
+		return a.connect(ctx, step, action)
+
+	// Of a slave that follows its master.
+	case noteUncompared:
+		return a.noteUncompared(ctx, step)
+	case noteRunning:
+		return a.noteRunning(ctx, step)
+	case catchUp:
+		return a.catchUp(ctx)
+	case restoreEvents:
+		return a.restoreEvents(ctx)
+	case compareData:
+		return a.compareData(ctx, action)
+	case dropSeedAccount:
+		return a.dropSeedAccount(ctx, step)
+	case noteDone:
+		return a.noteDone(action)
+
+	case repairTables:
+		return a.repairTables(ctx, action)
+	default:
+		panic(fmt.Sprintf("replication: no step does %T", action))
 	}
-	server := a.Slave
-	if step.On == finding.Master {
-		server = a.Master
-	}
-	return server.Run(ctx, step.SQL)
 }
 
-func (a *Applier) write(file *File) error {
+// run runs the SQL of a step.
+func (a *Applier) run(ctx context.Context, step *Step) error {
+	on := a.Slave
+	if step.On == finding.Master {
+		on = a.Master
+	}
+	return on.Run(ctx, step.SQL)
+}
+
+// write writes the file of a step.
+func write(file *File) error {
 	if err := os.MkdirAll(filepath.Dir(file.Path), 0o755); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
@@ -55,11 +54,7 @@ func TestCompareDots(t *testing.T) {
 		if got := found(result, "vo.example.org.t"); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		var err error
-		if p.MasterFacts, err = facts.Read(t.Context(), p.Master); err != nil {
-			t.Fatal(err)
-		}
-		if err := repair(t.Context(), t, p, tables[0]); err != nil {
+		if err := repair(t.Context(), p, tables[0]); err != nil {
 			t.Fatal(err)
 		}
 		if result := compareOn(t, p, compare.Comparison{}); !result.Equal() {

@@ -32,7 +32,7 @@ func TestOwnGTIDs(t *testing.T) {
 		master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = test.master, test.slave
 		slave.Variables["gtid_executed"] = test.own
 		slave.Variables["server_uuid"] = "another"
-		plan := PlanSlave(master, slave, SlaveWant{HandOver: handOverOf(master, "voms"), Databases: []string{"voms"}, Port: 3307, Method: test.method})
+		plan := PlanSlave(Situation{MasterFacts: master, SlaveFacts: slave}, SlaveWant{HandOver: handOverOf(master, "voms"), Databases: []string{"voms"}, Port: 3307, Method: test.method})
 		refused := slices.ContainsFunc(plan.Problems, func(p *finding.Problem) bool { return p.Code == "own-gtids" })
 		if refused != test.want {
 			t.Errorf("%s: problems %v", name, plan.Problems)

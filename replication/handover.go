@@ -3,9 +3,12 @@ package replication
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +23,8 @@ import (
 // the administrator takes it to the slave, setup-slave reads it. The file holds
 // passwords.
 type HandOver struct {
-	Made      time.Time
-	Host      string // the master's name, to show
+	Made      time.Time // the first file for this master, to show
+	Host      string    // the master's name, to show
 	Version   server.Version
 	ServerID  uint32
 	UUID      string // MySQL's server_uuid
@@ -103,8 +106,8 @@ func (h *HandOver) statement() server.Statement {
 		panic(err) // strings and numbers are always JSON
 	}
 	var secrets []string
-	for _, password := range h.Passwords {
-		secrets = append(secrets, password.Reveal())
+	for _, user := range slices.Sorted(maps.Keys(h.Passwords)) {
+		secrets = append(secrets, h.Passwords[user].Reveal())
 	}
 	return server.Text(string(content), secrets...)
 }
@@ -117,45 +120,85 @@ func checkSecret(path string) error {
 	}
 	if optionfile.IsShared(info) {
 		return &finding.Problem{
-			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path, info.Mode().Perm()),
+			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path,
+				info.Mode().Perm()),
 			Cure: "chmod 0600 " + path,
 		}
 	}
 	return nil
 }
 
-// DropRefused takes the passwords out that the accounts of a master on this host
-// do not have, and names these accounts: somebody has changed them since. It
-// tries them as they come out of the tunnel; where the server cannot be reached
-// like that, the file is believed.
-func (h *HandOver) DropRefused(ctx context.Context, s *server.Server, f *facts.Facts) []string {
-	address, users := h.Tried(s, f)
+// Refused names the accounts of a master on this host whose passwords are not those of
+// the hand-over: somebody has changed them since. It tries them as they come out of the
+// tunnel; where the server cannot be reached like that, the file is believed.
+func (h *HandOver) Refused(ctx context.Context, s *server.Server, f *facts.Facts) []string {
+	address := loginAddress(s, f)
 	var refused []string
-	for _, user := range users {
-		opened, err := server.Open(ctx, finding.Master, server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]})
+	for _, user := range h.Tried(s, f) {
+		login := server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
+		opened, err := server.Open(ctx, finding.Master, login)
 		switch {
 		case err == nil:
 			_ = opened.Close() // it was only tried
 		case server.IsAccessDenied(err) && namesLoopback(err):
 			refused = append(refused, user)
-			delete(h.Passwords, user)
 		}
 	}
 	return refused
 }
 
-// Tried names the accounts whose passwords DropRefused tries, and the address
-// where it does. One that is bound may be refused for another reason.
-func (h *HandOver) Tried(s *server.Server, f *facts.Facts) (address string, users []string) {
-	if address = loginAddress(s, f); address == "" {
-		return "", nil
+// Tried names the accounts whose passwords Refused tries: none where it cannot. One
+// that is bound may be refused for another reason, and is not tried.
+func (h *HandOver) Tried(s *server.Server, f *facts.Facts) []string {
+	if loginAddress(s, f) == "" {
+		return nil
 	}
+	var users []string
 	for _, user := range facts.AccountUsers {
-		if _, known := h.Passwords[user]; known && f.Account(user, server.Loopback) != nil && !f.Account(user, server.Loopback).Bound {
+		account := f.Account(user, server.Loopback)
+		if _, known := h.Passwords[user]; known && account != nil && !account.Bound {
 			users = append(users, user)
 		}
 	}
-	return address, users
+	return users
+}
+
+// without is the hand-over without the passwords of some accounts; nil of nil.
+func (h *HandOver) without(users []string) *HandOver {
+	if h == nil || len(users) == 0 {
+		return h
+	}
+	rest := *h
+	rest.Passwords = maps.Clone(h.Passwords)
+	maps.DeleteFunc(rest.Passwords, func(user string, _ server.Password) bool { return slices.Contains(users, user) })
+	return &rest
+}
+
+// login is that of one of the accounts at an address.
+func (h *HandOver) login(user, address string) server.Login {
+	return server.Login{Network: "tcp", Address: address, User: user, Password: h.Passwords[user]}
+}
+
+// OpenMaster logs in to the master at an address, as the seeding account, or as the
+// monitor account once that is gone. The caller closes it.
+func (h *HandOver) OpenMaster(ctx context.Context, address string) (*server.Server, error) {
+	master, err := server.Open(ctx, finding.Master, h.login(facts.SeedUser, address))
+	if err == nil || !server.IsAccessDenied(err) {
+		return master, err
+	}
+	master, err = h.OpenMonitor(ctx, address)
+	if p, ok := errors.AsType[*finding.Problem](err); ok && server.IsAccessDenied(err) {
+		p.Cure = "the hand-over file is older than the passwords of the accounts, or of another master:" +
+			" bring that master's file here again, after gtunnel replication setup-master there;" +
+			" if the passwords are not known there any more, setup-master --new-passwords"
+	}
+	return master, err
+}
+
+// OpenMonitor logs in to the master at an address as the monitor account. The caller
+// closes it.
+func (h *HandOver) OpenMonitor(ctx context.Context, address string) (*server.Server, error) {
+	return server.Open(ctx, finding.Master, h.login(facts.MonitorUser, address))
 }
 
 // loginAddress is where logins come to a master as they do out of the tunnel;
@@ -171,7 +214,7 @@ func loginAddress(s *server.Server, f *facts.Facts) string {
 	return address
 }
 
-// namesLoopback tells whether a server that refuses a login saw it come from
+// namesLoopback reports whether a server that refuses a login saw it come from
 // 127.0.0.1: behind an address translation, as of a container, it is another
 // account that was tried.
 func namesLoopback(err error) bool {
@@ -179,9 +222,9 @@ func namesLoopback(err error) bool {
 	return strings.Contains(text, "'@'"+server.Loopback+"'") || strings.Contains(text, "'@'localhost'")
 }
 
-// NoteAccounts notes in the state of a slave's setup that it has made the
+// noteAccounts notes in the state of a slave's setup that it has made the
 // accounts of the master, or replaced their passwords, if it has.
-func (h *HandOver) NoteAccounts(state *journal.StateFile) error {
+func (h *HandOver) noteAccounts(state *journal.StateFile) error {
 	if _, known := h.Passwords[facts.ReplicationUser]; !known {
 		return nil
 	}

@@ -22,7 +22,7 @@ func TestSharedDatabase(t *testing.T) {
 			_, mf := master.AsSeeder(t, finding.Master)
 			_, sf := slave.AsSeeder(t, finding.Slave)
 			hand := &replication.HandOver{ServerID: mf.ServerID(), UUID: mf.UUID(), Databases: []string{"seed_wanted"}}
-			plan := replication.PlanSlave(mf, sf, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
+			plan := replication.PlanSlave(replication.Situation{MasterFacts: mf, SlaveFacts: sf}, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
 			if p := pairs.ProblemOf(plan.Problems, "shared-name"); p == nil || p.On != finding.Slave {
 				t.Errorf("the shared database was not found:\n%s", pairs.Texts(plan.Problems))
 			}

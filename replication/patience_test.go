@@ -24,7 +24,7 @@ func TestNoAutocommit(t *testing.T) {
 			p.OnSlave(t, "DELETE FROM uncommitted.t WHERE id = 3")
 			slave.SetGlobal(t, "autocommit", "0", "1")
 			p.Slave, _ = slave.AsAdministrator(t, finding.Slave)
-			if err := repair(t.Context(), t, p, "uncommitted.t"); err != nil {
+			if err := repair(t.Context(), p, "uncommitted.t"); err != nil {
 				t.Fatal(err)
 			}
 			if result := compareOn(t, p, compare.Comparison{Databases: []string{"uncommitted"}}); !result.Equal() {

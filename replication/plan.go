@@ -1,8 +1,8 @@
 package replication
 
 import (
-	"context"
 	"os"
+	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -17,7 +17,7 @@ type Plan struct {
 	HandOver *HandOver // of PlanMaster: what the slave must know once the plan is applied
 }
 
-// Step is one step of a plan.
+// Step is one step of a plan. It is data: what it shows is what Apply does.
 type Step struct {
 	Name  string             `json:"name"` // stable, unique in its plan
 	On    finding.Role       `json:"on"`
@@ -25,12 +25,32 @@ type Step struct {
 	Why   string             `json:"why,omitempty"`
 	SQL   []server.Statement `json:"sql,omitempty"`   // in order, in one session
 	File  *File              `json:"file,omitempty"`  // written on this host
-	Undo  string             `json:"undo,omitempty"`  // how to take it back
+	Undo  Undo               `json:"undo,omitempty"`  // takes it back, after the steps that came later
 	Loses []string           `json:"loses,omitempty"` // databases of the slave whose data it removes
 	Hand  string             `json:"hand,omitempty"`  // what the administrator must do: gtunnel cannot, or must not
 
-	run func(context.Context, *Applier) error // does the step, if it is more than SQL and File
+	// UndoByHand says in words how the step is taken back where no SQL does that, or
+	// that nothing does.
+	UndoByHand string `json:"undo_by_hand,omitempty"`
+
+	action action // what it does besides its SQL and its file; nil: nothing
 }
+
+// Undo are the statements that take a step back, to be run in order and in one
+// session of an administrator's.
+type Undo []server.Statement
+
+// String is the statements as they may be shown.
+func (u Undo) String() string {
+	texts := make([]string, len(u))
+	for i, statement := range u {
+		texts[i] = statement.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// MarshalText is the statements as they may be shown.
+func (u Undo) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // File is a file that a step writes.
 type File struct {
@@ -41,12 +61,3 @@ type File struct {
 
 // add appends a step.
 func (p *Plan) add(s *Step) { p.Steps = append(p.Steps, s) }
-
-// Losses are the databases whose data on the slave the plan removes.
-func (p *Plan) Losses() []string {
-	var lost []string
-	for _, s := range p.Steps {
-		lost = append(lost, s.Loses...)
-	}
-	return lost
-}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -84,14 +85,45 @@ func show(p *Plan) string {
 		if len(s.Loses) > 0 {
 			fmt.Fprintf(&b, "  loses: %s\n", s.Loses)
 		}
-		if s.Undo != "" {
-			fmt.Fprintf(&b, "  undo: %s\n", s.Undo)
+		for _, undo := range []string{s.Undo.String(), s.UndoByHand} {
+			if undo != "" {
+				fmt.Fprintf(&b, "  undo: %s\n", undo)
+			}
 		}
 	}
 	if b.Len() == 0 {
 		return "no change\n"
 	}
 	return b.String()
+}
+
+// planned is what the plan of a slave is made of, for tests to change.
+type planned struct {
+	SlaveWant
+	Situation
+}
+
+// newPlanned is a slave of a master's that is to be copied for the first time.
+func newPlanned(master *facts.Facts) planned {
+	return planned{
+		SlaveWant: SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump},
+		Situation: Situation{DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}},
+	}
+}
+
+// plan plans the slave.
+func (p *planned) plan(master, slave *facts.Facts) *Plan {
+	p.MasterFacts, p.SlaveFacts = master, slave
+	return PlanSlave(p.Situation, p.SlaveWant)
+}
+
+// fresh is what tests make accounts of.
+func fresh() Fresh {
+	f := Fresh{Now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Mark: "FRESHMARK", Passwords: map[string]server.Password{}}
+	for _, user := range facts.AccountUsers {
+		f.Passwords[user] = server.NewPassword("fresh " + user)
+	}
+	return f
 }
 
 func fileName(role string, v server.Version) string {
@@ -115,14 +147,16 @@ func TestPlans(t *testing.T) {
 			master.Variables["binlog_format"] = "MIXED"
 			master.Variables["expire_logs_days"] = "1"
 			master.Variables["binlog_expire_logs_seconds"] = map[bool]string{true: "3600", false: "0"}[v.AtLeast(server.MySQL, 8, 0, 0)]
-			plan := PlanMaster(master, MasterWant{Databases: databases, DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName}, HandOverPath: "/var/lib/gtunnel/hand-over.json"})
+			plan := PlanMaster(master, MasterWant{Databases: databases, DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName}, HandOverPath: "/var/lib/gtunnel/hand-over.json", Fresh: fresh()})
 			golden(t, fileName("master", v), show(plan))
 
 			slave := newFacts(finding.Slave, v)
 			slave.Variables["max_allowed_packet"] = "1048576"
-			plan = PlanSlave(newFacts(finding.Master, v), slave, SlaveWant{
+			plan = PlanSlave(Situation{
+				MasterFacts: newFacts(finding.Master, v), SlaveFacts: slave,
+				DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName},
+			}, SlaveWant{
 				HandOver: handOverOf(master, databases...), Databases: databases, Port: 3307, Method: journal.SeedDump,
-				DropIn:      &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName},
 				MonitorFile: &optionfile.ClientFile{Path: "/nowhere/master.cnf", Login: server.Login{Network: "tcp", Address: "127.0.0.1:3307", User: facts.MonitorUser, Password: server.NewPassword("secret")}},
 			})
 			golden(t, fileName("slave", v), show(plan))
@@ -131,7 +165,7 @@ func TestPlans(t *testing.T) {
 }
 
 // established is a slave that a run has set up.
-func established(v server.Version) (master, slave *facts.Facts, want SlaveWant) {
+func established(v server.Version) (master, slave *facts.Facts, want planned) {
 	master, slave = newFacts(finding.Master, v), newFacts(finding.Slave, v)
 	slave.Variables["server_id"], slave.Variables["read_only"], slave.Variables["super_read_only"] = "2", "ON", "ON"
 	slave.Databases = newFacts(finding.Master, v).Databases
@@ -139,8 +173,10 @@ func established(v server.Version) (master, slave *facts.Facts, want SlaveWant) 
 		MasterHost: server.Loopback, MasterPort: 3307, MasterUser: facts.ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
 		WildDoTable: server.WildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == server.MariaDB, ConnectRetry: server.ConnectRetry,
 	}}
-	want = SlaveWant{
+	want.SlaveWant = SlaveWant{
 		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump,
+	}
+	want.Situation = Situation{
 		DropIn: (&optionfile.DropIn{}).With(
 			optionfile.Setting{Name: "server_id", Value: "2"}, optionfile.Setting{Name: "read_only", Value: "ON"}, optionfile.Setting{Name: "super_read_only", Value: "ON"}, optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"}),
 		State: journal.State{Stage: journal.StageDone},
@@ -154,7 +190,7 @@ func TestStartWithoutGTID(t *testing.T) {
 	for _, v := range versions {
 		master, slave, want := established(v)
 		slave.Masters, want.State, want.Method, want.Start = nil, journal.State{}, journal.SeedNone, server.Position{File: "mysql-bin.000007", Offset: 4711}
-		plan := show(PlanSlave(master, slave, want))
+		plan := show(want.plan(master, slave))
 		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
 			t.Errorf("%s: the plan is\n%s", v, plan)
 		}
@@ -191,7 +227,7 @@ func TestDrift(t *testing.T) {
 				status.GetsPublicKey, master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = &no, "ON", "ON"
 			}
 		}
-		if plan := show(PlanSlave(master, slave, wanted)); !strings.Contains(plan, "SQL: "+want+"\n") {
+		if plan := show(wanted.plan(master, slave)); !strings.Contains(plan, "SQL: "+want+"\n") {
 			t.Errorf("%s: no %s in the plan\n%s", v, want, plan)
 		}
 	}
@@ -202,7 +238,7 @@ func TestDrift(t *testing.T) {
 func TestBeginningOfBinaryLog(t *testing.T) {
 	master, slave, want := established(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6})
 	slave.Masters, want.State = nil, journal.State{Stage: journal.StageSeeded, Databases: want.Databases, Method: journal.SeedDump, MasterID: 1, Start: server.Position{File: "mysql-bin.000007", Offset: 328}}
-	if plan := show(PlanSlave(master, slave, want)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
+	if plan := show(want.plan(master, slave)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
 		t.Errorf("the plan is\n%s", plan)
 	}
 }
@@ -222,7 +258,7 @@ func TestGTIDModes(t *testing.T) {
 			master, slave, want := established(server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
 			master.Variables["gtid_mode"], slave.Variables["gtid_mode"] = m, s
 			var cure string
-			for _, p := range PlanSlave(master, slave, want).Problems {
+			for _, p := range want.plan(master, slave).Problems {
 				cure += p.Cure
 			}
 			if cure != cures[m+" "+s] {
@@ -247,7 +283,7 @@ func TestWarnAboutWriters(t *testing.T) {
 	} {
 		f := newFacts(finding.Slave, test.v)
 		f.Writers = test.writers
-		found := rules.CheckSlave(f, 3307)
+		found := rules.Judge(&rules.Subject{Moment: rules.CheckServer, Slave: f, Port: 3307})
 		text := ""
 		for _, w := range found.Warnings {
 			if w.Code == "writers" {
@@ -290,7 +326,7 @@ func TestRoom(t *testing.T) {
 			if c.free > 0 {
 				slave.Free = &c.free
 			}
-			p := PlanSlave(master, slave, want)
+			p := want.plan(master, slave)
 			var got string
 			for _, found := range append(p.Problems, p.Warnings...) {
 				if strings.HasSuffix(found.Code, "-room") {

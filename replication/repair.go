@@ -1,305 +1,127 @@
 package replication
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
-	"github.com/gtunnel/gtunnel/replication/rules"
-	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// mustBeToldApart refuses tables with which MariaDB's filter would leave others
-// out while they are repaired.
-func (r *repair) mustBeToldApart(ctx context.Context, a *Applier) error {
-	if a.Slave.Version.Family != server.MariaDB {
-		return nil
-	}
-	for _, table := range r.tables {
-		rows, err := a.Master.Query(ctx, a.Master.DB, "SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
-			" WHERE LOWER(CONCAT(table_schema, '.', table_name)) = LOWER(?)", table)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			if other := row["t"]; !slices.Contains(r.tables, other) {
-				return finding.New(finding.Slave, rules.CaseOfName, "is the name right, in upper and lower case too? Repair both at once: --repair-table "+table+" --repair-table "+other,
-					"the filter of the slave does not tell %s from %s", table, other)
-			}
-		}
-	}
-	return nil
-}
-
-// PlanRepair plans to copy tables of one database anew from the master, and to
-// compare them, after what is left of a run that was cut off. A slave that has
-// stopped at an error of one of them goes on after that.
+// Repair copies tables of one database anew from the master, and compares them. A slave
+// that has stopped at an error of one of them goes on after that.
 //
 // The slave leaves changes of the tables out while it comes to the position of
 // the copy. Should the repair be cut off after that, it goes on leaving them
 // out, because what it has of them is no copy: the status says so, and the next
-// repair of the tables ends it. It is also noted in the Applier's StateDir, for
-// a restart of the slave's server loses the filter.
-func (a *Applier) PlanRepair(ctx context.Context, tables []string) (*Plan, error) {
-	busy, err := a.Slave.Busy(ctx, a.Slave.DB) // for the end of the run that works Apply waits
-	if busy || err != nil {
-		return planRepair(a.MasterFacts, a.SlaveFacts, tables, nil, nil), err
-	}
-	compared, repaired, err := journal.ReadNotes(a.StateDir, a.SlaveFacts.ServerID())
-	if err != nil {
-		return nil, err
-	}
-	return planRepair(a.MasterFacts, a.SlaveFacts, tables, compared, repaired), nil
+// repair of the tables ends it. It is also noted in StateDir, for a restart of the
+// slave's server loses the filter.
+type Repair struct {
+	Master, Slave *server.Server
+	Tables        []string // "database.table", of one database
+	StateDir      string   // of the slave's host; empty: nothing is noted
+
+	Dialogue
 }
 
-// planRepair plans a repair after what runs have noted that were cut off.
-func planRepair(master, slave *facts.Facts, tables []string, compared *journal.ComparisonNote, repaired *journal.RepairNote) *Plan {
-	p := &Plan{}
-	cannot := func(on finding.Role, code, cure, format string, args ...any) {
-		p.Problems = append(p.Problems, finding.New(on, code, cure, format, args...))
+// Run reads both ends, plans, has the plan agreed to, and applies it.
+func (r *Repair) Run(ctx context.Context) error {
+	situation, err := r.read(ctx)
+	if err != nil {
+		return err
 	}
+	plan := PlanRepair(situation, r.Tables)
+	if agreed, err := r.agree(plan); !agreed || err != nil {
+		return err
+	}
+	applier := &Applier{
+		Master: r.Master, Slave: r.Slave, MasterFacts: situation.MasterFacts, SlaveFacts: situation.SlaveFacts,
+		StateDir: r.StateDir, Dialogue: r.Dialogue,
+	}
+	return applier.Apply(ctx, plan)
+}
+
+// read reads what a repair's plan depends on. For the end of a run that works Apply
+// waits.
+func (r *Repair) read(ctx context.Context) (s Situation, err error) {
+	if s.MasterFacts, err = facts.Read(ctx, r.Master); err != nil {
+		return s, err
+	}
+	if s.SlaveFacts, err = facts.Read(ctx, r.Slave); err != nil {
+		return s, err
+	}
+	busy, err := r.Slave.Busy(ctx, r.Slave.DB)
+	if busy || err != nil {
+		return s, err
+	}
+	s.Notes, err = journal.ReadNotes(r.StateDir, s.SlaveFacts.ServerID())
+	return s, err
+}
+
+// PlanRepair plans to copy tables of one database anew, and to compare them, after what
+// is left of a run that was cut off. Of the situation it needs the facts and the notes.
+// It is a function of its arguments alone, which it leaves as they are.
+func PlanRepair(situation Situation, tables []string) *Plan {
+	p := &Plan{}
+	master, slave := situation.MasterFacts, situation.SlaveFacts
 	status := slave.Master()
 	if status == nil {
-		cannot(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
+		p.Problem(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
 		return p
 	}
-	if format := strings.ToUpper(master.Variable("binlog_format")); format != "ROW" {
-		cannot(finding.Master, "binlog-format", "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
-			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
-	}
-	one, _ := server.SplitTable(tables[0], master.DatabaseNames())
-	for _, table := range tables {
-		if strings.Contains(table, ",") {
-			cannot(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed", "a filter cannot name %s, because of the comma", table)
-		}
-		if database, _ := server.SplitTable(table, master.DatabaseNames()); !status.ReplicatesOf(database) {
-			cannot(finding.Slave, "not-replicated", "copy it by hand if it is to be the master's once: nothing would keep it so", "%s is of a database that is not replicated", table)
-		}
-		if !strings.HasPrefix(table, one+".") {
-			cannot(finding.Slave, "one-database", "repair the tables of one database after those of the other", "%s and %s are of different databases", tables[0], table)
-		}
-	}
+	checkRepair(p, master, status, tables)
 	v, r := slave.Version, newRepair(status, master.DatabaseNames(), tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
+	compared, repaired := situation.Notes.Comparison, situation.Notes.Repair
 	switch {
 	case repaired != nil && !containsAll(tables, repaired.Tables):
 		p.Problems = append(p.Problems, repaired.CutOff(slave, status))
 	case repaired != nil:
 		why += "; it ends what is left of an earlier one: " + repaired.CutOff(slave, status).Text
 	case compared.Holds(status):
-		restart := []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)}
-		p.add(&Step{Name: "end-compare", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped", Why: compared.CutOff(v, status).Text, SQL: restart})
+		p.add(&Step{
+			Name: "end-compare", On: finding.Slave,
+			What: "start the SQL thread, which a comparison that was cut off has stopped",
+			Why:  compared.CutOff(v, status).Text,
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)},
+		})
 	}
+	toCopy := server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA"))
 	p.add(&Step{
-		Name: "repair", On: finding.Slave, What: "copy " + finding.List(tables) + " anew from the master",
-		Why: why,
-		SQL: []server.Statement{
-			v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread), server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA")),
-			v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads),
-		},
-		Loses: tables, run: r.run,
+		Name: "repair", On: finding.Slave, What: "copy " + finding.List(tables) + " anew from the master", Why: why,
+		SQL: slices.Concat(r.leaveOut(v), []server.Statement{toCopy}, r.takeIn(v)), Loses: tables,
+		action: repairTables{databases: r.databases, tables: tables},
 	})
-	p.add(&Step{Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables), run: compareAll(&compare.Comparison{Tables: tables})})
+	p.add(&Step{
+		Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables), action: compareData{tables: tables},
+	})
 	return p
 }
 
-// repair is the work of a repair.
-type repair struct {
-	databases []string            // of the master
-	tables    []string            // "database.table", of one database
-	others    []string            // tables that the slave leaves out for another reason
-	before    *server.SlaveStatus // of the slave
-	began     bool                // changes of the tables may have been left out
-	to        server.Position     // of the copy
-}
-
-func newRepair(before *server.SlaveStatus, databases, tables []string) *repair {
-	r := &repair{databases: databases, tables: tables, before: before}
-	for _, table := range before.IgnoreTable { // an earlier repair may have left ours
-		if !slices.Contains(tables, table) {
-			r.others = append(r.others, table)
+// checkRepair finds why tables cannot be repaired.
+func checkRepair(p *Plan, master *facts.Facts, status *server.SlaveStatus, tables []string) {
+	if format := strings.ToUpper(master.Variable("binlog_format")); format != "ROW" {
+		p.Problem(finding.Master, "binlog-format",
+			"SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
+			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
+	}
+	one, _ := server.SplitTable(tables[0], master.DatabaseNames())
+	for _, table := range tables {
+		if strings.Contains(table, ",") {
+			p.Problem(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed",
+				"a filter cannot name %s, because of the comma", table)
+		}
+		if database, _ := server.SplitTable(table, master.DatabaseNames()); !status.ReplicatesOf(database) {
+			p.Problem(finding.Slave, "not-replicated",
+				"copy it by hand if it is to be the master's once: nothing would keep it so",
+				"%s is of a database that is not replicated", table)
+		}
+		if !strings.HasPrefix(table, one+".") {
+			p.Problem(finding.Slave, "one-database", "repair the tables of one database after those of the other",
+				"%s and %s are of different databases", tables[0], table)
 		}
 	}
-	return r
-}
-
-// database is that of the tables.
-func (r *repair) database() string {
-	name, _ := server.SplitTable(r.tables[0], r.databases)
-	return name
-}
-
-// ignoring are the tables that the slave leaves out during the repair.
-func (r *repair) ignoring() []string { return slices.Concat(r.others, r.tables) }
-
-// setIgnored makes the slave leave tables out.
-func (r *repair) setIgnored(v server.Version, tables []string) server.Statement {
-	return v.SetIgnored(tables, r.databases)
-}
-
-// run repairs. It leaves the slave running if it returns no error.
-func (r *repair) run(ctx context.Context, a *Applier) (err error) {
-	if err := r.mustExist(ctx, a.Master); err != nil {
-		return err
-	}
-	if err := r.mustBeToldApart(ctx, a); err != nil {
-		return err
-	}
-	// As it is now: another run may have ended since the plan was made.
-	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.DB, "server_id", "super_read_only")
-	if err != nil {
-		return err
-	}
-	status, err := a.Slave.SlaveStatus(ctx, a.Slave.DB)
-	if err != nil || status == nil {
-		return cmp.Or(err, status.MustRun())
-	}
-	*r = *newRepair(status, r.databases, r.tables)
-	_, file := journal.NoteFiles(a.StateDir, f.ServerID())
-	earlier, err := journal.ReadNote[journal.RepairNote](file)
-	if err != nil {
-		return err
-	}
-	note := journal.RepairNote{Began: time.Now(), Tables: r.tables, SuperReadOnly: f.On("super_read_only")}
-	if earlier != nil {
-		if !containsAll(r.tables, earlier.Tables) {
-			return earlier.CutOff(f, r.before)
-		}
-		note.SuperReadOnly = note.SuperReadOnly || earlier.SuperReadOnly
-	}
-	if err := file.Write(note); err != nil {
-		return &finding.Problem{Code: "state", Text: "what is about to be done cannot be noted", Err: err, Cure: "name a directory that this user may write with --state-dir"}
-	}
-	if err := r.copyAnew(ctx, a, note.SuperReadOnly); err != nil {
-		switch {
-		case r.began: // the note stays
-		case earlier != nil:
-			_ = file.Write(earlier) // this one says the same
-		case finding.HasCode(err, "repair"): // the slave is not as it was
-		default:
-			_ = file.Remove() // the first error says more
-		}
-		return err
-	}
-	return file.Remove()
-}
-
-// copyAnew replaces the tables. It leaves the slave running if it returns no
-// error, and super_read_only ON if it is to be so.
-func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
-	if superReadOnly {
-		defer func() {
-			ctx, cancel := server.CleanUp(ctx)
-			defer cancel()
-			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
-				err = e
-			}
-		}()
-		if err := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=OFF")); err != nil {
-			return err
-		}
-	}
-	v := a.Slave.Version
-	defer func() {
-		if err != nil {
-			err = r.leave(ctx, a.Slave, err)
-		}
-	}()
-	err = a.Slave.Change(ctx, v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread))
-	if err != nil {
-		return err
-	}
-	seed := &seed.Seed{
-		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-		Databases: []string{r.database()}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
-		Started: func(ctx context.Context, p server.Position) error { return r.advance(ctx, a, p) },
-	}
-	if _, err = seed.Run(ctx); err != nil {
-		return err
-	}
-	if err := r.mustStand(ctx, a.Slave); err != nil {
-		return err
-	}
-	return a.Slave.Change(ctx, v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads))
-}
-
-// mustStand refuses a slave that has left the position of the copy, or lost the
-// filter, as by a restart of its server.
-func (r *repair) mustStand(ctx context.Context, slave *server.Server) error {
-	s, err := slave.SlaveStatus(ctx, slave.DB)
-	if err != nil {
-		return err
-	}
-	if s == nil || s.SQLRunning == "Yes" || !containsAll(s.IgnoreTable, r.tables) {
-		return finding.New(finding.Slave, "slave-elsewhere", "leave the slave alone meanwhile, and run this again", "the slave was started, or its server restarted, while the tables were copied")
-	}
-	return s.MustStandAt(r.to)
-}
-
-// mustExist refuses tables that the master does not have.
-func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
-	for _, table := range r.tables {
-		database, name := server.SplitTable(table, r.databases)
-		n, err := master.Value(ctx, master.DB, "SELECT COUNT(*) FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+
-			server.QuoteString(database)+" AND table_name = "+server.QuoteString(name))
-		if err != nil {
-			return err
-		}
-		if n == "0" {
-			return finding.New(finding.Master, "no-table", "if it is to be gone, drop it on the slave by hand", "there is no table %s, or the login may not see it", table)
-		}
-	}
-	return nil
-}
-
-// advance brings the slave, which is stopped, to the position of the copy. It
-// cannot be beyond: it was stopped before the copy began.
-func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) error {
-	r.began, r.to = true, to
-	return a.Slave.AdvanceSlave(ctx, to, server.SlavePatience, func(at server.Position) {
-		if a.Waiting != nil {
-			a.Waiting("at " + at.String() + " of " + to.String())
-		}
-	})
-}
-
-// leave leaves the slave after an error: as it was if nothing has been left
-// out, and otherwise running without the tables. It adds to the error what must
-// be known.
-func (r *repair) leave(ctx context.Context, slave *server.Server, err error) error {
-	ctx, cancel := server.CleanUp(ctx)
-	defer cancel()
-	v := slave.Version
-	ignored := r.before.IgnoreTable
-	if r.began {
-		ignored = r.ignoring() // a restart may have lost it
-	}
-	statements := []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, ignored)}
-	if r.began || r.before.IORunning != "No" {
-		statements = append(statements, v.StartSlave(server.IOThread))
-	}
-	if r.began || r.before.SQLRunning == "Yes" {
-		statements = append(statements, v.StartSlave(server.SQLThread))
-	}
-	p := slave.Explain("copy "+finding.List(r.tables)+" anew", err)
-	if e := slave.Change(ctx, statements...); e != nil {
-		return &finding.Problem{
-			On: finding.Slave, Code: "repair", Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
-			Err: err, Cure: "gtunnel replication status; then the same command again",
-		}
-	}
-	if r.began {
-		return &finding.Problem{
-			On: finding.Slave, Code: "repair", Text: "the repair was cut off: the slave goes on without " + finding.List(r.tables), Err: err,
-			Cure: "the same command again; until then replicate_ignore_table leaves their changes out",
-		}
-	}
-	return p
 }

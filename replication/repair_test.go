@@ -11,7 +11,6 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -20,22 +19,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pairs.Main(m)) }
 
-// repair plans and applies a repair.
-func repair(ctx context.Context, t *testing.T, p *pairs.Couple, tables ...string) error {
-	t.Helper()
-	facts, err := facts.Read(t.Context(), p.Slave)
-	if err != nil {
-		t.Fatal(err)
-	}
-	applier := &replication.Applier{Master: p.Master, Slave: p.Slave, MasterFacts: p.MasterFacts, SlaveFacts: facts}
-	plan, err := applier.PlanRepair(ctx, tables)
-	if err != nil {
-		return err
-	}
-	if err := plan.Err(); err != nil {
-		return err
-	}
-	return applier.Apply(ctx, plan)
+// repair repairs tables.
+func repair(ctx context.Context, p *pairs.Couple, tables ...string) error {
+	return (&replication.Repair{Master: p.Master, Slave: p.Slave, Tables: tables}).Run(ctx)
 }
 
 // compareOn compares and checks that the slave runs afterwards.
@@ -89,10 +75,10 @@ func TestRepair(t *testing.T) {
 		t.Run("another table's name in capitals", func(t *testing.T) {
 			p.OnMaster(t, "CREATE TABLE repairs.BADXT (id int PRIMARY KEY)")
 			p.Sync(t)
-			if err := repair(t.Context(), t, p, "repairs.badxt"); finding.HasCode(err, "case-of-name") == (p.Slave.Version.Family == server.MySQL) {
+			if err := repair(t.Context(), p, "repairs.badxt"); finding.HasCode(err, "case-of-name") == (p.Slave.Version.Family == server.MySQL) {
 				t.Errorf("got %v", err)
 			}
-			if err := repair(t.Context(), t, p, "repairs.badxt", "repairs.BADXT"); err != nil {
+			if err := repair(t.Context(), p, "repairs.badxt", "repairs.BADXT"); err != nil {
 				t.Error(err)
 			}
 			p.OnMaster(t, "DROP TABLE repairs.BADXT")
@@ -105,7 +91,7 @@ func TestRepair(t *testing.T) {
 				s := p.Status(t)
 				return fmt.Sprintf("%+v", *s), s.SQLErrno != 0
 			})
-			if err := repair(t.Context(), t, p, tables...); err != nil {
+			if err := repair(t.Context(), p, tables...); err != nil {
 				t.Fatal(err)
 			}
 			stop()
@@ -115,7 +101,7 @@ func TestRepair(t *testing.T) {
 		t.Run("running", func(t *testing.T) {
 			p.OnSlave(t, "UPDATE repairs.bad_t SET v = 'mine' WHERE id = 18")
 			stop := p.Write(t, "UPDATE repairs.bad_t SET v = ? WHERE id = 1 + ? MOD 2000", "UPDATE repairs.badxt SET v = ? WHERE id = 1 + ? MOD 2000")
-			if err := repair(t.Context(), t, p, tables...); err != nil {
+			if err := repair(t.Context(), p, tables...); err != nil {
 				t.Fatal(err)
 			}
 			stop()
@@ -123,11 +109,11 @@ func TestRepair(t *testing.T) {
 			mustBeRepaired(t, p)
 		})
 		t.Run("cut off before the copy", func(t *testing.T) {
-			if err := repair(t.Context(), t, p, "repairs.nothing"); !finding.HasCode(err, "no-table") {
+			if err := repair(t.Context(), p, "repairs.nothing"); !finding.HasCode(err, "no-table") {
 				t.Errorf("got %v", err)
 			}
 			pairs.WrapTools(t, "exit 1", "mariadb-dump", "mysqldump")
-			if err := repair(t.Context(), t, p, tables...); err == nil {
+			if err := repair(t.Context(), p, tables...); err == nil {
 				t.Error("no error")
 			}
 			mustBeRepaired(t, p)
@@ -138,7 +124,7 @@ func TestRepair(t *testing.T) {
 			defer cancel(nil)
 			release := p.HoldSlave(t, "repairs.bad_t") // so that it cannot be dropped
 			ended := make(chan error, 1)
-			go func() { ended <- repair(ctx, t, p, tables...) }()
+			go func() { ended <- repair(ctx, p, tables...) }()
 			pairs.WaitUntil(t, "slave that has stopped for the copy", func() (string, bool) {
 				s := p.Status(t)
 				return fmt.Sprintf("%+v", *s), s.Until != "" && s.SQLRunning == "No"
@@ -155,7 +141,7 @@ func TestRepair(t *testing.T) {
 			if result := compareOn(t, p, compare.Comparison{Databases: []string{"repairs"}}); result.Equal() || !strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
 				t.Errorf("equal %t, %q, with a table that is not replicated", result.Equal(), result.Objects)
 			}
-			if err := repair(t.Context(), t, p, tables...); err != nil {
+			if err := repair(t.Context(), p, tables...); err != nil {
 				t.Fatal(err)
 			}
 			mustBeRepaired(t, p)

@@ -28,7 +28,7 @@ func TestRepairSequences(t *testing.T) {
 		if differ := compareOn(t, p, compare.Comparison{Databases: []string{"places"}}).Objects; len(differ) < 4 {
 			t.Errorf("differ %q", differ)
 		}
-		if err := repair(t.Context(), t, p, "places.auto", "places.none", "places.plain", "places.round"); err != nil {
+		if err := repair(t.Context(), p, "places.auto", "places.none", "places.plain", "places.round"); err != nil {
 			t.Error(err)
 		}
 		result := compareOn(t, p, compare.Comparison{Databases: []string{"places"}})
@@ -60,7 +60,7 @@ func TestAlterSequence(t *testing.T) {
 			!strings.Contains(differ[0], "--repair-table altered.s") {
 			t.Errorf("differ %q", differ)
 		}
-		if err := repair(t.Context(), t, p, "altered.s"); err != nil {
+		if err := repair(t.Context(), p, "altered.s"); err != nil {
 			t.Fatal(err)
 		}
 		result := compareOn(t, p, compare.Comparison{Databases: []string{"altered"}})
@@ -92,7 +92,7 @@ func TestRepairStructure(t *testing.T) {
 			if p.MasterFacts, err = facts.Read(t.Context(), p.Master); err != nil {
 				t.Fatal(err)
 			}
-			if err := repair(t.Context(), t, p, table); err != nil {
+			if err := repair(t.Context(), p, table); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -5,30 +5,15 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
-// repairIn plans and applies a repair that notes its work in a directory.
+// repairIn repairs tables, and notes its work in a directory.
 func repairIn(t *testing.T, p *pairs.Couple, directory string, tables ...string) error {
 	t.Helper()
-	slave, err := facts.Read(t.Context(), p.Slave)
-	if err != nil {
-		t.Fatal(err)
-	}
-	applier := &replication.Applier{
-		Master: p.Master, Slave: p.Slave, MasterFacts: p.MasterFacts, SlaveFacts: slave, StateDir: directory,
-	}
-	plan, err := applier.PlanRepair(t.Context(), tables)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plan.Err(); err != nil {
-		return err
-	}
-	return applier.Apply(t.Context(), plan)
+	return (&replication.Repair{Master: p.Master, Slave: p.Slave, Tables: tables, StateDir: directory}).Run(t.Context())
 }
 
 // TestRepairRefuses refuses what a repair cannot copy.
@@ -47,7 +32,9 @@ func TestRepairRefuses(t *testing.T) {
 				t.Errorf("%s: not %s but %v", tables, code, err)
 			}
 		}
-		p.MasterFacts.Variables["binlog_format"] = "MIXED"
+		master, _ := p.Servers(t)
+		master.Exec(t, "SET GLOBAL binlog_format='MIXED'")
+		defer master.Exec(t, "SET GLOBAL binlog_format='ROW'")
 		if err := repairIn(t, p, "", "refuses.t"); !finding.HasCode(err, "binlog-format") {
 			t.Errorf("of a master that logs statements: %v", err)
 		}

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -25,6 +26,7 @@ type wantedSetting struct {
 func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []wantedSetting) {
 	var persist []optionfile.Setting
 	var now []server.Statement
+	var undo Undo
 	var whys []string
 	for _, w := range wanted {
 		if w.ok && !w.always && !dropIn.Has(w.name) {
@@ -32,14 +34,13 @@ func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []w
 		}
 		if f.IsPersistedOtherwise(w.name, w.value) {
 			now = append(now, server.SQL("RESET PERSIST IF EXISTS %s", w.name))
+			undo = append(undo, server.SQL("SET PERSIST_ONLY %s=%s", w.name, literal(f.Persisted[w.name])))
 		}
 		persist = append(persist, optionfile.Setting{Name: w.name, Value: w.value})
 		whys = append(whys, w.why)
-		if w.ok {
-			continue
-		}
-		if w.literal != "" {
+		if !w.ok && w.literal != "" {
 			now = append(now, server.SQL("SET GLOBAL %s=%s", w.name, w.literal))
+			undo = append(undo, server.SQL("SET GLOBAL %s=%s", w.name, literal(f.Variable(w.name))))
 		}
 	}
 	next := dropIn.With(persist...)
@@ -47,37 +48,37 @@ func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []w
 	case dropIn.Equal(next):
 	case next.Path == "" && f.DropIn != nil && f.DropIn.Equal(f.DropIn.With(persist...)):
 	case next.Path == "":
-		p.Warn(f.Role, "no-config-directory", "put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.Content(),
+		p.Warn(f.Role, "no-config-directory",
+			"put these lines into the server's option files yourself, or name the directory with --config-dir:\n"+next.Content(),
 			"no directory is known from which the server reads option files, so its settings would be lost at a restart")
 	default:
 		p.add(&Step{
-			Name: string(f.Role) + "-drop-in", On: f.Role, What: "write the settings to a file that the server reads at its start",
-			Why: strings.Join(whys, "; "), Undo: "remove the file",
+			Name: string(f.Role) + "-drop-in", On: f.Role,
+			What: "write the settings to a file that the server reads at its start",
+			Why:  strings.Join(whys, "; "), UndoByHand: undoDropIn(dropIn),
 			File: &File{Path: next.Path, Mode: 0o644, Content: server.Text(next.Content())},
 		})
 	}
 	if len(now) > 0 {
 		p.add(&Step{
 			Name: string(f.Role) + "-settings", On: f.Role, What: "change the settings of the running server",
-			Why: strings.Join(whys, "; "), SQL: now, Undo: undoSettings(f, now),
+			Why: strings.Join(whys, "; "), SQL: now, Undo: undo,
 		})
 	}
 }
 
-// undoSettings gives the statements with the values that the server has now.
-func undoSettings(f *facts.Facts, statements []server.Statement) string {
-	var undo []string
-	for _, s := range statements {
-		verb := "SET GLOBAL "
-		name, _, _ := strings.Cut(strings.TrimPrefix(s.Reveal(), verb), "=")
-		value := f.Variable(name)
-		if persisted, ok := strings.CutPrefix(s.Reveal(), "RESET PERSIST IF EXISTS "); ok {
-			verb, name, value = "SET PERSIST_ONLY ", persisted, f.Persisted[persisted]
-		}
-		if strings.Trim(value, "0123456789") != "" {
-			value = server.QuoteString(value)
-		}
-		undo = append(undo, verb+name+"="+value)
+// literal is a variable's value as SET takes it: a number is none in quotes.
+func literal(value string) string {
+	if _, err := strconv.ParseFloat(value, 64); err != nil {
+		return server.QuoteString(value)
 	}
-	return strings.Join(undo, "; ")
+	return value
+}
+
+// undoDropIn says how the file becomes what it was.
+func undoDropIn(before *optionfile.DropIn) string {
+	if before == nil || len(before.Settings) == 0 {
+		return "remove the file"
+	}
+	return "give the file what it had:\n" + before.Content()
 }

@@ -1,160 +1,214 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strconv"
-	"time"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
-	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// readPackets makes the slave's value in the facts its own again if that of a copy
-// which was cut off is there.
-func (s *Setup) readPackets(ctx context.Context) error {
-	note, err := journal.ReadNote[journal.PacketNote](journal.PacketFile(s.State.Directory(), s.SlaveFacts.ServerID()))
-	if err != nil || note == nil {
-		return err
-	}
-	uptime, err := s.Slave.Uptime(ctx, s.Slave.DB)
-	if err != nil || !note.Holds(s.SlaveFacts, uptime) {
-		return err
-	}
-	s.SlaveFacts.Variables["max_allowed_packet"] = strconv.FormatUint(note.MaxAllowedPacket, 10)
-	s.Want.packets = note
-	return nil
+// MasterSetup is the making of a master on this host.
+type MasterSetup struct {
+	Master    *server.Server // an administrator's login
+	Want      MasterWant     // without what Run finds: DropIn, HandOver, Host, Fresh, Refused and Untried
+	ConfigDir string         // from which the server reads option files; empty: it is looked for
+	DryRun    bool           // nothing will be applied, so no password is tried
+	Wait      bool           // for what the administrator must do, such as a restart
+
+	Dialogue
 }
 
-// Setup is the making of a slave: the two servers and what is wanted.
-type Setup struct {
-	Master, Slave *server.Server // Master's login is the seeding account, the monitor account or an administrator's
-	Want          SlaveWant
-	State         *journal.StateFile
-
-	MasterFacts, SlaveFacts *facts.Facts // of Read
+// Run reads the server and the hand-over file of an earlier run, plans, has the plan
+// agreed to, and applies it. It gives what the slave must know; nil if nothing was
+// applied.
+func (s *MasterSetup) Run(ctx context.Context) (*HandOver, error) {
+	f, err := facts.Read(ctx, s.Master)
+	if err != nil {
+		return nil, err
+	}
+	want, err := s.read(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	plan := PlanMaster(f, want)
+	if agreed, err := s.agree(plan); !agreed || err != nil {
+		return nil, err
+	}
+	applier := &Applier{Master: s.Master, MasterFacts: f, Wait: s.Wait, Dialogue: s.Dialogue}
+	if err := applier.Apply(ctx, plan); err != nil {
+		return nil, err
+	}
+	return plan.HandOver, nil
 }
 
-// settleLook is how often a slave is looked at that may settle.
-const settleLook = 50 * time.Millisecond
-
-// settleTime is how long a slave that is connecting at the moment may take
-// until its state is taken for what it is.
-const settleTime = server.ConnectRetry + 2*time.Second
-
-// Read reads the facts of both servers.
-func (s *Setup) Read(ctx context.Context) (err error) {
-	if s.MasterFacts, err = facts.Read(ctx, s.Master); err != nil {
-		return err
-	}
-	s.SlaveFacts, err = s.settled(ctx)
-	return err
-}
-
-// Plan plans what is left to do, after Read. If the slave is to begin with a copy,
-// or with what it has, what Seed.Check finds is among the findings. The Applier
-// carries the plan out.
-func (s *Setup) Plan(ctx context.Context) (*Plan, *Applier, error) {
-	s.State.SetSlave(s.SlaveFacts)
-	s.Want.State = s.State.State
-	if err := s.readNotes(ctx); err != nil {
-		return nil, nil, err
-	}
-	if err := s.readPackets(ctx); err != nil {
-		return nil, nil, err
-	}
-	if s.Want.State.Stage == journal.StageSeeded {
-		same, err := s.Master.StillHas(ctx, s.Want.State.Start)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !same { // the copy is of another past
-			s.Want.State.Stage = journal.StageNone
-		}
-	}
+// read completes what is wanted by what is there.
+func (s *MasterSetup) read(ctx context.Context, f *facts.Facts) (MasterWant, error) {
+	want := s.Want
+	want.Fresh = NewFresh()
 	var err error
-	if s.Want.elsewhere, err = s.isElsewhere(ctx); err != nil {
-		return nil, nil, err
+	if want.Host, err = os.Hostname(); err != nil {
+		return want, err
 	}
-	plan := PlanSlave(s.MasterFacts, s.SlaveFacts, s.Want)
-	applier := &Applier{
-		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts, State: s.State, StateDir: s.State.Directory(),
+	if want.HandOver, err = ReadHandOver(want.HandOverPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return want, err
 	}
-	if s.Want.Method == journal.SeedNone && plan.has("change-master") {
-		err := s.Master.VerifyStart(ctx, s.Want.Start)
-		if bad, ok := errors.AsType[*finding.Problem](err); ok && bad.Code == "bad-start" {
-			plan.Problems = append(plan.Problems, bad)
-		} else if err != nil {
-			return nil, nil, err
+	if want.HandOver != nil {
+		if s.DryRun {
+			want.Untried = want.HandOver.Tried(s.Master, f)
+		} else {
+			want.Refused = want.HandOver.Refused(ctx, s.Master, f)
+		}
+		if len(want.Databases) == 0 {
+			want.Databases = want.HandOver.Databases
 		}
 	}
-	begins := plan.has("seed") || s.Want.Method == journal.SeedNone && plan.has("change-master")
-	if len(plan.Problems) == 0 && begins {
-		found, err := s.Want.newSeed(applier).Check(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		plan.Findings.Add(found)
-		plan.agreeOnBytes()
-	}
-	if len(plan.Problems) == 0 && plan.has("seed") {
-		if err := s.checkAhead(ctx, plan); err != nil {
-			return nil, nil, err
-		}
-	}
-	if len(plan.Problems) == 0 && plan.has("change-master") {
-		if err := s.checkOrder(ctx, plan); err != nil {
-			return nil, nil, err
-		}
-	}
-	return plan, applier, nil
+	want.DropIn, err = findDropIn(f, s.ConfigDir)
+	return want, err
 }
 
-// readNotes reads what runs that were cut off have noted. For the end of one that
-// works Apply waits.
-func (s *Setup) readNotes(ctx context.Context) error {
-	busy, err := s.Slave.Busy(ctx, s.Slave.DB)
-	if busy || err != nil {
-		return err
+// findDropIn reads gtunnel's own option file of a server. Without a directory one is
+// looked for; nil if there is none.
+func findDropIn(f *facts.Facts, directory string) (*optionfile.DropIn, error) {
+	if directory = cmp.Or(directory, f.ConfigDirectory()); directory == "" {
+		return nil, nil //nolint:nilnil // there may be none
 	}
-	s.Want.compared, s.Want.repaired, err = journal.ReadNotes(s.State.Directory(), s.SlaveFacts.ServerID())
-	return err
+	return optionfile.ReadDropIn(directory)
 }
 
-// settled reads the slave, again if it is just connecting to its master, as
-// after a restart of the tunnel.
-func (s *Setup) settled(ctx context.Context) (*facts.Facts, error) {
-	for deadline := time.Now().Add(settleTime); ; {
-		facts, err := facts.Read(ctx, s.Slave)
-		if err != nil {
-			return nil, err
+// Setup is the making of a slave on this host.
+type Setup struct {
+	// Master's login is the seeding account's or the monitor account's, as of
+	// HandOver.OpenMaster; an administrator's if Want has no hand-over.
+	Master, Slave *server.Server
+	Want          SlaveWant
+	State         *journal.StateFile // of this host, which Run makes that of the slave
+	Address       string             // of the tunnel's end on this host, where status logs in to the master
+	ConfigDir     string             // from which the slave reads option files; empty: it is looked for
+	MonitorPath   string             // where the login for status is to be kept; empty: nowhere
+
+	// NewPasswords lets an administrator's login replace those that other slaves use.
+	NewPasswords bool
+
+	Dialogue
+
+	Situation // of Read
+}
+
+// Run makes the slave: it sets the master up first if the login there is an
+// administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
+// reports whether the plan of the slave was applied to its end.
+func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
+	if err := s.State.Of(ctx, s.Slave); err != nil {
+		return false, err
+	}
+	if s.Want.HandOver == nil {
+		if s.Want.HandOver, err = s.setUpMaster(ctx); err != nil || s.Want.HandOver == nil {
+			return false, err
 		}
-		m := facts.Master()
-		if m == nil || m.IORunning == "Yes" || m.IORunning == "No" || lasting[m.IOErrno] || time.Now().After(deadline) {
-			return facts, nil
-		}
-		if err := server.Pause(ctx, 500*time.Millisecond); err != nil {
-			return nil, err
-		}
+	}
+	if len(s.Want.Databases) == 0 {
+		s.Want.Databases = s.Want.HandOver.Databases
+	}
+	if _, known := s.Want.HandOver.Passwords[facts.MonitorUser]; known && s.MonitorPath != "" {
+		login := s.Want.HandOver.login(facts.MonitorUser, s.Address)
+		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: login}
+	}
+	if err := s.Read(ctx); err != nil {
+		return false, err
+	}
+	plan := PlanSlave(s.Situation, s.Want)
+	if agreed, err := s.agree(plan); !agreed || err != nil {
+		return false, err
+	}
+	if err := s.applier().Apply(ctx, plan); err != nil {
+		return false, &UnfinishedError{Err: err, Stage: s.State.Stage, Databases: s.Want.Databases}
+	}
+	return true, nil
+}
+
+// UnfinishedError is that of a setup which has begun and did not come to its end.
+type UnfinishedError struct {
+	Err       error
+	Stage     journal.Stage // how far it has come
+	Databases []string      // of the setup
+}
+
+// Error is what kept it from its end.
+func (e *UnfinishedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives that error.
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
+// Hint says what to do, what the setup has left, and how it goes on.
+func (e *UnfinishedError) Hint() string {
+	goOn := e.goOn()
+	if p, ok := errors.AsType[*finding.Problem](e.Err); ok && p.Cure != "" {
+		return p.Cure + "; " + goOn
+	}
+	return goOn
+}
+
+func (e *UnfinishedError) goOn() string {
+	switch {
+	case finding.HasCode(e.Err, "broken"):
+		return "unless that mends it: the same command again with --reseed --replace-databases " +
+			strings.Join(e.Databases, ",")
+	case e.Stage == journal.StageSeeding:
+		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
+	case e.Stage == journal.StageSeeded:
+		return "the copy is whole; the same command again goes on from there"
+	default:
+		return "the same command again goes on from here"
 	}
 }
 
-// Follows tells whether a server is the slave of the master at a port of
-// 127.0.0.1.
-func Follows(ctx context.Context, slave *server.Server, port int) (bool, error) {
-	status, err := slave.SlaveStatus(ctx, slave.DB)
-	return status != nil && rules.IsOurMaster(status, port), err
+// applier carries plans for the slave out.
+func (s *Setup) applier() *Applier {
+	return &Applier{
+		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
+		State: s.State, StateDir: s.State.Directory(), Dialogue: s.Dialogue,
+	}
 }
 
-// has tells whether the plan has a step.
-func (p *Plan) has(name string) bool {
-	for _, s := range p.Steps {
-		if s.Name == name {
-			return true
-		}
+// setUpMaster does what MasterSetup does, by an administrator's login and with no
+// hand-over file. It gives the hand-over; nil if the master is not set up and is not to
+// be.
+//
+// A slave that follows this master already keeps the accounts that it uses, unless a
+// run that was cut off has made them: nobody knows their passwords then, and the login
+// for status is still to be kept.
+func (s *Setup) setUpMaster(ctx context.Context) (*HandOver, error) {
+	f, err := facts.Read(ctx, s.Master)
+	if err != nil {
+		return nil, err
 	}
-	return false
+	already, err := follows(ctx, s.Slave, s.Want.Port)
+	if err != nil {
+		return nil, err
+	}
+	newPasswords := s.NewPasswords || s.State.MadeAccounts(f) // no other slave has those of a run that was cut off
+	s.Want.NewPasswords = already && !s.Want.Reseed && newPasswords
+	keep := already && !s.Want.Reseed && !newPasswords
+	plan := PlanMaster(f, MasterWant{
+		Databases: s.Want.Databases, Fresh: NewFresh(), KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep,
+	})
+	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
+		return plan.HandOver, nil
+	}
+	if agreed, err := s.agree(plan); !agreed || err != nil {
+		return nil, err
+	}
+	applier := &Applier{Master: s.Master, MasterFacts: f, Dialogue: s.Dialogue}
+	if err := applier.Apply(ctx, plan); err != nil {
+		return nil, err
+	}
+	return plan.HandOver, plan.HandOver.noteAccounts(s.State)
 }

@@ -3,7 +3,6 @@ package replication_test
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
@@ -35,49 +33,28 @@ var errStopped = errors.New("cut off by the test")
 // handOver is where the master's setup leaves what the slave's must know.
 func (s *site) handOver() string { return filepath.Join(s.directory, "hand-over.json") }
 
-// setUpMaster plans and applies the setup of the master, and names its steps.
+// setUpMaster sets the master up, and names the steps of its plan.
 func (s *site) setUpMaster(t *testing.T, want replication.MasterWant) (steps []string) {
 	t.Helper()
-	master := s.master.AsRoot(t, finding.Master)
-	read, err := facts.Read(t.Context(), master)
-	if err != nil {
+	want.HandOverPath, want.Databases = s.handOver(), []string{"vo"}
+	setup := &replication.MasterSetup{Master: s.master.AsRoot(t, finding.Master), Want: want}
+	setup.Agree = func(plan *replication.Plan) (bool, error) {
+		steps = stepNames(plan)
+		return true, plan.Err()
+	}
+	if _, err := setup.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want.Host, want.HandOverPath, want.Databases = "server1.domain.one", s.handOver(), []string{"vo"}
-	if want.HandOver, err = replication.ReadHandOver(s.handOver()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	if want.HandOver != nil {
-		want.Refused = want.HandOver.DropRefused(t.Context(), master, read)
-	}
-	if want.DropIn, err = optionfile.ReadDropIn(read.ConfigDirectory()); err != nil {
-		t.Fatal(err)
-	}
-	plan := replication.PlanMaster(read, want)
-	if err := plan.Err(); err != nil {
-		t.Fatal(err)
-	}
-	applier := &replication.Applier{Master: master, MasterFacts: read}
-	if err := applier.Apply(t.Context(), plan); err != nil {
-		t.Fatal(err)
-	}
-	return stepNames(plan)
+	return steps
 }
 
-// setUpSlave plans and applies the setup of the slave, and names its steps.
+// setUpSlave sets the slave up, and names the steps that were begun.
 func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []string, err error) {
 	t.Helper()
 	if want.HandOver, err = replication.ReadHandOver(s.handOver()); err != nil {
 		t.Fatal(err)
 	}
-	login := func(user string) server.Login {
-		password := want.HandOver.Passwords[user]
-		return server.Login{Network: "tcp", Address: s.master.Address(), User: user, Password: password}
-	}
-	master, err := server.Open(t.Context(), finding.Master, login(facts.SeedUser))
-	if server.IsAccessDenied(err) { // it is dropped after a copy
-		master, err = server.Open(t.Context(), finding.Master, login(facts.MonitorUser))
-	}
+	master, err := want.HandOver.OpenMaster(t.Context(), s.master.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,44 +64,31 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		t.Fatal(err)
 	}
 	defer state.Close()
-	slave := s.slave.AsRoot(t, finding.Slave)
-	want.Databases, want.Port = want.HandOver.Databases, s.master.Port
-	file := filepath.Join(s.directory, "master.cnf")
-	want.MonitorFile = &optionfile.ClientFile{Path: file, Login: login(facts.MonitorUser)}
-	setup := &replication.Setup{Master: master, Slave: slave, Want: want, State: state}
-	if err := setup.Read(t.Context()); err != nil {
-		t.Fatal(err)
+	want.Port = s.master.Port
+	setup := &replication.Setup{
+		Master: master, Slave: s.slave.AsRoot(t, finding.Slave), Want: want, State: state,
+		Address: s.master.Address(), MonitorPath: filepath.Join(s.directory, "master.cnf"),
 	}
-	if setup.Want.DropIn, err = optionfile.ReadDropIn(setup.SlaveFacts.ConfigDirectory()); err != nil {
-		t.Fatal(err)
-	}
-	plan, applier, err := setup.Plan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plan.Err(); err != nil {
-		return nil, err
-	}
-	var began []string
-	applier.Begin = func(step *replication.Step) error {
+	setup.Begin = func(step *replication.Step) error {
 		if step.Name == s.stopBefore {
 			return errStopped
 		}
-		began = append(began, step.Name)
+		steps = append(steps, step.Name)
 		return nil
 	}
-	applier.Compared = func(r *compare.Result) {
+	setup.Compared = func(r *compare.Result) {
 		if !r.Equal() {
 			t.Errorf("the slave differs: %+v", r)
 		}
 	}
-	if err := applier.Apply(t.Context(), plan); err != nil {
-		return began, err
+	applied, err := setup.Run(t.Context())
+	if err == nil && applied != (len(steps) > 0) {
+		t.Errorf("applied is %t after the steps %s", applied, steps)
 	}
-	if state.Stage != journal.StageDone && len(began) > 0 {
+	if err == nil && state.Stage != journal.StageDone && len(steps) > 0 {
 		t.Errorf("the state is %s", state.Stage)
 	}
-	return began, nil
+	return steps, err
 }
 
 // stepNames are the names of a plan's steps.
@@ -184,7 +148,7 @@ func (s *site) anew(t *testing.T) {
 	wantSteps(t, "a fresh master", s.setUpMaster(t, replication.MasterWant{}),
 		"hand-over", "account-gtunnel-seed", "logins")
 	wantSteps(t, "a master that is set up", s.setUpMaster(t, replication.MasterWant{}))
-	s.mustBeReady(t, "not-set-up")
+	s.mustBeReady(t, "it follows no master yet")
 	s.stopBefore = "change-master"
 	steps, err := s.setUpSlave(t, byDump)
 	if s.stopBefore = ""; !errors.Is(err, errStopped) || !slices.Contains(steps, "seed") {
@@ -195,10 +159,9 @@ func (s *site) anew(t *testing.T) {
 		t.Error("a whole copy was made again")
 	}
 	s.wantSlave(t, "a slave that is set up", byDump)
-	s.mustBeReady(t, "set-up")
-	opened := s.slave.AsRoot(t, finding.Slave)
-	if follows, err := replication.Follows(t.Context(), opened, s.master.Port); err != nil || !follows {
-		t.Errorf("it follows: %v, %v", follows, err)
+	s.mustBeReady(t, "it follows a master through the tunnel already")
+	if port := s.status(t).MasterPort; port != s.master.Port {
+		t.Errorf("it follows the port %d", port)
 	}
 }
 
@@ -328,9 +291,10 @@ func (s *site) mustBeReady(t *testing.T, slaveIs string) {
 	if len(ready.Problems) > 0 {
 		t.Errorf("it has problems:\n%s", pairs.Texts(ready.Problems))
 	}
-	for _, code := range []string{"version", "accounts", "database", "versions", slaveIs} {
-		if pairs.ProblemOf(ready.Well, code) == nil {
-			t.Errorf("nothing is said of %s:\n%s", code, pairs.Texts(ready.Well))
+	well := pairs.Texts(ready.Well)
+	for _, said := range []string{"server_id 1", "accounts of a slave", "vo has 1 table", "can follow a master", slaveIs} {
+		if !strings.Contains(well, said) {
+			t.Errorf("nothing is said of %s:\n%s", said, well)
 		}
 	}
 }

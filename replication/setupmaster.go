@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,6 +23,7 @@ type MasterWant struct {
 	HandOver     *HandOver // of an earlier run; nil if there is none
 	HandOverPath string    // where it goes; empty: it is kept in memory, see Plan.HandOver
 	Host         string    // the master's name, for the hand-over
+	Fresh        Fresh     // for what is made anew
 
 	// LogStatements makes it log statements, not rows: what MySQL 9 can follow
 	// MariaDB by.
@@ -33,7 +33,7 @@ type MasterWant struct {
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
 
-	Refused []string // of HandOver.DropRefused: accounts whose password in the file was wrong
+	Refused []string // of HandOver.Refused: accounts whose password in the file was wrong
 	Untried []string // of HandOver.Tried: accounts whose password in the file is believed for now
 }
 
@@ -45,10 +45,13 @@ const (
 	retention    = 7 * 24 * time.Hour
 )
 
-// PlanMaster plans what makes a server the master of databases. It asks nobody
-// anything.
+// PlanMaster plans what makes a server the master of databases. It is a function of
+// its arguments alone, which it leaves as they are: it asks nobody, reads no file, and
+// takes the time and what is random from want.
 func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
-	p := &Plan{Findings: rules.CheckMaster(f, want.Databases)}
+	p := &Plan{Findings: rules.Judge(&rules.Subject{
+		Moment: rules.SetupMaster, Master: f, Databases: want.Databases, OldSessions: f.ChangesFormat(want.LogStatements),
+	})}
 	if len(p.Problems) > 0 {
 		return p
 	}
@@ -57,13 +60,15 @@ func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 		p.add(&Step{
 			Name: "restart", On: finding.Master, What: "restart the server, which begins its binary log",
 			Why:  "log_bin cannot be changed while the server runs, and gtunnel restarts no server",
-			Hand: "restart it: " + restartCommand(f.Version),
-			run:  waitForBinaryLog,
+			Hand: "restart it: " + restartCommand(f.Version), action: waitForBinaryLog{},
 		})
 	}
+	want.HandOver = want.HandOver.without(want.Refused)
 	planAccounts(p, f, want)
 	if len(want.Untried) > 0 {
-		p.Warn(finding.Master, "passwords-untried", "", "the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+		p.Warn(finding.Master, "passwords-untried", "",
+			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it "+
+				"refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
 	}
 	return p
 }
@@ -76,7 +81,8 @@ func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 	}
 	keep := wantedSetting{
 		name: "expire_logs_days", value: "7", literal: "7",
-		ok: f.Retention() == 0 || f.Retention() >= minRetention, why: "a slave that was cut off for days must still find what it missed",
+		ok:  f.Retention() == 0 || f.Retention() >= minRetention,
+		why: "a slave that was cut off for days must still find what it missed",
 	}
 	if _, ok := f.Variables["binlog_expire_logs_seconds"]; ok {
 		seconds := fmt.Sprint(int(retention.Seconds()))
@@ -85,8 +91,15 @@ func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 	return []wantedSetting{
 		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
 		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
-		{name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format, why: whyFormat},
-		{name: "binlog_row_image", value: "FULL", literal: "'FULL'", ok: f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "", why: "a slave with other indexes finds a row by all its columns"},
+		{
+			name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format,
+			why: whyFormat,
+		},
+		{
+			name: "binlog_row_image", value: "FULL", literal: "'FULL'",
+			ok:  f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "",
+			why: "a slave with other indexes finds a row by all its columns",
+		},
 		keep,
 	}
 }
@@ -101,11 +114,12 @@ func restartCommand(v server.Version) string {
 
 // newHandOver is what is handed over, so far as it is known before the accounts are
 // planned.
-func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
+func newHandOver(f *facts.Facts, want MasterWant) *HandOver {
 	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
 	next := &HandOver{
-		Made: time.Now(), Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(), Mark: f.Mark,
-		Databases: want.Databases, Passwords: map[string]server.Password{},
+		Made: want.Fresh.Now, Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
+		Mark:      f.Mark,
+		Databases: slices.Clone(want.Databases), Passwords: map[string]server.Password{},
 	}
 	if old := want.HandOver; old != nil {
 		next.Made, next.OldSessions = old.Made, old.OldSessions
@@ -115,11 +129,10 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 		}
 	}
 	if f.UUID() == "" && next.Mark == "" && !replicates { // slaves may know another one, which is lost
-		next.Mark = rand.Text()
+		next.Mark = want.Fresh.Mark
 	}
 	if old := f.ChangesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
-		p.Findings.Add(rules.CheckSessions(f, old))
 	}
 	return next
 }
@@ -127,68 +140,88 @@ func newHandOver(p *Plan, f *facts.Facts, want MasterWant) *HandOver {
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
 func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
-	next := newHandOver(p, f, want)
-	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
-	patterns := f.Patterns(want.Databases)
-	var accounts []*Step
-	var users []string // of these accounts, whose passwords are known
-	changed := false   // the password of an account that exists
+	a := &accountsPlan{Plan: p, facts: f, want: want, next: newHandOver(f, want), patterns: f.Patterns(want.Databases)}
 	for _, user := range facts.AccountUsers {
-		account := f.Account(user, server.Loopback)
-		exists := account != nil
-		bound, expired := exists && account.Bound, exists && account.Expired
-		_, known := next.Passwords[user]
-		keeps := exists && !expired && (known || want.KeepAccounts) // the password that it has
-		switch {
-		case user == facts.SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
-			continue // it has done its work
-		case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], patterns):
-			continue
-		case keeps:
-		case exists && !known && !want.NewPasswords && (user == facts.ReplicationUser || want.KeepAccounts):
-			p.lacksPassword(user, expired, want)
-			continue
-		case !known || want.NewPasswords && !exists:
-			next.Passwords[user] = server.GeneratePassword()
-		}
-		changed = changed || exists && !keeps
-		password, known := next.Passwords[user]
-		if known {
-			users = append(users, user)
-		}
-		var first *server.Password
-		if !exists {
-			first = &password
-		}
-		statements := accountStatements(f.Version, user, first, patterns, next.Mark)
-		if exists && !keeps {
-			statements = append(statements, f.Version.SetPassword(user, server.Loopback, password))
-		}
-		if bound {
-			statements = append(statements, f.Version.FreeAccount(user, server.Loopback))
-		}
-		accounts = append(accounts, accountStep(f, user, statements))
+		a.planAccount(user)
 	}
-	p.HandOver = next
+	p.HandOver = a.next
 	var logins []*Step
-	if len(users) > 0 {
-		logins = []*Step{{Name: "logins", On: finding.Master, What: "log in by these accounts, as the slave will", Why: "what keeps one out is better known before the copy than after it", run: tryLogins(next, users)}}
+	if len(a.logins) > 0 {
+		logins = []*Step{{
+			Name: "logins", On: finding.Master, What: "log in by these accounts, as the slave will",
+			Why: "what keeps one out is better known before the copy than after it", action: tryLogins{a.logins},
+		}}
 	}
-	if want.HandOverPath == "" || len(next.Passwords) == 0 || handOverEqual(want.HandOver, next) || len(p.Problems) > 0 {
-		p.Steps = slices.Concat(p.Steps, accounts, logins)
+	written := handOverEqual(want.HandOver, a.next)
+	if want.HandOverPath == "" || len(a.next.Passwords) == 0 || written || len(p.Problems) > 0 {
+		p.Steps = slices.Concat(p.Steps, a.steps, logins)
 		return
 	}
 	write := &Step{
-		Name: "hand-over", On: finding.Master, What: "write the hand-over file for the slave", Why: "setup-slave needs the passwords and the names of the databases",
-		Undo: "remove the file", File: &File{Path: want.HandOverPath, Mode: 0o600, Content: next.statement()},
+		Name: "hand-over", On: finding.Master, What: "write the hand-over file for the slave",
+		Why:  "setup-slave needs the passwords and the names of the databases",
+		File: &File{Path: want.HandOverPath, Mode: 0o600, Content: a.next.statement()}, UndoByHand: "remove the file",
 	}
 	// The file comes first, so that no password is lost if the work is cut off;
 	// but not if it would then tell one that an account does not have yet.
-	if changed {
-		p.Steps = slices.Concat(p.Steps, accounts, []*Step{write}, logins)
+	if a.changed {
+		p.Steps = slices.Concat(p.Steps, a.steps, []*Step{write}, logins)
 		return
 	}
-	p.Steps = slices.Concat(p.Steps, []*Step{write}, accounts, logins)
+	p.Steps = slices.Concat(p.Steps, []*Step{write}, a.steps, logins)
+}
+
+// accountsPlan plans the accounts of a master.
+type accountsPlan struct {
+	*Plan
+
+	facts    *facts.Facts
+	want     MasterWant
+	next     *HandOver
+	patterns []string       // of the databases, as GRANT has them
+	steps    []*Step        // one for each account that is made or completed
+	logins   []server.Login // of these, whose passwords are known; without an address
+	changed  bool           // the password of an account that exists changes
+}
+
+// planAccount adds the step that makes or completes an account, if it needs one.
+func (a *accountsPlan) planAccount(user string) {
+	f, want, next := a.facts, a.want, a.next
+	account := f.Account(user, server.Loopback)
+	exists := account != nil
+	bound, expired := exists && account.Bound, exists && account.Expired
+	_, known := next.Passwords[user]
+	keeps := exists && !expired && (known || want.KeepAccounts) // the password that it has
+	replicates := f.Account(facts.ReplicationUser, server.Loopback) != nil
+	switch {
+	case user == facts.SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
+		return // it has done its work
+	case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], a.patterns):
+		return
+	case keeps:
+	case exists && !known && !want.NewPasswords && (user == facts.ReplicationUser || want.KeepAccounts):
+		a.lacksPassword(user, expired, want)
+		return
+	case !known || want.NewPasswords && !exists:
+		next.Passwords[user] = want.Fresh.password(user)
+	}
+	a.changed = a.changed || exists && !keeps
+	password, known := next.Passwords[user]
+	if known {
+		a.logins = append(a.logins, server.Login{Network: "tcp", User: user, Password: password})
+	}
+	var first *server.Password
+	if !exists {
+		first = &password
+	}
+	statements := accountStatements(f.Version, user, first, a.patterns, next.Mark)
+	if exists && !keeps {
+		statements = append(statements, f.Version.SetPassword(user, server.Loopback, password))
+	}
+	if bound {
+		statements = append(statements, f.Version.FreeAccount(user, server.Loopback))
+	}
+	a.steps = append(a.steps, accountStep(f, user, statements))
 }
 
 // lacksPassword adds the problem of an account whose password must not be changed,
@@ -196,19 +229,24 @@ func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
 func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 	account := server.QuoteAccount(user, server.Loopback)
 	if expired && want.KeepAccounts {
-		p.Problem(finding.Master, "password-expired", "on the master: ALTER USER "+account+" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
+		p.Problem(finding.Master, "password-expired",
+			"on the master: ALTER USER "+account+
+				" PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 			"the password of %s has expired, and is not known here", account)
 		return
 	}
-	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with --keep-passwords"
+	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with " +
+		"--keep-passwords"
 	if want.HandOverPath == "" {
-		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master --seed-again there)"
+		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master " +
+			"--seed-again there)"
 	}
 	why := "its password is not known here"
 	if slices.Contains(want.Refused, user) {
 		why = "the server refuses the password that the hand-over file has for it"
 	}
-	p.Problem(finding.Master, "unknown-password", cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
+	p.Problem(finding.Master, "unknown-password",
+		cure+"; or have new passwords made with --new-passwords: a slave that uses the old ones must be set up again",
 		"the account %s exists, and %s", account, why)
 }
 
@@ -216,24 +254,38 @@ func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 func accountStep(f *facts.Facts, user string, statements []server.Statement) *Step {
 	account, exists := server.QuoteAccount(user, server.Loopback), f.Account(user, server.Loopback)
 	why := map[string]string{
-		facts.ReplicationUser: "the slave replicates by it", facts.MonitorUser: "the slave asks by it where the master stands, and compares the data",
-		facts.SeedUser: "the slave copies the databases by it, and drops it when the copy is done",
+		facts.ReplicationUser: "the slave replicates by it",
+		facts.MonitorUser:     "the slave asks by it where the master stands, and compares the data",
+		facts.SeedUser:        "the slave copies the databases by it, and drops it when the copy is done",
 	}[user]
-	what, undo := "make the account "+account, f.Version.DropAccount(user, server.Loopback).String()
+	what, undo := "make the account "+account, dropAccount(f, user)
 	if exists != nil {
-		what, undo = "complete the account "+account, ""
+		what, undo = "complete the account "+account, nil
 		if exists.Bound {
 			what += ", which is locked, limited, bound to TLS, or has a password that expires"
 		}
 	}
 	return &Step{
-		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: finding.Master, What: what, Why: why + "; 127.0.0.1, because the tunnel connects from there",
+		Name: "account-" + strings.ReplaceAll(user, "_", "-"), On: finding.Master, What: what,
+		Why: why + "; 127.0.0.1, because the tunnel connects from there",
 		SQL: statements, Undo: undo,
 	}
 }
 
+// dropAccount takes an account away that a step has made, and as little as that is it
+// logged. The procedure of the seeding account goes with it, unless there was one.
+func dropAccount(f *facts.Facts, user string) Undo {
+	undo := Undo{server.SQL("SET SESSION sql_log_bin=0"), f.Version.DropAccount(user, server.Loopback)}
+	if user == facts.SeedUser && !f.SeedMade {
+		undo = append(undo, server.SQL("DROP PROCEDURE IF EXISTS %s", server.QuoteTable("mysql", facts.DropSeedProcedure)))
+	}
+	return undo
+}
+
+// handOverEqual reports whether two hand-overs say the same.
 func handOverEqual(a, b *HandOver) bool {
-	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID || a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
+	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID ||
+		a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
 		return false
 	}
 	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {
@@ -250,9 +302,13 @@ func handOverEqual(a, b *HandOver) bool {
 // waitForBinaryLog waits for a restart that switches the binary log on, if the
 // administrator asked for that; otherwise the work ends here, to be gone on
 // with by the next run.
-func waitForBinaryLog(ctx context.Context, a *Applier) error {
+type waitForBinaryLog struct{}
+
+func (a *Applier) waitForBinaryLog(ctx context.Context) error {
 	if !a.Wait {
-		return finding.New(finding.Master, "restart-needed", restartCommand(a.Master.Version)+"; then run the same command again, which goes on from here (with --wait it would wait for that)",
+		return finding.New(finding.Master, "restart-needed",
+			restartCommand(a.Master.Version)+
+				"; then run the same command again, which goes on from here (with --wait it would wait for that)",
 			"the server must be restarted: its binary log is off")
 	}
 	for {
@@ -260,9 +316,7 @@ func waitForBinaryLog(ctx context.Context, a *Applier) error {
 		if err == nil && value == "1" {
 			return nil
 		}
-		if a.Waiting != nil {
-			a.Waiting("restart the server: " + restartCommand(a.Master.Version))
-		}
+		a.waiting("restart the server: %s", restartCommand(a.Master.Version))
 		if err := server.Pause(ctx, time.Second); err != nil {
 			return err
 		}

@@ -140,7 +140,7 @@ func TestMasterPlanStates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFacts(finding.Master, v)
-			want := MasterWant{Databases: []string{"voms"}, HandOverPath: path, DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
+			want := MasterWant{Databases: []string{"voms"}, HandOverPath: path, Fresh: fresh(), DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
 			c.change(f, &want)
 			p := PlanMaster(f, want)
 			var names []string
@@ -164,7 +164,7 @@ func TestOldSessions(t *testing.T) {
 	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	master.Sessions = []facts.Session{{ID: 9, User: "voms", Host: "10.0.0.5"}, {ID: 8, User: "voms", Host: "10.0.0.5"}, {ID: 10, User: "root", Host: "localhost"}, {ID: 11, User: "iam", Host: "localhost"}}
 	const names = "get other data: voms@10.0.0.5\n"
-	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one"})
+	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one", Fresh: fresh()})
 	if !strings.Contains(show(plan), names) {
 		t.Errorf("the master's plan does not name them:\n%s", show(plan))
 	}
@@ -180,11 +180,11 @@ func TestOldSessions(t *testing.T) {
 		t.Error("the hand-over file says something else")
 	}
 	master.Variables["binlog_format"], master.Started = "ROW", master.Started.Add(time.Second) // as it is computed
-	if text := show(PlanSlave(master, slave, want)); !strings.Contains(text, names) {
+	if text := show(want.plan(master, slave)); !strings.Contains(text, names) {
 		t.Errorf("the slave's plan does not name them:\n%s", text)
 	}
 	master.Started = master.Started.Add(time.Hour)
-	if text := show(PlanSlave(master, slave, want)); strings.Contains(text, "other data") {
+	if text := show(want.plan(master, slave)); strings.Contains(text, "other data") {
 		t.Errorf("after a restart they are named:\n%s", text)
 	}
 }

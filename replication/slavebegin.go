@@ -13,19 +13,24 @@ import (
 
 // restorePackets adds the step that ends what a copy which was cut off has left.
 func (s *slavePlan) restorePackets() {
-	note := s.want.packets
-	if note == nil {
+	if s.Notes.Packets == nil {
 		return
 	}
 	s.add(&Step{
-		Name: "packets", On: finding.Slave, What: "give max_allowed_packet its own value again, which a copy that was cut off has raised",
-		SQL: []server.Statement{note.Restore()}, run: func(ctx context.Context, a *Applier) error {
-			if err := a.Slave.Run(ctx, []server.Statement{note.Restore()}); err != nil {
-				return err
-			}
-			return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
-		},
+		Name: "packets", On: finding.Slave,
+		What: "give max_allowed_packet its own value again, which a copy that was cut off has raised",
+		SQL:  []server.Statement{s.Notes.Packets.Restore()}, action: endPackets{},
 	})
+}
+
+// endPackets runs the step's SQL, and removes the note of the copy which was cut off.
+type endPackets struct{}
+
+func (a *Applier) endPackets(ctx context.Context, step *Step) error {
+	if err := a.run(ctx, step); err != nil {
+		return err
+	}
+	return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
 }
 
 // settings are the variables that the slave must have. Read-only is made at the
@@ -43,14 +48,30 @@ func (s *slavePlan) settings() []wantedSetting {
 	}
 	window := fmt.Sprint(int(server.SlaveNetTimeout.Seconds()))
 	wanted := []wantedSetting{
-		{name: "server_id", value: fmt.Sprint(id), literal: fmt.Sprint(id), ok: !clash, why: "master and slave need different ones", always: true},
-		{name: netTimeout, value: window, literal: window, ok: s.slave.Number(netTimeout) <= uint64(server.SlaveNetTimeout.Seconds()), why: "a silent link must be noticed within a minute"},
-		{name: "max_allowed_packet", value: fmt.Sprint(packet), literal: fmt.Sprint(packet), ok: s.slave.MaxAllowedPacket() >= s.master.MaxAllowedPacket(), why: "the slave must take what the master writes"},
+		{
+			name: "server_id", value: fmt.Sprint(id), literal: fmt.Sprint(id), ok: !clash,
+			why: "master and slave need different ones", always: true,
+		},
+		{
+			name: netTimeout, value: window, literal: window,
+			ok:  s.slave.Number(netTimeout) <= uint64(server.SlaveNetTimeout.Seconds()),
+			why: "a silent link must be noticed within a minute",
+		},
+		{
+			name: "max_allowed_packet", value: fmt.Sprint(packet), literal: fmt.Sprint(packet),
+			ok: s.slave.MaxAllowedPacket() >= s.master.MaxAllowedPacket(), why: "the slave must take what the master writes",
+		},
 		{name: "read_only", value: "ON", ok: s.slave.On("read_only"), why: "nobody may write on a slave", always: true},
-		{name: "replicate_wild_do_table", value: strings.Join(s.persistentFilter(), "\n"), ok: s.established && s.filtered(), why: "only the named databases are replicated", always: true},
+		{
+			name: "replicate_wild_do_table", value: strings.Join(s.persistentFilter(), "\n"), ok: s.established && s.filtered(),
+			why: "only the named databases are replicated", always: true,
+		},
 	}
 	if _, ok := s.slave.Variables["super_read_only"]; ok {
-		wanted = append(wanted, wantedSetting{name: "super_read_only", value: "ON", ok: s.slave.On("super_read_only"), why: "nor may root", always: true})
+		wanted = append(wanted,
+			wantedSetting{
+				name: "super_read_only", value: "ON", ok: s.slave.On("super_read_only"), why: "nor may root", always: true,
+			})
 	}
 	return wanted
 }

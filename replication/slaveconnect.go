@@ -11,52 +11,96 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// changeMaster points the slave to its master, from where the copy ends.
-func (s *slavePlan) changeMaster(ctx context.Context, a *Applier) error {
+// connect points the slave to its master. Where it begins is in the step's SQL; but
+// the coordinates of a copy are known only when that is done.
+type connect struct {
+	to     server.Connection  // of the SQL; with the start of a copy left out
+	ofCopy bool               // begin with the coordinates of the copy, which the SQL has FILE and GTIDS for
+	method journal.SeedMethod // of the copy, or of the data that is there
+	gtids  bool               // both ends can replicate by GTID
+
+	fromNothing bool // also from a position without GTIDs: MariaDB's binary log that was just begun has none yet
+
+	begins []string // the databases of data that is there, with which the setup begins; nil: it has begun
+}
+
+func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
 	if err := a.forgetRepair(); err != nil {
 		return err
 	}
-	start := a.State.Start
-	if s.want.Method == journal.SeedNone {
-		start = s.want.Start
+	if c.begins != nil {
 		err := a.note(func(state *journal.State) { // the same command again is to go on
-			state.Stage, state.Databases, state.Method, state.Start = journal.StageNone, s.want.Databases, journal.SeedNone, start
+			state.Stage, state.Databases, state.Method, state.Start = journal.StageNone, c.begins, c.method, c.to.Start
 			state.Begin(nil, time.Time{})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	c := s.connection(start, a.State.Method)
-	if err := a.note(func(state *journal.State) { state.ByGTID = c.ByGTID }); err != nil {
-		return err
+	if !c.ofCopy {
+		return a.follow(ctx, c.to.ByGTID, step.SQL)
 	}
-	conn, err := a.Slave.Session(ctx)
-	if err != nil {
-		return err
-	}
-	defer server.Discard(conn)
-	if c.ByGTID && a.Slave.Version.Family == server.MySQL {
-		missing, err := a.Slave.Value(ctx, conn, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", start.GTID)
-		if err != nil {
+	to := c.at(a.State.Start)
+	missing := to.Start.GTID
+	if to.ByGTID && a.Slave.Version.Family == server.MySQL {
+		var err error
+		if missing, err = lacking(ctx, a.Slave, missing); err != nil {
 			return err
 		}
-		if c.Start.GTID = missing; missing == "" {
-			return a.Slave.Exec(ctx, conn, a.Slave.Version.ChangeMaster(c))
-		}
 	}
-	return a.Slave.Exec(ctx, conn, s.changeMasterSQL(c)...)
+	return a.follow(ctx, to.ByGTID, changeMaster(a.Slave.Version, to, missing))
 }
 
-// startSlave starts both threads.
-func startSlave(ctx context.Context, a *Applier) error {
-	if err := a.Slave.Run(ctx, []server.Statement{a.Slave.Version.StartSlave(server.BothThreads)}); err != nil {
+// at is the connection from a position on.
+func (c connect) at(start server.Position) server.Connection {
+	to := c.to
+	to.Start = start
+	to.ByGTID = c.gtids && (start.GTID != "" || c.fromNothing && c.method != journal.SeedNone)
+	return to
+}
+
+// follow runs the statements of change-master, and notes first if the slave follows
+// its master by GTID.
+func (a *Applier) follow(ctx context.Context, byGTID bool, statements []server.Statement) error {
+	if err := a.note(func(state *journal.State) { state.ByGTID = byGTID }); err != nil {
+		return err
+	}
+	return a.Slave.Run(ctx, statements)
+}
+
+// changeMaster are the statements that point a slave to its master. missing are the
+// GTIDs of the start that the slave does not have; MySQL takes no others.
+func changeMaster(v server.Version, to server.Connection, missing string) []server.Statement {
+	if !to.ByGTID || v.Family == server.MySQL && missing == "" {
+		return []server.Statement{v.ChangeMaster(to)}
+	}
+	return []server.Statement{v.SetStart(missing), v.ChangeMaster(to)}
+}
+
+// noteRunning runs the step's SQL, and notes that the slave runs.
+type noteRunning struct{}
+
+func (a *Applier) noteRunning(ctx context.Context, step *Step) error {
+	if err := a.run(ctx, step); err != nil {
 		return err
 	}
 	return a.note(func(s *journal.State) {
 		s.Stage = journal.StageRunning
 		s.Begin(nil, time.Time{})
 	})
+}
+
+// noteUncompared runs SQL that changes what the slave follows. That it is to be compared
+// is noted first: once it is changed, nothing else tells.
+type noteUncompared struct{}
+
+func (a *Applier) noteUncompared(ctx context.Context, step *Step) error {
+	if a.State.Stage != journal.StageSeeded {
+		if err := a.note(func(s *journal.State) { s.Stage = journal.StageRunning }); err != nil {
+			return err
+		}
+	}
+	return a.run(ctx, step)
 }
 
 // drift are the options of a connection that somebody has changed since it was set
@@ -78,7 +122,7 @@ func (s *slavePlan) drift() []server.Statement {
 	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
 		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
 	}
-	if !status.ByGTID && s.want.State.ByGTID {
+	if !status.ByGTID && s.State.ByGTID {
 		if v.Family == server.MariaDB {
 			options = append(options, server.SQL("MASTER_USE_GTID=slave_pos"))
 		} else {
@@ -101,95 +145,114 @@ func (s *slavePlan) restateOptions() {
 		verb = "CHANGE REPLICATION SOURCE TO "
 	}
 	s.add(&Step{
-		Name: "connection", On: finding.Slave, What: "state the options of the replication again", Why: "somebody has changed them since it was set up",
-		SQL: []server.Statement{v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()), v.StartSlave(server.BothThreads)},
+		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
+		Why: "somebody has changed them since it was set up",
+		SQL: []server.Statement{
+			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
+			v.StartSlave(server.BothThreads),
+		},
 	})
 }
 
 // connect adds the steps that point the slave to its master.
 func (s *slavePlan) connect(seeded bool) {
-	v := s.slave.Version
-	if s.established && !seeded {
-		if !s.filtered() { // the server was restarted, or the run before was cut off here
-			filter := []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)}
-			s.add(&Step{
-				Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
-				SQL: filter, run: uncompared(filter), Undo: v.SetFilter(nil).String(),
-			})
-		}
-		if s.newPassword() {
-			change := []server.Statement{v.StopSlave(server.BothThreads), v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser]), v.StartSlave(server.BothThreads)}
-			step := &Step{
-				Name: "password", On: finding.Slave, What: "give the slave the new password of the replication", Why: "the master refuses the one that it has, or will",
-				SQL: change,
-			}
-			if !s.knowsMaster() {
-				step.run = uncompared(change)
-			}
-			s.add(step)
-		}
-		s.restateOptions()
-		if s.want.compared.Holds(s.status) && s.filtered() {
-			s.add(&Step{
-				Name: "start-slave", On: finding.Slave, What: "start the SQL thread, which a comparison that was cut off has stopped",
-				SQL: []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)}, Undo: v.StopSlave(server.SQLThread).String(),
-			})
-		} else if !s.filtered() || !s.status.Running() {
-			s.add(&Step{Name: "start-slave", On: finding.Slave, What: "start the replication", SQL: []server.Statement{v.StartSlave(server.BothThreads)}, run: startSlave, Undo: v.StopSlave(server.BothThreads).String()})
-		}
+	if !s.connects(seeded) {
+		s.keepConnection()
 		return
 	}
-	shown := s.connection(server.Position{File: "FILE", GTID: "GTIDS"}, s.want.Method)
+	v := s.slave.Version
+	s.add(s.changeMaster(seeded))
+	s.add(&Step{
+		Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
+		Why: "the pattern also takes statements that name a table of another database than the current one",
+		SQL: []server.Statement{v.SetFilter(s.want.Databases)}, Undo: Undo{v.SetFilter(nil)},
+	})
+	s.startSlave()
+}
+
+// startSlave adds the step that starts both threads.
+func (s *slavePlan) startSlave() {
+	v := s.slave.Version
+	s.add(&Step{
+		Name: "start-slave", On: finding.Slave, What: "start the replication",
+		SQL: []server.Statement{v.StartSlave(server.BothThreads)}, Undo: Undo{v.StopSlave(server.BothThreads)},
+		action: noteRunning{},
+	})
+}
+
+// keepConnection adds the steps that make a connection right which is there.
+func (s *slavePlan) keepConnection() {
+	v := s.slave.Version
+	if !s.filtered() { // the server was restarted, or the run before was cut off here
+		s.add(&Step{
+			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
+			SQL:  []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)},
+			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
+		})
+	}
+	if s.newPassword() {
+		password := v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser])
+		step := &Step{
+			Name: "password", On: finding.Slave, What: "give the slave the new password of the replication",
+			Why: "the master refuses the one that it has, or will",
+			SQL: []server.Statement{v.StopSlave(server.BothThreads), password, v.StartSlave(server.BothThreads)},
+		}
+		if !s.knowsMaster() {
+			step.action = noteUncompared{}
+		}
+		s.add(step)
+	}
+	s.restateOptions()
+	switch {
+	case s.Notes.Comparison.Holds(s.status) && s.filtered():
+		s.add(&Step{
+			Name: "start-slave", On: finding.Slave,
+			What: "start the SQL thread, which a comparison that was cut off has stopped",
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
+			Undo: Undo{v.StopSlave(server.SQLThread)},
+		})
+	case !s.filtered() || !s.status.Running():
+		s.startSlave()
+	}
+}
+
+// changeMaster is the step that points the slave to its master.
+func (s *slavePlan) changeMaster(seeded bool) *Step {
+	v := s.slave.Version
+	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is " +
+		"no TLS in it"
+	c := connect{
+		to: server.Connection{
+			Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser,
+			Password: s.want.HandOver.Passwords[facts.ReplicationUser],
+		},
+		method: s.want.Method,
+		gtids:  s.master.Version.Family == v.Family && s.master.GTIDs() && s.slave.GTIDs(),
+
+		fromNothing: v.Family == server.MariaDB,
+	}
+	var missing string
 	switch {
 	case s.want.Method == journal.SeedNone:
-		shown = s.connection(s.want.Start, journal.SeedNone)
+		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
 	case !seeded:
-		shown = s.connection(s.want.State.Start, s.want.State.Method)
-	}
-	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is no TLS in it"
-	if seeded && s.want.Method != journal.SeedNone {
+		c.method = s.State.Method
+		c.to = c.at(s.State.Start)
+		missing = s.Lacking
+		if v.Family == server.MariaDB {
+			missing = s.State.Start.GTID
+		}
+	default:
+		c.ofCopy = true
 		why += "; the coordinates are those of the copy"
 	}
-	s.add(&Step{
-		Name: "change-master", On: finding.Slave, What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port), Why: why,
-		Undo: v.ResetSlaveAll().String(), SQL: s.changeMasterSQL(shown), run: s.changeMaster,
-	})
-	s.add(&Step{
-		Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases), Why: "the pattern also takes statements that name a table of another database than the current one",
-		SQL: []server.Statement{v.SetFilter(s.want.Databases)}, Undo: v.SetFilter(nil).String(),
-	})
-	s.add(&Step{Name: "start-slave", On: finding.Slave, What: "start the replication", SQL: []server.Statement{v.StartSlave(server.BothThreads)}, run: startSlave, Undo: v.StopSlave(server.BothThreads).String()})
-}
-
-// uncompared changes what the slave follows. That it is to be compared is noted first:
-// once it is changed, nothing else tells.
-func uncompared(change []server.Statement) func(context.Context, *Applier) error {
-	return func(ctx context.Context, a *Applier) error {
-		if a.State.Stage != journal.StageSeeded {
-			if err := a.note(func(s *journal.State) { s.Stage = journal.StageRunning }); err != nil {
-				return err
-			}
-		}
-		return a.Slave.Run(ctx, change)
+	shown := c.to
+	if c.ofCopy {
+		shown, missing = c.at(server.Position{File: "FILE", GTID: "GTIDS"}), "GTIDS"
 	}
-}
-
-// changeMasterSQL are the statements of the step change-master.
-func (s *slavePlan) changeMasterSQL(c server.Connection) []server.Statement {
-	v := s.slave.Version
-	if !c.ByGTID {
-		return []server.Statement{v.ChangeMaster(c)}
+	return &Step{
+		Name: "change-master", On: finding.Slave,
+		What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
+		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
 	}
-	return []server.Statement{v.SetStart(c.Start.GTID), v.ChangeMaster(c)}
-}
-
-// connection is how the slave reaches its master from a position on, which a copy by
-// a method has, or the administrator.
-func (s *slavePlan) connection(start server.Position, method journal.SeedMethod) server.Connection {
-	c := server.Connection{
-		Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser, Password: s.want.HandOver.Passwords[facts.ReplicationUser], Start: start,
-	}
-	c.ByGTID = s.master.Version.Family == s.slave.Version.Family && s.master.GTIDs() && s.slave.GTIDs() &&
-		(start.GTID != "" || s.master.Version.Family == server.MariaDB && method != journal.SeedNone) // a binary log that was just begun has none yet
-	return c
 }

@@ -16,30 +16,45 @@ import (
 )
 
 // noteSeed notes that the slave's data is no copy from now on.
-func noteSeed(want SlaveWant) func(context.Context, *Applier) error {
-	return func(ctx context.Context, a *Applier) error {
-		if err := a.forgetRepair(); err != nil {
+type noteSeed struct {
+	databases []string
+	method    journal.SeedMethod
+	master    identity
+}
+
+func (a *Applier) noteSeed(ctx context.Context, n noteSeed) error {
+	if err := a.forgetRepair(); err != nil {
+		return err
+	}
+	persisted := a.State.PersistedEvents
+	if n.method == journal.SeedClone && persisted == nil {
+		var err error
+		if persisted, err = seed.PersistedEvents(ctx, a.Slave); err != nil {
 			return err
 		}
-		persisted := a.State.PersistedEvents
-		if want.Method == journal.SeedClone && persisted == nil {
-			var err error
-			if persisted, err = seed.PersistedEvents(ctx, a.Slave); err != nil {
-				return err
-			}
-		}
-		return a.note(func(s *journal.State) {
-			begun := s.Stage == journal.StageSeeding
-			s.Stage, s.Databases, s.Method, s.Start = journal.StageSeeding, want.Databases, want.Method, server.Position{}
-			s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(want.Databases, name) })
-			s.MasterID, s.MasterUUID, s.MasterMark = a.MasterFacts.ServerID(), a.MasterFacts.UUID(), want.masterMark(a.MasterFacts)
-			s.SeedAccount = true
-			if s.EventScheduler == "" && a.SlaveFacts.On("event_scheduler") {
-				s.EventScheduler = "ON"
-			}
-			s.PersistedEvents = persisted
-		})
 	}
+	return a.note(func(s *journal.State) {
+		begun := s.Stage == journal.StageSeeding
+		s.Stage, s.Databases, s.Method, s.Start = journal.StageSeeding, n.databases, n.method, server.Position{}
+		s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(n.databases, name) })
+		s.MasterID, s.MasterUUID, s.MasterMark = n.master.id, n.master.uuid, n.master.mark
+		s.SeedAccount = true
+		if s.EventScheduler == "" && a.SlaveFacts.On("event_scheduler") {
+			s.EventScheduler = "ON"
+		}
+		s.PersistedEvents = persisted
+	})
+}
+
+// identity is by what a master is known.
+type identity struct {
+	id         uint32 // server_id
+	uuid, mark string // empty where the family has none
+}
+
+// masterIdentity is that of the plan's master.
+func (s *slavePlan) masterIdentity() identity {
+	return identity{id: s.master.ServerID(), uuid: s.master.UUID(), mark: s.want.masterMark(s.master)}
 }
 
 // forgetRepair removes the note of a repair that was cut off, because all of the
@@ -49,32 +64,32 @@ func (a *Applier) forgetRepair() error {
 	return file.Remove()
 }
 
-// runSeed copies the databases.
-func runSeed(want SlaveWant) func(context.Context, *Applier) error {
-	return func(ctx context.Context, a *Applier) error {
-		now, err := a.Slave.Now(ctx)
-		if err != nil {
-			return err
-		}
-		begun := want.Databases // nothing is left there that is not a copy
-		if want.Method == journal.SeedClone {
-			begun = nil // when a clone begins to erase is not known
-		}
-		if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
-			return err
-		}
-		stop := a.noteAlive(ctx)
-		start, err := want.newSeed(a).Run(ctx)
-		stop()
-		if err != nil {
-			return err
-		}
-		return a.note(func(s *journal.State) {
-			if s.Stage, s.Start = journal.StageSeeded, start; want.Method == journal.SeedClone {
-				s.PersistedEvents = nil
-			}
-		})
+// copyDatabases copies them from the master.
+type copyDatabases struct{ want SlaveWant }
+
+func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
+	now, err := a.Slave.Now(ctx)
+	if err != nil {
+		return err
 	}
+	begun := c.want.Databases // nothing is left there that is not a copy
+	if c.want.Method == journal.SeedClone {
+		begun = nil // when a clone begins to erase is not known
+	}
+	if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
+		return err
+	}
+	stop := a.noteAlive(ctx)
+	start, err := c.want.newSeed(a).Run(ctx)
+	stop()
+	if err != nil {
+		return err
+	}
+	return a.note(func(s *journal.State) {
+		if s.Stage, s.Start = journal.StageSeeded, start; c.want.Method == journal.SeedClone {
+			s.PersistedEvents = nil
+		}
+	})
 }
 
 // aliveEvery is how often it is noted that a copy goes on.
@@ -104,13 +119,15 @@ func (p *Plan) agreeOnBytes() {
 		if w.Code == seed.MislabelledCode {
 			p.Steps = slices.Insert(p.Steps, 0, &Step{
 				Name: "keep-bytes", On: finding.Slave, What: "copy these byte by byte, as they are: " + w.Text,
-				Why: "only on the master can it be mended, before or after this; say no to do it before",
-				run: func(context.Context, *Applier) error { return nil },
+				Why: "only on the master can it be mended, before or after this; say no to do it before", action: agreeOnBytes{},
 			})
 			return
 		}
 	}
 }
+
+// agreeOnBytes does nothing: the step is there to be agreed with.
+type agreeOnBytes struct{}
 
 // newSeed is the copy that is wanted.
 func (w *SlaveWant) newSeed(a *Applier) *seed.Seed {
@@ -126,13 +143,15 @@ func (s *slavePlan) seed() {
 	if s.want.Method != journal.SeedNone {
 		s.add(&Step{
 			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
-			Why: "a run that is cut off must not leave half a copy that looks whole", run: noteSeed(s.want),
+			Why:    "a run that is cut off must not leave half a copy that looks whole",
+			action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
 		})
 	}
 	if s.status != nil {
 		s.add(&Step{
 			Name: "stop-slave", On: finding.Slave, What: "stop the replication and forget its master",
-			Why: "the databases are copied anew", SQL: []server.Statement{s.slave.Version.StopSlave(server.BothThreads), s.slave.Version.ResetSlaveAll()},
+			Why: "the databases are copied anew",
+			SQL: []server.Statement{s.slave.Version.StopSlave(server.BothThreads), s.slave.Version.ResetSlaveAll()},
 		})
 	}
 	if s.want.Method == journal.SeedNone {
@@ -142,43 +161,64 @@ func (s *slavePlan) seed() {
 	s.writable("let the copy be written")
 	if s.slave.On("event_scheduler") {
 		s.add(&Step{
-			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy", Why: "the master's events must not run here",
-			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: "SET GLOBAL event_scheduler=ON",
+			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy",
+			Why: "the master's events must not run here",
+			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: Undo{
+				server.SQL("SET GLOBAL event_scheduler=ON"),
+			},
 		})
 	}
-	if s.want.Method != journal.SeedClone {
-		var drops []server.Statement
-		for _, name := range s.want.Databases {
-			if s.slave.Database(name) != nil {
-				drops = append(drops, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(name)))
-			}
-		}
-		if len(drops) > 0 {
-			s.add(&Step{
-				Name: "drop-databases", On: finding.Slave, What: "drop the slave's own databases of these names", Why: "they are copied from the master",
-				SQL: append([]server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}, drops...), Loses: s.lost(), Undo: "none: the data is gone",
-			})
-		}
-	}
+	s.dropDatabases()
 	var bytes uint64
 	for _, name := range s.want.Databases {
 		bytes += s.master.Database(name).Bytes
 	}
-	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "), finding.FormatBytes(bytes), s.want.Method)
-	step := &Step{Name: "seed", On: finding.Slave, What: what, Why: "a slave begins with what the master has at one position of its binary log", run: runSeed(s.want)}
+	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
+		finding.FormatBytes(bytes), s.want.Method)
+	step := &Step{
+		Name: "seed", On: finding.Slave, What: what,
+		Why: "a slave begins with what the master has at one position of its binary log", action: copyDatabases{want: s.want},
+	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
 	}
 	s.add(step)
 }
 
+// dropDatabases adds the step that drops the slave's own databases of the names that are
+// copied. A clone does that itself.
+func (s *slavePlan) dropDatabases() {
+	if s.want.Method == journal.SeedClone {
+		return
+	}
+	drops := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}
+	session := len(drops)
+	for _, name := range s.want.Databases {
+		if s.slave.Database(name) != nil {
+			drops = append(drops, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(name)))
+		}
+	}
+	if len(drops) == session {
+		return
+	}
+	s.add(&Step{
+		Name: "drop-databases", On: finding.Slave, What: "drop the slave's own databases of these names",
+		Why: "they are copied from the master", SQL: drops, Loses: s.lost(), UndoByHand: "none: the data is gone",
+	})
+}
+
 // writable adds the step that ends a read-only state, if there is one, for what
 // comes before the slave is read-only again.
 func (s *slavePlan) writable(what string) {
-	if s.slave.On("super_read_only") || s.slave.On("read_only") {
-		off := []server.Statement{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
-		s.add(&Step{Name: "writable", On: finding.Slave, What: what, SQL: off, Undo: "SET GLOBAL read_only=1"})
+	undo := Undo{server.SQL("SET GLOBAL read_only=1")}
+	switch {
+	case s.slave.On("super_read_only"): // which makes both
+		undo = Undo{server.SQL("SET GLOBAL super_read_only=1")}
+	case !s.slave.On("read_only"):
+		return
 	}
+	off := []server.Statement{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
+	s.add(&Step{Name: "writable", On: finding.Slave, What: what, SQL: off, Undo: undo})
 }
 
 // disableEvents adds the step that disables the events of data that was there:
@@ -190,17 +230,24 @@ func (s *slavePlan) disableEvents(seeded bool) {
 			enabled = append(enabled, d.EnabledEvents...)
 		}
 	}
-	disable := seed.DisableEvents(s.slave.Version, enabled)
+	disable, enable := seed.DisableEvents(s.slave.Version, enabled), seed.EnableEvents(s.slave.Version, enabled)
 	if len(disable) == 0 {
 		return
 	}
 	if seeded {
 		s.writable("let the events be changed")
 	} else if s.slave.On("super_read_only") { // off for this step only
-		disable = slices.Concat([]server.Statement{server.SQL("SET GLOBAL super_read_only=0")}, disable, []server.Statement{server.SQL("SET GLOBAL super_read_only=1")})
+		disable, enable = whileWritable(disable), whileWritable(enable)
 	}
 	s.add(&Step{
-		Name: "events-disable", On: finding.Slave, What: "disable the events of " + finding.List(s.want.Databases), Why: "they run on the master, and what they do is replicated: here they would do it once more",
-		SQL: disable, Undo: "ALTER EVENT ... ENABLE",
+		Name: "events-disable", On: finding.Slave, What: "disable the events of " + finding.List(s.want.Databases),
+		Why: "they run on the master, and what they do is replicated: here they would do it once more",
+		SQL: disable, Undo: enable,
 	})
+}
+
+// whileWritable has statements run without super_read_only.
+func whileWritable(statements []server.Statement) []server.Statement {
+	off, on := server.SQL("SET GLOBAL super_read_only=0"), server.SQL("SET GLOBAL super_read_only=1")
+	return slices.Concat([]server.Statement{off}, statements, []server.Statement{on})
 }

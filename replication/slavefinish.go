@@ -3,7 +3,7 @@ package replication
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/compare"
@@ -25,7 +25,9 @@ var lasting = map[int]bool{accessDenied: true, 1236: true, 1275: true, 1593: tru
 
 // catchUp waits until the slave has applied all that the master had when it
 // began.
-func catchUp(ctx context.Context, a *Applier) error {
+type catchUp struct{}
+
+func (a *Applier) catchUp(ctx context.Context) error {
 	target, err := a.Master.Position(ctx, a.Master.DB)
 	if err != nil {
 		return err
@@ -47,8 +49,8 @@ func catchUp(ctx context.Context, a *Applier) error {
 		case status.SQLRunning != "Yes":
 			return true, finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
 		}
-		if a.Waiting != nil && status.Executed.File != "" { // it has begun
-			a.Waiting(fmt.Sprintf("at %s of %s", status.Executed, target))
+		if status.Executed.File != "" { // it has begun
+			a.waiting("at %s of %s", status.Executed, target)
 		}
 		return false, nil
 	})
@@ -62,8 +64,10 @@ func slaveProblem(code string, number int, text string) *finding.Problem {
 }
 
 // restoreEvents gives event_scheduler the value that it had, and has persisted
-// what was.
-func restoreEvents(ctx context.Context, a *Applier) error {
+// what was: the notes of the copy tell.
+type restoreEvents struct{}
+
+func (a *Applier) restoreEvents(ctx context.Context) error {
 	var restore []server.Statement
 	if a.State.EventScheduler != "" {
 		restore = append(restore, server.SQL("SET GLOBAL event_scheduler=%s", a.State.EventScheduler))
@@ -77,85 +81,121 @@ func restoreEvents(ctx context.Context, a *Applier) error {
 	return a.note(func(s *journal.State) { s.EventScheduler, s.PersistedEvents = "", nil })
 }
 
-// compareAll compares what c names.
-func compareAll(c *compare.Comparison) func(context.Context, *Applier) error {
-	return func(ctx context.Context, a *Applier) error {
-		c.Master, c.Slave, c.StateDir, c.Progress = a.Master, a.Slave, a.StateDir, a.Comparing
-		result, err := c.Compare(ctx)
-		if err != nil {
-			return err
-		}
-		if a.Compared != nil {
-			a.Compared(result)
-		}
-		if !result.Equal() {
-			return finding.New(finding.Slave, "different", "gtunnel replication compare shows where; gtunnel replication setup-slave --reseed copies all anew", "the data differs from the master's")
-		}
-		return nil
+// compareData compares databases, or some tables.
+type compareData struct{ databases, tables []string }
+
+func (a *Applier) compareData(ctx context.Context, d compareData) error {
+	comparison := &compare.Comparison{
+		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, StateDir: a.StateDir,
+		Progress: a.Comparing,
 	}
+	result, err := comparison.Compare(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Compared != nil {
+		a.Compared(result)
+	}
+	if !result.Equal() {
+		return finding.New(finding.Slave, "different",
+			"gtunnel replication compare shows where; gtunnel replication setup-slave --reseed copies all anew",
+			"the data differs from the master's")
+	}
+	return nil
 }
 
-// dropSeedAccount has the seeding account drop itself, or drops it by an
-// administrator's login.
-func dropSeedAccount(ctx context.Context, a *Applier) error {
-	_, err := a.Master.DB.ExecContext(ctx, "CALL "+server.QuoteTable("mysql", facts.DropSeedProcedure)+"()")
+// dropSeedAccount runs the step's SQL, by which the seeding account drops itself, or
+// an administrator's login drops it. It may have gone already.
+type dropSeedAccount struct{}
+
+func (a *Applier) dropSeedAccount(ctx context.Context, step *Step) error {
 	const noAccount = 1396
-	if err != nil && server.ErrorNumber(err) != noAccount {
-		return a.Master.Explain("drop the account "+facts.SeedUser, err)
+	if err := a.run(ctx, step); err != nil && server.ErrorNumber(err) != noAccount {
+		return err
 	}
 	return a.note(func(s *journal.State) { s.SeedAccount = false })
 }
 
 // noteDone notes that the slave is set up, and of which master.
-func (s *slavePlan) noteDone(_ context.Context, a *Applier) error {
+type noteDone struct{ master identity }
+
+func (a *Applier) noteDone(n noteDone) error {
 	return a.note(func(state *journal.State) {
 		state.Stage, state.AccountsOf = journal.StageDone, "" // other slaves may use them from now on
-		state.MasterID, state.MasterUUID = a.MasterFacts.ServerID(), a.MasterFacts.UUID()
-		state.MasterMark = cmp.Or(s.want.masterMark(a.MasterFacts), state.MasterMark)
+		state.MasterID, state.MasterUUID = n.master.id, n.master.uuid
+		state.MasterMark = cmp.Or(n.master.mark, state.MasterMark)
 		state.Begin(nil, time.Time{})
 	})
 }
 
 // finish adds what comes when the slave runs.
 func (s *slavePlan) finish(seeded bool) {
-	state := s.want.State
 	// Without a state that says so, nobody has seen that the data is the master's.
-	due := seeded || state.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
+	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
 	if !due && s.established {
 		_, due = s.masterNoted()
 	}
 	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
-		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", run: catchUp})
+		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
-	var readOnly []server.Statement
-	if !s.slave.On("read_only") || seeded {
-		readOnly = append(readOnly, server.SQL("SET GLOBAL read_only=1"))
-	}
-	if _, ok := s.slave.Variables["super_read_only"]; ok && (!s.slave.On("super_read_only") || seeded) {
-		readOnly = append(readOnly, server.SQL("SET GLOBAL super_read_only=1"))
-	}
-	if len(readOnly) > 0 {
-		s.add(&Step{Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it", SQL: readOnly, Undo: "SET GLOBAL read_only=0"})
-	}
-	if seeded && s.slave.On("event_scheduler") || state.EventScheduler != "" || state.PersistedEvents != nil {
-		s.add(&Step{Name: "events-on", On: finding.Slave, What: "start the event scheduler again", Why: "the copied events are disabled on the slave; others are as before", run: restoreEvents})
-	}
-	if due && !s.want.SkipCompare {
-		s.add(&Step{Name: "compare", On: finding.Slave, What: "compare the data of both at one position", run: compareAll(&compare.Comparison{Databases: s.want.Databases})})
-	}
-	if s.want.MonitorFile != nil && !s.want.MonitorFile.Same() {
+	s.readOnly(seeded)
+	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
-			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare", Undo: "remove the file",
-			File: &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
+			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
+			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
 		})
 	}
-	if _, known := s.want.HandOver.Passwords[facts.SeedUser]; known && !s.byMonitor() && (seeded || state.SeedAccount || s.bySeedAccount() || s.want.NewPasswords) {
+	if due && !s.want.SkipCompare {
 		s.add(&Step{
-			Name: "drop-seed-account", On: finding.Master, What: "drop the account " + server.QuoteAccount(facts.SeedUser, server.Loopback), Why: "it has done its work",
-			SQL: []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))}, run: dropSeedAccount, Undo: "gtunnel replication setup-master --seed-again",
+			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
+			action: compareData{databases: s.want.Databases},
+		})
+	}
+	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
+		s.add(&Step{
+			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
+			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
+			UndoByHand: "remove the file",
+		})
+	}
+	if s.seedAccountGoes(seeded) {
+		s.add(&Step{
+			Name: "drop-seed-account", On: finding.Master,
+			What: "drop the account " + server.QuoteAccount(facts.SeedUser, server.Loopback), Why: "it has done its work",
+			SQL:        []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))},
+			UndoByHand: "gtunnel replication setup-master --seed-again", action: dropSeedAccount{},
 		})
 	}
 	if len(s.Steps) > 0 || due {
-		s.add(&Step{Name: "note-done", On: finding.Slave, What: "note that the slave is set up", run: s.noteDone})
+		s.add(&Step{
+			Name: "note-done", On: finding.Slave, What: "note that the slave is set up",
+			action: noteDone{master: s.masterIdentity()},
+		})
 	}
+}
+
+// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
+// ended that.
+func (s *slavePlan) readOnly(seeded bool) {
+	step := &Step{
+		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
+	}
+	if _, ok := s.slave.Variables["super_read_only"]; ok && (!s.slave.On("super_read_only") || seeded) {
+		step.SQL, step.Undo = []server.Statement{server.SQL("SET GLOBAL super_read_only=1")},
+			Undo{server.SQL("SET GLOBAL super_read_only=0")}
+	}
+	if !s.slave.On("read_only") || seeded {
+		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
+		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
+	}
+	if len(step.SQL) > 0 {
+		s.add(step)
+	}
+}
+
+// seedAccountGoes reports whether the seeding account has done its work, and is still
+// there as far as that is known.
+func (s *slavePlan) seedAccountGoes(seeded bool) bool {
+	_, known := s.want.HandOver.Passwords[facts.SeedUser]
+	return known && !s.byMonitor() && (seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
 }

@@ -28,7 +28,7 @@ type AdminStatus struct {
 func AdminHandler(tunnels []*Tunnel, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(more...)
-	registry.MustRegister(NewCollector(tunnels...), collectors.NewGoCollector(),
+	registry.MustRegister(newCollector(tunnels...), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	mux := http.NewServeMux()

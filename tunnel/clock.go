@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// ClockDoubt is how long the clock on the wall is doubted after a step: in
+// clockDoubt is how long the clock on the wall is doubted after a step: in
 // that time no open session is closed for the date alone. A clock that was
 // set wrong is mended by NTP within some polls, each about a minute.
-const ClockDoubt = 5 * time.Minute
+const clockDoubt = 5 * time.Minute
 
 // Tell a step from what is none: a clock that is slewed, or a leap second.
 const leastStep = 2 * time.Second
@@ -70,9 +70,9 @@ func (c *clock) look() (step time.Duration, news bool) {
 	case c.doubt && c.before.stepTo(now) == 0: // it is mended
 		c.doubt = false
 	case c.doubt:
-		c.until = now.steady + ClockDoubt
+		c.until = now.steady + clockDoubt
 	default:
-		c.doubt, c.before, c.until = true, c.last, now.steady+ClockDoubt
+		c.doubt, c.before, c.until = true, c.last, now.steady+clockDoubt
 	}
 	c.last = now
 	return step, news || step != 0

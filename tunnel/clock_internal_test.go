@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestLook: a step is doubted for ClockDoubt from the last one on, and no
+// TestLook: a step is doubted for clockDoubt from the last one on, and no
 // longer once it is undone.
 func TestLook(t *testing.T) {
 	const minute = time.Minute
@@ -16,17 +16,17 @@ func TestLook(t *testing.T) {
 	for name, looks := range map[string][]look{
 		"nothing": {{minute, 0, false, false}, {time.Hour, 0, false, false}},
 		"slewed":  {{minute, leastStep - 1, false, false}, {minute, -(leastStep - 1), false, false}},
-		"set for good": {{minute, time.Hour, true, true}, {ClockDoubt - 1, 0, false, true}, {1, 0, true, false},
-			{ClockDoubt, 0, false, false}},
-		"back": {{minute, -leastStep, true, true}, {ClockDoubt, 0, true, false}},
+		"set for good": {{minute, time.Hour, true, true}, {clockDoubt - 1, 0, false, true}, {1, 0, true, false},
+			{clockDoubt, 0, false, false}},
+		"back": {{minute, -leastStep, true, true}, {clockDoubt, 0, true, false}},
 		"undone": {{minute, time.Hour, true, true}, {minute, -time.Hour, true, false},
-			{ClockDoubt, 0, false, false}},
-		"set twice": {{minute, time.Hour, true, true}, {ClockDoubt - 1, time.Hour, true, true},
-			{ClockDoubt - 1, 0, false, true}, {1, 0, true, false}},
+			{clockDoubt, 0, false, false}},
+		"set twice": {{minute, time.Hour, true, true}, {clockDoubt - 1, time.Hour, true, true},
+			{clockDoubt - 1, 0, false, true}, {1, 0, true, false}},
 		"set twice, undone": {{minute, time.Hour, true, true}, {minute, time.Hour, true, true},
 			{minute, -2 * time.Hour, true, false}},
 		"anew": {{minute, time.Hour, true, true}, {minute, -time.Hour, true, false},
-			{minute, time.Hour, true, true}, {ClockDoubt, 0, true, false}},
+			{minute, time.Hour, true, true}, {clockDoubt, 0, true, false}},
 	} {
 		is := reading{wall: epoch}
 		c := clock{read: func() reading { return is }, last: is}

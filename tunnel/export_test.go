@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
@@ -101,6 +102,12 @@ func (t *Tunnel) TargetState(ctx context.Context) certs.TargetState { return t.t
 
 // IsListening reports whether the kernel knows a listener.
 func IsListening(address Address) bool { return isListening(address) }
+
+// ClockDoubt is how long the clock is doubted after a step.
+const ClockDoubt = clockDoubt
+
+// NewCollector tells Prometheus of tunnels.
+func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return newCollector(tunnels...) }
 
 // BuffersInUse is how many bytes of buffers are on their way in the process.
 func BuffersInUse() int64 { return buffersInUse.Load() }

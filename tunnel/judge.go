@@ -136,7 +136,7 @@ func (t *Tunnel) judgeAll() {
 	t.warnings.forget()
 	if kept > 0 {
 		t.log.write(zapcore.WarnLevel, "the new date alone refuses peers: their connections stay open for now",
-			zap.Int("connections", kept), zap.Duration("doubt", ClockDoubt))
+			zap.Int("connections", kept), zap.Duration("doubt", clockDoubt))
 	}
 }
 

@@ -37,9 +37,9 @@ var (
 // collector reads the counters of tunnels when it is scraped.
 type collector struct{ tunnels []*Tunnel }
 
-// NewCollector tells Prometheus what the tunnels have done and are doing.
+// newCollector tells Prometheus what the tunnels have done and are doing.
 // Their names must differ.
-func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
+func newCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
 
 // Describe sends what the collector tells.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {

@@ -58,15 +58,19 @@ ends at once. Exit 1 if there is a problem.`,
 			return nil
 		},
 	}
-	tunnelSettings := config.Pick(t.Settings(), "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace",
-		"namespaces", "eku", "host-mode", "min-tls", "max-depth")
-	tunnelSettings[0].Usage = "what it must prove, if not the host in --connect"
-	settings := append([]config.Setting{{
+	server := config.Setting{
 		Name: "connect", Arg: "ADDRESS", Target: &connect, Port: config.DefaultPort, Preset: "none",
 		Usage: "a server to shake hands with",
-	}}, tunnelSettings...)
+	}
+	settings := append([]config.Setting{server},
+		config.Pick(t.Settings(),
+			"server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode",
+			"min-tls", "max-depth")...)
+	settings[1].Usage = "what it must prove, if not the host in --connect"
 	settings = append(settings,
-		config.Setting{Name: "timeout", Arg: "TIME", Target: &t.Timeouts.Handshake, Usage: "how long the server may take"},
+		config.Setting{
+			Name: "timeout", Arg: "TIME", Target: &t.Timeouts.Handshake, Usage: "how long the server may take",
+		},
 		config.Setting{Name: "json", Target: &asJSON, Usage: "print JSON"})
 	config.AddFlags(cmd, tunnel.Client, settings)
 	return cmd
@@ -119,8 +123,8 @@ func (c *hostCheck) certificate() {
 	end := chain[0].NotAfter
 	switch {
 	case c.now.After(end):
-		err := fmt.Errorf("%s (%s) %s", c.config.Cert, identity.DN, endedText(end))
-		c.problem("certificate", usage.WithHint(err, endedCure))
+		ended := fmt.Errorf("%s (%s) %s", c.config.Cert, identity.DN, endedText(end))
+		c.problem("certificate", usage.WithHint(ended, endedCure))
 	case end.Sub(c.now) < expirySoon:
 		c.warn("certificate", "ask your CA for a new one now",
 			"%s (%s) is good %s", c.config.Cert, certs.ShowDN(identity.DN), validity(end, c.now))
@@ -140,14 +144,14 @@ func (c *hostCheck) names(identity certs.Identity) {
 	}
 	machine = strings.ToLower(strings.TrimSuffix(machine, "."))
 	short, _, _ := strings.Cut(machine, ".")
-	isIn := func(host string) bool { return strings.HasPrefix(host, short+".") }
+	inFull := func(host string) bool { return strings.HasPrefix(host, short+".") }
 	switch {
 	case len(identity.Hosts) == 0:
 		c.warn("host name", "a server needs a certificate with the name that clients dial as subjectAltName",
 			"the certificate proves %s", proves)
 	case slices.Contains(identity.Hosts, machine):
 		c.ok("host name", "the certificate proves %s, and this machine is %s", proves, machine)
-	case short == machine && slices.ContainsFunc(identity.Hosts, isIn):
+	case short == machine && slices.ContainsFunc(identity.Hosts, inFull):
 		c.ok("host name", "the certificate proves %s, and this machine is %s for short", proves, machine)
 	default:
 		c.warn("host name", "as a server it is good only if clients dial a name that it proves, or have --server-name",
@@ -166,8 +170,8 @@ func (c *hostCheck) key() {
 		c.problem("key", err)
 	default: // the certificate's problem comes first; the key has its own, or none
 		if _, err := os.Stat(c.config.Key); err != nil {
-			err = fmt.Errorf("cannot read the key: %w", err)
-			c.problem("key", usage.WithHint(err, "install the host's key there, or give its path with --key"))
+			c.problem("key", usage.WithHint(fmt.Errorf("cannot read the key: %w", err),
+				"install the host's key there, or give its path with --key"))
 		}
 	}
 }
@@ -179,8 +183,8 @@ func (c *hostCheck) trust() {
 		return
 	}
 	c.store = store
-	places := slices.DeleteFunc([]string{c.config.CApath, c.config.CAfile}, func(s string) bool { return s == "" })
-	place := strings.Join(places, " and ")
+	given := slices.DeleteFunc([]string{c.config.CApath, c.config.CAfile}, func(s string) bool { return s == "" })
+	place := strings.Join(given, " and ")
 	list := newCAList(*c.config, store.Snapshot(), c.now)
 	if n := list.Summary.Broken; n > 0 {
 		c.warn("CAs", "gtunnel certs list shows each",
@@ -214,7 +218,8 @@ func (c *hostCheck) path() bool {
 	case c.config.CApath == "":
 		c.ok("policies", "CAs of --cafile need none")
 	case c.config.Namespaces == certs.NamespacesIgnore:
-		c.warn("policies", "use the default of --namespaces", "they are not looked at: every CA may sign for every host")
+		c.warn("policies", "use the default of --namespaces",
+			"they are not looked at: every CA may sign for every host")
 	default:
 		c.ok("policies", "they allow each CA of the chain what it signed (%s)", c.config.Namespaces)
 	}
@@ -260,18 +265,16 @@ func (c *hostCheck) usages() {
 	for _, end := range []struct {
 		about      string
 		err, other error
-	}{
-		{about: "as a server", err: serverErr, other: clientErr},
-		{about: "as a client", err: clientErr, other: serverErr},
-	} {
+	}{{"as a server", serverErr, clientErr}, {"as a client", clientErr, serverErr}} {
 		switch {
 		case end.err != nil && end.other != nil:
 			c.problem(end.about, end.err)
 		case end.err != nil:
 			c.warn(end.about, usage.HintOf(end.err), "%v", end.err)
 		case end.about == "as a client" && serverOnly(c.chain[0]):
-			c.ok(end.about, "its usages allow serverAuth only, and that is enough: public CAs give hosts nothing else, "+
-				"so a gtunnel server takes it; a peer with --eku strict wants clientAuth")
+			c.ok(end.about, "its usages allow serverAuth only, and that is enough:"+
+				" public CAs give hosts nothing else, so a gtunnel server takes it;"+
+				" a peer with --eku strict wants clientAuth")
 		default:
 			c.ok(end.about, "its usages allow it")
 		}
@@ -296,8 +299,8 @@ func (c *hostCheck) server(ctx context.Context, address tunnel.Address) {
 		host = address.Host
 	}
 	if host == "" {
-		err := errors.New("there is no name that the server could be held to")
-		c.problem(about, usage.WithHint(err, "give it with --server-name"))
+		nameless := errors.New("there is no name that the server could be held to")
+		c.problem(about, usage.WithHint(nameless, "give it with --server-name"))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeouts.Handshake)
@@ -349,8 +352,7 @@ func (c *hostCheck) verdicts(about, host string, probing *certs.Probing) {
 		c.warn(about, silence, "it accepted the handshake and then sent nothing for %s",
 			terminal.Duration(c.config.Timeouts.Handshake))
 	case probing.Target == certs.TargetDown:
-		err := fmt.Errorf("%s, but MySQL does not listen behind it", accepted)
-		c.problem(about, usage.WithHint(err,
+		c.problem(about, usage.WithHint(fmt.Errorf("%s, but MySQL does not listen behind it", accepted),
 			"start MySQL on that host; the log of gtunnel server there says what it has met"))
 	case probing.Checked && probing.Target == certs.TargetUnknown:
 		c.ok(about, "%s; it does not say whether MySQL listens behind it", accepted)

@@ -185,14 +185,17 @@ func asked(t config.Tunnel, file string) bool {
 
 func newListedCA(t config.Tunnel, ca *certs.CA, now time.Time) (listedCA, []listProblem) {
 	listed := listedCA{
-		Subject: ca.Subject.Slash(), RFC4514: ca.Subject.RFC4514(), Hash: ca.Subject.Hash(), HashOld: ca.Subject.HashOld(),
+		Subject: ca.Subject.Slash(), RFC4514: ca.Subject.RFC4514(),
+		Hash: ca.Subject.Hash(), HashOld: ca.Subject.HashOld(),
 		Files: listOf(ca.Files), Root: ca.Anchor, CAfile: ca.FromCAfile,
 		NotAfter: ca.Certificate.NotAfter.UTC(), DaysLeft: daysLeft(ca.Certificate.NotAfter, now),
 		Expired: now.After(ca.Certificate.NotAfter), Policies: []listPolicy{}, CRLs: []listCRL{},
 	}
 	speaks := false
 	for _, p := range ca.Policies {
-		listed.Policies = append(listed.Policies, listPolicy{Kind: p.Kind, Files: listOf(p.Files), Sound: p.Problem == nil})
+		listed.Policies = append(listed.Policies, listPolicy{
+			Kind: p.Kind, Files: listOf(p.Files), Sound: p.Problem == nil,
+		})
 		speaks = speaks || len(p.Files) > 0 && asked(t, p.Files[0])
 	}
 	var newest *certs.CRL
@@ -217,17 +220,15 @@ func newListedCA(t config.Tunnel, ca *certs.CA, now time.Time) (listedCA, []list
 	}
 	var problems []listProblem
 	if text, refused := ca.Weakness(); text != "" {
-		problems = append(problems, listProblem{
-			File: ca.Files[0], Message: fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text), Broken: refused,
-		})
+		message := fmt.Sprintf("%s: %s", certs.ShowDN(listed.Subject), text)
+		problems = append(problems, listProblem{File: ca.Files[0], Message: message, Broken: refused})
 	}
 	if !speaks && !ca.FromCAfile && strings.HasSuffix(t.Namespaces.String(), "-require") {
-		problems = append(problems, listProblem{
-			File: listed.Subject, Message: "no policy file speaks of this CA: nothing that it signed is accepted", Broken: true,
-		})
+		const message = "no policy file speaks of this CA: nothing that it signed is accepted"
+		problems = append(problems, listProblem{File: listed.Subject, Message: message, Broken: true})
 	}
 	if why, refused := ca.CRLRefusal(t.Policy(), now); refused {
-		problems = append(problems, listProblem{File: listed.Subject, Message: why, Broken: true})
+		problems = append(problems, listProblem{listed.Subject, 0, why, true})
 	}
 	return listed, problems
 }
@@ -356,7 +357,7 @@ func (c listedCA) policyWords() string {
 		}
 		words = append(words, word)
 	}
-	if slices.Equal(words, []string{"signing", "namespaces"}) || slices.Equal(words, []string{"namespaces", "signing"}) {
+	if len(words) == 2 && slices.Contains(words, "signing") && slices.Contains(words, "namespaces") {
 		return "both"
 	}
 	return strings.Join(words, "+")

@@ -37,7 +37,8 @@ It verifies nothing and trusts nothing: gtunnel certs verify judges.`,
 			}
 			return &usage.Error{
 				Message: fmt.Sprintf("needs one file or host:port, and got %s", terminal.Count(len(args), "argument")),
-				Cure:    "gtunnel certs show /etc/grid-security/hostcert.pem, or gtunnel certs show server1.domain.one:3307",
+				Cure: "gtunnel certs show /etc/grid-security/hostcert.pem," +
+					" or gtunnel certs show server1.domain.one:3307",
 			}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -168,13 +169,16 @@ func describe(source string, chain []*x509.Certificate, mode certs.HostMode, now
 			)
 		}
 		c := shownCertificate{
-			Kind: d.Kind, Proxy: d.Proxy, DN: d.DN, RFC4514: d.RFC4514, Issuer: d.Issuer, IssuerRFC4514: d.IssuerRFC4514,
+			Kind: d.Kind, Proxy: d.Proxy, DN: d.DN, RFC4514: d.RFC4514,
+			Issuer: d.Issuer, IssuerRFC4514: d.IssuerRFC4514,
 			Hosts: listOf(d.Hosts), IPs: listOf(d.IPs), Rule: d.Rule, SubjectAltNames: listOf(d.AltNames),
-			KeyUsages: listOf(d.KeyUsages), ExtendedUsages: listOf(d.ExtendedUsages), Key: d.Key, Signature: d.Signature,
-			Serial:    d.Serial,
+			KeyUsages: listOf(d.KeyUsages), ExtendedUsages: listOf(d.ExtendedUsages),
+			Key: d.Key, Signature: d.Signature, Serial: d.Serial,
 			NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), DaysLeft: daysLeft(cert.NotAfter, now),
-			Hash: d.Hash, HashOld: d.HashOld, IssuerHash: d.IssuerHash, SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw)),
-			UnknownExtensions: listOf(d.CriticalUnknown), state: validity(cert.NotAfter, now), unusableKey: d.UnusableKey,
+			Hash: d.Hash, HashOld: d.HashOld, IssuerHash: d.IssuerHash,
+			SHA256:            fmt.Sprintf("%x", sha256.Sum256(cert.Raw)),
+			UnknownExtensions: listOf(d.CriticalUnknown),
+			state:             validity(cert.NotAfter, now), unusableKey: d.UnusableKey,
 		}
 		if d.PathLength >= 0 {
 			c.PathLength = &d.PathLength
@@ -225,8 +229,8 @@ func (m *Main) writeCertificate(i, n int, source string, c shownCertificate) {
 	}
 	line("key", c.Key+", signed with "+c.Signature)
 	line("serial", c.Serial)
-	line("valid", fmt.Sprintf("from %s to %s (%s)",
-		c.NotBefore.Format(time.DateTime), c.NotAfter.Format(time.DateTime+" UTC"), c.state))
+	from, to := c.NotBefore.Format(time.DateTime), c.NotAfter.Format(time.DateTime+" UTC")
+	line("valid", fmt.Sprintf("from %s to %s (%s)", from, to, c.state))
 	line("hashes", fmt.Sprintf("%s, %s before OpenSSL 1.0; issuer %s", c.Hash, c.HashOld, c.IssuerHash))
 	line("SHA-256", c.SHA256)
 }

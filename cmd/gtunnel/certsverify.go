@@ -50,8 +50,8 @@ itself; null if refused).`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.verify(cmd, v) },
 	}
-	settings := config.Pick(v.config.Settings(),
-		"cert", "capath", "cafile", "crl", "crl-grace", "namespaces", "eku", "host-mode", "max-depth")
+	settings := config.Pick(v.config.Settings(), "cert", "capath", "cafile", "crl", "crl-grace", "namespaces",
+		"eku", "host-mode", "max-depth")
 	settings[0].Usage = "the chain to judge"
 	settings = append(settings[:1:1], append([]config.Setting{
 		{Name: "host", Arg: "NAME", Target: &v.host, Usage: "a name that it must prove"},
@@ -72,20 +72,19 @@ func (v *verification) wanted() (string, error) {
 	switch {
 	case v.host != "" && v.ip != "":
 		return "", &usage.Error{
-			Where: "--ip", Message: "contradicts --host", Cure: "a peer is held to one name or to one address: give one of them",
+			Where: "--ip", Message: "contradicts --host",
+			Cure: "a peer is held to one name or to one address: give one of them",
 		}
 	case v.host != "":
 		if _, err := netip.ParseAddr(v.host); err == nil {
-			return "", &usage.Error{
-				Where: "--host", Message: fmt.Sprintf("%q is an IP address", v.host), Cure: "write --ip " + v.host,
-			}
+			message := fmt.Sprintf("%q is an IP address", v.host)
+			return "", &usage.Error{Where: "--host", Message: message, Cure: "write --ip " + v.host}
 		}
 		return v.host, nil
 	case v.ip != "":
 		if _, err := netip.ParseAddr(v.ip); err != nil {
-			return "", &usage.Error{
-				Where: "--ip", Message: fmt.Sprintf("%q is no IP address", v.ip), Cure: "give a name with --host",
-			}
+			message := fmt.Sprintf("%q is no IP address", v.ip)
+			return "", &usage.Error{Where: "--ip", Message: message, Cure: "give a name with --host"}
 		}
 	}
 	return v.ip, nil
@@ -185,14 +184,14 @@ func refusedVerdict(r *certs.Refusal) verdict {
 func acceptedVerdict(result *certs.Result) verdict {
 	next := result.NextEvent.UTC()
 	v := verdict{
-		Verdict: "accepted", Path: []jsonLink{}, Peer: newJSONPeer(result.Peer), Warnings: newJSONWarnings(result.Warnings),
-		NextEvent: &next,
+		Verdict: "accepted", Path: []jsonLink{}, Peer: newJSONPeer(result.Peer),
+		Warnings: newJSONWarnings(result.Warnings), NextEvent: &next,
 	}
-	checks := result.Checks()
+	permits := result.Checks()
 	for depth, link := range result.Path {
 		v.Path = append(v.Path, jsonLink{
 			Depth: depth, Subject: link.DN, File: link.File, NotAfter: link.Certificate.NotAfter.UTC(),
-			Checks: newJSONChecks(checks[depth]),
+			Checks: newJSONChecks(permits[depth]),
 		})
 	}
 	return v
@@ -227,15 +226,15 @@ func (m *Main) writeResult(result *certs.Result, role string, now time.Time) {
 	fmt.Fprintf(m.Stdout, "accepted%s: %s\n", as, certs.ShowDN(result.Peer.DN))
 	fmt.Fprintf(m.Stdout, "proves: %s\n", names(result.Peer.Hosts, result.Peer.IPs, result.Peer.Rule))
 	fmt.Fprintln(m.Stdout, "path:")
-	checks := result.Checks()
+	permits := result.Checks()
 	for depth, link := range result.Path {
 		file := link.File
 		if file == "" {
 			file = "sent by the peer"
 		}
-		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n",
-			depth, certs.ShowDN(link.DN), file, validity(link.Certificate.NotAfter, now))
-		m.writeChecks(checks[depth])
+		until := validity(link.Certificate.NotAfter, now)
+		fmt.Fprintf(m.Stdout, "  %d  %s\n     %s; %s\n", depth, certs.ShowDN(link.DN), file, until)
+		m.writeChecks(permits[depth])
 	}
 	for _, w := range result.Warnings {
 		fmt.Fprintf(m.Stdout, "warning: %s\n", inFlags(w.String()))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
+	"github.com/gtunnel/gtunnel/replication/rules"
 )
 
 // topicCommands are the topics of gtunnel help, which is what they are: without
@@ -25,16 +27,41 @@ func topicCommands() []*cobra.Command {
 	return topics
 }
 
-// showTopic prints a topic with the tables of the packages that know them.
+// showTopic prints a topic.
 func showTopic(out io.Writer, topic string) {
+	if err := help.Write(out, topic, topicTables()); err != nil {
+		fmt.Fprintf(out, "%v\n", err)
+	}
+}
+
+// topicTables are the tables of the packages that know them.
+func topicTables() help.Tables {
 	var tables help.Tables
 	for _, c := range certs.Codes() {
 		tables.Codes = append(tables.Codes, help.Code{
 			Code: string(c.Code), Meaning: inFlags(c.Meaning), Cure: inFlags(c.Cure),
 		})
 	}
-	if err := help.Write(out, topic, tables); err != nil {
-		fmt.Fprintf(out, "%v\n", err)
+	for _, c := range rules.Codes() {
+		tables.Findings = append(tables.Findings,
+			help.Finding{Code: c.Code, Where: c.At.String(), Meaning: c.Meaning, Cure: c.Cure})
+	}
+	return tables
+}
+
+// manCommand is for the installation.
+func (m *Main) manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:       "man TOPIC",
+		Short:     "A topic of the help as a man page of section 7",
+		Hidden:    true,
+		ValidArgs: help.Topics(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(help.Topics(), args[0]) {
+				return unknown("topic", strings.Join(args, " "), help.Topics(), "gtunnel --help lists the topics")
+			}
+			return help.WriteMan(m.Stdout, args[0], topicTables())
+		},
 	}
 }
 

@@ -79,6 +79,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.certsCommand(),
 		m.replicationCommand(),
 		m.versionCommand(),
+		m.manCommand(),
 	)
 	root.AddCommand(topicCommands()...)
 	root.InitDefaultCompletionCmd()

@@ -18,7 +18,7 @@ func (m *Main) replicationCommand() *cobra.Command {
 		Use:   "replication",
 		Short: "MySQL replication through the tunnel: set up, watch, compare",
 		Long: `Sets MySQL or MariaDB replication up through the tunnel, watches it, and compares
-both ends.`,
+both ends. gtunnel help findings lists what is found, by its codes.`,
 		Example: `  gtunnel replication setup-master --databases voms    on the master
   gtunnel replication setup-slave                      on the slave`,
 		Args: oneOfItsCommands,

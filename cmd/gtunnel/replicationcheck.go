@@ -14,7 +14,6 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -49,7 +48,7 @@ there is a problem.`,
 				return err
 			}
 			if c.asJSON {
-				if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
+				if err := m.printJSON(jsonCheck{found.problems() == 0, found}); err != nil {
 					return err
 				}
 			} else {
@@ -62,8 +61,14 @@ there is a problem.`,
 		},
 	}
 	settings := []config.Setting{
-		{Name: "role", Arg: "ROLE", Target: &c.role, Values: []string{string(finding.Master), string(finding.Slave)}, Preset: "the pair", Usage: "master or slave: only this host"},
-		{Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "all", Usage: "to replicate; separated by commas, or repeated"},
+		{
+			Name: "role", Arg: "ROLE", Target: &c.role, Values: []string{string(finding.Master), string(finding.Slave)},
+			Preset: "the pair", Usage: "master or slave: only this host",
+		},
+		{
+			Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "all",
+			Usage: "to replicate; separated by commas, or repeated",
+		},
 		{Name: "hand-over", Arg: "FILE", Target: &c.handOver, File: true, Usage: "of setup-master"},
 		{Name: "json", Target: &c.asJSON, Usage: "print JSON"},
 	}
@@ -82,55 +87,33 @@ func (m *Main) checkReplication(ctx context.Context, c *replicationCheck, found 
 	if err != nil {
 		return err
 	}
-	role := finding.Slave
+	check := &replication.Check{Role: finding.Slave, Port: port, Databases: splitNames(c.databases), HandOver: handOver}
 	if c.role == string(finding.Master) {
-		role = finding.Master
+		check.Role = finding.Master
 	}
-	local, err := m.openLocal(ctx, role, &c.login)
-	if err != nil {
+	if check.Local, err = m.openLocal(ctx, check.Role, &c.login); err != nil {
 		return err
 	}
-	defer func() { _ = local.Close() }() // it was only asked
-	f, err := facts.Read(ctx, local)
-	if err != nil {
-		return err
-	}
-	switch finding.Role(c.role) {
-	case finding.Master:
-		found.addReadiness(replication.MasterReadiness(f, c.names(handOver, f)))
-		return nil
-	case finding.Slave:
-		found.addReadiness(replication.SlaveReadiness(f, port))
-		return nil
-	}
-	master, err := m.openMasterForCheck(ctx, c, handOver)
-	if err != nil {
-		if usage.Is(err) {
-			return err
+	defer func() { _ = check.Local.Close() }() // it was only asked
+	var noMaster error
+	if c.role == "" {
+		check.Master, noMaster = m.openMasterForCheck(ctx, c, handOver)
+		if usage.Is(noMaster) {
+			return noMaster
 		}
-		found.addReadiness(replication.SlaveReadiness(f, port))
-		found.problem(string(finding.Master), err)
-		return nil
 	}
-	defer func() { _ = master.Close() }() // it was only asked
-	masterFacts, err := facts.Read(ctx, master)
+	if check.Master != nil {
+		defer func() { _ = check.Master.Close() }() // it was only asked
+	}
+	ready, err := check.Run(ctx)
 	if err != nil {
 		return err
 	}
-	found.addReadiness(replication.PairReadiness(masterFacts, f, c.names(handOver, masterFacts), port))
+	found.addReadiness(ready)
+	if noMaster != nil {
+		found.problem(string(finding.Master), noMaster)
+	}
 	return nil
-}
-
-// names are the databases to check: those of the flag, else of the hand-over,
-// else all that the master has.
-func (c *replicationCheck) names(h *replication.HandOver, master *facts.Facts) []string {
-	if names := splitNames(c.databases); len(names) > 0 {
-		return names
-	}
-	if h != nil {
-		return h.Databases
-	}
-	return master.DatabaseNames()
 }
 
 // port is where the slave finds the tunnel.
@@ -148,7 +131,9 @@ func (c *replicationCheck) port() (int, error) {
 
 // openMasterForCheck logs in to the master as the flags say, or as the hand-over
 // does.
-func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *replication.HandOver) (*server.Server, error) {
+func (m *Main) openMasterForCheck(
+	ctx context.Context, c *replicationCheck, h *replication.HandOver,
+) (*server.Server, error) {
 	if h == nil || c.master.user != "" || c.master.defaultsFile != "" {
 		return m.openMaster(ctx, &c.master)
 	}
@@ -156,5 +141,5 @@ func (m *Main) openMasterForCheck(ctx context.Context, c *replicationCheck, h *r
 	if err != nil {
 		return nil, err
 	}
-	return server.Open(ctx, finding.Master, handOverLogin(h, facts.MonitorUser, end))
+	return h.OpenMonitor(ctx, end)
 }

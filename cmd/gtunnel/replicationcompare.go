@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,6 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
@@ -60,7 +60,8 @@ gtunnel replication status says what that is.`,
   gtunnel replication compare --repair-table voms.acl2 --master-user root`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // the slave must go on
+			// the slave must go on
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			if len(c.repair) > 0 {
 				return m.repairTables(ctx, c)
@@ -69,11 +70,17 @@ gtunnel replication status says what that is.`,
 		},
 	}
 	settings := []config.Setting{
-		{Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "what is replicated", Usage: "to compare; separated by commas, or repeated"},
+		{
+			Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "what is replicated",
+			Usage: "to compare; separated by commas, or repeated",
+		},
 		{Name: "table", Arg: "DATABASE.TABLE", Target: &c.tables, Preset: "all", Usage: "only this one; may be repeated"},
 		{Name: "lock-tables", Target: &c.lockTables, Usage: "lock tables without transactions on the master"},
 		{Name: "state-dir", Arg: "DIR", Target: &c.stateDir, File: true, Usage: "where to note what it does"},
-		{Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none", Usage: "copy this one anew; may be repeated"},
+		{
+			Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none",
+			Usage: "copy this one anew; may be repeated",
+		},
 		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
 		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
@@ -107,7 +114,8 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	if err == nil && !result.Equal() {
 		err = usage.WithHint(
 			errors.New("the slave's data is not the master's"),
-			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed everything",
+			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed "+
+				"everything",
 		)
 	}
 	return err
@@ -117,7 +125,9 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 func checkTables(flag string, tables []string) error {
 	for _, table := range tables {
 		if database, name, _ := strings.Cut(table, "."); database == "" || name == "" {
-			return &usage.Error{Where: flag, Message: fmt.Sprintf("%q is no table with its database", table), Cure: "write DATABASE.TABLE"}
+			return &usage.Error{
+				Where: flag, Message: fmt.Sprintf("%q is no table with its database", table), Cure: "write DATABASE.TABLE",
+			}
 		}
 	}
 	return nil
@@ -129,30 +139,23 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 		return err
 	}
 	if len(c.tables) > 0 || len(c.databases) > 0 {
-		return &usage.Error{Where: "--repair-table", Message: "compares the repaired tables only", Cure: "leave --table and --databases out"}
+		return &usage.Error{
+			Where: "--repair-table", Message: "compares the repaired tables only", Cure: "leave --table and --databases out",
+		}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer closeBoth()
-	applier := &replication.Applier{Master: comparison.Master, Slave: comparison.Slave, StateDir: c.stateDir}
-	if applier.MasterFacts, err = facts.Read(ctx, applier.Master); err != nil {
-		return err
-	}
-	if applier.SlaveFacts, err = facts.Read(ctx, applier.Slave); err != nil {
-		return err
-	}
-	plan, err := applier.PlanRepair(ctx, c.repair)
-	if err != nil {
-		return err
-	}
-	if done, err := m.agree(plan, c.plan); done || err != nil {
-		return err
-	}
+	dialogue, end := m.dialogue(ctx, c.plan)
 	var result *compare.Result
-	applier.Compared = func(r *compare.Result) { result = r }
-	err = m.apply(ctx, applier, plan, c.plan)
+	dialogue.Compared = func(r *compare.Result) { result = r }
+	repair := &replication.Repair{
+		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair, StateDir: c.stateDir, Dialogue: dialogue,
+	}
+	err = repair.Run(ctx)
+	end()
 	if result == nil {
 		return err
 	}
@@ -175,7 +178,8 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compa
 		_ = master.Close()
 	}
 	return &compare.Comparison{
-		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables, StateDir: c.stateDir,
+		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables,
+		StateDir: c.stateDir,
 	}, closeBoth, nil
 }
 
@@ -189,7 +193,7 @@ func (m *Main) runComparison(ctx context.Context, c *compare.Comparison) (*compa
 
 // writeComparison prints a line for each table, and under it what differs.
 func (m *Main) writeComparison(r *compare.Result) error {
-	w := terminal.NewTable(m.Stdout)
+	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
 	for _, t := range r.Tables {
 		verdict := "differs"
 		switch {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -13,9 +11,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 )
 
 // defaultHandOver is where setup-master leaves what setup-slave needs, and
@@ -48,9 +44,15 @@ second run changes nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.setupMaster(cmd.Context(), s) },
 	}
 	settings := []config.Setting{
-		{Name: "databases", Arg: "NAME", Target: &s.databases, Preset: "none", Usage: "to replicate; separated by commas, or repeated"},
+		{
+			Name: "databases", Arg: "NAME", Target: &s.databases, Preset: "none",
+			Usage: "to replicate; separated by commas, or repeated",
+		},
 		{Name: "hand-over", Arg: "FILE", Target: &s.handOver, File: true, Usage: "the file for the slave"},
-		{Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found", Usage: "where the server reads option files"},
+		{
+			Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found",
+			Usage: "where the server reads option files",
+		},
 		{Name: "keep-passwords", Target: &s.keepPasswords, Usage: "complete accounts of unknown password, and leave that"},
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "replace those of accounts of unknown password"},
 		{Name: "seed-again", Target: &s.seedAgain, Usage: "make the seeding account again"},
@@ -59,55 +61,43 @@ second run changes nothing.`,
 	}
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
-	config.AddFlags(cmd, "", append(settings, config.Setting{Name: "unsafe-plaintext", Group: config.GroupLogin, Target: s.login.unsafePlaintext, Usage: "let --host be another host, unencrypted"}))
+	config.AddFlags(cmd, "",
+		append(settings,
+			config.Setting{
+				Name: "unsafe-plaintext", Group: config.GroupLogin, Target: s.login.unsafePlaintext,
+				Usage: "let --host be another host, unencrypted",
+			}))
 	return cmd
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	if s.keepPasswords && s.newPasswords {
-		return &usage.Error{Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other"}
+		return &usage.Error{
+			Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other",
+		}
 	}
-	server, err := m.openLocal(ctx, finding.Master, &s.login)
+	if err := checkConfigDir(s.configDir); err != nil {
+		return err
+	}
+	master, err := m.openLocal(ctx, finding.Master, &s.login)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = server.Close() }() // nothing is left to fail
-	facts, err := facts.Read(ctx, server)
-	if err != nil {
+	defer func() { _ = master.Close() }() // nothing is left to fail
+	dialogue, end := m.dialogue(ctx, s.plan)
+	setup := &replication.MasterSetup{
+		Master: master, ConfigDir: s.configDir, DryRun: s.plan.dryRun, Wait: s.wait, Dialogue: dialogue,
+		Want: replication.MasterWant{
+			Databases: splitNames(s.databases), HandOverPath: s.handOver, LogStatements: s.logStatements,
+			NewPasswords: s.newPasswords, SeedAgain: s.seedAgain, KeepAccounts: s.keepPasswords,
+		},
+	}
+	handOver, err := setup.Run(ctx)
+	end()
+	if err != nil || handOver == nil { // or a plan that was only shown
 		return err
 	}
-	want := replication.MasterWant{
-		Databases: splitNames(s.databases), HandOverPath: s.handOver, NewPasswords: s.newPasswords, SeedAgain: s.seedAgain,
-		LogStatements: s.logStatements, KeepAccounts: s.keepPasswords,
-	}
-	if want.Host, err = os.Hostname(); err != nil {
-		return err
-	}
-	if want.HandOver, err = replication.ReadHandOver(s.handOver); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if want.HandOver != nil {
-		if s.plan.dryRun {
-			_, want.Untried = want.HandOver.Tried(server, facts)
-		} else {
-			want.Refused = want.HandOver.DropRefused(ctx, server, facts)
-		}
-		if len(want.Databases) == 0 {
-			want.Databases = want.HandOver.Databases
-		}
-	}
-	if want.DropIn, err = findDropIn(facts, s.configDir); err != nil {
-		return err
-	}
-	plan := replication.PlanMaster(facts, want)
-	if done, err := m.agree(plan, s.plan); done || err != nil {
-		return err
-	}
-	applier := &replication.Applier{Master: server, MasterFacts: facts, Wait: s.wait}
-	if err := m.apply(ctx, applier, plan, s.plan); err != nil {
-		return err
-	}
-	if len(plan.HandOver.Passwords) == 0 {
+	if len(handOver.Passwords) == 0 {
 		fmt.Fprintln(m.Stdout, "\nThe master is ready, and its slaves go on with the passwords that they have.")
 		return nil
 	}
@@ -117,16 +107,13 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	return nil
 }
 
-// findDropIn reads gtunnel's own option file of a server. Without a directory
-// one is looked for; there may be none.
-func findDropIn(f *facts.Facts, directory string) (*optionfile.DropIn, error) {
-	if directory == "" {
-		directory = f.ConfigDirectory()
-	} else if info, err := os.Stat(directory); err != nil || !info.IsDir() {
-		return nil, &usage.Error{Where: "--config-dir", Message: directory + " is no directory", Cure: "give one from which the server reads option files: see !includedir in its my.cnf"}
+// checkConfigDir refuses what is no directory; empty: one is looked for.
+func checkConfigDir(directory string) error {
+	if info, err := os.Stat(directory); directory != "" && (err != nil || !info.IsDir()) {
+		return &usage.Error{
+			Where: "--config-dir", Message: directory + " is no directory",
+			Cure: "give one from which the server reads option files: see !includedir in its my.cnf",
+		}
 	}
-	if directory == "" {
-		return nil, nil //nolint:nilnil // there may be none
-	}
-	return optionfile.ReadDropIn(directory)
+	return nil
 }

@@ -82,33 +82,32 @@ func writeStep(w io.Writer, number int, s *replication.Step) {
 	if len(s.Loses) > 0 {
 		line("LOST", "what the slave has in "+strings.Join(s.Loses, ", "))
 	}
-	line("undo", s.Undo)
+	line("undo", s.Undo.String())
+	line("undo", s.UndoByHand)
 }
 
-// agree shows a plan. It is done if there is nothing to do, or nothing shall be
-// done.
-func (m *Main) agree(p *replication.Plan, flags planFlags) (done bool, err error) {
-	if flags.asJSON && !flags.dryRun {
-		return true, &usage.Error{Where: "--json", Message: "shows a plan and does nothing", Cure: "give it with --dry-run"}
-	}
-	if err := m.showPlan(p, flags); err != nil {
-		return true, err
-	}
-	return flags.dryRun || len(p.Steps) == 0, nil
-}
-
-// apply carries out a plan, asking before each step, and says what it does.
-func (m *Main) apply(ctx context.Context, a *replication.Applier, p *replication.Plan, flags planFlags) error {
-	asking, err := m.newConsent(ctx, flags.yes)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(m.Stdout)
+// dialogue shows the plans of a command and asks before each step, and says how far the
+// work is until end.
+func (m *Main) dialogue(ctx context.Context, flags planFlags) (d replication.Dialogue, end func()) {
+	var asking *consent
 	view := m.newProgressView()
-	defer view.End()
-	a.Begin, a.End = asking.ask, func(*replication.Step) { view.End() }
-	a.Progress, a.Waiting, a.Comparing = view.show, view.wait, view.compare
-	return a.Apply(ctx, p)
+	d.Agree = func(p *replication.Plan) (agreed bool, err error) {
+		if flags.asJSON && !flags.dryRun {
+			return false, &usage.Error{Where: "--json", Message: "shows a plan and does nothing", Cure: "give it with --dry-run"}
+		}
+		if err := m.showPlan(p, flags); err != nil || flags.dryRun || len(p.Steps) == 0 {
+			return false, err
+		}
+		if asking, err = m.newConsent(ctx, flags.yes); err != nil {
+			return false, err
+		}
+		fmt.Fprintln(m.Stdout)
+		return true, nil
+	}
+	d.Begin = func(s *replication.Step) error { return asking.ask(s) }
+	d.End = func(*replication.Step) { view.End() }
+	d.Progress, d.Waiting, d.Comparing = view.show, view.wait, view.compare
+	return d, view.End
 }
 
 // errStopped is the answer no.

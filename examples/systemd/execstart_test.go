@@ -165,6 +165,10 @@ func TestInstall(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root, "usr/local/bin/gtunnel")); err != nil {
 		t.Error(err)
 	}
+	page := read(t, filepath.Join(root, "usr/local/share/man/man7/gtunnel-findings.7"))
+	if !strings.HasPrefix(page, ".TH GTUNNEL-FINDINGS 7\n") {
+		t.Errorf("the man page is %q", page)
+	}
 }
 
 // build makes the program.

@@ -32,7 +32,7 @@ func (c *Comparison) goOn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(repaired.Traces(f, status)) > 0 {
+		if repaired.Holds(f, status) {
 			return repaired.CutOff(f, status)
 		}
 	}

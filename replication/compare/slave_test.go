@@ -93,11 +93,11 @@ func TestCompareRefusesAStoppedSlave(t *testing.T) {
 		if _, err := c.Run(t.Context()); !finding.HasCode(err, "slave-stopped") {
 			t.Errorf("got %v", err)
 		}
-		facts, err := facts.Read(t.Context(), p.Slave)
+		slave, err := facts.Read(t.Context(), p.Slave)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if facts.Masters[0].SQLRunning != "No" {
+		if slave.Masters[0].SQLRunning != "No" {
 			t.Error("the slave was started")
 		}
 		p.OnSlave(t, start)

@@ -24,29 +24,29 @@ func TestFactsRoom(t *testing.T) {
 				{Network: "unix", Address: s.Socket, User: s.User}: true,
 				rootLogin(t, s): false,
 			} {
-				server, err := server.Open(t.Context(), finding.Slave, login)
+				opened, err := server.Open(t.Context(), finding.Slave, login)
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer server.Close()
-				facts, err := facts.Read(t.Context(), server)
+				defer opened.Close()
+				f, err := facts.Read(t.Context(), opened)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if (facts.Free != nil) != known {
-					t.Errorf("by %s the free space is %v", login.Network, facts.Free)
+				if (f.Free != nil) != known {
+					t.Errorf("by %s the free space is %v", login.Network, f.Free)
 				}
-				if directory := facts.ConfigDirectory(); (directory == s.ConfigDir) != known || (directory == "") == known {
+				if directory := f.ConfigDirectory(); (directory == s.ConfigDir) != known || (directory == "") == known {
 					t.Errorf("by %s its option files are in %q", login.Network, directory)
 				}
-				if facts.Free == nil {
+				if f.Free == nil {
 					continue
 				}
 				var stat unix.Statfs_t
 				if err := unix.Statfs(s.DataDir(), &stat); err != nil {
 					t.Fatal(err)
 				}
-				if free, want := float64(*facts.Free), float64(stat.Bavail)*float64(stat.Bsize); free < want/2 || free > want*2 {
+				if free, want := float64(*f.Free), float64(stat.Bavail)*float64(stat.Bsize); free < want/2 || free > want*2 {
 					t.Errorf("%.0f bytes are free, want about %.0f", free, want)
 				}
 			}

@@ -57,7 +57,7 @@ func Join(problems []*Problem) error {
 	return errors.Join(list...)
 }
 
-// HasCode tells whether err is, or joins, a Problem of a code.
+// HasCode reports whether err is, or joins, a Problem of a code.
 func HasCode(err error, code string) bool {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {

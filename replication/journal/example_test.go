@@ -47,9 +47,9 @@ func ExampleRepairNote() {
 	if err := file.Write(journal.RepairNote{Tables: []string{"voms.users"}}); err != nil {
 		panic(err)
 	}
-	compared, repaired, err := journal.ReadNotes(directory, 2)
-	fmt.Println(compared == nil, repaired.Tables, err)
-	fmt.Println(journal.RepairCommand(repaired.Tables))
+	notes, err := journal.ReadNotes(directory, 2)
+	fmt.Println(notes.Comparison == nil, notes.Repair.Tables, err)
+	fmt.Println(journal.RepairCommand(notes.Repair.Tables))
 	// Output:
 	// true [voms.users] <nil>
 	// gtunnel replication compare --repair-table voms.users

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,13 +13,30 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// Work that stops a slave for a while, or opens it to writes, is noted in a
-// file as long as it lasts, so that what a kill of this process leaves is known
-// for what it is. Where the server says otherwise, the server is right.
+// Notes are what runs have noted of their work on a slave, as long as it lasts: what is
+// there when nothing works was cut off. Each is nil if nothing is noted.
+type Notes struct {
+	Comparison *ComparisonNote
+	Repair     *RepairNote
+	Packets    *PacketNote
+}
+
+// ReadNotes reads what is noted of a slave in the directory of its state; empty:
+// nothing is.
+func ReadNotes(directory string, serverID uint32) (n Notes, err error) {
+	comparison, repair := NoteFiles(directory, serverID)
+	if n.Comparison, err = ReadNote[ComparisonNote](comparison); err != nil {
+		return n, err
+	}
+	if n.Repair, err = ReadNote[RepairNote](repair); err != nil {
+		return n, err
+	}
+	n.Packets, err = ReadNote[PacketNote](PacketFile(directory, serverID))
+	return n, err
+}
 
 // ComparisonNote tells of a comparison that has stopped the slave.
 type ComparisonNote struct {
@@ -50,7 +66,7 @@ func NoteFiles(directory string, serverID uint32) (compare, repair NoteFile) {
 	return name("compare"), name("repair")
 }
 
-// notes gives the noteFiles of a slave.
+// NotesOf are those of a server as a slave.
 func NotesOf(ctx context.Context, s *server.Server, directory string) (compare, repair NoteFile, err error) {
 	f := &facts.Facts{}
 	f.Variables, err = s.Variables(ctx, s.DB, "server_id")
@@ -58,21 +74,26 @@ func NotesOf(ctx context.Context, s *server.Server, directory string) (compare, 
 	return compare, repair, err
 }
 
-// ReadNote reads a note; nil if there is none, or this user may not see it.
+// ReadNote reads a note; nil if there is none, or this user may not see it. One that
+// cannot be read is a *finding.Problem.
 func ReadNote[T any](file NoteFile) (*T, error) {
 	if file == "" {
 		return nil, nil //nolint:nilnil // nothing is noted
 	}
-	content, err := os.ReadFile(string(file))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return nil, nil //nolint:nilnil // nothing is known
-	}
 	note := new(T)
-	if err == nil {
-		err = json.Unmarshal(content, note)
-	}
-	if err != nil {
-		return nil, &finding.Problem{Code: "state", Text: "the note " + string(file) + " of work that was cut off cannot be read", Err: err, Cure: "move it away: gtunnel replication compare tells what differs"}
+	found, err := read(string(file), note)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, nil //nolint:nilnil // nothing is known
+	case finding.HasCode(err, "state"):
+		return nil, err
+	case err != nil:
+		return nil, &finding.Problem{
+			Code: "state", Text: "the note " + string(file) + " of work that was cut off cannot be read", Err: err,
+			Cure: "move it away: gtunnel replication compare tells what differs",
+		}
+	case !found:
+		return nil, nil //nolint:nilnil // nothing is noted
 	}
 	return note, nil
 }
@@ -82,14 +103,7 @@ func (f NoteFile) Write(note any) error {
 	if f == "" {
 		return nil
 	}
-	content, err := json.MarshalIndent(note, "", "  ")
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(string(f)), 0o700)
-	}
-	if err != nil {
-		return err
-	}
-	return optionfile.WriteFile(string(f), append(content, '\n'), 0o600)
+	return write(string(f), note)
 }
 
 // Remove ends a note, if there is one.
@@ -101,10 +115,11 @@ func (f NoteFile) Remove() error {
 	return err
 }
 
-// Holds tells whether the slave still stands, or will, where the comparison has
+// Holds reports whether the slave still stands, or will, where the comparison has
 // stopped it. One that has gone on since has been started by somebody.
 func (n *ComparisonNote) Holds(s *server.SlaveStatus) bool {
-	return n != nil && s != nil && s.SQLErrno == 0 && (s.SQLRunning == "No" || s.Until != "") && (n.At.IsZero() || !n.At.Before(s.Executed))
+	return n != nil && s != nil && s.SQLErrno == 0 && (s.SQLRunning == "No" || s.Until != "") &&
+		(n.At.IsZero() || !n.At.Before(s.Executed))
 }
 
 // CutOff is the problem of a comparison that was cut off and holds the slave.
@@ -113,7 +128,8 @@ func (n *ComparisonNote) CutOff(v server.Version, s *server.SlaveStatus) *findin
 	if s.SQLRunning != "No" {
 		left = "has told the SQL thread to stop at " + s.Until
 	}
-	return finding.New(finding.Slave, "compare-cut-off", "gtunnel replication compare, which starts it again; or "+RestartSQL(v),
+	return finding.New(finding.Slave, "compare-cut-off",
+		"gtunnel replication compare, which starts it again; or "+RestartSQL(v),
 		"the comparison of %s was cut off, and %s", noteTime(n.Began), left)
 }
 
@@ -126,8 +142,14 @@ func RestartSQL(v server.Version) string {
 	return v.StopSlave(server.SQLThread).String() + "; " + v.StartSlave(server.SQLThread).String()
 }
 
-// Traces says in words what a server shows of a repair that was cut off.
-func (n *RepairNote) Traces(f *facts.Facts, s *server.SlaveStatus) []string {
+// Holds reports whether the server shows anything of the repair. If it does not, the
+// tables may be half a copy all the same: only a comparison tells.
+func (n *RepairNote) Holds(f *facts.Facts, s *server.SlaveStatus) bool {
+	return n != nil && len(n.traces(f, s)) > 0
+}
+
+// traces says in words what a server shows of a repair that was cut off.
+func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 	var traces []string
 	if s != nil && slices.ContainsFunc(n.Tables, func(t string) bool { return slices.Contains(s.IgnoreTable, t) }) {
 		traces = append(traces, "the slave leaves their changes out")
@@ -143,20 +165,13 @@ func (n *RepairNote) Traces(f *facts.Facts, s *server.SlaveStatus) []string {
 
 // CutOff is the problem of a repair that was cut off.
 func (n *RepairNote) CutOff(f *facts.Facts, s *server.SlaveStatus) *finding.Problem {
-	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began), finding.List(n.Tables))
-	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s", strings.Join(append([]string{text}, n.Traces(f, s)...), "; "))
+	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began),
+		finding.List(n.Tables))
+	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s",
+		strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
 }
 
 // RepairCommand is the command line that repairs tables.
 func RepairCommand(tables []string) string {
 	return "gtunnel replication compare --repair-table " + strings.Join(tables, " --repair-table ")
-}
-
-// ReadNotes reads what runs have noted that work on a slave, or were cut off.
-func ReadNotes(directory string, serverID uint32) (compared *ComparisonNote, repaired *RepairNote, err error) {
-	compareFile, repairFile := NoteFiles(directory, serverID)
-	if compared, err = ReadNote[ComparisonNote](compareFile); err == nil {
-		repaired, err = ReadNote[RepairNote](repairFile)
-	}
-	return compared, repaired, err
 }

@@ -19,7 +19,7 @@ type PacketNote struct {
 	MaxAllowedPacket uint64    `json:"max_allowed_packet"`
 }
 
-// PacketFile is the file of a slave's packetNote.
+// PacketFile is the file of a slave's PacketNote; empty: nothing is noted.
 func PacketFile(directory string, serverID uint32) NoteFile {
 	if directory == "" {
 		return ""
@@ -27,7 +27,7 @@ func PacketFile(directory string, serverID uint32) NoteFile {
 	return NoteFile(filepath.Join(directory, fmt.Sprintf("packet-%d.json", serverID)))
 }
 
-// Holds tells whether a server still has the value that a copy gave it, which was
+// Holds reports whether a server still has the value that a copy gave it, which was
 // cut off: not if it has started since.
 func (n *PacketNote) Holds(f *facts.Facts, uptime time.Duration) bool {
 	return n != nil && f.MaxAllowedPacket() == MostPacket && uptime > time.Since(n.Began)

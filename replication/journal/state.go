@@ -2,10 +2,8 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -34,11 +31,12 @@ const (
 // without passwords, so that a run that was cut off can go on. Where the
 // server says otherwise, the server is right.
 type State struct {
-	Slave      string          `json:"slave,omitempty"` // whose state it is: see Facts.identity
-	Stage      Stage           `json:"stage"`
-	Databases  []string        `json:"databases,omitempty"`
-	Method     SeedMethod      `json:"method,omitempty"`
-	Begun      []string        `json:"begun,omitempty"`      // of them, those of which the slave has nothing of its own any more
+	Slave     string     `json:"slave,omitempty"` // whose state it is: see facts.Facts.Identity
+	Stage     Stage      `json:"stage"`
+	Databases []string   `json:"databases,omitempty"`
+	Method    SeedMethod `json:"method,omitempty"`
+	// of them, those of which the slave has nothing of its own any more
+	Begun      []string        `json:"begun,omitempty"`
 	BegunFrom  time.Time       `json:"begun_from,omitzero"`  // by the slave's clock: when that began
 	BegunUntil time.Time       `json:"begun_until,omitzero"` // and when it was last seen to go on
 	MasterID   uint32          `json:"master_server_id,omitempty"`
@@ -60,7 +58,7 @@ type State struct {
 	// passwords, which are known to no other slave; empty: none, or it is done.
 	AccountsOf string `json:"accounts_of,omitempty"`
 
-	// SeedAccount tells that the seeding account is still on the master.
+	// SeedAccount is that the seeding account is still on the master.
 	SeedAccount bool `json:"seed_account,omitempty"`
 }
 
@@ -68,7 +66,7 @@ type State struct {
 // gone on.
 const leftSlack = time.Minute
 
-// Left tells whether a database is what a copy that was cut off has left: all in
+// Left reports whether a database is what a copy that was cut off has left: all in
 // it was made while that went on.
 func (s *State) Left(d *facts.Database) bool {
 	return s.Stage == StageSeeding && slices.Contains(s.Begun, d.Name) &&
@@ -106,7 +104,8 @@ type StateFile struct {
 const stateName = "replication.json"
 
 // OpenState locks and reads the state in a directory, which is made if it is
-// missing. Another run that holds it is a *Problem.
+// missing. Another run that holds it is a *finding.Problem, and
+// so is a file that cannot be read. Close gives it back.
 func OpenState(directory string) (*StateFile, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for the state: %w", err)
@@ -119,18 +118,22 @@ func OpenState(directory string) (*StateFile, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // it is not ours
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
+			return nil,
+				&finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
 		}
 		return nil, fmt.Errorf("lock the state: %w", err)
 	}
 	f := &StateFile{path: path, lock: lock}
-	content, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(content, &f.State)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := read(path, &f.State); err != nil {
 		_ = f.Close() // the first error says more
-		return nil, &finding.Problem{Code: "state", Text: "the state " + path + " cannot be read", Err: err, Cure: "move it away: the servers tell what else is known"}
+		if finding.HasCode(err, "state") {
+			return nil, err
+		}
+		return nil,
+			&finding.Problem{
+				Code: "state", Text: "the state " + path + " cannot be read", Err: err,
+				Cure: "move it away: the servers tell what else is known",
+			}
 	}
 	return f, nil
 }
@@ -138,13 +141,15 @@ func OpenState(directory string) (*StateFile, error) {
 // Of makes it the state of a slave. What it says of another server, such as one
 // that was there before, or another instance of this host, is forgotten.
 func (f *StateFile) Of(ctx context.Context, slave *server.Server) (err error) {
-	facts := &facts.Facts{Version: slave.Version}
-	if facts.Variables, err = slave.Variables(ctx, slave.DB, "server_uuid", "hostname", "port", "datadir"); err == nil {
-		f.SetSlave(facts)
+	known := &facts.Facts{Version: slave.Version}
+	known.Variables, err = slave.Variables(ctx, slave.DB, "server_uuid", "hostname", "port", "datadir")
+	if err == nil {
+		f.SetSlave(known)
 	}
 	return err
 }
 
+// SetSlave makes it the state of the slave with these facts, as Of does.
 func (f *StateFile) SetSlave(slave *facts.Facts) {
 	f.slave = slave.Identity()
 	switch {
@@ -166,7 +171,7 @@ func (f *StateFile) NoteAccounts(serverID uint32, uuid string) error {
 	return f.Save()
 }
 
-// MadeAccounts tells whether this setup, which is not done, has made the accounts
+// MadeAccounts reports whether this setup, which is not done, has made the accounts
 // of a master.
 func (s *State) MadeAccounts(master *facts.Facts) bool {
 	return s.AccountsOf == accountsOf(max(master.ServerID(), 1), master.UUID())
@@ -182,11 +187,7 @@ func (f *StateFile) Save() error {
 		f.Slave = f.slave
 	}
 	f.Changed = time.Now().UTC().Truncate(time.Second)
-	content, err := json.MarshalIndent(f.State, "", "  ")
-	if err != nil {
-		return err
-	}
-	return optionfile.WriteFile(f.path, append(content, '\n'), 0o600)
+	return write(f.path, f.State)
 }
 
 // Directory is where the state is.

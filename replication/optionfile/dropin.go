@@ -95,6 +95,14 @@ func (d *DropIn) Equal(other *DropIn) bool {
 	return slices.Equal(a.Settings, b.Settings)
 }
 
+// Without gives the drop-in without the settings of some names. One without any
+// settings still has a head: its file may as well be removed.
+func (d *DropIn) Without(names ...string) *DropIn {
+	next := d.With()
+	next.Settings = slices.DeleteFunc(next.Settings, func(s Setting) bool { return slices.Contains(names, s.Name) })
+	return next
+}
+
 // Content is the file's text.
 func (d *DropIn) Content() string {
 	var b strings.Builder

@@ -1,6 +1,15 @@
-// Package rules judges facts: what keeps a server from being a master or a slave,
-// what two servers cannot be to each other, and what should be known of them.
+// Package rules judges: what keeps a server from being a master or a slave, what
+// two servers cannot be to each other, what is wrong with a replication at work,
+// and what should be known of it.
 //
-// A rule is a pure function of facts. It asks no server, reads no file, and
-// knows no clock.
+// Every judgement stands here once, as a Rule of Table: data with the code of what
+// it finds, the server that it is about, the moments at which that is a problem
+// or only a warning, its meaning, and its cure. Judge holds a Subject, which is
+// the facts of its servers and what is wanted of them, against the rules of its
+// moment. So `gtunnel replication check`, the setups and `status` cannot disagree
+// but where the table says that they do.
+//
+// A rule is a pure function of its Subject: it asks no server, reads no file, and
+// knows no clock. What only a question to a server tells is found where it is
+// asked, by seed, compare and others; Codes lists these codes too.
 package rules

@@ -4,15 +4,22 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// CheckSessions warns of sessions that log in a format of before.
-func CheckSessions(f *facts.Facts, old *facts.OldSessions) finding.Findings {
-	var found finding.Findings
+// sessionRules are about the programs that are connected to a master.
+var sessionRules = []Rule{{
+	Code: "old-sessions", On: finding.Master, Warning: SetupMaster | SetupSlave, judge: logsAsBefore,
+	Meaning: "programs that have been connected since before binlog_format was changed log in the old format",
+	Cure:    "restart these programs, or let them connect anew, before the copy",
+}}
+
+// logsAsBefore finds sessions that log in a format of before. None outlives a
+// restart of the server.
+func logsAsBefore(j *judgement) {
+	f, old := j.facts, j.OldSessions
 	if old == nil || f.Started.Sub(old.Started).Abs() > time.Minute { // it has restarted since
-		return found
+		return
 	}
 	var programs []string
 	for _, s := range f.Sessions {
@@ -21,8 +28,7 @@ func CheckSessions(f *facts.Facts, old *facts.OldSessions) finding.Findings {
 		}
 	}
 	if len(programs) > 0 {
-		found.Warn(finding.Master, "old-sessions", "restart these programs, or let them connect anew, before the copy",
-			"programs that are connected since before binlog_format was changed keep %s, by which the slave can get other data: %s", old.Format, finding.List(programs))
+		j.say("programs that are connected since before binlog_format was changed keep %s, "+
+			"by which the slave can get other data: %s", old.Format, finding.List(programs))
 	}
-	return found
 }

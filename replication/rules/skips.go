@@ -3,25 +3,30 @@ package rules
 import (
 	"strings"
 
-	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// SkipsErrors is the problem of a slave that is told to go on after errors: its
-// data comes to differ from the master's, and nothing tells. It is nil for a
-// slave that stops at them.
-func SkipsErrors(f *facts.Facts) *finding.Problem {
-	const compare = "; then see what differs: gtunnel replication compare"
-	modes, numbers := []string{"replica_exec_mode", "slave_exec_mode"}, []string{"replica_skip_errors", "slave_skip_errors"}
-	if mode := f.Variable(modes...); strings.EqualFold(mode, "IDEMPOTENT") {
-		name := f.VariableName(modes...)
-		return finding.New(finding.Slave, "skips-errors", "SET GLOBAL "+name+"=STRICT, and in its option files"+compare,
+// skipRules are about slaves that are told to go on after errors.
+var skipRules = []Rule{{
+	Code: "skips-errors", On: finding.Slave, Problem: CheckServer | SetupSlave | Status, judge: skipsErrors,
+	Meaning: "the slave passes errors over in silence: its data comes to differ from the master's",
+	Cure:    "SET GLOBAL slave_exec_mode=STRICT, or remove slave_skip_errors, also from its option files" + thenCompare,
+}}
+
+const thenCompare = "; then see what differs: gtunnel replication compare"
+
+func skipsErrors(j *judgement) {
+	f := j.facts
+	modes := []string{"replica_exec_mode", "slave_exec_mode"}
+	if mode, name := f.Variable(modes...), f.VariableName(modes...); strings.EqualFold(mode, "IDEMPOTENT") {
+		j.sayCure("SET GLOBAL "+name+"=STRICT, and in its option files"+thenCompare,
 			"%s is %s: a row that is missing, or there already, is passed over in silence", name, mode)
+		return
 	}
-	if skipped := f.Variable(numbers...); skipped != "" && !strings.EqualFold(skipped, "OFF") {
-		name := f.VariableName(numbers...)
-		return finding.New(finding.Slave, "skips-errors", "remove "+name+" from its option files and restart it"+compare,
+	numbers := []string{"replica_skip_errors", "slave_skip_errors"}
+	skipped, name := f.Variable(numbers...), f.VariableName(numbers...)
+	if skipped != "" && !strings.EqualFold(skipped, "OFF") {
+		j.sayCure("remove "+name+" from its option files and restart it"+thenCompare,
 			"%s is %s: changes that fail with these errors are passed over in silence", name, skipped)
 	}
-	return nil
 }

@@ -3,22 +3,83 @@ package rules
 import (
 	"slices"
 
+	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// WarnAboutWriters names those that are not the server's own administrators;
-// nil if there are none.
-func WarnAboutWriters(writers []string) *finding.Problem {
-	others := slices.DeleteFunc(slices.Clone(writers), isAdministrator)
-	if len(others) == 0 {
-		return nil
-	}
-	return finding.New(finding.Slave, "writers", "take READ ONLY ADMIN (before MariaDB 10.11 also SUPER, ALL PRIVILEGES) from those that need it not",
-		"accounts can write in spite of read_only: %s", finding.List(others))
+// writerRules are about who can write on a slave, and who cannot on a master.
+var writerRules = []Rule{
+	{
+		Code: "writable", On: finding.Slave, Warning: Status, judge: isWritable, // a setup makes it read-only
+		Meaning: "the slave is not read-only, or not for all: whoever writes there breaks it",
+		Cure:    "SET GLOBAL read_only=1 (super_read_only=1); gtunnel replication setup-slave makes it last",
+	},
+	{
+		Code: "writers", On: finding.Slave, Warning: CheckServer | SetupSlave | Status, judge: hasWriters,
+		Meaning: "accounts can write on the slave in spite of read_only",
+		Cure: "take READ ONLY ADMIN (before MariaDB 10.11 also SUPER, ALL PRIVILEGES) " +
+			"from those that need it not",
+	},
+	{
+		Code: "read-only-not-kept", On: finding.Slave, Warning: Status, judge: losesReadOnly,
+		Meaning: "a restart of the server would make the slave writable",
+		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
+	},
+	{
+		Code: "read-only", On: finding.Master, Problem: CheckServer | SetupMaster, judge: isReadOnlyForAll,
+		Meaning: "the server is read-only, as a slave is, and cannot be a master",
+		Cure:    "if it shall be the master: SET GLOBAL read_only=0, and in its option files",
+	},
 }
 
-// isAdministrator tells whether an account is one of those of the server's own
+// hasSuperReadOnly reports whether a server can be read-only for all, which
+// MariaDB cannot.
+func hasSuperReadOnly(f *facts.Facts) bool {
+	_, ok := f.Variables["super_read_only"]
+	return ok
+}
+
+func isWritable(j *judgement) {
+	const last = "; gtunnel replication setup-slave makes it last"
+	switch f := j.facts; {
+	case !f.On("read_only"):
+		j.sayCure("SET GLOBAL read_only=1"+last, "it is not read-only: whoever writes on a slave breaks it")
+	case hasSuperReadOnly(f) && !f.On("super_read_only"):
+		j.sayCure("SET GLOBAL super_read_only=1"+last,
+			"accounts with SUPER or CONNECTION_ADMIN can write: %s", finding.List(f.Writers))
+	}
+}
+
+// hasWriters names those that are not the server's own administrators. While a
+// slave at work is not read-only at all, the rule writable says more.
+func hasWriters(j *judgement) {
+	if hasSuperReadOnly(j.facts) || j.Moment == Status && !j.facts.On("read_only") {
+		return
+	}
+	if others := slices.DeleteFunc(slices.Clone(j.facts.Writers), isAdministrator); len(others) > 0 {
+		j.say("accounts can write in spite of read_only: %s", finding.List(others))
+	}
+}
+
+// isAdministrator reports whether an account is one of those of the server's own
 // host that its packages make.
 func isAdministrator(account string) bool {
-	return slices.Contains([]string{"root@localhost", "mysql@localhost", "mariadb.sys@localhost", "debian-sys-maint@localhost"}, account)
+	return slices.Contains([]string{
+		"root@localhost", "mysql@localhost", "mariadb.sys@localhost",
+		"debian-sys-maint@localhost",
+	}, account)
+}
+
+func losesReadOnly(j *judgement) {
+	for _, name := range j.Seen.Transient {
+		if name == "read_only" || name == "super_read_only" {
+			j.say("a restart of the server loses %s=1", name)
+		}
+	}
+}
+
+func isReadOnlyForAll(j *judgement) {
+	if j.facts.On("super_read_only") {
+		j.say("it is read-only, so that no account can be made there, nor can anybody write: it was a slave")
+	}
 }

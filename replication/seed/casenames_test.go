@@ -38,7 +38,10 @@ func TestSeedCheckCase(t *testing.T) {
 				t.Errorf("of FLOAT is said:\n%s", pairs.Texts(found.Problems))
 			}
 			// MySQL's filter tells the databases apart.
-			pairProblems := rules.CheckPair(copying.MasterFacts, copying.SlaveFacts, copying.Databases).Problems
+			pairProblems := rules.Judge(&rules.Subject{
+				Moment: rules.CheckPair, Master: copying.MasterFacts, Slave: copying.SlaveFacts,
+				Databases: copying.Databases,
+			}).Problems
 			if p := pairs.ProblemOf(pairProblems, "case-of-name"); (p == nil) != pair.Master.IsMySQL() {
 				t.Errorf("of the pair is said:\n%s", pairs.Texts(pairProblems))
 			}

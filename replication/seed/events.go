@@ -26,6 +26,16 @@ func (s *Seed) disableEvents(ctx context.Context) error {
 // one that made it: ALTER EVENT stores the session's sql_mode, character sets and
 // time zone. They log nothing.
 func DisableEvents(v server.Version, events []facts.Event) []server.Statement {
+	return alterEvents(events, v.DisableEvent)
+}
+
+// EnableEvents gives the statements that take DisableEvents back.
+func EnableEvents(v server.Version, events []facts.Event) []server.Statement {
+	return alterEvents(events, v.EnableEvent)
+}
+
+// alterEvents alters events by a statement of their definer, name and completion.
+func alterEvents(events []facts.Event, alter func(definer, event, completion string) server.Statement) []server.Statement {
 	if len(events) == 0 {
 		return nil
 	}
@@ -35,7 +45,7 @@ func DisableEvents(v server.Version, events []facts.Event) []server.Statement {
 			server.SQL("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s",
 				server.QuoteName(e.CharacterSet), server.QuoteName(e.Collation), server.QuoteString(e.TimeZone)),
 			server.SQL("SET SESSION sql_mode=%s", server.QuoteString(e.SQLMode)),
-			v.DisableEvent(server.QuoteDefiner(e.Definer), server.QuoteTable(e.Database, e.Name), e.Completion),
+			alter(server.QuoteDefiner(e.Definer), server.QuoteTable(e.Database, e.Name), e.Completion),
 			server.SQL("SET SESSION sql_mode=''"))
 	}
 	return statements

@@ -323,6 +323,11 @@ func (v Version) DisableEvent(definer, event, completion string) Statement {
 	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s DISABLE ON %s", definer, event, completion, side)
 }
 
+// EnableEvent makes an event one that runs.
+func (v Version) EnableEvent(definer, event, completion string) Statement {
+	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s ENABLE", definer, event, completion)
+}
+
 // CheckConstraints is the query of the CHECKs of tables, for a list of databases
 // to follow; empty: the server does not show them. Where it does not tell of what
 // table they are, tables is the query that does.

@@ -14,20 +14,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// Health is the state of a replication in a word.
-type Health string
-
-// The states, from the best.
-const (
-	HealthRunning    Health = "running"     // the slave has what the master has, or nearly
-	HealthCatchingUp Health = "catching up" // it works and has much left to do
-	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
-	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
-	HealthStopped    Health = "stopped"     // somebody has stopped it
-	HealthBroken     Health = "broken"      // an error has stopped it
-	HealthNotSetUp   Health = "not set up"
-)
-
 // Status is the health of a replication at one moment, as its slave and, through
 // the tunnel, its master tell it. The names in its JSON stay.
 type Status struct {
@@ -198,13 +184,13 @@ func (r *statusReader) readSlaveSide(ctx context.Context) error {
 // readNotes reads what runs of gtunnel that were cut off have noted. One that
 // works was there before the slave was looked at, or is there after it.
 func (r *statusReader) readNotes(ctx context.Context, directory string) error {
-	compared, repaired, err := journal.ReadNotes(directory, r.Slave.ServerID)
+	notes, err := journal.ReadNotes(directory, r.Slave.ServerID)
 	if err != nil {
 		return err
 	}
 	busy, err := r.slave.Busy(ctx, r.conn)
 	if r.busy = r.busy || busy; !r.busy {
-		r.compared, r.repaired = compared, repaired
+		r.compared, r.repaired = notes.Comparison, notes.Repair
 	}
 	return err
 }

@@ -112,11 +112,12 @@ func (p *watchedPair) skipsErrors() {
 	p.fresh()
 	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=IDEMPOTENT")
 	p.untilProblem(watch.HealthRunning, "skips-errors", "passed over in silence", "_exec_mode=STRICT", "compare")
-	facts, err := facts.Read(p.Context(), p.s)
+	slave, err := facts.Read(p.Context(), p.s)
 	if err != nil {
 		p.Fatal(err)
 	}
-	if pairs.ProblemOf(rules.CheckSlave(facts, 3307).Problems, "skips-errors") == nil {
+	found := rules.Judge(&rules.Subject{Moment: rules.CheckServer, Slave: slave, Port: 3307})
+	if pairs.ProblemOf(found.Problems, "skips-errors") == nil {
 		p.Error("the setup does not see it")
 	}
 	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=STRICT")

@@ -2,6 +2,8 @@ package dn_test
 
 import (
 	"encoding/binary"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/certs/internal/dertest"
@@ -125,5 +127,77 @@ func TestSpellings(t *testing.T) {
 	}
 	if got := dn.Spellings("/UID=x/EMAIL=y"); len(got) != 6 || got[0] != "/UID=x/emailAddress=y" || got[5] != "/USERID=x/E=y" {
 		t.Errorf("spellings = %q", got)
+	}
+}
+
+// TestRulesThatMatchNobody: a rule that is none says why.
+func TestRulesThatMatchNobody(t *testing.T) {
+	for rule, why := range map[string]string{
+		"*":             "it names no DN",
+		"/*":            "it names no DN",
+		"":              "it is empty",
+		`""`:            "it is empty",
+		"/":             "it is empty",
+		"/DC=*/CN=x":    "a '*' stands only at the end",
+		`"/DC=org/CN=x`: "its quotes do not pair",
+		"CN=x,DC=org":   "it is not a DN in slash form",
+		"/hosts/CN=x*":  "it is not a DN in slash form",
+		"/DC=org/CN=":   "its last attribute has no value",
+	} {
+		if err := new(dn.Rules).Add(rule); err == nil || err.Error() != why {
+			t.Errorf("%q: %v, want %q", rule, err, why)
+		} else if errors.Is(err, dn.ErrEveryDN) != (rule == "*" || rule == "/*") {
+			t.Errorf("%q: %v", rule, err)
+		}
+	}
+}
+
+// TestRulesOfBeginnings: a beginning may end anywhere, but a slash before the
+// star begins an attribute, unless it is one of a common name.
+func TestRulesOfBeginnings(t *testing.T) {
+	host := must(dn.Parse(encode(one(dc, ia5, "org"), one(cn, utf8String, "host/db.site.org"))))
+	other := must(dn.Parse(encode(one(dc, ia5, "org"), one(o, utf8String, "hosts/evil"))))
+	none := must(dn.Parse(encode()))
+	for rule, named := range map[string]struct{ host, other bool }{
+		"/*D":                             {},
+		"/D*":                             {host: true, other: true},
+		"/DC=org/*":                       {host: true, other: true},
+		`"/dc=ORG/cn=host/*"`:             {host: true},
+		"/DC=org/O=hosts/*":               {},
+		"/DC=org/O=hosts*":                {other: true},
+		"/DC=org/CN=host/db.site.org":     {host: true},
+		"/DC=org/CN=host/db.site.org*":    {host: true},
+		"/DC=org/CN=host/db.site.org/O=*": {},
+		"/DC=org/O=hosts/evil":            {other: true},
+	} {
+		r := new(dn.Rules)
+		if err := r.Add(rule); err != nil {
+			if named.host || named.other {
+				t.Errorf("%s: %v", rule, err)
+			}
+			continue
+		}
+		if r.Match(host) != named.host || r.Match(other) != named.other || r.Match(none) {
+			t.Errorf("%s: %t and %t, and of no name %t", rule, r.Match(host), r.Match(other), r.Match(none))
+		}
+	}
+	if new(dn.Rules).Match(host) {
+		t.Error("no rule names somebody")
+	}
+}
+
+// TestNoRule: of which names no rule can be made, and why.
+func TestNoRule(t *testing.T) {
+	for why, name := range map[string][]byte{
+		"":                                     encode(one(cn, utf8String, "db")),
+		"its DN is empty":                      encode(),
+		"its DN in slash form stands for":      encode(one(o, utf8String, "Site/CN=db")),
+		"its DN holds control characters":      encode(one(cn, utf8String, "a\x07b")),
+		"its DN holds a '*'":                   encode(one(cn, utf8String, "*.site.org")),
+		"its DN in slash form stands for othe": encode(one(cn, utf8String, `a\xC3`)),
+	} {
+		if got := dn.NoRule(must(dn.Parse(name))); !strings.HasPrefix(got, why) || (got == "") != (why == "") {
+			t.Errorf("%q, want %q", got, why)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,5 +65,41 @@ func TestPEMRecovers(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(lines, sound), "[1 3 6] [false false true]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestBlocks: text around blocks, headers, white space and files that were
+// joined without a line end keep no block from being found; DER is one.
+func TestBlocks(t *testing.T) {
+	data := "text\r\n-----BEGIN A-----\r\nProc-Type: 4,ENCRYPTED\r\n\r\n AA AA \r\n-----END A----------BEGIN B-----\nAAAA\n-----END C-----\n" +
+		"-----BEGIN D-----\n-----END D-----\n-----BEGIN E-----\nAAAA"
+	var got []string
+	for _, block := range files.Blocks([]byte(data)) {
+		got = append(got, fmt.Sprint(block.Label, block.Line, block.Encrypted, len(block.DER), " ", block.Err))
+	}
+	want := []string{
+		"A2 true 3 <nil>",
+		"B6 false 0 this B block ends as C",
+		"D9 false 0 this block is empty",
+		"E11 false 0 this block has no END line",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	der := []byte{0x30, 3, 2, 1, 5}
+	if blocks := files.Blocks(der); len(blocks) != 1 || blocks[0].Label != "" || string(blocks[0].DER) != string(der) || !files.IsDER(der) {
+		t.Errorf("DER: %+v", blocks)
+	}
+}
+
+// TestProblems: a problem is one line, with its place as compilers write it.
+func TestProblems(t *testing.T) {
+	for want, problem := range map[string]files.Problem{
+		"f:3: is wrong": {File: "f", Line: 3, Message: "is wrong"},
+		"f: is wrong":   {File: "f", Message: "is wrong"},
+	} {
+		if got := problem.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -1,0 +1,109 @@
+package finding
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ExplainSlaveError says why a thread of a slave stopped, or cannot go on, with
+// what to do.
+func ExplainSlaveError(number int, text string) *Problem {
+	c := Causes[number]
+	switch number {
+	case 1236:
+		c = causeIn(refusals, text, c)
+	case 1593:
+		c = causeIn(fatals, text, c)
+	case 1032, 1062, 1146:
+		c = withTable(c, number, text)
+	}
+	if c.Code == "" {
+		c = Cause{
+			Code: "slave-error", Words: "the slave met an error",
+			Cure: "look it up: " + ErrorNumber(number) + "; mend the cause, and start the slave; never skip it",
+		}
+	}
+	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorNumber(number), text)
+}
+
+// causeIn gives the cause whose part a text has, or another one.
+func causeIn(list []refusal, text string, other Cause) Cause {
+	text = strings.ToLower(text)
+	for _, r := range list {
+		if strings.Contains(text, r.part) {
+			return r.Cause
+		}
+	}
+	return other
+}
+
+// withTable names the table and the key of an error about a row.
+func withTable(c Cause, number int, text string) Cause {
+	table := ""
+	if found := errorTable.FindStringSubmatch(text); found != nil {
+		table = strings.Join(found[1:], "")
+	}
+	if table == "" {
+		return c
+	}
+	c.Cure = fmt.Sprintf("gtunnel replication compare --table %[1]s shows what else differs; "+
+		"--repair-table %[1]s copies it anew; never skip the error", table)
+	switch number {
+	case 1032:
+		c.Words = strings.Replace(c.Words, "on the slave", "in "+table+" on the slave", 1)
+	case 1062:
+		row := "a row"
+		if key := errorKey.FindStringSubmatch(text); key != nil {
+			row = fmt.Sprintf("the row with %s='%s'", key[2], strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(key[1]))
+		}
+		c.Words = row + " is in " + table + " on the slave already: somebody wrote there, or the start position was wrong"
+	case 1146:
+		c.Words = "the table " + table + ", which the master changed, is not on the slave"
+	}
+	return c
+}
+
+// The details in the errors of a slave's SQL thread.
+var (
+	errorTable  = regexp.MustCompile(`on table ([^;]+);|Table '([^']+)' doesn't exist`)
+	errorKey    = regexp.MustCompile("Duplicate entry '(.*)' for key '([^']*)'")
+	errorQuery  = regexp.MustCompile(`(?is)(query: ')(.*)$`)
+	errorSecret = regexp.MustCompile(`(?i)identified|password`)
+)
+
+// ClientErrno is the number by which the causes know an error of a slave's I/O
+// thread. MySQL 8.0 and later wrap some in numbers of their own.
+func ClientErrno(number int, text string) int {
+	switch {
+	case number < 10000:
+	case strings.Contains(text, "fatal error 1236"):
+		return 1236
+	case number == 13117, strings.Contains(text, "equal MySQL server"):
+		return 1593
+	}
+	return number
+}
+
+// CureOf gives what to do about the error number of a statement or a tool.
+func CureOf(number int, on Role) string {
+	if number == 1045 && on == Slave {
+		return "does this account exist on the server, and is its password right?"
+	}
+	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorNumber(number)+"; mend the cause, and run this again")
+}
+
+// ErrorNumber is a server's error number as text.
+func ErrorNumber(number int) string { return "error " + strconv.Itoa(number) }
+
+// ScrubQuery cuts a statement that may hold a password out of a slave's error,
+// which quotes what it could not execute.
+func ScrubQuery(text string) string {
+	query := errorQuery.FindStringSubmatch(text)
+	if query == nil || !errorSecret.MatchString(query[2]) {
+		return text
+	}
+	return strings.Replace(text, query[0], query[1]+Stars+"'", 1)
+}

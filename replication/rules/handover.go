@@ -1,0 +1,78 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// handOverRules hold the hand-over against the server that it should be of.
+var handOverRules = []Rule{
+	{
+		Code: "other-server", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		judge:   isAnotherServer,
+		Meaning: "the server at the tunnel's other end is not the one that the hand-over file was made on",
+		Cure: "does the tunnel lead to the right host? If the master was set up anew: gtunnel replication " +
+			"setup-master there, " +
+			"and its new hand-over file here",
+	},
+	{
+		Code: "unknown-database", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		judge:   wasNotHandedOver,
+		Meaning: "a database was not set up on the master for replication, or is not there any more",
+		Cure:    "on the master: gtunnel replication setup-master --databases with it, and the new hand-over file here",
+	},
+	{
+		Code: "no-binary-log", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		judge:   masterLogsNothing,
+		Meaning: "the master writes no binary log",
+		Cure:    "gtunnel replication setup-master there",
+	},
+}
+
+func isAnotherServer(j *judgement) {
+	if h := j.HandOver; h.UUID != j.Master.UUID() || h.ServerID != j.Master.ServerID() {
+		j.say("it is not the server that the hand-over file was made on: server_id %d, not %d",
+			j.Master.ServerID(), h.ServerID)
+	}
+}
+
+func wasNotHandedOver(j *judgement) {
+	for _, name := range j.Databases {
+		if !slices.Contains(j.HandOver.Databases, name) {
+			j.say("%s was not set up there for replication; these were: %s", name, finding.List(j.HandOver.Databases))
+		} else if j.Master.Database(name) == nil {
+			j.sayCure("if it was dropped: on the master gtunnel replication setup-master --databases with those that are left, "+
+				"and here its new hand-over file with --reseed; else CREATE DATABASE there, "+
+				"or log in with an account that sees it",
+				"there is no database %s any more, or the account does not see it", name)
+		}
+	}
+}
+
+func masterLogsNothing(j *judgement) {
+	if !j.Master.HasBinaryLog() {
+		j.say("its binary log is off")
+	}
+}
+
+// SeesAsMonitor reports whether the login on the master is the monitor account's,
+// which is taken once the seeding account is gone.
+func (s *Subject) SeesAsMonitor() bool {
+	return strings.HasPrefix(s.Master.User, facts.MonitorUser+"@")
+}
+
+// ReseedCure is how the databases are copied anew.
+func (s *Subject) ReseedCure() string {
+	cure := "--reseed --replace-databases " + strings.Join(s.Databases, ",")
+	if s.SeesAsMonitor() {
+		cure = "on the master: gtunnel replication setup-master --seed-again; here " + cure
+	}
+	return cure
+}
+
+// accountOf is one of our accounts, as SQL has it.
+func accountOf(user string) string { return server.QuoteAccount(user, server.Loopback) }

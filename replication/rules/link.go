@@ -1,0 +1,76 @@
+package rules
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+)
+
+// linkRules are about the master as a status meets it, and whether it is the
+// right one.
+var linkRules = []Rule{
+	{
+		Code: "master-unreachable", On: finding.Master, Needs: Connection, Warning: Status, judge: isUnreachable,
+		Meaning: "the master cannot be asked how far the slave is behind",
+		Cure:    "as the error says; gtunnel replication setup-slave writes the login of the monitor account",
+	},
+	{
+		Code: "other-master", On: finding.Master, Needs: Connection, Warning: Status, judge: isAnotherMaster,
+		Meaning: "the server that was asked is not the master that the slave follows",
+		Cure:    "is --master the end of the right tunnel?",
+	},
+	{
+		Code: purged.Code, On: finding.Master, Needs: Connection, Problem: Status, judge: hasPurged,
+		Meaning: purged.Words,
+		Cure:    purged.Cure,
+	},
+	{
+		Code: "clocks", Needs: Connection, Warning: Status, judge: clocksDiffer,
+		Meaning: "the clocks of the hosts differ, and seconds of lag with them",
+		Cure:    "run chronyd or ntpd on both hosts",
+	},
+}
+
+// purged is what the slave says of it once it asks for the log.
+var purged = finding.LogPurged
+
+// tolerableClock is by how much clocks may differ.
+const tolerableClock = 2 * time.Second
+
+func isUnreachable(j *judgement) {
+	if j.Seen.Asked {
+		return
+	}
+	switch j.Health() {
+	case HealthRunning, HealthCatchingUp, HealthStopped:
+		j.sayCure(j.Seen.Cure, "how far the slave is behind cannot be said: %s",
+			strings.TrimPrefix(j.Seen.Reason, string(finding.Master)+": "))
+	case HealthConnecting, HealthStalled, HealthBroken, HealthNotSetUp: // that says it
+	}
+}
+
+func isAnotherMaster(j *judgement) {
+	if j.Seen.Asked && !j.Seen.SameMaster {
+		j.say("the server at --master has server_id %d, and the slave follows one with %d: "+
+			"how far it is behind cannot be said", j.Seen.MasterID, j.Connection().MasterID)
+	}
+}
+
+// hasPurged is about a slave that has not asked for the log yet. What it says of
+// it otherwise is enough.
+func hasPurged(j *judgement) {
+	c := j.Connection()
+	if !j.Seen.SameMaster || j.Seen.Unread != nil || c.Read.IsZero() || c.ByGTID {
+		return
+	}
+	if said := j.ioError(); said == nil || said.Code != purged.Code {
+		j.say("%s (%s is not among them)", purged.Words, c.Read.File)
+	}
+}
+
+func clocksDiffer(j *judgement) {
+	if ahead := j.Seen.Clock; ahead != nil && j.Seen.SameMaster && ahead.Abs() > tolerableClock {
+		j.say("the clocks of the hosts differ by %s, and seconds of lag with them", ahead.Abs().Round(time.Second))
+	}
+}

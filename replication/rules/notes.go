@@ -1,0 +1,57 @@
+package rules
+
+import (
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+)
+
+// noteRules are about runs of gtunnel that were cut off. A setup ends what is left
+// of a comparison by itself.
+var noteRules = []Rule{
+	{
+		Code: "repair-cut-off", On: finding.Slave, Needs: Connection, Problem: SetupSlave | Status, judge: repairCutOff,
+		Meaning: "a repair was cut off: what the slave has of its tables may be half a copy",
+		Cure:    "the repair again: gtunnel replication compare --repair-table with its tables",
+	},
+	{
+		Code: "compare-cut-off", On: finding.Slave, Needs: Connection, Problem: Status, judge: compareCutOff,
+		Meaning: "a comparison was cut off, and has left the slave stopped, or told to stop",
+		Cure:    "gtunnel replication compare, which starts it again",
+	},
+	{
+		Code: "until", On: finding.Slave, Needs: Connection, Warning: Status, judge: willStop,
+		Meaning: "the slave was told to stop at a position, and will",
+		Cure:    "STOP SLAVE SQL_THREAD; START SLAVE SQL_THREAD",
+	},
+}
+
+func repairCutOff(j *judgement) {
+	if j.Repaired == nil || j.Seen.Busy {
+		return
+	}
+	problem := j.Repaired.CutOff(j.Slave, j.Connection())
+	if j.Moment == SetupSlave {
+		if j.NeedsSeed() { // which copies these tables too
+			return
+		}
+		problem.Cure += "; or --reseed, which copies everything anew"
+	}
+	j.add(problem)
+}
+
+// heldByComparison reports whether a comparison that was cut off holds the slave.
+func (s *Subject) heldByComparison() bool {
+	return s.Repaired == nil && s.Compared.Holds(s.Connection())
+}
+
+func compareCutOff(j *judgement) {
+	if !j.Seen.Busy && j.heldByComparison() {
+		j.add(j.Compared.CutOff(j.Slave.Version, j.Connection()))
+	}
+}
+
+func willStop(j *judgement) {
+	if c := j.Connection(); !j.Seen.Busy && !j.heldByComparison() && c.Until != "" && c.SQLRunning == "Yes" {
+		j.sayCure(journal.RestartSQL(j.Slave.Version), "the SQL thread was told to stop at %s, and will", c.Until)
+	}
+}

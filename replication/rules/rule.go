@@ -1,0 +1,130 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+)
+
+// Table is every rule. Rules find in its order: the first problem is the one to
+// mend first.
+func Table() []Rule {
+	return slices.Concat(
+		serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules, writerRules,
+		databaseRules, reachRules, binaryLogRules, optionRules, leftOutRules, eventRules,
+		pairRules, handOverRules, sessionRules, establishedRules, copyRules, gtidRules, wantRules,
+	)
+}
+
+// Rule is one judgement.
+type Rule struct {
+	Code    string       // of what it finds, but where the error of a slave has a code of its own
+	On      finding.Role // the server that it is about; empty: both
+	Needs   Parts        // what must be known for it; zero: the facts of On
+	Problem Moment       // when what it finds must be mended before the work can go on
+	Warning Moment       // when that is only to be known
+	Last    bool         // after what it finds, no other rule has anything to say
+	Meaning string       // of the code: one line
+	Cure    string       // what to do; a hint of it where that is different from case to case
+
+	judge func(*judgement)
+}
+
+// Moment is a time at which servers are judged. Moments are bits: a rule has
+// several.
+type Moment uint
+
+// The moments, with what a Subject has to have then.
+const (
+	CheckServer Moment = 1 << iota // `check` of one server: its facts; Databases, if it is a master
+	CheckPair                      // `check` of a pair, beyond what it says of each server: the facts of both
+	SetupMaster                    // `setup-master`: the facts of the master
+	SetupSlave                     // `setup-slave`: the facts of both, what is wanted and what was noted
+	Begin                          // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
+	Status                         // `status`: the slave's variables, writers and masters, and what was Seen
+	Compare                        // `compare`: no rule, but codes
+	Repair                         // `compare --repair-table`: no rule, but codes
+)
+
+// momentNames are the commands of the moments, in their order.
+var momentNames = []string{
+	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair",
+}
+
+// String names the commands of the moments, as in "check, status".
+func (m Moment) String() string {
+	var names []string
+	for i, name := range momentNames {
+		if m&(1<<i) != 0 && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Parts are what a rule needs to know, as bits.
+type Parts uint
+
+// The parts of a Subject.
+const (
+	MasterFacts Parts = 1 << iota
+	SlaveFacts
+	Connection // of the slave: its default connection to a master
+	HandedOver
+	BothFacts = MasterFacts | SlaveFacts
+)
+
+// Judge holds a subject against the rules of its moment.
+func Judge(s *Subject) finding.Findings {
+	var found finding.Findings
+	for _, rule := range Table() {
+		if (rule.Problem|rule.Warning)&s.Moment == 0 || !s.has(rule.needs()) {
+			continue
+		}
+		j := &judgement{Subject: s, rule: &rule, facts: s.factsOf(rule.On)}
+		rule.judge(j)
+		if rule.Problem&s.Moment != 0 {
+			found.Problems = append(found.Problems, j.found...)
+		} else {
+			found.Warnings = append(found.Warnings, j.found...)
+		}
+		if rule.Last && len(j.found) > 0 {
+			break
+		}
+	}
+	return found
+}
+
+// needs are the parts of a subject that the rule cannot be without.
+func (r *Rule) needs() Parts {
+	switch {
+	case r.Needs != 0:
+		return r.Needs
+	case r.On == finding.Master:
+		return MasterFacts
+	default:
+		return SlaveFacts
+	}
+}
+
+// judgement is one rule's of one subject.
+type judgement struct {
+	*Subject
+
+	rule  *Rule
+	facts *facts.Facts // of the server that the rule is about
+	found []*finding.Problem
+}
+
+// say finds what the rule is about, with its cure.
+func (j *judgement) say(format string, args ...any) { j.sayCure(j.rule.Cure, format, args...) }
+
+// sayCure finds it with another cure.
+func (j *judgement) sayCure(cure, format string, args ...any) {
+	j.add(finding.New(j.rule.On, j.rule.Code, cure, format, args...))
+}
+
+// add finds what another room has put in words.
+func (j *judgement) add(p *finding.Problem) { j.found = append(j.found, p) }

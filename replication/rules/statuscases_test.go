@@ -1,0 +1,138 @@
+package rules_test
+
+import (
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// seen makes a case of what a status sees of a slave.
+func seen(want, words string, change func(*rules.Subject, *server.SlaveStatus)) ruleCase {
+	return ruleCase{
+		want: want, at: rules.Status, words: words,
+		change: func(s *rules.Subject) { change(s, s.Connection()) },
+	}
+}
+
+// statusCases are about a replication at work.
+var statusCases = []ruleCase{
+	seen("problem not-set-up slave", "setup-slave",
+		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
+	seen("problem slave-error slave", "error 4711: something new|never skip it",
+		func(_ *rules.Subject, c *server.SlaveStatus) {
+			c.SQLRunning, c.SQLErrno, c.SQLError = "No", 4711, "something new"
+		}),
+	seen("problem slave-error slave", "error 4712",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning, c.IOErrno = "No", 4712 }),
+	seen("problem connecting slave", "connecting to 127.0.0.1:3307",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "Connecting" }),
+	seen("problem busy slave", "has stopped the SQL thread",
+		func(s *rules.Subject, c *server.SlaveStatus) { c.SQLRunning, s.Seen.Busy = "No", true }),
+	seen("problem stopped-until slave", "to stop at b:4, and did|START SLAVE",
+		func(_ *rules.Subject, c *server.SlaveStatus) {
+			c.SQLRunning, c.Until = "No", "b:4"
+		}),
+	seen("problem stopped slave", "stopped both threads|START SLAVE", func(_ *rules.Subject, c *server.SlaveStatus) {
+		c.IORunning, c.SQLRunning = "No", "No"
+	}),
+	seen("problem stopped slave", "stopped the I/O thread",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "No" }),
+	seen("problem stalled slave", "1.0 kB ahead|nothing came in 2s|STOP SLAVE IO_THREAD",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			unread := uint64(1000)
+			s.Seen.Unread, s.Seen.Silent, s.Seen.Watched = &unread, true, 2*time.Second
+		}),
+	seen("problem stalled slave", "is 1m30s old, and a heartbeat is due every 30s",
+		func(s *rules.Subject, c *server.SlaveStatus) {
+			silence := 90 * time.Second
+			s.Seen.Unread, s.Seen.Silence, c.HeartbeatPeriod = nil, &silence, 30*time.Second
+		}),
+	seen("problem stalled slave", "no heartbeat came in 4s", func(s *rules.Subject, c *server.SlaveStatus) {
+		s.Seen.Unread, s.Seen.Silent, s.Seen.Watched, c.HeartbeatPeriod = nil, true, 4*time.Second, 2*time.Second
+	}),
+	{
+		want: "problem repair-cut-off slave", at: rules.Status, words: "may be half a copy|--repair-table voms.t",
+		change: func(s *rules.Subject) {
+			s.Repaired = &journal.RepairNote{Tables: []string{"voms.t"}}
+		},
+	},
+	{
+		want: "problem repair-cut-off slave", at: rules.SetupSlave, words: "may be half a copy|or --reseed",
+		change: func(s *rules.Subject) {
+			follows(s)
+			s.Repaired = &journal.RepairNote{Tables: []string{"voms.t"}}
+		},
+	},
+	seen("problem compare-cut-off slave", "has left the SQL thread stopped|compare",
+		func(s *rules.Subject, c *server.SlaveStatus) {
+			c.SQLRunning, s.Compared = "No", &journal.ComparisonNote{}
+		}),
+	seen("warning until slave", "to stop at b:4, and will",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.Until = "b:4" }),
+	seen("problem no-filter slave", "every database",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
+	seen("warning ignored-tables slave", "replicate_ignore_table): d.t|replicate_wild_ignore_table): d.u%",
+		func(_ *rules.Subject, c *server.SlaveStatus) {
+			c.IgnoreTable, c.WildIgnoreTable = []string{"d.t"}, []string{"d.u%"}
+		}),
+	seen("warning database-filter slave", "replicate_do_db=d silently loses",
+		func(_ *rules.Subject, c *server.SlaveStatus) {
+			c.OtherFilters = []string{"replicate_do_db=d"}
+		}),
+	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Seen.Transient = []string{"replicate_wild_do_table"}
+	}),
+	seen("warning read-only-not-kept slave", "loses read_only=1|loses super_read_only=1",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen.Transient = []string{"read_only", "super_read_only"}
+		}),
+	seen("warning writable slave", "not read-only", func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Slave.Variables["read_only"], s.Slave.Writers = "OFF", []string{"app@%"} // of whom nothing more is said
+	}),
+	seen("warning writable slave", "SUPER or CONNECTION_ADMIN can write: root@localhost",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Variables["super_read_only"], s.Slave.Writers = "OFF", []string{"root@localhost"}
+		}),
+	seen("warning master-unreachable master", "cannot be said: no|start it",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen = rules.Seen{Reason: "master: no", Cure: "start it"}
+		}),
+	seen("warning other-master master", "server_id 9, and the slave follows one with 1",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen = rules.Seen{Asked: true, MasterID: 9}
+		}),
+	seen("problem purged master", "bin.000007 is not among them|--reseed",
+		func(s *rules.Subject, c *server.SlaveStatus) {
+			s.Seen.Unread, c.ByGTID = nil, false
+		}),
+	{
+		want: "problem purged slave", at: rules.Status, words: "error 1236", change: func(s *rules.Subject) { // said once
+			c := s.Connection()
+			s.Seen.Unread, c.ByGTID, c.IORunning, c.IOErrno = nil, false, "No", 1236
+			c.IOError = "Could not find first log file name in binary log index file"
+		},
+	},
+	seen("warning clocks", "differ by 1m0s|chronyd", func(s *rules.Subject, _ *server.SlaveStatus) {
+		behind := -time.Minute
+		s.Seen.Clock = &behind
+	}),
+	seen("warning gives-up slave", "away for 10m (10 times 1m0s)", func(_ *rules.Subject, c *server.SlaveStatus) {
+		c.RetryCount, c.ConnectRetry = 10, time.Minute
+	}),
+	seen("warning connect-retry slave", "waits 1h before",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.ConnectRetry = time.Hour }),
+	seen("warning delayed slave", "stay 1h behind", func(_ *rules.Subject, c *server.SlaveStatus) { c.Delay = 3600 }),
+	seen("warning tls-inside slave", "MASTER_SSL=1",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.SSLAllowed = "Yes" }),
+	seen("warning public-key slave", "GET_SOURCE_PUBLIC_KEY is 0",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.GetsPublicKey = new(bool) }),
+	seen("warning net-timeout slave", "noticed only after 1h", func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Slave.Variables["slave_net_timeout"] = "3600"
+	}),
+	seen("warning events-enabled slave", "event_scheduler is ON here): voms.e",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen.Events = []string{"voms.e"}
+		}),
+}

@@ -1,0 +1,197 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// Situation is all that PlanSlave must know besides what is wanted: what is true of
+// both servers, and what earlier runs have noted. Setup.Read reads it.
+type Situation struct {
+	MasterFacts, SlaveFacts *facts.Facts
+
+	State  journal.State      // of earlier runs; its stage only as far as the master bears it out
+	Notes  journal.Notes      // of work on the slave that was cut off, as far as they hold
+	DropIn *optionfile.DropIn // of the slave, as it is; nil: no directory for it is known
+
+	MonitorThere FileThere // in the place where the login for status is to be kept
+	Elsewhere    bool      // the slave cannot have come to where it is by this master's binary log
+	Lacking      string    // MySQL's GTIDs of State.Start that the slave does not have yet
+
+	// Beginning is what the servers say of the copy, or of the data that is there, of
+	// a slave that is to begin with it.
+	Beginning finding.Findings
+}
+
+// FileThere is what is in the place of the file for the monitor account's login.
+type FileThere int
+
+// What may be there.
+const (
+	OtherFile   FileThere = iota // none, or one of gtunnel's that says something else
+	SameFile                     // what is to be there
+	ForeignFile                  // one that gtunnel has not made
+)
+
+// settleTime is how long a slave that is connecting at the moment may take
+// until its state is taken for what it is.
+const settleTime = server.ConnectRetry + 2*time.Second
+
+// settleLook is how often a slave is looked at that may settle.
+const settleLook = 50 * time.Millisecond
+
+// Read reads all that a plan depends on. What is asked about a beginning, such as
+// whether the tools of a copy are there, is asked only if there is to be one and
+// nothing else keeps it off.
+func (s *Setup) Read(ctx context.Context) (err error) {
+	if s.MasterFacts, err = facts.Read(ctx, s.Master); err != nil {
+		return err
+	}
+	if s.SlaveFacts, err = s.settled(ctx); err != nil {
+		return err
+	}
+	if s.DropIn, err = findDropIn(s.SlaveFacts, s.ConfigDir); err != nil {
+		return err
+	}
+	if err := s.readJournal(ctx); err != nil {
+		return err
+	}
+	s.readMonitorFile()
+	if s.Elsewhere, err = s.isElsewhere(ctx); err != nil {
+		return err
+	}
+	plan := newSlavePlan(s.Situation, s.Want)
+	seed := plan.judge()
+	if len(plan.Problems) > 0 {
+		return nil
+	}
+	return s.readBeginning(ctx, seed, plan.connects(seed))
+}
+
+// settled reads the slave, again if it is just connecting to its master, as
+// after a restart of the tunnel.
+func (s *Setup) settled(ctx context.Context) (*facts.Facts, error) {
+	for deadline := time.Now().Add(settleTime); ; {
+		f, err := facts.Read(ctx, s.Slave)
+		if err != nil {
+			return nil, err
+		}
+		m := f.Master()
+		if m == nil || m.IORunning == "Yes" || m.IORunning == "No" || lasting[m.IOErrno] || time.Now().After(deadline) {
+			return f, nil
+		}
+		if err := server.Pause(ctx, 500*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readJournal reads what earlier runs have noted, and drops what does not hold any
+// more. For the end of a run that works Apply waits.
+func (s *Setup) readJournal(ctx context.Context) error {
+	s.State.SetSlave(s.SlaveFacts)
+	s.Situation.State = s.State.State
+	busy, err := s.Slave.Busy(ctx, s.Slave.DB)
+	if err != nil {
+		return err
+	}
+	notes, err := journal.ReadNotes(s.State.Directory(), s.SlaveFacts.ServerID())
+	if err != nil {
+		return err
+	}
+	if !busy {
+		s.Notes.Comparison, s.Notes.Repair = notes.Comparison, notes.Repair
+	}
+	if notes.Packets != nil {
+		uptime, err := s.Slave.Uptime(ctx, s.Slave.DB)
+		if err != nil {
+			return err
+		}
+		if notes.Packets.Holds(s.SlaveFacts, uptime) { // the slave's own value is what it was before that copy
+			s.SlaveFacts.Variables["max_allowed_packet"] = strconv.FormatUint(notes.Packets.MaxAllowedPacket, 10)
+			s.Notes.Packets = notes.Packets
+		}
+	}
+	if s.Situation.State.Stage == journal.StageSeeded {
+		same, err := s.Master.StillHas(ctx, s.Situation.State.Start)
+		if err != nil {
+			return err
+		}
+		if !same { // the copy is of another past
+			s.Situation.State.Stage = journal.StageNone
+		}
+	}
+	return nil
+}
+
+// readMonitorFile looks at the place of the monitor account's login.
+func (s *Setup) readMonitorFile() {
+	switch f := s.Want.MonitorFile; {
+	case f == nil:
+	case f.Foreign():
+		s.MonitorThere = ForeignFile
+	case f.Same():
+		s.MonitorThere = SameFile
+	}
+}
+
+// readBeginning asks the servers about the beginning of a slave: by a copy if it is to
+// be seeded, or by data that is there. It ends with the first problem.
+func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err error) {
+	none := s.Want.Method == journal.SeedNone
+	if none && connects {
+		err := s.Master.VerifyStart(ctx, s.Want.Start)
+		if bad, ok := errors.AsType[*finding.Problem](err); ok && bad.Code == "bad-start" {
+			s.Beginning.Problems = append(s.Beginning.Problems, bad)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	plan := &Plan{}
+	if seed && !none || none && connects {
+		if plan.Findings, err = s.Want.newSeed(s.applier()).Check(ctx); err != nil {
+			return err
+		}
+	}
+	if len(plan.Problems) == 0 && seed && !none {
+		if err := s.checkAhead(ctx, plan); err != nil {
+			return err
+		}
+	}
+	if len(plan.Problems) == 0 && connects {
+		if err := s.checkOrder(ctx, plan); err != nil {
+			return err
+		}
+	}
+	if start := s.Situation.State.Start.GTID; connects && !seed && s.Slave.Version.Family == server.MySQL && start != "" {
+		if s.Lacking, err = lacking(ctx, s.Slave, start); err != nil {
+			return err
+		}
+	}
+	s.Beginning = plan.Findings
+	return nil
+}
+
+// lacking are those of MySQL's GTIDs that a slave does not have yet. It takes no
+// others for a beginning.
+func lacking(ctx context.Context, slave *server.Server, gtids string) (string, error) {
+	return slave.Value(ctx, slave.DB, "SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)", gtids)
+}
+
+// follows reports whether a server is the slave of the master at a port of
+// 127.0.0.1.
+func follows(ctx context.Context, slave *server.Server, port int) (bool, error) {
+	status, err := slave.SlaveStatus(ctx, slave.DB)
+	return status != nil && rules.IsOurMaster(status, port), err
+}
