@@ -267,7 +267,7 @@ func (v *TLSVersion) UnmarshalText(text []byte) error {
 }
 
 // MarshalText writes 1.2 or 1.3.
-func (v TLSVersion) MarshalText() ([]byte, error) { //nolint:unparam // encoding.TextMarshaler
+func (v TLSVersion) MarshalText() ([]byte, error) {
 	if v == tls.VersionTLS13 {
 		return []byte("1.3"), nil
 	}

@@ -102,7 +102,7 @@ func (p *Progress) draw(m Moment) {
 }
 
 // clamp is n, or the largest number that a bar takes.
-func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // it fits
+func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // End leaves the line on the terminal and goes to the next.
 func (p *Progress) End() {
