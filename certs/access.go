@@ -85,7 +85,8 @@ func beforeColon(s string) string {
 func uselessDN(rule string, err error) error {
 	e := &setupError{
 		message: fmt.Sprintf("the access rule %q can match nobody: %v", rule, err),
-		hint:    "write it as: ‹allow-dn› '/DC=org/DC=site/CN=server2.domain.one'; gtunnel certs show FILE prints a certificate's DN in this form",
+		hint: "write it as: ‹allow-dn› '/DC=org/DC=site/CN=server2.domain.one'; gtunnel certs show FILE prints a " +
+			"certificate's DN in this form",
 	}
 	if errors.Is(err, dn.ErrEveryDN) {
 		e.hint = "give ‹allow-all› to allow every host that a trusted CA vouches for"
@@ -123,7 +124,8 @@ func (a *Access) judge(leaf *element, identity Identity) *Refusal {
 		}
 		r.Cure = fmt.Sprintf("If it may use this tunnel, %s ‹allow-dn› %s.", add, rule)
 	case len(identity.Hosts) > 0:
-		r.Cure = fmt.Sprintf("If it may use this tunnel, add ‹allow-host› with its name below %s.", strings.TrimPrefix(identity.Hosts[0], "*."))
+		r.Cure = fmt.Sprintf("If it may use this tunnel, add ‹allow-host› with its name below %s.",
+			strings.TrimPrefix(identity.Hosts[0], "*."))
 	default:
 		r.Cure = "Ask the CA for a certificate with the host's name as subjectAltName."
 	}

@@ -47,7 +47,8 @@ func TestAccess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
+			_, err = certs.Verify(snapshot, host.Chain,
+				anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
 			if test.allowed {
 				if err != nil {
 					t.Error(err)
@@ -58,7 +59,8 @@ func TestAccess(t *testing.T) {
 		})
 	}
 	t.Run("zero value", func(t *testing.T) {
-		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+		_, err := certs.Verify(snapshot, host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.Contains(refusal.Cure, "‹allow-host› db.site.test.") {
 			t.Errorf("the cure %q does not give the flag", refusal.Cure)
@@ -93,7 +95,8 @@ func TestAccessSpellings(t *testing.T) {
 			"‹allow-host› db.",
 		},
 		{
-			"multi-valued", encodeName(one(o, printable, "Site"), slices.Concat(one(cn, printable, "x"), one(uid, utf8String, "u"))),
+			"multi-valued", encodeName(one(o, printable, "Site"),
+				slices.Concat(one(cn, printable, "x"), one(uid, utf8String, "u"))),
 			[]string{"/O=Site/CN=x/UID=u", "/O=Site/CN=x+UID=u"},
 			`‹allow-dn› '/O=Site/CN=x/UID=u'.`,
 		},
@@ -102,7 +105,10 @@ func TestAccessSpellings(t *testing.T) {
 			[]string{`/O=\xC5\xBDofie/CN=it's`, `/O=\xc5\xbdofie/CN=it's`, "/O=Žofie/CN=it's"},
 			`‹allow-dn› '/O=\xC5\xBDofie/CN=it'\''s'.`,
 		},
-		{"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")), []string{"/1.3.6.1.4.1.99999.1=v"}, `‹allow-dn› '/1.3.6.1.4.1.99999.1=v'.`},
+		{
+			"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")), []string{"/1.3.6.1.4.1.99999.1=v"},
+			`‹allow-dn› '/1.3.6.1.4.1.99999.1=v'.`,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -112,11 +118,13 @@ func TestAccessSpellings(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})); err != nil {
+				if _, err := certs.Verify(snapshot, host.Chain,
+					anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})); err != nil {
 					t.Errorf("%s: %v", rule, err)
 				}
 			}
-			_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+			_, err := certs.Verify(snapshot, host.Chain,
+				anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 			if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("the cure %q is not %q", refusal.Cure, test.cure)
 			}
@@ -138,7 +146,8 @@ func TestAllowAllIsForHosts(t *testing.T) {
 		return err
 	}
 	refusal := wantRefusal(t, verify(person), certs.CodeNotAllowed)
-	if !strings.Contains(refusal.Reason, "‹allow-all› admits hosts only") || !strings.Contains(refusal.Cure, "‹allow-dn› '/DC=test/DC=gtunnel/O=hosts/CN=Alice Smith'") {
+	if !strings.Contains(refusal.Reason, "‹allow-all› admits hosts only") ||
+		!strings.Contains(refusal.Cure, "‹allow-dn› '/DC=test/DC=gtunnel/O=hosts/CN=Alice Smith'") {
 		t.Errorf("reason %q, cure %q", refusal.Reason, refusal.Cure)
 	}
 	if err := verify(person, "/DC=test/DC=gtunnel/O=hosts/CN=Alice Smith"); err != nil {
@@ -198,7 +207,9 @@ func TestBorderOfPrefix(t *testing.T) {
 	}
 	for _, test := range tests {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
-		policy := certs.Policy{Access: must(certs.NewAccess(nil, []string{test.rule}, false)), Namespaces: certs.NamespacesIgnore}
+		policy := certs.Policy{
+			Access: must(certs.NewAccess(nil, []string{test.rule}, false)), Namespaces: certs.NamespacesIgnore,
+		}
 		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
 		if test.allowed {
 			if err != nil {
@@ -215,11 +226,16 @@ func TestBorderOfPrefix(t *testing.T) {
 func TestNoRuleForADN(t *testing.T) {
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	snapshot := openStore(t, root).Snapshot()
-	for value, why := range map[string]string{"a\x07b": "its DN holds control characters", "a*": "its DN holds a '*'", "*a": "its DN holds a '*'"} {
-		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName(one(cn, utf8String, value)) })))
-		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+	for value, why := range map[string]string{
+		"a\x07b": "its DN holds control characters", "a*": "its DN holds a '*'", "*a": "its DN holds a '*'",
+	} {
+		host := must(root.NewHost("x",
+			options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName(one(cn, utf8String, value)) })))
+		_, err := certs.Verify(snapshot, host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
-		if !strings.HasSuffix(refusal.Reason, "no ‹allow-dn› can name it alone: "+why) || strings.Contains(refusal.Cure, "‹allow-dn›") {
+		if !strings.HasSuffix(refusal.Reason, "no ‹allow-dn› can name it alone: "+why) ||
+			strings.Contains(refusal.Cure, "‹allow-dn›") {
 			t.Errorf("%q: reason %q, cure %q", value, refusal.Reason, refusal.Cure)
 		}
 		if refusal.Cure != "Ask the CA for a certificate with the host's name as subjectAltName." {
@@ -228,8 +244,10 @@ func TestNoRuleForADN(t *testing.T) {
 		wildcard := must(root.NewHost("x", options(func(c *x509.Certificate) {
 			c.DNSNames, c.RawSubject = []string{"*.site.test"}, encodeName(one(cn, utf8String, value))
 		})))
-		_, err = certs.Verify(snapshot, wildcard.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
-		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.HasSuffix(refusal.Cure, "add ‹allow-host› with its name below site.test.") {
+		_, err = certs.Verify(snapshot, wildcard.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.HasSuffix(refusal.Cure,
+			"add ‹allow-host› with its name below site.test.") {
 			t.Errorf("%q with a wildcard: cure %q", value, refusal.Cure)
 		}
 	}
@@ -252,7 +270,8 @@ func TestAmbiguousDN(t *testing.T) {
 	for _, test := range tests {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
 		access := must(certs.NewAccess(nil, []string{test.rule}, false))
-		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
+		_, err := certs.Verify(snapshot, host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Reason, "stands for other names") {
 			t.Errorf("%s: reason %q", test.rule, refusal.Reason)
 		}
@@ -290,9 +309,11 @@ func TestAccessWithoutDN(t *testing.T) {
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	snapshot := openStore(t, root).Snapshot()
 	host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName() })))
-	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+	_, err := certs.Verify(snapshot, host.Chain,
+		anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 	refusal := wantRefusal(t, err, certs.CodeNotAllowed)
-	if !strings.Contains(refusal.Error(), "the certificate of (empty DN) is refused") || !strings.Contains(refusal.Reason, "its DN is empty") {
+	if !strings.Contains(refusal.Error(), "the certificate of (empty DN) is refused") ||
+		!strings.Contains(refusal.Reason, "its DN is empty") {
 		t.Error(refusal)
 	}
 }

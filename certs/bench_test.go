@@ -58,7 +58,9 @@ func benchSite(b *testing.B, kind certstest.KeyType, cas, listed int) (dir strin
 }
 
 // required asks for all that there is.
-var required = certs.Policy{CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: must(certs.NewAccess([]string{"db.site.test"}, nil, false))}
+var required = certs.Policy{
+	CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: must(certs.NewAccess([]string{"db.site.test"}, nil, false)),
+}
 
 // cpuTime is what this process has used so far. Wall clock time says little
 // on a machine that does other things too.

@@ -67,7 +67,9 @@ func parseElement(der []byte) (*element, error) {
 
 // errRelativePoint is why a certificate is not read that crypto/x509 takes for
 // malformed, in files and in handshakes alike.
-var errRelativePoint = errors.New("its CRL distribution point is relative to the name of the CRL's issuer (nameRelativeToCRLIssuer), which is sound and not supported")
+var errRelativePoint = errors.New("its CRL distribution point is relative to the name of the CRL's issuer " +
+	"(nameRelativeToCRLIssuer), which is sound and not supported")
 
 // relativePointCure is what to do about it.
-const relativePointCure = "Ask the CA for a certificate whose CRL distribution point is a URL or a full name: no TLS handshake of gtunnel can use this one."
+const relativePointCure = "Ask the CA for a certificate whose CRL distribution point is a URL or a full name: no TLS " +
+	"handshake of gtunnel can use this one."

@@ -62,7 +62,10 @@ func (c *Change) String() string {
 	for _, kind := range []struct {
 		one, many string
 		changed   Changed
-	}{{"CA", "CAs", c.CAs}, {"CRL", "CRLs", c.CRLs}, {"policy", "policies", c.Policies}} {
+	}{
+		{one: "CA", many: "CAs", changed: c.CAs}, {one: "CRL", many: "CRLs", changed: c.CRLs},
+		{one: "policy", many: "policies", changed: c.Policies},
+	} {
 		add(kind.one+" added", kind.many+" added", kind.changed.Added)
 		add(kind.one+" removed", kind.many+" removed", kind.changed.Removed)
 		add(kind.one+" renewed", kind.many+" renewed", kind.changed.Renewed)

@@ -56,7 +56,8 @@ func TestOneLinkToAPolicyGoes(t *testing.T) {
 		}
 		remove(t, links[loses])
 		wantChange(t, reload(t, store), "1 file is missing")
-		wantChange(t, secondLook(t, store), "1 policy removed: "+links[loses], "1 missing file counts as removed: "+links[loses])
+		wantChange(t, secondLook(t, store), "1 policy removed: "+links[loses],
+			"1 missing file counts as removed: "+links[loses])
 		wantRefusal(t, verify(loses), certs.CodePolicyMissing)
 		if err := verify(1 - loses); err != nil {
 			t.Error(err)
@@ -82,7 +83,8 @@ func TestOtherFileNames(t *testing.T) {
 	hash, _ := hashes(root)
 	symlink(t, "Root.pem", filepath.Join(dir, hash+".1"))
 	change := reload(t, store)
-	if change.Empty() || store.Snapshot() == before || change.String() != "the same CAs, CRLs and policies have other file names" {
+	if change.Empty() || store.Snapshot() == before ||
+		change.String() != "the same CAs, CRLs and policies have other file names" {
 		t.Errorf("the change %q, another snapshot %t", change, store.Snapshot() != before)
 	}
 }
@@ -91,7 +93,9 @@ func TestOtherFileNames(t *testing.T) {
 // judges again after each change that is not empty has judged by the Snapshot
 // of the moment.
 func TestEveryOtherSnapshotIsAChange(t *testing.T) {
-	cas := []*certstest.CA{must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))}
+	cas := []*certstest.CA{
+		must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound)),
+	}
 	host := must(cas[0].NewHost("host.test", sound))
 	dir := filepath.Join(t.TempDir(), "certificates")
 	if err := certstest.WriteCApath(dir, cas...); err != nil {
@@ -157,7 +161,8 @@ func shuffleFiles(t testing.TB, random *rand.Rand, dir string, cas []*certstest.
 	case len(named) > 0:
 		link := oneOf(named)
 		target := oneOf(aliases)
-		if filepath.Ext(target) == filepath.Ext(link) || filepath.Ext(target) == ".pem" && filepath.Ext(link) != ".signing_policy" {
+		if filepath.Ext(target) == filepath.Ext(link) ||
+			filepath.Ext(target) == ".pem" && filepath.Ext(link) != ".signing_policy" {
 			remove(t, link)
 			symlink(t, filepath.Base(target), link)
 		}

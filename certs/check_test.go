@@ -16,7 +16,8 @@ import (
 
 // serverTLS is a server that is not ours and takes any client of a version.
 func serverTLS(host *certstest.Host, version uint16) *tls.Config {
-	config := &tls.Config{MinVersion: version, MaxVersion: version, ClientAuth: tls.RequireAnyClientCert} // #nosec G402 -- the peer under test
+	// #nosec G402 -- the peer under test
+	config := &tls.Config{MinVersion: version, MaxVersion: version, ClientAuth: tls.RequireAnyClientCert}
 	certificate := tls.Certificate{PrivateKey: host.Key}
 	for _, c := range host.Chain {
 		certificate.Certificate = append(certificate.Certificate, c.Raw)
@@ -62,7 +63,8 @@ func TestQuietProbe(t *testing.T) {
 					t.Fatal(err)
 				}
 				dialled.Close()
-				if probing.Result == nil || probing.Result.Peer.Hosts[0] != "server.test" || probing.Checked || probing.Answered || len(probing.Problems()) > 0 {
+				if probing.Result == nil || probing.Result.Peer.Hosts[0] != "server.test" || probing.Checked || probing.Answered ||
+					len(probing.Problems()) > 0 {
 					t.Errorf("%+v", probing)
 				}
 				if err := <-done; err == nil {
@@ -191,7 +193,8 @@ func TestCheckAnswers(t *testing.T) {
 			if want.code != "" {
 				wantHandshakeError(t, probing.Objection, want.code)
 			}
-			if want.code == certs.CodeProtocol && !strings.HasPrefix(probing.Objection.Error(), "tls-protocol: the other end answers gtunnel-check/1 with ") {
+			if want.code == certs.CodeProtocol &&
+				!strings.HasPrefix(probing.Objection.Error(), "tls-protocol: the other end answers gtunnel-check/1 with ") {
 				t.Errorf("%s, %.40q: %v", name, text, probing.Objection)
 			}
 		}

@@ -22,7 +22,10 @@ const (
 	nameIP        = 7
 )
 
-var generalNameKinds = []string{"otherName", "rfc822Name", "dNSName", "x400Address", "directoryName", "ediPartyName", "URI", "iPAddress", "registeredID"}
+var generalNameKinds = []string{
+	"otherName", "rfc822Name", "dNSName", "x400Address", "directoryName", "ediPartyName", "URI", "iPAddress",
+	"registeredID",
+}
 
 // generalName is a name of a certificate or the base of a constraint.
 type generalName struct {
@@ -70,7 +73,8 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 	limits, err := parseConstraints(value)
 	if err != nil {
 		r := refuse(ca, depth, CodeNameConstraints, "its name constraints cannot be applied: %v", err)
-		r.Cure = "The CA's own certificate is at fault: the peer needs a certificate of another CA, unless this one is issued anew."
+		r.Cure = "The CA's own certificate is at fault: the peer needs a certificate of another CA, unless this one is " +
+			"issued anew."
 		return r
 	}
 	for below := depth - 1; below >= 0; below-- {
@@ -96,10 +100,12 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 			r.Cure = "Ask the CA for a certificate with fewer names."
 			return r
 		case err != nil:
-			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s cannot be applied to it: %v", ca.subject.Brief(), ca.source(), err)
+			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s cannot be applied to it: %v",
+				ca.subject.Brief(), ca.source(), err)
 			r.Cure = "Ask the CA for a certificate without this name."
 		case violation != "":
-			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %s", ca.subject.Brief(), ca.source(), violation)
+			r = refuse(e, below, CodeNameConstraints, "the name constraints of %s%s forbid it: %s", ca.subject.Brief(),
+				ca.source(), violation)
 		default:
 			continue
 		}
@@ -126,7 +132,7 @@ func parseConstraints(der []byte) (*constraints, error) {
 	for _, list := range []struct {
 		der  cryptobyte.String
 		into *[]generalName
-	}{{permitted, &c.permitted}, {excluded, &c.excluded}} {
+	}{{der: permitted, into: &c.permitted}, {der: excluded, into: &c.excluded}} {
 		for !list.der.Empty() {
 			var subtree cryptobyte.String
 			if !list.der.ReadASN1(&subtree, cryptobyte_asn1.SEQUENCE) {

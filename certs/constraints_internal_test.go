@@ -21,7 +21,9 @@ func TestAlternativeNamesStructure(t *testing.T) {
 		"no GeneralName":       {[]byte{0x30, 3, 2, 1, 'x'}, "subjectAltName: a general name with the unknown tag 0x2"},
 		"of a kind to come":    {[]byte{0x30, 3, 0x89, 1, 'x'}, "subjectAltName: a general name with the unknown tag 0x89"},
 	} {
-		names, err := alternativeNames(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidSubjectAltName, Value: test.value}}})
+		names, err := alternativeNames(&x509.Certificate{
+			Extensions: []pkix.Extension{{Id: oidSubjectAltName, Value: test.value}},
+		})
 		if test.message == "" {
 			if err != nil || len(names) > 0 != (about == "sound") {
 				t.Errorf("%s: %v, %v", about, names, err)

@@ -118,13 +118,16 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 	}
 	if !matches(key, leaf) {
 		e := &setupError{
-			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile, leaf.subject.Brief()),
-			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 -noout -pubkey -in %s; openssl pkey -pubout -in %s",
+			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile,
+				leaf.subject.Brief()),
+			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 "+
+				"-noout -pubkey -in %s; openssl pkey -pubout -in %s",
 				shellQuote(certFile), shellQuote(keyFile)),
 		}
 		for i, other := range chain[1:] {
 			if matches(key, other) {
-				e.message = fmt.Sprintf("certificate %d of %s belongs to the key %s; the first one does not", i+2, certFile, keyFile)
+				e.message = fmt.Sprintf("certificate %d of %s belongs to the key %s; the first one does not", i+2, certFile,
+					keyFile)
 				e.hint = "put the host's own certificate first in " + certFile
 			}
 		}
@@ -146,14 +149,16 @@ func judgeOwn(chain []*element, file string, now time.Time) error {
 	switch {
 	case now.After(leaf.cert.NotAfter):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.Brief(), formatTime(leaf.cert.NotAfter)),
-			hint:    "ask your CA for a new one, and check this host's clock: timedatectl",
-			cause:   refuse(leaf, 0, CodeExpired, "it ended on %s", formatTime(leaf.cert.NotAfter)),
+			message: fmt.Sprintf("the certificate %s (%s) has ended on %s: every peer refuses it", file, leaf.subject.Brief(),
+				formatTime(leaf.cert.NotAfter)),
+			hint:  "ask your CA for a new one, and check this host's clock: timedatectl",
+			cause: refuse(leaf, 0, CodeExpired, "it ended on %s", formatTime(leaf.cert.NotAfter)),
 		}
 	case now.Before(leaf.cert.NotBefore):
 		return &setupError{
-			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.Brief(), formatTime(leaf.cert.NotBefore)),
-			hint:    "check this host's clock (timedatectl), or wait until then",
+			message: fmt.Sprintf("the certificate %s (%s) begins only on %s", file, leaf.subject.Brief(),
+				formatTime(leaf.cert.NotBefore)),
+			hint: "check this host's clock (timedatectl), or wait until then",
 		}
 	}
 	if refusal := nobody.judgeHolder(leaf); refusal != nil {
@@ -242,7 +247,8 @@ func fileError(what, flag, file string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		e.hint = fmt.Sprintf("install the host's %s there, or give its path with %s", what, flag)
 	case errors.Is(err, fs.ErrPermission):
-		e.hint = fmt.Sprintf("run gtunnel as the owner of the file, or hand it over by systemd's LoadCredential: ls -lL %s", shellQuote(file))
+		e.hint = fmt.Sprintf("run gtunnel as the owner of the file, or hand it over by systemd's LoadCredential: ls -lL %s",
+			shellQuote(file))
 	default:
 		e.hint = fmt.Sprintf("give a PEM file with the host's %s with %s", what, flag)
 	}
@@ -273,8 +279,9 @@ func checkKeyFile(f *os.File) error {
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
 		return &setupError{
-			message: fmt.Sprintf("the key %s belongs to the user %d, who is neither this one (%d) nor root", f.Name(), stat.Uid, os.Geteuid()),
-			hint:    fmt.Sprintf("chown %d %s", os.Geteuid(), shellQuote(f.Name())),
+			message: fmt.Sprintf("the key %s belongs to the user %d, who is neither this one (%d) nor root", f.Name(), stat.Uid,
+				os.Geteuid()),
+			hint: fmt.Sprintf("chown %d %s", os.Geteuid(), shellQuote(f.Name())),
 		}
 	}
 	return nil

@@ -57,7 +57,8 @@ func TestCredentialFormats(t *testing.T) {
 		{"EC, PKCS #8", certify(root, ecKey), pkcs8(ecKey)},
 		{"Ed25519", certify(root, edKey), pkcs8(edKey)},
 		{
-			"text and CR LF", slices.Concat([]byte("Bag Attributes\r\n"), bytes.ReplaceAll(certify(root, edKey), []byte("\n"), []byte("\r\n"))),
+			"text and CR LF", slices.Concat([]byte("Bag Attributes\r\n"),
+				bytes.ReplaceAll(certify(root, edKey), []byte("\n"), []byte("\r\n"))),
 			slices.Concat([]byte("Key Attributes\r\n"), bytes.ReplaceAll(pkcs8(edKey), []byte("\n"), []byte("\r\n"))),
 		},
 	}
@@ -89,11 +90,13 @@ func TestBadCredentials(t *testing.T) {
 	expired := must(root.NewHost("db.site.test", ended()))
 	early := must(root.NewHost("db.site.test", future()))
 	proxy := must(root.NewHost("proxy", certstest.Options{}))
-	marked := must((&certstest.CA{Certificate: host.Certificate, Key: host.Key}).NewHost("x", options(func(c *x509.Certificate) {
-		c.DNSNames, c.RawSubject = nil, withCommonName(host.Certificate.RawSubject, "123")
-	})))
+	marked := must((&certstest.CA{Certificate: host.Certificate, Key: host.Key}).NewHost("x",
+		options(func(c *x509.Certificate) {
+			c.DNSNames, c.RawSubject = nil, withCommonName(host.Certificate.RawSubject, "123")
+		})))
 	cut := keyPEM[:len(keyPEM)-20]
-	legacy := bytes.Replace(pemOf("RSA PRIVATE KEY", make([]byte, 48)), []byte("KEY-----\n"), []byte("KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"), 1)
+	legacy := bytes.Replace(pemOf("RSA PRIVATE KEY", make([]byte, 48)), []byte("KEY-----\n"),
+		[]byte("KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"), 1)
 	tests := []struct {
 		name        string
 		cert, key   []byte
@@ -107,7 +110,8 @@ func TestBadCredentials(t *testing.T) {
 		{"certificate as key", hostPEM, hostPEM, "it holds a certificate", "exchanged"},
 		{"certificate damaged", pemOf("CERTIFICATE", host.Certificate.Raw[:90]), keyPEM, "hostcert.pem:1", "openssl x509"},
 		{
-			"second certificate damaged", slices.Concat(hostPEM, []byte("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")), keyPEM,
+			"second certificate damaged",
+			slices.Concat(hostPEM, []byte("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")), keyPEM,
 			fmt.Sprintf("hostcert.pem:%d", bytes.Count(hostPEM, []byte("\n"))+1), "openssl x509",
 		},
 		{"key cut", hostPEM, cut, "hostkey.pem:1 cannot be read: this block has no END line", "copy the key"},
@@ -117,11 +121,23 @@ func TestBadCredentials(t *testing.T) {
 		{"encrypted, PKCS #8", hostPEM, pemOf("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}), "is encrypted", "openssl pkey -in"},
 		{"encrypted, PKCS #1", hostPEM, legacy, "is encrypted", "openssl pkey -in"},
 		{"mismatch", hostPEM, pkcs8(other.Key), "does not belong to the certificate", "openssl x509 -noout -pubkey"},
-		{"own certificate not first", slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), hostPEM), keyPEM, "certificate 2 of", "first in"},
-		{"expired", pemOf("CERTIFICATE", expired.Certificate.Raw), pkcs8(expired.Key), "has ended on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), "new one"},
-		{"not yet valid", pemOf("CERTIFICATE", early.Certificate.Raw), pkcs8(early.Key), "begins only on " + early.Certificate.NotBefore.Format("2006-01-02"), "timedatectl"},
+		{
+			"own certificate not first", slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), hostPEM), keyPEM,
+			"certificate 2 of", "first in",
+		},
+		{
+			"expired", pemOf("CERTIFICATE", expired.Certificate.Raw), pkcs8(expired.Key),
+			"has ended on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), "new one",
+		},
+		{
+			"not yet valid", pemOf("CERTIFICATE", early.Certificate.Raw), pkcs8(early.Key),
+			"begins only on " + early.Certificate.NotBefore.Format("2006-01-02"), "timedatectl",
+		},
 		{"proxy", pemOf("CERTIFICATE", proxy.Certificate.Raw), pkcs8(proxy.Key), "proxy", "‹cert›"},
-		{"proxy with its user", slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM), pkcs8(marked.Key), "proxy", "‹cert›"},
+		{
+			"proxy with its user", slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM), pkcs8(marked.Key),
+			"proxy", "‹cert›",
+		},
 		{"a CA's", pemOf("CERTIFICATE", root.Certificate.Raw), pkcs8(root.Key), "certificate of a CA", "‹cert›"},
 	}
 	for _, test := range tests {
@@ -210,7 +226,9 @@ func TestKeyPermissions(t *testing.T) {
 		if err := os.Chmod(keyFile, 0o440); err != nil {
 			t.Fatal(err)
 		}
-		for _, elsewhere := range []string{filepath.Join(directory, "sub"), "", ".", keyFile, directory + "x", directory[:len(directory)-1]} {
+		for _, elsewhere := range []string{
+			filepath.Join(directory, "sub"), "", ".", keyFile, directory + "x", directory[:len(directory)-1],
+		} {
 			t.Setenv("CREDENTIALS_DIRECTORY", elsewhere)
 			_, err := certs.LoadCredential(certFile, keyFile)
 			wantHint(t, err, "has the mode 0440", "chmod 0400")

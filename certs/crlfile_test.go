@@ -16,11 +16,13 @@ import (
 // TestSeveralListsOfAFile: every list of a file counts, whatever lies between
 // them, and what is broken keeps no other from counting.
 func TestSeveralListsOfAFile(t *testing.T) {
-	root, foreign, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Foreign", sound)), must(certstest.NewCA("Root", sound))
+	root, foreign, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Foreign", sound)),
+		must(certstest.NewCA("Root", sound))
 	host, other := must(root.NewHost("host.test", sound)), must(root.NewHost("other.test", sound))
 	der := func(ca *certstest.CA, o certstest.CRLOptions) []byte { return must(ca.NewCRL(o)) }
 	block := func(ca *certstest.CA, o certstest.CRLOptions) []byte { return pemOf("X509 CRL", der(ca, o)) }
-	good, names, namesOther := block(root, current), block(root, naming(current, host)), block(root, naming(current, other))
+	good, names, namesOther := block(root, current), block(root, naming(current, host)),
+		block(root, naming(current, other))
 	cut := good[:len(good)-40]
 	tests := []struct {
 		name    string
@@ -32,26 +34,82 @@ func TestSeveralListsOfAFile(t *testing.T) {
 		at      int        // its line
 	}{
 		{name: "the first revokes", content: slices.Concat(names, good), want: certs.CodeRevoked, line: 1, lists: 2},
-		{name: "the second revokes", content: slices.Concat(good, names), want: certs.CodeRevoked, line: 1 + bytes.Count(good, []byte("\n")), lists: 2},
-		{name: "the last of three revokes", content: slices.Concat(good, namesOther, names), want: certs.CodeRevoked, line: 1 + bytes.Count(slices.Concat(good, namesOther), []byte("\n")), lists: 3},
+		{
+			name: "the second revokes", content: slices.Concat(good, names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(good, []byte("\n")), lists: 2,
+		},
+		{
+			name: "the last of three revokes", content: slices.Concat(good, namesOther, names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(slices.Concat(good, namesOther), []byte("\n")), lists: 3,
+		},
 		{name: "none revokes", content: slices.Concat(good, namesOther), lists: 2},
-		{name: "text between", content: slices.Concat([]byte("# CRLs\n"), good, []byte("0 Certificate Revocation List:\n\n"), names, []byte("end")), want: certs.CodeRevoked, line: 4 + bytes.Count(good, []byte("\n")), lists: 2},
-		{name: "another block between", content: slices.Concat(good, pemOf("CERTIFICATE", root.Certificate.Raw), names), want: certs.CodeRevoked, line: 1 + bytes.Count(good, []byte("\n")) + bytes.Count(pemOf("CERTIFICATE", root.Certificate.Raw), []byte("\n")), lists: 2},
-		{name: "CRLF", content: bytes.ReplaceAll(slices.Concat(good, names), []byte("\n"), []byte("\r\n")), want: certs.CodeRevoked, line: 1 + bytes.Count(good, []byte("\n")), lists: 2},
-		{name: "joined without a line end", content: slices.Concat(bytes.TrimSpace(good), names), want: certs.CodeRevoked, line: bytes.Count(good, []byte("\n")), lists: 2},
-		{name: "two of DER", content: slices.Concat(der(root, current), der(root, naming(current, host))), want: certs.CodeRevoked, lists: 2},
-		{name: "three of DER and white space", content: slices.Concat(der(root, naming(current, host)), []byte("\n"), der(root, current), []byte("\r\n"), der(root, namingNone), []byte("\n")), want: certs.CodeRevoked, lists: 3},
-		{name: "DER, then PEM", content: slices.Concat(der(root, naming(current, host)), []byte("\n"), good), want: certs.CodeRevoked, lists: 2},
+		{
+			name:    "text between",
+			content: slices.Concat([]byte("# CRLs\n"), good, []byte("0 Certificate Revocation List:\n\n"), names, []byte("end")),
+			want:    certs.CodeRevoked, line: 4 + bytes.Count(good, []byte("\n")), lists: 2,
+		},
+		{
+			name: "another block between", content: slices.Concat(good, pemOf("CERTIFICATE", root.Certificate.Raw), names),
+			want:  certs.CodeRevoked,
+			line:  1 + bytes.Count(good, []byte("\n")) + bytes.Count(pemOf("CERTIFICATE", root.Certificate.Raw), []byte("\n")),
+			lists: 2,
+		},
+		{
+			name: "CRLF", content: bytes.ReplaceAll(slices.Concat(good, names), []byte("\n"), []byte("\r\n")),
+			want: certs.CodeRevoked, line: 1 + bytes.Count(good, []byte("\n")), lists: 2,
+		},
+		{
+			name: "joined without a line end", content: slices.Concat(bytes.TrimSpace(good), names), want: certs.CodeRevoked,
+			line: bytes.Count(good, []byte("\n")), lists: 2,
+		},
+		{
+			name: "two of DER", content: slices.Concat(der(root, current), der(root, naming(current, host))),
+			want: certs.CodeRevoked, lists: 2,
+		},
+		{
+			name: "three of DER and white space",
+			content: slices.Concat(der(root, naming(current, host)), []byte("\n"), der(root, current), []byte("\r\n"),
+				der(root, namingNone), []byte("\n")), want: certs.CodeRevoked, lists: 3,
+		},
+		{
+			name: "DER, then PEM", content: slices.Concat(der(root, naming(current, host)), []byte("\n"), good),
+			want: certs.CodeRevoked, lists: 2,
+		},
 		{name: "twice the same", content: slices.Concat(good, good), lists: 1},
 		{name: "current and stale", content: slices.Concat(block(root, stale), good), lists: 2},
-		{name: "the first is broken", content: slices.Concat(cut, []byte("\n"), names), want: certs.CodeRevoked, line: 1 + bytes.Count(cut, []byte("\n")) + 1, lists: 1, problem: "no END line", at: 1},
-		{name: "the second is broken", content: slices.Concat(good, cut), lists: 1, problem: "no END line", at: 1 + bytes.Count(good, []byte("\n"))},
-		{name: "the second is no list", content: slices.Concat(names, pemOf("X509 CRL", []byte("junk"))), want: certs.CodeRevoked, line: 1, lists: 1, problem: "not a usable CRL", at: 1 + bytes.Count(names, []byte("\n"))},
-		{name: "the second of DER is cut off", content: slices.Concat(der(root, naming(current, host)), der(root, current)[:100]), want: certs.CodeRevoked, lists: 1, problem: "cut off"},
-		{name: "junk after DER", content: slices.Concat(der(root, naming(current, host)), []byte("junk")), want: certs.CodeRevoked, lists: 1, problem: "4 bytes follow"},
-		{name: "the first is another CA's", content: slices.Concat(block(foreign, current), names), want: certs.CodeRevoked, line: 1 + bytes.Count(block(foreign, current), []byte("\n")), lists: 1, problem: "not the hash", at: 1},
-		{name: "the first is a stranger's", content: slices.Concat(block(stranger, naming(current, host)), good), lists: 2, problem: "signature", at: 1},
-		{name: "all are broken", content: slices.Concat(cut, []byte("\n"), cut), want: certs.CodeCRLInvalid, line: 1, problem: "no END line", at: 1},
+		{
+			name: "the first is broken", content: slices.Concat(cut, []byte("\n"), names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(cut, []byte("\n")) + 1, lists: 1, problem: "no END line", at: 1,
+		},
+		{
+			name: "the second is broken", content: slices.Concat(good, cut), lists: 1, problem: "no END line",
+			at: 1 + bytes.Count(good, []byte("\n")),
+		},
+		{
+			name: "the second is no list", content: slices.Concat(names, pemOf("X509 CRL", []byte("junk"))),
+			want: certs.CodeRevoked, line: 1, lists: 1, problem: "not a usable CRL", at: 1 + bytes.Count(names, []byte("\n")),
+		},
+		{
+			name:    "the second of DER is cut off",
+			content: slices.Concat(der(root, naming(current, host)), der(root, current)[:100]), want: certs.CodeRevoked,
+			lists: 1, problem: "cut off",
+		},
+		{
+			name: "junk after DER", content: slices.Concat(der(root, naming(current, host)), []byte("junk")),
+			want: certs.CodeRevoked, lists: 1, problem: "4 bytes follow",
+		},
+		{
+			name: "the first is another CA's", content: slices.Concat(block(foreign, current), names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(block(foreign, current), []byte("\n")), lists: 1, problem: "not the hash", at: 1,
+		},
+		{
+			name: "the first is a stranger's", content: slices.Concat(block(stranger, naming(current, host)), good), lists: 2,
+			problem: "signature", at: 1,
+		},
+		{
+			name: "all are broken", content: slices.Concat(cut, []byte("\n"), cut), want: certs.CodeCRLInvalid, line: 1,
+			problem: "no END line", at: 1,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,12 +121,14 @@ func TestSeveralListsOfAFile(t *testing.T) {
 			writeFile(t, filepath.Join(dir, oldHash+".r0"), test.content, 0o644)
 			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 			for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent} {
-				_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
+				_, err := certs.Verify(store.Snapshot(), host.Chain,
+					anyone(certs.RoleClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
 				if test.want == "" {
 					if err != nil {
 						t.Errorf("%s: %v", mode, err)
 					}
-				} else if refusal := wantRefusal(t, err, test.want); !strings.HasSuffix(refusal.File, ".r0") || refusal.Line != test.line ||
+				} else if refusal := wantRefusal(t, err, test.want); !strings.HasSuffix(refusal.File, ".r0") ||
+					refusal.Line != test.line ||
 					test.line > 0 && !strings.Contains(refusal.Reason, fmt.Sprintf("%s:%d", refusal.File, test.line)) {
 					t.Errorf("%s: decided by %s:%d, want line %d: %v", mode, refusal.File, refusal.Line, test.line, refusal)
 				}
@@ -91,7 +151,8 @@ func TestSeveralListsOfAFile(t *testing.T) {
 			if test.problem == "" && len(here) == 0 {
 				return
 			}
-			if len(here) == 0 || !strings.Contains(here[0].Message, test.problem) || test.problem == "" || here[0].Line != test.at {
+			if len(here) == 0 || !strings.Contains(here[0].Message, test.problem) || test.problem == "" ||
+				here[0].Line != test.at {
 				t.Errorf("problems %v, want %q at line %d", here, test.problem, test.at)
 			}
 		})
@@ -104,7 +165,8 @@ var namingNone = certstest.CRLOptions{Number: 7}
 // lists are read anew and those that it held before go on counting.
 func TestSeveralListsReread(t *testing.T) {
 	before, after := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))
-	old, young, third := must(before.NewHost("old.test", sound)), must(after.NewHost("young.test", sound)), must(after.NewHost("third.test", sound))
+	old, young, third := must(before.NewHost("old.test", sound)), must(after.NewHost("young.test", sound)),
+		must(after.NewHost("third.test", sound))
 	dir := bare(t, before, after)
 	hash, _ := hashes(before)
 	file := filepath.Join(dir, hash+".r0")
@@ -115,7 +177,8 @@ func TestSeveralListsReread(t *testing.T) {
 	check := func(want map[*certstest.Host]certs.Code, lists int) {
 		t.Helper()
 		for host, code := range want {
-			_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}))
+			_, err := certs.Verify(store.Snapshot(), host.Chain,
+				anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}))
 			if code == "" && err != nil {
 				t.Error(err)
 			} else if code != "" {
@@ -131,7 +194,8 @@ func TestSeveralListsReread(t *testing.T) {
 	cut := block(before, current)[:200]
 	write(cut, []byte("\n"), block(after, naming(current, young)))
 	change := reload(t, store)
-	if len(change.Problems) != 1 || change.Problems[0].Line != 1 || !strings.HasSuffix(change.Problems[0].Message, "stays in use)") {
+	if len(change.Problems) != 1 || change.Problems[0].Line != 1 ||
+		!strings.HasSuffix(change.Problems[0].Message, "stays in use)") {
 		t.Errorf("problems %v", change.Problems)
 	}
 	check(map[*certstest.Host]certs.Code{old: certs.CodeRevoked, young: certs.CodeRevoked, third: ""}, 2)

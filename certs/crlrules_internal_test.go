@@ -34,7 +34,8 @@ func TestGraceOfLists(t *testing.T) {
 	} {
 		policy := Policy{CRL: test.mode, CRLGrace: day}
 		if _, ok := policy.toleratesCRL(test.code, due, test.now, test.open); ok != test.want {
-			t.Errorf("%s, %s, %s after it was due, open %t: tolerated %t", test.mode, test.code, test.now.Sub(due), test.open, ok)
+			t.Errorf("%s, %s, %s after it was due, open %t: tolerated %t", test.mode, test.code, test.now.Sub(due), test.open,
+				ok)
 		}
 	}
 }

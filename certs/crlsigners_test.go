@@ -22,7 +22,8 @@ import (
 func rollover(by, of *certstest.CA, o certstest.Options) *certstest.CA {
 	template := *must(by.NewSubordinate("Root", o)).Certificate
 	template.SubjectKeyId = nil
-	template.ExtraExtensions = slices.DeleteFunc(template.Extensions, func(e pkix.Extension) bool { return !e.Id.Equal(oid("1.2.3.4")) })
+	template.ExtraExtensions = slices.DeleteFunc(template.Extensions,
+		func(e pkix.Extension) bool { return !e.Id.Equal(oid("1.2.3.4")) })
 	der := must(x509.CreateCertificate(rand.Reader, &template, by.Certificate, of.Key.Public(), by.Key))
 	return &certstest.CA{Certificate: must(x509.ParseCertificate(der)), Key: of.Key, Parent: by}
 }
@@ -36,7 +37,8 @@ func withKeyID(ca *certstest.CA) certstest.Options {
 // judged verifies a chain by the lists of a CApath.
 func judged(dir string, mode certs.CRLMode, at time.Time, chain ...*x509.Certificate) (*certs.Result, error) {
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-	return certs.Verify(snapshot, chain, anyone(certs.RoleClient, at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
+	return certs.Verify(snapshot, chain,
+		anyone(certs.RoleClient, at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
 }
 
 // TestSelfIssuedIsRevocable: a list that names the certificate by which a CA
@@ -58,7 +60,8 @@ func TestSelfIssuedIsRevocable(t *testing.T) {
 					writeList(t, dir, successor, 1, current)
 					for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent, certs.CRLIfValid} {
 						_, err := judged(dir, mode, now, host.Chain...)
-						if refusal := wantRefusal(t, err, certs.CodeRevoked); refusal.Depth != 1 || refusal.File != file || !strings.Contains(refusal.Cure, "changed its key") {
+						if refusal := wantRefusal(t, err, certs.CodeRevoked); refusal.Depth != 1 || refusal.File != file ||
+							!strings.Contains(refusal.Cure, "changed its key") {
 							t.Errorf("%s: %v at depth %d by %s; cure %s", mode, err, refusal.Depth, refusal.File, refusal.Cure)
 						}
 					}
@@ -89,7 +92,8 @@ func TestSelfIssuedIsRevocable(t *testing.T) {
 // that what the other issued is good only if a certificate joins the two that
 // is valid now, up to the same anchor.
 func TestListCountsForItsKey(t *testing.T) {
-	ours, other, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))
+	ours, other, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)),
+		must(certstest.NewCA("Root", sound))
 	host := must(ours.NewHost("host.test", sound))
 	from, until := now.Add(time.Hour).Truncate(time.Second), now.Add(2*time.Hour).Truncate(time.Second)
 	limited := func(o certstest.Options) certstest.Options {
@@ -101,9 +105,11 @@ func TestListCountsForItsKey(t *testing.T) {
 	onlyLists := must(ours.NewHost("x", options(func(c *x509.Certificate) {
 		c.RawSubject, c.KeyUsage, c.SubjectKeyId = ours.Certificate.RawSubject, x509.KeyUsageCRLSign, []byte("lists")
 	})))
-	sha1Root := must(certstest.NewCA("Root", options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })))
+	sha1Root := must(certstest.NewCA("Root",
+		options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })))
 	weak := &certstest.CA{Certificate: other.Certificate, Key: must(rsa.GenerateKey(rand.Reader, 1024))}
-	hostOfName := must(ours.NewHost("x", options(func(c *x509.Certificate) { c.RawSubject, c.SubjectKeyId = ours.Certificate.RawSubject, []byte("host") })))
+	hostOfName := must(ours.NewHost("x",
+		options(func(c *x509.Certificate) { c.RawSubject, c.SubjectKeyId = ours.Certificate.RawSubject, []byte("host") })))
 	tests := []struct {
 		name      string
 		joint     *certstest.CA // beside the two roots
@@ -116,19 +122,35 @@ func TestListCountsForItsKey(t *testing.T) {
 		{name: "nothing joins them"},
 		{name: "new with old", joint: rollover(ours, other, limited(withKeyID(ours))), joined: true, nextEvent: until.Add(1)},
 		{name: "new with old without key identifiers", joint: rollover(ours, other, limited(sound)), joined: true},
-		{name: "old with new", joint: rollover(other, ours, limited(withKeyID(other))), joined: true, nextEvent: until.Add(1)},
+		{
+			name: "old with new", joint: rollover(other, ours, limited(withKeyID(other))), joined: true, nextEvent: until.Add(1),
+		},
 		{name: "old with new without key identifiers", joint: rollover(other, ours, limited(sound)), joined: true},
-		{name: "old with new, whose root is signed with SHA-1", joint: rollover(sha1Root, ours, sound), signer: sha1Root, joined: true},
+		{
+			name: "old with new, whose root is signed with SHA-1", joint: rollover(sha1Root, ours, sound), signer: sha1Root,
+			joined: true,
+		},
 		{name: "ended", joint: ended, why: "signed it vouched for it until "},
 		{name: "not yet valid", joint: future, nextEvent: from, why: "signed it vouches for it from "},
 		{name: "of a third key", joint: rollover(stranger, other, sound)},
-		{name: "a certificate for lists only", joint: &certstest.CA{Certificate: onlyLists.Certificate, Key: onlyLists.Key}, signer: &certstest.CA{Certificate: onlyLists.Certificate, Key: onlyLists.Key}, sentOnly: true, joined: true},
-		{name: "signed with SHA-1", joint: rollover(ours, other, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }))},
+		{
+			name: "a certificate for lists only", joint: &certstest.CA{Certificate: onlyLists.Certificate, Key: onlyLists.Key},
+			signer: &certstest.CA{Certificate: onlyLists.Certificate, Key: onlyLists.Key}, sentOnly: true, joined: true,
+		},
+		{
+			name:  "signed with SHA-1",
+			joint: rollover(ours, other, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
+		},
 		{name: "with an unknown critical extension", joint: rollover(ours, other, options(func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: oid("1.2.3.4"), Critical: true, Value: []byte{5, 0}}}
 		}))},
 		{name: "a weak key", joint: rollover(ours, weak, sound), signer: weak, sentOnly: true},
-		{name: "a host of the name", joint: &certstest.CA{Certificate: hostOfName.Certificate, Key: hostOfName.Key}, signer: &certstest.CA{Certificate: withCRLSign(&certstest.CA{Certificate: hostOfName.Certificate}), Key: hostOfName.Key}, sentOnly: true},
+		{
+			name: "a host of the name", joint: &certstest.CA{Certificate: hostOfName.Certificate, Key: hostOfName.Key},
+			signer: &certstest.CA{
+				Certificate: withCRLSign(&certstest.CA{Certificate: hostOfName.Certificate}), Key: hostOfName.Key,
+			}, sentOnly: true,
+		},
 	}
 	for _, test := range tests {
 		for _, sent := range []bool{true, false} {
@@ -161,8 +183,9 @@ func TestListCountsForItsKey(t *testing.T) {
 					if len(result.Warnings) > 0 || !test.nextEvent.IsZero() && !result.NextEvent.Equal(test.nextEvent) {
 						t.Errorf("warnings %v, next event %s, want %s", result.Warnings, result.NextEvent, test.nextEvent)
 					}
-				} else if refusal := wantRefusal(t, err, missing); refusal.File != file || missing == certs.CodeCRLMissing && (!strings.Contains(refusal.Reason, "another key") ||
-					!strings.Contains(refusal.Reason, cmp.Or(test.why, "no certificate vouches for that key"))) {
+				} else if refusal := wantRefusal(t, err, missing); refusal.File != file ||
+					missing == certs.CodeCRLMissing && (!strings.Contains(refusal.Reason, "another key") ||
+						!strings.Contains(refusal.Reason, cmp.Or(test.why, "no certificate vouches for that key"))) {
 					t.Errorf("got %v by %s", err, refusal.File)
 				}
 				// A list of another key is none: that is a warning.
@@ -201,7 +224,8 @@ func TestListCountsForItsKey(t *testing.T) {
 	t.Run("a root that only the peer sends", func(t *testing.T) {
 		dir := bare(t, ours, other)
 		writeList(t, dir, stranger, 0, current)
-		_, err := judged(dir, certs.CRLRequire, now, host.Certificate, rollover(stranger, ours, withKeyID(stranger)).Certificate, stranger.Certificate)
+		_, err := judged(dir, certs.CRLRequire, now, host.Certificate,
+			rollover(stranger, ours, withKeyID(stranger)).Certificate, stranger.Certificate)
 		wantRefusal(t, err, certs.CodeCRLInvalid)
 	})
 	t.Run("the work is bounded", func(t *testing.T) {
@@ -231,8 +255,10 @@ func TestListCountsForItsKey(t *testing.T) {
 		dir := bare(t, ours)
 		writeList(t, dir, ours, 0, naming(current, lists))
 		file := writeList(t, dir, &certstest.CA{Certificate: lists.Certificate, Key: lists.Key}, 0, current)
-		_, err := judged(dir, certs.CRLRequire, now, must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate, lists.Certificate)
-		if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); refusal.File != file || !strings.Contains(refusal.Reason, "signed it is revoked") {
+		_, err := judged(dir, certs.CRLRequire, now, must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate,
+			lists.Certificate)
+		if refusal := wantRefusal(t, err, certs.CodeCRLInvalid); refusal.File != file ||
+			!strings.Contains(refusal.Reason, "signed it is revoked") {
 			t.Error(refusal)
 		}
 	})
@@ -243,7 +269,8 @@ func TestListCountsForItsKey(t *testing.T) {
 // not. What is shown of the CAs is what is judged.
 func TestListOfAnotherSubordinateKey(t *testing.T) {
 	root, elsewhere := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Elsewhere", sound))
-	sub, again, twin := must(root.NewSubordinate("Sub", sound)), must(root.NewSubordinate("Sub", sound)), must(elsewhere.NewSubordinate("Sub", sound))
+	sub, again, twin := must(root.NewSubordinate("Sub", sound)), must(root.NewSubordinate("Sub", sound)),
+		must(elsewhere.NewSubordinate("Sub", sound))
 	host := must(sub.NewHost("host.test", sound))
 	for name, test := range map[string]struct {
 		other *certstest.CA
@@ -282,7 +309,9 @@ func TestStaleUnderIfPresent(t *testing.T) {
 	const grace = 24 * time.Hour
 	dir := bare(t, root)
 	file := writeList(t, dir, root, 0, certstest.CRLOptions{NextUpdate: due})
-	policy := certs.Policy{CRLGrace: grace, Namespaces: certs.NamespacesIgnore, Access: must(certs.NewAccess(nil, nil, true))}
+	policy := certs.Policy{
+		CRLGrace: grace, Namespaces: certs.NamespacesIgnore, Access: must(certs.NewAccess(nil, nil, true)),
+	}
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(at time.Time) (*certs.Result, error) {
 		return certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, at, policy))
@@ -301,7 +330,8 @@ func TestStaleUnderIfPresent(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(result.Warnings) != 1 || result.Warnings[0].Code != certs.CodeCRLExpired || result.Warnings[0].File != file ||
+				if len(result.Warnings) != 1 || result.Warnings[0].Code != certs.CodeCRLExpired ||
+					result.Warnings[0].File != file ||
 					!strings.Contains(result.Warnings[0].Text, "refused from "+due.Add(grace).UTC().Format(time.DateTime)) {
 					t.Errorf("warnings %v", result.Warnings)
 				}

@@ -13,16 +13,21 @@ import (
 // certificate of one, and nobody is unseated by a list that no key of the CA
 // has signed.
 func TestWhoVouchesForLists(t *testing.T) {
-	ours, other, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))
+	ours, other, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)),
+		must(certstest.NewCA("Root", sound))
 	host := must(ours.NewHost("host.test", sound))
 	joint := rollover(ours, other, sound)
 	named := certstest.CRLOptions{Revoked: []*x509.Certificate{joint.Certificate}}
 	plain := must(certstest.NewCA("Alias", sound))
-	alias := &certstest.CA{Certificate: recertify(plain, plain.Certificate, ours.Key.Public(), now.AddDate(1, 0, 0)), Key: ours.Key}
+	alias := &certstest.CA{
+		Certificate: recertify(plain, plain.Certificate, ours.Key.Public(), now.AddDate(1, 0, 0)), Key: ours.Key,
+	}
 	hostOfName := must(ours.NewHost("x", options(func(c *x509.Certificate) {
 		c.RawSubject, c.SubjectKeyId, c.KeyUsage = ours.Certificate.RawSubject, []byte("host"), 0
 	})))
-	signer := &certstest.CA{Certificate: withCRLSign(&certstest.CA{Certificate: hostOfName.Certificate}), Key: hostOfName.Key}
+	signer := &certstest.CA{
+		Certificate: withCRLSign(&certstest.CA{Certificate: hostOfName.Certificate}), Key: hostOfName.Key,
+	}
 	tests := []struct {
 		name   string
 		joint  *x509.Certificate
@@ -31,7 +36,10 @@ func TestWhoVouchesForLists(t *testing.T) {
 		want   certs.Code
 	}{
 		{name: "joined", joint: joint.Certificate, signer: other},
-		{name: "by another name of the key", joint: rollover(alias, other, sound).Certificate, signer: other, want: certs.CodeCRLMissing},
+		{
+			name: "by another name of the key", joint: rollover(alias, other, sound).Certificate, signer: other,
+			want: certs.CodeCRLMissing,
+		},
 		{name: "by a host without a key usage", joint: hostOfName.Certificate, signer: signer, want: certs.CodeCRLInvalid},
 		{name: "named by a stranger's list", joint: joint.Certificate, signer: other, named: stranger},
 	}
@@ -70,10 +78,22 @@ func TestListsShownOfAnotherKey(t *testing.T) {
 		want      certs.Code
 	}{
 		{"joined", ours, []*certstest.CA{ours, joint}, map[*certstest.CA]certstest.CRLOptions{other: current}, ""},
-		{"not joined", ours, []*certstest.CA{ours, other}, map[*certstest.CA]certstest.CRLOptions{other: current}, certs.CodeCRLMissing},
-		{"joined by the CA above", sub, []*certstest.CA{ours, sub, twin}, map[*certstest.CA]certstest.CRLOptions{twin: current}, ""},
-		{"the joint is revoked", sub, []*certstest.CA{ours, sub, twin}, map[*certstest.CA]certstest.CRLOptions{twin: current, ours: named(twin)}, certs.CodeCRLMissing},
-		{"of another CA of the name above", sub, []*certstest.CA{ours, outside.Parent, sub, outside}, map[*certstest.CA]certstest.CRLOptions{outside: current}, certs.CodeCRLMissing},
+		{
+			"not joined", ours, []*certstest.CA{ours, other}, map[*certstest.CA]certstest.CRLOptions{other: current},
+			certs.CodeCRLMissing,
+		},
+		{
+			"joined by the CA above", sub, []*certstest.CA{ours, sub, twin},
+			map[*certstest.CA]certstest.CRLOptions{twin: current}, "",
+		},
+		{
+			"the joint is revoked", sub, []*certstest.CA{ours, sub, twin},
+			map[*certstest.CA]certstest.CRLOptions{twin: current, ours: named(twin)}, certs.CodeCRLMissing,
+		},
+		{
+			"of another CA of the name above", sub, []*certstest.CA{ours, outside.Parent, sub, outside},
+			map[*certstest.CA]certstest.CRLOptions{outside: current}, certs.CodeCRLMissing,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

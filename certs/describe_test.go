@@ -31,20 +31,25 @@ func TestDescribe(t *testing.T) {
 	for i := range chain {
 		found = append(found, must(certs.Describe(chain, i, certs.HostModeGrid)))
 	}
-	if kinds := []string{found[0].Kind, found[1].Kind, found[2].Kind}; !slices.Equal(kinds, []string{certs.KindHost, certs.KindSubordinate, certs.KindRoot}) {
+	if kinds := []string{found[0].Kind, found[1].Kind, found[2].Kind}; !slices.Equal(kinds,
+		[]string{certs.KindHost, certs.KindSubordinate, certs.KindRoot}) {
 		t.Errorf("kinds %v", kinds)
 	}
 	d := found[0]
-	if d.DN != "/DC=test/DC=gtunnel/O=hosts/CN=host.test" || d.Issuer != "/DC=test/DC=gtunnel/CN=Sub" || d.IssuerRFC4514 != "CN=Sub,DC=gtunnel,DC=test" {
+	if d.DN != "/DC=test/DC=gtunnel/O=hosts/CN=host.test" || d.Issuer != "/DC=test/DC=gtunnel/CN=Sub" ||
+		d.IssuerRFC4514 != "CN=Sub,DC=gtunnel,DC=test" {
 		t.Errorf("names %+v", d)
 	}
-	if want := []string{"DNS:host.test", "IP:127.0.0.1", "email:root@host.test", "URI:https://host.test/"}; !slices.Equal(d.AltNames, want) {
+	if want := []string{
+		"DNS:host.test", "IP:127.0.0.1", "email:root@host.test", "URI:https://host.test/",
+	}; !slices.Equal(d.AltNames, want) {
 		t.Errorf("alternative names %q, want %q", d.AltNames, want)
 	}
 	if d.Key != "RSA 2048 bits" || found[1].Key != "ECDSA P-256" || d.Signature != "ECDSA-SHA256" {
 		t.Errorf("keys %q and %q, signature %q", d.Key, found[1].Key, d.Signature)
 	}
-	if !slices.Equal(d.KeyUsages, []string{"digitalSignature", "keyEncipherment"}) || !slices.Equal(found[1].KeyUsages, []string{"keyCertSign", "cRLSign"}) {
+	if !slices.Equal(d.KeyUsages, []string{"digitalSignature", "keyEncipherment"}) ||
+		!slices.Equal(found[1].KeyUsages, []string{"keyCertSign", "cRLSign"}) {
 		t.Errorf("usages %q and %q", d.KeyUsages, found[1].KeyUsages)
 	}
 	if !slices.Equal(d.ExtendedUsages, []string{"serverAuth", "clientAuth"}) || found[1].ExtendedUsages != nil {
@@ -61,10 +66,14 @@ func TestDescribe(t *testing.T) {
 func TestDescribeProxies(t *testing.T) {
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	user := must(root.NewHost("alice", certstest.Options{DNSNames: []string{}}))
-	lookalike := must((&certstest.CA{Certificate: user.Certificate, Key: user.Key, Parent: root}).NewHost("x", options(func(c *x509.Certificate) {
-		c.Subject = pkix.Name{ExtraNames: append(user.Certificate.Subject.Names, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "1234"})}
-		c.DNSNames = nil
-	})))
+	lookalike := must((&certstest.CA{Certificate: user.Certificate, Key: user.Key, Parent: root}).NewHost("x",
+		options(func(c *x509.Certificate) {
+			c.Subject = pkix.Name{
+				ExtraNames: append(user.Certificate.Subject.Names,
+					pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "1234"}),
+			}
+			c.DNSNames = nil
+		})))
 	d := must(certs.Describe([]*x509.Certificate{lookalike.Certificate, user.Certificate}, 0, certs.HostModeGrid))
 	if d.Kind != certs.KindProxy || d.Proxy == "" {
 		t.Errorf("a look-alike is %q (%s)", d.Kind, d.Proxy)
@@ -74,7 +83,9 @@ func TestDescribeProxies(t *testing.T) {
 func TestServesAs(t *testing.T) {
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	with := func(usage x509.KeyUsage, extended ...x509.ExtKeyUsage) *x509.Certificate {
-		return must(root.NewHost("h.test", options(func(c *x509.Certificate) { c.KeyUsage, c.ExtKeyUsage = usage, extended }))).Certificate
+		return must(
+			root.NewHost("h.test", options(func(c *x509.Certificate) { c.KeyUsage, c.ExtKeyUsage = usage, extended })),
+		).Certificate
 	}
 	serverOnly := with(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageServerAuth)
 	for about, test := range map[string]struct {
@@ -85,9 +96,11 @@ func TestServesAs(t *testing.T) {
 	}{
 		"serverAuth as a client":           {serverOnly, certs.RoleClient, certs.EKUHost, true},
 		"serverAuth as a client, strictly": {serverOnly, certs.RoleClient, certs.EKUStrict, false},
-		"clientAuth as a server":           {with(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageClientAuth), certs.RoleServer, certs.EKUHost, false},
-		"no limits":                        {with(0), certs.RoleServer, certs.EKUStrict, true},
-		"no digitalSignature":              {with(x509.KeyUsageKeyEncipherment), certs.RoleServer, certs.EKUHost, false},
+		"clientAuth as a server": {
+			with(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageClientAuth), certs.RoleServer, certs.EKUHost, false,
+		},
+		"no limits":           {with(0), certs.RoleServer, certs.EKUStrict, true},
+		"no digitalSignature": {with(x509.KeyUsageKeyEncipherment), certs.RoleServer, certs.EKUHost, false},
 	} {
 		if why, ok := certs.ServesAs(test.cert, test.role, test.rule); ok != test.want || ok != (why == "") {
 			t.Errorf("%s: %v %q", about, ok, why)

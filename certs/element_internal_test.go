@@ -32,7 +32,9 @@ var testKeys = sync.OnceValue(func() keySet {
 
 // certified has a key certify another, as a CA of the name; none of its
 // certificates has a key identifier.
-func certified(tb testing.TB, subject, issuer string, key, by crypto.Signer, algorithm x509.SignatureAlgorithm) *element {
+func certified(
+	tb testing.TB, subject, issuer string, key, by crypto.Signer, algorithm x509.SignatureAlgorithm,
+) *element {
 	tb.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: subject}, SignatureAlgorithm: algorithm,
@@ -92,7 +94,9 @@ func TestMayBeCA(t *testing.T) {
 		e    element
 		want bool
 	}{
-		"CA":                       {element{cert: &x509.Certificate{Version: 3, BasicConstraintsValid: true, IsCA: true}}, true},
+		"CA": {
+			element{cert: &x509.Certificate{Version: 3, BasicConstraintsValid: true, IsCA: true}}, true,
+		},
 		"no CA":                    {element{cert: &x509.Certificate{Version: 3, BasicConstraintsValid: true}}, false},
 		"root of version 1":        {element{cert: &x509.Certificate{Version: 1}}, true},
 		"subordinate of version 1": {element{cert: &x509.Certificate{Version: 1}, issuerKey: "another"}, false},
@@ -110,10 +114,12 @@ func TestChainAbove(t *testing.T) {
 	t.Parallel()
 	keys := testKeys()
 	const sha256 = x509.ECDSAWithSHA256
-	root, stranger := certified(t, "CA", "CA", keys.ecdsa, keys.ecdsa, sha256), certified(t, "CA", "CA", keys.other, keys.other, sha256)
+	root, stranger := certified(t, "CA", "CA", keys.ecdsa, keys.ecdsa, sha256),
+		certified(t, "CA", "CA", keys.other, keys.other, sha256)
 	root.anchor, stranger.anchor = true, true
 	sub := certified(t, "Sub", "CA", keys.p384, keys.ecdsa, sha256)
-	one, two := certified(t, "CA", "CA", keys.ecdsa, keys.other, sha256), certified(t, "CA", "CA", keys.other, keys.ecdsa, sha256)
+	one, two := certified(t, "CA", "CA", keys.ecdsa, keys.other, sha256),
+		certified(t, "CA", "CA", keys.other, keys.ecdsa, sha256)
 	for name, test := range map[string]struct{ installed, want []*element }{
 		"two of a name":            {[]*element{stranger, root}, []*element{sub, root}},
 		"another of the name":      {[]*element{stranger}, []*element{sub}},

@@ -301,7 +301,9 @@ func tlsCertificate(host *certstest.Host) tls.Certificate {
 func TestUnreadableCertificate(t *testing.T) {
 	s := newSite(t)
 	host := must(s.root.NewHost("server.test", certstest.Options{}))
-	unreadable := tls.Certificate{Certificate: [][]byte{dertest.SelfSigned(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key}
+	unreadable := tls.Certificate{
+		Certificate: [][]byte{dertest.SelfSigned(encodeName(one(cn, universal, "\x00\x00\x00x")))}, PrivateKey: host.Key,
+	}
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			ours, _ := s.dialTo(t, stranger(version, unreadable))
@@ -385,7 +387,10 @@ func TestChainIsCompleted(t *testing.T) {
 	everything, rootOnly := openStore(t, root, sub1, sub2), openStore(t, root)
 	all := must(certs.NewAccess(nil, nil, true))
 	s := &site{
-		server: &certs.Endpoint{Store: rootOnly, Credential: credential(t, host("server.test")), Policy: certs.Policy{Access: all, Namespaces: certs.NamespacesIgnore}},
+		server: &certs.Endpoint{
+			Store: rootOnly, Credential: credential(t, host("server.test")),
+			Policy: certs.Policy{Access: all, Namespaces: certs.NamespacesIgnore},
+		},
 		client: &certs.Endpoint{Store: everything, Credential: credential(t, alone(host("client.test")))},
 	}
 	server, client := s.connect(t, "server.test")
@@ -413,20 +418,24 @@ func TestMinimumVersion(t *testing.T) {
 			accepted.Close()
 			done <- err
 		}()
-		conn := tls.Client(dialled, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: refused}) // #nosec G402 -- the peer under test
+		// #nosec G402 -- the peer under test
+		conn := tls.Client(dialled, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: refused})
 		theirs := conn.HandshakeContext(t.Context())
 		e := wantHandshakeError(t, <-done, certs.CodeProtocol)
 		if !strings.Contains(e.Reason, "no TLS version in common") || !strings.Contains(e.Cure, "‹min-tls›") {
 			t.Errorf("minimum %x: %q, %q", minimum, e.Reason, e.Cure)
 		}
-		if e := wantHandshakeError(t, certs.Explain(theirs), certs.CodeProtocol); !strings.Contains(e.Cure, "no TLS version in common") {
+		if e := wantHandshakeError(t, certs.Explain(theirs), certs.CodeProtocol); !strings.Contains(e.Cure,
+			"no TLS version in common") {
 			t.Errorf("the other end: %q", e.Cure)
 		}
 	}
 }
 
 // insecureSwitches are the names in crypto/tls that weaken its verification.
-var insecureSwitches = []string{"InsecureSkipVerify", "RequireAnyClientCert", "RequestClientCert", "VerifyPeerCertificate"}
+var insecureSwitches = []string{
+	"InsecureSkipVerify", "RequireAnyClientCert", "RequestClientCert", "VerifyPeerCertificate",
+}
 
 // TestInsecureSwitchesInOnePlace reads all of the program's source (what
 // measures programs, tunnelbench, plays their strangers and is none): the
@@ -489,7 +498,9 @@ func TestConfigsHaveTheHook(t *testing.T) {
 	if server.ClientAuth != tls.RequireAnyClientCert || !client.InsecureSkipVerify {
 		t.Error("crypto/tls verifies by its own rules")
 	}
-	resuming := must(server.GetConfigForClient(&tls.ClientHelloInfo{SupportedVersions: []uint16{tls.VersionTLS12, tls.VersionTLS13}}))
+	resuming := must(server.GetConfigForClient(&tls.ClientHelloInfo{
+		SupportedVersions: []uint16{tls.VersionTLS12, tls.VersionTLS13},
+	}))
 	if resuming.SessionTicketsDisabled || resuming.WrapSession == nil || resuming.UnwrapSession == nil ||
 		resuming.MinVersion != tls.VersionTLS13 || resuming.ClientAuth != tls.RequireAnyClientCert {
 		t.Errorf("for TLS 1.3: %+v", resuming)
@@ -497,16 +508,20 @@ func TestConfigsHaveTheHook(t *testing.T) {
 	if err := resuming.VerifyConnection(tls.ConnectionState{DidResume: true}); err == nil {
 		t.Error("a session without a certificate is resumed")
 	}
-	if other := must(server.GetConfigForClient(&tls.ClientHelloInfo{SupportedVersions: []uint16{tls.VersionTLS12}})); other != nil {
+	if other := must(
+		server.GetConfigForClient(&tls.ClientHelloInfo{SupportedVersions: []uint16{tls.VersionTLS12}}),
+	); other != nil {
 		t.Errorf("for TLS 1.2: %+v", other)
 	}
 	checked := must(server.GetConfigForClient(&tls.ClientHelloInfo{
-		SupportedVersions: []uint16{tls.VersionTLS12, tls.VersionTLS13}, SupportedProtos: []string{"other", certs.CheckProtocol},
+		SupportedVersions: []uint16{tls.VersionTLS12, tls.VersionTLS13},
+		SupportedProtos:   []string{"other", certs.CheckProtocol},
 	}))
 	if checked.ClientAuth != tls.RequireAnyClientCert {
 		t.Errorf("for a check: %+v", checked)
 	}
-	for name, config := range map[string]*tls.Config{"server": server, "client": client, "server that is checked": checked} {
+	for name, config := range map[string]*tls.Config{"server": server, "client": client, "server that is " +
+		"checked": checked} {
 		if config.VerifyConnection == nil {
 			t.Fatalf("%s: no VerifyConnection", name)
 		}
@@ -516,7 +531,8 @@ func TestConfigsHaveTheHook(t *testing.T) {
 		if !config.SessionTicketsDisabled || config.ClientSessionCache != nil {
 			t.Errorf("%s: sessions can be resumed", name)
 		}
-		if config.MinVersion != tls.VersionTLS12 || config.ClientCAs != nil || config.RootCAs != nil || config.VerifyPeerCertificate != nil {
+		if config.MinVersion != tls.VersionTLS12 || config.ClientCAs != nil || config.RootCAs != nil ||
+			config.VerifyPeerCertificate != nil {
 			t.Errorf("%s: %+v", name, config)
 		}
 	}
@@ -542,16 +558,22 @@ func TestCipherSuites(t *testing.T) {
 	store := openStore(t, root)
 	everybody := certs.Policy{Access: must(certs.NewAccess(nil, nil, true))}
 	for _, kind := range []certstest.KeyType{certstest.ECDSA, certstest.RSA} {
-		endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("us.test", certstest.Options{KeyType: kind}))), Policy: everybody}
+		endpoint := &certs.Endpoint{
+			Store: store, Credential: credential(t, must(root.NewHost("us.test", certstest.Options{KeyType: kind}))),
+			Policy: everybody,
+		}
 		host := must(root.NewHost("host.test", certstest.Options{KeyType: kind}))
 		for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
 			if !slices.Contains(suite.SupportedVersions, uint16(tls.VersionTLS12)) {
 				continue
 			}
-			aead := strings.Contains(suite.Name, "_GCM_") && strings.Contains(suite.Name, "_ECDHE_") || strings.Contains(suite.Name, "_CHACHA20_")
-			want := aead && strings.Contains(suite.Name, map[certstest.KeyType]string{certstest.ECDSA: "_ECDSA_", certstest.RSA: "_ECDHE_RSA_"}[kind])
+			aead := strings.Contains(suite.Name, "_GCM_") && strings.Contains(suite.Name, "_ECDHE_") ||
+				strings.Contains(suite.Name, "_CHACHA20_")
+			want := aead && strings.Contains(suite.Name,
+				map[certstest.KeyType]string{certstest.ECDSA: "_ECDSA_", certstest.RSA: "_ECDHE_RSA_"}[kind])
 			for _, role := range []certs.Role{certs.RoleClient, certs.RoleServer} {
-				config := showing(tls.VersionTLS12, tls.Certificate{Certificate: [][]byte{host.Certificate.Raw}, PrivateKey: host.Key})
+				config := showing(tls.VersionTLS12,
+					tls.Certificate{Certificate: [][]byte{host.Certificate.Raw}, PrivateKey: host.Key})
 				config.CipherSuites = []uint16{suite.ID}
 				if err := shakeWith(t, endpoint, role, config); (err == nil) != want {
 					t.Errorf("%s key, %s, peer as %s: %v", kind, suite.Name, role, err)

@@ -262,7 +262,8 @@ func ExampleNewAccess() {
 	// Output:
 	// <nil>
 	// <nil>
-	// not-allowed: the certificate of /DC=test/DC=gtunnel/O=hosts/CN=server2.test is refused: no access rule names it; it proves server2.test
+	// not-allowed: the certificate of /DC=test/DC=gtunnel/O=hosts/CN=server2.test is refused: no
+	// access rule names it; it proves server2.test
 	// the access rule "server2.test:3307" can match nobody: it is not a host name
 }
 

@@ -26,17 +26,27 @@ func TestExplainHandshake(t *testing.T) {
 		first []byte
 		want  string // the beginning of the error
 	}{
-		"refusal":                  {live, fmt.Errorf("tls: %w", refuse(nil, 0, CodeExpired, "it ended")), hello, "expired: it ended"},
-		"deadline of the socket":   {live, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, hello, "timeout: "},
-		"deadline of a context":    {live, context.DeadlineExceeded, hello, "timeout: "},
-		"closed at the deadline":   {ended, &net.OpError{Op: "read", Err: net.ErrClosed}, hello, "timeout: "},
-		"deadline without a word":  {live, context.DeadlineExceeded, nil, "silent: "},
-		"stopped":                  {live, context.Canceled, hello, "disconnected: this end stopped"},
-		"closed by this end":       {live, &net.OpError{Op: "read", Err: net.ErrClosed}, hello, "disconnected: this end stopped"},
-		"unsupported curve":        {live, errors.New("tls: failed to parse certificate from server: x509: unsupported elliptic curve"), hello, "unsupported-algorithm: a key that the peer sent is of an elliptic curve"},
-		"another that fails":       {live, errors.New("tls: failed to parse certificate from server: x509: malformed"), hello, "tls-protocol: "},
-		"curve of something else":  {live, errors.New("tls: unsupported elliptic curve"), hello, "tls-protocol: "},
-		"alert of another program": {live, &net.OpError{Op: "remote error", Err: errors.New("no number")}, hello, "tls-protocol: "},
+		"refusal": {
+			live, fmt.Errorf("tls: %w", refuse(nil, 0, CodeExpired, "it ended")), hello, "expired: it ended",
+		},
+		"deadline of the socket":  {live, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, hello, "timeout: "},
+		"deadline of a context":   {live, context.DeadlineExceeded, hello, "timeout: "},
+		"closed at the deadline":  {ended, &net.OpError{Op: "read", Err: net.ErrClosed}, hello, "timeout: "},
+		"deadline without a word": {live, context.DeadlineExceeded, nil, "silent: "},
+		"stopped":                 {live, context.Canceled, hello, "disconnected: this end stopped"},
+		"closed by this end": {
+			live, &net.OpError{Op: "read", Err: net.ErrClosed}, hello, "disconnected: this end stopped",
+		},
+		"unsupported curve": {
+			live, errors.New("tls: failed to parse certificate from server: x509: unsupported elliptic curve"), hello,
+			"unsupported-algorithm: a key that the peer sent is of an elliptic curve",
+		},
+		"another that fails": {
+			live, errors.New("tls: failed to parse certificate from server: x509: malformed"), hello, "tls-protocol: ",
+		},
+		"curve of something else": {live, errors.New("tls: unsupported elliptic curve"), hello, "tls-protocol: "},
+		"alert of another " +
+			"program": {live, &net.OpError{Op: "remote error", Err: errors.New("no number")}, hello, "tls-protocol: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,11 +81,13 @@ func TestRemoteAlerts(t *testing.T) {
 func TestCuresOfTheProtocol(t *testing.T) {
 	t.Parallel()
 	for text, cure := range map[string]string{
-		"tls: client offered only unsupported versions: [302 301]":                     "Update the other end to TLS 1.2",
-		"tls: server selected unsupported protocol version 302":                        "Update the other end to TLS 1.2",
-		"tls: unsupported SSLv2 handshake received":                                    "Update the other end to TLS 1.2",
-		"tls: no cipher suite supported by both client and server":                     "Let the other end offer ECDHE ciphers",
-		"tls: failed to parse certificate from server: x509: malformed":                "The other end's certificate is malformed",
+		"tls: client offered only unsupported versions: [302 301]": "Update the other end to TLS 1.2",
+		"tls: server selected unsupported protocol version 302":    "Update the other end to TLS 1.2",
+		"tls: unsupported SSLv2 handshake received":                "Update the other end to TLS 1.2",
+		"tls: no cipher suite supported by both client and server": "Let the other end offer ECDHE " +
+			"ciphers",
+		"tls: failed to parse certificate from server: x509: " +
+			"malformed": "The other end's certificate is malformed",
 		"tls: failed to parse certificate: x509: invalid CRL distribution point":       "The CRL distribution point",
 		"tls: invalid signature by the server certificate: ECDSA verification failure": "Look in the other end's log",
 	} {

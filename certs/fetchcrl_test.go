@@ -65,7 +65,8 @@ func TestFetchCRL(t *testing.T) {
 	}
 	// What a CA's package says of where its list is.
 	for name, ca := range map[string]*certstest.CA{"Root": root, "Other": other} {
-		info := "alias = " + name + "\ncrl_url = " + web.URL + "/" + name + ".crl\nstatus = accredited:classic\nversion = 1.0\n"
+		info := "alias = " + name + "\ncrl_url = " + web.URL + "/" + name +
+			".crl\nstatus = accredited:classic\nversion = 1.0\n"
 		writeFile(t, filepath.Join(dir, name+".info"), []byte(info), 0o644)
 		newHash, oldHash := hashes(ca)
 		for _, hash := range []string{newHash, oldHash} {
@@ -93,7 +94,8 @@ func TestFetchCRL(t *testing.T) {
 	}
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func() error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
+		_, err := certs.Verify(store.Snapshot(), host.Chain,
+			anyone(certs.RoleClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
 		return err
 	}
 	wantRefusal(t, verify(), certs.CodeCRLMissing)

@@ -92,7 +92,8 @@ func TestFlightIsBounded(t *testing.T) {
 func TestFlightOfTinyRecords(t *testing.T) {
 	s := newSite(t)
 	// The header of a message of 64 KB, and the rest of it in tiny records.
-	endless := "\x16\x03\x01\x40\x00\x01\x00\xff\xf0" + strings.Repeat("x", 16<<10-4) + strings.Repeat("\x16\x03\x01\x00\x01x", 40<<10)
+	endless := "\x16\x03\x01\x40\x00\x01\x00\xff\xf0" + strings.Repeat("x", 16<<10-4) +
+		strings.Repeat("\x16\x03\x01\x00\x01x", 40<<10)
 	accepted, dialled := tcpPair(t)
 	go func() { _, _ = io.WriteString(dialled, endless) }()
 	counted := &countedConn{Conn: accepted}

@@ -33,15 +33,27 @@ func TestStrangersAtTheServer(t *testing.T) {
 		{"browser", "GET / HTTP/1.1\r\nHost: server.test\r\n\r\n", false, certs.CodeNotTLS, "plain HTTP", "HTTP"},
 		{"POST", "POST /x HTTP/1.1\r\n\r\n", false, certs.CodeNotTLS, "plain HTTP", "HTTP"},
 		{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false, certs.CodeNotTLS, "plain HTTP", "HTTP"},
-		{"MySQL client that begins", greeting("\x85\xa6\xff\x01\x00\x00\x00\x01"), false, certs.CodeNotTLS, "does not speak TLS", "gtunnel client"},
-		{"PROXY protocol", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", false, certs.CodeNotTLS, "PROXY protocol", "load balancer"},
-		{"PROXY protocol 2", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c", false, certs.CodeNotTLS, "PROXY protocol", "load balancer"},
+		{
+			"MySQL client that begins", greeting("\x85\xa6\xff\x01\x00\x00\x00\x01"), false, certs.CodeNotTLS,
+			"does not speak TLS", "gtunnel client",
+		},
+		{
+			"PROXY protocol", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", false, certs.CodeNotTLS, "PROXY protocol",
+			"load balancer",
+		},
+		{
+			"PROXY protocol 2", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c", false, certs.CodeNotTLS, "PROXY protocol",
+			"load balancer",
+		},
 		{"text", "hello, is this MySQL?\n", false, certs.CodeNotTLS, `began with "hello, is this M"`, "gtunnel client"},
 		{"few octets", "hi", true, certs.CodeNotTLS, `began with "hi"`, "gtunnel client"},
 		{"control characters", "\x1b[31m\nred\n", false, certs.CodeNotTLS, `\x1b[31m\n`, "gtunnel client"},
 		{"port check", "", true, certs.CodeDisconnected, "without a word", "log"},
 		{"half a hello", "\x16\x03\x01\x02\x00\x01", true, certs.CodeDisconnected, "without ending TLS", "log"},
-		{"SSL 2", "\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", false, certs.CodeProtocol, "no TLS version in common", "TLS 1.2"},
+		{
+			"SSL 2", "\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", false, certs.CodeProtocol, "no TLS version in common",
+			"TLS 1.2",
+		},
 		{"nonsense in TLS", "\x16\x03\x01\x00\x04\x01\x00\x00\x00", false, certs.CodeProtocol, "handshake failed", "log"},
 	}
 	s := newSite(t)
@@ -74,23 +86,42 @@ func TestStrangersAtTheClient(t *testing.T) {
 		code        certs.Code
 		words, cure string
 	}{
-		{"MySQL", greeting("\x0a8.0.36\x00" + strings.Repeat("x", 60)), false, certs.CodeNotTLS, "plain MySQL", "usually 3307"},
-		{"MariaDB, with a length that looks like TLS", greeting("\x0a" + strings.Repeat("5", 21)), false, certs.CodeNotTLS, "plain MySQL", "usually 3307"},
-		{"MySQL that refuses", greeting("\xff\x6a\x04Host '192.0.2.1' is not allowed"), false, certs.CodeNotTLS, "Host '192.0.2.1' is not allowed", "usually 3307"},
-		{"MySQL that refuses without a word", greeting("\xff\x6a"), false, certs.CodeNotTLS, "speaks plain MySQL on this port", "usually 3307"},
+		{
+			"MySQL", greeting("\x0a8.0.36\x00" + strings.Repeat("x", 60)), false, certs.CodeNotTLS, "plain MySQL",
+			"usually 3307",
+		},
+		{
+			"MariaDB, with a length that looks like TLS", greeting("\x0a" + strings.Repeat("5", 21)), false, certs.CodeNotTLS,
+			"plain MySQL", "usually 3307",
+		},
+		{
+			"MySQL that refuses", greeting("\xff\x6a\x04Host '192.0.2.1' is not allowed"), false, certs.CodeNotTLS,
+			"Host '192.0.2.1' is not allowed", "usually 3307",
+		},
+		{
+			"MySQL that refuses without a word", greeting("\xff\x6a"), false, certs.CodeNotTLS,
+			"speaks plain MySQL on this port", "usually 3307",
+		},
 		{"web server", "HTTP/1.1 400 Bad Request\r\n\r\n", false, certs.CodeNotTLS, "web server", "usually 3307"},
 		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", false, certs.CodeNotTLS, "speaks SSH", "usually 3307"},
 		{"SMTP", "220 mail.site.test ESMTP\r\n", false, certs.CodeNotTLS, "does not speak TLS", "usually 3307"},
 		{"closes at once", "", true, certs.CodeDisconnected, "without a word", "log"},
-		{"old version", "\x15\x03\x01\x00\x02\x02\x46", false, certs.CodeProtocol, "protocol version", "no TLS version in common"},
+		{
+			"old version", "\x15\x03\x01\x00\x02\x02\x46", false, certs.CodeProtocol, "protocol version",
+			"no TLS version in common",
+		},
 		{"no cipher", "\x15\x03\x03\x00\x02\x02\x28", false, certs.CodeProtocol, "handshake failure", "no cipher"},
 		{"other name", "\x15\x03\x03\x00\x02\x02\x70", false, certs.CodeProtocol, "unrecognized name", "‹server-name›"},
 		{"busy", string(certs.BusyAlert()), false, certs.CodePeerBusy, "internal error", "max-handshakes-per-source"},
-		{"busy, of an old version", "\x15\x03\x01\x00\x02\x02\x50", false, certs.CodePeerBusy, "takes no connection now", "Its log says why"},
+		{
+			"busy, of an old version", "\x15\x03\x01\x00\x02\x02\x50", false, certs.CodePeerBusy, "takes no connection now",
+			"Its log says why",
+		},
 		{"another alert", "\x15\x03\x03\x00\x02\x02\x32", false, certs.CodeProtocol, "error decoding message", "log"},
 	}
 	for alert, words := range map[byte]string{
-		41: "no certificate", 42: "bad certificate", 43: "unsupported certificate", 44: "certificate revoked", 45: "certificate expired",
+		41: "no certificate", 42: "bad certificate", 43: "unsupported certificate", 44: "certificate revoked",
+		45: "certificate expired",
 		46: "certificate unknown", 48: "unknown CA", 49: "access denied", 116: "certificate required",
 	} {
 		tests = append(tests, struct {
@@ -98,7 +129,10 @@ func TestStrangersAtTheClient(t *testing.T) {
 			end         bool
 			code        certs.Code
 			words, cure string
-		}{fmt.Sprintf("alert %d", alert), "\x15\x03\x03\x00\x02\x02" + string([]byte{alert}), false, certs.CodePeerRefusedUs, words, ""})
+		}{
+			fmt.Sprintf("alert %d", alert), "\x15\x03\x03\x00\x02\x02" + string([]byte{alert}), false, certs.CodePeerRefusedUs,
+			words, "",
+		})
 	}
 	s := newSite(t)
 	for _, test := range tests {
@@ -213,9 +247,13 @@ func TestExplainLeavesOthers(t *testing.T) {
 			t.Errorf("%v became %v", err, got)
 		}
 	}
-	for _, err := range []error{io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, &net.OpError{Op: "read", Err: syscall.ECONNRESET}} {
+	for _, err := range []error{
+		io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, &net.OpError{Op: "read", Err: syscall.ECONNRESET},
+	} {
 		wantHandshakeError(t, certs.Explain(err), certs.CodeDisconnected)
 	}
-	header := tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake", RecordHeader: [5]byte{'G', 'E', 'T', ' ', '/'}}
+	header := tls.RecordHeaderError{
+		Msg: "first record does not look like a TLS handshake", RecordHeader: [5]byte{'G', 'E', 'T', ' ', '/'},
+	}
 	checkWords(t, wantHandshakeError(t, certs.Explain(header), certs.CodeNotTLS), "plain HTTP", "HTTP")
 }

@@ -130,7 +130,8 @@ func openssl(t testing.TB, stdin []byte, args ...string) string {
 // leads out of it is an error of the test.
 func writeFile(t testing.TB, path string, data []byte, mode os.FileMode) string {
 	t.Helper()
-	if file, err := filepath.EvalSymlinks(path); err == nil && !strings.HasPrefix(file, must(filepath.EvalSymlinks(os.TempDir()))+"/") {
+	if file, err := filepath.EvalSymlinks(path); err == nil &&
+		!strings.HasPrefix(file, must(filepath.EvalSymlinks(os.TempDir()))+"/") {
 		t.Fatalf("%s leads to %s, which is not the test's to change", path, file)
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
@@ -148,7 +149,8 @@ var now = time.Now()
 const (
 	utf8String, printable, t61, ia5  = 12, 19, 20, 22
 	visible, general, universal, bmp = 26, 27, 28, 30
-	cn, o, dc, uid, email            = "2.5.4.3", "2.5.4.10", "0.9.2342.19200300.100.1.25", "0.9.2342.19200300.100.1.1", "1.2.840.113549.1.9.1"
+	cn, o, dc, uid                   = "2.5.4.3", "2.5.4.10", "0.9.2342.19200300.100.1.25", "0.9.2342.19200300.100.1.1"
+	email                            = "1.2.840.113549.1.9.1"
 )
 
 // one is an RDN of one attribute, encodeName a name of RDNs, oid an identifier.

@@ -137,7 +137,8 @@ func judgeHost(leaf *element, identity Identity, host string) *Refusal {
 	if host == "" || identity.proves(host) {
 		return nil
 	}
-	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", dn.Escape(host), identity.proven())
+	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", dn.Escape(host),
+		identity.proven())
 	if name := identity.likelyName(host); name != "" {
 		r.Cure = fmt.Sprintf("If %s is the host that you mean, say so with ‹server-name› %s.", name, name)
 	}

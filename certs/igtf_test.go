@@ -155,7 +155,8 @@ func TestPublicWebIsKeptOut(t *testing.T) {
 			const strict = policy.EUGridPMAAndGlobusRequire
 			for name, web := range map[string]*certstest.Host{
 				"by the root": host(root, test.bad), "by a subordinate of the web": host(webSub, test.bad),
-				"with a grid name by a subordinate of the web": host(webSub, test.good), "by the grid's subordinate": host(gridSub, test.bad),
+				"with a grid name by a subordinate of the web": host(webSub, test.good),
+				"by the grid's subordinate":                    host(gridSub, test.bad),
 			} {
 				refusal := wantRefusal(t, verify(web, strict), certs.CodePolicyDenied)
 				if !strings.HasPrefix(refusal.File, dir) || refusal.Line == 0 {
@@ -207,7 +208,8 @@ func slashName(dn string) []byte {
 		if kind == "DC" {
 			tag = ia5
 		}
-		rdns = append(rdns, one(map[string]string{"DC": dc, "C": "2.5.4.6", "O": o, "OU": "2.5.4.11", "CN": cn}[kind], tag, value))
+		rdns = append(rdns,
+			one(map[string]string{"DC": dc, "C": "2.5.4.6", "O": o, "OU": "2.5.4.11", "CN": cn}[kind], tag, value))
 	}
 	return encodeName(rdns...)
 }

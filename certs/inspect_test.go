@@ -28,7 +28,10 @@ func TestListsAsShown(t *testing.T) {
 		{name: "stale", lists: []certstest.CRLOptions{stale}, code: certs.CodeCRLExpired, why: "due on"},
 		{name: "not yet valid", lists: []certstest.CRLOptions{notYet}, code: certs.CodeCRLNotYetValid, why: "begins on"},
 		{name: "delta", lists: []certstest.CRLOptions{deltaList}, code: certs.CodeCRLUnusable, why: "delta"},
-		{name: "delta and stale", lists: []certstest.CRLOptions{deltaList, stale}, code: certs.CodeCRLExpired, why: ".r1: the next one"},
+		{
+			name: "delta and stale", lists: []certstest.CRLOptions{deltaList, stale}, code: certs.CodeCRLExpired,
+			why: ".r1: the next one",
+		},
 		{name: "stale and current", lists: []certstest.CRLOptions{stale, current}},
 	}
 	for _, test := range tests {
@@ -55,7 +58,8 @@ func TestListsAsShown(t *testing.T) {
 		}
 	})
 	t.Run("of an expired key", func(t *testing.T) {
-		old := must(certstest.NewCA("Root", certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}))
+		old := must(certstest.NewCA("Root",
+			certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}))
 		dir := bare(t, old, root)
 		writeList(t, dir, old, 0, current)
 		store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
@@ -74,7 +78,8 @@ func TestListsAsShown(t *testing.T) {
 	host := must(root.NewHost("host.test", sound))
 	o := naming(certstest.CRLOptions{NextUpdate: due, Number: 42}, host)
 	files := must(certstest.WriteCRL(dir, root, o))
-	foreign := writeFile(t, filepath.Join(dir, strings.Replace(filepath.Base(files[0]), ".r0", ".r1", 1)), must(stranger.NewCRL(current)), 0o644)
+	foreign := writeFile(t, filepath.Join(dir, strings.Replace(filepath.Base(files[0]), ".r0", ".r1", 1)),
+		must(stranger.NewCRL(current)), 0o644)
 	hash, _ := hashes(other)
 	writeList(t, dir, other, 0, current) // of a CA that is not installed
 	misnamed := writeFile(t, filepath.Join(dir, hash+".r1"), must(root.NewCRL(current)), 0o644)
@@ -91,7 +96,8 @@ func TestListsAsShown(t *testing.T) {
 			}
 			continue
 		}
-		if len(list.Files) != 2 || list.Entries != 1 || list.Number.Int64() != 42 || !list.NextUpdate.Equal(due) || list.Unverified != "" || list.Defect != "" || list.LastGood || code != "" || why != "" {
+		if len(list.Files) != 2 || list.Entries != 1 || list.Number.Int64() != 42 || !list.NextUpdate.Equal(due) ||
+			list.Unverified != "" || list.Defect != "" || list.LastGood || code != "" || why != "" {
 			t.Errorf("%+v: %s: %s", list, code, why)
 		}
 		if code, _ := list.State(due); code != certs.CodeCRLExpired {
@@ -102,7 +108,8 @@ func TestListsAsShown(t *testing.T) {
 	for _, p := range store.Snapshot().Problems() {
 		problems = append(problems, p.File)
 	}
-	if want := []string{foreign, misnamed}; len(problems) != 2 || min(problems[0], problems[1]) != min(want[0], want[1]) || max(problems[0], problems[1]) != max(want[0], want[1]) {
+	if want := []string{foreign, misnamed}; len(problems) != 2 || min(problems[0], problems[1]) != min(want[0], want[1]) ||
+		max(problems[0], problems[1]) != max(want[0], want[1]) {
 		t.Errorf("problems %v, want those of %v", store.Snapshot().Problems(), want)
 	}
 	if len(ca.Problems) != 1 || ca.Problems[0].File != foreign {

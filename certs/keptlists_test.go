@@ -43,9 +43,11 @@ func TestKeptListOfASentCA(t *testing.T) {
 			// A sound one takes its place.
 			writeList(t, dir, signer, 0, naming(current, other))
 			reload(t, store)
-			_, err := certs.Verify(store.Snapshot(), other.Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+			_, err := certs.Verify(store.Snapshot(), other.Chain,
+				anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 			wantRefusal(t, err, certs.CodeRevoked)
-			if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
+			if _, err := certs.Verify(store.Snapshot(), host.Chain,
+				anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
 				t.Error(err)
 			}
 		})
@@ -66,7 +68,8 @@ func TestListOfASentKeyBesideAKeptOne(t *testing.T) {
 	writeFile(t, file, must(successor.NewCRL(naming(current, young))), 0o644)
 	reload(t, store)
 	for _, host := range []*certstest.Host{old, young} {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+		_, err := certs.Verify(store.Snapshot(), host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		wantRefusal(t, err, certs.CodeRevoked)
 	}
 }
@@ -80,7 +83,8 @@ func TestNothingGoodIsKept(t *testing.T) {
 	for range 3 {
 		writeFile(t, file, nil, 0o644)
 		reload(t, store)
-		if problems := store.Snapshot().Problems(); len(problems) != 1 || !strings.HasSuffix(problems[0].Message, "the file is empty") {
+		if problems := store.Snapshot().Problems(); len(problems) != 1 ||
+			!strings.HasSuffix(problems[0].Message, "the file is empty") {
 			t.Errorf("problems %v", problems)
 		}
 		writeList(t, dir, stranger, 0, current)

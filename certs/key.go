@@ -16,10 +16,12 @@ import (
 )
 
 // keyCure is what to do about a key of a kind that is not supported.
-const keyCure = "Make a new key for the host, RSA of 2048 to 8192 bits, ECDSA (P-256, P-384 or P-521) or Ed25519, and ask the CA for a certificate of it."
+const keyCure = "Make a new key for the host, RSA of 2048 to 8192 bits, ECDSA (P-256, P-384 or P-521) or Ed25519, " +
+	"and ask the CA for a certificate of it."
 
 // keyHint is keyCure as a hint of the set-up, with the command.
-const keyHint = "make a new key, for instance openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, or RSA of 2048 to 8192 bits, and ask the CA for a certificate of it"
+const keyHint = "make a new key, for instance openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, or RSA " +
+	"of 2048 to 8192 bits, and ask the CA for a certificate of it"
 
 // isUnsupportedCurve reports whether crypto/x509 refuses to read a key, with
 // this text, for its curve: another one than P-224, P-256, P-384 and P-521, or
@@ -160,9 +162,11 @@ func (ca *CA) Weakness() (text string, refused bool) {
 	case bits == 0 || bits >= minRSABits:
 		return "", false
 	case bits < minInstalledRSABits:
-		return fmt.Sprintf("its RSA key has %d bits, fewer than %d: what this CA signed is refused", bits, minInstalledRSABits), true
+		return fmt.Sprintf("its RSA key has %d bits, fewer than %d: what this CA signed is refused", bits,
+			minInstalledRSABits), true
 	default:
-		return fmt.Sprintf("its RSA key has %d bits, fewer than %d, and may be broken; what this CA signed is accepted, since the CA is installed", bits, minRSABits), false
+		return fmt.Sprintf("its RSA key has %d bits, fewer than %d, and may be broken; what this CA signed is accepted, "+
+			"since the CA is installed", bits, minRSABits), false
 	}
 }
 

@@ -30,7 +30,7 @@ func keyInfo(algorithm string, parameters asn1.RawValue, key []byte) []byte {
 	return must(asn1.Marshal(struct {
 		Algorithm identifier
 		Key       asn1.BitString
-	}{identifier{oid(algorithm), parameters}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}}))
+	}{identifier{Algorithm: oid(algorithm), Parameters: parameters}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}}))
 }
 
 // rsaInfo is the SubjectPublicKeyInfo of an RSA key.
@@ -43,14 +43,15 @@ func rsaInfo(algorithm string, parameters asn1.RawValue, n *big.Int, e int) []by
 
 // withKey is a certificate with another SubjectPublicKeyInfo, signed anew.
 func withKey(cert *x509.Certificate, issuer *certstest.CA, info []byte) *x509.Certificate {
-	return must(x509.ParseCertificate(dertest.Resign(cert.Raw, issuer.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
-		for i, field := range fields {
-			if string(field.FullBytes) == string(cert.RawSubjectPublicKeyInfo) {
-				fields[i] = asn1.RawValue{FullBytes: info}
+	return must(x509.ParseCertificate(dertest.Resign(cert.Raw, issuer.Key.(*ecdsa.PrivateKey),
+		func(fields []asn1.RawValue) []asn1.RawValue {
+			for i, field := range fields {
+				if string(field.FullBytes) == string(cert.RawSubjectPublicKeyInfo) {
+					fields[i] = asn1.RawValue{FullBytes: info}
+				}
 			}
-		}
-		return fields
-	})))
+			return fields
+		})))
 }
 
 // strangeKeys are SubjectPublicKeyInfos of kinds with which no handshake is
@@ -60,7 +61,9 @@ func strangeKeys() map[string][]byte {
 	even := new(big.Int).SetBit(modulus, 0, 0)
 	dsa := asn1.RawValue{FullBytes: must(asn1.Marshal(struct{ P, Q, G *big.Int }{modulus, big.NewInt(7), big.NewInt(2)}))}
 	return map[string][]byte{
-		"P-224":                    must(x509.MarshalPKIXPublicKey(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)).Public())),
+		"P-224": must(
+			x509.MarshalPKIXPublicKey(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)).Public()),
+		),
 		"Ed448":                    keyInfo("1.3.101.113", asn1.RawValue{}, make([]byte, 57)),
 		"X25519":                   keyInfo("1.3.101.110", asn1.RawValue{}, append([]byte{9}, make([]byte, 31)...)),
 		"X448":                     keyInfo("1.3.101.111", asn1.RawValue{}, make([]byte, 56)),
@@ -79,14 +82,18 @@ func strangeKeys() map[string][]byte {
 func TestUnusableKeys(t *testing.T) {
 	root := must(certstest.NewCA("Root", sound))
 	store := openStore(t, root)
-	endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("us.test", sound))), Policy: certs.Policy{Access: must(certs.NewAccess(nil, nil, true))}}
+	endpoint := &certs.Endpoint{
+		Store: store, Credential: credential(t, must(root.NewHost("us.test", sound))),
+		Policy: certs.Policy{Access: must(certs.NewAccess(nil, nil, true))},
+	}
 	host := must(root.NewHost("host.test", sound))
 	for words, info := range strangeKeys() {
 		t.Run(words, func(t *testing.T) {
 			cert := withKey(host.Certificate, root, info)
 			_, err := certs.Verify(store.Snapshot(), []*x509.Certificate{cert}, anyone(certs.RoleAny, now, certs.Policy{}))
 			refusal := wantRefusal(t, err, certs.CodeUnsupported)
-			if refusal.Depth != 0 || !strings.Contains(refusal.Reason, words) || !strings.Contains(refusal.Reason, "no TLS handshake is possible") {
+			if refusal.Depth != 0 || !strings.Contains(refusal.Reason, words) ||
+				!strings.Contains(refusal.Reason, "no TLS handshake is possible") {
 				t.Errorf("depth %d, reason %q", refusal.Depth, refusal.Reason)
 			}
 			if !strings.Contains(refusal.Cure, "P-256") {
@@ -97,7 +104,8 @@ func TestUnusableKeys(t *testing.T) {
 			}
 			for name, version := range versions {
 				for _, role := range []certs.Role{certs.RoleClient, certs.RoleServer} {
-					err := shakeWith(t, endpoint, role, showing(version, tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: host.Key}))
+					err := shakeWith(t, endpoint, role,
+						showing(version, tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: host.Key}))
 					t.Logf("%s, %s: %v", name, role, err)
 					wantRefusal(t, err, certs.CodeUnsupported)
 				}
@@ -159,13 +167,16 @@ func TestUnusableKeysOfCAs(t *testing.T) {
 	for _, words := range []string{"Ed448", "X25519", "RSA-PSS", "DSA", "exponent is even"} {
 		strange := withKey(sub.Certificate, root, strangeKeys()[words])
 		refusal := wantRefusal(t, verify(snapshot, host, strange), certs.CodeUnsupported)
-		if refusal.Depth != 1 || !strings.Contains(refusal.Reason, words) || strings.Contains(refusal.Reason, "handshake") || !strings.Contains(refusal.Cure, "another CA") && !strings.Contains(refusal.Cure, "a certificate of a CA") {
+		if refusal.Depth != 1 || !strings.Contains(refusal.Reason, words) || strings.Contains(refusal.Reason, "handshake") ||
+			!strings.Contains(refusal.Cure, "another CA") && !strings.Contains(refusal.Cure, "a certificate of a CA") {
 			t.Errorf("depth %d, reason %q, cure %q", refusal.Depth, refusal.Reason, refusal.Cure)
 		}
 	}
 	// P-224 is no key for TLS, but good for a CA.
 	key := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
-	small := &certstest.CA{Certificate: recertify(root, sub.Certificate, key.Public(), now.Add(time.Hour)), Key: key, Parent: root}
+	small := &certstest.CA{
+		Certificate: recertify(root, sub.Certificate, key.Public(), now.Add(time.Hour)), Key: key, Parent: root,
+	}
 	if err := verify(snapshot, must(small.NewHost("host.test", sound)).Certificate, small.Certificate); err != nil {
 		t.Error(err)
 	}
@@ -181,14 +192,20 @@ func TestUnusableKeysOfCAs(t *testing.T) {
 		"1.2.840.113549.1.1.5":   {certs.CodeWeakSignature, "SHA1-RSA, which can be forged"},
 	} {
 		refusal := wantRefusal(t, verify(snapshot, withAlgorithm(host, algorithm), sub.Certificate), want.code)
-		if !strings.Contains(refusal.Reason, want.words) || (want.code == certs.CodeUnsupported) != strings.Contains(refusal.Cure, "Ed25519") {
+		if !strings.Contains(refusal.Reason, want.words) ||
+			(want.code == certs.CodeUnsupported) != strings.Contains(refusal.Cure, "Ed25519") {
 			t.Errorf("%s: reason %q, cure %q", algorithm, refusal.Reason, refusal.Cure)
 		}
 	}
 
 	// An installed key that is so small that crypto/rsa does not use it.
-	tiny := &certstest.CA{Certificate: withKey(root.Certificate, root, rsaInfo("1.2.840.113549.1.1.1", asn1.NullRawValue, new(big.Int).SetBit(big.NewInt(1), 511, 1), 65537))}
-	refusal := wantRefusal(t, verify(openStore(t, tiny).Snapshot(), withAlgorithm(must(root.NewHost("host.test", sound)).Certificate, "1.2.840.113549.1.1.11")), certs.CodeWeakSignature)
+	tiny := &certstest.CA{
+		Certificate: withKey(root.Certificate, root,
+			rsaInfo("1.2.840.113549.1.1.1", asn1.NullRawValue, new(big.Int).SetBit(big.NewInt(1), 511, 1), 65537)),
+	}
+	refusal := wantRefusal(t,
+		verify(openStore(t, tiny).Snapshot(),
+			withAlgorithm(must(root.NewHost("host.test", sound)).Certificate, "1.2.840.113549.1.1.11")), certs.CodeWeakSignature)
 	if refusal.Depth != 1 || !strings.Contains(refusal.Reason, "512 bits, fewer than 1024") || refusal.File == "" {
 		t.Errorf("depth %d: %v", refusal.Depth, refusal)
 	}
@@ -207,7 +224,9 @@ func withAlgorithm(cert *x509.Certificate, algorithm string) *x509.Certificate {
 		}{oid(algorithm), asn1.NullRawValue}))}
 	}
 	tbs := strings.Replace(string(parts.TBS.Bytes), string(was), string(parts.Algorithm.FullBytes), 1)
-	parts.TBS = asn1.RawValue{FullBytes: must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: []byte(tbs)}))}
+	parts.TBS = asn1.RawValue{
+		FullBytes: must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: []byte(tbs)})),
+	}
 	return must(x509.ParseCertificate(must(asn1.Marshal(parts))))
 }
 
@@ -216,14 +235,22 @@ func withAlgorithm(cert *x509.Certificate, algorithm string) *x509.Certificate {
 func TestLargeKeyInHandshake(t *testing.T) {
 	root := must(certstest.NewCA("Root", sound))
 	store := openStore(t, root)
-	endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("us.test", sound))), Policy: certs.Policy{Access: must(certs.NewAccess(nil, nil, true))}}
+	endpoint := &certs.Endpoint{
+		Store: store, Credential: credential(t, must(root.NewHost("us.test", sound))),
+		Policy: certs.Policy{Access: must(certs.NewAccess(nil, nil, true))},
+	}
 	host := must(root.NewHost("host.test", sound))
-	large := recertify(root, root.Certificate, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}, now.Add(time.Hour))
-	err := shakeWith(t, endpoint, certs.RoleClient, showing(tls.VersionTLS13, tls.Certificate{Certificate: [][]byte{host.Certificate.Raw, large.Raw}, PrivateKey: host.Key}))
-	if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "8192 bits") || !strings.Contains(refusal.Cure, "must not send") {
+	large := recertify(root, root.Certificate, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537},
+		now.Add(time.Hour))
+	err := shakeWith(t, endpoint, certs.RoleClient,
+		showing(tls.VersionTLS13,
+			tls.Certificate{Certificate: [][]byte{host.Certificate.Raw, large.Raw}, PrivateKey: host.Key}))
+	if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "8192 bits") ||
+		!strings.Contains(refusal.Cure, "must not send") {
 		t.Errorf("%v; cure %q", refusal, refusal.Cure)
 	}
-	_, err = certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate, large}, anyone(certs.RoleAny, now, certs.Policy{}))
+	_, err = certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate, large},
+		anyone(certs.RoleAny, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodeTooMuchWork)
 }
 
@@ -240,14 +267,16 @@ func TestOwnUnusableKeys(t *testing.T) {
 		"is RSA-PSS, with which": "-algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048",
 		"is of an elliptic":      "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1",
 	} {
-		key := writeFile(t, filepath.Join(dir, "hostkey.pem"), []byte(openssl(t, nil, append([]string{"genpkey"}, strings.Fields(arguments)...)...)), 0o600)
+		key := writeFile(t, filepath.Join(dir, "hostkey.pem"),
+			[]byte(openssl(t, nil, append([]string{"genpkey"}, strings.Fields(arguments)...)...)), 0o600)
 		_, err := certs.LoadCredential(cert, key)
 		wantHint(t, err, words, "RSA of 2048")
 		wantHint(t, err, "no TLS handshake is possible", "ec_paramgen_curve:P-256")
 	}
 	key := writeFile(t, filepath.Join(dir, "key.pem"), pkcs8(soundHost.Key), 0o600)
 	for words, info := range strangeKeys() {
-		file := writeFile(t, filepath.Join(dir, "strange.pem"), pemOf("CERTIFICATE", withKey(soundHost.Certificate, root, info).Raw), 0o644)
+		file := writeFile(t, filepath.Join(dir, "strange.pem"),
+			pemOf("CERTIFICATE", withKey(soundHost.Certificate, root, info).Raw), 0o644)
 		_, err := certs.LoadCredential(file, key)
 		wantHint(t, err, words, "RSA of 2048")
 		wantRefusal(t, err, certs.CodeUnsupported)
@@ -267,10 +296,12 @@ func TestOwnUnusableKeys(t *testing.T) {
 		_, err = certs.LoadCredential(cert, key)
 		wantHint(t, err, "of an elliptic curve", "P-256")
 		// A CA's key is not the host's to make anew.
-		file = writeFile(t, filepath.Join(dir, "chain.pem"), slices.Concat(pemOf("CERTIFICATE", soundHost.Certificate.Raw), certificate), 0o644)
+		file = writeFile(t, filepath.Join(dir, "chain.pem"),
+			slices.Concat(pemOf("CERTIFICATE", soundHost.Certificate.Raw), certificate), 0o644)
 		_, err = certs.ReadCertificates(file)
 		wantHint(t, err, words, "certificate of a CA whose keys")
-		if refusal := wantRefusal(t, err, certs.CodeUnsupported); refusal.Depth != 1 || strings.Contains(refusal.Cure, "for the host") {
+		if refusal := wantRefusal(t, err, certs.CodeUnsupported); refusal.Depth != 1 ||
+			strings.Contains(refusal.Cure, "for the host") {
 			t.Errorf("depth %d, cure %q", refusal.Depth, refusal.Cure)
 		}
 	}

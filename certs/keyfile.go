@@ -86,13 +86,16 @@ func parseKeyBlock(file string, block files.Block) (crypto.Signer, error) {
 	}
 	switch {
 	case known:
-		e.message = fmt.Sprintf("the key %s is %s, with which no TLS handshake is possible", files.Position(file, block.Line), kind)
+		e.message = fmt.Sprintf("the key %s is %s, with which no TLS handshake is possible", files.Position(file, block.Line),
+			kind)
 		e.hint = keyHint
 	case strings.Contains(err.Error(), "elliptic curve"):
-		e.message = fmt.Sprintf("the key %s is of an elliptic curve with which no TLS handshake is possible", files.Position(file, block.Line))
+		e.message = fmt.Sprintf("the key %s is of an elliptic curve with which no TLS handshake is possible",
+			files.Position(file, block.Line))
 		e.hint = keyHint
 	case block.Label == "":
-		e.hint = fmt.Sprintf("if it is a DER file: openssl pkey -inform DER -in %[1]s -out %[1]s.pem; if it is PKCS #12: openssl pkcs12 -nodes -in %[1]s -out %[1]s.pem", shellQuote(file))
+		e.hint = fmt.Sprintf("if it is a DER file: openssl pkey -inform DER -in %[1]s -out %[1]s.pem; if it is PKCS #12: "+
+			"openssl pkcs12 -nodes -in %[1]s -out %[1]s.pem", shellQuote(file))
 	}
 	return nil, e
 }

@@ -47,19 +47,24 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 		size += len(cert.Raw)
 	}
 	if size > maxSentBytes {
-		return refuse(nil, 0, CodeTooMuchWork, "the peer sent certificates of %d bytes in all, more than %d", size, maxSentBytes)
+		return refuse(nil, 0, CodeTooMuchWork, "the peer sent certificates of %d bytes in all, more than %d", size,
+			maxSentBytes)
 	}
 	for i, cert := range chain {
 		if n := max(len(cert.RawSubject), len(cert.RawIssuer)); n > maxSentNameBytes {
-			return refuse(nil, 0, CodeMalformed, "certificate %d of those that the peer sent has a subject or issuer of %d bytes, more than %d", i+1, n, maxSentNameBytes)
+			return refuse(nil, 0, CodeMalformed,
+				"certificate %d of those that the peer sent has a subject or issuer of %d bytes, more than %d", i+1, n,
+				maxSentNameBytes)
 		}
 		if n := countAltNames(cert); n > maxSentAltNames {
-			r := refuse(nil, 0, CodeTooMuchWork, "certificate %d of those that the peer sent has %d subjectAltNames, more than %d", i+1, n, maxSentAltNames)
+			r := refuse(nil, 0, CodeTooMuchWork,
+				"certificate %d of those that the peer sent has %d subjectAltNames, more than %d", i+1, n, maxSentAltNames)
 			r.Cure = "Ask the peer's CA for a certificate of this one host."
 			return r
 		}
 		if n := rsaBits(cert); n > maxSentRSABits {
-			return refuseLargeKey("certificate %d of those that the peer sent has an RSA key of %d bits, more than %d", i+1, n, maxSentRSABits)
+			return refuseLargeKey("certificate %d of those that the peer sent has an RSA key of %d bits, more than %d", i+1, n,
+				maxSentRSABits)
 		}
 	}
 	return nil
@@ -69,7 +74,8 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 // handshake of crypto/tls takes.
 func refuseLargeKey(reason string, args ...any) *Refusal {
 	r := refuse(nil, 0, CodeTooMuchWork, reason, args...)
-	r.Cure = "The peer must not send this certificate: a root need not be sent, and a host's key of 2048 to 4096 bits is as good."
+	r.Cure = "The peer must not send this certificate: a root need not be sent, and a host's key of 2048 to 4096 bits " +
+		"is as good."
 	return r
 }
 

@@ -62,21 +62,39 @@ func TestSizeOfChain(t *testing.T) {
 		{"40 KB", repeated(1, bulky), "", ""},
 		{"80 KB", repeated(2, bulky), certs.CodeTooMuchWork, "bytes in all, more than 65536"},
 		{"1000 names", must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain, "", ""},
-		{"1001 names", must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1001)})).Chain, certs.CodeTooMuchWork, "certificate 1 of those that the peer sent has 1001 subjectAltNames"},
-		{"44000 names", must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain, certs.CodeTooMuchWork, "bytes in all"},
-		{"long subject", []*x509.Certificate{long(9000)}, certs.CodeMalformed, "certificate 1 of those that the peer sent has a subject or issuer of"},
+		{
+			"1001 names", must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1001)})).Chain, certs.CodeTooMuchWork,
+			"certificate 1 of those that the peer sent has 1001 subjectAltNames",
+		},
+		{
+			"44000 names", must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
+			certs.CodeTooMuchWork, "bytes in all",
+		},
+		{
+			"long subject", []*x509.Certificate{long(9000)}, certs.CodeMalformed,
+			"certificate 1 of those that the peer sent has a subject or issuer of",
+		},
 		{"long subject above", []*x509.Certificate{host, long(9000)}, certs.CodeMalformed, "certificate 2 of those"},
-		{"subject long in slash form", must(root.NewHost("x", certstest.Options{CommonName: strings.Repeat("\x01", 3000)})).Chain, certs.CodeMalformed, "characters in slash form, more than 8192"},
-		{"rather long subject", must(root.NewHost("host.test", certstest.Options{CommonName: strings.Repeat("x", 8000)})).Chain, "", ""},
+		{
+			"subject long in slash form",
+			must(root.NewHost("x", certstest.Options{CommonName: strings.Repeat("\x01", 3000)})).Chain, certs.CodeMalformed,
+			"characters in slash form, more than 8192",
+		},
+		{
+			"rather long subject",
+			must(root.NewHost("host.test", certstest.Options{CommonName: strings.Repeat("x", 8000)})).Chain, "", "",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			result, err := certs.Verify(snapshot, test.chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+			result, err := certs.Verify(snapshot, test.chain,
+				anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 			if test.code == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want := must(certs.Identify(test.chain[0], certs.HostModeGrid)); result.Peer.DN != want.DN || len(result.Peer.Hosts) != len(test.chain[0].DNSNames) {
+				if want := must(certs.Identify(test.chain[0], certs.HostModeGrid)); result.Peer.DN != want.DN ||
+					len(result.Peer.Hosts) != len(test.chain[0].DNSNames) {
 					t.Errorf("the identity is not exact: %.100v", result.Peer)
 				}
 				return
@@ -113,7 +131,10 @@ func TestHostileNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	twin := must(certstest.NewCA("Twin"+longest, sound))
-	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir, CAfile: writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", twin.Certificate.Raw), 0o644)}))
+	store := must(certs.OpenStore(certs.StoreConfig{
+		CApath: dir,
+		CAfile: writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", twin.Certificate.Raw), 0o644),
+	}))
 	longOID := asn1.ObjectIdentifier{1, 2}
 	var usages []asn1.ObjectIdentifier
 	for i := range 5000 {
@@ -123,11 +144,17 @@ func TestHostileNames(t *testing.T) {
 	altName := func(tag int, value string) func(*x509.Certificate) {
 		return func(c *x509.Certificate) {
 			c.DNSNames = nil
-			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: must(asn1.Marshal([]asn1.RawValue{{Class: 2, Tag: tag, IsCompound: tag == 4, Bytes: []byte(value)}}))}}
+			c.ExtraExtensions = []pkix.Extension{
+				{
+					Id:    asn1.ObjectIdentifier{2, 5, 29, 17},
+					Value: must(asn1.Marshal([]asn1.RawValue{{Class: 2, Tag: tag, IsCompound: tag == 4, Bytes: []byte(value)}})),
+				},
+			}
 		}
 	}
 	limited := must(root.NewSubordinate(longest[:4000], options(func(c *x509.Certificate) {
-		c.PermittedDNSDomains, c.PermittedEmailAddresses, c.PermittedURIDomains = []string{"ok.test"}, []string{"ok.test"}, []string{"ok.test"}
+		c.PermittedDNSDomains, c.PermittedEmailAddresses, c.PermittedURIDomains = []string{"ok.test"}, []string{"ok.test"},
+			[]string{"ok.test"}
 	})))
 	person := certstest.Options{CommonName: longest, DNSNames: []string{}}
 	user := must(root.NewHost("x", person))
@@ -139,28 +166,52 @@ func TestHostileNames(t *testing.T) {
 		code  certs.Code
 	}{
 		{"issuer", must(must(certstest.NewCA(longest, sound)).NewHost("x", person)).Chain, certs.CodeUnknownCA},
-		{"escaped issuer", must(must(certstest.NewCA(escaped, sound)).NewHost("x", certstest.Options{CommonName: escaped})).Chain, certs.CodeUnknownCA},
-		{"issuer sent, self-signed", append(must(unknown.NewHost("x", person)).Chain, unknown.Certificate), certs.CodeUnknownCA},
-		{"bad signature", must(must(certstest.NewCA("Twin"+longest, sound)).NewHost("x", person)).Chain, certs.CodeBadSignature},
+		{
+			"escaped issuer",
+			must(must(certstest.NewCA(escaped, sound)).NewHost("x", certstest.Options{CommonName: escaped})).Chain,
+			certs.CodeUnknownCA,
+		},
+		{
+			"issuer sent, self-signed", append(must(unknown.NewHost("x", person)).Chain, unknown.Certificate),
+			certs.CodeUnknownCA,
+		},
+		{
+			"bad signature", must(must(certstest.NewCA("Twin"+longest, sound)).NewHost("x", person)).Chain,
+			certs.CodeBadSignature,
+		},
 		{"not allowed", must(root.NewHost("x", person)).Chain, certs.CodeNotAllowed},
 		{"not a CA", must(noCA.NewHost("x", sound)).Chain, certs.CodeNotCA},
 		{"critical extension", must(root.NewHost("x", options(func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: longOID, Critical: true}}
 		}))).Chain, certs.CodeCriticalExtension},
-		{"usages", must(root.NewHost("x", options(func(c *x509.Certificate) { c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, usages }))).Chain, certs.CodeExtendedKeyUsage},
+		{
+			"usages",
+			must(
+				root.NewHost("x", options(func(c *x509.Certificate) { c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, usages })),
+			).Chain, certs.CodeExtendedKeyUsage,
+		},
 		{"dNSName", must(limited.NewHost("x", options(altName(2, longest+"."+longest)))).Chain, certs.CodeNameConstraints},
-		{"mailbox", must(limited.NewHost("x", options(altName(1, strings.Repeat("a", 30000)+"@bad.test")))).Chain, certs.CodeNameConstraints},
-		{"URI", must(limited.NewHost("x", options(altName(6, "http://bad.test/"+strings.Repeat("a", 30000))))).Chain, certs.CodeNameConstraints},
+		{
+			"mailbox", must(limited.NewHost("x", options(altName(1, strings.Repeat("a", 30000)+"@bad.test")))).Chain,
+			certs.CodeNameConstraints,
+		},
+		{
+			"URI", must(limited.NewHost("x", options(altName(6, "http://bad.test/"+strings.Repeat("a", 30000))))).Chain,
+			certs.CodeNameConstraints,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := certs.Verify(store.Snapshot(), test.chain, anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+			_, err := certs.Verify(store.Snapshot(), test.chain,
+				anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 			wantRefusal(t, err, test.code)
 			wantShort(t, err)
 		})
 	}
 	t.Run("policy", func(t *testing.T) {
-		for name, code := range map[string]certs.Code{longest: certs.CodePolicyMissing, "x/CN=" + longest: certs.CodePolicyDenied} {
+		for name, code := range map[string]certs.Code{
+			longest: certs.CodePolicyMissing, "x/CN=" + longest: certs.CodePolicyDenied,
+		} {
 			chain := must(must(root.NewSubordinate(name, sound)).NewHost("x", person)).Chain
 			_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{}))
 			wantRefusal(t, err, code)
@@ -168,8 +219,11 @@ func TestHostileNames(t *testing.T) {
 		}
 	})
 	t.Run("warning", func(t *testing.T) {
-		chain := must(must(root.NewSubordinate(longest, sound)).NewHost("host.test", certstest.Options{CommonName: longest})).Chain
-		result, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+		chain := must(
+			must(root.NewSubordinate(longest, sound)).NewHost("host.test", certstest.Options{CommonName: longest}),
+		).Chain
+		result, err := certs.Verify(store.Snapshot(), chain,
+			anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +260,8 @@ func TestHostileNames(t *testing.T) {
 		_ = near.Close()
 		<-done
 		_ = far.Close()
-		if failure, ok := errors.AsType[*certs.HandshakeError](err); !ok || !strings.Contains(failure.Reason, "cannot parse URI") {
+		if failure, ok := errors.AsType[*certs.HandshakeError](err); !ok ||
+			!strings.Contains(failure.Reason, "cannot parse URI") {
 			t.Errorf("want the reason of crypto/x509, got %.200v", err)
 		}
 		wantShort(t, err)
@@ -216,8 +271,12 @@ func TestHostileNames(t *testing.T) {
 		if err := certstest.WriteCApath(dir, root); err != nil {
 			t.Fatal(err)
 		}
-		file := writeFile(t, filepath.Join(dir, "01234567.0"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: unreadable}), 0o644)
-		misnamed := writeFile(t, filepath.Join(dir, "01234567.1"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: must(certstest.NewCA(strings.Repeat("\x01", 30000), sound)).Certificate.Raw}), 0o644)
+		file := writeFile(t, filepath.Join(dir, "01234567.0"),
+			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: unreadable}), 0o644)
+		misnamed := writeFile(t, filepath.Join(dir, "01234567.1"),
+			pem.EncodeToMemory(&pem.Block{
+				Type: "CERTIFICATE", Bytes: must(certstest.NewCA(strings.Repeat("\x01", 30000), sound)).Certificate.Raw,
+			}), 0o644)
 		problems := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot().Problems()
 		if len(problems) != 2 || problems[0].File != file || problems[1].File != misnamed {
 			t.Errorf("%d problems: %.500v", len(problems), problems)
@@ -242,7 +301,8 @@ func TestKeys(t *testing.T) {
 			cas = append(cas, must(certstest.NewCA(name, sound)))
 		}
 		installed := openStore(t, cas...).Snapshot()
-		if _, err := certs.Verify(installed, must(cas[29].NewHost("host.test", sound)).Chain, anyone(certs.RoleAny, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
+		if _, err := certs.Verify(installed, must(cas[29].NewHost("host.test", sound)).Chain,
+			anyone(certs.RoleAny, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
 			t.Error(err)
 		}
 	})
@@ -273,7 +333,8 @@ func TestConstraintWork(t *testing.T) {
 			}
 		})))
 		chain := must(sub.NewHost("x", certstest.Options{DNSNames: manyNames(test.names)})).Chain
-		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+		_, err := certs.Verify(snapshot, chain,
+			anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		if test.code == "" {
 			if err != nil {
 				t.Error(err)
@@ -328,13 +389,15 @@ func BenchmarkHostilePeer(b *testing.B) {
 		below = append(below, forged(must(large.NewSubordinate("Sub", certstest.Options{})).Certificate))
 	}
 	for name, chain := range map[string][]*x509.Certificate{
-		"44000 names":             must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
-		"1000 names":              must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain,
-		"long names":              must(must(certstest.NewCA(long, certstest.Options{})).NewHost("x", certstest.Options{CommonName: long})).Chain,
+		"44000 names": must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
+		"1000 names":  must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain,
+		"long names": must(must(certstest.NewCA(long, certstest.Options{})).NewHost("x",
+			certstest.Options{CommonName: long})).Chain,
 		"19 keys":                 keys,
 		"19 costly keys":          costlyChain(b, "Stranger"),
 		"19 costly keys of Large": costlyChain(b, "Large"),
-		"installed RSA 8192":      append(must(must(certstest.NewCA("Sub", certstest.Options{})).NewHost("host.test", certstest.Options{})).Chain, below...),
+		"installed RSA 8192": append(must(must(certstest.NewCA("Sub", certstest.Options{})).NewHost("host.test",
+			certstest.Options{})).Chain, below...),
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -35,12 +35,17 @@ func (s *search) noIssuer(child *element, depth int) *Refusal {
 	var r *Refusal
 	switch {
 	case below == keyBelow && !child.selfSigned():
-		r = refuse(child, depth, CodeUnknownCA, "its issuer %s is below it on the path: these certificates vouch for each other in a circle, and none of them is a root that is installed here", issuer)
-		r.Cure = fmt.Sprintf("Have the peer send the certificate by which a CA that is installed here vouches for %s; or install the root above it, if you trust that.", issuer)
+		r = refuse(child, depth, CodeUnknownCA,
+			"its issuer %s is below it on the path: these certificates vouch for each other in a circle, and none of them is "+
+				"a root that is installed here", issuer)
+		r.Cure = fmt.Sprintf("Have the peer send the certificate by which a CA that is installed here vouches for %s; or "+
+			"install the root above it, if you trust that.", issuer)
 	case len(unusable) > 0:
-		r = refuse(child, depth, CodeUnknownCA, "its issuer %s was not sent by the peer, and the file that is here for it cannot be used: %s", issuer, unusable[0])
+		r = refuse(child, depth, CodeUnknownCA,
+			"its issuer %s was not sent by the peer, and the file that is here for it cannot be used: %s", issuer, unusable[0])
 		if child.selfSigned() {
-			r = refuse(child, depth, CodeUnknownCA, "it names itself as its issuer, and the file that is here for it cannot be used: %s", unusable[0])
+			r = refuse(child, depth, CodeUnknownCA,
+				"it names itself as its issuer, and the file that is here for it cannot be used: %s", unusable[0])
 		}
 		r.File, r.Line, r.Cure = unusable[0].File, unusable[0].Line, mendFile(unusable[0], child.issuer)
 	case child.selfSigned() && depth == 0:
@@ -50,7 +55,9 @@ func (s *search) noIssuer(child *element, depth int) *Refusal {
 		r = refuse(child, depth, CodeUnknownCA, "it names itself as its issuer: a root that is not installed here")
 		r.Cure = s.installCA(child.subject)
 	case child.selfIssued() || below == nameBelow:
-		r = refuse(child, depth, CodeUnknownCA, "its issuer is another key of the name %s, of which a certificate is neither installed here nor sent by the peer", issuer)
+		r = refuse(child, depth, CodeUnknownCA,
+			"its issuer is another key of the name %s, of which a certificate is neither installed here nor sent by the peer",
+			issuer)
 		r.Cure = s.installCA(child.issuer)
 	default:
 		r = refuse(child, depth, CodeUnknownCA, "its issuer %s is neither installed here nor sent by the peer", issuer)
@@ -91,16 +98,19 @@ func (s *search) badSignature(child, issuer *element, depth int) *Refusal {
 	if reason := weakKey(issuer); reason != "" {
 		return refuse(issuer, depth+1, CodeWeakSignature, "%s", reason)
 	}
-	r := refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s", issuer.subject.Brief(), issuer.source())
+	r := refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s", issuer.subject.Brief(),
+		issuer.source())
 	if unusable := s.snapshot.unusable(child.issuer); len(unusable) > 0 {
-		r.Cure = fmt.Sprintf("There is another file of this CA, which may be the right one: %s. %s", unusable[0], mendFile(unusable[0], child.issuer))
+		r.Cure = fmt.Sprintf("There is another file of this CA, which may be the right one: %s. %s", unusable[0],
+			mendFile(unusable[0], child.issuer))
 	}
 	return r
 }
 
 // anotherCA is what to do about a CA's keys and signatures that are not
 // supported.
-const anotherCA = "The peer needs a certificate of a CA whose keys and signatures are RSA, ECDSA of a NIST curve that is named, or Ed25519."
+const anotherCA = "The peer needs a certificate of a CA whose keys and signatures are RSA, ECDSA of a NIST curve " +
+	"that is named, or Ed25519."
 
 // refuseSignature refuses a signature of an algorithm that cannot be relied
 // on, or that is not supported.
@@ -152,6 +162,7 @@ func (s *search) installCA(subject *dn.Name) string {
 
 // mendFile is what to do about a file of a CA that cannot be used.
 func mendFile(p Problem, subject *dn.Name) string {
-	return fmt.Sprintf("Put %s right, or install the CA's package anew, if you trust it: the certificate of %s belongs there, as %s.0 or %s.0.",
+	return fmt.Sprintf("Put %s right, or install the CA's package anew, if you trust it: the certificate of %s belongs "+
+		"there, as %s.0 or %s.0.",
 		files.Position(p.File, p.Line), subject.Brief(), subject.Hash(), subject.HashOld())
 }

@@ -25,13 +25,16 @@ func TestCircles(t *testing.T) {
 		installed []*certstest.CA
 		chain     []*x509.Certificate
 	}{
-		"sent":           {[]*certstest.CA{root}, []*x509.Certificate{host, aByB, bByA}},
-		"one installed":  {[]*certstest.CA{root, installed}, []*x509.Certificate{host, bByA}},
-		"both installed": {[]*certstest.CA{root, installed, {Certificate: bByA, Key: b.Key, Parent: a}}, []*x509.Certificate{host}},
+		"sent":          {[]*certstest.CA{root}, []*x509.Certificate{host, aByB, bByA}},
+		"one installed": {[]*certstest.CA{root, installed}, []*x509.Certificate{host, bByA}},
+		"both installed": {
+			[]*certstest.CA{root, installed, {Certificate: bByA, Key: b.Key, Parent: a}}, []*x509.Certificate{host},
+		},
 	} {
 		_, err := certs.Verify(openStore(t, test.installed...).Snapshot(), test.chain, anyone(certs.RoleAny, now, unbound))
 		refusal := wantRefusal(t, err, certs.CodeUnknownCA)
-		if !strings.Contains(refusal.Reason, "/CN=Loop A is below it on the path") || strings.Contains(refusal.Reason, "neither") || refusal.Depth != 2 {
+		if !strings.Contains(refusal.Reason, "/CN=Loop A is below it on the path") ||
+			strings.Contains(refusal.Reason, "neither") || refusal.Depth != 2 {
 			t.Errorf("%s: depth %d, reason %q", name, refusal.Depth, refusal.Reason)
 		}
 		if strings.Contains(refusal.Cure, ".0") || !strings.Contains(refusal.Cure, "root above") {
@@ -41,25 +44,32 @@ func TestCircles(t *testing.T) {
 
 	// A CA that changed its key, and whose old certificate nobody has.
 	old := must(certstest.NewCA("Changed", sound))
-	renewed := must(old.NewSubordinate("Changed", options(func(c *x509.Certificate) { c.AuthorityKeyId = old.Certificate.SubjectKeyId })))
-	_, err := certs.Verify(openStore(t, root).Snapshot(), must(renewed.NewHost("host.test", sound)).Chain, anyone(certs.RoleAny, now, unbound))
-	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name") || refusal.Depth != 1 {
+	renewed := must(old.NewSubordinate("Changed",
+		options(func(c *x509.Certificate) { c.AuthorityKeyId = old.Certificate.SubjectKeyId })))
+	_, err := certs.Verify(openStore(t, root).Snapshot(), must(renewed.NewHost("host.test", sound)).Chain,
+		anyone(certs.RoleAny, now, unbound))
+	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name") ||
+		refusal.Depth != 1 {
 		t.Error(refusal)
 	}
 	// Another key of a name that is on the path.
 	c := must(certstest.NewCA("Loop A", sound))
 	bByC := must(c.NewSubordinate("Loop B", sound))
 	aByOther := recertify(bByC, a.Certificate, a.Key.Public(), now.Add(time.Hour))
-	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByOther, bByC.Certificate}, anyone(certs.RoleAny, now, unbound))
-	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name /DC=test/DC=gtunnel/CN=Loop A") || refusal.Depth != 2 {
+	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByOther, bByC.Certificate},
+		anyone(certs.RoleAny, now, unbound))
+	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason,
+		"another key of the name /DC=test/DC=gtunnel/CN=Loop A") || refusal.Depth != 2 {
 		t.Error(refusal)
 	}
 
 	// The host's own name takes part in the circle.
 	own := must(certstest.NewCA("x", options(func(c *x509.Certificate) { c.RawSubject = host.RawSubject })))
 	aByHost := recertify(own, a.Certificate, a.Key.Public(), now.Add(time.Hour))
-	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByHost}, anyone(certs.RoleAny, now, unbound))
-	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "in a circle") || refusal.Depth != 1 {
+	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByHost},
+		anyone(certs.RoleAny, now, unbound))
+	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "in a circle") ||
+		refusal.Depth != 1 {
 		t.Error(refusal)
 	}
 }
@@ -73,7 +83,9 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	sub := must(root.NewSubordinate("Sub", sound))
 	hash, oldHash := hashes(root)
 	otherHash, _ := hashes(other)
-	noCA := must(other.NewHost("x", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject }))).Certificate
+	noCA := must(
+		other.NewHost("x", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })),
+	).Certificate
 	rootPEM, noCAPEM := pemOf("CERTIFICATE", root.Certificate.Raw), pemOf("CERTIFICATE", noCA.Raw)
 	damaged := []byte(strings.Replace(string(rootPEM), "M", "!", 5))
 	host := must(root.NewHost("host.test", sound)).Certificate
@@ -86,18 +98,44 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		depth   int
 		words   string
 	}{
-		"damaged":                      {hash + ".0", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "damaged"},
-		"damaged, by the old hash":     {oldHash + ".3", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "damaged"},
-		"no CA's":                      {hash + ".0", noCAPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "is not a CA's"},
-		"empty":                        {hash + ".0", []byte{}, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "no certificate in this file"},
-		"a link that leads nowhere":    {hash + ".0", nil, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "does not exist"},
-		"under another name":           {"0a1b2c3d.0", rootPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "not the hash of the certificate"},
-		"another CA under its name":    {hash + ".0", pemOf("CERTIFICATE", other.Certificate.Raw), []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, otherHash},
-		"no CA's in the CA file":       {"ca.pem", append(pemOf("CERTIFICATE", other.Certificate.Raw), noCAPEM...), []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "is not a CA's"},
-		"of the subordinate's issuer":  {hash + ".0", damaged, []*x509.Certificate{must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate}, nil, certs.CodeUnknownCA, 1, "damaged"},
-		"of a root that is sent":       {hash + ".0", damaged, []*x509.Certificate{host, root.Certificate}, nil, certs.CodeUnknownCA, 1, "damaged"},
-		"of the right key of two":      {hash + ".7", damaged, []*x509.Certificate{host}, twin, certs.CodeBadSignature, 0, "damaged"},
-		"not of the CA that is missed": {otherHash + ".7", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, ""},
+		"damaged": {
+			hash + ".0", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "damaged",
+		},
+		"damaged, by the old hash": {
+			oldHash + ".3", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "damaged",
+		},
+		"no CA's": {
+			hash + ".0", noCAPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "is not a CA's",
+		},
+		"empty": {
+			hash + ".0", []byte{}, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "no certificate in this file",
+		},
+		"a link that leads " +
+			"nowhere": {hash + ".0", nil, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "does not exist"},
+		"under another name": {
+			"0a1b2c3d.0", rootPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "not the hash of the certificate",
+		},
+		"another CA under its name": {
+			hash + ".0", pemOf("CERTIFICATE", other.Certificate.Raw), []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0,
+			otherHash,
+		},
+		"no CA's in the CA file": {
+			"ca.pem", append(pemOf("CERTIFICATE", other.Certificate.Raw), noCAPEM...), []*x509.Certificate{host}, nil,
+			certs.CodeUnknownCA, 0, "is not a CA's",
+		},
+		"of the subordinate's issuer": {
+			hash + ".0", damaged, []*x509.Certificate{must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate}, nil,
+			certs.CodeUnknownCA, 1, "damaged",
+		},
+		"of a root that is sent": {
+			hash + ".0", damaged, []*x509.Certificate{host, root.Certificate}, nil, certs.CodeUnknownCA, 1, "damaged",
+		},
+		"of the right key of two": {
+			hash + ".7", damaged, []*x509.Certificate{host}, twin, certs.CodeBadSignature, 0, "damaged",
+		},
+		"not of the CA that is missed": {
+			otherHash + ".7", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cas := []*certstest.CA{other}
@@ -122,7 +160,8 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 				t.Errorf("depth %d: %v", refusal.Depth, refusal)
 			}
 			if test.words == "" {
-				if strings.Contains(refusal.Error()+refusal.Cure, test.file) || !strings.Contains(refusal.Reason, "neither installed here nor sent") {
+				if strings.Contains(refusal.Error()+refusal.Cure, test.file) ||
+					!strings.Contains(refusal.Reason, "neither installed here nor sent") {
 					t.Errorf("%v; %s", refusal, refusal.Cure)
 				}
 				return
@@ -145,7 +184,8 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 
 // TestCuresThatHelp: what is told to do is what can be done.
 func TestCuresThatHelp(t *testing.T) {
-	const clientAuth, serverAuth, mail = x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageEmailProtection
+	const clientAuth, serverAuth = x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth
+	const mail = x509.ExtKeyUsageEmailProtection
 	explicit := func(critical bool) certstest.Options {
 		return extensionOption("2.5.29.36", critical, []byte{0x30, 3, 0x80, 1, 0})
 	}
@@ -155,25 +195,75 @@ func TestCuresThatHelp(t *testing.T) {
 		code               certs.Code
 		reason, cure, lack string // lack: what the cure must not say
 	}{
-		"policies required":              {below(sound, sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
-		"policies required, uncritical":  {below(sound, sound, explicit(false)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
-		"policies required further down": {below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 1})), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
-		"policies required by a root":    {below(sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them", "critical"},
-		"policies required by a host":    {below(explicit(true), sound), certs.CodeCriticalExtension, "requireExplicitPolicy", "Certificate policies are not judged", "critical"},
-		"critical extension of a host":   {below(unknown, sound), certs.CodeCriticalExtension, "1.2.3.4", "without this extension, or with it not critical", "another CA"},
-		"critical extension of a CA":     {below(sound, sound, unknown), certs.CodeCriticalExtension, "1.2.3.4", "a certificate of another CA", "Ask the peer's CA"},
-		"usages of a host":               {below(usages(mail), sound), certs.CodeExtendedKeyUsage, "here is emailProtection", "a host certificate with serverAuth", "another CA"},
-		"usages of a CA":                 {below(sound, sound, usages(mail)), certs.CodeExtendedKeyUsage, "here is emailProtection", "a certificate of a CA whose own usages allow it", "host certificate with"},
-		"no usage in common":             {below(usages(serverAuth), usages(clientAuth)), certs.CodeExtendedKeyUsage, "here is serverAuth, which the CAs above do not allow", "that the CAs above it allow too", "host certificate with"},
-		"no usage in common of CAs":      {below(sound, usages(clientAuth), usages(serverAuth)), certs.CodeExtendedKeyUsage, "which the CAs above do not allow", "a CA whose own usages", ""},
-		"constraints that are malformed": {below(sound, sound, nameConstraints([]subtree{{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}}, nil)), certs.CodeNameConstraints, "cannot be applied", "The CA's own certificate is at fault", "its own rules"},
-		"constraints of a strange kind":  {below(alternative(subtree{tag: 8, value: []byte{1, 2}}), sound, nameConstraints([]subtree{{tag: 8, value: []byte{1, 2}}}, nil)), certs.CodeNameConstraints, "cannot be applied to it", "without this name", "its own rules"},
-		"constraints that forbid, sent":  {below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "/CN=Sub1 (sent by the peer) forbid it", "that its own rules allow", "without this name"},
-		"constraints that forbid":        {below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)), certs.CodeNameConstraints, "forbid it", "that its own rules allow", "without this name"},
+		"policies required": {
+			below(sound, sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy",
+			"none of which requires them", "critical",
+		},
+		"policies required, " +
+			"uncritical": {
+			below(sound, sound, explicit(false)), certs.CodeCriticalExtension, "requireExplicitPolicy",
+			"none of which requires them", "critical",
+		},
+		"policies required further down": {
+			below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 1})), certs.CodeCriticalExtension,
+			"requireExplicitPolicy", "none of which requires them", "critical",
+		},
+		"policies required by a root": {
+			below(sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them",
+			"critical",
+		},
+		"policies required by a host": {
+			below(explicit(true), sound), certs.CodeCriticalExtension, "requireExplicitPolicy",
+			"Certificate policies are not judged", "critical",
+		},
+		"critical extension of a host": {
+			below(unknown, sound), certs.CodeCriticalExtension, "1.2.3.4", "without this extension, or with it not critical",
+			"another CA",
+		},
+		"critical extension of a CA": {
+			below(sound, sound, unknown), certs.CodeCriticalExtension, "1.2.3.4", "a certificate of another CA",
+			"Ask the peer's CA",
+		},
+		"usages of a host": {
+			below(usages(mail), sound), certs.CodeExtendedKeyUsage, "here is emailProtection",
+			"a host certificate with serverAuth", "another CA",
+		},
+		"usages of a CA": {
+			below(sound, sound, usages(mail)), certs.CodeExtendedKeyUsage, "here is emailProtection",
+			"a certificate of a CA whose own usages allow it", "host certificate with",
+		},
+		"no usage in common": {
+			below(usages(serverAuth), usages(clientAuth)), certs.CodeExtendedKeyUsage,
+			"here is serverAuth, which the CAs above do not allow", "that the CAs above it allow too", "host certificate with",
+		},
+		"no usage in common of CAs": {
+			below(sound, usages(clientAuth), usages(serverAuth)), certs.CodeExtendedKeyUsage, "which the CAs above do not allow",
+			"a CA whose own usages", "",
+		},
+		"constraints that are " +
+			"malformed": {
+			below(sound, sound, nameConstraints([]subtree{{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}}, nil)),
+			certs.CodeNameConstraints, "cannot be applied", "The CA's own certificate is at fault", "its own rules",
+		},
+		"constraints of a strange kind": {
+			below(alternative(subtree{tag: 8, value: []byte{1, 2}}), sound,
+				nameConstraints([]subtree{{tag: 8, value: []byte{1, 2}}}, nil)), certs.CodeNameConstraints,
+			"cannot be applied to it", "without this name", "its own rules",
+		},
+		"constraints that forbid, sent": {
+			below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)),
+			certs.CodeNameConstraints, "/CN=Sub1 (sent by the peer) forbid it", "that its own rules allow", "without this name",
+		},
+		"constraints that forbid": {
+			below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)),
+			certs.CodeNameConstraints, "forbid it", "that its own rules allow", "without this name",
+		},
 	} {
-		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain, anyone(certs.RoleClient, now, unbound))
+		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain,
+			anyone(certs.RoleClient, now, unbound))
 		refusal := wantRefusal(t, err, test.code)
-		if !strings.Contains(refusal.Reason, test.reason) || !strings.Contains(refusal.Cure, test.cure) || test.lack != "" && strings.Contains(refusal.Cure, test.lack) {
+		if !strings.Contains(refusal.Reason, test.reason) || !strings.Contains(refusal.Cure, test.cure) ||
+			test.lack != "" && strings.Contains(refusal.Cure, test.lack) {
 			t.Errorf("%s: reason %q, cure %q", name, refusal.Reason, refusal.Cure)
 		}
 	}

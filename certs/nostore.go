@@ -17,7 +17,8 @@ func (s *Snapshot) noAnchor() error {
 	places := strings.Join(slices.DeleteFunc([]string{s.config.CApath, s.config.CAfile},
 		func(s string) bool { return s == "" }), " and ")
 	message := fmt.Sprintf("no usable CA in %s", places)
-	hint := "install the packages of the CAs that issue the peers' certificates (igtf-policy-classic on Debian, ca-policy-egi-core on EL)"
+	hint := "install the packages of the CAs that issue the peers' certificates (igtf-policy-classic on Debian, " +
+		"ca-policy-egi-core on EL)"
 	if len(s.cas) > 0 {
 		message += ": there are only subordinate CAs, and no self-signed root above them"
 		hint = fmt.Sprintf("install the root too: %s", s.cas[0].Subject.Brief())
@@ -33,7 +34,8 @@ func directoryError(directory string, err error) error {
 	info, statErr := os.Stat(directory)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give the directory with ‹capath›"
+		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give the " +
+			"directory with ‹capath›"
 	case errors.Is(err, fs.ErrPermission):
 		e.hint = "let this user list the directory: chmod a+rx " + shellQuote(directory)
 	case statErr == nil && !info.IsDir():
@@ -52,10 +54,12 @@ func noHashNames(directory string, entries []os.DirEntry) error {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("the CApath %s holds no CA", directory),
-		hint:    "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give another directory with ‹capath›",
+		hint: "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give " +
+			"another directory with ‹capath›",
 	}
 	if i := slices.IndexFunc(entries, isCertificate); i >= 0 {
-		e.message += fmt.Sprintf(": it has certificate files such as %s, but none with a hash name such as 1234abcd.0", entries[i].Name())
+		e.message += fmt.Sprintf(": it has certificate files such as %s, but none with a hash name such as 1234abcd.0",
+			entries[i].Name())
 		e.hint = "make the hash names: openssl rehash " + shellQuote(directory)
 	} else if len(entries) == 0 {
 		e.message += ": it is empty"

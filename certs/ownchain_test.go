@@ -41,11 +41,24 @@ func TestRenewedSubordinateIsSent(t *testing.T) {
 		sent      []*x509.Certificate
 		renewed   string // where the renewed one is; "-" if nothing has ended
 	}{
-		"installed":              {host.Chain[1:], []*certstest.CA{root, renewed}, []*x509.Certificate{renewed.Certificate}, ".0"},
-		"installed with more":    {host.Chain[1:], []*certstest.CA{root, otherKey, old, future, renewed}, []*x509.Certificate{renewed.Certificate}, ".3"},
-		"nowhere":                {host.Chain[1:], []*certstest.CA{root, otherKey, future}, []*x509.Certificate{old.Certificate}, ""},
-		"in the file":            {[]*x509.Certificate{old.Certificate, renewed.Certificate}, []*certstest.CA{root}, []*x509.Certificate{renewed.Certificate}, "hostcert.pem"},
-		"in both":                {[]*x509.Certificate{old.Certificate, renewed.Certificate}, []*certstest.CA{root, renewed}, []*x509.Certificate{renewed.Certificate}, "hostcert.pem"},
+		"installed": {
+			host.Chain[1:], []*certstest.CA{root, renewed}, []*x509.Certificate{renewed.Certificate}, ".0",
+		},
+		"installed with more": {
+			host.Chain[1:], []*certstest.CA{root, otherKey, old, future, renewed}, []*x509.Certificate{renewed.Certificate},
+			".3",
+		},
+		"nowhere": {
+			host.Chain[1:], []*certstest.CA{root, otherKey, future}, []*x509.Certificate{old.Certificate}, "",
+		},
+		"in the file": {
+			[]*x509.Certificate{old.Certificate, renewed.Certificate}, []*certstest.CA{root},
+			[]*x509.Certificate{renewed.Certificate}, "hostcert.pem",
+		},
+		"in both": {
+			[]*x509.Certificate{old.Certificate, renewed.Certificate}, []*certstest.CA{root, renewed},
+			[]*x509.Certificate{renewed.Certificate}, "hostcert.pem",
+		},
 		"not in the file":        {nil, []*certstest.CA{root, old, renewed}, []*x509.Certificate{renewed.Certificate}, "-"},
 		"ended, not in the file": {nil, []*certstest.CA{root, old}, []*x509.Certificate{old.Certificate}, "-"},
 		"with a root that has ended": {
@@ -75,7 +88,8 @@ func TestRenewedSubordinateIsSent(t *testing.T) {
 			switch {
 			case test.renewed == "-" && len(notes) > 0, test.renewed != "-" && len(notes) != 1:
 				t.Errorf("ended: %+v", notes)
-			case len(notes) == 1 && (notes[0].DN != "/DC=test/DC=gtunnel/CN=Sub" || !notes[0].NotAfter.Equal(old.Certificate.NotAfter) ||
+			case len(notes) == 1 && (notes[0].DN != "/DC=test/DC=gtunnel/CN=Sub" ||
+				!notes[0].NotAfter.Equal(old.Certificate.NotAfter) ||
 				!strings.HasSuffix(notes[0].Renewed, test.renewed) || (test.renewed == "") != (notes[0].Renewed == "")):
 				t.Errorf("ended: %+v, the renewed one in %q", notes, test.renewed)
 			}
@@ -96,7 +110,8 @@ func TestSubordinateEndsWhileItIsSent(t *testing.T) {
 		at   time.Time
 		want *certstest.CA
 	}{{now, old}, {end, old}, {end.Add(time.Minute), renewed}, {now, old}} {
-		if chain := c.SentAt(store.Snapshot(), test.at); len(chain) != 2 || !slices.Equal(chain[1], test.want.Certificate.Raw) {
+		if chain := c.SentAt(store.Snapshot(), test.at); len(chain) != 2 ||
+			!slices.Equal(chain[1], test.want.Certificate.Raw) {
 			t.Errorf("at %s another chain is sent", test.at)
 		}
 	}

@@ -81,7 +81,10 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 		{"strangers", many(newCA("Stranger"), "Sub"), CodeUnknownCA, 0},
 		{"strangers of one name", sameName("Stranger"), CodeTooMuchWork, 0},
 		{"the name of an installed CA", chainOf(subordinate(impostor, "Sub")), CodeBadSignature, 1},
-		{"a forged link below a good one", []*x509.Certificate{chainOf(forged)[0], forged.Certificate, sub.Certificate}, CodeBadSignature, 2},
+		{
+			"a forged link below a good one", []*x509.Certificate{chainOf(forged)[0], forged.Certificate, sub.Certificate},
+			CodeBadSignature, 2,
+		},
 		// A bad one with P-256 counts for 8 of 200, with RSA-8192 for 64.
 		{"many below the name of an installed CA", many(impostor, "Sub"), CodeBadSignature, 20},
 		{"many below the name of one with a large key", many(largeImpostor, "Sub"), CodeTooMuchWork, 4},
@@ -107,7 +110,8 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 			}
 			for link := range s.links {
 				if link.issuer.file == "" && !s.certified(link.issuer) {
-					t.Errorf("a signature of %s was checked with an uncertified key of %s", link.child.subject.Slash(), link.issuer.subject.Slash())
+					t.Errorf("a signature of %s was checked with an uncertified key of %s", link.child.subject.Slash(),
+						link.issuer.subject.Slash())
 				}
 			}
 		})
@@ -127,7 +131,8 @@ func largeCA(t *testing.T, subject []byte) *certstest.CA {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), RawSubject: subject, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), RawSubject: subject, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
 		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

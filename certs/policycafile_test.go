@@ -16,7 +16,8 @@ func TestNoPolicyBelowTheCAfile(t *testing.T) {
 	host := must(sub.NewHost("host.test", sound))
 	dir := bare(t, root)
 	hash, _ := hashes(root)
-	writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/CN=Sub"`)), 0o644)
+	writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/CN=Sub"`)),
+		0o644)
 	file := writeFile(t, filepath.Join(t.TempDir(), "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644)
 	for about, test := range map[string]struct {
 		config certs.StoreConfig
@@ -25,7 +26,8 @@ func TestNoPolicyBelowTheCAfile(t *testing.T) {
 		"from the CA file": {certs.StoreConfig{CApath: dir, CAfile: file}, ""},
 		"sent":             {certs.StoreConfig{CApath: dir}, certs.CodePolicyMissing},
 	} {
-		_, err := certs.Verify(must(certs.OpenStore(test.config)).Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+		_, err := certs.Verify(must(certs.OpenStore(test.config)).Snapshot(), host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{}))
 		if test.code != "" {
 			wantRefusal(t, err, test.code)
 		} else if err != nil {

@@ -79,7 +79,8 @@ var policyCodes = map[policy.Cause]Code{
 
 // refuseAmbiguous refuses a certificate for a name that no policy can speak of.
 func refuseAmbiguous(e *element, depth int, name *dn.Name, reason, cure string) *Refusal {
-	r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s", name.Brief(), reason)
+	r := refuse(e, depth, CodePolicyDenied, "no policy can speak of the name %s, which could be read as another one: %s",
+		name.Brief(), reason)
 	r.Cure = cure
 	return r
 }
@@ -95,7 +96,9 @@ func (s *search) permitPolicies(depth int, asked []policy.Decision) {
 	}
 	if silent {
 		s.permit(depth, func() LinkCheck {
-			return LinkCheck{Text: "no file speaks of the CA, and ‹namespaces› " + s.policy.Namespaces.String() + " asks for none"}
+			return LinkCheck{
+				Text: "no file speaks of the CA, and ‹namespaces› " + s.policy.Namespaces.String() + " asks for none",
+			}
 		})
 	}
 }

@@ -30,7 +30,9 @@ func bare(t testing.TB, cas ...*certstest.CA) (dir string) {
 
 // signing is a signing_policy in which the CA may sign what the patterns say.
 func signing(ca, patterns string) string {
-	return fmt.Sprintf("access_id_CA X509 '/DC=test/DC=gtunnel/CN=%s'\npos_rights globus CA:sign\ncond_subjects globus '%s'\n", ca, patterns)
+	return fmt.Sprintf(
+		"access_id_CA X509 '/DC=test/DC=gtunnel/CN=%s'\npos_rights globus CA:sign\ncond_subjects globus '%s'\n", ca, patterns,
+	)
 }
 
 // to is a statement of a namespaces file.
@@ -64,27 +66,38 @@ func TestPolicies(t *testing.T) {
 		depth   int
 		reason  string
 	}{
-		{name: "both permit", files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "PERMIT", hostsRE)}},
+		{
+			name: "both permit",
+			files: map[string]string{
+				"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "PERMIT", hostsRE),
+			},
+		},
 		{name: "signing_policy alone", files: map[string]string{"Root.signing_policy": signing("Root", hosts)}},
 		{name: "namespaces alone", files: map[string]string{"Root.namespaces": to("", "PERMIT", hostsRE)}},
 		{name: "neither", code: certs.CodePolicyMissing, reason: "neither a signing_policy nor a namespaces file"},
 		{name: "neither, not required", mode: lax},
 		{name: "neither, ignored", mode: certs.NamespacesIgnore},
 		{
-			name:  "signing_policy denies",
-			files: map[string]string{"Root.signing_policy": "# a comment\n" + signing("Root", elsewhere), "Root.namespaces": to("Root", "PERMIT", hostsRE)},
-			code:  certs.CodePolicyDenied, decided: "Root.signing_policy", line: 4, reason: `only "/DC=org/*"`,
+			name: "signing_policy denies",
+			files: map[string]string{
+				"Root.signing_policy": "# a comment\n" + signing("Root", elsewhere),
+				"Root.namespaces":     to("Root", "PERMIT", hostsRE),
+			},
+			code: certs.CodePolicyDenied, decided: "Root.signing_policy", line: 4, reason: `only "/DC=org/*"`,
 		},
 		{
-			name:  "namespaces deny",
-			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "PERMIT", "/DC=org/.*")},
-			code:  certs.CodePolicyDenied, decided: "Root.namespaces", line: 1, reason: `only "/DC=org/.*"`,
+			name: "namespaces deny",
+			files: map[string]string{
+				"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "PERMIT", "/DC=org/.*"),
+			},
+			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 1, reason: `only "/DC=org/.*"`,
 		},
 		{
 			name: "DENY wins",
 			files: map[string]string{
 				"Root.signing_policy": signing("Root", hosts),
-				"Root.namespaces":     to("Root", "PERMIT", hostsRE) + to("Root", "DENY", ".*/CN=host\\.test") + to("Root", "PERMIT", ".*"),
+				"Root.namespaces": to("Root", "PERMIT", hostsRE) + to("Root", "DENY", ".*/CN=host\\.test") +
+					to("Root", "PERMIT", ".*"),
 			},
 			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3, reason: "deny",
 		},
@@ -94,27 +107,36 @@ func TestPolicies(t *testing.T) {
 		},
 		{
 			name: "first to speak", mode: policy.EUGridPMAGlobusRequire,
-			files: map[string]string{"Root.signing_policy": signing("Root", elsewhere), "Root.namespaces": to("Root", "PERMIT", hostsRE)},
+			files: map[string]string{
+				"Root.signing_policy": signing("Root", elsewhere), "Root.namespaces": to("Root", "PERMIT", hostsRE),
+			},
 		},
 		{
-			name:  "malformed signing_policy beside sound namespaces",
-			files: map[string]string{"Root.signing_policy": "access_id_CA X509\n\n'/CN", "Root.namespaces": to("Root", "PERMIT", hostsRE)},
-			code:  certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 3, reason: "not closed",
+			name: "malformed signing_policy beside sound namespaces",
+			files: map[string]string{
+				"Root.signing_policy": "access_id_CA X509\n\n'/CN", "Root.namespaces": to("Root", "PERMIT", hostsRE),
+			},
+			code: certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 3, reason: "not closed",
 		},
 		{
 			name: "malformed namespaces, not required", mode: lax,
 			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": "TO Issuer\n"},
 			code:  certs.CodePolicyMalformed, decided: "Root.namespaces", line: 1,
 		},
-		{name: "empty file", files: map[string]string{"Root.signing_policy": ""}, code: certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 1},
+		{
+			name: "empty file", files: map[string]string{"Root.signing_policy": ""}, code: certs.CodePolicyMalformed,
+			decided: "Root.signing_policy", line: 1,
+		},
 		{
 			name: "malformed and not asked", mode: policy.GlobusRequire,
 			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": "TO"},
 		},
 		{
-			name:  "a file that speaks of others",
-			files: map[string]string{"Root.signing_policy": signing("Other", `"*"`), "Root.namespaces": to("Other", "PERMIT", ".*")},
-			code:  certs.CodePolicyMissing,
+			name: "a file that speaks of others",
+			files: map[string]string{
+				"Root.signing_policy": signing("Other", `"*"`), "Root.namespaces": to("Other", "PERMIT", ".*"),
+			},
+			code: certs.CodePolicyMissing,
 		},
 
 		{
@@ -128,8 +150,10 @@ func TestPolicies(t *testing.T) {
 		},
 		{
 			name: "sent subordinate denied by its own policy", sub: true,
-			files: map[string]string{"Root.signing_policy": signing("Root", all), "Sub.signing_policy": signing("Sub", elsewhere)},
-			code:  certs.CodePolicyDenied, decided: "Sub.signing_policy", line: 3,
+			files: map[string]string{
+				"Root.signing_policy": signing("Root", all), "Sub.signing_policy": signing("Sub", elsewhere),
+			},
+			code: certs.CodePolicyDenied, decided: "Sub.signing_policy", line: 3,
 		},
 		{
 			name: "sent subordinate that its root may not sign", sub: true,
@@ -138,12 +162,18 @@ func TestPolicies(t *testing.T) {
 		},
 		{
 			name: "the root's file speaks of the subordinate", sub: true,
-			files: map[string]string{"Root.signing_policy": signing("Root", all), "Root.namespaces": to("Root", "PERMIT", allRE) + to("Sub", "PERMIT", hostsRE)},
+			files: map[string]string{
+				"Root.signing_policy": signing("Root", all),
+				"Root.namespaces":     to("Root", "PERMIT", allRE) + to("Sub", "PERMIT", hostsRE),
+			},
 		},
 		{
 			name: "the root's file denies the subordinate", sub: true,
-			files: map[string]string{"Root.signing_policy": signing("Root", all), "Root.namespaces": to("Root", "PERMIT", allRE) + to("Sub", "DENY", hostsRE)},
-			code:  certs.CodePolicyDenied, decided: "Root.namespaces", line: 3,
+			files: map[string]string{
+				"Root.signing_policy": signing("Root", all),
+				"Root.namespaces":     to("Root", "PERMIT", allRE) + to("Sub", "DENY", hostsRE),
+			},
+			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3,
 		},
 		{
 			name: "the subordinate's own file comes first", sub: true,
@@ -225,9 +255,11 @@ func TestPolicyExemptions(t *testing.T) {
 
 	dir := bare(t, root)
 	hash, oldHash := hashes(root)
-	file := writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)), 0o644)
+	file := writeFile(t, filepath.Join(dir, hash+".signing_policy"),
+		[]byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)), 0o644)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-	if _, err := certs.Verify(store.Snapshot(), below(successor), anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+	if _, err := certs.Verify(store.Snapshot(), below(successor), anyone(certs.RoleClient, now, certs.Policy{})); err !=
+		nil {
 		t.Errorf("below a self-issued CA: %v", err)
 	}
 
@@ -308,8 +340,10 @@ func TestPolicyProblems(t *testing.T) {
 			t.Errorf("policies %s, want %s", got, want)
 		}
 	}
-	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: policy.GlobusRequire}))
-	if refusal := wantRefusal(t, err, certs.CodePolicyMalformed); !strings.Contains(refusal.Reason, "gone, which does not exist") {
+	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain,
+		anyone(certs.RoleClient, now, certs.Policy{Namespaces: policy.GlobusRequire}))
+	if refusal := wantRefusal(t, err, certs.CodePolicyMalformed); !strings.Contains(refusal.Reason,
+		"gone, which does not exist") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -26,7 +26,8 @@ func TestPolicyNameForms(t *testing.T) {
 	signs := func(pattern string) map[string]string {
 		return map[string]string{".signing_policy": signing("Root", `"`+pattern+`"`)}
 	}
-	denyBad := names(to("Root", "DENY", within+"O=Bad/.*"), to("Root", "DENY", within+".*CN=bad.*"), to("Root", "PERMIT", all))
+	denyBad := names(to("Root", "DENY", within+"O=Bad/.*"), to("Root", "DENY", within+".*CN=bad.*"),
+		to("Root", "PERMIT", all))
 	latin := "J\xf6rg"
 	tests := []struct {
 		name     string
@@ -41,26 +42,80 @@ func TestPolicyNameForms(t *testing.T) {
 		{"denied, space after", denyBad, one(o, utf8String, "Bad "), one(cn, utf8String, "host.test"), false},
 		{"denied, space before", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, " bad.test"), false},
 		{"denied, BMPString host", denyBad, one(o, utf8String, "Good"), one(cn, bmp, dertest.BMP("bad.test")), false},
-		{"denied, spaces within", names(to("Root", "DENY", ".*O=Very Bad/.*"), to("Root", "PERMIT", all)), one(o, utf8String, "Very   Bad"), one(cn, utf8String, "x"), false},
-		{"denied, spaces in the policy", names(to("Root", "DENY", ".*O=Very  Bad/.*"), to("Root", "PERMIT", all)), one(o, utf8String, "Very Bad"), one(cn, utf8String, "x"), false},
-		{"denied by its octets", names(to("Root", "DENY", `.*O=\x00B.*`), to("Root", "PERMIT", all)), one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "x"), false},
-		{"denied, Latin-1", names(to("Root", "DENY", ".*O=Jörg/.*"), to("Root", "PERMIT", all)), one(o, t61, latin), one(cn, utf8String, "x"), false},
+		{
+			"denied, spaces within", names(to("Root", "DENY", ".*O=Very Bad/.*"), to("Root", "PERMIT", all)),
+			one(o, utf8String, "Very   Bad"), one(cn, utf8String, "x"), false,
+		},
+		{
+			"denied, spaces in the policy", names(to("Root", "DENY", ".*O=Very  Bad/.*"), to("Root", "PERMIT", all)),
+			one(o, utf8String, "Very Bad"), one(cn, utf8String, "x"), false,
+		},
+		{
+			"denied by its octets", names(to("Root", "DENY", `.*O=\x00B.*`), to("Root", "PERMIT", all)),
+			one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "x"), false,
+		},
+		{
+			"denied, Latin-1", names(to("Root", "DENY", ".*O=Jörg/.*"), to("Root", "PERMIT", all)), one(o, t61, latin),
+			one(cn, utf8String, "x"), false,
+		},
 
-		{"permitted, BMPString", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), true},
-		{"permitted, Latin-1 as text", names(to("Root", "PERMIT", within+"O=Jörg/.*")), one(o, t61, latin), one(cn, utf8String, "x"), true},
-		{"permitted, Latin-1 as octets", names(to("Root", "PERMIT", within+`O=J\xF6rg/.*`)), one(o, t61, latin), one(cn, utf8String, "x"), true},
-		{"permitted, spaces in the policy", names(to("Root", "PERMIT", within+"O=My  Site/.*")), one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true},
-		{"octets that spell another name", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, "Good"), one(cn, utf8String, "x"), false},
-		{"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), false},
-		{"octets that are UTF-8 of another text", names(to("Root", "PERMIT", within+"O=ö/.*")), one(o, t61, "\xc3\xb6"), one(cn, utf8String, "x"), false},
-		{"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), true},
-		{"text that looks like two attributes", denyBad, one(o, bmp, dertest.BMP("Good/CN=x")), one(cn, utf8String, "x"), false},
+		{
+			"permitted, BMPString", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, dertest.BMP("Good")),
+			one(cn, utf8String, "x"), true,
+		},
+		{
+			"permitted, Latin-1 as text", names(to("Root", "PERMIT", within+"O=Jörg/.*")), one(o, t61, latin),
+			one(cn, utf8String, "x"), true,
+		},
+		{
+			"permitted, Latin-1 as octets", names(to("Root", "PERMIT", within+`O=J\xF6rg/.*`)), one(o, t61, latin),
+			one(cn, utf8String, "x"), true,
+		},
+		{
+			"permitted, spaces in the policy", names(to("Root", "PERMIT", within+"O=My  Site/.*")),
+			one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true,
+		},
+		{
+			"octets that spell another name", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, "Good"),
+			one(cn, utf8String, "x"), false,
+		},
+		{
+			"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")),
+			one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), false,
+		},
+		{
+			"octets that are UTF-8 of another text", names(to("Root", "PERMIT", within+"O=ö/.*")), one(o, t61, "\xc3\xb6"),
+			one(cn, utf8String, "x"), false,
+		},
+		{
+			"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, dertest.BMP("Good")),
+			one(cn, utf8String, "x"), true,
+		},
+		{
+			"text that looks like two attributes", denyBad, one(o, bmp, dertest.BMP("Good/CN=x")), one(cn, utf8String, "x"),
+			false,
+		},
 
-		{"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), true},
-		{"signing_policy, spaces", signs(within + "O=My  Site/*"), one(o, utf8String, "My  Site "), one(cn, utf8String, "x"), true},
-		{"signing_policy, space at the end", signs(within + "O=My *"), one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true},
-		{"signing_policy, space at the end of another", signs(within + "O=My *"), one(o, utf8String, "Mysite"), one(cn, utf8String, "x"), false},
-		{"signing_policy, octets that spell another name", signs(within + "O=Good/*"), one(o, bmp, "Good"), one(cn, utf8String, "x"), false},
+		{
+			"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"),
+			true,
+		},
+		{
+			"signing_policy, spaces", signs(within + "O=My  Site/*"), one(o, utf8String, "My  Site "), one(cn, utf8String, "x"),
+			true,
+		},
+		{
+			"signing_policy, space at the end", signs(within + "O=My *"), one(o, utf8String, "My  Site"),
+			one(cn, utf8String, "x"), true,
+		},
+		{
+			"signing_policy, space at the end of another", signs(within + "O=My *"), one(o, utf8String, "Mysite"),
+			one(cn, utf8String, "x"), false,
+		},
+		{
+			"signing_policy, octets that spell another name", signs(within + "O=Good/*"), one(o, bmp, "Good"),
+			one(cn, utf8String, "x"), false,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -108,8 +163,9 @@ func TestPolicyIssuerForms(t *testing.T) {
 			hash, _ := hashes(root)
 			chain := must(root.NewHost("host.test", sound)).Chain
 			for suffix, text := range map[string]string{
-				".namespaces":     "TO Issuer \"" + test.issuer + "\" PERMIT Subject \".*\"\n",
-				".signing_policy": "access_id_CA X509 '" + test.issuer + "'\npos_rights globus CA:sign\ncond_subjects globus '\"*\"'\n",
+				".namespaces": "TO Issuer \"" + test.issuer + "\" PERMIT Subject \".*\"\n",
+				".signing_policy": "access_id_CA X509 '" + test.issuer +
+					"'\npos_rights globus CA:sign\ncond_subjects globus '\"*\"'\n",
 			} {
 				dir := t.TempDir()
 				writeFile(t, filepath.Join(dir, hash+".0"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
@@ -175,9 +231,11 @@ func TestPolicySelfIssuedHost(t *testing.T) {
 	root := must(certstest.NewCA("Root", sound))
 	hash, _ := hashes(root)
 	dir := bare(t, root)
-	writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)), 0o644)
+	writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)),
+		0o644)
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-	host := must(root.NewHost("host.test", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
+	host := must(root.NewHost("host.test",
+		options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
 	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyDenied)
 }
@@ -194,7 +252,8 @@ func TestPolicyByteOrderMark(t *testing.T) {
 	if problems := snapshot.Problems(); len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if _, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+	if _, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain,
+		anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }

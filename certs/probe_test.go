@@ -52,7 +52,8 @@ func TestFetchChain(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			accepted, dialled := tcpPair(t)
-			config := &tls.Config{MinVersion: version, MaxVersion: version, ClientAuth: tls.RequireAnyClientCert} // #nosec G402 -- the peer under test
+			// #nosec G402 -- the peer under test
+			config := &tls.Config{MinVersion: version, MaxVersion: version, ClientAuth: tls.RequireAnyClientCert}
 			done := serveTLS(t, config, must(sub.NewHost("other.test", certstest.Options{})), accepted)
 			chain, err := certs.FetchChain(t.Context(), dialled, "server.test")
 			if err != nil {
@@ -83,7 +84,9 @@ func TestFetchChainOfSomethingElse(t *testing.T) {
 func TestProbe(t *testing.T) {
 	s := newSite(t)
 	foreign := must(certstest.NewCA("Foreign", certstest.Options{}))
-	stranger := &certs.Endpoint{Store: openStore(t, foreign), Credential: credential(t, must(foreign.NewHost("client.test", certstest.Options{})))}
+	stranger := &certs.Endpoint{
+		Store: openStore(t, foreign), Credential: credential(t, must(foreign.NewHost("client.test", certstest.Options{}))),
+	}
 	unlisted := s.endpoint(t, must(s.root.NewHost("other.test", certstest.Options{})))
 	for about, test := range map[string]struct {
 		client  *certs.Endpoint
@@ -167,10 +170,12 @@ func TestProbeWithoutKey(t *testing.T) {
 	s := newSite(t)
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
-			host, other := must(s.root.NewHost("server.test", certstest.Options{})), must(s.root.NewHost("other.test", certstest.Options{}))
+			host, other := must(s.root.NewHost("server.test", certstest.Options{})),
+				must(s.root.NewHost("other.test", certstest.Options{}))
 			host.Key = other.Key
 			accepted, dialled := tcpPair(t)
-			config := &tls.Config{MinVersion: version, MaxVersion: version, NextProtos: []string{certs.CheckProtocol}} // #nosec G402 -- the peer under test
+			// #nosec G402 -- the peer under test
+			config := &tls.Config{MinVersion: version, MaxVersion: version, NextProtos: []string{certs.CheckProtocol}}
 			done := serveTLS(t, config, host, accepted)
 			probing, err := s.client.Probe(t.Context(), dialled, "server.test", false)
 			if err != nil {

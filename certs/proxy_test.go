@@ -26,15 +26,17 @@ func TestProxies(t *testing.T) {
 	}
 	marked := func(id string) func(*x509.Certificate) { return extensionOption(id, true, []byte{0x30, 0}).Mutate }
 	tests := map[string][]*x509.Certificate{
-		"RFC 3820":               named("12345", marked("1.3.6.1.5.5.7.1.14")),
-		"draft":                  named("12345", marked("1.3.6.1.4.1.3536.1.222")),
-		"Globus Toolkit 2":       named("proxy"),
-		"limited":                named("limited proxy"),
-		"in other letters":       named(" Limited  PROXY"),
-		"looks like one":         named("98765"),
-		"draft, named by its CA": must(root.NewHost("host.test", extensionOption("1.3.6.1.4.1.3536.1.222", false, []byte{0x30, 0}))).Chain,
+		"RFC 3820":         named("12345", marked("1.3.6.1.5.5.7.1.14")),
+		"draft":            named("12345", marked("1.3.6.1.4.1.3536.1.222")),
+		"Globus Toolkit 2": named("proxy"),
+		"limited":          named("limited proxy"),
+		"in other letters": named(" Limited  PROXY"),
+		"looks like one":   named("98765"),
+		"draft, named by its CA": must(root.NewHost("host.test",
+			extensionOption("1.3.6.1.4.1.3536.1.222", false, []byte{0x30, 0}))).Chain,
 		"from a CA, named proxy": must(root.NewHost("proxy", sound)).Chain,
-		"from a CA, marked":      must(root.NewHost("host.test", extensionOption("1.3.6.1.5.5.7.1.14", false, []byte{0x30, 0}))).Chain,
+		"from a CA, marked": must(root.NewHost("host.test",
+			extensionOption("1.3.6.1.5.5.7.1.14", false, []byte{0x30, 0}))).Chain,
 	}
 	snapshot := openStore(t, root).Snapshot()
 	for name, chain := range tests {
@@ -46,7 +48,9 @@ func TestProxies(t *testing.T) {
 			}
 		})
 	}
-	for id, words := range map[string]string{"1.3.6.1.5.5.7.1.14": "(RFC 3820)", "1.3.6.1.4.1.3536.1.222": "(of the draft before RFC 3820)"} {
+	for id, words := range map[string]string{
+		"1.3.6.1.5.5.7.1.14": "(RFC 3820)", "1.3.6.1.4.1.3536.1.222": "(of the draft before RFC 3820)",
+	} {
 		_, err := certs.Verify(snapshot, named("12345", marked(id)), anyone(certs.RoleClient, now, certs.Policy{}))
 		if refusal := wantRefusal(t, err, certs.CodeProxy); !strings.Contains(refusal.Reason, words) {
 			t.Errorf("%s: %q does not say %q", id, refusal.Reason, words)
@@ -57,7 +61,8 @@ func TestProxies(t *testing.T) {
 	host := must(ca.NewHost("host.test", options(func(c *x509.Certificate) {
 		c.RawSubject = withCommonName(ca.Certificate.RawSubject, "host.test")
 	})))
-	if _, err := certs.Verify(openStore(t, ca).Snapshot(), host.Chain, held(certs.RoleClient, "host.test", now, certs.Policy{})); err != nil {
+	if _, err := certs.Verify(openStore(t, ca).Snapshot(), host.Chain,
+		held(certs.RoleClient, "host.test", now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }

@@ -26,7 +26,9 @@ func TestRecheck(t *testing.T) {
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	host := must(root.NewHost("host.test", certstest.Options{NotAfter: now.Add(30 * 24 * time.Hour)}))
 	access := must(certs.NewAccess([]string{"host.test"}, nil, false))
-	endpoint := &certs.Endpoint{Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: access}}
+	endpoint := &certs.Endpoint{
+		Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: access},
+	}
 	session, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, endpoint.Policy))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +54,8 @@ func TestRecheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(again.Warnings) != 1 || again.Warnings[0].Code != certs.CodeCRLExpired || !strings.Contains(again.Warnings[0].Text, dir) {
+		if len(again.Warnings) != 1 || again.Warnings[0].Code != certs.CodeCRLExpired ||
+			!strings.Contains(again.Warnings[0].Text, dir) {
 			t.Errorf("warnings %v", again.Warnings)
 		}
 		end := due.Add(24 * time.Hour)
@@ -176,7 +179,8 @@ func TestRecheck(t *testing.T) {
 		}
 	})
 	t.Run("the CA is replaced by one of the same name", func(t *testing.T) {
-		writeFile(t, filepath.Join(dir, "Root.pem"), pemOf("CERTIFICATE", must(certstest.NewCA("Root", sound)).Certificate.Raw), 0o644)
+		writeFile(t, filepath.Join(dir, "Root.pem"),
+			pemOf("CERTIFICATE", must(certstest.NewCA("Root", sound)).Certificate.Raw), 0o644)
 		reload(t, store)
 		_, err := recheck(now)
 		wantRefusal(t, err, certs.CodeBadSignature)
@@ -191,17 +195,21 @@ func TestNextEvent(t *testing.T) {
 	host := must(sub.NewHost("host.test", sound))
 	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour).Truncate(time.Second) }
 	until := func(at time.Time) certstest.CRLOptions { return certstest.CRLOptions{NextUpdate: at} }
-	forever := certstest.CRLOptions{Mutate: func(l *x509.RevocationList) { l.NextUpdate = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }}
+	forever := certstest.CRLOptions{
+		Mutate: func(l *x509.RevocationList) { l.NextUpdate = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) },
+	}
 	type lists []certstest.CRLOptions
 	for name, test := range map[string]struct {
 		root, sub lists
 		want      time.Time
 	}{
 		"earliest of the elements": {lists{until(hours(5))}, lists{until(hours(3))}, hours(3)},
-		"latest of the lists":      {lists{until(hours(5)), until(hours(9)), stale}, lists{until(hours(8)), until(hours(3))}, hours(8)},
-		"the certificate's end":    {lists{forever}, lists{forever}, host.Certificate.NotAfter.Add(1)},
-		"a list begins":            {lists{until(hours(9))}, lists{{ThisUpdate: hours(2), NextUpdate: hours(4)}}, hours(2)},
-		"no lists":                 {nil, nil, host.Certificate.NotAfter.Add(1)},
+		"latest of the lists": {
+			lists{until(hours(5)), until(hours(9)), stale}, lists{until(hours(8)), until(hours(3))}, hours(8),
+		},
+		"the certificate's end": {lists{forever}, lists{forever}, host.Certificate.NotAfter.Add(1)},
+		"a list begins":         {lists{until(hours(9))}, lists{{ThisUpdate: hours(2), NextUpdate: hours(4)}}, hours(2)},
+		"no lists":              {nil, nil, host.Certificate.NotAfter.Add(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := bare(t, root, sub)

@@ -27,9 +27,11 @@ func TestRelativePointIsNotSupported(t *testing.T) {
 		t.Fatal(err)
 	}
 	// cRLDistributionPoints: one, [0] distributionPoint, [1] nameRelativeToCRLIssuer, CN=CRL 1.
-	points := append([]byte{0x30, 0x14, 0x30, 0x12, 0xa0, 0x10, 0xa1, 0x0e, 0x30, 0x0c, 6, 3, 0x55, 4, 3, 12, 5}, "CRL 1"...)
+	points := append([]byte{0x30, 0x14, 0x30, 0x12, 0xa0, 0x10, 0xa1, 0x0e, 0x30, 0x0c, 6, 3, 0x55, 4, 3, 12, 5},
+		"CRL 1"...)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "host"}, NotBefore: testThisUpdate, NotAfter: testThisUpdate.AddDate(10, 0, 0),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "host"}, NotBefore: testThisUpdate,
+		NotAfter:        testThisUpdate.AddDate(10, 0, 0),
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 31}, Value: points}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -42,7 +44,8 @@ func TestRelativePointIsNotSupported(t *testing.T) {
 	}
 	_, err = ReadCertificates(file)
 	refusal, refused := errors.AsType[*Refusal](err)
-	if err == nil || !strings.Contains(err.Error(), "nameRelativeToCRLIssuer") || !refused || refusal.Code != CodeMalformed || refusal.Cure != relativePointCure {
+	if err == nil || !strings.Contains(err.Error(), "nameRelativeToCRLIssuer") || !refused ||
+		refusal.Code != CodeMalformed || refusal.Cure != relativePointCure {
 		t.Errorf("error %v, refusal %+v", err, refusal)
 	}
 

@@ -97,7 +97,8 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := min(otherHash, otherOld)
-		wantChange(t, reload(t, store), "1 CA added: "+otherDN, "1 policy added: "+filepath.Join(dir, first+".signing_policy"))
+		wantChange(t, reload(t, store), "1 CA added: "+otherDN,
+			"1 policy added: "+filepath.Join(dir, first+".signing_policy"))
 	})
 	t.Run("CRLs added, renewed, removed", func(t *testing.T) {
 		if _, err := certstest.WriteCRL(dir, root, current); err != nil {
@@ -114,7 +115,8 @@ func TestReload(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		wantChange(t, reload(t, store), "1 CRL renewed: "+rootDN, "2 files are missing, and count as removed if they are not back in 10s: ")
+		wantChange(t, reload(t, store), "1 CRL renewed: "+rootDN,
+			"2 files are missing, and count as removed if they are not back in 10s: ")
 		wantChange(t, secondLook(t, store), "1 CRL removed: "+otherDN, "2 missing files count as removed: ")
 		wantRefusal(t, verify(certs.CRLIfValid), certs.CodeRevoked)
 		must(certstest.WriteCRL(dir, root, current))
@@ -175,14 +177,16 @@ func TestReload(t *testing.T) {
 		for _, bad := range [][]byte{good[:100], nil, pemOf("X509 CRL", must(stranger.NewCRL(current)))} {
 			writeFile(t, file, bad, 0o644)
 			change := reload(t, store)
-			if len(change.Problems) != 1 || change.Problems[0].File != file || !strings.HasSuffix(change.Problems[0].Message, "stays in use)") {
+			if len(change.Problems) != 1 || change.Problems[0].File != file ||
+				!strings.HasSuffix(change.Problems[0].Message, "stays in use)") {
 				t.Errorf("problems %v", change.Problems)
 			}
 			if err := verify(certs.CRLRequire); err != nil {
 				t.Error(err)
 			}
 			ca := findCA(t, store, rootDN)
-			if !slices.ContainsFunc(ca.CRLs, func(list certs.CRL) bool { return list.LastGood && list.Unverified == "" }) || len(ca.Problems) != 1 {
+			if !slices.ContainsFunc(ca.CRLs, func(list certs.CRL) bool { return list.LastGood && list.Unverified == "" }) ||
+				len(ca.Problems) != 1 {
 				t.Errorf("the CA shows the lists %+v and the problems %v", ca.CRLs, ca.Problems)
 			}
 		}
@@ -195,7 +199,9 @@ func TestReload(t *testing.T) {
 	t.Run("CA damaged", func(t *testing.T) {
 		file := filepath.Join(dir, "Root.pem")
 		good := must(os.ReadFile(file))
-		for _, bad := range [][]byte{good[:100], pemOf("CERTIFICATE", other.Certificate.Raw), pemOf("CERTIFICATE", host.Certificate.Raw)} {
+		for _, bad := range [][]byte{
+			good[:100], pemOf("CERTIFICATE", other.Certificate.Raw), pemOf("CERTIFICATE", host.Certificate.Raw),
+		} {
 			writeFile(t, file, bad, 0o644)
 			if change := reload(t, store); len(change.Problems) == 0 || len(change.CAs.Removed)+len(change.CAs.Renewed) > 0 {
 				t.Errorf("the change %v", change)
@@ -227,7 +233,8 @@ func TestReload(t *testing.T) {
 			}
 		}
 		reload(t, store)
-		wantChange(t, secondLook(t, store), "1 CA removed: "+rootDN, "1 CRL removed: "+rootDN, "1 policy removed", "5 missing files count as removed")
+		wantChange(t, secondLook(t, store), "1 CA removed: "+rootDN, "1 CRL removed: "+rootDN, "1 policy removed",
+			"5 missing files count as removed")
 		wantRefusal(t, verify(certs.CRLIgnore), certs.CodeUnknownCA)
 	})
 	t.Run("everything removed", func(t *testing.T) {
@@ -293,7 +300,8 @@ func TestReloadCAfile(t *testing.T) {
 	}
 	writeFile(t, file, pemOf("CERTIFICATE", other.Certificate.Raw), 0o644)
 	wantChange(t, reload(t, store), "1 CA added", "1 CA removed", "1 problem solved")
-	if refusal := wantRefusal(t, verify(), certs.CodeUnknownCA); !strings.HasSuffix(refusal.Cure, " to "+file+", if you trust it.") {
+	if refusal := wantRefusal(t, verify(), certs.CodeUnknownCA); !strings.HasSuffix(refusal.Cure,
+		" to "+file+", if you trust it.") {
 		t.Errorf("the cure %q does not name the CA file", refusal.Cure)
 	}
 }
@@ -309,7 +317,9 @@ func TestReloadWhileVerifying(t *testing.T) {
 	}
 	must(certstest.WriteCRL(dir, root, current))
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-	endpoint := &certs.Endpoint{Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, Access: must(certs.NewAccess(nil, nil, true))}}
+	endpoint := &certs.Endpoint{
+		Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, Access: must(certs.NewAccess(nil, nil, true))},
+	}
 	session, err := certs.Verify(store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy))
 	if err != nil {
 		t.Fatal(err)
@@ -325,11 +335,15 @@ func TestReloadWhileVerifying(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := certs.Verify(store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy)); err != nil {
+				if _, err := certs.Verify(
+					store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy),
+				); err != nil {
 					t.Error(err)
 					return
 				}
-				if _, err := certs.Verify(store.Snapshot(), bad.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy)); err != nil {
+				if _, err := certs.Verify(
+					store.Snapshot(), bad.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy),
+				); err != nil {
 					wantRefusal(t, err, certs.CodeRevoked)
 				}
 				again, err := endpoint.Recheck(session, time.Now())
@@ -379,7 +393,8 @@ func TestCredentialKeepsAGoodPair(t *testing.T) {
 	if chain := c.Chain(); len(chain) != 2 || !chain[0].Equal(first.Certificate) || !chain[1].Equal(sub.Certificate) {
 		t.Errorf("the chain has %d certificates", len(chain))
 	}
-	if result, err := certs.Verify(openStore(t, root).Snapshot(), c.Chain(), held(certs.RoleServer, "host.test", now, unbound)); err != nil {
+	if result, err := certs.Verify(openStore(t, root).Snapshot(), c.Chain(),
+		held(certs.RoleServer, "host.test", now, unbound)); err != nil {
 		t.Errorf("its own chain: %v, %v", result, err)
 	}
 	for range 2 {
@@ -429,7 +444,8 @@ func TestChangeIsOneLine(t *testing.T) {
 	for i := range 88 {
 		change.CRLs.Renewed = append(change.CRLs.Renewed, fmt.Sprint("/CN=", i))
 	}
-	if got, want := change.String(), "88 CRLs renewed: /CN=0, /CN=1, /CN=2 and 85 more; 1 new problem: /f:2: broken"; got != want {
+	const want = "88 CRLs renewed: /CN=0, /CN=1, /CN=2 and 85 more; 1 new problem: /f:2: broken"
+	if got := change.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

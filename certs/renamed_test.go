@@ -12,7 +12,9 @@ import (
 func TestRenamedCA(t *testing.T) {
 	root := must(certstest.NewCA("Root", sound))
 	sub := must(root.NewSubordinate("Renamed", sound))
-	renamed := &certstest.CA{Certificate: recertify(root, sub.Certificate, root.Key.Public(), now.AddDate(1, 0, 0)), Key: root.Key, Parent: root}
+	renamed := &certstest.CA{
+		Certificate: recertify(root, sub.Certificate, root.Key.Public(), now.AddDate(1, 0, 0)), Key: root.Key, Parent: root,
+	}
 	host := must(renamed.NewHost("host.test", sound))
 	snapshot := openStore(t, root).Snapshot()
 	result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, unbound))

@@ -32,7 +32,7 @@ var home = &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3307}
 func (s *site) again(t testing.TB) (server, client outcome) {
 	t.Helper()
 	accepted, dialled := tcpPair(t)
-	return s.meet(t, accepted, at{dialled, home}, "server.test")
+	return s.meet(t, accepted, at{Conn: dialled, address: home}, "server.test")
 }
 
 // wantResumed connects once more, and checks which kind of handshake it takes.
@@ -269,7 +269,8 @@ func newTicketServer(version uint16, host *certstest.Host) *ticketServer {
 		const sessionTicket, pskModes = 35, 45
 		server.mu.Lock()
 		defer server.mu.Unlock()
-		server.asked = append(server.asked, slices.Contains(hello.Extensions, sessionTicket) || slices.Contains(hello.Extensions, pskModes))
+		server.asked = append(server.asked,
+			slices.Contains(hello.Extensions, sessionTicket) || slices.Contains(hello.Extensions, pskModes))
 		return nil, nil
 	}
 	server.config.UnwrapSession = func(ticket []byte, state tls.ConnectionState) (*tls.SessionState, error) {
@@ -295,7 +296,7 @@ func (s *ticketServer) serve(t testing.TB, client *certs.Endpoint, name string) 
 		_, _ = server.Read(make([]byte, 1))
 		accepted.Close()
 	}()
-	conn, _, err := client.Client(t.Context(), at{dialled, home}, name)
+	conn, _, err := client.Client(t.Context(), at{Conn: dialled, address: home}, name)
 	if err == nil {
 		_, err = conn.Read(make([]byte, 1))
 	}

@@ -108,13 +108,15 @@ func revoked(e *element, depth int, c *installedCRL, r crl.Revocation) *Refusal 
 	if r.Unconfirmed {
 		reason = " (the file has changed since it was loaded, or cannot be read: the date is not known)"
 	}
-	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, files.Position(c.list.File, c.list.Line), reason)
+	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, files.Position(c.list.File, c.list.Line),
+		reason)
 	refusal.File, refusal.Line = c.list.File, c.list.Line
 	switch {
 	case r.Reason == "certificateHold":
 		refusal.Cure = "The CA has suspended the certificate: ask it why, and to release it or to issue a new one."
 	case depth > 0 && e.selfIssued():
-		refusal.Cure = "The CA has revoked the certificate by which it changed its key: the peer needs the CA's current certificates in its hostcert.pem, or a new certificate of its own."
+		refusal.Cure = "The CA has revoked the certificate by which it changed its key: the peer needs the CA's current " +
+			"certificates in its hostcert.pem, or a new certificate of its own."
 	case depth > 0:
 		refusal.Cure = "The CA above has revoked this one: ask for a new certificate of another CA."
 	}
@@ -211,7 +213,8 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	dn := issuer.subject.Brief()
 	if proof.code != "" {
 		list := proof.list.list
-		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, files.Position(list.File, list.Line), proof.reason)
+		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, files.Position(list.File, list.Line),
+			proof.reason)
 		r.File, r.Line = list.File, list.Line
 		why, ok := errors.AsType[*crl.SignatureError](proof.unverified)
 		if ok && proof.code == CodeCRLInvalid && why.Fault != crl.FaultList {
@@ -230,15 +233,19 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	r.File, r.Line = "", 0
 	if proof.otherKey != nil {
 		list := proof.otherKey.list
-		r.Reason += fmt.Sprintf(": %s is of another key of this name: %s", files.Position(list.File, list.Line), proof.whyOther)
+		r.Reason += fmt.Sprintf(": %s is of another key of this name: %s", files.Position(list.File, list.Line),
+			proof.whyOther)
 		r.File, r.Line = list.File, list.Line
-		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA joins the two keys: install that (HASH.1) or have the peer send it."
+		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA " +
+			"joins the two keys: install that (HASH.1) or have the peer send it."
 	} else if other := crl.OtherIssuer(e.cert, e.issuer); other != nil {
-		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the CA itself, indirect ones, are not supported", other.Brief())
+		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the "+
+			"CA itself, indirect ones, are not supported", other.Brief())
 		r.Cure = "Ask the CA for a list of its own. Until then ‹crl› if-present accepts its peers with a warning."
 	} else if place := s.snapshot.config.CApath; place != "" {
 		hashes := issuer.hashNames()
-		r.Cure = fmt.Sprintf("Fetch the CA's list with fetch-crl (its timer or cron job may be off); it belongs in %s as %s.r0 or %s.r0. "+
+		r.Cure = fmt.Sprintf("Fetch the CA's list with fetch-crl (its timer or cron job may be off); it belongs in %s as "+
+			"%s.r0 or %s.r0. "+
 			ifPublishesNone, place, hashes[0], hashes[1])
 	}
 	return r
@@ -248,7 +255,8 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 // fetching them again does not help.
 var signatureCures = map[crl.Fault]string{
 	crl.FaultAlgorithm: "Ask the CA to sign its lists with SHA-256: fetching this one again does not help. ",
-	crl.FaultKeyUsage: "Ask the CA: its certificate must say that it signs lists, and one that does must be installed here or sent by the peer. " +
+	crl.FaultKeyUsage: "Ask the CA: its certificate must say that it signs lists, and one that does must be installed " +
+		"here or sent by the peer. " +
 		"Fetching the list again does not help. ",
 }
 

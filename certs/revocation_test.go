@@ -70,29 +70,66 @@ func TestRevocation(t *testing.T) {
 		{name: "none", require: certs.CodeCRLMissing, warning: certs.CodeCRLMissing, file: -1},
 		{name: "revoked", lists: lists{naming(current, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
 		{name: "stale", lists: lists{stale}, require: certs.CodeCRLExpired, warning: certs.CodeCRLExpired},
-		{name: "revoked by a stale list", lists: lists{naming(stale, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
+		{
+			name: "revoked by a stale list", lists: lists{naming(stale, host)}, require: certs.CodeRevoked,
+			valid: certs.CodeRevoked,
+		},
 		{name: "not yet valid", lists: lists{notYet}, require: certs.CodeCRLNotYetValid, warning: certs.CodeCRLNotYetValid},
 		{name: "stale beside current", lists: lists{stale, current}},
 		{name: "stale leftover", lists: lists{current, stale}},
-		{name: "revoked by a stale leftover", lists: lists{current, naming(stale, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked, file: 1},
-		{name: "revoked beside a later list without it", lists: lists{naming(current, host), current}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
-		{name: "two stale lists", lists: lists{stale, {ThisUpdate: now.Add(-72 * time.Hour), NextUpdate: now.Add(-time.Hour)}}, require: certs.CodeCRLExpired, warning: certs.CodeCRLExpired, file: 1},
+		{
+			name: "revoked by a stale leftover", lists: lists{current, naming(stale, host)}, require: certs.CodeRevoked,
+			valid: certs.CodeRevoked, file: 1,
+		},
+		{
+			name: "revoked beside a later list without it", lists: lists{naming(current, host), current},
+			require: certs.CodeRevoked, valid: certs.CodeRevoked,
+		},
+		{
+			name:    "two stale lists",
+			lists:   lists{stale, {ThisUpdate: now.Add(-72 * time.Hour), NextUpdate: now.Add(-time.Hour)}},
+			require: certs.CodeCRLExpired, warning: certs.CodeCRLExpired, file: 1,
+		},
 
-		{name: "another key", signer: impostor, lists: lists{current}, require: certs.CodeCRLInvalid, warning: certs.CodeCRLInvalid},
-		{name: "revoked by another key", signer: impostor, lists: lists{naming(current, host)}, require: certs.CodeCRLInvalid, warning: certs.CodeCRLInvalid},
+		{
+			name: "another key", signer: impostor, lists: lists{current}, require: certs.CodeCRLInvalid,
+			warning: certs.CodeCRLInvalid,
+		},
+		{
+			name: "revoked by another key", signer: impostor, lists: lists{naming(current, host)}, require: certs.CodeCRLInvalid,
+			warning: certs.CodeCRLInvalid,
+		},
 
 		{name: "delta", lists: lists{deltaList}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
-		{name: "revoked by a delta", lists: lists{current, naming(deltaList, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked, file: 1},
-		{name: "indirect", lists: lists{naming(indirect, other)}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
-		{name: "revoked by an indirect list", lists: lists{naming(indirect, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
+		{
+			name: "revoked by a delta", lists: lists{current, naming(deltaList, host)}, require: certs.CodeRevoked,
+			valid: certs.CodeRevoked, file: 1,
+		},
+		{
+			name: "indirect", lists: lists{naming(indirect, other)}, require: certs.CodeCRLUnusable,
+			warning: certs.CodeCRLUnusable,
+		},
+		{
+			name: "revoked by an indirect list", lists: lists{naming(indirect, host)}, require: certs.CodeRevoked,
+			valid: certs.CodeRevoked,
+		},
 		{name: "some reasons", lists: lists{someReason}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
-		{name: "unknown critical extension", lists: lists{critical}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
-		{name: "revoked by a list with an unknown critical extension", lists: lists{naming(critical, host)}, require: certs.CodeRevoked, valid: certs.CodeRevoked},
+		{
+			name: "unknown critical extension", lists: lists{critical}, require: certs.CodeCRLUnusable,
+			warning: certs.CodeCRLUnusable,
+		},
+		{
+			name: "revoked by a list with an unknown critical extension", lists: lists{naming(critical, host)},
+			require: certs.CodeRevoked, valid: certs.CodeRevoked,
+		},
 		{name: "unknown extension", lists: lists{remark}},
 		{name: "unusable beside current", lists: lists{critical, current, deltaList}},
 		{name: "for users", lists: lists{onlyUsers}},
 		{name: "for CAs", lists: lists{onlyCAs}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
-		{name: "unusable and stale", lists: lists{critical, stale}, require: certs.CodeCRLExpired, warning: certs.CodeCRLExpired, file: 1},
+		{
+			name: "unusable and stale", lists: lists{critical, stale}, require: certs.CodeCRLExpired,
+			warning: certs.CodeCRLExpired, file: 1,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -139,7 +176,8 @@ func TestRevocation(t *testing.T) {
 					t.Fatalf("the warnings %v, want one", result.Warnings)
 				}
 				w := result.Warnings[0]
-				if w.Code != test.warning || w.File != file || w.CA != "/DC=test/DC=gtunnel/CN=Root" || !strings.Contains(w.Text, w.CA) || !strings.Contains(w.Text, file) {
+				if w.Code != test.warning || w.File != file || w.CA != "/DC=test/DC=gtunnel/CN=Root" ||
+					!strings.Contains(w.Text, w.CA) || !strings.Contains(w.Text, file) {
 					t.Errorf("warning %+v, want %s about %q", w, test.warning, file)
 				}
 			}
@@ -179,7 +217,8 @@ func TestRevokedInPlainWords(t *testing.T) {
 	host := must(root.NewHost("host.test", sound))
 	below := must(sub.NewHost("below.test", sound))
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	file := writeList(t, dir, root, 0, certstest.CRLOptions{Revoked: []*x509.Certificate{host.Certificate, sub.Certificate}, RevokedAt: at, Reason: 1})
+	file := writeList(t, dir, root, 0,
+		certstest.CRLOptions{Revoked: []*x509.Certificate{host.Certificate, sub.Certificate}, RevokedAt: at, Reason: 1})
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(chain []*x509.Certificate) *certs.Refusal {
 		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, unbound))
@@ -189,7 +228,8 @@ func TestRevokedInPlainWords(t *testing.T) {
 	if want := "it is revoked since 2026-03-04 05:06:07 UTC by " + file + " (keyCompromise)"; refusal.Reason != want {
 		t.Errorf("reason %q, want %q", refusal.Reason, want)
 	}
-	if !strings.Contains(refusal.Hint(), "new certificate") || !strings.Contains(refusal.Error(), "/CN=host.test") || strings.Count(refusal.Error(), file) != 1 {
+	if !strings.Contains(refusal.Hint(), "new certificate") || !strings.Contains(refusal.Error(), "/CN=host.test") ||
+		strings.Count(refusal.Error(), file) != 1 {
 		t.Errorf("%v; hint: %s", refusal, refusal.Hint())
 	}
 	if refusal := verify(below.Chain); refusal.Depth != 1 || !strings.Contains(refusal.Hint(), "another CA") {
@@ -199,7 +239,8 @@ func TestRevokedInPlainWords(t *testing.T) {
 	if _, err := store.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	if refusal := verify(host.Chain); !strings.Contains(refusal.Hint(), "suspended") || !strings.Contains(refusal.Reason, "certificateHold") {
+	if refusal := verify(host.Chain); !strings.Contains(refusal.Hint(), "suspended") ||
+		!strings.Contains(refusal.Reason, "certificateHold") {
 		t.Errorf("%v; hint: %s", refusal, refusal.Hint())
 	}
 	// The file vanishes behind the store's back.
@@ -236,7 +277,8 @@ func TestRevocationOfEveryElement(t *testing.T) {
 				t.Errorf("got %v at depth %d, want the lists of the root to be missed first", refusal, refusal.Depth)
 			}
 			writeList(t, dir, root, 0, current)
-			if refusal := wantRefusal(t, verify(host.Chain), certs.CodeCRLMissing); refusal.Depth != 0 || !strings.Contains(refusal.Reason, "/CN=Sub") {
+			if refusal := wantRefusal(t, verify(host.Chain), certs.CodeCRLMissing); refusal.Depth != 0 ||
+				!strings.Contains(refusal.Reason, "/CN=Sub") {
 				t.Errorf("got %v at depth %d", refusal, refusal.Depth)
 			}
 			writeList(t, dir, sub, 0, current)
@@ -260,7 +302,9 @@ func TestRevocationOfEveryElement(t *testing.T) {
 // them does not help.
 func TestListsOfAnotherIssuer(t *testing.T) {
 	root, publisher := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Publisher", sound))
-	issuer := must(asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 4, IsCompound: true, Bytes: publisher.Certificate.RawSubject}))
+	issuer := must(asn1.Marshal(asn1.RawValue{
+		Class: asn1.ClassContextSpecific, Tag: 4, IsCompound: true, Bytes: publisher.Certificate.RawSubject,
+	}))
 	point := must(asn1.Marshal([]struct {
 		Issuer asn1.RawValue
 	}{{asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 2, IsCompound: true, Bytes: issuer}}}))
@@ -270,7 +314,9 @@ func TestListsOfAnotherIssuer(t *testing.T) {
 	dir := bare(t, root, publisher)
 	writeList(t, dir, publisher, 0, indirect)
 	_, err := judged(dir, certs.CRLRequire, now, host.Chain...)
-	if refusal := wantRefusal(t, err, certs.CodeCRLMissing); !strings.Contains(refusal.Reason, "CN=Publisher publishes it") || strings.Contains(refusal.Cure, "fetch") {
+	if refusal := wantRefusal(
+		t, err, certs.CodeCRLMissing,
+	); !strings.Contains(refusal.Reason, "CN=Publisher publishes it") || strings.Contains(refusal.Cure, "fetch") {
 		t.Errorf("%v; cure %q", refusal, refusal.Cure)
 	}
 	writeList(t, dir, root, 0, current)
@@ -283,7 +329,8 @@ func TestListsOfAnotherIssuer(t *testing.T) {
 // exempt, as a CA of that name would be.
 func TestSelfIssuedHostIsRevocable(t *testing.T) {
 	root := must(certstest.NewCA("Root", sound))
-	host := must(root.NewHost("host.test", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
+	host := must(root.NewHost("host.test",
+		options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
 	dir := bare(t, root)
 	policy := certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}
 	verify := func() error {
@@ -328,16 +375,19 @@ func versionOneList(t *testing.T, ca *certstest.CA, revoked *big.Int) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	cert := writeFile(t, filepath.Join(dir, "ca.pem"), pemOf("CERTIFICATE", ca.Certificate.Raw), 0o600)
-	key := writeFile(t, filepath.Join(dir, "ca.key"), pemOf("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ca.Key))), 0o600)
+	key := writeFile(t, filepath.Join(dir, "ca.key"), pemOf("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ca.Key))),
+		0o600)
 	serial := revoked.Text(16)
 	if len(serial)%2 == 1 {
 		serial = "0" + serial
 	}
 	index := fmt.Sprintf("R\t350101000000Z\t260101000000Z\t%s\tunknown\t/CN=x\n", strings.ToUpper(serial))
 	writeFile(t, filepath.Join(dir, "index.txt"), []byte(index), 0o600)
-	config := writeFile(t, filepath.Join(dir, "ca.cnf"), []byte("[ca]\ndefault_ca=x\n[x]\ndatabase="+filepath.Join(dir, "index.txt")+"\ndefault_md=sha256\n"), 0o600)
+	config := writeFile(t, filepath.Join(dir, "ca.cnf"),
+		[]byte("[ca]\ndefault_ca=x\n[x]\ndatabase="+filepath.Join(dir, "index.txt")+"\ndefault_md=sha256\n"), 0o600)
 	out := filepath.Join(dir, "out.der")
-	openssl(t, nil, "ca", "-config", config, "-gencrl", "-cert", cert, "-keyfile", key, "-crldays", "30", "-out", out+".pem")
+	openssl(t, nil, "ca", "-config", config, "-gencrl", "-cert", cert, "-keyfile", key, "-crldays", "30", "-out",
+		out+".pem")
 	openssl(t, nil, "crl", "-in", out+".pem", "-outform", "DER", "-out", out)
 	if text := openssl(t, nil, "crl", "-in", out+".pem", "-noout", "-text"); !strings.Contains(text, "Version 1") {
 		t.Fatalf("not a list of version 1:\n%s", text)
@@ -356,22 +406,31 @@ func TestBestReasonIsRevocation(t *testing.T) {
 	byStrict := recertify(strict, sub.Certificate, sub.Key.Public(), now.Add(time.Hour))
 	byUnknown := recertify(unknown, sub.Certificate, sub.Key.Public(), now.Add(time.Hour))
 	dir := bare(t, good, strict)
-	for ca, text := range map[*certstest.CA]string{good: signing("Good", `"*"`), strict: signing("Strict", `"/DC=org/*"`), sub: signing("Sub", `"*"`)} {
+	for ca, text := range map[*certstest.CA]string{
+		good: signing("Good", `"*"`), strict: signing("Strict", `"/DC=org/*"`), sub: signing("Sub", `"*"`),
+	} {
 		hash, _ := hashes(ca)
 		writeFile(t, filepath.Join(dir, hash+".signing_policy"), []byte(text), 0o644)
 	}
 	writeList(t, dir, good, 0, certstest.CRLOptions{Revoked: []*x509.Certificate{sub.Certificate}})
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-	for _, others := range [][]*x509.Certificate{{sub.Certificate, byStrict, byUnknown}, {byUnknown, byStrict, sub.Certificate}, {byStrict, sub.Certificate}} {
-		_, err := certs.Verify(snapshot, append([]*x509.Certificate{host.Certificate}, others...), anyone(certs.RoleClient, now, certs.Policy{}))
+	for _, others := range [][]*x509.Certificate{
+		{sub.Certificate, byStrict, byUnknown}, {byUnknown, byStrict, sub.Certificate}, {byStrict, sub.Certificate},
+	} {
+		_, err := certs.Verify(snapshot, append([]*x509.Certificate{host.Certificate}, others...),
+			anyone(certs.RoleClient, now, certs.Policy{}))
 		wantRefusal(t, err, certs.CodeRevoked)
 	}
-	_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate, byUnknown, byStrict}, anyone(certs.RoleClient, now, certs.Policy{}))
+	_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate, byUnknown, byStrict},
+		anyone(certs.RoleClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyDenied)
 }
 
 func TestCRLModeWords(t *testing.T) {
-	for mode, word := range map[certs.CRLMode]string{certs.CRLIfPresent: "if-present", certs.CRLRequire: "require", certs.CRLIfValid: "if-valid", certs.CRLIgnore: "ignore"} {
+	for mode, word := range map[certs.CRLMode]string{
+		certs.CRLIfPresent: "if-present", certs.CRLRequire: "require", certs.CRLIfValid: "if-valid",
+		certs.CRLIgnore: "ignore",
+	} {
 		var read certs.CRLMode
 		if err := read.UnmarshalText([]byte(word)); err != nil || read != mode || mode.String() != word {
 			t.Errorf("%s reads as %v: %v", word, read, err)
@@ -382,7 +441,8 @@ func TestCRLModeWords(t *testing.T) {
 		t.Errorf("the preset is %v", preset)
 	}
 	mode := certs.CRLRequire
-	if err := mode.UnmarshalText([]byte("off")); err == nil || !strings.Contains(err.Error(), "if-present, require, if-valid, ignore") || mode != certs.CRLRequire {
+	if err := mode.UnmarshalText([]byte("off")); err == nil ||
+		!strings.Contains(err.Error(), "if-present, require, if-valid, ignore") || mode != certs.CRLRequire {
 		t.Errorf("error %v, mode %v", err, mode)
 	}
 }

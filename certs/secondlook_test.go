@@ -27,7 +27,8 @@ func twoKeys(t testing.TB) (store *certs.Store, dir string, verify func() error)
 	store.PassTime(0)
 	verify = func() error {
 		for _, host := range hosts {
-			if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire})); err != nil {
+			if _, err := certs.Verify(store.Snapshot(), host.Chain,
+				anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire})); err != nil {
 				return err
 			}
 		}
@@ -88,7 +89,8 @@ func TestSecondLook(t *testing.T) {
 				t.Errorf("the change %v", change)
 			}
 			if err := verify(); err != nil || store.Snapshot() != before || !store.NextLook().IsZero() {
-				t.Errorf("when all is back: %v, another snapshot %t, next look %s", err, store.Snapshot() != before, store.NextLook())
+				t.Errorf("when all is back: %v, another snapshot %t, next look %s", err, store.Snapshot() != before,
+					store.NextLook())
 			}
 
 			moveFiles(t, dir, away, pattern) // and the time begins anew
@@ -132,7 +134,8 @@ func TestSecondLookAtNumbers(t *testing.T) {
 		}
 	}
 	// A certificate that is replaced, and nothing is missing, counts at once.
-	writeFile(t, filepath.Join(dir, "Root.pem"), pemOf("CERTIFICATE", must(certstest.NewCA("Root", sound)).Certificate.Raw), 0o644)
+	writeFile(t, filepath.Join(dir, "Root.pem"),
+		pemOf("CERTIFICATE", must(certstest.NewCA("Root", sound)).Certificate.Raw), 0o644)
 	reload(t, store)
 	wantRefusal(t, verify(), certs.CodeBadSignature)
 }
@@ -149,7 +152,8 @@ func TestSecondLookWaitsForNothingElse(t *testing.T) {
 	file := writeList(t, dir, root, 0, current)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(host *certstest.Host) error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLIfValid}))
+		_, err := certs.Verify(store.Snapshot(), host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLIfValid}))
 		return err
 	}
 	if err := certstest.WriteCApath(dir, other); err != nil {

@@ -45,7 +45,8 @@ func TestSetAccess(t *testing.T) {
 // judged by the old rules, whatever goes on meanwhile.
 func TestSetAccessWhileHandshakesRun(t *testing.T) {
 	s, _, _ := newTwoSites(t)
-	yes, no := must(certs.NewAccess([]string{"client.test"}, nil, false)), must(certs.NewAccess([]string{"other.test"}, nil, false))
+	yes, no := must(certs.NewAccess([]string{"client.test"}, nil, false)),
+		must(certs.NewAccess([]string{"other.test"}, nil, false))
 	over := make(chan struct{})
 	var others sync.WaitGroup
 	for range 2 {

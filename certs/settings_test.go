@@ -26,7 +26,8 @@ func TestNameSettings(t *testing.T) {
 			t.Errorf("%q becomes %q, want %q", message, got, want)
 		}
 	}
-	if got := certs.NameSettings(certs.SettingMinTLS.String(), func(certs.Setting) string { return "min_tls" }); got != "min_tls" {
+	if got := certs.NameSettings(certs.SettingMinTLS.String(), func(certs.Setting) string { return "min_tls" }); got !=
+		"min_tls" {
 		t.Errorf("min-tls is called %q", got)
 	}
 }

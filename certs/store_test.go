@@ -33,7 +33,10 @@ func TestStoreReadsCApath(t *testing.T) {
 	}
 	// What else lies in such a directory.
 	newHash, oldHash := hashes(root)
-	for _, name := range []string{"README", newHash + ".info", newHash + ".crl_url", newHash + ".r", newHash + ".namespaces.rpmnew", "x" + newHash + ".0", newHash + ".0.bak", ".#lock", strings.ToUpper(newHash) + "Z.0"} {
+	for _, name := range []string{
+		"README", newHash + ".info", newHash + ".crl_url", newHash + ".r", newHash + ".namespaces.rpmnew",
+		"x" + newHash + ".0", newHash + ".0.bak", ".#lock", strings.ToUpper(newHash) + "Z.0",
+	} {
 		writeFile(t, filepath.Join(dir, name), []byte("junk"), 0o644)
 	}
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
@@ -59,7 +62,8 @@ func TestStoreReadsCApath(t *testing.T) {
 	if anchors != 2 {
 		t.Errorf("%d anchors, want the two roots", anchors)
 	}
-	if !slices.ContainsFunc(cas, func(ca *certs.CA) bool { return slices.Contains(ca.Files, filepath.Join(dir, oldHash+".0")) }) {
+	if !slices.ContainsFunc(cas,
+		func(ca *certs.CA) bool { return slices.Contains(ca.Files, filepath.Join(dir, oldHash+".0")) }) {
 		t.Errorf("no CA was found under the old hash name %s.0", oldHash)
 	}
 }
@@ -70,14 +74,15 @@ func TestStoreAcceptsEncodings(t *testing.T) {
 	block := pemOf("CERTIFICATE", der)
 	newHash, oldHash := hashes(root)
 	tests := map[string][]byte{
-		"text before and after": slices.Concat([]byte("Certificate:\n    Data: x: y\n\xff\xfe\n"), block, []byte("the end\n")),
-		"CR LF":                 bytes.ReplaceAll(block, []byte("\n"), []byte("\r\n")),
-		"X509 label":            pemOf("X509 CERTIFICATE", der),
-		"DER":                   der,
-		"white space":           bytes.ReplaceAll(block, []byte("\n"), []byte(" \t\n  ")),
-		"no last newline":       bytes.TrimSpace(block),
-		"headers":               bytes.Replace(block, []byte("-----\n"), []byte("-----\nfriendlyName: root\n\n"), 1),
-		"byte order mark":       slices.Concat([]byte("\xef\xbb\xbf# text\n"), block),
+		"text before and after": slices.Concat([]byte("Certificate:\n    Data: x: "+
+			"y\n\xff\xfe\n"), block, []byte("the end\n")),
+		"CR LF":           bytes.ReplaceAll(block, []byte("\n"), []byte("\r\n")),
+		"X509 label":      pemOf("X509 CERTIFICATE", der),
+		"DER":             der,
+		"white space":     bytes.ReplaceAll(block, []byte("\n"), []byte(" \t\n  ")),
+		"no last newline": bytes.TrimSpace(block),
+		"headers":         bytes.Replace(block, []byte("-----\n"), []byte("-----\nfriendlyName: root\n\n"), 1),
+		"byte order mark": slices.Concat([]byte("\xef\xbb\xbf# text\n"), block),
 	}
 	for name, data := range tests {
 		for _, file := range []string{newHash + ".0", oldHash + ".17"} {
@@ -117,15 +122,28 @@ func TestOneBrokenFileHurtsNoOther(t *testing.T) {
 		{"empty", otherHash + ".0", nil, 0, "no certificate"},
 		{"text only", otherHash + ".0", []byte("hello\n"), 0, "no certificate"},
 		{"no END", otherHash + ".0", slices.Concat([]byte("text\n"), block[:len(block)-30]), 2, "no END line"},
-		{"no END before the next", otherHash + ".0", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"), 1, "no END line"},
-		{"other END", otherHash + ".0", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END X509 CRL-----\n"), 1, "ends as X509 CRL"},
-		{"bad base64", otherHash + ".0", []byte("\n\n-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"), 3, "base64"},
+		{
+			"no END before the next", otherHash + ".0",
+			[]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"), 1,
+			"no END line",
+		},
+		{
+			"other END", otherHash + ".0", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END X509 CRL-----\n"), 1,
+			"ends as X509 CRL",
+		},
+		{
+			"bad base64", otherHash + ".0", []byte("\n\n-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"), 3,
+			"base64",
+		},
 		{"empty block", otherHash + ".0", []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), 1, "empty"},
 		{"damaged certificate", otherHash + ".0", pemOf("CERTIFICATE", damaged), 1, "not a usable certificate"},
 		{"damaged DER", otherHash + ".0", other.Certificate.Raw[:100], 0, "no certificate"},
 		{"a host's certificate", leafHash + ".0", pemOf("CERTIFICATE", leaf.Certificate.Raw), 1, "not a CA's"},
 		{"trust settings", otherHash + ".0", pemOf("TRUSTED CERTIFICATE", other.Certificate.Raw), 1, "openssl x509"},
-		{"second of a file", otherHash + ".0", slices.Concat(block, pemOf("CERTIFICATE", root.Certificate.Raw)), bytes.Count(block, []byte("\n")) + 1, "not the hash"},
+		{
+			"second of a file", otherHash + ".0", slices.Concat(block, pemOf("CERTIFICATE", root.Certificate.Raw)),
+			bytes.Count(block, []byte("\n")) + 1, "not the hash",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -193,7 +211,8 @@ func checkProblem(t *testing.T, dir, path string, line int, message string) {
 	if p.File != path || p.Line != line || !strings.Contains(p.Message, message) {
 		t.Errorf("problem %q at line %d, want line %d of %s and the words %q", p, p.Line, line, path, message)
 	}
-	if anchor := slices.ContainsFunc(store.Snapshot().CAs(), func(ca *certs.CA) bool { return ca.Subject.Slash() == "/DC=test/DC=gtunnel/CN=Root" }); !anchor {
+	if anchor := slices.ContainsFunc(store.Snapshot().CAs(),
+		func(ca *certs.CA) bool { return ca.Subject.Slash() == "/DC=test/DC=gtunnel/CN=Root" }); !anchor {
 		t.Error("the sound CA is gone")
 	}
 }
@@ -233,10 +252,21 @@ func TestStoreThatCannotBeUsed(t *testing.T) {
 		{"nothing usable", certs.StoreConfig{CApath: broken}, "deadbeef.0:1", "install the packages"},
 		{"a file", certs.StoreConfig{CApath: rootFile}, "not a directory", "‹cafile›"},
 		{"subordinates only", certs.StoreConfig{CApath: subordinate}, "no self-signed root", "/CN=Sub"},
-		{"CA file missing", certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")}, "cannot read the CA file: ", "that this user may read it"},
+		{
+			"CA file missing", certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")}, "cannot read the CA file: ",
+			"that this user may read it",
+		},
 		{"CA file without CA", certs.StoreConfig{CAfile: hostFile}, "host.pem:1", "‹cafile›"},
-		{"CA file empty", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)}, "no certificate", "‹cafile›"},
-		{"CA file of subordinates", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644)}, "no self-signed root", "/CN=Sub"},
+		{
+			"CA file empty", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)},
+			"no certificate", "‹cafile›",
+		},
+		{
+			"CA file of subordinates",
+			certs.StoreConfig{
+				CAfile: writeFile(t, filepath.Join(base, "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644),
+			}, "no self-signed root", "/CN=Sub",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -266,7 +296,8 @@ func TestStoreCAfile(t *testing.T) {
 	sub := must(root.NewSubordinate("Sub", certstest.Options{}))
 	grid := must(certstest.NewCA("Grid", certstest.Options{}))
 	base := t.TempDir()
-	file := writeFile(t, filepath.Join(base, "own.pem"), slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), pemOf("CERTIFICATE", sub.Certificate.Raw)), 0o644)
+	file := writeFile(t, filepath.Join(base, "own.pem"),
+		slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), pemOf("CERTIFICATE", sub.Certificate.Raw)), 0o644)
 	capath := filepath.Join(base, "capath")
 	if err := certstest.WriteCApath(capath, grid, root); err != nil {
 		t.Fatal(err)
@@ -282,7 +313,8 @@ func TestStoreCAfile(t *testing.T) {
 			}
 		}
 		host := must(sub.NewHost("host.test", certstest.Options{}))
-		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate}, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate},
+			anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
 			t.Error(err)
 		}
 	}
@@ -342,7 +374,8 @@ func FuzzFiles(f *testing.F) {
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	f.Add(pemOf("CERTIFICATE", root.Certificate.Raw))
 	f.Add(root.Certificate.Raw)
-	f.Add([]byte("text\r\n-----BEGIN X509 CERTIFICATE-----\r\nProc-Type: 4,ENCRYPTED\r\n\r\nAAAA\r\n-----END X509 CERTIFICATE-----"))
+	f.Add([]byte("text\r\n-----BEGIN X509 CERTIFICATE-----\r\nProc-Type: 4,ENCRYPTED\r\n\r\nAAAA\r\n-----END X509 " +
+		"CERTIFICATE-----"))
 	f.Add([]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----BEGIN PRIVATE KEY-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		certs.ParseFiles(data)

@@ -31,9 +31,13 @@ type randomFolder struct {
 // newRandomFolder has two CAs of one name, the one of which certifies the other, one of
 // another name, and a subordinate.
 func newRandomFolder(t *testing.T, seed uint64) *randomFolder {
-	one, two, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))
+	one, two, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound)),
+		must(certstest.NewCA("Other", sound))
 	sub := must(other.NewSubordinate("Sub", sound))
-	f := &randomFolder{t: t, dir: t.TempDir(), dice: rand.New(rand.NewPCG(seed, 0)), sound: map[string][][]byte{}, other: map[string][][]byte{}, hosts: map[*certstest.Host]*certstest.CA{}}
+	f := &randomFolder{
+		t: t, dir: t.TempDir(), dice: rand.New(rand.NewPCG(seed, 0)), sound: map[string][][]byte{},
+		other: map[string][][]byte{}, hosts: map[*certstest.Host]*certstest.CA{},
+	}
 	for _, ca := range []*certstest.CA{one, two, other, sub} {
 		f.hosts[must(ca.NewHost("good.test", sound))] = ca
 	}
@@ -60,7 +64,8 @@ func newRandomFolder(t *testing.T, seed uint64) *randomFolder {
 				f.names = append(f.names, ca, crl)
 				f.sound[ca], f.sound[crl] = certificates, lists
 				f.other[ca] = broken
-				f.other[crl] = append(slices.Clone(broken), list(must(certstest.NewCA(name, sound)), current), slices.Concat(lists[0], broken[2]))
+				f.other[crl] = append(slices.Clone(broken), list(must(certstest.NewCA(name, sound)), current),
+					slices.Concat(lists[0], broken[2]))
 			}
 			for kind, texts := range map[string][]string{
 				"signing_policy": {signing(name, `"/DC=test/*"`), signing(name, `"/DC=test/DC=gtunnel/*"`)},
@@ -162,7 +167,8 @@ func show(s *certs.Snapshot) []string {
 		lines = append(lines, fmt.Sprintf("CA %s %v %t %v", dn, ca.Files, ca.Anchor, ca.Problems))
 		for _, list := range ca.CRLs {
 			code, why := list.State(now)
-			lines = append(lines, fmt.Sprintf("CRL %s %v %v %v %t %s %s", dn, list.Number, list.Files, list.Unverified, list.LastGood, code, why))
+			lines = append(lines,
+				fmt.Sprintf("CRL %s %v %v %v %t %s %s", dn, list.Number, list.Files, list.Unverified, list.LastGood, code, why))
 		}
 		for _, policy := range ca.Policies {
 			lines = append(lines, fmt.Sprintf("policy %s %s %v %v", dn, policy.Kind, policy.Files, policy.Problem))
@@ -193,7 +199,8 @@ func TestStoreAtRandom(t *testing.T) {
 						f.change()
 					}
 					before := store.Snapshot()
-					if change, err := store.Reload(); err == nil && change.Empty() != (before == store.Snapshot()) && len(change.Missing)+len(change.Back)+len(change.Removed) == 0 {
+					if change, err := store.Reload(); err == nil && change.Empty() != (before == store.Snapshot()) &&
+						len(change.Missing)+len(change.Back)+len(change.Removed) == 0 {
 						t.Errorf("another snapshot %t, and the change %v", before != store.Snapshot(), change)
 					}
 					if fresh, err := certs.OpenStore(config); err == nil {
@@ -245,12 +252,14 @@ func (f *randomFolder) wantStates(s *certs.Snapshot) {
 			_, err := certs.Verify(s, host.Chain, anyone(certs.RoleAny, now, policy))
 			refusal, _ := errors.AsType[*certs.Refusal](err)
 			for _, shown := range s.CAs() {
-				if !shown.Certificate.Equal(ca.Certificate) || refusal != nil && (refusal.Depth > 0 || !strings.HasPrefix(string(refusal.Code), "crl-")) {
+				if !shown.Certificate.Equal(ca.Certificate) ||
+					refusal != nil && (refusal.Depth > 0 || !strings.HasPrefix(string(refusal.Code), "crl-")) {
 					continue // the CA above is at fault, or it is no matter of lists
 				}
 				why, refused := shown.CRLRefusal(policy, now)
 				if refused != (refusal != nil) || refused && !strings.HasPrefix(why, string(refusal.Code)+": ") {
-					f.t.Errorf("under %s %s is shown as refused: %t, %s; a peer: %v", policy.CRL, ca.Certificate.Subject, refused, why, err)
+					f.t.Errorf("under %s %s is shown as refused: %t, %s; a peer: %v", policy.CRL, ca.Certificate.Subject, refused, why,
+						err)
 				}
 			}
 		}

@@ -67,35 +67,44 @@ func TestStrangeNames(t *testing.T) {
 		policy, patterns string // as the files write them
 	}{
 		{
-			"BMPString", encodeName(one(o, bmp, utf16BE("Gríd Žofie")), one(cn, bmp, utf16BE("CA"))), encodeName(one(o, bmp, utf16BE("Gríd")), one(cn, utf8String, "host.test")),
+			"BMPString", encodeName(one(o, bmp, utf16BE("Gríd Žofie")), one(cn, bmp, utf16BE("CA"))),
+			encodeName(one(o, bmp, utf16BE("Gríd")), one(cn, utf8String, "host.test")),
 			`/O=\x00G\x00r\x00\xED\x00d\x00 \x01}\x00o\x00f\x00i\x00e/CN=\x00C\x00A`, `"/O=\x00G\x00r\x00\xed\x00d/*"`,
 		},
 		{
-			"T61String", encodeName(one(o, t61, "Universit\xe4t"), one(cn, t61, "CA")), encodeName(one(o, t61, "Universit\xe4t"), one(cn, printable, "host.test")),
+			"T61String", encodeName(one(o, t61, "Universit\xe4t"), one(cn, t61, "CA")),
+			encodeName(one(o, t61, "Universit\xe4t"), one(cn, printable, "host.test")),
 			`/O=Universit\xe4t/CN=CA`, `"/O=Universit\xE4t/*"`,
 		},
 		{
-			"UTF8String", encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "CA")), encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "host.test")),
+			"UTF8String", encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "CA")),
+			encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "host.test")),
 			`/O=Universit\xc3\xa9/CN=CA`, `"/O=Université/*"`,
 		},
 		{
-			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"), slices.Concat(one(cn, utf8String, "CA"), one("2.5.4.11", utf8String, "Unit"))), encodeName(one(o, utf8String, "Grid"), multi),
+			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"),
+				slices.Concat(one(cn, utf8String, "CA"), one("2.5.4.11", utf8String, "Unit"))),
+			encodeName(one(o, utf8String, "Grid"), multi),
 			`/O=Grid/CN=CA/OU=Unit`, `"/O=Grid/*"`,
 		},
 		{
-			"emailAddress", encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "CA"), one(email, ia5, "ca@grid.test")), encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "host.test"), one(email, ia5, "root@host.test")),
+			"emailAddress", encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "CA"), one(email, ia5, "ca@grid.test")),
+			encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "host.test"), one(email, ia5, "root@host.test")),
 			`/O=Grid/CN=CA/Email=ca@grid.test`, `"/O=Grid/CN=host.test/E=*"`,
 		},
 		{
-			"UID", encodeName(one(uid, utf8String, "ca"), one(cn, utf8String, "CA")), encodeName(one(uid, utf8String, "h"), one(cn, utf8String, "host.test")),
+			"UID", encodeName(one(uid, utf8String, "ca"), one(cn, utf8String, "CA")),
+			encodeName(one(uid, utf8String, "h"), one(cn, utf8String, "host.test")),
 			`/USERID=ca/CN=CA`, `"/userid=h/*"`,
 		},
 		{
-			"slash in a value", encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "CA")), encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "host/host.test")),
+			"slash in a value", encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "CA")),
+			encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "host/host.test")),
 			`/O=A/B/CN=CA`, `"/O=A/B/*"`,
 		},
 		{
-			"quotes and spaces", encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "C  A ")), encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "host.test")),
+			"quotes and spaces", encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "C  A ")),
+			encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "host.test")),
 			`/O=It\'s "it"/CN=C  A `, `"/O=It\'s \"it\"/*"`,
 		},
 	}
@@ -108,7 +117,8 @@ func TestStrangeNames(t *testing.T) {
 			hash, oldHash := hashes(root)
 			dir := t.TempDir()
 			writeFile(t, filepath.Join(dir, hash+".0"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
-			policy := fmt.Sprintf("access_id_CA X509 '%s'\npos_rights globus CA:sign\ncond_subjects globus '%s'\n", test.policy, test.patterns)
+			policy := fmt.Sprintf("access_id_CA X509 '%s'\npos_rights globus CA:sign\ncond_subjects globus '%s'\n", test.policy,
+				test.patterns)
 			writeFile(t, filepath.Join(dir, oldHash+".signing_policy"), []byte(policy), 0o644)
 			list := must(root.NewCRL(certstest.CRLOptions{Revoked: []*x509.Certificate{revoked.Certificate}}))
 			writeFile(t, filepath.Join(dir, oldHash+".r0"), list, 0o644)
@@ -117,14 +127,16 @@ func TestStrangeNames(t *testing.T) {
 				t.Fatal(problems)
 			}
 			verify := func(host *certstest.CA) error {
-				_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate}, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
+				_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate},
+					anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
 				return err
 			}
 			if err := verify(host); err != nil {
 				t.Error(err)
 			}
 			wantRefusal(t, verify(revoked), certs.CodeRevoked)
-			stranger := certifyName(t, root, encodeName(one(o, utf8String, "Other"), one(cn, utf8String, "host.test")), newKey(), false)
+			stranger := certifyName(t, root, encodeName(one(o, utf8String, "Other"), one(cn, utf8String, "host.test")), newKey(),
+				false)
 			wantRefusal(t, verify(stranger), certs.CodePolicyDenied)
 		})
 	}
@@ -139,7 +151,8 @@ func TestStrangeKeys(t *testing.T) {
 	}
 	keys := map[string]crypto.Signer{
 		"RSA 8192": rsa8192(), "RSA 1024": must(rsa.GenerateKey(rand.Reader, 1024)),
-		"P-384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), "P-521": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), "Ed25519": ed,
+		"P-384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
+		"P-521": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), "Ed25519": ed,
 	}
 	for name, key := range keys {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +207,8 @@ func TestThousandCAs(t *testing.T) {
 	}
 	for i, want := range map[int]certs.Code{0: "", 499: "", 500: certs.CodeCRLMissing, 999: ""} {
 		host := must(all[i].NewHost("host.test", sound))
-		_, err := certs.Verify(store.Snapshot(), host.Chain, held(certs.RoleClient, "host.test", now, certs.Policy{CRL: certs.CRLRequire}))
+		_, err := certs.Verify(store.Snapshot(), host.Chain,
+			held(certs.RoleClient, "host.test", now, certs.Policy{CRL: certs.CRLRequire}))
 		if want != "" {
 			wantRefusal(t, err, want)
 		} else if err != nil {

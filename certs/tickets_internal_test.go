@@ -12,7 +12,7 @@ import (
 func TestTicketsOfAClient(t *testing.T) {
 	t.Parallel()
 	own, other := &tls.Certificate{Certificate: [][]byte{{1}}}, &tls.Certificate{Certificate: [][]byte{{2}}}
-	scope := ticketScope{"server.test", "192.0.2.1:3307"}
+	scope := ticketScope{host: "server.test", address: "192.0.2.1:3307"}
 	for name, test := range map[string]struct {
 		proved time.Time
 		own    *tls.Certificate
@@ -26,7 +26,7 @@ func TestTicketsOfAClient(t *testing.T) {
 		var tickets clientTickets
 		tickets.knows(own, scope)
 		tickets.learn(own, scope, tls.VersionTLS13)
-		tickets.add(own, scope, clientTicket{new(tls.ClientSessionState), test.proved})
+		tickets.add(own, scope, clientTicket{session: new(tls.ClientSessionState), proved: test.proved})
 		judge := &judge{own: test.own}
 		session := &clientSession{tickets: &tickets, scope: scope, judge: judge}
 		state, ok := session.Get("")

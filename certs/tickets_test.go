@@ -156,7 +156,8 @@ func (c *forgingCache) Put(_ string, session *tls.ClientSessionState) {
 	}
 	ticket, state, err := session.ResumptionState()
 	if err == nil {
-		c.session = must(tls.NewResumptionState(c.change(bytes.Clone(ticket)), must(tls.ParseSessionState(must(state.Bytes())))))
+		c.session = must(tls.NewResumptionState(c.change(bytes.Clone(ticket)),
+			must(tls.ParseSessionState(must(state.Bytes())))))
 	}
 }
 
@@ -293,7 +294,8 @@ func TestLongChainsHaveNoTickets(t *testing.T) {
 	s := newSite(t)
 	host := must(s.root.NewHost("client.test", certstest.Options{}))
 	for range 12 {
-		host.Chain = append(host.Chain, must(s.root.NewHost("spare.test", certstest.Options{KeyType: certstest.RSA})).Certificate)
+		host.Chain = append(host.Chain,
+			must(s.root.NewHost("spare.test", certstest.Options{KeyType: certstest.RSA})).Certificate)
 	}
 	s.client.Credential = credential(t, host)
 	for range 3 {

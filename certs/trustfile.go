@@ -108,7 +108,9 @@ func parseContent(kind fileKind, path string, digest [sha256.Size]byte, data []b
 			case f.err != nil:
 				fail(f.line, "not a usable certificate: "+f.err.Error())
 			case !f.element.mayBeCA():
-				fail(f.line, fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)", f.element.subject.Brief()))
+				fail(f.line,
+					fmt.Sprintf("not used: the certificate %s is not a CA's (its basicConstraints do not say so)",
+						f.element.subject.Brief()))
 			}
 		}
 	case kindCRL:

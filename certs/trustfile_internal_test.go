@@ -63,7 +63,8 @@ func TestUnchangedFilesAreNotRead(t *testing.T) {
 		}
 	}
 	// The link by which it was read is gone: messages must not name it.
-	if f := newFileReader(before(true), map[string]stamp{linked: at}, time.Now()).read(link); len(f.problems) != 1 || f.problems[0].File != linked {
+	if f := newFileReader(before(true), map[string]stamp{linked: at}, time.Now()).read(link); len(f.problems) != 1 ||
+		f.problems[0].File != linked {
 		t.Errorf("the other link: %+v", f)
 	}
 }
@@ -92,7 +93,10 @@ func TestTrustNames(t *testing.T) {
 			t.Errorf("%s is read as %+v, %t", base, got, ok)
 		}
 	}
-	for _, base := range []string{"", "0a1b2c3d", "0a1b2c3d.", "0a1b2c3d.r", "0a1b2c3d.R0", "0A1B2C3D.0", "0a1b2c3.0", "0a1b2c3d.0.bak", "0a1b2c3d.rsigning_policy", "0a1b2c3d.info", "x0a1b2c3d.0", "0a1b2c3d.1234567890", "0a1b2c3d.0\n"} {
+	for _, base := range []string{
+		"", "0a1b2c3d", "0a1b2c3d.", "0a1b2c3d.r", "0a1b2c3d.R0", "0A1B2C3D.0", "0a1b2c3.0", "0a1b2c3d.0.bak",
+		"0a1b2c3d.rsigning_policy", "0a1b2c3d.info", "x0a1b2c3d.0", "0a1b2c3d.1234567890", "0a1b2c3d.0\n",
+	} {
 		if got, ok := parseTrustName("", base); ok {
 			t.Errorf("%q is read as %+v", base, got)
 		}
@@ -112,7 +116,9 @@ func TestListsAreSharedAndMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	serial := big.NewInt(5)
-	list, err := ca.NewCRL(certstest.CRLOptions{Revoked: []*x509.Certificate{{SerialNumber: serial}}, RevokedAt: testThisUpdate})
+	list, err := ca.NewCRL(certstest.CRLOptions{
+		Revoked: []*x509.Certificate{{SerialNumber: serial}}, RevokedAt: testThisUpdate,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

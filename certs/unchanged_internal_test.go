@@ -66,14 +66,24 @@ func TestUnchangedTrustFiles(t *testing.T) {
 		f    trustFile
 		want bool
 	}{
-		"as it was":                       {trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: "file"}}, true},
-		"read by a link":                  {trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: link}}, true},
-		"read by a link that is gone":     {trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: "gone"}}, false},
-		"its content is that of before":   {trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: "gone"}, kept: true}, true},
+		"as it was": {
+			trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: "file"}}, true,
+		},
+		"read by a link": {
+			trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: link}}, true,
+		},
+		"read by a link that is gone": {
+			trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: "gone"}}, false,
+		},
+		"its content is that of before": {
+			trustFile{trustName: name, settled: true, stamp: at, content: &fileContent{path: "gone"}, kept: true}, true,
+		},
 		"without content":                 {trustFile{trustName: name, settled: true, stamp: at}, true},
 		"younger than the clock can tell": {trustFile{trustName: name, stamp: at}, false},
 		"with another stamp":              {trustFile{trustName: name, settled: true}, false},
-		"missing":                         {trustFile{trustName: name, settled: true, stamp: at, missing: testThisUpdate}, false},
+		"missing": {
+			trustFile{trustName: name, settled: true, stamp: at, missing: testThisUpdate}, false,
+		},
 	} {
 		if got := reader.unchanged(&test.f); got != test.want {
 			t.Errorf("%s: unchanged %t", about, got)

@@ -44,7 +44,8 @@ func TestUnreadFileIsReadLater(t *testing.T) {
 	file := writeList(t, dir, root, 0, current)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func() error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
+		_, err := certs.Verify(store.Snapshot(), host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
 		return err
 	}
 	writeList(t, dir, root, 0, naming(current, host))

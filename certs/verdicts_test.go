@@ -35,8 +35,10 @@ func TestVerdictsAreRemembered(t *testing.T) {
 			must(certstest.WriteCRL(atServer.dir, s.root, certstest.CRLOptions{}))
 			reload(t, atServer.store)
 		},
-		"another policy":      func(*testing.T) { s.server.Policy.EKU = certs.EKUStrict },
-		"another access list": func(*testing.T) { s.server.Policy.Access = must(certs.NewAccess([]string{"client.test"}, nil, false)) },
+		"another policy": func(*testing.T) { s.server.Policy.EKU = certs.EKUStrict },
+		"another access list": func(*testing.T) {
+			s.server.Policy.Access = must(certs.NewAccess([]string{"client.test"}, nil, false))
+		},
 		"another certificate": func(t *testing.T) { s.client.Credential = credential(t, host) },
 		"another chain, below": func(t *testing.T) {
 			longer := *host // the tests have no order
@@ -99,7 +101,8 @@ func TestManyPeersAreRemembered(t *testing.T) {
 		}
 	}
 	chain := must(ca.NewHost("host.test", certstest.Options{})).Chain
-	if before := must(endpoint.VerifyClient(chain, now)); must(endpoint.VerifyClient(chain, now.Add(-time.Minute))) == before {
+	if before := must(endpoint.VerifyClient(chain, now)); must(endpoint.VerifyClient(chain, now.Add(-time.Minute))) ==
+		before {
 		t.Error("a verdict of the future is remembered")
 	}
 	if n := endpoint.Remembered(); n > 256 {

@@ -34,7 +34,7 @@ func below(host certstest.Options, cas ...certstest.Options) issued {
 	for i, o := range cas[1:] {
 		ca = must(ca.NewSubordinate(fmt.Sprintf("Sub%d", i+1), o))
 	}
-	return issued{[]*certstest.CA{root}, must(ca.NewHost("host.test", host)).Chain}
+	return issued{installed: []*certstest.CA{root}, chain: must(ca.NewHost("host.test", host)).Chain}
 }
 
 func ended() certstest.Options {
@@ -104,29 +104,38 @@ func TestVerify(t *testing.T) {
 		}(), code: certs.CodeBadSignature, reason: "key of /DC=test/DC=gtunnel/CN=Root ("},
 		{name: "two CAs of the same name", issued: func() issued {
 			i := below(sound, sound)
-			i.installed = append([]*certstest.CA{must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))}, i.installed...)
+			i.installed = append([]*certstest.CA{must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))},
+				i.installed...)
 			return i
 		}()},
 		{name: "root sent and not installed", issued: func() issued {
 			root := must(certstest.NewCA("Evil", sound))
 			return issued{
-				[]*certstest.CA{must(certstest.NewCA("Root", sound))},
-				[]*x509.Certificate{must(root.NewHost("host.test", sound)).Certificate, root.Certificate},
+				installed: []*certstest.CA{must(certstest.NewCA("Root", sound))},
+				chain:     []*x509.Certificate{must(root.NewHost("host.test", sound)).Certificate, root.Certificate},
 			}
 		}(), code: certs.CodeUnknownCA, depth: 1, reason: "a root that is not installed"},
 		{
-			name: "self-signed", issued: issued{[]*certstest.CA{must(certstest.NewCA("Root", sound))}, []*x509.Certificate{selfSigned("host.test")}},
+			name: "self-signed", issued: issued{
+				installed: []*certstest.CA{must(certstest.NewCA("Root", sound))},
+				chain:     []*x509.Certificate{selfSigned("host.test")},
+			},
 			code: certs.CodeUnknownCA, reason: "self-signed",
 		},
 		{name: "subordinate installed without its root", issued: func() issued {
 			root := must(certstest.NewCA("Root", sound))
 			sub := must(root.NewSubordinate("Sub", sound))
-			return issued{[]*certstest.CA{sub, must(certstest.NewCA("Other", sound))}, must(sub.NewHost("host.test", sound)).Chain}
+			return issued{
+				installed: []*certstest.CA{sub, must(certstest.NewCA("Other", sound))},
+				chain:     must(sub.NewHost("host.test", sound)).Chain,
+			}
 		}(), code: certs.CodeUnknownCA, depth: 1, reason: "/CN=Root is neither"},
 		{name: "chain in disorder with strangers", issued: func() issued {
 			i := below(sound, sound, sound, sound, sound)
 			stranger := below(sound, sound, sound)
-			i.chain = []*x509.Certificate{i.chain[0], i.chain[3], stranger.chain[0], i.chain[1], i.chain[1], stranger.chain[1], i.chain[2]}
+			i.chain = []*x509.Certificate{
+				i.chain[0], i.chain[3], stranger.chain[0], i.chain[1], i.chain[1], stranger.chain[1], i.chain[2],
+			}
 			return i
 		}()},
 
@@ -137,25 +146,31 @@ func TestVerify(t *testing.T) {
 		{name: "root not yet valid", issued: below(sound, future(), sound), code: certs.CodeNotYetValid, depth: 2},
 
 		{
-			name: "SHA-1 host", issued: below(options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }), sound),
+			name: "SHA-1 host", issued: below(options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }),
+				sound),
 			code: certs.CodeWeakSignature, reason: "ECDSA-SHA1",
 		},
 		{
-			name: "SHA-1 subordinate", issued: below(sound, sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
-			code: certs.CodeWeakSignature, depth: 1,
+			name:   "SHA-1 subordinate",
+			issued: below(sound, sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
+			code:   certs.CodeWeakSignature, depth: 1,
 		},
-		{name: "SHA-1 root", issued: below(sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }))},
+		{
+			name:   "SHA-1 root",
+			issued: below(sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
+		},
 		{name: "RSA of 1024 bits", issued: smallKey(1024), code: certs.CodeWeakSignature, reason: "1024 bits"},
 
 		{name: "issuer is no CA", issued: func() issued {
 			root := must(certstest.NewCA("Root", sound))
 			host := must(root.NewHost("host.test", sound))
 			fake := &certstest.CA{Certificate: host.Certificate, Key: host.Key, Parent: root}
-			return issued{[]*certstest.CA{root}, must(fake.NewHost("evil.test", sound)).Chain}
+			return issued{installed: []*certstest.CA{root}, chain: must(fake.NewHost("evil.test", sound)).Chain}
 		}(), code: certs.CodeNotCA, depth: 1, reason: "basicConstraints"},
 		{
-			name: "subordinate without basicConstraints", issued: below(sound, sound, options(func(c *x509.Certificate) { c.BasicConstraintsValid = false })),
-			code: certs.CodeNotCA, depth: 1,
+			name:   "subordinate without basicConstraints",
+			issued: below(sound, sound, options(func(c *x509.Certificate) { c.BasicConstraintsValid = false })),
+			code:   certs.CodeNotCA, depth: 1,
 		},
 		{name: "v1 root", issued: versionOne(false)},
 		{name: "v1 subordinate", issued: versionOne(true), code: certs.CodeNotCA, depth: 1},
@@ -163,19 +178,27 @@ func TestVerify(t *testing.T) {
 		{name: "path length kept", issued: below(sound, pathLength(1), pathLength(0))},
 		{name: "path length 0", issued: below(sound, pathLength(0), sound), code: certs.CodePathLength, depth: 2},
 		{name: "path length 1", issued: below(sound, pathLength(1), sound, sound), code: certs.CodePathLength, depth: 3},
-		{name: "path length of a subordinate", issued: below(sound, sound, pathLength(0), sound), code: certs.CodePathLength, depth: 2},
+		{
+			name: "path length of a subordinate", issued: below(sound, sound, pathLength(0), sound), code: certs.CodePathLength,
+			depth: 2,
+		},
 		{name: "self-issued does not count", issued: selfIssued(pathLength(0))},
 
 		{
-			name: "CA without keyCertSign", issued: below(sound, sound, options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })),
-			code: certs.CodeKeyUsage, depth: 1, reason: "keyCertSign",
+			name:   "CA without keyCertSign",
+			issued: below(sound, sound, options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })),
+			code:   certs.CodeKeyUsage, depth: 1, reason: "keyCertSign",
 		},
 		{name: "root without keyUsage", issued: below(sound, options(func(c *x509.Certificate) { c.KeyUsage = 0 }))},
 		{
-			name: "host without digitalSignature", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), sound),
-			role: certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
+			name:   "host without digitalSignature",
+			issued: below(options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), sound),
+			role:   certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
 		},
-		{name: "host without keyUsage", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = 0 }), sound), role: certs.RoleClient},
+		{
+			name: "host without keyUsage", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = 0 }), sound),
+			role: certs.RoleClient,
+		},
 		{name: "usages not asked for", role: certs.RoleAny, issued: below(options(func(c *x509.Certificate) {
 			c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageKeyEncipherment, []x509.ExtKeyUsage{mail}
 		}), sound)},
@@ -184,35 +207,71 @@ func TestVerify(t *testing.T) {
 		{name: "client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient},
 		{name: "client with any", issued: below(usages(anyUse), sound), role: certs.RoleClient},
 		{name: "client without usages", issued: below(none, sound), role: certs.RoleClient},
-		{name: "client with email", issued: below(usages(mail), sound), role: certs.RoleClient, code: certs.CodeExtendedKeyUsage, reason: "emailProtection"},
+		{
+			name: "client with email", issued: below(usages(mail), sound), role: certs.RoleClient,
+			code: certs.CodeExtendedKeyUsage, reason: "emailProtection",
+		},
 		{name: "server with serverAuth", issued: below(usages(server), sound), role: certs.RoleServer},
 		{name: "server with any", issued: below(usages(anyUse), sound), role: certs.RoleServer},
 		{name: "server without usages", issued: below(none, sound), role: certs.RoleServer},
-		{name: "server with clientAuth", issued: below(usages(client), sound), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, reason: "serverAuth"},
-		{name: "strict client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient, policy: strict, code: certs.CodeExtendedKeyUsage},
+		{
+			name: "server with clientAuth", issued: below(usages(client), sound), role: certs.RoleServer,
+			code: certs.CodeExtendedKeyUsage, reason: "serverAuth",
+		},
+		{
+			name: "strict client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient, policy: strict,
+			code: certs.CodeExtendedKeyUsage,
+		},
 		{name: "strict client with clientAuth", issued: below(usages(client), sound), role: certs.RoleClient, policy: strict},
 		{name: "strict client without usages", issued: below(none, sound), role: certs.RoleClient, policy: strict},
-		{name: "subordinate for people vouches for a client", issued: below(usages(server, client), sound, usages(client, mail)), role: certs.RoleClient},
 		{
-			name: "subordinate for people vouches for a server", issued: below(usages(server, client), sound, usages(client, mail)),
-			role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1,
+			name:   "subordinate for people vouches for a client",
+			issued: below(usages(server, client), sound, usages(client, mail)), role: certs.RoleClient,
 		},
-		{name: "no usage in common", issued: below(usages(server), sound, usages(client)), role: certs.RoleClient, code: certs.CodeExtendedKeyUsage},
-		{name: "root for email", issued: below(sound, usages(mail)), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1},
+		{
+			name:   "subordinate for people vouches for a server",
+			issued: below(usages(server, client), sound, usages(client, mail)),
+			role:   certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1,
+		},
+		{
+			name: "no usage in common", issued: below(usages(server), sound, usages(client)), role: certs.RoleClient,
+			code: certs.CodeExtendedKeyUsage,
+		},
+		{
+			name: "root for email", issued: below(sound, usages(mail)), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage,
+			depth: 1,
+		},
 		{name: "unknown usage only", issued: below(options(func(c *x509.Certificate) {
 			c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, []asn1.ObjectIdentifier{{1, 2, 3}}
 		}), sound), role: certs.RoleClient, code: certs.CodeExtendedKeyUsage, reason: "1.2.3"},
 
-		{name: "critical extension of the host", issued: below(extensionOption("1.2.3.4", true, []byte{5, 0}), sound), code: certs.CodeCriticalExtension, reason: "1.2.3.4"},
-		{name: "critical extension of a subordinate", issued: below(sound, sound, extensionOption("1.2.3.4", true, []byte{5, 0})), code: certs.CodeCriticalExtension, depth: 1},
-		{name: "critical extension of the root", issued: below(sound, extensionOption("1.2.3.4", true, []byte{5, 0})), code: certs.CodeCriticalExtension, depth: 1},
+		{
+			name: "critical extension of the host", issued: below(extensionOption("1.2.3.4", true, []byte{5, 0}), sound),
+			code: certs.CodeCriticalExtension, reason: "1.2.3.4",
+		},
+		{
+			name:   "critical extension of a subordinate",
+			issued: below(sound, sound, extensionOption("1.2.3.4", true, []byte{5, 0})), code: certs.CodeCriticalExtension,
+			depth: 1,
+		},
+		{
+			name: "critical extension of the root", issued: below(sound, extensionOption("1.2.3.4", true, []byte{5, 0})),
+			code: certs.CodeCriticalExtension, depth: 1,
+		},
 		{name: "extension that is not critical", issued: below(extensionOption("1.2.3.4", false, []byte{5, 0}), sound)},
-		{name: "explicit policies required", issued: below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 0})), code: certs.CodeCriticalExtension, depth: 1},
+		{
+			name:   "explicit policies required",
+			issued: below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 0})),
+			code:   certs.CodeCriticalExtension, depth: 1,
+		},
 
 		{name: "ten CAs", issued: below(sound, make([]certstest.Options, 10)...)},
 		{name: "eleven CAs", issued: below(sound, make([]certstest.Options, 11)...), code: certs.CodeTooDeep, depth: 10},
 		{name: "depth 1", issued: below(sound, sound), policy: certs.Policy{MaxDepth: 1}},
-		{name: "more than depth 1", issued: below(sound, sound, sound), policy: certs.Policy{MaxDepth: 1}, code: certs.CodeTooDeep, depth: 1},
+		{
+			name: "more than depth 1", issued: below(sound, sound, sound), policy: certs.Policy{MaxDepth: 1},
+			code: certs.CodeTooDeep, depth: 1,
+		},
 
 		{name: "subordinate as host", issued: func() issued {
 			i := below(sound, sound, sound)
@@ -221,7 +280,7 @@ func TestVerify(t *testing.T) {
 		}(), code: certs.CodeCAAsHost},
 		{name: "root as host", issued: func() issued {
 			root := must(certstest.NewCA("Root", sound))
-			return issued{[]*certstest.CA{root}, []*x509.Certificate{root.Certificate}}
+			return issued{installed: []*certstest.CA{root}, chain: []*x509.Certificate{root.Certificate}}
 		}(), code: certs.CodeCAAsHost},
 		{name: "v1 root as host", issued: func() issued {
 			i := versionOne(false)
@@ -307,7 +366,7 @@ func smallKey(bits int) issued {
 		Subject: pkix.Name{CommonName: "host.test"}, DNSNames: []string{"host.test"},
 	}
 	der := must(x509.CreateCertificate(rand.Reader, template, root.Certificate, key.Public(), root.Key))
-	return issued{[]*certstest.CA{root}, []*x509.Certificate{must(x509.ParseCertificate(der))}}
+	return issued{installed: []*certstest.CA{root}, chain: []*x509.Certificate{must(x509.ParseCertificate(der))}}
 }
 
 // versionOne strips a CA of its version and extensions: the root, or a
@@ -318,15 +377,16 @@ func versionOne(subordinate bool) issued {
 	if subordinate {
 		old = must(root.NewSubordinate("Old", sound))
 	}
-	stripped := must(x509.ParseCertificate(dertest.Resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
-		return fields[1 : len(fields)-1] // without [0] version and [3] extensions
-	})))
+	stripped := must(x509.ParseCertificate(dertest.Resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey),
+		func(fields []asn1.RawValue) []asn1.RawValue {
+			return fields[1 : len(fields)-1] // without [0] version and [3] extensions
+		})))
 	ca := &certstest.CA{Certificate: stripped, Key: old.Key}
 	host := must(ca.NewHost("host.test", sound))
 	if subordinate {
-		return issued{[]*certstest.CA{root}, []*x509.Certificate{host.Certificate, stripped}}
+		return issued{installed: []*certstest.CA{root}, chain: []*x509.Certificate{host.Certificate, stripped}}
 	}
-	return issued{[]*certstest.CA{ca}, host.Chain}
+	return issued{installed: []*certstest.CA{ca}, chain: host.Chain}
 }
 
 // selfIssued makes a CA that issued itself a certificate of a new key, as at
@@ -334,7 +394,7 @@ func versionOne(subordinate bool) issued {
 func selfIssued(o certstest.Options) issued {
 	root := must(certstest.NewCA("Root", o))
 	successor := must(root.NewSubordinate("Root", sound))
-	return issued{[]*certstest.CA{root}, must(successor.NewHost("host.test", sound)).Chain}
+	return issued{installed: []*certstest.CA{root}, chain: must(successor.NewHost("host.test", sound)).Chain}
 }
 
 // TestCanonicalIssuer: the issuer's name as the host's certificate writes it
@@ -343,19 +403,21 @@ func TestCanonicalIssuer(t *testing.T) {
 	root := must(certstest.NewCA("Root CA", sound))
 	host := must(root.NewHost("host.test", sound))
 	issuer := encodeName(one(dc, ia5, "TEST"), one(dc, utf8String, "gtunnel"), one(cn, printable, " root   ca "))
-	der := dertest.Resign(host.Certificate.Raw, root.Key.(*ecdsa.PrivateKey), func(fields []asn1.RawValue) []asn1.RawValue {
-		for i, field := range fields {
-			if string(field.FullBytes) == string(root.Certificate.RawSubject) {
-				fields[i] = asn1.RawValue{FullBytes: issuer}
+	der := dertest.Resign(host.Certificate.Raw, root.Key.(*ecdsa.PrivateKey),
+		func(fields []asn1.RawValue) []asn1.RawValue {
+			for i, field := range fields {
+				if string(field.FullBytes) == string(root.Certificate.RawSubject) {
+					fields[i] = asn1.RawValue{FullBytes: issuer}
+				}
 			}
-		}
-		return fields
-	})
+			return fields
+		})
 	cert := must(x509.ParseCertificate(der))
 	if string(cert.RawIssuer) == string(root.Certificate.RawSubject) {
 		t.Fatal("the names are the same octets")
 	}
-	if _, err := certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{cert}, anyone(certs.RoleAny, now, certs.Policy{})); err != nil {
+	if _, err := certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{cert},
+		anyone(certs.RoleAny, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }
@@ -372,7 +434,8 @@ func TestBestReason(t *testing.T) {
 	template := *sub.Certificate
 	template.NotAfter = now.Add(time.Hour)
 	template.AuthorityKeyId = nil
-	cross := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &template, unknown.Certificate, sub.Key.Public(), unknown.Key))))
+	cross := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &template, unknown.Certificate,
+		sub.Key.Public(), unknown.Key))))
 	for _, chain := range [][]*x509.Certificate{
 		{host.Certificate, cross, sub.Certificate},
 		{host.Certificate, sub.Certificate, cross},
@@ -384,7 +447,8 @@ func TestBestReason(t *testing.T) {
 		}
 	}
 	// With the other root installed too, the other path is good.
-	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(), []*x509.Certificate{host.Certificate, sub.Certificate, cross}, anyone(certs.RoleAny, now, unbound)); err != nil {
+	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(),
+		[]*x509.Certificate{host.Certificate, sub.Certificate, cross}, anyone(certs.RoleAny, now, unbound)); err != nil {
 		t.Error(err)
 	}
 }
@@ -396,8 +460,11 @@ func TestInstalledFirst(t *testing.T) {
 	sub := must(root.NewSubordinate("Sub", sound))
 	host := must(sub.NewHost("host.test", sound))
 	renewed := must(root.NewSubordinate("Sub", sound))
-	renewed = &certstest.CA{Certificate: recertify(root, renewed.Certificate, sub.Key.Public(), now.Add(time.Hour)), Key: sub.Key, Parent: root}
-	result, err := certs.Verify(openStore(t, root, renewed).Snapshot(), host.Chain, anyone(certs.RoleAny, now, certs.Policy{}))
+	renewed = &certstest.CA{
+		Certificate: recertify(root, renewed.Certificate, sub.Key.Public(), now.Add(time.Hour)), Key: sub.Key, Parent: root,
+	}
+	result, err := certs.Verify(openStore(t, root, renewed).Snapshot(), host.Chain,
+		anyone(certs.RoleAny, now, certs.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,11 +477,14 @@ func TestInstalledFirst(t *testing.T) {
 }
 
 // recertify issues a certificate anew for another key and end.
-func recertify(issuer *certstest.CA, cert *x509.Certificate, key crypto.PublicKey, notAfter time.Time) *x509.Certificate {
+func recertify(
+	issuer *certstest.CA, cert *x509.Certificate, key crypto.PublicKey, notAfter time.Time,
+) *x509.Certificate {
 	template := *cert
 	template.NotAfter = notAfter
 	template.SubjectKeyId = nil
-	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &template, issuer.Certificate, key, issuer.Key))))
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &template, issuer.Certificate, key,
+		issuer.Key))))
 }
 
 // TestBoundedWork sends many CAs of one name, none of which leads anywhere,
@@ -426,7 +496,8 @@ func TestBoundedWork(t *testing.T) {
 		ca := must(certstest.NewCA("Many", sound))
 		chain := []*x509.Certificate{must(ca.NewHost("host.test", sound)).Certificate}
 		for range 19 {
-			chain = append(chain, must(certstest.NewCA("Many", options(func(c *x509.Certificate) { c.SubjectKeyId = []byte("no") }))).Certificate)
+			chain = append(chain,
+				must(certstest.NewCA("Many", options(func(c *x509.Certificate) { c.SubjectKeyId = []byte("no") }))).Certificate)
 		}
 		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleAny, now, certs.Policy{}))
 		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "200 steps") {
@@ -441,7 +512,8 @@ func TestBoundedWork(t *testing.T) {
 			cert := recertify(missing, sub.Certificate, sub.Key.Public(), now.Add(time.Duration(i)*time.Hour))
 			installed = append(installed, &certstest.CA{Certificate: cert, Key: sub.Key, Parent: missing})
 		}
-		_, err := certs.Verify(openStore(t, installed...).Snapshot(), must(sub.NewHost("host.test", sound)).Chain[:1], anyone(certs.RoleAny, now, unbound))
+		_, err := certs.Verify(openStore(t, installed...).Snapshot(), must(sub.NewHost("host.test", sound)).Chain[:1],
+			anyone(certs.RoleAny, now, unbound))
 		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "100 signature checks") {
 			t.Errorf("the reason %q does not give the bound", refusal.Reason)
 		}

@@ -11,7 +11,8 @@ import (
 
 // TestCaseOfNames plans slaves where names of databases differ in case only.
 func TestCaseOfNames(t *testing.T) {
-	maria, mysql := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}
+	maria, mysql := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6},
+		server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}
 	for name, c := range map[string]struct {
 		change func(master, slave *facts.Facts, want *planned)
 		on     server.Version

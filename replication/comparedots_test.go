@@ -15,7 +15,8 @@ import (
 func replicateOnly(t *testing.T, p *pairs.Couple, patterns string) {
 	t.Helper()
 	if p.Slave.Version.Family == server.MySQL {
-		p.OnSlave(t, "STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('"+patterns+"', 'marks.%')", "START REPLICA")
+		p.OnSlave(t, "STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('"+patterns+"', 'marks.%')",
+			"START REPLICA")
 		return
 	}
 	p.OnSlave(t, "STOP SLAVE", "SET GLOBAL replicate_wild_do_table='"+patterns+",marks.%'", "START SLAVE")
@@ -28,7 +29,8 @@ func TestCompareDots(t *testing.T) {
 		pairs.MarkTools(t)
 		p.Fresh(t, "`vo`")
 		p.Fresh(t, "`vo.example.org`")
-		p.OnMaster(t, "CREATE TABLE vo.other (id int PRIMARY KEY)", "CREATE TABLE `vo.example.org`.t (id int PRIMARY KEY, v varchar(30))")
+		p.OnMaster(t, "CREATE TABLE vo.other (id int PRIMARY KEY)",
+			"CREATE TABLE `vo.example.org`.t (id int PRIMARY KEY, v varchar(30))")
 		p.OnMaster(t, pairs.Numbered("`vo.example.org`.t", 3)...)
 		tables, want := []string{"vo.example.org.t"}, []string{"id 2: differs"}
 		if p.Master.Version.Family == server.MariaDB {
@@ -38,7 +40,8 @@ func TestCompareDots(t *testing.T) {
 		p.Sync(t)
 		replicateOnly(t, p, "vo.example.org.%")
 		t.Cleanup(func() { // the next tests drop databases on both ends
-			pairs.Run(context.WithoutCancel(t.Context()), t, p.SlaveDB, []string{"DROP DATABASE IF EXISTS vo", "DROP DATABASE IF EXISTS `vo.example.org`"})
+			pairs.Run(context.WithoutCancel(t.Context()), t, p.SlaveDB,
+				[]string{"DROP DATABASE IF EXISTS vo", "DROP DATABASE IF EXISTS `vo.example.org`"})
 		})
 		p.Sync(t)
 		p.OnSlave(t, "DROP TABLE vo.other", "UPDATE `vo.example.org`.t SET v = 'x' WHERE id = 2")

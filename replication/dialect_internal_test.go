@@ -72,9 +72,13 @@ func TestDialects(t *testing.T) {
 				return list
 			}
 			section("status", v.ShowSlaveStatus(), v.ShowMasterStatus())
-			section("threads", v.StartSlave(server.BothThreads), v.StopSlave(server.BothThreads), v.StartSlave(server.SQLThread), v.StopSlave(server.IOThread),
+			section("threads", v.StartSlave(server.BothThreads), v.StopSlave(server.BothThreads), v.StartSlave(server.SQLThread),
+				v.StopSlave(server.IOThread),
 				v.StartUntil(start), v.ResetSlaveAll())
-			c := server.Connection{Host: server.Loopback, Port: 3307, User: facts.ReplicationUser, Password: server.NewPassword(`a'secret\`), Start: start}
+			c := server.Connection{
+				Host: server.Loopback, Port: 3307, User: facts.ReplicationUser, Password: server.NewPassword(`a'secret\`),
+				Start: start,
+			}
 			section("by coordinates", v.ChangeMaster(c))
 			c.ByGTID = true
 			section("by GTID", v.SetStart(start.GTID), v.ChangeMaster(c))
@@ -82,9 +86,11 @@ func TestDialects(t *testing.T) {
 			section("events", v.DisableEvent("`a`@`%`", "`voms`.`e`", "PRESERVE"))
 			secret := server.NewPassword("secret")
 			for _, user := range facts.AccountUsers {
-				section("account "+user, many(accountStatements(v, user, &secret, (&facts.Facts{Version: v}).Patterns(databases), ""))...)
+				section("account "+user,
+					many(accountStatements(v, user, &secret, (&facts.Facts{Version: v}).Patterns(databases), ""))...)
 			}
-			section("account that is there", v.SetPassword(facts.ReplicationUser, server.Loopback, secret), v.FreeAccount(facts.ReplicationUser, server.Loopback))
+			section("account that is there", v.SetPassword(facts.ReplicationUser, server.Loopback, secret),
+				v.FreeAccount(facts.ReplicationUser, server.Loopback))
 			name := strings.ToLower(string(v.Family)) + "-" + v.Series() + ".sql"
 			golden(t, filepath.Join("dialects", name), b.String())
 		})

@@ -14,7 +14,8 @@ import (
 // TestOtherDatabases goes through what databases that are not replicated mean for
 // the plan of a new slave.
 func TestOtherDatabases(t *testing.T) {
-	maria, mysql, iam := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, facts.Database{Name: "iam", Tables: 3}
+	maria, mysql, iam := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6},
+		server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, facts.Database{Name: "iam", Tables: 3}
 	for name, c := range map[string]struct {
 		change func(master, slave *facts.Facts, want *planned)
 		on     server.Version
@@ -42,13 +43,15 @@ func TestOtherDatabases(t *testing.T) {
 			s.Masters, w.Reseed = []*server.SlaveStatus{{MasterHost: server.Loopback, MasterPort: 3307}}, true
 		}, maria, "", "", ""},
 		"both have one, and all is cloned": {func(m, s *facts.Facts, w *planned) {
-			m.Databases, s.Databases, w.Method, w.Replace = append(m.Databases, iam), []facts.Database{iam, {Name: "own", Tables: 1}}, journal.SeedClone, []string{"iam", "own"}
+			m.Databases, s.Databases, w.Method, w.Replace = append(m.Databases, iam),
+				[]facts.Database{iam, {Name: "own", Tables: 1}}, journal.SeedClone, []string{"iam", "own"}
 		}, mysql, "", "", ""},
 		"the slave has others": {func(_, s *facts.Facts, _ *planned) {
 			s.Databases = []facts.Database{iam}
 		}, maria, "", "", ""},
 		"the slave has others, and the login sees a part of the master": {func(m, s *facts.Facts, w *planned) {
-			s.Databases, m.User, m.Grants, w.Method = []facts.Database{iam}, facts.MonitorUser+"@127.0.0.1", []string{"GRANT PROCESS, BINLOG MONITOR ON *.* TO `gtunnel_monitor`@`127.0.0.1`"}, journal.SeedNone
+			s.Databases, m.User, m.Grants, w.Method = []facts.Database{iam}, facts.MonitorUser+"@127.0.0.1",
+				[]string{"GRANT PROCESS, BINLOG MONITOR ON *.* TO `gtunnel_monitor`@`127.0.0.1`"}, journal.SeedNone
 		}, maria, "warning shared-name", "gtunnel_monitor@127.0.0.1 does not see all databases of the master", ""},
 		"others have routines": {func(m, s *facts.Facts, _ *planned) {
 			m.Databases = append(m.Databases, facts.Database{Name: "iam", Routines: 1}, facts.Database{Name: "wlcg", Events: 1})
@@ -64,7 +67,8 @@ func TestOtherDatabases(t *testing.T) {
 			c.change(master, slave, &want)
 			found := want.plan(master, slave).Findings
 			text := findingsText(found)
-			if got := findingsCodes(found); got != c.codes || !strings.Contains(text, c.text) || c.not != "" && strings.Contains(text, c.not) {
+			if got := findingsCodes(found); got != c.codes || !strings.Contains(text, c.text) ||
+				c.not != "" && strings.Contains(text, c.not) {
 				t.Errorf("found is %q, want %q with %q:\n%s", got, c.codes, c.text, text)
 			}
 		})

@@ -17,12 +17,14 @@ func TestSharedDatabase(t *testing.T) {
 			master, slave := pair.Start(t)
 			master.Exec(t, "DROP DATABASE IF EXISTS seed_wanted", "CREATE DATABASE seed_wanted")
 			for _, s := range []*pairs.Server{master, slave} {
-				s.Exec(t, "DROP DATABASE IF EXISTS seed_shared", "CREATE DATABASE seed_shared", "CREATE PROCEDURE seed_shared.p() SELECT 1")
+				s.Exec(t, "DROP DATABASE IF EXISTS seed_shared", "CREATE DATABASE seed_shared",
+					"CREATE PROCEDURE seed_shared.p() SELECT 1")
 			}
 			_, mf := master.AsSeeder(t, finding.Master)
 			_, sf := slave.AsSeeder(t, finding.Slave)
 			hand := &replication.HandOver{ServerID: mf.ServerID(), UUID: mf.UUID(), Databases: []string{"seed_wanted"}}
-			plan := replication.PlanSlave(replication.Situation{MasterFacts: mf, SlaveFacts: sf}, replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
+			plan := replication.PlanSlave(replication.Situation{MasterFacts: mf, SlaveFacts: sf},
+				replication.SlaveWant{HandOver: hand, Databases: hand.Databases, Port: 3307, Method: journal.SeedDump})
 			if p := pairs.ProblemOf(plan.Problems, "shared-name"); p == nil || p.On != finding.Slave {
 				t.Errorf("the shared database was not found:\n%s", pairs.Texts(plan.Problems))
 			}

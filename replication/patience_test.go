@@ -49,7 +49,8 @@ func TestSilentSessions(t *testing.T) {
 			p := pair.Couple(t)
 			master, slave := pair.Start(t)
 			p.Fresh(t, "silent")
-			p.OnMaster(t, "CREATE TABLE silent.t (id int PRIMARY KEY AUTO_INCREMENT, v longtext)", "CREATE TABLE silent.u (id int PRIMARY KEY)")
+			p.OnMaster(t, "CREATE TABLE silent.t (id int PRIMARY KEY AUTO_INCREMENT, v longtext)",
+				"CREATE TABLE silent.u (id int PRIMARY KEY)")
 			for range 4 {
 				p.OnMaster(t, "INSERT INTO silent.t (v) VALUES (REPEAT('x', 500000))")
 			}
@@ -98,7 +99,9 @@ func endsSilent(t *testing.T, server *pairs.Server) {
 	}
 	pairs.WaitUntil(t, "end of a silent session", func() (string, bool) {
 		var there int
-		err := server.DB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", id).Scan(&there)
+		err := server.DB.QueryRowContext(
+			t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", id,
+		).Scan(&there)
 		return fmt.Sprint(err), err == nil && there == 0
 	})
 }

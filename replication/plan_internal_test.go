@@ -19,12 +19,14 @@ import (
 // master.
 func newFacts(role finding.Role, v server.Version) *facts.Facts {
 	f := &facts.Facts{
-		Role: role, Version: v, User: "root@localhost", Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"},
+		Role: role, Version: v, User: "root@localhost",
+		Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"},
 		Variables: map[string]string{
 			"server_id": "1", "log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "port": "3306",
 			"max_allowed_packet": "16777216", "lower_case_table_names": "0", "collation_server": "utf8mb4_general_ci",
 			"time_zone": "SYSTEM", "system_time_zone": "UTC", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1",
-			"expire_logs_days": "10", "read_only": "OFF", "event_scheduler": "OFF", "slave_net_timeout": "60", "log_slave_updates": "ON",
+			"expire_logs_days": "10", "read_only": "OFF", "event_scheduler": "OFF", "slave_net_timeout": "60",
+			"log_slave_updates": "ON",
 		},
 		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
 		Accounts:   []facts.Account{{User: "root", Host: "localhost"}},
@@ -33,7 +35,8 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 		MasterLog:  server.Position{File: "mysql-bin.000007", Offset: 5000},
 	}
 	if v.Family == server.MySQL {
-		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" + map[finding.Role]string{finding.Master: "1", finding.Slave: "2"}[role]
+		f.Variables["server_uuid"] = "11111111-0000-0000-0000-00000000000" +
+			map[finding.Role]string{finding.Master: "1", finding.Slave: "2"}[role]
 		f.Variables["gtid_mode"] = "OFF"
 		if v.AtLeast(server.MySQL, 8, 0, 0) {
 			f.Variables["binlog_expire_logs_seconds"] = "2592000"
@@ -77,7 +80,8 @@ func show(p *Plan) string {
 			if strings.HasPrefix(content, "{") {
 				content = "(JSON)"
 			}
-			fmt.Fprintf(&b, "  file: %s %04o\n    %s\n", s.File.Path, s.File.Mode, strings.ReplaceAll(strings.TrimSpace(content), "\n", "\n    "))
+			fmt.Fprintf(&b, "  file: %s %04o\n    %s\n", s.File.Path, s.File.Mode,
+				strings.ReplaceAll(strings.TrimSpace(content), "\n", "\n    "))
 		}
 		if s.Hand != "" {
 			fmt.Fprintf(&b, "  by hand: %s\n", s.Hand)
@@ -106,7 +110,10 @@ type planned struct {
 // newPlanned is a slave of a master's that is to be copied for the first time.
 func newPlanned(master *facts.Facts) planned {
 	return planned{
-		SlaveWant: SlaveWant{HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump},
+		SlaveWant: SlaveWant{
+			HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307,
+			Method: journal.SeedDump,
+		},
 		Situation: Situation{DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}},
 	}
 }
@@ -119,7 +126,9 @@ func (p *planned) plan(master, slave *facts.Facts) *Plan {
 
 // fresh is what tests make accounts of.
 func fresh() Fresh {
-	f := Fresh{Now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Mark: "FRESHMARK", Passwords: map[string]server.Password{}}
+	f := Fresh{
+		Now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Mark: "FRESHMARK", Passwords: map[string]server.Password{},
+	}
 	for _, user := range facts.AccountUsers {
 		f.Passwords[user] = server.NewPassword("fresh " + user)
 	}
@@ -131,7 +140,10 @@ func fileName(role string, v server.Version) string {
 }
 
 func handOverOf(f *facts.Facts, databases ...string) *HandOver {
-	h := &HandOver{Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Mark: f.Mark, Databases: databases, Passwords: map[string]server.Password{}}
+	h := &HandOver{
+		Host: "server1.domain.one", Version: f.Version, ServerID: f.ServerID(), UUID: f.UUID(), Mark: f.Mark,
+		Databases: databases, Passwords: map[string]server.Password{},
+	}
 	for _, user := range facts.AccountUsers {
 		h.Passwords[user] = server.NewPassword("secret")
 	}
@@ -146,8 +158,13 @@ func TestPlans(t *testing.T) {
 			master := newFacts(finding.Master, v)
 			master.Variables["binlog_format"] = "MIXED"
 			master.Variables["expire_logs_days"] = "1"
-			master.Variables["binlog_expire_logs_seconds"] = map[bool]string{true: "3600", false: "0"}[v.AtLeast(server.MySQL, 8, 0, 0)]
-			plan := PlanMaster(master, MasterWant{Databases: databases, DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName}, HandOverPath: "/var/lib/gtunnel/hand-over.json", Fresh: fresh()})
+			master.Variables["binlog_expire_logs_seconds"] = map[bool]string{true: "3600", false: "0"}[v.AtLeast(server.MySQL, 8,
+				0, 0)]
+			plan := PlanMaster(master,
+				MasterWant{
+					Databases: databases, DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName},
+					HandOverPath: "/var/lib/gtunnel/hand-over.json", Fresh: fresh(),
+				})
 			golden(t, fileName("master", v), show(plan))
 
 			slave := newFacts(finding.Slave, v)
@@ -157,7 +174,12 @@ func TestPlans(t *testing.T) {
 				DropIn: &optionfile.DropIn{Path: "/etc/my.cnf.d/" + optionfile.DropInName},
 			}, SlaveWant{
 				HandOver: handOverOf(master, databases...), Databases: databases, Port: 3307, Method: journal.SeedDump,
-				MonitorFile: &optionfile.ClientFile{Path: "/nowhere/master.cnf", Login: server.Login{Network: "tcp", Address: "127.0.0.1:3307", User: facts.MonitorUser, Password: server.NewPassword("secret")}},
+				MonitorFile: &optionfile.ClientFile{
+					Path: "/nowhere/master.cnf",
+					Login: server.Login{
+						Network: "tcp", Address: "127.0.0.1:3307", User: facts.MonitorUser, Password: server.NewPassword("secret"),
+					},
+				},
 			})
 			golden(t, fileName("slave", v), show(plan))
 		})
@@ -171,14 +193,18 @@ func established(v server.Version) (master, slave *facts.Facts, want planned) {
 	slave.Databases = newFacts(finding.Master, v).Databases
 	slave.Masters = []*server.SlaveStatus{{
 		MasterHost: server.Loopback, MasterPort: 3307, MasterUser: facts.ReplicationUser, IORunning: "Yes", SQLRunning: "Yes",
-		WildDoTable: server.WildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == server.MariaDB, ConnectRetry: server.ConnectRetry,
+		WildDoTable: server.WildTables([]string{"DB_1", "voms"}), ByGTID: v.Family == server.MariaDB,
+		ConnectRetry: server.ConnectRetry,
 	}}
 	want.SlaveWant = SlaveWant{
-		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307, Method: journal.SeedDump,
+		HandOver: handOverOf(master, "DB_1", "voms"), Databases: []string{"DB_1", "voms"}, Port: 3307,
+		Method: journal.SeedDump,
 	}
 	want.Situation = Situation{
 		DropIn: (&optionfile.DropIn{}).With(
-			optionfile.Setting{Name: "server_id", Value: "2"}, optionfile.Setting{Name: "read_only", Value: "ON"}, optionfile.Setting{Name: "super_read_only", Value: "ON"}, optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"}),
+			optionfile.Setting{Name: "server_id", Value: "2"}, optionfile.Setting{Name: "read_only", Value: "ON"},
+			optionfile.Setting{Name: "super_read_only", Value: "ON"},
+			optionfile.Setting{Name: "replicate_wild_do_table", Value: "DB\\_1.%\nvoms.%"}),
 		State: journal.State{Stage: journal.StageDone},
 	}
 	return master, slave, want
@@ -189,9 +215,11 @@ func established(v server.Version) (master, slave *facts.Facts, want planned) {
 func TestStartWithoutGTID(t *testing.T) {
 	for _, v := range versions {
 		master, slave, want := established(v)
-		slave.Masters, want.State, want.Method, want.Start = nil, journal.State{}, journal.SeedNone, server.Position{File: "mysql-bin.000007", Offset: 4711}
+		slave.Masters, want.State, want.Method, want.Start = nil, journal.State{}, journal.SeedNone,
+			server.Position{File: "mysql-bin.000007", Offset: 4711}
 		plan := show(want.plan(master, slave))
-		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") || strings.Contains(plan, "GTIDS") {
+		if !strings.Contains(plan, "_LOG_FILE='mysql-bin.000007'") || !strings.Contains(plan, "_LOG_POS=4711") ||
+			strings.Contains(plan, "GTIDS") {
 			t.Errorf("%s: the plan is\n%s", v, plan)
 		}
 	}
@@ -213,8 +241,9 @@ func TestReadinessOfFilter(t *testing.T) {
 func TestDrift(t *testing.T) {
 	no := false
 	for v, want := range map[server.Version]string{
-		{Family: server.MySQL, Major: 5, Minor: 7, Patch: 42}:    "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
-		{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}:    "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
+		{Family: server.MySQL, Major: 5, Minor: 7, Patch: 42}: "CHANGE MASTER TO MASTER_RETRY_COUNT=86400",
+		{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}: "CHANGE REPLICATION SOURCE TO SOURCE_RETRY_COUNT=86400, " +
+			"GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1 FOR CHANNEL ''",
 		{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}: "CHANGE MASTER TO MASTER_USE_GTID=slave_pos",
 	} {
 		master, slave, wanted := established(v)
@@ -237,8 +266,13 @@ func TestDrift(t *testing.T) {
 // is followed by GTID as well.
 func TestBeginningOfBinaryLog(t *testing.T) {
 	master, slave, want := established(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6})
-	slave.Masters, want.State = nil, journal.State{Stage: journal.StageSeeded, Databases: want.Databases, Method: journal.SeedDump, MasterID: 1, Start: server.Position{File: "mysql-bin.000007", Offset: 328}}
-	if plan := show(want.plan(master, slave)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") || !strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
+	slave.Masters, want.State = nil,
+		journal.State{
+			Stage: journal.StageSeeded, Databases: want.Databases, Method: journal.SeedDump, MasterID: 1,
+			Start: server.Position{File: "mysql-bin.000007", Offset: 328},
+		}
+	if plan := show(want.plan(master, slave)); !strings.Contains(plan, "SET GLOBAL gtid_slave_pos=''") ||
+		!strings.Contains(plan, "MASTER_USE_GTID=slave_pos") {
 		t.Errorf("the plan is\n%s", plan)
 	}
 }
@@ -247,10 +281,16 @@ func TestBeginningOfBinaryLog(t *testing.T) {
 // manual, "Replication Compatibility and GTIDs"), and the cure goes step by step.
 func TestGTIDModes(t *testing.T) {
 	cures := map[string]string{
-		"ON OFF":            "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=ON; and enforce_gtid_consistency=ON and gtid_mode=ON in its option files",
-		"ON_PERMISSIVE OFF": "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=ON_PERMISSIVE; and enforce_gtid_consistency=ON and gtid_mode=ON_PERMISSIVE in its option files",
-		"OFF ON":            "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET GLOBAL gtid_mode=OFF; and gtid_mode=OFF in its option files",
-		"OFF_PERMISSIVE ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and gtid_mode=OFF_PERMISSIVE in its option files",
+		"ON OFF": "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; " +
+			"SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=ON; and enforce_gtid_consistency=ON and gtid_mode=ON in " +
+			"its option files",
+		"ON_PERMISSIVE OFF": "on the slave: SET GLOBAL enforce_gtid_consistency=ON; SET GLOBAL gtid_mode=OFF_PERMISSIVE; " +
+			"SET GLOBAL gtid_mode=ON_PERMISSIVE; and enforce_gtid_consistency=ON " +
+			"and gtid_mode=ON_PERMISSIVE in its option files",
+		"OFF ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; SET " +
+			"GLOBAL gtid_mode=OFF; and gtid_mode=OFF in its option files",
+		"OFF_PERMISSIVE ON": "on the slave: SET GLOBAL gtid_mode=ON_PERMISSIVE; SET GLOBAL gtid_mode=OFF_PERMISSIVE; and " +
+			"gtid_mode=OFF_PERMISSIVE in its option files",
 	}
 	modes := []string{"OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON", ""}
 	for _, m := range modes { // MariaDB has none
@@ -279,7 +319,8 @@ func TestWarnAboutWriters(t *testing.T) {
 		{server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, []string{"root@localhost", "admin@%"}, true},
 		{server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, []string{"root@localhost"}, false},
 		{server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}, nil, false},
-		{server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, []string{"admin@%"}, false}, // super_read_only keeps it out
+		// super_read_only keeps it out
+		{server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, []string{"admin@%"}, false},
 	} {
 		f := newFacts(finding.Slave, test.v)
 		f.Writers = test.writers
@@ -306,12 +347,14 @@ func TestRoom(t *testing.T) {
 		own    []facts.Database
 		want   string
 	}{
-		"not known":               {0, journal.SeedDump, nil, ""},
-		"enough":                  {4 * g, journal.SeedDump, nil, ""},
-		"nearly full":             {7 * g / 2, journal.SeedDump, nil, "little-room"},
-		"too little":              {5 * g / 2, journal.SeedDump, nil, "no-room"},
-		"its own is dropped":      {2 * g, journal.SeedDump, []facts.Database{{Name: "voms", Bytes: 2 * g}}, ""},
-		"its own stays":           {2 * g, journal.SeedDump, []facts.Database{{Name: "mine", Tables: 1, Bytes: 2 * g}}, "no-room"},
+		"not known":          {0, journal.SeedDump, nil, ""},
+		"enough":             {4 * g, journal.SeedDump, nil, ""},
+		"nearly full":        {7 * g / 2, journal.SeedDump, nil, "little-room"},
+		"too little":         {5 * g / 2, journal.SeedDump, nil, "no-room"},
+		"its own is dropped": {2 * g, journal.SeedDump, []facts.Database{{Name: "voms", Bytes: 2 * g}}, ""},
+		"its own stays": {
+			2 * g, journal.SeedDump, []facts.Database{{Name: "mine", Tables: 1, Bytes: 2 * g}}, "no-room",
+		},
 		"a clone drops all":       {4 * g, journal.SeedClone, []facts.Database{{Name: "mine", Tables: 1, Bytes: 3 * g}}, ""},
 		"a clone brings all":      {4 * g, journal.SeedClone, nil, "no-room"},
 		"the data is there":       {1, journal.SeedNone, nil, ""},
@@ -322,7 +365,8 @@ func TestRoom(t *testing.T) {
 			master, slave, want := established(v)
 			master.Databases = []facts.Database{{Name: "voms", Bytes: 2 * g, IndexBytes: g}, {Name: "other", Bytes: 2 * g}}
 			slave.Masters, slave.Databases, want.State = nil, c.own, journal.State{}
-			want.HandOver.Databases, want.Databases, want.Method, want.Replace = []string{"voms"}, []string{"voms"}, c.method, []string{"voms", "mine"}
+			want.HandOver.Databases, want.Databases, want.Method, want.Replace = []string{"voms"}, []string{"voms"}, c.method,
+				[]string{"voms", "mine"}
 			if c.free > 0 {
 				slave.Free = &c.free
 			}

@@ -68,14 +68,17 @@ func TestRepair(t *testing.T) {
 			p.OnMaster(t, "CREATE TABLE "+table+" (id int PRIMARY KEY, v varchar(30))")
 			p.OnMaster(t, pairs.Numbered(table, 2000)...)
 		}
-		p.OnMaster(t, "CREATE TABLE repairs.child (id int PRIMARY KEY, bad int, FOREIGN KEY (bad) REFERENCES repairs.bad_t (id))",
-			"INSERT INTO repairs.child VALUES (1, 1), (2, 2)", "CREATE TRIGGER repairs.tr BEFORE INSERT ON repairs.bad_t FOR EACH ROW SET NEW.v = UPPER(NEW.v)")
+		p.OnMaster(t, "CREATE TABLE repairs.child (id int PRIMARY KEY, bad int,"+
+			" FOREIGN KEY (bad) REFERENCES repairs.bad_t (id))",
+			"INSERT INTO repairs.child VALUES (1, 1), (2, 2)", "CREATE TRIGGER repairs.tr BEFORE INSERT ON repairs.bad_t FOR "+
+				"EACH ROW SET NEW.v = UPPER(NEW.v)")
 		p.Sync(t)
 
 		t.Run("another table's name in capitals", func(t *testing.T) {
 			p.OnMaster(t, "CREATE TABLE repairs.BADXT (id int PRIMARY KEY)")
 			p.Sync(t)
-			if err := repair(t.Context(), p, "repairs.badxt"); finding.HasCode(err, "case-of-name") == (p.Slave.Version.Family == server.MySQL) {
+			if err := repair(t.Context(), p, "repairs.badxt"); finding.HasCode(err, "case-of-name") ==
+				(p.Slave.Version.Family == server.MySQL) {
 				t.Errorf("got %v", err)
 			}
 			if err := repair(t.Context(), p, "repairs.badxt", "repairs.BADXT"); err != nil {
@@ -86,7 +89,8 @@ func TestRepair(t *testing.T) {
 		})
 		t.Run("stopped at a duplicate row", func(t *testing.T) {
 			p.OnSlave(t, "INSERT INTO repairs.bad_t VALUES (5000, 'mine')", "DELETE FROM repairs.bad_t WHERE id = 17")
-			stop := p.Write(t, "INSERT INTO repairs.bad_t (v, id) VALUES (?, 5000 + ?)", "UPDATE repairs.badxt SET v = ? WHERE id = 1 + ? MOD 2000")
+			stop := p.Write(t, "INSERT INTO repairs.bad_t (v, id) VALUES (?, 5000 + ?)",
+				"UPDATE repairs.badxt SET v = ? WHERE id = 1 + ? MOD 2000")
 			pairs.WaitUntil(t, "duplicate row", func() (string, bool) {
 				s := p.Status(t)
 				return fmt.Sprintf("%+v", *s), s.SQLErrno != 0
@@ -100,7 +104,8 @@ func TestRepair(t *testing.T) {
 		})
 		t.Run("running", func(t *testing.T) {
 			p.OnSlave(t, "UPDATE repairs.bad_t SET v = 'mine' WHERE id = 18")
-			stop := p.Write(t, "UPDATE repairs.bad_t SET v = ? WHERE id = 1 + ? MOD 2000", "UPDATE repairs.badxt SET v = ? WHERE id = 1 + ? MOD 2000")
+			stop := p.Write(t, "UPDATE repairs.bad_t SET v = ? WHERE id = 1 + ? MOD 2000",
+				"UPDATE repairs.badxt SET v = ? WHERE id = 1 + ? MOD 2000")
 			if err := repair(t.Context(), p, tables...); err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +143,8 @@ func TestRepair(t *testing.T) {
 			if got := p.Status(t).IgnoreTable; !slices.Equal(got, []string{"repairs.bad_t"}) {
 				t.Errorf("the slave ignores %q", got)
 			}
-			if result := compareOn(t, p, compare.Comparison{Databases: []string{"repairs"}}); result.Equal() || !strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
+			if result := compareOn(t, p, compare.Comparison{Databases: []string{"repairs"}}); result.Equal() ||
+				!strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
 				t.Errorf("equal %t, %q, with a table that is not replicated", result.Equal(), result.Objects)
 			}
 			if err := repair(t.Context(), p, tables...); err != nil {

@@ -149,7 +149,7 @@ func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
 	if len(a.logins) > 0 {
 		logins = []*Step{{
 			Name: "logins", On: finding.Master, What: "log in by these accounts, as the slave will",
-			Why: "what keeps one out is better known before the copy than after it", action: tryLogins{a.logins},
+			Why: "what keeps one out is better known before the copy than after it", action: tryLogins{logins: a.logins},
 		}}
 	}
 	written := handOverEqual(want.HandOver, a.next)

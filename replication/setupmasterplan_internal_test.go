@@ -20,7 +20,9 @@ func TestMasterPlanStates(t *testing.T) {
 		for _, user := range users {
 			f.Accounts = append(f.Accounts, facts.Account{User: user, Host: server.Loopback})
 			for _, g := range grantsOf(v, user, []string{"voms"}) {
-				f.OurGrants[user] = append(f.OurGrants[user], "GRANT "+strings.Join(g.Privileges, ", ")+" ON "+g.On.String()+" TO `"+user+"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
+				f.OurGrants[user] = append(f.OurGrants[user],
+					"GRANT "+strings.Join(g.Privileges, ", ")+" ON "+g.On.String()+" TO `"+user+
+						"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
 			}
 		}
 	}
@@ -29,7 +31,10 @@ func TestMasterPlanStates(t *testing.T) {
 		change func(f *facts.Facts, want *MasterWant)
 		want   string
 	}{
-		"fresh": {func(_ *facts.Facts, _ *MasterWant) {}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"fresh": {
+			func(_ *facts.Facts, _ *MasterWant) {},
+			"hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
+		},
 		"again": {func(f *facts.Facts, w *MasterWant) {
 			grant(f, facts.AccountUsers...)
 			w.HandOver = handOverOf(f, "voms")
@@ -78,18 +83,29 @@ func TestMasterPlanStates(t *testing.T) {
 			grant(f, facts.ReplicationUser, facts.MonitorUser)
 			w.KeepAccounts = true
 		}, ""},
-		"hand-over lost": {func(f *facts.Facts, w *MasterWant) { grant(f, facts.AccountUsers...) }, "account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password"},
+		"hand-over lost": {
+			func(f *facts.Facts, w *MasterWant) { grant(f, facts.AccountUsers...) },
+			"account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password",
+		},
 		"new passwords": {func(f *facts.Facts, w *MasterWant) {
 			grant(f, facts.AccountUsers...)
 			w.NewPasswords = true
 		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over, logins"},
-		"log-bin off":  {func(f *facts.Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" }, "master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"server-id 0":  {func(f *facts.Facts, _ *MasterWant) { f.Variables["server_id"] = "0" }, "master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+		"log-bin off": {
+			func(f *facts.Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" },
+			"master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
+		},
+		"server-id 0": {
+			func(f *facts.Facts, _ *MasterWant) { f.Variables["server_id"] = "0" },
+			"master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
+		},
 		"binlog-do-db": {func(f *facts.Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
 		"Galera":       {func(f *facts.Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
 		"mysql itself": {func(_ *facts.Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
 		"no databases": {func(_ *facts.Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
-		"wants TLS":    {func(f *facts.Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport"},
+		"wants TLS": {
+			func(f *facts.Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport",
+		},
 		"a locked account": {func(f *facts.Facts, w *MasterWant) {
 			grant(f, facts.AccountUsers...)
 			f.Account(facts.ReplicationUser, server.Loopback).Bound = true
@@ -126,21 +142,29 @@ func TestMasterPlanStates(t *testing.T) {
 			f.Masters = []*server.SlaveStatus{{}}
 		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
 		"a slave that does not log": {func(f *facts.Facts, _ *MasterWant) {
-			f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "Connecting", SQLRunning: "No"}}, "OFF"
+			f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "Connecting", SQLRunning: "No"}},
+				"OFF"
 		}, "problem is-slave"},
 		"a promoted slave that does not log": {func(f *facts.Facts, _ *MasterWant) {
 			f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "No", SQLRunning: "No"}}, "OFF"
 		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"read-only":      {func(f *facts.Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
-		"at one address": {func(f *facts.Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address"},
+		"read-only": {func(f *facts.Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
+		"at one address": {
+			func(f *facts.Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address",
+		},
 		"at two addresses": {func(f *facts.Facts, _ *MasterWant) {
 			f.Variables["bind_address"] = "192.0.2.1/red, 127.0.0.1"
 		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"no privilege": {func(f *facts.Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges"},
+		"no privilege": {
+			func(f *facts.Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFacts(finding.Master, v)
-			want := MasterWant{Databases: []string{"voms"}, HandOverPath: path, Fresh: fresh(), DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
+			want := MasterWant{
+				Databases: []string{"voms"}, HandOverPath: path, Fresh: fresh(),
+				DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName},
+			}
 			c.change(f, &want)
 			p := PlanMaster(f, want)
 			var names []string
@@ -161,8 +185,12 @@ func TestMasterPlanStates(t *testing.T) {
 // format of before, until they, or the server, have started anew.
 func TestOldSessions(t *testing.T) {
 	master, slave, want := established(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6})
-	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	master.Sessions = []facts.Session{{ID: 9, User: "voms", Host: "10.0.0.5"}, {ID: 8, User: "voms", Host: "10.0.0.5"}, {ID: 10, User: "root", Host: "localhost"}, {ID: 11, User: "iam", Host: "localhost"}}
+	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10,
+		time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	master.Sessions = []facts.Session{
+		{ID: 9, User: "voms", Host: "10.0.0.5"}, {ID: 8, User: "voms", Host: "10.0.0.5"},
+		{ID: 10, User: "root", Host: "localhost"}, {ID: 11, User: "iam", Host: "localhost"},
+	}
 	const names = "get other data: voms@10.0.0.5\n"
 	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one", Fresh: fresh()})
 	if !strings.Contains(show(plan), names) {

@@ -20,14 +20,18 @@ func TestLostFilterIsNoted(t *testing.T) {
 	defer db.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for before, want := range map[journal.Stage]journal.Stage{journal.StageDone: journal.StageRunning, journal.StageSeeded: journal.StageSeeded} {
+	for before, want := range map[journal.Stage]journal.Stage{
+		journal.StageDone: journal.StageRunning, journal.StageSeeded: journal.StageSeeded,
+	} {
 		state, err := journal.OpenState(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer state.Close()
 		state.Stage = before
-		if err := (&Applier{State: state, Slave: &server.Server{DB: db}}).noteUncompared(ctx, &Step{On: finding.Slave}); err == nil {
+		if err := (&Applier{State: state, Slave: &server.Server{DB: db}}).noteUncompared(
+			ctx, &Step{On: finding.Slave},
+		); err == nil {
 			t.Fatal("it was not cut off")
 		}
 		if state.Stage != want {

@@ -14,36 +14,43 @@ func TestLook(t *testing.T) {
 		news, doubt bool
 	}
 	for name, looks := range map[string][]look{
-		"nothing": {{minute, 0, false, false}, {time.Hour, 0, false, false}},
-		"slewed":  {{minute, leastStep - 1, false, false}, {minute, -(leastStep - 1), false, false}},
-		"set for good": {
-			{minute, time.Hour, true, true},
-			{clockDoubt - 1, 0, false, true},
-			{1, 0, true, false},
-			{clockDoubt, 0, false, false},
+		"nothing": {
+			{passed: minute, set: 0, news: false, doubt: false}, {passed: time.Hour, set: 0, news: false, doubt: false},
 		},
-		"back": {{minute, -leastStep, true, true}, {clockDoubt, 0, true, false}},
+		"slewed": {
+			{passed: minute, set: leastStep - 1, news: false, doubt: false},
+			{passed: minute, set: -(leastStep - 1), news: false, doubt: false},
+		},
+		"set for good": {
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: clockDoubt - 1, set: 0, news: false, doubt: true},
+			{passed: 1, set: 0, news: true, doubt: false},
+			{passed: clockDoubt, set: 0, news: false, doubt: false},
+		},
+		"back": {
+			{passed: minute, set: -leastStep, news: true, doubt: true}, {passed: clockDoubt, set: 0, news: true, doubt: false},
+		},
 		"undone": {
-			{minute, time.Hour, true, true},
-			{minute, -time.Hour, true, false},
-			{clockDoubt, 0, false, false},
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: minute, set: -time.Hour, news: true, doubt: false},
+			{passed: clockDoubt, set: 0, news: false, doubt: false},
 		},
 		"set twice": {
-			{minute, time.Hour, true, true},
-			{clockDoubt - 1, time.Hour, true, true},
-			{clockDoubt - 1, 0, false, true},
-			{1, 0, true, false},
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: clockDoubt - 1, set: time.Hour, news: true, doubt: true},
+			{passed: clockDoubt - 1, set: 0, news: false, doubt: true},
+			{passed: 1, set: 0, news: true, doubt: false},
 		},
 		"set twice, undone": {
-			{minute, time.Hour, true, true},
-			{minute, time.Hour, true, true},
-			{minute, -2 * time.Hour, true, false},
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: minute, set: -2 * time.Hour, news: true, doubt: false},
 		},
 		"anew": {
-			{minute, time.Hour, true, true},
-			{minute, -time.Hour, true, false},
-			{minute, time.Hour, true, true},
-			{clockDoubt, 0, true, false},
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: minute, set: -time.Hour, news: true, doubt: false},
+			{passed: minute, set: time.Hour, news: true, doubt: true},
+			{passed: clockDoubt, set: 0, news: true, doubt: false},
 		},
 	} {
 		is := reading{wall: epoch}
@@ -51,7 +58,7 @@ func TestLook(t *testing.T) {
 		set := time.Duration(0) // since the clock was right
 		for i, l := range looks {
 			set += l.set
-			is = reading{is.wall.Add(l.passed + l.set), is.steady + l.passed}
+			is = reading{wall: is.wall.Add(l.passed + l.set), steady: is.steady + l.passed}
 			step, news := c.look()
 			if want := l.set; news != l.news || step != want && want.Abs() >= leastStep || step != 0 && want.Abs() < leastStep {
 				t.Errorf("%s, look %d: a step of %s, news: %t", name, i, step, news)

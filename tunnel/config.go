@@ -266,14 +266,14 @@ func (c Config) checkNumbers() (found []*ConfigError) {
 		setting string
 		value   int64
 	}{
-		{"handshake-timeout", int64(c.Timeouts.Handshake)},
-		{"dial-timeout", int64(c.Timeouts.Dial)},
-		{"half-close-timeout", int64(c.Timeouts.HalfClose)},
-		{"idle-timeout", int64(c.Timeouts.Idle)},
-		{"drain-timeout", int64(c.Timeouts.Drain)},
-		{"max-connections", int64(c.Limits.Connections)},
-		{"max-handshakes", int64(c.Limits.Handshakes)},
-		{"max-handshakes-per-source", int64(c.Limits.HandshakesPerSource)},
+		{setting: "handshake-timeout", value: int64(c.Timeouts.Handshake)},
+		{setting: "dial-timeout", value: int64(c.Timeouts.Dial)},
+		{setting: "half-close-timeout", value: int64(c.Timeouts.HalfClose)},
+		{setting: "idle-timeout", value: int64(c.Timeouts.Idle)},
+		{setting: "drain-timeout", value: int64(c.Timeouts.Drain)},
+		{setting: "max-connections", value: int64(c.Limits.Connections)},
+		{setting: "max-handshakes", value: int64(c.Limits.Handshakes)},
+		{setting: "max-handshakes-per-source", value: int64(c.Limits.HandshakesPerSource)},
 	} {
 		if n.value < 0 {
 			found = append(found, &ConfigError{

@@ -35,7 +35,7 @@ func NewCarryingWire(conn net.Conn) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return waitingWire{w}, w.carry()
+	return waitingWire{wire: w}, w.carry()
 }
 
 // BreakListener shuts the listening socket down, as nothing in this process
@@ -77,7 +77,7 @@ func (c *clock) shift(wall, steady time.Duration) {
 	read := c.read
 	c.read = func() reading {
 		r := read()
-		return reading{r.wall.Add(wall), r.steady + steady}
+		return reading{wall: r.wall.Add(wall), steady: r.steady + steady}
 	}
 }
 
@@ -124,5 +124,5 @@ func (t *Tunnel) Suspects() int {
 
 // WriteLog writes one line as a tunnel does.
 func WriteLog(logger *zap.Logger, message string, fields ...zap.Field) {
-	boundedLog{logger}.write(logger.Level(), message, fields...)
+	boundedLog{logger: logger}.write(logger.Level(), message, fields...)
 }

@@ -49,42 +49,45 @@ func TestWhoGivesWay(t *testing.T) {
 		want  int
 	}{
 		"the oldest": {[]seat{
-			{"192.0.2.1/32", false, silent, short},
-			{"198.51.100.1/32", false, silent, short},
+			{source: "192.0.2.1/32", known: false, stage: silent, waited: short},
+			{source: "198.51.100.1/32", known: false, stage: silent, waited: short},
 		}, 0},
 		"overdue before young": {[]seat{
-			{"192.0.2.1/32", false, silent, short},
-			{"198.51.100.1/32", false, answered, long},
+			{source: "192.0.2.1/32", known: false, stage: silent, waited: short},
+			{source: "198.51.100.1/32", known: false, stage: answered, waited: long},
 		}, 1},
 		"a stranger before known": {[]seat{
-			{"192.0.2.1/32", true, silent, long},
-			{"198.51.100.1/32", false, answered, short},
+			{source: "192.0.2.1/32", known: true, stage: silent, waited: long},
+			{source: "198.51.100.1/32", known: false, stage: answered, waited: short},
 		}, 1},
 		"of known ones, overdue": {[]seat{
-			{"192.0.2.1/32", true, answered, short},
-			{"198.51.100.1/32", true, answered, long},
+			{source: "192.0.2.1/32", known: true, stage: answered, waited: short},
+			{source: "198.51.100.1/32", known: true, stage: answered, waited: long},
 		}, 1},
 		"of known ones, least": {
-			[]seat{{"192.0.2.1/32", true, answered, long}, {"198.51.100.1/32", true, silent, long}},
+			[]seat{
+				{source: "192.0.2.1/32", known: true, stage: answered, waited: long},
+				{source: "198.51.100.1/32", known: true, stage: silent, waited: long},
+			},
 			1,
 		},
 		"who has shown least": {[]seat{
-			{"192.0.2.1/32", false, answered, long},
-			{"198.51.100.1/32", false, silent, long},
-			{"203.0.113.1/32", false, begun, long},
+			{source: "192.0.2.1/32", known: false, stage: answered, waited: long},
+			{source: "198.51.100.1/32", known: false, stage: silent, waited: long},
+			{source: "203.0.113.1/32", known: false, stage: begun, waited: long},
 		}, 1},
 		"not so among the young": {[]seat{
-			{"192.0.2.1/32", false, answered, short},
-			{"198.51.100.1/32", false, silent, short},
+			{source: "192.0.2.1/32", known: false, stage: answered, waited: short},
+			{source: "198.51.100.1/32", known: false, stage: silent, waited: short},
 		}, 0},
-		"the crowded source": {crowd(seat{"192.0.2.1/32", false, silent, short},
-			seat{"198.51.100.1/32", false, silent, short}), 1},
-		"the crowd before stages": {crowd(seat{"192.0.2.1/32", false, silent, long},
-			seat{"198.51.100.1/32", false, answered, long}), 1},
-		"overdue before the crowd": {crowd(seat{"192.0.2.1/32", false, silent, long},
-			seat{"198.51.100.1/32", false, silent, short}), 0},
-		"IPv6 by /64": {crowd(seat{"2001:db8::/64", false, silent, short},
-			seat{"2001:db8:1::/64", false, silent, short}), 1},
+		"the crowded source": {crowd(seat{source: "192.0.2.1/32", known: false, stage: silent, waited: short},
+			seat{source: "198.51.100.1/32", known: false, stage: silent, waited: short}), 1},
+		"the crowd before stages": {crowd(seat{source: "192.0.2.1/32", known: false, stage: silent, waited: long},
+			seat{source: "198.51.100.1/32", known: false, stage: answered, waited: long}), 1},
+		"overdue before the crowd": {crowd(seat{source: "192.0.2.1/32", known: false, stage: silent, waited: long},
+			seat{source: "198.51.100.1/32", known: false, stage: silent, waited: short}), 0},
+		"IPv6 by /64": {crowd(seat{source: "2001:db8::/64", known: false, stage: silent, waited: short},
+			seat{source: "2001:db8:1::/64", known: false, stage: silent, waited: short}), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h handshakes
@@ -111,9 +114,9 @@ func TestCrowdedNetworks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h handshakes
-			alone := seated(&h, epoch, seat{test.alone, false, silent, short})[0] // the oldest
+			alone := seated(&h, epoch, seat{source: test.alone, known: false, stage: silent, waited: short})[0] // the oldest
 			for i := range 1000 {
-				seated(&h, epoch, seat{test.crowd(i), false, silent, short})
+				seated(&h, epoch, seat{source: test.crowd(i), known: false, stage: silent, waited: short})
 			}
 			if h.leastDeserving(epoch, func(*place) bool { return true }) == alone {
 				t.Error("the peer outside of the crowd gives way")
@@ -121,8 +124,9 @@ func TestCrowdedNetworks(t *testing.T) {
 		})
 	}
 	var h handshakes
-	old := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, short})[0]
-	seated(&h, epoch, seat{"198.51.100.1/32", false, silent, short}, seat{"198.51.100.2/32", false, silent, short})
+	old := seated(&h, epoch, seat{source: "192.0.2.1/32", known: false, stage: silent, waited: short})[0]
+	seated(&h, epoch, seat{source: "198.51.100.1/32", known: false, stage: silent, waited: short},
+		seat{source: "198.51.100.2/32", known: false, stage: silent, waited: short})
 	if h.leastDeserving(epoch, func(*place) bool { return true }) != old {
 		t.Error("two neighbours count as a crowd")
 	}
@@ -151,17 +155,37 @@ func TestNobodyIsShutOut(t *testing.T) {
 		peer   string
 		known  bool
 	}{
-		"four addresses":                           {attack{four, 200, wave, false}, "192.0.2.1/32", false},
-		"four /64s":                                {attack{fourWide, 200, wave, false}, "2001:db8:0:1::/64", false},
-		"four addresses, ever new":                 {attack{four, 2, ms, false}, "192.0.2.1/32", false},
-		"the peer's own address":                   {attack{own, 50, wave, false}, "192.0.2.1/32", false},
-		"the peer's own address, known":            {attack{own, 50, wave, true}, "192.0.2.1/32", true},
-		"the peer's own address, ever new":         {attack{own, 1, 10 * ms, false}, "192.0.2.1/32", false},
-		"ClientHellos from everywhere":             {attack{scattered, 400, wave, true}, "192.0.2.1/32", false},
-		"ClientHellos from everywhere, ever new":   {attack{scattered, 1, 5 * ms, true}, "192.0.2.1/32", false},
-		"ClientHellos from around the peer":        {attack{scattered, 1, 5 * ms, true}, "10.7.0.8/32", false},
-		"ClientHellos from everywhere, of a known": {attack{scattered, 2, ms, true}, "192.0.2.1/32", true},
-		"silent ones of one network, ever new":     {attack{everNew, 1, 5 * ms, false}, "192.0.2.1/32", false},
+		"four addresses": {
+			attack{source: four, atOnce: 200, every: wave, answered: false}, "192.0.2.1/32", false,
+		},
+		"four /64s": {
+			attack{source: fourWide, atOnce: 200, every: wave, answered: false}, "2001:db8:0:1::/64", false,
+		},
+		"four addresses, ever new": {
+			attack{source: four, atOnce: 2, every: ms, answered: false}, "192.0.2.1/32", false,
+		},
+		"the peer's own " +
+			"address": {attack{source: own, atOnce: 50, every: wave, answered: false}, "192.0.2.1/32", false},
+		"the peer's own address, known": {
+			attack{source: own, atOnce: 50, every: wave, answered: true}, "192.0.2.1/32", true,
+		},
+		"the peer's own address, ever new": {
+			attack{source: own, atOnce: 1, every: 10 * ms, answered: false}, "192.0.2.1/32", false,
+		},
+		"ClientHellos from " +
+			"everywhere": {attack{source: scattered, atOnce: 400, every: wave, answered: true}, "192.0.2.1/32", false},
+		"ClientHellos from everywhere, ever new": {
+			attack{source: scattered, atOnce: 1, every: 5 * ms, answered: true}, "192.0.2.1/32", false,
+		},
+		"ClientHellos from around the peer": {
+			attack{source: scattered, atOnce: 1, every: 5 * ms, answered: true}, "10.7.0.8/32", false,
+		},
+		"ClientHellos from everywhere, of a known": {
+			attack{source: scattered, atOnce: 2, every: ms, answered: true}, "192.0.2.1/32", true,
+		},
+		"silent ones of one network, ever new": {
+			attack{source: everNew, atOnce: 1, every: 5 * ms, answered: false}, "192.0.2.1/32", false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.attack.strike(t, test.peer, test.known)
@@ -295,8 +319,11 @@ func TestVerifiedAtItsSource(t *testing.T) {
 // next one, however little others deserve their places.
 func TestOneSourceAtItsLimit(t *testing.T) {
 	h := handshakes{total: 10, perSource: 2, evict: true}
-	places := seated(&h, epoch, seat{"192.0.2.1/32", false, silent, long}, seat{"192.0.2.2/32", true, silent, short},
-		seat{"198.51.100.1/32", true, silent, short}, seat{"198.51.100.1/32", true, silent, short})
+	places := seated(&h, epoch, seat{source: "192.0.2.1/32", known: false, stage: silent, waited: long},
+		seat{source: "192.0.2.2/32", known: true, stage: silent, waited: short},
+		seat{source: "198.51.100.1/32", known: true, stage: silent, waited: short}, seat{
+			source: "198.51.100.1/32", known: true, stage: silent, waited: short,
+		})
 	if _, gone, code := h.enter(prefix("198.51.100.1/32"), epoch); gone != places[2] || code != "" ||
 		h.count(prefix("198.51.100.1/32")) != 2 {
 		t.Errorf("%+v gives way, %q, and the source has %d places", gone, code, h.count(prefix("198.51.100.1/32")))
@@ -311,23 +338,24 @@ func TestWhoGivesWayInAnyOrder(t *testing.T) {
 		want          int
 	}{
 		"who has shown least": {
-			seat{"192.0.2.1/32", false, answered, long},
-			seat{"198.51.100.1/32", false, silent, long},
+			seat{source: "192.0.2.1/32", known: false, stage: answered, waited: long},
+			seat{source: "198.51.100.1/32", known: false, stage: silent, waited: long},
 			2,
 		},
 		"of equals, the oldest": {
-			seat{"192.0.2.1/32", false, silent, long},
-			seat{"198.51.100.1/32", false, silent, long},
+			seat{source: "192.0.2.1/32", known: false, stage: silent, waited: long},
+			seat{source: "198.51.100.1/32", known: false, stage: silent, waited: long},
 			1,
 		},
 		"of the young, the oldest": {
-			seat{"192.0.2.1/32", false, answered, short},
-			seat{"198.51.100.1/32", false, silent, short},
+			seat{source: "192.0.2.1/32", known: false, stage: answered, waited: short},
+			seat{source: "198.51.100.1/32", known: false, stage: silent, waited: short},
 			1,
 		},
 	} {
 		var h handshakes
-		places := seated(&h, epoch, seat{"203.0.113.1/32", false, silent, long}, test.first, test.second)
+		places := seated(&h, epoch, seat{source: "203.0.113.1/32", known: false, stage: silent, waited: long}, test.first,
+			test.second)
 		h.remove(places[0], epoch) // the last one takes its slot
 		if got := h.leastDeserving(epoch, func(*place) bool { return true }); got != places[test.want] {
 			t.Errorf("%s: seat %d gives way, want %d", name, got.number-1, test.want)

@@ -224,55 +224,78 @@ func expectConfigErrors(t *testing.T, tests map[string]configError) {
 
 func TestConfigErrors(t *testing.T) {
 	expectConfigErrors(t, map[string]configError{
-		"no role":    {func(c *tunnel.Config) { c.Role = "both" }, "role", `"both" is no role`, "server or client"},
-		"no accept":  {func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, "accept", "no address", "host:port"},
-		"no connect": {func(c *tunnel.Config) { c.Connect = nil }, "connect", "no target", "host:port"},
+		"no role": {
+			change: func(c *tunnel.Config) { c.Role = "both" }, setting: "role", text: `"both" is no role`,
+			hint: "server or client",
+		},
+		"no accept": {
+			change: func(c *tunnel.Config) { c.Accept = tunnel.Address{} }, setting: "accept", text: "no address",
+			hint: "host:port",
+		},
+		"no connect": {
+			change: func(c *tunnel.Config) { c.Connect = nil }, setting: "connect", text: "no target", hint: "host:port",
+		},
 		"port 0": {
-			func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, "connect",
-			"port 0", "write the port",
+			change: func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "127.0.0.1:0")} }, setting: "connect",
+			text: "port 0", hint: "write the port",
 		},
 		"a target twice": {
-			func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, "connect",
-			"listed twice", "each target once",
+			change: func(c *tunnel.Config) { c.Connect = append(c.Connect, c.Connect[0]) }, setting: "connect",
+			text: "listed twice", hint: "each target once",
 		},
 		"a distant target": {
-			func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} },
-			"connect", "master-db:3306 is not on loopback", "unsafe-plaintext",
+			change:  func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, "master-db:3306")} },
+			setting: "connect", text: "master-db:3306 is not on loopback", hint: "unsafe-plaintext",
 		},
 		"a distant IP": {
-			func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) },
-			"connect", "192.0.2.1:3306 is not on loopback", "127.0.0.1",
+			change:  func(c *tunnel.Config) { c.Connect = append(c.Connect, address(t, "192.0.2.1:3306")) },
+			setting: "connect", text: "192.0.2.1:3306 is not on loopback", hint: "127.0.0.1",
 		},
-		"server-name":    {func(c *tunnel.Config) { c.ServerName = "a" }, "server-name", "only a client", "allow-host"},
-		"negative time":  {func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, "dial-timeout", "negative", "default"},
-		"negative limit": {func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, "max-handshakes", "negative", "default"},
-		"one takes all": {func(c *tunnel.Config) {
+		"server-name": {
+			change: func(c *tunnel.Config) { c.ServerName = "a" }, setting: "server-name", text: "only a client",
+			hint: "allow-host",
+		},
+		"negative time": {
+			change: func(c *tunnel.Config) { c.Timeouts.Dial = -1 }, setting: "dial-timeout", text: "negative", hint: "default",
+		},
+		"negative limit": {
+			change: func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, setting: "max-handshakes", text: "negative",
+			hint: "default",
+		},
+		"one takes all": {change: func(c *tunnel.Config) {
 			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
-		}, "max-handshakes-per-source", "30 from one source are more than all, 20", "write less than 20"},
-		"no port": {func(c *tunnel.Config) {
+		}, setting: "max-handshakes-per-source", text: "30 from one source are more than all, 20",
+			hint: "write less than 20"},
+		"no port": {change: func(c *tunnel.Config) {
 			c.Connect = []tunnel.Address{{Network: "tcp", Host: "127.0.0.1"}}
-		}, "connect", "port 0", "write the port"},
-		"no store":      {func(c *tunnel.Config) { c.Endpoint.Store = nil }, "capath", "no CAs", "cafile"},
-		"no endpoint":   {func(c *tunnel.Config) { c.Endpoint = nil }, "capath", "no CAs", "cafile"},
-		"no credential": {func(c *tunnel.Config) { c.Endpoint.Credential = nil }, "cert", "no certificate", "key"},
+		}, setting: "connect", text: "port 0", hint: "write the port"},
+		"no store": {
+			change: func(c *tunnel.Config) { c.Endpoint.Store = nil }, setting: "capath", text: "no CAs", hint: "cafile",
+		},
+		"no endpoint": {
+			change: func(c *tunnel.Config) { c.Endpoint = nil }, setting: "capath", text: "no CAs", hint: "cafile",
+		},
+		"no credential": {
+			change: func(c *tunnel.Config) { c.Endpoint.Credential = nil }, setting: "cert", text: "no certificate", hint: "key",
+		},
 		"no access rule": {
-			func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, "allow-host", "no rule",
-			"allow-all",
+			change: func(c *tunnel.Config) { c.Endpoint.Policy.Access = nil }, setting: "allow-host", text: "no rule",
+			hint: "allow-all",
 		},
 		"client everywhere": {
-			func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, "accept",
-			"every address", "127.0.0.1:3307",
+			change: func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "3307") }, setting: "accept",
+			text: "every address", hint: "127.0.0.1:3307",
 		},
 		"client outside": {
-			func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") },
-			"accept", "192.0.2.1:3307", "unsafe-plaintext",
+			change:  func(c *tunnel.Config) { c.Role, c.Accept = tunnel.Client, address(t, "192.0.2.1:3307") },
+			setting: "accept", text: "192.0.2.1:3307", hint: "unsafe-plaintext",
 		},
-		"itself": {func(c *tunnel.Config) {
+		"itself": {change: func(c *tunnel.Config) {
 			c.Accept, c.Connect = address(t, "3306"), []tunnel.Address{address(t, "localhost:3306")}
-		}, "connect", "localhost:3306 is where this tunnel itself listens", "another address"},
-		"client of a socket": {func(c *tunnel.Config) {
+		}, setting: "connect", text: "localhost:3306 is where this tunnel itself listens", hint: "another address"},
+		"client of a socket": {change: func(c *tunnel.Config) {
 			c.Role, c.Connect = tunnel.Client, []tunnel.Address{address(t, "unix:/run/a.sock")}
-		}, "server-name", "unix:/run/a.sock has no host name", "server-name"},
+		}, setting: "server-name", text: "unix:/run/a.sock has no host name", hint: "server-name"},
 	})
 }
 
@@ -280,31 +303,37 @@ func TestConfigErrors(t *testing.T) {
 func TestServerNameErrors(t *testing.T) {
 	expectConfigErrors(t, map[string]configError{
 		"a URL": {
-			named("https://server1.domain.one/x"), "server-name",
-			`is neither a host name nor an IP address`, "write the host name alone: server1.domain.one",
+			change: named("https://server1.domain.one/x"), setting: "server-name",
+			text: `is neither a host name nor an IP address`, hint: "write the host name alone: server1.domain.one",
 		},
 		"a name and port": {
-			named("server1.domain.one:3307"), "server-name",
-			`"server1.domain.one:3307" is neither a host name nor an IP address`, "leave the port away: server1.domain.one",
+			change: named("server1.domain.one:3307"), setting: "server-name",
+			text: `"server1.domain.one:3307" is neither a host name nor an IP address`,
+			hint: "leave the port away: server1.domain.one",
 		},
-		"an IP and port": {named("192.0.2.1:3307"), "server-name", "", "leave the port away: 192.0.2.1"},
+		"an IP and port": {
+			change: named("192.0.2.1:3307"), setting: "server-name", text: "", hint: "leave the port away: 192.0.2.1",
+		},
 		"a port": {
-			named(":3307"), "server-name", `":3307" is neither a host name nor an IP address`,
-			"the name in the server's certificate",
+			change: named(":3307"), setting: "server-name", text: `":3307" is neither a host name nor an IP address`,
+			hint: "the name in the server's certificate",
 		},
-		"IPv6 in brackets": {named("[2001:db8::1]:3307"), "server-name", "", "leave the port away: 2001:db8::1"},
+		"IPv6 in brackets": {
+			change: named("[2001:db8::1]:3307"), setting: "server-name", text: "", hint: "leave the port away: 2001:db8::1",
+		},
 		"a wildcard": {
-			named("*.domain.one"), "server-name", `"*.domain.one" is neither a host name nor an IP address`,
-			"write the whole name of the one server",
+			change: named("*.domain.one"), setting: "server-name",
+			text: `"*.domain.one" is neither a host name nor an IP address`,
+			hint: "write the whole name of the one server",
 		},
-		"a star": {named("*"), "server-name", "", "write the whole name of the one server"},
+		"a star": {change: named("*"), setting: "server-name", text: "", hint: "write the whole name of the one server"},
 		"two words": {
-			named("server 1"), "server-name", `"server 1" is neither a host name nor an IP address`,
-			"the name in the server's certificate",
+			change: named("server 1"), setting: "server-name", text: `"server 1" is neither a host name nor an IP address`,
+			hint: "the name in the server's certificate",
 		},
 		"a DN": {
-			named("/DC=one/CN=server1"), "server-name", "is neither a host name",
-			"the name in the server's certificate",
+			change: named("/DC=one/CN=server1"), setting: "server-name", text: "is neither a host name",
+			hint: "the name in the server's certificate",
 		},
 	})
 }

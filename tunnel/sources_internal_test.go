@@ -18,7 +18,8 @@ func TestSuspects(t *testing.T) {
 	const failing, other = "192.0.2.1/32", "198.51.100.1/32"
 	all := func(*place) bool { return true }
 	var h handshakes
-	places := seated(&h, epoch, seat{other, false, begun, short}, seat{failing, false, begun, 0})
+	places := seated(&h, epoch, seat{source: other, known: false, stage: begun, waited: short},
+		seat{source: failing, known: false, stage: begun, waited: 0})
 	stranger, suspect := places[0], places[1]
 	turn := func() *place {
 		for _, p := range h.held {

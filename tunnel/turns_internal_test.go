@@ -15,17 +15,31 @@ func TestTurns(t *testing.T) {
 		seats []seat
 		want  int
 	}{
-		"the newest": {[]seat{{"192.0.2.1/32", false, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 1},
-		"known":      {[]seat{{"192.0.2.1/32", true, begun, 0}, {"198.51.100.1/32", false, begun, 0}}, 0},
+		"the newest": {
+			[]seat{
+				{source: "192.0.2.1/32", known: false, stage: begun, waited: 0},
+				{source: "198.51.100.1/32", known: false, stage: begun, waited: 0},
+			}, 1,
+		},
+		"known": {
+			[]seat{
+				{source: "192.0.2.1/32", known: true, stage: begun, waited: 0},
+				{source: "198.51.100.1/32", known: false, stage: begun, waited: 0},
+			}, 0,
+		},
 		"known, though later": {[]seat{
-			{"192.0.2.1/32", false, begun, 0},
-			{"198.51.100.1/32", true, begun, 0},
-			{"198.51.100.2/32", false, begun, 0},
+			{source: "192.0.2.1/32", known: false, stage: begun, waited: 0},
+			{source: "198.51.100.1/32", known: true, stage: begun, waited: 0},
+			{source: "198.51.100.2/32", known: false, stage: begun, waited: 0},
 		}, 1},
 		"the less crowded, amid others": {slices.Concat(
-			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5), []seat{{"192.0.2.1/32", false, begun, 0}},
-			slices.Repeat([]seat{{"198.51.100.1/32", false, begun, 0}}, 5)), 5},
-		"the less crowded": {crowd(seat{"192.0.2.1/32", false, begun, 0}, seat{"198.51.100.1/32", false, answered, 0}), 0},
+			slices.Repeat([]seat{{source: "198.51.100.1/32", known: false, stage: begun, waited: 0}}, 5),
+			[]seat{{source: "192.0.2.1/32", known: false, stage: begun, waited: 0}},
+			slices.Repeat([]seat{{source: "198.51.100.1/32", known: false, stage: begun, waited: 0}}, 5)), 5},
+		"the less crowded": {
+			crowd(seat{source: "192.0.2.1/32", known: false, stage: begun, waited: 0},
+				seat{source: "198.51.100.1/32", known: false, stage: answered, waited: 0}), 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h handshakes
@@ -44,7 +58,9 @@ func TestTurns(t *testing.T) {
 // known sources have no more turns than there are processors.
 func TestTurnsOfThoseWhoWant(t *testing.T) {
 	var h handshakes
-	places := seated(&h, epoch, crowd(seat{"192.0.2.1/32", false, begun, 0}, seat{"198.51.100.1/32", false, begun, 0})...)
+	places := seated(&h, epoch,
+		crowd(seat{source: "192.0.2.1/32", known: false, stage: begun, waited: 0},
+			seat{source: "198.51.100.1/32", known: false, stage: begun, waited: 0})...)
 	for _, p := range places[1:] {
 		p.turn.granted = make(chan struct{})
 	}

@@ -137,7 +137,9 @@ func (c *CA) NewHost(name string, o Options) (*Host, error) {
 
 // issue completes the template and signs it with the parent's key, or with
 // its own if parent is nil.
-func issue(parent *CA, template *x509.Certificate, o Options, subject ...attribute) (*x509.Certificate, crypto.Signer, error) {
+func issue(
+	parent *CA, template *x509.Certificate, o Options, subject ...attribute,
+) (*x509.Certificate, crypto.Signer, error) {
 	key, err := newKey(o.KeyType)
 	if err != nil {
 		return nil, nil, err

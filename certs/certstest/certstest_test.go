@@ -74,7 +74,9 @@ func TestOpenSSLAcceptsChain(t *testing.T) {
 }
 
 func TestWriteCApathHashes(t *testing.T) {
-	for _, name := range []string{"Root", "  Many   Blanks\tand UPPER case  ", "Universität Zürich CA", `O'Brien "CA" \ 1`} {
+	for _, name := range []string{
+		"Root", "  Many   Blanks\tand UPPER case  ", "Universität Zürich CA", `O'Brien "CA" \ 1`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			ca := must(certstest.NewCA(name, certstest.Options{}))(t)
 			dir := t.TempDir()
@@ -181,8 +183,14 @@ func TestHostNames(t *testing.T) {
 		ips   []string
 	}{
 		{"name", certstest.Options{}, "a.example.org", []string{"a.example.org"}, nil},
-		{"common name only", certstest.Options{CommonName: "host/a.example.org", DNSNames: []string{}}, "host/a.example.org", nil, nil},
-		{"other names", certstest.Options{DNSNames: []string{"b", "*.c"}, IPs: []string{"127.0.0.2", "::1"}}, "a.example.org", []string{"b", "*.c"}, []string{"127.0.0.2", "::1"}},
+		{
+			"common name only", certstest.Options{CommonName: "host/a.example.org", DNSNames: []string{}}, "host/a.example.org",
+			nil, nil,
+		},
+		{
+			"other names", certstest.Options{DNSNames: []string{"b", "*.c"}, IPs: []string{"127.0.0.2", "::1"}}, "a.example.org",
+			[]string{"b", "*.c"}, []string{"127.0.0.2", "::1"},
+		},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			host := must(ca.NewHost("a.example.org", test.o))(t)

@@ -46,7 +46,8 @@ func TestAdminSocketInTheWay(t *testing.T) {
 		{at("datagrams.sock"), "address already in use", "another process has this address"},
 		{at("none/a.sock"), "no such file or directory", "make the folder of the socket first"},
 	} {
-		admin, err := listenAdmin(t.Context(), tunnel.Address{Network: "unix", Path: test.path}, http.NotFoundHandler(), zap.NewNop())
+		admin, err := listenAdmin(t.Context(), tunnel.Address{Network: "unix", Path: test.path}, http.NotFoundHandler(),
+			zap.NewNop())
 		if err == nil {
 			admin.listener.Close()
 			t.Errorf("%s: it is had", test.path)
@@ -89,7 +90,8 @@ func TestAdminSocketInTheWay(t *testing.T) {
 // closed does not.
 func TestAdminBreaks(t *testing.T) {
 	for closed, want := range map[bool]string{false: "admin: accept tcp4 127.0.0.1:", true: ""} {
-		admin, err := listenAdmin(t.Context(), tunnel.Address{Network: "tcp", Host: "127.0.0.1", Port: "0"}, http.NotFoundHandler(), zap.NewNop())
+		admin, err := listenAdmin(t.Context(), tunnel.Address{Network: "tcp", Host: "127.0.0.1", Port: "0"},
+			http.NotFoundHandler(), zap.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +127,9 @@ func TestAdminHints(t *testing.T) {
 		syscall.EACCES:        "choose a port above 1023, or a folder that this user may write to",
 		syscall.EADDRNOTAVAIL: "choose another address",
 	} {
-		if hint := listenHint(&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", err)}); !strings.Contains(hint, want) {
+		if hint := listenHint(
+			&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", err)},
+		); !strings.Contains(hint, want) {
 			t.Errorf("%v: %q", err, hint)
 		}
 	}
@@ -143,11 +147,13 @@ func TestStartAdmin(t *testing.T) {
 	if admin != nil || err != nil {
 		t.Fatalf("the preset: %v, %v", admin, err)
 	}
-	if lines := logs.All(); len(lines) != 1 || lines[0].ContextMap()["reason"] != "mkdir "+folder+"/none/gtunnel: no such file or directory" {
+	if lines := logs.All(); len(lines) != 1 ||
+		lines[0].ContextMap()["reason"] != "mkdir "+folder+"/none/gtunnel: no such file or directory" {
 		t.Errorf("the log says %v", lines)
 	}
 	c.Admin.Address = tunnel.Address{Network: "unix", Path: folder + "/none/admin.sock"}
-	if admin, err := m.startAdmin(t.Context(), c, http.NotFoundHandler(), zap.New(core)); admin != nil || !errors.Is(err, fs.ErrNotExist) {
+	if admin, err := m.startAdmin(t.Context(), c, http.NotFoundHandler(), zap.New(core)); admin != nil ||
+		!errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the address that was asked for: %v, %v", admin, err)
 	}
 }

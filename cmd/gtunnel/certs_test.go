@@ -96,7 +96,7 @@ func TestCheckServer(t *testing.T) {
 			"problem  chain: unknown-ca: ",
 			"problem  server %s: it does not go on: peer-refused-us: ",
 		}},
-		"no certificate": {identity{"missing.pem", "missing.pem"}, address, nil, "this host", []string{
+		"no certificate": {identity{cert: "missing.pem", key: "missing.pem"}, address, nil, "this host", []string{
 			"ok       server %s: this host accepts it as 127.0.0.1",
 			"warning  server %s: what it thinks of this host is unknown",
 		}},
@@ -109,9 +109,11 @@ func TestCheckServer(t *testing.T) {
 		}},
 	} {
 		t.Run(about, func(t *testing.T) {
-			args := slices.Concat([]string{"certs", "check", "--connect", test.address, "--capath", s.capath}, test.host.flags(), test.more)
+			args := slices.Concat([]string{"certs", "check", "--connect", test.address, "--capath", s.capath}, test.host.flags(),
+				test.more)
 			code, stdout, stderr := runMain(t, args...)
-			if test.unready == "" && (code != 0 || stderr != "") || test.unready != "" && (code != 1 || !strings.HasPrefix(stderr, "gtunnel: "+test.unready+" is not ready: ")) {
+			if test.unready == "" && (code != 0 || stderr != "") ||
+				test.unready != "" && (code != 1 || !strings.HasPrefix(stderr, "gtunnel: "+test.unready+" is not ready: ")) {
 				t.Errorf("exit code %d, want %q not to be ready: %s", code, test.unready, stderr)
 			}
 			for _, line := range test.lines {
@@ -170,11 +172,17 @@ func TestUnreadable(t *testing.T) {
 		"verify": {[]string{"certs", "verify", "--cert", cert, "--capath", s.capath}, 2, []string{
 			"gtunnel: cannot read the certificate: open " + cert + ": permission denied\nhint: ",
 		}},
-		"show":   {[]string{"certs", "show", cert}, 2, []string{"permission denied\nhint: "}},
-		"list":   {[]string{"certs", "list", "--capath", closed}, 2, []string{"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx "}},
+		"show": {[]string{"certs", "show", cert}, 2, []string{"permission denied\nhint: "}},
+		"list": {
+			[]string{"certs", "list", "--capath", closed}, 2,
+			[]string{
+				"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx ",
+			},
+		},
 		"cafile": {[]string{"certs", "list", "--cafile", cert}, 2, []string{"permission denied\nhint: "}},
 		"check": {slices.Concat([]string{"certs", "check", "--capath", s.capath}, s.client.flags()), 1, []string{
-			"problem  key: cannot read the key: open " + s.client.key + ": permission denied\n         hint: ", "\nok       chain: ",
+			"problem  key: cannot read the key: open " + s.client.key + ": permission denied\n         hint: ",
+			"\nok       chain: ",
 		}},
 		"status": {[]string{"status", "--admin", "unix:" + closed + "/*.sock"}, 1, []string{
 			"gtunnel: cannot look for admin sockets: open " + closed + ": permission denied\nhint: run gtunnel status as root",

@@ -270,7 +270,7 @@ func (c *hostCheck) usages() {
 	for _, end := range []struct {
 		about      string
 		err, other error
-	}{{"as a server", serverErr, clientErr}, {"as a client", clientErr, serverErr}} {
+	}{{about: "as a server", err: serverErr, other: clientErr}, {about: "as a client", err: clientErr, other: serverErr}} {
 		switch {
 		case end.err != nil && end.other != nil:
 			c.problem(end.about, end.err)

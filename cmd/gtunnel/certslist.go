@@ -228,7 +228,7 @@ func newListedCA(t config.Tunnel, ca *certs.CA, now time.Time) (listedCA, []list
 		problems = append(problems, listProblem{File: listed.Subject, Message: message, Broken: true})
 	}
 	if why, refused := ca.CRLRefusal(t.Policy(), now); refused {
-		problems = append(problems, listProblem{listed.Subject, 0, why, true})
+		problems = append(problems, listProblem{File: listed.Subject, Line: 0, Message: why, Broken: true})
 	}
 	return listed, problems
 }

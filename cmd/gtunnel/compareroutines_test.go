@@ -19,14 +19,18 @@ func TestCompareRoutines(t *testing.T) {
 	for _, kind := range servertest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t, kind, kind, "CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY)", "CREATE PROCEDURE voms.p() SELECT 1", "CREATE PROCEDURE voms.q(OUT a INT) SQL SECURITY INVOKER SELECT 1",
-				"CREATE FUNCTION voms.f(a INT) RETURNS VARCHAR(20) DETERMINISTIC RETURN a", "CREATE TABLE voms.c (id INT PRIMARY KEY, CONSTRAINT f FOREIGN KEY (id) REFERENCES voms.t (id), CONSTRAINT c CHECK (id > 0))")
+			p := newPair(t, kind, kind, "CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY)",
+				"CREATE PROCEDURE voms.p() SELECT 1", "CREATE PROCEDURE voms.q(OUT a INT) SQL SECURITY INVOKER SELECT 1",
+				"CREATE FUNCTION voms.f(a INT) RETURNS VARCHAR(20) DETERMINISTIC RETURN a", "CREATE TABLE voms.c (id INT PRIMARY "+
+					"KEY, CONSTRAINT f FOREIGN KEY (id) REFERENCES voms.t (id), CONSTRAINT c CHECK (id > 0))")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			p.must(p.slave, p.setupSlaveArgs()...)
 			if out := p.must(p.slave, p.compareArgs()...); strings.Contains(out, "not compared") {
 				t.Errorf("compare says:\n%s", out)
 			}
-			change := []string{"SET SESSION sql_log_bin=0", "DROP PROCEDURE voms.p", "CREATE PROCEDURE voms.p() SELECT 2", "DROP PROCEDURE voms.q"}
+			change := []string{
+				"SET SESSION sql_log_bin=0", "DROP PROCEDURE voms.p", "CREATE PROCEDURE voms.p() SELECT 2", "DROP PROCEDURE voms.q",
+			}
 			if kind.IsMySQL() {
 				change = append([]string{"SET GLOBAL super_read_only=OFF"}, append(change, "SET GLOBAL super_read_only=ON")...)
 			}
@@ -44,7 +48,8 @@ func TestCompareRoutines(t *testing.T) {
 			if out := p.must(p.slave, p.compareArgs()...); !strings.Contains(out, "setup-master --keep-passwords") {
 				t.Errorf("compare says:\n%s", out)
 			}
-			if out := p.must(p.master, p.setupMasterArgs()...); !strings.Contains(out, "complete the account 'gtunnel_monitor'") {
+			if out := p.must(p.master, p.setupMasterArgs()...); !strings.Contains(out, "complete the account "+
+				"'gtunnel_monitor'") {
 				t.Errorf("setup-master says:\n%s", out)
 			}
 			differs()
@@ -55,7 +60,8 @@ func TestCompareRoutines(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.refused(p.master, 1, "--keep-passwords", p.setupMasterArgs("--databases", "voms")...)
-			if out := p.must(p.master, p.setupMasterArgs("--databases", "voms", "--keep-passwords")...); !strings.Contains(out, "complete the account 'gtunnel_monitor'") ||
+			if out := p.must(p.master, p.setupMasterArgs("--databases", "voms", "--keep-passwords")...); !strings.Contains(out,
+				"complete the account 'gtunnel_monitor'") ||
 				strings.Contains(out, "IDENTIFIED") || strings.Contains(out, "scp") {
 				t.Errorf("setup-master says:\n%s", out)
 			}
@@ -63,7 +69,8 @@ func TestCompareRoutines(t *testing.T) {
 				t.Error("there is a hand-over file without passwords")
 			}
 			differs()
-			if out := p.must(p.master, p.setupMasterArgs("--databases", "voms", "--keep-passwords")...); !strings.Contains(out, "no change") {
+			if out := p.must(p.master, p.setupMasterArgs("--databases", "voms", "--keep-passwords")...); !strings.Contains(out,
+				"no change") {
 				t.Errorf("the second run says:\n%s", out)
 			}
 		})

@@ -47,7 +47,8 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 	if testing.Short() {
 		size = 20e6
 	}
-	p := newPair(b, kind, kind, "CREATE USER bare@'127.0.0.1' IDENTIFIED BY 'bare'", "GRANT ALL PRIVILEGES ON *.* TO bare@'127.0.0.1'")
+	p := newPair(b, kind, kind, "CREATE USER bare@'127.0.0.1' IDENTIFIED BY 'bare'",
+		"GRANT ALL PRIVILEGES ON *.* TO bare@'127.0.0.1'")
 	for _, server := range []*servertest.Server{p.master, p.slave} { // as a site has them: those of tests are very small
 		redoLog := "innodb_log_file_size"
 		if kind.IsMySQL() {
@@ -80,8 +81,9 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 		status = append(status, p.timed(p.statusArgs()).time.Seconds()*1e3)
 	}
 	for unit, values := range map[string][]float64{
-		"bare-s": bare, "own-s": ours, "own/bare": ratio, "own-MB": memory, "own-CPU-%": share, "stall-ms": stall, "bare-stall-ms": bareStall,
-		"compare-MB/s": rate, "compare-MB": compareMemory, "status-ms": status,
+		"bare-s": bare, "own-s": ours, "own/bare": ratio, "own-MB": memory, "own-CPU-%": share, "stall-ms": stall,
+		"bare-stall-ms": bareStall,
+		"compare-MB/s":  rate, "compare-MB": compareMemory, "status-ms": status,
 	} {
 		slices.Sort(values)
 		b.ReportMetric(values[len(values)/2], unit)
@@ -104,7 +106,8 @@ func (p *pair) clearSlave() {
 	if p.slave.Kind.IsMySQL() {
 		p.sql(p.slave, "STOP REPLICA", "RESET REPLICA ALL", "DROP DATABASE IF EXISTS bulk", "RESET BINARY LOGS AND GTIDS")
 	} else {
-		p.sql(p.slave, "STOP SLAVE", "RESET SLAVE ALL", "DROP DATABASE IF EXISTS bulk", "RESET MASTER", "SET GLOBAL gtid_slave_pos=''")
+		p.sql(p.slave, "STOP SLAVE", "RESET SLAVE ALL", "DROP DATABASE IF EXISTS bulk", "RESET MASTER",
+			"SET GLOBAL gtid_slave_pos=''")
 	}
 }
 
@@ -115,20 +118,25 @@ func (p *pair) bareCopy(method string) copyCost {
 	host, port, _ := strings.Cut(p.end, ":")
 	from, to := filepath.Join(p.folder, "from.cnf"), filepath.Join(p.folder, "to.cnf")
 	login := fmt.Sprintf("[client]\nhost=%s\nport=%s\nuser=bare\npassword=bare\n", host, port)
-	for path, text := range map[string]string{from: login, to: fmt.Sprintf("[client]\nsocket=%s\nuser=%s\n", p.slave.Socket, p.slave.User)} {
+	for path, text := range map[string]string{
+		from: login, to: fmt.Sprintf("[client]\nsocket=%s\nuser=%s\n", p.slave.Socket, p.slave.User),
+	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			p.t.Fatal(err)
 		}
 	}
 	const same = "--quick --hex-blob --single-transaction --routines --events --triggers --databases bulk"
-	line := "mariadb-dump --defaults-file=" + from + " --master-data=2 " + same + " | mariadb --defaults-file=" + to + " --binary-mode --init-command='SET SESSION sql_log_bin=0'"
+	line := "mariadb-dump --defaults-file=" + from + " --master-data=2 " + same + " | mariadb --defaults-file=" + to +
+		" --binary-mode --init-command='SET SESSION sql_log_bin=0'"
 	switch {
 	case method == "mydumper":
 		folder := filepath.Join(p.folder, "bare")
-		line = "mydumper --defaults-file=" + from + " --outputdir=" + folder + " --database=bulk --threads=2 --trx-consistency-only && " +
+		line = "mydumper --defaults-file=" + from + " --outputdir=" + folder +
+			" --database=bulk --threads=2 --trx-consistency-only && " +
 			"myloader --defaults-file=" + to + " --directory=" + folder + " --threads=2; e=$?; rm -r " + folder + "; exit $e"
 	case p.slave.Kind.IsMySQL():
-		line = "mysqldump --defaults-file=" + from + " --get-server-public-key --source-data=2 --set-gtid-purged=COMMENTED " + same + " | mysql --defaults-file=" + to + " --binary-mode --init-command='SET SESSION sql_log_bin=0'"
+		line = "mysqldump --defaults-file=" + from + " --get-server-public-key --source-data=2 --set-gtid-purged=COMMENTED " +
+			same + " | mysql --defaults-file=" + to + " --binary-mode --init-command='SET SESSION sql_log_bin=0'"
 	}
 	cmd := exec.CommandContext(p.t.Context(), "bash", "-o", "pipefail", "-c", line)
 	cmd.Env = []string{"PATH=" + p.slave.Kind.Path(), "HOME=" + p.folder, "TMPDIR=" + p.folder}
@@ -224,8 +232,10 @@ func (p *pair) timed(args []string) (cost copyCost) {
 // bulkBytes is how much data the tables have.
 func (p *pair) bulkBytes() float64 {
 	p.t.Helper()
-	p.sql(p.master, "ANALYZE LOCAL TABLE bulk.sbtest1, bulk.sbtest2, bulk.sbtest3, bulk.sbtest4") // MySQL keeps its figures for a day
-	n, err := strconv.ParseFloat(p.value(p.master, "SELECT SUM(data_length) FROM information_schema.tables WHERE table_schema = 'bulk'"), 64)
+	// MySQL keeps its figures for a day
+	p.sql(p.master, "ANALYZE LOCAL TABLE bulk.sbtest1, bulk.sbtest2, bulk.sbtest3, bulk.sbtest4")
+	n, err := strconv.ParseFloat(p.value(p.master,
+		"SELECT SUM(data_length) FROM information_schema.tables WHERE table_schema = 'bulk'"), 64)
 	if err != nil {
 		p.t.Fatal(err)
 	}

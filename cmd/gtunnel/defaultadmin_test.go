@@ -33,7 +33,8 @@ func TestDefaultAdmin(t *testing.T) {
 	}
 
 	second, _ := s.startClient(address)
-	if line := second.waitMessage("no admin socket: gtunnel status will not find this process"); !strings.Contains(line.field("reason"), "address already in use") ||
+	if line := second.waitMessage("no admin socket: gtunnel status will not find this " +
+		"process"); !strings.Contains(line.field("reason"), "address already in use") ||
 		!strings.Contains(line.field("cure"), "--admin") {
 		t.Errorf("the second client: %s", line.text)
 	}
@@ -85,7 +86,10 @@ func TestSocketOfAnotherUser(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, path := range []string{filepath.Dir(folder), filepath.Dir(binary(t)), filepath.Dir(s.client.cert), filepath.Dir(filepath.Dir(s.client.cert)), s.folder} {
+		for _, path := range []string{
+			filepath.Dir(folder), filepath.Dir(binary(t)), filepath.Dir(s.client.cert),
+			filepath.Dir(filepath.Dir(s.client.cert)), s.folder,
+		} {
 			if err := os.Chmod(path, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -93,13 +97,16 @@ func TestSocketOfAnotherUser(t *testing.T) {
 	}
 	run := func() *program {
 		t.Helper()
-		args := append([]string{"client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json"}, s.client.flags()...)
+		args := append([]string{
+			"client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json",
+		}, s.client.flags()...)
 		p := startIn(t, "client", wrapper, []string{"RUNTIME_DIRECTORY=" + folder}, args...)
 		p.waitListening()
 		return p
 	}
 	living := run()
-	if line := living.waitMessage("no admin socket: gtunnel status will not find this process"); !strings.HasSuffix(line.field("reason"), "address already in use") {
+	if line := living.waitMessage("no admin socket: gtunnel status will not find this " +
+		"process"); !strings.HasSuffix(line.field("reason"), "address already in use") {
 		t.Errorf("beside a living process: %s", line.text)
 	}
 	living.signal(syscall.SIGTERM)

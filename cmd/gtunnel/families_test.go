@@ -32,7 +32,8 @@ func withoutIPv6() {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		log.Fatal(err)
 	}
-	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err !=
+		nil {
 		log.Fatal(err)
 	}
 	log.Fatal(syscall.Exec(os.Args[1], os.Args[1:], os.Environ()))
@@ -61,7 +62,9 @@ func TestWithoutIPv6(t *testing.T) {
 	}, s.server.flags()...)...)
 	out, err := cmd.CombinedOutput()
 	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 1 ||
-		!strings.Contains(string(out), "\ngtunnel: --accept: cannot listen at [::]:0: this host does not have this version of IP\nhint: write only the port") {
+		!strings.Contains(string(out),
+			"\ngtunnel: --accept: cannot listen at [::]:0: this host does not have this version of IP\n"+
+				"hint: write only the port") {
 		t.Errorf("it ends with %v: %s", err, out)
 	}
 }

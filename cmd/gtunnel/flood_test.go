@@ -75,7 +75,8 @@ func TestFloodWithFewFiles(t *testing.T) {
 			s := newSite(t)
 			wrapper := []string{"sh", "-c", `ulimit -n 128 && exec "$@"`, "sh"}
 			server, address := s.startServerIn(wrapper, startBackend(t).address(), "--max-handshakes-per-source", "1000")
-			if few := server.waitMessage("the limit of open files allows fewer handshakes at once than max-handshakes"); few.field("handshakes") != "32" {
+			if few := server.waitMessage("the limit of open files allows fewer handshakes at once than " +
+				"max-handshakes"); few.field("handshakes") != "32" {
 				t.Errorf("the places: %s", few.text)
 			}
 			_, local := s.startClient(address)
@@ -104,7 +105,8 @@ func TestStopInAFlood(t *testing.T) {
 	conn := dial(t, local)
 	echo(t, conn, "before")
 	flood(t, address, 200, "\x16\x03\x01")
-	server.waitLine("a place that went to another", 0, func(l logLine) bool { return l.field("code") == "too-many-handshakes-from-source" })
+	server.waitLine("a place that went to another", 0,
+		func(l logLine) bool { return l.field("code") == "too-many-handshakes-from-source" })
 	for range 100 {
 		server.signal(syscall.SIGHUP)
 		echo(t, conn, "in between")

@@ -14,7 +14,8 @@ const globusScript = `
 set -eu
 mkdir -p "$SITE/etc" "$SITE/master" "$SITE/slave"
 mount --bind "$SITE/etc" /etc/grid-security
-grid-ca-create -noint -nobuild -dir "$SITE/ca" -subject 'cn=Simple CA,ou=gtunnel,o=Grid' -bits 2048 -days 30 -pass globus
+grid-ca-create -noint -nobuild -dir "$SITE/ca" -subject 'cn=Simple CA,ou=gtunnel,o=Grid' \
+	-bits 2048 -days 30 -pass globus
 hash=$(openssl x509 -noout -hash -in "$SITE/ca/cacert.pem")
 for host in master slave; do
 	grid-cert-request -ca "$hash" -host "$host.grid.test" -dir "$SITE/$host" -force
@@ -52,14 +53,17 @@ func TestGlobusSimpleCA(t *testing.T) {
 	}
 
 	at := func(host string) identity {
-		return identity{filepath.Join(folder, host, "hostcert.pem"), filepath.Join(folder, host, "hostkey.pem")}
+		return identity{cert: filepath.Join(folder, host, "hostcert.pem"), key: filepath.Join(folder, host, "hostkey.pem")}
 	}
-	s := &site{t: t, folder: folder, capath: filepath.Join(folder, "etc", "certificates"), server: at("master"), client: at("slave")}
+	s := &site{
+		t: t, folder: folder, capath: filepath.Join(folder, "etc", "certificates"), server: at("master"), client: at("slave"),
+	}
 	b := startBackend(t)
 	server, address := s.startServer(b.address(), "--allow-host", "slave.grid.test")
 	_, local := s.startClient(address, "--server-name", "master.grid.test")
 	echo(t, dial(t, local), "through a tunnel of Globus certificates")
-	if line := server.waitMessage("peer verified"); !strings.Contains(line.text, "/O=Grid/OU=gtunnel/CN=host/slave.grid.test") {
+	if line := server.waitMessage("peer verified"); !strings.Contains(line.text,
+		"/O=Grid/OU=gtunnel/CN=host/slave.grid.test") {
 		t.Errorf("the slave is not named by its DN: %s", line.text)
 	}
 	if accepted := b.accepted.Load(); accepted != 1 {

@@ -47,7 +47,8 @@ func TestHangup(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			line := append(append(wrapper, binary(t), "client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath), s.client.flags()...)
+			line := append(append(wrapper, binary(t), "client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1",
+				"--capath", s.capath), s.client.flags()...)
 			cmd := exec.Command(line[0], line[1:]...)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = near, out, out
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

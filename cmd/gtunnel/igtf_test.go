@@ -96,7 +96,8 @@ func TestPublicWebRoot(t *testing.T) {
 		t.Fatalf("the bundle has no %s any more: take another of its web roots", dn)
 	}
 	// A CA of the same name, whose key this test has.
-	ours, err := certstest.NewCA("web", certstest.Options{Mutate: func(c *x509.Certificate) { c.RawSubject = root.RawSubject }})
+	ours, err := certstest.NewCA("web",
+		certstest.Options{Mutate: func(c *x509.Certificate) { c.RawSubject = root.RawSubject }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,10 @@ func TestPublicWebRoot(t *testing.T) {
 	}
 	s := &site{t: t}
 	web := s.host(ours, "www.example.com", certstest.Options{})
-	args := []string{"certs", "verify", "--cert", web.cert, "--capath", folder, "--crl", "ignore", "--host", "www.example.com", "--role", "server"}
+	args := []string{
+		"certs", "verify", "--cert", web.cert, "--capath", folder, "--crl", "ignore", "--host", "www.example.com", "--role",
+		"server",
+	}
 	code, _, stderr := runMain(t, args...)
 	if code != 1 || !strings.HasPrefix(stderr, "gtunnel: policy-denied: ") || !strings.Contains(stderr, folder) {
 		t.Errorf("exit code %d: %s", code, stderr)

@@ -59,7 +59,9 @@ func TestImports(t *testing.T) {
 			"golang.org/x/crypto", module + "/certs/internal/crl", module + "/certs/internal/dn",
 			module + "/certs/internal/files", module + "/certs/internal/policy",
 		},
-		module + "/certs/internal/crl":     {"golang.org/x/crypto", module + "/certs/internal/dn", module + "/certs/internal/files"},
+		module + "/certs/internal/crl": {
+			"golang.org/x/crypto", module + "/certs/internal/dn", module + "/certs/internal/files",
+		},
 		module + "/certs/internal/policy":  {module + "/certs/internal/dn", module + "/certs/internal/files"},
 		module + "/certs/internal/dn":      {"golang.org/x/crypto"},
 		module + "/certs/internal/files":   {"golang.org/x/crypto"},

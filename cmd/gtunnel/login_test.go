@@ -25,7 +25,7 @@ type loginHome struct {
 
 func newLoginHome(t *testing.T) *loginHome {
 	t.Helper()
-	return &loginHome{t, t.TempDir()}
+	return &loginHome{t: t, dir: t.TempDir()}
 }
 
 // write writes a file below the home. In its text HOME is the home's path.
@@ -82,14 +82,18 @@ func TestLoginSources(t *testing.T) {
 			[]string{noServer("bob at HOME/none.sock"), "hint: is the server running"},
 		},
 		"the groups of the clients, the last value wins": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nsocket=HOME/none.sock\n[mysqld]\nuser=mysql\n[mysql]\nuser = \"ann\" # she\n[mariadb]\nuser=mysql\n[client-x]\nuser=x\n"},
+			map[string]string{
+				".my.cnf": "0600 [client]\nuser=bob\nsocket=HOME/none.sock\n[mysqld]\nuser=mysql\n[mysql]\nuser = \"ann\" # " +
+					"she\n[mariadb]\nuser=mysql\n[client-x]\nuser=x\n",
+			},
 			nil, 1,
 			[]string{noServer("ann at HOME/none.sock")},
 		},
 		"files that include others": {
 			map[string]string{
 				".my.cnf": "0600 [client]\nuser=bob\n!include HOME/one\n!includedir HOME/more\n!include HOME/missing\n",
-				"one":     "0644 [client]\nuser=one\nsocket=HOME/one.sock\n", "more/a.cnf": "0644 [client]\nuser=a\n", "more/b.cnf": "0644 [client]\nuser=b\n", "more/c.txt": "0644 [client]\nuser=c\n",
+				"one":     "0644 [client]\nuser=one\nsocket=HOME/one.sock\n", "more/a.cnf": "0644 [client]\nuser=a\n",
+				"more/b.cnf": "0644 [client]\nuser=b\n", "more/c.txt": "0644 [client]\nuser=c\n",
 			},
 			nil, 1,
 			[]string{noServer("b at HOME/one.sock")},
@@ -105,13 +109,17 @@ func TestLoginSources(t *testing.T) {
 			[]string{"gtunnel: HOME/.my.cnf:3: ", "no such file or directory", "hint: make the directory, or remove the line"},
 		},
 		"one file alone": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nport=1\n", "other": "0600 [client]\nsocket=HOME/other.sock\nuser=eve\n"},
+			map[string]string{
+				".my.cnf": "0600 [client]\nuser=bob\nport=1\n", "other": "0600 [client]\nsocket=HOME/other.sock\nuser=eve\n",
+			},
 			[]string{"--defaults-file", "HOME/other"},
 			1,
 			[]string{noServer("eve at HOME/other.sock")},
 		},
 		"flags before files": {
-			map[string]string{".my.cnf": "0600 [client]\nuser=bob\nhost=192.0.2.1\nsocket=HOME/none.sock\n", "pw": "0600 " + secret + "\n"},
+			map[string]string{
+				".my.cnf": "0600 [client]\nuser=bob\nhost=192.0.2.1\nsocket=HOME/none.sock\n", "pw": "0600 " + secret + "\n",
+			},
 			[]string{"--user", "eve", "--host", "127.0.0.1", "--port", "1", "--password-file", "HOME/pw"},
 			1,
 			[]string{noServer("eve at 127.0.0.1:1")},
@@ -169,12 +177,18 @@ func TestLoginSources(t *testing.T) {
 		"a password that anybody can read": {
 			map[string]string{".my.cnf": "0644 [client]\nuser=bob\npassword=" + secret + "\n"},
 			nil, 2,
-			[]string{"gtunnel: HOME/.my.cnf: holds a password and can be used by others than its owner (mode 0644)", "hint: chmod 0600 HOME/.my.cnf"},
+			[]string{
+				"gtunnel: HOME/.my.cnf: holds a password and can be used by others than its owner (mode 0644)",
+				"hint: chmod 0600 HOME/.my.cnf",
+			},
 		},
 		"a line that is none": {
 			map[string]string{".my.cnf": "0600 \n[client\n"},
 			nil, 2,
-			[]string{"gtunnel: HOME/.my.cnf:2: the group has no closing bracket", "my_print_defaults --defaults-file=HOME/.my.cnf client"},
+			[]string{
+				"gtunnel: HOME/.my.cnf:2: the group has no closing bracket",
+				"my_print_defaults --defaults-file=HOME/.my.cnf client",
+			},
 		},
 		"a port that is none": {
 			map[string]string{".my.cnf": "0600 [client]\nhost=127.0.0.1\nport=x\n"},
@@ -185,19 +199,27 @@ func TestLoginSources(t *testing.T) {
 			nil, []string{"--port", "66000"}, 2, []string{`gtunnel: --port: "66000" is no port`},
 		},
 		"a socket and a host": {
-			nil, []string{"--socket", "HOME/s", "--host", "127.0.0.1"}, 2, []string{"gtunnel: --socket: ", "hint: give one or the other"},
+			nil, []string{"--socket", "HOME/s", "--host", "127.0.0.1"}, 2,
+			[]string{"gtunnel: --socket: ", "hint: give one or the other"},
 		},
 		"a password file that is missing": {
-			nil, []string{"--port", "1", "--password-file", "HOME/none"}, 2, []string{"gtunnel: --password-file: open HOME/none: no such file", "hint: write the password into a file of mode 0600"},
+			nil, []string{"--port", "1", "--password-file", "HOME/none"}, 2,
+			[]string{
+				"gtunnel: --password-file: open HOME/none: no such file", "hint: write the password into a file of mode 0600",
+			},
 		},
 		"a password file that anybody can read": {
 			map[string]string{"pw": "0644 " + secret + "\n"},
 			[]string{"--port", "1", "--password-file", "HOME/pw"},
 			2,
-			[]string{"gtunnel: --password-file: HOME/pw: holds a password and can be used by others than its owner (mode 0644)", "hint: chmod 0600 HOME/pw"},
+			[]string{
+				"gtunnel: --password-file: HOME/pw: holds a password and can be used by others than its owner (mode 0644)",
+				"hint: chmod 0600 HOME/pw",
+			},
 		},
 		"a password file with nothing": {
-			map[string]string{"pw": "0600 \n"}, []string{"--port", "1", "--password-file", "HOME/pw"}, 2, []string{"gtunnel: --password-file: HOME/pw is empty"},
+			map[string]string{"pw": "0600 \n"}, []string{"--port", "1", "--password-file", "HOME/pw"}, 2,
+			[]string{"gtunnel: --password-file: HOME/pw is empty"},
 		},
 		"a password file with more": {
 			map[string]string{"pw": "0600 [client]\npassword=" + secret + "\n"},
@@ -210,10 +232,23 @@ func TestLoginSources(t *testing.T) {
 			nil, 2,
 			[]string{"gtunnel: a password is needed, and the standard input is no terminal", "--password-file"},
 		},
-		"a password as an argument":            {nil, []string{"--password", secret}, 2, []string{"gtunnel: a password is never an argument", "hint: write it into a file of mode 0600 for --password-file, or into ~/.my.cnf"}},
-		"a password as an argument, assigned":  {nil, []string{"--password=" + secret}, 2, []string{"gtunnel: a password is never an argument"}},
-		"a password as an argument of mysql's": {nil, []string{"-p" + secret}, 2, []string{"gtunnel: a password is never an argument"}},
-		"the master's password as an argument": {nil, []string{"--master-password", secret}, 2, []string{"gtunnel: a password is never an argument", "for --master-password-file"}},
+		"a password as an " +
+			"argument": {
+			nil, []string{"--password", secret}, 2,
+			[]string{
+				"gtunnel: a password is never an argument",
+				"hint: write it into a file of mode 0600 for --password-file, or into ~/.my.cnf",
+			},
+		},
+		"a password as an argument, " +
+			"assigned": {nil, []string{"--password=" + secret}, 2, []string{"gtunnel: a password is never an argument"}},
+		"a password as an argument of " +
+			"mysql's": {nil, []string{"-p" + secret}, 2, []string{"gtunnel: a password is never an argument"}},
+		"the master's password as an " +
+			"argument": {
+			nil, []string{"--master-password", secret}, 2,
+			[]string{"gtunnel: a password is never an argument", "for --master-password-file"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newLoginHome(t)
@@ -223,7 +258,8 @@ func TestLoginSources(t *testing.T) {
 				fmt.Sscanf(octal, "%o", &mode)
 				h.write(file, text, mode)
 			}
-			code, stdout, stderr := h.run(t.Context(), strings.NewReader(""), append([]string{"replication", "status"}, test.args...)...)
+			code, stdout, stderr := h.run(t.Context(), strings.NewReader(""),
+				append([]string{"replication", "status"}, test.args...)...)
 			if code != test.code || stdout != "" {
 				t.Errorf("exit code %d, %q", code, stdout)
 			}
@@ -255,7 +291,8 @@ func TestLogin(t *testing.T) {
 	h.write("pw", password+"\n", 0o600)
 	h.write("wrong", "no-Pw8\n", 0o600)
 	h.write(".my.cnf", fmt.Sprintf("[client]\nsocket=%s\nuser=ops\n", server.Socket), 0o644)
-	h.write("with.cnf", fmt.Sprintf("[client]\nsocket=%s\nuser=ops\npassword=\"it's #1 \\\\ of \\\"them\\\"\"\n", server.Socket), 0o600)
+	h.write("with.cnf",
+		fmt.Sprintf("[client]\nsocket=%s\nuser=ops\npassword=\"it's #1 \\\\ of \\\"them\\\"\"\n", server.Socket), 0o600)
 	// The account may log in and nothing else: that is what it is told.
 	const in = "gtunnel: slave: SHOW ALL SLAVES STATUS: Error 1227"
 	port := fmt.Sprint(server.Port)
@@ -263,16 +300,30 @@ func TestLogin(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"password file":          {[]string{"--password-file", "HOME/pw"}, []string{in, "hint: log in with an account that has the privilege"}},
-		"option file":            {[]string{"--defaults-file", "HOME/with.cnf"}, []string{in}},
-		"by TCP":                 {[]string{"--port", port, "--password-file", "HOME/pw"}, []string{in}},
-		"wrong password":         {[]string{"--password-file", "HOME/wrong"}, []string{"gtunnel: slave: cannot log in as ops at " + server.Socket + ": Error 1045", "hint: the user ops is from HOME/.my.cnf:3, and the password from HOME/wrong; "}},
-		"no password":            {nil, []string{"Error 1045", "and there is no password: give it with --password-file"}},
-		"wrong in a file":        {[]string{"--defaults-file", "HOME/with.cnf", "--user", "nobody"}, []string{"Error 1045", "the user nobody is from --user, and the password from HOME/with.cnf:4"}},
-		"no account of the name": {[]string{"--password-file", "HOME/pw", "--user", "nobody"}, []string{"Error 1045", "the user nobody is from --user"}},
+		"password file": {
+			[]string{"--password-file", "HOME/pw"}, []string{in, "hint: log in with an account that has the privilege"},
+		},
+		"option file": {[]string{"--defaults-file", "HOME/with.cnf"}, []string{in}},
+		"by TCP":      {[]string{"--port", port, "--password-file", "HOME/pw"}, []string{in}},
+		"wrong password": {
+			[]string{"--password-file", "HOME/wrong"},
+			[]string{
+				"gtunnel: slave: cannot log in as ops at " + server.Socket + ": Error 1045",
+				"hint: the user ops is from HOME/.my.cnf:3, and the password from HOME/wrong; ",
+			},
+		},
+		"no password": {nil, []string{"Error 1045", "and there is no password: give it with --password-file"}},
+		"wrong in a file": {
+			[]string{"--defaults-file", "HOME/with.cnf", "--user", "nobody"},
+			[]string{"Error 1045", "the user nobody is from --user, and the password from HOME/with.cnf:4"},
+		},
+		"no account of the name": {
+			[]string{"--password-file", "HOME/pw", "--user", "nobody"}, []string{"Error 1045", "the user nobody is from --user"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, _, stderr := h.run(t.Context(), strings.NewReader(""), append([]string{"replication", "status"}, test.args...)...)
+			code, _, stderr := h.run(t.Context(), strings.NewReader(""),
+				append([]string{"replication", "status"}, test.args...)...)
 			if code != 1 {
 				t.Errorf("exit code %d", code)
 			}

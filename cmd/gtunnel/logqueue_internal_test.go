@@ -50,8 +50,12 @@ func TestLostLines(t *testing.T) {
 		"full for long":             {[]int{3, 0, 0, plenty}, "lin\n3 lost: no space left on device\nline 3\n", 3},
 		"room for a line feed":      {[]int{3, 1, 0, plenty}, "lin\n3 lost: no space left on device\nline 3\n", 3},
 		"full in what owns up":      {[]int{0, 4, plenty}, "1 lo\n2 lost: no space left on device\nline 2\n", 2},
-		"full after it":             {[]int{0, 34, 0, plenty}, "1 lost: no space left on device\nli\n2 lost: no space left on device\nline 3\n", 3},
-		"full again and again":      {[]int{0, plenty, 0, plenty}, "1 lost: no space left on device\nline 1\n1 lost: no space left on device\nline 3\n", 2},
+		"full after it": {
+			[]int{0, 34, 0, plenty}, "1 lost: no space left on device\nli\n2 lost: no space left on device\nline 3\n", 3,
+		},
+		"full again and again": {
+			[]int{0, plenty, 0, plenty}, "1 lost: no space left on device\nline 1\n1 lost: no space left on device\nline 3\n", 2,
+		},
 	} {
 		d := new(disk)
 		q := &logQueue{out: d, lostAs: func(lines uint64, reason string) []byte {

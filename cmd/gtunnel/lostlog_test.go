@@ -120,7 +120,8 @@ func TestLogReaderGone(t *testing.T) {
 	echo(t, dialSocket(t, local), "somebody reads it again")
 	told := false
 	for !told && lines.Scan() { // what the last reader has left comes first
-		told = strings.Contains(lines.Text(), `"message":"lines of this log were lost","lines":`) && strings.Contains(lines.Text(), "broken pipe")
+		told = strings.Contains(lines.Text(), `"message":"lines of this log were lost","lines":`) &&
+			strings.Contains(lines.Text(), "broken pipe")
 	}
 	if !told {
 		t.Errorf("nobody says that lines are missing: %v", lines.Err())
@@ -151,7 +152,10 @@ func TestFailureWithoutReader(t *testing.T) {
 		signal bool
 		code   int
 	}{
-		"service":  {append([]string{"client", "--accept", b.address(), "--connect", "127.0.0.1:1", "--capath", s.capath}, s.client.flags()...), false, 1},
+		"service": {
+			append([]string{"client", "--accept", b.address(), "--connect", "127.0.0.1:1", "--capath", s.capath},
+				s.client.flags()...), false, 1,
+		},
 		"terminal": {[]string{"certs", "list", "--capath", s.capath}, true, -1},
 	} {
 		reader, writer, err := os.Pipe()
@@ -164,7 +168,8 @@ func TestFailureWithoutReader(t *testing.T) {
 		_ = cmd.Run() // its state says more
 		writer.Close()
 		status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if status.Signaled() != test.signal || test.signal && status.Signal() != syscall.SIGPIPE || cmd.ProcessState.ExitCode() != test.code {
+		if status.Signaled() != test.signal || test.signal && status.Signal() != syscall.SIGPIPE ||
+			cmd.ProcessState.ExitCode() != test.code {
 			t.Errorf("%s: it ends with %v", name, cmd.ProcessState)
 		}
 	}
@@ -229,7 +234,9 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text string
-	told := regexp.MustCompile(`"message":"lines of this log were lost","lines":(\d+),"reason":"[^"]*no space left on device"`)
+	told := regexp.MustCompile(
+		`"message":"lines of this log were lost","lines":(\d+),"reason":"[^"]*no space left on device"`,
+	)
 	waitUntil(t, patience, "word of the lost lines", func() (string, bool) {
 		echo(t, dialSocket(t, local), "there is room again")
 		data := make([]byte, 64<<10)

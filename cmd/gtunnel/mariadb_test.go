@@ -23,7 +23,9 @@ type mariadb struct {
 // ends.
 func startMariaDB(t *testing.T, name string, id int, flags ...string) *mariadb {
 	t.Helper()
-	return &mariadb{startDatabase(t, servertest.MariaDB, servertest.Options{Name: name, ServerID: id, Flags: flags}), t}
+	return &mariadb{
+		Server: startDatabase(t, servertest.MariaDB, servertest.Options{Name: name, ServerID: id, Flags: flags}), t: t,
+	}
 }
 
 // wait waits until something of the server is so. state says how it is

@@ -57,10 +57,12 @@ func TestPair(t *testing.T) {
 		t.Errorf("the admin socket: %v, %v; want the mode 0600", info, err)
 	}
 	at := statusOf(t, serverAdmin)
-	if at.Name != "server" || at.Role != tunnel.Server || at.Accept != serverAddress || at.Accepted != 2 || len(at.Refused) > 0 ||
+	if at.Name != "server" || at.Role != tunnel.Server || at.Accept != serverAddress || at.Accepted != 2 ||
+		len(at.Refused) > 0 ||
 		at.BytesFromPeer != 5 || at.BytesToPeer != 5 || len(at.Sessions) != 1 {
 		t.Errorf("status of the server: %+v", at)
-	} else if session := at.Sessions[0]; !strings.HasSuffix(session.PeerDN, "/CN=client.test") || session.Target != b.address() {
+	} else if session := at.Sessions[0]; !strings.HasSuffix(session.PeerDN, "/CN=client.test") ||
+		session.Target != b.address() {
 		t.Errorf("session of the server: %+v", session)
 	}
 	at = statusOf(t, clientAdmin)
@@ -68,7 +70,10 @@ func TestPair(t *testing.T) {
 		t.Errorf("status of the client: %+v", at)
 	}
 	table := runStatus(t, "--admin", serverAdmin)
-	for _, want := range []string{"TUNNEL", "server", serverAddress, b.address(), "5 B", "/CN=client.test", "revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now"} {
+	for _, want := range []string{
+		"TUNNEL", "server", serverAddress, b.address(), "5 B", "/CN=client.test",
+		"revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now",
+	} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table of gtunnel status lacks %q:\n%s", want, table)
 		}
@@ -76,14 +81,16 @@ func TestPair(t *testing.T) {
 
 	// What the processes said at their start.
 	certificate := server.waitMessage("certificate")
-	if !strings.HasSuffix(certificate.field("dn"), "/CN=server.test") || !strings.Contains(certificate.field("hosts"), "server.test") ||
+	if !strings.HasSuffix(certificate.field("dn"), "/CN=server.test") ||
+		!strings.Contains(certificate.field("hosts"), "server.test") ||
 		certificate.field("days_left") != "364" {
 		t.Errorf("log of the certificate: %s", certificate.text)
 	}
 	if trust := client.waitMessage("trust"); trust.field("capath") != s.capath || trust.field("cas") != "1" {
 		t.Errorf("log of the trust: %s", trust.text)
 	}
-	if lists := client.waitMessage("revocation lists"); lists.field("state") != "revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now" ||
+	if lists := client.waitMessage("revocation lists"); lists.field("state") !=
+		"revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now" ||
 		!strings.Contains(lists.field("first"), "/CN=Test CA") || !strings.Contains(lists.field("cure"), "fetch-crl") {
 		t.Errorf("log of the lists: %s", lists.text)
 	}
@@ -98,7 +105,8 @@ func TestPair(t *testing.T) {
 	client.waitMessage("connected")
 	conn.Close()
 	for _, p := range []*program{server, client} {
-		if l := p.waitMessage("closed"); l.field("bytes_from_peer") != "5" || l.field("bytes_to_peer") != "5" || l.field("reason") == "" {
+		if l := p.waitMessage("closed"); l.field("bytes_from_peer") != "5" || l.field("bytes_to_peer") != "5" ||
+			l.field("reason") == "" {
 			t.Errorf("%s: log of the end: %s", p.name, l.text)
 		}
 	}
@@ -191,7 +199,9 @@ func TestServiceManager(t *testing.T) {
 	}
 
 	p := start(t, "client", []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=200000", "WATCHDOG_PID="},
-		append([]string{"client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json"}, s.client.flags()...)...)
+		append([]string{
+			"client", "--accept", "127.0.0.1:0", "--connect", "127.0.0.1:1", "--capath", s.capath, "--log-format", "json",
+		}, s.client.flags()...)...)
 	if got, want := next(), "READY=1\nSTATUS=1 tunnel, 0 connections"; got != want {
 		t.Errorf("told systemd %q, want %q", got, want)
 	}

@@ -68,7 +68,8 @@ func TestServerRefusesPeers(t *testing.T) {
 			strangerTLS(t, address, &c)
 		}},
 		{"expired", "expired", []string{"/CN=client.test"}, func(t *testing.T) {
-			c := s.host(s.ca, "client.test", certstest.Options{NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}).tls(t)
+			c := s.host(s.ca, "client.test",
+				certstest.Options{NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}).tls(t)
 			strangerTLS(t, address, &c)
 		}},
 		{"not yet valid", "not-yet-valid", []string{"/CN=client.test"}, func(t *testing.T) {
@@ -94,7 +95,8 @@ func TestServerRefusesPeers(t *testing.T) {
 			io.Copy(io.Discard, conn)
 		}},
 		{"TLS 1.1", "tls-protocol", nil, func(t *testing.T) {
-			conn := tls.Client(dial(t, address), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+			conn := tls.Client(dial(t, address),
+				&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 			if err := conn.Handshake(); err == nil {
 				t.Error("the server speaks TLS 1.1")
 			}
@@ -128,14 +130,29 @@ func TestClientRefusesServers(t *testing.T) {
 		code     string
 		words    []string
 	}{
-		{"another CA", s.host(otherCA, "server.test", certstest.Options{IPs: loopback}), nil, "unknown-ca", []string{"/CN=Other CA"}},
-		{"expired", s.host(s.ca, "server.test", certstest.Options{IPs: loopback, NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}), nil, "expired", []string{"/CN=server.test"}},
-		{"wrong name", s.host(s.ca, "server.test", certstest.Options{}), nil, "wrong-host", []string{"127.0.0.1", "--server-name server.test"}},
-		{"wrong --server-name", s.server, []string{"--server-name", "master.test"}, "wrong-host", []string{"master.test", "--server-name server.test"}},
+		{
+			"another CA", s.host(otherCA, "server.test", certstest.Options{IPs: loopback}), nil, "unknown-ca",
+			[]string{"/CN=Other CA"},
+		},
+		{
+			"expired",
+			s.host(s.ca, "server.test",
+				certstest.Options{IPs: loopback, NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}), nil,
+			"expired", []string{"/CN=server.test"},
+		},
+		{
+			"wrong name", s.host(s.ca, "server.test", certstest.Options{}), nil, "wrong-host",
+			[]string{"127.0.0.1", "--server-name server.test"},
+		},
+		{
+			"wrong --server-name", s.server, []string{"--server-name", "master.test"}, "wrong-host",
+			[]string{"master.test", "--server-name server.test"},
+		},
 	} {
 		t.Run(far.name, func(t *testing.T) {
 			certificate := far.identity.tls(t)
-			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert})
+			listener, err := tls.Listen("tcp", "127.0.0.1:0",
+				&tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,7 +173,8 @@ func TestClientRefusesServers(t *testing.T) {
 			}
 			client, address := s.in(t).startClient(listener.Addr().String(), far.more...)
 			tried := client.waitMessage("server reached, but connections will fail")
-			for _, word := range append(far.words, `"code":"`+far.code+`"`, `"reason":"this host refuses it: `+far.code+": ", `"cure":"`) {
+			for _, word := range append(far.words, `"code":"`+far.code+`"`, `"reason":"this host refuses it: `+far.code+": ",
+				`"cure":"`) {
 				if !strings.Contains(tried.text, word) {
 					t.Errorf("the try at the start lacks %q: %s", word, tried.text)
 				}
@@ -251,7 +269,8 @@ func TestConsoleLog(t *testing.T) {
 	if err := os.WriteFile(s.capath+"/12345678.0", []byte("no certificate"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, "server", nil, append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, expiring.flags()...)...)
+	p := start(t, "server", nil,
+		append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, expiring.flags()...)...)
 	line := p.waitLine("listening", 0, func(l logLine) bool { return strings.Contains(l.text, " INFO listening {") })
 	if stamp, _, _ := strings.Cut(line.text, " "); len(stamp) < len("2006-01-02T15:04:05.000Z") || stamp[10] != 'T' {
 		t.Errorf("no time of ISO 8601 in %q", line.text)

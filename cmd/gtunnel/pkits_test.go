@@ -58,7 +58,7 @@ func readPKITS(t *testing.T, file string) map[string]pkitsRow {
 		if _, twice := rows[fields[0]]; twice {
 			t.Errorf("%s has %q twice", file, fields[0])
 		}
-		rows[fields[0]] = pkitsRow{fields[1], fields[2], reason}
+		rows[fields[0]] = pkitsRow{last: fields[1], answer: fields[2], reason: reason}
 	}
 	return rows
 }

@@ -95,7 +95,9 @@ func start(t testing.TB, name string, env []string, args ...string) *program {
 func startIn(t testing.TB, name string, wrapper, env []string, args ...string) *program {
 	t.Helper()
 	line := slices.Concat(wrapper, []string{binary(t)}, args)
-	p := &program{t: t, name: name, cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{}), grown: make(chan struct{})}
+	p := &program{
+		t: t, name: name, cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{}), grown: make(chan struct{}),
+	}
 	p.cmd.Env = append(os.Environ(), env...)
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(cleaningMain{m}, map[string]func(){
+	testscript.Main(cleaningMain{M: m}, map[string]func(){
 		"gtunnel": func() {
 			m := gtunnel.Main{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
 			os.Exit(m.Run(context.Background()))
@@ -165,7 +165,8 @@ func scriptCRL(ts *testscript.TestScript, _ bool, args []string) {
 func scriptEncrypt(ts *testscript.TestScript, _ bool, args []string) {
 	// Only the label matters: nothing can be read below it without the
 	// password.
-	key := "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIBvTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQI\n-----END ENCRYPTED PRIVATE KEY-----\n"
+	key := "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIBvTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQI\n-----END ENCRYPTED " +
+		"PRIVATE KEY-----\n"
 	file := filepath.Join(ts.MkAbs(args[0]), "hostkey.pem")
 	ts.Check(os.Remove(file))
 	ts.Check(os.WriteFile(file, []byte(key), 0o400))

@@ -54,7 +54,9 @@ func TestREADMETables(t *testing.T) {
 		}
 		return found
 	}
-	if got, want := modes("| `--crl` | a CA of the path without a current, verified list |"), valuesOf("crl"); !slices.Equal(got, want) {
+	if got, want := modes(
+		"| `--crl` | a CA of the path without a current, verified list |",
+	), valuesOf("crl"); !slices.Equal(got, want) {
 		t.Errorf("--crl: %q, want %q", got, want)
 	}
 	if got, want := modes("| `--namespaces` | which files |"), valuesOf("namespaces"); !slices.Equal(got, want) {
@@ -85,7 +87,8 @@ func TestREADMECommands(t *testing.T) {
 	try := func(page, line string) {
 		t.Helper()
 		// The shell takes comments and quotes away.
-		words, err := exec.CommandContext(t.Context(), "sh", "-c", "set -f; for w in "+line+"\ndo printf '%s\\n' \"$w\"; done").Output()
+		words, err := exec.CommandContext(t.Context(), "sh", "-c",
+			"set -f; for w in "+line+"\ndo printf '%s\\n' \"$w\"; done").Output()
 		if err != nil {
 			t.Fatalf("%s: %s: %v", page, line, err)
 		}
@@ -142,9 +145,11 @@ func TestREADMEWords(t *testing.T) {
 			t.Errorf("the README does not know %q", said)
 		}
 	}
-	_, stdout, _ := runMain(t, append([]string{"certs", "check", "--connect", address, "--capath", s.capath}, s.client.flags()...)...)
+	_, stdout, _ := runMain(t,
+		append([]string{"certs", "check", "--connect", address, "--capath", s.capath}, s.client.flags()...)...)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if _, verdict, _ := strings.Cut(lines[len(lines)-1], address+": "); !strings.Contains(page, "it ends with `"+verdict+"`") {
+	if _, verdict, _ := strings.Cut(lines[len(lines)-1], address+": "); !strings.Contains(page,
+		"it ends with `"+verdict+"`") {
 		t.Errorf("the README does not know how certs check ends: %s", verdict)
 	}
 }

@@ -21,7 +21,9 @@ import (
 
 // newTestReloader is the reloader of a client with a host certificate, whose
 // file holds the chain, and a CApath of these CAs.
-func newTestReloader(t *testing.T, host *certstest.Host, cas ...*certstest.CA) (r *reloader, logs *observer.ObservedLogs, folder string) {
+func newTestReloader(
+	t *testing.T, host *certstest.Host, cas ...*certstest.CA,
+) (r *reloader, logs *observer.ObservedLogs, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	whole, c := config.New("client"), config.NewTunnel("", tunnel.Client)
@@ -109,12 +111,14 @@ func TestCertificateEnds(t *testing.T) {
 // that has ended, at the start and when it changes.
 func TestEndedCAInTheFile(t *testing.T) {
 	root := value(certstest.NewCA("Root", certstest.Options{}))(t)
-	sub := value(root.NewSubordinate("Sub", certstest.Options{NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().Add(-time.Hour)}))(t)
+	sub := value(root.NewSubordinate("Sub",
+		certstest.Options{NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().Add(-time.Hour)}))(t)
 	host := value(sub.NewHost("client.test", certstest.Options{}))(t)
 	r, logs, folder := newTestReloader(t, host, root)
 	const refused = "a CA in the certificate's file has ended: peers that have no newer certificate of it refuse this host"
 	const sent = "a CA in the certificate's file has ended: the renewed one is sent in its place"
-	if found := logs.FilterMessage(refused).TakeAll(); len(found) != 1 || found[0].Level != zapcore.WarnLevel || found[0].ContextMap()["ca"] != "/DC=test/DC=gtunnel/CN=Sub" {
+	if found := logs.FilterMessage(refused).TakeAll(); len(found) != 1 || found[0].Level != zapcore.WarnLevel ||
+		found[0].ContextMap()["ca"] != "/DC=test/DC=gtunnel/CN=Sub" {
 		t.Errorf("at the start: %+v", found)
 	}
 	logs.TakeAll()
@@ -123,7 +127,8 @@ func TestEndedCAInTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.reload(time.Now())
-	if found := logs.FilterMessage(sent).TakeAll(); len(found) != 1 || found[0].Level != zapcore.InfoLevel || found[0].ContextMap()["renewed"] == "" {
+	if found := logs.FilterMessage(sent).TakeAll(); len(found) != 1 || found[0].Level != zapcore.InfoLevel ||
+		found[0].ContextMap()["renewed"] == "" {
 		t.Errorf("when it is installed: %+v", found)
 	}
 	logs.TakeAll()
@@ -134,7 +139,8 @@ func TestEndedCAInTheFile(t *testing.T) {
 	check := &hostCheck{config: &r.process.config.Tunnels[0], now: time.Now()}
 	check.host()
 	if !slices.ContainsFunc(check.findings, func(f checkLine) bool {
-		return f.Level == levelOK && f.About == "chain" && strings.Contains(f.Text, "has ended on ") && strings.Contains(f.Text, "the renewed one is sent in its place")
+		return f.Level == levelOK && f.About == "chain" && strings.Contains(f.Text, "has ended on ") &&
+			strings.Contains(f.Text, "the renewed one is sent in its place")
 	}) {
 		t.Errorf("certs check finds %+v", check.findings)
 	}
@@ -151,7 +157,8 @@ func TestCertificateOfOtherNames(t *testing.T) {
 	ca := value(certstest.NewCA("Test CA", certstest.Options{}))(t)
 	host := func(name string, o certstest.Options) *certstest.Host { return value(ca.NewHost(name, o))(t) }
 	r, logs, folder := newTestReloader(t, host("client.test", certstest.Options{IPs: []string{"192.0.2.1"}}), ca)
-	const names = "warn the new certificate proves other names: peers that dial or allow this host by a name that is gone refuse it"
+	const names = "warn the new certificate proves other names: peers that dial or allow this host by a name that is " +
+		"gone refuse it"
 	const dn = "warn the new certificate has another DN: peers that allow this host by its DN refuse it"
 	const changed = "info certificate changed"
 	for _, step := range []struct {
@@ -160,9 +167,21 @@ func TestCertificateOfOtherNames(t *testing.T) {
 		want  []string
 	}{
 		{"the same", host("client.test", certstest.Options{IPs: []string{"192.0.2.1"}}), []string{changed}},
-		{"a name more", host("client.test", certstest.Options{DNSNames: []string{"client.test", "more.test"}, IPs: []string{"192.0.2.1"}}), []string{changed}},
-		{"the address is gone", host("client.test", certstest.Options{DNSNames: []string{"client.test", "more.test"}}), []string{changed, names}},
-		{"another DN", host("client.test", certstest.Options{DNSNames: []string{"client.test", "more.test"}, CommonName: "host/client.test"}), []string{changed, dn}},
+		{
+			"a name more",
+			host("client.test", certstest.Options{DNSNames: []string{"client.test", "more.test"}, IPs: []string{"192.0.2.1"}}),
+			[]string{changed},
+		},
+		{
+			"the address is gone", host("client.test", certstest.Options{DNSNames: []string{"client.test", "more.test"}}),
+			[]string{changed, names},
+		},
+		{
+			"another DN",
+			host("client.test",
+				certstest.Options{DNSNames: []string{"client.test", "more.test"}, CommonName: "host/client.test"}),
+			[]string{changed, dn},
+		},
 		{"another host's", host("server.test", certstest.Options{}), []string{changed, names}},
 	} {
 		if _, _, err := step.host.Write(folder); err != nil {
@@ -172,7 +191,8 @@ func TestCertificateOfOtherNames(t *testing.T) {
 		r.reload(time.Now())
 		if step.about == "another host's" {
 			line := logs.All()[logs.Len()-1].ContextMap()
-			if line["dn_before"] != "/DC=test/DC=gtunnel/O=hosts/CN=host/client.test" || line["dn"] != "/DC=test/DC=gtunnel/O=hosts/CN=server.test" {
+			if line["dn_before"] != "/DC=test/DC=gtunnel/O=hosts/CN=host/client.test" ||
+				line["dn"] != "/DC=test/DC=gtunnel/O=hosts/CN=server.test" {
 				t.Errorf("the line names %v and %v", line["dn_before"], line["dn"])
 			}
 		}

@@ -77,7 +77,8 @@ func TestRevokedWhileConnected(t *testing.T) {
 			if !strings.Contains(changed.field("change"), "1 CRL renewed: /DC=test/DC=gtunnel/CN=Test CA") {
 				t.Errorf("the change: %s", changed.text)
 			}
-			if l := server.waitMore(from, "peer no longer accepted"); l.field("code") != "revoked" || !strings.Contains(l.text, ".r0") {
+			if l := server.waitMore(from, "peer no longer "+
+				"accepted"); l.field("code") != "revoked" || !strings.Contains(l.text, ".r0") {
 				t.Errorf("the reason: %s", l.text)
 			}
 			wantEnd(t, conn)
@@ -197,7 +198,8 @@ func TestReloadTellsSystemd(t *testing.T) {
 		return text
 	}
 	p := start(t, "server", []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=", "WATCHDOG_PID="},
-		append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath, "--log-format", "json"}, s.server.flags()...)...)
+		append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath, "--log-format", "json"},
+			s.server.flags()...)...)
 	next("READY=1")
 	p.signal(syscall.SIGHUP)
 	if text := next("RELOADING=1"); !strings.Contains(text, "\nMONOTONIC_USEC=") {
@@ -265,12 +267,14 @@ func TestSecondLookByItself(t *testing.T) {
 	}
 	began := time.Now()
 	server.signal(syscall.SIGHUP)
-	if l := server.waitMessage("trust changed"); !strings.Contains(l.field("change"), "2 files are missing, and count as removed if they are not back in 10s: "+s.capath) {
+	if l := server.waitMessage("trust changed"); !strings.Contains(l.field("change"),
+		"2 files are missing, and count as removed if they are not back in 10s: "+s.capath) {
 		t.Errorf("the change: %s", l.text)
 	}
 	echo(t, conn, "still")
 	from := len(server.logged())
-	if l := server.waitMore(from, "trust changed"); !strings.Contains(l.field("change"), "2 missing files count as removed: "+s.capath) {
+	if l := server.waitMore(from, "trust changed"); !strings.Contains(l.field("change"),
+		"2 missing files count as removed: "+s.capath) {
 		t.Errorf("the change: %s", l.text)
 	}
 	if took := time.Since(began); took < certs.SecondLook {

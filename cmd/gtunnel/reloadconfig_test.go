@@ -83,10 +83,12 @@ func TestReloadAccess(t *testing.T) {
 
 	from := len(f.logged())
 	changed := f.reload("access rules changed", `allow_host = ["client.test"]`)
-	if changed.field("tunnel") != "voms" || changed.field("removed") != `["allow_host \"other.test\""]` || changed.field("added") != "[]" {
+	if changed.field("tunnel") != "voms" || changed.field("removed") != `["allow_host \"other.test\""]` ||
+		changed.field("added") != "[]" {
 		t.Errorf("the change: %s", changed.text)
 	}
-	if l := f.waitMore(from, "peer no longer accepted"); l.field("code") != "not-allowed" || !strings.Contains(l.text, "other.test") {
+	if l := f.waitMore(from, "peer no longer "+
+		"accepted"); l.field("code") != "not-allowed" || !strings.Contains(l.text, "other.test") {
 		t.Errorf("the reason: %s", l.text)
 	}
 	wantEnd(t, otherConn)
@@ -97,14 +99,17 @@ func TestReloadAccess(t *testing.T) {
 	if l.field("code") != "not-allowed" || l.field("dn") == "" {
 		t.Errorf("the next connection: %s", l.text)
 	}
-	if l.field("cure") != "If it may use this tunnel, add allow_host other.test." || l.field("settings") != "[tunnel.voms] in "+f.file {
+	if l.field("cure") != "If it may use this tunnel, add allow_host other.test." ||
+		l.field("settings") != "[tunnel.voms] in "+f.file {
 		t.Errorf("the cure in the words of the file: %s", l.text)
 	}
 	echo(t, conn, "still one")
 	echo(t, dial(t, local), "one anew")
 
-	changed = f.reload("access rules changed", `allow_dn = ["/DC=test/DC=gtunnel/O=hosts/CN=other.test", "/DC=test/DC=gtunnel/O=hosts/CN=client.test"]`)
-	if !strings.Contains(changed.field("added"), "other.test") || changed.field("removed") != `["allow_host \"client.test\""]` {
+	changed = f.reload("access rules changed",
+		`allow_dn = ["/DC=test/DC=gtunnel/O=hosts/CN=other.test", "/DC=test/DC=gtunnel/O=hosts/CN=client.test"]`)
+	if !strings.Contains(changed.field("added"), "other.test") ||
+		changed.field("removed") != `["allow_host \"client.test\""]` {
 		t.Errorf("the change: %s", changed.text)
 	}
 	echo(t, dial(t, otherLocal), "two again")
@@ -146,7 +151,9 @@ func TestReloadFlags(t *testing.T) {
 func TestReloadOfADoubtfulRule(t *testing.T) {
 	s := newSite(t)
 	f, _ := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`)
-	if l := f.reload("an access rule may match nobody", `allow_host = ["client.test", "server2"]`); !strings.Contains(l.text, "server2") || l.field("cure") == "" {
+	if l := f.reload(
+		"an access rule may match nobody", `allow_host = ["client.test", "server2"]`,
+	); !strings.Contains(l.text, "server2") || l.field("cure") == "" {
 		t.Errorf("the warning: %s", l.text)
 	}
 	f.reload("reload: nothing has changed", `allow_host = ["client.test", "server2"]`)
@@ -163,7 +170,8 @@ func TestReloadAccessOfOne(t *testing.T) {
 	f, _ := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`, other)
 	f.reload("access rules changed", `allow_host = "other.test"`, other)
 	f.reload("reload: nothing has changed", `allow_host = "other.test"`, other)
-	if changed, nothing := f.count("access rules changed"), f.count("reload: nothing has changed"); changed != 1 || nothing != 1 {
+	if changed, nothing := f.count("access rules changed"), f.count("reload: nothing has "+
+		"changed"); changed != 1 || nothing != 1 {
 		t.Errorf("%d changes, and %d times none", changed, nothing)
 	}
 }
@@ -181,12 +189,15 @@ func TestReloadOfAnotherRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(f.file, []byte(strings.Replace(string(text), `role = "server"`, `role = "client"`, 1)), 0o600); err != nil {
+	if err := os.WriteFile(
+		f.file, []byte(strings.Replace(string(text), `role = "server"`, `role = "client"`, 1)), 0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	from := len(f.logged())
 	f.signal(syscall.SIGHUP)
-	if l := f.waitMore(from, "settings changed in the file: they need a restart"); !strings.Contains(l.field("settings"), "tunnel.voms.role") {
+	if l := f.waitMore(from, "settings changed in the file: they need a "+
+		"restart"); !strings.Contains(l.field("settings"), "tunnel.voms.role") {
 		t.Errorf("the settings: %s", l.text)
 	}
 	if n := f.count("access rules changed"); n > 0 {
@@ -259,11 +270,19 @@ func TestReloadOfABadFile(t *testing.T) {
 			[]string{":16: tunnel.voms.max_depth: is a string", ":15: tunnel.voms.acept: unknown key"},
 			"gtunnel run --check --config " + f.file,
 		},
-		"an emptied list":    {[]string{`allow_host = []`}, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
-		"no list":            {nil, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
-		"a useless rule":     {[]string{`allow_host = ["other.test:3307"]`}, []string{`:14: tunnel.voms.allow_host: the access rule \"other.test:3307\" can match nobody`}, "leave the port away"},
-		"no TOML":            {[]string{`allow_host = other.test`}, []string{":14: not TOML: "}, "strings stand in quotes"},
-		"rules of two kinds": {[]string{`allow_host = "other.test"`, `allow_all = true`}, []string{":15: tunnel.voms.allow_all: contradicts allow_host"}, "remove the one"},
+		"an emptied list": {
+			[]string{`allow_host = []`}, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host",
+		},
+		"no list": {nil, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
+		"a useless rule": {
+			[]string{`allow_host = ["other.test:3307"]`},
+			[]string{`:14: tunnel.voms.allow_host: the access rule \"other.test:3307\" can match nobody`}, "leave the port away",
+		},
+		"no TOML": {[]string{`allow_host = other.test`}, []string{":14: not TOML: "}, "strings stand in quotes"},
+		"rules of two kinds": {
+			[]string{`allow_host = "other.test"`, `allow_all = true`},
+			[]string{":15: tunnel.voms.allow_all: contradicts allow_host"}, "remove the one",
+		},
 	} {
 		l := f.reload("reload failed: the configuration stays as it was", test.lines...)
 		for _, want := range test.want {
@@ -280,7 +299,8 @@ func TestReloadOfABadFile(t *testing.T) {
 	}
 	from := len(f.logged())
 	f.signal(syscall.SIGHUP)
-	if l := f.waitMore(from, "reload failed: the configuration stays as it was"); !strings.Contains(l.field("problems"), "no such file") || l.field("cure") == "" {
+	if l := f.waitMore(from, "reload failed: the configuration stays as it was"); !strings.Contains(l.field("problems"),
+		"no such file") || l.field("cure") == "" {
 		t.Errorf("no file: %s", l.text)
 	}
 	echo(t, conn, "as before")

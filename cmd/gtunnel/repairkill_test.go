@@ -19,7 +19,8 @@ import (
 // killContent is what is compared and repaired. The slave stands while voms.log,
 // which has no transactions, is compared.
 var killContent = []string{
-	"CREATE DATABASE voms", "CREATE TABLE voms.usr (id INT AUTO_INCREMENT PRIMARY KEY, dn VARCHAR(100))", "INSERT INTO voms.usr (dn) VALUES ('/CN=1'), ('/CN=2')",
+	"CREATE DATABASE voms", "CREATE TABLE voms.usr (id INT AUTO_INCREMENT PRIMARY KEY, dn VARCHAR(100))",
+	"INSERT INTO voms.usr (dn) VALUES ('/CN=1'), ('/CN=2')",
 	"CREATE TABLE voms.roles (id INT PRIMARY KEY, role VARCHAR(100))", "INSERT INTO voms.roles VALUES (1, 'admin')",
 	"CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'the dba''s own'", "GRANT ALL ON *.* TO dba@'127.0.0.1'",
 }
@@ -33,14 +34,16 @@ func newKillPair(t *testing.T, kind servertest.Kind) (p *pair, repair []string) 
 	}
 	p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 	p.must(p.slave, p.setupSlaveArgs()...)
-	p.sql(p.master, "CREATE TABLE voms.log (id INT PRIMARY KEY, line VARCHAR(100)) ENGINE=MyISAM", "INSERT INTO voms.log SELECT * FROM voms.usr")
+	p.sql(p.master, "CREATE TABLE voms.log (id INT PRIMARY KEY, line VARCHAR(100)) ENGINE=MyISAM",
+		"INSERT INTO voms.log SELECT * FROM voms.usr")
 	p.waitSlave("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'voms'")
 	p.waitSlave("SELECT COUNT(*) FROM voms.log")
 	password := filepath.Join(p.folder, "password")
 	if err := os.WriteFile(password, []byte("the dba's own\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return p, p.compareArgs("--repair-table", "voms.usr", "--master-user", "dba", "--master-password-file", password, "--yes")
+	return p,
+		p.compareArgs("--repair-table", "voms.usr", "--master-user", "dba", "--master-password-file", password, "--yes")
 }
 
 // TestRepairKill kills compare and its --repair-table at eight moments of each,
@@ -111,7 +114,8 @@ func (p *pair) updateUsers() (stop func()) {
 	writing.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			for _, statement := range []string{
-				fmt.Sprintf("UPDATE voms.usr SET dn = 'written %d' WHERE id = 1 + %d MOD 20000", n, n*7), fmt.Sprintf("UPDATE voms.roles SET role = '%08d'", n),
+				fmt.Sprintf("UPDATE voms.usr SET dn = 'written %d' WHERE id = 1 + %d MOD 20000", n, n*7),
+				fmt.Sprintf("UPDATE voms.roles SET role = '%08d'", n),
 			} {
 				if _, err := p.master.DB.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
 					p.t.Errorf("%s: %v", statement, err)
@@ -152,7 +156,9 @@ func (p *pair) traces() string {
 	p.t.Helper()
 	var left []string
 	status := p.slaveStatus()
-	for column, want := range map[string]string{"Slave_SQL_Running": "Yes", "Replicate_Wild_Ignore_Table": "", "Until_Condition": "None"} {
+	for column, want := range map[string]string{
+		"Slave_SQL_Running": "Yes", "Replicate_Wild_Ignore_Table": "", "Until_Condition": "None",
+	} {
 		if got := status[column]; got != want {
 			left = append(left, column+"="+got)
 		}
@@ -184,7 +190,8 @@ func (p *pair) saysCutOff(moment string) bool {
 	p.waitValue(p.slave, "SELECT IS_USED_LOCK('gtunnel.replication')", "")
 	// And it goes on for a moment with what it was told last.
 	out, code := p.status()
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end) && !strings.Contains(out, "was cut off") && p.slaveStatus()["Slave_SQL_Running"] == "No"; {
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end) && !strings.Contains(out, "was cut off") &&
+		p.slaveStatus()["Slave_SQL_Running"] == "No"; {
 		out, code = p.status()
 	}
 	if strings.Contains(out, "was cut off") {

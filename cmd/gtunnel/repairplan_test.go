@@ -42,7 +42,8 @@ func TestRepairPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.onSlave("STOP SLAVE SQL_THREAD")
-		says(" 1. slave: start the SQL thread, which a comparison that was cut off has stopped", "the comparison of 2026-01-02 03:04:05 UTC was cut off")
+		says(" 1. slave: start the SQL thread, which a comparison that was cut off has stopped",
+			"the comparison of 2026-01-02 03:04:05 UTC was cut off")
 		p.must(p.slave, repair...)
 		if left := p.traces(); left != "" {
 			t.Errorf("the repair has left %s", left)

@@ -48,7 +48,7 @@ there is a problem.`,
 				return err
 			}
 			if c.asJSON {
-				if err := m.printJSON(jsonCheck{found.problems() == 0, found}); err != nil {
+				if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
 					return err
 				}
 			} else {

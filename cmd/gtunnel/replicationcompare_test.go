@@ -27,7 +27,8 @@ func TestReplicationCompare(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, "CREATE DATABASE voms", "CREATE TABLE voms.usr (id INT PRIMARY KEY, dn VARCHAR(100))",
-				"CREATE TABLE voms.roles (id INT PRIMARY KEY, role VARCHAR(100))", "INSERT INTO voms.usr VALUES (1, '/CN=one'), (2, '/CN=two')",
+				"CREATE TABLE voms.roles (id INT PRIMARY KEY, role VARCHAR(100))",
+				"INSERT INTO voms.usr VALUES (1, '/CN=one'), (2, '/CN=two')",
 				"CREATE USER dba@'127.0.0.1' IDENTIFIED BY 'the dba''s own'", "GRANT ALL ON *.* TO dba@'127.0.0.1'")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			for _, server := range []*servertest.Server{p.master, p.slave} {
@@ -45,7 +46,8 @@ func TestReplicationCompare(t *testing.T) {
 			if kind.IsMySQL() {
 				p.sql(p.slave, "SET GLOBAL super_read_only=ON")
 			}
-			if out := p.refused(p.slave, 1, "id 2: differs", p.compareArgs("--databases", "voms")...); !strings.Contains(out, "1 of 2 tables equal") {
+			if out := p.refused(p.slave, 1, "id 2: differs", p.compareArgs("--databases", "voms")...); !strings.Contains(out,
+				"1 of 2 tables equal") {
 				t.Errorf("got:\n%s", out)
 			}
 			p.must(p.slave, p.compareArgs("--table", "voms.roles")...)
@@ -75,7 +77,8 @@ func TestReplicationCompare(t *testing.T) {
 				t.Fatal(err)
 			}
 			repair := p.compareArgs("--repair-table", "voms.usr", "--master-user", "dba", "--master-password-file", password)
-			if out := p.must(p.slave, slices.Concat(repair, []string{"--dry-run"})...); !strings.Contains(out, "replicate_ignore_table") && !strings.Contains(out, "REPLICATE_IGNORE_TABLE") {
+			if out := p.must(p.slave, slices.Concat(repair, []string{"--dry-run"})...); !strings.Contains(out,
+				"replicate_ignore_table") && !strings.Contains(out, "REPLICATE_IGNORE_TABLE") {
 				t.Errorf("the plan is:\n%s", out)
 			}
 			p.refused(p.slave, 2, "no terminal", repair...)
@@ -86,7 +89,9 @@ func TestReplicationCompare(t *testing.T) {
 			// Nothing can be noted there: a comparison does without, a repair does not.
 			p.must(p.slave, p.compareArgs("--table", "voms.roles", "--state-dir", "/proc/gtunnel")...)
 			p.refused(p.slave, 1, "--state-dir", slices.Concat(repair, []string{"--yes", "--state-dir", "/proc/gtunnel"})...)
-			if out := p.must(p.slave, slices.Concat(repair, []string{"--yes"})...); !strings.Contains(out, "1 of 1 table equal") {
+			if out := p.must(
+				p.slave, slices.Concat(repair, []string{"--yes"})...,
+			); !strings.Contains(out, "1 of 1 table equal") {
 				t.Errorf("got:\n%s", out)
 			}
 			p.must(p.slave, p.compareArgs()...)
@@ -95,7 +100,8 @@ func TestReplicationCompare(t *testing.T) {
 				t.Error("the slave is writable")
 			}
 			p.refused(p.slave, 2, "DATABASE.TABLE", p.compareArgs("--table", "usr")...)
-			p.refused(p.slave, 1, "neither the master nor the slave has a table voms.none", p.compareArgs("--table", "voms.none")...)
+			p.refused(p.slave, 1, "neither the master nor the slave has a table voms.none",
+				p.compareArgs("--table", "voms.none")...)
 			p.noSecrets()
 		})
 	}

@@ -16,7 +16,8 @@ func moments() []seed.Progress {
 	list := []seed.Progress{{Phase: seed.PhaseStart}}
 	for n := uint64(0); n <= 1e9; n += 50e6 {
 		list = append(list, seed.Progress{
-			Phase: seed.PhaseCopy, Table: "db.t\x1b[2J", Bytes: n, EstimatedBytes: 1e9, Rate: 100e6, Left: time.Duration((1e9 - n) * 10),
+			Phase: seed.PhaseCopy, Table: "db.t\x1b[2J", Bytes: n, EstimatedBytes: 1e9, Rate: 100e6,
+			Left: time.Duration((1e9 - n) * 10),
 		})
 	}
 	return append(list, seed.Progress{Phase: seed.PhaseLoad, Bytes: 1e9, EstimatedBytes: 1e9},

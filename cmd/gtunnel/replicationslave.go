@@ -109,7 +109,8 @@ func (s *setupSlave) settings() []config.Setting {
 	settings = append(settings, s.plan.settings()...)
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
-	inner := config.Pick(s.inner.Settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl", "crl-grace",
+	inner := config.Pick(s.inner.Settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl",
+		"crl-grace",
 		"namespaces", "eku", "host-mode", "min-tls", "max-depth")
 	inner[0].Usage = "dial the master's gtunnel from here, before the service is set up"
 	for i := range inner {

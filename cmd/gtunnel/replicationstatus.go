@@ -65,7 +65,9 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 }
 
 // readReplicationStatus asks the slave, and the master if it can be reached.
-func (m *Main) readReplicationStatus(ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string) (*watch.Status, error) {
+func (m *Main) readReplicationStatus(
+	ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string,
+) (*watch.Status, error) {
 	slave, err := m.openLocal(ctx, finding.Slave, login)
 	if err != nil {
 		return nil, err
@@ -109,7 +111,8 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 	fact("slave", "%s, server_id %d, %s", s.Slave.Version, s.Slave.ServerID, writable(s))
 	c := s.Connection
 	if s.Master.Reachable {
-		fact("master", "%s, server_id %d, its binary log stands at %s", s.Master.Version, s.Master.ServerID, s.Master.Position)
+		fact("master", "%s, server_id %d, its binary log stands at %s", s.Master.Version, s.Master.ServerID,
+			s.Master.Position)
 	} else {
 		fact("master", "cannot be asked")
 	}
@@ -173,7 +176,9 @@ func lag(l watch.Lag) string {
 		parts = append(parts, fmt.Sprintf("%d s by the slave's own word", *l.Seconds))
 	}
 	if l.Silence != nil {
-		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", terminal.Duration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
+		parts = append(parts,
+			fmt.Sprintf("last sign of the master %s ago",
+				terminal.Duration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
 	}
 	if len(parts) == 0 {
 		return "not known"

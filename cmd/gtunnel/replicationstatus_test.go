@@ -31,10 +31,13 @@ func newWatched(t *testing.T, kind servertest.Kind) *watched {
 	t.Helper()
 	w := &watched{
 		loginHome: newLoginHome(t), kind: kind,
-		master: startDatabase(t, kind, servertest.Options{ServerID: 1}), slave: startDatabase(t, kind, servertest.Options{ServerID: 2, Flags: []string{"--replicate-wild-do-table=d.%"}}),
+		master: startDatabase(t, kind, servertest.Options{ServerID: 1}),
+		slave:  startDatabase(t, kind, servertest.Options{ServerID: 2, Flags: []string{"--replicate-wild-do-table=d.%"}}),
 	}
-	w.exec(w.master, "CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+replicationSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
-		"CREATE USER watch@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO watch@'127.0.0.1'",
+	w.exec(w.master, "CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+replicationSecret+"'",
+		"GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
+		"CREATE USER watch@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO "+
+			"watch@'127.0.0.1'",
 		"CREATE DATABASE d", "CREATE TABLE d.t (a INT PRIMARY KEY)")
 	w.write("my.cnf", fmt.Sprintf("[client]\nsocket=%s\nuser=%s\n", w.slave.Socket, w.slave.User), 0o600)
 	w.write("master.cnf", fmt.Sprintf("[client]\nport=%d\nuser=watch\npassword=%s\n", w.master.Port, watchSecret), 0o600)
@@ -46,7 +49,8 @@ func (w *watched) exec(server *servertest.Server, statements ...string) {
 	w.t.Helper()
 	for _, statement := range statements {
 		if w.kind.IsMySQL() {
-			statement = strings.NewReplacer("CHANGE MASTER TO", "CHANGE REPLICATION SOURCE TO", "MASTER_", "SOURCE_", "START SLAVE", "START REPLICA").Replace(statement)
+			statement = strings.NewReplacer("CHANGE MASTER TO", "CHANGE REPLICATION SOURCE TO", "MASTER_", "SOURCE_",
+				"START SLAVE", "START REPLICA").Replace(statement)
 		}
 		if _, err := server.DB.ExecContext(w.t.Context(), statement); err != nil {
 			w.t.Fatalf("%s: %v", statement, err)
@@ -57,7 +61,8 @@ func (w *watched) exec(server *servertest.Server, statements ...string) {
 // follow starts the replication from the beginning of the master's log.
 func (w *watched) follow() {
 	w.t.Helper()
-	change := fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='db_rep', MASTER_PASSWORD='%s', MASTER_LOG_FILE='mysql-bin.000001', MASTER_LOG_POS=4,"+
+	change := fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='db_rep', "+
+		"MASTER_PASSWORD='%s', MASTER_LOG_FILE='mysql-bin.000001', MASTER_LOG_POS=4,"+
 		" MASTER_CONNECT_RETRY=10, MASTER_HEARTBEAT_PERIOD=50, MASTER_SSL=0", w.master.Port, replicationSecret)
 	if w.kind.IsMySQL() {
 		change += ", MASTER_RETRY_COUNT=86400, GET_MASTER_PUBLIC_KEY=1"
@@ -73,7 +78,8 @@ func (w *watched) status(args ...string) (code int, stdout, stderr string) {
 
 func (w *watched) command(name string, args ...string) (code int, stdout, stderr string) {
 	w.t.Helper()
-	code, stdout, stderr = w.run(w.t.Context(), strings.NewReader(""), append([]string{"replication", name, "--defaults-file", "HOME/my.cnf"}, args...)...)
+	code, stdout, stderr = w.run(w.t.Context(), strings.NewReader(""),
+		append([]string{"replication", name, "--defaults-file", "HOME/my.cnf"}, args...)...)
 	for _, secret := range []string{replicationSecret, watchSecret} {
 		if strings.Contains(stdout+stderr, secret) {
 			w.t.Errorf("a password is shown:\n%s%s", stdout, stderr)
@@ -83,10 +89,14 @@ func (w *watched) command(name string, args ...string) (code int, stdout, stderr
 }
 
 // volatile is what differs from one run to the next.
-var volatile = regexp.MustCompile(`(MariaDB|MySQL) \d+\.\d+\.\d+|mysql-bin\.\d+(:\d+)?|\d+s ago|end_log_pos \d+|[0-9a-f]{8}-[-0-9a-f:]*`)
+var volatile = regexp.MustCompile(
+	`(MariaDB|MySQL) \d+\.\d+\.\d+|mysql-bin\.\d+(:\d+)?|\d+s ago|end_log_pos \d+|[0-9a-f]{8}-[-0-9a-f:]*`,
+)
 
 func (w *watched) normalise(text string) string {
-	text = strings.NewReplacer(fmt.Sprintf("127.0.0.1:%d", w.master.Port), "MASTER", w.slave.Socket, "SOCKET").Replace(text)
+	text = strings.NewReplacer(
+		fmt.Sprintf("127.0.0.1:%d", w.master.Port), "MASTER", w.slave.Socket, "SOCKET",
+	).Replace(text)
 	return volatile.ReplaceAllStringFunc(text, func(found string) string {
 		switch {
 		case strings.HasPrefix(found, "mysql-bin"):
@@ -158,17 +168,23 @@ func TestReplicationStatus(t *testing.T) {
 			if err := json.Unmarshal([]byte(stdout), &status); err != nil {
 				t.Fatal(err)
 			}
-			if code != 0 || status.State != "running" || !status.Healthy || status.Lag.Bytes == nil || status.Connection["connect_retry_seconds"] != 10.0 || status.Problems == nil {
+			if code != 0 || status.State != "running" || !status.Healthy || status.Lag.Bytes == nil ||
+				status.Connection["connect_retry_seconds"] != 10.0 || status.Problems == nil {
 				t.Errorf("exit code %d: %s", code, stdout)
 			}
 
 			// Without the master less is known, and it is said why.
 			code, stdout, stderr = w.command("status", "--master-defaults-file", "HOME/my.cnf", "--master", "127.0.0.1:1")
-			if code != 0 || stderr != "" || !strings.Contains(stdout, "warning  master: how far the slave is behind cannot be said: cannot log in as "+w.slave.User+" at 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused\n         hint: is the tunnel up") {
+			if code != 0 || stderr != "" ||
+				!strings.Contains(stdout,
+					"warning  master: how far the slave is behind cannot be said: cannot log in as "+w.slave.User+
+						" at 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused\n         hint: is the tunnel up") {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 			code, stdout, stderr = w.command("status", "--master", "192.0.2.1:3306", "--master-user", "x")
-			if code != 2 || stdout != "" || !strings.Contains(stderr, "gtunnel: --master: 192.0.2.1:3306 is no loopback address: nothing would be encrypted\nhint: ") {
+			if code != 2 || stdout != "" ||
+				!strings.Contains(stderr,
+					"gtunnel: --master: 192.0.2.1:3306 is no loopback address: nothing would be encrypted\nhint: ") {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 			}
 
@@ -176,7 +192,8 @@ func TestReplicationStatus(t *testing.T) {
 			w.exec(w.master, "INSERT INTO d.t VALUES (7)")
 			code, stdout, stderr = w.until("error 1062")
 			golden(t, family+"-broken.txt", stdout)
-			if code != 1 || stderr != "gtunnel: the replication is not well: broken: an error has stopped the SQL thread, which applies changes\n" {
+			if code != 1 || stderr != "gtunnel: the replication is not well: broken: an error has stopped the SQL thread, "+
+				"which applies changes\n" {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 		})
@@ -200,10 +217,13 @@ func TestReplicationCheck(t *testing.T) {
 		}
 	}
 	code, stdout, stderr := w.command("check", "--role", "master", "--defaults-file", "HOME/root.cnf")
-	wants(code, 0, stdout, stderr, "ok       master: MariaDB VERSION, server_id 1\n", "ok       master: log_bin is right: ON\n",
+	wants(code, 0, stdout, stderr, "ok       master: MariaDB VERSION, server_id 1\n",
+		"ok       master: log_bin is right: ON\n",
 		"ok       master: there are accounts of a slave: db_rep@127.0.0.1\n", "ok       master: d has 2 tables with ",
-		"warning  master: d has tables without transactions, which may change while they are copied: d.old\n         hint: ALTER TABLE")
-	code, stdout, stderr = w.command("check", "--role", "master", "--defaults-file", "HOME/root.cnf", "--databases", "none,d", "--json")
+		"warning  master: d has tables without transactions, which may change while they are copied: d.old\n         hint: "+
+			"ALTER TABLE")
+	code, stdout, stderr = w.command("check", "--role", "master", "--defaults-file", "HOME/root.cnf", "--databases",
+		"none,d", "--json")
 	var check struct {
 		Ready    bool
 		Findings []struct{ Level, About, Text, Cure string }
@@ -211,7 +231,8 @@ func TestReplicationCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &check); err != nil {
 		t.Fatal(err)
 	}
-	if code != 1 || check.Ready || !strings.Contains(stdout, `"text": "there is no database none that this login can see"`) {
+	if code != 1 || check.Ready ||
+		!strings.Contains(stdout, `"text": "there is no database none that this login can see"`) {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
 	wants(code, 1, stdout, stderr, "gtunnel: not ready: 1 problem\n")
@@ -226,12 +247,16 @@ func TestReplicationCheck(t *testing.T) {
 		"ok       slave: server_id is right: 2\n", "ok       slave: setup-slave will set read_only to ON")
 	// The hand-over file has the login, and the names of the databases.
 	w.exec(w.master, "CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'")
-	w.write("hand-over.json", `{"gtunnel_hand_over": 1, "family": "MariaDB", "version": "10.11.6", "server_id": 1, "databases": ["d"], "passwords": {"gtunnel_monitor": "`+watchSecret+`"}}`, 0o600)
+	w.write("hand-over.json",
+		`{"gtunnel_hand_over": 1, "family": "MariaDB", "version": "10.11.6", "server_id": 1, "databases": ["d"],`+
+			` "passwords": {"gtunnel_monitor": "`+watchSecret+`"}}`, 0o600)
 	code, stdout, stderr = w.command("check", "--master", w.master.Address(), "--hand-over", "HOME/hand-over.json")
-	wants(code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow", "ok       slave: setup-slave will set replicate_wild_do_table to d.%")
+	wants(code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow",
+		"ok       slave: setup-slave will set replicate_wild_do_table to d.%")
 	w.exec(w.slave, "SET GLOBAL server_id=1", "CREATE DATABASE d", "CREATE TABLE d.mine (a INT)")
 	code, stdout, stderr = w.command("check", master...)
-	wants(code, 0, stdout, stderr, "ok       slave: setup-slave will set server_id to 2: master and slave need different ones\n",
+	wants(code, 0, stdout, stderr,
+		"ok       slave: setup-slave will set server_id to 2: master and slave need different ones\n",
 		"warning  slave: there is a database d with 1 table of")
 	w.exec(w.slave, "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other'")
 	code, stdout, stderr = w.command("check", master...)
@@ -239,5 +264,6 @@ func TestReplicationCheck(t *testing.T) {
 
 	// The tunnel is down: the rest is checked all the same.
 	code, stdout, stderr = w.command("check", "--master", "127.0.0.1:1", "--master-defaults-file", "HOME/master.cnf")
-	wants(code, 1, stdout, stderr, "ok       slave: MariaDB VERSION, server_id 1\n", "problem  master: ", "cannot log in as watch at 127.0.0.1:1", "is the tunnel up")
+	wants(code, 1, stdout, stderr, "ok       slave: MariaDB VERSION, server_id 1\n", "problem  master: ",
+		"cannot log in as watch at 127.0.0.1:1", "is the tunnel up")
 }

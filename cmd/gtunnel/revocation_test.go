@@ -25,7 +25,8 @@ func TestRevokedSlave(t *testing.T) {
 
 	const count = "SELECT COUNT(*) FROM site.users"
 	const sum = "SELECT BIT_XOR(CRC32(CONCAT(id, ' ', name))) FROM site.users"
-	master.do("CREATE DATABASE site", "CREATE TABLE site.users (id INT AUTO_INCREMENT PRIMARY KEY, name CHAR(40)) ENGINE=InnoDB")
+	master.do("CREATE DATABASE site",
+		"CREATE TABLE site.users (id INT AUTO_INCREMENT PRIMARY KEY, name CHAR(40)) ENGINE=InnoDB")
 	insert := func() { master.do("INSERT INTO site.users (name) SELECT SHA1(RAND()) FROM site.seq_1_to_1000") }
 	insert()
 	slave.waitReplicating()
@@ -37,7 +38,8 @@ func TestRevokedSlave(t *testing.T) {
 	server.signal(syscall.SIGHUP)
 	refused := server.waitMessage("peer no longer accepted")
 	for field, want := range map[string]string{
-		"conn": session, "code": "revoked", "dn": "/CN=client.test", "reason": "it is revoked since", "file": ".r0", "cure": "new certificate",
+		"conn": session, "code": "revoked", "dn": "/CN=client.test", "reason": "it is revoked since", "file": ".r0",
+		"cure": "new certificate",
 	} {
 		if got := refused.field(field); !strings.Contains(got, want) {
 			t.Errorf("the session was closed with the %s %q, want %q", field, got, want)
@@ -55,7 +57,8 @@ func TestRevokedSlave(t *testing.T) {
 	}
 	slave.wait("lost connection", func() (string, bool) {
 		status := slave.slaveStatus()
-		return status["Slave_IO_Running"] + " " + status["Last_IO_Error"], status["Slave_IO_Running"] == "Connecting" && status["Last_IO_Errno"] != "0"
+		return status["Slave_IO_Running"] + " " + status["Last_IO_Error"],
+			status["Slave_IO_Running"] == "Connecting" && status["Last_IO_Errno"] != "0"
 	})
 	t.Logf("the slave says: %s", slave.slaveStatus()["Last_IO_Error"])
 	insert()
@@ -90,8 +93,10 @@ func replicate(t *testing.T, master, slave *mariadb, through string) {
 	password := rand.Text()
 	master.do("CREATE USER 'db_rep'@'127.0.0.1' IDENTIFIED BY '"+password+"'",
 		"GRANT REPLICATION SLAVE ON *.* TO 'db_rep'@'127.0.0.1'")
-	slave.do("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT="+port+", MASTER_USER='db_rep', MASTER_PASSWORD='"+password+"'"+
-		", MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=10, MASTER_USE_GTID=slave_pos, MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0",
+	slave.do("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT="+port+", MASTER_USER='db_rep', MASTER_PASSWORD='"+
+		password+"'"+
+		", MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=10, MASTER_USE_GTID=slave_pos, MASTER_SSL=0, "+
+		"MASTER_SSL_VERIFY_SERVER_CERT=0",
 		"START SLAVE")
 	slave.waitReplicating()
 }

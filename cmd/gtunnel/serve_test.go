@@ -167,7 +167,8 @@ func TestStatusOfAnother(t *testing.T) {
 		other := httptest.NewServer(handler)
 		code, stdout, stderr := runMain(t, "status", "--admin", other.Listener.Addr().String())
 		other.Close()
-		if code != 1 || stdout != "" || !strings.Contains(stderr, name) || !strings.Contains(stderr, "\nhint: is it the admin address") {
+		if code != 1 || stdout != "" || !strings.Contains(stderr, name) ||
+			!strings.Contains(stderr, "\nhint: is it the admin address") {
 			t.Errorf("%s: exit code %d, %q, %q", name, code, stdout, stderr)
 		}
 	}
@@ -185,7 +186,8 @@ func TestStatusOfDeadSockets(t *testing.T) {
 	dead.Close()
 	pattern := "unix:" + filepath.Join(folder, "*.sock")
 	code, stdout, stderr := runMain(t, "status", "--admin", pattern)
-	if code != 1 || stdout != "" || !strings.Contains(stderr, "a.sock: ") || !strings.Contains(stderr, "connection refused\nhint: no process serves there") {
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "a.sock: ") ||
+		!strings.Contains(stderr, "connection refused\nhint: no process serves there") {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 
@@ -241,9 +243,13 @@ func TestJournal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // it starts, and stops at once
 	m := gtunnel.Main{
-		Args:  append([]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, s.server.flags()...),
+		Args: append(
+			[]string{"server", "--accept", "127.0.0.1:0", "--allow-all", "--capath", s.capath}, s.server.flags()...,
+		),
 		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: file,
-		Getenv: environment(map[string]string{"JOURNAL_STREAM": fmt.Sprintf("%d:%d", stat.Dev, stat.Ino), "RUNTIME_DIRECTORY": s.folder}),
+		Getenv: environment(map[string]string{
+			"JOURNAL_STREAM": fmt.Sprintf("%d:%d", stat.Dev, stat.Ino), "RUNTIME_DIRECTORY": s.folder,
+		}),
 	}
 	if code := m.Run(ctx); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -270,7 +276,8 @@ func breakListener(t *testing.T, address string) {
 		if err != nil {
 			continue
 		}
-		if listening, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); err != nil || listening == 0 {
+		if listening, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); err != nil ||
+			listening == 0 {
 			continue
 		}
 		bound, err := syscall.Getsockname(fd)

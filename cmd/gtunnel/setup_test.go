@@ -79,7 +79,8 @@ type pair struct {
 // and a tunnel between them.
 func newPair(t testing.TB, masterKind, slaveKind servertest.Kind, content ...string) *pair {
 	t.Helper()
-	return newPairOf(t, startDatabase(t, masterKind, servertest.Options{Name: "master", ServerID: 1}), slaveKind, content...)
+	return newPairOf(t, startDatabase(t, masterKind, servertest.Options{Name: "master", ServerID: 1}), slaveKind,
+		content...)
 }
 
 // newPairOf is newPair with a master that runs already.
@@ -147,13 +148,15 @@ func (p *pair) stateDir() string { return filepath.Join(p.folder, "state") }
 // places that differ in a test.
 func (p *pair) setupMasterArgs(more ...string) []string {
 	return append([]string{
-		"replication", "setup-master", "--socket", p.master.Socket, "--user", p.master.User, "--hand-over", p.handOver(), "--yes",
+		"replication", "setup-master", "--socket", p.master.Socket, "--user", p.master.User, "--hand-over", p.handOver(),
+		"--yes",
 	}, more...)
 }
 
 func (p *pair) setupSlaveArgs(more ...string) []string {
 	return append([]string{
-		"replication", "setup-slave", "--socket", p.slave.Socket, "--user", p.slave.User, "--hand-over", p.handOver(), "--master", p.end,
+		"replication", "setup-slave", "--socket", p.slave.Socket, "--user", p.slave.User, "--hand-over", p.handOver(),
+		"--master", p.end,
 		"--state-dir", p.stateDir(), "--monitor-file", filepath.Join(p.folder, "master.cnf"), "--yes",
 	}, more...)
 }
@@ -217,14 +220,16 @@ func TestSetup(t *testing.T) {
 				"CREATE TABLE `DBx1`.t (id INT PRIMARY KEY)")
 			p.logStatements()
 			out := p.must(p.master, p.setupMasterArgs("--databases", "DB_1,voms")...)
-			if !strings.Contains(out, "The master is ready") || !strings.Contains(out, "\n  ssh root@SLAVE mkdir -p /var/lib/gtunnel\n  scp -p ") {
+			if !strings.Contains(out, "The master is ready") ||
+				!strings.Contains(out, "\n  ssh root@SLAVE mkdir -p /var/lib/gtunnel\n  scp -p ") {
 				t.Errorf("setup-master says:\n%s", out)
 			}
 			out = p.must(p.slave, p.setupSlaveArgs()...)
 			if !strings.Contains(out, "2 of 2 tables equal at ") || !strings.Contains(out, "The slave replicates DB_1, voms") {
 				t.Errorf("setup-slave says:\n%s", out)
 			}
-			p.sql(p.master, "INSERT INTO `DB_1`.t VALUES (3, 'after')", "INSERT INTO `DBx1`.t VALUES (1)", "INSERT INTO voms.u (id) VALUES (7)", "USE voms", "UPDATE `DB_1`.t SET words = 'crossed' WHERE id = 1")
+			p.sql(p.master, "INSERT INTO `DB_1`.t VALUES (3, 'after')", "INSERT INTO `DBx1`.t VALUES (1)",
+				"INSERT INTO voms.u (id) VALUES (7)", "USE voms", "UPDATE `DB_1`.t SET words = 'crossed' WHERE id = 1")
 			p.waitSlave("SELECT GROUP_CONCAT(words ORDER BY id) FROM `DB_1`.t")
 			p.waitSlave("SELECT GROUP_CONCAT(id, t) FROM voms.u")
 			if n := p.value(p.slave, "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'DBx1'"); n != "0" {
@@ -267,15 +272,19 @@ func TestSetupEmpty(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
 		p := newPair(t, kind, kind, "CREATE DATABASE voms", "SET GLOBAL binlog_format=STATEMENT")
 		// What is connected already, as this test, keeps the format that it has.
-		const old = "programs that are connected since before binlog_format was changed keep STATEMENT, by which the slave can get other data: root@localhost"
-		for _, out := range []string{p.must(p.master, p.setupMasterArgs("--databases", "voms")...), p.must(p.slave, p.setupSlaveArgs()...)} {
+		const old = "programs that are connected since before binlog_format was changed keep STATEMENT, by which the slave " +
+			"can get other data: root@localhost"
+		for _, out := range []string{
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...), p.must(p.slave, p.setupSlaveArgs()...),
+		} {
 			if !strings.Contains(out, old) {
 				t.Errorf("it does not say that %s:\n%s", old, out)
 			}
 		}
 		p.noChange(p.master, p.setupMasterArgs()...)
 		p.noChange(p.slave, p.setupSlaveArgs()...)
-		p.sql(p.master, "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one')")
+		p.sql(p.master, "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))",
+			"INSERT INTO voms.t VALUES (1, 'one')")
 		p.waitSlave("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'voms'")
 		p.replicates()
 		p.must(p.slave, p.compareArgs()...)
@@ -346,7 +355,8 @@ func handOverPasswords(t testing.TB, content []byte) map[string]string {
 // and gives the flags with which setup-slave logs in as it.
 func (p *pair) administrator() []string {
 	p.t.Helper()
-	p.sql(p.master, "CREATE USER boss@'127.0.0.1' IDENTIFIED BY 'the boss'", "GRANT ALL PRIVILEGES ON *.* TO boss@'127.0.0.1' WITH GRANT OPTION")
+	p.sql(p.master, "CREATE USER boss@'127.0.0.1' IDENTIFIED BY 'the boss'",
+		"GRANT ALL PRIVILEGES ON *.* TO boss@'127.0.0.1' WITH GRANT OPTION")
 	password := filepath.Join(p.folder, "password")
 	if err := os.WriteFile(password, []byte("the boss\n"), 0o600); err != nil {
 		p.t.Fatal(err)

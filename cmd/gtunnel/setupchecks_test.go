@@ -35,10 +35,12 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 			if after := count(); after != before {
 				t.Errorf("a dry run had logins refused: %s, and %s before", after, before)
 			}
-			if !strings.Contains(out, "the passwords of db_rep, gtunnel_monitor, gtunnel_seed in the hand-over file are not tried") {
+			if !strings.Contains(out,
+				"the passwords of db_rep, gtunnel_monitor, gtunnel_seed in the hand-over file are not tried") {
 				t.Errorf("the dry run does not say what it leaves out:\n%s", out)
 			}
-			if out = p.must(p.master, p.setupMasterArgs()...); !strings.Contains(out, "complete the account 'gtunnel_monitor'@'127.0.0.1'") || count() == before {
+			if out = p.must(p.master, p.setupMasterArgs()...); !strings.Contains(out,
+				"complete the account 'gtunnel_monitor'@'127.0.0.1'") || count() == before {
 				t.Errorf("the wrong password is not mended, or was not tried:\n%s", out)
 			}
 			p.must(p.slave, p.setupSlaveArgs()...)
@@ -47,7 +49,8 @@ func TestSetupMasterTriesPasswords(t *testing.T) {
 			p.loginAgain()
 			p.waitStatus("1045")
 
-			p.refused(p.master, 1, "the server refuses the password that the hand-over file has", p.setupMasterArgs("--databases", "voms")...)
+			p.refused(p.master, 1, "the server refuses the password that the hand-over file has",
+				p.setupMasterArgs("--databases", "voms")...)
 			out = p.must(p.master, p.setupMasterArgs("--databases", "voms", "--new-passwords")...)
 			if strings.Contains(out, "gtunnel_monitor'@") {
 				t.Errorf("another account is changed too:\n%s", out)
@@ -71,7 +74,8 @@ func TestSetupSlaveNamesWriters(t *testing.T) {
 			p := newPair(t, kind, kind, twoDatabases...)
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			p.sql(p.slave, "CREATE USER admin@'10.%' IDENTIFIED BY 'x'", "GRANT ALL PRIVILEGES ON *.* TO admin@'10.%'",
-				"CREATE USER reader@localhost IDENTIFIED BY 'x'", "GRANT SELECT ON *.* TO reader@localhost", "CREATE ROLE inner_role", "CREATE ROLE outer_role")
+				"CREATE USER reader@localhost IDENTIFIED BY 'x'", "GRANT SELECT ON *.* TO reader@localhost",
+				"CREATE ROLE inner_role", "CREATE ROLE outer_role")
 			want := "accounts can write in spite of read_only: admin@10.%"
 			if !kind.IsMySQL() {
 				p.sql(p.slave, "GRANT READ ONLY ADMIN ON *.* TO inner_role", "GRANT inner_role TO outer_role",
@@ -79,7 +83,9 @@ func TestSetupSlaveNamesWriters(t *testing.T) {
 					"CREATE USER two@localhost IDENTIFIED BY 'x'", "GRANT outer_role TO two@localhost")
 				want += ", one@localhost, two@localhost (role outer_role)"
 			}
-			for _, out := range []string{p.must(p.slave, p.setupSlaveArgs()...), func() string { out, _ := p.status(); return out }()} {
+			for _, out := range []string{
+				p.must(p.slave, p.setupSlaveArgs()...), func() string { out, _ := p.status(); return out }(),
+			} {
 				if strings.Contains(out, want) == kind.IsMySQL() || strings.Contains(out, "reader") {
 					t.Errorf("no, or not just, %q in:\n%s", want, out)
 				}
@@ -94,7 +100,8 @@ func TestSetupSlaveNamesWriters(t *testing.T) {
 // TestSetupPartialRevokes: with MySQL's partial_revokes the name of a database in
 // a GRANT is no pattern, and the accounts may read it all the same.
 func TestSetupPartialRevokes(t *testing.T) {
-	p := newPair(t, servertest.MySQL97, servertest.MySQL97, "SET GLOBAL partial_revokes=ON", "CREATE DATABASE my_db", "CREATE TABLE my_db.t (id INT PRIMARY KEY)", "INSERT INTO my_db.t VALUES (1)")
+	p := newPair(t, servertest.MySQL97, servertest.MySQL97, "SET GLOBAL partial_revokes=ON", "CREATE DATABASE my_db",
+		"CREATE TABLE my_db.t (id INT PRIMARY KEY)", "INSERT INTO my_db.t VALUES (1)")
 	p.must(p.master, p.setupMasterArgs("--databases", "my_db")...)
 	p.must(p.slave, p.setupSlaveArgs()...)
 	p.must(p.slave, p.compareArgs()...)
@@ -135,7 +142,9 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			content := append([]string{"SET GLOBAL event_scheduler=OFF"}, twoDatabases...)
-			content = append(content, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 SECOND COMMENT 'all else stays' DO INSERT INTO voms.t SELECT 1 + MAX(id), 'by the event' FROM voms.t", "CREATE EVENT iam.e ON SCHEDULE EVERY 1 DAY DO SELECT 1")
+			content = append(content,
+				"CREATE EVENT voms.e ON SCHEDULE EVERY 1 SECOND COMMENT 'all else stays' DO INSERT INTO voms.t SELECT 1 + "+
+					"MAX(id), 'by the event' FROM voms.t", "CREATE EVENT iam.e ON SCHEDULE EVERY 1 DAY DO SELECT 1")
 			p := newPair(t, kind, kind, content...)
 			p.sql(p.slave, content...)
 			p.sql(p.slave, "SET GLOBAL read_only=1")
@@ -146,27 +155,36 @@ func TestSetupOfDataThatIsThere(t *testing.T) {
 			start := p.position(p.master)
 			file, _, _ := strings.Cut(start, ":")
 			for _, wrong := range []string{file + ":99999999", "mysql-bin.777777:4"} {
-				p.unchanged(p.slave, 1, "its binary log does not have "+wrong, p.setupSlaveArgs("--method", "none", "--start", wrong, "--replace-databases", "iam")...)
+				p.unchanged(p.slave, 1, "its binary log does not have "+wrong,
+					p.setupSlaveArgs("--method", "none", "--start", wrong, "--replace-databases", "iam")...)
 			}
-			p.unchanged(p.slave, 1, "not replicated, whose changes can reach them: iam", p.setupSlaveArgs("--method", "none", "--start", start)...)
+			p.unchanged(p.slave, 1, "not replicated, whose changes can reach them: iam",
+				p.setupSlaveArgs("--method", "none", "--start", start)...)
 			out := p.must(p.slave, p.setupSlaveArgs("--method", "none", "--start", start, "--replace-databases", "iam")...)
-			if !strings.Contains(out, "_LOG_FILE='"+file+"'") || strings.Contains(out, "GTIDS") || !strings.Contains(out, "ALTER DEFINER=") {
+			if !strings.Contains(out, "_LOG_FILE='"+file+"'") || strings.Contains(out, "GTIDS") ||
+				!strings.Contains(out, "ALTER DEFINER=") {
 				t.Errorf("the plan does not show what is run:\n%s", out)
 			}
-			if got := p.value(p.slave, "SELECT GROUP_CONCAT(status, event_comment) FROM information_schema.events WHERE event_schema = 'voms'"); !strings.Contains(got, "SIDE_DISABLED") || !strings.Contains(got, "all else stays") {
+			if got := p.value(p.slave,
+				"SELECT GROUP_CONCAT(status, event_comment) FROM information_schema.events "+
+					"WHERE event_schema = 'voms'"); !strings.Contains(got, "SIDE_DISABLED") ||
+				!strings.Contains(got, "all else stays") {
 				t.Errorf("the event of the slave is %q", got)
 			}
-			if got := p.value(p.slave, "SELECT status FROM information_schema.events WHERE event_schema = 'iam'"); got != "ENABLED" {
+			if got := p.value(p.slave, "SELECT status FROM information_schema.events WHERE event_schema = 'iam'"); got !=
+				"ENABLED" {
 				t.Errorf("the event of a database that is not replicated is %s", got)
 			}
 			p.noChange(p.slave, p.setupSlaveArgs("--method", "none", "--start", start)...)
-			p.unchanged(p.slave, 1, "does not begin at "+file+":4", p.setupSlaveArgs("--method", "none", "--start", file+":4")...)
+			p.unchanged(p.slave, 1, "does not begin at "+file+":4",
+				p.setupSlaveArgs("--method", "none", "--start", file+":4")...)
 			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
 			p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')", "SET GLOBAL event_scheduler=ON")
 			p.waitValue(p.master, "SELECT MAX(id) > 4 FROM voms.t", "1")
 			p.sql(p.master, "SET GLOBAL event_scheduler=OFF")
 			p.waitSlave("SELECT GROUP_CONCAT(id, words ORDER BY id) FROM voms.t")
-			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User, "--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
+			p.must(p.slave, "replication", "compare", "--socket", p.slave.Socket, "--user", p.slave.User,
+				"--master-defaults-file", filepath.Join(p.folder, "master.cnf"))
 			if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change") {
 				t.Errorf("the second run says:\n%s", out)
 			}
@@ -216,25 +234,32 @@ func TestSetupDefiners(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, twoDatabases...)
-			p.sql(p.master, "CREATE USER owner@localhost IDENTIFIED BY 'the owner'", "GRANT SELECT, UPDATE ON voms.* TO owner@localhost",
-				"CREATE DEFINER=owner@localhost VIEW voms.a_below AS SELECT id FROM voms.t", "CREATE VIEW voms.b_above AS SELECT id FROM voms.a_below",
-				"CREATE USER other@localhost IDENTIFIED BY 'the other'", "GRANT INSERT ON voms.* TO other@localhost", "GRANT DELETE ON voms.t TO other@localhost",
+			p.sql(p.master, "CREATE USER owner@localhost IDENTIFIED BY 'the owner'",
+				"GRANT SELECT, UPDATE ON voms.* TO owner@localhost",
+				"CREATE DEFINER=owner@localhost VIEW voms.a_below AS SELECT id FROM voms.t", "CREATE VIEW voms.b_above AS SELECT "+
+					"id FROM voms.a_below",
+				"CREATE USER other@localhost IDENTIFIED BY 'the other'", "GRANT INSERT ON voms.* TO "+
+					"other@localhost", "GRANT DELETE ON voms.t TO other@localhost",
 				"CREATE DEFINER=other@localhost PROCEDURE voms.p() SQL SECURITY DEFINER INSERT INTO voms.t VALUES (9, 'nine')")
 			p.sql(p.slave, "CREATE USER other@localhost IDENTIFIED BY 'the other'")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			before := p.position(p.slave)
 			out := p.unchanged(p.slave, 1, "the account 'owner'@'localhost' is on the master only", p.setupSlaveArgs()...)
 			for _, want := range []string{
-				"warning: slave: the account 'other'@'localhost' has fewer rights than on the master, and is the definer of objects such as routine voms.p",
-				"GRANT INSERT ON `voms`.* TO 'other'@'localhost';\n", "-- once the copy is done: GRANT DELETE ON `voms`.`t` TO 'other'@'localhost';",
+				"warning: slave: the account 'other'@'localhost' has fewer rights than on the master, and is the definer of " +
+					"objects such as routine voms.p",
+				"GRANT INSERT ON `voms`.* TO 'other'@'localhost';\n",
+				"-- once the copy is done: GRANT DELETE ON `voms`.`t` TO 'other'@'localhost';",
 			} {
 				if !strings.Contains(out, want) {
 					t.Errorf("%q is missing in:\n%s", want, out)
 				}
 			}
-			lines := linesAfter(t, out, "on the slave, and then run this again (a line with a hash is as secret as the password):")
+			lines := linesAfter(t, out,
+				"on the slave, and then run this again (a line with a hash is as secret as the password):")
 			p.session(p.slave, lines[:2]...) // without the rights
-			out = p.unchanged(p.slave, 1, "the account 'owner'@'localhost' has fewer rights than on the master", p.setupSlaveArgs()...)
+			out = p.unchanged(p.slave, 1, "the account 'owner'@'localhost' has fewer rights than on the master",
+				p.setupSlaveArgs()...)
 			lines = linesAfter(t, out, "on the slave, and then run this again:")
 			p.session(p.slave, lines...)
 			if after := p.position(p.slave); after != before {
@@ -256,10 +281,14 @@ func TestSetupFloats(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, twoDatabases...)
-			p.sql(p.master, "CREATE TABLE voms.bare (a INT, x FLOAT NOT NULL DEFAULT 0.5)", "CREATE TABLE voms.inside (x FLOAT PRIMARY KEY, a INT)",
-				"CREATE TABLE voms.keyed (a INT PRIMARY KEY, x FLOAT)", "CREATE TABLE voms.uniq (a INT NOT NULL UNIQUE, x FLOAT)", "CREATE TABLE voms.short (a INT, x FLOAT)",
-				"INSERT INTO voms.bare VALUES (1, 1234567), (2, 7654321), (3, 1)", "INSERT INTO voms.inside VALUES (1234567, 1), (7654321, 2)",
-				"INSERT INTO voms.keyed VALUES (1, 1234567), (2, 7654321)", "INSERT INTO voms.uniq VALUES (1, 1234567), (2, 7654321)", "INSERT INTO voms.short VALUES (1, 12.5)")
+			p.sql(p.master, "CREATE TABLE voms.bare (a INT, x FLOAT NOT NULL DEFAULT 0.5)",
+				"CREATE TABLE voms.inside (x FLOAT PRIMARY KEY, a INT)",
+				"CREATE TABLE voms.keyed (a INT PRIMARY KEY, x FLOAT)", "CREATE TABLE voms.uniq (a INT NOT NULL UNIQUE, x FLOAT)",
+				"CREATE TABLE voms.short (a INT, x FLOAT)",
+				"INSERT INTO voms.bare VALUES (1, 1234567), (2, 7654321), (3, 1)", "INSERT INTO voms.inside VALUES (1234567, 1), "+
+					"(7654321, 2)",
+				"INSERT INTO voms.keyed VALUES (1, 1234567), (2, "+
+					"7654321)", "INSERT INTO voms.uniq VALUES (1, 1234567), (2, 7654321)", "INSERT INTO voms.short VALUES (1, 12.5)")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 			out := p.unchanged(p.slave, 1, "(error 1032): voms.bare.x, voms.inside.x\n", p.setupSlaveArgs()...)
 			if !strings.Contains(out, "the copy is rounded: voms.keyed.x, voms.uniq.x\n") {
@@ -291,7 +320,8 @@ func TestSetupKeepsBytes(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, twoDatabases...)
 			p.sql(p.master, "CREATE TABLE voms.l (id INT PRIMARY KEY, w VARCHAR(50)) CHARACTER SET latin1",
-				"INSERT INTO voms.l VALUES (1, _latin1 x'c3bc62657220c3a4'), (2, _latin1 x'f09f9880'), (3, _latin1 x'c281c28dc28fc290c29d')")
+				"INSERT INTO voms.l VALUES (1, _latin1 x'c3bc62657220c3a4'), (2, _latin1 x'f09f9880'), (3, _latin1 "+
+					"x'c281c28dc28fc290c29d')")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 
 			// Whoever is asked can say no.
@@ -303,7 +333,8 @@ func TestSetupKeepsBytes(t *testing.T) {
 			}
 			before := p.fingerprint(p.slave)
 			out, err := cmd.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), "hold UTF-8: voms.l.w? [y]es") || !strings.Contains(string(out), "stopped before this step") || p.fingerprint(p.slave) != before {
+			if err == nil || !strings.Contains(string(out), "hold UTF-8: voms.l.w? [y]es") ||
+				!strings.Contains(string(out), "stopped before this step") || p.fingerprint(p.slave) != before {
 				t.Errorf("asked and answered with no: %v, and it says:\n%s", err, out)
 			}
 
@@ -311,7 +342,8 @@ func TestSetupKeepsBytes(t *testing.T) {
 			formats := []string{"ROW", "STATEMENT"}
 			for i, format := range formats {
 				p.session(p.master, "SET NAMES latin1", "SET SESSION binlog_format="+format,
-					fmt.Sprintf("INSERT INTO voms.l VALUES (%d, '\u00fc \U0001F512')", 10+i), fmt.Sprintf("UPDATE voms.l SET w = CONCAT(w, '\u00df') WHERE id = %d", 1+i))
+					fmt.Sprintf("INSERT INTO voms.l VALUES (%d, '\u00fc \U0001F512')", 10+i),
+					fmt.Sprintf("UPDATE voms.l SET w = CONCAT(w, '\u00df') WHERE id = %d", 1+i))
 			}
 			p.waitSlave("SELECT GROUP_CONCAT(id, HEX(w) ORDER BY id) FROM voms.l")
 			if got, want := p.value(p.slave, "SELECT HEX(w) FROM voms.l WHERE id = 3"), "C281C28DC28FC290C29D"; got != want {

@@ -28,9 +28,10 @@ func TestSetupByClone(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, said)
 	}
 	for query, want := range map[string]string{
-		"SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'gtunnel%' OR user = 'db_rep'":                       "0",
-		"SELECT COUNT(*) FROM information_schema.routines WHERE routine_name LIKE 'gtunnel%'":                 "0",
-		"SELECT CONCAT(event_name, ' ', status) FROM information_schema.events":                               "e REPLICA_SIDE_DISABLED",
+		"SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'gtunnel%' OR user = 'db_rep'":       "0",
+		"SELECT COUNT(*) FROM information_schema.routines WHERE routine_name LIKE 'gtunnel%'": "0",
+		"SELECT CONCAT(event_name, ' ', status) FROM " +
+			"information_schema.events": "e REPLICA_SIDE_DISABLED",
 		"SELECT CONCAT_WS(' ', @@event_scheduler, @@super_read_only)":                                         "ON 1",
 		"SELECT COUNT(*) FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'": "0",
 	} {

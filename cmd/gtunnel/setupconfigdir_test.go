@@ -26,12 +26,15 @@ func TestConfigDir(t *testing.T) {
 		}
 		// Where the same path is another directory for the server, nothing is written.
 		elsewhere := p.command(p.master, append(args[p.master], "--dry-run")...)
-		elsewhere.Args = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, p.master.ConfigDir, elsewhere.Path}, elsewhere.Args[1:]...)
+		elsewhere.Args = append([]string{
+			"unshare", "--mount", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, p.master.ConfigDir, elsewhere.Path,
+		}, elsewhere.Args[1:]...)
 		elsewhere.Path, elsewhere.Err = exec.LookPath("unshare")
 		elsewhere.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.folder}
 		if out, err := elsewhere.CombinedOutput(); err != nil && os.Getuid() != 0 {
 			t.Logf("not root: %s", out)
-		} else if err != nil || !strings.Contains(string(out), "no directory is known") || strings.Contains(string(out), "zz-gtunnel.cnf") {
+		} else if err != nil || !strings.Contains(string(out), "no directory is known") ||
+			strings.Contains(string(out), "zz-gtunnel.cnf") {
 			t.Errorf("in another mount namespace: %v:\n%s", err, out)
 		}
 		both := []*servertest.Server{p.master, p.slave}

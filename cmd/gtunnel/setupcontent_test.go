@@ -42,7 +42,9 @@ func TestSetupContent(t *testing.T) {
 			// tables as they are.
 			writers := make([]*servertest.Writer, contentWriters)
 			for i := range writers {
-				writers[i] = &servertest.Writer{Database: content.Databases[i%len(content.Databases)], Seed: uint64(i), SameSchema: true}
+				writers[i] = &servertest.Writer{
+					Database: content.Databases[i%len(content.Databases)], Seed: uint64(i), SameSchema: true,
+				}
 			}
 			p.write(writers, 10)
 			wait := p.keepWriting(writers)
@@ -51,7 +53,10 @@ func TestSetupContent(t *testing.T) {
 			if test.kind.IsMySQL() {
 				create = "CREATE USER IF NOT EXISTS `"
 			}
-			for _, want := range []string{"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`", create + content.App + "`"} {
+			for _, want := range []string{
+				"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`",
+				create + content.App + "`",
+			} {
 				if !strings.Contains(out, want) {
 					t.Errorf("%q is missing in what setup-slave says:\n%s", want, out)
 				}
@@ -144,7 +149,8 @@ func (p *pair) keepWriting(writers []*servertest.Writer) (wait func()) {
 func (p *pair) waitApplied() {
 	p.t.Helper()
 	p.sql(p.master, "CREATE TABLE content_1.the_end (id INT PRIMARY KEY)")
-	p.waitSlave("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'content_1' AND table_name = 'the_end'")
+	p.waitSlave("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'content_1' AND table_name = " +
+		"'the_end'")
 }
 
 // same compares all that databases have on both servers.

@@ -18,7 +18,8 @@ func TestGTIDOrder(t *testing.T) {
 	p.unchanged(p.slave, 1, "gtid_strict_mode lets none come after them", p.setupSlaveArgs()...)
 	p.sql(p.slave, "RESET MASTER") // nobody needs it
 	p.must(p.slave, p.setupSlaveArgs()...)
-	if out, code := p.run(p.slave, append(p.statusArgs(), "--json")...); code != 0 || !strings.Contains(out, `"using_gtid": "Slave_Pos"`) {
+	if out, code := p.run(p.slave, append(p.statusArgs(), "--json")...); code != 0 ||
+		!strings.Contains(out, `"using_gtid": "Slave_Pos"`) {
 		t.Errorf("exit code %d, and status says:\n%s", code, out)
 	}
 	p.replicates()
@@ -33,9 +34,11 @@ func TestDrift(t *testing.T) {
 		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 		p.must(p.slave, p.setupSlaveArgs()...)
 
-		changed, warned := "MASTER_CONNECT_RETRY=3600, MASTER_USE_GTID=no", []string{"stay 1s behind", "waits 1h before it tries again"}
+		changed, warned := "MASTER_CONNECT_RETRY=3600, MASTER_USE_GTID=no",
+			[]string{"stay 1s behind", "waits 1h before it tries again"}
 		if kind.IsMySQL() {
-			changed, warned = "SOURCE_RETRY_COUNT=10, SOURCE_SSL=1, GET_SOURCE_PUBLIC_KEY=0", []string{"stay 1s behind", "gives up for good", "TLS inside the tunnel"}
+			changed, warned = "SOURCE_RETRY_COUNT=10, SOURCE_SSL=1, GET_SOURCE_PUBLIC_KEY=0",
+				[]string{"stay 1s behind", "gives up for good", "TLS inside the tunnel"}
 		}
 		p.onSlave("STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=1, "+changed, "START SLAVE")
 		out, _ := p.status()
@@ -44,7 +47,9 @@ func TestDrift(t *testing.T) {
 				t.Errorf("status does not say %q:\n%s", words, out)
 			}
 		}
-		if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "state the options of the replication again") {
+		if out := p.must(
+			p.slave, p.setupSlaveArgs()...,
+		); !strings.Contains(out, "state the options of the replication again") {
 			t.Errorf("setup-slave does not see what was changed:\n%s", out)
 		}
 		p.replicates()
@@ -60,7 +65,8 @@ func TestDrift(t *testing.T) {
 		p.sql(p.master, "ALTER TABLE voms.t ADD x INT")
 		for range 2 { // it meets the error, and then finds it
 			out = p.refused(p.slave, 1, "Duplicate column name 'x'", p.setupSlaveArgs()...)
-			if strings.Contains(out, "Coordinator") || strings.Contains(out, "goes on from here") || !strings.Contains(out, "--reseed --replace-databases voms") {
+			if strings.Contains(out, "Coordinator") || strings.Contains(out, "goes on from here") ||
+				!strings.Contains(out, "--reseed --replace-databases voms") {
 				t.Errorf("it says:\n%s", out)
 			}
 		}

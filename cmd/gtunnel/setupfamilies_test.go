@@ -29,7 +29,10 @@ func TestSetupFromMariaDBToMySQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for _, statement := range []string{"SET SESSION binlog_format=STATEMENT", "INSERT INTO voms.t VALUES (3, 'three')", "ALTER TABLE voms.t ADD n INT DEFAULT 5"} {
+	for _, statement := range []string{
+		"SET SESSION binlog_format=STATEMENT", "INSERT INTO voms.t VALUES (3, 'three')",
+		"ALTER TABLE voms.t ADD n INT DEFAULT 5",
+	} {
 		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}

@@ -11,13 +11,16 @@ import (
 // well, and becomes so by another setup-slave, without another copy.
 func TestLostFilter(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
-		p := newPair(t, kind, kind, append(twoDatabases, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01 00:00:00' DO SET @a = 1")...)
+		p := newPair(t, kind, kind,
+			append(twoDatabases, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01 00:00:00' DO SET @a = 1")...)
 		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 		p.must(p.slave, p.setupSlaveArgs()...)
 
 		lose := []string{"SET GLOBAL replicate_wild_do_table=''"}
 		if kind.IsMySQL() {
-			lose = []string{"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=() FOR CHANNEL ''", "SET GLOBAL super_read_only=0"}
+			lose = []string{
+				"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=() FOR CHANNEL ''", "SET GLOBAL super_read_only=0",
+			}
 		}
 		p.onSlave("STOP SLAVE")
 		p.sql(p.slave, append(lose, "ALTER EVENT voms.e ENABLE")...)
@@ -27,7 +30,8 @@ func TestLostFilter(t *testing.T) {
 		p.onSlave("START SLAVE")
 		p.waitStatus("running")
 		out, code := p.status()
-		if code == 0 || !strings.Contains(out, "there is no replicate_wild_do_table") || !strings.Contains(out, "events are enabled") || !strings.Contains(out, "voms.e") {
+		if code == 0 || !strings.Contains(out, "there is no replicate_wild_do_table") ||
+			!strings.Contains(out, "events are enabled") || !strings.Contains(out, "voms.e") {
 			t.Errorf("exit code %d, and status says:\n%s", code, out)
 		}
 		// A change comes that the slave has no table for.

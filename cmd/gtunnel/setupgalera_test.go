@@ -24,8 +24,10 @@ func TestSetupGalera(t *testing.T) {
 	p := newPair(t, servertest.MariaDB, servertest.MariaDB, twoDatabases...)
 	p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 	p.slave = startDatabase(t, servertest.MariaDB, servertest.Options{Name: "member", ServerID: 2, Flags: []string{
-		"--wsrep-on=ON", "--wsrep-provider=" + galeraProvider, "--wsrep-cluster-address=gcomm://", "--wsrep-node-address=" + freeAddress(t),
-		"--wsrep-sst-method=rsync", "--innodb-autoinc-lock-mode=2", "--wsrep-provider-options=gmcast.listen_addr=tcp://" + freeAddress(t),
+		"--wsrep-on=ON", "--wsrep-provider=" + galeraProvider, "--wsrep-cluster-address=gcomm://",
+		"--wsrep-node-address=" + freeAddress(t),
+		"--wsrep-sst-method=rsync", "--innodb-autoinc-lock-mode=2", "--wsrep-provider-options=gmcast.listen_addr=tcp://" +
+			freeAddress(t),
 	}})
 	ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
 	defer cancel()

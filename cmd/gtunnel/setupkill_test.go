@@ -36,7 +36,8 @@ func TestKill(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, twoDatabases...)
-			p.sql(p.master, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM voms.t WHERE id < 0", "CREATE VIEW voms.v AS SELECT id FROM voms.t", "SET GLOBAL event_scheduler=ON")
+			p.sql(p.master, "CREATE EVENT voms.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM voms.t WHERE id < 0",
+				"CREATE VIEW voms.v AS SELECT id FROM voms.t", "SET GLOBAL event_scheduler=ON")
 			p.sql(p.slave, "SET GLOBAL event_scheduler=ON")
 			p.must(p.master, p.setupMasterArgs("--databases", "voms,iam")...)
 			begun := time.Now()
@@ -157,7 +158,8 @@ func (p *pair) handOverWorks() {
 			p.t.Errorf("the password of %s in the hand-over: %v", user, err)
 		}
 	}
-	const mayDrop = "SELECT COUNT(*) FROM mysql.procs_priv WHERE user = 'gtunnel_seed' AND routine_name = 'gtunnel_drop_seed'"
+	const mayDrop = "SELECT COUNT(*) FROM mysql.procs_priv WHERE user = 'gtunnel_seed' AND routine_name = " +
+		"'gtunnel_drop_seed'"
 	if len(passwords) != 3 || p.value(p.master, mayDrop) != "1" {
 		p.t.Errorf("%d passwords, or the seeding account cannot drop itself", len(passwords))
 	}
@@ -213,7 +215,9 @@ func TestInterrupted(t *testing.T) {
 			if code := cmd.ProcessState.ExitCode(); code != 1 {
 				t.Errorf("%s: exit code %d", way.name, code)
 			}
-			for _, want := range []string{way.words, "the slave has no replication and no whole copy; the same command again copies from the beginning"} {
+			for _, want := range []string{
+				way.words, "the slave has no replication and no whole copy; the same command again copies from the beginning",
+			} {
 				if !strings.Contains(said.String(), want) {
 					t.Errorf("%s: %q is missing in what it says:\n%s", way.name, want, said)
 				}

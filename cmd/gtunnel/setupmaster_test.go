@@ -12,7 +12,8 @@ import (
 func TestSetupMasterAccounts(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
 		p := &pair{t: t, folder: t.TempDir()}
-		p.master = startDatabase(t, kind, servertest.Options{Name: "master", ServerID: 1, Flags: []string{"--skip-name-resolve=0"}})
+		p.master = startDatabase(t, kind,
+			servertest.Options{Name: "master", ServerID: 1, Flags: []string{"--skip-name-resolve=0"}})
 		p.sql(p.master, twoDatabases...)
 		setup := func(more ...string) []string {
 			return p.setupMasterArgs(append([]string{"--databases", "voms"}, more...)...)
@@ -34,7 +35,9 @@ func TestSetupMasterAccounts(t *testing.T) {
 
 		for _, bound := range []string{"REQUIRE SSL", "WITH MAX_QUERIES_PER_HOUR 1", "ACCOUNT LOCK"} {
 			p.sql(p.master, "ALTER USER db_rep@'127.0.0.1' "+bound)
-			if out := p.must(p.master, setup()...); !strings.Contains(out, "complete the account 'db_rep'@'127.0.0.1', which is locked") || !strings.Contains(out, "log in by these accounts") {
+			if out := p.must(p.master, setup()...); !strings.Contains(out,
+				"complete the account 'db_rep'@'127.0.0.1', which is locked") || !strings.Contains(out, "log in by these "+
+				"accounts") {
 				t.Errorf("with %s it says:\n%s", bound, out)
 			}
 			p.noChange(p.master, setup()...)
@@ -47,7 +50,8 @@ func TestSetupMasterAccounts(t *testing.T) {
 			p.sql(p.master, "SET GLOBAL password_history=0")
 		}
 		p.sql(p.master, "ALTER USER db_rep@'127.0.0.1' PASSWORD EXPIRE")
-		if out := p.must(p.master, setup()...); !strings.Contains(out, "complete the account 'db_rep'@'127.0.0.1', which is locked, limited") {
+		if out := p.must(p.master, setup()...); !strings.Contains(out,
+			"complete the account 'db_rep'@'127.0.0.1', which is locked, limited") {
 			t.Errorf("with an expired password it says:\n%s", out)
 		}
 		p.noChange(p.master, setup()...)

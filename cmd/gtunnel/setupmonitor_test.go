@@ -26,7 +26,9 @@ func TestCutOffBeforeTheMonitorFile(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			for end, state := time.Now().Add(databasePatience), []byte(nil); !bytes.Contains(state, []byte(`"stage": "running"`)); time.Sleep(time.Millisecond) {
+			for end, state := time.Now().Add(databasePatience), []byte(nil); !bytes.Contains(
+				state, []byte(`"stage": "running"`),
+			); time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("the slave is not started; the state is %s", state)
 				}

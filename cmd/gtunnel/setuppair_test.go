@@ -30,7 +30,8 @@ func inWordsOf(kind servertest.Kind, statement string) string {
 	if !kind.IsMySQL() {
 		return statement
 	}
-	return strings.NewReplacer("RESET MASTER", "RESET BINARY LOGS AND GTIDS", "CHANGE MASTER", "CHANGE REPLICATION SOURCE", "MASTER", "SOURCE", "SLAVE", "REPLICA").Replace(statement)
+	return strings.NewReplacer("RESET MASTER", "RESET BINARY LOGS AND GTIDS", "CHANGE MASTER", "CHANGE REPLICATION SOURCE",
+		"MASTER", "SOURCE", "SLAVE", "REPLICA").Replace(statement)
 }
 
 // onSlave runs statements about replication on the slave.

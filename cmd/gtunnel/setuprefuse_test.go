@@ -12,7 +12,8 @@ import (
 
 // twoDatabases is a small master.
 var twoDatabases = []string{
-	"CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))", "INSERT INTO voms.t VALUES (1, 'one'), (2, 'two')",
+	"CREATE DATABASE voms", "CREATE TABLE voms.t (id INT PRIMARY KEY, words VARCHAR(100))",
+	"INSERT INTO voms.t VALUES (1, 'one'), (2, 'two')",
 	"CREATE DATABASE iam", "CREATE TABLE iam.t (id INT PRIMARY KEY)",
 }
 
@@ -22,7 +23,8 @@ func (p *pair) fingerprint(s *servertest.Server) string {
 	var b strings.Builder
 	for _, query := range []string{
 		"SELECT GROUP_CONCAT(user, '@', host ORDER BY user, host) FROM mysql.user",
-		"SELECT GROUP_CONCAT(table_schema, '.', table_name ORDER BY table_schema, table_name) FROM information_schema.tables WHERE table_schema IN ('voms', 'iam', 'mine')",
+		"SELECT GROUP_CONCAT(table_schema, '.', table_name ORDER BY table_schema, table_name) FROM " +
+			"information_schema.tables WHERE table_schema IN ('voms', 'iam', 'mine')",
 		"SELECT CONCAT_WS(' ', @@server_id, @@read_only, @@max_allowed_packet, @@event_scheduler, @@binlog_format)",
 		"SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema = 'mysql' AND routine_name LIKE 'gtunnel%'",
 	} {
@@ -89,11 +91,13 @@ func TestSetupRefusals(t *testing.T) {
 			if err := os.WriteFile(password, []byte("x\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			p.unchanged(p.master, 1, "lacks privileges", master("--databases", "voms", "--user", "helper", "--password-file", password)...)
+			p.unchanged(p.master, 1, "lacks privileges",
+				master("--databases", "voms", "--user", "helper", "--password-file", password)...)
 			if err := os.Chmod(password, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			p.unchanged(p.master, 2, "can be used by others", master("--databases", "voms", "--user", "helper", "--password-file", password)...)
+			p.unchanged(p.master, 2, "can be used by others",
+				master("--databases", "voms", "--user", "helper", "--password-file", password)...)
 			p.unchanged(p.master, 2, "--password", master("--databases", "voms", "--password", "x")...)
 
 			// A plan that is only shown changes nothing either.
@@ -131,7 +135,8 @@ func TestSetupRefusals(t *testing.T) {
 			p.sql(p.master, "CREATE TABLE voms.away (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES iam.t (id))")
 			p.unchanged(p.slave, 1, "foreign keys go to tables that are not replicated", slave()...)
 			p.sql(p.master, "DROP TABLE voms.away")
-			p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)", "INSERT INTO voms.mine VALUES (1)")
+			p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)",
+				"INSERT INTO voms.mine VALUES (1)")
 			p.unchanged(p.slave, 1, "there is a database voms already, with 1 tables", slave()...)
 			p.unchanged(p.slave, 1, "there is a database voms already", slave("--replace-databases", "iam")...)
 			p.unchanged(p.slave, 1, "iam was not set up there for replication", slave("--databases", "iam")...)
@@ -161,7 +166,8 @@ func TestSetupRefusals(t *testing.T) {
 			// The slave of another master.
 			change, reset := "CHANGE MASTER TO MASTER_HOST='127.0.0.9', MASTER_USER='x', MASTER_PASSWORD='y'", "RESET SLAVE ALL"
 			if kind.IsMySQL() {
-				change, reset = "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.9', SOURCE_USER='x', SOURCE_PASSWORD='y'", "RESET REPLICA ALL"
+				change, reset = "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.9', SOURCE_USER='x', SOURCE_PASSWORD='y'",
+					"RESET REPLICA ALL"
 			}
 			p.sql(p.slave, "SET GLOBAL server_id=2", change)
 			p.unchanged(p.slave, 1, "it follows another master already: 127.0.0.9", slave("--replace-databases", "voms")...)
@@ -169,9 +175,11 @@ func TestSetupRefusals(t *testing.T) {
 
 			// A slave that would refuse every transaction, or pass over what fails.
 			if kind.IsMySQL() {
-				p.sql(p.slave, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=OFF")
+				p.sql(p.slave, "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=OFF_PERMISSIVE",
+					"SET GLOBAL gtid_mode=OFF")
 				p.unchanged(p.slave, 1, "gtid_mode is OFF, and ON on the master", slave("--replace-databases", "voms")...)
-				p.sql(p.slave, "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=ON")
+				p.sql(p.slave, "SET GLOBAL gtid_mode=OFF_PERMISSIVE", "SET GLOBAL gtid_mode=ON_PERMISSIVE",
+					"SET GLOBAL gtid_mode=ON")
 			}
 			p.onSlave("SET GLOBAL SLAVE_EXEC_MODE=IDEMPOTENT")
 			p.unchanged(p.slave, 1, "is passed over in silence", slave("--replace-databases", "voms")...)
@@ -187,7 +195,8 @@ func TestSetupRefusals(t *testing.T) {
 			// What a copy that was killed has raised is the slave's own again.
 			own := p.value(p.slave, "SELECT @@GLOBAL.max_allowed_packet")
 			note := filepath.Join(p.stateDir(), "packet-2.json")
-			if err := os.WriteFile(note, []byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
+			if err := os.WriteFile(note,
+				[]byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			p.sql(p.slave, "SET GLOBAL max_allowed_packet=1073741824")

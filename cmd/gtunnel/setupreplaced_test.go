@@ -49,7 +49,8 @@ func TestReplacedMaster(t *testing.T) {
 		}
 		// What is not replicated moves the slave on as well: a state that does not
 		// say of which master the copy is is held against the binary log.
-		p.sql(p.master, "INSERT INTO voms.t VALUES (3, REPEAT('x', 100))", "INSERT INTO iam.t VALUES (1)", "CREATE TABLE iam.u (id INT PRIMARY KEY)", "DROP TABLE iam.u")
+		p.sql(p.master, "INSERT INTO voms.t VALUES (3, REPEAT('x', 100))", "INSERT INTO iam.t VALUES (1)",
+			"CREATE TABLE iam.u (id INT PRIMARY KEY)", "DROP TABLE iam.u")
 		p.replicates()
 		p.sql(p.master, "CREATE TABLE iam.v (id INT PRIMARY KEY)")
 		p.editState("master_server_mark", "")
@@ -65,7 +66,9 @@ func TestReplacedMaster(t *testing.T) {
 			mark := handOverMark(t, p.handOver())
 			p.editState("master_server_mark", "of the old one")
 			p.unchanged(p.slave, 1, refused, p.setupSlaveArgs()...)
-			if made := p.value(p.master, "SELECT routine_comment FROM information_schema.routines WHERE routine_name = 'gtunnel_drop_seed'"); mark == "" || !strings.HasSuffix(made, mark) {
+			if made := p.value(p.master,
+				"SELECT routine_comment FROM information_schema.routines WHERE routine_name = "+
+					"'gtunnel_drop_seed'"); mark == "" || !strings.HasSuffix(made, mark) {
 				t.Errorf("the hand-over has the mark %q, the server %q", mark, made)
 			}
 		}

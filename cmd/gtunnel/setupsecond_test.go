@@ -14,7 +14,9 @@ import (
 // an end of the tunnel and files of its own.
 func (p *pair) secondSlave(serverID int) *pair {
 	p.t.Helper()
-	q := &pair{t: p.t, site: p.site, folder: p.t.TempDir(), master: p.master, server: p.server, serverAddress: p.serverAddress}
+	q := &pair{
+		t: p.t, site: p.site, folder: p.t.TempDir(), master: p.master, server: p.server, serverAddress: p.serverAddress,
+	}
 	q.slave = startDatabase(p.t, p.slave.Kind, servertest.Options{Name: "second slave", ServerID: serverID})
 	q.client, q.end = p.site.startClient(p.serverAddress)
 	return q
@@ -128,23 +130,36 @@ func TestOtherChannel(t *testing.T) {
 		t.Parallel()
 		p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)
 		// It has the id that the slave would be given.
-		other := &pair{t: t, master: startDatabase(t, servertest.MySQL97, servertest.Options{Name: "other master", ServerID: 2}), slave: p.slave}
-		other.sql(other.master, "CREATE USER other@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT REPLICATION SLAVE ON *.* TO other@'127.0.0.1'",
-			"CREATE DATABASE others", "CREATE TABLE others.t (id INT PRIMARY KEY)", "CREATE TABLE others.secret (id INT PRIMARY KEY)")
+		other := &pair{
+			t: t, master: startDatabase(t, servertest.MySQL97, servertest.Options{Name: "other master", ServerID: 2}),
+			slave: p.slave,
+		}
+		other.sql(other.master, "CREATE USER other@'127.0.0.1' IDENTIFIED BY 'x'",
+			"GRANT REPLICATION SLAVE ON *.* TO other@'127.0.0.1'",
+			"CREATE DATABASE others", "CREATE TABLE others.t (id INT PRIMARY KEY)", "CREATE TABLE others.secret (id INT "+
+				"PRIMARY KEY)")
 		filter := "[mysqld]\nreplicate-wild-ignore-table=other:others.secret\n"
 		if err := os.WriteFile(filepath.Join(p.slave.ConfigDir, "other.cnf"), []byte(filter), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		p.sql(p.slave, fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='other', SOURCE_PASSWORD='x', GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1 FOR CHANNEL 'other'", other.master.Port),
-			"CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=('others.secret') FOR CHANNEL 'other'", "START REPLICA FOR CHANNEL 'other'")
+		p.sql(p.slave, fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, "+
+			"SOURCE_USER='other', SOURCE_PASSWORD='x', GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1 FOR CHANNEL 'other'",
+			other.master.Port),
+			"CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE=('others.secret') FOR CHANNEL "+
+				"'other'", "START REPLICA FOR CHANNEL 'other'")
 		written := 0
 		follows := func() {
 			t.Helper()
 			written++
-			other.sql(other.master, fmt.Sprintf("CREATE DATABASE more%d", written), fmt.Sprintf("INSERT INTO others.secret VALUES (%d)", written), fmt.Sprintf("INSERT INTO others.t VALUES (%d)", written))
-			other.waitSlave("SELECT GROUP_CONCAT(schema_name ORDER BY schema_name) FROM information_schema.schemata WHERE schema_name LIKE 'more%'")
+			other.sql(other.master, fmt.Sprintf("CREATE DATABASE more%d", written),
+				fmt.Sprintf("INSERT INTO others.secret VALUES (%d)", written),
+				fmt.Sprintf("INSERT INTO others.t VALUES (%d)", written))
+			other.waitSlave("SELECT GROUP_CONCAT(schema_name ORDER BY schema_name) FROM information_schema.schemata WHERE " +
+				"schema_name LIKE 'more%'")
 			other.waitSlave("SELECT MAX(id) FROM others.t")
-			if n := p.value(p.slave, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'others' AND table_name = 'secret'"); n != "0" {
+			if n := p.value(p.slave,
+				"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'others' AND table_name = "+
+					"'secret'"); n != "0" {
 				t.Error("the other channel has lost its filter")
 			}
 		}
@@ -163,7 +178,8 @@ func TestOtherChannel(t *testing.T) {
 			}
 		}
 		ours()
-		p.sql(p.slave, "STOP REPLICA IO_THREAD FOR CHANNEL 'other'", "START REPLICA IO_THREAD FOR CHANNEL 'other'") // by the new server_id
+		// by the new server_id
+		p.sql(p.slave, "STOP REPLICA IO_THREAD FOR CHANNEL 'other'", "START REPLICA IO_THREAD FOR CHANNEL 'other'")
 		follows()
 		p.noChange(p.slave, p.setupSlaveArgs()...)
 		p.restart(p.slave)

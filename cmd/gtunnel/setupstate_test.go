@@ -84,14 +84,16 @@ func TestStaleState(t *testing.T) {
 		p.refused(p.slave, 1, "the data differs from the master's", p.setupSlaveArgs()...)
 		p.refused(p.slave, 1, "the data differs from the master's", p.setupSlaveArgs()...)
 		seedAgain()
-		p.unchanged(p.slave, 1, "there is a database iam already", p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
+		p.unchanged(p.slave, 1, "there is a database iam already",
+			p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
 		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")...)
 
 		// Or the master's binary log was begun anew, and is longer by now than
 		// where the copy ends.
 		cutAfterCopy()
 		p.sql(p.master, inWordsOf(kind, "RESET MASTER"),
-			"INSERT INTO voms.t WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) SELECT i, REPEAT('x', 100) FROM n")
+			"INSERT INTO voms.t WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) SELECT i, "+
+				"REPEAT('x', 100) FROM n")
 		p.refused(p.slave, 1, dataThere, p.setupSlaveArgs()...)
 
 		seedAgain()
@@ -159,7 +161,8 @@ func TestCutOffSeed(t *testing.T) {
 		restore()
 		p.must(p.slave, p.setupSlaveArgs()...)
 		p.noChange(p.slave, p.setupSlaveArgs()...)
-		if done, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json")); err != nil || bytes.Contains(done, []byte("begun")) {
+		if done, err := os.ReadFile(filepath.Join(p.stateDir(), "replication.json")); err != nil ||
+			bytes.Contains(done, []byte("begun")) {
 			t.Errorf("%v: the state is still %s", err, done)
 		}
 	})

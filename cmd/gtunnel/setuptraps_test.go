@@ -19,7 +19,8 @@ import (
 // innerTunnel are the flags with which setup-slave dials the master's gtunnel
 // itself.
 func (p *pair) innerTunnel(end string) []string {
-	return append([]string{"--connect", p.serverAddress, "--capath", p.site.capath, "--master", end}, p.site.client.flags()...)
+	return append([]string{"--connect", p.serverAddress, "--capath", p.site.capath, "--master", end},
+		p.site.client.flags()...)
 }
 
 // TestSetupConnect sets a slave up before the service runs on its host, and by
@@ -81,7 +82,8 @@ func TestTraps(t *testing.T) {
 		p.must(p.slave, p.setupSlaveArgs()...)
 		// The retries, of which MySQL makes ten where it is not told, come each
 		// second now, and more than ten of them fail.
-		p.sql(p.slave, "STOP REPLICA IO_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_CONNECT_RETRY=1", "START REPLICA IO_THREAD")
+		p.sql(p.slave, "STOP REPLICA IO_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_CONNECT_RETRY=1",
+			"START REPLICA IO_THREAD")
 		p.stopClient()
 		p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'meanwhile')")
 		p.waitAttempts(12)
@@ -104,12 +106,16 @@ func TestTraps(t *testing.T) {
 	})
 	t.Run("3: the master has no TLS", func(t *testing.T) {
 		t.Parallel()
-		master := startDatabase(t, servertest.MariaDB118, servertest.Options{Name: "master", ServerID: 1, Flags: []string{"--skip-ssl"}})
+		master := startDatabase(t, servertest.MariaDB118,
+			servertest.Options{Name: "master", ServerID: 1, Flags: []string{"--skip-ssl"}})
 		p := newPairOf(t, master, servertest.MariaDB118, twoDatabases...)
 		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 		// By hand it is refused.
-		p.sql(p.master, "CREATE USER hand@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT REPLICATION SLAVE ON *.* TO hand@'127.0.0.1'")
-		p.sql(p.slave, fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='hand', MASTER_PASSWORD='x'", p.master.Port), "SET GLOBAL server_id=5", "START SLAVE")
+		p.sql(p.master, "CREATE USER hand@'127.0.0.1' IDENTIFIED BY 'x'",
+			"GRANT REPLICATION SLAVE ON *.* TO hand@'127.0.0.1'")
+		p.sql(p.slave,
+			fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='hand', MASTER_PASSWORD='x'",
+				p.master.Port), "SET GLOBAL server_id=5", "START SLAVE")
 		p.waitValue(p.slave, "SELECT last_io_errno FROM information_schema.slave_status", "2026")
 		p.sql(p.slave, "STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL server_id=1")
 		p.must(p.slave, p.setupSlaveArgs()...)
@@ -118,7 +124,10 @@ func TestTraps(t *testing.T) {
 	t.Run("4: an earlier CHANGE MASTER has left its options", func(t *testing.T) {
 		t.Parallel()
 		p := newPair(t, servertest.MariaDB118, servertest.MariaDB118, twoDatabases...)
-		p.sql(p.slave, "CHANGE MASTER TO MASTER_HOST='127.0.0.9', MASTER_USER='x', MASTER_PASSWORD='y', MASTER_SSL=1, MASTER_SSL_VERIFY_SERVER_CERT=1, MASTER_CONNECT_RETRY=7, MASTER_DELAY=100, IGNORE_SERVER_IDS=(1), MASTER_HEARTBEAT_PERIOD=1000", "RESET SLAVE ALL")
+		p.sql(p.slave,
+			"CHANGE MASTER TO MASTER_HOST='127.0.0.9', MASTER_USER='x', MASTER_PASSWORD='y', MASTER_SSL=1, "+
+				"MASTER_SSL_VERIFY_SERVER_CERT=1, MASTER_CONNECT_RETRY=7, MASTER_DELAY=100, IGNORE_SERVER_IDS=(1), "+
+				"MASTER_HEARTBEAT_PERIOD=1000", "RESET SLAVE ALL")
 		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 		p.must(p.slave, p.setupSlaveArgs()...)
 		p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'at once')")
@@ -149,7 +158,10 @@ func TestTraps(t *testing.T) {
 	t.Run("6: the old statements are gone", func(t *testing.T) {
 		t.Parallel()
 		p := newPair(t, servertest.MySQL97, servertest.MySQL97, twoDatabases...)
-		for _, old := range []string{"GRANT SELECT ON voms.* TO x@localhost IDENTIFIED BY 'x'", "SLAVE START", "START SLAVE", "CHANGE MASTER TO MASTER_HOST='x'", "SHOW SLAVE STATUS", "SHOW MASTER STATUS", "RESET MASTER"} {
+		for _, old := range []string{
+			"GRANT SELECT ON voms.* TO x@localhost IDENTIFIED BY 'x'", "SLAVE START", "START SLAVE",
+			"CHANGE MASTER TO MASTER_HOST='x'", "SHOW SLAVE STATUS", "SHOW MASTER STATUS", "RESET MASTER",
+		} {
 			if _, err := p.slave.DB.ExecContext(t.Context(), old); err == nil || !strings.Contains(err.Error(), "1064") {
 				t.Errorf("%s: %v, want 1064", old, err)
 			}
@@ -164,7 +176,8 @@ func TestTraps(t *testing.T) {
 	t.Run("7: a statement names a table of another database", func(t *testing.T) {
 		t.Parallel()
 		p := newPair(t, servertest.MariaDB, servertest.MariaDB, "CREATE DATABASE `DB_1`", "CREATE DATABASE `DBx1`",
-			"CREATE TABLE `DB_1`.t (id INT PRIMARY KEY, words VARCHAR(100))", "CREATE TABLE `DBx1`.t (id INT PRIMARY KEY)", "INSERT INTO `DB_1`.t VALUES (1, 'one')")
+			"CREATE TABLE `DB_1`.t (id INT PRIMARY KEY, words VARCHAR(100))", "CREATE TABLE `DBx1`.t (id INT PRIMARY KEY)",
+			"INSERT INTO `DB_1`.t VALUES (1, 'one')")
 		p.must(p.master, p.setupMasterArgs("--databases", "DB_1")...)
 		p.must(p.slave, p.setupSlaveArgs()...)
 		conn, err := p.master.DB.Conn(t.Context())
@@ -173,7 +186,8 @@ func TestTraps(t *testing.T) {
 		}
 		defer conn.Close()
 		for _, statement := range []string{
-			"SET SESSION binlog_format=STATEMENT", "USE `DBx1`", "INSERT INTO t VALUES (1)", "UPDATE `DB_1`.t SET words = 'crossed'", "USE `DB_1`", "INSERT INTO `DBx1`.t VALUES (2)",
+			"SET SESSION binlog_format=STATEMENT", "USE `DBx1`", "INSERT INTO t VALUES (1)",
+			"UPDATE `DB_1`.t SET words = 'crossed'", "USE `DB_1`", "INSERT INTO `DBx1`.t VALUES (2)",
 			"INSERT INTO t VALUES (2, 'last')",
 		} {
 			if _, err := conn.ExecContext(t.Context(), statement); err != nil {

@@ -81,7 +81,7 @@ func (s *site) host(ca *certstest.CA, name string, o certstest.Options) identity
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return identity{cert, key}
+	return identity{cert: cert, key: key}
 }
 
 // startServer runs gtunnel server for client.test in front of target.

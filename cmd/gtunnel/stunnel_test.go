@@ -41,7 +41,8 @@ func startStunnel(t *testing.T, settings string) stunnel {
 	}
 	folder := t.TempDir()
 	s := stunnel{address: freeAddress(t), log: filepath.Join(folder, "log")}
-	config := fmt.Sprintf("foreground = yes\npid =\ndebug = info\noutput = %s\n[mysql]\naccept = %s\n%s", s.log, s.address, settings)
+	config := fmt.Sprintf("foreground = yes\npid =\ndebug = info\noutput = %s\n[mysql]\naccept = %s\n%s", s.log, s.address,
+		settings)
 	file := filepath.Join(folder, "stunnel.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -136,11 +137,14 @@ func TestCheckStunnel(t *testing.T) {
 		code   int
 		want   string
 	}{
-		"MySQL":  {startGreeter(t), 0, "ok       server %s: both ends accept each other, and its target answers\n"},
-		"silent": {startBackend(t).address(), 0, "warning  server %s: it accepted the handshake and then sent nothing for 2s\n"},
+		"MySQL": {startGreeter(t), 0, "ok       server %s: both ends accept each other, and its target answers\n"},
+		"silent": {
+			startBackend(t).address(), 0, "warning  server %s: it accepted the handshake and then sent nothing for 2s\n",
+		},
 		"closed": {freeAddress(t), 1, "problem  server %s: it does not go on: disconnected: "},
 	} {
-		end := startStunnel(t, fmt.Sprintf("connect = %s\ncert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert = yes\n",
+		end := startStunnel(t, fmt.Sprintf("connect = %s\ncert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert "+
+			"= yes\n",
 			test.target, s.server.cert, s.server.key, s.capath))
 		code, stdout, stderr := runMain(t, append([]string{
 			"certs", "check", "--connect", end.address, "--capath", s.capath, "--timeout", "2s",
@@ -158,7 +162,8 @@ func TestStunnel(t *testing.T) {
 	stranger := s.host(newCA(t, "Other CA"), "client.test", certstest.Options{IPs: []string{"127.0.0.1"}})
 	// verify is what a stunnel end should have, and MAN06's has not.
 	verify := func(i identity, checkHost string) string {
-		return fmt.Sprintf("cert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert = yes\ncheckHost = %s\n", i.cert, i.key, s.capath, checkHost)
+		return fmt.Sprintf("cert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert = yes\ncheckHost = %s\n", i.cert,
+			i.key, s.capath, checkHost)
 	}
 	for _, version := range []string{"TLSv1.2", "TLSv1.3"} {
 		t.Run(version, func(t *testing.T) {
@@ -169,14 +174,16 @@ func TestStunnel(t *testing.T) {
 				s := s
 				s.t = t
 				server, address := s.startServer(b.address())
-				end := startStunnel(t, "client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(s.client, "server.test"))
+				end := startStunnel(t,
+					"client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(s.client, "server.test"))
 				conn := dial(t, end.address)
 				echo(t, conn, "one small packet")
 				exchange(t, end.address, 8<<20)
 				server.waitMessage("connected")
 
 				before := b.accepted.Load()
-				bad := startStunnel(t, "client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(stranger, "server.test"))
+				bad := startStunnel(t,
+					"client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(stranger, "server.test"))
 				dialToEnd(t, bad.address, "")
 				if line := server.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
 					t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)

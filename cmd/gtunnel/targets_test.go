@@ -107,7 +107,9 @@ func onlyHostsFile(t *testing.T) []string {
 	if err := os.WriteFile(file, []byte("hosts: files\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wrapper := []string{"unshare", "--map-root-user", "--mount", "sh", "-ec", `mount --bind "$0" /etc/nsswitch.conf; exec "$@"`, file}
+	wrapper := []string{
+		"unshare", "--map-root-user", "--mount", "sh", "-ec", `mount --bind "$0" /etc/nsswitch.conf; exec "$@"`, file,
+	}
 	if out, err := exec.Command(wrapper[0], append(wrapper[1:], "true")...).CombinedOutput(); err != nil {
 		message := fmt.Sprintf("no mount namespace with an nsswitch.conf of its own: %v: %s", err, out)
 		if os.Getenv("CI") != "" {

@@ -30,10 +30,12 @@ func TestWeakCA(t *testing.T) {
 		return stdout
 	}
 	accepted("verify", "--cert", host.cert, "--host", "old.test")
-	if stdout := accepted("list"); !strings.Contains(stdout, "\nnote: "+s.capath) || !strings.Contains(stdout, "/CN=Weak: "+words) || strings.Count(stdout, words) != 1 {
+	if stdout := accepted("list"); !strings.Contains(stdout, "\nnote: "+s.capath) ||
+		!strings.Contains(stdout, "/CN=Weak: "+words) || strings.Count(stdout, words) != 1 {
 		t.Errorf("list says:\n%s", stdout)
 	}
-	if stdout := accepted("check", "--cert", host.cert, "--key", host.key); !strings.Contains(stdout, "warning  chain: /DC=test/DC=gtunnel/CN=Weak ("+s.capath) || !strings.Contains(stdout, words) {
+	if stdout := accepted("check", "--cert", host.cert, "--key", host.key); !strings.Contains(stdout,
+		"warning  chain: /DC=test/DC=gtunnel/CN=Weak ("+s.capath) || !strings.Contains(stdout, words) {
 		t.Errorf("check says:\n%s", stdout)
 	}
 	// Nothing is said to a host of another CA.
@@ -41,7 +43,8 @@ func TestWeakCA(t *testing.T) {
 		t.Errorf("check says:\n%s", stdout)
 	}
 	server, _ := s.startServer("127.0.0.1:1")
-	if line := server.waitMessage("weak CA"); line.field("ca") != "/DC=test/DC=gtunnel/CN=Weak" || !strings.Contains(line.field("problem"), words) || filepath.Dir(line.field("file")) != s.capath {
+	if line := server.waitMessage("weak CA"); line.field("ca") != "/DC=test/DC=gtunnel/CN=Weak" ||
+		!strings.Contains(line.field("problem"), words) || filepath.Dir(line.field("file")) != s.capath {
 		t.Errorf("at start: %v", line)
 	}
 }

@@ -46,39 +46,57 @@ func allAttacks() []attack {
 	const wave = 10 * time.Second
 	hello := func(ctx context.Context, conn *net.TCPConn, a *attacker) error { return send(ctx, conn, a.hello) }
 	return []attack{
-		{"four", "250 silent connections from each of 4 addresses, renewed each 10 s", 1000, wave, false, fourSources, stall},
-		{"own", "250 silent connections from the peer's own address, renewed each 10 s", 250, wave, false, ownSource, stall},
-		{"churn", "silent connections from 4 addresses, renewed each 0.5 s", 1000, wave / 20, false, fourSources, stall},
 		{
-			"byte", "1,000 connections from 4 addresses that send one byte", 1000, wave, false, fourSources,
-			func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+			name: "four", about: "250 silent connections from each of 4 addresses, renewed each 10 s", conns: 1000,
+			renewed: wave, again: false, source: fourSources, act: stall,
+		},
+		{
+			name: "own", about: "250 silent connections from the peer's own address, renewed each 10 s", conns: 250,
+			renewed: wave, again: false, source: ownSource, act: stall,
+		},
+		{
+			name: "churn", about: "silent connections from 4 addresses, renewed each 0.5 s", conns: 1000, renewed: wave / 20,
+			again: false, source: fourSources, act: stall,
+		},
+		{
+			name: "byte", about: "1,000 connections from 4 addresses that send one byte", conns: 1000, renewed: wave,
+			again: false, source: fourSources,
+			act: func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 				return send(ctx, conn, a.hello[:1])
 			},
 		},
 		{
-			"hellos", "2,000 whole ClientHellos from 2,000 addresses, renewed each 10 s", 2000, wave, false, scatteredSources,
-			hello,
+			name: "hellos", about: "2,000 whole ClientHellos from 2,000 addresses, renewed each 10 s", conns: 2000,
+			renewed: wave, again: false, source: scatteredSources,
+			act: hello,
 		},
 		{
-			"storm", "1,000 whole ClientHellos from 1,000 addresses, renewed each 0.5 s", 1000, wave / 20, false,
-			scatteredSources, hello,
+			name: "storm", about: "1,000 whole ClientHellos from 1,000 addresses, renewed each 0.5 s", conns: 1000,
+			renewed: wave / 20, again: false,
+			source: scatteredSources, act: hello,
 		},
 		{
-			"unread", "1,000 whole ClientHellos from 1,000 addresses that read nothing", 1000, wave, false, scatteredSources,
-			func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+			name: "unread", about: "1,000 whole ClientHellos from 1,000 addresses that read nothing", conns: 1000, renewed: wave,
+			again: false, source: scatteredSources,
+			act: func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 				return errors.Join(conn.SetReadBuffer(1), send(ctx, conn, a.hello))
 			},
 		},
-		{"loris", "a ClientHello, one byte a second, from 1,000 addresses", 1000, wave, false, scatteredSources, drip},
 		{
-			"chains", "240 handshakes at a time with 19 certificates of RSA-8192 and large exponents", 240, wave, true,
-			scatteredSources, func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+			name: "loris", about: "a ClientHello, one byte a second, from 1,000 addresses", conns: 1000, renewed: wave,
+			again: false, source: scatteredSources, act: drip,
+		},
+		{
+			name: "chains", about: "240 handshakes at a time with 19 certificates of RSA-8192 and large exponents", conns: 240,
+			renewed: wave, again: true,
+			source: scatteredSources, act: func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 				return a.shakeHands(ctx, conn, a.costly)
 			},
 		},
 		{
-			"half", "500 certificate messages of 250 KB that stop before their end", 500, wave, true, scatteredSources,
-			func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
+			name: "half", about: "500 certificate messages of 250 KB that stop before their end", conns: 500, renewed: wave,
+			again: true, source: scatteredSources,
+			act: func(ctx context.Context, conn *net.TCPConn, a *attacker) error {
 				return a.shakeHands(ctx, &stoppingConn{TCPConn: conn, ctx: ctx, left: 240 << 10}, a.bulky)
 			},
 		},

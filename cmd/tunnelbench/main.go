@@ -289,7 +289,7 @@ func (o options) report(r *result, stdout io.Writer) error {
 	outputs := []struct {
 		file  string
 		write func(io.Writer) error
-	}{{o.json, r.writeJSON}, {o.markdown, r.writeMarkdown}, {o.plot, r.writePlot}}
+	}{{file: o.json, write: r.writeJSON}, {file: o.markdown, write: r.writeMarkdown}, {file: o.plot, write: r.writePlot}}
 	text := true
 	for _, output := range outputs {
 		switch output.file {

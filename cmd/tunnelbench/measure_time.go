@@ -51,11 +51,11 @@ const trickleSize = 500
 
 func trickleMetrics(scale) []metric {
 	return []metric{
-		{"trickle.cpu", "trickle of 500 B each ms, CPU of both ends", "%", less, true},
-		{"trickle.cpu.client", "trickle, CPU of the client end", "%", less, false},
-		{"trickle.cpu.server", "trickle, CPU of the server end", "%", less, false},
-		{"trickle.p50", "trickle, delay, median", "us", less, false},
-		{"trickle.p99", "trickle, delay, 99th percentile", "us", less, false},
+		{Name: "trickle.cpu", Title: "trickle of 500 B each ms, CPU of both ends", Unit: "%", Better: less, Main: true},
+		{Name: "trickle.cpu.client", Title: "trickle, CPU of the client end", Unit: "%", Better: less, Main: false},
+		{Name: "trickle.cpu.server", Title: "trickle, CPU of the server end", Unit: "%", Better: less, Main: false},
+		{Name: "trickle.p50", Title: "trickle, delay, median", Unit: "us", Better: less, Main: false},
+		{Name: "trickle.p99", Title: "trickle, delay, 99th percentile", Unit: "us", Better: less, Main: false},
 	}
 }
 
@@ -100,11 +100,15 @@ func measureTrickle(ctx context.Context, b *bench, i installed) (values, error) 
 
 func startMetrics(scale) []metric {
 	return []metric{
-		{"start.client", "start-up of the client end until it listens", "ms", less, false},
-		{"start.server", "start-up of the server end until it listens", "ms", less, false},
-		{"start.first", "first exchange through a new pair, with the handshake", "ms", less, false},
-		{"start.binary", "size of the binary", "MB", less, false},
-		{"start.loaded", "size of the binary and of its shared libraries", "MB", less, false},
+		{Name: "start.client", Title: "start-up of the client end until it listens", Unit: "ms", Better: less, Main: false},
+		{Name: "start.server", Title: "start-up of the server end until it listens", Unit: "ms", Better: less, Main: false},
+		{
+			Name: "start.first", Title: "first exchange through a new pair, with the handshake", Unit: "ms", Better: less,
+			Main: false,
+		},
+		{Name: "start.binary", Title: "size of the binary", Unit: "MB", Better: less, Main: false},
+		{Name: "start.loaded", Title: "size of the binary and of its shared " +
+			"libraries", Unit: "MB", Better: less, Main: false},
 	}
 }
 

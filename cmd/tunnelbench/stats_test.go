@@ -18,10 +18,10 @@ func TestSummarize(t *testing.T) {
 		values []float64
 		want   summary
 	}{
-		{[]float64{3}, summary{3, 3, 3}},
-		{[]float64{4, 1}, summary{2.5, 1, 4}},
-		{[]float64{9, 1, 5}, summary{5, 1, 9}},
-		{[]float64{2, 8, 4, 6}, summary{5, 2, 8}},
+		{[]float64{3}, summary{Median: 3, Min: 3, Max: 3}},
+		{[]float64{4, 1}, summary{Median: 2.5, Min: 1, Max: 4}},
+		{[]float64{9, 1, 5}, summary{Median: 5, Min: 1, Max: 9}},
+		{[]float64{2, 8, 4, 6}, summary{Median: 5, Min: 2, Max: 8}},
 	} {
 		given := slices.Clone(c.values)
 		if got := summarize(c.values); got != c.want {

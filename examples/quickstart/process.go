@@ -46,7 +46,7 @@ func command(dir string, log io.Writer, argv []string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	// Through a pipe, so that Wait returns when the program's own children,
 	// which may still write into our directory, have ended too.
-	output := struct{ io.Writer }{log}
+	output := struct{ io.Writer }{Writer: log}
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd

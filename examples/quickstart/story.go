@@ -15,18 +15,18 @@ func (d *demo) tell(ctx context.Context) error {
 		title string
 		do    func(context.Context) error
 	}{
-		{"Make a grid CA and a certificate for each host", d.makeCertificates},
-		{"Start a MariaDB server on each host", d.startServers},
-		{"Start gtunnel on each host", d.startTunnels},
-		{fmt.Sprintf("Write %s rows on the master, in a new database", count(batch)), d.makeDatabase},
-		{"Run gtunnel replication setup-master on the master", d.setupMaster},
-		{"Hand its file over; run gtunnel replication setup-slave on the slave", d.setupSlave},
-		{"Run gtunnel replication status on the slave", d.showStatus},
-		{fmt.Sprintf("Write %s more on the master, read them on the slave", count(batch)), d.writeRows},
-		{"Ask the tunnel what it carried", d.countBytes},
-		{fmt.Sprintf("Stop the slave's gtunnel, write %s more: nothing arrives", count(batch)), d.stopTunnel},
-		{"Start it again: the slave catches up", d.catchUp},
-		{"Run gtunnel replication compare on the slave", d.compare},
+		{title: "Make a grid CA and a certificate for each host", do: d.makeCertificates},
+		{title: "Start a MariaDB server on each host", do: d.startServers},
+		{title: "Start gtunnel on each host", do: d.startTunnels},
+		{title: fmt.Sprintf("Write %s rows on the master, in a new database", count(batch)), do: d.makeDatabase},
+		{title: "Run gtunnel replication setup-master on the master", do: d.setupMaster},
+		{title: "Hand its file over; run gtunnel replication setup-slave on the slave", do: d.setupSlave},
+		{title: "Run gtunnel replication status on the slave", do: d.showStatus},
+		{title: fmt.Sprintf("Write %s more on the master, read them on the slave", count(batch)), do: d.writeRows},
+		{title: "Ask the tunnel what it carried", do: d.countBytes},
+		{title: fmt.Sprintf("Stop the slave's gtunnel, write %s more: nothing arrives", count(batch)), do: d.stopTunnel},
+		{title: "Start it again: the slave catches up", do: d.catchUp},
+		{title: "Run gtunnel replication compare on the slave", do: d.compare},
 	} {
 		d.report.begin(step.title)
 		if err := step.do(ctx); err != nil {

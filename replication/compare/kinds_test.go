@@ -50,10 +50,13 @@ func everyType(family server.Family) [][4]string {
 		{"c34", "varchar(4000) CHARACTER SET utf8mb4", "REPEAT('x', 3999)", "REPEAT('x', 4000)"},
 	}
 	if family == server.MariaDB {
-		return append(types, [4]string{"c40", "uuid", "'123e4567-e89b-12d3-a456-426655440000'", "'123e4567-e89b-12d3-a456-426655440001'"},
+		return append(types, [4]string{
+			"c40", "uuid", "'123e4567-e89b-12d3-a456-426655440000'", "'123e4567-e89b-12d3-a456-426655440001'",
+		},
 			[4]string{"c41", "inet6", "'::1'", "'::2'"}, [4]string{"c42", "varchar(100) COMPRESSED", "'a'", "'b'"})
 	}
-	return append(types, [4]string{"c50", "vector(3)", "TO_VECTOR('[1,2,3]')", "TO_VECTOR('[1,2,4]')"}, [4]string{"c51", "double", "0e0 * -1", "0e0"})
+	return append(types, [4]string{"c50", "vector(3)", "TO_VECTOR('[1,2,3]')", "TO_VECTOR('[1,2,4]')"},
+		[4]string{"c51", "double", "0e0 * -1", "0e0"})
 }
 
 func TestCompareEveryType(t *testing.T) {
@@ -67,17 +70,21 @@ func TestCompareEveryType(t *testing.T) {
 			names += ", " + c[0]
 			values += ", " + c[2]
 		}
-		create += ", kept varchar(20) AS (CONCAT(c1, c2)) STORED, computed varchar(20) AS (CONCAT(c2, '#', c1)) VIRTUAL, hidden int "
+		create += ", kept varchar(20) AS (CONCAT(c1, c2)) STORED, computed varchar(20) AS (CONCAT(c2, '#', c1)) VIRTUAL, " +
+			"hidden int "
 		if p.Master.Version.Family == server.MariaDB {
 			create += "INVISIBLE)"
 		} else {
 			create += "DEFAULT 5 INVISIBLE)"
 		}
-		p.OnMaster(t, create, "INSERT INTO types.t (id"+names+", hidden) VALUES (0"+values+", 1)", "INSERT INTO types.t (id) VALUES (1)")
+		p.OnMaster(t, create, "INSERT INTO types.t (id"+names+", hidden) VALUES (0"+values+", 1)",
+			"INSERT INTO types.t (id) VALUES (1)")
 		for i := range types { // a row for each
-			p.OnMaster(t, "INSERT INTO types.t (id"+names+", hidden) SELECT "+strconv.Itoa(i+10)+names+", hidden FROM types.t WHERE id = 0")
+			p.OnMaster(t,
+				"INSERT INTO types.t (id"+names+", hidden) SELECT "+strconv.Itoa(i+10)+names+", hidden FROM types.t WHERE id = 0")
 		}
-		p.OnMaster(t, "CREATE TABLE types.long_key (k char(255) CHARACTER SET utf8mb4, u timestamp(6), PRIMARY KEY (k, u))", "INSERT INTO types.long_key VALUES ('a', '2026-03-29 01:30:00'), (REPEAT('b', 255), '2026-03-29 01:30:00')")
+		p.OnMaster(t, "CREATE TABLE types.long_key (k char(255) CHARACTER SET utf8mb4, u timestamp(6), PRIMARY KEY (k, u))",
+			"INSERT INTO types.long_key VALUES ('a', '2026-03-29 01:30:00'), (REPEAT('b', 255), '2026-03-29 01:30:00')")
 		p.Sync(t)
 		result := compareOn(t, p, compare.Comparison{Databases: []string{"types"}})
 		if !result.Equal() {
@@ -92,7 +99,8 @@ func TestCompareEveryType(t *testing.T) {
 		}
 		changes = append(changes, "UPDATE types.t SET hidden = NULL WHERE id = 1000")
 		p.OnSlave(t, changes...)
-		if got := found(compareOn(t, p, compare.Comparison{Databases: []string{"types"}}), "types.t"); !slices.Equal(got, want) {
+		if got := found(compareOn(t, p, compare.Comparison{Databases: []string{"types"}}), "types.t"); !slices.Equal(got,
+			want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 		p.OnSlave(t, "DROP DATABASE types", "CREATE DATABASE types")
@@ -102,12 +110,14 @@ func TestCompareEveryType(t *testing.T) {
 func TestCompareTablesWithoutTransactions(t *testing.T) {
 	pairs.OnCouples(t, pairs.Followers, func(t *testing.T, p *pairs.Couple) {
 		p.Fresh(t, "notrans")
-		p.OnMaster(t, "CREATE TABLE notrans.my (id int PRIMARY KEY, v varchar(30)) ENGINE=MyISAM", "CREATE TABLE notrans.inno (id int PRIMARY KEY, v varchar(30))")
+		p.OnMaster(t, "CREATE TABLE notrans.my (id int PRIMARY KEY, v varchar(30)) ENGINE=MyISAM",
+			"CREATE TABLE notrans.inno (id int PRIMARY KEY, v varchar(30))")
 		p.OnMaster(t, pairs.Numbered("notrans.my", 3000)...)
 		p.Sync(t)
 		stop := p.Write(t, "UPDATE notrans.my SET v = ? WHERE id = 1 + ? MOD 3000")
 		for range 3 {
-			if result := compareOn(t, p, *compare.Comparison{Databases: []string{"notrans"}, LockTables: true}.WithChunks(8 << 10)); !result.Equal() {
+			if result := compareOn(t, p,
+				*compare.Comparison{Databases: []string{"notrans"}, LockTables: true}.WithChunks(8 << 10)); !result.Equal() {
 				t.Errorf("differs under a lock: %q", found(result, "notrans.my"))
 			}
 		}
@@ -138,18 +148,23 @@ func TestCompareObjects(t *testing.T) {
 			p.OnMaster(t, "CREATE SEQUENCE objects.s1", "CREATE SEQUENCE objects.s2", "CREATE SEQUENCE objects.s3")
 		}
 		p.Sync(t)
-		if result := compareOn(t, p, compare.Comparison{Databases: []string{"objects"}}); !result.Equal() || len(result.Skipped) > 0 {
+		if result := compareOn(t, p, compare.Comparison{Databases: []string{"objects"}}); !result.Equal() ||
+			len(result.Skipped) > 0 {
 			t.Errorf("got %+v", result)
 		}
-		p.OnSlave(t, "DROP FUNCTION objects.f", "DROP TRIGGER objects.tr", "CREATE OR REPLACE VIEW objects.seen AS SELECT v FROM objects.t",
+		p.OnSlave(t, "DROP FUNCTION objects.f", "DROP TRIGGER objects.tr",
+			"CREATE OR REPLACE VIEW objects.seen AS SELECT v FROM objects.t",
 			"DROP EVENT objects.e", "CREATE VIEW objects.mine AS SELECT 1")
 		want := []string{
-			"view objects.seen is not the same on both ends", "view objects.mine is on the slave only", "trigger objects.tr is missing on the slave",
+			"view objects.seen is not the same on both ends", "view objects.mine is on the slave only",
+			"trigger objects.tr is missing on the slave",
 			"routine objects.f is missing on the slave", "event objects.e is missing on the slave",
 		}
 		if sequences {
 			p.OnSlave(t, "DROP SEQUENCE objects.s1", "ALTER SEQUENCE objects.s2 INCREMENT 7")
-			want = slices.Insert(want, 2, "sequence objects.s1 is missing on the slave", "sequence objects.s2 is not the same on both ends: a slave with a filter leaves ALTER SEQUENCE out; gtunnel replication compare --repair-table objects.s2")
+			want = slices.Insert(want, 2, "sequence objects.s1 is missing on the slave",
+				"sequence objects.s2 is not the same on both ends: a slave with a filter leaves ALTER SEQUENCE out; gtunnel "+
+					"replication compare --repair-table objects.s2")
 		}
 		if got := found(compareOn(t, p, compare.Comparison{Databases: []string{"objects"}}), ""); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
@@ -166,7 +181,9 @@ func TestCompareReadsRanges(t *testing.T) {
 		p.OnMaster(t, "CREATE TABLE ranges.t (id int, v varchar(30), w int NOT NULL DEFAULT 3, PRIMARY KEY (w, id))")
 		p.OnMaster(t, pairs.Numbered("ranges.t", 4000)...)
 		p.OnMaster(t, "UPDATE ranges.t SET w = id DIV 1000", "ANALYZE TABLE ranges.t")
-		const clause = " FORCE INDEX (`PRIMARY`) WHERE (`w` > 1 OR (`w` = 1 AND `id` > 1990)) AND (`w` < 2 OR (`w` = 2 AND `id` <= 2009))" // see TestKeyRanges
+		// see TestKeyRanges
+		const clause = " FORCE INDEX (`PRIMARY`) WHERE (`w` > 1 OR (`w` = 1 AND `id` > 1990)) AND (`w` < 2 OR (`w` = 2 AND " +
+			"`id` <= 2009))"
 		conn, err := p.MasterDB.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -210,7 +227,8 @@ func TestCompareCase(t *testing.T) {
 		p.Fresh(t, "compare_other") // MariaDB tells case apart in a list of one
 		p.OnMaster(t, "CREATE TABLE compare_case.t (id INT PRIMARY KEY, CONSTRAINT c CHECK (id > 0))")
 		p.Sync(t)
-		p.OnMaster(t, "SET sql_log_bin=0", "DROP DATABASE IF EXISTS COMPARE_CASE", "CREATE DATABASE COMPARE_CASE CHARACTER SET latin2",
+		p.OnMaster(t, "SET sql_log_bin=0", "DROP DATABASE IF EXISTS COMPARE_CASE",
+			"CREATE DATABASE COMPARE_CASE CHARACTER SET latin2",
 			"CREATE TABLE COMPARE_CASE.t (id INT PRIMARY KEY, CONSTRAINT d CHECK (id > 1))")
 		result := compareOn(t, p, compare.Comparison{Databases: []string{"compare_case", "compare_other"}})
 		p.OnMaster(t, "SET sql_log_bin=0", "DROP DATABASE COMPARE_CASE", "SET sql_log_bin=1")

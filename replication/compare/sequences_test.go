@@ -25,7 +25,8 @@ func makeSequences(t *testing.T, p *pairs.Couple, database string) {
 	p.OnMaster(t, "USE "+database, "CREATE SEQUENCE plain", "CREATE SEQUENCE five CACHE 5", "CREATE SEQUENCE none NOCACHE",
 		"CREATE SEQUENCE down INCREMENT -3 CACHE 2", "CREATE SEQUENCE round START WITH 1 MAXVALUE 7 CACHE 2 CYCLE",
 		"CREATE SEQUENCE myisam NOCACHE ENGINE=MyISAM", "CREATE SEQUENCE auto INCREMENT BY 0 CACHE 3",
-		"CREATE TABLE t (id bigint DEFAULT NEXTVAL(none), v int)", "CREATE TABLE taken (id bigint, v int)", "CREATE TABLE one (id bigint PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+		"CREATE TABLE t (id bigint DEFAULT NEXTVAL(none), v int)", "CREATE TABLE taken (id bigint, v int)",
+		"CREATE TABLE one (id bigint PRIMARY KEY)", "INSERT INTO one VALUES (1)")
 	p.Sync(t)
 }
 
@@ -74,12 +75,39 @@ func TestSequencesFollow(t *testing.T) {
 					statements []string
 				}{
 					{"next", []string{"SELECT " + next}},
-					{"many", []string{"CREATE TEMPORARY TABLE many AS SELECT " + next + " FROM seq_1_to_13", "DROP TEMPORARY TABLE many"}},
-					{"SETVAL", slices.Concat(each("DO SETVAL(%s, 5)"), []string{"DO SETVAL(plain, 5000)", "SELECT SETVAL(none, 6000, 0)", "DO SETVAL(down, -700)", "DO SETVAL(round, 3, 1, 9)"})},
+					{
+						"many",
+						[]string{"CREATE TEMPORARY TABLE many AS SELECT " + next + " FROM seq_1_to_13", "DROP TEMPORARY TABLE many"},
+					},
+					{
+						"SETVAL",
+						slices.Concat(each("DO SETVAL(%s, 5)"),
+							[]string{
+								"DO SETVAL(plain, 5000)", "SELECT SETVAL(none, 6000, 0)", "DO SETVAL(down, -700)", "DO SETVAL(round, 3, 1, 9)",
+							}),
+					},
 					{"DEFAULT", []string{"INSERT INTO t (v) VALUES (1), (2)"}},
-					{"rolled back", []string{"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + next, "SAVEPOINT s", "SELECT " + next, "ROLLBACK TO s", "SELECT " + next, "ROLLBACK"}},
-					{"a procedure", []string{"CREATE PROCEDURE p() BEGIN DECLARE x bigint; SET x = NEXTVAL(five) + NEXTVAL(none); INSERT INTO t VALUES (x, 1); END", "CALL p()"}},
-					{"a trigger", []string{"CREATE TRIGGER tr BEFORE INSERT ON one FOR EACH ROW SET NEW.id = 100 + NEXTVAL(five) + NEXTVAL(none)", "INSERT INTO one VALUES (1)", "DROP TRIGGER tr"}},
+					{
+						"rolled back",
+						[]string{
+							"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + next, "SAVEPOINT s", "SELECT " + next, "ROLLBACK TO s",
+							"SELECT " + next, "ROLLBACK",
+						},
+					},
+					{
+						"a procedure",
+						[]string{
+							"CREATE PROCEDURE p() BEGIN DECLARE x bigint; SET x = NEXTVAL(five) + NEXTVAL(none); INSERT INTO t VALUES (x, " +
+								"1); END", "CALL p()",
+						},
+					},
+					{
+						"a trigger",
+						[]string{
+							"CREATE TRIGGER tr BEFORE INSERT ON one FOR EACH ROW SET NEW.id = 100 + NEXTVAL(five) + NEXTVAL(none)",
+							"INSERT INTO one VALUES (1)", "DROP TRIGGER tr",
+						},
+					},
 					{"the cache is lost", []string{"FLUSH TABLES", "SELECT " + next}},
 				}
 				for _, use := range uses {
@@ -91,7 +119,9 @@ func TestSequencesFollow(t *testing.T) {
 						}
 					}
 				}
-				if _, err := p.MasterDB.ExecContext(t.Context(), "INSERT INTO follow.one SELECT IF(NEXTVAL(follow.none) < 0, 0, 1)"); err == nil {
+				if _, err := p.MasterDB.ExecContext(
+					t.Context(), "INSERT INTO follow.one SELECT IF(NEXTVAL(follow.none) < 0, 0, 1)",
+				); err == nil {
 					t.Error("a row is there twice")
 				}
 				mustAgree(t, p, "follow", "a statement has failed")
@@ -105,18 +135,26 @@ func TestCompareSequences(t *testing.T) {
 		makeSequences(t, p, "places")
 		p.OnMaster(t, "USE places", "SELECT NEXTVAL(plain), NEXTVAL(none), NEXTVAL(down), NEXTVAL(round), NEXTVAL(five)")
 		p.Sync(t)
-		p.OnSlave(t, "SET sql_log_bin=0", "USE places", "ALTER SEQUENCE plain RESTART 1", "DO SETVAL(none, 700)", "ALTER SEQUENCE down RESTART -1", "ALTER SEQUENCE round RESTART 1", "DO SETVAL(auto, 90)")
+		p.OnSlave(t, "SET sql_log_bin=0", "USE places", "ALTER SEQUENCE plain RESTART 1", "DO SETVAL(none, 700)",
+			"ALTER SEQUENCE down RESTART -1", "ALTER SEQUENCE round RESTART 1", "DO SETVAL(auto, 90)")
 		behind := func(name, slave, master string) string {
-			return fmt.Sprintf("sequence places.%s stands at %s on the slave and at %s on the master: it would give numbers twice after a fail-over; on the slave: SET sql_log_bin=0; DO SETVAL(`places`.`%[1]s`, %[3]s, 0, 0)", name, slave, master)
+			return fmt.Sprintf("sequence places.%s stands at %s on the slave and at %s on the master: it would give numbers "+
+				"twice after a fail-over; on the slave: SET sql_log_bin=0; DO SETVAL(`places`.`%[1]s`, %[3]s, 0, 0)", name, slave,
+				master)
 		}
 		ahead := func(name, slave, master string) string {
-			return fmt.Sprintf("sequence places.%s stands at %s on the slave and at %s on the master: it would leave numbers out after a fail-over; gtunnel replication compare --repair-table places.%[1]s", name, slave, master)
+			return fmt.Sprintf("sequence places.%s stands at %s on the slave and at %s on the master: it would leave numbers "+
+				"out after a fail-over; gtunnel replication compare --repair-table places.%[1]s", name, slave, master)
 		}
-		want := []string{ahead("auto", "91", "1"), behind("down", "-1", "-7"), ahead("none", "701", "2"), behind("plain", "1", "1001"), behind("round", "1", "3")}
+		want := []string{
+			ahead("auto", "91", "1"), behind("down", "-1", "-7"), ahead("none", "701", "2"), behind("plain", "1", "1001"),
+			behind("round", "1", "3"),
+		}
 		if differ, skipped := compareSequences(t, p, "places"); !slices.Equal(differ, want) || len(skipped) > 0 {
 			t.Errorf("not compared %q, differ\n%s\nwant\n%s", skipped, strings.Join(differ, "\n"), strings.Join(want, "\n"))
 		}
-		result := compareOn(t, p, compare.Comparison{Databases: []string{"places"}, Tables: []string{"places.plain", "places.t"}})
+		result := compareOn(t, p,
+			compare.Comparison{Databases: []string{"places"}, Tables: []string{"places.plain", "places.t"}})
 		if !slices.Equal(result.Objects, want[3:4]) || len(result.Tables) != 1 {
 			t.Errorf("of one table and one sequence it says %q of %+v", result.Objects, result.Tables)
 		}
@@ -150,7 +188,9 @@ func TestCompareSequencesInUse(t *testing.T) {
 		go func() {
 			defer close(ended)
 			for ctx.Err() == nil {
-				if _, err := p.MasterDB.ExecContext(ctx, "INSERT INTO inuse.taken SELECT NEXTVAL(inuse.five), NEXTVAL(inuse.round) + NEXTVAL(inuse.down) FROM inuse.seq_1_to_7"); err != nil && ctx.Err() == nil {
+				if _, err := p.MasterDB.ExecContext(ctx,
+					"INSERT INTO inuse.taken SELECT NEXTVAL(inuse.five), NEXTVAL(inuse.round) + NEXTVAL(inuse.down) FROM "+
+						"inuse.seq_1_to_7"); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 			}
@@ -163,15 +203,19 @@ func TestCompareSequencesInUse(t *testing.T) {
 
 		// Statements that end while they are waited for. Each call of the function
 		// is a statement of its own to the server.
-		p.OnMaster(t, "CREATE FUNCTION inuse.f() RETURNS bigint READS SQL DATA BEGIN DECLARE x bigint; SET x = NEXTVAL(inuse.none); RETURN x; END")
+		p.OnMaster(t,
+			"CREATE FUNCTION inuse.f() RETURNS bigint READS SQL DATA BEGIN DECLARE x bigint; SET x = NEXTVAL(inuse.none); "+
+				"RETURN x; END")
 		ending := make(chan error, 1)
 		begin := func(number string, rows int) {
 			began := place(t, p.MasterDB, "inuse.none")
 			go func() {
-				_, err := p.MasterDB.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO inuse.taken SELECT %s, SLEEP(0.1) FROM inuse.seq_1_to_%d", number, rows))
+				_, err := p.MasterDB.ExecContext(t.Context(),
+					fmt.Sprintf("INSERT INTO inuse.taken SELECT %s, SLEEP(0.1) FROM inuse.seq_1_to_%d", number, rows))
 				ending <- err
 			}()
-			pairs.WaitUntil(t, "statement that has begun", func() (string, bool) { return began, place(t, p.MasterDB, "inuse.none") != began })
+			pairs.WaitUntil(t, "statement that has begun",
+				func() (string, bool) { return began, place(t, p.MasterDB, "inuse.none") != began })
 		}
 		for _, number := range []string{"NEXTVAL(inuse.none)", "inuse.f()"} {
 			begin(number, 40)
@@ -184,11 +228,14 @@ func TestCompareSequencesInUse(t *testing.T) {
 		// One that does not end, and is killed.
 		begin("NEXTVAL(inuse.none)", 6000)
 		differ, skipped := compareSequences(t, p, "inuse")
-		if len(differ) > 0 || len(skipped) != 1 || !strings.Contains(skipped[0], "sequence inuse.none: a statement that runs on the master may be using it") {
+		if len(differ) > 0 || len(skipped) != 1 ||
+			!strings.Contains(skipped[0], "sequence inuse.none: a statement that runs on the master may be using it") {
 			t.Errorf("differ %q, not compared %q", differ, skipped)
 		}
 		var id int
-		if err := p.MasterDB.QueryRowContext(t.Context(), "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO inuse.taken SELECT NEXTVAL%'").Scan(&id); err != nil {
+		if err := p.MasterDB.QueryRowContext(t.Context(),
+			"SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT INTO inuse.taken SELECT "+
+				"NEXTVAL%'").Scan(&id); err != nil {
 			t.Fatal(err)
 		}
 		p.OnMaster(t, fmt.Sprintf("KILL QUERY %d", id))

@@ -57,7 +57,8 @@ func TestFactsRoom(t *testing.T) {
 // rootLogin makes an administrator who logs in by TCP.
 func rootLogin(t *testing.T, s *pairs.Server) server.Login {
 	t.Helper()
-	s.Exec(t, "DROP USER IF EXISTS room@'127.0.0.1'", "CREATE USER room@'127.0.0.1' IDENTIFIED BY 'room'", "GRANT ALL PRIVILEGES ON *.* TO room@'127.0.0.1'")
+	s.Exec(t, "DROP USER IF EXISTS room@'127.0.0.1'", "CREATE USER room@'127.0.0.1' IDENTIFIED BY 'room'",
+		"GRANT ALL PRIVILEGES ON *.* TO room@'127.0.0.1'")
 	t.Cleanup(func() { s.DB.Exec("DROP USER room@'127.0.0.1'") })
 	return server.Login{Network: "tcp", Address: s.Address(), User: "room", Password: server.NewPassword("room")}
 }

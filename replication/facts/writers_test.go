@@ -21,13 +21,17 @@ func TestWritersByRoles(t *testing.T) {
 			if kind.IsMySQL() {
 				privilege, activate = "CONNECTION_ADMIN", "ALTER USER "+account+" DEFAULT ROLE by_role_outer"
 			}
-			server.Exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE ROLE by_role_inner", "CREATE ROLE by_role_outer", "GRANT by_role_inner TO by_role_outer",
-				"CREATE USER "+account+" IDENTIFIED BY 'by role'", "GRANT INSERT ON by_role.* TO "+account, "SET GLOBAL read_only=1")
-			defer server.Exec(t, "SET GLOBAL read_only=0", "DROP DATABASE by_role", "DROP USER "+account, "DROP ROLE by_role_inner", "DROP ROLE by_role_outer")
+			server.Exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE ROLE by_role_inner",
+				"CREATE ROLE by_role_outer", "GRANT by_role_inner TO by_role_outer",
+				"CREATE USER "+account+" IDENTIFIED BY 'by role'", "GRANT INSERT ON by_role.* TO "+account,
+				"SET GLOBAL read_only=1")
+			defer server.Exec(t, "SET GLOBAL read_only=0", "DROP DATABASE by_role", "DROP USER "+account,
+				"DROP ROLE by_role_inner", "DROP ROLE by_role_outer")
 			check := func(what, want string) {
 				t.Helper()
 				_, read := server.AsSeeder(t, finding.Slave)
-				found := slices.DeleteFunc(read.Writers, func(w string) bool { return !strings.Contains(w, "by_role@") && !strings.Contains(w, "PUBLIC") })
+				found := slices.DeleteFunc(read.Writers,
+					func(w string) bool { return !strings.Contains(w, "by_role@") && !strings.Contains(w, "PUBLIC") })
 				if got := strings.Join(found, ", "); got != want {
 					t.Errorf("%s: the writers are %q, want %q", what, got, want)
 				}

@@ -20,16 +20,29 @@ func TestNoteHolds(t *testing.T) {
 		slave *server.SlaveStatus
 		want  bool
 	}{
-		"no note":              {nil, &server.SlaveStatus{SQLRunning: "No"}, false},
-		"no slave":             {&journal.ComparisonNote{At: at}, nil, false},
-		"stopped there":        {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: at, Until: at.String()}, true},
-		"stopped on its way":   {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: before}, true},
-		"stopped, no place":    {&journal.ComparisonNote{}, &server.SlaveStatus{SQLRunning: "No", Executed: before}, true},
-		"will stop":            {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "Yes", Executed: at, Until: at.String()}, true},
-		"runs":                 {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "Yes", Executed: at}, false},
-		"stopped later":        {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: after}, false},
-		"an error stopped it":  {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: at, SQLErrno: 1062}, false},
-		"will stop, but later": {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "Yes", Executed: after, Until: "bin.000009:4"}, false},
+		"no note":  {nil, &server.SlaveStatus{SQLRunning: "No"}, false},
+		"no slave": {&journal.ComparisonNote{At: at}, nil, false},
+		"stopped there": {
+			&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: at, Until: at.String()}, true,
+		},
+		"stopped on its way": {
+			&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: before}, true,
+		},
+		"stopped, no place": {&journal.ComparisonNote{}, &server.SlaveStatus{SQLRunning: "No", Executed: before}, true},
+		"will stop": {
+			&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "Yes", Executed: at, Until: at.String()}, true,
+		},
+		"runs": {&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "Yes", Executed: at}, false},
+		"stopped later": {
+			&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: after}, false,
+		},
+		"an error stopped it": {
+			&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "No", Executed: at, SQLErrno: 1062}, false,
+		},
+		"will stop, but later": {
+			&journal.ComparisonNote{At: at}, &server.SlaveStatus{SQLRunning: "Yes", Executed: after, Until: "bin.000009:4"},
+			false,
+		},
 	} {
 		if got := c.note.Holds(c.slave); got != c.want {
 			t.Errorf("%s: %v", name, got)

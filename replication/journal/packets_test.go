@@ -22,7 +22,8 @@ func TestPacketNoteHolds(t *testing.T) {
 		{note, "16777216", 2 * time.Hour, false},
 		{nil, "1073741824", 2 * time.Hour, false},
 	} {
-		if got := c.note.Holds(&facts.Facts{Variables: map[string]string{"max_allowed_packet": c.value}}, c.uptime); got != c.want {
+		if got := c.note.Holds(&facts.Facts{Variables: map[string]string{"max_allowed_packet": c.value}}, c.uptime); got !=
+			c.want {
 			t.Errorf("%s after %s: %t", c.value, c.uptime, got)
 		}
 	}

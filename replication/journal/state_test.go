@@ -28,7 +28,9 @@ func newSlave(family server.Family) *facts.Facts {
 // it is tells of no data that may be lost.
 func TestStateOf(t *testing.T) {
 	mysql, mariadb := newSlave(server.MySQL), newSlave(server.MariaDB)
-	seeding := journal.State{Stage: journal.StageSeeding, Databases: []string{"voms"}, Begun: []string{"voms"}, AccountsOf: "1"}
+	seeding := journal.State{
+		Stage: journal.StageSeeding, Databases: []string{"voms"}, Begun: []string{"voms"}, AccountsOf: "1",
+	}
 	seeded, done := seeding, seeding
 	seeded.Stage, done.Stage = journal.StageSeeded, journal.StageDone
 	unknown := journal.State{Databases: seeding.Databases, AccountsOf: seeding.AccountsOf}

@@ -17,7 +17,8 @@ func TestSeedCheck(t *testing.T) {
 	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
-			master.Exec(t, "DROP DATABASE IF EXISTS seed_check", "CREATE DATABASE seed_check", "CREATE TABLE seed_check.fine (id INT PRIMARY KEY)")
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_check", "CREATE DATABASE seed_check",
+				"CREATE TABLE seed_check.fine (id INT PRIMARY KEY)")
 			seed := newSeed(t, master, slave, "seed_check")
 			found, err := seed.Check(t.Context())
 			if err != nil || len(found.Problems) > 0 || len(found.Warnings) > 0 {
@@ -26,19 +27,22 @@ func TestSeedCheck(t *testing.T) {
 
 			master.Exec(t, "CREATE TABLE seed_check.old (id INT PRIMARY KEY) ENGINE=MyISAM",
 				"CREATE TABLE seed_check.wrong (id INT PRIMARY KEY, w VARCHAR(50), r VARCHAR(50), e TEXT) CHARACTER SET latin1",
-				"INSERT INTO seed_check.wrong VALUES (1, _latin1 x'c3bc62657220c3a4', _latin1 x'fc626572', NULL), (2, 'plain', _latin1 x'e4', ''), (3, _latin1 x'f09f9880', '', '')")
+				"INSERT INTO seed_check.wrong VALUES (1, _latin1 x'c3bc62657220c3a4', _latin1 x'fc626572', NULL), (2, 'plain', "+
+					"_latin1 x'e4', ''), (3, _latin1 x'f09f9880', '', '')")
 			seed = newSeed(t, master, slave, "seed_check", "seed_nowhere")
 			found, err = seed.Check(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p := pairs.ProblemOf(found.Problems, "not-transactional"); p == nil || !strings.Contains(p.Text, "seed_check.old") || !strings.Contains(p.Cure, "--lock-tables") {
+			if p := pairs.ProblemOf(found.Problems, "not-transactional"); p == nil ||
+				!strings.Contains(p.Text, "seed_check.old") || !strings.Contains(p.Cure, "--lock-tables") {
 				t.Errorf("a MyISAM table was not found:\n%s", pairs.Texts(found.Problems))
 			}
 			if p := pairs.ProblemOf(found.Problems, "unknown-database"); p == nil || !strings.Contains(p.Text, "seed_nowhere") {
 				t.Errorf("a missing database was not found:\n%s", pairs.Texts(found.Problems))
 			}
-			if p := pairs.ProblemOf(found.Warnings, "latin1-holds-utf8"); p == nil || !strings.HasSuffix(p.Text, ": seed_check.wrong.w") {
+			if p := pairs.ProblemOf(found.Warnings, "latin1-holds-utf8"); p == nil ||
+				!strings.HasSuffix(p.Text, ": seed_check.wrong.w") {
 				t.Errorf("the columns that hold UTF-8 were not found, or others were:\n%s", pairs.Texts(found.Warnings))
 			}
 
@@ -57,7 +61,8 @@ func TestSeedCheckFindsMissingTool(t *testing.T) {
 	seed := newSeed(t, master, slave, "seed_check")
 	t.Setenv("PATH", t.TempDir())
 	found, err := seed.Check(t.Context())
-	if p := pairs.ProblemOf(found.Problems, "tool-missing"); err != nil || p == nil || !strings.Contains(p.Cure, "mariadb-client") {
+	if p := pairs.ProblemOf(found.Problems, "tool-missing"); err != nil || p == nil ||
+		!strings.Contains(p.Cure, "mariadb-client") {
 		t.Errorf("%v\n%s", err, pairs.Texts(found.Problems))
 	}
 	if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-missing") {
@@ -76,7 +81,8 @@ func TestSeedCheckRetention(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := pairs.ProblemOf(found.Warnings, "short-retention"); (p != nil) != warned || warned && !strings.Contains(p.Cure, "binlog_expire_logs_seconds") {
+		if p := pairs.ProblemOf(found.Warnings, "short-retention"); (p != nil) != warned ||
+			warned && !strings.Contains(p.Cure, "binlog_expire_logs_seconds") {
 			t.Errorf("kept for %s s:\n%s", expire, pairs.Texts(found.Warnings))
 		}
 	}
@@ -86,7 +92,8 @@ func TestSeedCheckRetention(t *testing.T) {
 // lock up: Check says so, and Run does not keep writers waiting for it.
 func TestSeedBehindLongStatement(t *testing.T) {
 	master, slave := pairs.MySQL.Start(t)
-	master.Exec(t, "DROP DATABASE IF EXISTS seed_long", "CREATE DATABASE seed_long", "CREATE TABLE seed_long.t (id INT PRIMARY KEY)", "INSERT INTO seed_long.t VALUES (1)")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_long", "CREATE DATABASE seed_long",
+		"CREATE TABLE seed_long.t (id INT PRIMARY KEY)", "INSERT INTO seed_long.t VALUES (1)")
 	conn, err := master.DB.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +117,8 @@ func TestSeedBehindLongStatement(t *testing.T) {
 	})
 	seed := newSeed(t, master, slave, "seed_long")
 	found, err := seed.Check(t.Context())
-	if p := pairs.ProblemOf(found.Problems, "long-statement"); err != nil || p == nil || !strings.Contains(p.Text, "SLEEP") {
+	if p := pairs.ProblemOf(found.Problems, "long-statement"); err != nil || p == nil ||
+		!strings.Contains(p.Text, "SLEEP") {
 		t.Errorf("%v\n%s", err, pairs.Texts(found.Problems))
 	}
 	seed.SetLockPatience(0) // what it is for
@@ -142,13 +150,16 @@ func TestMissingAccounts(t *testing.T) {
 				master.Exec(t, "CREATE USER "+account+" IDENTIFIED BY 'secret word'")
 			}
 			slave.Exec(t, "CREATE USER 'seed both'@'localhost' IDENTIFIED BY 'x'")
-			master.Exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts", "CREATE TABLE seed_accounts.t (id INT)",
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts",
+				"CREATE TABLE seed_accounts.t (id INT)",
 				"CREATE DEFINER='seed def'@'%' VIEW seed_accounts.v AS SELECT 1 AS a",
-				"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
+				"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT "+
+					"ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
 				"CREATE DEFINER='seed both'@'localhost' PROCEDURE seed_accounts.p() SELECT 1",
 				"CREATE DEFINER='seed def'@'%' EVENT seed_accounts.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
 				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'",
-				"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' TO 'seed role'",
+				"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' "+
+					"TO 'seed role'",
 				"GRANT 'seed role' TO 'seed app'@'10.0.0.%'", setDefault)
 			m, mf := master.AsSeeder(t, finding.Master)
 			_, sf := slave.AsSeeder(t, finding.Slave)
@@ -157,7 +168,8 @@ func TestMissingAccounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			found, err := newSeed(t, master, slave, "seed_accounts").Check(t.Context())
-			if p := pairs.ProblemOf(slices.Concat(found.Problems, found.Warnings), "account-missing"); err != nil || p == nil || !strings.Contains(p.Text, "the account 'seed def'@'%' is on the master only") {
+			if p := pairs.ProblemOf(slices.Concat(found.Problems, found.Warnings), "account-missing"); err != nil || p == nil ||
+				!strings.Contains(p.Text, "the account 'seed def'@'%' is on the master only") {
 				t.Errorf("nothing is said of them: %v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 			}
 			var got []string
@@ -181,7 +193,10 @@ func TestMissingAccounts(t *testing.T) {
 				t.Errorf("missing are %q, want %q", got, want)
 			}
 			if !pair.Crosses() {
-				slave.Login(t, finding.Slave, server.Login{Network: "tcp", Address: slave.Address(), User: "seed def", Password: server.NewPassword("secret word")})
+				slave.Login(t, finding.Slave,
+					server.Login{
+						Network: "tcp", Address: slave.Address(), User: "seed def", Password: server.NewPassword("secret word"),
+					})
 			}
 			for _, account := range accounts {
 				master.Exec(t, "DROP USER "+account)

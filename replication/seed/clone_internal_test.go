@@ -19,21 +19,29 @@ func TestCloneRefused(t *testing.T) {
 		change        func(master, slave *facts.Facts)
 		code          string // empty: none
 	}{
-		"one release":      {mysql(8, 0, 20), mysql(8, 0, 20), nil, ""},
-		"one series":       {mysql(8, 4, 1), mysql(8, 4, 7), nil, ""},
-		"old releases":     {mysql(8, 0, 20), mysql(8, 0, 36), nil, "no-clone"},
-		"two series":       {mysql(8, 0, 40), mysql(8, 4, 3), nil, "no-clone"},
-		"too old":          {mysql(8, 0, 16), mysql(8, 0, 16), nil, "no-clone"},
-		"MariaDB":          {mariadb, mariadb, nil, "no-clone"},
-		"MyISAM elsewhere": {mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *facts.Facts) { m.Databases[1].Locked = []string{"other.old"} }, "not-transactional"},
-		"a slave":          {mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *facts.Facts) { m.Masters = []*server.SlaveStatus{{}} }, "is-slave"},
-		"unknown login":    {mysql(8, 4, 1), mysql(8, 4, 1), func(_, s *facts.Facts) { s.User = "admin@localhost" }, "clone-login"},
+		"one release":  {mysql(8, 0, 20), mysql(8, 0, 20), nil, ""},
+		"one series":   {mysql(8, 4, 1), mysql(8, 4, 7), nil, ""},
+		"old releases": {mysql(8, 0, 20), mysql(8, 0, 36), nil, "no-clone"},
+		"two series":   {mysql(8, 0, 40), mysql(8, 4, 3), nil, "no-clone"},
+		"too old":      {mysql(8, 0, 16), mysql(8, 0, 16), nil, "no-clone"},
+		"MariaDB":      {mariadb, mariadb, nil, "no-clone"},
+		"MyISAM elsewhere": {
+			mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *facts.Facts) { m.Databases[1].Locked = []string{"other.old"} },
+			"not-transactional",
+		},
+		"a slave": {
+			mysql(8, 4, 1), mysql(8, 4, 1), func(m, _ *facts.Facts) { m.Masters = []*server.SlaveStatus{{}} }, "is-slave",
+		},
+		"unknown login": {
+			mysql(8, 4, 1), mysql(8, 4, 1), func(_, s *facts.Facts) { s.User = "admin@localhost" }, "clone-login",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			facts := func(v server.Version) *facts.Facts {
 				return &facts.Facts{
 					Version: v, User: "root@localhost", Accounts: []facts.Account{{User: "root", Host: "localhost"}},
-					Databases: []facts.Database{{Name: "db"}, {Name: "other"}}, Variables: map[string]string{}, Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"},
+					Databases: []facts.Database{{Name: "db"}, {Name: "other"}}, Variables: map[string]string{},
+					Grants: []string{"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`"},
 				}
 			}
 			seed := &Seed{

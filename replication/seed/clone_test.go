@@ -22,7 +22,9 @@ func TestSeedByClone(t *testing.T) {
 	slave := pairs.SharedServer(t, servertest.MySQL97, "cloned slave", 13)
 	databases := fillServer(t, master, false)
 	slave.Exec(t, "DROP DATABASE IF EXISTS seed_own", "CREATE DATABASE seed_own")
-	for _, table := range master.Values(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' AND table_schema LIKE 'seed%'") {
+	for _, table := range master.Values(t,
+		"SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' "+
+			"AND table_schema LIKE 'seed%'") {
 		master.Exec(t, "DROP TABLE "+table) // of another test
 	}
 	s := newSeed(t, master, slave, databases...)
@@ -36,7 +38,8 @@ func TestSeedByClone(t *testing.T) {
 	s = newSeed(t, master, slave, databases...)
 	s.Method = journal.SeedClone
 	// The administrator is on both; the account that the slave had is not after.
-	s.Slave, err = server.Open(t.Context(), finding.Slave, server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+	s.Slave, err = server.Open(t.Context(), finding.Slave,
+		server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,8 @@ func TestSeedByClone(t *testing.T) {
 	notPersisted := ""
 	s.PersistedEvents = &notPersisted
 	slave.Exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
-	master.Exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'", "CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
+	master.Exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'",
+		"CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
 	defer master.Exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
 	var told []seed.Phase
 	s.Progress = func(p seed.Progress) { told = append(told, p.Phase) }
@@ -95,7 +99,8 @@ func TestSeedByClone(t *testing.T) {
 	if n := slave.Count(t, "performance_schema.persisted_variables", "variable_name = 'event_scheduler'"); n != 0 {
 		t.Error("the event scheduler stays off after the next restart")
 	}
-	if n := slave.Count(t, "mysql.user", "user LIKE 'gtunnel%'") + slave.Count(t, "information_schema.routines", "routine_name LIKE 'gtunnel%'"); n != 0 {
+	if n := slave.Count(t, "mysql.user", "user LIKE 'gtunnel%'") +
+		slave.Count(t, "information_schema.routines", "routine_name LIKE 'gtunnel%'"); n != 0 {
 		t.Error("the slave has kept what is the master's alone")
 	}
 	if n := slave.Count(t, "information_schema.schemata", "schema_name = 'seed_own'"); n != 0 {

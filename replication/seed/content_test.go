@@ -25,11 +25,15 @@ func fillServer(t *testing.T, s *pairs.Server, crosses bool) []string {
 		generated = "" // MariaDB's dumps have values of theirs, which MySQL refuses
 	}
 	statements := append([]string{
-		"CREATE DATABASE seed_all CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci", "USE seed_all", "SET NAMES utf8mb4", "SET time_zone = '+00:00'",
-		"CREATE TABLE types (id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT, ti TINYINT, si SMALLINT UNSIGNED, mi MEDIUMINT, bi BIGINT," +
-			" de DECIMAL(30,10), fl FLOAT, dou DOUBLE, b BIT(13), bo BOOL, da DATE, ti6 TIME(6), dt DATETIME(6), ts TIMESTAMP(6) NULL, ye YEAR," +
+		"CREATE DATABASE seed_all CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci", "USE seed_all", "SET NAMES utf8mb4",
+		"SET time_zone = '+00:00'",
+		"CREATE TABLE types (id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT, ti TINYINT, si SMALLINT UNSIGNED, mi " +
+			"MEDIUMINT, bi BIGINT," +
+			" de DECIMAL(30,10), fl FLOAT, dou DOUBLE, b BIT(13), bo BOOL, da DATE, ti6 TIME(6), dt DATETIME(6), ts " +
+			"TIMESTAMP(6) NULL, ye YEAR," +
 			" c CHAR(10), vc VARCHAR(300), bin BINARY(8), vb VARBINARY(300), tt TINYTEXT, te TEXT, mt MEDIUMTEXT, lt LONGTEXT," +
-			" tb TINYBLOB, bl BLOB, mb MEDIUMBLOB, lb LONGBLOB, en ENUM('a','b','ö'), se SET('x','y','z'), js JSON, ge GEOMETRY, po POINT" +
+			" tb TINYBLOB, bl BLOB, mb MEDIUMBLOB, lb LONGBLOB, en ENUM('a','b','ö'), se SET('x','y','z'), js JSON, ge " +
+			"GEOMETRY, po POINT" +
 			generated + ", KEY (vc(20)), FULLTEXT (te))",
 	}, contentStatements...)
 	for _, statement := range statements {
@@ -54,27 +58,34 @@ var contentStatements = []string{
 	"INSERT INTO types (" + columnsOfTypes + ") SELECT " + columnsOfTypes + " FROM types WHERE id < 3",
 
 	"CREATE TABLE latin (id INT PRIMARY KEY, v VARCHAR(300)) CHARACTER SET latin1",
-	"INSERT INTO latin SELECT 1 + n DIV 100, GROUP_CONCAT(CONVERT(UNHEX(LPAD(HEX(n), 2, '0')) USING latin1) ORDER BY n SEPARATOR '') FROM (" + numbers(255) + ") seq GROUP BY 1",
+	"INSERT INTO latin SELECT 1 + n DIV 100, GROUP_CONCAT(CONVERT(UNHEX(LPAD(HEX(n), 2, '0')) USING latin1) ORDER BY n " +
+		"SEPARATOR '') FROM (" + numbers(255) + ") seq GROUP BY 1",
 	"CREATE TABLE parent (id INT PRIMARY KEY)",
-	"CREATE TABLE child (id INT PRIMARY KEY, p INT, CONSTRAINT `f k` FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)",
+	"CREATE TABLE child (id INT PRIMARY KEY, p INT, CONSTRAINT `f k` FOREIGN KEY (p) REFERENCES parent (id) ON DELETE " +
+		"CASCADE)",
 	"INSERT INTO parent VALUES (1), (2)", "INSERT INTO child VALUES (1, 1), (2, 2), (3, NULL)",
-	"CREATE TABLE parts (id INT NOT NULL, y INT NOT NULL, PRIMARY KEY (id, y)) PARTITION BY RANGE (y) (PARTITION p0 VALUES LESS THAN (2000), PARTITION p1 VALUES LESS THAN MAXVALUE)",
+	"CREATE TABLE parts (id INT NOT NULL, y INT NOT NULL, PRIMARY KEY (id, y)) PARTITION BY RANGE (y) (PARTITION p0 " +
+		"VALUES LESS THAN (2000), PARTITION p1 VALUES LESS THAN MAXVALUE)",
 	"INSERT INTO parts VALUES (1, 1999), (2, 2020)",
 	"CREATE TABLE nokey (a INT, b VARCHAR(10))", "INSERT INTO nokey VALUES (1, 'x'), (1, 'x'), (NULL, NULL)",
 	"CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, t VARCHAR(50))",
-	"CREATE TABLE many (id INT PRIMARY KEY, pad VARCHAR(1000))", "INSERT INTO many SELECT n, REPEAT('x', 1000) FROM (" + numbers(1500) + ") seq",
+	"CREATE TABLE many (id INT PRIMARY KEY, pad VARCHAR(1000))",
+	"INSERT INTO many SELECT n, REPEAT('x', 1000) FROM (" + numbers(1500) + ") seq",
 
 	"CREATE VIEW v2 AS SELECT id, vc FROM types",
 	"CREATE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW v1 AS SELECT id FROM v2 WHERE vc LIKE '%ü\\_%'",
-	"CREATE TRIGGER `trg \"x\"` AFTER INSERT ON parent FOR EACH ROW BEGIN\n -- a comment ' with ` quotes\n INSERT INTO log (t) VALUES (CONCAT('é', NEW.id)); END",
+	"CREATE TRIGGER `trg \"x\"` AFTER INSERT ON parent FOR EACH ROW BEGIN\n -- a comment ' with ` quotes\n INSERT INTO " +
+		"log (t) VALUES (CONCAT('é', NEW.id)); END",
 	"CREATE TRIGGER trg2 AFTER INSERT ON parent FOR EACH ROW INSERT INTO log (t) VALUES ('second')",
 	"CREATE FUNCTION `f é`(x INT) RETURNS INT DETERMINISTIC RETURN x + 1",
-	"CREATE PROCEDURE p1(IN a INT, OUT b VARCHAR(20) CHARACTER SET utf8mb4) COMMENT 'cömment' SQL SECURITY INVOKER\nBEGIN\n" +
+	"CREATE PROCEDURE p1(IN a INT, OUT b VARCHAR(20) CHARACTER SET utf8mb4) COMMENT 'cömment' SQL SECURITY " +
+		"INVOKER\nBEGIN\n" +
 		"/* block ; comment */ # hash\nSET b = CONCAT('a;', a);\n-- Dumping data for table `zzz`\n\nEND",
 	"SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES'",
 	`CREATE PROCEDURE p2() SELECT 'a' || "id" || '\' FROM "types"`,
 	"SET sql_mode = DEFAULT",
-	"CREATE EVENT e1 ON SCHEDULE EVERY 1 HOUR STARTS '2020-01-01 00:00:00' ON COMPLETION PRESERVE COMMENT 'ö ''q' DO BEGIN DELETE FROM log WHERE id < 0; END",
+	"CREATE EVENT e1 ON SCHEDULE EVERY 1 HOUR STARTS '2020-01-01 00:00:00' ON COMPLETION PRESERVE COMMENT 'ö ''q' DO " +
+		"BEGIN DELETE FROM log WHERE id < 0; END",
 	"SET time_zone = '+05:00', sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'",
 	`CREATE EVENT "e ""2" ON SCHEDULE EVERY '1:30' MINUTE_SECOND ENDS '2036-01-01 00:00:00' DO DELETE FROM "log" WHERE t = '\'`,
 	"SET NAMES latin1",

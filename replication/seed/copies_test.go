@@ -12,8 +12,10 @@ import (
 
 // numbers is a query that gives the column n with 0 and the numbers up to most.
 func numbers(most int) string {
-	digits := "(SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)"
-	return fmt.Sprintf("SELECT a.d + 10*b.d + 100*c.d + 1000*e.d AS n FROM %[1]s a, %[1]s b, %[1]s c, %[1]s e WHERE a.d + 10*b.d + 100*c.d + 1000*e.d <= %[2]d", digits, most)
+	digits := "(SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 " +
+		"UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)"
+	return fmt.Sprintf("SELECT a.d + 10*b.d + 100*c.d + 1000*e.d AS n FROM %[1]s a, %[1]s b, %[1]s c, %[1]s e WHERE a.d "+
+		"+ 10*b.d + 100*c.d + 1000*e.d <= %[2]d", digits, most)
 }
 
 // compareCopies compares databases of two servers, object by object and row by
@@ -64,7 +66,8 @@ func describe(t *testing.T, s *pairs.Server, databases []string, namesOnly bool)
 		if !namesOnly {
 			all = append(all, s.Rows(t, "SHOW CREATE DATABASE "+quote(database))[0][1])
 		}
-		for _, row := range s.Rows(t, "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = "+in) {
+		for _, row := range s.Rows(t, "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = "+
+			in) {
 			table := quote(database) + "." + quote(row[0])
 			if row[1] == "VIEW" {
 				continue
@@ -85,7 +88,8 @@ func describe(t *testing.T, s *pairs.Server, databases []string, namesOnly bool)
 		for _, name := range s.Values(t, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = "+in) {
 			create("TRIGGER", database, name)
 		}
-		for _, row := range s.Rows(t, "SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema = "+in) {
+		for _, row := range s.Rows(t,
+			"SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema = "+in) {
 			create(row[1], database, row[0])
 		}
 		for _, name := range s.Values(t, "SELECT event_name FROM information_schema.events WHERE event_schema = "+in) {

@@ -21,17 +21,35 @@ type rightsWay struct{ name, give, take string }
 func rightsWays(kind servertest.Kind) []rightsWay {
 	ways := []rightsWay{
 		{name: "none", give: "DO 1", take: "DO 1"},
-		{name: "itself", give: "GRANT SELECT ON by_role.* TO " + rightsOfRole, take: "REVOKE SELECT ON by_role.* FROM " + rightsOfRole},
+		{
+			name: "itself", give: "GRANT SELECT ON by_role.* TO " + rightsOfRole,
+			take: "REVOKE SELECT ON by_role.* FROM " + rightsOfRole,
+		},
 		{name: "a role", give: "GRANT by_role_reads TO " + rightsOfRole, take: "REVOKE by_role_reads FROM " + rightsOfRole},
 	}
 	if kind.IsMySQL() {
 		return append(ways,
-			rightsWay{name: "a default role", give: "GRANT by_role_reads TO " + rightsOfRole + "; ALTER USER " + rightsOfRole + " DEFAULT ROLE by_role_reads", take: "REVOKE by_role_reads FROM " + rightsOfRole},
-			rightsWay{name: "all but this", give: "SET GLOBAL partial_revokes=ON; GRANT SELECT ON *.* TO " + rightsOfRole + "; REVOKE SELECT ON by_role.* FROM " + rightsOfRole, take: "REVOKE SELECT ON *.* FROM " + rightsOfRole + "; SET GLOBAL partial_revokes=OFF"})
+			rightsWay{
+				name: "a default role",
+				give: "GRANT by_role_reads TO " + rightsOfRole + "; ALTER USER " + rightsOfRole + " DEFAULT ROLE by_role_reads",
+				take: "REVOKE by_role_reads FROM " + rightsOfRole,
+			},
+			rightsWay{
+				name: "all but this",
+				give: "SET GLOBAL partial_revokes=ON; GRANT SELECT ON *.* TO " + rightsOfRole +
+					"; REVOKE SELECT ON by_role.* FROM " + rightsOfRole,
+				take: "REVOKE SELECT ON *.* FROM " + rightsOfRole + "; SET GLOBAL partial_revokes=OFF",
+			})
 	}
 	return append(ways,
-		rightsWay{name: "a default role", give: "GRANT by_role_reads TO " + rightsOfRole + "; SET DEFAULT ROLE by_role_reads FOR " + rightsOfRole, take: "SET DEFAULT ROLE NONE FOR " + rightsOfRole + "; REVOKE by_role_reads FROM " + rightsOfRole},
-		rightsWay{name: "PUBLIC", give: "GRANT SELECT ON by_role.* TO PUBLIC", take: "REVOKE SELECT ON by_role.* FROM PUBLIC"},
+		rightsWay{
+			name: "a default role",
+			give: "GRANT by_role_reads TO " + rightsOfRole + "; SET DEFAULT ROLE by_role_reads FOR " + rightsOfRole,
+			take: "SET DEFAULT ROLE NONE FOR " + rightsOfRole + "; REVOKE by_role_reads FROM " + rightsOfRole,
+		},
+		rightsWay{
+			name: "PUBLIC", give: "GRANT SELECT ON by_role.* TO PUBLIC", take: "REVOKE SELECT ON by_role.* FROM PUBLIC",
+		},
 		rightsWay{name: "a role of PUBLIC", give: "GRANT by_role_reads TO PUBLIC", take: "REVOKE by_role_reads FROM PUBLIC"})
 }
 
@@ -42,8 +60,11 @@ func TestDefinerRightsByRoles(t *testing.T) {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			for _, s := range []*pairs.Server{master, slave} {
-				s.Exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE USER "+rightsOfRole, "CREATE ROLE by_role_reads", "GRANT SELECT ON by_role.* TO by_role_reads",
-					"CREATE DEFINER="+rightsOfRole+" FUNCTION by_role.f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM by_role.t)", "GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
+				s.Exec(t, "CREATE DATABASE by_role", "CREATE TABLE by_role.t (a INT)", "CREATE USER "+rightsOfRole,
+					"CREATE ROLE by_role_reads", "GRANT SELECT ON by_role.* TO by_role_reads",
+					"CREATE DEFINER="+rightsOfRole+
+						" FUNCTION by_role.f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM by_role.t)",
+					"GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
 				defer s.Exec(t, "DROP DATABASE by_role", "DROP USER "+rightsOfRole, "DROP ROLE by_role_reads")
 			}
 			runs := func(ctx context.Context, s *pairs.Server) bool {
@@ -63,7 +84,8 @@ func TestDefinerRightsByRoles(t *testing.T) {
 					seen[both] = true
 					p := pairs.ProblemOf(slices.Concat(found.Problems, found.Warnings), "definer-rights")
 					if want := both == [2]bool{true, false}; (p != nil) != want {
-						t.Errorf("by %s on the master and %s on the slave it runs: %v; the findings are\n%s%s", m.name, s.name, both, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
+						t.Errorf("by %s on the master and %s on the slave it runs: %v; the findings are\n%s%s", m.name, s.name, both,
+							pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 					}
 					if p != nil {
 						cure := p.Cure[strings.LastIndexByte(p.Cure, '\n')+1:]
@@ -74,7 +96,8 @@ func TestDefinerRightsByRoles(t *testing.T) {
 						if !runs(t.Context(), slave) {
 							t.Errorf("by %s on the master and %s on the slave the cure is of no use: %q", m.name, s.name, cure)
 						}
-						slave.Exec(t, strings.NewReplacer("GRANT", "REVOKE", " TO ", " FROM ").Replace(cure), "GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
+						slave.Exec(t, strings.NewReplacer("GRANT", "REVOKE", " TO ", " FROM ").Replace(cure),
+							"GRANT EXECUTE ON by_role.* TO "+rightsOfRole)
 					}
 					slave.Exec(t, strings.Split(s.take, "; ")...)
 				}

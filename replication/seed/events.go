@@ -35,7 +35,9 @@ func EnableEvents(v server.Version, events []facts.Event) []server.Statement {
 }
 
 // alterEvents alters events by a statement of their definer, name and completion.
-func alterEvents(events []facts.Event, alter func(definer, event, completion string) server.Statement) []server.Statement {
+func alterEvents(
+	events []facts.Event, alter func(definer, event, completion string) server.Statement,
+) []server.Statement {
 	if len(events) == 0 {
 		return nil
 	}

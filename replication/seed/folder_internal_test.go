@@ -22,7 +22,10 @@ func TestSeedFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := t.TempDir()
-	for _, file := range []string{at("gtunnel-seed-1/rows/t.sql"), at("gtunnel-seed-file"), filepath.Join(used, "t.sql"), filepath.Join(elsewhere, "own")} {
+	for _, file := range []string{
+		at("gtunnel-seed-1/rows/t.sql"), at("gtunnel-seed-file"), filepath.Join(used, "t.sql"),
+		filepath.Join(elsewhere, "own"),
+	} {
 		if err := os.WriteFile(file, make([]byte, 1000), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,8 @@ func TestSeedByMydumper(t *testing.T) {
 			}
 			seed := newSeed(t, master, slave, "seed_all")
 			seed.Method = journal.SeedMydumper
-			if found, err := seed.Check(t.Context()); err != nil || len(found.Problems) > 0 || pairs.ProblemOf(found.Warnings, "needs-room") == nil {
+			if found, err := seed.Check(t.Context()); err != nil || len(found.Problems) > 0 ||
+				pairs.ProblemOf(found.Warnings, "needs-room") == nil {
 				t.Fatalf("%v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 			}
 			position, err := seed.Run(t.Context())
@@ -63,9 +64,11 @@ func TestSeedByMydumper(t *testing.T) {
 func TestMydumperWithoutCoordinates(t *testing.T) {
 	master, slave := pairs.MySQL.Start(t)
 	needMydumper(t)
-	master.Exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md", "CREATE TABLE seed_md.t (id INT PRIMARY KEY)")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md",
+		"CREATE TABLE seed_md.t (id INT PRIMARY KEY)")
 	slave.Exec(t, "DROP DATABASE IF EXISTS seed_md")
-	if out, err := exec.CommandContext(t.Context(), "mydumper", "--version").Output(); err != nil || !strings.Contains(string(out), "mydumper 0.10") {
+	if out, err := exec.CommandContext(t.Context(), "mydumper", "--version").Output(); err != nil ||
+		!strings.Contains(string(out), "mydumper 0.10") {
 		t.Skipf("mydumper is another version: %s", out)
 	}
 	seed := newSeed(t, master, slave, "seed_md")
@@ -85,12 +88,16 @@ func TestMydumperWithoutCoordinates(t *testing.T) {
 func TestMydumperFails(t *testing.T) {
 	master, slave := pairs.MariaDB.Start(t)
 	needMydumper(t)
-	master.Exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md", "CREATE TABLE seed_md.t (id INT PRIMARY KEY)", "INSERT INTO seed_md.t VALUES (1), (2)")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_md", "CREATE DATABASE seed_md",
+		"CREATE TABLE seed_md.t (id INT PRIMARY KEY)", "INSERT INTO seed_md.t VALUES (1), (2)")
 	for name, test := range map[string]struct {
 		tool, script string
 		says         string
 	}{
-		"mydumper": {"mydumper", `case "$*" in *'regex=^$'*) exec $tool "$@" ;; esac; echo "** CRITICAL **: lost the master" >&2; exit 1`, "lost the master"},
+		"mydumper": {
+			"mydumper", `case "$*" in *'regex=^$'*) exec $tool "$@" ;; esac; echo "** CRITICAL **: lost the master" >&2; exit 1`,
+			"lost the master",
+		},
 		"myloader": {"myloader", `echo "** CRITICAL **: table full" >&2; exit 1`, "table full"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +106,8 @@ func TestMydumperFails(t *testing.T) {
 			pairs.WrapTools(t, test.script, test.tool)
 			seed := newSeed(t, master, slave, "seed_md")
 			seed.Method = journal.SeedMydumper
-			if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-failed") || !strings.Contains(err.Error(), test.says) {
+			if _, err := seed.Run(t.Context()); !finding.HasCode(err, "tool-failed") ||
+				!strings.Contains(err.Error(), test.says) {
 				t.Errorf("the seed gave %v", err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*")); len(left) > 0 {

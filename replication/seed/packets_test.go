@@ -24,7 +24,8 @@ func TestSeedLargeRow(t *testing.T) {
 			master, slave := pair.Start(t)
 			before := slave.Values(t, "SELECT @@GLOBAL.max_allowed_packet")[0]
 			defer slave.Exec(t, "SET GLOBAL max_allowed_packet="+before)
-			master.Exec(t, "DROP DATABASE IF EXISTS seed_large", "CREATE DATABASE seed_large", "CREATE TABLE seed_large.t (id INT PRIMARY KEY, b LONGBLOB)",
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_large", "CREATE DATABASE seed_large",
+				"CREATE TABLE seed_large.t (id INT PRIMARY KEY, b LONGBLOB)",
 				"INSERT INTO seed_large.t VALUES (1, REPEAT(x'ff', 900000))")
 			slave.Exec(t, "DROP DATABASE IF EXISTS seed_large")
 			folder := t.TempDir()
@@ -35,7 +36,10 @@ func TestSeedLargeRow(t *testing.T) {
 				fails  bool
 			}{
 				{"whole", func(*seed.Seed, context.CancelFunc) {}, false},
-				{"a table", func(s *seed.Seed, _ context.CancelFunc) { s.Databases, s.Tables = nil, []string{"seed_large.t"} }, false},
+				{
+					"a table", func(s *seed.Seed, _ context.CancelFunc) { s.Databases, s.Tables = nil, []string{"seed_large.t"} },
+					false,
+				},
 				{"an error", func(s *seed.Seed, _ context.CancelFunc) {
 					s.Started = func(context.Context, server.Position) error { return errors.New("enough") }
 				}, true},
@@ -43,7 +47,9 @@ func TestSeedLargeRow(t *testing.T) {
 					s.Started = func(context.Context, server.Position) error { cancel(); return nil }
 				}, true},
 				{"after a kill", func(*seed.Seed, context.CancelFunc) {
-					if err := os.WriteFile(note, []byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`), 0o600); err != nil {
+					if err := os.WriteFile(note,
+						[]byte(`{"began": "`+time.Now().Format(time.RFC3339Nano)+`", "max_allowed_packet": `+own+`}`),
+						0o600); err != nil {
 						t.Fatal(err)
 					}
 					slave.Exec(t, "SET GLOBAL max_allowed_packet=1073741824")

@@ -20,7 +20,8 @@ func TestCureOfTool(t *testing.T) {
 		{1153, finding.Slave, "max_allowed_packet"},
 		{1146, finding.Slave, finding.Causes[1146].Cure},
 	} {
-		if got := cureOfTool(c.number, c.on); !strings.Contains(got, c.want) || strings.Contains(got, "tunnel") && strings.Contains(c.want, "this host") {
+		if got := cureOfTool(c.number, c.on); !strings.Contains(got, c.want) ||
+			strings.Contains(got, "tunnel") && strings.Contains(c.want, "this host") {
 			t.Errorf("%d on the %s: %s", c.number, c.on, got)
 		}
 	}

@@ -79,7 +79,8 @@ func TestSeedWhileWriting(t *testing.T) {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			master.Exec(t, "DROP DATABASE IF EXISTS seed_busy", "CREATE DATABASE seed_busy CHARACTER SET utf8mb4",
-				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000), twice INT AS (n * 2) VIRTUAL)",
+				"CREATE TABLE seed_busy.t (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL, pad VARCHAR(1000), twice INT AS (n "+
+					"* 2) VIRTUAL)",
 				"CREATE TABLE seed_busy.`ü` (id INT PRIMARY KEY AUTO_INCREMENT, n INT NOT NULL)")
 			for range 50 {
 				master.Exec(t, "INSERT INTO seed_busy.t (n, pad) SELECT seq.n, REPEAT('x', 1000) FROM ("+numbers(100)+") seq")
@@ -119,7 +120,8 @@ func TestSeedWhileWriting(t *testing.T) {
 func TestSeedForeignDump(t *testing.T) {
 	master, slave := pairs.Crossed.Start(t)
 	master.Exec(t, "DROP DATABASE IF EXISTS `seed_ü`", "CREATE DATABASE `seed_ü` CHARACTER SET utf8mb4",
-		"CREATE TABLE `seed_ü`.`tä` (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000) NOT NULL DEFAULT 'ö😀', wide INT AS (CHAR_LENGTH(pad)) VIRTUAL)",
+		"CREATE TABLE `seed_ü`.`tä` (id INT PRIMARY KEY AUTO_INCREMENT, pad VARCHAR(1000) NOT NULL DEFAULT 'ö😀', wide INT "+
+			"AS (CHAR_LENGTH(pad)) VIRTUAL)",
 		"INSERT INTO `seed_ü`.`tä` (pad) SELECT REPEAT('x', 1000) FROM ("+numbers(4999)+") seq")
 	transactions := func(gtid string) int {
 		n, err := strconv.Atoi(gtid[strings.LastIndexByte(gtid, '-')+1:])
@@ -146,7 +148,8 @@ func TestSeedForeignDump(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := slave.Count(t, "`seed_ü`.`tä`", "wide = CHAR_LENGTH(pad)"), 5000+transactions(position.GTID)-before; got != want {
+	if got, want := slave.Count(t, "`seed_ü`.`tä`", "wide = CHAR_LENGTH(pad)"), 5000+transactions(position.GTID)-
+		before; got != want {
 		t.Errorf("the copy has %d rows, and %d were there at %v", got, want, position)
 	}
 	if got := slave.Count(t, "`seed_ü`.`tä`", "pad = 'ö😀'"); got != slave.Count(t, "`seed_ü`.`tä`", "id > 5000") {
@@ -161,8 +164,10 @@ func follow(t *testing.T, master, slave *pairs.Server, p server.Position) {
 	master.MakeReplicationAccount(t)
 	wait := "SELECT MASTER_POS_WAIT('%s', %s, 120)"
 	statements := []string{
-		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'", "SET GLOBAL replicate_wild_do_table='seed\\_busy.%'",
-		fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', MASTER_USE_GTID=slave_pos", master.Port),
+		"STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos='" + p.GTID + "'",
+		"SET GLOBAL replicate_wild_do_table='seed\\_busy.%'",
+		fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='repl', "+
+			"MASTER_USE_GTID=slave_pos", master.Port),
 		"START SLAVE",
 	}
 	if slave.Kind.IsMySQL() {
@@ -170,7 +175,8 @@ func follow(t *testing.T, master, slave *pairs.Server, p server.Position) {
 		statements = []string{
 			"STOP REPLICA", "RESET REPLICA ALL", "RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged='" + p.GTID + "'",
 			"CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=('seed\\_busy.%')",
-			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', SOURCE_PASSWORD='repl', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1", master.Port),
+			fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='repl', "+
+				"SOURCE_PASSWORD='repl', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1", master.Port),
 			"START REPLICA",
 		}
 	}
@@ -189,7 +195,8 @@ func follow(t *testing.T, master, slave *pairs.Server, p server.Position) {
 // TestSeedHoldsChangesOff tries to change a table of MySQL during a dump.
 func TestSeedHoldsChangesOff(t *testing.T) {
 	master, slave := pairs.MySQL.Start(t)
-	master.Exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl", "CREATE TABLE seed_ddl.t (id INT PRIMARY KEY)")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl",
+		"CREATE TABLE seed_ddl.t (id INT PRIMARY KEY)")
 	seed := newSeed(t, master, slave, "seed_ddl")
 	seed.Started = func(ctx context.Context, _ server.Position) error {
 		if master.Lets(ctx, t, "ALTER TABLE seed_ddl.t ADD n INT") {
@@ -215,7 +222,8 @@ func TestSeedUnderLock(t *testing.T) {
 			seed := newSeed(t, master, slave, "seed_lock")
 			seed.LockTables = true
 			var err error
-			seed.Slave, err = server.Open(t.Context(), finding.Slave, server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
+			seed.Slave, err = server.Open(t.Context(), finding.Slave,
+				server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,16 +246,21 @@ func TestSeedUnderLock(t *testing.T) {
 // TestSeedKeepsCollations copies a table of a server that leaves the default
 // collation unsaid to one that has another.
 func TestSeedKeepsCollations(t *testing.T) {
-	for _, pair := range []pairs.Pair{{Master: servertest.MariaDB105, Slave: servertest.MariaDB118}, {Master: servertest.MariaDB105, Slave: servertest.MySQL97}} {
+	for _, pair := range []pairs.Pair{
+		{Master: servertest.MariaDB105, Slave: servertest.MariaDB118},
+		{Master: servertest.MariaDB105, Slave: servertest.MySQL97},
+	} {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			master.Exec(t, "DROP DATABASE IF EXISTS seed_collations", "CREATE DATABASE seed_collations CHARACTER SET utf8mb4",
-				"CREATE TABLE seed_collations.t (id INT PRIMARY KEY, a VARCHAR(5), b VARCHAR(5) CHARACTER SET utf8mb4, c VARCHAR(5) COLLATE utf8mb4_bin)")
+				"CREATE TABLE seed_collations.t (id INT PRIMARY KEY, a VARCHAR(5), b VARCHAR(5) CHARACTER SET utf8mb4, c "+
+					"VARCHAR(5) COLLATE utf8mb4_bin)")
 			seed := newSeed(t, master, slave, "seed_collations")
 			if _, err := seed.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			const query = "SELECT column_name, collation_name FROM information_schema.columns WHERE table_schema = 'seed_collations' ORDER BY 1"
+			const query = "SELECT column_name, collation_name FROM information_schema.columns WHERE table_schema = " +
+				"'seed_collations' ORDER BY 1"
 			if m, s := master.Rows(t, query), slave.Rows(t, query); fmt.Sprint(m) != fmt.Sprint(s) {
 				t.Errorf("the collations are %v on the master and %v on the slave", m, s)
 			}
@@ -262,10 +275,12 @@ func TestSeedOfMariaDBOnly(t *testing.T) {
 			master, slave := pair.Start(t)
 			master.Exec(t, "DROP DATABASE IF EXISTS seed_maria", "CREATE DATABASE seed_maria",
 				"CREATE SEQUENCE seed_maria.s START WITH 10 INCREMENT BY 5", "DO NEXTVAL(seed_maria.s)",
-				"CREATE TABLE seed_maria.t (id UUID PRIMARY KEY DEFAULT uuid(), a INET6, b INET4, c VARCHAR(5) INVISIBLE, d INT CHECK (d > 0))",
+				"CREATE TABLE seed_maria.t (id UUID PRIMARY KEY DEFAULT uuid(), a INET6, b INET4, c VARCHAR(5) INVISIBLE, d INT "+
+					"CHECK (d > 0))",
 				"INSERT INTO seed_maria.t (a, b, c, d) VALUES ('2001:db8::1', '192.0.2.1', 'x', 1), (NULL, NULL, NULL, NULL)",
 				"CREATE TABLE seed_maria.v (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING",
-				"INSERT INTO seed_maria.v VALUES (1, 1), (2, 2)", "UPDATE seed_maria.v SET n = 3 WHERE id = 1", "DELETE FROM seed_maria.v WHERE id = 2")
+				"INSERT INTO seed_maria.v VALUES (1, 1), (2, 2)", "UPDATE seed_maria.v SET n = 3 WHERE id = 1",
+				"DELETE FROM seed_maria.v WHERE id = 2")
 			seed := newSeed(t, master, slave, "seed_maria")
 			if _, err := seed.Run(t.Context()); err != nil {
 				t.Fatal(err)
@@ -283,8 +298,10 @@ func TestSeedOfMariaDBOnly(t *testing.T) {
 func TestSeedTables(t *testing.T) {
 	master, slave := pairs.MariaDB.Start(t)
 	for _, s := range []*pairs.Server{master, slave} {
-		s.Exec(t, "DROP DATABASE IF EXISTS seed_tables", "CREATE DATABASE seed_tables", "CREATE TABLE seed_tables.`a.b` (id INT PRIMARY KEY)",
-			"CREATE TABLE seed_tables.c (id INT PRIMARY KEY)", "CREATE TRIGGER seed_tables.tr BEFORE INSERT ON seed_tables.`a.b` FOR EACH ROW SET NEW.id = NEW.id + 1")
+		s.Exec(t, "DROP DATABASE IF EXISTS seed_tables", "CREATE DATABASE seed_tables",
+			"CREATE TABLE seed_tables.`a.b` (id INT PRIMARY KEY)",
+			"CREATE TABLE seed_tables.c (id INT PRIMARY KEY)", "CREATE TRIGGER seed_tables.tr BEFORE INSERT ON "+
+				"seed_tables.`a.b` FOR EACH ROW SET NEW.id = NEW.id + 1")
 	}
 	master.Exec(t, "INSERT INTO seed_tables.`a.b` VALUES (1), (2)", "INSERT INTO seed_tables.c VALUES (1)")
 	slave.Exec(t, "INSERT INTO seed_tables.c VALUES (5)")
@@ -325,7 +342,8 @@ func TestSeedEndsWithContext(t *testing.T) {
 				t.Errorf("the seed gave %v", err)
 			}
 			pairs.NoTools(t)
-			if n := master.Count(t, "information_schema.processlist", "info LIKE '%seed_ends%' AND id <> connection_id()"); n != 0 {
+			if n := master.Count(t, "information_schema.processlist", "info LIKE '%seed_ends%' AND id <> "+
+				"connection_id()"); n != 0 {
 				t.Errorf("%d statements of the seed still run", n)
 			}
 		})
@@ -347,7 +365,8 @@ func TestSeedHoldsRate(t *testing.T) {
 	if _, err := s.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if least := time.Duration(float64(bytes)/float64(s.MaxRate)*float64(time.Second)) - 200*time.Millisecond; time.Since(begun) < least {
+	if least := time.Duration(float64(bytes)/float64(s.MaxRate)*float64(time.Second)) -
+		200*time.Millisecond; time.Since(begun) < least {
 		t.Errorf("%d bytes passed in %v, which is more than the rate allows", bytes, time.Since(begun))
 	}
 }

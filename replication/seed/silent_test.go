@@ -28,7 +28,8 @@ func TestSeedOfSilentSessions(t *testing.T) {
 			if pair == pairs.MariaDB {
 				stop = "STOP SLAVE"
 				found, err := seed.Check(t.Context())
-				if err != nil || pairs.ProblemOf(found.Warnings, "wait-timeout") == nil || pairs.ProblemOf(found.Problems, "wait-timeout") != nil {
+				if err != nil || pairs.ProblemOf(found.Warnings, "wait-timeout") == nil ||
+					pairs.ProblemOf(found.Problems, "wait-timeout") != nil {
 					t.Errorf("%v\n%s%s", err, pairs.Texts(found.Problems), pairs.Texts(found.Warnings))
 				}
 				seed.MaxRate = 400 << 10

@@ -30,16 +30,32 @@ func TestSeedStops(t *testing.T) {
 		says   string
 		loads  bool // a part may be there
 	}{
-		"no coordinates":     {dumper, `exec $tool "$@" | grep -v MASTER_LOG`, "no-coordinates", "where the binary log stood", false},
-		"wrong coordinates":  {dumper, `exec $tool "$@" | sed s/MASTER_LOG_POS=/MASTER_LOG_POS=9999999/`, "bad-coordinates", "has", false},
-		"purged log":         {dumper, `exec $tool "$@" | sed "s/MASTER_LOG_FILE='/MASTER_LOG_FILE='no/"`, "log-purged", "no longer there", false},
+		"no coordinates": {
+			dumper, `exec $tool "$@" | grep -v MASTER_LOG`, "no-coordinates", "where the binary log stood", false,
+		},
+		"wrong coordinates": {
+			dumper, `exec $tool "$@" | sed s/MASTER_LOG_POS=/MASTER_LOG_POS=9999999/`, "bad-coordinates", "has", false,
+		},
+		"purged log": {
+			dumper, `exec $tool "$@" | sed "s/MASTER_LOG_FILE='/MASTER_LOG_FILE='no/"`, "log-purged", "no longer there", false,
+		},
 		"dump cut, status 0": {dumper, `$tool "$@" | head -c 2000000; exit 0`, "dump-cut", "middle", true},
-		"dump cut, failed":   {dumper, `$tool "$@" | head -c 2000000; echo "mariadb-dump: Lost connection" >&2; exit 2`, "tool-failed", "Lost connection", true},
+		"dump cut, failed": {
+			dumper, `$tool "$@" | head -c 2000000; echo "mariadb-dump: Lost connection" >&2; exit 2`, "tool-failed",
+			"Lost connection", true,
+		},
 		"dump fails at once": {dumper, `echo "mariadb-dump: no luck" >&2; exit 3`, "tool-failed", "no luck", false},
-		"loader dies":        {loader, `head -c 100000 >/dev/null; echo "ERROR 1114 (HY000) at line 5: The table is full" >&2; exit 1`, "tool-failed", "table is full", false},
-		"loader error":       {dumper, `exec $tool "$@" | sed 's/^LOCK TABLES/NO SUCH STATEMENT/'`, "tool-failed", "1064", true},
-		"loader ends early":  {loader, `exit 0`, "tool-failed", "ended before", false},
-		"shell command":      {dumper, `$tool "$@" | sed 's/^LOCK TABLES/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true},
+		"loader dies": {
+			loader, `head -c 100000 >/dev/null; echo "ERROR 1114 (HY000) at line 5: The table is full" >&2; exit 1`,
+			"tool-failed", "table is full", false,
+		},
+		"loader error": {
+			dumper, `exec $tool "$@" | sed 's/^LOCK TABLES/NO SUCH STATEMENT/'`, "tool-failed", "1064", true,
+		},
+		"loader ends early": {loader, `exit 0`, "tool-failed", "ended before", false},
+		"shell command": {
+			dumper, `$tool "$@" | sed 's/^LOCK TABLES/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			slave.Exec(t, "DROP DATABASE IF EXISTS seed_stop")
@@ -67,7 +83,8 @@ func TestSeedStops(t *testing.T) {
 // TestSeedAsksBeforeLoading stops a seed when its start is refused.
 func TestSeedAsksBeforeLoading(t *testing.T) {
 	master, slave := pairs.MariaDB.Start(t)
-	master.Exec(t, "DROP DATABASE IF EXISTS seed_asks", "CREATE DATABASE seed_asks", "CREATE TABLE seed_asks.t (id INT PRIMARY KEY)")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_asks", "CREATE DATABASE seed_asks",
+		"CREATE TABLE seed_asks.t (id INT PRIMARY KEY)")
 	slave.Exec(t, "DROP DATABASE IF EXISTS seed_asks")
 	refused := errors.New("the journal cannot be written")
 	seed := newSeed(t, master, slave, "seed_asks")

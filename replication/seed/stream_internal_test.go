@@ -21,14 +21,19 @@ var heads = map[string]struct {
 }{
 	"mariadb-dump 10.11 --gtid": {
 		"/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19  Distrib 10.11.19-MariaDB\n" +
-			"-- CHANGE MASTER TO MASTER_USE_GTID=slave_pos;\n\n-- CHANGE MASTER TO MASTER_LOG_FILE='m-bin.000001', MASTER_LOG_POS=726;\n",
+			"-- CHANGE MASTER TO MASTER_USE_GTID=slave_pos;\n\n-- CHANGE MASTER TO MASTER_LOG_FILE='m-bin.000001', " +
+			"MASTER_LOG_POS=726;\n",
 		server.Position{File: "m-bin.000001", Offset: 726},
 	},
 	"mysqldump 5.7": {
 		"-- MySQL dump 10.13  Distrib 5.7.42, for Linux (x86_64)\nSET @@SESSION.SQL_LOG_BIN= 0;\n" +
-			"SET @@GLOBAL.GTID_PURGED='3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9';\n\n" +
+			"SET @@GLOBAL.GTID_PURGED='3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n" +
+			"4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9';\n\n" +
 			"-- CHANGE MASTER TO MASTER_LOG_FILE='mysql-bin.000002', MASTER_LOG_POS=4294967300;\n",
-		server.Position{File: "mysql-bin.000002", Offset: 4294967300, GTID: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9"},
+		server.Position{
+			File: "mysql-bin.000002", Offset: 4294967300,
+			GTID: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7:9",
+		},
 	},
 	"mysqldump 8.0": {
 		"SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5';\n" +
@@ -47,7 +52,8 @@ var heads = map[string]struct {
 // looks like a comment, and lines of sql_mode.
 func bodyText(modes string) string {
 	return "\n--\n-- Current Database: `odd``db`\n--\n\nCREATE DATABASE `odd``db`;\nUSE `odd``db`;\n" +
-		"--\n-- Dumping data for table `a b`\n--\nINSERT INTO `a b` VALUES (1,'" + strings.Repeat("x", 10_000) + "'),\n(2,'y');\n" +
+		"--\n-- Dumping data for table `a b`\n--\nINSERT INTO `a b` VALUES (1,'" + strings.Repeat("x", 10_000) +
+		"'),\n(2,'y');\n" +
 		"/*!50003 SET sql_mode              = '" + modes + "' */ ;\n" +
 		"CREATE PROCEDURE p()\nBEGIN\n-- Dumping data for table `no such`\nEND ;;\n" +
 		"--\n-- Current Database: `two`\n--\nUSE `two`;\n-- Dumping data for table `t`\nINSERT INTO `t` VALUES\n(1),\n(2);\n"
@@ -60,7 +66,8 @@ func newTestStream(from io.Reader) *dumpStream {
 func TestStreamReadsCoordinates(t *testing.T) {
 	for name, head := range heads {
 		for width, reader := range map[string]func(io.Reader) io.Reader{
-			"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader, "data with EOF": iotest.DataErrReader,
+			"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader,
+			"data with EOF": iotest.DataErrReader,
 		} {
 			t.Run(name+" "+width, func(t *testing.T) {
 				body := bodyText("ANSI") + "-- Dump completed on 2026-01-01\n"
@@ -117,9 +124,12 @@ func TestStreamReadError(t *testing.T) {
 func TestStreamDropsUnknownModes(t *testing.T) {
 	before := bodyText("STRICT_TRANS_TABLES,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION")
 	after := bodyText("STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION")
-	for name, reader := range map[string]func(io.Reader) io.Reader{"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader} {
+	for name, reader := range map[string]func(io.Reader) io.Reader{
+		"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader,
+	} {
 		d := newTestStream(reader(strings.NewReader(before)))
-		d.modes = unknownModes(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 19}, server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
+		d.modes = unknownModes(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 19},
+			server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
 		var out bytes.Buffer
 		if _, err := d.copy(t.Context(), nil, &out); err != nil {
 			t.Fatal(err)
@@ -163,9 +173,12 @@ func TestStreamKeepsRate(t *testing.T) {
 func dumpLike(size int) []byte {
 	var b bytes.Buffer
 	b.WriteString(heads["mariadb-dump 10.11 --gtid"].text)
-	row := ",\n(1234567,501234,'" + strings.Repeat("83868641912-", 10) + "','67847967377-48000963322-62604785301-91415491898-96926520291')"
+	row := ",\n(1234567,501234,'" + strings.Repeat("83868641912-", 10) +
+		"','67847967377-48000963322-62604785301-91415491898-96926520291')"
 	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "-- Current Database: `d`\nUSE `d`;\n--\n-- Dumping data for table `sbtest%d`\n--\nINSERT INTO `sbtest%d` VALUES\n(1)", i, i)
+		fmt.Fprintf(&b,
+			"-- Current Database: `d`\nUSE `d`;\n--\n-- Dumping data for table `sbtest%d`\n--\nINSERT INTO `sbtest%d` "+
+				"VALUES\n(1)", i, i)
 		for range 4000 {
 			b.WriteString(row)
 		}

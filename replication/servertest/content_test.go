@@ -62,7 +62,9 @@ func lookAtContent(ctx context.Context, t *testing.T, s *servertest.Server, cont
 			t.Errorf("%s has no checksum: %s", object, text)
 		}
 	}
-	for kind, least := range map[string]int{"DATABASE": 3, "TABLE": 30, "VIEW": 6, "TRIGGER": 4, "PROCEDURE": 3, "FUNCTION": 1, "EVENT": 4} {
+	for kind, least := range map[string]int{
+		"DATABASE": 3, "TABLE": 30, "VIEW": 6, "TRIGGER": 4, "PROCEDURE": 3, "FUNCTION": 1, "EVENT": 4,
+	} {
 		if kinds[kind] < least {
 			t.Errorf("%d of %s, want at least %d", kinds[kind], kind, least)
 		}
@@ -112,10 +114,12 @@ func TestBulk(t *testing.T) {
 				t.Fatal(err)
 			}
 			var bytes int64
-			if err := s.DB.QueryRowContext(ctx, "ANALYZE TABLE bulk.sbtest1, bulk.sbtest2, bulk.sbtest3, bulk.sbtest4").Err(); err != nil {
+			if err := s.DB.QueryRowContext(ctx, "ANALYZE TABLE bulk.sbtest1, bulk.sbtest2, bulk.sbtest3, "+
+				"bulk.sbtest4").Err(); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.DB.QueryRowContext(ctx, "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = 'bulk'").Scan(&bytes); err != nil {
+			if err := s.DB.QueryRowContext(ctx,
+				"SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = 'bulk'").Scan(&bytes); err != nil {
 				t.Fatal(err)
 			}
 			if bytes < size/2 || bytes > size*2 {

@@ -181,7 +181,8 @@ func (l *Lab) initialize(ctx context.Context, kind Kind, dir, data string) error
 		if err != nil {
 			return err
 		}
-		return l.run(ctx, dir, mysqld, "--no-defaults", "--initialize-insecure", "--datadir="+data, "--innodb-redo-log-capacity=16M")
+		return l.run(ctx, dir, mysqld, "--no-defaults", "--initialize-insecure", "--datadir="+data,
+			"--innodb-redo-log-capacity=16M")
 	}
 	install, err := kind.Find("mariadb-install-db")
 	if err != nil {

@@ -91,7 +91,10 @@ func (l *Lab) install(ctx context.Context, kind Kind, o Options) (_ *Server, err
 	}()
 	s.Socket, s.ConfigDir = filepath.Join(s.Dir, "mysqld.sock"), filepath.Join(s.Dir, "conf.d")
 	if len(s.Socket) > maxSocket {
-		return nil, &hintError{error: fmt.Errorf("the path of a socket is too long: %s", s.Socket), hint: "set TMPDIR to a shorter directory"}
+		return nil,
+			&hintError{
+				error: fmt.Errorf("the path of a socket is too long: %s", s.Socket), hint: "set TMPDIR to a shorter directory",
+			}
 	}
 	if s.Port == 0 {
 		if s.Port, err = freePort(ctx); err != nil {
@@ -148,7 +151,8 @@ func (s *Server) writeOptions(o Options) error {
 		lines = append(lines, "skip-log-bin")
 	}
 	if s.Kind.IsMySQL() {
-		lines = append(lines, "mysqlx=OFF", "secure-file-priv=NULL", "innodb-redo-log-capacity=16M", "table-open-cache=400", "table-definition-cache=400")
+		lines = append(lines, "mysqlx=OFF", "secure-file-priv=NULL", "innodb-redo-log-capacity=16M", "table-open-cache=400",
+			"table-definition-cache=400")
 	} else {
 		lines = append(lines, "innodb-log-file-size=16M", "tmpdir="+s.Dir, "log-slave-updates")
 	}

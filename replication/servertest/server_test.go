@@ -98,7 +98,8 @@ func TestServers(t *testing.T) {
 			}
 			// What is in the folder of option files counts after a restart,
 			// and the data is still there.
-			if err := os.WriteFile(filepath.Join(a.ConfigDir, "zz.cnf"), []byte("[mysqld]\nmax_connections=77\n"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(a.ConfigDir, "zz.cnf"), []byte("[mysqld]\nmax_connections=77\n"), 0o644); err !=
+				nil {
 				t.Fatal(err)
 			}
 			if err := a.Restart(ctx); err != nil {

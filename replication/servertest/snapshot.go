@@ -33,11 +33,23 @@ func Snapshot(ctx context.Context, db *sql.DB, databases []string) (map[string]s
 
 // listings are the objects of a database, by their kinds.
 var listings = []struct{ kind, query string }{
-	{kind: "TABLE", query: "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'"},
-	{kind: "VIEW", query: "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'VIEW'"},
+	{
+		kind:  "TABLE",
+		query: "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'",
+	},
+	{
+		kind:  "VIEW",
+		query: "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'VIEW'",
+	},
 	{kind: "TRIGGER", query: "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = ?"},
-	{kind: "PROCEDURE", query: "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'PROCEDURE'"},
-	{kind: "FUNCTION", query: "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'FUNCTION'"},
+	{
+		kind:  "PROCEDURE",
+		query: "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'PROCEDURE'",
+	},
+	{
+		kind:  "FUNCTION",
+		query: "SELECT routine_name FROM information_schema.routines WHERE routine_schema = ? AND routine_type = 'FUNCTION'",
+	},
 	{kind: "EVENT", query: "SELECT event_name FROM information_schema.events WHERE event_schema = ?"},
 }
 
@@ -73,7 +85,9 @@ func snapshotDatabase(ctx context.Context, conn *sql.Conn, database string, foun
 
 // ownSlave is what differs between a master and its slave. MySQL also remembers
 // whether a column's character set was named beside its collation.
-var ownSlave = regexp.MustCompile(` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE ON (?:SLAVE|REPLICA)|DISABLE)\b| CHARACTER SET \w+( COLLATE )`)
+var ownSlave = regexp.MustCompile(
+	` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE ON (?:SLAVE|REPLICA)|DISABLE)\b| CHARACTER SET \w+( COLLATE )`,
+)
 
 // show gives the one row of a SHOW statement, a line for each column.
 func show(ctx context.Context, conn *sql.Conn, query string) (string, error) {

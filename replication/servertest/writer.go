@@ -49,17 +49,32 @@ type columnKind struct {
 
 var columnKinds = []columnKind{
 	{definition: "INT", index: "", value: func(r *rand.Rand) any { return r.Int32() }},
-	{definition: "BIGINT UNSIGNED NOT NULL DEFAULT 18446744073709551615", index: "", value: func(r *rand.Rand) any { return r.Uint64() }},
-	{definition: "VARCHAR(200) CHARACTER SET utf8mb4", index: "(50)", value: func(r *rand.Rand) any { return words(r, 12) }},
-	{definition: "VARCHAR(100) CHARACTER SET latin1 NOT NULL DEFAULT 'ü''s'", index: "", value: func(r *rand.Rand) any { return "Größe " + fmt.Sprint(r.IntN(1000)) }},
+	{
+		definition: "BIGINT UNSIGNED NOT NULL DEFAULT 18446744073709551615", index: "",
+		value: func(r *rand.Rand) any { return r.Uint64() },
+	},
+	{
+		definition: "VARCHAR(200) CHARACTER SET utf8mb4", index: "(50)",
+		value: func(r *rand.Rand) any { return words(r, 12) },
+	},
+	{
+		definition: "VARCHAR(100) CHARACTER SET latin1 NOT NULL DEFAULT 'ü''s'", index: "",
+		value: func(r *rand.Rand) any { return "Größe " + fmt.Sprint(r.IntN(1000)) },
+	},
 	{definition: "VARBINARY(60)", index: "", value: func(r *rand.Rand) any { return noise(r, 60) }},
 	{definition: "TEXT CHARACTER SET utf8mb4", index: "(20)", value: func(r *rand.Rand) any { return words(r, 200) }},
 	{definition: "MEDIUMBLOB", index: "(16)", value: func(r *rand.Rand) any { return noise(r, 3000) }},
 	{definition: "DATETIME(6)", index: "", value: func(r *rand.Rand) any { return moment(r) }},
 	{definition: "TIMESTAMP NULL", index: "", value: func(r *rand.Rand) any { return moment(r) }},
-	{definition: "DECIMAL(30,10) NOT NULL DEFAULT -0.5", index: "", value: func(r *rand.Rand) any { return fmt.Sprintf("%d.%010d", r.Int64()-r.Int64(), r.Uint32()) }},
+	{
+		definition: "DECIMAL(30,10) NOT NULL DEFAULT -0.5", index: "",
+		value: func(r *rand.Rand) any { return fmt.Sprintf("%d.%010d", r.Int64()-r.Int64(), r.Uint32()) },
+	},
 	{definition: "DOUBLE", index: "", value: func(r *rand.Rand) any { return r.NormFloat64() * 1e9 }},
-	{definition: "ENUM('a','b','it''s') NOT NULL DEFAULT 'b'", index: "", value: func(r *rand.Rand) any { return 1 + r.IntN(3) }},
+	{
+		definition: "ENUM('a','b','it''s') NOT NULL DEFAULT 'b'", index: "",
+		value: func(r *rand.Rand) any { return 1 + r.IntN(3) },
+	},
 	{definition: "SET('x','y','z')", index: "", value: func(r *rand.Rand) any { return r.IntN(8) }},
 	{definition: "BIT(10)", index: "", value: func(r *rand.Rand) any { return r.IntN(1024) }},
 	{definition: "JSON", index: "-", value: func(r *rand.Rand) any {
@@ -112,7 +127,9 @@ func (w *Writer) Run(ctx context.Context, db *sql.DB, n int) error {
 	}
 	defer discard(conn)
 	// Values of one length too much and zero dates are no concern of ours.
-	for _, statement := range []string{"SET NAMES utf8mb4, sql_mode = '', time_zone = '+00:00'", "USE " + quote(w.Database)} {
+	for _, statement := range []string{
+		"SET NAMES utf8mb4, sql_mode = '', time_zone = '+00:00'", "USE " + quote(w.Database),
+	} {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return err
 		}
@@ -204,10 +221,12 @@ func (w *Writer) change(ctx context.Context, on execer) error {
 		return do(ctx, on, "DELETE FROM "+quote(t.name)+" WHERE n BETWEEN ? AND ?", low, high+mostRows/20)
 	default:
 		if len(t.columns) == 0 {
-			return do(ctx, on, "UPDATE IGNORE "+quote(t.name)+" SET n = ? WHERE n BETWEEN ? AND ?", w.random.IntN(mostRows), low, high)
+			return do(ctx, on, "UPDATE IGNORE "+quote(t.name)+" SET n = ? WHERE n BETWEEN ? AND ?", w.random.IntN(mostRows), low,
+				high)
 		}
 		c := t.columns[w.random.IntN(len(t.columns))]
-		return do(ctx, on, "UPDATE "+quote(t.name)+" SET "+quote(c.name)+" = ? WHERE n BETWEEN ? AND ?", w.value(c), low, high)
+		return do(ctx, on, "UPDATE "+quote(t.name)+" SET "+quote(c.name)+" = ? WHERE n BETWEEN ? AND ?", w.value(c), low,
+			high)
 	}
 }
 
@@ -224,7 +243,8 @@ func (w *Writer) insert(t *writtenTable, verb string, rows int) (string, []any) 
 			args = append(args, w.value(c))
 		}
 	}
-	return verb + " INTO " + quote(t.name) + " (" + strings.Join(names, ", ") + ") VALUES " + row + strings.Repeat(", "+row, rows-1), args
+	return verb + " INTO " + quote(t.name) + " (" + strings.Join(names, ", ") + ") VALUES " + row +
+		strings.Repeat(", "+row, rows-1), args
 }
 
 // value makes a value of a column, now and then NULL where it may be.
@@ -319,7 +339,8 @@ func (w *Writer) createTable(ctx context.Context, conn *sql.Conn) error {
 		definitions = append(definitions, quote(c.name)+" "+c.kind.definition)
 	}
 	w.tables = append(w.tables, t)
-	return do(ctx, conn, "CREATE TABLE "+quote(t.name)+" (n INT NOT NULL, word VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "+
+	return do(ctx, conn, "CREATE TABLE "+quote(t.name)+
+		" (n INT NOT NULL, word VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "+
 		strings.Join(definitions, ", ")+") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
 }
 

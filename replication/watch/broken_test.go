@@ -13,11 +13,13 @@ import (
 func (p *watchedPair) tunnelDown() {
 	p.fresh()
 	p.gate.shut()
-	p.untilProblem(watch.HealthConnecting, "tunnel-down", "nothing listens at the local end of the tunnel", "error 2003", "systemctl status gtunnel-client")
+	p.untilProblem(watch.HealthConnecting, "tunnel-down", "nothing listens at the local end of the tunnel", "error 2003",
+		"systemctl status gtunnel-client")
 	p.gate.open()
 	p.until(func(s *watch.Status) bool { return s.Healthy })
 	p.gate.refuse()
-	p.untilProblem(watch.HealthConnecting, "far-end-closed", "its far end closes it", "error 2013", "is MySQL on the master running?")
+	p.untilProblem(watch.HealthConnecting, "far-end-closed", "its far end closes it", "error 2013",
+		"is MySQL on the master running?")
 	p.gate.open()
 	p.until(func(s *watch.Status) bool { return s.Healthy })
 }
@@ -25,7 +27,8 @@ func (p *watchedPair) tunnelDown() {
 func (p *watchedPair) wrongPassword() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_PASSWORD='wrong-Pw3'", "START SLAVE")
-	s := p.untilProblem(watch.HealthConnecting, "access-denied", "the password is wrong, or there is no account for 127.0.0.1", "error 1045", "SELECT user, host FROM mysql.user")
+	s := p.untilProblem(watch.HealthConnecting, "access-denied",
+		"the password is wrong, or there is no account for 127.0.0.1", "error 1045", "SELECT user, host FROM mysql.user")
 	if strings.Contains(statusText(s), "wrong-Pw3") {
 		p.Error("the password is shown")
 	}
@@ -35,7 +38,8 @@ func (p *watchedPair) duplicateRow() {
 	p.fresh()
 	p.onSlave("INSERT INTO d.t VALUES (7, 'of the slave')")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (7, 'of the master')")
-	p.untilProblem(watch.HealthBroken, "duplicate-row", "PRIMARY='7' is in d.t on the slave already", "error 1062", "--repair-table d.t", "never skip")
+	p.untilProblem(watch.HealthBroken, "duplicate-row", "PRIMARY='7' is in d.t on the slave already", "error 1062",
+		"--repair-table d.t", "never skip")
 }
 
 func (p *watchedPair) missingRow() {
@@ -73,7 +77,8 @@ func (p *watchedPair) purged() {
 		files, _ := p.logs()
 		return "a thread of the master still reads " + files[0], files[0] == file
 	})
-	p.untilProblem(watch.HealthStopped, "purged", "no longer has the binary log", "setup-slave --reseed", "binlog_expire_logs_seconds")
+	p.untilProblem(watch.HealthStopped, "purged", "no longer has the binary log", "setup-slave --reseed",
+		"binlog_expire_logs_seconds")
 	p.run(p.slave.DB, "START SLAVE")
 	p.untilProblem(watch.HealthBroken, "purged", "no longer has the binary log", "error 1236")
 }
@@ -81,14 +86,16 @@ func (p *watchedPair) purged() {
 func (p *watchedPair) lostLog() {
 	p.fresh()
 	file, offset := p.position()
-	p.run(p.slave.DB, "STOP SLAVE", fmt.Sprintf("CHANGE MASTER TO MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset+1000000), "START SLAVE")
+	p.run(p.slave.DB, "STOP SLAVE",
+		fmt.Sprintf("CHANGE MASTER TO MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset+1000000), "START SLAVE")
 	p.untilProblem(watch.HealthBroken, "master-lost-log", "ends before the place", "error 1236", "sync_binlog=1")
 }
 
 func (p *watchedPair) sameServerID() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL server_id=1", "START SLAVE")
-	p.untilProblem(watch.HealthBroken, "same-server-id", "the same server_id or UUID", "error 1593", "server_id of its own")
+	p.untilProblem(watch.HealthBroken, "same-server-id", "the same server_id or UUID", "error 1593",
+		"server_id of its own")
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL server_id=2")
 }
 
@@ -96,7 +103,8 @@ func (p *watchedPair) stalled() {
 	p.fresh()
 	p.gate.freeze()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, 'one')")
-	s := p.untilProblem(watch.HealthStalled, "stalled", "ahead of what the slave has received, and nothing came in", "connects anew")
+	s := p.untilProblem(watch.HealthStalled, "stalled", "ahead of what the slave has received, and nothing came in",
+		"connects anew")
 	if *s.Lag.Unread == 0 || s.Connection.IORunning != "Yes" || *s.Lag.Seconds != 0 {
 		p.Errorf("it is no silent link:\n%s", statusText(s))
 	}
@@ -129,10 +137,19 @@ func (p *watchedPair) passesFilter() {
 		cure          string   // as they say
 	}{
 		{"", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1049, []string{"CREATE DATABASE"}, "CREATE DATABASE elsewhere"},
-		{"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", 1305, []string{"make one of that name"}, "CREATE PROCEDURE elsewhere.p() SELECT 1"},
-		{"CREATE PROCEDURE elsewhere.p() SELECT 2", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1304, []string{"sql_log_bin=0"}, "DROP PROCEDURE elsewhere.p"},
+		{
+			"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", 1305, []string{"make one of that name"},
+			"CREATE PROCEDURE elsewhere.p() SELECT 1",
+		},
+		{
+			"CREATE PROCEDURE elsewhere.p() SELECT 2", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1304,
+			[]string{"sql_log_bin=0"}, "DROP PROCEDURE elsewhere.p",
+		},
 		{event, event, 1537, []string{"sql_log_bin=0"}, "DROP EVENT elsewhere.e"},
-		{"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", 1539, []string{"make one of that name"}, "CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1"},
+		{
+			"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", 1539, []string{"make one of that name"},
+			"CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1",
+		},
 	} {
 		if c.first != "" {
 			p.onSlave(c.first)

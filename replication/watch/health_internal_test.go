@@ -11,9 +11,12 @@ import (
 
 // TestClocks warns of clocks that differ.
 func TestClocks(t *testing.T) {
-	for ahead, want := range map[time.Duration]bool{time.Second: false, -time.Second: false, time.Minute: true, -time.Minute: true} {
+	for ahead, want := range map[time.Duration]bool{
+		time.Second: false, -time.Second: false, time.Minute: true, -time.Minute: true,
+	} {
 		s := &Status{
-			Connection: &server.SlaveStatus{MasterHost: server.Loopback, IORunning: "Yes", SQLRunning: "Yes"}, Master: MasterSide{Reachable: true},
+			Connection: &server.SlaveStatus{MasterHost: server.Loopback, IORunning: "Yes", SQLRunning: "Yes"},
+			Master:     MasterSide{Reachable: true},
 			sameMaster: true, hasClock: true, clock: ahead, variables: &facts.Facts{},
 		}
 		s.judge()
@@ -31,7 +34,11 @@ func TestClocks(t *testing.T) {
 func TestAfter(t *testing.T) {
 	m := &MasterSide{
 		Position: server.Position{File: "bin.000010", Offset: 50},
-		logs:     []server.BinaryLog{{File: "bin.000008", Bytes: 1000}, {File: "bin.000009", Bytes: 200}, {File: "bin.000010", Bytes: 70}, {File: "bin.000011", Bytes: 4}}, // the last two grew since
+		// the last two grew since
+		logs: []server.BinaryLog{
+			{File: "bin.000008", Bytes: 1000}, {File: "bin.000009", Bytes: 200}, {File: "bin.000010", Bytes: 70},
+			{File: "bin.000011", Bytes: 4},
+		},
 	}
 	for p, want := range map[server.Position]int{
 		{File: "bin.000008", Offset: 900}: 350, {File: "bin.000009", Offset: 4}: 246, {File: "bin.000010", Offset: 4}: 46,

@@ -19,7 +19,9 @@ func TestNotesInStatus(t *testing.T) {
 	}{
 		"comparison": {func(s *Status) {
 			s.Connection.SQLRunning, s.compared = "No", &journal.ComparisonNote{}
-		}, HealthStopped, "compare-cut-off", "has left the SQL thread stopped|gtunnel replication compare, which starts it again; or STOP REPLICA SQL_THREAD FOR CHANNEL ''; START REPLICA"},
+		}, HealthStopped, "compare-cut-off",
+			"has left the SQL thread stopped|gtunnel replication compare, which starts it again; or STOP REPLICA SQL_THREAD " +
+				"FOR CHANNEL ''; START REPLICA"},
 		"comparison, not there yet": {func(s *Status) {
 			s.Connection.Until, s.compared = "bin.000007:4", &journal.ComparisonNote{}
 		}, HealthRunning, "compare-cut-off", "to stop at bin.000007:4"},
@@ -29,24 +31,34 @@ func TestNotesInStatus(t *testing.T) {
 		}, HealthStopped, "busy", "works on the slave"},
 		"repair": {func(s *Status) {
 			s.Connection.SQLRunning, s.Connection.IgnoreTable = "No", []string{"d.a_t"}
-			s.repaired, s.variables.Variables["super_read_only"] = &journal.RepairNote{Tables: []string{"d.a_t", "d.u"}, SuperReadOnly: true}, "OFF"
-		}, HealthStopped, "repair-cut-off", "d.a_t, d.u may be half a copy; the slave leaves their changes out; the replication stands; super_read_only is still off|compare --repair-table d.a_t --repair-table d.u"},
+			s.repaired, s.variables.Variables["super_read_only"] = &journal.RepairNote{
+				Tables: []string{"d.a_t", "d.u"}, SuperReadOnly: true,
+			}, "OFF"
+		}, HealthStopped, "repair-cut-off",
+			"d.a_t, d.u may be half a copy; the slave leaves their changes out; the replication stands; super_read_only is " +
+				"still off|compare --repair-table d.a_t --repair-table d.u"},
 		"repair, restarted": {func(s *Status) {
 			s.repaired = &journal.RepairNote{Tables: []string{"d.t"}, SuperReadOnly: true}
 		}, HealthRunning, "repair-cut-off", "d.t may be half a copy|--repair-table d.t"},
 		"repair, restarted, broken": {func(s *Status) {
 			s.Connection.SQLRunning, s.Connection.SQLErrno, s.repaired = "No", 1032, &journal.RepairNote{Tables: []string{"d.t"}}
 		}, HealthBroken, "missing-row", ""},
-		"no filter":     {func(s *Status) { s.Connection.WildDoTable = nil }, HealthRunning, "no-filter", "every database|setup-slave"},
+		"no filter": {
+			func(s *Status) { s.Connection.WildDoTable = nil }, HealthRunning, "no-filter", "every database|setup-slave",
+		},
 		"no filter yet": {func(s *Status) { s.Connection.WildDoTable, s.busy = nil, true }, HealthRunning, "", ""},
 		"no filter, by hand": {func(s *Status) {
 			s.Connection.WildDoTable, s.Connection.MasterHost = nil, "10.0.0.7"
 		}, HealthRunning, "", ""},
-		"repair at work": {func(s *Status) { s.busy, s.Connection.IgnoreTable = true, []string{"d.t"} }, HealthRunning, "", ""},
+		"repair at work": {
+			func(s *Status) { s.busy, s.Connection.IgnoreTable = true, []string{"d.t"} }, HealthRunning, "", "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Status{
-				Connection: &server.SlaveStatus{MasterHost: server.Loopback, IORunning: "Yes", SQLRunning: "Yes", WildDoTable: []string{"d.%"}}, version: server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0},
+				Connection: &server.SlaveStatus{
+					MasterHost: server.Loopback, IORunning: "Yes", SQLRunning: "Yes", WildDoTable: []string{"d.%"},
+				}, version: server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0},
 				variables: &facts.Facts{Variables: map[string]string{"super_read_only": "ON"}},
 			}
 			c.change(s)

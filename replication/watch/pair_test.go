@@ -38,12 +38,20 @@ const (
 
 func newWatchedPair(t *testing.T, kind servertest.Kind) *watchedPair {
 	t.Helper()
-	p := &watchedPair{T: t, kind: kind, master: pairs.OwnServer(t, kind, "watched master", 1), slave: pairs.OwnServer(t, kind, "watched slave", 2)}
+	p := &watchedPair{
+		T: t, kind: kind, master: pairs.OwnServer(t, kind, "watched master", 1),
+		slave: pairs.OwnServer(t, kind, "watched slave", 2),
+	}
 	p.gate = newGate(t, p.master.Address())
 	p.run(p.master.DB,
-		"CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+watchedSecret+"'", "GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
-		"CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+monitorSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO gtunnel_monitor@'127.0.0.1'")
-	p.m = p.master.Login(t, finding.Master, server.Login{Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: server.NewPassword(monitorSecret)})
+		"CREATE USER db_rep@'127.0.0.1' IDENTIFIED BY '"+watchedSecret+"'",
+		"GRANT REPLICATION SLAVE ON *.* TO db_rep@'127.0.0.1'",
+		"CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+monitorSecret+"'", "GRANT REPLICATION CLIENT ON *.* TO "+
+			"gtunnel_monitor@'127.0.0.1'")
+	p.m = p.master.Login(t, finding.Master,
+		server.Login{
+			Network: "tcp", Address: p.master.Address(), User: "gtunnel_monitor", Password: server.NewPassword(monitorSecret),
+		})
 	p.s = p.slave.AsRoot(t, finding.Slave)
 	return p
 }
@@ -69,7 +77,8 @@ func (p *watchedPair) run(db *sql.DB, statements ...string) {
 	defer end()
 	for _, statement := range statements {
 		if p.kind.IsMySQL() {
-			statement = strings.NewReplacer("CHANGE MASTER TO", "CHANGE REPLICATION SOURCE TO", "MASTER_", "SOURCE_", "SLAVE ALL", "REPLICA ALL",
+			statement = strings.NewReplacer("CHANGE MASTER TO", "CHANGE REPLICATION SOURCE TO", "MASTER_", "SOURCE_",
+				"SLAVE ALL", "REPLICA ALL",
 				"START SLAVE", "START REPLICA", "STOP SLAVE", "STOP REPLICA").Replace(statement)
 		}
 		if _, err := conn.ExecContext(p.Context(), statement); err != nil {
@@ -127,7 +136,8 @@ func (p *watchedPair) fresh() {
 	p.run(p.slave.DB, table...)
 	p.run(p.master.DB, table...)
 	file, offset := p.position()
-	change := fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='db_rep', MASTER_PASSWORD='%s', MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d,"+
+	change := fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='db_rep', "+
+		"MASTER_PASSWORD='%s', MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d,"+
 		" MASTER_HEARTBEAT_PERIOD=1, MASTER_CONNECT_RETRY=1, MASTER_SSL=0", p.gate.port, watchedSecret, file, offset)
 	if p.kind.IsMySQL() {
 		change += ", MASTER_RETRY_COUNT=86400, GET_MASTER_PUBLIC_KEY=1"

@@ -13,7 +13,9 @@ import (
 
 // TestStatus puts a pair of each kind into every state.
 func TestStatus(t *testing.T) {
-	for _, kind := range []servertest.Kind{servertest.MariaDB105, servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97} {
+	for _, kind := range []servertest.Kind{
+		servertest.MariaDB105, servertest.MariaDB, servertest.MariaDB118, servertest.MySQL97,
+	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p := newWatchedPair(t, kind)
@@ -74,10 +76,12 @@ func (p *watchedPair) healthy() {
 	if s.State != watch.HealthRunning || !s.Healthy || *s.Lag.Bytes != 0 || *s.Lag.Unread != 0 || *s.Lag.Seconds != 0 {
 		p.Errorf("not healthy:\n%s", statusText(s))
 	}
-	if !s.Slave.ReadOnly || s.Slave.ServerID != 2 || s.Master.ServerID != 1 || !s.Master.Reachable || s.Connection.MasterUser != "db_rep" {
+	if !s.Slave.ReadOnly || s.Slave.ServerID != 2 || s.Master.ServerID != 1 || !s.Master.Reachable ||
+		s.Connection.MasterUser != "db_rep" {
 		p.Errorf("wrong facts:\n%s", statusText(s))
 	}
-	if pairs.ProblemOf(s.Warnings, "writable") != nil || pairs.ProblemOf(s.Warnings, "gives-up") != nil || pairs.ProblemOf(s.Warnings, "tls-inside") != nil || pairs.ProblemOf(s.Warnings, "public-key") != nil {
+	if pairs.ProblemOf(s.Warnings, "writable") != nil || pairs.ProblemOf(s.Warnings, "gives-up") != nil ||
+		pairs.ProblemOf(s.Warnings, "tls-inside") != nil || pairs.ProblemOf(s.Warnings, "public-key") != nil {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	// Heartbeats tell as much when the master cannot be asked.
@@ -150,7 +154,8 @@ func (p *watchedPair) stoppedAtUntil() {
 	file, offset := p.position()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (2, 'two')")
 	p.run(p.slave.DB, fmt.Sprintf("START SLAVE SQL_THREAD UNTIL MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset))
-	s := p.untilProblem(watch.HealthStopped, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset), "gtunnel replication compare")
+	s := p.untilProblem(watch.HealthStopped, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset),
+		"gtunnel replication compare")
 	if s.Connection.Executed.Offset != offset || *s.Lag.Bytes == 0 {
 		p.Errorf("it is not there:\n%s", statusText(s))
 	}

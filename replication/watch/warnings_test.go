@@ -27,7 +27,8 @@ func (p *watchedPair) writable() {
 		p.wantWords(s, pairs.ProblemOf(s.Warnings, "writable"), "root@localhost", "SET GLOBAL super_read_only=1")
 		return
 	}
-	p.onSlave("CREATE USER app@localhost", "GRANT ALL PRIVILEGES ON *.* TO app@localhost", "CREATE USER reader@localhost", "GRANT SELECT ON *.* TO reader@localhost",
+	p.onSlave("CREATE USER app@localhost", "GRANT ALL PRIVILEGES ON *.* TO app@localhost", "CREATE USER reader@localhost",
+		"GRANT SELECT ON *.* TO reader@localhost",
 		"SET GLOBAL read_only=1")
 	s = p.status(p.m, watch.Options{})
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "writers"), "in spite of read_only: app@localhost")
@@ -42,11 +43,13 @@ func (p *watchedPair) filters() {
 	p.setFilter("replicate_wild_do_table", "d.%,e.%")
 	p.setFilter("replicate_wild_ignore_table", "d.t")
 	s := p.until(func(s *watch.Status) bool { return s.Healthy })
-	p.wantWords(s, pairs.ProblemOf(s.Warnings, "ignored-tables"), "are left out (replicate_wild_ignore_table): d.t", "setup-slave")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "ignored-tables"), "are left out (replicate_wild_ignore_table): d.t",
+		"setup-slave")
 	p.setFilter("replicate_wild_ignore_table", "")
 	p.setFilter("replicate_ignore_table", "d.t")
 	s = p.until(func(s *watch.Status) bool { return s.Healthy })
-	p.wantWords(s, pairs.ProblemOf(s.Warnings, "ignored-tables"), "are left out (replicate_ignore_table): d.t", "--repair-table")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "ignored-tables"), "are left out (replicate_ignore_table): d.t",
+		"--repair-table")
 	if got := strings.Join(s.Connection.WildDoTable, " "); got != "d.% e.%" {
 		p.Errorf("it replicates %q", got)
 	}
@@ -63,7 +66,8 @@ func (p *watchedPair) filters() {
 	} else {
 		p.setFilter("replicate_do_db", "")
 	}
-	if s = p.until(func(s *watch.Status) bool { return s.Healthy }); pairs.ProblemOf(s.Warnings, "database-filter") != nil || pairs.ProblemOf(s.Warnings, "ignored-tables") != nil {
+	if s = p.until(func(s *watch.Status) bool { return s.Healthy }); pairs.ProblemOf(s.Warnings, "database-filter") !=
+		nil || pairs.ProblemOf(s.Warnings, "ignored-tables") != nil {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	p.setFilter("replicate_wild_do_table", "")
@@ -77,7 +81,8 @@ func (p *watchedPair) transientSettings() {
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "filter-not-kept"), "replicate every database", "setup-slave writes it")
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "read-only-not-kept"), "a restart of the server loses read_only=1")
 	file := filepath.Join(p.slave.ConfigDir, "zz-gtunnel.cnf")
-	text := "# Made by gtunnel replication, which changes nothing outside this file.\n[mysqld]\nread_only = ON\nreplicate_wild_do_table = \"d.%\"\n"
+	text := "# Made by gtunnel replication, which changes nothing outside this file.\n[mysqld]\nread_only = " +
+		"ON\nreplicate_wild_do_table = \"d.%\"\n"
 	if p.kind.IsMySQL() {
 		text += "super_read_only = ON\n"
 	}
@@ -85,7 +90,8 @@ func (p *watchedPair) transientSettings() {
 		p.Fatal(err)
 	}
 	defer os.Remove(file)
-	if s = p.status(p.m, watch.Options{}); pairs.ProblemOf(s.Warnings, "filter-not-kept") != nil || pairs.ProblemOf(s.Warnings, "read-only-not-kept") != nil {
+	if s = p.status(p.m, watch.Options{}); pairs.ProblemOf(s.Warnings, "filter-not-kept") != nil ||
+		pairs.ProblemOf(s.Warnings, "read-only-not-kept") != nil {
 		p.Errorf("warned in spite of the file:\n%s", statusText(s))
 	}
 }
@@ -99,7 +105,8 @@ func (p *watchedPair) patience() {
 	if !p.kind.IsMySQL() {
 		return
 	}
-	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_RETRY_COUNT=10, MASTER_CONNECT_RETRY=60, GET_MASTER_PUBLIC_KEY=0", "START SLAVE")
+	p.run(p.slave.DB, "STOP SLAVE",
+		"CHANGE MASTER TO MASTER_RETRY_COUNT=10, MASTER_CONNECT_RETRY=60, GET_MASTER_PUBLIC_KEY=0", "START SLAVE")
 	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning })
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "gives-up"), "away for 10m (10 times 1m0s)", "setup-slave")
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "public-key"), "fails after the next restart of the master")
@@ -133,7 +140,8 @@ func (p *watchedPair) masterUnreachable() {
 		p.Fatalf("the login was not refused: %v", err)
 	}
 	s := p.status(nil, watch.Options{Unreachable: err})
-	p.wantWords(s, pairs.ProblemOf(s.Warnings, "master-unreachable"), "how far the slave is behind cannot be said", "Access denied", "SELECT user, host")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "master-unreachable"), "how far the slave is behind cannot be said",
+		"Access denied", "SELECT user, host")
 	if s.State != watch.HealthRunning || s.Master.Reachable || strings.Contains(statusText(s), "wrong-Pw4") {
 		p.Errorf("not as it is:\n%s", statusText(s))
 	}
@@ -142,9 +150,11 @@ func (p *watchedPair) masterUnreachable() {
 func (p *watchedPair) otherMaster() {
 	p.fresh()
 	p.onSlave("CREATE USER watch@'127.0.0.1' IDENTIFIED BY 'w'", "GRANT REPLICATION CLIENT ON *.* TO watch@'127.0.0.1'")
-	other := p.slave.Login(p.T, finding.Master, server.Login{Network: "tcp", Address: p.slave.Address(), User: "watch", Password: server.NewPassword("w")})
+	other := p.slave.Login(p.T, finding.Master,
+		server.Login{Network: "tcp", Address: p.slave.Address(), User: "watch", Password: server.NewPassword("w")})
 	s := p.status(other, watch.Options{})
-	p.wantWords(s, pairs.ProblemOf(s.Warnings, "other-master"), "has server_id 2, and the slave follows one with 1", "--master")
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "other-master"), "has server_id 2, and the slave follows one with 1",
+		"--master")
 	if s.Lag.Bytes != nil {
 		p.Errorf("a lag from the wrong server:\n%s", statusText(s))
 	}
@@ -155,7 +165,8 @@ func (p *watchedPair) otherConnections() {
 	change := "CHANGE MASTER 'elsewhere' TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other'"
 	reset := "RESET SLAVE 'elsewhere' ALL"
 	if p.kind.IsMySQL() {
-		change, reset = "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other' FOR CHANNEL 'elsewhere'", "RESET SLAVE ALL FOR CHANNEL 'elsewhere'"
+		change, reset = "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other' FOR CHANNEL "+
+			"'elsewhere'", "RESET SLAVE ALL FOR CHANNEL 'elsewhere'"
 	}
 	p.run(p.slave.DB, change)
 	s := p.status(p.m, watch.Options{})

@@ -60,7 +60,9 @@ func TestWhiteSpaceEndsAList(t *testing.T) {
 
 func TestCRLMalformed(t *testing.T) {
 	t.Parallel()
-	good := testList{version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate}}}
+	good := testList{
+		version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate}},
+	}
 	der := good.der(t)
 	block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
 	with := func(extensions ...testExtension) []byte {
@@ -88,12 +90,26 @@ func TestCRLMalformed(t *testing.T) {
 		{"other PEM", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "no PEM block X509 CRL"},
 		{"not signed", []byte{0x30, 0}, "signed structure"},
 		{"algorithms differ", differs.der(t), "algorithms differ"},
-		{"extension twice", with(testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}, testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}), "2.5.29.20 twice"},
+		{
+			"extension twice",
+			with(testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}},
+				testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}), "2.5.29.20 twice",
+		},
 		{"bad number", with(testExtension{oid: oidCRLNumber, value: []byte{2, 1}}), "2.5.29.20 cannot be read"},
 		{"bad key identifier", with(testExtension{oid: oidAuthorityKeyID, value: []byte{1}}), "2.5.29.35 cannot be read"},
-		{"bad distribution point", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 1, 0}}), "2.5.29.28 cannot be read"},
-		{"distribution point with a bad flag", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 3, 0x81, 1, 7}}), "2.5.29.28 cannot be read"},
-		{"distribution point without names", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 4, 0xa0, 2, 0xa0, 0}}), "2.5.29.28 cannot be read"},
+		{
+			"bad distribution point", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 1, 0}}),
+			"2.5.29.28 cannot be read",
+		},
+		{
+			"distribution point with a bad flag",
+			with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 3, 0x81, 1, 7}}), "2.5.29.28 cannot be read",
+		},
+		{
+			"distribution point without names",
+			with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 4, 0xa0, 2, 0xa0, 0}}),
+			"2.5.29.28 cannot be read",
+		},
 		{"entry without a serial", entry(testEntry{date: testThisUpdate}), "entry 2 cannot be read"},
 		{"version", bytes.Replace(der, []byte{2, 1, 1, 0x30}, []byte{2, 1, 2, 0x30}, 1), "neither 1 nor 2"},
 		{"thisUpdate", bytes.Replace(der, []byte("260102030405Z"), []byte("269902030405Z"), 1), "thisUpdate"},
@@ -124,7 +140,10 @@ func replaceSecond(data []byte, from, to string) []byte {
 // An entry whose date makes no sense is revoked all the same.
 func TestCRLEntryWithBadDate(t *testing.T) {
 	t.Parallel()
-	der := testList{version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate.Add(time.Second)}}}.der(t)
+	der := testList{
+		version: 2, nextUpdate: testThisUpdate,
+		entries: []testEntry{{serial: []byte{3}, date: testThisUpdate.Add(time.Second)}},
+	}.der(t)
 	c := parseInMemory(t, bytes.Replace(der, []byte("260102030406Z"), []byte("26010203040xZ"), 1))
 	if got, revoked := c.Lookup(big.NewInt(3)); !revoked || !got.Date.IsZero() || got.Unconfirmed {
 		t.Errorf("lookup = %+v, %t", got, revoked)
@@ -137,10 +156,13 @@ func sameAsStandardLibrary(tb testing.TB, c *List, want *x509.RevocationList) {
 	if c.Entries != len(want.RevokedCertificateEntries) || len(c.revoked) != c.Entries && !c.scope.indirect {
 		tb.Fatalf("%d entries, %d hashes, want %d", c.Entries, len(c.revoked), len(want.RevokedCertificateEntries))
 	}
-	if !bytes.Equal(c.rawIssuer, want.RawIssuer) || !c.ThisUpdate.Equal(want.ThisUpdate) || !c.NextUpdate.Equal(want.NextUpdate) {
-		tb.Fatalf("header %x %v %v, want %x %v %v", c.rawIssuer, c.ThisUpdate, c.NextUpdate, want.RawIssuer, want.ThisUpdate, want.NextUpdate)
+	if !bytes.Equal(c.rawIssuer, want.RawIssuer) || !c.ThisUpdate.Equal(want.ThisUpdate) ||
+		!c.NextUpdate.Equal(want.NextUpdate) {
+		tb.Fatalf("header %x %v %v, want %x %v %v", c.rawIssuer, c.ThisUpdate, c.NextUpdate, want.RawIssuer, want.ThisUpdate,
+			want.NextUpdate)
 	}
-	if !bytes.Equal(c.authorityKeyID, want.AuthorityKeyId) || (c.Number == nil) != (want.Number == nil) || c.Number != nil && c.Number.Cmp(want.Number) != 0 {
+	if !bytes.Equal(c.authorityKeyID, want.AuthorityKeyId) || (c.Number == nil) != (want.Number == nil) ||
+		c.Number != nil && c.Number.Cmp(want.Number) != 0 {
 		tb.Fatalf("key %x, number %v; want %x, %v", c.authorityKeyID, c.Number, want.AuthorityKeyId, want.Number)
 	}
 	if c.scope.indirect {
@@ -250,7 +272,9 @@ func TestCRLIndirect(t *testing.T) {
 	if !strings.Contains(c.Defect(), "indirect") || c.Entries != len(list.entries) {
 		t.Errorf("%d entries, the defect %q", c.Entries, c.Defect())
 	}
-	for serial, want := range map[int64]bool{1: true, 2: false, 3: true, 4: true, 5: true, 6: false, 7: true, 8: false, 9: true} {
+	for serial, want := range map[int64]bool{
+		1: true, 2: false, 3: true, 4: true, 5: true, 6: false, 7: true, 8: false, 9: true,
+	} {
 		if got, revoked := c.Lookup(big.NewInt(serial)); revoked != want || got.Unconfirmed {
 			t.Errorf("%d: %+v, %t, want %t", serial, got, revoked, want)
 		}

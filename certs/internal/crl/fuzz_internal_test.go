@@ -34,7 +34,9 @@ func FuzzCRL(f *testing.F) {
 	f.Add(slices.Concat(block, []byte("text\n"), block[:len(block)-30], block))
 	f.Add(append(full.der(f), testList{}.der(f)...))
 	pss := full
-	pss.algorithm = algorithmIdentifier(f, oidRSAPSS, pssParameters(f, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, 32))
+	pss.algorithm = algorithmIdentifier(f, oidRSAPSS,
+		pssParameters(f, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1},
+			asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, 32))
 	f.Add(pss.der(f))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		lists, problems := Parse("f", data)

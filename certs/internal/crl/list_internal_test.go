@@ -76,11 +76,13 @@ func TestReplacedLists(t *testing.T) {
 		list testList
 		want bool
 	}{
-		"the same":    {testList{version: 2}, true},
-		"newer":       {testList{version: 2, thisUpdate: testThisUpdate.Add(time.Second)}, true},
-		"older":       {testList{version: 2, thisUpdate: testThisUpdate.Add(-time.Second)}, false},
-		"of users":    {testList{version: 2, extensions: []testExtension{issuingDistributionPoint(t, nil, 1)}}, false},
-		"of a point":  {testList{version: 2, extensions: []testExtension{issuingDistributionPoint(t, []string{"http://x"})}}, false},
+		"the same": {testList{version: 2}, true},
+		"newer":    {testList{version: 2, thisUpdate: testThisUpdate.Add(time.Second)}, true},
+		"older":    {testList{version: 2, thisUpdate: testThisUpdate.Add(-time.Second)}, false},
+		"of users": {testList{version: 2, extensions: []testExtension{issuingDistributionPoint(t, nil, 1)}}, false},
+		"of a point": {
+			testList{version: 2, extensions: []testExtension{issuingDistributionPoint(t, []string{"http://x"})}}, false,
+		},
 		"by a forger": {testList{version: 2, sign: func([]byte) []byte { return []byte("x") }}, false},
 	} {
 		if got := test.list.parse(t).Replaces(old, keys); got != test.want {
@@ -104,7 +106,8 @@ func TestCRLsAreCompared(t *testing.T) {
 		other *List
 		same  bool
 	}{
-		"the same": {signed(1, "one"), true}, "another content": {signed(2, "one"), false}, "another signature": {signed(1, "two"), false},
+		"the same": {signed(1, "one"), true}, "another content": {signed(2, "one"), false},
+		"another signature": {signed(1, "two"), false},
 	} {
 		if got := list.Same(test.other); got != test.same {
 			t.Errorf("%s: %t", name, got)

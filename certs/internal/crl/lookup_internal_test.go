@@ -53,7 +53,8 @@ func TestCRLLookup(t *testing.T) {
 		} {
 			for range 2 { // from the file, then from memory
 				got, revoked := c.Lookup(test.serial)
-				if revoked != (test.want != nil) || revoked && (!got.Date.Equal(test.want.Date) || got.Reason != test.want.Reason || got.Unconfirmed) {
+				if revoked != (test.want != nil) ||
+					revoked && (!got.Date.Equal(test.want.Date) || got.Reason != test.want.Reason || got.Unconfirmed) {
 					t.Errorf("version %d: lookup(%v) = %+v, %t; want %+v", version, test.serial, got, revoked, test.want)
 				}
 			}
@@ -95,7 +96,9 @@ func TestCRLLookupChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}
+	list := testList{
+		entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}},
+	}
 	write(list)
 	data, err := files.Read(file, MaxBytes)
 	if err != nil {
@@ -140,7 +143,9 @@ func TestCRLLookupChanged(t *testing.T) {
 // nobody else waits while it is read.
 func TestCRLLookupOfMissingFile(t *testing.T) {
 	t.Parallel()
-	c := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}.parse(t)
+	c := testList{
+		entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}},
+	}.parse(t)
 	sound := c.source.read
 	if got, revoked := c.Lookup(big.NewInt(1)); !revoked || got.Unconfirmed {
 		t.Fatalf("lookup = %+v, %t", got, revoked)
@@ -183,7 +188,9 @@ func TestCRLLookupOfMissingFile(t *testing.T) {
 
 func TestCRLLookupConcurrent(t *testing.T) {
 	t.Parallel()
-	c := testList{entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}}}.parse(t)
+	c := testList{
+		entries: []testEntry{{serial: []byte{1}, date: testThisUpdate}, {serial: []byte{2}, date: testThisUpdate}},
+	}.parse(t)
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {

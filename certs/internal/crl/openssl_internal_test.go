@@ -29,8 +29,10 @@ func TestCRLByOpenSSL(t *testing.T) {
 			"R\t400101000000Z\t260102030406Z\tFEDCBA9876543210FEDCBA9876543210\tunknown\t/CN=b\n" +
 			"R\t400101000000Z\t260102030407Z,holdInstruction,holdInstructionReject\t05\tunknown\t/CN=c\n" +
 			"V\t400101000000Z\t\t06\tunknown\t/CN=d\n"
-		config = "[ca]\ndefault_ca = ca_default\n[ca_default]\ndatabase = index.txt\ncrlnumber = crlnumber\ndefault_crl_days = 30\ndefault_md = default\n" +
-			"[extensions]\nauthorityKeyIdentifier = keyid\nissuingDistributionPoint = critical, @point\n[point]\nonlyuser = TRUE\n"
+		config = "[ca]\ndefault_ca = ca_default\n[ca_default]\ndatabase = index.txt\ncrlnumber = " +
+			"crlnumber\ndefault_crl_days = 30\ndefault_md = default\n" +
+			"[extensions]\nauthorityKeyIdentifier = keyid\nissuingDistributionPoint = critical, @point\n" +
+			"[point]\nonlyuser = TRUE\n"
 	)
 	keys := map[string][]string{
 		"rsa":     {"-newkey", "rsa:2048"},
@@ -45,8 +47,10 @@ func TestCRLByOpenSSL(t *testing.T) {
 			for file, content := range map[string]string{
 				"index.txt": index, "crlnumber": "0A\n", "config": config,
 				// Without a number and reasons OpenSSL makes a list of version 1.
-				"index1.txt": strings.NewReplacer(",keyCompromise", "", ",holdInstruction,holdInstructionReject", "").Replace(index),
-				"config1":    strings.NewReplacer("index.txt", "index1.txt", "crlnumber = crlnumber\n", "").Replace(config),
+				"index1.txt": strings.NewReplacer(
+					",keyCompromise", "", ",holdInstruction,holdInstructionReject", "",
+				).Replace(index),
+				"config1": strings.NewReplacer("index.txt", "index1.txt", "crlnumber = crlnumber\n", "").Replace(config),
 			} {
 				if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
@@ -73,7 +77,9 @@ func TestCRLByOpenSSL(t *testing.T) {
 				}
 				return c
 			}
-			openssl(append([]string{"req", "-x509", "-nodes", "-subj", "/O=Grid/CN=CA", "-keyout", "key", "-out", "ca", "-days", "30"}, key...)...)
+			openssl(append([]string{
+				"req", "-x509", "-nodes", "-subj", "/O=Grid/CN=CA", "-keyout", "key", "-out", "ca", "-days", "30",
+			}, key...)...)
 			generate := []string{"ca", "-gencrl", "-keyfile", "key", "-cert", "ca"}
 			if name == "pss" {
 				generate = append(generate, key[2:]...)

@@ -52,12 +52,19 @@ func TestRelativePoints(t *testing.T) {
 	list := func(point func(*cryptobyte.Builder)) *List {
 		var b cryptobyte.Builder
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1(tagPointName, point) })
-		return testList{version: 2, extensions: []testExtension{{oid: oidIssuingDistribution, critical: true, value: builtBytes(t, &b)}}}.parse(t)
+		return testList{
+			version: 2, extensions: []testExtension{{oid: oidIssuingDistribution, critical: true, value: builtBytes(t, &b)}},
+		}.parse(t)
 	}
 	certificate := func(point func(*cryptobyte.Builder)) *x509.Certificate {
-		return &x509.Certificate{RawIssuer: issuer, Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: pointsExtension(t, point)}}}
+		return &x509.Certificate{
+			RawIssuer: issuer, Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: pointsExtension(t, point)}},
+		}
 	}
-	lists := map[string]*List{"relative": list(relativePoint(commonName(utf8, "CRL 1"))), "full": list(fullPoint(issuer, commonName(utf8, "CRL 1")))}
+	lists := map[string]*List{
+		"relative": list(relativePoint(commonName(utf8, "CRL 1"))),
+		"full":     list(fullPoint(issuer, commonName(utf8, "CRL 1"))),
+	}
 	for name, point := range map[string]func(*cryptobyte.Builder){
 		"relative":                    relativePoint(commonName(utf8, "CRL 1")),
 		"full":                        fullPoint(issuer, commonName(utf8, "CRL 1")),

@@ -23,21 +23,41 @@ func TestCRLScope(t *testing.T) {
 		covers    []*x509.Certificate
 		coversNot []*x509.Certificate
 	}{
-		{"plain", testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}, "", []*x509.Certificate{host, ca, withPoint}, nil},
+		{
+			"plain", testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}, "", []*x509.Certificate{host, ca, withPoint}, nil,
+		},
 		{"empty", issuingDistributionPoint(t, nil), "", []*x509.Certificate{host, ca, withPoint}, nil},
 		{"users", issuingDistributionPoint(t, nil, 1), "", []*x509.Certificate{host}, []*x509.Certificate{ca}},
 		{"CAs", issuingDistributionPoint(t, nil, 2), "", []*x509.Certificate{ca}, []*x509.Certificate{host}},
 		{"some reasons", issuingDistributionPoint(t, nil, 3), "only some reasons", []*x509.Certificate{host, ca}, nil},
 		{"indirect", issuingDistributionPoint(t, nil, 4), "indirect", []*x509.Certificate{host, ca}, nil},
 		{"attributes", issuingDistributionPoint(t, nil, 5), "attribute", nil, []*x509.Certificate{host, ca}},
-		{"point", issuingDistributionPoint(t, []string{point}), "", []*x509.Certificate{withPoint}, []*x509.Certificate{host, ca}},
-		{"another point", issuingDistributionPoint(t, []string{"http://third.example.org/"}), "", nil, []*x509.Certificate{withPoint, host}},
+		{
+			"point", issuingDistributionPoint(t, []string{point}), "", []*x509.Certificate{withPoint},
+			[]*x509.Certificate{host, ca},
+		},
+		{
+			"another point", issuingDistributionPoint(t, []string{"http://third.example.org/"}), "", nil,
+			[]*x509.Certificate{withPoint, host},
+		},
 		{"several points", issuingDistributionPoint(t, []string{"ldap://x", point}), "", []*x509.Certificate{withPoint}, nil},
-		{"point and users", issuingDistributionPoint(t, []string{point}, 1), "", []*x509.Certificate{withPoint}, []*x509.Certificate{host, ca}},
-		{"delta", testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}}, "delta", []*x509.Certificate{host}, nil},
-		{"unknown critical", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true}, "1.2.3.4", []*x509.Certificate{host}, nil},
+		{
+			"point and users", issuingDistributionPoint(t, []string{point}, 1), "", []*x509.Certificate{withPoint},
+			[]*x509.Certificate{host, ca},
+		},
+		{
+			"delta", testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}}, "delta",
+			[]*x509.Certificate{host}, nil,
+		},
+		{
+			"unknown critical", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true}, "1.2.3.4",
+			[]*x509.Certificate{host}, nil,
+		},
 		{"unknown", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}}, "", []*x509.Certificate{host}, nil},
-		{"critical key identifier", testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}}, "", []*x509.Certificate{host}, nil},
+		{
+			"critical key identifier", testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}}, "",
+			[]*x509.Certificate{host}, nil,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,7 +102,9 @@ func certificateWithPoints(t *testing.T, points ...string) *x509.Certificate {
 func TestCRLEntryExtensions(t *testing.T) {
 	t.Parallel()
 	entry := func(e testExtension) testList {
-		return testList{version: 2, entries: []testEntry{{serial: []byte{1}, date: testThisUpdate, extensions: []testExtension{e}}}}
+		return testList{
+			version: 2, entries: []testEntry{{serial: []byte{1}, date: testThisUpdate, extensions: []testExtension{e}}},
+		}
 	}
 	c := entry(testExtension{oid: asn1.ObjectIdentifier{1, 2, 9}, critical: true}).parse(t)
 	if !strings.Contains(c.Defect(), "1.2.9") {
@@ -130,7 +152,9 @@ func TestDistributionPoints(t *testing.T) {
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("points %q, want %q", got, want)
 	}
-	if got := distributionPoints(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: []byte{0x30, 2, 0x30, 1}}}}); got != nil {
+	if got := distributionPoints(&x509.Certificate{
+		Extensions: []pkix.Extension{{Id: oidCRLDistribution, Value: []byte{0x30, 2, 0x30, 1}}},
+	}); got != nil {
 		t.Errorf("points %q of a malformed extension", got)
 	}
 }

@@ -52,7 +52,8 @@ func TestCRLSignature(t *testing.T) {
 	}
 	pss := func(hash crypto.Hash) func([]byte) []byte {
 		return func(tbs []byte) []byte {
-			signature, err := rsa.SignPSS(rand.Reader, keys.rsa, hash, digest(hash, tbs), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+			signature, err := rsa.SignPSS(rand.Reader, keys.rsa, hash, digest(hash, tbs),
+				&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 			if err != nil {
 				panic(err)
 			}
@@ -83,9 +84,18 @@ func TestCRLSignature(t *testing.T) {
 		{"PSS SHA-256", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 32), pss(crypto.SHA256), ""},
 		{"PSS SHA-384", keys.rsa, oidRSAPSS, pssParameters(t, sha(2), sha(2), 48), pss(crypto.SHA384), ""},
 		{"PSS SHA-512", keys.rsa, oidRSAPSS, pssParameters(t, sha(3), sha(3), 64), pss(crypto.SHA512), ""},
-		{"PSS wrong signature", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 32), pkcs1(crypto.SHA256), "not of this CA's key"},
-		{"PSS other mask", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(2), 32), pss(crypto.SHA256), "parameters of RSA-PSS"},
-		{"PSS other salt", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 20), pss(crypto.SHA256), "parameters of RSA-PSS"},
+		{
+			"PSS wrong signature", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 32), pkcs1(crypto.SHA256),
+			"not of this CA's key",
+		},
+		{
+			"PSS other mask", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(2), 32), pss(crypto.SHA256),
+			"parameters of RSA-PSS",
+		},
+		{
+			"PSS other salt", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 20), pss(crypto.SHA256),
+			"parameters of RSA-PSS",
+		},
 		{"PSS defaults, which are SHA-1", keys.rsa, oidRSAPSS, []byte{0x30, 0}, pss(crypto.SHA256), "parameters of RSA-PSS"},
 		{"PSS without parameters", keys.rsa, oidRSAPSS, nil, pss(crypto.SHA256), "parameters of RSA-PSS"},
 		{"ECDSA SHA-256", keys.ecdsa, ecdsaOID(3, 2), nil, ec(crypto.SHA256), ""},
@@ -98,8 +108,14 @@ func TestCRLSignature(t *testing.T) {
 		{"garbage", keys.ecdsa, ecdsaOID(3, 2), nil, func([]byte) []byte { return []byte{1, 2, 3} }, "not of this CA's key"},
 		{"nothing", keys.ecdsa, ecdsaOID(3, 2), nil, func([]byte) []byte { return nil }, "not of this CA's key"},
 		{"Ed25519", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, edwards, ""},
-		{"Ed25519 garbage", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, func([]byte) []byte { return make([]byte, 64) }, "not of this CA's key"},
-		{"Ed25519 short", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, func([]byte) []byte { return []byte{1} }, "not of this CA's key"},
+		{
+			"Ed25519 garbage", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil,
+			func([]byte) []byte { return make([]byte, 64) }, "not of this CA's key",
+		},
+		{
+			"Ed25519 short", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, func([]byte) []byte { return []byte{1} },
+			"not of this CA's key",
+		},
 		{"RSA key for ECDSA", keys.rsa, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "the CA's key is RSA"},
 		{"ECDSA key for RSA", keys.ecdsa, rsaOID(11), derNull, pkcs1(crypto.SHA256), "the CA's key is ECDSA"},
 		{"Ed25519 key for ECDSA", keys.ed25519, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "the CA's key is Ed25519"},

@@ -42,20 +42,22 @@ func TestCRLStructure(t *testing.T) {
 		"no issuer":                         {dertest.Replaced(5, 0), []int{0, 2}, "no issuer"},
 		"thisUpdate":                        {dertest.Replaced(5, 0), []int{0, 3}, "thisUpdate"},
 		"entries that end too late":         {dertest.Overlong, []int{0, 5}, "entries are no sequence"},
-		"extensions that end too late":      {dertest.Replaced(0xa0, 0x84, 0xff, 0xff, 0xff, 0xff), []int{0, 6}, "extensions are no sequence"},
-		"extensions that are none":          {dertest.Replaced(5, 0), []int{0, 6, 0}, "extensions are no sequence"},
-		"something beside the extensions":   {dertest.Followed, []int{0, 6, 0}, "extensions are no sequence"},
-		"something after the extensions":    {dertest.Followed, []int{0, 6}, "something follows its extensions"},
-		"an extension that is none":         {dertest.Replaced(5, 0), []int{0, 6, 0, 0}, "an extension cannot be read"},
-		"an entry that is none":             {dertest.Replaced(5, 0), []int{0, 5, 0}, entry},
-		"an entry that ends too late":       {dertest.Overlong, []int{0, 5, 0}, entry},
-		"a serial that is no INTEGER":       {dertest.Retagged(4), []int{0, 5, 0, 0}, entry},
-		"a serial that is empty":            {dertest.Replaced(2, 0), []int{0, 5, 0, 0}, entry},
-		"an entry without a date":           {dertest.Replaced(0x30, 3, 2, 1, 3), []int{0, 5, 0}, entry},
-		"a date that is none":               {dertest.Replaced(5, 0), []int{0, 5, 0, 1}, entry},
-		"entry extensions that end late":    {dertest.Overlong, []int{0, 5, 0, 2}, entry},
-		"something after an entry":          {dertest.Followed, []int{0, 5, 0, 2}, entry},
-		"an entry extension that is none":   {dertest.Replaced(5, 0), []int{0, 5, 0, 2, 0}, entry},
+		"extensions that end too late": {
+			dertest.Replaced(0xa0, 0x84, 0xff, 0xff, 0xff, 0xff), []int{0, 6}, "extensions are no sequence",
+		},
+		"extensions that are none":        {dertest.Replaced(5, 0), []int{0, 6, 0}, "extensions are no sequence"},
+		"something beside the extensions": {dertest.Followed, []int{0, 6, 0}, "extensions are no sequence"},
+		"something after the extensions":  {dertest.Followed, []int{0, 6}, "something follows its extensions"},
+		"an extension that is none":       {dertest.Replaced(5, 0), []int{0, 6, 0, 0}, "an extension cannot be read"},
+		"an entry that is none":           {dertest.Replaced(5, 0), []int{0, 5, 0}, entry},
+		"an entry that ends too late":     {dertest.Overlong, []int{0, 5, 0}, entry},
+		"a serial that is no INTEGER":     {dertest.Retagged(4), []int{0, 5, 0, 0}, entry},
+		"a serial that is empty":          {dertest.Replaced(2, 0), []int{0, 5, 0, 0}, entry},
+		"an entry without a date":         {dertest.Replaced(0x30, 3, 2, 1, 3), []int{0, 5, 0}, entry},
+		"a date that is none":             {dertest.Replaced(5, 0), []int{0, 5, 0, 1}, entry},
+		"entry extensions that end late":  {dertest.Overlong, []int{0, 5, 0, 2}, entry},
+		"something after an entry":        {dertest.Followed, []int{0, 5, 0, 2}, entry},
+		"an entry extension that is none": {dertest.Replaced(5, 0), []int{0, 5, 0, 2, 0}, entry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +99,9 @@ func TestCRLExtensionStructure(t *testing.T) {
 		"point: of no kind":             {oidIssuingDistribution, []byte{0x30, 6, 0xa0, 4, 0x85, 2, 0x86, 0}},
 		"point: more":                   {oidIssuingDistribution, []byte{0x30, 9, 0xa0, 7, 0xa0, 3, 0x86, 1, 'x', 5, 0}},
 		"point: a name ends too late":   {oidIssuingDistribution, []byte{0x30, 6, 0xa0, 4, 0xa0, 2, 0x86, 9}},
-		"relative point: more":          {oidIssuingDistribution, []byte{0x30, 17, 0xa0, 15, 0xa1, 11, 0x30, 9, 6, 3, 0x55, 4, 3, 0x0c, 2, 'x', 'x', 5, 0}},
+		"relative point: more": {
+			oidIssuingDistribution, []byte{0x30, 17, 0xa0, 15, 0xa1, 11, 0x30, 9, 6, 3, 0x55, 4, 3, 0x0c, 2, 'x', 'x', 5, 0},
+		},
 		"relative point: no attribute":  {oidIssuingDistribution, []byte{0x30, 6, 0xa0, 4, 0xa1, 2, 5, 0}},
 		"relative point: ends too late": {oidIssuingDistribution, []byte{0x30, 4, 0xa0, 2, 0xa1, 9}},
 	} {
@@ -126,12 +130,15 @@ func TestCRLExtensionIdentifiers(t *testing.T) {
 		"2.5.30.20":                      {0x55, 0x1e, 20},
 		"of the malformed identifier 80": {0x80},
 	} {
-		der := testList{version: 2, extensions: []testExtension{{oid: oidCRLNumber, critical: true, value: []byte{5, 0}}}}.der(t)
+		der := testList{
+			version: 2, extensions: []testExtension{{oid: oidCRLNumber, critical: true, value: []byte{5, 0}}},
+		}.der(t)
 		der = dertest.Edit(der, dertest.Replaced(append([]byte{6, byte(len(oid))}, oid...)...), 0, 4, 0, 0, 0)
 		c, err := parse("f", der)
 		if err != nil {
 			t.Errorf("%s: %v", shown, err)
-		} else if want := "the critical extension " + shown + ", which is not understood"; !strings.Contains(c.Defect(), want) {
+		} else if want := "the critical extension " + shown + ", which is not " +
+			"understood"; !strings.Contains(c.Defect(), want) {
 			t.Errorf("the defect %q, want %q", c.Defect(), want)
 		}
 	}
@@ -168,7 +175,9 @@ func TestMalformedEntryIssuers(t *testing.T) {
 // through for a relative point, whatever it is.
 func TestRelativePointInDamage(t *testing.T) {
 	t.Parallel()
-	extension := slices.Concat([]byte{0x30, 20, 6, 3, 0x55, 0x1d, 31, 4, 13, 0x30, 11, 0x30, 9, 0xa0, 7, 0xa1, 5, 0x30, 3, 6, 1, 42})
+	extension := slices.Concat([]byte{
+		0x30, 20, 6, 3, 0x55, 0x1d, 31, 4, 13, 0x30, 11, 0x30, 9, 0xa0, 7, 0xa1, 5, 0x30, 3, 6, 1, 42,
+	})
 	wrap := func(tag byte, content ...byte) []byte { return append([]byte{tag, byte(len(content))}, content...) }
 	certificate := func(extensions ...byte) []byte {
 		return wrap(0x30, wrap(0x30, append([]byte{2, 1, 1}, wrap(0xa3, extensions...)...)...)...)
@@ -177,8 +186,10 @@ func TestRelativePointInDamage(t *testing.T) {
 		der  []byte
 		want bool
 	}{
-		"sound":                         {certificate(wrap(0x30, extension...)...), true},
-		"after another":                 {certificate(wrap(0x30, append([]byte{0x30, 6, 6, 1, 42, 4, 1, 0}, extension...)...)...), true},
+		"sound": {certificate(wrap(0x30, extension...)...), true},
+		"after another": {
+			certificate(wrap(0x30, append([]byte{0x30, 6, 6, 1, 42, 4, 1, 0}, extension...)...)...), true,
+		},
 		"after half an extension":       {certificate(wrap(0x30, append([]byte{0x30, 0}, extension...)...)...), false},
 		"extensions in a SET":           {certificate(wrap(0x31, extension...)...), false},
 		"no extensions":                 {wrap(0x30, wrap(0x30, 2, 1, 1)...), false},

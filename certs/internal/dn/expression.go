@@ -184,11 +184,11 @@ func (r *rewriter) class(c byte) error {
 
 // groups are the groups that cannot be supported.
 var groups = []struct{ prefix, name string }{
-	{"(?=", "lookahead"},
-	{"(?!", "lookahead"},
-	{"(?<=", "lookbehind"},
-	{"(?<!", "lookbehind"},
-	{"(?>", "an atomic group"},
+	{prefix: "(?=", name: "lookahead"},
+	{prefix: "(?!", name: "lookahead"},
+	{prefix: "(?<=", name: "lookbehind"},
+	{prefix: "(?<!", name: "lookbehind"},
+	{prefix: "(?>", name: "an atomic group"},
 }
 
 // outside takes a byte outside classes.

@@ -33,7 +33,8 @@ func TestReadings(t *testing.T) {
 		if !all[0].Permits || len(all) > 1 != (test.octets != "") {
 			t.Errorf("%s: %+v", test.about, all)
 		}
-		if len(all) > 1 && (all[1].Slash != test.octets || all[1].Permits != test.permits || latin1[1].Permits != test.latin1) {
+		if len(all) > 1 && (all[1].Slash != test.octets || all[1].Permits != test.permits ||
+			latin1[1].Permits != test.latin1) {
 			t.Errorf("%s: %+v, of Latin-1 %+v", test.about, all, latin1)
 		}
 	}
@@ -45,7 +46,8 @@ func TestReadings(t *testing.T) {
 
 // TestPartsOfNames: what certificates are asked for of their names.
 func TestPartsOfNames(t *testing.T) {
-	name := must(dn.Parse(encode(one(cn, utf8String, "first"), one(email, ia5, "a@b"), one(o, utf8String, "Site"), one(cn, printable, "  Limited   PROXY"))))
+	name := must(dn.Parse(encode(one(cn, utf8String, "first"), one(email, ia5, "a@b"), one(o, utf8String, "Site"),
+		one(cn, printable, "  Limited   PROXY"))))
 	if got := name.CommonName(); got != "  Limited   PROXY" {
 		t.Errorf("common name %q", got)
 	}

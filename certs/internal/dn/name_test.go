@@ -28,9 +28,10 @@ func must[T any](value T, err error) T {
 }
 
 const (
-	utf8String, printable, t61, ia5     = 12, 19, 20, 22
-	visible, general, universal, bmp    = 26, 27, 28, 30
-	cn, o, dc, uid, email, serial, role = "2.5.4.3", "2.5.4.10", "0.9.2342.19200300.100.1.25", "0.9.2342.19200300.100.1.1", "1.2.840.113549.1.9.1", "2.5.4.5", "2.5.4.72"
+	utf8String, printable, t61, ia5  = 12, 19, 20, 22
+	visible, general, universal, bmp = 26, 27, 28, 30
+	cn, o, serial, role              = "2.5.4.3", "2.5.4.10", "2.5.4.5", "2.5.4.72"
+	dc, uid, email                   = "0.9.2342.19200300.100.1.25", "0.9.2342.19200300.100.1.1", "1.2.840.113549.1.9.1"
 )
 
 var names = []struct {
@@ -111,7 +112,8 @@ func TestNamesAsOpenSSL(t *testing.T) {
 			}
 			cert := dertest.SelfSigned(test.der)
 			name := must(dn.Parse(test.der))
-			out := openssl(t, cert, "x509", "-inform", "DER", "-noout", "-subject_hash", "-subject_hash_old", "-subject", "-nameopt", "compat")
+			out := openssl(t, cert, "x509", "-inform", "DER", "-noout", "-subject_hash", "-subject_hash_old", "-subject",
+				"-nameopt", "compat")
 			lines := strings.SplitN(strings.TrimSuffix(out, "\n"), "\n", 3)
 			if lines[0] != name.Hash() {
 				t.Errorf("hash %s, OpenSSL has %s", name.Hash(), lines[0])
@@ -147,7 +149,8 @@ func asOpenSSL3(slash, theirs string) string {
 	var b strings.Builder
 	for i := range theirs {
 		// An unescaped plus sign before a type joins two attributes.
-		if theirs[i] == '+' && i > 0 && theirs[i-1] != '\\' && start.MatchString(theirs[i:]) && start.FindStringIndex(theirs[i:])[0] == 0 {
+		if theirs[i] == '+' && i > 0 && theirs[i-1] != '\\' && start.MatchString(theirs[i:]) &&
+			start.FindStringIndex(theirs[i:])[0] == 0 {
 			b.WriteByte('/')
 			continue
 		}
@@ -175,14 +178,35 @@ func TestNameComparison(t *testing.T) {
 		equal bool
 	}{
 		{"same", base, true},
-		{"other string type", encode(one(o, utf8String, "My Site"), slices.Concat(one(cn, bmp, "\x00A\x00 \x00b"), one(uid, ia5, "u"))), true},
-		{"case and white space", encode(one(o, utf8String, " mY   sITE\t"), slices.Concat(one(cn, t61, "a  B"), one(uid, printable, "U"))), true},
-		{"order in a multi-valued RDN", encode(one(o, printable, "My Site"), slices.Concat(one(uid, printable, "u"), one(cn, printable, "A b"))), true},
-		{"two RDNs instead of one", encode(one(o, printable, "My Site"), one(cn, printable, "A b"), one(uid, printable, "u")), false},
-		{"other value", encode(one(o, printable, "MySite"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false},
-		{"other type", encode(one(role, printable, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false},
+		{
+			"other string type",
+			encode(one(o, utf8String, "My Site"), slices.Concat(one(cn, bmp, "\x00A\x00 \x00b"), one(uid, ia5, "u"))), true,
+		},
+		{
+			"case and white space",
+			encode(one(o, utf8String, " mY   sITE\t"), slices.Concat(one(cn, t61, "a  B"), one(uid, printable, "U"))), true,
+		},
+		{
+			"order in a multi-valued RDN",
+			encode(one(o, printable, "My Site"), slices.Concat(one(uid, printable, "u"), one(cn, printable, "A b"))), true,
+		},
+		{
+			"two RDNs instead of one", encode(one(o, printable, "My Site"), one(cn, printable, "A b"), one(uid, printable, "u")),
+			false,
+		},
+		{
+			"other value",
+			encode(one(o, printable, "MySite"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false,
+		},
+		{
+			"other type",
+			encode(one(role, printable, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false,
+		},
 		{"shorter", encode(one(o, printable, "My Site")), false},
-		{"no string", encode(one(o, general, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))), false},
+		{
+			"no string", encode(one(o, general, "My Site"), slices.Concat(one(cn, printable, "A b"), one(uid, printable, "u"))),
+			false,
+		},
 	}
 	first := must(dn.Parse(base))
 	for _, test := range tests {
@@ -204,18 +228,20 @@ func TestNameComparison(t *testing.T) {
 func TestMalformedNames(t *testing.T) {
 	good := encode(one(o, printable, "x"))
 	tests := map[string][]byte{
-		"nothing":         {},
-		"no sequence":     {0x04, 0x00},
-		"trailing data":   append(bytes.Clone(good), 0),
-		"cut":             good[:len(good)-1],
-		"empty RDN":       {0x30, 0x02, 0x31, 0x00},
-		"no type":         {0x30, 0x04, 0x31, 0x02, 0x30, 0x00},
-		"no value":        {0x30, 0x09, 0x31, 0x07, 0x30, 0x05, 0x06, 0x03, 0x55, 0x04, 0x0a},
-		"not UTF-8":       encode(one(o, utf8String, "\xff")),
-		"half a BMP":      encode(one(o, bmp, "\x00a\x00")),
-		"a surrogate":     encode(one(o, bmp, "\xd8\x00")),
-		"a huge rune":     encode(one(o, universal, "\xff\xff\xff\xff")),
-		"data after pair": {0x30, 0x0f, 0x31, 0x0d, 0x30, 0x0b, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x13, 0x01, 0x78, 0x13, 0x01, 0x78},
+		"nothing":       {},
+		"no sequence":   {0x04, 0x00},
+		"trailing data": append(bytes.Clone(good), 0),
+		"cut":           good[:len(good)-1],
+		"empty RDN":     {0x30, 0x02, 0x31, 0x00},
+		"no type":       {0x30, 0x04, 0x31, 0x02, 0x30, 0x00},
+		"no value":      {0x30, 0x09, 0x31, 0x07, 0x30, 0x05, 0x06, 0x03, 0x55, 0x04, 0x0a},
+		"not UTF-8":     encode(one(o, utf8String, "\xff")),
+		"half a BMP":    encode(one(o, bmp, "\x00a\x00")),
+		"a surrogate":   encode(one(o, bmp, "\xd8\x00")),
+		"a huge rune":   encode(one(o, universal, "\xff\xff\xff\xff")),
+		"data after pair": {
+			0x30, 0x0f, 0x31, 0x0d, 0x30, 0x0b, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x13, 0x01, 0x78, 0x13, 0x01, 0x78,
+		},
 	}
 	for name, der := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -249,8 +275,13 @@ func TestNameStructure(t *testing.T) {
 		"no value":                    {dertest.Replaced(), []int{1, 0, 1}, "RDN 2: an attribute without a value"},
 		"two values":                  {dertest.Followed, []int{1, 0, 1}, "RDN 2: an attribute without a value"},
 		"a value that ends too late":  {dertest.Overlong, []int{1, 0, 1}, "RDN 2: an attribute without a value"},
-		"half a character":            {dertest.Replaced(30, 1, 0), []int{1, 0, 1}, "RDN 2: CN: a string cut inside a character"},
-		"a character beyond Unicode":  {dertest.Replaced(28, 4, 0, 0x11, 0, 0), []int{1, 0, 1}, "RDN 2: CN: a string with the invalid character 0x110000"},
+		"half a character": {
+			dertest.Replaced(30, 1, 0), []int{1, 0, 1}, "RDN 2: CN: a string cut inside a character",
+		},
+		"a character beyond " +
+			"Unicode": {
+			dertest.Replaced(28, 4, 0, 0x11, 0, 0), []int{1, 0, 1}, "RDN 2: CN: a string with the invalid character 0x110000",
+		},
 	} {
 		if got, err := dn.Parse(dertest.Edit(name, test.change, test.path...)); err == nil {
 			t.Errorf("%s: read as %s", about, got.Slash())
@@ -320,7 +351,9 @@ func FuzzName(f *testing.F) {
 		}
 		// The canonical form is a name too, and its own canonical form.
 		canonical := name.Canonical()
-		again, err := dn.Parse(must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: []byte(canonical)})))
+		again, err := dn.Parse(must(asn1.Marshal(asn1.RawValue{
+			Tag: asn1.TagSequence, IsCompound: true, Bytes: []byte(canonical),
+		})))
 		if err != nil {
 			t.Fatalf("canonical form %s of %x: %v", hex.EncodeToString([]byte(canonical)), der, err)
 		}

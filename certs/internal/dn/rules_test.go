@@ -125,7 +125,8 @@ func TestSpellings(t *testing.T) {
 	if got := dn.Spellings("/O=Grid/CN=x"); len(got) != 1 || got[0] != "/O=Grid/CN=x" {
 		t.Errorf("spellings = %q", got)
 	}
-	if got := dn.Spellings("/UID=x/EMAIL=y"); len(got) != 6 || got[0] != "/UID=x/emailAddress=y" || got[5] != "/USERID=x/E=y" {
+	if got := dn.Spellings("/UID=x/EMAIL=y"); len(got) != 6 || got[0] != "/UID=x/emailAddress=y" ||
+		got[5] != "/USERID=x/E=y" {
 		t.Errorf("spellings = %q", got)
 	}
 }

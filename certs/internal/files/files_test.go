@@ -71,7 +71,8 @@ func TestPEMRecovers(t *testing.T) {
 // TestBlocks: text around blocks, headers, white space and files that were
 // joined without a line end keep no block from being found; DER is one.
 func TestBlocks(t *testing.T) {
-	data := "text\r\n-----BEGIN A-----\r\nProc-Type: 4,ENCRYPTED\r\n\r\n AA AA \r\n-----END A----------BEGIN B-----\nAAAA\n-----END C-----\n" +
+	data := "text\r\n-----BEGIN A-----\r\nProc-Type: 4,ENCRYPTED\r\n\r\n AA AA \r\n-----END A----------BEGIN " +
+		"B-----\nAAAA\n-----END C-----\n" +
 		"-----BEGIN D-----\n-----END D-----\n-----BEGIN E-----\nAAAA"
 	var got []string
 	for _, block := range files.Blocks([]byte(data)) {
@@ -87,7 +88,8 @@ func TestBlocks(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	der := []byte{0x30, 3, 2, 1, 5}
-	if blocks := files.Blocks(der); len(blocks) != 1 || blocks[0].Label != "" || string(blocks[0].DER) != string(der) || !files.IsDER(der) {
+	if blocks := files.Blocks(der); len(blocks) != 1 || blocks[0].Label != "" || string(blocks[0].DER) != string(der) ||
+		!files.IsDER(der) {
 		t.Errorf("DER: %+v", blocks)
 	}
 }

@@ -44,8 +44,10 @@ func checkProblems(t *testing.T, content string, parsed bool, problems []files.P
 
 func FuzzSigningPolicy(f *testing.F) {
 	f.Add(GoodSigningPolicy, "/O=Grid/CN=CA", "/O=Grid/CN=x")
-	f.Add("access_id_CA X509 '/CN=A\\'b' pos_rights globus CA:sign cond_subjects globus '\"/a\\\"*\" \"\\x41\"'", "/CN=A'b", "/a\"b")
-	f.Add("access_id_ANYBODY\naccess_id_CA X509 a pos_rights a b pos_rights globus CA:sign cond_subjects globus *", "a", "b")
+	f.Add("access_id_CA X509 '/CN=A\\'b' pos_rights globus CA:sign cond_subjects globus '\"/a\\\"*\" \"\\x41\"'",
+		"/CN=A'b", "/a\"b")
+	f.Add("access_id_ANYBODY\naccess_id_CA X509 a pos_rights a b pos_rights globus CA:sign cond_subjects globus *", "a",
+		"b")
 	f.Add("access_id_CA X509 'a' neg_rights globus CA:sign", "", "")
 	f.Fuzz(func(t *testing.T, content, issuer, subject string) {
 		policy, problems := parseSigningPolicy("f", []byte(content))

@@ -189,11 +189,19 @@ func TestIGTFHosts(t *testing.T) {
 		issuer, subject string
 		want            policy.Verdict
 	}{
-		{"/DC=ch/DC=cern/CN=CERN Grid Certification Authority", "/DC=ch/DC=cern/OU=computers/CN=host.cern.ch", policy.Permits},
-		{"/DC=ch/DC=cern/CN=CERN Grid Certification Authority", "/DC=ch/DC=cerne/OU=computers/CN=host.cern.ch", policy.Denies},
-		{"/C=UK/O=eScienceCA/OU=Authority/CN=UK e-Science CA 2B", "/C=UK/O=eScience/OU=RAL/L=DL/CN=host/host.example.ac.uk", policy.Permits},
+		{"/DC=ch/DC=cern/CN=CERN Grid Certification " +
+			"Authority", "/DC=ch/DC=cern/OU=computers/CN=host.cern.ch", policy.Permits},
+		{"/DC=ch/DC=cern/CN=CERN Grid Certification " +
+			"Authority", "/DC=ch/DC=cerne/OU=computers/CN=host.cern.ch", policy.Denies},
+		{
+			"/C=UK/O=eScienceCA/OU=Authority/CN=UK e-Science CA 2B", "/C=UK/O=eScience/OU=RAL/L=DL/CN=host/host.example.ac.uk",
+			policy.Permits,
+		},
 		{"/C=UK/O=eScienceCA/OU=Authority/CN=UK e-Science CA 2B", "/C=UK/O=eScienceRoot/CN=x", policy.Denies},
-		{"/C=NL/O=GEANT Vereniging/CN=GEANT eScience SSL CA 4", "/DC=org/DC=terena/DC=tcs/C=NL/O=Nikhef/CN=host.nikhef.nl", policy.Permits},
+		{
+			"/C=NL/O=GEANT Vereniging/CN=GEANT eScience SSL CA 4", "/DC=org/DC=terena/DC=tcs/C=NL/O=Nikhef/CN=host.nikhef.nl",
+			policy.Permits,
+		},
 		{"/C=PL/O=GRID/CN=Polish Grid CA 2019", "/C=PL/O=GRID/O=Cyfronet/CN=host.cyf-kr.edu.pl", policy.Permits},
 	} {
 		ca, ok := bySubject[test.issuer]

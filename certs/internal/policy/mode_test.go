@@ -87,7 +87,8 @@ func TestNamespacesModeDecide(t *testing.T) {
 				t.Errorf("%v of %s: silent, but %+v", mode, column, got)
 			case got.File == "" && got.Verdict == policy.Denies && got.Reason == "":
 				t.Errorf("%v of %s: denies without a file or a reason", mode, column)
-			case got.File == "signing" && letters[got.Verdict] != column[0], got.File == "names" && letters[got.Verdict] != column[1]:
+			case got.File == "signing" && letters[got.Verdict] != column[0],
+				got.File == "names" && letters[got.Verdict] != column[1]:
 				t.Errorf("%v of %s: %+v did not say so", mode, column, got)
 			}
 		}

@@ -27,9 +27,18 @@ func TestNamespacesJudge(t *testing.T) {
 		{"no line end", strings.TrimSpace(policy.GoodNamespaces), ca, "/O=Grid/CN=host", policy.Permits, 4},
 		{"keywords in any case", `to ISSUER "/O=Grid/CN=CA" permit SUBJECT "/x"`, ca, "/x", policy.Permits, 1},
 		{"tabs", "\tTO\tIssuer\t\"/O=Grid/CN=CA\"\tPERMIT\tSubject\t\"/x\"\t", ca, "/x", policy.Permits, 1},
-		{"continued between all words", "\n\nTO \\\nIssuer \\\n\"/O=Grid/CN=CA\" \\\nPERMIT \\\r\nSubject \\\n\"/x\"", ca, "/x", policy.Permits, 3},
-		{"continued in quotes", "TO Issuer \"/O=Grid/CN=CA\" PERMIT Subject \"/O=\\\nGrid/.*\"", ca, "/O=Grid/x", policy.Permits, 1},
-		{"comment after a statement", permit("/x") + `TO Issuer "/a" PERMIT Subject "/b" # why`, "/a", "/b", policy.Permits, 2},
+		{
+			"continued between all words", "\n\nTO \\\nIssuer \\\n\"/O=Grid/CN=CA\" \\\nPERMIT \\\r\nSubject \\\n\"/x\"", ca,
+			"/x", policy.Permits, 3,
+		},
+		{
+			"continued in quotes", "TO Issuer \"/O=Grid/CN=CA\" PERMIT Subject \"/O=\\\nGrid/.*\"", ca, "/O=Grid/x",
+			policy.Permits, 1,
+		},
+		{
+			"comment after a statement", permit("/x") + `TO Issuer "/a" PERMIT Subject "/b" # why`, "/a", "/b", policy.Permits,
+			2,
+		},
 		{"hash sign in quotes", permit("/CN=a#b"), ca, "/CN=a#b", policy.Permits, 1},
 		{"comment that ends with a backslash", "# not continued \\\n" + permit("/x"), ca, "/x", policy.Permits, 2},
 		{"whole match, longer", permit("/O=Grid/CN=x"), ca, "/O=Grid/CN=xy", policy.Denies, 1},
@@ -41,7 +50,10 @@ func TestNamespacesJudge(t *testing.T) {
 		{"deny wins before", deny("/O=Grid/CN=evil") + permit("/O=Grid/.*"), ca, "/O=Grid/CN=evil", policy.Denies, 1},
 		{"deny of another", deny("/O=Grid/CN=evil") + permit("/O=Grid/.*"), ca, "/O=Grid/CN=good", policy.Permits, 2},
 		{"deny ignores case", deny("/O=Grid/CN=evil") + permit("/O=Grid/.*"), ca, "/O=Grid/CN=EVIL", policy.Denies, 1},
-		{"deny of another issuer", `TO Issuer "/CN=B" DENY Subject ".*"` + "\n" + permit("/O=Grid/.*"), ca, "/O=Grid/x", policy.Permits, 2},
+		{
+			"deny of another issuer", `TO Issuer "/CN=B" DENY Subject ".*"` + "\n" + permit("/O=Grid/.*"), ca, "/O=Grid/x",
+			policy.Permits, 2,
+		},
 		{"deny only", deny("/O=Grid/CN=evil"), ca, "/O=Grid/CN=good", policy.Denies, 1},
 		{"second permit", permit("/O=A/.*") + permit("/O=B/.*"), ca, "/O=B/x", policy.Permits, 2},
 		{"class keeps its case", permit("/CN=[A-Z]+"), ca, "/CN=abc", policy.Permits, 1},
@@ -71,7 +83,10 @@ func TestNamespacesJudge(t *testing.T) {
 		{"uid is uniqueIdentifier", permit("/uniqueIdentifier=a"), ca, "/uid=a", policy.Permits, 1},
 		{"both", permit("/E=a/USERID=a"), ca, "/emailAddress=a/UID=a", policy.Permits, 1},
 		{"deny by another spelling", deny("/Email=.*") + permit(".*"), ca, "/emailAddress=x", policy.Denies, 1},
-		{"issuer with Email", `TO Issuer "/CN=CA/Email=a@b" PERMIT Subject "/x"`, "/CN=CA/emailAddress=a@b", "/x", policy.Permits, 1},
+		{
+			"issuer with Email", `TO Issuer "/CN=CA/Email=a@b" PERMIT Subject "/x"`, "/CN=CA/emailAddress=a@b", "/x",
+			policy.Permits, 1,
+		},
 		{"issuer with bytes", `TO Issuer "/CN=J\xC3\xB6" PERMIT Subject "/x"`, `/CN=J\xC3\xB6`, "/x", policy.Permits, 1},
 		{"issuer is no expression", `TO Issuer "/CN=.*" PERMIT Subject "/x"`, "/CN=CA", "/x", policy.Silent, 0},
 		{"version without a space", "#NAMESPACES-VERSION:1.0\n" + permit("/x"), ca, "/x", policy.Permits, 2},
@@ -97,7 +112,8 @@ func TestNamespacesJudge(t *testing.T) {
 
 func TestNamespacesSelf(t *testing.T) {
 	t.Parallel()
-	file, problems := policy.Parse(policy.Namespaces, "f", []byte("TO Issuer self PERMIT Subject \"/O=A/.*\"\nTO Issuer \"/CN=CA\" DENY Subject \"/O=A/CN=evil\"\n"))
+	file, problems := policy.Parse(policy.Namespaces, "f",
+		[]byte("TO Issuer self PERMIT Subject \"/O=A/.*\"\nTO Issuer \"/CN=CA\" DENY Subject \"/O=A/CN=evil\"\n"))
 	if problems != nil {
 		t.Fatal(problems)
 	}
@@ -114,7 +130,8 @@ func TestNamespacesSelf(t *testing.T) {
 		{"/CN=Any", "/O=B/CN=x", true, policy.Denies, 1},
 	} {
 		if got := file.JudgeSlash(test.issuer, test.subject, test.own); got.Verdict != test.want || got.Line != test.line {
-			t.Errorf("judge(%q, %q, %t) = %+v, want verdict %d at line %d", test.issuer, test.subject, test.own, got, test.want, test.line)
+			t.Errorf("judge(%q, %q, %t) = %+v, want verdict %d at line %d", test.issuer, test.subject, test.own, got, test.want,
+				test.line)
 		}
 	}
 }
@@ -175,7 +192,10 @@ func TestNamespacesMalformed(t *testing.T) {
 		{"star at the start", head + `"*"`, 1, "missing argument"},
 		{"too many repetitions", head + `"x{2000}"`, 1, "invalid repeat count"},
 		{"too large an expression", head + `".{999}.{999}.{999}.{999}.{999}"`, 1, "too large"},
-		{"too many statements", strings.Repeat(head+`"x"`+"\n", policy.MaxStatements+1), policy.MaxStatements + 1, "more than"},
+		{
+			"too many statements", strings.Repeat(head+`"x"`+"\n", policy.MaxStatements+1), policy.MaxStatements + 1,
+			"more than",
+		},
 		{"NUL", head + "\"\x00\"", 1, "NUL"},
 		{"NUL between words", "\x00", 1, "NUL"},
 		{"escaped NUL", head + "\"\\\x00\"", 1, "NUL"},
@@ -199,7 +219,8 @@ func TestNamespacesMalformed(t *testing.T) {
 // Every bad statement is reported, each once, and no more than a screenful.
 func TestNamespacesProblems(t *testing.T) {
 	t.Parallel()
-	content := "TO Issuer \"/CN=A\"\n" + policy.GoodNamespaces + "TO Issuer \"/CN=A\"PERMIT \\\nSubject \"/x\"\nTO Issuer \"/CN=A\" PERMIT Subject \"(\"\n"
+	content := "TO Issuer \"/CN=A\"\n" + policy.GoodNamespaces +
+		"TO Issuer \"/CN=A\"PERMIT \\\nSubject \"/x\"\nTO Issuer \"/CN=A\" PERMIT Subject \"(\"\n"
 	_, problems := policy.Parse(policy.Namespaces, "f", []byte(content))
 	var lines []int
 	for _, p := range problems {
@@ -208,7 +229,8 @@ func TestNamespacesProblems(t *testing.T) {
 	if len(lines) != 3 || lines[0] != 1 || lines[1] != 7 || lines[2] != 9 {
 		t.Errorf("problems %+v, want lines 1, 7, 9", problems)
 	}
-	if _, problems := policy.Parse(policy.Namespaces, "f", []byte(strings.Repeat("bad\n", 100))); len(problems) != policy.MaxProblems {
+	if _, problems := policy.Parse(policy.Namespaces, "f", []byte(strings.Repeat("bad\n", 100))); len(problems) !=
+		policy.MaxProblems {
 		t.Errorf("%d problems, want %d", len(problems), policy.MaxProblems)
 	}
 }

@@ -45,10 +45,11 @@ func TestReadUnreadable(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		filepath.Join(folder, "none.toml"): "no such file or directory\nhint: write one, or name another with --config",
-		folder:                             "is a directory\nhint: name the file in it: --config " + filepath.Join(folder, "gtunnel.toml"),
-		large:                              "is larger than 64 KiB\nhint: is it a configuration file of gtunnel?",
-		fifo:                               "is no regular file\nhint: write the configuration into a file",
-		"/dev/null":                        "is no regular file\nhint: write the configuration into a file",
+		folder: "is a directory\nhint: name the file in it: --config " +
+			filepath.Join(folder, "gtunnel.toml"),
+		large:       "is larger than 64 KiB\nhint: is it a configuration file of gtunnel?",
+		fifo:        "is no regular file\nhint: write the configuration into a file",
+		"/dev/null": "is no regular file\nhint: write the configuration into a file",
 	} {
 		err := said(file)
 		if text := words(err); !usage.Is(err) || !strings.Contains(text, file) || !strings.Contains(text, want) {

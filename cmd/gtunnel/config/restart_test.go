@@ -42,10 +42,14 @@ connect = "server1:3307"
 		old, new string // in the text
 		want     []string
 	}{
-		"nothing":         {"", "", nil},
-		"comments":        {"[log]", "# more\n\n[log] # here", nil},
-		"a preset":        {"[log]", "max_depth = 10\n[log]", nil},
-		"order":           {base[strings.Index(base, "[tunnel.one]"):], "[tunnel.two]\nrole = \"client\"\nconnect = [\"server1:3307\"]\n[tunnel.one]\nrole = \"server\"\nallow_host = \"a.test\"\n", nil},
+		"nothing":  {"", "", nil},
+		"comments": {"[log]", "# more\n\n[log] # here", nil},
+		"a preset": {"[log]", "max_depth = 10\n[log]", nil},
+		"order": {
+			base[strings.Index(base, "[tunnel.one]"):],
+			"[tunnel.two]\nrole = \"client\"\nconnect = [\"server1:3307\"]\n[tunnel.one]\nrole = \"server\"\nallow_host = " +
+				"\"a.test\"\n", nil,
+		},
 		"access rules":    {`allow_host = "a.test"`, `allow_dn = "/CN=b"`, nil},
 		"log":             {`"info"`, `"debug"`, []string{":4: log.level"}},
 		"log format":      {`level = "info"`, `format = "json"`, []string{":4: log.format"}},
@@ -53,7 +57,9 @@ connect = "server1:3307"
 		"admin":           {"[log]", "[admin]\naddress = \"127.0.0.1:9307\"\n[log]", []string{":4: admin.address"}},
 		"reload interval": {"[log]", "reload_interval = \"0s\"\n[log]", []string{":3: tls.reload_interval"}},
 		"of all tunnels":  {"host.pem", "other.pem", []string{":2: tls.cert"}},
-		"of one tunnel":   {`allow_host = "a.test"`, "allow_host = \"a.test\"\ncert = \"other.pem\"", []string{":8: tunnel.one.cert"}},
+		"of one tunnel": {
+			`allow_host = "a.test"`, "allow_host = \"a.test\"\ncert = \"other.pem\"", []string{":8: tunnel.one.cert"},
+		},
 		"gone for all":    {`cert = "host.pem"`, "", []string{"tls.cert is gone"}},
 		"another CA file": {"[log]", "cafile = \"ca.pem\"\n[log]", []string{":3: tls.cafile"}},
 		"a target":        {`"server1:3307"`, `["server1:3307", "server2:3307"]`, []string{":10: tunnel.two.connect"}},

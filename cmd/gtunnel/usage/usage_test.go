@@ -11,7 +11,10 @@ import (
 
 func ExampleError() {
 	err := usage.Join([]*usage.Error{
-		{Where: "gtunnel.toml:9: tunnel.one.crl", Line: 9, Message: `"requir" is none of require, ignore`, Cure: "did you mean require?"},
+		{
+			Where: "gtunnel.toml:9: tunnel.one.crl", Line: 9, Message: `"requir" is none of require, ignore`,
+			Cure: "did you mean require?",
+		},
 		{Where: "gtunnel.toml:2: tls.cert", Line: 2, Err: fs.ErrNotExist},
 	})
 	for _, err := range usage.Split(err) {
@@ -51,7 +54,10 @@ func TestError(t *testing.T) {
 		{usage.Error{Message: "is empty"}, "is empty", ""},
 		{usage.Error{Where: "--key", Message: "is empty", Cure: "fill it"}, "--key: is empty", "fill it"},
 		{usage.Error{Where: "--key", Err: cause}, "--key: cannot be read", "chmod"},
-		{usage.Error{Where: "--key", Message: "is bad", Err: cause, Cure: "mend it"}, "--key: is bad: cannot be read", "mend it"},
+		{
+			usage.Error{Where: "--key", Message: "is bad", Err: cause, Cure: "mend it"}, "--key: is bad: cannot be read",
+			"mend it",
+		},
 	} {
 		if test.err.Error() != test.text || test.err.Hint() != test.hint ||
 			test.err.Err != nil && !errors.Is(&test.err, test.err.Err) {
