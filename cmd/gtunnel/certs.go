@@ -11,8 +11,8 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 func (m *Main) certsCommand() *cobra.Command {
@@ -52,7 +52,7 @@ func validity(end, now time.Time) string {
 	case days == 0:
 		return fmt.Sprintf("until %s, today", end.UTC().Format(time.DateTime+" UTC"))
 	}
-	return fmt.Sprintf("until %s, %s left", end.UTC().Format(time.DateOnly), terminal.Count(days, "day"))
+	return fmt.Sprintf("until %s, %s left", end.UTC().Format(time.DateOnly), finding.Count(days, "day"))
 }
 
 // names are the host names and addresses that an identity proves, each with

@@ -14,8 +14,8 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -76,7 +76,7 @@ func (m *Main) tellReadiness(what string, found findings, asJSON bool) error {
 		m.writeFindings(found)
 	}
 	if n := found.problems(); n > 0 {
-		return fmt.Errorf("%s is not ready: %s", what, terminal.Count(n, "problem"))
+		return fmt.Errorf("%s is not ready: %s", what, finding.Count(n, "problem"))
 	}
 	return nil
 }
@@ -193,10 +193,10 @@ func (c *hostCheck) trust() {
 	list := newCAList(*c.config, store.Snapshot(), c.now)
 	if n := list.Summary.Broken; n > 0 {
 		c.warn("CAs", "gtunnel certs list shows each",
-			"%s in %s; %s broken in their files", terminal.Count(list.Summary.CAs, "CA"), place, thingsAre(n))
+			"%s in %s; %s broken in their files", finding.Count(list.Summary.CAs, "CA"), place, thingsAre(n))
 		return
 	}
-	c.ok("CAs", "%s in %s", terminal.Count(list.Summary.CAs, "CA"), place)
+	c.ok("CAs", "%s in %s", finding.Count(list.Summary.CAs, "CA"), place)
 }
 
 // path judges the host's own chain as a peer with the same CAs would.
@@ -355,7 +355,7 @@ func (c *hostCheck) verdicts(about, host string, probing *certs.Probing) {
 	case probing.Objection != nil:
 	case !probing.Answered:
 		c.warn(about, silence, "it accepted the handshake and then sent nothing for %s",
-			terminal.Duration(c.config.Timeouts.Handshake))
+			finding.FormatDuration(c.config.Timeouts.Handshake))
 	case probing.Target == certs.TargetDown:
 		c.problem(about, usage.WithHint(fmt.Errorf("%s, but MySQL does not listen behind it", accepted),
 			"start MySQL on that host; the log of gtunnel server there says what it has met"))

@@ -15,6 +15,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 func (m *Main) certsListCommand() *cobra.Command {
@@ -330,7 +331,7 @@ func (l *caList) write(out io.Writer) error {
 	}
 	s := l.Summary
 	_, err := fmt.Fprintf(out, "%s\n%s, %d expired; policies: %d without; %d broken\n",
-		inFlags(s.crls.String()), terminal.Count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
+		inFlags(s.crls.String()), finding.Count(s.CAs, "CA"), s.Expired, s.NoPolicy, s.Broken)
 	return err
 }
 

@@ -15,8 +15,8 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -36,7 +36,7 @@ It verifies nothing and trusts nothing: gtunnel certs verify judges.`,
 				return nil
 			}
 			return &usage.Error{
-				Message: fmt.Sprintf("needs one file or host:port, and got %s", terminal.Count(len(args), "argument")),
+				Message: fmt.Sprintf("needs one file or host:port, and got %s", finding.Count(len(args), "argument")),
 				Cure: "gtunnel certs show /etc/grid-security/hostcert.pem," +
 					" or gtunnel certs show server1.domain.one:3307",
 			}
@@ -211,7 +211,7 @@ func (m *Main) writeCertificate(i, n int, source string, c shownCertificate) {
 	case c.Proxy != "":
 		kind = "no host's: " + c.Proxy
 	case c.PathLength != nil:
-		kind += fmt.Sprintf(", allows %s below it", terminal.Count(*c.PathLength, "CA"))
+		kind += fmt.Sprintf(", allows %s below it", finding.Count(*c.PathLength, "CA"))
 	}
 	line("kind", kind)
 	if c.Kind == certs.KindHost || len(c.Hosts)+len(c.IPs) > 0 {

@@ -77,7 +77,7 @@ func TestImports(t *testing.T) {
 		module + "/cmd/gtunnel/usage":    {},
 		module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
 		module + "/cmd/gtunnel/config": {
-			module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/cmd/gtunnel/terminal",
+			module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/replication/finding",
 			"github.com/spf13", "github.com/BurntSushi/toml", "go.uber.org/zap",
 		},
 		pairs: {

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -55,7 +54,7 @@ there is a problem.`,
 				m.writeFindings(found)
 			}
 			if n := found.problems(); n > 0 {
-				return fmt.Errorf("not ready: %s", terminal.Count(n, "problem"))
+				return fmt.Errorf("not ready: %s", finding.Count(n, "problem"))
 			}
 			return nil
 		},

@@ -228,9 +228,8 @@ func comparisonSum(r *compare.Result) string {
 			equal++
 		}
 	}
-	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, terminal.Count(len(r.Tables), "table"), r.At,
-		r.Rows,
-		finding.FormatBytes(r.Bytes), terminal.Duration(r.Took.Round(100*time.Millisecond)))
+	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), r.At, r.Rows,
+		finding.FormatBytes(r.Bytes), finding.FormatDuration(r.Took.Round(100*time.Millisecond)))
 }
 
 // comparisonDetails are the lines under a table.
@@ -244,7 +243,7 @@ func comparisonDetails(t compare.TableResult) []string {
 		lines = append(lines, d.String())
 	}
 	if t.More > 0 {
-		lines = append(lines, fmt.Sprintf("and more differences in %s", terminal.Count(t.More, "other range")))
+		lines = append(lines, fmt.Sprintf("and more differences in %s", finding.Count(t.More, "other range")))
 	}
 	if t.Note != "" {
 		lines = append(lines, "note: "+t.Note)

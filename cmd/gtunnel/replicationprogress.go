@@ -67,7 +67,7 @@ func progressLine(p seed.Progress) string {
 	}
 	left := "?"
 	if p.Left > 0 {
-		left = terminal.Duration(p.Left.Round(time.Second))
+		left = finding.FormatDuration(p.Left.Round(time.Second))
 	}
 	return fmt.Sprintf("%3.0f%% of about %s, %s, %s left  %s",
 		100*p.Share(), finding.FormatBytes(p.EstimatedBytes), rate, left, terminal.Printable(p.Table))
@@ -81,10 +81,10 @@ func comparisonLine(p compare.Progress, took time.Duration) string {
 	line := fmt.Sprintf("compared %s of about %s", finding.FormatBytes(p.Bytes), finding.FormatBytes(p.Total))
 	if rate := float64(p.Bytes) / took.Seconds(); rate > 0 && p.Total > p.Bytes {
 		left := time.Duration(float64(p.Total-p.Bytes) / rate * float64(time.Second))
-		line += fmt.Sprintf(", %s/s, %s left", finding.FormatBytes(uint64(rate)), terminal.Duration(left.Round(time.Second)))
+		line += fmt.Sprintf(", %s/s, %s left", finding.FormatBytes(uint64(rate)), finding.FormatDuration(left.Round(time.Second)))
 	}
 	if p.Differences > 0 {
-		line += fmt.Sprintf(", %s not equal", terminal.Count(p.Differences, "table"))
+		line += fmt.Sprintf(", %s not equal", finding.Count(p.Differences, "table"))
 	}
 	return line + "  " + terminal.Printable(p.Table)
 }

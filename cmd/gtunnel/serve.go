@@ -14,8 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -181,7 +181,7 @@ func (p *process) sessions() int {
 
 // summary is the state of the process in a few words, for systemctl status.
 func (p *process) summary() string {
-	return fmt.Sprintf("%s, %s", terminal.Count(len(p.tunnels), "tunnel"), terminal.Count(p.sessions(), "connection"))
+	return fmt.Sprintf("%s, %s", finding.Count(len(p.tunnels), "tunnel"), finding.Count(p.sessions(), "connection"))
 }
 
 // notify tells systemd the state of the process, if systemd asked for it.

@@ -255,5 +255,5 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 
 // age is how long ago a moment was, in whole seconds.
 func age(now, then time.Time) string {
-	return terminal.Duration(max(0, now.Sub(then)).Round(time.Second))
+	return finding.FormatDuration(max(0, now.Sub(then)).Round(time.Second))
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -245,7 +245,7 @@ func (s Setting) text() string {
 	case *int:
 		return strconv.Itoa(*target)
 	case *time.Duration:
-		return terminal.Duration(*target)
+		return finding.FormatDuration(*target)
 	case *bool, *[]string, *[]tunnel.Address:
 		return ""
 	case encoding.TextMarshaler:
