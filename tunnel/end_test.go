@@ -306,7 +306,6 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		"idle":        func(timeouts *tunnel.Timeouts) { timeouts.Idle = silence },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			target, conns := held(t)
 			_, client := startPair(t, target, func(server, client *tunnel.Config) {
 				change(&server.Timeouts)
