@@ -106,7 +106,8 @@ func TestAccessSpellings(t *testing.T) {
 			`‹allow-dn› '/O=\xC5\xBDofie/CN=it'\''s'.`,
 		},
 		{
-			"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")), []string{"/1.3.6.1.4.1.99999.1=v"},
+			"unknown type", encodeName(one("1.3.6.1.4.1.99999.1", utf8String, "v")),
+			[]string{"/1.3.6.1.4.1.99999.1=v"},
 			`‹allow-dn› '/1.3.6.1.4.1.99999.1=v'.`,
 		},
 	}

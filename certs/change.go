@@ -63,7 +63,8 @@ func (c *Change) String() string {
 		one, many string
 		changed   Changed
 	}{
-		{one: "CA", many: "CAs", changed: c.CAs}, {one: "CRL", many: "CRLs", changed: c.CRLs},
+		{one: "CA", many: "CAs", changed: c.CAs},
+		{one: "CRL", many: "CRLs", changed: c.CRLs},
 		{one: "policy", many: "policies", changed: c.Policies},
 	} {
 		add(kind.one+" added", kind.many+" added", kind.changed.Added)

@@ -79,20 +79,28 @@ func TestListsShownOfAnotherKey(t *testing.T) {
 	}{
 		{"joined", ours, []*certstest.CA{ours, joint}, map[*certstest.CA]certstest.CRLOptions{other: current}, ""},
 		{
-			"not joined", ours, []*certstest.CA{ours, other}, map[*certstest.CA]certstest.CRLOptions{other: current},
+			"not joined", ours,
+			[]*certstest.CA{ours, other},
+			map[*certstest.CA]certstest.CRLOptions{other: current},
 			certs.CodeCRLMissing,
 		},
 		{
-			"joined by the CA above", sub, []*certstest.CA{ours, sub, twin},
-			map[*certstest.CA]certstest.CRLOptions{twin: current}, "",
+			"joined by the CA above", sub,
+			[]*certstest.CA{ours, sub, twin},
+			map[*certstest.CA]certstest.CRLOptions{twin: current},
+			"",
 		},
 		{
-			"the joint is revoked", sub, []*certstest.CA{ours, sub, twin},
-			map[*certstest.CA]certstest.CRLOptions{twin: current, ours: named(twin)}, certs.CodeCRLMissing,
+			"the joint is revoked", sub,
+			[]*certstest.CA{ours, sub, twin},
+			map[*certstest.CA]certstest.CRLOptions{twin: current, ours: named(twin)},
+			certs.CodeCRLMissing,
 		},
 		{
-			"of another CA of the name above", sub, []*certstest.CA{ours, outside.Parent, sub, outside},
-			map[*certstest.CA]certstest.CRLOptions{outside: current}, certs.CodeCRLMissing,
+			"of another CA of the name above", sub,
+			[]*certstest.CA{ours, outside.Parent, sub, outside},
+			map[*certstest.CA]certstest.CRLOptions{outside: current},
+			certs.CodeCRLMissing,
 		},
 	}
 	for _, test := range tests {

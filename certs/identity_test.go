@@ -178,28 +178,37 @@ func TestWrongHostIsExplained(t *testing.T) {
 			"must be server1, and the certificate proves db.domain.one, server1.domain.one", "‹server-name› server1.domain.one.",
 		},
 		{
-			"other name", "server1.x", certstest.Options{DNSNames: []string{"db.domain.one"}}, "proves db.domain.one",
+			"other name", "server1.x",
+			certstest.Options{DNSNames: []string{"db.domain.one"}},
+			"proves db.domain.one",
 			"‹server-name› db.domain.one.",
 		},
 		{
-			"address", "192.0.2.1", certstest.Options{DNSNames: []string{"db.domain.one"}}, "must be 192.0.2.1",
+			"address", "192.0.2.1",
+			certstest.Options{DNSNames: []string{"db.domain.one"}},
+			"must be 192.0.2.1",
 			"‹server-name› db.domain.one.",
 		},
 		{
 			"name of an address", "db.domain.one",
-			certstest.Options{DNSNames: []string{}, CommonName: "box", IPs: []string{"192.0.2.1"}}, "proves 192.0.2.1",
+			certstest.Options{DNSNames: []string{}, CommonName: "box", IPs: []string{"192.0.2.1"}},
+			"proves 192.0.2.1",
 			"‹server-name› 192.0.2.1.",
 		},
 		{
-			"nothing proven", "db.domain.one", certstest.Options{DNSNames: []string{}, CommonName: "Alice"},
+			"nothing proven", "db.domain.one",
+			certstest.Options{DNSNames: []string{}, CommonName: "Alice"},
 			"proves no host name", "subjectAltName",
 		},
 		{
-			"wildcard", "db.domain.one", certstest.Options{DNSNames: []string{"*.domain.two"}}, "proves *.domain.two",
+			"wildcard", "db.domain.one",
+			certstest.Options{DNSNames: []string{"*.domain.two"}},
+			"proves *.domain.two",
 			"Connect to a name that the certificate proves",
 		},
 		{
-			"many", "db.domain.one", certstest.Options{DNSNames: []string{"a.t.x", "b.t.x", "c.t.x", "d.t.x", "e.t.x", "f.t.x"}},
+			"many", "db.domain.one",
+			certstest.Options{DNSNames: []string{"a.t.x", "b.t.x", "c.t.x", "d.t.x", "e.t.x", "f.t.x"}},
 			"e.t.x and 1 more", "‹server-name› a.t.x",
 		},
 	}

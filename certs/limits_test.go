@@ -71,7 +71,9 @@ func TestSizeOfChain(t *testing.T) {
 			certs.CodeTooMuchWork, "bytes in all",
 		},
 		{
-			"long subject", []*x509.Certificate{long(9000)}, certs.CodeMalformed,
+			"long subject",
+			[]*x509.Certificate{long(9000)},
+			certs.CodeMalformed,
 			"certificate 1 of those that the peer sent has a subject or issuer of",
 		},
 		{"long subject above", []*x509.Certificate{host, long(9000)}, certs.CodeMalformed, "certificate 2 of those"},

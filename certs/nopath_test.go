@@ -116,15 +116,21 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 			"0a1b2c3d.0", rootPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "not the hash of the certificate",
 		},
 		"another CA under its name": {
-			hash + ".0", pemOf("CERTIFICATE", other.Certificate.Raw), []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0,
+			hash + ".0", pemOf("CERTIFICATE", other.Certificate.Raw),
+			[]*x509.Certificate{host},
+			nil, certs.CodeUnknownCA, 0,
 			otherHash,
 		},
 		"no CA's in the CA file": {
-			"ca.pem", append(pemOf("CERTIFICATE", other.Certificate.Raw), noCAPEM...), []*x509.Certificate{host}, nil,
+			"ca.pem", append(pemOf("CERTIFICATE", other.Certificate.Raw), noCAPEM...),
+			[]*x509.Certificate{host},
+			nil,
 			certs.CodeUnknownCA, 0, "is not a CA's",
 		},
 		"of the subordinate's issuer": {
-			hash + ".0", damaged, []*x509.Certificate{must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate}, nil,
+			hash + ".0", damaged,
+			[]*x509.Certificate{must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate},
+			nil,
 			certs.CodeUnknownCA, 1, "damaged",
 		},
 		"of a root that is sent": {

@@ -82,7 +82,8 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 		{"strangers of one name", sameName("Stranger"), CodeTooMuchWork, 0},
 		{"the name of an installed CA", chainOf(subordinate(impostor, "Sub")), CodeBadSignature, 1},
 		{
-			"a forged link below a good one", []*x509.Certificate{chainOf(forged)[0], forged.Certificate, sub.Certificate},
+			"a forged link below a good one",
+			[]*x509.Certificate{chainOf(forged)[0], forged.Certificate, sub.Certificate},
 			CodeBadSignature, 2,
 		},
 		// A bad one with P-256 counts for 8 of 200, with RSA-8192 for 64.

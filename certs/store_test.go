@@ -253,19 +253,23 @@ func TestStoreThatCannotBeUsed(t *testing.T) {
 		{"a file", certs.StoreConfig{CApath: rootFile}, "not a directory", "‹cafile›"},
 		{"subordinates only", certs.StoreConfig{CApath: subordinate}, "no self-signed root", "/CN=Sub"},
 		{
-			"CA file missing", certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")}, "cannot read the CA file: ",
+			"CA file missing",
+			certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")},
+			"cannot read the CA file: ",
 			"that this user may read it",
 		},
 		{"CA file without CA", certs.StoreConfig{CAfile: hostFile}, "host.pem:1", "‹cafile›"},
 		{
-			"CA file empty", certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)},
+			"CA file empty",
+			certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)},
 			"no certificate", "‹cafile›",
 		},
 		{
 			"CA file of subordinates",
 			certs.StoreConfig{
 				CAfile: writeFile(t, filepath.Join(base, "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644),
-			}, "no self-signed root", "/CN=Sub",
+			},
+			"no self-signed root", "/CN=Sub",
 		},
 	}
 	for _, test := range tests {

@@ -188,8 +188,10 @@ func TestOldSessions(t *testing.T) {
 	master.Variables["binlog_format"], master.Session, master.Started = "STATEMENT", 10,
 		time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	master.Sessions = []facts.Session{
-		{ID: 9, User: "voms", Host: "10.0.0.5"}, {ID: 8, User: "voms", Host: "10.0.0.5"},
-		{ID: 10, User: "root", Host: "localhost"}, {ID: 11, User: "iam", Host: "localhost"},
+		{ID: 9, User: "voms", Host: "10.0.0.5"},
+		{ID: 8, User: "voms", Host: "10.0.0.5"},
+		{ID: 10, User: "root", Host: "localhost"},
+		{ID: 11, User: "iam", Host: "localhost"},
 	}
 	const names = "get other data: voms@10.0.0.5\n"
 	plan := PlanMaster(master, MasterWant{Databases: []string{"DB_1", "voms"}, Host: "server1.domain.one", Fresh: fresh()})

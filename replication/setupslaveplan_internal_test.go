@@ -80,15 +80,17 @@ func TestSlavePlanStates(t *testing.T) {
 			*s, w.Situation = *newFacts(finding.Slave, v),
 				Situation{DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
 		}, whole},
-		"cut off in the copy": {func(_, s *facts.Facts, w *planned) {
-			s.Masters = nil
-			w.State = journal.State{
-				Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON",
-			}
-			begun(s, w, time.Second, 30*time.Second)
-		},
+		"cut off in the copy": {
+			func(_, s *facts.Facts, w *planned) {
+				s.Masters = nil
+				w.State = journal.State{
+					Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases, SeedAccount: true, EventScheduler: "ON",
+				}
+				begun(s, w, time.Second, 30*time.Second)
+			},
 			"note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, " +
-				"compare, drop-seed-account, note-done"},
+				"compare, drop-seed-account, note-done",
+		},
 		"a clone was cut off, and copied again since": {func(_, _ *facts.Facts, w *planned) {
 			w.State = journal.State{Stage: journal.StageRunning, Databases: w.Databases, PersistedEvents: new(string)}
 		}, "catch-up, events-on, compare, note-done"},
@@ -96,12 +98,14 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters, w.State = nil, journal.State{Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases}
 			begun(s, w, time.Second, 12*time.Minute)
 		}, "problem data-on-slave, problem data-on-slave"},
-		"cut off a moment after its last note": {func(_, s *facts.Facts, w *planned) {
-			s.Masters, w.State = nil, journal.State{Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases}
-			begun(s, w, 0, 10*time.Minute+30*time.Second)
-		},
+		"cut off a moment after its last note": {
+			func(_, s *facts.Facts, w *planned) {
+				s.Masters, w.State = nil, journal.State{Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases}
+				begun(s, w, 0, 10*time.Minute+30*time.Second)
+			},
 			"note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, " +
-				"drop-seed-account, note-done"},
+				"drop-seed-account, note-done",
+		},
 		"cut off, and put back by hand": {func(_, s *facts.Facts, w *planned) {
 			s.Masters, w.State = nil, journal.State{Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases}
 			begun(s, w, -time.Second, time.Second)
@@ -142,12 +146,14 @@ func TestSlavePlanStates(t *testing.T) {
 		"another master, by the binary log": {
 			func(_, _ *facts.Facts, w *planned) { w.Elsewhere = true }, "problem replaced-master",
 		},
-		"another master, and all is copied anew": {func(_, _ *facts.Facts, w *planned) {
-			w.HandOver.Mark, w.State.MasterMark, w.Elsewhere = "B", "A", true
-			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
-		},
+		"another master, and all is copied anew": {
+			func(_, _ *facts.Facts, w *planned) {
+				w.HandOver.Mark, w.State.MasterMark, w.Elsewhere = "B", "A", true
+				w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
+			},
 			"note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, " +
-				"compare, drop-seed-account, note-done"},
+				"compare, drop-seed-account, note-done",
+		},
 		"new password, not known here": {func(_, s *facts.Facts, w *planned) {
 			s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
 			delete(w.HandOver.Passwords, facts.ReplicationUser)
@@ -196,11 +202,14 @@ func TestSlavePlanStates(t *testing.T) {
 			func(_, _ *facts.Facts, w *planned) { w.Notes.Repair = &journal.RepairNote{Tables: []string{"voms.t"}} },
 			"problem repair-cut-off",
 		},
-		"a repair was cut off, and all is copied anew": {func(_, _ *facts.Facts, w *planned) {
-			w.Notes.Repair, w.Reseed, w.Replace = &journal.RepairNote{Tables: []string{"voms.t"}}, true, []string{"DB_1", "voms"}
-		},
+		"a repair was cut off, and all is copied anew": {
+			func(_, _ *facts.Facts, w *planned) {
+				w.Notes.Repair, w.Reseed, w.Replace = &journal.RepairNote{Tables: []string{"voms.t"}}, true,
+					[]string{"DB_1", "voms"}
+			},
 			"note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, " +
-				"compare, drop-seed-account, note-done"},
+				"compare, drop-seed-account, note-done",
+		},
 		"another slave has the id": {func(m, s *facts.Facts, w *planned) {
 			*s, w.Situation = *newFacts(finding.Slave, v),
 				Situation{DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
@@ -263,16 +272,20 @@ func TestSlavePlanStates(t *testing.T) {
 			func(_, s *facts.Facts, w *planned) { s.Masters, w.State = nil, journal.State{} },
 			"problem data-on-slave, problem data-on-slave",
 		},
-		"data given up": {func(_, s *facts.Facts, w *planned) {
-			s.Masters, w.State, w.Replace = nil, journal.State{}, []string{"DB_1", "voms"}
-		},
+		"data given up": {
+			func(_, s *facts.Facts, w *planned) {
+				s.Masters, w.State, w.Replace = nil, journal.State{}, []string{"DB_1", "voms"}
+			},
 			"note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, " +
-				"drop-seed-account, note-done"},
-		"reseed": {func(_, _ *facts.Facts, w *planned) {
-			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
+				"drop-seed-account, note-done",
 		},
+		"reseed": {
+			func(_, _ *facts.Facts, w *planned) {
+				w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
+			},
 			"note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, " +
-				"compare, drop-seed-account, note-done"},
+				"compare, drop-seed-account, note-done",
+		},
 		"reseed without the account": {func(m, _ *facts.Facts, w *planned) {
 			w.Reseed, w.Replace, m.User = true, []string{"DB_1", "voms"}, facts.MonitorUser+"@127.0.0.1"
 		}, "problem no-seed-account"},
@@ -280,13 +293,15 @@ func TestSlavePlanStates(t *testing.T) {
 			s.Masters, w.State, w.Method, w.Start = nil, journal.State{}, journal.SeedNone,
 				server.Position{File: "mysql-bin.000007", Offset: 4}
 		}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
-		"data is there, with events": {func(_, s *facts.Facts, w *planned) {
-			s.Masters, w.State, w.Method, w.Start = nil, journal.State{}, journal.SeedNone,
-				server.Position{File: "mysql-bin.000007", Offset: 4}
-			s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
-		},
+		"data is there, with events": {
+			func(_, s *facts.Facts, w *planned) {
+				s.Masters, w.State, w.Method, w.Start = nil, journal.State{}, journal.SeedNone,
+					server.Position{File: "mysql-bin.000007", Offset: 4}
+				s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
+			},
 			"writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, " +
-				"note-done"},
+				"note-done",
+		},
 		"data is there, and replicated": {func(_, _ *facts.Facts, w *planned) {
 			w.Method, w.Start, w.State.Start = journal.SeedNone, server.Position{File: "mysql-bin.000007", Offset: 4},
 				server.Position{File: "mysql-bin.000007", Offset: 4, GTID: "0-1-7"}

@@ -262,10 +262,12 @@ func TestConfigErrors(t *testing.T) {
 			change: func(c *tunnel.Config) { c.Limits.Handshakes = -1 }, setting: "max-handshakes", text: "negative",
 			hint: "default",
 		},
-		"one takes all": {change: func(c *tunnel.Config) {
-			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
-		}, setting: "max-handshakes-per-source", text: "30 from one source are more than all, 20",
-			hint: "write less than 20"},
+		"one takes all": {
+			change: func(c *tunnel.Config) {
+				c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
+			}, setting: "max-handshakes-per-source", text: "30 from one source are more than all, 20",
+			hint: "write less than 20",
+		},
 		"no port": {change: func(c *tunnel.Config) {
 			c.Connect = []tunnel.Address{{Network: "tcp", Host: "127.0.0.1"}}
 		}, setting: "connect", text: "port 0", hint: "write the port"},

@@ -184,12 +184,17 @@ func TestHostNames(t *testing.T) {
 	}{
 		{"name", certstest.Options{}, "a.example.org", []string{"a.example.org"}, nil},
 		{
-			"common name only", certstest.Options{CommonName: "host/a.example.org", DNSNames: []string{}}, "host/a.example.org",
+			"common name only",
+			certstest.Options{CommonName: "host/a.example.org", DNSNames: []string{}},
+			"host/a.example.org",
 			nil, nil,
 		},
 		{
-			"other names", certstest.Options{DNSNames: []string{"b", "*.c"}, IPs: []string{"127.0.0.2", "::1"}}, "a.example.org",
-			[]string{"b", "*.c"}, []string{"127.0.0.2", "::1"},
+			"other names",
+			certstest.Options{DNSNames: []string{"b", "*.c"}, IPs: []string{"127.0.0.2", "::1"}},
+			"a.example.org",
+			[]string{"b", "*.c"},
+			[]string{"127.0.0.2", "::1"},
 		},
 	} {
 		t.Run(test.about, func(t *testing.T) {

@@ -174,7 +174,8 @@ func TestUnreadable(t *testing.T) {
 		}},
 		"show": {[]string{"certs", "show", cert}, 2, []string{"permission denied\nhint: "}},
 		"list": {
-			[]string{"certs", "list", "--capath", closed}, 2,
+			[]string{"certs", "list", "--capath", closed},
+			2,
 			[]string{
 				"gtunnel: cannot read the CApath: ", "permission denied\nhint: let this user list the directory: chmod a+rx ",
 			},

@@ -199,11 +199,15 @@ func TestLoginSources(t *testing.T) {
 			nil, []string{"--port", "66000"}, 2, []string{`gtunnel: --port: "66000" is no port`},
 		},
 		"a socket and a host": {
-			nil, []string{"--socket", "HOME/s", "--host", "127.0.0.1"}, 2,
+			nil,
+			[]string{"--socket", "HOME/s", "--host", "127.0.0.1"},
+			2,
 			[]string{"gtunnel: --socket: ", "hint: give one or the other"},
 		},
 		"a password file that is missing": {
-			nil, []string{"--port", "1", "--password-file", "HOME/none"}, 2,
+			nil,
+			[]string{"--port", "1", "--password-file", "HOME/none"},
+			2,
 			[]string{
 				"gtunnel: --password-file: open HOME/none: no such file", "hint: write the password into a file of mode 0600",
 			},
@@ -218,7 +222,9 @@ func TestLoginSources(t *testing.T) {
 			},
 		},
 		"a password file with nothing": {
-			map[string]string{"pw": "0600 \n"}, []string{"--port", "1", "--password-file", "HOME/pw"}, 2,
+			map[string]string{"pw": "0600 \n"},
+			[]string{"--port", "1", "--password-file", "HOME/pw"},
+			2,
 			[]string{"gtunnel: --password-file: HOME/pw is empty"},
 		},
 		"a password file with more": {
@@ -234,7 +240,9 @@ func TestLoginSources(t *testing.T) {
 		},
 		"a password as an " +
 			"argument": {
-			nil, []string{"--password", secret}, 2,
+			nil,
+			[]string{"--password", secret},
+			2,
 			[]string{
 				"gtunnel: a password is never an argument",
 				"hint: write it into a file of mode 0600 for --password-file, or into ~/.my.cnf",
@@ -246,7 +254,9 @@ func TestLoginSources(t *testing.T) {
 			"mysql's": {nil, []string{"-p" + secret}, 2, []string{"gtunnel: a password is never an argument"}},
 		"the master's password as an " +
 			"argument": {
-			nil, []string{"--master-password", secret}, 2,
+			nil,
+			[]string{"--master-password", secret},
+			2,
 			[]string{"gtunnel: a password is never an argument", "for --master-password-file"},
 		},
 	} {

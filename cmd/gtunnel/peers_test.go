@@ -138,14 +138,17 @@ func TestClientRefusesServers(t *testing.T) {
 			"expired",
 			s.host(s.ca, "server.test",
 				certstest.Options{IPs: loopback, NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}), nil,
-			"expired", []string{"/CN=server.test"},
+			"expired",
+			[]string{"/CN=server.test"},
 		},
 		{
 			"wrong name", s.host(s.ca, "server.test", certstest.Options{}), nil, "wrong-host",
 			[]string{"127.0.0.1", "--server-name server.test"},
 		},
 		{
-			"wrong --server-name", s.server, []string{"--server-name", "master.test"}, "wrong-host",
+			"wrong --server-name", s.server,
+			[]string{"--server-name", "master.test"},
+			"wrong-host",
 			[]string{"master.test", "--server-name server.test"},
 		},
 	} {

@@ -276,12 +276,14 @@ func TestReloadOfABadFile(t *testing.T) {
 		"no list": {nil, []string{":10: tunnel.voms: no access rule: nobody could connect"}, "add allow_host"},
 		"a useless rule": {
 			[]string{`allow_host = ["other.test:3307"]`},
-			[]string{`:14: tunnel.voms.allow_host: the access rule \"other.test:3307\" can match nobody`}, "leave the port away",
+			[]string{`:14: tunnel.voms.allow_host: the access rule \"other.test:3307\" can match nobody`},
+			"leave the port away",
 		},
 		"no TOML": {[]string{`allow_host = other.test`}, []string{":14: not TOML: "}, "strings stand in quotes"},
 		"rules of two kinds": {
 			[]string{`allow_host = "other.test"`, `allow_all = true`},
-			[]string{":15: tunnel.voms.allow_all: contradicts allow_host"}, "remove the one",
+			[]string{":15: tunnel.voms.allow_all: contradicts allow_host"},
+			"remove the one",
 		},
 	} {
 		l := f.reload("reload failed: the configuration stays as it was", test.lines...)

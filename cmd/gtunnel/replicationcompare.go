@@ -228,7 +228,8 @@ func comparisonSum(r *compare.Result) string {
 			equal++
 		}
 	}
-	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), r.At, r.Rows,
+	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), r.At,
+		r.Rows,
 		finding.FormatBytes(r.Bytes), finding.FormatDuration(r.Took.Round(100*time.Millisecond)))
 }
 

@@ -81,7 +81,8 @@ func comparisonLine(p compare.Progress, took time.Duration) string {
 	line := fmt.Sprintf("compared %s of about %s", finding.FormatBytes(p.Bytes), finding.FormatBytes(p.Total))
 	if rate := float64(p.Bytes) / took.Seconds(); rate > 0 && p.Total > p.Bytes {
 		left := time.Duration(float64(p.Total-p.Bytes) / rate * float64(time.Second))
-		line += fmt.Sprintf(", %s/s, %s left", finding.FormatBytes(uint64(rate)), finding.FormatDuration(left.Round(time.Second)))
+		line += fmt.Sprintf(", %s/s, %s left", finding.FormatBytes(uint64(rate)),
+			finding.FormatDuration(left.Round(time.Second)))
 	}
 	if p.Differences > 0 {
 		line += fmt.Sprintf(", %s not equal", finding.Count(p.Differences, "table"))

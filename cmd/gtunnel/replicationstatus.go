@@ -176,7 +176,9 @@ func lag(l watch.Lag) string {
 		parts = append(parts, fmt.Sprintf("%d s by the slave's own word", *l.Seconds))
 	}
 	if l.Silence != nil {
-		parts = append(parts, fmt.Sprintf("last sign of the master %s ago", finding.FormatDuration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
+		parts = append(parts,
+			fmt.Sprintf("last sign of the master %s ago",
+				finding.FormatDuration(time.Duration(*l.Silence*float64(time.Second)).Round(time.Second))))
 	}
 	if len(parts) == 0 {
 		return "not known"

@@ -62,17 +62,23 @@ func TestKeyRanges(t *testing.T) {
 			"two columns between", two.clause(keyRange{after: keyValue{"1", "1990"}, upto: keyValue{"2", "2009"}}),
 			" FORCE INDEX (`PRIMARY`) WHERE (`w` > 1 OR (`w` = 1 AND `id` > 1990)) AND (`w` < 2 OR (`w` = 2 AND `id` <= 2009))",
 		},
-		{"three columns after", three.clause(keyRange{after: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
+		{
+			"three columns after", three.clause(keyRange{after: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
 			" FORCE INDEX (`by``all`) WHERE" +
 				" (`a` > _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` > '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' " +
-				"AND `c` > X'0027'))))"},
-		{"three columns up to", three.clause(keyRange{upto: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
+				"AND `c` > X'0027'))))",
+		},
+		{
+			"three columns up to", three.clause(keyRange{upto: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
 			" FORCE INDEX (`by``all`) WHERE" +
 				" (`a` < _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` < '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' " +
-				"AND `c` <= X'0027'))))"},
-		{"a boundary", three.boundaryQuery(table, keyRange{}, 99),
+				"AND `c` <= X'0027'))))",
+		},
+		{
+			"a boundary", three.boundaryQuery(table, keyRange{}, 99),
 			"SELECT HEX(`a`) AS k0, `b` AS k1, HEX(`c`) AS k2 FROM `d``b`.`t` FORCE INDEX (`by``all`)" +
-				" ORDER BY `d``b`.`t`.`a`, `d``b`.`t`.`b`, `d``b`.`t`.`c` LIMIT 1 OFFSET 99"},
+				" ORDER BY `d``b`.`t`.`a`, `d``b`.`t`.`b`, `d``b`.`t`.`c` LIMIT 1 OFFSET 99",
+		},
 		{
 			"a checksum", checksumQuery(table, number, keyRange{upto: keyValue{"7"}}, "CRC32(`id`)"),
 			"SELECT COUNT(*) AS n, BIT_XOR(CRC32(`id`)) AS s FROM `d``b`.`t` FORCE INDEX (`PRIMARY`) WHERE `id` <= 7",

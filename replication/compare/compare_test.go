@@ -85,11 +85,13 @@ var compareDifferences = []difference{
 		name: "missing rows", onSlave: []string{"DELETE FROM T WHERE id BETWEEN 990 AND 2100"},
 		want: []string{"id 990 to 2100: missing on the slave"},
 	},
-	{name: "rows before the first, in the middle and after the last", rows: []string{"DELETE FROM T WHERE id = 100"},
+	{
+		name: "rows before the first, in the middle and after the last", rows: []string{"DELETE FROM T WHERE id = 100"},
 		onSlave: []string{
 			"INSERT INTO T VALUES (-3, 'x'), (0, 'x'), (100, 'x'), (5000, 'x'), (900000, 'x')",
 		},
-		want: []string{"id -3 to 0: only on the slave", "id 100: only on the slave", "id 5000 to 900000: only on the slave"}},
+		want: []string{"id -3 to 0: only on the slave", "id 100: only on the slave", "id 5000 to 900000: only on the slave"},
+	},
 	{name: "an empty slave", onSlave: []string{"DELETE FROM T"}, want: []string{"id 1 to 3000: missing on the slave"}},
 	{
 		name: "an empty master", rows: []string{"DELETE FROM T"}, onSlave: pairs.Numbered("T", 3000),

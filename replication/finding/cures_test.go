@@ -26,17 +26,20 @@ func TestExplainSlaveError(t *testing.T) {
 		{
 			1236,
 			fatal("The slave is connecting using CHANGE MASTER TO MASTER_AUTO_POSITION = 1, but the master has purged binary " +
-				"logs containing GTIDs that the slave requires."), "purged", []string{"has purged transactions"},
+				"logs containing GTIDs that the slave requires."), "purged",
+			[]string{"has purged transactions"},
 		},
 		{
 			13114,
 			"Got fatal error 1236 from source when reading data from binary log: 'Cannot replicate because the source purged " +
-				"required binary logs.'", "purged", []string{"has purged transactions"},
+				"required binary logs.'", "purged",
+			[]string{"has purged transactions"},
 		},
 		{
 			1236,
 			fatal("A slave with the same server_uuid/server_id as this slave has connected to the master; the first event " +
-				"'mysql-bin.000001' at 4"), "same-server-id", []string{"auto.cnf"},
+				"'mysql-bin.000001' at 4"), "same-server-id",
+			[]string{"auto.cnf"},
 		},
 		{1236, fatal("A slave with the same server_id as this slave has connected to the master"), "same-server-id", nil},
 		{
@@ -46,7 +49,8 @@ func TestExplainSlaveError(t *testing.T) {
 		},
 		{
 			1236, fatal("Error: connecting slave requested to start from GTID 0-1-100, which is not in the master's binlog"),
-			"diverged", []string{"compare", "setup-slave --reseed"},
+			"diverged",
+			[]string{"compare", "setup-slave --reseed"},
 		},
 		{1236, fatal("Slave has more GTIDs than the master has, using the master's SERVER_UUID."), "diverged", nil},
 		{
@@ -62,7 +66,8 @@ func TestExplainSlaveError(t *testing.T) {
 		{
 			1593,
 			"Fatal error: The slave I/O thread stops because master and slave have equal MySQL server UUIDs; these UUIDs must " +
-				"be different for replication to work.", "same-server-id", []string{"auto.cnf"},
+				"be different for replication to work.", "same-server-id",
+			[]string{"auto.cnf"},
 		},
 		{
 			1593,
@@ -83,7 +88,8 @@ func TestExplainSlaveError(t *testing.T) {
 		{
 			2013,
 			"error connecting to master: Lost connection to server at 'handshake: reading initial communication packet', " +
-				"system error: 11", "far-end-closed", []string{"far end"},
+				"system error: 11", "far-end-closed",
+			[]string{"far end"},
 		},
 		{
 			2026, "error connecting to master: TLS/SSL error: SSL is required, but the server does not support it", "tls-inside",
@@ -105,7 +111,8 @@ func TestExplainSlaveError(t *testing.T) {
 		{
 			1062,
 			"Error 'Duplicate entry '5' for key 'PRIMARY'' on query. Default database: 'd'. Query: 'INSERT INTO t VALUES (5)'",
-			"duplicate-row", []string{"--repair-table", "VALUES (5)"},
+			"duplicate-row",
+			[]string{"--repair-table", "VALUES (5)"},
 		},
 		{
 			1146, "Error executing row event: 'Table 'd.t' doesn't exist'", "missing-table",
@@ -113,7 +120,8 @@ func TestExplainSlaveError(t *testing.T) {
 		},
 		{
 			1032, "Could not execute Delete_rows_v1 event on table d.t; Can't find record in 't', Error_code: 1032",
-			"missing-row", []string{"in d.t on the slave", "--repair-table d.t"},
+			"missing-row",
+			[]string{"in d.t on the slave", "--repair-table d.t"},
 		},
 		{
 			1950, "An attempt was made to binlog GTID 0-1-5 which would create an out-of-order sequence number", "gtid-order",
@@ -122,16 +130,19 @@ func TestExplainSlaveError(t *testing.T) {
 		{
 			1049,
 			"Error 'Unknown database 'iam'' on query. Default database: 'iam'. Query: 'CREATE PROCEDURE iam.p() BEGIN END'",
-			"missing-database", []string{"CREATE DATABASE"},
+			"missing-database",
+			[]string{"CREATE DATABASE"},
 		},
 		{
 			1060, "Error 'Duplicate column name 'x'' on query. Default database: ''. Query: 'ALTER TABLE voms.z ADD x INT'",
-			"other-structure", []string{"--repair-table", "--reseed"},
+			"other-structure",
+			[]string{"--repair-table", "--reseed"},
 		},
 		{
 			13117,
 			"Fatal error: The replication receiver thread cannot start because the source has GTID_MODE = ON and this server " +
-				"has GTID_MODE = OFF.", "gtid-mode", []string{"ON_PERMISSIVE"},
+				"has GTID_MODE = OFF.", "gtid-mode",
+			[]string{"ON_PERMISSIVE"},
 		},
 		{
 			1593,

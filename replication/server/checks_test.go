@@ -11,7 +11,8 @@ import (
 // tables, and each of them by itself some milliseconds.
 func TestChecksAreNotJoined(t *testing.T) {
 	for _, v := range []server.Version{
-		{Family: server.MySQL, Major: 8, Minor: 4}, {Family: server.MySQL, Major: 9, Minor: 7},
+		{Family: server.MySQL, Major: 8, Minor: 4},
+		{Family: server.MySQL, Major: 9, Minor: 7},
 		{Family: server.MariaDB, Major: 11, Minor: 8},
 	} {
 		checks, tables := v.CheckConstraints()

@@ -138,16 +138,19 @@ func (p *watchedPair) passesFilter() {
 	}{
 		{"", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1049, []string{"CREATE DATABASE"}, "CREATE DATABASE elsewhere"},
 		{
-			"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", 1305, []string{"make one of that name"},
+			"DROP PROCEDURE elsewhere.p", "DROP PROCEDURE elsewhere.p", 1305,
+			[]string{"make one of that name"},
 			"CREATE PROCEDURE elsewhere.p() SELECT 1",
 		},
 		{
 			"CREATE PROCEDURE elsewhere.p() SELECT 2", "CREATE PROCEDURE elsewhere.p() SELECT 1", 1304,
-			[]string{"sql_log_bin=0"}, "DROP PROCEDURE elsewhere.p",
+			[]string{"sql_log_bin=0"},
+			"DROP PROCEDURE elsewhere.p",
 		},
 		{event, event, 1537, []string{"sql_log_bin=0"}, "DROP EVENT elsewhere.e"},
 		{
-			"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", 1539, []string{"make one of that name"},
+			"DROP EVENT elsewhere.e", "DROP EVENT elsewhere.e", 1539,
+			[]string{"make one of that name"},
 			"CREATE EVENT elsewhere.e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1",
 		},
 	} {

@@ -36,7 +36,9 @@ func TestAfter(t *testing.T) {
 		Position: server.Position{File: "bin.000010", Offset: 50},
 		// the last two grew since
 		logs: []server.BinaryLog{
-			{File: "bin.000008", Bytes: 1000}, {File: "bin.000009", Bytes: 200}, {File: "bin.000010", Bytes: 70},
+			{File: "bin.000008", Bytes: 1000},
+			{File: "bin.000009", Bytes: 200},
+			{File: "bin.000010", Bytes: 70},
 			{File: "bin.000011", Bytes: 4},
 		},
 	}

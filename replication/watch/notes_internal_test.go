@@ -17,11 +17,13 @@ func TestNotesInStatus(t *testing.T) {
 		code   string // the first problem's
 		words  string // in it and its cure
 	}{
-		"comparison": {func(s *Status) {
-			s.Connection.SQLRunning, s.compared = "No", &journal.ComparisonNote{}
-		}, HealthStopped, "compare-cut-off",
+		"comparison": {
+			func(s *Status) {
+				s.Connection.SQLRunning, s.compared = "No", &journal.ComparisonNote{}
+			}, HealthStopped, "compare-cut-off",
 			"has left the SQL thread stopped|gtunnel replication compare, which starts it again; or STOP REPLICA SQL_THREAD " +
-				"FOR CHANNEL ''; START REPLICA"},
+				"FOR CHANNEL ''; START REPLICA",
+		},
 		"comparison, not there yet": {func(s *Status) {
 			s.Connection.Until, s.compared = "bin.000007:4", &journal.ComparisonNote{}
 		}, HealthRunning, "compare-cut-off", "to stop at bin.000007:4"},
@@ -29,14 +31,16 @@ func TestNotesInStatus(t *testing.T) {
 		"comparison at work": {func(s *Status) {
 			s.Connection.SQLRunning, s.busy = "No", true
 		}, HealthStopped, "busy", "works on the slave"},
-		"repair": {func(s *Status) {
-			s.Connection.SQLRunning, s.Connection.IgnoreTable = "No", []string{"d.a_t"}
-			s.repaired, s.variables.Variables["super_read_only"] = &journal.RepairNote{
-				Tables: []string{"d.a_t", "d.u"}, SuperReadOnly: true,
-			}, "OFF"
-		}, HealthStopped, "repair-cut-off",
+		"repair": {
+			func(s *Status) {
+				s.Connection.SQLRunning, s.Connection.IgnoreTable = "No", []string{"d.a_t"}
+				s.repaired, s.variables.Variables["super_read_only"] = &journal.RepairNote{
+					Tables: []string{"d.a_t", "d.u"}, SuperReadOnly: true,
+				}, "OFF"
+			}, HealthStopped, "repair-cut-off",
 			"d.a_t, d.u may be half a copy; the slave leaves their changes out; the replication stands; super_read_only is " +
-				"still off|compare --repair-table d.a_t --repair-table d.u"},
+				"still off|compare --repair-table d.a_t --repair-table d.u",
+		},
 		"repair, restarted": {func(s *Status) {
 			s.repaired = &journal.RepairNote{Tables: []string{"d.t"}, SuperReadOnly: true}
 		}, HealthRunning, "repair-cut-off", "d.t may be half a copy|--repair-table d.t"},

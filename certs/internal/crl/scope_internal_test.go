@@ -33,7 +33,8 @@ func TestCRLScope(t *testing.T) {
 		{"indirect", issuingDistributionPoint(t, nil, 4), "indirect", []*x509.Certificate{host, ca}, nil},
 		{"attributes", issuingDistributionPoint(t, nil, 5), "attribute", nil, []*x509.Certificate{host, ca}},
 		{
-			"point", issuingDistributionPoint(t, []string{point}), "", []*x509.Certificate{withPoint},
+			"point", issuingDistributionPoint(t, []string{point}), "",
+			[]*x509.Certificate{withPoint},
 			[]*x509.Certificate{host, ca},
 		},
 		{
@@ -42,21 +43,31 @@ func TestCRLScope(t *testing.T) {
 		},
 		{"several points", issuingDistributionPoint(t, []string{"ldap://x", point}), "", []*x509.Certificate{withPoint}, nil},
 		{
-			"point and users", issuingDistributionPoint(t, []string{point}, 1), "", []*x509.Certificate{withPoint},
+			"point and users", issuingDistributionPoint(t, []string{point}, 1), "",
+			[]*x509.Certificate{withPoint},
 			[]*x509.Certificate{host, ca},
 		},
 		{
-			"delta", testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}}, "delta",
-			[]*x509.Certificate{host}, nil,
+			"delta",
+			testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}},
+			"delta",
+			[]*x509.Certificate{host},
+			nil,
 		},
 		{
-			"unknown critical", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true}, "1.2.3.4",
-			[]*x509.Certificate{host}, nil,
+			"unknown critical",
+			testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true},
+			"1.2.3.4",
+			[]*x509.Certificate{host},
+			nil,
 		},
 		{"unknown", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}}, "", []*x509.Certificate{host}, nil},
 		{
-			"critical key identifier", testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}}, "",
-			[]*x509.Certificate{host}, nil,
+			"critical key identifier",
+			testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}},
+			"",
+			[]*x509.Certificate{host},
+			nil,
 		},
 	}
 	for _, test := range tests {

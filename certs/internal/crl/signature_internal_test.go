@@ -109,11 +109,15 @@ func TestCRLSignature(t *testing.T) {
 		{"nothing", keys.ecdsa, ecdsaOID(3, 2), nil, func([]byte) []byte { return nil }, "not of this CA's key"},
 		{"Ed25519", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, edwards, ""},
 		{
-			"Ed25519 garbage", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil,
+			"Ed25519 garbage", keys.ed25519,
+			asn1.ObjectIdentifier{1, 3, 101, 112},
+			nil,
 			func([]byte) []byte { return make([]byte, 64) }, "not of this CA's key",
 		},
 		{
-			"Ed25519 short", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, func([]byte) []byte { return []byte{1} },
+			"Ed25519 short", keys.ed25519,
+			asn1.ObjectIdentifier{1, 3, 101, 112},
+			nil, func([]byte) []byte { return []byte{1} },
 			"not of this CA's key",
 		},
 		{"RSA key for ECDSA", keys.rsa, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "the CA's key is RSA"},

@@ -55,7 +55,8 @@ func TestError(t *testing.T) {
 		{usage.Error{Where: "--key", Message: "is empty", Cure: "fill it"}, "--key: is empty", "fill it"},
 		{usage.Error{Where: "--key", Err: cause}, "--key: cannot be read", "chmod"},
 		{
-			usage.Error{Where: "--key", Message: "is bad", Err: cause, Cure: "mend it"}, "--key: is bad: cannot be read",
+			usage.Error{Where: "--key", Message: "is bad", Err: cause, Cure: "mend it"},
+			"--key: is bad: cannot be read",
 			"mend it",
 		},
 	} {
