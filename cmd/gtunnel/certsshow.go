@@ -98,8 +98,17 @@ func dialAddress(ctx context.Context, address tunnel.Address) (net.Conn, error) 
 	if err == nil {
 		return conn, nil
 	}
-	reason, hint := tunnel.ExplainDial(address, err, "gtunnel server (or stunnel)")
-	return nil, &hintedError{fmt.Errorf("cannot connect to %s: %s", address, reason), hint}
+	hint := "does a gtunnel server (or stunnel) listen there, and does the firewall let this host in?"
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		hint = "check the name, and the resolver: getent hosts " + address.Host
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		err = e.Err // the rest repeats the address
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errors.New("no answer in time")
+	}
+	return nil, &hintedError{fmt.Errorf("cannot connect to %s: %w", address, err), hint}
 }
 
 // shownChain is what certs show --json prints.
