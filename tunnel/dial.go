@@ -60,14 +60,14 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	return conn, nil
 }
 
-// explainDial is ExplainDial for the targets of the tunnel, and says how long a
+// explainDial is explainFailure for the targets of the tunnel, and says how long a
 // dial may take.
 func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	program := mysqld
 	if t.config.Role == Client {
 		program = "gtunnel server"
 	}
-	reason, cure = ExplainDial(target, err, program)
+	reason, cure = explainFailure(target, err, program)
 	if reason == noAnswer {
 		reason = fmt.Sprintf("no answer within %s", t.config.Timeouts.Dial)
 	}
@@ -79,10 +79,10 @@ const (
 	noAnswer = "no answer in time"
 )
 
-// ExplainDial puts the failure of a connection to target, where a program of
+// explainFailure puts the failure of a connection to target, where a program of
 // this name should listen, into plain words: what is wrong, one clause, and what
 // to do about it, which may be empty.
-func ExplainDial(target Address, err error, program string) (reason, cure string) {
+func explainFailure(target Address, err error, program string) (reason, cure string) {
 	dnsError, isDNS := errors.AsType[*net.DNSError](err)
 	netError, isNet := errors.AsType[net.Error](err)
 	switch {
