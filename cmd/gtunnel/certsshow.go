@@ -97,14 +97,7 @@ func readChain(ctx context.Context, name string) ([]*x509.Certificate, error) {
 
 // dialAddress connects to an address for a look at who is there.
 func dialAddress(ctx context.Context, address tunnel.Address) (net.Conn, error) {
-	network, target := "unix", address.Path
-	if address.Network != "unix" {
-		host := address.Host
-		if host == "" {
-			host = "127.0.0.1"
-		}
-		network, target = "tcp", net.JoinHostPort(host, address.Port)
-	}
+	network, target := address.ForDial()
 	conn, err := new(net.Dialer).DialContext(ctx, network, target)
 	if err == nil {
 		return conn, nil
