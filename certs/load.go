@@ -280,8 +280,8 @@ func (s *Snapshot) rolledOver(e *element) bool {
 func (b *builder) addList(f *trustFile) {
 	s := b.snapshot
 	problems := slices.Clone(f.problems)
-	lists := f.lists()
-	for _, list := range lists {
+	read := f.lists()
+	for _, list := range read {
 		if why := s.unsigned(list); why != nil {
 			problems = append(problems, Problem{File: f.path, Line: list.Line, Message: "not used: " + why.Error()})
 		}
@@ -289,12 +289,12 @@ func (b *builder) addList(f *trustFile) {
 	var kept []*crl.List
 	if len(problems) > 0 {
 		kept = slices.DeleteFunc(slices.Clone(f.held), func(old *crl.List) bool {
-			return slices.ContainsFunc(lists, func(list *crl.List) bool {
+			return slices.ContainsFunc(read, func(list *crl.List) bool {
 				return list.Same(old) || s.replaces(list, old)
 			})
 		})
 	}
-	f.held = slices.Concat(lists, kept)
+	f.held = slices.Concat(read, kept)
 	good := slices.ContainsFunc(kept, func(list *crl.List) bool { return s.unsigned(list) == nil })
 	for _, p := range problems {
 		if good {
@@ -302,7 +302,7 @@ func (b *builder) addList(f *trustFile) {
 		}
 		b.problem(p)
 	}
-	for _, list := range lists {
+	for _, list := range read {
 		s.addList(f.path, list, false)
 	}
 	for _, list := range kept {

@@ -30,7 +30,7 @@ func (e *element) source() string {
 // path.
 func (s *search) noIssuer(child *element, depth int) *Refusal {
 	issuer := child.issuer.Brief()
-	unusable := s.snapshot.unusable(child.issuer)
+	bad := s.snapshot.unusable(child.issuer)
 	below := s.issuerBelow(child)
 	var r *Refusal
 	switch {
@@ -40,14 +40,14 @@ func (s *search) noIssuer(child *element, depth int) *Refusal {
 				"a root that is installed here", issuer)
 		r.Cure = fmt.Sprintf("Have the peer send the certificate by which a CA that is installed here vouches for %s; or "+
 			"install the root above it, if you trust that.", issuer)
-	case len(unusable) > 0:
+	case len(bad) > 0:
 		r = refuse(child, depth, CodeUnknownCA,
-			"its issuer %s was not sent by the peer, and the file that is here for it cannot be used: %s", issuer, unusable[0])
+			"its issuer %s was not sent by the peer, and the file that is here for it cannot be used: %s", issuer, bad[0])
 		if child.selfSigned() {
 			r = refuse(child, depth, CodeUnknownCA,
-				"it names itself as its issuer, and the file that is here for it cannot be used: %s", unusable[0])
+				"it names itself as its issuer, and the file that is here for it cannot be used: %s", bad[0])
 		}
-		r.File, r.Line, r.Cure = unusable[0].File, unusable[0].Line, mendFile(unusable[0], child.issuer)
+		r.File, r.Line, r.Cure = bad[0].File, bad[0].Line, mendFile(bad[0], child.issuer)
 	case child.selfSigned() && depth == 0:
 		r = refuse(child, depth, CodeUnknownCA, "it is self-signed: it names itself as its issuer")
 		r.Cure = "The peer needs a certificate that a trusted CA issued; a self-signed one proves nothing."
@@ -100,9 +100,9 @@ func (s *search) badSignature(child, issuer *element, depth int) *Refusal {
 	}
 	r := refuse(child, depth, CodeBadSignature, "its signature was not made with the key of %s%s", issuer.subject.Brief(),
 		issuer.source())
-	if unusable := s.snapshot.unusable(child.issuer); len(unusable) > 0 {
-		r.Cure = fmt.Sprintf("There is another file of this CA, which may be the right one: %s. %s", unusable[0],
-			mendFile(unusable[0], child.issuer))
+	if bad := s.snapshot.unusable(child.issuer); len(bad) > 0 {
+		r.Cure = fmt.Sprintf("There is another file of this CA, which may be the right one: %s. %s", bad[0],
+			mendFile(bad[0], child.issuer))
 	}
 	return r
 }

@@ -49,8 +49,8 @@ func (c *Credential) tlsCertificate(snapshot *Snapshot, now time.Time) *tls.Cert
 func (pair *keyPair) complete(snapshot *Snapshot, now time.Time) []*element {
 	chain := []*element{pair.chain[0]}
 	for _, e := range pair.chain[1:] {
-		if renewed := pair.renewed(e, snapshot, now); renewed != nil {
-			e = renewed
+		if newer := pair.renewed(e, snapshot, now); newer != nil {
+			e = newer
 		}
 		if !slices.ContainsFunc(chain, e.same) {
 			chain = append(chain, e)
@@ -117,8 +117,8 @@ func (c *Credential) EndedCAs(snapshot *Snapshot, now time.Time) []EndedCA {
 			continue
 		}
 		found := EndedCA{DN: e.subject.Brief(), NotAfter: e.cert.NotAfter}
-		if renewed := pair.renewed(e, snapshot, now); renewed != nil {
-			found.Renewed = cmp.Or(renewed.file, c.certFile)
+		if newer := pair.renewed(e, snapshot, now); newer != nil {
+			found.Renewed = cmp.Or(newer.file, c.certFile)
 		}
 		ended = append(ended, found)
 	}

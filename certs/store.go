@@ -89,10 +89,10 @@ func OpenStore(config StoreConfig) (*Store, error) {
 func (s *Store) Reload() (*Change, error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	now := s.now()
-	after, err := load(s.config, s.loaded, now)
+	at := s.now()
+	after, err := load(s.config, s.loaded, at)
 	if err != nil {
-		s.nextLook = now.Add(SecondLook)
+		s.nextLook = at.Add(SecondLook)
 		return nil, err
 	}
 	change := changeOf(s.loaded, after)

@@ -230,7 +230,7 @@ func (r *fileReader) read(name trustName) *trustFile {
 	if before != nil {
 		f.held = before.held
 	}
-	content, err := r.content(name, at, before)
+	parsed, err := r.content(name, at, before)
 	if errors.Is(err, fs.ErrNotExist) && !at.failed && name.kind != kindCAfile {
 		if _, gone := statFile(name.path); gone {
 			return nil
@@ -240,8 +240,8 @@ func (r *fileReader) read(name trustName) *trustFile {
 		f.settled = false // the next load may succeed, though the stamp is the same
 		f.problems = []Problem{{File: name.path, Message: readProblem(name.path, err)}}
 	} else {
-		f.content = content
-		f.problems = content.problemsAs(name)
+		f.content = parsed
+		f.problems = parsed.problemsAs(name)
 	}
 	f.keepBefore(before, err != nil)
 	return f

@@ -69,9 +69,9 @@ func PairReadiness(master, slave *facts.Facts, databases []string, port int) Rea
 		r.well(finding.Master, "%s, server_id %d", master.Version, master.ServerID())
 	}
 	plan := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: slave}, SlaveWant{Databases: databases, Port: port})
-	subject := plan.subject()
-	subject.Moment = rules.CheckPair
-	pair := rules.Judge(subject)
+	judged := plan.subject()
+	judged.Moment = rules.CheckPair
+	pair := rules.Judge(judged)
 	if len(pair.Problems) == 0 {
 		r.well("", "a slave of %s can follow a master of %s", slave.Version, master.Version)
 	}

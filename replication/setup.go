@@ -118,8 +118,8 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		s.Want.Databases = s.Want.HandOver.Databases
 	}
 	if _, known := s.Want.HandOver.Passwords[facts.MonitorUser]; known && s.MonitorPath != "" {
-		login := s.Want.HandOver.login(facts.MonitorUser, s.Address)
-		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: login}
+		monitor := s.Want.HandOver.login(facts.MonitorUser, s.Address)
+		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: monitor}
 	}
 	if err := s.Read(ctx); err != nil {
 		return false, err
@@ -149,11 +149,11 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 
 // Hint says what to do, what the setup has left, and how it goes on.
 func (e *UnfinishedError) Hint() string {
-	goOn := e.goOn()
+	next := e.goOn()
 	if p, ok := errors.AsType[*finding.Problem](e.Err); ok && p.Cure != "" {
-		return p.Cure + "; " + goOn
+		return p.Cure + "; " + next
 	}
-	return goOn
+	return next
 }
 
 func (e *UnfinishedError) goOn() string {

@@ -39,11 +39,11 @@ func (s *slavePlan) subject() *rules.Subject {
 
 // judge judges the setup of the slave.
 func (s *slavePlan) judge() finding.Findings {
-	subject := s.subject()
+	judged := s.subject()
 	if s.MonitorThere == ForeignFile {
-		subject.ForeignFile = s.want.MonitorFile.Path
+		judged.ForeignFile = s.want.MonitorFile.Path
 	}
-	return rules.Judge(subject)
+	return rules.Judge(judged)
 }
 
 // judgeBeginning judges the GTIDs of a slave that is to begin.

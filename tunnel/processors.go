@@ -33,12 +33,12 @@ func (s *scarce) now(now time.Time) bool {
 	if s.carried == nil || passed < scarceEvery {
 		return s.is
 	}
-	carried := s.carried()
-	idle, known := s.idle()
-	heavy := float64(carried-s.seen) > heavyTraffic*passed.Seconds()
-	spare := known && float64(idle-s.rested) > idleEnough*float64(passed)
+	total := s.carried()
+	rested, known := s.idle()
+	heavy := float64(total-s.seen) > heavyTraffic*passed.Seconds()
+	spare := known && float64(rested-s.rested) > idleEnough*float64(passed)
 	s.is = heavy && !spare
-	s.at, s.seen, s.rested = now, carried, idle
+	s.at, s.seen, s.rested = now, total, rested
 	return s.is
 }
 

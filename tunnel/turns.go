@@ -238,8 +238,8 @@ func (h *handshakes) giveTurnBack(p *place, now time.Time) {
 		return
 	}
 	if lane == &h.turns.strangers {
-		if rest := h.turns.rest(watch.cost(now), now); rest > 0 {
-			time.AfterFunc(rest, func() {
+		if pause := h.turns.rest(watch.cost(now), now); pause > 0 {
+			time.AfterFunc(pause, func() {
 				h.mu.Lock()
 				defer h.mu.Unlock()
 				*lane--

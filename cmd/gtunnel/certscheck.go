@@ -199,7 +199,8 @@ func (c *hostCheck) trust() {
 	c.ok("CAs", "%s in %s", finding.Count(list.Summary.CAs, "CA"), place)
 }
 
-// path judges the host's own chain as a peer with the same CAs would.
+// path judges the host's own chain as a peer with the same CAs would, and reports
+// whether it found nothing against it.
 func (c *hostCheck) path() bool {
 	result, err := c.judge(certs.RoleAny)
 	if err != nil {

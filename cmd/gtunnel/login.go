@@ -313,11 +313,11 @@ func (m *Main) open(ctx context.Context, role finding.Role, c credentials) (*ser
 	if c.Password, err = m.askPassword(ctx, fmt.Sprintf("Password of %s: ", c.Login)); err != nil {
 		return nil, err
 	}
-	server, err := server.Open(ctx, role, c.Login)
+	opened, err := server.Open(ctx, role, c.Login)
 	if err != nil {
 		return nil, c.explain(err)
 	}
-	return server, nil
+	return opened, nil
 }
 
 // askPassword asks for a password, which is not shown as it is typed, until

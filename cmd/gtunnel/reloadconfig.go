@@ -44,7 +44,8 @@ func (r *reloader) reloadConfig() (said bool) {
 }
 
 // lookAtFlags says that somebody has written the file from which systemd gave
-// this service its flags: they are those of the start.
+// this service its flags: they are those of the start. It reports whether it has
+// said so.
 func (r *reloader) lookAtFlags() (said bool) {
 	file := r.process.config.FlagsFile
 	if file == "" || modified(file).Equal(r.flagsFrom) || !r.news(file, "written") {

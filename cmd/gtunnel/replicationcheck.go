@@ -82,11 +82,13 @@ func (m *Main) checkReplication(ctx context.Context, c *replicationCheck, found 
 	if err != nil && (!errors.Is(err, fs.ErrNotExist) || c.handOver != defaultHandOver) {
 		return err
 	}
-	port, err := c.port()
+	tunnelPort, err := c.port()
 	if err != nil {
 		return err
 	}
-	check := &replication.Check{Role: finding.Slave, Port: port, Databases: splitNames(c.databases), HandOver: handOver}
+	check := &replication.Check{
+		Role: finding.Slave, Port: tunnelPort, Databases: splitNames(c.databases), HandOver: handOver,
+	}
 	if c.role == string(finding.Master) {
 		check.Role = finding.Master
 	}

@@ -148,11 +148,11 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 		return err
 	}
 	defer closeBoth()
-	dialogue, end := m.dialogue(ctx, c.plan)
+	talk, end := m.dialogue(ctx, c.plan)
 	var result *compare.Result
-	dialogue.Compared = func(r *compare.Result) { result = r }
+	talk.Compared = func(r *compare.Result) { result = r }
 	repair := &replication.Repair{
-		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair, StateDir: c.stateDir, Dialogue: dialogue,
+		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair, StateDir: c.stateDir, Dialogue: talk,
 	}
 	err = repair.Run(ctx)
 	end()

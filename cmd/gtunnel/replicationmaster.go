@@ -84,9 +84,9 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		return err
 	}
 	defer func() { _ = master.Close() }() // nothing is left to fail
-	dialogue, end := m.dialogue(ctx, s.plan)
+	talk, end := m.dialogue(ctx, s.plan)
 	setup := &replication.MasterSetup{
-		Master: master, ConfigDir: s.configDir, DryRun: s.plan.dryRun, Wait: s.wait, Dialogue: dialogue,
+		Master: master, ConfigDir: s.configDir, DryRun: s.plan.dryRun, Wait: s.wait, Dialogue: talk,
 		Want: replication.MasterWant{
 			Databases: splitNames(s.databases), HandOverPath: s.handOver, LogStatements: s.logStatements,
 			NewPasswords: s.newPasswords, SeedAgain: s.seedAgain, KeepAccounts: s.keepPasswords,

@@ -165,10 +165,10 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 
 // runSetup makes the slave, and says what has come of it.
 func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.Setup) error {
-	dialogue, end := m.dialogue(ctx, s.plan)
+	talk, end := m.dialogue(ctx, s.plan)
 	var compared *compare.Result
-	dialogue.Compared = func(r *compare.Result) { compared = r }
-	setup.Dialogue = dialogue
+	talk.Compared = func(r *compare.Result) { compared = r }
+	setup.Dialogue = talk
 	applied, err := setup.Run(ctx)
 	end()
 	if compared != nil && !compared.Equal() {

@@ -124,11 +124,11 @@ func measureStart(ctx context.Context, b *bench, i installed) (values, error) {
 		if err != nil {
 			return fmt.Errorf("the size of the binary: %w", err)
 		}
-		loaded, err := p.server.loaded()
+		bytes, err := p.server.loaded()
 		if err != nil {
 			return err
 		}
-		v["start.binary"], v["start.loaded"] = float64(info.Size())/1e6, float64(loaded)/1e6
+		v["start.binary"], v["start.loaded"] = float64(info.Size())/1e6, float64(bytes)/1e6
 		return nil
 	})
 	return v, err

@@ -67,8 +67,8 @@ func (m *metricResult) summarize(base string) {
 	for _, s := range m.Pairs {
 		s.summary = summarize(s.Rounds.values())
 		if b := m.Pairs[base]; b != nil {
-			if ratios := s.Rounds.ratios(b.Rounds); len(ratios) > 0 {
-				ratio := summarize(ratios)
+			if pairs := s.Rounds.ratios(b.Rounds); len(pairs) > 0 {
+				ratio := summarize(pairs)
 				s.Ratio = &ratio
 			}
 		}

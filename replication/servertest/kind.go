@@ -23,7 +23,7 @@ const (
 // Kinds lists all kinds.
 func Kinds() []Kind { return []Kind{MariaDB, MariaDB105, MariaDB118, MySQL97} }
 
-// IsMySQL tells whether the kind is of MySQL's family.
+// IsMySQL reports whether the kind is of MySQL's family.
 func (k Kind) IsMySQL() bool { return strings.HasPrefix(string(k), "mysql") }
 
 // defaultTrees is where .ci/servers puts its trees, if GTUNNEL_SERVERS names no

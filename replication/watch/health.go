@@ -24,9 +24,9 @@ const (
 
 // judge makes the state, the problems and the warnings of what was read.
 func (s *Status) judge() {
-	subject := s.subject()
-	s.State, s.Summary = subject.Health(), subject.Summary()
-	found := rules.Judge(subject)
+	judged := s.subject()
+	s.State, s.Summary = judged.Health(), judged.Summary()
+	found := rules.Judge(judged)
 	s.Problems = append([]*finding.Problem{}, found.Problems...) // not null in JSON
 	s.Warnings = append([]*finding.Problem{}, found.Warnings...)
 	s.Healthy = len(s.Problems) == 0

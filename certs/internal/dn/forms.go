@@ -39,8 +39,8 @@ func (n *Name) Forms() Forms {
 	f := Forms{unlike: true, latin1: true}
 	for _, r := range n.rdns {
 		for _, a := range r.attributes {
-			characters, isText := a.characters()
-			text, octets := foldSpace(characters), string(a.bytes)
+			all, isText := a.characters()
+			text, octets := foldSpace(all), string(a.bytes)
 			if reason := a.ambiguous(text, octets, isText); reason != "" && f.ambiguous == "" {
 				f.ambiguous = fmt.Sprintf("the value of %s %s", a.name(), reason)
 			}

@@ -19,8 +19,8 @@ func (n *Name) Slash() string {
 	var form slashForm
 	for _, r := range n.rdns {
 		for _, a := range r.attributes {
-			characters, _ := a.characters()
-			form = append(form, slashAttribute{name: a.name(), value: Escape(characters)})
+			all, _ := a.characters()
+			form = append(form, slashAttribute{name: a.name(), value: Escape(all)})
 		}
 	}
 	return form.String()

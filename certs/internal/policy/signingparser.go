@@ -54,15 +54,15 @@ func (p *eaclParser) entry() error {
 		return fmt.Errorf("expected pos_rights after access_id_..., found %v", p.token)
 	}
 	for p.token.is("pos_rights") || p.token.is("neg_rights") {
-		right, err := p.right()
+		granted, err := p.right()
 		if err != nil {
 			return err
 		}
-		if right == nil {
+		if granted == nil {
 			continue
 		}
 		for _, issuer := range issuers {
-			issuer.rights = append(issuer.rights, right)
+			issuer.rights = append(issuer.rights, granted)
 		}
 	}
 	if p.token.end || p.token.hasPrefix("access_id_") {
