@@ -40,8 +40,10 @@ var (
 	rangedTable = &tableShape{database: "d`b", name: "t", engine: "InnoDB"}
 	rangedAria  = &tableShape{database: "d", name: "t", engine: "Aria"}
 	byNumber    = &key{name: "PRIMARY", unique: true, columns: []column{{name: "id", kind: "bigint"}}}
-	byTwo       = &key{name: "PRIMARY", unique: true, columns: []column{{name: "w", kind: "int"}, {name: "id", kind: "int"}}}
-	byThree     = &key{name: "by`all", unique: true, columns: []column{
+	byTwo       = &key{name: "PRIMARY", unique: true, columns: []column{
+		{name: "w", kind: "int"}, {name: "id", kind: "int"},
+	}}
+	byThree = &key{name: "by`all", unique: true, columns: []column{
 		{name: "a", kind: "varchar", serverCharset: "latin1"},
 		{name: "b", kind: "datetime"},
 		{name: "c", kind: "binary"},

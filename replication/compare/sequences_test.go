@@ -86,8 +86,8 @@ var sequenceUses = []struct {
 	{
 		"rolled back",
 		[]string{
-			"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + nextOfEach, "SAVEPOINT s", "SELECT " + nextOfEach, "ROLLBACK TO s",
-			"SELECT " + nextOfEach, "ROLLBACK",
+			"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + nextOfEach, "SAVEPOINT s", "SELECT " + nextOfEach,
+			"ROLLBACK TO s", "SELECT " + nextOfEach, "ROLLBACK",
 		},
 	},
 	{

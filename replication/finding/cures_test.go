@@ -25,8 +25,8 @@ var slaveErrors = []struct {
 	},
 	{
 		1236,
-		fatalError("The slave is connecting using CHANGE MASTER TO MASTER_AUTO_POSITION = 1, but the master has purged binary " +
-			"logs containing GTIDs that the slave requires."), "purged",
+		fatalError("The slave is connecting using CHANGE MASTER TO MASTER_AUTO_POSITION = 1, but the master has purged " +
+			"binary logs containing GTIDs that the slave requires."), "purged",
 		[]string{"has purged transactions"},
 	},
 	{

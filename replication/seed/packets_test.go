@@ -67,7 +67,6 @@ func largeRowCases(t *testing.T, slave *pairs.Server, note string) []largeRowCas
 // takes at once. Afterwards the slave has its own max_allowed_packet again,
 // however the copy ended, also if an earlier one was killed.
 func TestSeedLargeRow(t *testing.T) {
-	const own = "1048576"
 	for _, pair := range pairs.Followers {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)

@@ -25,7 +25,8 @@ var rightsCases = map[string]struct{ master, slave, want string }{
 		"GRANT SELECT, INSERT, UPDATE ON `d\\_1`.* TO " + rightsAccount + ";",
 	},
 	"of another": {
-		"GRANT SELECT ON `d_1`.* TO x", "GRANT SELECT ON `d\\_2`.* TO x", "GRANT SELECT ON `d\\_1`.* TO " + rightsAccount + ";",
+		"GRANT SELECT ON `d_1`.* TO x", "GRANT SELECT ON `d\\_2`.* TO x",
+		"GRANT SELECT ON `d\\_1`.* TO " + rightsAccount + ";",
 	},
 	"all of all": {
 		"GRANT ALL PRIVILEGES ON *.* TO x", "GRANT SELECT ON *.* TO x\nGRANT ALL PRIVILEGES ON `d_1`.* TO x", "",
@@ -40,8 +41,8 @@ var rightsCases = map[string]struct{ master, slave, want string }{
 	},
 	"to read a table": {
 		"GRANT SELECT ON `d_1`.`t` TO x", "",
-		"GRANT SELECT, EXECUTE ON `d\\_1`.* TO " + rightsAccount + "; -- once the copy is done: GRANT SELECT ON `d_1`.`t` TO " +
-			rightsAccount + ";",
+		"GRANT SELECT, EXECUTE ON `d\\_1`.* TO " + rightsAccount + "; -- once the copy is done: GRANT SELECT ON `d_1`.`t` " +
+			"TO " + rightsAccount + ";",
 	},
 	"columns of a table": {"GRANT SELECT (`a`, `b`) ON `d_1`.`t` TO x", "GRANT SELECT ON `d_1`.`t` TO x", ""},
 	"all of a table":     {"GRANT ALL PRIVILEGES ON `d_1`.`t` TO x", "GRANT ALL PRIVILEGES ON *.* TO x", ""},
