@@ -49,18 +49,7 @@ func TestSetupContent(t *testing.T) {
 			p.write(writers, 10)
 			wait := p.keepWriting(writers)
 			out := p.refused(p.slave, 1, "groups.across", p.setupSlaveArgs()...)
-			create := "CREATE USER `"
-			if test.kind.IsMySQL() {
-				create = "CREATE USER IF NOT EXISTS `"
-			}
-			for _, want := range []string{
-				"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`",
-				create + content.App + "`",
-			} {
-				if !strings.Contains(out, want) {
-					t.Errorf("%q is missing in what setup-slave says:\n%s", want, out)
-				}
-			}
+			p.saysWhatToCreate(out, content)
 			p.sql(p.slave, createLines(out, content.Owner)...)
 			var more []string
 			if test.lock {
@@ -94,6 +83,24 @@ func TestSetupContent(t *testing.T) {
 			}
 			p.noSecrets()
 		})
+	}
+}
+
+// saysWhatToCreate wants setup-slave to have said that a table of MyISAM is there, and how
+// the accounts are made that the slave lacks.
+func (p *pair) saysWhatToCreate(out string, content *servertest.Content) {
+	p.t.Helper()
+	create := "CREATE USER `"
+	if p.slave.Kind.IsMySQL() {
+		create = "CREATE USER IF NOT EXISTS `"
+	}
+	for _, want := range []string{
+		"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`",
+		create + content.App + "`",
+	} {
+		if !strings.Contains(out, want) {
+			p.t.Errorf("%q is missing in what setup-slave says:\n%s", want, out)
+		}
 	}
 }
 
