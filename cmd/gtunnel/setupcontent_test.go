@@ -14,6 +14,17 @@ import (
 // contentWriters change the master side by side.
 const contentWriters = 4
 
+// newWriters are writers that leave the tables as they are.
+func newWriters(content *servertest.Content) []*servertest.Writer {
+	writers := make([]*servertest.Writer, contentWriters)
+	for i := range writers {
+		writers[i] = &servertest.Writer{
+			Database: content.Databases[i%len(content.Databases)], Seed: uint64(i), SameSchema: true,
+		}
+	}
+	return writers
+}
+
 // TestSetupContent sets up the replication of databases that have all that
 // databases can have, while they are written to; then they are changed at
 // random, and both servers must have the same.
@@ -40,12 +51,7 @@ func TestSetupContent(t *testing.T) {
 
 			// Writers at work must not be noticed, as long as they leave the
 			// tables as they are.
-			writers := make([]*servertest.Writer, contentWriters)
-			for i := range writers {
-				writers[i] = &servertest.Writer{
-					Database: content.Databases[i%len(content.Databases)], Seed: uint64(i), SameSchema: true,
-				}
-			}
+			writers := newWriters(content)
 			p.write(writers, 10)
 			wait := p.keepWriting(writers)
 			out := p.refused(p.slave, 1, "groups.across", p.setupSlaveArgs()...)

@@ -79,16 +79,12 @@ func TestSetupRefusals(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kind, kind, twoDatabases...)
 			p.refusesMaster()
-
 			p.onlyShowsPlan()
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 
 			p.refusesData()
-
 			p.refusesHandOver()
-
 			p.refusesState()
-
 			p.replacesData()
 			p.refusesBroken()
 			p.noSecrets()
@@ -99,8 +95,7 @@ func TestSetupRefusals(t *testing.T) {
 // refusesMaster has setup-master refuse what it cannot do, and no hand-over yet.
 func (p *pair) refusesMaster() {
 	p.t.Helper()
-	master := p.setupMasterArgs
-	slave := p.setupSlaveArgs
+	master, slave := p.setupMasterArgs, p.setupSlaveArgs
 	p.unchanged(p.master, 1, "no database to replicate was named", master()...)
 	p.unchanged(p.master, 1, "there is no database vmos", master("--databases", "vmos")...)
 	p.unchanged(p.master, 1, "a database of the server's own", master("--databases", "voms,mysql")...)
@@ -124,9 +119,8 @@ func (p *pair) refusesMaster() {
 // onlyShowsPlan looks at a dry run, which changes nothing either.
 func (p *pair) onlyShowsPlan() {
 	p.t.Helper()
-	master := p.setupMasterArgs
 	before := p.fingerprint(p.master)
-	out := p.must(p.master, master("--databases", "voms", "--dry-run")...)
+	out := p.must(p.master, p.setupMasterArgs("--databases", "voms", "--dry-run")...)
 	if !strings.Contains(out, "CREATE USER") || p.fingerprint(p.master) != before {
 		p.t.Errorf("the dry run has changed something, or says too little:\n%s", out)
 	}
@@ -256,8 +250,7 @@ func (p *pair) replacesData() {
 // refusesBroken breaks the replication, which is not set up over, and copies anew.
 func (p *pair) refusesBroken() {
 	p.t.Helper()
-	master := p.setupMasterArgs
-	slave := p.setupSlaveArgs
+	master, slave := p.setupMasterArgs, p.setupSlaveArgs
 	p.sql(p.slave, "SET GLOBAL read_only=0", "INSERT INTO voms.t VALUES (3, 'mine')", "SET GLOBAL read_only=1")
 	p.sql(p.master, "INSERT INTO voms.t VALUES (3, 'three')")
 	p.waitStatus("1062")
