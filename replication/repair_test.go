@@ -74,19 +74,7 @@ func TestRepair(t *testing.T) {
 				"EACH ROW SET NEW.v = UPPER(NEW.v)")
 		p.Sync(t)
 
-		t.Run("another table's name in capitals", func(t *testing.T) {
-			p.OnMaster(t, "CREATE TABLE repairs.BADXT (id int PRIMARY KEY)")
-			p.Sync(t)
-			if err := repair(t.Context(), p, "repairs.badxt"); finding.HasCode(err, "case-of-name") ==
-				(p.Slave.Version.Family == server.MySQL) {
-				t.Errorf("got %v", err)
-			}
-			if err := repair(t.Context(), p, "repairs.badxt", "repairs.BADXT"); err != nil {
-				t.Error(err)
-			}
-			p.OnMaster(t, "DROP TABLE repairs.BADXT")
-			p.Sync(t)
-		})
+		t.Run("another table's name in capitals", func(t *testing.T) { repairCapitals(t, p) })
 		t.Run("stopped at a duplicate row", func(t *testing.T) {
 			p.OnSlave(t, "INSERT INTO repairs.bad_t VALUES (5000, 'mine')", "DELETE FROM repairs.bad_t WHERE id = 17")
 			stop := p.Write(t, "INSERT INTO repairs.bad_t (v, id) VALUES (?, 5000 + ?)",
@@ -123,36 +111,56 @@ func TestRepair(t *testing.T) {
 			}
 			mustBeRepaired(t, p)
 		})
-		t.Run("cut off during the copy", func(t *testing.T) {
-			p.OnSlave(t, "UPDATE repairs.bad_t SET v = 'mine' WHERE id = 18")
-			ctx, cancel := context.WithCancelCause(t.Context())
-			defer cancel(nil)
-			release := p.HoldSlave(t, "repairs.bad_t") // so that it cannot be dropped
-			ended := make(chan error, 1)
-			go func() { ended <- repair(ctx, p, tables...) }()
-			pairs.WaitUntil(t, "slave that has stopped for the copy", func() (string, bool) {
-				s := p.Status(t)
-				return fmt.Sprintf("%+v", *s), s.Until != "" && s.SQLRunning == "No"
-			})
-			cancel(errors.New("enough"))
-			if err := <-ended; !finding.HasCode(err, "repair") {
-				t.Errorf("got %v", err)
-			}
-			release()
-			p.MustRun(t)
-			if got := p.Status(t).IgnoreTable; !slices.Equal(got, []string{"repairs.bad_t"}) {
-				t.Errorf("the slave ignores %q", got)
-			}
-			if result := compareOn(t, p, compare.Comparison{Databases: []string{"repairs"}}); result.Equal() ||
-				!strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
-				t.Errorf("equal %t, %q, with a table that is not replicated", result.Equal(), result.Objects)
-			}
-			if err := repair(t.Context(), p, tables...); err != nil {
-				t.Fatal(err)
-			}
-			mustBeRepaired(t, p)
-		})
+		t.Run("cut off during the copy", func(t *testing.T) { repairCutOff(t, p, tables) })
 	})
+}
+
+// repairCapitals repairs a table beside one whose name differs in capitals.
+func repairCapitals(t *testing.T, p *pairs.Couple) {
+	t.Helper()
+	p.OnMaster(t, "CREATE TABLE repairs.BADXT (id int PRIMARY KEY)")
+	p.Sync(t)
+	if err := repair(t.Context(), p, "repairs.badxt"); finding.HasCode(err, "case-of-name") ==
+		(p.Slave.Version.Family == server.MySQL) {
+		t.Errorf("got %v", err)
+	}
+	if err := repair(t.Context(), p, "repairs.badxt", "repairs.BADXT"); err != nil {
+		t.Error(err)
+	}
+	p.OnMaster(t, "DROP TABLE repairs.BADXT")
+	p.Sync(t)
+}
+
+// repairCutOff cuts a repair off while it copies, and repairs again.
+func repairCutOff(t *testing.T, p *pairs.Couple, tables []string) {
+	t.Helper()
+	p.OnSlave(t, "UPDATE repairs.bad_t SET v = 'mine' WHERE id = 18")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	release := p.HoldSlave(t, "repairs.bad_t") // so that it cannot be dropped
+	ended := make(chan error, 1)
+	go func() { ended <- repair(ctx, p, tables...) }()
+	pairs.WaitUntil(t, "slave that has stopped for the copy", func() (string, bool) {
+		s := p.Status(t)
+		return fmt.Sprintf("%+v", *s), s.Until != "" && s.SQLRunning == "No"
+	})
+	cancel(errors.New("enough"))
+	if err := <-ended; !finding.HasCode(err, "repair") {
+		t.Errorf("got %v", err)
+	}
+	release()
+	p.MustRun(t)
+	if got := p.Status(t).IgnoreTable; !slices.Equal(got, []string{"repairs.bad_t"}) {
+		t.Errorf("the slave ignores %q", got)
+	}
+	if result := compareOn(t, p, compare.Comparison{Databases: []string{"repairs"}}); result.Equal() ||
+		!strings.Contains(strings.Join(result.Objects, "\n"), "does not replicate it") {
+		t.Errorf("equal %t, %q, with a table that is not replicated", result.Equal(), result.Objects)
+	}
+	if err := repair(t.Context(), p, tables...); err != nil {
+		t.Fatal(err)
+	}
+	mustBeRepaired(t, p)
 }
 
 // mustBeRepaired fails if the slave does not replicate all, or differs.

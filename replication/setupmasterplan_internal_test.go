@@ -12,155 +12,162 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// TestMasterPlanStates goes through what a run can find.
-func TestMasterPlanStates(t *testing.T) {
-	v := server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}
-	grant := func(f *facts.Facts, users ...string) {
-		f.SeedMade, f.Mark = true, "A"
-		for _, user := range users {
-			f.Accounts = append(f.Accounts, facts.Account{User: user, Host: server.Loopback})
-			for _, g := range grantsOf(v, user, []string{"voms"}) {
-				f.OurGrants[user] = append(f.OurGrants[user],
-					"GRANT "+strings.Join(g.Privileges, ", ")+" ON "+g.On.String()+" TO `"+user+
-						"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
-			}
+// planVersion is that of the servers in plans.
+var planVersion = server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6}
+
+// grant gives a master accounts of ours, with all that they need.
+func grant(f *facts.Facts, users ...string) {
+	f.SeedMade, f.Mark = true, "A"
+	for _, user := range users {
+		f.Accounts = append(f.Accounts, facts.Account{User: user, Host: server.Loopback})
+		for _, g := range grantsOf(planVersion, user, []string{"voms"}) {
+			f.OurGrants[user] = append(f.OurGrants[user],
+				"GRANT "+strings.Join(g.Privileges, ", ")+" ON "+g.On.String()+" TO `"+user+
+					"`@`127.0.0.1` IDENTIFIED BY PASSWORD '*1'")
 		}
 	}
+}
+
+// masterPlanStates are what a run on a master can find, and what it plans then.
+var masterPlanStates = map[string]struct {
+	change func(f *facts.Facts, want *MasterWant)
+	want   string
+}{
+	"fresh": {
+		func(_ *facts.Facts, _ *MasterWant) {},
+		"hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
+	},
+	"again": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		w.HandOver = handOverOf(f, "voms")
+	}, ""},
+	"again, seeded": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		w.HandOver = handOverOf(f, "voms")
+	}, ""},
+	"again, with another password": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		w.HandOver, w.Refused = handOverOf(f, "voms"), []string{facts.ReplicationUser}
+		delete(w.HandOver.Passwords, facts.ReplicationUser)
+	}, "problem unknown-password"},
+	"cut off before the last account": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		w.HandOver, f.SeedMade, f.Mark = handOverOf(f, "voms"), false, ""
+	}, "account-gtunnel-seed, logins"},
+	"hand-over of another server with the id": {func(f *facts.Facts, w *MasterWant) {
+		f.Mark = "A"
+		w.HandOver, f.Mark = handOverOf(f, "voms"), ""
+	}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+	"account of a version before the mark": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		f.Mark = ""
+		w.HandOver = handOverOf(f, "voms")
+	}, ""},
+	"to be seeded again": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
+	}, "account-gtunnel-seed, logins"},
+	"one more database": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
+	}, "hand-over, account-gtunnel-monitor, logins"},
+	"account of an earlier version": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		f.OurGrants[facts.MonitorUser] = f.OurGrants[facts.MonitorUser][:1]
+		w.HandOver = handOverOf(f, "voms")
+	}, "account-gtunnel-monitor, logins"},
+	"account of an earlier version, hand-over lost": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		f.OurGrants[facts.MonitorUser] = f.OurGrants[facts.MonitorUser][:1]
+		w.KeepAccounts = true
+	}, "account-gtunnel-monitor"},
+	"passwords kept": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		w.KeepAccounts = true
+	}, ""},
+	"hand-over lost": {
+		func(f *facts.Facts, w *MasterWant) { grant(f, facts.AccountUsers...) },
+		"account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password",
+	},
+	"new passwords": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		w.NewPasswords = true
+	}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over, logins"},
+	"log-bin off": {
+		func(f *facts.Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" },
+		"master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
+	},
+	"server-id 0": {
+		func(f *facts.Facts, _ *MasterWant) { f.Variables["server_id"] = "0" },
+		"master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
+	},
+	"binlog-do-db": {func(f *facts.Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
+	"Galera":       {func(f *facts.Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
+	"mysql itself": {func(_ *facts.Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
+	"no databases": {func(_ *facts.Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
+	"wants TLS": {
+		func(f *facts.Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport",
+	},
+	"a locked account": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		f.Account(facts.ReplicationUser, server.Loopback).Bound = true
+		w.HandOver = handOverOf(f, "voms")
+	}, "account-db-rep, logins"},
+	"an account whose password has expired": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.AccountUsers...)
+		f.Account(facts.ReplicationUser, server.Loopback).Expired = true
+		w.HandOver = handOverOf(f, "voms")
+	}, "account-db-rep, logins"},
+	"an account whose password has expired, and is not known": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		f.Account(facts.ReplicationUser, server.Loopback).Expired = true
+		w.KeepAccounts = true
+	}, "problem password-expired"},
+	"the same of the monitor account": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		f.Account(facts.MonitorUser, server.Loopback).Expired = true
+		w.KeepAccounts = true
+	}, "problem password-expired"},
+	"a locked account whose password is kept": {func(f *facts.Facts, w *MasterWant) {
+		grant(f, facts.ReplicationUser, facts.MonitorUser)
+		f.Account(facts.ReplicationUser, server.Loopback).Bound = true
+		w.KeepAccounts = true
+	}, "account-db-rep"},
+	"an account at localhost": {func(f *facts.Facts, _ *MasterWant) {
+		f.Accounts = append(f.Accounts, facts.Account{User: facts.SeedUser, Host: "localhost"})
+	}, "problem account-shadowed"},
+	"an account at localhost, and no names": {func(f *facts.Facts, _ *MasterWant) {
+		f.Accounts = append(f.Accounts, facts.Account{User: facts.SeedUser, Host: "localhost"})
+		f.Variables["skip_name_resolve"] = "ON"
+	}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+	"a slave": {func(f *facts.Facts, _ *MasterWant) {
+		f.Masters = []*server.SlaveStatus{{}}
+	}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+	"a slave that does not log": {func(f *facts.Facts, _ *MasterWant) {
+		f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "Connecting", SQLRunning: "No"}},
+			"OFF"
+	}, "problem is-slave"},
+	"a promoted slave that does not log": {func(f *facts.Facts, _ *MasterWant) {
+		f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "No", SQLRunning: "No"}}, "OFF"
+	}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+	"read-only": {func(f *facts.Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
+	"at one address": {
+		func(f *facts.Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address",
+	},
+	"at two addresses": {func(f *facts.Facts, _ *MasterWant) {
+		f.Variables["bind_address"] = "192.0.2.1/red, 127.0.0.1"
+	}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
+	"no privilege": {
+		func(f *facts.Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges",
+	},
+}
+
+// TestMasterPlanStates goes through what a run can find.
+func TestMasterPlanStates(t *testing.T) {
 	const path = "/var/lib/gtunnel/hand-over.json"
-	for name, c := range map[string]struct {
-		change func(f *facts.Facts, want *MasterWant)
-		want   string
-	}{
-		"fresh": {
-			func(_ *facts.Facts, _ *MasterWant) {},
-			"hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
-		},
-		"again": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			w.HandOver = handOverOf(f, "voms")
-		}, ""},
-		"again, seeded": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			w.HandOver = handOverOf(f, "voms")
-		}, ""},
-		"again, with another password": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			w.HandOver, w.Refused = handOverOf(f, "voms"), []string{facts.ReplicationUser}
-			delete(w.HandOver.Passwords, facts.ReplicationUser)
-		}, "problem unknown-password"},
-		"cut off before the last account": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			w.HandOver, f.SeedMade, f.Mark = handOverOf(f, "voms"), false, ""
-		}, "account-gtunnel-seed, logins"},
-		"hand-over of another server with the id": {func(f *facts.Facts, w *MasterWant) {
-			f.Mark = "A"
-			w.HandOver, f.Mark = handOverOf(f, "voms"), ""
-		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"account of a version before the mark": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			f.Mark = ""
-			w.HandOver = handOverOf(f, "voms")
-		}, ""},
-		"to be seeded again": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			w.HandOver, w.SeedAgain = handOverOf(f, "voms"), true
-		}, "account-gtunnel-seed, logins"},
-		"one more database": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			w.HandOver, w.Databases = handOverOf(f, "voms"), []string{"DB_1", "voms"}
-		}, "hand-over, account-gtunnel-monitor, logins"},
-		"account of an earlier version": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			f.OurGrants[facts.MonitorUser] = f.OurGrants[facts.MonitorUser][:1]
-			w.HandOver = handOverOf(f, "voms")
-		}, "account-gtunnel-monitor, logins"},
-		"account of an earlier version, hand-over lost": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			f.OurGrants[facts.MonitorUser] = f.OurGrants[facts.MonitorUser][:1]
-			w.KeepAccounts = true
-		}, "account-gtunnel-monitor"},
-		"passwords kept": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			w.KeepAccounts = true
-		}, ""},
-		"hand-over lost": {
-			func(f *facts.Facts, w *MasterWant) { grant(f, facts.AccountUsers...) },
-			"account-gtunnel-monitor, account-gtunnel-seed, logins, problem unknown-password",
-		},
-		"new passwords": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			w.NewPasswords = true
-		}, "account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, hand-over, logins"},
-		"log-bin off": {
-			func(f *facts.Facts, _ *MasterWant) { f.Variables["log_bin"] = "OFF" },
-			"master-drop-in, restart, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
-		},
-		"server-id 0": {
-			func(f *facts.Facts, _ *MasterWant) { f.Variables["server_id"] = "0" },
-			"master-drop-in, master-settings, hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins",
-		},
-		"binlog-do-db": {func(f *facts.Facts, _ *MasterWant) { f.BinlogDo = []string{"other"} }, "problem binlog-filter"},
-		"Galera":       {func(f *facts.Facts, _ *MasterWant) { f.Cluster = "Galera" }, "problem cluster"},
-		"mysql itself": {func(_ *facts.Facts, w *MasterWant) { w.Databases = []string{"mysql"} }, "problem system-database"},
-		"no databases": {func(_ *facts.Facts, w *MasterWant) { w.Databases = nil }, "problem no-databases"},
-		"wants TLS": {
-			func(f *facts.Facts, _ *MasterWant) { f.Variables["require_secure_transport"] = "ON" }, "problem secure-transport",
-		},
-		"a locked account": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			f.Account(facts.ReplicationUser, server.Loopback).Bound = true
-			w.HandOver = handOverOf(f, "voms")
-		}, "account-db-rep, logins"},
-		"an account whose password has expired": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.AccountUsers...)
-			f.Account(facts.ReplicationUser, server.Loopback).Expired = true
-			w.HandOver = handOverOf(f, "voms")
-		}, "account-db-rep, logins"},
-		"an account whose password has expired, and is not known": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			f.Account(facts.ReplicationUser, server.Loopback).Expired = true
-			w.KeepAccounts = true
-		}, "problem password-expired"},
-		"the same of the monitor account": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			f.Account(facts.MonitorUser, server.Loopback).Expired = true
-			w.KeepAccounts = true
-		}, "problem password-expired"},
-		"a locked account whose password is kept": {func(f *facts.Facts, w *MasterWant) {
-			grant(f, facts.ReplicationUser, facts.MonitorUser)
-			f.Account(facts.ReplicationUser, server.Loopback).Bound = true
-			w.KeepAccounts = true
-		}, "account-db-rep"},
-		"an account at localhost": {func(f *facts.Facts, _ *MasterWant) {
-			f.Accounts = append(f.Accounts, facts.Account{User: facts.SeedUser, Host: "localhost"})
-		}, "problem account-shadowed"},
-		"an account at localhost, and no names": {func(f *facts.Facts, _ *MasterWant) {
-			f.Accounts = append(f.Accounts, facts.Account{User: facts.SeedUser, Host: "localhost"})
-			f.Variables["skip_name_resolve"] = "ON"
-		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"a slave": {func(f *facts.Facts, _ *MasterWant) {
-			f.Masters = []*server.SlaveStatus{{}}
-		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"a slave that does not log": {func(f *facts.Facts, _ *MasterWant) {
-			f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "Connecting", SQLRunning: "No"}},
-				"OFF"
-		}, "problem is-slave"},
-		"a promoted slave that does not log": {func(f *facts.Facts, _ *MasterWant) {
-			f.Masters, f.Variables["log_slave_updates"] = []*server.SlaveStatus{{IORunning: "No", SQLRunning: "No"}}, "OFF"
-		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"read-only": {func(f *facts.Facts, _ *MasterWant) { f.Variables["super_read_only"] = "ON" }, "problem read-only"},
-		"at one address": {
-			func(f *facts.Facts, _ *MasterWant) { f.Variables["bind_address"] = "192.0.2.1" }, "problem bind-address",
-		},
-		"at two addresses": {func(f *facts.Facts, _ *MasterWant) {
-			f.Variables["bind_address"] = "192.0.2.1/red, 127.0.0.1"
-		}, "hand-over, account-db-rep, account-gtunnel-monitor, account-gtunnel-seed, logins"},
-		"no privilege": {
-			func(f *facts.Facts, _ *MasterWant) { f.Grants = []string{"GRANT RELOAD ON *.* TO `x`@`%`"} }, "problem privileges",
-		},
-	} {
+	for name, c := range masterPlanStates {
 		t.Run(name, func(t *testing.T) {
-			f := newFacts(finding.Master, v)
+			f := newFacts(finding.Master, planVersion)
 			want := MasterWant{
 				Databases: []string{"voms"}, HandOverPath: path, Fresh: fresh(),
 				DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName},

@@ -126,30 +126,24 @@ func TestCheckServer(t *testing.T) {
 	}
 }
 
-// TestUnreadable: files that this user may not read, as an ordinary user.
-func TestUnreadable(t *testing.T) {
-	s := newSite(t)
-	closed := filepath.Join(s.folder, "closed")
-	if err := os.MkdirAll(closed, 0o700); err != nil {
+// runOrdinary runs the program as an ordinary user.
+func runOrdinary(t *testing.T, program string, args ...string) (code int, output string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	if os.Geteuid() == 0 { // who may read everything
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	cert := filepath.Join(s.folder, "unreadable.pem")
-	if err := os.WriteFile(cert, []byte("certificate"), 0o000); err != nil {
-		t.Fatal(err)
-	}
-	program := binary(t)
-	run := func(args ...string) (code int, output string) {
-		t.Helper()
-		cmd := exec.Command(program, args...)
-		if os.Geteuid() == 0 { // who may read everything
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		}
-		out, err := cmd.CombinedOutput()
-		if err != nil && cmd.ProcessState == nil {
-			t.Fatal(err)
-		}
-		return cmd.ProcessState.ExitCode(), string(out)
-	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// closeToOrdinary lets an ordinary user come to the program and the files of a site, but
+// not into the folder closed, nor to the key of the client.
+func closeToOrdinary(t *testing.T, s *site, program, closed string) {
+	t.Helper()
 	for _, folder := range []string{filepath.Dir(program), filepath.Dir(s.folder), s.folder, filepath.Dir(s.client.cert)} {
 		if err := os.Chmod(folder, 0o755); err != nil {
 			t.Fatal(err)
@@ -164,6 +158,21 @@ func TestUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestUnreadable: files that this user may not read, as an ordinary user.
+func TestUnreadable(t *testing.T) {
+	s := newSite(t)
+	closed := filepath.Join(s.folder, "closed")
+	if err := os.MkdirAll(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cert := filepath.Join(s.folder, "unreadable.pem")
+	if err := os.WriteFile(cert, []byte("certificate"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	program := binary(t)
+	closeToOrdinary(t, s, program, closed)
 	for about, test := range map[string]struct {
 		args  []string
 		code  int
@@ -190,7 +199,7 @@ func TestUnreadable(t *testing.T) {
 		}},
 	} {
 		t.Run(about, func(t *testing.T) {
-			code, output := run(test.args...)
+			code, output := runOrdinary(t, program, test.args...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}

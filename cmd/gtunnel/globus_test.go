@@ -23,10 +23,9 @@ for host in master slave; do
 done
 `
 
-// TestGlobusSimpleCA carries data between hosts whose certificates a Globus
-// CA issued: CN=host/name, and no subjectAltName, keyUsage or extKeyUsage.
-func TestGlobusSimpleCA(t *testing.T) {
-	t.Attr("needs", "globus")
+// needGlobus skips a test where Globus's tools cannot run.
+func needGlobus(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("left out by -short: needs Globus's tools and a namespace")
 	}
@@ -44,6 +43,13 @@ func TestGlobusSimpleCA(t *testing.T) {
 		}
 		t.Skipf("unshare --mount is not allowed here, and Globus's tools write to /etc: %v", err)
 	}
+}
+
+// TestGlobusSimpleCA carries data between hosts whose certificates a Globus
+// CA issued: CN=host/name, and no subjectAltName, keyUsage or extKeyUsage.
+func TestGlobusSimpleCA(t *testing.T) {
+	t.Attr("needs", "globus")
+	needGlobus(t)
 	folder := t.TempDir()
 	cmd := exec.Command("unshare", "--mount", "sh", "-c", globusScript)
 	cmd.Dir = folder

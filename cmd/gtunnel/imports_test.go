@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -39,6 +40,60 @@ func listPackages(t *testing.T) []listedPackage {
 	}
 }
 
+// pairsPath is for tests alone.
+const pairsPath = module + "/replication/servertest/pairs"
+
+// imports are what a package may reach, and (directly) import, beyond the standard library.
+var imports = map[string][]string{
+	module + "/certs": {
+		"golang.org/x/crypto", module + "/certs/internal/crl", module + "/certs/internal/dn",
+		module + "/certs/internal/files", module + "/certs/internal/policy",
+	},
+	module + "/certs/internal/crl": {
+		"golang.org/x/crypto", module + "/certs/internal/dn", module + "/certs/internal/files",
+	},
+	module + "/certs/internal/policy":  {module + "/certs/internal/dn", module + "/certs/internal/files"},
+	module + "/certs/internal/dn":      {"golang.org/x/crypto"},
+	module + "/certs/internal/files":   {"golang.org/x/crypto"},
+	module + "/certs/internal/dertest": {"golang.org/x/crypto"},
+	module + "/certs/certstest":        {"golang.org/x/crypto"},
+	module + "/tunnel": {
+		module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
+		"golang.org/x/sys", "golang.org/x/time",
+	},
+	module + "/replication/servertest": {"github.com/go-sql-driver/mysql"},
+
+	module + "/cmd/gtunnel/help":     {},
+	module + "/cmd/gtunnel/usage":    {},
+	module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
+	module + "/cmd/gtunnel/config": {
+		module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/replication/finding",
+		"github.com/spf13", "github.com/BurntSushi/toml", "go.uber.org/zap",
+	},
+	pairsPath: {
+		module + "/replication/finding", module + "/replication/server", module + "/replication/facts",
+		module + "/replication/servertest",
+	},
+}
+
+// rooms are those of replication, from the ground up: each may use those above it
+// in this list, and what is beside it.
+var rooms = []struct {
+	path   string
+	others []string
+}{
+	{"/replication/finding", nil},
+	{"/replication/server", []string{"github.com/go-sql-driver/mysql", "golang.org/x/sys"}},
+	{"/replication/optionfile", nil},
+	{"/replication/facts", []string{"golang.org/x/sys"}},
+	{"/replication/journal", nil},
+	{"/replication/rules", nil},
+	{"/replication/seed", []string{"github.com/go-sql-driver/mysql", "golang.org/x/sys", "golang.org/x/time"}},
+	{"/replication/compare", []string{"github.com/go-sql-driver/mysql"}},
+	{"/replication/watch", nil},
+	{"/replication", []string{"github.com/go-sql-driver/mysql"}},
+}
+
 // TestImports keeps the direction in which the packages may use each other,
 // also through others: cmd -> tunnel -> certs, and within certs: certs -> crl,
 // policy -> dn, files.
@@ -52,56 +107,7 @@ func TestImports(t *testing.T) {
 			return path == root || strings.HasPrefix(path, root+"/")
 		})
 	}
-	const pairs = module + "/replication/servertest/pairs" // for tests alone
-	// What a package may reach, and (directly) import, beyond the standard library.
-	direct := map[string][]string{
-		module + "/certs": {
-			"golang.org/x/crypto", module + "/certs/internal/crl", module + "/certs/internal/dn",
-			module + "/certs/internal/files", module + "/certs/internal/policy",
-		},
-		module + "/certs/internal/crl": {
-			"golang.org/x/crypto", module + "/certs/internal/dn", module + "/certs/internal/files",
-		},
-		module + "/certs/internal/policy":  {module + "/certs/internal/dn", module + "/certs/internal/files"},
-		module + "/certs/internal/dn":      {"golang.org/x/crypto"},
-		module + "/certs/internal/files":   {"golang.org/x/crypto"},
-		module + "/certs/internal/dertest": {"golang.org/x/crypto"},
-		module + "/certs/certstest":        {"golang.org/x/crypto"},
-		module + "/tunnel": {
-			module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
-			"golang.org/x/sys", "golang.org/x/time",
-		},
-		module + "/replication/servertest": {"github.com/go-sql-driver/mysql"},
-
-		module + "/cmd/gtunnel/help":     {},
-		module + "/cmd/gtunnel/usage":    {},
-		module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
-		module + "/cmd/gtunnel/config": {
-			module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/replication/finding",
-			"github.com/spf13", "github.com/BurntSushi/toml", "go.uber.org/zap",
-		},
-		pairs: {
-			module + "/replication/finding", module + "/replication/server", module + "/replication/facts",
-			module + "/replication/servertest",
-		},
-	}
-	// The rooms of replication, from the ground up: each may use those above it
-	// in this list, and what is beside it.
-	rooms := []struct {
-		path   string
-		others []string
-	}{
-		{"/replication/finding", nil},
-		{"/replication/server", []string{"github.com/go-sql-driver/mysql", "golang.org/x/sys"}},
-		{"/replication/optionfile", nil},
-		{"/replication/facts", []string{"golang.org/x/sys"}},
-		{"/replication/journal", nil},
-		{"/replication/rules", nil},
-		{"/replication/seed", []string{"github.com/go-sql-driver/mysql", "golang.org/x/sys", "golang.org/x/time"}},
-		{"/replication/compare", []string{"github.com/go-sql-driver/mysql"}},
-		{"/replication/watch", nil},
-		{"/replication", []string{"github.com/go-sql-driver/mysql"}},
-	}
+	direct := maps.Clone(imports)
 	var above []string
 	for _, room := range rooms {
 		direct[module+room.path] = slices.Concat(room.others, above)
@@ -129,7 +135,7 @@ func TestImports(t *testing.T) {
 		}
 		for _, path := range p.Deps {
 			if within(path, never...) && !within(p.ImportPath, module+"/cmd") &&
-				(path != "testing" || p.ImportPath != pairs) {
+				(path != "testing" || p.ImportPath != pairsPath) {
 				t.Errorf("%s depends on %s", p.ImportPath, path)
 			}
 		}

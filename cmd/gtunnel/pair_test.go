@@ -56,47 +56,9 @@ func TestPair(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(folder, "server.sock")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the admin socket: %v, %v; want the mode 0600", info, err)
 	}
-	at := statusOf(t, serverAdmin)
-	if at.Name != "server" || at.Role != tunnel.Server || at.Accept != serverAddress || at.Accepted != 2 ||
-		len(at.Refused) > 0 ||
-		at.BytesFromPeer != 5 || at.BytesToPeer != 5 || len(at.Sessions) != 1 {
-		t.Errorf("status of the server: %+v", at)
-	} else if session := at.Sessions[0]; !strings.HasSuffix(session.PeerDN, "/CN=client.test") ||
-		session.Target != b.address() {
-		t.Errorf("session of the server: %+v", session)
-	}
-	at = statusOf(t, clientAdmin)
-	if at.Role != tunnel.Client || at.BytesFromPeer != 5 || at.BytesToPeer != 5 || len(at.Sessions) != 1 {
-		t.Errorf("status of the client: %+v", at)
-	}
-	table := runStatus(t, "--admin", serverAdmin)
-	for _, want := range []string{
-		"TUNNEL", "server", serverAddress, b.address(), "5 B", "/CN=client.test",
-		"revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now",
-	} {
-		if !strings.Contains(table, want) {
-			t.Errorf("the table of gtunnel status lacks %q:\n%s", want, table)
-		}
-	}
+	mustShowConnection(t, serverAdmin, clientAdmin, serverAddress, b.address())
 
-	// What the processes said at their start.
-	certificate := server.waitMessage("certificate")
-	if !strings.HasSuffix(certificate.field("dn"), "/CN=server.test") ||
-		!strings.Contains(certificate.field("hosts"), "server.test") ||
-		certificate.field("days_left") != "364" {
-		t.Errorf("log of the certificate: %s", certificate.text)
-	}
-	if trust := client.waitMessage("trust"); trust.field("capath") != s.capath || trust.field("cas") != "1" {
-		t.Errorf("log of the trust: %s", trust.text)
-	}
-	if lists := client.waitMessage("revocation lists"); lists.field("state") !=
-		"revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now" ||
-		!strings.Contains(lists.field("first"), "/CN=Test CA") || !strings.Contains(lists.field("cure"), "fetch-crl") {
-		t.Errorf("log of the lists: %s", lists.text)
-	}
-	if server.waitMessage("gtunnel starting").field("version") == "" {
-		t.Error("no version in the log")
-	}
+	mustLogStart(t, server, client, s.capath)
 	// What they said of the connection, under one id.
 	id := server.waitMessage("peer verified").field("conn")
 	if l := server.waitMessage("connected"); l.field("conn") != id || l.field("tunnel") != "server" {
@@ -119,6 +81,56 @@ func TestPair(t *testing.T) {
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// mustShowConnection wants the status of both ends to show a connection that has carried
+// five bytes each way.
+func mustShowConnection(t *testing.T, serverAdmin, clientAdmin, serverAddress, target string) {
+	t.Helper()
+	at := statusOf(t, serverAdmin)
+	if at.Name != "server" || at.Role != tunnel.Server || at.Accept != serverAddress || at.Accepted != 2 ||
+		len(at.Refused) > 0 ||
+		at.BytesFromPeer != 5 || at.BytesToPeer != 5 || len(at.Sessions) != 1 {
+		t.Errorf("status of the server: %+v", at)
+	} else if session := at.Sessions[0]; !strings.HasSuffix(session.PeerDN, "/CN=client.test") ||
+		session.Target != target {
+		t.Errorf("session of the server: %+v", session)
+	}
+	at = statusOf(t, clientAdmin)
+	if at.Role != tunnel.Client || at.BytesFromPeer != 5 || at.BytesToPeer != 5 || len(at.Sessions) != 1 {
+		t.Errorf("status of the client: %+v", at)
+	}
+	table := runStatus(t, "--admin", serverAdmin)
+	for _, want := range []string{
+		"TUNNEL", "server", serverAddress, target, "5 B", "/CN=client.test",
+		"revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table of gtunnel status lacks %q:\n%s", want, table)
+		}
+	}
+}
+
+// mustLogStart looks at what the processes said at their start.
+func mustLogStart(t *testing.T, server, client *program, capath string) {
+	t.Helper()
+	certificate := server.waitMessage("certificate")
+	if !strings.HasSuffix(certificate.field("dn"), "/CN=server.test") ||
+		!strings.Contains(certificate.field("hosts"), "server.test") ||
+		certificate.field("days_left") != "364" {
+		t.Errorf("log of the certificate: %s", certificate.text)
+	}
+	if trust := client.waitMessage("trust"); trust.field("capath") != capath || trust.field("cas") != "1" {
+		t.Errorf("log of the trust: %s", trust.text)
+	}
+	if lists := client.waitMessage("revocation lists"); lists.field("state") !=
+		"revocation lists of 1 CA: 1 missing; --crl if-present refuses nobody for it now" ||
+		!strings.Contains(lists.field("first"), "/CN=Test CA") || !strings.Contains(lists.field("cure"), "fetch-crl") {
+		t.Errorf("log of the lists: %s", lists.text)
+	}
+	if server.waitMessage("gtunnel starting").field("version") == "" {
+		t.Error("no version in the log")
 	}
 }
 

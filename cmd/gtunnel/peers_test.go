@@ -47,6 +47,32 @@ func strangerTLS(t *testing.T, address string, certificate *tls.Certificate) {
 	}
 }
 
+// strangerHTTP speaks HTTP to a server.
+func strangerHTTP(t *testing.T, address string) {
+	t.Helper()
+	conn := dial(t, address)
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: server.test\r\n\r\n")
+	io.Copy(io.Discard, conn)
+}
+
+// strangerStops begins a handshake and does not go on.
+func strangerStops(t *testing.T, address string) {
+	t.Helper()
+	conn := dial(t, address)
+	conn.Write([]byte{22, 3, 1, 2, 0, 1})
+	io.Copy(io.Discard, conn)
+}
+
+// strangerTLS11 speaks a version of TLS that is too old.
+func strangerTLS11(t *testing.T, address string) {
+	t.Helper()
+	conn := tls.Client(dial(t, address),
+		&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	if err := conn.Handshake(); err == nil {
+		t.Error("the server speaks TLS 1.1")
+	}
+}
+
 // TestServerRefusesPeers: each kind of stranger gets its own line in the
 // server's log, none reaches the target, and afterwards the right peer does.
 func TestServerRefusesPeers(t *testing.T) {
@@ -80,27 +106,13 @@ func TestServerRefusesPeers(t *testing.T) {
 			c := s.host(s.ca, "guest.test", certstest.Options{}).tls(t)
 			strangerTLS(t, address, &c)
 		}},
-		{"HTTP", "not-tls", []string{"HTTP"}, func(t *testing.T) {
-			conn := dial(t, address)
-			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: server.test\r\n\r\n")
-			io.Copy(io.Discard, conn)
-		}},
+		{"HTTP", "not-tls", []string{"HTTP"}, func(t *testing.T) { strangerHTTP(t, address) }},
 		{"MySQL client that waits for the greeting", "silent", []string{"MySQL"}, func(t *testing.T) {
 			dialToEnd(t, address, "")
 		}},
 		{"gone at once", "disconnected", nil, func(t *testing.T) { dial(t, address).Close() }},
-		{"half a handshake", "timeout", nil, func(t *testing.T) {
-			conn := dial(t, address)
-			conn.Write([]byte{22, 3, 1, 2, 0, 1})
-			io.Copy(io.Discard, conn)
-		}},
-		{"TLS 1.1", "tls-protocol", nil, func(t *testing.T) {
-			conn := tls.Client(dial(t, address),
-				&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
-			if err := conn.Handshake(); err == nil {
-				t.Error("the server speaks TLS 1.1")
-			}
-		}},
+		{"half a handshake", "timeout", nil, func(t *testing.T) { strangerStops(t, address) }},
+		{"TLS 1.1", "tls-protocol", nil, func(t *testing.T) { strangerTLS11(t, address) }},
 	}
 	for _, peer := range peers {
 		t.Run(peer.name, func(t *testing.T) {
@@ -114,6 +126,33 @@ func TestServerRefusesPeers(t *testing.T) {
 	}
 	_, clientAddress := s.startClient(address)
 	echo(t, dial(t, clientAddress), "after all of them")
+}
+
+// countingServer is a TLS server with a certificate, which counts the bytes that each of
+// two clients sends it.
+func countingServer(t *testing.T, certificate tls.Certificate) (address string, received <-chan int64) {
+	t.Helper()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0",
+		&tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	counts := make(chan int64, 2) // the try at the start, and the connection
+	for range cap(counts) {
+		go func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				counts <- -1
+				return
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			n, _ := io.Copy(io.Discard, conn)
+			counts <- n
+		}()
+	}
+	return listener.Addr().String(), counts
 }
 
 // TestClientRefusesServers: a client that cannot trust the server says why,
@@ -154,27 +193,8 @@ func TestClientRefusesServers(t *testing.T) {
 	} {
 		t.Run(far.name, func(t *testing.T) {
 			certificate := far.identity.tls(t)
-			listener, err := tls.Listen("tcp", "127.0.0.1:0",
-				&tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer listener.Close()
-			received := make(chan int64, 2) // the try at the start, and the connection
-			for range cap(received) {
-				go func() {
-					conn, err := listener.Accept()
-					if err != nil {
-						received <- -1
-						return
-					}
-					defer conn.Close()
-					conn.SetDeadline(time.Now().Add(patience))
-					n, _ := io.Copy(io.Discard, conn)
-					received <- n
-				}()
-			}
-			client, address := s.in(t).startClient(listener.Addr().String(), far.more...)
+			server, received := countingServer(t, certificate)
+			client, address := s.in(t).startClient(server, far.more...)
 			tried := client.waitMessage("server reached, but connections will fail")
 			for _, word := range append(far.words, `"code":"`+far.code+`"`, `"reason":"this host refuses it: `+far.code+": ",
 				`"cure":"`) {

@@ -80,16 +80,8 @@ func TestPKITS(t *testing.T) {
 	if len(cases) < 240 {
 		t.Errorf("only %d cases", len(cases))
 	}
-	read := func(name string) []byte {
-		der, err := os.ReadFile(filepath.Join(root, "certs", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	}
-	folder := t.TempDir()
-	capath := filepath.Join(folder, "certificates")
-	installCA(t, capath, read("TrustAnchorRootCertificate.crt"))
+	capath := filepath.Join(t.TempDir(), "certificates")
+	installCA(t, capath, readPKITSCertificate(t, root, "TrustAnchorRootCertificate.crt"))
 
 	ends := map[string]bool{}
 	names := map[string]bool{}
@@ -112,29 +104,7 @@ func TestPKITS(t *testing.T) {
 		if row.last != c.last() {
 			t.Errorf("%q ends with %s, not %s", c.Name, c.last(), row.last)
 		}
-		t.Run(strings.ReplaceAll(c.Name, " ", "_"), func(t *testing.T) {
-			var chain bytes.Buffer
-			for _, name := range slices.Backward(c.CertPath[1:]) {
-				chain.Write(read(name))
-			}
-			file := filepath.Join(folder, "chain.pem")
-			if err := os.WriteFile(file, chain.Bytes(), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			code, stdout, stderr := runMain(t, "certs", "verify", "--cert", file, "--capath", capath, "--crl", "ignore",
-				"--namespaces", "ignore", "--time", "2020-01-01T00:00:00Z", "--json")
-			var got struct{ Verdict, Code string }
-			if err := json.Unmarshal([]byte(stdout), &got); err != nil {
-				t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
-			}
-			answer := got.Code
-			if got.Verdict == "accepted" {
-				answer = "accepted"
-			}
-			if answer != row.answer || (code == 0) != (got.Verdict == "accepted") {
-				t.Errorf("%s with exit code %d, want %s\n%s", answer, code, row.answer, stderr)
-			}
-		})
+		t.Run(strings.ReplaceAll(c.Name, " ", "_"), func(t *testing.T) { verifyPKITS(t, root, capath, c, row) })
 	}
 	for _, table := range []map[string]pkitsRow{verdicts, outOfScope} {
 		for name := range table {
@@ -143,7 +113,48 @@ func TestPKITS(t *testing.T) {
 			}
 		}
 	}
-	// No certificate that ends a case is forgotten.
+	mustEndAll(t, root, ends)
+}
+
+// readPKITSCertificate reads a certificate of the suite as PEM.
+func readPKITSCertificate(t *testing.T, root, name string) []byte {
+	t.Helper()
+	der, err := os.ReadFile(filepath.Join(root, "certs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// verifyPKITS wants certs verify to answer a case as its row says.
+func verifyPKITS(t *testing.T, root, capath string, c pkitsCase, row pkitsRow) {
+	t.Helper()
+	var chain bytes.Buffer
+	for _, name := range slices.Backward(c.CertPath[1:]) {
+		chain.Write(readPKITSCertificate(t, root, name))
+	}
+	file := filepath.Join(t.TempDir(), "chain.pem")
+	if err := os.WriteFile(file, chain.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := runMain(t, "certs", "verify", "--cert", file, "--capath", capath, "--crl", "ignore",
+		"--namespaces", "ignore", "--time", "2020-01-01T00:00:00Z", "--json")
+	var got struct{ Verdict, Code string }
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	answer := got.Code
+	if got.Verdict == "accepted" {
+		answer = "accepted"
+	}
+	if answer != row.answer || (code == 0) != (got.Verdict == "accepted") {
+		t.Errorf("%s with exit code %d, want %s\n%s", answer, code, row.answer, stderr)
+	}
+}
+
+// mustEndAll fails if a certificate that ends a case is forgotten.
+func mustEndAll(t *testing.T, root string, ends map[string]bool) {
+	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(root, "certs"))
 	if err != nil {
 		t.Fatal(err)

@@ -52,48 +52,14 @@ func TestReplicationCompare(t *testing.T) {
 			}
 			p.must(p.slave, p.compareArgs("--table", "voms.roles")...)
 
-			cmd := p.command(p.slave, p.compareArgs("--json")...)
-			out, err := cmd.Output()
-			if cmd.ProcessState.ExitCode() != 1 {
-				t.Fatalf("exit code %d: %v", cmd.ProcessState.ExitCode(), err)
-			}
-			var result struct {
-				Equal  *bool
-				Tables []struct {
-					Table       string
-					Differences []struct{ Kind, Key, From, To string }
-				}
-			}
-			if err := json.Unmarshal(out, &result); err != nil {
-				t.Fatal(err)
-			}
-			if result.Equal == nil || *result.Equal || len(result.Tables) != 2 || len(result.Tables[1].Differences) != 1 ||
-				result.Tables[1].Differences[0] != (struct{ Kind, Key, From, To string }{"differs", "id", "2", "2"}) {
-				t.Errorf("got %s", out)
-			}
+			p.comparesAsJSON()
 
 			password := filepath.Join(p.folder, "password")
 			if err := os.WriteFile(password, []byte("the dba's own\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			repair := p.compareArgs("--repair-table", "voms.usr", "--master-user", "dba", "--master-password-file", password)
-			if out := p.must(p.slave, slices.Concat(repair, []string{"--dry-run"})...); !strings.Contains(out,
-				"replicate_ignore_table") && !strings.Contains(out, "REPLICATE_IGNORE_TABLE") {
-				t.Errorf("the plan is:\n%s", out)
-			}
-			p.refused(p.slave, 2, "no terminal", repair...)
-			p.refused(p.slave, 1, "not replicated", append(slices.Clone(repair), "--repair-table", "other.t", "--yes")...)
-			if p.value(p.slave, "SELECT GROUP_CONCAT(id) FROM other.t") != "7" {
-				t.Error("a table was overwritten that is not replicated")
-			}
-			// Nothing can be noted there: a comparison does without, a repair does not.
-			p.must(p.slave, p.compareArgs("--table", "voms.roles", "--state-dir", "/proc/gtunnel")...)
-			p.refused(p.slave, 1, "--state-dir", slices.Concat(repair, []string{"--yes", "--state-dir", "/proc/gtunnel"})...)
-			if out := p.must(
-				p.slave, slices.Concat(repair, []string{"--yes"})...,
-			); !strings.Contains(out, "1 of 1 table equal") {
-				t.Errorf("got:\n%s", out)
-			}
+			p.repairsDifference(repair)
 			p.must(p.slave, p.compareArgs()...)
 			p.repairsMissingRow(repair)
 			if kind.IsMySQL() && p.value(p.slave, "SELECT @@super_read_only") != "1" {
@@ -104,6 +70,52 @@ func TestReplicationCompare(t *testing.T) {
 				p.compareArgs("--table", "voms.none")...)
 			p.noSecrets()
 		})
+	}
+}
+
+// comparesAsJSON compares where the second row of voms.usr differs.
+func (p *pair) comparesAsJSON() {
+	p.t.Helper()
+	cmd := p.command(p.slave, p.compareArgs("--json")...)
+	out, err := cmd.Output()
+	if cmd.ProcessState.ExitCode() != 1 {
+		p.t.Fatalf("exit code %d: %v", cmd.ProcessState.ExitCode(), err)
+	}
+	var result struct {
+		Equal  *bool
+		Tables []struct {
+			Table       string
+			Differences []struct{ Kind, Key, From, To string }
+		}
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		p.t.Fatal(err)
+	}
+	if result.Equal == nil || *result.Equal || len(result.Tables) != 2 || len(result.Tables[1].Differences) != 1 ||
+		result.Tables[1].Differences[0] != (struct{ Kind, Key, From, To string }{"differs", "id", "2", "2"}) {
+		p.t.Errorf("got %s", out)
+	}
+}
+
+// repairsDifference repairs voms.usr, and no table that is not replicated.
+func (p *pair) repairsDifference(repair []string) {
+	p.t.Helper()
+	if out := p.must(p.slave, slices.Concat(repair, []string{"--dry-run"})...); !strings.Contains(out,
+		"replicate_ignore_table") && !strings.Contains(out, "REPLICATE_IGNORE_TABLE") {
+		p.t.Errorf("the plan is:\n%s", out)
+	}
+	p.refused(p.slave, 2, "no terminal", repair...)
+	p.refused(p.slave, 1, "not replicated", append(slices.Clone(repair), "--repair-table", "other.t", "--yes")...)
+	if p.value(p.slave, "SELECT GROUP_CONCAT(id) FROM other.t") != "7" {
+		p.t.Error("a table was overwritten that is not replicated")
+	}
+	// Nothing can be noted there: a comparison does without, a repair does not.
+	p.must(p.slave, p.compareArgs("--table", "voms.roles", "--state-dir", "/proc/gtunnel")...)
+	p.refused(p.slave, 1, "--state-dir", slices.Concat(repair, []string{"--yes", "--state-dir", "/proc/gtunnel"})...)
+	if out := p.must(
+		p.slave, slices.Concat(repair, []string{"--yes"})...,
+	); !strings.Contains(out, "1 of 1 table equal") {
+		p.t.Errorf("got:\n%s", out)
 	}
 }
 

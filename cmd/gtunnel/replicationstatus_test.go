@@ -200,24 +200,26 @@ func TestReplicationStatus(t *testing.T) {
 	}
 }
 
+// wantCheck wants an exit code of a check, and lines in what it says.
+func wantCheck(t *testing.T, code, wantCode int, stdout, stderr string, want ...string) {
+	t.Helper()
+	if code != wantCode {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	for _, line := range want {
+		if !strings.Contains(stdout+stderr, line) {
+			t.Errorf("no %q in\n%s%s", line, stdout, stderr)
+		}
+	}
+}
+
 // TestReplicationCheck checks hosts and the pair before a setup.
 func TestReplicationCheck(t *testing.T) {
 	w := newWatched(t, servertest.MariaDB)
 	w.exec(w.master, "CREATE TABLE d.old (a INT) ENGINE=MyISAM")
 	w.write("root.cnf", fmt.Sprintf("[client]\nsocket=%s\n", w.master.Socket), 0o600)
-	wants := func(code, wantCode int, stdout, stderr string, want ...string) {
-		t.Helper()
-		if code != wantCode {
-			t.Errorf("exit code %d: %s%s", code, stdout, stderr)
-		}
-		for _, line := range want {
-			if !strings.Contains(stdout+stderr, line) {
-				t.Errorf("no %q in\n%s%s", line, stdout, stderr)
-			}
-		}
-	}
 	code, stdout, stderr := w.command("check", "--role", "master", "--defaults-file", "HOME/root.cnf")
-	wants(code, 0, stdout, stderr, "ok       master: MariaDB VERSION, server_id 1\n",
+	wantCheck(t, code, 0, stdout, stderr, "ok       master: MariaDB VERSION, server_id 1\n",
 		"ok       master: log_bin is right: ON\n",
 		"ok       master: there are accounts of a slave: db_rep@127.0.0.1\n", "ok       master: d has 2 tables with ",
 		"warning  master: d has tables without transactions, which may change while they are copied: d.old\n         hint: "+
@@ -235,15 +237,16 @@ func TestReplicationCheck(t *testing.T) {
 		!strings.Contains(stdout, `"text": "there is no database none that this login can see"`) {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
-	wants(code, 1, stdout, stderr, "gtunnel: not ready: 1 problem\n")
+	wantCheck(t, code, 1, stdout, stderr, "gtunnel: not ready: 1 problem\n")
 
 	code, stdout, stderr = w.command("check", "--role", "slave")
-	wants(code, 0, stdout, stderr, "ok       slave: it follows no master yet\n")
+	wantCheck(t, code, 0, stdout, stderr, "ok       slave: it follows no master yet\n")
 
 	// The pair, by an account that sees little of the master.
 	master := []string{"--master", w.master.Address(), "--master-defaults-file", "HOME/master.cnf", "--databases", "d"}
 	code, stdout, stderr = w.command("check", master...)
-	wants(code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow a master of MariaDB VERSION\n",
+	wantCheck(t, code, 0, stdout, stderr,
+		"ok       both: a slave of MariaDB VERSION can follow a master of MariaDB VERSION\n",
 		"ok       slave: server_id is right: 2\n", "ok       slave: setup-slave will set read_only to ON")
 	// The hand-over file has the login, and the names of the databases.
 	w.exec(w.master, "CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'")
@@ -251,19 +254,19 @@ func TestReplicationCheck(t *testing.T) {
 		`{"gtunnel_hand_over": 1, "family": "MariaDB", "version": "10.11.6", "server_id": 1, "databases": ["d"],`+
 			` "passwords": {"gtunnel_monitor": "`+watchSecret+`"}}`, 0o600)
 	code, stdout, stderr = w.command("check", "--master", w.master.Address(), "--hand-over", "HOME/hand-over.json")
-	wants(code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow",
+	wantCheck(t, code, 0, stdout, stderr, "ok       both: a slave of MariaDB VERSION can follow",
 		"ok       slave: setup-slave will set replicate_wild_do_table to d.%")
 	w.exec(w.slave, "SET GLOBAL server_id=1", "CREATE DATABASE d", "CREATE TABLE d.mine (a INT)")
 	code, stdout, stderr = w.command("check", master...)
-	wants(code, 0, stdout, stderr,
+	wantCheck(t, code, 0, stdout, stderr,
 		"ok       slave: setup-slave will set server_id to 2: master and slave need different ones\n",
 		"warning  slave: there is a database d with 1 table of")
 	w.exec(w.slave, "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='other'")
 	code, stdout, stderr = w.command("check", master...)
-	wants(code, 1, stdout, stderr, "problem  slave: it follows another master already: 127.0.0.1:1 as other\n")
+	wantCheck(t, code, 1, stdout, stderr, "problem  slave: it follows another master already: 127.0.0.1:1 as other\n")
 
 	// The tunnel is down: the rest is checked all the same.
 	code, stdout, stderr = w.command("check", "--master", "127.0.0.1:1", "--master-defaults-file", "HOME/master.cnf")
-	wants(code, 1, stdout, stderr, "ok       slave: MariaDB VERSION, server_id 1\n", "problem  master: ",
+	wantCheck(t, code, 1, stdout, stderr, "ok       slave: MariaDB VERSION, server_id 1\n", "problem  master: ",
 		"cannot log in as watch at 127.0.0.1:1", "is the tunnel up")
 }

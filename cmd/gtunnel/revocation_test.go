@@ -36,21 +36,7 @@ func TestRevokedSlave(t *testing.T) {
 
 	s.revoke(s.client)
 	server.signal(syscall.SIGHUP)
-	refused := server.waitMessage("peer no longer accepted")
-	for field, want := range map[string]string{
-		"conn": session, "code": "revoked", "dn": "/CN=client.test", "reason": "it is revoked since", "file": ".r0",
-		"cure": "new certificate",
-	} {
-		if got := refused.field(field); !strings.Contains(got, want) {
-			t.Errorf("the session was closed with the %s %q, want %q", field, got, want)
-		}
-	}
-	closed := server.waitLine("the end of the session", 0, func(l logLine) bool {
-		return l.field("message") == "closed" && l.field("conn") == session
-	})
-	if !strings.Contains(closed.field("reason"), "revoked") {
-		t.Errorf("the session ended: %s", closed.text)
-	}
+	mustEndRevoked(t, server, session)
 	// The slave tries again each second, and is refused each time.
 	if again := server.waitMessage("peer refused"); again.field("code") != "revoked" {
 		t.Errorf("the next attempt ended: %s", again.text)
@@ -80,6 +66,26 @@ func TestRevokedSlave(t *testing.T) {
 			t.Errorf("%s has ended", p.name)
 		default:
 		}
+	}
+}
+
+// mustEndRevoked waits until the server has ended a session, and looks at why.
+func mustEndRevoked(t *testing.T, server *program, session string) {
+	t.Helper()
+	refused := server.waitMessage("peer no longer accepted")
+	for field, want := range map[string]string{
+		"conn": session, "code": "revoked", "dn": "/CN=client.test", "reason": "it is revoked since", "file": ".r0",
+		"cure": "new certificate",
+	} {
+		if got := refused.field(field); !strings.Contains(got, want) {
+			t.Errorf("the session was closed with the %s %q, want %q", field, got, want)
+		}
+	}
+	closed := server.waitLine("the end of the session", 0, func(l logLine) bool {
+		return l.field("message") == "closed" && l.field("conn") == session
+	})
+	if !strings.Contains(closed.field("reason"), "revoked") {
+		t.Errorf("the session ended: %s", closed.text)
 	}
 }
 

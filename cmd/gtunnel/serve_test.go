@@ -46,15 +46,9 @@ func environment(variables map[string]string) func(string) string {
 	return func(name string) string { return variables[name] }
 }
 
-// startFile runs a configuration of both ends inside the test: a client whose
-// server is the other tunnel, at a unix socket, in front of target. It gives
-// the address of the client, what stops the process and its exit code.
-func startFile(t *testing.T, target string) (client string, stderr *screen, stop func(), exit <-chan int) {
-	t.Helper()
-	s := newSite(t)
-	server := filepath.Join(s.folder, "master.sock")
-	file := filepath.Join(s.folder, "gtunnel.toml")
-	text := fmt.Sprintf(`
+// bothEnds is a configuration of both ends: the socket between them, the target, and
+// the certificate and key of each.
+const bothEnds = `
 [tls]
 capath = "certificates"
 
@@ -78,7 +72,17 @@ server_name = "server.test"
 cert = "%[5]s"
 key = "%[6]s"
 drain_timeout = "100ms"
-`, server, target, s.server.cert, s.server.key, s.client.cert, s.client.key)
+`
+
+// startFile runs a configuration of both ends inside the test: a client whose
+// server is the other tunnel, at a unix socket, in front of target. It gives
+// the address of the client, what stops the process and its exit code.
+func startFile(t *testing.T, target string) (client string, stderr *screen, stop func(), exit <-chan int) {
+	t.Helper()
+	s := newSite(t)
+	server := filepath.Join(s.folder, "master.sock")
+	file := filepath.Join(s.folder, "gtunnel.toml")
+	text := fmt.Sprintf(bothEnds, server, target, s.server.cert, s.server.key, s.client.cert, s.client.key)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,17 @@ import (
 // contentWriters change the master side by side.
 const contentWriters = 4
 
+// newWriters are writers that leave the tables as they are.
+func newWriters(content *servertest.Content) []*servertest.Writer {
+	writers := make([]*servertest.Writer, contentWriters)
+	for i := range writers {
+		writers[i] = &servertest.Writer{
+			Database: content.Databases[i%len(content.Databases)], Seed: uint64(i), SameSchema: true,
+		}
+	}
+	return writers
+}
+
 // TestSetupContent sets up the replication of databases that have all that
 // databases can have, while they are written to; then they are changed at
 // random, and both servers must have the same.
@@ -40,27 +51,11 @@ func TestSetupContent(t *testing.T) {
 
 			// Writers at work must not be noticed, as long as they leave the
 			// tables as they are.
-			writers := make([]*servertest.Writer, contentWriters)
-			for i := range writers {
-				writers[i] = &servertest.Writer{
-					Database: content.Databases[i%len(content.Databases)], Seed: uint64(i), SameSchema: true,
-				}
-			}
+			writers := newWriters(content)
 			p.write(writers, 10)
 			wait := p.keepWriting(writers)
 			out := p.refused(p.slave, 1, "groups.across", p.setupSlaveArgs()...)
-			create := "CREATE USER `"
-			if test.kind.IsMySQL() {
-				create = "CREATE USER IF NOT EXISTS `"
-			}
-			for _, want := range []string{
-				"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`",
-				create + content.App + "`",
-			} {
-				if !strings.Contains(out, want) {
-					t.Errorf("%q is missing in what setup-slave says:\n%s", want, out)
-				}
-			}
+			p.saysWhatToCreate(out, content)
 			p.sql(p.slave, createLines(out, content.Owner)...)
 			var more []string
 			if test.lock {
@@ -94,6 +89,24 @@ func TestSetupContent(t *testing.T) {
 			}
 			p.noSecrets()
 		})
+	}
+}
+
+// saysWhatToCreate wants setup-slave to have said that a table of MyISAM is there, and how
+// the accounts are made that the slave lacks.
+func (p *pair) saysWhatToCreate(out string, content *servertest.Content) {
+	p.t.Helper()
+	create := "CREATE USER `"
+	if p.slave.Kind.IsMySQL() {
+		create = "CREATE USER IF NOT EXISTS `"
+	}
+	for _, want := range []string{
+		"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`",
+		create + content.App + "`",
+	} {
+		if !strings.Contains(out, want) {
+			p.t.Errorf("%q is missing in what setup-slave says:\n%s", want, out)
+		}
 	}
 }
 

@@ -58,47 +58,58 @@ func TestDrift(t *testing.T) {
 			t.Errorf("status ends with %d:\n%s", code, out)
 		}
 
-		// As if a table was altered while it was copied.
-		p.onSlave("STOP SLAVE")
-		p.editState("stage", "running")
-		p.sql(p.slave, "SET GLOBAL read_only=0", "ALTER TABLE voms.t ADD x INT")
-		p.sql(p.master, "ALTER TABLE voms.t ADD x INT")
-		for range 2 { // it meets the error, and then finds it
-			out = p.refused(p.slave, 1, "Duplicate column name 'x'", p.setupSlaveArgs()...)
-			if strings.Contains(out, "Coordinator") || strings.Contains(out, "goes on from here") ||
-				!strings.Contains(out, "--reseed --replace-databases voms") {
-				t.Errorf("it says:\n%s", out)
-			}
-		}
-		p.must(p.master, p.setupMasterArgs("--seed-again")...)
-		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
-		p.sql(p.master, "ALTER TABLE voms.t DROP COLUMN x")
-		p.replicates()
+		p.copiesAlteredAgain()
 
-		// What comes from databases that are not replicated.
-		p.sql(p.master, "CREATE PROCEDURE iam.p() SELECT 1")
-		p.waitStatus("1049")
-		out = p.refused(p.slave, 1, "Unknown database 'iam'", p.setupSlaveArgs()...)
-		if !strings.Contains(out, "CREATE DATABASE") {
-			t.Errorf("it says:\n%s", out)
-		}
-		p.sql(p.slave, "SET GLOBAL read_only=0")
-		conn, err := p.slave.DB.Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		for _, statement := range []string{"SET SESSION sql_log_bin=0", "CREATE DATABASE iam"} {
-			if _, err := conn.ExecContext(t.Context(), statement); err != nil {
-				t.Fatalf("%s: %v", statement, err)
-			}
-		}
-		p.onSlave("START SLAVE")
-		p.replicates()
-		p.must(p.slave, p.setupSlaveArgs()...)
+		p.meetsOtherDatabase()
 
 		p.sql(p.master, "DROP DATABASE voms")
 		p.waitValue(p.slave, "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'voms'", "0")
 		p.unchanged(p.slave, 1, "there is no database voms any more", p.setupSlaveArgs()...)
 	})
+}
+
+// copiesAlteredAgain finds the slave as if a table was altered while it was copied, and
+// copies it again.
+func (p *pair) copiesAlteredAgain() {
+	p.t.Helper()
+	p.onSlave("STOP SLAVE")
+	p.editState("stage", "running")
+	p.sql(p.slave, "SET GLOBAL read_only=0", "ALTER TABLE voms.t ADD x INT")
+	p.sql(p.master, "ALTER TABLE voms.t ADD x INT")
+	for range 2 { // it meets the error, and then finds it
+		out := p.refused(p.slave, 1, "Duplicate column name 'x'", p.setupSlaveArgs()...)
+		if strings.Contains(out, "Coordinator") || strings.Contains(out, "goes on from here") ||
+			!strings.Contains(out, "--reseed --replace-databases voms") {
+			p.t.Errorf("it says:\n%s", out)
+		}
+	}
+	p.must(p.master, p.setupMasterArgs("--seed-again")...)
+	p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
+	p.sql(p.master, "ALTER TABLE voms.t DROP COLUMN x")
+	p.replicates()
+}
+
+// meetsOtherDatabase has a statement come from a database that is not replicated.
+func (p *pair) meetsOtherDatabase() {
+	p.t.Helper()
+	p.sql(p.master, "CREATE PROCEDURE iam.p() SELECT 1")
+	p.waitStatus("1049")
+	out := p.refused(p.slave, 1, "Unknown database 'iam'", p.setupSlaveArgs()...)
+	if !strings.Contains(out, "CREATE DATABASE") {
+		p.t.Errorf("it says:\n%s", out)
+	}
+	p.sql(p.slave, "SET GLOBAL read_only=0")
+	conn, err := p.slave.DB.Conn(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, statement := range []string{"SET SESSION sql_log_bin=0", "CREATE DATABASE iam"} {
+		if _, err := conn.ExecContext(p.t.Context(), statement); err != nil {
+			p.t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	p.onSlave("START SLAVE")
+	p.replicates()
+	p.must(p.slave, p.setupSlaveArgs()...)
 }

@@ -34,6 +34,20 @@ func (p *pair) editState(key string, value any) {
 	}
 }
 
+// seedAgain gives the master the seeding account again.
+func (p *pair) seedAgain() {
+	p.t.Helper()
+	p.must(p.master, p.setupMasterArgs("--seed-again")...)
+}
+
+// cutAfterCopy leaves the slave as if a run was cut off after the copy.
+func (p *pair) cutAfterCopy() {
+	p.t.Helper()
+	p.onSlave("STOP SLAVE", "RESET SLAVE ALL")
+	p.sql(p.slave, "SET GLOBAL read_only=0")
+	p.editState("stage", "seeded")
+}
+
 // TestStaleState: what the state says is no longer so. No data is dropped that
 // was not given up, and an old copy is not taken for a whole one.
 func TestStaleState(t *testing.T) {
@@ -41,17 +55,13 @@ func TestStaleState(t *testing.T) {
 		p := newPair(t, kind, kind, twoDatabases...)
 		p.must(p.master, p.setupMasterArgs("--databases", "voms,iam")...)
 		p.must(p.slave, p.setupSlaveArgs()...)
-		seedAgain := func() {
-			t.Helper()
-			p.must(p.master, p.setupMasterArgs("--seed-again")...)
-		}
 		const dataThere = "there is a database voms already, with 1 tables"
 
 		// The replication was reset by hand, and the slave written to.
 		p.onSlave("STOP SLAVE", "RESET SLAVE ALL")
 		p.sql(p.slave, "SET GLOBAL read_only=0", "INSERT INTO voms.t VALUES (77, 'by hand')")
 		p.unchanged(p.slave, 1, dataThere, p.setupSlaveArgs()...)
-		seedAgain()
+		p.seedAgain()
 		p.unchanged(p.slave, 1, dataThere, p.setupSlaveArgs()...)
 		p.unchanged(p.slave, 1, dataThere, p.setupSlaveArgs("--replace-databases", "iam")...)
 		if n := p.value(p.slave, "SELECT COUNT(*) FROM voms.t WHERE id = 77"); n != "1" {
@@ -64,39 +74,33 @@ func TestStaleState(t *testing.T) {
 		p.must(p.slave, p.compareArgs()...)
 
 		// A run was cut off after the copy, and then the copy was dropped.
-		cutAfterCopy := func() {
-			t.Helper()
-			p.onSlave("STOP SLAVE", "RESET SLAVE ALL")
-			p.sql(p.slave, "SET GLOBAL read_only=0")
-			p.editState("stage", "seeded")
-		}
-		seedAgain()
+		p.seedAgain()
 		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")...)
-		cutAfterCopy()
+		p.cutAfterCopy()
 		p.dropOnSlave("voms")
 		p.refused(p.slave, 1, "setup-master --seed-again", p.setupSlaveArgs()...)
-		seedAgain()
+		p.seedAgain()
 		p.must(p.slave, p.setupSlaveArgs("--replace-databases", "iam")...)
 
 		// Or written to: the comparison finds it.
-		cutAfterCopy()
+		p.cutAfterCopy()
 		p.sql(p.slave, "INSERT INTO iam.t VALUES (88)")
 		p.refused(p.slave, 1, "the data differs from the master's", p.setupSlaveArgs()...)
 		p.refused(p.slave, 1, "the data differs from the master's", p.setupSlaveArgs()...)
-		seedAgain()
+		p.seedAgain()
 		p.unchanged(p.slave, 1, "there is a database iam already",
 			p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
 		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")...)
 
 		// Or the master's binary log was begun anew, and is longer by now than
 		// where the copy ends.
-		cutAfterCopy()
+		p.cutAfterCopy()
 		p.sql(p.master, inWordsOf(kind, "RESET MASTER"),
 			"INSERT INTO voms.t WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) SELECT i, "+
 				"REPEAT('x', 100) FROM n")
 		p.refused(p.slave, 1, dataThere, p.setupSlaveArgs()...)
 
-		seedAgain()
+		p.seedAgain()
 		anew := p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")
 		if kind.IsMySQL() { // whose GTIDs the slave must forget
 			p.unchanged(p.slave, 1, "it knows transactions of the master that the master does not have any more", anew...)
@@ -105,16 +109,22 @@ func TestStaleState(t *testing.T) {
 		p.must(p.slave, anew...)
 		p.replicates()
 
-		// A slave that is set up is told so, and how to go on.
-		p.onSlave("STOP SLAVE IO_THREAD")
-		p.sql(p.master, inWordsOf(kind, "RESET MASTER"), "INSERT INTO voms.t VALUES (99, 'anew')")
-		p.onSlave("START SLAVE IO_THREAD")
-		p.waitStatus("1236")
-		out := p.refused(p.slave, 1, "1236", p.setupSlaveArgs()...)
-		if !strings.Contains(out, "--reseed") {
-			t.Errorf("it does not say how to copy anew:\n%s", out)
-		}
+		p.toldOfOtherLog()
 	})
+}
+
+// toldOfOtherLog begins the master's binary log anew under a slave that is set up, which is
+// told so, and how to go on.
+func (p *pair) toldOfOtherLog() {
+	p.t.Helper()
+	p.onSlave("STOP SLAVE IO_THREAD")
+	p.sql(p.master, inWordsOf(p.slave.Kind, "RESET MASTER"), "INSERT INTO voms.t VALUES (99, 'anew')")
+	p.onSlave("START SLAVE IO_THREAD")
+	p.waitStatus("1236")
+	out := p.refused(p.slave, 1, "1236", p.setupSlaveArgs()...)
+	if !strings.Contains(out, "--reseed") {
+		p.t.Errorf("it does not say how to copy anew:\n%s", out)
+	}
 }
 
 // TestCutOffSeed kills a seed, and looks whose databases the next run takes for

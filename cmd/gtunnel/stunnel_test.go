@@ -155,78 +155,82 @@ func TestCheckStunnel(t *testing.T) {
 	}
 }
 
+// verifying is what a stunnel end should have, and MAN06's has not.
+func (s *site) verifying(i identity, checkHost string) string {
+	return fmt.Sprintf("cert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert = yes\ncheckHost = %s\n", i.cert,
+		i.key, s.capath, checkHost)
+}
+
 // TestStunnel runs Debian's stunnel at either end: sites replace one side of
 // their tunnel at a time.
 func TestStunnel(t *testing.T) {
 	s := newSite(t)
 	stranger := s.host(newCA(t, "Other CA"), "client.test", certstest.Options{IPs: []string{"127.0.0.1"}})
-	// verify is what a stunnel end should have, and MAN06's has not.
-	verify := func(i identity, checkHost string) string {
-		return fmt.Sprintf("cert = %s\nkey = %s\nCApath = %s\nverifyChain = yes\nrequireCert = yes\ncheckHost = %s\n", i.cert,
-			i.key, s.capath, checkHost)
-	}
 	for _, version := range []string{"TLSv1.2", "TLSv1.3"} {
 		t.Run(version, func(t *testing.T) {
-			s := *s
-			s.t = t
+			s := s.in(t)
 			b := startBackend(t)
-			t.Run("slave", func(t *testing.T) {
-				s := s
-				s.t = t
-				server, address := s.startServer(b.address())
-				end := startStunnel(t,
-					"client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(s.client, "server.test"))
-				conn := dial(t, end.address)
-				echo(t, conn, "one small packet")
-				exchange(t, end.address, 8<<20)
-				server.waitMessage("connected")
-
-				before := b.accepted.Load()
-				bad := startStunnel(t,
-					"client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+verify(stranger, "server.test"))
-				dialToEnd(t, bad.address, "")
-				if line := server.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
-					t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)
-				}
-				if b.accepted.Load() != before {
-					t.Error("the target was reached by a stunnel that was refused")
-				}
-			})
-			t.Run("master", func(t *testing.T) {
-				s := s
-				s.t = t
-				end := startStunnel(t, "connect = "+b.address()+"\nsslVersion = "+version+"\n"+verify(s.server, "client.test"))
-				client, address := s.startClient(end.address)
-				before := b.accepted.Load()
-				tried := client.waitMessage("server reached and proven; whether it accepts this host shows at the first connection")
-				if !strings.HasSuffix(tried.field("dn"), "/CN=server.test") {
-					t.Errorf("the try at the start: %s", tried.text)
-				}
-				if n := b.accepted.Load() - before; n != 0 {
-					t.Errorf("the try at the start made %d connections to the target", n)
-				}
-				conn := dial(t, address)
-				echo(t, conn, "one small packet")
-				exchange(t, address, 8<<20)
-				client.waitMessage("connected")
-
-				bad := startStunnel(t, "connect = "+b.address()+"\nsslVersion = "+version+"\n"+verify(stranger, "client.test"))
-				refusing, address := s.startClient(bad.address)
-				dialToEnd(t, address, "")
-				if line := refusing.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
-					t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)
-				}
-
-				// stunnel refuses a client that it has no CA for, and the
-				// client says so.
-				foreign := s
-				foreign.client = stranger
-				refused, address := foreign.startClient(end.address)
-				dialToEnd(t, address, "")
-				if line := refused.waitMessage("peer refused"); line.field("code") != "peer-refused-us" {
-					t.Errorf("refused with %q, want peer-refused-us: %s", line.field("code"), line.text)
-				}
-			})
+			t.Run("slave", func(t *testing.T) { stunnelAtSlave(t, s.in(t), b, stranger, version) })
+			t.Run("master", func(t *testing.T) { stunnelAtMaster(t, s.in(t), b, stranger, version) })
 		})
+	}
+}
+
+// stunnelAtSlave runs a stunnel at the slave's end, and one of a stranger.
+func stunnelAtSlave(t *testing.T, s *site, b *backend, stranger identity, version string) {
+	t.Helper()
+	server, address := s.startServer(b.address())
+	end := startStunnel(t,
+		"client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+s.verifying(s.client, "server.test"))
+	conn := dial(t, end.address)
+	echo(t, conn, "one small packet")
+	exchange(t, end.address, 8<<20)
+	server.waitMessage("connected")
+
+	before := b.accepted.Load()
+	bad := startStunnel(t,
+		"client = yes\nconnect = "+address+"\nsslVersion = "+version+"\n"+s.verifying(stranger, "server.test"))
+	dialToEnd(t, bad.address, "")
+	if line := server.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
+		t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)
+	}
+	if b.accepted.Load() != before {
+		t.Error("the target was reached by a stunnel that was refused")
+	}
+}
+
+// stunnelAtMaster runs a stunnel at the master's end, and one of a stranger.
+func stunnelAtMaster(t *testing.T, s *site, b *backend, stranger identity, version string) {
+	t.Helper()
+	end := startStunnel(t, "connect = "+b.address()+"\nsslVersion = "+version+"\n"+s.verifying(s.server, "client.test"))
+	client, address := s.startClient(end.address)
+	before := b.accepted.Load()
+	tried := client.waitMessage("server reached and proven; whether it accepts this host shows at the first connection")
+	if !strings.HasSuffix(tried.field("dn"), "/CN=server.test") {
+		t.Errorf("the try at the start: %s", tried.text)
+	}
+	if n := b.accepted.Load() - before; n != 0 {
+		t.Errorf("the try at the start made %d connections to the target", n)
+	}
+	conn := dial(t, address)
+	echo(t, conn, "one small packet")
+	exchange(t, address, 8<<20)
+	client.waitMessage("connected")
+
+	bad := startStunnel(t, "connect = "+b.address()+"\nsslVersion = "+version+"\n"+s.verifying(stranger, "client.test"))
+	refusing, address := s.startClient(bad.address)
+	dialToEnd(t, address, "")
+	if line := refusing.waitMessage("peer refused"); line.field("code") != "unknown-ca" {
+		t.Errorf("refused with %q, want unknown-ca: %s", line.field("code"), line.text)
+	}
+
+	// stunnel refuses a client that it has no CA for, and the
+	// client says so.
+	foreign := *s
+	foreign.client = stranger
+	refused, address := foreign.startClient(end.address)
+	dialToEnd(t, address, "")
+	if line := refused.waitMessage("peer refused"); line.field("code") != "peer-refused-us" {
+		t.Errorf("refused with %q, want peer-refused-us: %s", line.field("code"), line.text)
 	}
 }

@@ -42,38 +42,7 @@ func TestTargets(t *testing.T) {
 		})
 	}
 
-	t.Run("resets", func(t *testing.T) {
-		s := s.in(t)
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				conn.(*net.TCPConn).SetLinger(0)
-				conn.Close()
-			}
-		}()
-		server, serverAddress := s.startServer(listener.Addr().String())
-		client, address := s.startClient(serverAddress)
-		client.waitMessage("server reached and proven, and it accepts this host") // the connection 1 of the server
-		// The reset comes while the tunnel still prepares the connection, or
-		// after. The process takes the next connection in either case.
-		for n := range 2 {
-			from := len(server.logged())
-			dialToEnd(t, address, "")
-			server.waitLine("the reset of the target", from, func(l logLine) bool {
-				reason := l.field("reason")
-				return l.field("conn") == strconv.Itoa(n+2) && strings.Contains(reason, "reset") &&
-					(l.field("message") == "closed" && strings.Contains(reason, "target") || l.field("code") == "no-target")
-			})
-		}
-	})
+	t.Run("resets", func(t *testing.T) { resetTarget(t, s.in(t)) })
 
 	t.Run("does not resolve", func(t *testing.T) {
 		s := s.in(t)
@@ -93,6 +62,40 @@ func TestTargets(t *testing.T) {
 			t.Errorf("the log does not say why the first target was skipped: %s", line.text)
 		}
 	})
+}
+
+// resetTarget has a target that resets every connection.
+func resetTarget(t *testing.T, s *site) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	}()
+	server, serverAddress := s.startServer(listener.Addr().String())
+	client, address := s.startClient(serverAddress)
+	client.waitMessage("server reached and proven, and it accepts this host") // the connection 1 of the server
+	// The reset comes while the tunnel still prepares the connection, or
+	// after. The process takes the next connection in either case.
+	for n := range 2 {
+		from := len(server.logged())
+		dialToEnd(t, address, "")
+		server.waitLine("the reset of the target", from, func(l logLine) bool {
+			reason := l.field("reason")
+			return l.field("conn") == strconv.Itoa(n+2) && strings.Contains(reason, "reset") &&
+				(l.field("message") == "closed" && strings.Contains(reason, "target") || l.field("code") == "no-target")
+		})
+	}
 }
 
 // onlyHostsFile wraps a program so that it resolves names by /etc/hosts alone
@@ -122,7 +125,7 @@ func onlyHostsFile(t *testing.T) []string {
 
 // closedPort is an address of 127.0.0.1 at which nobody listens: the port
 // stays bound, so that no other test gets it.
-func closedPort(t *testing.T) string {
+func closedPort(t testing.TB) string {
 	t.Helper()
 	return boundPort(t, -1)
 }
@@ -143,7 +146,7 @@ func hangingPort(t *testing.T) string {
 
 // boundPort binds a port of 127.0.0.1 and listens there with the backlog, or
 // not at all if that is negative.
-func boundPort(t *testing.T, backlog int) string {
+func boundPort(t testing.TB, backlog int) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -35,64 +35,70 @@ func TestRowText(t *testing.T) {
 	}
 }
 
-func TestKeyRanges(t *testing.T) {
-	table := &tableShape{database: "d`b", name: "t", engine: "InnoDB"}
-	aria := &tableShape{database: "d", name: "t", engine: "Aria"}
-	number := &key{name: "PRIMARY", unique: true, columns: []column{{name: "id", kind: "bigint"}}}
-	two := &key{name: "PRIMARY", unique: true, columns: []column{{name: "w", kind: "int"}, {name: "id", kind: "int"}}}
-	three := &key{name: "by`all", unique: true, columns: []column{
+// Tables of TestKeyRanges, and keys of them.
+var (
+	rangedTable = &tableShape{database: "d`b", name: "t", engine: "InnoDB"}
+	rangedAria  = &tableShape{database: "d", name: "t", engine: "Aria"}
+	byNumber    = &key{name: "PRIMARY", unique: true, columns: []column{{name: "id", kind: "bigint"}}}
+	byTwo       = &key{name: "PRIMARY", unique: true, columns: []column{
+		{name: "w", kind: "int"}, {name: "id", kind: "int"},
+	}}
+	byThree = &key{name: "by`all", unique: true, columns: []column{
 		{name: "a", kind: "varchar", serverCharset: "latin1"},
 		{name: "b", kind: "datetime"},
 		{name: "c", kind: "binary"},
 	}}
+)
+
+func TestKeyRanges(t *testing.T) {
 	for _, test := range []struct {
 		name, got, want string
 	}{
-		{"everything", number.clause(keyRange{}), " FORCE INDEX (`PRIMARY`)"},
-		{"the first", number.clause(keyRange{upto: keyValue{"-5"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` <= -5"},
+		{"everything", byNumber.clause(keyRange{}), " FORCE INDEX (`PRIMARY`)"},
+		{"the first", byNumber.clause(keyRange{upto: keyValue{"-5"}}), " FORCE INDEX (`PRIMARY`) WHERE `id` <= -5"},
 		{
-			"the last", number.clause(keyRange{after: keyValue{"18446744073709551615"}}),
+			"the last", byNumber.clause(keyRange{after: keyValue{"18446744073709551615"}}),
 			" FORCE INDEX (`PRIMARY`) WHERE `id` > 18446744073709551615",
 		},
 		{
-			"between", number.clause(keyRange{after: keyValue{"1"}, upto: keyValue{"9"}}),
+			"between", byNumber.clause(keyRange{after: keyValue{"1"}, upto: keyValue{"9"}}),
 			" FORCE INDEX (`PRIMARY`) WHERE `id` > 1 AND `id` <= 9",
 		},
 		{
-			"two columns between", two.clause(keyRange{after: keyValue{"1", "1990"}, upto: keyValue{"2", "2009"}}),
+			"two columns between", byTwo.clause(keyRange{after: keyValue{"1", "1990"}, upto: keyValue{"2", "2009"}}),
 			" FORCE INDEX (`PRIMARY`) WHERE (`w` > 1 OR (`w` = 1 AND `id` > 1990)) AND (`w` < 2 OR (`w` = 2 AND `id` <= 2009))",
 		},
 		{
-			"three columns after", three.clause(keyRange{after: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
+			"three columns after", byThree.clause(keyRange{after: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
 			" FORCE INDEX (`by``all`) WHERE" +
 				" (`a` > _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` > '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' " +
 				"AND `c` > X'0027'))))",
 		},
 		{
-			"three columns up to", three.clause(keyRange{upto: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
+			"three columns up to", byThree.clause(keyRange{upto: keyValue{"61", "2026-01-02 03:04:05", "0027"}}),
 			" FORCE INDEX (`by``all`) WHERE" +
 				" (`a` < _latin1 X'61' OR (`a` = _latin1 X'61' AND (`b` < '2026-01-02 03:04:05' OR (`b` = '2026-01-02 03:04:05' " +
 				"AND `c` <= X'0027'))))",
 		},
 		{
-			"a boundary", three.boundaryQuery(table, keyRange{}, 99),
+			"a boundary", byThree.boundaryQuery(rangedTable, keyRange{}, 99),
 			"SELECT HEX(`a`) AS k0, `b` AS k1, HEX(`c`) AS k2 FROM `d``b`.`t` FORCE INDEX (`by``all`)" +
 				" ORDER BY `d``b`.`t`.`a`, `d``b`.`t`.`b`, `d``b`.`t`.`c` LIMIT 1 OFFSET 99",
 		},
 		{
-			"a checksum", checksumQuery(table, number, keyRange{upto: keyValue{"7"}}, "CRC32(`id`)"),
+			"a checksum", checksumQuery(rangedTable, byNumber, keyRange{upto: keyValue{"7"}}, "CRC32(`id`)"),
 			"SELECT COUNT(*) AS n, BIT_XOR(CRC32(`id`)) AS s FROM `d``b`.`t` FORCE INDEX (`PRIMARY`) WHERE `id` <= 7",
 		},
 		{
-			"without row locks", checksumQuery(aria, nil, keyRange{}, "CRC32(`id`)"),
+			"without row locks", checksumQuery(rangedAria, nil, keyRange{}, "CRC32(`id`)"),
 			"SELECT HIGH_PRIORITY COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d`.`t`",
 		},
 		{
-			"no key", checksumQuery(table, nil, keyRange{}, "CRC32(`id`)"),
+			"no key", checksumQuery(rangedTable, nil, keyRange{}, "CRC32(`id`)"),
 			"SELECT COUNT(*) AS n, SUM(CRC32(`id`)) AS s FROM `d``b`.`t`",
 		},
 		{
-			"a key in words", three.names() + " " + three.shown(keyValue{"61C3", "2026-01-02 03:04:05", "27"}),
+			"a key in words", byThree.names() + " " + byThree.shown(keyValue{"61C3", "2026-01-02 03:04:05", "27"}),
 			`(a, b, c) (0x61C3, 2026-01-02 03:04:05, "'")`,
 		},
 	} {

@@ -54,6 +54,59 @@ func place(t *testing.T, db *sql.DB, name string) (next string) {
 	return next
 }
 
+// ofEach gives a statement, or a part of one, of each sequence.
+func ofEach(format string) (statements []string) {
+	for _, s := range sequences {
+		statements = append(statements, fmt.Sprintf(format, s))
+	}
+	return statements
+}
+
+// nextOfEach takes a number of each sequence.
+var nextOfEach = strings.Join(ofEach("NEXTVAL(%s)"), ", ")
+
+// sequenceUses move sequences, each in its way.
+var sequenceUses = []struct {
+	name       string
+	statements []string
+}{
+	{"next", []string{"SELECT " + nextOfEach}},
+	{
+		"many",
+		[]string{"CREATE TEMPORARY TABLE many AS SELECT " + nextOfEach + " FROM seq_1_to_13", "DROP TEMPORARY TABLE many"},
+	},
+	{
+		"SETVAL",
+		slices.Concat(ofEach("DO SETVAL(%s, 5)"),
+			[]string{
+				"DO SETVAL(plain, 5000)", "SELECT SETVAL(none, 6000, 0)", "DO SETVAL(down, -700)", "DO SETVAL(round, 3, 1, 9)",
+			}),
+	},
+	{"DEFAULT", []string{"INSERT INTO t (v) VALUES (1), (2)"}},
+	{
+		"rolled back",
+		[]string{
+			"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + nextOfEach, "SAVEPOINT s", "SELECT " + nextOfEach,
+			"ROLLBACK TO s", "SELECT " + nextOfEach, "ROLLBACK",
+		},
+	},
+	{
+		"a procedure",
+		[]string{
+			"CREATE PROCEDURE p() BEGIN DECLARE x bigint; SET x = NEXTVAL(five) + NEXTVAL(none); INSERT INTO t VALUES (x, " +
+				"1); END", "CALL p()",
+		},
+	},
+	{
+		"a trigger",
+		[]string{
+			"CREATE TRIGGER tr BEFORE INSERT ON one FOR EACH ROW SET NEW.id = 100 + NEXTVAL(five) + NEXTVAL(none)",
+			"INSERT INTO one VALUES (1)", "DROP TRIGGER tr",
+		},
+	},
+	{"the cache is lost", []string{"FLUSH TABLES", "SELECT " + nextOfEach}},
+}
+
 // TestSequencesFollow holds the servers to what a comparison relies upon: a slave
 // that has all of the binary log has its master's sequences, however they were
 // moved.
@@ -63,54 +116,7 @@ func TestSequencesFollow(t *testing.T) {
 			t.Run(format, func(t *testing.T) {
 				p.Settings = []string{"SET SESSION binlog_format=" + format}
 				makeSequences(t, p, "follow")
-				each := func(format string) (statements []string) {
-					for _, s := range sequences {
-						statements = append(statements, fmt.Sprintf(format, s))
-					}
-					return statements
-				}
-				next := strings.Join(each("NEXTVAL(%s)"), ", ")
-				uses := []struct {
-					name       string
-					statements []string
-				}{
-					{"next", []string{"SELECT " + next}},
-					{
-						"many",
-						[]string{"CREATE TEMPORARY TABLE many AS SELECT " + next + " FROM seq_1_to_13", "DROP TEMPORARY TABLE many"},
-					},
-					{
-						"SETVAL",
-						slices.Concat(each("DO SETVAL(%s, 5)"),
-							[]string{
-								"DO SETVAL(plain, 5000)", "SELECT SETVAL(none, 6000, 0)", "DO SETVAL(down, -700)", "DO SETVAL(round, 3, 1, 9)",
-							}),
-					},
-					{"DEFAULT", []string{"INSERT INTO t (v) VALUES (1), (2)"}},
-					{
-						"rolled back",
-						[]string{
-							"BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "SELECT " + next, "SAVEPOINT s", "SELECT " + next, "ROLLBACK TO s",
-							"SELECT " + next, "ROLLBACK",
-						},
-					},
-					{
-						"a procedure",
-						[]string{
-							"CREATE PROCEDURE p() BEGIN DECLARE x bigint; SET x = NEXTVAL(five) + NEXTVAL(none); INSERT INTO t VALUES (x, " +
-								"1); END", "CALL p()",
-						},
-					},
-					{
-						"a trigger",
-						[]string{
-							"CREATE TRIGGER tr BEFORE INSERT ON one FOR EACH ROW SET NEW.id = 100 + NEXTVAL(five) + NEXTVAL(none)",
-							"INSERT INTO one VALUES (1)", "DROP TRIGGER tr",
-						},
-					},
-					{"the cache is lost", []string{"FLUSH TABLES", "SELECT " + next}},
-				}
-				for _, use := range uses {
+				for _, use := range sequenceUses {
 					p.OnMaster(t, append([]string{"USE follow"}, use.statements...)...)
 					p.Sync(t)
 					for _, s := range sequences {
@@ -178,28 +184,35 @@ func TestCompareSequences(t *testing.T) {
 	})
 }
 
+// useSequences uses the sequences of the database inuse on the master until it is
+// stopped, which may be done twice.
+func useSequences(t *testing.T, p *pairs.Couple) (stop func()) {
+	t.Helper()
+	ended := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if _, err := p.MasterDB.ExecContext(ctx,
+				"INSERT INTO inuse.taken SELECT NEXTVAL(inuse.five), NEXTVAL(inuse.round) + NEXTVAL(inuse.down) FROM "+
+					"inuse.seq_1_to_7"); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
 // TestCompareSequencesInUse compares while the master uses its sequences.
 func TestCompareSequencesInUse(t *testing.T) {
 	pairs.OnCouples(t, sequencePairs[:2], func(t *testing.T, p *pairs.Couple) {
 		makeSequences(t, p, "inuse")
-		ended := make(chan struct{})
-		ctx, cancel := context.WithCancel(t.Context())
-		defer func() { cancel(); <-ended }()
-		go func() {
-			defer close(ended)
-			for ctx.Err() == nil {
-				if _, err := p.MasterDB.ExecContext(ctx,
-					"INSERT INTO inuse.taken SELECT NEXTVAL(inuse.five), NEXTVAL(inuse.round) + NEXTVAL(inuse.down) FROM "+
-						"inuse.seq_1_to_7"); err != nil && ctx.Err() == nil {
-					t.Error(err)
-				}
-			}
-		}()
+		stop := useSequences(t, p)
+		defer stop()
 		for range 5 {
 			mustAgree(t, p, "inuse", "in use")
 		}
-		cancel()
-		<-ended
+		stop()
 
 		// Statements that end while they are waited for. Each call of the function
 		// is a statement of its own to the server.

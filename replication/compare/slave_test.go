@@ -59,27 +59,31 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			p.MustRun(t)
 			p.Sync(t)
 		})
-		t.Run("another run", func(t *testing.T) {
-			var second error
-			c := compare.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"leaves"}}
-			inside := c
-			c.Progress = func(now compare.Progress) {
-				if now.Table != "" && second == nil {
-					_, second = inside.Run(t.Context())
-				}
-			}
-			if _, err := c.Run(t.Context()); err != nil {
-				t.Error(err)
-			}
-			if !finding.HasCode(second, "busy") {
-				t.Errorf("got %v", second)
-			}
-			p.MustRun(t)
-		})
+		t.Run("another run", func(t *testing.T) { refuseAnotherRun(t, p) })
 		if result := compareOn(t, p, compare.Comparison{Databases: []string{"leaves"}}); !result.Equal() {
 			t.Errorf("differs: %q", found(result, "leaves.t"))
 		}
 	})
+}
+
+// refuseAnotherRun compares while a comparison is at work.
+func refuseAnotherRun(t *testing.T, p *pairs.Couple) {
+	t.Helper()
+	var second error
+	c := compare.Comparison{Master: p.Master, Slave: p.Slave, Databases: []string{"leaves"}}
+	inside := c
+	c.Progress = func(now compare.Progress) {
+		if now.Table != "" && second == nil {
+			_, second = inside.Run(t.Context())
+		}
+	}
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if !finding.HasCode(second, "busy") {
+		t.Errorf("got %v", second)
+	}
+	p.MustRun(t)
 }
 
 func TestCompareRefusesAStoppedSlave(t *testing.T) {

@@ -60,6 +60,13 @@ func TestFilesOfOtherVersions(t *testing.T) {
 	}
 
 	put("")
+	mustTellVersion(t, directory, repair)
+}
+
+// mustTellVersion writes the state and a note of a repair, and wants to find the version
+// in both.
+func mustTellVersion(t *testing.T, directory string, repair NoteFile) {
+	t.Helper()
 	f, err := OpenState(directory)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +78,7 @@ func TestFilesOfOtherVersions(t *testing.T) {
 	if err := repair.Write(RepairNote{Tables: []string{"d.t"}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{state, string(repair)} {
+	for _, path := range []string{filepath.Join(directory, stateName), string(repair)} {
 		content, err := os.ReadFile(path)
 		var head struct{ Version int }
 		if err == nil {

@@ -24,6 +24,41 @@ func newSlave(family server.Family) *facts.Facts {
 	return f
 }
 
+// reread is the state that one server has noted, as another one has it that reads it.
+// It was noted by nobody if by is nil.
+func reread(t *testing.T, state journal.State, by, reader *facts.Facts) *journal.StateFile {
+	t.Helper()
+	directory := t.TempDir()
+	open := func() *journal.StateFile {
+		f, err := journal.OpenState(directory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	save := func(f *journal.StateFile) {
+		if err := f.Save(); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := open()
+	f.State = state
+	if by != nil {
+		f.SetSlave(by)
+		f.State = state
+	}
+	save(f)
+	f = open()
+	f.SetSlave(reader)
+	save(f)
+	f = open()
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 // TestStateOf: a state of another server is forgotten; one that does not say whose
 // it is tells of no data that may be lost.
 func TestStateOf(t *testing.T) {
@@ -59,39 +94,11 @@ func TestStateOf(t *testing.T) {
 		"nobody's, set up":        {done, nil, "", mariadb, as(journal.StageDone)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			directory := t.TempDir()
-			open := func() *journal.StateFile {
-				f, err := journal.OpenState(directory)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return f
-			}
-			save := func(f *journal.StateFile) {
-				if err := f.Save(); err != nil {
-					t.Fatal(err)
-				}
-				if err := f.Close(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			f := open()
-			f.State = c.state
-			if c.by != nil {
-				f.SetSlave(c.by)
-				f.State = c.state
-			}
-			save(f)
-
 			server := newSlave(c.on.Version.Family)
 			if c.other != "" {
 				server.Variables[c.other] = "another"
 			}
-			f = open()
-			f.SetSlave(server)
-			save(f)
-			f = open()
-			defer f.Close()
+			f := reread(t, c.state, c.by, server)
 			if f.Slave != server.Identity() {
 				t.Errorf("it is noted as the state of %q", f.Slave)
 			}

@@ -131,36 +131,43 @@ func TestSeedBehindLongStatement(t *testing.T) {
 	pairs.NoTools(t)
 }
 
+// makeAccounts makes accounts on the master, of which the slave has one, and a database
+// that needs them. The statement roles drops the roles that were left by another test.
+func makeAccounts(t *testing.T, master, slave *pairs.Server, accounts []string, roles string) {
+	t.Helper()
+	setDefault := "SET DEFAULT ROLE 'seed role' FOR 'seed app'@'10.0.0.%'"
+	if master.Kind.IsMySQL() {
+		setDefault = "ALTER USER 'seed app'@'10.0.0.%' DEFAULT ROLE 'seed role'"
+	}
+	master.Exec(t, roles)
+	slave.Exec(t, roles)
+	for _, account := range accounts {
+		for _, s := range []*pairs.Server{master, slave} {
+			s.Exec(t, "DROP USER IF EXISTS "+account)
+		}
+		master.Exec(t, "CREATE USER "+account+" IDENTIFIED BY 'secret word'")
+	}
+	slave.Exec(t, "CREATE USER 'seed both'@'localhost' IDENTIFIED BY 'x'")
+	master.Exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts",
+		"CREATE TABLE seed_accounts.t (id INT)",
+		"CREATE DEFINER='seed def'@'%' VIEW seed_accounts.v AS SELECT 1 AS a",
+		"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT "+
+			"ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
+		"CREATE DEFINER='seed both'@'localhost' PROCEDURE seed_accounts.p() SELECT 1",
+		"CREATE DEFINER='seed def'@'%' EVENT seed_accounts.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
+		"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'",
+		"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' "+
+			"TO 'seed role'",
+		"GRANT 'seed role' TO 'seed app'@'10.0.0.%'", setDefault)
+}
+
 func TestMissingAccounts(t *testing.T) {
 	for _, pair := range pairs.All {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			accounts := []string{"'seed def'@'%'", "'seed app'@'10.0.0.%'", "'seed both'@'localhost'"}
 			roles := "DROP ROLE IF EXISTS 'seed role', 'seed inner'"
-			setDefault := "SET DEFAULT ROLE 'seed role' FOR 'seed app'@'10.0.0.%'"
-			if pair.Master.IsMySQL() {
-				setDefault = "ALTER USER 'seed app'@'10.0.0.%' DEFAULT ROLE 'seed role'"
-			}
-			master.Exec(t, roles)
-			slave.Exec(t, roles)
-			for _, account := range accounts {
-				for _, s := range []*pairs.Server{master, slave} {
-					s.Exec(t, "DROP USER IF EXISTS "+account)
-				}
-				master.Exec(t, "CREATE USER "+account+" IDENTIFIED BY 'secret word'")
-			}
-			slave.Exec(t, "CREATE USER 'seed both'@'localhost' IDENTIFIED BY 'x'")
-			master.Exec(t, "DROP DATABASE IF EXISTS seed_accounts", "CREATE DATABASE seed_accounts",
-				"CREATE TABLE seed_accounts.t (id INT)",
-				"CREATE DEFINER='seed def'@'%' VIEW seed_accounts.v AS SELECT 1 AS a",
-				"CREATE DEFINER='seed def'@'%' TRIGGER seed_accounts.tr BEFORE INSERT "+
-					"ON seed_accounts.t FOR EACH ROW SET NEW.id = 1",
-				"CREATE DEFINER='seed both'@'localhost' PROCEDURE seed_accounts.p() SELECT 1",
-				"CREATE DEFINER='seed def'@'%' EVENT seed_accounts.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
-				"GRANT SELECT, INSERT ON `seed\\_accounts`.* TO 'seed app'@'10.0.0.%'",
-				"CREATE ROLE 'seed role', 'seed inner'", "GRANT SELECT ON seed_accounts.* TO 'seed inner'", "GRANT 'seed inner' "+
-					"TO 'seed role'",
-				"GRANT 'seed role' TO 'seed app'@'10.0.0.%'", setDefault)
+			makeAccounts(t, master, slave, accounts, roles)
 			m, mf := master.AsSeeder(t, finding.Master)
 			_, sf := slave.AsSeeder(t, finding.Slave)
 			missing, err := seed.MissingAccounts(t.Context(), m, mf, sf, []string{"seed_accounts"})

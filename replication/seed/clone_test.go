@@ -64,22 +64,7 @@ func TestSeedByClone(t *testing.T) {
 	defer master.Exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
 	var told []seed.Phase
 	s.Progress = func(p seed.Progress) { told = append(told, p.Phase) }
-	ended := slave.Ended()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var restarting sync.WaitGroup
-	restarting.Go(func() {
-		select {
-		case <-ended:
-			if err := slave.Start(ctx); err != nil {
-				t.Error(err)
-			}
-		case <-ctx.Done():
-		}
-	})
-	position, err := s.Run(t.Context())
-	cancel()
-	restarting.Wait()
+	position, err := runRestarting(t, s, slave)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, slave.Log())
 	}
@@ -90,6 +75,32 @@ func TestSeedByClone(t *testing.T) {
 		t.Errorf("the position is %v %s", position, position.GTID)
 	}
 	compareCopies(t, master, slave, databases)
+	mustBeClone(t, slave)
+}
+
+// runRestarting runs a seed, and starts the slave once it has ended.
+func runRestarting(t *testing.T, s *seed.Seed, slave *pairs.Server) (server.Position, error) {
+	t.Helper()
+	ended := slave.Ended()
+	ctx, cancel := context.WithCancel(t.Context())
+	var restarting sync.WaitGroup
+	defer restarting.Wait()
+	defer cancel()
+	restarting.Go(func() {
+		select {
+		case <-ended:
+			if err := slave.Start(ctx); err != nil {
+				t.Error(err)
+			}
+		case <-ctx.Done():
+		}
+	})
+	return s.Run(t.Context())
+}
+
+// mustBeClone looks at what a clone leaves on the slave beside the data.
+func mustBeClone(t *testing.T, slave *pairs.Server) {
+	t.Helper()
 	if n := slave.Count(t, "information_schema.events", "status = 'ENABLED'"); n != 0 {
 		t.Errorf("%d events are enabled", n)
 	}

@@ -20,6 +20,30 @@ func checkSeed(t *testing.T, seed *seed.Seed) []*finding.Problem {
 	return found.Problems
 }
 
+// makeNeedy makes a database whose tables and views use another database, and that has an
+// event in a time zone of the master's alone.
+func makeNeedy(t *testing.T, master *pairs.Server, zone string) {
+	t.Helper()
+	if master.Count(t, "mysql.time_zone_name", "name = '"+zone+"'") == 0 {
+		master.Exec(t, "INSERT INTO mysql.time_zone VALUES (77, 'N')",
+			"INSERT INTO mysql.time_zone_name VALUES ('"+zone+"', 77)",
+			"INSERT INTO mysql.time_zone_transition VALUES (77, -2147483648, 0)",
+			"INSERT INTO mysql.time_zone_transition_type VALUES (77, 0, 3600, 0, 'CET')")
+	}
+	master.Exec(t, "CREATE DATABASE seed_needs",
+		"CREATE TABLE seed_needs.c (id INT PRIMARY KEY, p INT, CONSTRAINT away FOREIGN KEY (p) REFERENCES seed_other.p "+
+			"(id) ON DELETE CASCADE)",
+		"CREATE TABLE seed_needs.d (id INT PRIMARY KEY, p INT,"+
+			" CONSTRAINT near FOREIGN KEY (p) REFERENCES seed_needs.c (id))",
+		"CREATE VIEW seed_needs.v AS SELECT c.id FROM seed_needs.c JOIN seed_other.p USING (id)",
+		"CREATE VIEW seed_needs.w AS SELECT seed_other.f() AS f",
+		"CREATE VIEW seed_needs.fine AS SELECT seed_other.id FROM seed_needs.c seed_other")
+	master.ExecTogether(t, "SET time_zone = '"+zone+"'",
+		"CREATE EVENT seed_needs.e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DISABLE DO SET @a = 1",
+		"SET time_zone = "+
+			"'+01:00'", "CREATE EVENT seed_needs.fine ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DISABLE DO SET @a = 1")
+}
+
 // TestSeedCheckNeeds finds what databases need and the slave does not get.
 func TestSeedCheckNeeds(t *testing.T) {
 	for _, pair := range pairs.Followers {
@@ -34,24 +58,7 @@ func TestSeedCheckNeeds(t *testing.T) {
 			master.Exec(t, "DROP DATABASE IF EXISTS seed_needs")
 			master.Exec(t, other...)
 			slave.Exec(t, "DROP DATABASE IF EXISTS seed_other")
-			if master.Count(t, "mysql.time_zone_name", "name = '"+zone+"'") == 0 {
-				master.Exec(t, "INSERT INTO mysql.time_zone VALUES (77, 'N')",
-					"INSERT INTO mysql.time_zone_name VALUES ('"+zone+"', 77)",
-					"INSERT INTO mysql.time_zone_transition VALUES (77, -2147483648, 0)",
-					"INSERT INTO mysql.time_zone_transition_type VALUES (77, 0, 3600, 0, 'CET')")
-			}
-			master.Exec(t, "CREATE DATABASE seed_needs",
-				"CREATE TABLE seed_needs.c (id INT PRIMARY KEY, p INT, CONSTRAINT away FOREIGN KEY (p) REFERENCES seed_other.p "+
-					"(id) ON DELETE CASCADE)",
-				"CREATE TABLE seed_needs.d (id INT PRIMARY KEY, p INT,"+
-					" CONSTRAINT near FOREIGN KEY (p) REFERENCES seed_needs.c (id))",
-				"CREATE VIEW seed_needs.v AS SELECT c.id FROM seed_needs.c JOIN seed_other.p USING (id)",
-				"CREATE VIEW seed_needs.w AS SELECT seed_other.f() AS f",
-				"CREATE VIEW seed_needs.fine AS SELECT seed_other.id FROM seed_needs.c seed_other")
-			master.ExecTogether(t, "SET time_zone = '"+zone+"'",
-				"CREATE EVENT seed_needs.e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DISABLE DO SET @a = 1",
-				"SET time_zone = "+
-					"'+01:00'", "CREATE EVENT seed_needs.fine ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DISABLE DO SET @a = 1")
+			makeNeedy(t, master, zone)
 			wants := map[string][]string{
 				"foreign-key": {"away of seed_needs.c to seed_other.p", "--databases seed_needs,seed_other"},
 				"view-of-others": {
