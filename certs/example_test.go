@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gtunnel/gtunnel/certs"
@@ -255,15 +256,15 @@ func ExampleNewAccess() {
 			Role:   certs.RoleClient,
 			Policy: certs.Policy{Access: access},
 		})
-		fmt.Println(err)
+		fmt.Println(strings.ReplaceAll(fmt.Sprint(err), "; ", ";\n"))
 	}
 	_, err := certs.NewAccess([]string{"server2.test:3307"}, nil, false)
 	fmt.Println(err)
 	// Output:
 	// <nil>
 	// <nil>
-	// not-allowed: the certificate of /DC=test/DC=gtunnel/O=hosts/CN=server2.test is refused: no
-	// access rule names it; it proves server2.test
+	// not-allowed: the certificate of /DC=test/DC=gtunnel/O=hosts/CN=server2.test is refused: no access rule names it;
+	// it proves server2.test
 	// the access rule "server2.test:3307" can match nobody: it is not a host name
 }
 

@@ -62,7 +62,7 @@ var hostIdentities = []struct {
 		rejected: []string{"site.test", "a.b.site.test", "*.site.test", ".site.test", "10.site.testx"},
 	},
 	{
-		name: "wildcard in part of a longestLabel", cn: "x", sans: []string{"a*.site.test", "ok.test"}, hosts: "ok.test",
+		name: "wildcard in part of a label", cn: "x", sans: []string{"a*.site.test", "ok.test"}, hosts: "ok.test",
 		rule: "subjectAltName", rejected: []string{"ab.site.test"},
 	},
 	{

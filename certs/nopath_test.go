@@ -190,8 +190,6 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 
 // TestCuresThatHelp: what is told to do is what can be done.
 func TestCuresThatHelp(t *testing.T) {
-	const clientAuth, serverAuth = x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth
-	const mail = x509.ExtKeyUsageEmailProtection
 	explicit := func(critical bool) certstest.Options {
 		return extensionOption("2.5.29.36", critical, []byte{0x30, 3, 0x80, 1, 0})
 	}
