@@ -111,8 +111,8 @@ var hostIdentities = []struct {
 	{
 		name: "labels", cn: "x", rule: "subjectAltName",
 		sans: []string{
-			longestLabel + ".test", longestLabel + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "*." + longestLabel + "x.test", "*.-a.test",
-			"*.a-.test", "*..test",
+			longestLabel + ".test", longestLabel + "x.test", "-a.test", "a-.test", "a..test", ".a.test",
+			"*." + longestLabel + "x.test", "*.-a.test", "*.a-.test", "*..test",
 		},
 		hosts: longestLabel + ".test", proves: []string{longestLabel + ".test"},
 		rejected: []string{longestLabel + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "b.-a.test"},

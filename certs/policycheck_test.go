@@ -102,7 +102,10 @@ var policyCases = []struct {
 	},
 	{
 		name: "DENY does not matter to the other kind's mode", mode: policy.GlobusEUGridPMARequire,
-		files: map[string]string{"Root.signing_policy": signing("Root", hostsPattern), "Root.namespaces": to("Root", "DENY", ".*")},
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern),
+			"Root.namespaces":     to("Root", "DENY", ".*"),
+		},
 	},
 	{
 		name: "first to speak", mode: policy.EUGridPMAGlobusRequire,
@@ -145,7 +148,10 @@ var policyCases = []struct {
 	},
 	{
 		name: "sent subordinate with its own policy", sub: true,
-		files: map[string]string{"Root.signing_policy": signing("Root", allPattern), "Sub.signing_policy": signing("Sub", hostsPattern)},
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", allPattern),
+			"Sub.signing_policy":  signing("Sub", hostsPattern),
+		},
 	},
 	{
 		name: "sent subordinate denied by its own policy", sub: true,
@@ -156,8 +162,11 @@ var policyCases = []struct {
 	},
 	{
 		name: "sent subordinate that its root may not sign", sub: true,
-		files: map[string]string{"Root.signing_policy": signing("Root", hostsPattern), "Sub.signing_policy": signing("Sub", hostsPattern)},
-		code:  certs.CodePolicyDenied, decided: "Root.signing_policy", line: 3, depth: 1, reason: "CN=Root may not sign it",
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern),
+			"Sub.signing_policy":  signing("Sub", hostsPattern),
+		},
+		code: certs.CodePolicyDenied, decided: "Root.signing_policy", line: 3, depth: 1, reason: "CN=Root may not sign it",
 	},
 	{
 		name: "the root's file speaks of the subordinate", sub: true,
@@ -183,8 +192,11 @@ var policyCases = []struct {
 	},
 	{
 		name: "SELF is an installed CA", sub: true,
-		files: map[string]string{"Root.namespaces": to("", "PERMIT", allExpression), "Sub.namespaces": to("", "PERMIT", ".*")},
-		code:  certs.CodePolicyMissing,
+		files: map[string]string{
+			"Root.namespaces": to("", "PERMIT", allExpression),
+			"Sub.namespaces":  to("", "PERMIT", ".*"),
+		},
+		code: certs.CodePolicyMissing,
 	},
 	{
 		name: "SELF in the root's file is the root", sub: true,

@@ -17,8 +17,8 @@ import (
 )
 
 func TestVerify(t *testing.T) {
-	tests := slices.Concat(trustCases(), validityAndSignatureCases(), authorityCases(), extendedKeyUsageCases(),
-		extensionAndDepthCases(), authorityAsHostCases())
+	tests := slices.Concat(trustCases(), unrootedCases(), validityAndSignatureCases(), authorityCases(),
+		extendedKeyUsageCases(), extensionAndDepthCases(), authorityAsHostCases())
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			installed := test.issued.installed

@@ -64,6 +64,13 @@ func trustCases() []verifyCase {
 				return i
 			}(),
 		},
+	}
+}
+
+// unrootedCases are chains that end in a root that is not installed, or in
+// disorder.
+func unrootedCases() []verifyCase {
+	return []verifyCase{
 		{
 			name: "root sent and not installed",
 			issued: func() issued {
