@@ -82,9 +82,61 @@ func TestCredentialFormats(t *testing.T) {
 	}
 }
 
-func TestBadCredentials(t *testing.T) {
-	root := must(certstest.NewCA("Root", certstest.Options{}))
-	host := must(root.NewHost("db.site.test", certstest.Options{}))
+// badCredential are two files that are no pair.
+type badCredential struct {
+	name        string
+	cert, key   []byte
+	words, hint string
+}
+
+// unreadableCredentials are files that cannot be read as what they should be.
+func unreadableCredentials(host *certstest.Host) []badCredential {
+	hostPEM, keyPEM := pemOf("CERTIFICATE", host.Certificate.Raw), pkcs8(host.Key)
+	cut := keyPEM[:len(keyPEM)-20]
+	legacy := bytes.Replace(pemOf("RSA PRIVATE KEY", make([]byte, 48)), []byte("KEY-----\n"),
+		[]byte("KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"), 1)
+	return []badCredential{
+		{name: "certificate missing", key: keyPEM, words: "hostcert.pem: no such file", hint: "‹cert›"},
+		{name: "key missing", cert: hostPEM, words: "hostkey.pem: no such file", hint: "‹key›"},
+		{name: "certificate empty", cert: []byte(" "), key: keyPEM, words: "no certificate in", hint: "‹cert›"},
+		{name: "key empty", cert: hostPEM, key: []byte(" "), words: "no private key in", hint: "‹key›"},
+		{name: "exchanged", cert: keyPEM, key: hostPEM, words: "it holds a private key", hint: "exchanged"},
+		{name: "certificate as key", cert: hostPEM, key: hostPEM, words: "it holds a certificate", hint: "exchanged"},
+		{
+			name: "certificate damaged", cert: pemOf("CERTIFICATE", host.Certificate.Raw[:90]), key: keyPEM,
+			words: "hostcert.pem:1", hint: "openssl x509",
+		},
+		{
+			name: "second certificate damaged",
+			cert: slices.Concat(hostPEM, []byte("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")), key: keyPEM,
+			words: fmt.Sprintf("hostcert.pem:%d", bytes.Count(hostPEM, []byte("\n"))+1), hint: "openssl x509",
+		},
+		{
+			name: "key cut", cert: hostPEM, key: cut, words: "hostkey.pem:1 cannot be read: this block has no END line",
+			hint: "copy the key",
+		},
+		{
+			name: "key damaged", cert: hostPEM, key: pemOf("PRIVATE KEY", []byte{0x30, 0}),
+			words: "hostkey.pem:1 cannot be read", hint: "openssl pkey",
+		},
+		{
+			name: "key of OpenSSH", cert: hostPEM, key: pemOf("OPENSSH PRIVATE KEY", []byte{1}), words: "OPENSSH PRIVATE KEY",
+			hint: "openssl pkey",
+		},
+		{
+			name: "key in DER", cert: hostPEM, key: must(x509.MarshalPKCS8PrivateKey(host.Key)), words: "not PEM",
+			hint: "openssl pkey -inform DER",
+		},
+		{
+			name: "encrypted, PKCS #8", cert: hostPEM, key: pemOf("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}),
+			words: "is encrypted", hint: "openssl pkey -in",
+		},
+		{name: "encrypted, PKCS #1", cert: hostPEM, key: legacy, words: "is encrypted", hint: "openssl pkey -in"},
+	}
+}
+
+// unfitCredentials are files of certificates that no host may use.
+func unfitCredentials(root *certstest.CA, host *certstest.Host) []badCredential {
 	other := must(root.NewHost("other.site.test", certstest.Options{}))
 	hostPEM, keyPEM := pemOf("CERTIFICATE", host.Certificate.Raw), pkcs8(host.Key)
 	expired := must(root.NewHost("db.site.test", ended()))
@@ -94,52 +146,42 @@ func TestBadCredentials(t *testing.T) {
 		options(func(c *x509.Certificate) {
 			c.DNSNames, c.RawSubject = nil, withCommonName(host.Certificate.RawSubject, "123")
 		})))
-	cut := keyPEM[:len(keyPEM)-20]
-	legacy := bytes.Replace(pemOf("RSA PRIVATE KEY", make([]byte, 48)), []byte("KEY-----\n"),
-		[]byte("KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"), 1)
-	tests := []struct {
-		name        string
-		cert, key   []byte
-		words, hint string
-	}{
-		{"certificate missing", nil, keyPEM, "hostcert.pem: no such file", "‹cert›"},
-		{"key missing", hostPEM, nil, "hostkey.pem: no such file", "‹key›"},
-		{"certificate empty", []byte(" "), keyPEM, "no certificate in", "‹cert›"},
-		{"key empty", hostPEM, []byte(" "), "no private key in", "‹key›"},
-		{"exchanged", keyPEM, hostPEM, "it holds a private key", "exchanged"},
-		{"certificate as key", hostPEM, hostPEM, "it holds a certificate", "exchanged"},
-		{"certificate damaged", pemOf("CERTIFICATE", host.Certificate.Raw[:90]), keyPEM, "hostcert.pem:1", "openssl x509"},
+	return []badCredential{
 		{
-			"second certificate damaged",
-			slices.Concat(hostPEM, []byte("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")), keyPEM,
-			fmt.Sprintf("hostcert.pem:%d", bytes.Count(hostPEM, []byte("\n"))+1), "openssl x509",
-		},
-		{"key cut", hostPEM, cut, "hostkey.pem:1 cannot be read: this block has no END line", "copy the key"},
-		{"key damaged", hostPEM, pemOf("PRIVATE KEY", []byte{0x30, 0}), "hostkey.pem:1 cannot be read", "openssl pkey"},
-		{"key of OpenSSH", hostPEM, pemOf("OPENSSH PRIVATE KEY", []byte{1}), "OPENSSH PRIVATE KEY", "openssl pkey"},
-		{"key in DER", hostPEM, must(x509.MarshalPKCS8PrivateKey(host.Key)), "not PEM", "openssl pkey -inform DER"},
-		{"encrypted, PKCS #8", hostPEM, pemOf("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}), "is encrypted", "openssl pkey -in"},
-		{"encrypted, PKCS #1", hostPEM, legacy, "is encrypted", "openssl pkey -in"},
-		{"mismatch", hostPEM, pkcs8(other.Key), "does not belong to the certificate", "openssl x509 -noout -pubkey"},
-		{
-			"own certificate not first", slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), hostPEM), keyPEM,
-			"certificate 2 of", "first in",
+			name: "mismatch", cert: hostPEM, key: pkcs8(other.Key), words: "does not belong to the certificate",
+			hint: "openssl x509 -noout -pubkey",
 		},
 		{
-			"expired", pemOf("CERTIFICATE", expired.Certificate.Raw), pkcs8(expired.Key),
-			"has ended on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), "new one",
+			name: "own certificate not first", cert: slices.Concat(pemOf("CERTIFICATE", root.Certificate.Raw), hostPEM),
+			key: keyPEM, words: "certificate 2 of", hint: "first in",
 		},
 		{
-			"not yet valid", pemOf("CERTIFICATE", early.Certificate.Raw), pkcs8(early.Key),
-			"begins only on " + early.Certificate.NotBefore.Format("2006-01-02"), "timedatectl",
+			name: "expired", cert: pemOf("CERTIFICATE", expired.Certificate.Raw), key: pkcs8(expired.Key),
+			words: "has ended on " + expired.Certificate.NotAfter.Format("2006-01-02 15:04:05"), hint: "new one",
 		},
-		{"proxy", pemOf("CERTIFICATE", proxy.Certificate.Raw), pkcs8(proxy.Key), "proxy", "‹cert›"},
 		{
-			"proxy with its user", slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM), pkcs8(marked.Key),
-			"proxy", "‹cert›",
+			name: "not yet valid", cert: pemOf("CERTIFICATE", early.Certificate.Raw), key: pkcs8(early.Key),
+			words: "begins only on " + early.Certificate.NotBefore.Format("2006-01-02"), hint: "timedatectl",
 		},
-		{"a CA's", pemOf("CERTIFICATE", root.Certificate.Raw), pkcs8(root.Key), "certificate of a CA", "‹cert›"},
+		{
+			name: "proxy", cert: pemOf("CERTIFICATE", proxy.Certificate.Raw), key: pkcs8(proxy.Key), words: "proxy",
+			hint: "‹cert›",
+		},
+		{
+			name: "proxy with its user", cert: slices.Concat(pemOf("CERTIFICATE", marked.Certificate.Raw), hostPEM),
+			key: pkcs8(marked.Key), words: "proxy", hint: "‹cert›",
+		},
+		{
+			name: "a CA's", cert: pemOf("CERTIFICATE", root.Certificate.Raw), key: pkcs8(root.Key), words: "certificate of a CA",
+			hint: "‹cert›",
+		},
 	}
+}
+
+func TestBadCredentials(t *testing.T) {
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	host := must(root.NewHost("db.site.test", certstest.Options{}))
+	tests := slices.Concat(unreadableCredentials(host), unfitCredentials(root, host))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -209,31 +251,7 @@ func TestKeyPermissions(t *testing.T) {
 		wantHint(t, err, fmt.Sprintf("has the mode %04o", mode), "chmod 0400 "+keyFile)
 	}
 
-	t.Run("systemd", func(t *testing.T) {
-		directory := filepath.Dir(keyFile)
-		if err := os.Chmod(keyFile, 0o440); err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("CREDENTIALS_DIRECTORY", directory)
-		if _, err := certs.LoadCredential(certFile, keyFile); err != nil {
-			t.Errorf("a credential of systemd: %v", err)
-		}
-		if err := os.Chmod(keyFile, 0o444); err != nil {
-			t.Fatal(err)
-		}
-		_, err := certs.LoadCredential(certFile, keyFile)
-		wantHint(t, err, "has the mode 0444", "chmod 0400")
-		if err := os.Chmod(keyFile, 0o440); err != nil {
-			t.Fatal(err)
-		}
-		for _, elsewhere := range []string{
-			filepath.Join(directory, "sub"), "", ".", keyFile, directory + "x", directory[:len(directory)-1],
-		} {
-			t.Setenv("CREDENTIALS_DIRECTORY", elsewhere)
-			_, err := certs.LoadCredential(certFile, keyFile)
-			wantHint(t, err, "has the mode 0440", "chmod 0400")
-		}
-	})
+	t.Run("systemd", func(t *testing.T) { checkKeyOfSystemd(t, certFile, keyFile) })
 
 	t.Run("foreign owner", func(t *testing.T) {
 		if err := os.Chmod(keyFile, 0o400); err != nil {
@@ -269,6 +287,35 @@ func TestKeyPermissions(t *testing.T) {
 		_, err := certs.LoadCredential(certFile, fifo)
 		wantHint(t, err, "not a regular file", "‹key›")
 	})
+}
+
+// checkKeyOfSystemd: a key that systemd hands over may be readable by its
+// group; nothing beside that directory may.
+func checkKeyOfSystemd(t *testing.T, certFile, keyFile string) {
+	t.Helper()
+	directory := filepath.Dir(keyFile)
+	if err := os.Chmod(keyFile, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", directory)
+	if _, err := certs.LoadCredential(certFile, keyFile); err != nil {
+		t.Errorf("a credential of systemd: %v", err)
+	}
+	if err := os.Chmod(keyFile, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	_, err := certs.LoadCredential(certFile, keyFile)
+	wantHint(t, err, "has the mode 0444", "chmod 0400")
+	if err := os.Chmod(keyFile, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	for _, elsewhere := range []string{
+		filepath.Join(directory, "sub"), "", ".", keyFile, directory + "x", directory[:len(directory)-1],
+	} {
+		t.Setenv("CREDENTIALS_DIRECTORY", elsewhere)
+		_, err := certs.LoadCredential(certFile, keyFile)
+		wantHint(t, err, "has the mode 0440", "chmod 0400")
+	}
 }
 
 func TestCredentialReload(t *testing.T) {

@@ -13,149 +13,201 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
-// TestSeveralListsOfAFile: every list of a file counts, whatever lies between
-// them, and what is broken keeps no other from counting.
-func TestSeveralListsOfAFile(t *testing.T) {
-	root, foreign, stranger := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Foreign", sound)),
-		must(certstest.NewCA("Root", sound))
+// fileLists are lists that lie together in a file: of a root that is
+// installed, of another CA, and of one that has the root's name only.
+type fileLists struct {
+	root, foreign, stranger *certstest.CA
+	host                    *certstest.Host // of the root
+	// PEM blocks of the root: a list that names nobody, one that names the
+	// host, one that names another host, and the first cut off.
+	good, names, namesOther, cut []byte
+}
+
+func newFileLists() fileLists {
+	root := must(certstest.NewCA("Root", sound))
 	host, other := must(root.NewHost("host.test", sound)), must(root.NewHost("other.test", sound))
-	der := func(ca *certstest.CA, o certstest.CRLOptions) []byte { return must(ca.NewCRL(o)) }
-	block := func(ca *certstest.CA, o certstest.CRLOptions) []byte { return pemOf("X509 CRL", der(ca, o)) }
-	good, names, namesOther := block(root, current), block(root, naming(current, host)),
-		block(root, naming(current, other))
-	cut := good[:len(good)-40]
-	tests := []struct {
-		name    string
-		content []byte
-		want    certs.Code // under CRLRequire and CRLIfPresent; empty: accepted
-		line    int        // that decided
-		lists   int        // in use
-		problem string     // empty: none
-		at      int        // its line
-	}{
-		{name: "the first revokes", content: slices.Concat(names, good), want: certs.CodeRevoked, line: 1, lists: 2},
+	good := listPEM(root, current)
+	return fileLists{
+		root: root, foreign: must(certstest.NewCA("Foreign", sound)), stranger: must(certstest.NewCA("Root", sound)),
+		host: host, good: good, names: listPEM(root, naming(current, host)),
+		namesOther: listPEM(root, naming(current, other)), cut: good[:len(good)-40],
+	}
+}
+
+func listDER(ca *certstest.CA, o certstest.CRLOptions) []byte { return must(ca.NewCRL(o)) }
+
+func listPEM(ca *certstest.CA, o certstest.CRLOptions) []byte {
+	return pemOf("X509 CRL", listDER(ca, o))
+}
+
+// listFileCase is a file of several lists.
+type listFileCase struct {
+	name    string
+	content []byte
+	want    certs.Code // under CRLRequire and CRLIfPresent; empty: accepted
+	line    int        // that decided
+	lists   int        // in use
+	problem string     // empty: none
+	at      int        // its line
+}
+
+// wholeListCases are files of which every list can be read.
+func wholeListCases(l fileLists) []listFileCase {
+	return []listFileCase{
+		{name: "the first revokes", content: slices.Concat(l.names, l.good), want: certs.CodeRevoked, line: 1, lists: 2},
 		{
-			name: "the second revokes", content: slices.Concat(good, names), want: certs.CodeRevoked,
-			line: 1 + bytes.Count(good, []byte("\n")), lists: 2,
+			name: "the second revokes", content: slices.Concat(l.good, l.names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(l.good, []byte("\n")), lists: 2,
 		},
 		{
-			name: "the last of three revokes", content: slices.Concat(good, namesOther, names), want: certs.CodeRevoked,
-			line: 1 + bytes.Count(slices.Concat(good, namesOther), []byte("\n")), lists: 3,
+			name: "the last of three revokes", content: slices.Concat(l.good, l.namesOther, l.names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(slices.Concat(l.good, l.namesOther), []byte("\n")), lists: 3,
 		},
-		{name: "none revokes", content: slices.Concat(good, namesOther), lists: 2},
+		{name: "none revokes", content: slices.Concat(l.good, l.namesOther), lists: 2},
 		{
-			name:    "text between",
-			content: slices.Concat([]byte("# CRLs\n"), good, []byte("0 Certificate Revocation List:\n\n"), names, []byte("end")),
-			want:    certs.CodeRevoked, line: 4 + bytes.Count(good, []byte("\n")), lists: 2,
+			name: "text between",
+			content: slices.Concat([]byte("# CRLs\n"), l.good, []byte("0 Certificate Revocation List:\n\n"), l.names,
+				[]byte("end")),
+			want: certs.CodeRevoked, line: 4 + bytes.Count(l.good, []byte("\n")), lists: 2,
 		},
 		{
-			name: "another block between", content: slices.Concat(good, pemOf("CERTIFICATE", root.Certificate.Raw), names),
-			want:  certs.CodeRevoked,
-			line:  1 + bytes.Count(good, []byte("\n")) + bytes.Count(pemOf("CERTIFICATE", root.Certificate.Raw), []byte("\n")),
+			name: "another block between", content: slices.Concat(l.good, pemOf("CERTIFICATE", l.root.Certificate.Raw), l.names),
+			want: certs.CodeRevoked,
+			line: 1 + bytes.Count(l.good, []byte("\n")) +
+				bytes.Count(pemOf("CERTIFICATE", l.root.Certificate.Raw), []byte("\n")),
 			lists: 2,
 		},
 		{
-			name: "CRLF", content: bytes.ReplaceAll(slices.Concat(good, names), []byte("\n"), []byte("\r\n")),
-			want: certs.CodeRevoked, line: 1 + bytes.Count(good, []byte("\n")), lists: 2,
+			name: "CRLF", content: bytes.ReplaceAll(slices.Concat(l.good, l.names), []byte("\n"), []byte("\r\n")),
+			want: certs.CodeRevoked, line: 1 + bytes.Count(l.good, []byte("\n")), lists: 2,
 		},
 		{
-			name: "joined without a line end", content: slices.Concat(bytes.TrimSpace(good), names), want: certs.CodeRevoked,
-			line: bytes.Count(good, []byte("\n")), lists: 2,
+			name: "joined without a line end", content: slices.Concat(bytes.TrimSpace(l.good), l.names), want: certs.CodeRevoked,
+			line: bytes.Count(l.good, []byte("\n")), lists: 2,
 		},
 		{
-			name: "two of DER", content: slices.Concat(der(root, current), der(root, naming(current, host))),
+			name: "two of DER", content: slices.Concat(listDER(l.root, current), listDER(l.root, naming(current, l.host))),
 			want: certs.CodeRevoked, lists: 2,
 		},
 		{
 			name: "three of DER and white space",
-			content: slices.Concat(der(root, naming(current, host)), []byte("\n"), der(root, current), []byte("\r\n"),
-				der(root, namingNone), []byte("\n")), want: certs.CodeRevoked, lists: 3,
+			content: slices.Concat(listDER(l.root, naming(current, l.host)), []byte("\n"), listDER(l.root, current),
+				[]byte("\r\n"), listDER(l.root, namingNone), []byte("\n")),
+			want: certs.CodeRevoked, lists: 3,
 		},
 		{
-			name: "DER, then PEM", content: slices.Concat(der(root, naming(current, host)), []byte("\n"), good),
+			name: "DER, then PEM", content: slices.Concat(listDER(l.root, naming(current, l.host)), []byte("\n"), l.good),
 			want: certs.CodeRevoked, lists: 2,
 		},
-		{name: "twice the same", content: slices.Concat(good, good), lists: 1},
-		{name: "current and stale", content: slices.Concat(block(root, stale), good), lists: 2},
+		{name: "twice the same", content: slices.Concat(l.good, l.good), lists: 1},
+		{name: "current and stale", content: slices.Concat(listPEM(l.root, stale), l.good), lists: 2},
+	}
+}
+
+// brokenListCases are files with something broken or foreign in them.
+func brokenListCases(l fileLists) []listFileCase {
+	return []listFileCase{
 		{
-			name: "the first is broken", content: slices.Concat(cut, []byte("\n"), names), want: certs.CodeRevoked,
-			line: 1 + bytes.Count(cut, []byte("\n")) + 1, lists: 1, problem: "no END line", at: 1,
+			name: "the first is broken", content: slices.Concat(l.cut, []byte("\n"), l.names), want: certs.CodeRevoked,
+			line: 1 + bytes.Count(l.cut, []byte("\n")) + 1, lists: 1, problem: "no END line", at: 1,
 		},
 		{
-			name: "the second is broken", content: slices.Concat(good, cut), lists: 1, problem: "no END line",
-			at: 1 + bytes.Count(good, []byte("\n")),
+			name: "the second is broken", content: slices.Concat(l.good, l.cut), lists: 1, problem: "no END line",
+			at: 1 + bytes.Count(l.good, []byte("\n")),
 		},
 		{
-			name: "the second is no list", content: slices.Concat(names, pemOf("X509 CRL", []byte("junk"))),
-			want: certs.CodeRevoked, line: 1, lists: 1, problem: "not a usable CRL", at: 1 + bytes.Count(names, []byte("\n")),
+			name: "the second is no list", content: slices.Concat(l.names, pemOf("X509 CRL", []byte("junk"))),
+			want: certs.CodeRevoked, line: 1, lists: 1, problem: "not a usable CRL", at: 1 + bytes.Count(l.names, []byte("\n")),
 		},
 		{
 			name:    "the second of DER is cut off",
-			content: slices.Concat(der(root, naming(current, host)), der(root, current)[:100]), want: certs.CodeRevoked,
-			lists: 1, problem: "cut off",
+			content: slices.Concat(listDER(l.root, naming(current, l.host)), listDER(l.root, current)[:100]),
+			want:    certs.CodeRevoked,
+			lists:   1, problem: "cut off",
 		},
 		{
-			name: "junk after DER", content: slices.Concat(der(root, naming(current, host)), []byte("junk")),
+			name: "junk after DER", content: slices.Concat(listDER(l.root, naming(current, l.host)), []byte("junk")),
 			want: certs.CodeRevoked, lists: 1, problem: "4 bytes follow",
 		},
 		{
-			name: "the first is another CA's", content: slices.Concat(block(foreign, current), names), want: certs.CodeRevoked,
-			line: 1 + bytes.Count(block(foreign, current), []byte("\n")), lists: 1, problem: "not the hash", at: 1,
+			name: "the first is another CA's", content: slices.Concat(listPEM(l.foreign, current), l.names),
+			want: certs.CodeRevoked,
+			line: 1 + bytes.Count(listPEM(l.foreign, current), []byte("\n")), lists: 1, problem: "not the hash", at: 1,
 		},
 		{
-			name: "the first is a stranger's", content: slices.Concat(block(stranger, naming(current, host)), good), lists: 2,
+			name: "the first is a stranger's", content: slices.Concat(listPEM(l.stranger, naming(current, l.host)), l.good),
+			lists:   2,
 			problem: "signature", at: 1,
 		},
 		{
-			name: "all are broken", content: slices.Concat(cut, []byte("\n"), cut), want: certs.CodeCRLInvalid, line: 1,
+			name: "all are broken", content: slices.Concat(l.cut, []byte("\n"), l.cut), want: certs.CodeCRLInvalid, line: 1,
 			problem: "no END line", at: 1,
 		},
 	}
+}
+
+// TestSeveralListsOfAFile: every list of a file counts, whatever lies between
+// them, and what is broken keeps no other from counting.
+func TestSeveralListsOfAFile(t *testing.T) {
+	l := newFileLists()
+	tests := slices.Concat(wholeListCases(l), brokenListCases(l))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			dir := bare(t, root)
-			hash, oldHash := hashes(root)
-			file := writeFile(t, filepath.Join(dir, hash+".r0"), test.content, 0o644)
-			// As fetch-crl does; it comes first in the order of names if its
-			// hash is the lower one.
-			writeFile(t, filepath.Join(dir, oldHash+".r0"), test.content, 0o644)
-			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-			for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent} {
-				_, err := certs.Verify(store.Snapshot(), host.Chain,
-					anyone(certs.RoleClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
-				if test.want == "" {
-					if err != nil {
-						t.Errorf("%s: %v", mode, err)
-					}
-				} else if refusal := wantRefusal(t, err, test.want); !strings.HasSuffix(refusal.File, ".r0") ||
-					refusal.Line != test.line ||
-					test.line > 0 && !strings.Contains(refusal.Reason, fmt.Sprintf("%s:%d", refusal.File, test.line)) {
-					t.Errorf("%s: decided by %s:%d, want line %d: %v", mode, refusal.File, refusal.Line, test.line, refusal)
-				}
-			}
-			ca := findCA(t, store, "/DC=test/DC=gtunnel/CN=Root")
-			if len(ca.CRLs) != test.lists {
-				t.Errorf("%d lists are shown, want %d", len(ca.CRLs), test.lists)
-			}
-			for _, list := range ca.CRLs {
-				if len(list.Files) != 2 {
-					t.Errorf("the files %v, want two", list.Files)
-				}
-			}
-			var here []certs.Problem
-			for _, p := range store.Snapshot().Problems() {
-				if p.File == file {
-					here = append(here, p)
-				}
-			}
-			if test.problem == "" && len(here) == 0 {
-				return
-			}
-			if len(here) == 0 || !strings.Contains(here[0].Message, test.problem) || test.problem == "" ||
-				here[0].Line != test.at {
-				t.Errorf("problems %v, want %q at line %d", here, test.problem, test.at)
-			}
+			l.check(t, test)
 		})
+	}
+}
+
+// check judges the host by the lists of a case.
+func (l fileLists) check(t *testing.T, test listFileCase) {
+	t.Helper()
+	dir := bare(t, l.root)
+	hash, oldHash := hashes(l.root)
+	file := writeFile(t, filepath.Join(dir, hash+".r0"), test.content, 0o644)
+	// As fetch-crl does; it comes first in the order of names if its
+	// hash is the lower one.
+	writeFile(t, filepath.Join(dir, oldHash+".r0"), test.content, 0o644)
+	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
+	for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent} {
+		_, err := certs.Verify(store.Snapshot(), l.host.Chain,
+			anyone(certs.RoleClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", mode, err)
+			}
+		} else if refusal := wantRefusal(t, err, test.want); !strings.HasSuffix(refusal.File, ".r0") ||
+			refusal.Line != test.line ||
+			test.line > 0 && !strings.Contains(refusal.Reason, fmt.Sprintf("%s:%d", refusal.File, test.line)) {
+			t.Errorf("%s: decided by %s:%d, want line %d: %v", mode, refusal.File, refusal.Line, test.line, refusal)
+		}
+	}
+	checkShown(t, store, file, test)
+}
+
+// checkShown checks what is said of a file's lists and problems.
+func checkShown(t *testing.T, store *certs.Store, file string, test listFileCase) {
+	t.Helper()
+	ca := findCA(t, store, "/DC=test/DC=gtunnel/CN=Root")
+	if len(ca.CRLs) != test.lists {
+		t.Errorf("%d lists are shown, want %d", len(ca.CRLs), test.lists)
+	}
+	for _, list := range ca.CRLs {
+		if len(list.Files) != 2 {
+			t.Errorf("the files %v, want two", list.Files)
+		}
+	}
+	var here []certs.Problem
+	for _, p := range store.Snapshot().Problems() {
+		if p.File == file {
+			here = append(here, p)
+		}
+	}
+	if test.problem == "" && len(here) == 0 {
+		return
+	}
+	if len(here) == 0 || !strings.Contains(here[0].Message, test.problem) || test.problem == "" ||
+		here[0].Line != test.at {
+		t.Errorf("problems %v, want %q at line %d", here, test.problem, test.at)
 	}
 }
 
@@ -170,9 +222,8 @@ func TestSeveralListsReread(t *testing.T) {
 	dir := bare(t, before, after)
 	hash, _ := hashes(before)
 	file := filepath.Join(dir, hash+".r0")
-	block := func(ca *certstest.CA, o certstest.CRLOptions) []byte { return pemOf("X509 CRL", must(ca.NewCRL(o))) }
 	write := func(parts ...[]byte) { t.Helper(); writeFile(t, file, slices.Concat(parts...), 0o644) }
-	write(block(before, naming(current, old)), block(after, current))
+	write(listPEM(before, naming(current, old)), listPEM(after, current))
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	check := func(want map[*certstest.Host]certs.Code, lists int) {
 		t.Helper()
@@ -191,8 +242,8 @@ func TestSeveralListsReread(t *testing.T) {
 	}
 	check(map[*certstest.Host]certs.Code{old: certs.CodeRevoked, young: "", third: ""}, 2)
 
-	cut := block(before, current)[:200]
-	write(cut, []byte("\n"), block(after, naming(current, young)))
+	cut := listPEM(before, current)[:200]
+	write(cut, []byte("\n"), listPEM(after, naming(current, young)))
 	change := reload(t, store)
 	if len(change.Problems) != 1 || change.Problems[0].Line != 1 ||
 		!strings.HasSuffix(change.Problems[0].Message, "stays in use)") {
@@ -223,7 +274,7 @@ func TestSeveralListsReread(t *testing.T) {
 			break
 		}
 	}
-	write(block(before, current), block(after, naming(current, third)))
+	write(listPEM(before, current), listPEM(after, naming(current, third)))
 	wantChange(t, reload(t, store), "1 CRL renewed", "1 problem solved")
 	check(map[*certstest.Host]certs.Code{old: "", young: "", third: certs.CodeRevoked}, 2)
 }

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gtunnel/gtunnel/certs"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,54 +78,57 @@ func TestStrangersAtTheServer(t *testing.T) {
 	}
 }
 
+// answersOfStrangers are what else may answer at the server's port.
+var answersOfStrangers = []struct {
+	name, sends string
+	end         bool
+	code        certs.Code
+	words, cure string
+}{
+	{
+		"MySQL", greeting("\x0a8.0.36\x00" + strings.Repeat("x", 60)), false, certs.CodeNotTLS, "plain MySQL",
+		"usually 3307",
+	},
+	{
+		"MariaDB, with a length that looks like TLS", greeting("\x0a" + strings.Repeat("5", 21)), false, certs.CodeNotTLS,
+		"plain MySQL", "usually 3307",
+	},
+	{
+		"MySQL that refuses", greeting("\xff\x6a\x04Host '192.0.2.1' is not allowed"), false, certs.CodeNotTLS,
+		"Host '192.0.2.1' is not allowed", "usually 3307",
+	},
+	{
+		"MySQL that refuses without a word", greeting("\xff\x6a"), false, certs.CodeNotTLS,
+		"speaks plain MySQL on this port", "usually 3307",
+	},
+	{"web server", "HTTP/1.1 400 Bad Request\r\n\r\n", false, certs.CodeNotTLS, "web server", "usually 3307"},
+	{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", false, certs.CodeNotTLS, "speaks SSH", "usually 3307"},
+	{"SMTP", "220 mail.site.test ESMTP\r\n", false, certs.CodeNotTLS, "does not speak TLS", "usually 3307"},
+	{"closes at once", "", true, certs.CodeDisconnected, "without a word", "log"},
+	{
+		"old version", "\x15\x03\x01\x00\x02\x02\x46", false, certs.CodeProtocol, "protocol version",
+		"no TLS version in common",
+	},
+	{"no cipher", "\x15\x03\x03\x00\x02\x02\x28", false, certs.CodeProtocol, "handshake failure", "no cipher"},
+	{"other name", "\x15\x03\x03\x00\x02\x02\x70", false, certs.CodeProtocol, "unrecognized name", "‹server-name›"},
+	{"busy", string(certs.BusyAlert()), false, certs.CodePeerBusy, "internal error", "max-handshakes-per-source"},
+	{
+		"busy, of an old version", "\x15\x03\x01\x00\x02\x02\x50", false, certs.CodePeerBusy, "takes no connection now",
+		"Its log says why",
+	},
+	{"another alert", "\x15\x03\x03\x00\x02\x02\x32", false, certs.CodeProtocol, "error decoding message", "log"},
+}
+
 // TestStrangersAtTheClient: what answers at the server's port and is no
 // gtunnel server.
 func TestStrangersAtTheClient(t *testing.T) {
-	tests := []struct {
-		name, sends string
-		end         bool
-		code        certs.Code
-		words, cure string
-	}{
-		{
-			"MySQL", greeting("\x0a8.0.36\x00" + strings.Repeat("x", 60)), false, certs.CodeNotTLS, "plain MySQL",
-			"usually 3307",
-		},
-		{
-			"MariaDB, with a length that looks like TLS", greeting("\x0a" + strings.Repeat("5", 21)), false, certs.CodeNotTLS,
-			"plain MySQL", "usually 3307",
-		},
-		{
-			"MySQL that refuses", greeting("\xff\x6a\x04Host '192.0.2.1' is not allowed"), false, certs.CodeNotTLS,
-			"Host '192.0.2.1' is not allowed", "usually 3307",
-		},
-		{
-			"MySQL that refuses without a word", greeting("\xff\x6a"), false, certs.CodeNotTLS,
-			"speaks plain MySQL on this port", "usually 3307",
-		},
-		{"web server", "HTTP/1.1 400 Bad Request\r\n\r\n", false, certs.CodeNotTLS, "web server", "usually 3307"},
-		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", false, certs.CodeNotTLS, "speaks SSH", "usually 3307"},
-		{"SMTP", "220 mail.site.test ESMTP\r\n", false, certs.CodeNotTLS, "does not speak TLS", "usually 3307"},
-		{"closes at once", "", true, certs.CodeDisconnected, "without a word", "log"},
-		{
-			"old version", "\x15\x03\x01\x00\x02\x02\x46", false, certs.CodeProtocol, "protocol version",
-			"no TLS version in common",
-		},
-		{"no cipher", "\x15\x03\x03\x00\x02\x02\x28", false, certs.CodeProtocol, "handshake failure", "no cipher"},
-		{"other name", "\x15\x03\x03\x00\x02\x02\x70", false, certs.CodeProtocol, "unrecognized name", "‹server-name›"},
-		{"busy", string(certs.BusyAlert()), false, certs.CodePeerBusy, "internal error", "max-handshakes-per-source"},
-		{
-			"busy, of an old version", "\x15\x03\x01\x00\x02\x02\x50", false, certs.CodePeerBusy, "takes no connection now",
-			"Its log says why",
-		},
-		{"another alert", "\x15\x03\x03\x00\x02\x02\x32", false, certs.CodeProtocol, "error decoding message", "log"},
-	}
+	answers := slices.Clone(answersOfStrangers)
 	for alert, words := range map[byte]string{
 		41: "no certificate", 42: "bad certificate", 43: "unsupported certificate", 44: "certificate revoked",
 		45: "certificate expired",
 		46: "certificate unknown", 48: "unknown CA", 49: "access denied", 116: "certificate required",
 	} {
-		tests = append(tests, struct {
+		answers = append(answers, struct {
 			name, sends string
 			end         bool
 			code        certs.Code
@@ -135,7 +139,7 @@ func TestStrangersAtTheClient(t *testing.T) {
 		})
 	}
 	s := newSite(t)
-	for _, test := range tests {
+	for _, test := range answers {
 		t.Run(test.name, func(t *testing.T) {
 			accepted, dialled := tcpPair(t)
 			done := make(chan error, 1)

@@ -11,122 +11,127 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
+var (
+	noSAN        = []string{}
+	longestLabel = strings.Repeat("a", 63)
+	longestName  = strings.Repeat(longestLabel+".", 3) + strings.Repeat("b", 61) // 253 octets
+)
+
+// hostIdentities are names in certificates and the hosts that they prove.
+var hostIdentities = []struct {
+	name     string
+	cn       string
+	sans     []string
+	ips      []string
+	mode     certs.HostMode
+	hosts    string // proven, with spaces between
+	rule     string
+	proves   []string
+	rejected []string
+}{
+	{
+		name: "SAN", cn: "other.test", sans: []string{"A.test", "b.test"}, hosts: "a.test b.test", rule: "subjectAltName",
+		proves:   []string{"a.test", "A.TEST", "b.test", "a.test."},
+		rejected: []string{"other.test", "a", "test", "x.a.test", "a.test.x", "a.test..", "127.0.0.1"},
+	},
+	{
+		name: "common name", cn: "a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
+		proves: []string{"a.site.test"}, rejected: []string{"a", "b.site.test"},
+	},
+	{
+		name: "host/", cn: "host/A.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
+		proves: []string{"a.site.test"},
+	},
+	{
+		name: "service/", cn: "mysql/a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
+		proves: []string{"a.site.test"},
+	},
+	{name: "host/ with a short name", cn: "host/a", sans: noSAN, hosts: "a", rule: "common name", proves: []string{"a"}},
+	{name: "a person", cn: "alice", sans: noSAN, rule: "subjectAltName", rejected: []string{"alice"}},
+	{
+		name: "a person with spaces", cn: "Alice B. Site", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"alice b. site"},
+	},
+	{
+		name: "san-only ignores the common name", cn: "a.site.test", sans: noSAN, mode: certs.HostModeSANOnly,
+		rule: "subjectAltName", rejected: []string{"a.site.test"},
+	},
+	{
+		name: "wildcard", cn: "x", sans: []string{"*.site.test"}, hosts: "*.site.test", rule: "subjectAltName",
+		proves:   []string{"a.site.test"},
+		rejected: []string{"site.test", "a.b.site.test", "*.site.test", ".site.test", "10.site.testx"},
+	},
+	{
+		name: "wildcard in part of a label", cn: "x", sans: []string{"a*.site.test", "ok.test"}, hosts: "ok.test",
+		rule: "subjectAltName", rejected: []string{"ab.site.test"},
+	},
+	{
+		name: "wildcard of a top level", cn: "x", sans: []string{"*.test", "ok.test"}, hosts: "ok.test",
+		rule: "subjectAltName", rejected: []string{"a.test"},
+	},
+	{
+		name: "wildcard in the common name", cn: "*.site.test", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"a.site.test"},
+	},
+	{
+		name: "NUL", cn: "a.site.test\x00.evil.test", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"a.site.test", "a.site.test\x00.evil.test"},
+	},
+	{
+		name: "address in the common name", cn: "192.0.2.1", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"192.0.2.1"},
+	},
+	{
+		name: "address as dNSName", cn: "x", sans: []string{"192.0.2.1"}, rule: "subjectAltName",
+		rejected: []string{"192.0.2.1"},
+	},
+	{
+		name: "addresses", cn: "a.site.test", sans: noSAN, ips: []string{"192.0.2.1", "2001:db8::1"}, hosts: "a.site.test",
+		rule:   "common name",
+		proves: []string{"192.0.2.1", "2001:db8::1", "2001:DB8:0::1", "::ffff:192.0.2.1", "a.site.test"}, rejected: []string{
+			"192.0.2.2", "2001:db8::2",
+		},
+	},
+	{
+		name: "two slashes", cn: "a/b/c.site.test", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"c.site.test", "b/c.site.test"},
+	},
+	{
+		name: "service in capitals", cn: "MySQL/a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
+		proves: []string{"a.site.test"},
+	},
+	{
+		name: "service of two words", cn: "my sql/a.site.test", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"a.site.test"},
+	},
+	{
+		name: "service beyond ASCII", cn: "é/a.site.test", sans: noSAN, rule: "subjectAltName",
+		rejected: []string{"a.site.test"},
+	},
+	{
+		name: "labels", cn: "x", rule: "subjectAltName",
+		sans: []string{
+			longestLabel + ".test", longestLabel + "x.test", "-a.test", "a-.test", "a..test", ".a.test",
+			"*." + longestLabel + "x.test", "*.-a.test", "*.a-.test", "*..test",
+		},
+		hosts: longestLabel + ".test", proves: []string{longestLabel + ".test"},
+		rejected: []string{longestLabel + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "b.-a.test"},
+	},
+	{
+		name: "length", cn: "x", sans: []string{longestName, longestName + "b"}, hosts: longestName, rule: "subjectAltName",
+		proves: []string{longestName}, rejected: []string{longestName + "b"},
+	},
+	{name: "empty service", cn: "/a.site.test", sans: noSAN, rule: "subjectAltName", rejected: []string{"a.site.test"}},
+	{
+		name: "hyphens and underscores", cn: "host/my-db_1.site.test", sans: noSAN, hosts: "my-db_1.site.test",
+		rule: "common name", proves: []string{"my-db_1.site.test"},
+	},
+}
+
 func TestHostIdentity(t *testing.T) {
-	noSAN := []string{}
-	label := strings.Repeat("a", 63)
-	longest := strings.Repeat(label+".", 3) + strings.Repeat("b", 61) // 253 octets
-	tests := []struct {
-		name     string
-		cn       string
-		sans     []string
-		ips      []string
-		mode     certs.HostMode
-		hosts    string // proven, with spaces between
-		rule     string
-		proves   []string
-		rejected []string
-	}{
-		{
-			name: "SAN", cn: "other.test", sans: []string{"A.test", "b.test"}, hosts: "a.test b.test", rule: "subjectAltName",
-			proves:   []string{"a.test", "A.TEST", "b.test", "a.test."},
-			rejected: []string{"other.test", "a", "test", "x.a.test", "a.test.x", "a.test..", "127.0.0.1"},
-		},
-		{
-			name: "common name", cn: "a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
-			proves: []string{"a.site.test"}, rejected: []string{"a", "b.site.test"},
-		},
-		{
-			name: "host/", cn: "host/A.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
-			proves: []string{"a.site.test"},
-		},
-		{
-			name: "service/", cn: "mysql/a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
-			proves: []string{"a.site.test"},
-		},
-		{name: "host/ with a short name", cn: "host/a", sans: noSAN, hosts: "a", rule: "common name", proves: []string{"a"}},
-		{name: "a person", cn: "alice", sans: noSAN, rule: "subjectAltName", rejected: []string{"alice"}},
-		{
-			name: "a person with spaces", cn: "Alice B. Site", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"alice b. site"},
-		},
-		{
-			name: "san-only ignores the common name", cn: "a.site.test", sans: noSAN, mode: certs.HostModeSANOnly,
-			rule: "subjectAltName", rejected: []string{"a.site.test"},
-		},
-		{
-			name: "wildcard", cn: "x", sans: []string{"*.site.test"}, hosts: "*.site.test", rule: "subjectAltName",
-			proves:   []string{"a.site.test"},
-			rejected: []string{"site.test", "a.b.site.test", "*.site.test", ".site.test", "10.site.testx"},
-		},
-		{
-			name: "wildcard in part of a label", cn: "x", sans: []string{"a*.site.test", "ok.test"}, hosts: "ok.test",
-			rule: "subjectAltName", rejected: []string{"ab.site.test"},
-		},
-		{
-			name: "wildcard of a top level", cn: "x", sans: []string{"*.test", "ok.test"}, hosts: "ok.test",
-			rule: "subjectAltName", rejected: []string{"a.test"},
-		},
-		{
-			name: "wildcard in the common name", cn: "*.site.test", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"a.site.test"},
-		},
-		{
-			name: "NUL", cn: "a.site.test\x00.evil.test", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"a.site.test", "a.site.test\x00.evil.test"},
-		},
-		{
-			name: "address in the common name", cn: "192.0.2.1", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"192.0.2.1"},
-		},
-		{
-			name: "address as dNSName", cn: "x", sans: []string{"192.0.2.1"}, rule: "subjectAltName",
-			rejected: []string{"192.0.2.1"},
-		},
-		{
-			name: "addresses", cn: "a.site.test", sans: noSAN, ips: []string{"192.0.2.1", "2001:db8::1"}, hosts: "a.site.test",
-			rule:   "common name",
-			proves: []string{"192.0.2.1", "2001:db8::1", "2001:DB8:0::1", "::ffff:192.0.2.1", "a.site.test"}, rejected: []string{
-				"192.0.2.2", "2001:db8::2",
-			},
-		},
-		{
-			name: "two slashes", cn: "a/b/c.site.test", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"c.site.test", "b/c.site.test"},
-		},
-		{
-			name: "service in capitals", cn: "MySQL/a.site.test", sans: noSAN, hosts: "a.site.test", rule: "common name",
-			proves: []string{"a.site.test"},
-		},
-		{
-			name: "service of two words", cn: "my sql/a.site.test", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"a.site.test"},
-		},
-		{
-			name: "service beyond ASCII", cn: "é/a.site.test", sans: noSAN, rule: "subjectAltName",
-			rejected: []string{"a.site.test"},
-		},
-		{
-			name: "labels", cn: "x", rule: "subjectAltName",
-			sans: []string{
-				label + ".test", label + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "*." + label + "x.test", "*.-a.test",
-				"*.a-.test", "*..test",
-			},
-			hosts: label + ".test", proves: []string{label + ".test"},
-			rejected: []string{label + "x.test", "-a.test", "a-.test", "a..test", ".a.test", "b.-a.test"},
-		},
-		{
-			name: "length", cn: "x", sans: []string{longest, longest + "b"}, hosts: longest, rule: "subjectAltName",
-			proves: []string{longest}, rejected: []string{longest + "b"},
-		},
-		{name: "empty service", cn: "/a.site.test", sans: noSAN, rule: "subjectAltName", rejected: []string{"a.site.test"}},
-		{
-			name: "hyphens and underscores", cn: "host/my-db_1.site.test", sans: noSAN, hosts: "my-db_1.site.test",
-			rule: "common name", proves: []string{"my-db_1.site.test"},
-		},
-	}
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	snapshot := openStore(t, root).Snapshot()
-	for _, test := range tests {
+	for _, test := range hostIdentities {
 		t.Run(test.name, func(t *testing.T) {
 			host := must(root.NewHost("x", certstest.Options{CommonName: test.cn, DNSNames: test.sans, IPs: test.ips}))
 			identity := must(certs.Identify(host.Certificate, test.mode))

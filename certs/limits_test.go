@@ -32,15 +32,16 @@ func manyNames(n int) []string {
 	return names
 }
 
-// TestSizeOfChain: what no sound peer sends is refused before any work.
-func TestSizeOfChain(t *testing.T) {
-	root := must(certstest.NewCA("Root", sound))
-	stranger := must(certstest.NewCA("Stranger", sound))
-	snapshot := openStore(t, root).Snapshot()
+// sizeCase is a chain of some size.
+type sizeCase struct {
+	name  string
+	chain []*x509.Certificate
+	code  certs.Code // empty: accepted
+	words string
+}
+
+func sizesOfChains(root *certstest.CA) []sizeCase {
 	host := must(root.NewHost("host.test", sound)).Certificate
-	long := func(n int) *x509.Certificate {
-		return must(stranger.NewHost("x", certstest.Options{CommonName: strings.Repeat("x", n)})).Certificate
-	}
 	repeated := func(n int, more *x509.Certificate) []*x509.Certificate {
 		chain := []*x509.Certificate{host}
 		for range n {
@@ -51,42 +52,58 @@ func TestSizeOfChain(t *testing.T) {
 	bulky := must(root.NewSubordinate("Bulky", options(func(c *x509.Certificate) {
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Value: make([]byte, 40<<10)}}
 	}))).Certificate
-	tests := []struct {
-		name  string
-		chain []*x509.Certificate
-		code  certs.Code // empty: accepted
-		words string
-	}{
-		{"20 certificates", repeated(19, root.Certificate), "", ""},
-		{"21 certificates", repeated(20, root.Certificate), certs.CodeTooMuchWork, "sent 21 certificates, more than 20"},
-		{"40 KB", repeated(1, bulky), "", ""},
-		{"80 KB", repeated(2, bulky), certs.CodeTooMuchWork, "bytes in all, more than 65536"},
-		{"1000 names", must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain, "", ""},
+	return []sizeCase{
+		{name: "20 certificates", chain: repeated(19, root.Certificate)},
 		{
-			"1001 names", must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1001)})).Chain, certs.CodeTooMuchWork,
-			"certificate 1 of those that the peer sent has 1001 subjectAltNames",
+			name: "21 certificates", chain: repeated(20, root.Certificate), code: certs.CodeTooMuchWork,
+			words: "sent 21 certificates, more than 20",
+		},
+		{name: "40 KB", chain: repeated(1, bulky)},
+		{name: "80 KB", chain: repeated(2, bulky), code: certs.CodeTooMuchWork, words: "bytes in all, more than 65536"},
+	}
+}
+
+func sizesOfNames(root *certstest.CA) []sizeCase {
+	host := must(root.NewHost("host.test", sound)).Certificate
+	stranger := must(certstest.NewCA("Stranger", sound))
+	long := func(n int) *x509.Certificate {
+		return must(stranger.NewHost("x", certstest.Options{CommonName: strings.Repeat("x", n)})).Certificate
+	}
+	return []sizeCase{
+		{name: "1000 names", chain: must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1000)})).Chain},
+		{
+			name: "1001 names", chain: must(root.NewHost("x", certstest.Options{DNSNames: manyNames(1001)})).Chain,
+			code: certs.CodeTooMuchWork, words: "certificate 1 of those that the peer sent has 1001 subjectAltNames",
 		},
 		{
-			"44000 names", must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
-			certs.CodeTooMuchWork, "bytes in all",
+			name: "44000 names", chain: must(stranger.NewHost("x", certstest.Options{DNSNames: manyNames(44000)})).Chain,
+			code: certs.CodeTooMuchWork, words: "bytes in all",
 		},
 		{
-			"long subject",
-			[]*x509.Certificate{long(9000)},
-			certs.CodeMalformed,
-			"certificate 1 of those that the peer sent has a subject or issuer of",
-		},
-		{"long subject above", []*x509.Certificate{host, long(9000)}, certs.CodeMalformed, "certificate 2 of those"},
-		{
-			"subject long in slash form",
-			must(root.NewHost("x", certstest.Options{CommonName: strings.Repeat("\x01", 3000)})).Chain, certs.CodeMalformed,
-			"characters in slash form, more than 8192",
+			name: "long subject", chain: []*x509.Certificate{long(9000)}, code: certs.CodeMalformed,
+			words: "certificate 1 of those that the peer sent has a subject or issuer of",
 		},
 		{
-			"rather long subject",
-			must(root.NewHost("host.test", certstest.Options{CommonName: strings.Repeat("x", 8000)})).Chain, "", "",
+			name: "long subject above", chain: []*x509.Certificate{host, long(9000)}, code: certs.CodeMalformed,
+			words: "certificate 2 of those",
+		},
+		{
+			name:  "subject long in slash form",
+			chain: must(root.NewHost("x", certstest.Options{CommonName: strings.Repeat("\x01", 3000)})).Chain,
+			code:  certs.CodeMalformed, words: "characters in slash form, more than 8192",
+		},
+		{
+			name:  "rather long subject",
+			chain: must(root.NewHost("host.test", certstest.Options{CommonName: strings.Repeat("x", 8000)})).Chain,
 		},
 	}
+}
+
+// TestSizeOfChain: what no sound peer sends is refused before any work.
+func TestSizeOfChain(t *testing.T) {
+	root := must(certstest.NewCA("Root", sound))
+	snapshot := openStore(t, root).Snapshot()
+	tests := slices.Concat(sizesOfChains(root), sizesOfNames(root))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			result, err := certs.Verify(snapshot, test.chain,
@@ -122,86 +139,121 @@ func wantShort(t testing.TB, err error) {
 	}
 }
 
-// TestHostileNames: names and extensions as long as they may be do not make
-// long messages.
-func TestHostileNames(t *testing.T) {
-	longest := strings.Repeat("x", 8000)
-	escaped := strings.Repeat("\x01", 2000)
-	root := must(certstest.NewCA("Root", sound))
-	dir := filepath.Join(t.TempDir(), "certificates")
-	if err := certstest.WriteCApath(dir, root); err != nil {
-		t.Fatal(err)
+// Names as long as they may be, and such that grow when they are shown.
+var (
+	longestValue = strings.Repeat("x", 8000)
+	escapedValue = strings.Repeat("\x01", 2000)
+)
+
+// nameless is a host of the longest name and without subjectAltNames.
+var nameless = certstest.Options{CommonName: longestValue, DNSNames: []string{}}
+
+// altName gives a certificate one subjectAltName of any kind.
+func altName(tag int, value string) func(*x509.Certificate) {
+	return func(c *x509.Certificate) {
+		c.DNSNames = nil
+		c.ExtraExtensions = []pkix.Extension{
+			{
+				Id:    asn1.ObjectIdentifier{2, 5, 29, 17},
+				Value: must(asn1.Marshal([]asn1.RawValue{{Class: 2, Tag: tag, IsCompound: tag == 4, Bytes: []byte(value)}})),
+			},
+		}
 	}
-	twin := must(certstest.NewCA("Twin"+longest, sound))
-	store := must(certs.OpenStore(certs.StoreConfig{
-		CApath: dir,
-		CAfile: writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", twin.Certificate.Raw), 0o644),
-	}))
+}
+
+// hostileCase is a chain with long names.
+type hostileCase struct {
+	name  string
+	chain []*x509.Certificate
+	code  certs.Code
+}
+
+func hostileChains(root *certstest.CA) []hostileCase {
 	longOID := asn1.ObjectIdentifier{1, 2}
 	var usages []asn1.ObjectIdentifier
 	for i := range 5000 {
 		longOID = append(longOID, 127)
 		usages = append(usages, asn1.ObjectIdentifier{1, 2, 3, i})
 	}
-	altName := func(tag int, value string) func(*x509.Certificate) {
-		return func(c *x509.Certificate) {
-			c.DNSNames = nil
-			c.ExtraExtensions = []pkix.Extension{
-				{
-					Id:    asn1.ObjectIdentifier{2, 5, 29, 17},
-					Value: must(asn1.Marshal([]asn1.RawValue{{Class: 2, Tag: tag, IsCompound: tag == 4, Bytes: []byte(value)}})),
-				},
-			}
-		}
+	user := must(root.NewHost("x", nameless))
+	noCA := &certstest.CA{Certificate: user.Certificate, Key: user.Key, Parent: root}
+	unknown := must(certstest.NewCA(longestValue, sound))
+	return []hostileCase{
+		{
+			name: "issuer", chain: must(must(certstest.NewCA(longestValue, sound)).NewHost("x", nameless)).Chain,
+			code: certs.CodeUnknownCA,
+		},
+		{
+			name: "escaped issuer",
+			chain: must(
+				must(certstest.NewCA(escapedValue, sound)).NewHost("x", certstest.Options{CommonName: escapedValue}),
+			).Chain,
+			code: certs.CodeUnknownCA,
+		},
+		{
+			name: "issuer sent, self-signed", chain: append(must(unknown.NewHost("x", nameless)).Chain, unknown.Certificate),
+			code: certs.CodeUnknownCA,
+		},
+		{
+			name: "bad signature", chain: must(must(certstest.NewCA("Twin"+longestValue, sound)).NewHost("x", nameless)).Chain,
+			code: certs.CodeBadSignature,
+		},
+		{name: "not allowed", chain: must(root.NewHost("x", nameless)).Chain, code: certs.CodeNotAllowed},
+		{name: "not a CA", chain: must(noCA.NewHost("x", sound)).Chain, code: certs.CodeNotCA},
+		{
+			name: "critical extension",
+			chain: must(root.NewHost("x", options(func(c *x509.Certificate) {
+				c.ExtraExtensions = []pkix.Extension{{Id: longOID, Critical: true}}
+			}))).Chain,
+			code: certs.CodeCriticalExtension,
+		},
+		{
+			name: "usages",
+			chain: must(
+				root.NewHost("x", options(func(c *x509.Certificate) { c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, usages })),
+			).Chain,
+			code: certs.CodeExtendedKeyUsage,
+		},
 	}
-	limited := must(root.NewSubordinate(longest[:4000], options(func(c *x509.Certificate) {
+}
+
+func hostileAlternativeNames(root *certstest.CA) []hostileCase {
+	limited := must(root.NewSubordinate(longestValue[:4000], options(func(c *x509.Certificate) {
 		c.PermittedDNSDomains, c.PermittedEmailAddresses, c.PermittedURIDomains = []string{"ok.test"}, []string{"ok.test"},
 			[]string{"ok.test"}
 	})))
-	person := certstest.Options{CommonName: longest, DNSNames: []string{}}
-	user := must(root.NewHost("x", person))
-	noCA := &certstest.CA{Certificate: user.Certificate, Key: user.Key, Parent: root}
-	unknown := must(certstest.NewCA(longest, sound))
-	tests := []struct {
-		name  string
-		chain []*x509.Certificate
-		code  certs.Code
-	}{
-		{"issuer", must(must(certstest.NewCA(longest, sound)).NewHost("x", person)).Chain, certs.CodeUnknownCA},
+	return []hostileCase{
 		{
-			"escaped issuer",
-			must(must(certstest.NewCA(escaped, sound)).NewHost("x", certstest.Options{CommonName: escaped})).Chain,
-			certs.CodeUnknownCA,
+			name: "dNSName", chain: must(limited.NewHost("x", options(altName(2, longestValue+"."+longestValue)))).Chain,
+			code: certs.CodeNameConstraints,
 		},
 		{
-			"issuer sent, self-signed", append(must(unknown.NewHost("x", person)).Chain, unknown.Certificate),
-			certs.CodeUnknownCA,
+			name:  "mailbox",
+			chain: must(limited.NewHost("x", options(altName(1, strings.Repeat("a", 30000)+"@bad.test")))).Chain,
+			code:  certs.CodeNameConstraints,
 		},
 		{
-			"bad signature", must(must(certstest.NewCA("Twin"+longest, sound)).NewHost("x", person)).Chain,
-			certs.CodeBadSignature,
-		},
-		{"not allowed", must(root.NewHost("x", person)).Chain, certs.CodeNotAllowed},
-		{"not a CA", must(noCA.NewHost("x", sound)).Chain, certs.CodeNotCA},
-		{"critical extension", must(root.NewHost("x", options(func(c *x509.Certificate) {
-			c.ExtraExtensions = []pkix.Extension{{Id: longOID, Critical: true}}
-		}))).Chain, certs.CodeCriticalExtension},
-		{
-			"usages",
-			must(
-				root.NewHost("x", options(func(c *x509.Certificate) { c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, usages })),
-			).Chain, certs.CodeExtendedKeyUsage,
-		},
-		{"dNSName", must(limited.NewHost("x", options(altName(2, longest+"."+longest)))).Chain, certs.CodeNameConstraints},
-		{
-			"mailbox", must(limited.NewHost("x", options(altName(1, strings.Repeat("a", 30000)+"@bad.test")))).Chain,
-			certs.CodeNameConstraints,
-		},
-		{
-			"URI", must(limited.NewHost("x", options(altName(6, "http://bad.test/"+strings.Repeat("a", 30000))))).Chain,
-			certs.CodeNameConstraints,
+			name:  "URI",
+			chain: must(limited.NewHost("x", options(altName(6, "http://bad.test/"+strings.Repeat("a", 30000))))).Chain,
+			code:  certs.CodeNameConstraints,
 		},
 	}
+}
+
+// TestHostileNames: names and extensions as long as they may be do not make
+// long messages.
+func TestHostileNames(t *testing.T) {
+	root := must(certstest.NewCA("Root", sound))
+	dir := filepath.Join(t.TempDir(), "certificates")
+	if err := certstest.WriteCApath(dir, root); err != nil {
+		t.Fatal(err)
+	}
+	twin := must(certstest.NewCA("Twin"+longestValue, sound))
+	store := must(certs.OpenStore(certs.StoreConfig{
+		CApath: dir,
+		CAfile: writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", twin.Certificate.Raw), 0o644),
+	}))
+	tests := slices.Concat(hostileChains(root), hostileAlternativeNames(root))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := certs.Verify(store.Snapshot(), test.chain,
@@ -210,85 +262,104 @@ func TestHostileNames(t *testing.T) {
 			wantShort(t, err)
 		})
 	}
-	t.Run("policy", func(t *testing.T) {
-		for name, code := range map[string]certs.Code{
-			longest: certs.CodePolicyMissing, "x/CN=" + longest: certs.CodePolicyDenied,
-		} {
-			chain := must(must(root.NewSubordinate(name, sound)).NewHost("x", person)).Chain
-			_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{}))
-			wantRefusal(t, err, code)
-			wantShort(t, err)
-		}
-	})
-	t.Run("warning", func(t *testing.T) {
-		chain := must(
-			must(root.NewSubordinate(longest, sound)).NewHost("host.test", certstest.Options{CommonName: longest}),
-		).Chain
-		result, err := certs.Verify(store.Snapshot(), chain,
-			anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(result.Warnings) == 0 {
-			t.Error("no warning of the missing lists")
-		}
-		for _, w := range result.Warnings {
-			if n := len(w.String()) + len(w.CA); n > 3000 {
-				t.Errorf("a warning of %d bytes: %.200v", n, w)
-			}
-		}
-	})
+	t.Run("policy", func(t *testing.T) { checkHostilePolicy(t, store, root) })
+	t.Run("warning", func(t *testing.T) { checkHostileWarning(t, store, root) })
 
 	// crypto/x509 quotes the whole URI when it cannot read it.
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: now.Add(time.Hour)}
 	altName(6, "http://%zz/"+strings.Repeat("a", 30000))(template)
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	unreadable := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
-	t.Run("handshake", func(t *testing.T) {
-		endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("host.test", sound)))}
-		near, far := tcpPair(t)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = tls.Client(far, &tls.Config{
-				InsecureSkipVerify: true,
-				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-					return &tls.Certificate{Certificate: [][]byte{unreadable}, PrivateKey: key}, nil
-				},
-			}).HandshakeContext(t.Context())
-			_, _ = far.Read(make([]byte, 1)) // the alert
-		}()
-		_, _, err := endpoint.Server(t.Context(), near)
-		_ = near.Close()
-		<-done
-		_ = far.Close()
-		if failure, ok := errors.AsType[*certs.HandshakeError](err); !ok ||
-			!strings.Contains(failure.Reason, "cannot parse URI") {
-			t.Errorf("want the reason of crypto/x509, got %.200v", err)
-		}
+	t.Run("handshake", func(t *testing.T) { checkHostileHandshake(t, store, root, unreadable, key) })
+	t.Run("problem", func(t *testing.T) { checkHostileProblem(t, root, unreadable) })
+}
+
+// checkHostilePolicy: refusals for want of a policy.
+func checkHostilePolicy(t *testing.T, store *certs.Store, root *certstest.CA) {
+	t.Helper()
+	for name, code := range map[string]certs.Code{
+		longestValue: certs.CodePolicyMissing, "x/CN=" + longestValue: certs.CodePolicyDenied,
+	} {
+		chain := must(must(root.NewSubordinate(name, sound)).NewHost("x", nameless)).Chain
+		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{}))
+		wantRefusal(t, err, code)
 		wantShort(t, err)
-	})
-	t.Run("problem", func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "certificates")
-		if err := certstest.WriteCApath(dir, root); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// checkHostileWarning: warnings of missing lists.
+func checkHostileWarning(t *testing.T, store *certs.Store, root *certstest.CA) {
+	t.Helper()
+	chain := must(
+		must(root.NewSubordinate(longestValue, sound)).NewHost("host.test", certstest.Options{CommonName: longestValue}),
+	).Chain
+	result, err := certs.Verify(store.Snapshot(), chain,
+		anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Warnings) == 0 {
+		t.Error("no warning of the missing lists")
+	}
+	for _, w := range result.Warnings {
+		if n := len(w.String()) + len(w.CA); n > 3000 {
+			t.Errorf("a warning of %d bytes: %.200v", n, w)
 		}
-		file := writeFile(t, filepath.Join(dir, "01234567.0"),
-			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: unreadable}), 0o644)
-		misnamed := writeFile(t, filepath.Join(dir, "01234567.1"),
-			pem.EncodeToMemory(&pem.Block{
-				Type: "CERTIFICATE", Bytes: must(certstest.NewCA(strings.Repeat("\x01", 30000), sound)).Certificate.Raw,
-			}), 0o644)
-		problems := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot().Problems()
-		if len(problems) != 2 || problems[0].File != file || problems[1].File != misnamed {
-			t.Errorf("%d problems: %.500v", len(problems), problems)
+	}
+}
+
+// checkHostileHandshake: a peer that presents a certificate that cannot be
+// read.
+func checkHostileHandshake(
+	t *testing.T, store *certs.Store, root *certstest.CA, unreadable []byte, key *ecdsa.PrivateKey,
+) {
+	t.Helper()
+	endpoint := &certs.Endpoint{Store: store, Credential: credential(t, must(root.NewHost("host.test", sound)))}
+	near, far := tcpPair(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = tls.Client(far, &tls.Config{
+			InsecureSkipVerify: true,
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return &tls.Certificate{Certificate: [][]byte{unreadable}, PrivateKey: key}, nil
+			},
+		}).HandshakeContext(t.Context())
+		_, _ = far.Read(make([]byte, 1)) // the alert
+	}()
+	_, _, err := endpoint.Server(t.Context(), near)
+	_ = near.Close()
+	<-done
+	_ = far.Close()
+	if failure, ok := errors.AsType[*certs.HandshakeError](err); !ok ||
+		!strings.Contains(failure.Reason, "cannot parse URI") {
+		t.Errorf("want the reason of crypto/x509, got %.200v", err)
+	}
+	wantShort(t, err)
+}
+
+// checkHostileProblem: such a certificate in a file of a CApath.
+func checkHostileProblem(t *testing.T, root *certstest.CA, unreadable []byte) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "certificates")
+	if err := certstest.WriteCApath(dir, root); err != nil {
+		t.Fatal(err)
+	}
+	file := writeFile(t, filepath.Join(dir, "01234567.0"),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: unreadable}), 0o644)
+	misnamed := writeFile(t, filepath.Join(dir, "01234567.1"),
+		pem.EncodeToMemory(&pem.Block{
+			Type: "CERTIFICATE", Bytes: must(certstest.NewCA(strings.Repeat("\x01", 30000), sound)).Certificate.Raw,
+		}), 0o644)
+	problems := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot().Problems()
+	if len(problems) != 2 || problems[0].File != file || problems[1].File != misnamed {
+		t.Errorf("%d problems: %.500v", len(problems), problems)
+	}
+	for _, p := range problems {
+		if n := len(p.String()); n > 3000 {
+			t.Errorf("a problem of %d bytes: %.200v", n, p)
 		}
-		for _, p := range problems {
-			if n := len(p.String()); n > 3000 {
-				t.Errorf("a problem of %d bytes: %.200v", n, p)
-			}
-		}
-	})
+	}
 }
 
 // TestKeys: many installed keys of a name are tried, more than a peer may

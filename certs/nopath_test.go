@@ -2,6 +2,7 @@ package certs_test
 
 import (
 	"crypto/x509"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,75 +75,103 @@ func TestCircles(t *testing.T) {
 	}
 }
 
-// TestFilesThatCannotBeUsed: where a file of the missing CA is there, the
-// refusal names it and what is wrong with it.
-func TestFilesThatCannotBeUsed(t *testing.T) {
-	other := must(certstest.NewCA("Other", sound))
-	root := must(certstest.NewCA("Root", sound))
-	twin := must(certstest.NewCA("Root", sound)) // of another key
-	sub := must(root.NewSubordinate("Sub", sound))
+// unusableFile is a file of a CA that is missed.
+type unusableFile struct {
+	file    string // in the CApath; "ca.pem" is the CA file
+	content []byte // nil: a link that leads nowhere
+	chain   []*x509.Certificate
+	with    *certstest.CA // installed beside Other
+	code    certs.Code
+	depth   int
+	words   string
+}
+
+// damagedPEM is a CA's certificate with five characters that are not base64.
+func damagedPEM(ca *certstest.CA) []byte {
+	return []byte(strings.Replace(string(pemOf("CERTIFICATE", ca.Certificate.Raw)), "M", "!", 5))
+}
+
+// filesOfItsIssuer are files of the CA that issued the host's certificate.
+func filesOfItsIssuer(other, root *certstest.CA) map[string]unusableFile {
 	hash, oldHash := hashes(root)
 	otherHash, _ := hashes(other)
 	noCA := must(
 		other.NewHost("x", options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })),
 	).Certificate
 	rootPEM, noCAPEM := pemOf("CERTIFICATE", root.Certificate.Raw), pemOf("CERTIFICATE", noCA.Raw)
-	damaged := []byte(strings.Replace(string(rootPEM), "M", "!", 5))
+	damaged := damagedPEM(root)
 	host := must(root.NewHost("host.test", sound)).Certificate
-	for name, test := range map[string]struct {
-		file    string // in the CApath; "ca.pem" is the CA file
-		content []byte // nil: a link that leads nowhere
-		chain   []*x509.Certificate
-		with    *certstest.CA // installed beside Other
-		code    certs.Code
-		depth   int
-		words   string
-	}{
+	return map[string]unusableFile{
 		"damaged": {
-			hash + ".0", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "damaged",
+			file: hash + ".0", content: damaged, chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA, words: "damaged",
 		},
 		"damaged, by the old hash": {
-			oldHash + ".3", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "damaged",
+			file: oldHash + ".3", content: damaged, chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA,
+			words: "damaged",
 		},
 		"no CA's": {
-			hash + ".0", noCAPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "is not a CA's",
+			file: hash + ".0", content: noCAPEM, chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA,
+			words: "is not a CA's",
 		},
 		"empty": {
-			hash + ".0", []byte{}, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "no certificate in this file",
+			file: hash + ".0", content: []byte{}, chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA,
+			words: "no certificate in this file",
 		},
-		"a link that leads " +
-			"nowhere": {hash + ".0", nil, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "does not exist"},
+		"a link that leads nowhere": {
+			file: hash + ".0", chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA, words: "does not exist",
+		},
 		"under another name": {
-			"0a1b2c3d.0", rootPEM, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "not the hash of the certificate",
+			file: "0a1b2c3d.0", content: rootPEM, chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA,
+			words: "not the hash of the certificate",
 		},
 		"another CA under its name": {
-			hash + ".0", pemOf("CERTIFICATE", other.Certificate.Raw),
-			[]*x509.Certificate{host},
-			nil, certs.CodeUnknownCA, 0,
-			otherHash,
+			file: hash + ".0", content: pemOf("CERTIFICATE", other.Certificate.Raw), chain: []*x509.Certificate{host},
+			code: certs.CodeUnknownCA, words: otherHash,
 		},
 		"no CA's in the CA file": {
-			"ca.pem", append(pemOf("CERTIFICATE", other.Certificate.Raw), noCAPEM...),
-			[]*x509.Certificate{host},
-			nil,
-			certs.CodeUnknownCA, 0, "is not a CA's",
+			file: "ca.pem", content: append(pemOf("CERTIFICATE", other.Certificate.Raw), noCAPEM...),
+			chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA, words: "is not a CA's",
 		},
+	}
+}
+
+// filesOfOtherCAs are those of a CA further up, of one of two keys, and of one
+// that is not missed.
+func filesOfOtherCAs(other, root *certstest.CA) map[string]unusableFile {
+	twin := must(certstest.NewCA("Root", sound)) // of another key
+	sub := must(root.NewSubordinate("Sub", sound))
+	hash, _ := hashes(root)
+	otherHash, _ := hashes(other)
+	damaged := damagedPEM(root)
+	host := must(root.NewHost("host.test", sound)).Certificate
+	return map[string]unusableFile{
 		"of the subordinate's issuer": {
-			hash + ".0", damaged,
-			[]*x509.Certificate{must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate},
-			nil,
-			certs.CodeUnknownCA, 1, "damaged",
+			file: hash + ".0", content: damaged,
+			chain: []*x509.Certificate{must(sub.NewHost("host.test", sound)).Certificate, sub.Certificate},
+			code:  certs.CodeUnknownCA, depth: 1, words: "damaged",
 		},
 		"of a root that is sent": {
-			hash + ".0", damaged, []*x509.Certificate{host, root.Certificate}, nil, certs.CodeUnknownCA, 1, "damaged",
+			file: hash + ".0", content: damaged, chain: []*x509.Certificate{host, root.Certificate}, code: certs.CodeUnknownCA,
+			depth: 1, words: "damaged",
 		},
 		"of the right key of two": {
-			hash + ".7", damaged, []*x509.Certificate{host}, twin, certs.CodeBadSignature, 0, "damaged",
+			file: hash + ".7", content: damaged, chain: []*x509.Certificate{host}, with: twin, code: certs.CodeBadSignature,
+			words: "damaged",
 		},
 		"not of the CA that is missed": {
-			otherHash + ".7", damaged, []*x509.Certificate{host}, nil, certs.CodeUnknownCA, 0, "",
+			file: otherHash + ".7", content: damaged, chain: []*x509.Certificate{host}, code: certs.CodeUnknownCA,
 		},
-	} {
+	}
+}
+
+// TestFilesThatCannotBeUsed: where a file of the missing CA is there, the
+// refusal names it and what is wrong with it.
+func TestFilesThatCannotBeUsed(t *testing.T) {
+	other := must(certstest.NewCA("Other", sound))
+	root := must(certstest.NewCA("Root", sound))
+	files := filesOfItsIssuer(other, root)
+	maps.Copy(files, filesOfOtherCAs(other, root))
+	for name, test := range files {
 		t.Run(name, func(t *testing.T) {
 			cas := []*certstest.CA{other}
 			if test.with != nil {
@@ -188,83 +217,106 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// TestCuresThatHelp: what is told to do is what can be done.
-func TestCuresThatHelp(t *testing.T) {
-	const clientAuth, serverAuth = x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth
-	const mail = x509.ExtKeyUsageEmailProtection
+// cureCase is a refused chain and what is told to do.
+type cureCase struct {
+	issued             issued
+	code               certs.Code
+	reason, cure, lack string // lack: what the cure must not say
+}
+
+// curesOfExtensions: of critical extensions, also of those that require
+// policies.
+func curesOfExtensions() map[string]cureCase {
 	explicit := func(critical bool) certstest.Options {
 		return extensionOption("2.5.29.36", critical, []byte{0x30, 3, 0x80, 1, 0})
 	}
 	unknown := extensionOption("1.2.3.4", true, []byte{5, 0})
-	for name, test := range map[string]struct {
-		issued             issued
-		code               certs.Code
-		reason, cure, lack string // lack: what the cure must not say
-	}{
+	return map[string]cureCase{
 		"policies required": {
-			below(sound, sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy",
-			"none of which requires them", "critical",
+			issued: below(sound, sound, explicit(true)), code: certs.CodeCriticalExtension, reason: "requireExplicitPolicy",
+			cure: "none of which requires them", lack: "critical",
 		},
-		"policies required, " +
-			"uncritical": {
-			below(sound, sound, explicit(false)), certs.CodeCriticalExtension, "requireExplicitPolicy",
-			"none of which requires them", "critical",
+		"policies required, uncritical": {
+			issued: below(sound, sound, explicit(false)), code: certs.CodeCriticalExtension, reason: "requireExplicitPolicy",
+			cure: "none of which requires them", lack: "critical",
 		},
 		"policies required further down": {
-			below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 1})), certs.CodeCriticalExtension,
-			"requireExplicitPolicy", "none of which requires them", "critical",
+			issued: below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 1})),
+			code:   certs.CodeCriticalExtension, reason: "requireExplicitPolicy", cure: "none of which requires them",
+			lack: "critical",
 		},
 		"policies required by a root": {
-			below(sound, explicit(true)), certs.CodeCriticalExtension, "requireExplicitPolicy", "none of which requires them",
-			"critical",
+			issued: below(sound, explicit(true)), code: certs.CodeCriticalExtension, reason: "requireExplicitPolicy",
+			cure: "none of which requires them", lack: "critical",
 		},
 		"policies required by a host": {
-			below(explicit(true), sound), certs.CodeCriticalExtension, "requireExplicitPolicy",
-			"Certificate policies are not judged", "critical",
+			issued: below(explicit(true), sound), code: certs.CodeCriticalExtension, reason: "requireExplicitPolicy",
+			cure: "Certificate policies are not judged", lack: "critical",
 		},
 		"critical extension of a host": {
-			below(unknown, sound), certs.CodeCriticalExtension, "1.2.3.4", "without this extension, or with it not critical",
-			"another CA",
+			issued: below(unknown, sound), code: certs.CodeCriticalExtension, reason: "1.2.3.4",
+			cure: "without this extension, or with it not critical", lack: "another CA",
 		},
 		"critical extension of a CA": {
-			below(sound, sound, unknown), certs.CodeCriticalExtension, "1.2.3.4", "a certificate of another CA",
-			"Ask the peer's CA",
+			issued: below(sound, sound, unknown), code: certs.CodeCriticalExtension, reason: "1.2.3.4",
+			cure: "a certificate of another CA", lack: "Ask the peer's CA",
 		},
+	}
+}
+
+func curesOfUsages() map[string]cureCase {
+	return map[string]cureCase{
 		"usages of a host": {
-			below(usages(mail), sound), certs.CodeExtendedKeyUsage, "here is emailProtection",
-			"a host certificate with serverAuth", "another CA",
+			issued: below(usages(mail), sound), code: certs.CodeExtendedKeyUsage, reason: "here is emailProtection",
+			cure: "a host certificate with serverAuth", lack: "another CA",
 		},
 		"usages of a CA": {
-			below(sound, sound, usages(mail)), certs.CodeExtendedKeyUsage, "here is emailProtection",
-			"a certificate of a CA whose own usages allow it", "host certificate with",
+			issued: below(sound, sound, usages(mail)), code: certs.CodeExtendedKeyUsage, reason: "here is emailProtection",
+			cure: "a certificate of a CA whose own usages allow it", lack: "host certificate with",
 		},
 		"no usage in common": {
-			below(usages(serverAuth), usages(clientAuth)), certs.CodeExtendedKeyUsage,
-			"here is serverAuth, which the CAs above do not allow", "that the CAs above it allow too", "host certificate with",
+			issued: below(usages(serverAuth), usages(clientAuth)), code: certs.CodeExtendedKeyUsage,
+			reason: "here is serverAuth, which the CAs above do not allow", cure: "that the CAs above it allow too",
+			lack: "host certificate with",
 		},
 		"no usage in common of CAs": {
-			below(sound, usages(clientAuth), usages(serverAuth)), certs.CodeExtendedKeyUsage, "which the CAs above do not allow",
-			"a CA whose own usages", "",
+			issued: below(sound, usages(clientAuth), usages(serverAuth)), code: certs.CodeExtendedKeyUsage,
+			reason: "which the CAs above do not allow", cure: "a CA whose own usages",
 		},
-		"constraints that are " +
-			"malformed": {
-			below(sound, sound, nameConstraints([]subtree{{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}}, nil)),
-			certs.CodeNameConstraints, "cannot be applied", "The CA's own certificate is at fault", "its own rules",
+	}
+}
+
+func curesOfConstraints() map[string]cureCase {
+	return map[string]cureCase{
+		"constraints that are malformed": {
+			issued: below(sound, sound,
+				nameConstraints([]subtree{{tag: 2, value: []byte("test"), more: []byte{0x80, 1, 1}}}, nil)),
+			code: certs.CodeNameConstraints, reason: "cannot be applied", cure: "The CA's own certificate is at fault",
+			lack: "its own rules",
 		},
 		"constraints of a strange kind": {
-			below(alternative(subtree{tag: 8, value: []byte{1, 2}}), sound,
-				nameConstraints([]subtree{{tag: 8, value: []byte{1, 2}}}, nil)), certs.CodeNameConstraints,
-			"cannot be applied to it", "without this name", "its own rules",
+			issued: below(alternative(subtree{tag: 8, value: []byte{1, 2}}), sound,
+				nameConstraints([]subtree{{tag: 8, value: []byte{1, 2}}}, nil)),
+			code: certs.CodeNameConstraints, reason: "cannot be applied to it", cure: "without this name", lack: "its own rules",
 		},
 		"constraints that forbid, sent": {
-			below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)),
-			certs.CodeNameConstraints, "/CN=Sub1 (sent by the peer) forbid it", "that its own rules allow", "without this name",
+			issued: below(alternative(dns("db.other.test")), sound, nameConstraints([]subtree{dns("site.test")}, nil)),
+			code:   certs.CodeNameConstraints, reason: "/CN=Sub1 (sent by the peer) forbid it", cure: "that its own rules allow",
+			lack: "without this name",
 		},
 		"constraints that forbid": {
-			below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)),
-			certs.CodeNameConstraints, "forbid it", "that its own rules allow", "without this name",
+			issued: below(alternative(dns("db.other.test")), nameConstraints([]subtree{dns("site.test")}, nil)),
+			code:   certs.CodeNameConstraints, reason: "forbid it", cure: "that its own rules allow", lack: "without this name",
 		},
-	} {
+	}
+}
+
+// TestCuresThatHelp: what is told to do is what can be done.
+func TestCuresThatHelp(t *testing.T) {
+	cures := curesOfExtensions()
+	maps.Copy(cures, curesOfUsages())
+	maps.Copy(cures, curesOfConstraints())
+	for name, test := range cures {
 		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain,
 			anyone(certs.RoleClient, now, unbound))
 		refusal := wantRefusal(t, err, test.code)

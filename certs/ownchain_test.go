@@ -22,58 +22,64 @@ func sent(t testing.TB, e *certs.Endpoint) []*x509.Certificate {
 	return chain
 }
 
+// sentCase is what a host has of a subordinate, and what it sends.
+type sentCase struct {
+	file      []*x509.Certificate // after the host's own
+	installed []*certstest.CA
+	sent      []*x509.Certificate
+	renewed   string // where the renewed one is; "-" if nothing has ended
+}
+
+// longEnded is for certificates whose year is over.
+var longEnded = certstest.Options{NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.Add(-time.Hour)}
+
+func sentCases(root, old, renewed *certstest.CA, host *certstest.Host) map[string]sentCase {
+	future := must(old.Renew(certstest.Options{NotBefore: now.Add(time.Hour)}))
+	otherKey := must(root.NewSubordinate("Sub", sound))
+	return map[string]sentCase{
+		"installed": {
+			file: host.Chain[1:], installed: []*certstest.CA{root, renewed}, sent: []*x509.Certificate{renewed.Certificate},
+			renewed: ".0",
+		},
+		"installed with more": {
+			file: host.Chain[1:], installed: []*certstest.CA{root, otherKey, old, future, renewed},
+			sent: []*x509.Certificate{renewed.Certificate}, renewed: ".3",
+		},
+		"nowhere": {
+			file: host.Chain[1:], installed: []*certstest.CA{root, otherKey, future}, sent: []*x509.Certificate{old.Certificate},
+		},
+		"in the file": {
+			file: []*x509.Certificate{old.Certificate, renewed.Certificate}, installed: []*certstest.CA{root},
+			sent: []*x509.Certificate{renewed.Certificate}, renewed: "hostcert.pem",
+		},
+		"in both": {
+			file: []*x509.Certificate{old.Certificate, renewed.Certificate}, installed: []*certstest.CA{root, renewed},
+			sent: []*x509.Certificate{renewed.Certificate}, renewed: "hostcert.pem",
+		},
+		"not in the file": {
+			installed: []*certstest.CA{root, old, renewed}, sent: []*x509.Certificate{renewed.Certificate}, renewed: "-",
+		},
+		"ended, not in the file": {
+			installed: []*certstest.CA{root, old}, sent: []*x509.Certificate{old.Certificate}, renewed: "-",
+		},
+		"with a root that has ended": {
+			file:      []*x509.Certificate{old.Certificate, must(certstest.NewCA("Root", longEnded)).Certificate},
+			installed: []*certstest.CA{root, renewed}, sent: []*x509.Certificate{renewed.Certificate, nil}, renewed: ".0",
+		},
+	}
+}
+
 // TestRenewedSubordinateIsSent: in the place of a subordinate of the host's
 // file that has ended goes the one of the same key that is installed, and a
 // peer that has the root only accepts it.
 func TestRenewedSubordinateIsSent(t *testing.T) {
-	ended := certstest.Options{NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.Add(-time.Hour)}
 	root := must(certstest.NewCA("Root", sound))
-	old := must(root.NewSubordinate("Sub", ended))
+	old := must(root.NewSubordinate("Sub", longEnded))
 	renewed := must(old.Renew(sound))
-	future := must(old.Renew(certstest.Options{NotBefore: now.Add(time.Hour)}))
-	otherKey := must(root.NewSubordinate("Sub", sound))
 	host := must(old.NewHost("host.test", sound))
 	peer := openStore(t, root).Snapshot()
 
-	for name, test := range map[string]struct {
-		file      []*x509.Certificate // after the host's own
-		installed []*certstest.CA
-		sent      []*x509.Certificate
-		renewed   string // where the renewed one is; "-" if nothing has ended
-	}{
-		"installed": {
-			host.Chain[1:], []*certstest.CA{root, renewed}, []*x509.Certificate{renewed.Certificate}, ".0",
-		},
-		"installed with more": {
-			host.Chain[1:],
-			[]*certstest.CA{root, otherKey, old, future, renewed},
-			[]*x509.Certificate{renewed.Certificate},
-			".3",
-		},
-		"nowhere": {
-			host.Chain[1:], []*certstest.CA{root, otherKey, future}, []*x509.Certificate{old.Certificate}, "",
-		},
-		"in the file": {
-			[]*x509.Certificate{old.Certificate, renewed.Certificate},
-			[]*certstest.CA{root},
-			[]*x509.Certificate{renewed.Certificate},
-			"hostcert.pem",
-		},
-		"in both": {
-			[]*x509.Certificate{old.Certificate, renewed.Certificate},
-			[]*certstest.CA{root, renewed},
-			[]*x509.Certificate{renewed.Certificate},
-			"hostcert.pem",
-		},
-		"not in the file":        {nil, []*certstest.CA{root, old, renewed}, []*x509.Certificate{renewed.Certificate}, "-"},
-		"ended, not in the file": {nil, []*certstest.CA{root, old}, []*x509.Certificate{old.Certificate}, "-"},
-		"with a root that has ended": {
-			[]*x509.Certificate{old.Certificate, must(certstest.NewCA("Root", ended)).Certificate},
-			[]*certstest.CA{root, renewed},
-			[]*x509.Certificate{renewed.Certificate, nil},
-			".0",
-		},
-	} {
+	for name, test := range sentCases(root, old, renewed, host) {
 		t.Run(name, func(t *testing.T) {
 			h := &certstest.Host{Certificate: host.Certificate, Key: host.Key, Chain: append(host.Chain[:1:1], test.file...)}
 			e := &certs.Endpoint{Store: openStore(t, test.installed...), Credential: credential(t, h)}

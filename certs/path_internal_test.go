@@ -20,29 +20,8 @@ import (
 // sent before an installed key has certified it, and what a peer without any
 // proof can have checked is bounded.
 func TestKeysBeforeTheirProof(t *testing.T) {
-	newCA := func(name string) *certstest.CA {
-		ca, err := certstest.NewCA(name, certstest.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return ca
-	}
-	subordinate := func(ca *certstest.CA, name string) *certstest.CA {
-		sub, err := ca.NewSubordinate(name, certstest.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sub
-	}
-	chainOf := func(ca *certstest.CA) []*x509.Certificate {
-		host, err := ca.NewHost("host.test", certstest.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return host.Chain
-	}
-	root := newCA("Root")
-	largeImpostor := newCA("Large")
+	root := newCA(t, "Root")
+	largeImpostor := newCA(t, "Large")
 	large := largeCA(t, largeImpostor.Certificate.RawSubject)
 	dir := filepath.Join(t.TempDir(), "certificates")
 	if err := certstest.WriteCApath(dir, root, large); err != nil {
@@ -53,43 +32,29 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Everybody can take the name of an installed CA.
-	impostor := newCA("Root")
-	sub := subordinate(root, "Sub")
-	forged := subordinate(sub, "Below")
+	impostor := newCA(t, "Root")
+	sub := subordinate(t, root, "Sub")
+	forged := subordinate(t, sub, "Below")
 	forged.Certificate = withoutSignature(t, forged.Certificate)
-	many := func(issuer *certstest.CA, name string) []*x509.Certificate {
-		chain := chainOf(subordinate(issuer, name))[:1]
-		for range 19 {
-			chain = append(chain, subordinate(issuer, name).Certificate)
-		}
-		return chain
-	}
-	sameName := func(name string) []*x509.Certificate {
-		chain := chainOf(newCA(name))
-		for range 19 {
-			chain = append(chain, withoutKeyIdentifier(t, newCA(name)))
-		}
-		return chain
-	}
 	tests := []struct {
 		name    string
 		chain   []*x509.Certificate
 		code    Code // empty: accepted
 		checked int  // signatures, at most
 	}{
-		{"sound", chainOf(subordinate(sub, "Below")), "", 3},
-		{"strangers", many(newCA("Stranger"), "Sub"), CodeUnknownCA, 0},
-		{"strangers of one name", sameName("Stranger"), CodeTooMuchWork, 0},
-		{"the name of an installed CA", chainOf(subordinate(impostor, "Sub")), CodeBadSignature, 1},
+		{"sound", chainOf(t, subordinate(t, sub, "Below")), "", 3},
+		{"strangers", manyBelow(t, newCA(t, "Stranger"), "Sub"), CodeUnknownCA, 0},
+		{"strangers of one name", manyOfName(t, "Stranger"), CodeTooMuchWork, 0},
+		{"the name of an installed CA", chainOf(t, subordinate(t, impostor, "Sub")), CodeBadSignature, 1},
 		{
 			"a forged link below a good one",
-			[]*x509.Certificate{chainOf(forged)[0], forged.Certificate, sub.Certificate},
+			[]*x509.Certificate{chainOf(t, forged)[0], forged.Certificate, sub.Certificate},
 			CodeBadSignature, 2,
 		},
 		// A bad one with P-256 counts for 8 of 200, with RSA-8192 for 64.
-		{"many below the name of an installed CA", many(impostor, "Sub"), CodeBadSignature, 20},
-		{"many below the name of one with a large key", many(largeImpostor, "Sub"), CodeTooMuchWork, 4},
-		{"many of the name of an installed CA", sameName("Root"), CodeTooMuchWork, 25},
+		{"many below the name of an installed CA", manyBelow(t, impostor, "Sub"), CodeBadSignature, 20},
+		{"many below the name of one with a large key", manyBelow(t, largeImpostor, "Sub"), CodeTooMuchWork, 4},
+		{"many of the name of an installed CA", manyOfName(t, "Root"), CodeTooMuchWork, 25},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -117,6 +82,56 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 			}
 		})
 	}
+}
+
+func newCA(t *testing.T, name string) *certstest.CA {
+	t.Helper()
+	ca, err := certstest.NewCA(name, certstest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func subordinate(t *testing.T, ca *certstest.CA, name string) *certstest.CA {
+	t.Helper()
+	sub, err := ca.NewSubordinate(name, certstest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+// chainOf is what a host of the CA sends.
+func chainOf(t *testing.T, ca *certstest.CA) []*x509.Certificate {
+	t.Helper()
+	host, err := ca.NewHost("host.test", certstest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host.Chain
+}
+
+// manyBelow is a chain with 19 subordinates of one issuer and name, none of
+// which issued the host's certificate.
+func manyBelow(t *testing.T, issuer *certstest.CA, name string) []*x509.Certificate {
+	t.Helper()
+	chain := chainOf(t, subordinate(t, issuer, name))[:1]
+	for range 19 {
+		chain = append(chain, subordinate(t, issuer, name).Certificate)
+	}
+	return chain
+}
+
+// manyOfName is a chain with 19 CAs of one name, which no key identifiers tell
+// apart.
+func manyOfName(t *testing.T, name string) []*x509.Certificate {
+	t.Helper()
+	chain := chainOf(t, newCA(t, name))
+	for range 19 {
+		chain = append(chain, withoutKeyIdentifier(t, newCA(t, name)))
+	}
+	return chain
 }
 
 // largeCA is a CA with an RSA key of 8192 bits, which takes a minute to make.

@@ -44,160 +44,175 @@ func to(ca, verb, pattern string) string {
 	return fmt.Sprintf("TO Issuer %s \\\n  %s Subject \"%s\"\n", issuer, verb, pattern)
 }
 
+// Patterns of subjects, as the two kinds of policies write them.
+const (
+	hostsPattern     = `"/DC=test/DC=gtunnel/O=hosts/*"`
+	allPattern       = `"/DC=test/DC=gtunnel/*"`
+	elsewherePattern = `"/DC=org/*"`
+	hostsExpression  = "/DC=test/DC=gtunnel/O=hosts/.*"
+	allExpression    = "/DC=test/.*"
+)
+
+// policyCases are the policy files of a CApath and what they permit.
+var policyCases = []struct {
+	name    string
+	sub     bool              // the host is below a subordinate
+	files   map[string]string // by CA and kind: "Root.signing_policy", "Sub.namespaces"
+	mode    certs.NamespacesMode
+	code    certs.Code // empty: accepted
+	decided string     // the file that decided, as in files
+	line    int
+	depth   int
+	reason  string
+}{
+	{
+		name: "both permit",
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern), "Root.namespaces": to("Root", "PERMIT", hostsExpression),
+		},
+	},
+	{name: "signing_policy alone", files: map[string]string{"Root.signing_policy": signing("Root", hostsPattern)}},
+	{name: "namespaces alone", files: map[string]string{"Root.namespaces": to("", "PERMIT", hostsExpression)}},
+	{name: "neither", code: certs.CodePolicyMissing, reason: "neither a signing_policy nor a namespaces file"},
+	{name: "neither, not required", mode: policy.EUGridPMAAndGlobus},
+	{name: "neither, ignored", mode: certs.NamespacesIgnore},
+	{
+		name: "signing_policy denies",
+		files: map[string]string{
+			"Root.signing_policy": "# a comment\n" + signing("Root", elsewherePattern),
+			"Root.namespaces":     to("Root", "PERMIT", hostsExpression),
+		},
+		code: certs.CodePolicyDenied, decided: "Root.signing_policy", line: 4, reason: `only "/DC=org/*"`,
+	},
+	{
+		name: "namespaces deny",
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern), "Root.namespaces": to("Root", "PERMIT", "/DC=org/.*"),
+		},
+		code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 1, reason: `only "/DC=org/.*"`,
+	},
+	{
+		name: "DENY wins",
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern),
+			"Root.namespaces": to("Root", "PERMIT", hostsExpression) + to("Root", "DENY", ".*/CN=host\\.test") +
+				to("Root", "PERMIT", ".*"),
+		},
+		code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3, reason: "deny",
+	},
+	{
+		name: "DENY does not matter to the other kind's mode", mode: policy.GlobusEUGridPMARequire,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern),
+			"Root.namespaces":     to("Root", "DENY", ".*"),
+		},
+	},
+	{
+		name: "first to speak", mode: policy.EUGridPMAGlobusRequire,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", elsewherePattern), "Root.namespaces": to("Root", "PERMIT", hostsExpression),
+		},
+	},
+	{
+		name: "malformed signing_policy beside sound namespaces",
+		files: map[string]string{
+			"Root.signing_policy": "access_id_CA X509\n\n'/CN", "Root.namespaces": to("Root", "PERMIT", hostsExpression),
+		},
+		code: certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 3, reason: "not closed",
+	},
+	{
+		name: "malformed namespaces, not required", mode: policy.EUGridPMAAndGlobus,
+		files: map[string]string{"Root.signing_policy": signing("Root", hostsPattern), "Root.namespaces": "TO Issuer\n"},
+		code:  certs.CodePolicyMalformed, decided: "Root.namespaces", line: 1,
+	},
+	{
+		name: "empty file", files: map[string]string{"Root.signing_policy": ""}, code: certs.CodePolicyMalformed,
+		decided: "Root.signing_policy", line: 1,
+	},
+	{
+		name: "malformed and not asked", mode: policy.GlobusRequire,
+		files: map[string]string{"Root.signing_policy": signing("Root", hostsPattern), "Root.namespaces": "TO"},
+	},
+	{
+		name: "a file that speaks of others",
+		files: map[string]string{
+			"Root.signing_policy": signing("Other", `"*"`), "Root.namespaces": to("Other", "PERMIT", ".*"),
+		},
+		code: certs.CodePolicyMissing,
+	},
+
+	{
+		name: "sent subordinate without policy", sub: true,
+		files: map[string]string{"Root.signing_policy": signing("Root", allPattern)},
+		code:  certs.CodePolicyMissing, reason: "CN=Sub may not sign it",
+	},
+	{
+		name: "sent subordinate with its own policy", sub: true,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", allPattern),
+			"Sub.signing_policy":  signing("Sub", hostsPattern),
+		},
+	},
+	{
+		name: "sent subordinate denied by its own policy", sub: true,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", allPattern), "Sub.signing_policy": signing("Sub", elsewherePattern),
+		},
+		code: certs.CodePolicyDenied, decided: "Sub.signing_policy", line: 3,
+	},
+	{
+		name: "sent subordinate that its root may not sign", sub: true,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", hostsPattern),
+			"Sub.signing_policy":  signing("Sub", hostsPattern),
+		},
+		code: certs.CodePolicyDenied, decided: "Root.signing_policy", line: 3, depth: 1, reason: "CN=Root may not sign it",
+	},
+	{
+		name: "the root's file speaks of the subordinate", sub: true,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", allPattern),
+			"Root.namespaces":     to("Root", "PERMIT", allExpression) + to("Sub", "PERMIT", hostsExpression),
+		},
+	},
+	{
+		name: "the root's file denies the subordinate", sub: true,
+		files: map[string]string{
+			"Root.signing_policy": signing("Root", allPattern),
+			"Root.namespaces":     to("Root", "PERMIT", allExpression) + to("Sub", "DENY", hostsExpression),
+		},
+		code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3,
+	},
+	{
+		name: "the subordinate's own file comes first", sub: true,
+		files: map[string]string{
+			"Root.namespaces": to("Root", "PERMIT", allExpression) + to("Sub", "DENY", ".*"),
+			"Sub.namespaces":  to("Sub", "PERMIT", hostsExpression),
+		},
+	},
+	{
+		name: "SELF is an installed CA", sub: true,
+		files: map[string]string{
+			"Root.namespaces": to("", "PERMIT", allExpression),
+			"Sub.namespaces":  to("", "PERMIT", ".*"),
+		},
+		code: certs.CodePolicyMissing,
+	},
+	{
+		name: "SELF in the root's file is the root", sub: true,
+		files: map[string]string{"Root.namespaces": to("", "PERMIT", allExpression)},
+		code:  certs.CodePolicyMissing,
+	},
+	{
+		name: "malformed file of the root", sub: true,
+		files: map[string]string{"Root.namespaces": "?", "Sub.namespaces": to("", "PERMIT", hostsExpression)},
+		code:  certs.CodePolicyMalformed, decided: "Root.namespaces", line: 1, depth: 1,
+	},
+}
+
 // TestPolicies judges a host below a root, or below a subordinate that the
 // peer sends, by the policy files of the CApath.
 func TestPolicies(t *testing.T) {
-	const (
-		hosts     = `"/DC=test/DC=gtunnel/O=hosts/*"`
-		all       = `"/DC=test/DC=gtunnel/*"`
-		elsewhere = `"/DC=org/*"`
-		hostsRE   = "/DC=test/DC=gtunnel/O=hosts/.*"
-		allRE     = "/DC=test/.*"
-	)
-	const lax = policy.EUGridPMAAndGlobus
-	tests := []struct {
-		name    string
-		sub     bool              // the host is below a subordinate
-		files   map[string]string // by CA and kind: "Root.signing_policy", "Sub.namespaces"
-		mode    certs.NamespacesMode
-		code    certs.Code // empty: accepted
-		decided string     // the file that decided, as in files
-		line    int
-		depth   int
-		reason  string
-	}{
-		{
-			name: "both permit",
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "PERMIT", hostsRE),
-			},
-		},
-		{name: "signing_policy alone", files: map[string]string{"Root.signing_policy": signing("Root", hosts)}},
-		{name: "namespaces alone", files: map[string]string{"Root.namespaces": to("", "PERMIT", hostsRE)}},
-		{name: "neither", code: certs.CodePolicyMissing, reason: "neither a signing_policy nor a namespaces file"},
-		{name: "neither, not required", mode: lax},
-		{name: "neither, ignored", mode: certs.NamespacesIgnore},
-		{
-			name: "signing_policy denies",
-			files: map[string]string{
-				"Root.signing_policy": "# a comment\n" + signing("Root", elsewhere),
-				"Root.namespaces":     to("Root", "PERMIT", hostsRE),
-			},
-			code: certs.CodePolicyDenied, decided: "Root.signing_policy", line: 4, reason: `only "/DC=org/*"`,
-		},
-		{
-			name: "namespaces deny",
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "PERMIT", "/DC=org/.*"),
-			},
-			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 1, reason: `only "/DC=org/.*"`,
-		},
-		{
-			name: "DENY wins",
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", hosts),
-				"Root.namespaces": to("Root", "PERMIT", hostsRE) + to("Root", "DENY", ".*/CN=host\\.test") +
-					to("Root", "PERMIT", ".*"),
-			},
-			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3, reason: "deny",
-		},
-		{
-			name: "DENY does not matter to the other kind's mode", mode: policy.GlobusEUGridPMARequire,
-			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": to("Root", "DENY", ".*")},
-		},
-		{
-			name: "first to speak", mode: policy.EUGridPMAGlobusRequire,
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", elsewhere), "Root.namespaces": to("Root", "PERMIT", hostsRE),
-			},
-		},
-		{
-			name: "malformed signing_policy beside sound namespaces",
-			files: map[string]string{
-				"Root.signing_policy": "access_id_CA X509\n\n'/CN", "Root.namespaces": to("Root", "PERMIT", hostsRE),
-			},
-			code: certs.CodePolicyMalformed, decided: "Root.signing_policy", line: 3, reason: "not closed",
-		},
-		{
-			name: "malformed namespaces, not required", mode: lax,
-			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": "TO Issuer\n"},
-			code:  certs.CodePolicyMalformed, decided: "Root.namespaces", line: 1,
-		},
-		{
-			name: "empty file", files: map[string]string{"Root.signing_policy": ""}, code: certs.CodePolicyMalformed,
-			decided: "Root.signing_policy", line: 1,
-		},
-		{
-			name: "malformed and not asked", mode: policy.GlobusRequire,
-			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Root.namespaces": "TO"},
-		},
-		{
-			name: "a file that speaks of others",
-			files: map[string]string{
-				"Root.signing_policy": signing("Other", `"*"`), "Root.namespaces": to("Other", "PERMIT", ".*"),
-			},
-			code: certs.CodePolicyMissing,
-		},
-
-		{
-			name: "sent subordinate without policy", sub: true,
-			files: map[string]string{"Root.signing_policy": signing("Root", all)},
-			code:  certs.CodePolicyMissing, reason: "CN=Sub may not sign it",
-		},
-		{
-			name: "sent subordinate with its own policy", sub: true,
-			files: map[string]string{"Root.signing_policy": signing("Root", all), "Sub.signing_policy": signing("Sub", hosts)},
-		},
-		{
-			name: "sent subordinate denied by its own policy", sub: true,
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", all), "Sub.signing_policy": signing("Sub", elsewhere),
-			},
-			code: certs.CodePolicyDenied, decided: "Sub.signing_policy", line: 3,
-		},
-		{
-			name: "sent subordinate that its root may not sign", sub: true,
-			files: map[string]string{"Root.signing_policy": signing("Root", hosts), "Sub.signing_policy": signing("Sub", hosts)},
-			code:  certs.CodePolicyDenied, decided: "Root.signing_policy", line: 3, depth: 1, reason: "CN=Root may not sign it",
-		},
-		{
-			name: "the root's file speaks of the subordinate", sub: true,
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", all),
-				"Root.namespaces":     to("Root", "PERMIT", allRE) + to("Sub", "PERMIT", hostsRE),
-			},
-		},
-		{
-			name: "the root's file denies the subordinate", sub: true,
-			files: map[string]string{
-				"Root.signing_policy": signing("Root", all),
-				"Root.namespaces":     to("Root", "PERMIT", allRE) + to("Sub", "DENY", hostsRE),
-			},
-			code: certs.CodePolicyDenied, decided: "Root.namespaces", line: 3,
-		},
-		{
-			name: "the subordinate's own file comes first", sub: true,
-			files: map[string]string{
-				"Root.namespaces": to("Root", "PERMIT", allRE) + to("Sub", "DENY", ".*"),
-				"Sub.namespaces":  to("Sub", "PERMIT", hostsRE),
-			},
-		},
-		{
-			name: "SELF is an installed CA", sub: true,
-			files: map[string]string{"Root.namespaces": to("", "PERMIT", allRE), "Sub.namespaces": to("", "PERMIT", ".*")},
-			code:  certs.CodePolicyMissing,
-		},
-		{
-			name: "SELF in the root's file is the root", sub: true,
-			files: map[string]string{"Root.namespaces": to("", "PERMIT", allRE)},
-			code:  certs.CodePolicyMissing,
-		},
-		{
-			name: "malformed file of the root", sub: true,
-			files: map[string]string{"Root.namespaces": "?", "Sub.namespaces": to("", "PERMIT", hostsRE)},
-			code:  certs.CodePolicyMalformed, decided: "Root.namespaces", line: 1, depth: 1,
-		},
-	}
 	root := must(certstest.NewCA("Root", sound))
 	sub := must(root.NewSubordinate("Sub", sound))
 	hashOf := map[string]string{}
@@ -209,7 +224,7 @@ func TestPolicies(t *testing.T) {
 		ca, kind, _ := strings.Cut(file, ".")
 		return hashOf[ca] + "." + kind
 	}
-	for _, test := range tests {
+	for _, test := range policyCases {
 		t.Run(test.name, func(t *testing.T) {
 			dir := bare(t, root)
 			for file, text := range test.files {

@@ -11,113 +11,121 @@ import (
 	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
+const (
+	within    = "/DC=test/DC=gtunnel/"
+	allWithin = within + ".*"
+	latin     = "J\xf6rg"
+)
+
+// names is a namespaces file of the statements, by its suffix.
+func names(statements ...string) map[string]string {
+	return map[string]string{".namespaces": strings.Join(statements, "")}
+}
+
+// signs is a signing policy of the pattern, by its suffix.
+func signs(pattern string) map[string]string {
+	return map[string]string{".signing_policy": signing("Root", `"`+pattern+`"`)}
+}
+
+var denyBad = names(to("Root", "DENY", within+"O=Bad/.*"), to("Root", "DENY", within+".*CN=bad.*"),
+	to("Root", "PERMIT", allWithin))
+
+// policyNameForms are policies and names whose forms differ from theirs.
+var policyNameForms = []struct {
+	name     string
+	files    map[string]string
+	org      []dertest.Attribute
+	host     []dertest.Attribute
+	accepted bool
+}{
+	{"good", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, "host.test"), true},
+	{"denied", denyBad, one(o, utf8String, "Bad"), one(cn, utf8String, "host.test"), false},
+	{"denied, BMPString", denyBad, one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "host.test"), false},
+	{"denied, space after", denyBad, one(o, utf8String, "Bad "), one(cn, utf8String, "host.test"), false},
+	{"denied, space before", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, " bad.test"), false},
+	{"denied, BMPString host", denyBad, one(o, utf8String, "Good"), one(cn, bmp, dertest.BMP("bad.test")), false},
+	{
+		"denied, spaces within", names(to("Root", "DENY", ".*O=Very Bad/.*"), to("Root", "PERMIT", allWithin)),
+		one(o, utf8String, "Very   Bad"), one(cn, utf8String, "x"), false,
+	},
+	{
+		"denied, spaces in the policy", names(to("Root", "DENY", ".*O=Very  Bad/.*"), to("Root", "PERMIT", allWithin)),
+		one(o, utf8String, "Very Bad"), one(cn, utf8String, "x"), false,
+	},
+	{
+		"denied by its octets", names(to("Root", "DENY", `.*O=\x00B.*`), to("Root", "PERMIT", allWithin)),
+		one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "x"), false,
+	},
+	{
+		"denied, Latin-1", names(to("Root", "DENY", ".*O=Jörg/.*"), to("Root", "PERMIT", allWithin)), one(o, t61, latin),
+		one(cn, utf8String, "x"), false,
+	},
+
+	{
+		"permitted, BMPString", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, dertest.BMP("Good")),
+		one(cn, utf8String, "x"), true,
+	},
+	{
+		"permitted, Latin-1 as text", names(to("Root", "PERMIT", within+"O=Jörg/.*")), one(o, t61, latin),
+		one(cn, utf8String, "x"), true,
+	},
+	{
+		"permitted, Latin-1 as octets", names(to("Root", "PERMIT", within+`O=J\xF6rg/.*`)), one(o, t61, latin),
+		one(cn, utf8String, "x"), true,
+	},
+	{
+		"permitted, spaces in the policy", names(to("Root", "PERMIT", within+"O=My  Site/.*")),
+		one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true,
+	},
+	{
+		"octets that spell another name", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, "Good"),
+		one(cn, utf8String, "x"), false,
+	},
+	{
+		"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")),
+		one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), false,
+	},
+	{
+		"octets that are UTF-8 of another text", names(to("Root", "PERMIT", within+"O=ö/.*")), one(o, t61, "\xc3\xb6"),
+		one(cn, utf8String, "x"), false,
+	},
+	{
+		"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, dertest.BMP("Good")),
+		one(cn, utf8String, "x"), true,
+	},
+	{
+		"text that looks like two attributes", denyBad, one(o, bmp, dertest.BMP("Good/CN=x")), one(cn, utf8String, "x"),
+		false,
+	},
+
+	{
+		"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"),
+		true,
+	},
+	{
+		"signing_policy, spaces", signs(within + "O=My  Site/*"), one(o, utf8String, "My  Site "), one(cn, utf8String, "x"),
+		true,
+	},
+	{
+		"signing_policy, space at the end", signs(within + "O=My *"), one(o, utf8String, "My  Site"),
+		one(cn, utf8String, "x"), true,
+	},
+	{
+		"signing_policy, space at the end of another", signs(within + "O=My *"), one(o, utf8String, "Mysite"),
+		one(cn, utf8String, "x"), false,
+	},
+	{
+		"signing_policy, octets that spell another name", signs(within + "O=Good/*"), one(o, bmp, "Good"),
+		one(cn, utf8String, "x"), false,
+	},
+}
+
 // TestPolicyNameForms: a policy speaks of a name whatever its string types
 // and white space are.
 func TestPolicyNameForms(t *testing.T) {
 	root := must(certstest.NewCA("Root", sound))
 	hash, _ := hashes(root)
-	const (
-		within = "/DC=test/DC=gtunnel/"
-		all    = within + ".*"
-	)
-	names := func(statements ...string) map[string]string {
-		return map[string]string{".namespaces": strings.Join(statements, "")}
-	}
-	signs := func(pattern string) map[string]string {
-		return map[string]string{".signing_policy": signing("Root", `"`+pattern+`"`)}
-	}
-	denyBad := names(to("Root", "DENY", within+"O=Bad/.*"), to("Root", "DENY", within+".*CN=bad.*"),
-		to("Root", "PERMIT", all))
-	latin := "J\xf6rg"
-	tests := []struct {
-		name     string
-		files    map[string]string
-		org      []dertest.Attribute
-		host     []dertest.Attribute
-		accepted bool
-	}{
-		{"good", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, "host.test"), true},
-		{"denied", denyBad, one(o, utf8String, "Bad"), one(cn, utf8String, "host.test"), false},
-		{"denied, BMPString", denyBad, one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "host.test"), false},
-		{"denied, space after", denyBad, one(o, utf8String, "Bad "), one(cn, utf8String, "host.test"), false},
-		{"denied, space before", denyBad, one(o, utf8String, "Good"), one(cn, utf8String, " bad.test"), false},
-		{"denied, BMPString host", denyBad, one(o, utf8String, "Good"), one(cn, bmp, dertest.BMP("bad.test")), false},
-		{
-			"denied, spaces within", names(to("Root", "DENY", ".*O=Very Bad/.*"), to("Root", "PERMIT", all)),
-			one(o, utf8String, "Very   Bad"), one(cn, utf8String, "x"), false,
-		},
-		{
-			"denied, spaces in the policy", names(to("Root", "DENY", ".*O=Very  Bad/.*"), to("Root", "PERMIT", all)),
-			one(o, utf8String, "Very Bad"), one(cn, utf8String, "x"), false,
-		},
-		{
-			"denied by its octets", names(to("Root", "DENY", `.*O=\x00B.*`), to("Root", "PERMIT", all)),
-			one(o, bmp, dertest.BMP("Bad")), one(cn, utf8String, "x"), false,
-		},
-		{
-			"denied, Latin-1", names(to("Root", "DENY", ".*O=Jörg/.*"), to("Root", "PERMIT", all)), one(o, t61, latin),
-			one(cn, utf8String, "x"), false,
-		},
-
-		{
-			"permitted, BMPString", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, dertest.BMP("Good")),
-			one(cn, utf8String, "x"), true,
-		},
-		{
-			"permitted, Latin-1 as text", names(to("Root", "PERMIT", within+"O=Jörg/.*")), one(o, t61, latin),
-			one(cn, utf8String, "x"), true,
-		},
-		{
-			"permitted, Latin-1 as octets", names(to("Root", "PERMIT", within+`O=J\xF6rg/.*`)), one(o, t61, latin),
-			one(cn, utf8String, "x"), true,
-		},
-		{
-			"permitted, spaces in the policy", names(to("Root", "PERMIT", within+"O=My  Site/.*")),
-			one(o, utf8String, "My  Site"), one(cn, utf8String, "x"), true,
-		},
-		{
-			"octets that spell another name", names(to("Root", "PERMIT", within+"O=Good/.*")), one(o, bmp, "Good"),
-			one(cn, utf8String, "x"), false,
-		},
-		{
-			"expression that matches the octets of any character", names(to("Root", "PERMIT", within+"O=[^G].*")),
-			one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"), false,
-		},
-		{
-			"octets that are UTF-8 of another text", names(to("Root", "PERMIT", within+"O=ö/.*")), one(o, t61, "\xc3\xb6"),
-			one(cn, utf8String, "x"), false,
-		},
-		{
-			"signing_policy, octets of a BMPString", signs(within + `O=\\x00G\\x00o*`), one(o, bmp, dertest.BMP("Good")),
-			one(cn, utf8String, "x"), true,
-		},
-		{
-			"text that looks like two attributes", denyBad, one(o, bmp, dertest.BMP("Good/CN=x")), one(cn, utf8String, "x"),
-			false,
-		},
-
-		{
-			"signing_policy, BMPString", signs(within + "O=Good/*"), one(o, bmp, dertest.BMP("Good")), one(cn, utf8String, "x"),
-			true,
-		},
-		{
-			"signing_policy, spaces", signs(within + "O=My  Site/*"), one(o, utf8String, "My  Site "), one(cn, utf8String, "x"),
-			true,
-		},
-		{
-			"signing_policy, space at the end", signs(within + "O=My *"), one(o, utf8String, "My  Site"),
-			one(cn, utf8String, "x"), true,
-		},
-		{
-			"signing_policy, space at the end of another", signs(within + "O=My *"), one(o, utf8String, "Mysite"),
-			one(cn, utf8String, "x"), false,
-		},
-		{
-			"signing_policy, octets that spell another name", signs(within + "O=Good/*"), one(o, bmp, "Good"),
-			one(cn, utf8String, "x"), false,
-		},
-	}
-	for _, test := range tests {
+	for _, test := range policyNameForms {
 		t.Run(test.name, func(t *testing.T) {
 			dir := bare(t, root)
 			for suffix, text := range test.files {

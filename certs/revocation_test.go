@@ -49,22 +49,22 @@ var (
 	current    certstest.CRLOptions
 )
 
-// TestRevocation judges a host of a root by the root's lists.
-func TestRevocation(t *testing.T) {
-	root := must(certstest.NewCA("Root", sound))
-	impostor := must(certstest.NewCA("Root", sound)) // the same name, and not installed
-	noCRLSign := must(certstest.NewCA("Root", options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })))
-	host, other := must(root.NewHost("host.test", sound)), must(root.NewHost("other.test", sound))
-	type lists []certstest.CRLOptions
-	tests := []struct {
-		name    string
-		signer  *certstest.CA // nil: root
-		lists   lists
-		require certs.Code // under CRLRequire; empty: accepted; the same under CRLIfPresent, but for a missing list
-		valid   certs.Code // under CRLIfValid; empty: accepted
-		warning certs.Code // under CRLIfValid, and CRLIfPresent where it accepts; empty: none
-		file    int        // the list that decided; -1: none
-	}{
+type lists []certstest.CRLOptions
+
+// revocationCase is a case of TestRevocation.
+type revocationCase struct {
+	name    string
+	signer  *certstest.CA // nil: root
+	lists   lists
+	require certs.Code // under CRLRequire; empty: accepted; the same under CRLIfPresent, but for a missing list
+	valid   certs.Code // under CRLIfValid; empty: accepted
+	warning certs.Code // under CRLIfValid, and CRLIfPresent where it accepts; empty: none
+	file    int        // the list that decided; -1: none
+}
+
+// timelyListCases are current and stale lists of the CA.
+func timelyListCases(host, other *certstest.Host) []revocationCase {
+	return []revocationCase{
 		{name: "current", lists: lists{naming(current, other)}},
 		{name: "empty and current", lists: lists{current}},
 		{name: "none", require: certs.CodeCRLMissing, warning: certs.CodeCRLMissing, file: -1},
@@ -90,7 +90,13 @@ func TestRevocation(t *testing.T) {
 			lists:   lists{stale, {ThisUpdate: now.Add(-72 * time.Hour), NextUpdate: now.Add(-time.Hour)}},
 			require: certs.CodeCRLExpired, warning: certs.CodeCRLExpired, file: 1,
 		},
+	}
+}
 
+// foreignListCases are lists that another key of the CA's name signed.
+func foreignListCases(host *certstest.Host) []revocationCase {
+	impostor := must(certstest.NewCA("Root", sound)) // the same name, and not installed
+	return []revocationCase{
 		{
 			name: "another key", signer: impostor, lists: lists{current}, require: certs.CodeCRLInvalid,
 			warning: certs.CodeCRLInvalid,
@@ -99,7 +105,12 @@ func TestRevocation(t *testing.T) {
 			name: "revoked by another key", signer: impostor, lists: lists{naming(current, host)}, require: certs.CodeCRLInvalid,
 			warning: certs.CodeCRLInvalid,
 		},
+	}
+}
 
+// limitedListCases are lists whose extensions limit what they say.
+func limitedListCases(host, other *certstest.Host) []revocationCase {
+	return []revocationCase{
 		{name: "delta", lists: lists{deltaList}, require: certs.CodeCRLUnusable, warning: certs.CodeCRLUnusable},
 		{
 			name: "revoked by a delta", lists: lists{current, naming(deltaList, host)}, require: certs.CodeRevoked,
@@ -131,56 +142,17 @@ func TestRevocation(t *testing.T) {
 			warning: certs.CodeCRLExpired, file: 1,
 		},
 	}
+}
+
+// TestRevocation judges a host of a root by the root's lists.
+func TestRevocation(t *testing.T) {
+	root := must(certstest.NewCA("Root", sound))
+	noCRLSign := must(certstest.NewCA("Root", options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })))
+	host, other := must(root.NewHost("host.test", sound)), must(root.NewHost("other.test", sound))
+	tests := slices.Concat(timelyListCases(host, other), foreignListCases(host), limitedListCases(host, other))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "certificates")
-			if err := certstest.WriteCApath(dir, root); err != nil {
-				t.Fatal(err)
-			}
-			signer := root
-			if test.signer != nil {
-				signer = test.signer
-			}
-			file := ""
-			for i, o := range test.lists {
-				if f := writeList(t, dir, signer, i, o); i == test.file {
-					file = f
-				}
-			}
-			snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-			present := test.require
-			if present == certs.CodeCRLMissing {
-				present = ""
-			}
-			for mode, code := range map[certs.CRLMode]certs.Code{
-				certs.CRLRequire: test.require, certs.CRLIfPresent: present, certs.CRLIfValid: test.valid, certs.CRLIgnore: "",
-			} {
-				result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode}))
-				if code != "" {
-					if refusal := wantRefusal(t, err, code); refusal.File != file {
-						t.Errorf("%s: decided by %q, want %q", mode, refusal.File, file)
-					}
-					continue
-				}
-				if err != nil {
-					t.Errorf("%s: %v", mode, err)
-					continue
-				}
-				if mode != certs.CRLIfValid && mode != certs.CRLIfPresent || test.warning == "" {
-					if len(result.Warnings) > 0 {
-						t.Errorf("%s: the warnings %v", mode, result.Warnings)
-					}
-					continue
-				}
-				if len(result.Warnings) != 1 {
-					t.Fatalf("the warnings %v, want one", result.Warnings)
-				}
-				w := result.Warnings[0]
-				if w.Code != test.warning || w.File != file || w.CA != "/DC=test/DC=gtunnel/CN=Root" ||
-					!strings.Contains(w.Text, w.CA) || !strings.Contains(w.Text, file) {
-					t.Errorf("warning %+v, want %s about %q", w, test.warning, file)
-				}
-			}
+			checkRevocation(t, root, host, test)
 		})
 	}
 	for name, installed := range map[string]bool{"installed": true, "sent": false} {
@@ -199,6 +171,59 @@ func TestRevocation(t *testing.T) {
 				t.Errorf("got %v; cure %q", err, refusal.Cure)
 			}
 		})
+	}
+}
+
+// checkRevocation judges a host by the lists of a case in every mode.
+func checkRevocation(t *testing.T, root *certstest.CA, host *certstest.Host, test revocationCase) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "certificates")
+	if err := certstest.WriteCApath(dir, root); err != nil {
+		t.Fatal(err)
+	}
+	signer := root
+	if test.signer != nil {
+		signer = test.signer
+	}
+	file := ""
+	for i, o := range test.lists {
+		if f := writeList(t, dir, signer, i, o); i == test.file {
+			file = f
+		}
+	}
+	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
+	present := test.require
+	if present == certs.CodeCRLMissing {
+		present = ""
+	}
+	for mode, code := range map[certs.CRLMode]certs.Code{
+		certs.CRLRequire: test.require, certs.CRLIfPresent: present, certs.CRLIfValid: test.valid, certs.CRLIgnore: "",
+	} {
+		result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode}))
+		if code != "" {
+			if refusal := wantRefusal(t, err, code); refusal.File != file {
+				t.Errorf("%s: decided by %q, want %q", mode, refusal.File, file)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", mode, err)
+			continue
+		}
+		if mode != certs.CRLIfValid && mode != certs.CRLIfPresent || test.warning == "" {
+			if len(result.Warnings) > 0 {
+				t.Errorf("%s: the warnings %v", mode, result.Warnings)
+			}
+			continue
+		}
+		if len(result.Warnings) != 1 {
+			t.Fatalf("the warnings %v, want one", result.Warnings)
+		}
+		w := result.Warnings[0]
+		if w.Code != test.warning || w.File != file || w.CA != "/DC=test/DC=gtunnel/CN=Root" ||
+			!strings.Contains(w.Text, w.CA) || !strings.Contains(w.Text, file) {
+			t.Errorf("warning %+v, want %s about %q", w, test.warning, file)
+		}
 	}
 }
 

@@ -101,10 +101,15 @@ func TestStoreAcceptsEncodings(t *testing.T) {
 	}
 }
 
-// TestOneBrokenFileHurtsNoOther puts a broken file of each kind beside a
-// sound CA.
-func TestOneBrokenFileHurtsNoOther(t *testing.T) {
-	root := must(certstest.NewCA("Root", certstest.Options{}))
+// brokenFile is a file of a CApath that is of no use.
+type brokenFile struct {
+	name, file string
+	data       []byte
+	line       int
+	message    string
+}
+
+func brokenFiles(root *certstest.CA) []brokenFile {
 	other := must(certstest.NewCA("Other", certstest.Options{}))
 	leaf := must(root.NewHost("host.test", certstest.Options{}))
 	otherHash, _ := hashes(other)
@@ -112,40 +117,58 @@ func TestOneBrokenFileHurtsNoOther(t *testing.T) {
 	block := pemOf("CERTIFICATE", other.Certificate.Raw)
 	damaged := bytes.Clone(other.Certificate.Raw)
 	damaged[5] ^= 0x40
-	tests := []struct {
-		name, file string
-		data       []byte
-		line       int
-		message    string
-	}{
-		{"wrong hash", "deadbeef.0", block, 1, otherHash},
-		{"empty", otherHash + ".0", nil, 0, "no certificate"},
-		{"text only", otherHash + ".0", []byte("hello\n"), 0, "no certificate"},
-		{"no END", otherHash + ".0", slices.Concat([]byte("text\n"), block[:len(block)-30]), 2, "no END line"},
+	return []brokenFile{
+		{name: "wrong hash", file: "deadbeef.0", data: block, line: 1, message: otherHash},
+		{name: "empty", file: otherHash + ".0", message: "no certificate"},
+		{name: "text only", file: otherHash + ".0", data: []byte("hello\n"), message: "no certificate"},
 		{
-			"no END before the next", otherHash + ".0",
-			[]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"), 1,
-			"no END line",
+			name: "no END", file: otherHash + ".0", data: slices.Concat([]byte("text\n"), block[:len(block)-30]), line: 2,
+			message: "no END line",
 		},
 		{
-			"other END", otherHash + ".0", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END X509 CRL-----\n"), 1,
-			"ends as X509 CRL",
+			name: "no END before the next", file: otherHash + ".0",
+			data: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"), line: 1,
+			message: "no END line",
 		},
 		{
-			"bad base64", otherHash + ".0", []byte("\n\n-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"), 3,
-			"base64",
+			name: "other END", file: otherHash + ".0",
+			data: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END X509 CRL-----\n"), line: 1, message: "ends as X509 CRL",
 		},
-		{"empty block", otherHash + ".0", []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), 1, "empty"},
-		{"damaged certificate", otherHash + ".0", pemOf("CERTIFICATE", damaged), 1, "not a usable certificate"},
-		{"damaged DER", otherHash + ".0", other.Certificate.Raw[:100], 0, "no certificate"},
-		{"a host's certificate", leafHash + ".0", pemOf("CERTIFICATE", leaf.Certificate.Raw), 1, "not a CA's"},
-		{"trust settings", otherHash + ".0", pemOf("TRUSTED CERTIFICATE", other.Certificate.Raw), 1, "openssl x509"},
 		{
-			"second of a file", otherHash + ".0", slices.Concat(block, pemOf("CERTIFICATE", root.Certificate.Raw)),
-			bytes.Count(block, []byte("\n")) + 1, "not the hash",
+			name: "bad base64", file: otherHash + ".0",
+			data: []byte("\n\n-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"), line: 3, message: "base64",
+		},
+		{
+			name: "empty block", file: otherHash + ".0",
+			data: []byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), line: 1, message: "empty",
+		},
+		{
+			name: "damaged certificate", file: otherHash + ".0", data: pemOf("CERTIFICATE", damaged), line: 1,
+			message: "not a usable certificate",
+		},
+		{name: "damaged DER", file: otherHash + ".0", data: other.Certificate.Raw[:100], message: "no certificate"},
+		{
+			name: "a host's certificate", file: leafHash + ".0", data: pemOf("CERTIFICATE", leaf.Certificate.Raw), line: 1,
+			message: "not a CA's",
+		},
+		{
+			name: "trust settings", file: otherHash + ".0", data: pemOf("TRUSTED CERTIFICATE", other.Certificate.Raw), line: 1,
+			message: "openssl x509",
+		},
+		{
+			name: "second of a file", file: otherHash + ".0",
+			data: slices.Concat(block, pemOf("CERTIFICATE", root.Certificate.Raw)), line: bytes.Count(block, []byte("\n")) + 1,
+			message: "not the hash",
 		},
 	}
-	for _, test := range tests {
+}
+
+// TestOneBrokenFileHurtsNoOther puts a broken file of each kind beside a
+// sound CA.
+func TestOneBrokenFileHurtsNoOther(t *testing.T) {
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	otherHash, _ := hashes(must(certstest.NewCA("Other", certstest.Options{})))
+	for _, test := range brokenFiles(root) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := certstest.WriteCApath(dir, root); err != nil {
@@ -217,11 +240,18 @@ func checkProblem(t *testing.T, dir, path string, line int, message string) {
 	}
 }
 
-func TestStoreThatCannotBeUsed(t *testing.T) {
+// unusableStore is what no store can be made of.
+type unusableStore struct {
+	name        string
+	config      certs.StoreConfig
+	words, hint string
+}
+
+// unusableDirectories are CApaths that hold no CA to trust.
+func unusableDirectories(t *testing.T, base string) []unusableStore {
+	t.Helper()
 	root := must(certstest.NewCA("Root", certstest.Options{}))
 	sub := must(root.NewSubordinate("Sub", certstest.Options{}))
-	host := must(root.NewHost("host.test", certstest.Options{}))
-	base := t.TempDir()
 	empty := filepath.Join(base, "empty")
 	pemOnly := filepath.Join(base, "pem only")
 	junk := filepath.Join(base, "junk")
@@ -234,45 +264,64 @@ func TestStoreThatCannotBeUsed(t *testing.T) {
 	rootFile := writeFile(t, filepath.Join(pemOnly, "Root.pem"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 	writeFile(t, filepath.Join(junk, "README"), []byte("hello"), 0o644)
 	writeFile(t, filepath.Join(broken, "deadbeef.0"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
-	hostFile := writeFile(t, filepath.Join(base, "host.pem"), pemOf("CERTIFICATE", host.Certificate.Raw), 0o644)
 	subordinate := filepath.Join(base, "sub")
 	if err := certstest.WriteCApath(subordinate, sub); err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
-		name        string
-		config      certs.StoreConfig
-		words, hint string
-	}{
-		{"nothing given", certs.StoreConfig{}, "no CA to trust", "‹capath›"},
-		{"missing", certs.StoreConfig{CApath: filepath.Join(base, "gone")}, "gone", "install the packages"},
-		{"empty", certs.StoreConfig{CApath: empty}, "it is empty", "install the packages"},
-		{"without hash names", certs.StoreConfig{CApath: pemOnly}, "Root.pem", "openssl rehash '" + pemOnly + "'"},
-		{"other files", certs.StoreConfig{CApath: junk}, "holds no CA", "install the packages"},
-		{"nothing usable", certs.StoreConfig{CApath: broken}, "deadbeef.0:1", "install the packages"},
-		{"a file", certs.StoreConfig{CApath: rootFile}, "not a directory", "‹cafile›"},
-		{"subordinates only", certs.StoreConfig{CApath: subordinate}, "no self-signed root", "/CN=Sub"},
+	return []unusableStore{
+		{name: "nothing given", config: certs.StoreConfig{}, words: "no CA to trust", hint: "‹capath›"},
 		{
-			"CA file missing",
-			certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")},
-			"cannot read the CA file: ",
-			"that this user may read it",
+			name: "missing", config: certs.StoreConfig{CApath: filepath.Join(base, "gone")}, words: "gone",
+			hint: "install the packages",
 		},
-		{"CA file without CA", certs.StoreConfig{CAfile: hostFile}, "host.pem:1", "‹cafile›"},
+		{name: "empty", config: certs.StoreConfig{CApath: empty}, words: "it is empty", hint: "install the packages"},
 		{
-			"CA file empty",
-			certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)},
-			"no certificate", "‹cafile›",
+			name: "without hash names", config: certs.StoreConfig{CApath: pemOnly}, words: "Root.pem",
+			hint: "openssl rehash '" + pemOnly + "'",
 		},
+		{name: "other files", config: certs.StoreConfig{CApath: junk}, words: "holds no CA", hint: "install the packages"},
 		{
-			"CA file of subordinates",
-			certs.StoreConfig{
-				CAfile: writeFile(t, filepath.Join(base, "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644),
-			},
-			"no self-signed root", "/CN=Sub",
+			name: "nothing usable", config: certs.StoreConfig{CApath: broken}, words: "deadbeef.0:1",
+			hint: "install the packages",
+		},
+		{name: "a file", config: certs.StoreConfig{CApath: rootFile}, words: "not a directory", hint: "‹cafile›"},
+		{
+			name: "subordinates only", config: certs.StoreConfig{CApath: subordinate}, words: "no self-signed root",
+			hint: "/CN=Sub",
 		},
 	}
-	for _, test := range tests {
+}
+
+// unusableCAfiles are CA files that hold no CA to trust.
+func unusableCAfiles(t *testing.T, base string) []unusableStore {
+	t.Helper()
+	root := must(certstest.NewCA("Root", certstest.Options{}))
+	sub := must(root.NewSubordinate("Sub", certstest.Options{}))
+	host := must(root.NewHost("host.test", certstest.Options{}))
+	hostFile := writeFile(t, filepath.Join(base, "host.pem"), pemOf("CERTIFICATE", host.Certificate.Raw), 0o644)
+	return []unusableStore{
+		{
+			name: "CA file missing", config: certs.StoreConfig{CAfile: filepath.Join(base, "gone.pem")},
+			words: "cannot read the CA file: ", hint: "that this user may read it",
+		},
+		{name: "CA file without CA", config: certs.StoreConfig{CAfile: hostFile}, words: "host.pem:1", hint: "‹cafile›"},
+		{
+			name: "CA file empty", config: certs.StoreConfig{CAfile: writeFile(t, filepath.Join(base, "empty.pem"), nil, 0o644)},
+			words: "no certificate", hint: "‹cafile›",
+		},
+		{
+			name: "CA file of subordinates",
+			config: certs.StoreConfig{
+				CAfile: writeFile(t, filepath.Join(base, "sub.pem"), pemOf("CERTIFICATE", sub.Certificate.Raw), 0o644),
+			},
+			words: "no self-signed root", hint: "/CN=Sub",
+		},
+	}
+}
+
+func TestStoreThatCannotBeUsed(t *testing.T) {
+	base := t.TempDir()
+	for _, test := range slices.Concat(unusableDirectories(t, base), unusableCAfiles(t, base)) {
 		t.Run(test.name, func(t *testing.T) {
 			store, err := certs.OpenStore(test.config)
 			if store != nil {

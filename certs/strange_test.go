@@ -54,61 +54,60 @@ func utf16BE(text string) string {
 	return string(b)
 }
 
+// strangeNames are names of every string type that is in use.
+var strangeNames = []struct {
+	name             string
+	ca, host         []byte
+	policy, patterns string // as the files write them
+}{
+	{
+		"BMPString", encodeName(one(o, bmp, utf16BE("Gríd Žofie")), one(cn, bmp, utf16BE("CA"))),
+		encodeName(one(o, bmp, utf16BE("Gríd")), one(cn, utf8String, "host.test")),
+		`/O=\x00G\x00r\x00\xED\x00d\x00 \x01}\x00o\x00f\x00i\x00e/CN=\x00C\x00A`, `"/O=\x00G\x00r\x00\xed\x00d/*"`,
+	},
+	{
+		"T61String", encodeName(one(o, t61, "Universit\xe4t"), one(cn, t61, "CA")),
+		encodeName(one(o, t61, "Universit\xe4t"), one(cn, printable, "host.test")),
+		`/O=Universit\xe4t/CN=CA`, `"/O=Universit\xE4t/*"`,
+	},
+	{
+		"UTF8String", encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "CA")),
+		encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "host.test")),
+		`/O=Universit\xc3\xa9/CN=CA`, `"/O=Université/*"`,
+	},
+	{
+		"multi-valued RDN", encodeName(one(o, utf8String, "Grid"),
+			slices.Concat(one(cn, utf8String, "CA"), one("2.5.4.11", utf8String, "Unit"))),
+		encodeName(one(o, utf8String, "Grid"),
+			slices.Concat(one(cn, utf8String, "host.test"), one(uid, utf8String, "h1"))),
+		`/O=Grid/CN=CA/OU=Unit`, `"/O=Grid/*"`,
+	},
+	{
+		"emailAddress", encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "CA"), one(email, ia5, "ca@grid.test")),
+		encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "host.test"), one(email, ia5, "root@host.test")),
+		`/O=Grid/CN=CA/Email=ca@grid.test`, `"/O=Grid/CN=host.test/E=*"`,
+	},
+	{
+		"UID", encodeName(one(uid, utf8String, "ca"), one(cn, utf8String, "CA")),
+		encodeName(one(uid, utf8String, "h"), one(cn, utf8String, "host.test")),
+		`/USERID=ca/CN=CA`, `"/userid=h/*"`,
+	},
+	{
+		"slash in a value", encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "CA")),
+		encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "host/host.test")),
+		`/O=A/B/CN=CA`, `"/O=A/B/*"`,
+	},
+	{
+		"quotes and spaces", encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "C  A ")),
+		encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "host.test")),
+		`/O=It\'s "it"/CN=C  A `, `"/O=It\'s \"it\"/*"`,
+	},
+}
+
 // TestStrangeNames: CAs and hosts with names of every string type that is in
 // use, with their policies and lists.
 func TestStrangeNames(t *testing.T) {
-	const (
-		email, uid = "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.1"
-	)
-	multi := slices.Concat(one(cn, utf8String, "host.test"), one(uid, utf8String, "h1"))
-	tests := []struct {
-		name             string
-		ca, host         []byte
-		policy, patterns string // as the files write them
-	}{
-		{
-			"BMPString", encodeName(one(o, bmp, utf16BE("Gríd Žofie")), one(cn, bmp, utf16BE("CA"))),
-			encodeName(one(o, bmp, utf16BE("Gríd")), one(cn, utf8String, "host.test")),
-			`/O=\x00G\x00r\x00\xED\x00d\x00 \x01}\x00o\x00f\x00i\x00e/CN=\x00C\x00A`, `"/O=\x00G\x00r\x00\xed\x00d/*"`,
-		},
-		{
-			"T61String", encodeName(one(o, t61, "Universit\xe4t"), one(cn, t61, "CA")),
-			encodeName(one(o, t61, "Universit\xe4t"), one(cn, printable, "host.test")),
-			`/O=Universit\xe4t/CN=CA`, `"/O=Universit\xE4t/*"`,
-		},
-		{
-			"UTF8String", encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "CA")),
-			encodeName(one(o, utf8String, "Université"), one(cn, utf8String, "host.test")),
-			`/O=Universit\xc3\xa9/CN=CA`, `"/O=Université/*"`,
-		},
-		{
-			"multi-valued RDN", encodeName(one(o, utf8String, "Grid"),
-				slices.Concat(one(cn, utf8String, "CA"), one("2.5.4.11", utf8String, "Unit"))),
-			encodeName(one(o, utf8String, "Grid"), multi),
-			`/O=Grid/CN=CA/OU=Unit`, `"/O=Grid/*"`,
-		},
-		{
-			"emailAddress", encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "CA"), one(email, ia5, "ca@grid.test")),
-			encodeName(one(o, utf8String, "Grid"), one(cn, utf8String, "host.test"), one(email, ia5, "root@host.test")),
-			`/O=Grid/CN=CA/Email=ca@grid.test`, `"/O=Grid/CN=host.test/E=*"`,
-		},
-		{
-			"UID", encodeName(one(uid, utf8String, "ca"), one(cn, utf8String, "CA")),
-			encodeName(one(uid, utf8String, "h"), one(cn, utf8String, "host.test")),
-			`/USERID=ca/CN=CA`, `"/userid=h/*"`,
-		},
-		{
-			"slash in a value", encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "CA")),
-			encodeName(one(o, utf8String, "A/B"), one(cn, utf8String, "host/host.test")),
-			`/O=A/B/CN=CA`, `"/O=A/B/*"`,
-		},
-		{
-			"quotes and spaces", encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "C  A ")),
-			encodeName(one(o, utf8String, `It's "it"`), one(cn, utf8String, "host.test")),
-			`/O=It\'s "it"/CN=C  A `, `"/O=It\'s \"it\"/*"`,
-		},
-	}
-	for _, test := range tests {
+	for _, test := range strangeNames {
 		t.Run(test.name, func(t *testing.T) {
 			newKey := func() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
 			root := certifyName(t, nil, test.ca, newKey(), true)

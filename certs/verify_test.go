@@ -1,16 +1,12 @@
 package certs_test
 
 import (
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
-	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,274 +16,9 @@ import (
 	"github.com/gtunnel/gtunnel/certs/internal/dertest"
 )
 
-// issued is a case of TestVerify: what is installed, and what the peer sends.
-type issued struct {
-	installed []*certstest.CA
-	chain     []*x509.Certificate
-}
-
-// below makes a root and subordinates by their options, and a host under the
-// last one. Only the root is installed; the host sends the rest.
-func below(host certstest.Options, cas ...certstest.Options) issued {
-	ca := must(certstest.NewCA("Root", cas[0]))
-	root := ca
-	for i, o := range cas[1:] {
-		ca = must(ca.NewSubordinate(fmt.Sprintf("Sub%d", i+1), o))
-	}
-	return issued{installed: []*certstest.CA{root}, chain: must(ca.NewHost("host.test", host)).Chain}
-}
-
-func ended() certstest.Options {
-	return certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-24 * time.Hour)}
-}
-
-func future() certstest.Options {
-	return certstest.Options{NotBefore: now.Add(24 * time.Hour), NotAfter: now.Add(48 * time.Hour)}
-}
-
-var sound certstest.Options
-
-// unbound asks for no policies: subordinates that only the peer sends have
-// none.
-var unbound = certs.Policy{Namespaces: certs.NamespacesIgnore}
-
-func usages(usages ...x509.ExtKeyUsage) certstest.Options {
-	return options(func(c *x509.Certificate) { c.ExtKeyUsage = usages })
-}
-
-func extensionOption(id string, critical bool, value []byte) certstest.Options {
-	return options(func(c *x509.Certificate) {
-		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: oid(id), Critical: critical, Value: value})
-	})
-}
-
-func pathLength(n int) certstest.Options {
-	return options(func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = n, n == 0 })
-}
-
 func TestVerify(t *testing.T) {
-	const (
-		anyUse = x509.ExtKeyUsageAny
-		server = x509.ExtKeyUsageServerAuth
-		client = x509.ExtKeyUsageClientAuth
-		mail   = x509.ExtKeyUsageEmailProtection
-	)
-	strict := certs.Policy{EKU: certs.EKUStrict}
-	none := options(func(c *x509.Certificate) { c.ExtKeyUsage = nil })
-	tests := []struct {
-		name   string
-		issued issued
-		role   certs.Role
-		policy certs.Policy
-		code   certs.Code // empty: accepted
-		depth  int
-		reason string // a part of it
-	}{
-		{name: "root and host", issued: below(sound, sound)},
-		{name: "with a subordinate", issued: below(sound, sound, sound)},
-		{name: "RSA", issued: below(certstest.Options{KeyType: certstest.RSA}, certstest.Options{KeyType: certstest.RSA})},
-		{name: "nothing sent", issued: issued{chain: nil}, code: certs.CodeNoCertificate},
-		{name: "subordinate not sent", issued: func() issued {
-			i := below(sound, sound, sound)
-			i.chain = i.chain[:1]
-			return i
-		}(), code: certs.CodeUnknownCA, reason: "/CN=Sub1 is neither installed here nor sent"},
-		{name: "another CA", issued: func() issued {
-			i := below(sound, sound)
-			i.installed = []*certstest.CA{must(certstest.NewCA("Other", sound))}
-			return i
-		}(), code: certs.CodeUnknownCA, reason: "/CN=Root is neither"},
-		{name: "another CA of the same name", issued: func() issued {
-			i := below(sound, sound)
-			i.installed = []*certstest.CA{must(certstest.NewCA("Root", sound))}
-			return i
-		}(), code: certs.CodeBadSignature, reason: "key of /DC=test/DC=gtunnel/CN=Root ("},
-		{name: "two CAs of the same name", issued: func() issued {
-			i := below(sound, sound)
-			i.installed = append([]*certstest.CA{must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Root", sound))},
-				i.installed...)
-			return i
-		}()},
-		{name: "root sent and not installed", issued: func() issued {
-			root := must(certstest.NewCA("Evil", sound))
-			return issued{
-				installed: []*certstest.CA{must(certstest.NewCA("Root", sound))},
-				chain:     []*x509.Certificate{must(root.NewHost("host.test", sound)).Certificate, root.Certificate},
-			}
-		}(), code: certs.CodeUnknownCA, depth: 1, reason: "a root that is not installed"},
-		{
-			name: "self-signed", issued: issued{
-				installed: []*certstest.CA{must(certstest.NewCA("Root", sound))},
-				chain:     []*x509.Certificate{selfSigned("host.test")},
-			},
-			code: certs.CodeUnknownCA, reason: "self-signed",
-		},
-		{name: "subordinate installed without its root", issued: func() issued {
-			root := must(certstest.NewCA("Root", sound))
-			sub := must(root.NewSubordinate("Sub", sound))
-			return issued{
-				installed: []*certstest.CA{sub, must(certstest.NewCA("Other", sound))},
-				chain:     must(sub.NewHost("host.test", sound)).Chain,
-			}
-		}(), code: certs.CodeUnknownCA, depth: 1, reason: "/CN=Root is neither"},
-		{name: "chain in disorder with strangers", issued: func() issued {
-			i := below(sound, sound, sound, sound, sound)
-			stranger := below(sound, sound, sound)
-			i.chain = []*x509.Certificate{
-				i.chain[0], i.chain[3], stranger.chain[0], i.chain[1], i.chain[1], stranger.chain[1], i.chain[2],
-			}
-			return i
-		}()},
-
-		{name: "host expired", issued: below(ended(), sound), code: certs.CodeExpired, reason: "it ended on"},
-		{name: "subordinate expired", issued: below(sound, sound, ended()), code: certs.CodeExpired, depth: 1},
-		{name: "root expired", issued: below(sound, ended()), code: certs.CodeExpired, depth: 1},
-		{name: "host not yet valid", issued: below(future(), sound), code: certs.CodeNotYetValid},
-		{name: "root not yet valid", issued: below(sound, future(), sound), code: certs.CodeNotYetValid, depth: 2},
-
-		{
-			name: "SHA-1 host", issued: below(options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }),
-				sound),
-			code: certs.CodeWeakSignature, reason: "ECDSA-SHA1",
-		},
-		{
-			name:   "SHA-1 subordinate",
-			issued: below(sound, sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
-			code:   certs.CodeWeakSignature, depth: 1,
-		},
-		{
-			name:   "SHA-1 root",
-			issued: below(sound, options(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })),
-		},
-		{name: "RSA of 1024 bits", issued: smallKey(1024), code: certs.CodeWeakSignature, reason: "1024 bits"},
-
-		{name: "issuer is no CA", issued: func() issued {
-			root := must(certstest.NewCA("Root", sound))
-			host := must(root.NewHost("host.test", sound))
-			fake := &certstest.CA{Certificate: host.Certificate, Key: host.Key, Parent: root}
-			return issued{installed: []*certstest.CA{root}, chain: must(fake.NewHost("evil.test", sound)).Chain}
-		}(), code: certs.CodeNotCA, depth: 1, reason: "basicConstraints"},
-		{
-			name:   "subordinate without basicConstraints",
-			issued: below(sound, sound, options(func(c *x509.Certificate) { c.BasicConstraintsValid = false })),
-			code:   certs.CodeNotCA, depth: 1,
-		},
-		{name: "v1 root", issued: versionOne(false)},
-		{name: "v1 subordinate", issued: versionOne(true), code: certs.CodeNotCA, depth: 1},
-
-		{name: "path length kept", issued: below(sound, pathLength(1), pathLength(0))},
-		{name: "path length 0", issued: below(sound, pathLength(0), sound), code: certs.CodePathLength, depth: 2},
-		{name: "path length 1", issued: below(sound, pathLength(1), sound, sound), code: certs.CodePathLength, depth: 3},
-		{
-			name: "path length of a subordinate", issued: below(sound, sound, pathLength(0), sound), code: certs.CodePathLength,
-			depth: 2,
-		},
-		{name: "self-issued does not count", issued: selfIssued(pathLength(0))},
-
-		{
-			name:   "CA without keyCertSign",
-			issued: below(sound, sound, options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })),
-			code:   certs.CodeKeyUsage, depth: 1, reason: "keyCertSign",
-		},
-		{name: "root without keyUsage", issued: below(sound, options(func(c *x509.Certificate) { c.KeyUsage = 0 }))},
-		{
-			name:   "host without digitalSignature",
-			issued: below(options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), sound),
-			role:   certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
-		},
-		{
-			name: "host without keyUsage", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = 0 }), sound),
-			role: certs.RoleClient,
-		},
-		{name: "usages not asked for", role: certs.RoleAny, issued: below(options(func(c *x509.Certificate) {
-			c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageKeyEncipherment, []x509.ExtKeyUsage{mail}
-		}), sound)},
-
-		{name: "client with clientAuth", issued: below(usages(client), sound), role: certs.RoleClient},
-		{name: "client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient},
-		{name: "client with any", issued: below(usages(anyUse), sound), role: certs.RoleClient},
-		{name: "client without usages", issued: below(none, sound), role: certs.RoleClient},
-		{
-			name: "client with email", issued: below(usages(mail), sound), role: certs.RoleClient,
-			code: certs.CodeExtendedKeyUsage, reason: "emailProtection",
-		},
-		{name: "server with serverAuth", issued: below(usages(server), sound), role: certs.RoleServer},
-		{name: "server with any", issued: below(usages(anyUse), sound), role: certs.RoleServer},
-		{name: "server without usages", issued: below(none, sound), role: certs.RoleServer},
-		{
-			name: "server with clientAuth", issued: below(usages(client), sound), role: certs.RoleServer,
-			code: certs.CodeExtendedKeyUsage, reason: "serverAuth",
-		},
-		{
-			name: "strict client with serverAuth", issued: below(usages(server), sound), role: certs.RoleClient, policy: strict,
-			code: certs.CodeExtendedKeyUsage,
-		},
-		{name: "strict client with clientAuth", issued: below(usages(client), sound), role: certs.RoleClient, policy: strict},
-		{name: "strict client without usages", issued: below(none, sound), role: certs.RoleClient, policy: strict},
-		{
-			name:   "subordinate for people vouches for a client",
-			issued: below(usages(server, client), sound, usages(client, mail)), role: certs.RoleClient,
-		},
-		{
-			name:   "subordinate for people vouches for a server",
-			issued: below(usages(server, client), sound, usages(client, mail)),
-			role:   certs.RoleServer, code: certs.CodeExtendedKeyUsage, depth: 1,
-		},
-		{
-			name: "no usage in common", issued: below(usages(server), sound, usages(client)), role: certs.RoleClient,
-			code: certs.CodeExtendedKeyUsage,
-		},
-		{
-			name: "root for email", issued: below(sound, usages(mail)), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage,
-			depth: 1,
-		},
-		{name: "unknown usage only", issued: below(options(func(c *x509.Certificate) {
-			c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, []asn1.ObjectIdentifier{{1, 2, 3}}
-		}), sound), role: certs.RoleClient, code: certs.CodeExtendedKeyUsage, reason: "1.2.3"},
-
-		{
-			name: "critical extension of the host", issued: below(extensionOption("1.2.3.4", true, []byte{5, 0}), sound),
-			code: certs.CodeCriticalExtension, reason: "1.2.3.4",
-		},
-		{
-			name:   "critical extension of a subordinate",
-			issued: below(sound, sound, extensionOption("1.2.3.4", true, []byte{5, 0})), code: certs.CodeCriticalExtension,
-			depth: 1,
-		},
-		{
-			name: "critical extension of the root", issued: below(sound, extensionOption("1.2.3.4", true, []byte{5, 0})),
-			code: certs.CodeCriticalExtension, depth: 1,
-		},
-		{name: "extension that is not critical", issued: below(extensionOption("1.2.3.4", false, []byte{5, 0}), sound)},
-		{
-			name:   "explicit policies required",
-			issued: below(sound, sound, extensionOption("2.5.29.36", true, []byte{0x30, 3, 0x80, 1, 0})),
-			code:   certs.CodeCriticalExtension, depth: 1,
-		},
-
-		{name: "ten CAs", issued: below(sound, make([]certstest.Options, 10)...)},
-		{name: "eleven CAs", issued: below(sound, make([]certstest.Options, 11)...), code: certs.CodeTooDeep, depth: 10},
-		{name: "depth 1", issued: below(sound, sound), policy: certs.Policy{MaxDepth: 1}},
-		{
-			name: "more than depth 1", issued: below(sound, sound, sound), policy: certs.Policy{MaxDepth: 1},
-			code: certs.CodeTooDeep, depth: 1,
-		},
-
-		{name: "subordinate as host", issued: func() issued {
-			i := below(sound, sound, sound)
-			i.chain = i.chain[1:]
-			return i
-		}(), code: certs.CodeCAAsHost},
-		{name: "root as host", issued: func() issued {
-			root := must(certstest.NewCA("Root", sound))
-			return issued{installed: []*certstest.CA{root}, chain: []*x509.Certificate{root.Certificate}}
-		}(), code: certs.CodeCAAsHost},
-		{name: "v1 root as host", issued: func() issued {
-			i := versionOne(false)
-			i.chain = []*x509.Certificate{i.installed[0].Certificate}
-			return i
-		}(), code: certs.CodeCAAsHost},
-	}
+	tests := slices.Concat(trustCases(), unrootedCases(), validityAndSignatureCases(), authorityCases(),
+		extendedKeyUsageCases(), extensionAndDepthCases(), authorityAsHostCases())
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			installed := test.issued.installed
@@ -345,56 +76,6 @@ func checkResult(t *testing.T, result *certs.Result, chain []*x509.Certificate) 
 	if d := result.NextEvent.Sub(earliest); d <= 0 || d > time.Second {
 		t.Errorf("the next event is at %s, want just after %s", result.NextEvent, earliest)
 	}
-}
-
-// selfSigned makes a host's certificate that no CA issued.
-func selfSigned(host string) *x509.Certificate {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
-		Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-	}
-	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))
-}
-
-// smallKey makes a host with an RSA key of few bits.
-func smallKey(bits int) issued {
-	root := must(certstest.NewCA("Root", sound))
-	key := must(rsa.GenerateKey(rand.Reader, bits))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
-		Subject: pkix.Name{CommonName: "host.test"}, DNSNames: []string{"host.test"},
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, root.Certificate, key.Public(), root.Key))
-	return issued{installed: []*certstest.CA{root}, chain: []*x509.Certificate{must(x509.ParseCertificate(der))}}
-}
-
-// versionOne strips a CA of its version and extensions: the root, or a
-// subordinate below a sound one.
-func versionOne(subordinate bool) issued {
-	root := must(certstest.NewCA("Root", sound))
-	old, signer := root, root.Key
-	if subordinate {
-		old = must(root.NewSubordinate("Old", sound))
-	}
-	stripped := must(x509.ParseCertificate(dertest.Resign(old.Certificate.Raw, signer.(*ecdsa.PrivateKey),
-		func(fields []asn1.RawValue) []asn1.RawValue {
-			return fields[1 : len(fields)-1] // without [0] version and [3] extensions
-		})))
-	ca := &certstest.CA{Certificate: stripped, Key: old.Key}
-	host := must(ca.NewHost("host.test", sound))
-	if subordinate {
-		return issued{installed: []*certstest.CA{root}, chain: []*x509.Certificate{host.Certificate, stripped}}
-	}
-	return issued{installed: []*certstest.CA{ca}, chain: host.Chain}
-}
-
-// selfIssued makes a CA that issued itself a certificate of a new key, as at
-// a change of keys.
-func selfIssued(o certstest.Options) issued {
-	root := must(certstest.NewCA("Root", o))
-	successor := must(root.NewSubordinate("Root", sound))
-	return issued{installed: []*certstest.CA{root}, chain: must(successor.NewHost("host.test", sound)).Chain}
 }
 
 // TestCanonicalIssuer: the issuer's name as the host's certificate writes it
@@ -474,17 +155,6 @@ func TestInstalledFirst(t *testing.T) {
 	if !result.NextEvent.Equal(renewed.Certificate.NotAfter.Add(1)) {
 		t.Errorf("next event %s", result.NextEvent)
 	}
-}
-
-// recertify issues a certificate anew for another key and end.
-func recertify(
-	issuer *certstest.CA, cert *x509.Certificate, key crypto.PublicKey, notAfter time.Time,
-) *x509.Certificate {
-	template := *cert
-	template.NotAfter = notAfter
-	template.SubjectKeyId = nil
-	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &template, issuer.Certificate, key,
-		issuer.Key))))
 }
 
 // TestBoundedWork sends many CAs of one name, none of which leads anywhere,

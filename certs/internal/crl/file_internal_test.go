@@ -58,63 +58,99 @@ func TestWhiteSpaceEndsAList(t *testing.T) {
 	}
 }
 
-func TestCRLMalformed(t *testing.T) {
-	t.Parallel()
-	good := testList{
-		version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate}},
-	}
-	der := good.der(t)
+// malformedCase is a file that is no usable list.
+type malformedCase struct {
+	name    string
+	data    []byte
+	message string
+}
+
+// soundList has one entry and a nextUpdate.
+var soundList = testList{
+	version: 2, nextUpdate: testThisUpdate, entries: []testEntry{{serial: []byte{3}, date: testThisUpdate}},
+}
+
+// malformedFiles hold no list, or more or less than one.
+func malformedFiles(t *testing.T) []malformedCase {
+	t.Helper()
+	der := soundList.der(t)
 	block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
+	return []malformedCase{
+		{name: "empty", message: "empty"},
+		{name: "html", data: []byte("<!DOCTYPE html><html>"), message: `begins with "<!DOCTYPE html><html"`},
+		{name: "cut off DER", data: der[:len(der)-1], message: "cut off"},
+		{name: "longer DER", data: append(bytes.Clone(der), 'x'), message: "1 bytes follow"},
+		{name: "cut off PEM", data: block[:len(block)-10], message: "no END line"},
+		{
+			name: "other PEM", data: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+			message: "no PEM block X509 CRL",
+		},
+		{name: "not signed", data: []byte{0x30, 0}, message: "signed structure"},
+	}
+}
+
+// malformedLists are signed structures with something wrong within.
+func malformedLists(t *testing.T) []malformedCase {
+	t.Helper()
+	der := soundList.der(t)
 	with := func(extensions ...testExtension) []byte {
-		list := good
+		list := soundList
 		list.extensions = extensions
 		return list.der(t)
 	}
 	entry := func(e testEntry) []byte {
-		list := good
-		list.entries = append(slices.Clone(good.entries), e)
+		list := soundList
+		list.entries = append(slices.Clone(soundList.entries), e)
 		return list.der(t)
 	}
-	differs := good
+	differs := soundList
 	differs.outerAlgorithm = algorithmIdentifier(t, asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, nil)
-	tests := []struct {
-		name    string
-		data    []byte
-		message string
-	}{
-		{"empty", nil, "empty"},
-		{"html", []byte("<!DOCTYPE html><html>"), `begins with "<!DOCTYPE html><html"`},
-		{"cut off DER", der[:len(der)-1], "cut off"},
-		{"longer DER", append(bytes.Clone(der), 'x'), "1 bytes follow"},
-		{"cut off PEM", block[:len(block)-10], "no END line"},
-		{"other PEM", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "no PEM block X509 CRL"},
-		{"not signed", []byte{0x30, 0}, "signed structure"},
-		{"algorithms differ", differs.der(t), "algorithms differ"},
+	return []malformedCase{
+		{name: "algorithms differ", data: differs.der(t), message: "algorithms differ"},
 		{
-			"extension twice",
-			with(testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}},
-				testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}), "2.5.29.20 twice",
-		},
-		{"bad number", with(testExtension{oid: oidCRLNumber, value: []byte{2, 1}}), "2.5.29.20 cannot be read"},
-		{"bad key identifier", with(testExtension{oid: oidAuthorityKeyID, value: []byte{1}}), "2.5.29.35 cannot be read"},
-		{
-			"bad distribution point", with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 1, 0}}),
-			"2.5.29.28 cannot be read",
+			name: "extension twice",
+			data: with(testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}},
+				testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}),
+			message: "2.5.29.20 twice",
 		},
 		{
-			"distribution point with a bad flag",
-			with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 3, 0x81, 1, 7}}), "2.5.29.28 cannot be read",
+			name: "bad number", data: with(testExtension{oid: oidCRLNumber, value: []byte{2, 1}}),
+			message: "2.5.29.20 cannot be read",
 		},
 		{
-			"distribution point without names",
-			with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 4, 0xa0, 2, 0xa0, 0}}),
-			"2.5.29.28 cannot be read",
+			name: "bad key identifier", data: with(testExtension{oid: oidAuthorityKeyID, value: []byte{1}}),
+			message: "2.5.29.35 cannot be read",
 		},
-		{"entry without a serial", entry(testEntry{date: testThisUpdate}), "entry 2 cannot be read"},
-		{"version", bytes.Replace(der, []byte{2, 1, 1, 0x30}, []byte{2, 1, 2, 0x30}, 1), "neither 1 nor 2"},
-		{"thisUpdate", bytes.Replace(der, []byte("260102030405Z"), []byte("269902030405Z"), 1), "thisUpdate"},
-		{"nextUpdate", replaceSecond(der, "260102030405Z", "26010203040ZZ"), "nextUpdate"},
+		{
+			name: "bad distribution point", data: with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 1, 0}}),
+			message: "2.5.29.28 cannot be read",
+		},
+		{
+			name:    "distribution point with a bad flag",
+			data:    with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 3, 0x81, 1, 7}}),
+			message: "2.5.29.28 cannot be read",
+		},
+		{
+			name:    "distribution point without names",
+			data:    with(testExtension{oid: oidIssuingDistribution, value: []byte{0x30, 4, 0xa0, 2, 0xa0, 0}}),
+			message: "2.5.29.28 cannot be read",
+		},
+		{name: "entry without a serial", data: entry(testEntry{date: testThisUpdate}), message: "entry 2 cannot be read"},
+		{
+			name: "version", data: bytes.Replace(der, []byte{2, 1, 1, 0x30}, []byte{2, 1, 2, 0x30}, 1),
+			message: "neither 1 nor 2",
+		},
+		{
+			name: "thisUpdate", data: bytes.Replace(der, []byte("260102030405Z"), []byte("269902030405Z"), 1),
+			message: "thisUpdate",
+		},
+		{name: "nextUpdate", data: replaceSecond(der, "260102030405Z", "26010203040ZZ"), message: "nextUpdate"},
 	}
+}
+
+func TestCRLMalformed(t *testing.T) {
+	t.Parallel()
+	tests := slices.Concat(malformedFiles(t), malformedLists(t))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -281,9 +317,10 @@ func TestCRLIndirect(t *testing.T) {
 	}
 }
 
-// A million entries: the time to load and check, and the memory that stays.
-func BenchmarkCRLMillion(b *testing.B) {
-	const entries = 1_000_000
+// listOf makes a list of so many entries, one of which is of the serial number
+// 0x11. Every other one says a reason.
+func listOf(tb testing.TB, entries int) []byte {
+	tb.Helper()
 	random := mathrand.New(mathrand.NewPCG(3, 4))
 	list := testList{version: 2, nextUpdate: testThisUpdate.AddDate(0, 1, 0), entries: make([]testEntry, entries)}
 	for i := range list.entries {
@@ -298,8 +335,13 @@ func BenchmarkCRLMillion(b *testing.B) {
 		}
 	}
 	list.entries[entries/2].serial = []byte{0x11}
-	der := list.der(b)
-	list.entries = nil
+	return list.der(tb)
+}
+
+// A million entries: the time to load and check, and the memory that stays.
+func BenchmarkCRLMillion(b *testing.B) {
+	const entries = 1_000_000
+	der := listOf(b, entries)
 	ca := testCA(b, testKeys().ecdsa, x509.KeyUsageCRLSign)
 	for name, data := range map[string][]byte{
 		"DER": der,

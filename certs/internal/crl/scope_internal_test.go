@@ -6,70 +6,98 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func TestCRLScope(t *testing.T) {
-	t.Parallel()
+// scopeCase is an extension of a list and what the list covers by it.
+type scopeCase struct {
+	name      string
+	extension testExtension
+	defect    string // a part of it
+	covers    []*x509.Certificate
+	coversNot []*x509.Certificate
+}
+
+// distributionPointScopes are those of the issuing distribution point.
+func distributionPointScopes(t *testing.T) []scopeCase {
+	t.Helper()
 	const point = "http://crl.example.org/ca.crl"
 	host := &x509.Certificate{}
 	ca := &x509.Certificate{BasicConstraintsValid: true, IsCA: true}
 	withPoint := certificateWithPoints(t, "http://other.example.org/", point)
-	tests := []struct {
-		name      string
-		extension testExtension
-		defect    string // a part of it
-		covers    []*x509.Certificate
-		coversNot []*x509.Certificate
-	}{
+	return []scopeCase{
 		{
-			"plain", testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}}, "", []*x509.Certificate{host, ca, withPoint}, nil,
+			name: "plain", extension: testExtension{oid: oidCRLNumber, value: []byte{2, 1, 1}},
+			covers: []*x509.Certificate{host, ca, withPoint},
 		},
-		{"empty", issuingDistributionPoint(t, nil), "", []*x509.Certificate{host, ca, withPoint}, nil},
-		{"users", issuingDistributionPoint(t, nil, 1), "", []*x509.Certificate{host}, []*x509.Certificate{ca}},
-		{"CAs", issuingDistributionPoint(t, nil, 2), "", []*x509.Certificate{ca}, []*x509.Certificate{host}},
-		{"some reasons", issuingDistributionPoint(t, nil, 3), "only some reasons", []*x509.Certificate{host, ca}, nil},
-		{"indirect", issuingDistributionPoint(t, nil, 4), "indirect", []*x509.Certificate{host, ca}, nil},
-		{"attributes", issuingDistributionPoint(t, nil, 5), "attribute", nil, []*x509.Certificate{host, ca}},
+		{name: "empty", extension: issuingDistributionPoint(t, nil), covers: []*x509.Certificate{host, ca, withPoint}},
 		{
-			"point", issuingDistributionPoint(t, []string{point}), "",
-			[]*x509.Certificate{withPoint},
-			[]*x509.Certificate{host, ca},
+			name: "users", extension: issuingDistributionPoint(t, nil, 1), covers: []*x509.Certificate{host},
+			coversNot: []*x509.Certificate{ca},
 		},
 		{
-			"another point", issuingDistributionPoint(t, []string{"http://third.example.org/"}), "", nil,
-			[]*x509.Certificate{withPoint, host},
-		},
-		{"several points", issuingDistributionPoint(t, []string{"ldap://x", point}), "", []*x509.Certificate{withPoint}, nil},
-		{
-			"point and users", issuingDistributionPoint(t, []string{point}, 1), "",
-			[]*x509.Certificate{withPoint},
-			[]*x509.Certificate{host, ca},
+			name: "CAs", extension: issuingDistributionPoint(t, nil, 2), covers: []*x509.Certificate{ca},
+			coversNot: []*x509.Certificate{host},
 		},
 		{
-			"delta",
-			testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}},
-			"delta",
-			[]*x509.Certificate{host},
-			nil,
+			name: "some reasons", extension: issuingDistributionPoint(t, nil, 3), defect: "only some reasons",
+			covers: []*x509.Certificate{host, ca},
 		},
 		{
-			"unknown critical",
-			testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true},
-			"1.2.3.4",
-			[]*x509.Certificate{host},
-			nil,
+			name: "indirect", extension: issuingDistributionPoint(t, nil, 4), defect: "indirect",
+			covers: []*x509.Certificate{host, ca},
 		},
-		{"unknown", testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}}, "", []*x509.Certificate{host}, nil},
 		{
-			"critical key identifier",
-			testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}},
-			"",
-			[]*x509.Certificate{host},
-			nil,
+			name: "attributes", extension: issuingDistributionPoint(t, nil, 5), defect: "attribute",
+			coversNot: []*x509.Certificate{host, ca},
+		},
+		{
+			name: "point", extension: issuingDistributionPoint(t, []string{point}), covers: []*x509.Certificate{withPoint},
+			coversNot: []*x509.Certificate{host, ca},
+		},
+		{
+			name: "another point", extension: issuingDistributionPoint(t, []string{"http://third.example.org/"}),
+			coversNot: []*x509.Certificate{withPoint, host},
+		},
+		{
+			name: "several points", extension: issuingDistributionPoint(t, []string{"ldap://x", point}),
+			covers: []*x509.Certificate{withPoint},
+		},
+		{
+			name: "point and users", extension: issuingDistributionPoint(t, []string{point}, 1),
+			covers: []*x509.Certificate{withPoint}, coversNot: []*x509.Certificate{host, ca},
 		},
 	}
+}
+
+// otherScopes are those of other extensions.
+func otherScopes() []scopeCase {
+	host := &x509.Certificate{}
+	return []scopeCase{
+		{
+			name: "delta", extension: testExtension{oid: oidDeltaIndicator, critical: true, value: []byte{2, 1, 1}},
+			defect: "delta", covers: []*x509.Certificate{host},
+		},
+		{
+			name: "unknown critical", extension: testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}, critical: true},
+			defect: "1.2.3.4", covers: []*x509.Certificate{host},
+		},
+		{
+			name: "unknown", extension: testExtension{oid: asn1.ObjectIdentifier{1, 2, 3, 4}}, covers: []*x509.Certificate{host},
+		},
+		{
+			name:      "critical key identifier",
+			extension: testExtension{oid: oidAuthorityKeyID, critical: true, value: []byte{0x30, 0}},
+			covers:    []*x509.Certificate{host},
+		},
+	}
+}
+
+func TestCRLScope(t *testing.T) {
+	t.Parallel()
+	tests := slices.Concat(distributionPointScopes(t), otherScopes())
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

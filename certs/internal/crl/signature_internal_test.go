@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,100 +34,207 @@ func pssParameters(tb testing.TB, hash, maskHash asn1.ObjectIdentifier, salt int
 	return builtBytes(tb, &b)
 }
 
+// Identifiers of algorithms: of RSA and ECDSA by the ends of theirs, of SHA-2
+// by its numbers (1 to 3), and of Ed25519.
+func rsaOID(n int) asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, n} }
+
+func ecdsaOID(n ...int) asn1.ObjectIdentifier {
+	return append(asn1.ObjectIdentifier{1, 2, 840, 10045, 4}, n...)
+}
+
+func sha(n int) asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, n} }
+
+var ed25519OID = asn1.ObjectIdentifier{1, 3, 101, 112}
+
+// byPKCS1 signs with the RSA key of testKeys, byPSS likewise, byECDSA and
+// byEd25519 with those of their kind.
+func byPKCS1(hash crypto.Hash) func([]byte) []byte {
+	return func(tbs []byte) []byte {
+		signature, err := rsa.SignPKCS1v15(rand.Reader, testKeys().rsa, hash, digest(hash, tbs))
+		if err != nil {
+			panic(err)
+		}
+		return signature
+	}
+}
+
+func byPSS(hash crypto.Hash) func([]byte) []byte {
+	return func(tbs []byte) []byte {
+		signature, err := rsa.SignPSS(rand.Reader, testKeys().rsa, hash, digest(hash, tbs),
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		if err != nil {
+			panic(err)
+		}
+		return signature
+	}
+}
+
+func byECDSA(t *testing.T, hash crypto.Hash) func([]byte) []byte {
+	t.Helper()
+	return func(tbs []byte) []byte { return signECDSA(t, testKeys().ecdsa, hash, tbs) }
+}
+
+func byEd25519(tbs []byte) []byte { return ed25519.Sign(testKeys().ed25519, tbs) }
+
+// signatureCase is a list and how it is signed.
+type signatureCase struct {
+	name       string
+	key        crypto.Signer
+	oid        asn1.ObjectIdentifier
+	parameters []byte
+	sign       func([]byte) []byte
+	message    string // a part of the error; empty: the signature is good
+}
+
+func rsaSignatures() []signatureCase {
+	keys := testKeys()
+	return []signatureCase{
+		{name: "RSA SHA-256", key: keys.rsa, oid: rsaOID(11), parameters: derNull, sign: byPKCS1(crypto.SHA256)},
+		{name: "RSA SHA-384", key: keys.rsa, oid: rsaOID(12), parameters: derNull, sign: byPKCS1(crypto.SHA384)},
+		{name: "RSA SHA-512", key: keys.rsa, oid: rsaOID(13), parameters: derNull, sign: byPKCS1(crypto.SHA512)},
+		{name: "RSA SHA-256 without NULL", key: keys.rsa, oid: rsaOID(11), sign: byPKCS1(crypto.SHA256)},
+		{name: "RSA SHA-1", key: keys.rsa, oid: rsaOID(5), parameters: derNull, sign: byPKCS1(crypto.SHA1)},
+		{
+			name: "RSA MD5", key: keys.rsa, oid: rsaOID(4), parameters: derNull, sign: byPKCS1(crypto.MD5),
+			message: "MD5 is broken",
+		},
+		{
+			name: "RSA other parameters", key: keys.rsa, oid: rsaOID(11), parameters: []byte{2, 1, 1},
+			sign: byPKCS1(crypto.SHA256), message: "malformed",
+		},
+		{
+			name: "RSA wrong hash", key: keys.rsa, oid: rsaOID(11), parameters: derNull, sign: byPKCS1(crypto.SHA512),
+			message: "not of this CA's key",
+		},
+		{
+			name: "RSA key, PSS signature", key: keys.rsa, oid: rsaOID(11), parameters: derNull, sign: byPSS(crypto.SHA256),
+			message: "not of this CA's key",
+		},
+	}
+}
+
+func pssSignatures(t *testing.T) []signatureCase {
+	t.Helper()
+	keys := testKeys()
+	return []signatureCase{
+		{
+			name: "PSS SHA-256", key: keys.rsa, oid: oidRSAPSS, parameters: pssParameters(t, sha(1), sha(1), 32),
+			sign: byPSS(crypto.SHA256),
+		},
+		{
+			name: "PSS SHA-384", key: keys.rsa, oid: oidRSAPSS, parameters: pssParameters(t, sha(2), sha(2), 48),
+			sign: byPSS(crypto.SHA384),
+		},
+		{
+			name: "PSS SHA-512", key: keys.rsa, oid: oidRSAPSS, parameters: pssParameters(t, sha(3), sha(3), 64),
+			sign: byPSS(crypto.SHA512),
+		},
+		{
+			name: "PSS wrong signature", key: keys.rsa, oid: oidRSAPSS, parameters: pssParameters(t, sha(1), sha(1), 32),
+			sign: byPKCS1(crypto.SHA256), message: "not of this CA's key",
+		},
+		{
+			name: "PSS other mask", key: keys.rsa, oid: oidRSAPSS, parameters: pssParameters(t, sha(1), sha(2), 32),
+			sign: byPSS(crypto.SHA256), message: "parameters of RSA-PSS",
+		},
+		{
+			name: "PSS other salt", key: keys.rsa, oid: oidRSAPSS, parameters: pssParameters(t, sha(1), sha(1), 20),
+			sign: byPSS(crypto.SHA256), message: "parameters of RSA-PSS",
+		},
+		{
+			name: "PSS defaults, which are SHA-1", key: keys.rsa, oid: oidRSAPSS, parameters: []byte{0x30, 0},
+			sign: byPSS(crypto.SHA256), message: "parameters of RSA-PSS",
+		},
+		{
+			name: "PSS without parameters", key: keys.rsa, oid: oidRSAPSS, sign: byPSS(crypto.SHA256),
+			message: "parameters of RSA-PSS",
+		},
+	}
+}
+
+func ecdsaSignatures(t *testing.T) []signatureCase {
+	t.Helper()
+	keys := testKeys()
+	return []signatureCase{
+		{name: "ECDSA SHA-256", key: keys.ecdsa, oid: ecdsaOID(3, 2), sign: byECDSA(t, crypto.SHA256)},
+		{name: "ECDSA SHA-384", key: keys.ecdsa, oid: ecdsaOID(3, 3), sign: byECDSA(t, crypto.SHA384)},
+		{name: "ECDSA SHA-512", key: keys.ecdsa, oid: ecdsaOID(3, 4), sign: byECDSA(t, crypto.SHA512)},
+		{name: "ECDSA SHA-1", key: keys.ecdsa, oid: ecdsaOID(1), sign: byECDSA(t, crypto.SHA1)},
+		{
+			name: "ECDSA with NULL", key: keys.ecdsa, oid: ecdsaOID(3, 2), parameters: derNull, sign: byECDSA(t, crypto.SHA256),
+			message: "malformed",
+		},
+		{
+			name: "another key", key: keys.other, oid: ecdsaOID(3, 2), sign: byECDSA(t, crypto.SHA256),
+			message: "not of this CA's key",
+		},
+		{
+			name: "a key of another curve", key: keys.p384, oid: ecdsaOID(3, 2), sign: byECDSA(t, crypto.SHA256),
+			message: "not of this CA's key",
+		},
+		{
+			name: "garbage", key: keys.ecdsa, oid: ecdsaOID(3, 2), sign: func([]byte) []byte { return []byte{1, 2, 3} },
+			message: "not of this CA's key",
+		},
+		{
+			name: "nothing", key: keys.ecdsa, oid: ecdsaOID(3, 2), sign: func([]byte) []byte { return nil },
+			message: "not of this CA's key",
+		},
+	}
+}
+
+func ed25519Signatures() []signatureCase {
+	keys := testKeys()
+	return []signatureCase{
+		{name: "Ed25519", key: keys.ed25519, oid: ed25519OID, sign: byEd25519},
+		{
+			name: "Ed25519 garbage", key: keys.ed25519, oid: ed25519OID,
+			sign: func([]byte) []byte { return make([]byte, 64) }, message: "not of this CA's key",
+		},
+		{
+			name: "Ed25519 short", key: keys.ed25519, oid: ed25519OID,
+			sign: func([]byte) []byte { return []byte{1} }, message: "not of this CA's key",
+		},
+	}
+}
+
+// mismatchedSignatures are of another kind than the CA's key, or of none that
+// is known.
+func mismatchedSignatures(t *testing.T) []signatureCase {
+	t.Helper()
+	keys := testKeys()
+	return []signatureCase{
+		{
+			name: "RSA key for ECDSA", key: keys.rsa, oid: ecdsaOID(3, 2), sign: byECDSA(t, crypto.SHA256),
+			message: "the CA's key is RSA",
+		},
+		{
+			name: "ECDSA key for RSA", key: keys.ecdsa, oid: rsaOID(11), parameters: derNull, sign: byPKCS1(crypto.SHA256),
+			message: "the CA's key is ECDSA",
+		},
+		{
+			name: "Ed25519 key for ECDSA", key: keys.ed25519, oid: ecdsaOID(3, 2), sign: byECDSA(t, crypto.SHA256),
+			message: "the CA's key is Ed25519",
+		},
+		{
+			name: "ECDSA key for Ed25519", key: keys.ecdsa, oid: ed25519OID, sign: byEd25519,
+			message: "the CA's key is ECDSA",
+		},
+		{
+			name: "DSA", key: keys.rsa, oid: asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 3}, sign: byPKCS1(crypto.SHA1),
+			message: "DSA is not supported",
+		},
+		{
+			name: "unknown", key: keys.rsa, oid: asn1.ObjectIdentifier{1, 2, 3}, sign: byPKCS1(crypto.SHA256),
+			message: "1.2.3 is not supported",
+		},
+	}
+}
+
 func TestCRLSignature(t *testing.T) {
 	t.Parallel()
-	keys := testKeys()
-	rsaOID := func(n int) asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, n} }
-	ecdsaOID := func(n ...int) asn1.ObjectIdentifier {
-		return append(asn1.ObjectIdentifier{1, 2, 840, 10045, 4}, n...)
-	}
-	sha := func(n int) asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, n} }
-	pkcs1 := func(hash crypto.Hash) func([]byte) []byte {
-		return func(tbs []byte) []byte {
-			signature, err := rsa.SignPKCS1v15(rand.Reader, keys.rsa, hash, digest(hash, tbs))
-			if err != nil {
-				panic(err)
-			}
-			return signature
-		}
-	}
-	pss := func(hash crypto.Hash) func([]byte) []byte {
-		return func(tbs []byte) []byte {
-			signature, err := rsa.SignPSS(rand.Reader, keys.rsa, hash, digest(hash, tbs),
-				&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-			if err != nil {
-				panic(err)
-			}
-			return signature
-		}
-	}
-	ec := func(hash crypto.Hash) func([]byte) []byte {
-		return func(tbs []byte) []byte { return signECDSA(t, keys.ecdsa, hash, tbs) }
-	}
-	edwards := func(tbs []byte) []byte { return ed25519.Sign(keys.ed25519, tbs) }
-	tests := []struct {
-		name       string
-		key        crypto.Signer
-		oid        asn1.ObjectIdentifier
-		parameters []byte
-		sign       func([]byte) []byte
-		message    string // a part of the error; empty: the signature is good
-	}{
-		{"RSA SHA-256", keys.rsa, rsaOID(11), derNull, pkcs1(crypto.SHA256), ""},
-		{"RSA SHA-384", keys.rsa, rsaOID(12), derNull, pkcs1(crypto.SHA384), ""},
-		{"RSA SHA-512", keys.rsa, rsaOID(13), derNull, pkcs1(crypto.SHA512), ""},
-		{"RSA SHA-256 without NULL", keys.rsa, rsaOID(11), nil, pkcs1(crypto.SHA256), ""},
-		{"RSA SHA-1", keys.rsa, rsaOID(5), derNull, pkcs1(crypto.SHA1), ""},
-		{"RSA MD5", keys.rsa, rsaOID(4), derNull, pkcs1(crypto.MD5), "MD5 is broken"},
-		{"RSA other parameters", keys.rsa, rsaOID(11), []byte{2, 1, 1}, pkcs1(crypto.SHA256), "malformed"},
-		{"RSA wrong hash", keys.rsa, rsaOID(11), derNull, pkcs1(crypto.SHA512), "not of this CA's key"},
-		{"RSA key, PSS signature", keys.rsa, rsaOID(11), derNull, pss(crypto.SHA256), "not of this CA's key"},
-		{"PSS SHA-256", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 32), pss(crypto.SHA256), ""},
-		{"PSS SHA-384", keys.rsa, oidRSAPSS, pssParameters(t, sha(2), sha(2), 48), pss(crypto.SHA384), ""},
-		{"PSS SHA-512", keys.rsa, oidRSAPSS, pssParameters(t, sha(3), sha(3), 64), pss(crypto.SHA512), ""},
-		{
-			"PSS wrong signature", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 32), pkcs1(crypto.SHA256),
-			"not of this CA's key",
-		},
-		{
-			"PSS other mask", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(2), 32), pss(crypto.SHA256),
-			"parameters of RSA-PSS",
-		},
-		{
-			"PSS other salt", keys.rsa, oidRSAPSS, pssParameters(t, sha(1), sha(1), 20), pss(crypto.SHA256),
-			"parameters of RSA-PSS",
-		},
-		{"PSS defaults, which are SHA-1", keys.rsa, oidRSAPSS, []byte{0x30, 0}, pss(crypto.SHA256), "parameters of RSA-PSS"},
-		{"PSS without parameters", keys.rsa, oidRSAPSS, nil, pss(crypto.SHA256), "parameters of RSA-PSS"},
-		{"ECDSA SHA-256", keys.ecdsa, ecdsaOID(3, 2), nil, ec(crypto.SHA256), ""},
-		{"ECDSA SHA-384", keys.ecdsa, ecdsaOID(3, 3), nil, ec(crypto.SHA384), ""},
-		{"ECDSA SHA-512", keys.ecdsa, ecdsaOID(3, 4), nil, ec(crypto.SHA512), ""},
-		{"ECDSA SHA-1", keys.ecdsa, ecdsaOID(1), nil, ec(crypto.SHA1), ""},
-		{"ECDSA with NULL", keys.ecdsa, ecdsaOID(3, 2), derNull, ec(crypto.SHA256), "malformed"},
-		{"another key", keys.other, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "not of this CA's key"},
-		{"a key of another curve", keys.p384, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "not of this CA's key"},
-		{"garbage", keys.ecdsa, ecdsaOID(3, 2), nil, func([]byte) []byte { return []byte{1, 2, 3} }, "not of this CA's key"},
-		{"nothing", keys.ecdsa, ecdsaOID(3, 2), nil, func([]byte) []byte { return nil }, "not of this CA's key"},
-		{"Ed25519", keys.ed25519, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, edwards, ""},
-		{
-			"Ed25519 garbage", keys.ed25519,
-			asn1.ObjectIdentifier{1, 3, 101, 112},
-			nil,
-			func([]byte) []byte { return make([]byte, 64) }, "not of this CA's key",
-		},
-		{
-			"Ed25519 short", keys.ed25519,
-			asn1.ObjectIdentifier{1, 3, 101, 112},
-			nil, func([]byte) []byte { return []byte{1} },
-			"not of this CA's key",
-		},
-		{"RSA key for ECDSA", keys.rsa, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "the CA's key is RSA"},
-		{"ECDSA key for RSA", keys.ecdsa, rsaOID(11), derNull, pkcs1(crypto.SHA256), "the CA's key is ECDSA"},
-		{"Ed25519 key for ECDSA", keys.ed25519, ecdsaOID(3, 2), nil, ec(crypto.SHA256), "the CA's key is Ed25519"},
-		{"ECDSA key for Ed25519", keys.ecdsa, asn1.ObjectIdentifier{1, 3, 101, 112}, nil, edwards, "the CA's key is ECDSA"},
-		{"DSA", keys.rsa, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 3}, nil, pkcs1(crypto.SHA1), "DSA is not supported"},
-		{"unknown", keys.rsa, asn1.ObjectIdentifier{1, 2, 3}, nil, pkcs1(crypto.SHA256), "1.2.3 is not supported"},
-	}
+	tests := slices.Concat(rsaSignatures(), pssSignatures(t), ecdsaSignatures(t), ed25519Signatures(),
+		mismatchedSignatures(t))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
