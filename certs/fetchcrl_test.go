@@ -39,13 +39,18 @@ func (s *crlServer) publish(path string, list []byte) {
 	s.lists[path] = list
 }
 
-// TestFetchCRL has fetch-crl itself write the lists, under both hash names,
-// beside leftovers that it never removes.
-func TestFetchCRL(t *testing.T) {
-	t.Attr("needs", "fetch-crl")
-	if testing.Short() {
-		t.Skip("left out by -short: needs fetch-crl")
-	}
+// fetching is a CApath whose lists fetch-crl fetches from a publisher.
+type fetching struct {
+	publisher    *crlServer
+	root, other  *certstest.CA
+	host         *certstest.Host // of root
+	dir          string          // the CApath
+	tool, config string          // of fetch-crl
+	store        *certs.Store
+}
+
+func newFetching(t *testing.T) *fetching {
+	t.Helper()
 	tool, err := exec.LookPath("fetch-crl")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -53,63 +58,121 @@ func TestFetchCRL(t *testing.T) {
 		}
 		t.Skip("fetch-crl is not installed: ", err)
 	}
-	publisher := &crlServer{lists: make(map[string][]byte)}
-	web := httptest.NewServer(publisher)
-	defer web.Close()
-
 	root, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))
-	host := must(root.NewHost("host.test", sound))
-	dir := filepath.Join(t.TempDir(), "certificates")
-	if err := certstest.WriteCApath(dir, root, other); err != nil {
+	f := &fetching{
+		publisher: &crlServer{lists: make(map[string][]byte)}, root: root, other: other,
+		host: must(root.NewHost("host.test", sound)), dir: filepath.Join(t.TempDir(), "certificates"), tool: tool,
+	}
+	web := httptest.NewServer(f.publisher)
+	t.Cleanup(web.Close)
+	if err := certstest.WriteCApath(f.dir, root, other); err != nil {
 		t.Fatal(err)
 	}
 	// What a CA's package says of where its list is.
 	for name, ca := range map[string]*certstest.CA{"Root": root, "Other": other} {
 		info := "alias = " + name + "\ncrl_url = " + web.URL + "/" + name +
 			".crl\nstatus = accredited:classic\nversion = 1.0\n"
-		writeFile(t, filepath.Join(dir, name+".info"), []byte(info), 0o644)
+		writeFile(t, filepath.Join(f.dir, name+".info"), []byte(info), 0o644)
 		newHash, oldHash := hashes(ca)
 		for _, hash := range []string{newHash, oldHash} {
-			if err := os.Symlink(name+".info", filepath.Join(dir, hash+".info")); err != nil {
+			if err := os.Symlink(name+".info", filepath.Join(f.dir, hash+".info")); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	config := writeFile(t, filepath.Join(t.TempDir(), "fetch-crl.conf"),
-		[]byte("infodir = "+dir+"\noutput = "+dir+"\nstatepath = "+t.TempDir()+"\nformats = openssl\nnosymlinks\n"), 0o644)
-	fetch := func() {
-		t.Helper()
-		command := exec.CommandContext(t.Context(), tool, "-c", config, "-v", "-r", "0")
-		command.Env = append(os.Environ(), "http_proxy=", "no_proxy=*")
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("fetch-crl: %v\n%s", err, out)
-		}
-	}
-	revokes := func(hosts ...*certstest.Host) []byte {
-		o := current
-		for _, h := range hosts {
-			o = naming(o, h)
-		}
-		return must(root.NewCRL(o))
-	}
-	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-	verify := func() error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain,
-			anyone(certs.RoleClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
-		return err
-	}
-	wantRefusal(t, verify(), certs.CodeCRLMissing)
+	f.config = writeFile(t, filepath.Join(t.TempDir(), "fetch-crl.conf"),
+		[]byte("infodir = "+f.dir+"\noutput = "+f.dir+"\nstatepath = "+t.TempDir()+"\nformats = openssl\nnosymlinks\n"),
+		0o644)
+	f.store = must(certs.OpenStore(certs.StoreConfig{CApath: f.dir}))
+	return f
+}
 
-	publisher.publish("/Root.crl", revokes())
-	publisher.publish("/Other.crl", must(other.NewCRL(current)))
-	fetch()
-	const dn = "/DC=test/DC=gtunnel/CN=Root"
-	wantChange(t, reload(t, store), "2 CRLs added: /DC=test/DC=gtunnel/CN=Other, "+dn)
-	if err := verify(); err != nil {
+func (f *fetching) fetch(t *testing.T) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), f.tool, "-c", f.config, "-v", "-r", "0")
+	command.Env = append(os.Environ(), "http_proxy=", "no_proxy=*")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("fetch-crl: %v\n%s", err, out)
+	}
+}
+
+// revokes is a list of the root that names the hosts.
+func (f *fetching) revokes(hosts ...*certstest.Host) []byte {
+	o := current
+	for _, h := range hosts {
+		o = naming(o, h)
+	}
+	return must(f.root.NewCRL(o))
+}
+
+// verify judges the host, now.
+func (f *fetching) verify() error {
+	_, err := certs.Verify(f.store.Snapshot(), f.host.Chain,
+		anyone(certs.RoleClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
+	return err
+}
+
+// TestFetchCRL has fetch-crl itself write the lists, under both hash names,
+// beside leftovers that it never removes.
+func TestFetchCRL(t *testing.T) {
+	t.Attr("needs", "fetch-crl")
+	if testing.Short() {
+		t.Skip("left out by -short: needs fetch-crl")
+	}
+	f := newFetching(t)
+	wantRefusal(t, f.verify(), certs.CodeCRLMissing)
+
+	f.publisher.publish("/Root.crl", f.revokes())
+	f.publisher.publish("/Other.crl", must(f.other.NewCRL(current)))
+	f.fetch(t)
+	wantChange(t, reload(t, f.store), "2 CRLs added: "+otherDN+", "+rootDN)
+	if err := f.verify(); err != nil {
 		t.Error(err)
 	}
-	newHash, oldHash := hashes(root)
-	lists := findCA(t, store, dn).CRLs
+	f.checkLists(t)
+
+	// Nothing new to fetch changes nothing.
+	before := f.store.Snapshot()
+	f.fetch(t)
+	wantChange(t, reload(t, f.store))
+	if f.store.Snapshot() != before {
+		t.Error("another snapshot")
+	}
+
+	// What an earlier fetch left under another number stays there.
+	newHash, oldHash := hashes(f.root)
+	for _, hash := range []string{newHash, oldHash} {
+		writeFile(t, filepath.Join(f.dir, hash+".r1"), pemOf("X509 CRL", must(f.root.NewCRL(stale))), 0o644)
+	}
+	reload(t, f.store)
+	if err := f.verify(); err != nil {
+		t.Errorf("beside a stale leftover: %v", err)
+	}
+
+	f.publisher.publish("/Root.crl", f.revokes(f.host))
+	f.fetch(t)
+	wantChange(t, reload(t, f.store), "1 CRL renewed: "+rootDN)
+	refusal := wantRefusal(t, f.verify(), certs.CodeRevoked)
+	if !strings.HasSuffix(refusal.File, ".r0") {
+		t.Errorf("decided by %s", refusal.File)
+	}
+
+	// What is no list never takes the place of one: fetch-crl sees to it, or
+	// the store.
+	f.publisher.publish("/Root.crl", []byte("<html>Under construction</html>"))
+	command := exec.CommandContext(t.Context(), f.tool, "-c", f.config, "-r", "0")
+	out, _ := command.CombinedOutput() // it may complain
+	t.Logf("fetch-crl on a page that is no list: %s", out)
+	reload(t, f.store)
+	wantRefusal(t, f.verify(), certs.CodeRevoked)
+}
+
+// checkLists checks that the root has one list, of the names that fetch-crl
+// gives.
+func (f *fetching) checkLists(t *testing.T) {
+	t.Helper()
+	newHash, oldHash := hashes(f.root)
+	lists := findCA(t, f.store, rootDN).CRLs
 	if len(lists) != 1 || len(lists[0].Files) == 0 {
 		t.Fatalf("the lists %+v, want one", lists)
 	}
@@ -119,38 +182,4 @@ func TestFetchCRL(t *testing.T) {
 			t.Errorf("the list is %s", file)
 		}
 	}
-
-	// Nothing new to fetch changes nothing.
-	before := store.Snapshot()
-	fetch()
-	wantChange(t, reload(t, store))
-	if store.Snapshot() != before {
-		t.Error("another snapshot")
-	}
-
-	// What an earlier fetch left under another number stays there.
-	for _, hash := range []string{newHash, oldHash} {
-		writeFile(t, filepath.Join(dir, hash+".r1"), pemOf("X509 CRL", must(root.NewCRL(stale))), 0o644)
-	}
-	reload(t, store)
-	if err := verify(); err != nil {
-		t.Errorf("beside a stale leftover: %v", err)
-	}
-
-	publisher.publish("/Root.crl", revokes(host))
-	fetch()
-	wantChange(t, reload(t, store), "1 CRL renewed: "+dn)
-	refusal := wantRefusal(t, verify(), certs.CodeRevoked)
-	if !strings.HasSuffix(refusal.File, ".r0") {
-		t.Errorf("decided by %s", refusal.File)
-	}
-
-	// What is no list never takes the place of one: fetch-crl sees to it, or
-	// the store.
-	publisher.publish("/Root.crl", []byte("<html>Under construction</html>"))
-	command := exec.CommandContext(t.Context(), tool, "-c", config, "-r", "0")
-	out, _ := command.CombinedOutput() // it may complain
-	t.Logf("fetch-crl on a page that is no list: %s", out)
-	reload(t, store)
-	wantRefusal(t, verify(), certs.CodeRevoked)
 }

@@ -13,10 +13,7 @@ import (
 
 // TestListsAsShown: what a person is told of the lists of a CA.
 func TestListsAsShown(t *testing.T) {
-	root, other := must(certstest.NewCA("Root", sound)), must(certstest.NewCA("Other", sound))
-	stranger := must(certstest.NewCA("Root", sound))
-	const dn = "/DC=test/DC=gtunnel/CN=Root"
-	due := now.Add(time.Hour).Truncate(time.Second)
+	root := must(certstest.NewCA("Root", sound))
 	tests := []struct {
 		name  string
 		lists []certstest.CRLOptions
@@ -41,7 +38,7 @@ func TestListsAsShown(t *testing.T) {
 				writeList(t, dir, root, i, o)
 			}
 			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-			code, why := findCA(t, store, dn).CRLState(now)
+			code, why := findCA(t, store, rootDN).CRLState(now)
 			if code != test.code || !strings.Contains(why, test.why) || (why == "") != (code == "") {
 				t.Errorf("%s: %s; want %s: %s", code, why, test.code, test.why)
 			}
@@ -52,28 +49,39 @@ func TestListsAsShown(t *testing.T) {
 		dir := bare(t, root)
 		hash, _ := hashes(root)
 		file := writeFile(t, filepath.Join(dir, hash+".r0"), []byte("junk"), 0o644)
-		ca := findCA(t, must(certs.OpenStore(certs.StoreConfig{CApath: dir})), dn)
+		ca := findCA(t, must(certs.OpenStore(certs.StoreConfig{CApath: dir})), rootDN)
 		if code, why := ca.CRLState(now); code != certs.CodeCRLInvalid || !strings.Contains(why, file) {
 			t.Errorf("%s: %s", code, why)
 		}
 	})
-	t.Run("of an expired key", func(t *testing.T) {
-		old := must(certstest.NewCA("Root",
-			certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}))
-		dir := bare(t, old, root)
-		writeList(t, dir, old, 0, current)
-		store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-		for _, ca := range store.Snapshot().CAs() {
-			want := certs.CodeCRLMissing
-			if ca.Certificate.Equal(old.Certificate) {
-				want = ""
-			}
-			if code, why := ca.CRLState(now); code != want {
-				t.Errorf("%s: %s, want %q", code, why, want)
-			}
-		}
-	})
+	t.Run("of an expired key", func(t *testing.T) { checkListOfExpiredKey(t, root) })
+	checkListsBesideOthers(t, root)
+}
 
+func checkListOfExpiredKey(t *testing.T, root *certstest.CA) {
+	t.Helper()
+	old := must(certstest.NewCA("Root",
+		certstest.Options{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}))
+	dir := bare(t, old, root)
+	writeList(t, dir, old, 0, current)
+	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
+	for _, ca := range store.Snapshot().CAs() {
+		want := certs.CodeCRLMissing
+		if ca.Certificate.Equal(old.Certificate) {
+			want = ""
+		}
+		if code, why := ca.CRLState(now); code != want {
+			t.Errorf("%s: %s, want %q", code, why, want)
+		}
+	}
+}
+
+// checkListsBesideOthers: a list of the root beside one of a stranger of its
+// name and those of a CA that is not installed.
+func checkListsBesideOthers(t *testing.T, root *certstest.CA) {
+	t.Helper()
+	other, stranger := must(certstest.NewCA("Other", sound)), must(certstest.NewCA("Root", sound))
+	due := now.Add(time.Hour).Truncate(time.Second)
 	dir := bare(t, root)
 	host := must(root.NewHost("host.test", sound))
 	o := naming(certstest.CRLOptions{NextUpdate: due, Number: 42}, host)
@@ -84,7 +92,7 @@ func TestListsAsShown(t *testing.T) {
 	writeList(t, dir, other, 0, current) // of a CA that is not installed
 	misnamed := writeFile(t, filepath.Join(dir, hash+".r1"), must(root.NewCRL(current)), 0o644)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-	ca := findCA(t, store, dn)
+	ca := findCA(t, store, rootDN)
 	if len(ca.CRLs) != 2 {
 		t.Fatalf("the lists %+v", ca.CRLs)
 	}
