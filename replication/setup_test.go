@@ -59,7 +59,7 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		t.Fatal(err)
 	}
 	defer master.Close()
-	state, err := journal.OpenState(s.directory)
+	state, err := journal.OpenState(t.Context(), s.directory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func TestLostFilterIsNoted(t *testing.T) {
 	for before, want := range map[journal.Stage]journal.Stage{
 		journal.StageDone: journal.StageRunning, journal.StageSeeded: journal.StageSeeded,
 	} {
-		state, err := journal.OpenState(t.TempDir())
+		state, err := journal.OpenState(t.Context(), t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

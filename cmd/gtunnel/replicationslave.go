@@ -135,7 +135,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err
 	}
-	if setup.State, err = journal.OpenState(s.stateDir); err != nil {
+	if setup.State, err = journal.OpenState(ctx, s.stateDir); err != nil {
 		return err
 	}
 	defer func() { _ = setup.State.Close() }() // the lock ends with the process anyway

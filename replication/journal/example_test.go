@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -15,7 +16,7 @@ func ExampleStateFile() {
 		panic(err)
 	}
 	defer os.RemoveAll(directory)
-	state, err := journal.OpenState(directory)
+	state, err := journal.OpenState(context.Background(), directory)
 	if err != nil {
 		panic(err)
 	}
@@ -26,7 +27,7 @@ func ExampleStateFile() {
 	}
 	_ = state.Close()
 
-	again, err := journal.OpenState(directory)
+	again, err := journal.OpenState(context.Background(), directory)
 	if err != nil {
 		panic(err)
 	}

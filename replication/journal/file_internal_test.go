@@ -18,7 +18,7 @@ func TestFilesOfOtherVersions(t *testing.T) {
 	packets := PacketFile(directory, 2)
 	state := filepath.Join(directory, stateName)
 	readAll := func() (*State, Notes, error) {
-		f, err := OpenState(directory)
+		f, err := OpenState(t.Context(), directory)
 		if err != nil {
 			return nil, Notes{}, err
 		}
@@ -67,7 +67,7 @@ func TestFilesOfOtherVersions(t *testing.T) {
 // in both.
 func mustTellVersion(t *testing.T, directory string, repair NoteFile) {
 	t.Helper()
-	f, err := OpenState(directory)
+	f, err := OpenState(t.Context(), directory)
 	if err != nil {
 		t.Fatal(err)
 	}

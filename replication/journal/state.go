@@ -103,25 +103,21 @@ type StateFile struct {
 // stateName is the file in its directory.
 const stateName = "replication.json"
 
+// lockPatience is how long the lock of a run that was killed may stay: a program that it
+// was just starting has it until it is that program.
+const lockPatience = time.Second
+
 // OpenState locks and reads the state in a directory, which is made if it is
 // missing. Another run that holds it is a *finding.Problem, and
 // so is a file that cannot be read. Close gives it back.
-func OpenState(directory string) (*StateFile, error) {
+func OpenState(ctx context.Context, directory string) (*StateFile, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for the state: %w", err)
 	}
 	path := filepath.Join(directory, stateName)
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := lockFile(ctx, path+".lock")
 	if err != nil {
-		return nil, fmt.Errorf("lock the state: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = lock.Close() // it is not ours
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil,
-				&finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
-		}
-		return nil, fmt.Errorf("lock the state: %w", err)
+		return nil, err
 	}
 	f := &StateFile{path: path, lock: lock}
 	if _, err := read(path, &f.State); err != nil {
@@ -136,6 +132,33 @@ func OpenState(directory string) (*StateFile, error) {
 			}
 	}
 	return f, nil
+}
+
+// lockFile locks a file, which is made if it is missing.
+func lockFile(ctx context.Context, path string) (*os.File, error) {
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state: %w", err)
+	}
+	for patience := time.Now().Add(lockPatience); ; {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return lock, nil
+		}
+		held := errors.Is(err, syscall.EWOULDBLOCK)
+		if held && time.Now().Before(patience) {
+			if err = server.Pause(ctx, lockPatience/50); err == nil {
+				continue
+			}
+			held = false
+		}
+		_ = lock.Close() // it is not ours
+		if held {
+			return nil,
+				&finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
+		}
+		return nil, fmt.Errorf("lock the state: %w", err)
+	}
 }
 
 // Of makes it the state of a slave. What it says of another server, such as one

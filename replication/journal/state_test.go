@@ -30,7 +30,7 @@ func reread(t *testing.T, state journal.State, by, reader *facts.Facts) *journal
 	t.Helper()
 	directory := t.TempDir()
 	open := func() *journal.StateFile {
-		f, err := journal.OpenState(directory)
+		f, err := journal.OpenState(t.Context(), directory)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,15 +111,34 @@ func TestStateOf(t *testing.T) {
 	}
 }
 
+// TestStateOfKilledRun: a program that a run was just starting when it was killed has
+// the lock of the state a little longer.
+func TestStateOfKilledRun(t *testing.T) {
+	directory := t.TempDir()
+	f, err := journal.OpenState(t.Context(), directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	released := time.AfterFunc(100*time.Millisecond, func() { _ = f.Close() })
+	defer released.Stop()
+	again, err := journal.OpenState(t.Context(), directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStateRefused: nobody works by a state that another run holds, or that cannot
 // be read.
 func TestStateRefused(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "made")
-	f, err := journal.OpenState(directory)
+	f, err := journal.OpenState(t.Context(), directory)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journal.OpenState(directory); !finding.HasCode(err, "busy") {
+	if _, err := journal.OpenState(t.Context(), directory); !finding.HasCode(err, "busy") {
 		t.Errorf("a second run: %v", err)
 	}
 	if err := f.Close(); err != nil {
@@ -128,11 +147,11 @@ func TestStateRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(directory, "replication.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journal.OpenState(directory); !finding.HasCode(err, "state") {
+	if _, err := journal.OpenState(t.Context(), directory); !finding.HasCode(err, "state") {
 		t.Errorf("one that is no JSON: %v", err)
 	}
 	file := filepath.Join(directory, "replication.json")
-	if _, err := journal.OpenState(file); err == nil {
+	if _, err := journal.OpenState(t.Context(), file); err == nil {
 		t.Error("a file was taken for the directory")
 	}
 }
@@ -140,7 +159,7 @@ func TestStateRefused(t *testing.T) {
 // TestMadeAccounts: whose accounts a setup has made is known after it was cut off.
 func TestMadeAccounts(t *testing.T) {
 	directory := t.TempDir()
-	f, err := journal.OpenState(directory)
+	f, err := journal.OpenState(t.Context(), directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +168,7 @@ func TestMadeAccounts(t *testing.T) {
 	if err := errors.Join(f.NoteAccounts(master.ServerID(), master.UUID()), f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if f, err = journal.OpenState(directory); err != nil {
+	if f, err = journal.OpenState(t.Context(), directory); err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
