@@ -54,7 +54,7 @@ type identity struct {
 
 // masterIdentity is that of the plan's master.
 func (s *slavePlan) masterIdentity() identity {
-	return identity{id: s.master.ServerID(), uuid: s.master.UUID(), mark: s.want.masterMark(s.master)}
+	return identity{id: s.master.ServerID(), uuid: s.master.UUID(), mark: s.subject().MasterMark()}
 }
 
 // forgetRepair removes the note of a repair that was cut off, because all of the

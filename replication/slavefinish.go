@@ -17,11 +17,10 @@ import (
 // What a slave that cannot reach its master may take before its error counts.
 const startPatience = 30 * time.Second
 
-// accessDenied is the error of a wrong password.
-const accessDenied = 1045
-
 // lasting are the errors of the I/O thread that no waiting cures.
-var lasting = map[int]bool{accessDenied: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true}
+var lasting = map[int]bool{
+	finding.AccessDenied: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true,
+}
 
 // catchUp waits until the slave has applied all that the master had when it
 // began.

@@ -51,7 +51,7 @@ var Causes = map[int]Cause{
 		Words: "the account has no rights on this database",
 		Cure:  "log in with an account that has them, or grant them",
 	},
-	1045: {
+	AccessDenied: {
 		Code:  "access-denied",
 		Words: "the password is wrong, or there is no account for 127.0.0.1",
 		Cure:  "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1",

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// AccessDenied is the number of the error of a login with a wrong password.
+const AccessDenied = 1045
+
 // ExplainSlaveError says why a thread of a slave stopped, or cannot go on, with
 // what to do.
 func ExplainSlaveError(number int, text string) *Problem {
@@ -89,7 +92,7 @@ func ClientErrno(number int, text string) int {
 
 // CureOf gives what to do about the error number of a statement or a tool.
 func CureOf(number int, on Role) string {
-	if number == 1045 && on == Slave {
+	if number == AccessDenied && on == Slave {
 		return "does this account exist on the server, and is its password right?"
 	}
 	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorNumber(number)+"; mend the cause, and run this again")

@@ -35,7 +35,8 @@ type State struct {
 	Stage     Stage      `json:"stage"`
 	Databases []string   `json:"databases,omitempty"`
 	Method    SeedMethod `json:"method,omitempty"`
-	// of them, those of which the slave has nothing of its own any more
+
+	// Begun are those of the databases of which the slave has nothing of its own any more.
 	Begun      []string        `json:"begun,omitempty"`
 	BegunFrom  time.Time       `json:"begun_from,omitzero"`  // by the slave's clock: when that began
 	BegunUntil time.Time       `json:"begun_until,omitzero"` // and when it was last seen to go on
@@ -104,8 +105,8 @@ type StateFile struct {
 const stateName = "replication.json"
 
 // OpenState locks and reads the state in a directory, which is made if it is
-// missing. Another run that holds it is a *finding.Problem, and
-// so is a file that cannot be read. Close gives it back.
+// missing. Another run that holds it is a *finding.Problem, and so is a file that
+// cannot be read. Close gives it back.
 func OpenState(directory string) (*StateFile, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for the state: %w", err)

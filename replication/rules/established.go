@@ -62,13 +62,10 @@ func replicatesOthers(j *judgement) {
 	}
 }
 
-// accessDenied is the error of a login with a wrong password.
-const accessDenied = 1045
-
 // lacksPassword is about the password that a new slave needs, and one that its
 // master refuses.
 func lacksPassword(j *judgement) {
-	refused := j.goesOn() && j.Connection().IOErrno == accessDenied
+	refused := j.goesOn() && j.Connection().IOErrno == finding.AccessDenied
 	if !j.HandOver.Password && (refused || j.NeedsSeed()) {
 		j.say("the password of %s is not known here", accountOf(facts.ReplicationUser))
 	}
