@@ -74,8 +74,8 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 // handshake of crypto/tls takes.
 func refuseLargeKey(reason string, args ...any) *Refusal {
 	r := refuse(nil, 0, CodeTooMuchWork, reason, args...)
-	r.Cure = "The peer must not send this certificate: a root need not be sent, and a host's key of 2048 to 4096 bits " +
-		"is as good."
+	r.Cure = "The peer must not send this certificate: " +
+		"a root need not be sent, and a host's key of 2048 to 4096 bits is as good."
 	return r
 }
 

@@ -235,11 +235,11 @@ func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 			"the password of %s has expired, and is not known here", account)
 		return
 	}
-	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with " +
-		"--keep-passwords"
+	cure := "give the hand-over file of the earlier run with --hand-over; " +
+		"or leave the passwords alone with --keep-passwords"
 	if want.HandOverPath == "" {
-		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master " +
-			"--seed-again there)"
+		cure = "take the master's hand-over file instead of an administrator's login " +
+			"(gtunnel replication setup-master --seed-again there)"
 	}
 	why := "its password is not known here"
 	if slices.Contains(want.Refused, user) {

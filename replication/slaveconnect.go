@@ -219,8 +219,8 @@ func (s *slavePlan) keepConnection() {
 // changeMaster is the step that points the slave to its master.
 func (s *slavePlan) changeMaster(seeded bool) *Step {
 	v := s.slave.Version
-	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is " +
-		"no TLS in it"
+	why := "every option is stated, because a server keeps some of an earlier CHANGE; " +
+		"the tunnel encrypts, so there is no TLS in it"
 	c := connect{
 		to: server.Connection{
 			Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser,

@@ -230,8 +230,8 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return want, &usage.Error{
 			Where: "--hand-over", Message: "there is no " + s.handOver,
-			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with " +
-				"--master-user",
+			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; " +
+				"or log in there with --master-user",
 		}
 	}
 	return want, err

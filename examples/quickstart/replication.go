@@ -196,8 +196,8 @@ func (d *demo) rowsOfBoth(ctx context.Context) (master, slave int, err error) {
 
 // rows counts the rows of a server; none if the table is not there yet.
 func rows(ctx context.Context, s server) (n int, err error) {
-	const tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'quickstart' AND table_name = " +
-		"'messages'"
+	const tables = "SELECT COUNT(*) FROM information_schema.tables WHERE " +
+		"table_schema = 'quickstart' AND table_name = 'messages'"
 	if err := s.DB.QueryRowContext(ctx, tables).Scan(&n); err != nil || n == 0 {
 		return 0, involving(wrap("look for the table on "+s.name, err), s.process)
 	}

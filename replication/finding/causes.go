@@ -42,8 +42,8 @@ var Causes = map[int]Cause{
 	},
 	1032: {
 		Code: "missing-row",
-		Words: "a row that the master changed is not on the slave: somebody wrote there, or the start position " +
-			"was wrong",
+		Words: "a row that the master changed is not on the slave: " +
+			"somebody wrote there, or the start position was wrong",
 		Cure: "gtunnel replication compare; reseed the table with --repair-table; never skip the error",
 	},
 	1044: {
@@ -125,8 +125,8 @@ var Causes = map[int]Cause{
 	1449: {
 		Code:  "definer-missing",
 		Words: "the definer of an object is an account of the master that the slave lacks",
-		Cure: "make the account on the slave, with the lines that SHOW CREATE USER and SHOW GRANTS give on the " +
-			"master",
+		Cure: "make the account on the slave, " +
+			"with the lines that SHOW CREATE USER and SHOW GRANTS give on the master",
 	},
 	1524: {
 		Code:  "plugin-disabled",
@@ -156,8 +156,8 @@ var Causes = map[int]Cause{
 	},
 	1950: {
 		Code: "gtid-order",
-		Words: "the slave's own binary log has later GTIDs than the master's, and gtid_strict_mode lets none " +
-			"come after them",
+		Words: "the slave's own binary log has later GTIDs than the master's, " +
+			"and gtid_strict_mode lets none come after them",
 		Cure: "on the slave: SET GLOBAL gtid_strict_mode=OFF, and in its option files, and start the slave; or, " +
 			"unless somebody needs its binary log: STOP SLAVE; RESET MASTER; START SLAVE",
 	},
@@ -234,8 +234,8 @@ var (
 	routineThere = Cause{
 		Code:  "routine-there",
 		Words: "a routine or an event that the master made is on the slave already",
-		Cure: onSlaveBefore + "drop the slave's; then start the slave. One of a database that is not replicated " +
-			"comes too",
+		Cure: onSlaveBefore + "drop the slave's; " +
+			"then start the slave. One of a database that is not replicated comes too",
 	}
 	routineMissing = Cause{
 		Code:  "routine-missing",
@@ -246,8 +246,8 @@ var (
 	sameServer = Cause{
 		Code:  "same-server-id",
 		Words: "both servers have the same server_id or UUID, as cloned machines do",
-		Cure: "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and " +
-			"restart it",
+		Cure: "give the slave a server_id of its own; " +
+			"on MySQL remove auto.cnf from its data directory and restart it",
 	}
 )
 
@@ -323,8 +323,8 @@ var lostEnd = Cause{
 
 var diverged = Cause{
 	Code: "diverged",
-	Words: "the slave has transactions that the master does not: somebody wrote on the slave, or the master was " +
-		"set up anew",
-	Cure: "gtunnel replication compare shows what differs; gtunnel replication setup-slave --reseed copies all " +
-		"anew",
+	Words: "the slave has transactions that the master does not: " +
+		"somebody wrote on the slave, or the master was set up anew",
+	Cure: "gtunnel replication compare shows what differs; " +
+		"gtunnel replication setup-slave --reseed copies all anew",
 }

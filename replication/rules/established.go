@@ -16,8 +16,8 @@ var establishedRules = []Rule{
 		Code: "replaced-master", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
 		judge:   hasAnothersData,
 		Meaning: "the master is not the one whose databases the slave has",
-		Cure: "--reseed copies all anew; if the slave's data is this master's nevertheless: --reseed " +
-			"--method none --start",
+		Cure: "--reseed copies all anew; " +
+			"if the slave's data is this master's nevertheless: --reseed --method none --start",
 	},
 	{
 		Code: "other-databases", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,

@@ -61,8 +61,8 @@ func isAhead(j *judgement) {
 func wouldStopInOrder(j *judgement) {
 	f := j.facts
 	if f.On("gtid_strict_mode") && f.HasBinaryLog() && f.On("log_slave_updates") && Behind(j.Written, j.Own) {
-		j.say("its own binary log has later GTIDs (%s) than the master's (%s), and gtid_strict_mode lets none "+
-			"come after them",
+		j.say("its own binary log has later GTIDs (%s) than the master's (%s), "+
+			"and gtid_strict_mode lets none come after them",
 			j.Own, j.Written)
 	}
 }

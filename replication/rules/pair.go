@@ -36,8 +36,8 @@ var pairRules = []Rule{
 	{
 		Code: "gtid-mode", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: wantsOwnGTIDs,
 		Meaning: "the slave would refuse the master's transactions because of its gtid_mode",
-		Cure: "SET GLOBAL gtid_mode on the slave, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and " +
-			"in its option files",
+		Cure: "SET GLOBAL gtid_mode on the slave, by its steps OFF, OFF_PERMISSIVE, " +
+			"ON_PERMISSIVE, ON, and in its option files",
 	},
 	{
 		Code: CaseOfName, On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: confusesNames,
@@ -66,8 +66,8 @@ var pairRules = []Rule{
 		Code: "unknown-collation", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave,
 		judge:   lacksCollations,
 		Meaning: "the slave does not know a collation that the master uses",
-		Cure: "convert the columns on the master, or set collation_server there to one that both know; or " +
-			"update the slave",
+		Cure: "convert the columns on the master, or set collation_server there to one that both know; " +
+			"or update the slave",
 	},
 	{
 		Code: "time-zone", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: differsInTimeZone,
