@@ -47,8 +47,8 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 		size += len(cert.Raw)
 	}
 	if size > maxSentBytes {
-		return refuse(nil, 0, CodeTooMuchWork, "the peer sent certificates of %d bytes in all, more than %d", size,
-			maxSentBytes)
+		return refuse(nil, 0, CodeTooMuchWork, "the peer sent certificates of %d bytes in all, more than %d",
+			size, maxSentBytes)
 	}
 	for i, cert := range chain {
 		if n := max(len(cert.RawSubject), len(cert.RawIssuer)); n > maxSentNameBytes {

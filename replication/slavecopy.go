@@ -162,10 +162,9 @@ func (s *slavePlan) seed() {
 	if s.slave.On("event_scheduler") {
 		s.add(&Step{
 			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy",
-			Why: "the master's events must not run here",
-			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: Undo{
-				server.SQL("SET GLOBAL event_scheduler=ON"),
-			},
+			Why:  "the master's events must not run here",
+			SQL:  []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")},
+			Undo: Undo{server.SQL("SET GLOBAL event_scheduler=ON")},
 		})
 	}
 	s.dropDatabases()

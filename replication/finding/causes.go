@@ -31,8 +31,8 @@ func EveryCause() []Cause {
 var Causes = map[int]Cause{
 	1007: {
 		Code: "database-there",
-		Words: "a database that the master made is on the slave already: the slave had one of its own of that " +
-			"name, or the start position was wrong",
+		Words: "a database that the master made is on the slave already: " +
+			"the slave had one of its own of that name, or the start position was wrong",
 		Cure: "rename or drop the slave's own, and start the slave; or " + seedAnew,
 	},
 	1008: {
@@ -58,8 +58,8 @@ var Causes = map[int]Cause{
 	},
 	1049: {
 		Code: "missing-database",
-		Words: "a statement names a database that the slave lacks, as one does that makes a routine or an event " +
-			"in a database that is not replicated",
+		Words: "a statement names a database that the slave lacks, " +
+			"as one does that makes a routine or an event in a database that is not replicated",
 		Cure: onSlaveBefore + "CREATE DATABASE of that name, empty; then start the slave",
 	},
 	1050: structure, 1051: structure, 1054: structure, 1060: structure, 1061: structure,
@@ -199,8 +199,8 @@ var Causes = map[int]Cause{
 	2059: {
 		Code:  "auth-plugin",
 		Words: "the slave lacks the plugin with which the account proves itself",
-		Cure: "on the master give the account a plugin that the slave has, such as mysql_native_password; MySQL " +
-			"9 has none that MariaDB can use",
+		Cure: "on the master give the account a plugin that the slave has, such as mysql_native_password; " +
+			"MySQL 9 has none that MariaDB can use",
 	},
 	2061: {
 		Code:  "public-key",
@@ -227,8 +227,8 @@ const onSlaveBefore = "on the slave, where MySQL wants super_read_only=0 meanwhi
 var (
 	structure = Cause{
 		Code: "other-structure",
-		Words: "a table, or what belongs to it, is not on the slave as it was on the master: it was altered " +
-			"while it was copied, or somebody altered it on the slave",
+		Words: "a table, or what belongs to it, is not on the slave as it was on the master: " +
+			"it was altered while it was copied, or somebody altered it on the slave",
 		Cure: "gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew,
 	}
 	routineThere = Cause{
@@ -291,8 +291,8 @@ var fatals = []refusal{
 	{part: "gtid_mode", Cause: Cause{
 		Code:  "gtid-mode",
 		Words: "master and slave do not have the same gtid_mode",
-		Cure: "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and in the " +
-			"option files; then start the slave",
+		Cure: "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, " +
+			"ON_PERMISSIVE, ON, and in the option files; then start the slave",
 	}},
 	{part: "has exceeded the", Cause: Causes[1226]},
 }
@@ -315,10 +315,10 @@ var purgedGTIDs = Cause{
 // lostEnd is what a crash leaves of a log that is not synced.
 var lostEnd = Cause{
 	Code: "master-lost-log",
-	Words: "the master's binary log ends before the place where the slave has to go on: the master crashed and " +
-		"lost its end, or was set up anew",
-	Cure: "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all " +
-		"anew; sync_binlog=1 on the master keeps its log whole",
+	Words: "the master's binary log ends before the place where the slave has to go on: " +
+		"the master crashed and lost its end, or was set up anew",
+	Cure: "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all anew; " +
+		"sync_binlog=1 on the master keeps its log whole",
 }
 
 var diverged = Cause{

@@ -119,8 +119,9 @@ func OpenState(directory string) (*StateFile, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // it is not ours
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil,
-				&finding.Problem{Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end"}
+			return nil, &finding.Problem{
+				Code: "busy", Text: "another gtunnel replication runs on this host", Cure: "wait for its end",
+			}
 		}
 		return nil, fmt.Errorf("lock the state: %w", err)
 	}
@@ -130,11 +131,10 @@ func OpenState(directory string) (*StateFile, error) {
 		if finding.HasCode(err, "state") {
 			return nil, err
 		}
-		return nil,
-			&finding.Problem{
-				Code: "state", Text: "the state " + path + " cannot be read", Err: err,
-				Cure: "move it away: the servers tell what else is known",
-			}
+		return nil, &finding.Problem{
+			Code: "state", Text: "the state " + path + " cannot be read", Err: err,
+			Cure: "move it away: the servers tell what else is known",
+		}
 	}
 	return f, nil
 }

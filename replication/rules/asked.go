@@ -47,8 +47,8 @@ var asked = []Code{
 	{
 		Code: "password-expired", At: SetupMaster,
 		Meaning: "the password of an account has expired, and is not known here",
-		Cure: "on the master: ALTER USER ... PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the " +
-			"slaves use; or --new-passwords",
+		Cure: "on the master: ALTER USER ... PASSWORD EXPIRE NEVER, " +
+			"and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 	},
 	{
 		Code: "passwords-untried", At: SetupMaster,

@@ -16,8 +16,8 @@ var gtidRules = []Rule{
 	{
 		Code: "own-gtids", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: hasOwnGTIDs,
 		Meaning: "MySQL before 8.0 takes the GTIDs of a copy only while it has none itself",
-		Cure: "on the slave, unless somebody needs its binary log: STOP SLAVE; RESET SLAVE ALL; RESET " +
-			"MASTER; then run this again",
+		Cure: "on the slave, unless somebody needs its binary log: STOP SLAVE; " +
+			"RESET SLAVE ALL; RESET MASTER; then run this again",
 	},
 	{
 		Code: "gtids-ahead", On: finding.Slave, Needs: BothFacts, Problem: Begin, judge: isAhead,

@@ -153,8 +153,8 @@ func lacksCollations(j *judgement) {
 		}
 		unknown := slices.DeleteFunc(slices.Clone(d.Collations), func(c string) bool { return j.Slave.Collations[c] })
 		if len(unknown) > 0 {
-			j.sayCure("convert these columns on the master (ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4 "+
-				"COLLATE utf8mb4_general_ci), or update the slave",
+			j.sayCure("convert these columns on the master (ALTER TABLE ... CONVERT TO CHARACTER "+
+				"SET utf8mb4 COLLATE utf8mb4_general_ci), or update the slave",
 				"%s does not know collations that %s uses: %s", j.Slave.Version, name, finding.List(unknown))
 		}
 	}
