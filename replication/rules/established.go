@@ -47,7 +47,7 @@ var establishedRules = []Rule{
 func hasAnothersData(j *judgement) {
 	_, other := j.MasterNoted()
 	if j.goesOn() && (j.Elsewhere || other && j.Connection().IORunning != "Yes") {
-		j.sayCure(j.ReseedCure()+". If the slave's data is this master's nevertheless: "+
+		j.sayCure(j.reseedCure()+". If the slave's data is this master's nevertheless: "+
 			"--reseed --method none --start with the coordinates that it has",
 			"the master is not the one whose databases the slave has: it was replaced, or set up anew")
 	}
@@ -80,7 +80,7 @@ func isBroken(j *judgement) {
 	}
 	cure := finding.ExplainSlaveError(c.SQLErrno, c.SQLError).Cure
 	if j.State.Stage == journal.StageRunning {
-		cure = j.ReseedCure() + ": it was never seen to be equal. Or: " + cure
+		cure = j.reseedCure() + ": it was never seen to be equal. Or: " + cure
 	}
 	j.sayCure(cure, "the replication has stopped: %s", c.SQLError)
 }
