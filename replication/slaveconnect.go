@@ -11,149 +11,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// connect points the slave to its master. Where it begins is in the step's SQL; but
-// the coordinates of a copy are known only when that is done.
-type connect struct {
-	to     server.Connection  // of the SQL; with the start of a copy left out
-	ofCopy bool               // begin with the coordinates of the copy, which the SQL has FILE and GTIDS for
-	method journal.SeedMethod // of the copy, or of the data that is there
-	gtids  bool               // both ends can replicate by GTID
-
-	fromNothing bool // also from a position without GTIDs: MariaDB's binary log that was just begun has none yet
-
-	begins []string // the databases of data that is there, with which the setup begins; nil: it has begun
-}
-
-func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
-	if err := a.forgetRepair(); err != nil {
-		return err
-	}
-	if c.begins != nil {
-		err := a.note(func(state *journal.State) { // the same command again is to go on
-			state.Stage, state.Databases, state.Method, state.Start = journal.StageNone, c.begins, c.method, c.to.Start
-			state.Begin(nil, time.Time{})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if !c.ofCopy {
-		return a.follow(ctx, c.to.ByGTID, step.SQL)
-	}
-	to := c.at(a.State.Start)
-	missing := to.Start.GTID
-	if to.ByGTID && a.Slave.Version.Family == server.MySQL {
-		var err error
-		if missing, err = lacking(ctx, a.Slave, missing); err != nil {
-			return err
-		}
-	}
-	return a.follow(ctx, to.ByGTID, changeMaster(a.Slave.Version, to, missing))
-}
-
-// at is the connection from a position on.
-func (c connect) at(start server.Position) server.Connection {
-	to := c.to
-	to.Start = start
-	to.ByGTID = c.gtids && (start.GTID != "" || c.fromNothing && c.method != journal.SeedNone)
-	return to
-}
-
-// follow runs the statements of change-master, and notes first if the slave follows
-// its master by GTID.
-func (a *Applier) follow(ctx context.Context, byGTID bool, statements []server.Statement) error {
-	if err := a.note(func(state *journal.State) { state.ByGTID = byGTID }); err != nil {
-		return err
-	}
-	return a.Slave.Run(ctx, statements)
-}
-
-// changeMaster are the statements that point a slave to its master. missing are the
-// GTIDs of the start that the slave does not have; MySQL takes no others.
-func changeMaster(v server.Version, to server.Connection, missing string) []server.Statement {
-	if !to.ByGTID || v.Family == server.MySQL && missing == "" {
-		return []server.Statement{v.ChangeMaster(to)}
-	}
-	return []server.Statement{v.SetStart(missing), v.ChangeMaster(to)}
-}
-
-// noteRunning runs the step's SQL, and notes that the slave runs.
-type noteRunning struct{}
-
-func (a *Applier) noteRunning(ctx context.Context, step *Step) error {
-	if err := a.run(ctx, step); err != nil {
-		return err
-	}
-	return a.note(func(s *journal.State) {
-		s.Stage = journal.StageRunning
-		s.Begin(nil, time.Time{})
-	})
-}
-
-// noteUncompared runs SQL that changes what the slave follows. That it is to be compared
-// is noted first: once it is changed, nothing else tells.
-type noteUncompared struct{}
-
-func (a *Applier) noteUncompared(ctx context.Context, step *Step) error {
-	if a.State.Stage != journal.StageSeeded {
-		if err := a.note(func(s *journal.State) { s.Stage = journal.StageRunning }); err != nil {
-			return err
-		}
-	}
-	return a.run(ctx, step)
-}
-
-// drift are the options of a connection that somebody has changed since it was set
-// up, as they should be. The user is left alone, because the password goes with it,
-// and so is a delay, which somebody wants.
-func (s *slavePlan) drift() []server.Statement {
-	v, status := s.slave.Version, s.status
-	word := v.Word("MASTER", "SOURCE")
-	var options []server.Statement
-	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
-		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
-	}
-	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
-		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
-	}
-	if status.SSLAllowed == "Yes" {
-		options = append(options, server.SQL("%s_SSL=0", word), server.SQL("%s_SSL_VERIFY_SERVER_CERT=0", word))
-	}
-	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
-		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
-	}
-	if !status.ByGTID && s.State.ByGTID {
-		if v.Family == server.MariaDB {
-			options = append(options, server.SQL("MASTER_USE_GTID=slave_pos"))
-		} else {
-			options = append(options, server.SQL("%s_AUTO_POSITION=1", word))
-		}
-	}
-	return options
-}
-
-// restateOptions adds the step that ends a drift. The slave goes on from where it
-// is, and by GTID only if it has its GTIDs from the beginning.
-func (s *slavePlan) restateOptions() {
-	options := s.drift()
-	if len(options) == 0 {
-		return
-	}
-	v := s.slave.Version
-	verb := "CHANGE MASTER TO "
-	if v.ReplicaWords() {
-		verb = "CHANGE REPLICATION SOURCE TO "
-	}
-	s.add(&Step{
-		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
-		Why: "somebody has changed them since it was set up",
-		SQL: []server.Statement{
-			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
-			v.StartSlave(server.BothThreads),
-		},
-	})
-}
-
 // connect adds the steps that point the slave to its master.
 func (s *slavePlan) connect(seeded bool) {
 	if !s.connects(seeded) {
@@ -255,4 +112,147 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 		What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
 		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
 	}
+}
+
+// restateOptions adds the step that ends a drift. The slave goes on from where it
+// is, and by GTID only if it has its GTIDs from the beginning.
+func (s *slavePlan) restateOptions() {
+	options := s.drift()
+	if len(options) == 0 {
+		return
+	}
+	v := s.slave.Version
+	verb := "CHANGE MASTER TO "
+	if v.ReplicaWords() {
+		verb = "CHANGE REPLICATION SOURCE TO "
+	}
+	s.add(&Step{
+		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
+		Why: "somebody has changed them since it was set up",
+		SQL: []server.Statement{
+			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
+			v.StartSlave(server.BothThreads),
+		},
+	})
+}
+
+// drift are the options of a connection that somebody has changed since it was set
+// up, as they should be. The user is left alone, because the password goes with it,
+// and so is a delay, which somebody wants.
+func (s *slavePlan) drift() []server.Statement {
+	v, status := s.slave.Version, s.status
+	word := v.Word("MASTER", "SOURCE")
+	var options []server.Statement
+	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
+		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
+	}
+	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
+		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
+	}
+	if status.SSLAllowed == "Yes" {
+		options = append(options, server.SQL("%s_SSL=0", word), server.SQL("%s_SSL_VERIFY_SERVER_CERT=0", word))
+	}
+	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
+		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
+	}
+	if !status.ByGTID && s.State.ByGTID {
+		if v.Family == server.MariaDB {
+			options = append(options, server.SQL("MASTER_USE_GTID=slave_pos"))
+		} else {
+			options = append(options, server.SQL("%s_AUTO_POSITION=1", word))
+		}
+	}
+	return options
+}
+
+// connect points the slave to its master. Where it begins is in the step's SQL; but
+// the coordinates of a copy are known only when that is done.
+type connect struct {
+	to     server.Connection  // of the SQL; with the start of a copy left out
+	ofCopy bool               // begin with the coordinates of the copy, which the SQL has FILE and GTIDS for
+	method journal.SeedMethod // of the copy, or of the data that is there
+	gtids  bool               // both ends can replicate by GTID
+
+	fromNothing bool // also from a position without GTIDs: MariaDB's binary log that was just begun has none yet
+
+	begins []string // the databases of data that is there, with which the setup begins; nil: it has begun
+}
+
+func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
+	if err := a.forgetRepair(); err != nil {
+		return err
+	}
+	if c.begins != nil {
+		err := a.note(func(state *journal.State) { // the same command again is to go on
+			state.Stage, state.Databases, state.Method, state.Start = journal.StageNone, c.begins, c.method, c.to.Start
+			state.Begin(nil, time.Time{})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !c.ofCopy {
+		return a.follow(ctx, c.to.ByGTID, step.SQL)
+	}
+	to := c.at(a.State.Start)
+	missing := to.Start.GTID
+	if to.ByGTID && a.Slave.Version.Family == server.MySQL {
+		var err error
+		if missing, err = lacking(ctx, a.Slave, missing); err != nil {
+			return err
+		}
+	}
+	return a.follow(ctx, to.ByGTID, changeMaster(a.Slave.Version, to, missing))
+}
+
+// at is the connection from a position on.
+func (c connect) at(start server.Position) server.Connection {
+	to := c.to
+	to.Start = start
+	to.ByGTID = c.gtids && (start.GTID != "" || c.fromNothing && c.method != journal.SeedNone)
+	return to
+}
+
+// follow runs the statements of change-master, and notes first if the slave follows
+// its master by GTID.
+func (a *Applier) follow(ctx context.Context, byGTID bool, statements []server.Statement) error {
+	if err := a.note(func(state *journal.State) { state.ByGTID = byGTID }); err != nil {
+		return err
+	}
+	return a.Slave.Run(ctx, statements)
+}
+
+// changeMaster are the statements that point a slave to its master. missing are the
+// GTIDs of the start that the slave does not have; MySQL takes no others.
+func changeMaster(v server.Version, to server.Connection, missing string) []server.Statement {
+	if !to.ByGTID || v.Family == server.MySQL && missing == "" {
+		return []server.Statement{v.ChangeMaster(to)}
+	}
+	return []server.Statement{v.SetStart(missing), v.ChangeMaster(to)}
+}
+
+// noteRunning runs the step's SQL, and notes that the slave runs.
+type noteRunning struct{}
+
+func (a *Applier) noteRunning(ctx context.Context, step *Step) error {
+	if err := a.run(ctx, step); err != nil {
+		return err
+	}
+	return a.note(func(s *journal.State) {
+		s.Stage = journal.StageRunning
+		s.Begin(nil, time.Time{})
+	})
+}
+
+// noteUncompared runs SQL that changes what the slave follows. That it is to be compared
+// is noted first: once it is changed, nothing else tells.
+type noteUncompared struct{}
+
+func (a *Applier) noteUncompared(ctx context.Context, step *Step) error {
+	if a.State.Stage != journal.StageSeeded {
+		if err := a.note(func(s *journal.State) { s.Stage = journal.StageRunning }); err != nil {
+			return err
+		}
+	}
+	return a.run(ctx, step)
 }
