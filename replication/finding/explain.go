@@ -26,10 +26,10 @@ func ExplainSlaveError(number int, text string) *Problem {
 	if c.Code == "" {
 		c = Cause{
 			Code: "slave-error", Words: "the slave met an error",
-			Cure: "look it up: " + ErrorNumber(number) + "; mend the cause, and start the slave; never skip it",
+			Cure: "look it up: " + ErrorText(number) + "; mend the cause, and start the slave; never skip it",
 		}
 	}
-	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorNumber(number), text)
+	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorText(number), text)
 }
 
 // causeIn gives the cause whose part a text has, or another one.
@@ -95,11 +95,11 @@ func CureOf(number int, on Role) string {
 	if number == AccessDenied && on == Slave {
 		return "does this account exist on the server, and is its password right?"
 	}
-	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorNumber(number)+"; mend the cause, and run this again")
+	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorText(number)+"; mend the cause, and run this again")
 }
 
-// ErrorNumber is a server's error number as text.
-func ErrorNumber(number int) string { return "error " + strconv.Itoa(number) }
+// ErrorText is a server's error number as text.
+func ErrorText(number int) string { return "error " + strconv.Itoa(number) }
 
 // ScrubQuery cuts a statement that may hold a password out of a slave's error,
 // which quotes what it could not execute.

@@ -218,5 +218,5 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 
 func errorNumberText(number string) string {
 	n, _ := strconv.Atoi(number) // a number on every server
-	return finding.ErrorNumber(n)
+	return finding.ErrorText(n)
 }
