@@ -85,8 +85,8 @@ func beforeColon(s string) string {
 func uselessDN(rule string, err error) error {
 	e := &setupError{
 		message: fmt.Sprintf("the access rule %q can match nobody: %v", rule, err),
-		hint: "write it as: ‹allow-dn› '/DC=org/DC=site/CN=server2.domain.one'; gtunnel certs show FILE prints a " +
-			"certificate's DN in this form",
+		hint: "write it as: ‹allow-dn› '/DC=org/DC=site/CN=server2.domain.one'; " +
+			"gtunnel certs show FILE prints a certificate's DN in this form",
 	}
 	if errors.Is(err, dn.ErrEveryDN) {
 		e.hint = "give ‹allow-all› to allow every host that a trusted CA vouches for"

@@ -71,5 +71,5 @@ var errRelativePoint = errors.New("its CRL distribution point is relative to the
 	"(nameRelativeToCRLIssuer), which is sound and not supported")
 
 // relativePointCure is what to do about it.
-const relativePointCure = "Ask the CA for a certificate whose CRL distribution point is a URL or a full name: no TLS " +
-	"handshake of gtunnel can use this one."
+const relativePointCure = "Ask the CA for a certificate whose CRL distribution point is a URL or a full name: " +
+	"no TLS handshake of gtunnel can use this one."

@@ -73,8 +73,8 @@ func checkNameConstraints(s *search, path []*element, depth int) *Refusal {
 	limits, err := parseConstraints(value)
 	if err != nil {
 		r := refuse(ca, depth, CodeNameConstraints, "its name constraints cannot be applied: %v", err)
-		r.Cure = "The CA's own certificate is at fault: the peer needs a certificate of another CA, unless this one is " +
-			"issued anew."
+		r.Cure = "The CA's own certificate is at fault: " +
+			"the peer needs a certificate of another CA, unless this one is issued anew."
 		return r
 	}
 	for below := depth - 1; below >= 0; below-- {

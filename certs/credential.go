@@ -120,14 +120,14 @@ func loadKeyPair(certFile, keyFile string, now time.Time) (*keyPair, error) {
 		e := &setupError{
 			message: fmt.Sprintf("the key %s does not belong to the certificate %s (%s)", keyFile, certFile,
 				leaf.subject.Brief()),
-			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: openssl x509 "+
-				"-noout -pubkey -in %s; openssl pkey -pubout -in %s",
+			hint: fmt.Sprintf("install the pair that belongs together; these two commands must print the same: "+
+				"openssl x509 -noout -pubkey -in %s; openssl pkey -pubout -in %s",
 				shellQuote(certFile), shellQuote(keyFile)),
 		}
 		for i, other := range chain[1:] {
 			if matches(key, other) {
-				e.message = fmt.Sprintf("certificate %d of %s belongs to the key %s; the first one does not", i+2, certFile,
-					keyFile)
+				e.message = fmt.Sprintf("certificate %d of %s belongs to the key %s; the first one does not",
+					i+2, certFile, keyFile)
 				e.hint = "put the host's own certificate first in " + certFile
 			}
 		}

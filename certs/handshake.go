@@ -227,8 +227,8 @@ var certificateAlerts = map[uint64]certificateAlert{
 	42: {meaning: "bad certificate"},
 	43: {
 		meaning: "unsupported certificate",
-		cure: "Compare the key usages and the kind of key of this host's certificate with what the other end wants:" +
-			" gtunnel certs show.",
+		cure: "Compare the key usages and the kind of key of this host's certificate with what the other end wants: " +
+			"gtunnel certs show.",
 	},
 	44: {
 		meaning: "certificate revoked",

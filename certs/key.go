@@ -20,8 +20,8 @@ const keyCure = "Make a new key for the host, RSA of 2048 to 8192 bits, ECDSA (P
 	"and ask the CA for a certificate of it."
 
 // keyHint is keyCure as a hint of the set-up, with the command.
-const keyHint = "make a new key, for instance openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, or RSA " +
-	"of 2048 to 8192 bits, and ask the CA for a certificate of it"
+const keyHint = "make a new key, for instance openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, " +
+	"or RSA of 2048 to 8192 bits, and ask the CA for a certificate of it"
 
 // isUnsupportedCurve reports whether crypto/x509 refuses to read a key, with
 // this text, for its curve: another one than P-224, P-256, P-384 and P-521, or

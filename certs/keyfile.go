@@ -86,8 +86,8 @@ func parseKeyBlock(file string, block files.Block) (crypto.Signer, error) {
 	}
 	switch {
 	case known:
-		e.message = fmt.Sprintf("the key %s is %s, with which no TLS handshake is possible", files.Position(file, block.Line),
-			kind)
+		e.message = fmt.Sprintf("the key %s is %s, with which no TLS handshake is possible",
+			files.Position(file, block.Line), kind)
 		e.hint = keyHint
 	case strings.Contains(err.Error(), "elliptic curve"):
 		e.message = fmt.Sprintf("the key %s is of an elliptic curve with which no TLS handshake is possible",

@@ -47,8 +47,8 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 		size += len(cert.Raw)
 	}
 	if size > maxSentBytes {
-		return refuse(nil, 0, CodeTooMuchWork, "the peer sent certificates of %d bytes in all, more than %d", size,
-			maxSentBytes)
+		return refuse(nil, 0, CodeTooMuchWork, "the peer sent certificates of %d bytes in all, more than %d",
+			size, maxSentBytes)
 	}
 	for i, cert := range chain {
 		if n := max(len(cert.RawSubject), len(cert.RawIssuer)); n > maxSentNameBytes {
@@ -74,8 +74,8 @@ func judgeSize(chain []*x509.Certificate) *Refusal {
 // handshake of crypto/tls takes.
 func refuseLargeKey(reason string, args ...any) *Refusal {
 	r := refuse(nil, 0, CodeTooMuchWork, reason, args...)
-	r.Cure = "The peer must not send this certificate: a root need not be sent, and a host's key of 2048 to 4096 bits " +
-		"is as good."
+	r.Cure = "The peer must not send this certificate: " +
+		"a root need not be sent, and a host's key of 2048 to 4096 bits is as good."
 	return r
 }
 

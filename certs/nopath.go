@@ -36,10 +36,10 @@ func (s *search) noIssuer(child *element, depth int) *Refusal {
 	switch {
 	case below == keyBelow && !child.selfSigned():
 		r = refuse(child, depth, CodeUnknownCA,
-			"its issuer %s is below it on the path: these certificates vouch for each other in a circle, and none of them is "+
-				"a root that is installed here", issuer)
-		r.Cure = fmt.Sprintf("Have the peer send the certificate by which a CA that is installed here vouches for %s; or "+
-			"install the root above it, if you trust that.", issuer)
+			"its issuer %s is below it on the path: these certificates vouch for each other in a circle, "+
+				"and none of them is a root that is installed here", issuer)
+		r.Cure = fmt.Sprintf("Have the peer send the certificate by which a CA that is installed here vouches for %s; "+
+			"or install the root above it, if you trust that.", issuer)
 	case len(bad) > 0:
 		r = refuse(child, depth, CodeUnknownCA,
 			"its issuer %s was not sent by the peer, and the file that is here for it cannot be used: %s", issuer, bad[0])
@@ -109,8 +109,8 @@ func (s *search) badSignature(child, issuer *element, depth int) *Refusal {
 
 // anotherCA is what to do about a CA's keys and signatures that are not
 // supported.
-const anotherCA = "The peer needs a certificate of a CA whose keys and signatures are RSA, ECDSA of a NIST curve " +
-	"that is named, or Ed25519."
+const anotherCA = "The peer needs a certificate of a CA whose keys and signatures are RSA, " +
+	"ECDSA of a NIST curve that is named, or Ed25519."
 
 // refuseSignature refuses a signature of an algorithm that cannot be relied
 // on, or that is not supported.
@@ -162,7 +162,7 @@ func (s *search) installCA(subject *dn.Name) string {
 
 // mendFile is what to do about a file of a CA that cannot be used.
 func mendFile(p Problem, subject *dn.Name) string {
-	return fmt.Sprintf("Put %s right, or install the CA's package anew, if you trust it: the certificate of %s belongs "+
-		"there, as %s.0 or %s.0.",
+	return fmt.Sprintf("Put %s right, or install the CA's package anew, if you trust it: "+
+		"the certificate of %s belongs there, as %s.0 or %s.0.",
 		files.Position(p.File, p.Line), subject.Brief(), subject.Hash(), subject.HashOld())
 }

@@ -34,8 +34,8 @@ func directoryError(directory string, err error) error {
 	info, statErr := os.Stat(directory)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give the " +
-			"directory with ‹capath›"
+		e.hint = "install the packages of your CAs (igtf-policy-classic on Debian, " +
+			"ca-policy-egi-core on EL), or give the directory with ‹capath›"
 	case errors.Is(err, fs.ErrPermission):
 		e.hint = "let this user list the directory: chmod a+rx " + shellQuote(directory)
 	case statErr == nil && !info.IsDir():
@@ -54,8 +54,8 @@ func noHashNames(directory string, entries []os.DirEntry) error {
 	}
 	e := &setupError{
 		message: fmt.Sprintf("the CApath %s holds no CA", directory),
-		hint: "install the packages of your CAs (igtf-policy-classic on Debian, ca-policy-egi-core on EL), or give " +
-			"another directory with ‹capath›",
+		hint: "install the packages of your CAs (igtf-policy-classic on Debian, " +
+			"ca-policy-egi-core on EL), or give another directory with ‹capath›",
 	}
 	if i := slices.IndexFunc(entries, isCertificate); i >= 0 {
 		e.message += fmt.Sprintf(": it has certificate files such as %s, but none with a hash name such as 1234abcd.0",

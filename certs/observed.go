@@ -32,10 +32,9 @@ func (c *observedConn) Read(p []byte) (int, error) {
 		c.n += copy(c.received[c.n:], p[:n])
 	}
 	if c.flight += n; c.flight > maxFlight {
-		return 0,
-			refuse(nil, 0, CodeTooMuchWork,
-				"the peer sent more than %d bytes without waiting for an answer in the handshake, more than any sound chain of "+
-					"certificates takes", maxFlight)
+		return 0, refuse(nil, 0, CodeTooMuchWork,
+			"the peer sent more than %d bytes without waiting for an answer in the handshake, "+
+				"more than any sound chain of certificates takes", maxFlight)
 	}
 	return n, err
 }

@@ -211,8 +211,8 @@ var codes = []codeEntry{
 	{
 		code:    CodeProxy,
 		meaning: "the peer presents a user's proxy certificate, or what looks like one",
-		cure: "Configure the host's own certificate on the peer (/etc/grid-security/hostcert.pem)," +
-			" not a user's proxy.",
+		cure: "Configure the host's own certificate on the peer (/etc/grid-security/hostcert.pem), " +
+			"not a user's proxy.",
 	},
 	{
 		code:    CodeCAAsHost,

@@ -108,15 +108,15 @@ func revoked(e *element, depth int, c *installedCRL, r crl.Revocation) *Refusal 
 	if r.Unconfirmed {
 		reason = " (the file has changed since it was loaded, or cannot be read: the date is not known)"
 	}
-	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s", since, files.Position(c.list.File, c.list.Line),
-		reason)
+	refusal := refuse(e, depth, CodeRevoked, "it is revoked%s by %s%s",
+		since, files.Position(c.list.File, c.list.Line), reason)
 	refusal.File, refusal.Line = c.list.File, c.list.Line
 	switch {
 	case r.Reason == "certificateHold":
 		refusal.Cure = "The CA has suspended the certificate: ask it why, and to release it or to issue a new one."
 	case depth > 0 && e.selfIssued():
-		refusal.Cure = "The CA has revoked the certificate by which it changed its key: the peer needs the CA's current " +
-			"certificates in its hostcert.pem, or a new certificate of its own."
+		refusal.Cure = "The CA has revoked the certificate by which it changed its key: " +
+			"the peer needs the CA's current certificates in its hostcert.pem, or a new certificate of its own."
 	case depth > 0:
 		refusal.Cure = "The CA above has revoked this one: ask for a new certificate of another CA."
 	}
@@ -213,8 +213,8 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 	dn := issuer.subject.Brief()
 	if proof.code != "" {
 		list := proof.list.list
-		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s", dn, files.Position(list.File, list.Line),
-			proof.reason)
+		r := refuse(e, depth, proof.code, "no current list of %s: %s: %s",
+			dn, files.Position(list.File, list.Line), proof.reason)
 		r.File, r.Line = list.File, list.Line
 		why, ok := errors.AsType[*crl.SignatureError](proof.unverified)
 		if ok && proof.code == CodeCRLInvalid && why.Fault != crl.FaultList {
@@ -236,11 +236,11 @@ func (s *search) noList(path []*element, depth int, proof *listProof) *Refusal {
 		r.Reason += fmt.Sprintf(": %s is of another key of this name: %s", files.Position(list.File, list.Line),
 			proof.whyOther)
 		r.File, r.Line = list.File, list.Line
-		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts where a certificate of the CA " +
-			"joins the two keys: install that (HASH.1) or have the peer send it."
+		r.Cure = "Fetch the list of this key too: fetch-crl. A list of another key counts " +
+			"where a certificate of the CA joins the two keys: install that (HASH.1) or have the peer send it."
 	} else if other := crl.OtherIssuer(e.cert, e.issuer); other != nil {
-		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), and the lists of others than the "+
-			"CA itself, indirect ones, are not supported", other.Brief())
+		r.Reason += fmt.Sprintf(": the certificate says that %s publishes it (cRLIssuer), "+
+			"and the lists of others than the CA itself, indirect ones, are not supported", other.Brief())
 		r.Cure = "Ask the CA for a list of its own. Until then ‹crl› if-present accepts its peers with a warning."
 	} else if place := s.snapshot.config.CApath; place != "" {
 		hashes := issuer.hashNames()

@@ -130,16 +130,16 @@ func (a *Applier) tryLogins(ctx context.Context, t tryLogins) error {
 func tryLogin(ctx context.Context, login server.Login) error {
 	account := server.QuoteAccount(login.User, server.Loopback)
 	cure := "SHOW CREATE USER " + account +
-		" shows what it is bound to, and SELECT user, host FROM mysql.user which account may take its place; then run this " +
-		"again, with --new-passwords if it is the password"
+		" shows what it is bound to, and SELECT user, host FROM mysql.user which account may take its place; " +
+		"then run this again, with --new-passwords if it is the password"
 	s, err := server.Open(ctx, finding.Master, login)
 	if err == nil {
 		defer func() { _ = s.Close() }() // it was only tried
 		var came string
 		// not behind an address translation, where it is another one
 		if came, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" {
-			return finding.New(finding.Master, "account-shadowed", cure, "a login as %s is one of another account: %s", account,
-				came)
+			return finding.New(finding.Master, "account-shadowed", cure, "a login as %s is one of another account: %s",
+				account, came)
 		}
 	}
 	if server.ErrorNumber(err) == 0 || server.IsAccessDenied(err) && !namesLoopback(err) {

@@ -120,8 +120,8 @@ func checkSecret(path string) error {
 	}
 	if optionfile.IsShared(info) {
 		return &finding.Problem{
-			Code: "readable-secret", Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path,
-				info.Mode().Perm()),
+			Code: "readable-secret",
+			Text: fmt.Sprintf("%s holds passwords and can be read by others (mode %04o)", path, info.Mode().Perm()),
 			Cure: "chmod 0600 " + path,
 		}
 	}

@@ -47,33 +47,6 @@ func newRepair(before *server.SlaveStatus, databases, tables []string) *repair {
 	return r
 }
 
-// database is that of the tables.
-func (r *repair) database() string {
-	name, _ := server.SplitTable(r.tables[0], r.databases)
-	return name
-}
-
-// ignoring are the tables that the slave leaves out during the repair.
-func (r *repair) ignoring() []string { return slices.Concat(r.others, r.tables) }
-
-// setIgnored makes the slave leave tables out.
-func (r *repair) setIgnored(v server.Version, tables []string) server.Statement {
-	return v.SetIgnored(tables, r.databases)
-}
-
-// leaveOut are the statements that make the slave leave changes of the tables out, up
-// to the position of the copy, where it is told to stop.
-func (r *repair) leaveOut(v server.Version) []server.Statement {
-	return []server.Statement{
-		v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread),
-	}
-}
-
-// takeIn are the statements that make it replicate them again.
-func (r *repair) takeIn(v server.Version) []server.Statement {
-	return []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads)}
-}
-
 // run repairs. It leaves the slave running if it returns no error.
 func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err := r.mustExist(ctx, a.Master); err != nil {
@@ -122,45 +95,6 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		return err
 	}
 	return file.Remove()
-}
-
-// copyAnew replaces the tables. It leaves the slave running if it returns no
-// error, and super_read_only ON if it is to be so.
-func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
-	if superReadOnly {
-		defer func() {
-			ctx, cancel := server.CleanUp(ctx)
-			defer cancel()
-			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
-				err = e
-			}
-		}()
-		if err := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=OFF")); err != nil {
-			return err
-		}
-	}
-	v := a.Slave.Version
-	defer func() {
-		if err != nil {
-			err = r.leave(ctx, a.Slave, err)
-		}
-	}()
-	err = a.Slave.Change(ctx, r.leaveOut(v)...)
-	if err != nil {
-		return err
-	}
-	seed := &seed.Seed{
-		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-		Databases: []string{r.database()}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
-		Started: func(ctx context.Context, p server.Position) error { return r.advance(ctx, a, p) },
-	}
-	if _, err = seed.Run(ctx); err != nil {
-		return err
-	}
-	if err := r.mustStand(ctx, a.Slave); err != nil {
-		return err
-	}
-	return a.Slave.Change(ctx, r.takeIn(v)...)
 }
 
 // mustStand refuses a slave that has left the position of the copy, or lost the
@@ -220,6 +154,45 @@ func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 	return nil
 }
 
+// copyAnew replaces the tables. It leaves the slave running if it returns no
+// error, and super_read_only ON if it is to be so.
+func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
+	if superReadOnly {
+		defer func() {
+			ctx, cancel := server.CleanUp(ctx)
+			defer cancel()
+			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
+				err = e
+			}
+		}()
+		if err := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=OFF")); err != nil {
+			return err
+		}
+	}
+	v := a.Slave.Version
+	defer func() {
+		if err != nil {
+			err = r.leave(ctx, a.Slave, err)
+		}
+	}()
+	err = a.Slave.Change(ctx, r.leaveOut(v)...)
+	if err != nil {
+		return err
+	}
+	seed := &seed.Seed{
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
+		Databases: []string{r.database()}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
+		Started: func(ctx context.Context, p server.Position) error { return r.advance(ctx, a, p) },
+	}
+	if _, err = seed.Run(ctx); err != nil {
+		return err
+	}
+	if err := r.mustStand(ctx, a.Slave); err != nil {
+		return err
+	}
+	return a.Slave.Change(ctx, r.takeIn(v)...)
+}
+
 // advance brings the slave, which is stopped, to the position of the copy. It
 // cannot be beyond: it was stopped before the copy began.
 func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) error {
@@ -263,4 +236,31 @@ func (r *repair) leave(ctx context.Context, slave *server.Server, err error) err
 		}
 	}
 	return p
+}
+
+// leaveOut are the statements that make the slave leave changes of the tables out, up
+// to the position of the copy, where it is told to stop.
+func (r *repair) leaveOut(v server.Version) []server.Statement {
+	return []server.Statement{
+		v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread),
+	}
+}
+
+// takeIn are the statements that make it replicate them again.
+func (r *repair) takeIn(v server.Version) []server.Statement {
+	return []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads)}
+}
+
+// setIgnored makes the slave leave tables out.
+func (r *repair) setIgnored(v server.Version, tables []string) server.Statement {
+	return v.SetIgnored(tables, r.databases)
+}
+
+// ignoring are the tables that the slave leaves out during the repair.
+func (r *repair) ignoring() []string { return slices.Concat(r.others, r.tables) }
+
+// database is that of the tables.
+func (r *repair) database() string {
+	name, _ := server.SplitTable(r.tables[0], r.databases)
+	return name
 }

@@ -67,8 +67,8 @@ func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	planAccounts(p, f, want)
 	if len(want.Untried) > 0 {
 		p.Warn(finding.Master, "passwords-untried", "",
-			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log what it "+
-				"refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log "+
+				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
 	}
 	return p
 }
@@ -235,11 +235,11 @@ func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 			"the password of %s has expired, and is not known here", account)
 		return
 	}
-	cure := "give the hand-over file of the earlier run with --hand-over; or leave the passwords alone with " +
-		"--keep-passwords"
+	cure := "give the hand-over file of the earlier run with --hand-over; " +
+		"or leave the passwords alone with --keep-passwords"
 	if want.HandOverPath == "" {
-		cure = "take the master's hand-over file instead of an administrator's login (gtunnel replication setup-master " +
-			"--seed-again there)"
+		cure = "take the master's hand-over file instead of an administrator's login " +
+			"(gtunnel replication setup-master --seed-again there)"
 	}
 	why := "its password is not known here"
 	if slices.Contains(want.Refused, user) {

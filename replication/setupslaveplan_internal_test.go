@@ -123,26 +123,26 @@ var slavePlanStates = map[string]struct {
 		w.State = journal.State{Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases}
 	}, "catch-up, compare, note-done"},
 	"new password": {func(_, s *facts.Facts, _ *planned) {
-		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", finding.AccessDenied
 	}, "password, start-slave, catch-up, compare, note-done"},
 	"new password of the same master": {func(_, s *facts.Facts, w *planned) {
-		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", finding.AccessDenied
 		w.HandOver.Mark, w.State.MasterMark = "A", "A"
 	}, "password, start-slave, catch-up, note-done"},
 	"hand-over of an earlier version": {func(_, _ *facts.Facts, w *planned) { w.State.MasterMark = "A" }, ""},
 	"another master": {func(_, s *facts.Facts, w *planned) {
-		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", finding.AccessDenied
 		w.HandOver.Mark, w.State.MasterMark = "B", "A"
 	}, "problem replaced-master"},
 	"another master, which it follows already": {func(_, _ *facts.Facts, w *planned) {
 		w.HandOver.Mark, w.State.MasterMark = "B", "A"
 	}, "catch-up, compare, note-done"},
 	"another master of MySQL": {func(m, s *facts.Facts, w *planned) {
-		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", finding.AccessDenied
 		m.Variables["server_uuid"], w.HandOver.UUID, w.State.MasterUUID = "B", "B", "A"
 	}, "problem replaced-master"},
 	"another master, and the state file lost": {func(m, s *facts.Facts, w *planned) {
-		s.Masters[0].IORunning, s.Masters[0].IOErrno, s.Masters[0].MasterUUID = "Connecting", accessDenied, "A"
+		s.Masters[0].IORunning, s.Masters[0].IOErrno, s.Masters[0].MasterUUID = "Connecting", finding.AccessDenied, "A"
 		m.Variables["server_uuid"], w.HandOver.UUID, w.State = "B", "B", journal.State{}
 	}, "problem replaced-master"},
 	"another master, by the binary log": {
@@ -157,7 +157,7 @@ var slavePlanStates = map[string]struct {
 			"compare, drop-seed-account, note-done",
 	},
 	"new password, not known here": {func(_, s *facts.Facts, w *planned) {
-		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", accessDenied
+		s.Masters[0].IORunning, s.Masters[0].IOErrno = "Connecting", finding.AccessDenied
 		delete(w.HandOver.Passwords, facts.ReplicationUser)
 	}, "problem unknown-password"},
 	"new password of this run": {func(_, _ *facts.Facts, w *planned) {

@@ -221,7 +221,7 @@ func (s *Setup) readOrder(ctx context.Context) (err error) {
 // event begins there, or the slave has fewer transactions than there are before it, or
 // more than there are at all.
 func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
-	status, mark := s.SlaveFacts.Master(), s.Want.masterMark(s.MasterFacts)
+	status, mark := s.SlaveFacts.Master(), newSlavePlan(s.Situation, s.Want).subject().MasterMark()
 	if status == nil || !rules.IsOurMaster(status, s.Want.Port) || !status.ByGTID || !s.isOfMariaDB() ||
 		mark != "" && s.State.MasterMark != "" {
 		return false, nil

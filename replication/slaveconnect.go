@@ -11,6 +11,160 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
+// connect adds the steps that point the slave to its master.
+func (s *slavePlan) connect(seeded bool) {
+	if !s.connects(seeded) {
+		s.keepConnection()
+		return
+	}
+	v := s.slave.Version
+	s.add(s.changeMaster(seeded))
+	s.add(&Step{
+		Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
+		Why: "the pattern also takes statements that name a table of another database than the current one",
+		SQL: []server.Statement{v.SetFilter(s.want.Databases)}, Undo: Undo{v.SetFilter(nil)},
+	})
+	s.startSlave()
+}
+
+// startSlave adds the step that starts both threads.
+func (s *slavePlan) startSlave() {
+	v := s.slave.Version
+	s.add(&Step{
+		Name: "start-slave", On: finding.Slave, What: "start the replication",
+		SQL: []server.Statement{v.StartSlave(server.BothThreads)}, Undo: Undo{v.StopSlave(server.BothThreads)},
+		action: noteRunning{},
+	})
+}
+
+// keepConnection adds the steps that make a connection right which is there.
+func (s *slavePlan) keepConnection() {
+	v := s.slave.Version
+	if !s.filtered() { // the server was restarted, or the run before was cut off here
+		s.add(&Step{
+			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
+			SQL:  []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)},
+			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
+		})
+	}
+	if s.newPassword() {
+		password := v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser])
+		step := &Step{
+			Name: "password", On: finding.Slave, What: "give the slave the new password of the replication",
+			Why: "the master refuses the one that it has, or will",
+			SQL: []server.Statement{v.StopSlave(server.BothThreads), password, v.StartSlave(server.BothThreads)},
+		}
+		if !s.knowsMaster() {
+			step.action = noteUncompared{}
+		}
+		s.add(step)
+	}
+	s.restateOptions()
+	switch {
+	case s.Notes.Comparison.Holds(s.status) && s.filtered():
+		s.add(&Step{
+			Name: "start-slave", On: finding.Slave,
+			What: "start the SQL thread, which a comparison that was cut off has stopped",
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
+			Undo: Undo{v.StopSlave(server.SQLThread)},
+		})
+	case !s.filtered() || !s.status.Running():
+		s.startSlave()
+	}
+}
+
+// changeMaster is the step that points the slave to its master.
+func (s *slavePlan) changeMaster(seeded bool) *Step {
+	v := s.slave.Version
+	why := "every option is stated, because a server keeps some of an earlier CHANGE; " +
+		"the tunnel encrypts, so there is no TLS in it"
+	c := connect{
+		to: server.Connection{
+			Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser,
+			Password: s.want.HandOver.Passwords[facts.ReplicationUser],
+		},
+		method: s.want.Method,
+		gtids:  s.master.Version.Family == v.Family && s.master.GTIDs() && s.slave.GTIDs(),
+
+		fromNothing: v.Family == server.MariaDB,
+	}
+	var missing string
+	switch {
+	case s.want.Method == journal.SeedNone:
+		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
+	case !seeded:
+		c.method = s.State.Method
+		c.to = c.at(s.State.Start)
+		missing = s.Lacking
+		if v.Family == server.MariaDB {
+			missing = s.State.Start.GTID
+		}
+	default:
+		c.ofCopy = true
+		why += "; the coordinates are those of the copy"
+	}
+	shown := c.to
+	if c.ofCopy {
+		shown, missing = c.at(server.Position{File: "FILE", GTID: "GTIDS"}), "GTIDS"
+	}
+	return &Step{
+		Name: "change-master", On: finding.Slave,
+		What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
+		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
+	}
+}
+
+// restateOptions adds the step that ends a drift. The slave goes on from where it
+// is, and by GTID only if it has its GTIDs from the beginning.
+func (s *slavePlan) restateOptions() {
+	options := s.drift()
+	if len(options) == 0 {
+		return
+	}
+	v := s.slave.Version
+	verb := "CHANGE MASTER TO "
+	if v.ReplicaWords() {
+		verb = "CHANGE REPLICATION SOURCE TO "
+	}
+	s.add(&Step{
+		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
+		Why: "somebody has changed them since it was set up",
+		SQL: []server.Statement{
+			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
+			v.StartSlave(server.BothThreads),
+		},
+	})
+}
+
+// drift are the options of a connection that somebody has changed since it was set
+// up, as they should be. The user is left alone, because the password goes with it,
+// and so is a delay, which somebody wants.
+func (s *slavePlan) drift() []server.Statement {
+	v, status := s.slave.Version, s.status
+	word := v.Word("MASTER", "SOURCE")
+	var options []server.Statement
+	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
+		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
+	}
+	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
+		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
+	}
+	if status.SSLAllowed == "Yes" {
+		options = append(options, server.SQL("%s_SSL=0", word), server.SQL("%s_SSL_VERIFY_SERVER_CERT=0", word))
+	}
+	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
+		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
+	}
+	if !status.ByGTID && s.State.ByGTID {
+		if v.Family == server.MariaDB {
+			options = append(options, server.SQL("MASTER_USE_GTID=slave_pos"))
+		} else {
+			options = append(options, server.SQL("%s_AUTO_POSITION=1", word))
+		}
+	}
+	return options
+}
+
 // connect points the slave to its master. Where it begins is in the step's SQL; but
 // the coordinates of a copy are known only when that is done.
 type connect struct {
@@ -101,158 +255,4 @@ func (a *Applier) noteUncompared(ctx context.Context, step *Step) error {
 		}
 	}
 	return a.run(ctx, step)
-}
-
-// drift are the options of a connection that somebody has changed since it was set
-// up, as they should be. The user is left alone, because the password goes with it,
-// and so is a delay, which somebody wants.
-func (s *slavePlan) drift() []server.Statement {
-	v, status := s.slave.Version, s.status
-	word := v.Word("MASTER", "SOURCE")
-	var options []server.Statement
-	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
-		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
-	}
-	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
-		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
-	}
-	if status.SSLAllowed == "Yes" {
-		options = append(options, server.SQL("%s_SSL=0", word), server.SQL("%s_SSL_VERIFY_SERVER_CERT=0", word))
-	}
-	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
-		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
-	}
-	if !status.ByGTID && s.State.ByGTID {
-		if v.Family == server.MariaDB {
-			options = append(options, server.SQL("MASTER_USE_GTID=slave_pos"))
-		} else {
-			options = append(options, server.SQL("%s_AUTO_POSITION=1", word))
-		}
-	}
-	return options
-}
-
-// restateOptions adds the step that ends a drift. The slave goes on from where it
-// is, and by GTID only if it has its GTIDs from the beginning.
-func (s *slavePlan) restateOptions() {
-	options := s.drift()
-	if len(options) == 0 {
-		return
-	}
-	v := s.slave.Version
-	verb := "CHANGE MASTER TO "
-	if v.ReplicaWords() {
-		verb = "CHANGE REPLICATION SOURCE TO "
-	}
-	s.add(&Step{
-		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
-		Why: "somebody has changed them since it was set up",
-		SQL: []server.Statement{
-			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
-			v.StartSlave(server.BothThreads),
-		},
-	})
-}
-
-// connect adds the steps that point the slave to its master.
-func (s *slavePlan) connect(seeded bool) {
-	if !s.connects(seeded) {
-		s.keepConnection()
-		return
-	}
-	v := s.slave.Version
-	s.add(s.changeMaster(seeded))
-	s.add(&Step{
-		Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
-		Why: "the pattern also takes statements that name a table of another database than the current one",
-		SQL: []server.Statement{v.SetFilter(s.want.Databases)}, Undo: Undo{v.SetFilter(nil)},
-	})
-	s.startSlave()
-}
-
-// startSlave adds the step that starts both threads.
-func (s *slavePlan) startSlave() {
-	v := s.slave.Version
-	s.add(&Step{
-		Name: "start-slave", On: finding.Slave, What: "start the replication",
-		SQL: []server.Statement{v.StartSlave(server.BothThreads)}, Undo: Undo{v.StopSlave(server.BothThreads)},
-		action: noteRunning{},
-	})
-}
-
-// keepConnection adds the steps that make a connection right which is there.
-func (s *slavePlan) keepConnection() {
-	v := s.slave.Version
-	if !s.filtered() { // the server was restarted, or the run before was cut off here
-		s.add(&Step{
-			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
-			SQL:  []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)},
-			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
-		})
-	}
-	if s.newPassword() {
-		password := v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser])
-		step := &Step{
-			Name: "password", On: finding.Slave, What: "give the slave the new password of the replication",
-			Why: "the master refuses the one that it has, or will",
-			SQL: []server.Statement{v.StopSlave(server.BothThreads), password, v.StartSlave(server.BothThreads)},
-		}
-		if !s.knowsMaster() {
-			step.action = noteUncompared{}
-		}
-		s.add(step)
-	}
-	s.restateOptions()
-	switch {
-	case s.Notes.Comparison.Holds(s.status) && s.filtered():
-		s.add(&Step{
-			Name: "start-slave", On: finding.Slave,
-			What: "start the SQL thread, which a comparison that was cut off has stopped",
-			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
-			Undo: Undo{v.StopSlave(server.SQLThread)},
-		})
-	case !s.filtered() || !s.status.Running():
-		s.startSlave()
-	}
-}
-
-// changeMaster is the step that points the slave to its master.
-func (s *slavePlan) changeMaster(seeded bool) *Step {
-	v := s.slave.Version
-	why := "every option is stated, because a server keeps some of an earlier CHANGE; the tunnel encrypts, so there is " +
-		"no TLS in it"
-	c := connect{
-		to: server.Connection{
-			Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser,
-			Password: s.want.HandOver.Passwords[facts.ReplicationUser],
-		},
-		method: s.want.Method,
-		gtids:  s.master.Version.Family == v.Family && s.master.GTIDs() && s.slave.GTIDs(),
-
-		fromNothing: v.Family == server.MariaDB,
-	}
-	var missing string
-	switch {
-	case s.want.Method == journal.SeedNone:
-		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
-	case !seeded:
-		c.method = s.State.Method
-		c.to = c.at(s.State.Start)
-		missing = s.Lacking
-		if v.Family == server.MariaDB {
-			missing = s.State.Start.GTID
-		}
-	default:
-		c.ofCopy = true
-		why += "; the coordinates are those of the copy"
-	}
-	shown := c.to
-	if c.ofCopy {
-		shown, missing = c.at(server.Position{File: "FILE", GTID: "GTIDS"}), "GTIDS"
-	}
-	return &Step{
-		Name: "change-master", On: finding.Slave,
-		What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
-		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
-	}
 }

@@ -15,129 +15,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// noteSeed notes that the slave's data is no copy from now on.
-type noteSeed struct {
-	databases []string
-	method    journal.SeedMethod
-	master    identity
-}
-
-func (a *Applier) noteSeed(ctx context.Context, n noteSeed) error {
-	if err := a.forgetRepair(); err != nil {
-		return err
-	}
-	persisted := a.State.PersistedEvents
-	if n.method == journal.SeedClone && persisted == nil {
-		var err error
-		if persisted, err = seed.PersistedEvents(ctx, a.Slave); err != nil {
-			return err
-		}
-	}
-	return a.note(func(s *journal.State) {
-		begun := s.Stage == journal.StageSeeding
-		s.Stage, s.Databases, s.Method, s.Start = journal.StageSeeding, n.databases, n.method, server.Position{}
-		s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(n.databases, name) })
-		s.MasterID, s.MasterUUID, s.MasterMark = n.master.id, n.master.uuid, n.master.mark
-		s.SeedAccount = true
-		if s.EventScheduler == "" && a.SlaveFacts.On("event_scheduler") {
-			s.EventScheduler = "ON"
-		}
-		s.PersistedEvents = persisted
-	})
-}
-
-// identity is by what a master is known.
-type identity struct {
-	id         uint32 // server_id
-	uuid, mark string // empty where the family has none
-}
-
-// masterIdentity is that of the plan's master.
-func (s *slavePlan) masterIdentity() identity {
-	return identity{id: s.master.ServerID(), uuid: s.master.UUID(), mark: s.want.masterMark(s.master)}
-}
-
-// forgetRepair removes the note of a repair that was cut off, because all of the
-// slave's data is replaced.
-func (a *Applier) forgetRepair() error {
-	_, file := journal.NoteFiles(a.StateDir, a.SlaveFacts.ServerID())
-	return file.Remove()
-}
-
-// copyDatabases copies them from the master.
-type copyDatabases struct{ want SlaveWant }
-
-func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
-	now, err := a.Slave.Now(ctx)
-	if err != nil {
-		return err
-	}
-	begun := c.want.Databases // nothing is left there that is not a copy
-	if c.want.Method == journal.SeedClone {
-		begun = nil // when a clone begins to erase is not known
-	}
-	if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
-		return err
-	}
-	stop := a.noteAlive(ctx)
-	start, err := c.want.newSeed(a).Run(ctx)
-	stop()
-	if err != nil {
-		return err
-	}
-	return a.note(func(s *journal.State) {
-		if s.Stage, s.Start = journal.StageSeeded, start; c.want.Method == journal.SeedClone {
-			s.PersistedEvents = nil
-		}
-	})
-}
-
-// aliveEvery is how often it is noted that a copy goes on.
-const aliveEvery = 10 * time.Second
-
-// noteAlive notes now and then that a copy goes on, until stop. Without such a
-// note, what a copy leaves that is cut off is taken for somebody's data.
-func (a *Applier) noteAlive(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var noting sync.WaitGroup
-	noting.Go(func() {
-		for server.Pause(ctx, aliveEvery) == nil {
-			if now, err := a.Slave.Now(ctx); err == nil {
-				_ = a.note(func(s *journal.State) { s.BegunUntil = now }) // the next may succeed
-			}
-		}
-	})
-	return func() { cancel(); noting.Wait() }
-}
-
-// agreeOnBytes has the administrator agree to what a copy does with columns that
-// hold another encoding than they say: it is the first step, and asked about as
-// all are. --yes covers it, because nothing is lost: copy and replication leave
-// every byte as it is, and the columns can be mended on the master at any time.
-func (p *Plan) agreeOnBytes() {
-	for _, w := range p.Warnings {
-		if w.Code == seed.MislabelledCode {
-			p.Steps = slices.Insert(p.Steps, 0, &Step{
-				Name: "keep-bytes", On: finding.Slave, What: "copy these byte by byte, as they are: " + w.Text,
-				Why: "only on the master can it be mended, before or after this; say no to do it before", action: agreeOnBytes{},
-			})
-			return
-		}
-	}
-}
-
-// agreeOnBytes does nothing: the step is there to be agreed with.
-type agreeOnBytes struct{}
-
-// newSeed is the copy that is wanted.
-func (w *SlaveWant) newSeed(a *Applier) *seed.Seed {
-	return &seed.Seed{
-		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
-		Progress: a.Progress, Waiting: a.Waiting, PersistedEvents: a.State.PersistedEvents, StateDir: a.StateDir,
-	}
-}
-
 // seed adds the steps of the copy.
 func (s *slavePlan) seed() {
 	if s.want.Method != journal.SeedNone {
@@ -162,10 +39,9 @@ func (s *slavePlan) seed() {
 	if s.slave.On("event_scheduler") {
 		s.add(&Step{
 			Name: "events-off", On: finding.Slave, What: "stop the event scheduler during the copy",
-			Why: "the master's events must not run here",
-			SQL: []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")}, Undo: Undo{
-				server.SQL("SET GLOBAL event_scheduler=ON"),
-			},
+			Why:  "the master's events must not run here",
+			SQL:  []server.Statement{server.SQL("SET GLOBAL event_scheduler=OFF")},
+			Undo: Undo{server.SQL("SET GLOBAL event_scheduler=ON")},
 		})
 	}
 	s.dropDatabases()
@@ -250,4 +126,127 @@ func (s *slavePlan) disableEvents(seeded bool) {
 func whileWritable(statements []server.Statement) []server.Statement {
 	off, on := server.SQL("SET GLOBAL super_read_only=0"), server.SQL("SET GLOBAL super_read_only=1")
 	return slices.Concat([]server.Statement{off}, statements, []server.Statement{on})
+}
+
+// agreeOnBytes has the administrator agree to what a copy does with columns that
+// hold another encoding than they say: it is the first step, and asked about as
+// all are. --yes covers it, because nothing is lost: copy and replication leave
+// every byte as it is, and the columns can be mended on the master at any time.
+func (p *Plan) agreeOnBytes() {
+	for _, w := range p.Warnings {
+		if w.Code == seed.MislabelledCode {
+			p.Steps = slices.Insert(p.Steps, 0, &Step{
+				Name: "keep-bytes", On: finding.Slave, What: "copy these byte by byte, as they are: " + w.Text,
+				Why: "only on the master can it be mended, before or after this; say no to do it before", action: agreeOnBytes{},
+			})
+			return
+		}
+	}
+}
+
+// agreeOnBytes does nothing: the step is there to be agreed with.
+type agreeOnBytes struct{}
+
+// noteSeed notes that the slave's data is no copy from now on.
+type noteSeed struct {
+	databases []string
+	method    journal.SeedMethod
+	master    identity
+}
+
+func (a *Applier) noteSeed(ctx context.Context, n noteSeed) error {
+	if err := a.forgetRepair(); err != nil {
+		return err
+	}
+	persisted := a.State.PersistedEvents
+	if n.method == journal.SeedClone && persisted == nil {
+		var err error
+		if persisted, err = seed.PersistedEvents(ctx, a.Slave); err != nil {
+			return err
+		}
+	}
+	return a.note(func(s *journal.State) {
+		begun := s.Stage == journal.StageSeeding
+		s.Stage, s.Databases, s.Method, s.Start = journal.StageSeeding, n.databases, n.method, server.Position{}
+		s.Begun = slices.DeleteFunc(s.Begun, func(name string) bool { return !begun || !slices.Contains(n.databases, name) })
+		s.MasterID, s.MasterUUID, s.MasterMark = n.master.id, n.master.uuid, n.master.mark
+		s.SeedAccount = true
+		if s.EventScheduler == "" && a.SlaveFacts.On("event_scheduler") {
+			s.EventScheduler = "ON"
+		}
+		s.PersistedEvents = persisted
+	})
+}
+
+// masterIdentity is that of the plan's master.
+func (s *slavePlan) masterIdentity() identity {
+	return identity{id: s.master.ServerID(), uuid: s.master.UUID(), mark: s.subject().MasterMark()}
+}
+
+// identity is by what a master is known.
+type identity struct {
+	id         uint32 // server_id
+	uuid, mark string // empty where the family has none
+}
+
+// forgetRepair removes the note of a repair that was cut off, because all of the
+// slave's data is replaced.
+func (a *Applier) forgetRepair() error {
+	_, file := journal.NoteFiles(a.StateDir, a.SlaveFacts.ServerID())
+	return file.Remove()
+}
+
+// copyDatabases copies them from the master.
+type copyDatabases struct{ want SlaveWant }
+
+func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
+	now, err := a.Slave.Now(ctx)
+	if err != nil {
+		return err
+	}
+	begun := c.want.Databases // nothing is left there that is not a copy
+	if c.want.Method == journal.SeedClone {
+		begun = nil // when a clone begins to erase is not known
+	}
+	if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
+		return err
+	}
+	stop := a.noteAlive(ctx)
+	start, err := c.want.newSeed(a).Run(ctx)
+	stop()
+	if err != nil {
+		return err
+	}
+	return a.note(func(s *journal.State) {
+		if s.Stage, s.Start = journal.StageSeeded, start; c.want.Method == journal.SeedClone {
+			s.PersistedEvents = nil
+		}
+	})
+}
+
+// aliveEvery is how often it is noted that a copy goes on.
+const aliveEvery = 10 * time.Second
+
+// noteAlive notes now and then that a copy goes on, until stop. Without such a
+// note, what a copy leaves that is cut off is taken for somebody's data.
+func (a *Applier) noteAlive(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var noting sync.WaitGroup
+	noting.Go(func() {
+		for server.Pause(ctx, aliveEvery) == nil {
+			if now, err := a.Slave.Now(ctx); err == nil {
+				_ = a.note(func(s *journal.State) { s.BegunUntil = now }) // the next may succeed
+			}
+		}
+	})
+	return func() { cancel(); noting.Wait() }
+}
+
+// newSeed is the copy that is wanted.
+func (w *SlaveWant) newSeed(a *Applier) *seed.Seed {
+	return &seed.Seed{
+		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
+		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
+		Progress: a.Progress, Waiting: a.Waiting, PersistedEvents: a.State.PersistedEvents, StateDir: a.StateDir,
+	}
 }

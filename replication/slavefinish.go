@@ -14,14 +14,85 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
+// finish adds what comes when the slave runs.
+func (s *slavePlan) finish(seeded bool) {
+	// Without a state that says so, nobody has seen that the data is the master's.
+	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
+	if !due && s.established {
+		_, due = s.masterNoted()
+	}
+	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
+		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
+	}
+	s.readOnly(seeded)
+	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
+		s.add(&Step{
+			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
+			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
+		})
+	}
+	if due && !s.want.SkipCompare {
+		s.add(&Step{
+			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
+			action: compareData{databases: s.want.Databases},
+		})
+	}
+	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
+		s.add(&Step{
+			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
+			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
+			UndoByHand: "remove the file",
+		})
+	}
+	if s.seedAccountGoes(seeded) {
+		s.add(&Step{
+			Name: "drop-seed-account", On: finding.Master,
+			What: "drop the account " + server.QuoteAccount(facts.SeedUser, server.Loopback), Why: "it has done its work",
+			SQL:        []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))},
+			UndoByHand: "gtunnel replication setup-master --seed-again", action: dropSeedAccount{},
+		})
+	}
+	if len(s.Steps) > 0 || due {
+		s.add(&Step{
+			Name: "note-done", On: finding.Slave, What: "note that the slave is set up",
+			action: noteDone{master: s.masterIdentity()},
+		})
+	}
+}
+
+// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
+// ended that.
+func (s *slavePlan) readOnly(seeded bool) {
+	step := &Step{
+		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
+	}
+	if _, ok := s.slave.Variables["super_read_only"]; ok && (!s.slave.On("super_read_only") || seeded) {
+		step.SQL, step.Undo = []server.Statement{server.SQL("SET GLOBAL super_read_only=1")},
+			Undo{server.SQL("SET GLOBAL super_read_only=0")}
+	}
+	if !s.slave.On("read_only") || seeded {
+		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
+		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
+	}
+	if len(step.SQL) > 0 {
+		s.add(step)
+	}
+}
+
+// seedAccountGoes reports whether the seeding account has done its work, and is still
+// there as far as that is known.
+func (s *slavePlan) seedAccountGoes(seeded bool) bool {
+	_, known := s.want.HandOver.Passwords[facts.SeedUser]
+	return known && !s.byMonitor() && (seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
+}
+
 // What a slave that cannot reach its master may take before its error counts.
 const startPatience = 30 * time.Second
 
-// accessDenied is the error of a wrong password.
-const accessDenied = 1045
-
 // lasting are the errors of the I/O thread that no waiting cures.
-var lasting = map[int]bool{accessDenied: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true}
+var lasting = map[int]bool{
+	finding.AccessDenied: true, 1236: true, 1275: true, 1593: true, 2026: true, 2059: true, 2061: true,
+}
 
 // catchUp waits until the slave has applied all that the master had when it
 // began.
@@ -126,76 +197,4 @@ func (a *Applier) noteDone(n noteDone) error {
 		state.MasterMark = cmp.Or(n.master.mark, state.MasterMark)
 		state.Begin(nil, time.Time{})
 	})
-}
-
-// finish adds what comes when the slave runs.
-func (s *slavePlan) finish(seeded bool) {
-	// Without a state that says so, nobody has seen that the data is the master's.
-	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
-	if !due && s.established {
-		_, due = s.masterNoted()
-	}
-	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
-		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
-	}
-	s.readOnly(seeded)
-	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
-		s.add(&Step{
-			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
-			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
-		})
-	}
-	if due && !s.want.SkipCompare {
-		s.add(&Step{
-			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
-		})
-	}
-	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
-		s.add(&Step{
-			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
-			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
-			UndoByHand: "remove the file",
-		})
-	}
-	if s.seedAccountGoes(seeded) {
-		s.add(&Step{
-			Name: "drop-seed-account", On: finding.Master,
-			What: "drop the account " + server.QuoteAccount(facts.SeedUser, server.Loopback), Why: "it has done its work",
-			SQL:        []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))},
-			UndoByHand: "gtunnel replication setup-master --seed-again", action: dropSeedAccount{},
-		})
-	}
-	if len(s.Steps) > 0 || due {
-		s.add(&Step{
-			Name: "note-done", On: finding.Slave, What: "note that the slave is set up",
-			action: noteDone{master: s.masterIdentity()},
-		})
-	}
-}
-
-// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
-// ended that.
-func (s *slavePlan) readOnly(seeded bool) {
-	step := &Step{
-		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
-	}
-	if _, ok := s.slave.Variables["super_read_only"]; ok && (!s.slave.On("super_read_only") || seeded) {
-		step.SQL, step.Undo = []server.Statement{server.SQL("SET GLOBAL super_read_only=1")},
-			Undo{server.SQL("SET GLOBAL super_read_only=0")}
-	}
-	if !s.slave.On("read_only") || seeded {
-		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
-		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
-	}
-	if len(step.SQL) > 0 {
-		s.add(step)
-	}
-}
-
-// seedAccountGoes reports whether the seeding account has done its work, and is still
-// there as far as that is known.
-func (s *slavePlan) seedAccountGoes(seeded bool) bool {
-	_, known := s.want.HandOver.Passwords[facts.SeedUser]
-	return known && !s.byMonitor() && (seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
 }

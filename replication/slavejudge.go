@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"cmp"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -53,12 +52,6 @@ func (s *slavePlan) judgeBeginning() finding.Findings {
 	})
 }
 
-// masterMark is the mark of the master, which the hand-over has where the login
-// does not see it.
-func (w *SlaveWant) masterMark(master *facts.Facts) string {
-	return cmp.Or(master.Mark, w.HandOver.Mark)
-}
-
 // What rules and plan ask alike is a question to the subject.
 
 func (s *slavePlan) needsSeed() bool                 { return s.subject().NeedsSeed() }
@@ -74,7 +67,7 @@ func (s *slavePlan) bySeedAccount() bool { return strings.HasPrefix(s.master.Use
 
 // newPassword reports whether the slave gets another password.
 func (s *slavePlan) newPassword() bool {
-	return s.established && (s.status.IOErrno == accessDenied || s.want.NewPasswords) &&
+	return s.established && (s.status.IOErrno == finding.AccessDenied || s.want.NewPasswords) &&
 		!s.want.HandOver.Passwords[facts.ReplicationUser].IsEmpty()
 }
 

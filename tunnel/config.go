@@ -253,8 +253,8 @@ func (c Config) checkPlainEnd() (found []*ConfigError) {
 				Setting: "connect",
 				Reason: fmt.Sprintf("%s is not on loopback, so what leaves the tunnel would cross the network in clear text",
 					target),
-				Cure: "run the server on the host of the target and connect to 127.0.0.1, or set unsafe-plaintext if the " +
-					"network between is yours alone",
+				Cure: "run the server on the host of the target and connect to 127.0.0.1, " +
+					"or set unsafe-plaintext if the network between is yours alone",
 			})
 		}
 	}

@@ -93,16 +93,16 @@ func explainFailure(target Address, err error, program string) (reason, cure str
 	case errors.Is(err, syscall.ECONNREFUSED) && target.Network == "unix":
 		return "connection refused", fmt.Sprintf("nobody listens at the socket: is %s running?", program)
 	case errors.Is(err, syscall.ECONNREFUSED) && program == mysqld:
-		return "connection refused", "nobody listens there: is mysqld running, with this port, with a bind-address that " +
-			"includes this one and without skip-networking?"
+		return "connection refused", "nobody listens there: is mysqld running, with this port, " +
+			"with a bind-address that includes this one and without skip-networking?"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", fmt.Sprintf("nobody listens there, or a firewall rejects it: is %s running on that "+
-			"host, with this port?", program)
+		return "connection refused", fmt.Sprintf("nobody listens there, or a firewall rejects it: "+
+			"is %s running on that host, with this port?", program)
 	case errors.Is(err, os.ErrNotExist):
 		return "no such socket", fmt.Sprintf("is %s running, with this socket?", program)
 	case errors.Is(err, os.ErrPermission):
-		return "permission denied", "the user of gtunnel may not open it: look at the permissions of the socket and its " +
-			"directories, and at the firewall"
+		return "permission denied", "the user of gtunnel may not open it: " +
+			"look at the permissions of the socket and its directories, and at the firewall"
 	case errors.Is(err, syscall.ECONNRESET):
 		return "connection reset", fmt.Sprintf("something closes connections there before %s answers", program)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

@@ -60,8 +60,8 @@ func (t *Tunnel) plainInspector(in inbound) func([]byte) error {
 			return nil
 		}
 		t.refuse(in, CodeTLSOnPlainPort, errTLSOnPlainPort.Error(),
-			"let the program connect to this port without TLS (mysql --ssl-mode=DISABLED, mariadb --skip-ssl): the tunnel "+
-				"encrypts")
+			"let the program connect to this port without TLS (mysql --ssl-mode=DISABLED, "+
+				"mariadb --skip-ssl): the tunnel encrypts")
 		return errTLSOnPlainPort
 	}
 }

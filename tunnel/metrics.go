@@ -13,8 +13,8 @@ var (
 	acceptedDesc = prometheus.NewDesc("gtunnel_connections_accepted_total",
 		"Connections accepted, refused ones included.", []string{"tunnel", "role"}, nil)
 	refusedDesc = prometheus.NewDesc("gtunnel_connections_refused_total",
-		"Connections, and attempts at targets, that came to nothing, by the code of the reason.", []string{"tunnel", "code"},
-		nil)
+		"Connections, and attempts at targets, that came to nothing, by the code of the reason.",
+		[]string{"tunnel", "code"}, nil)
 	sessionsRefusedDesc = prometheus.NewDesc("gtunnel_sessions_refused_total",
 		"Open connections that were closed because their peer was no longer accepted, by the code of the reason.",
 		[]string{"tunnel", "code"}, nil)
@@ -114,8 +114,8 @@ var (
 		"Trusted CAs, expired ones aside, by the state of their CRLs: current for another day, ending within a day, "+
 			"stale, bad or missing.", []string{"tunnel", "state"}, nil)
 	crlRefusedDesc = prometheus.NewDesc("gtunnel_crl_refused_cas",
-		"Trusted CAs, expired ones aside, whose new peers are refused now for the state of their CRLs.", []string{"tunnel"},
-		nil)
+		"Trusted CAs, expired ones aside, whose new peers are refused now for the state of their CRLs.",
+		[]string{"tunnel"}, nil)
 	expiryDesc = prometheus.NewDesc("gtunnel_certificate_expiry_timestamp_seconds",
 		"When this host's certificate ends, in seconds since 1970.", []string{"tunnel"}, nil)
 )

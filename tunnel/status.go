@@ -15,14 +15,19 @@ type Status struct {
 	Connect   []string `json:"connect"`
 	Accepting bool     `json:"accepting"`
 	Accepted  uint64   `json:"accepted"`
-	// connections and attempts at targets that came to nothing, by code
+
+	// Refused counts connections, and attempts at targets, that came to nothing, by code.
 	Refused map[string]uint64 `json:"refused"`
-	// sessions that were closed because their peer was no longer accepted, by code
+
+	// SessionsRefused counts sessions that were closed because their peer was no longer
+	// accepted, by code.
 	SessionsRefused map[string]uint64 `json:"sessions_refused"`
-	// what is not as it should be in the trust of this tunnel's peers, and is tolerated
+
+	// Warnings are what is not as it should be in the trust of this tunnel's peers, and is
+	// tolerated.
 	Warnings []Warning `json:"warnings"`
-	// how the revocation lists of the trusted CAs stand now
-	CRLs              certs.CRLReport   `json:"crls"`
+
+	CRLs              certs.CRLReport   `json:"crls"`               // how the lists of the trusted CAs stand now
 	HandshakesPending int               `json:"handshakes_pending"` // connections that are not verified yet
 	DialFailures      map[string]uint64 `json:"dial_failures"`      // by target
 	BytesFromPeer     uint64            `json:"bytes_from_peer"`    // plain bytes out of TLS

@@ -59,8 +59,8 @@ func main() {
 		}
 		folder, err := filepath.Abs(flag.Arg(0))
 		if err != nil || flag.NArg() != 1 || *jobs < 1 {
-			return false, errors.Join(errors.New("usage: go run ./.ci/mutate [--files REGEXP] [--kind KIND] [--jobs N] "+
-				"[--timeout TIME] [--list] FOLDER"), err)
+			return false, errors.Join(errors.New("usage: "+
+				"go run ./.ci/mutate [--files REGEXP] [--kind KIND] [--jobs N] [--timeout TIME] [--list] FOLDER"), err)
 		}
 		return mutation{folder: folder, files: wanted, kind: kind(*which), jobs: *jobs, patience: *patience}.run(ctx, *list)
 	}()

@@ -153,8 +153,8 @@ func subjectHashes(rawSubject []byte) (oldHash, newHash string, err error) {
 			switch value.Tag {
 			case asn1.TagPrintableString, asn1.TagUTF8String, asn1.TagIA5String:
 			default:
-				return "", "",
-					fmt.Errorf("the subject has a value of ASN.1 type %d; give it UTF8, Printable or IA5 strings", value.Tag)
+				return "", "", fmt.Errorf("the subject has a value of ASN.1 type %d; give it UTF8, Printable or IA5 strings",
+					value.Tag)
 			}
 			folded := strings.Join(strings.FieldsFunc(string(value.Bytes), isASCIISpace), " ")
 			set[i].Value = asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(strings.Map(lowerASCII, folded))}

@@ -88,10 +88,10 @@ var rooms = []struct {
 	{"/replication/facts", []string{"golang.org/x/sys"}},
 	{"/replication/journal", nil},
 	{"/replication/rules", nil},
-	{"/replication/seed", []string{"github.com/go-sql-driver/mysql", "golang.org/x/sys", "golang.org/x/time"}},
-	{"/replication/compare", []string{"github.com/go-sql-driver/mysql"}},
+	{"/replication/seed", []string{"golang.org/x/sys", "golang.org/x/time"}},
+	{"/replication/compare", nil},
 	{"/replication/watch", nil},
-	{"/replication", []string{"github.com/go-sql-driver/mysql"}},
+	{"/replication", nil},
 }
 
 // TestImports keeps the direction in which the packages may use each other,

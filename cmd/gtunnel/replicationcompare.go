@@ -114,8 +114,8 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	if err == nil && !result.Equal() {
 		err = usage.WithHint(
 			errors.New("the slave's data is not the master's"),
-			"gtunnel replication compare --repair-table copies one table anew, gtunnel replication setup-slave --reseed "+
-				"everything",
+			"gtunnel replication compare --repair-table copies one table anew, "+
+				"gtunnel replication setup-slave --reseed everything",
 		)
 	}
 	return err

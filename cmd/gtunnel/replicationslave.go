@@ -110,8 +110,7 @@ func (s *setupSlave) settings() []config.Setting {
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
 	inner := config.Pick(s.inner.Settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl",
-		"crl-grace",
-		"namespaces", "eku", "host-mode", "min-tls", "max-depth")
+		"crl-grace", "namespaces", "eku", "host-mode", "min-tls", "max-depth")
 	inner[0].Usage = "dial the master's gtunnel from here, before the service is set up"
 	for i := range inner {
 		inner[i].Group = config.GroupTunnel
@@ -192,36 +191,35 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 // want is what the flags alone say.
 func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
-		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed,
-		Method:     journal.SeedMethod(s.method),
-		LockTables: s.lockTables, MaxRate: uint64(s.maxRate), SkipCompare: s.skipCompare,
+		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, SkipCompare: s.skipCompare,
+		Method: journal.SeedMethod(s.method), LockTables: s.lockTables, MaxRate: uint64(s.maxRate),
 	}
 	switch {
 	case want.Method == journal.SeedNone && s.start == "":
-		return want,
-			&usage.Error{
-				Where: "--start", Message: "is needed with --method none",
-				Cure: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711",
-			}
+		return want, &usage.Error{
+			Where: "--start", Message: "is needed with --method none",
+			Cure: "give the coordinates of the master that the data on this host has, as in mysql-bin.000007:4711",
+		}
 	case want.Method != journal.SeedNone && s.start != "":
-		return want,
-			&usage.Error{Where: "--start", Message: "is for --method none only", Cure: "a copy brings its own coordinates"}
+		return want, &usage.Error{
+			Where: "--start", Message: "is for --method none only", Cure: "a copy brings its own coordinates",
+		}
 	case s.start != "":
 		file, offset, found := strings.Cut(s.start, ":")
 		n, err := strconv.ParseUint(offset, 10, 64)
 		if !found || file == "" || err != nil {
-			return want,
-				&usage.Error{
-					Where: "--start", Message: fmt.Sprintf("%q is no FILE:POSITION", s.start),
-					Cure: "write it as in mysql-bin.000007:4711",
-				}
+			return want, &usage.Error{
+				Where: "--start", Message: fmt.Sprintf("%q is no FILE:POSITION", s.start),
+				Cure: "write it as in mysql-bin.000007:4711",
+			}
 		}
 		want.Start = server.Position{File: file, Offset: n}
 	}
 	if s.byAdministrator() {
 		if len(want.Databases) == 0 {
-			return want,
-				&usage.Error{Where: "--databases", Message: "is needed with --master-user", Cure: "name the databases to replicate"}
+			return want, &usage.Error{
+				Where: "--databases", Message: "is needed with --master-user", Cure: "name the databases to replicate",
+			}
 		}
 		return want, nil
 	}
@@ -230,8 +228,8 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return want, &usage.Error{
 			Where: "--hand-over", Message: "there is no " + s.handOver,
-			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; or log in there with " +
-				"--master-user",
+			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; " +
+				"or log in there with --master-user",
 		}
 	}
 	return want, err

@@ -57,6 +57,6 @@ func valueOf(text, key, separator string) string {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s, %d CPUs, %.1f GB, %s, Linux %s, load %s", m.Processor, m.CPUs, m.MemoryGB, m.System, m.Kernel,
-		m.Load)
+	return fmt.Sprintf("%s, %d CPUs, %.1f GB, %s, Linux %s, load %s",
+		m.Processor, m.CPUs, m.MemoryGB, m.System, m.Kernel, m.Load)
 }

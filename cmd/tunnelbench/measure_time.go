@@ -107,8 +107,10 @@ func startMetrics(scale) []metric {
 			Main: false,
 		},
 		{Name: "start.binary", Title: "size of the binary", Unit: "MB", Better: less, Main: false},
-		{Name: "start.loaded", Title: "size of the binary and of its shared " +
-			"libraries", Unit: "MB", Better: less, Main: false},
+		{
+			Name: "start.loaded", Title: "size of the binary and of its shared libraries", Unit: "MB", Better: less,
+			Main: false,
+		},
 	}
 }
 

@@ -201,8 +201,8 @@ func (r *result) writeMarkdown(w io.Writer) error {
 		}
 		text.WriteString("\n")
 	}
-	fmt.Fprintf(&text, "\n%s, interleaved. In parentheses: the median of the ratios to %s in the same round.", r.about(),
-		r.Base)
+	fmt.Fprintf(&text, "\n%s, interleaved. In parentheses: the median of the ratios to %s in the same round.",
+		r.about(), r.Base)
 	for n, p := range r.Pairs {
 		fmt.Fprintf(&text, "%s%s %s", map[bool]string{true: " Pairs: ", false: "; "}[n == 0], p.Name, p.Version)
 	}

@@ -174,8 +174,8 @@ func (d *demo) compare(ctx context.Context) error {
 	d.report.note("rows on the master: %d", master)
 	d.report.note("rows on the slave:  %d", slave)
 	if master != slave || master != 3*batch {
-		return involving(fmt.Errorf("%d rows on the master and %d on the slave, not %d on both", master, slave, 3*batch),
-			d.all()...)
+		return involving(fmt.Errorf("%d rows on the master and %d on the slave, not %d on both",
+			master, slave, 3*batch), d.all()...)
 	}
 	out, err := d.replication(ctx, d.slave, "compare", d.masterFlags()...)
 	if err != nil {
@@ -196,8 +196,8 @@ func (d *demo) rowsOfBoth(ctx context.Context) (master, slave int, err error) {
 
 // rows counts the rows of a server; none if the table is not there yet.
 func rows(ctx context.Context, s server) (n int, err error) {
-	const tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'quickstart' AND table_name = " +
-		"'messages'"
+	const tables = "SELECT COUNT(*) FROM information_schema.tables " +
+		"WHERE table_schema = 'quickstart' AND table_name = 'messages'"
 	if err := s.DB.QueryRowContext(ctx, tables).Scan(&n); err != nil || n == 0 {
 		return 0, involving(wrap("look for the table on "+s.name, err), s.process)
 	}

@@ -20,50 +20,69 @@ type keyValue []string
 // bound is open.
 type keyRange struct{ after, upto keyValue }
 
-// isText reports whether literals of the column's values are texts.
-func (c column) isText() bool { return c.kind == "char" || c.kind == "varchar" }
-
-// isBinary reports whether they are bytes.
-func (c column) isBinary() bool { return c.kind == "binary" || c.kind == "varbinary" }
-
-// isNumber reports whether they are numbers.
-func (c column) isNumber() bool {
-	switch c.kind {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
-		return true
-	}
-	return false
+// chunkOrError is what the splitter sends.
+type chunkOrError struct {
+	keyRange
+	err error
 }
 
-// literal makes a literal of a value from a keyValue. A text has the column's
-// character set and leaves the collation to the column, so that the index is
-// used.
-func (c column) literal(value string) string {
-	switch {
-	case c.isNumber():
-		return value
-	case c.isText():
-		return "_" + c.serverCharset + " X'" + value + "'"
-	case c.isBinary():
-		return "X'" + value + "'"
+// splitIntoChunks sends the ranges of a table in order, open at both ends, and
+// closes the channel. It asks size for each chunk's rows just before it looks
+// for its end, and stops early when ctx ends.
+func splitIntoChunks(
+	ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError,
+) {
+	defer close(chunks)
+	var r keyRange
+	for k != nil {
+		var err error
+		r.upto, err = s.findKey(ctx, k, k.boundaryQuery(t, keyRange{after: r.after}, size()-1))
+		if r.upto == nil && err == nil {
+			break
+		}
+		select {
+		case chunks <- chunkOrError{keyRange: r, err: err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+		r.after = r.upto
 	}
-	return server.QuoteString(value)
+	select {
+	case chunks <- chunkOrError{keyRange: keyRange{after: r.after}, err: nil}:
+	case <-ctx.Done():
+	}
 }
 
-// shown is a value from a keyValue for people.
-func (c column) shown(value string) string {
-	if !c.isText() && !c.isBinary() {
-		return value
+// findKey runs a query that gives one key; nil if it gives none.
+func (s *session) findKey(ctx context.Context, k *key, query string) (keyValue, error) {
+	rows, err := s.query(ctx, query)
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	bytes, err := hex.DecodeString(value)
-	if err != nil {
-		return value
-	}
-	text := string(bytes)
-	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return "0x" + value
+	return k.value(rows[0]), nil
+}
+
+// boundaryQuery gives the key of the row that has so many rows of the range
+// before it.
+func (k *key) boundaryQuery(t *tableShape, r keyRange, offset uint64) string {
+	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1 OFFSET %d",
+		t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, false), offset)
+}
+
+// endQuery gives the first key of the range, or the last one.
+func (k *key) endQuery(t *tableShape, r keyRange, last bool) string {
+	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1",
+		t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, last))
+}
+
+// listQuery gives the keys of the range, each with the row's number h, in
+// order.
+func (k *key) listQuery(t *tableShape, r keyRange, hash string) string {
+	return fmt.Sprintf("%s%s, %s AS h FROM %s%s ORDER BY %s",
+		t.read(), k.selected(), hash, t.quoted(), k.clause(r), k.order(t, false)+", h")
 }
 
 // selected is the list of expressions that give a keyValue.
@@ -86,31 +105,6 @@ func (k *key) value(r server.Record) keyValue {
 		v[i] = r["k"+strconv.Itoa(i)]
 	}
 	return v
-}
-
-// names are the key's columns for people: id, or (a, b).
-func (k *key) names() string {
-	list := make([]string, len(k.columns))
-	for i, c := range k.columns {
-		list[i] = c.name
-	}
-	return parenthesized(list)
-}
-
-// shown is a key for people.
-func (k *key) shown(v keyValue) string {
-	list := make([]string, len(v))
-	for i, c := range k.columns {
-		list[i] = c.shown(v[i])
-	}
-	return parenthesized(list)
-}
-
-func parenthesized(list []string) string {
-	if len(list) == 1 {
-		return list[0]
-	}
-	return "(" + strings.Join(list, ", ") + ")"
 }
 
 // order is what ORDER BY needs to go along the key, or backwards. The table's
@@ -163,67 +157,73 @@ func (k *key) beyond(operator string, v keyValue) string {
 	return condition
 }
 
-// boundaryQuery gives the key of the row that has so many rows of the range
-// before it.
-func (k *key) boundaryQuery(t *tableShape, r keyRange, offset uint64) string {
-	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1 OFFSET %d",
-		t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, false), offset)
-}
-
-// endQuery gives the first key of the range, or the last one.
-func (k *key) endQuery(t *tableShape, r keyRange, last bool) string {
-	return fmt.Sprintf("%s%s FROM %s%s ORDER BY %s LIMIT 1",
-		t.read(), k.selected(), t.quoted(), k.clause(r), k.order(t, last))
-}
-
-// listQuery gives the keys of the range, each with the row's number h, in
-// order.
-func (k *key) listQuery(t *tableShape, r keyRange, hash string) string {
-	return fmt.Sprintf("%s%s, %s AS h FROM %s%s ORDER BY %s",
-		t.read(), k.selected(), hash, t.quoted(), k.clause(r), k.order(t, false)+", h")
-}
-
-// findKey runs a query that gives one key; nil if it gives none.
-func (s *session) findKey(ctx context.Context, k *key, query string) (keyValue, error) {
-	rows, err := s.query(ctx, query)
-	if err != nil || len(rows) == 0 {
-		return nil, err
+// literal makes a literal of a value from a keyValue. A text has the column's
+// character set and leaves the collation to the column, so that the index is
+// used.
+func (c column) literal(value string) string {
+	switch {
+	case c.isNumber():
+		return value
+	case c.isText():
+		return "_" + c.serverCharset + " X'" + value + "'"
+	case c.isBinary():
+		return "X'" + value + "'"
 	}
-	return k.value(rows[0]), nil
+	return server.QuoteString(value)
 }
 
-// chunkOrError is what the splitter sends.
-type chunkOrError struct {
-	keyRange
-	err error
+// names are the key's columns for people: id, or (a, b).
+func (k *key) names() string {
+	list := make([]string, len(k.columns))
+	for i, c := range k.columns {
+		list[i] = c.name
+	}
+	return parenthesized(list)
 }
 
-// splitIntoChunks sends the ranges of a table in order, open at both ends, and
-// closes the channel. It asks size for each chunk's rows just before it looks
-// for its end, and stops early when ctx ends.
-func splitIntoChunks(
-	ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError,
-) {
-	defer close(chunks)
-	var r keyRange
-	for k != nil {
-		var err error
-		r.upto, err = s.findKey(ctx, k, k.boundaryQuery(t, keyRange{after: r.after}, size()-1))
-		if r.upto == nil && err == nil {
-			break
-		}
-		select {
-		case chunks <- chunkOrError{keyRange: r, err: err}:
-		case <-ctx.Done():
-			return
-		}
-		if err != nil {
-			return
-		}
-		r.after = r.upto
+// shown is a key for people.
+func (k *key) shown(v keyValue) string {
+	list := make([]string, len(v))
+	for i, c := range k.columns {
+		list[i] = c.shown(v[i])
 	}
-	select {
-	case chunks <- chunkOrError{keyRange: keyRange{after: r.after}, err: nil}:
-	case <-ctx.Done():
+	return parenthesized(list)
+}
+
+func parenthesized(list []string) string {
+	if len(list) == 1 {
+		return list[0]
 	}
+	return "(" + strings.Join(list, ", ") + ")"
+}
+
+// shown is a value from a keyValue for people.
+func (c column) shown(value string) string {
+	if !c.isText() && !c.isBinary() {
+		return value
+	}
+	bytes, err := hex.DecodeString(value)
+	if err != nil {
+		return value
+	}
+	text := string(bytes)
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return "0x" + value
+}
+
+// isText reports whether literals of the column's values are texts.
+func (c column) isText() bool { return c.kind == "char" || c.kind == "varchar" }
+
+// isBinary reports whether they are bytes.
+func (c column) isBinary() bool { return c.kind == "binary" || c.kind == "varbinary" }
+
+// isNumber reports whether they are numbers.
+func (c column) isNumber() bool {
+	switch c.kind {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
+		return true
+	}
+	return false
 }

@@ -31,8 +31,8 @@ func EveryCause() []Cause {
 var Causes = map[int]Cause{
 	1007: {
 		Code: "database-there",
-		Words: "a database that the master made is on the slave already: the slave had one of its own of that " +
-			"name, or the start position was wrong",
+		Words: "a database that the master made is on the slave already: " +
+			"the slave had one of its own of that name, or the start position was wrong",
 		Cure: "rename or drop the slave's own, and start the slave; or " + seedAnew,
 	},
 	1008: {
@@ -42,8 +42,8 @@ var Causes = map[int]Cause{
 	},
 	1032: {
 		Code: "missing-row",
-		Words: "a row that the master changed is not on the slave: somebody wrote there, or the start position " +
-			"was wrong",
+		Words: "a row that the master changed is not on the slave: " +
+			"somebody wrote there, or the start position was wrong",
 		Cure: "gtunnel replication compare; reseed the table with --repair-table; never skip the error",
 	},
 	1044: {
@@ -51,15 +51,15 @@ var Causes = map[int]Cause{
 		Words: "the account has no rights on this database",
 		Cure:  "log in with an account that has them, or grant them",
 	},
-	1045: {
+	AccessDenied: {
 		Code:  "access-denied",
 		Words: "the password is wrong, or there is no account for 127.0.0.1",
 		Cure:  "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1",
 	},
 	1049: {
 		Code: "missing-database",
-		Words: "a statement names a database that the slave lacks, as one does that makes a routine or an event " +
-			"in a database that is not replicated",
+		Words: "a statement names a database that the slave lacks, " +
+			"as one does that makes a routine or an event in a database that is not replicated",
 		Cure: onSlaveBefore + "CREATE DATABASE of that name, empty; then start the slave",
 	},
 	1050: structure, 1051: structure, 1054: structure, 1060: structure, 1061: structure,
@@ -125,8 +125,8 @@ var Causes = map[int]Cause{
 	1449: {
 		Code:  "definer-missing",
 		Words: "the definer of an object is an account of the master that the slave lacks",
-		Cure: "make the account on the slave, with the lines that SHOW CREATE USER and SHOW GRANTS give on the " +
-			"master",
+		Cure: "make the account on the slave, " +
+			"with the lines that SHOW CREATE USER and SHOW GRANTS give on the master",
 	},
 	1524: {
 		Code:  "plugin-disabled",
@@ -156,8 +156,8 @@ var Causes = map[int]Cause{
 	},
 	1950: {
 		Code: "gtid-order",
-		Words: "the slave's own binary log has later GTIDs than the master's, and gtid_strict_mode lets none " +
-			"come after them",
+		Words: "the slave's own binary log has later GTIDs than the master's, " +
+			"and gtid_strict_mode lets none come after them",
 		Cure: "on the slave: SET GLOBAL gtid_strict_mode=OFF, and in its option files, and start the slave; or, " +
 			"unless somebody needs its binary log: STOP SLAVE; RESET MASTER; START SLAVE",
 	},
@@ -199,8 +199,8 @@ var Causes = map[int]Cause{
 	2059: {
 		Code:  "auth-plugin",
 		Words: "the slave lacks the plugin with which the account proves itself",
-		Cure: "on the master give the account a plugin that the slave has, such as mysql_native_password; MySQL " +
-			"9 has none that MariaDB can use",
+		Cure: "on the master give the account a plugin that the slave has, such as mysql_native_password; " +
+			"MySQL 9 has none that MariaDB can use",
 	},
 	2061: {
 		Code:  "public-key",
@@ -227,15 +227,15 @@ const onSlaveBefore = "on the slave, where MySQL wants super_read_only=0 meanwhi
 var (
 	structure = Cause{
 		Code: "other-structure",
-		Words: "a table, or what belongs to it, is not on the slave as it was on the master: it was altered " +
-			"while it was copied, or somebody altered it on the slave",
+		Words: "a table, or what belongs to it, is not on the slave as it was on the master: " +
+			"it was altered while it was copied, or somebody altered it on the slave",
 		Cure: "gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew,
 	}
 	routineThere = Cause{
 		Code:  "routine-there",
 		Words: "a routine or an event that the master made is on the slave already",
-		Cure: onSlaveBefore + "drop the slave's; then start the slave. One of a database that is not replicated " +
-			"comes too",
+		Cure: onSlaveBefore + "drop the slave's; " +
+			"then start the slave. One of a database that is not replicated comes too",
 	}
 	routineMissing = Cause{
 		Code:  "routine-missing",
@@ -246,8 +246,8 @@ var (
 	sameServer = Cause{
 		Code:  "same-server-id",
 		Words: "both servers have the same server_id or UUID, as cloned machines do",
-		Cure: "give the slave a server_id of its own; on MySQL remove auto.cnf from its data directory and " +
-			"restart it",
+		Cure: "give the slave a server_id of its own; " +
+			"on MySQL remove auto.cnf from its data directory and restart it",
 	}
 )
 
@@ -291,8 +291,8 @@ var fatals = []refusal{
 	{part: "gtid_mode", Cause: Cause{
 		Code:  "gtid-mode",
 		Words: "master and slave do not have the same gtid_mode",
-		Cure: "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and in the " +
-			"option files; then start the slave",
+		Cure: "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, " +
+			"ON_PERMISSIVE, ON, and in the option files; then start the slave",
 	}},
 	{part: "has exceeded the", Cause: Causes[1226]},
 }
@@ -315,16 +315,16 @@ var purgedGTIDs = Cause{
 // lostEnd is what a crash leaves of a log that is not synced.
 var lostEnd = Cause{
 	Code: "master-lost-log",
-	Words: "the master's binary log ends before the place where the slave has to go on: the master crashed and " +
-		"lost its end, or was set up anew",
-	Cure: "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all " +
-		"anew; sync_binlog=1 on the master keeps its log whole",
+	Words: "the master's binary log ends before the place where the slave has to go on: " +
+		"the master crashed and lost its end, or was set up anew",
+	Cure: "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all anew; " +
+		"sync_binlog=1 on the master keeps its log whole",
 }
 
 var diverged = Cause{
 	Code: "diverged",
-	Words: "the slave has transactions that the master does not: somebody wrote on the slave, or the master was " +
-		"set up anew",
-	Cure: "gtunnel replication compare shows what differs; gtunnel replication setup-slave --reseed copies all " +
-		"anew",
+	Words: "the slave has transactions that the master does not: " +
+		"somebody wrote on the slave, or the master was set up anew",
+	Cure: "gtunnel replication compare shows what differs; " +
+		"gtunnel replication setup-slave --reseed copies all anew",
 }

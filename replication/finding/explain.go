@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// AccessDenied is the number of the error of a login with a wrong password.
+const AccessDenied = 1045
+
 // ExplainSlaveError says why a thread of a slave stopped, or cannot go on, with
 // what to do.
 func ExplainSlaveError(number int, text string) *Problem {
@@ -23,10 +26,10 @@ func ExplainSlaveError(number int, text string) *Problem {
 	if c.Code == "" {
 		c = Cause{
 			Code: "slave-error", Words: "the slave met an error",
-			Cure: "look it up: " + ErrorNumber(number) + "; mend the cause, and start the slave; never skip it",
+			Cure: "look it up: " + ErrorText(number) + "; mend the cause, and start the slave; never skip it",
 		}
 	}
-	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorNumber(number), text)
+	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorText(number), text)
 }
 
 // causeIn gives the cause whose part a text has, or another one.
@@ -89,14 +92,14 @@ func ClientErrno(number int, text string) int {
 
 // CureOf gives what to do about the error number of a statement or a tool.
 func CureOf(number int, on Role) string {
-	if number == 1045 && on == Slave {
+	if number == AccessDenied && on == Slave {
 		return "does this account exist on the server, and is its password right?"
 	}
-	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorNumber(number)+"; mend the cause, and run this again")
+	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorText(number)+"; mend the cause, and run this again")
 }
 
-// ErrorNumber is a server's error number as text.
-func ErrorNumber(number int) string { return "error " + strconv.Itoa(number) }
+// ErrorText is a server's error number as text.
+func ErrorText(number int) string { return "error " + strconv.Itoa(number) }
 
 // ScrubQuery cuts a statement that may hold a password out of a slave's error,
 // which quotes what it could not execute.

@@ -35,7 +35,8 @@ type State struct {
 	Stage     Stage      `json:"stage"`
 	Databases []string   `json:"databases,omitempty"`
 	Method    SeedMethod `json:"method,omitempty"`
-	// of them, those of which the slave has nothing of its own any more
+
+	// Begun are those of the databases of which the slave has nothing of its own any more.
 	Begun      []string        `json:"begun,omitempty"`
 	BegunFrom  time.Time       `json:"begun_from,omitzero"`  // by the slave's clock: when that began
 	BegunUntil time.Time       `json:"begun_until,omitzero"` // and when it was last seen to go on
@@ -125,11 +126,10 @@ func OpenState(ctx context.Context, directory string) (*StateFile, error) {
 		if finding.HasCode(err, "state") {
 			return nil, err
 		}
-		return nil,
-			&finding.Problem{
-				Code: "state", Text: "the state " + path + " cannot be read", Err: err,
-				Cure: "move it away: the servers tell what else is known",
-			}
+		return nil, &finding.Problem{
+			Code: "state", Text: "the state " + path + " cannot be read", Err: err,
+			Cure: "move it away: the servers tell what else is known",
+		}
 	}
 	return f, nil
 }

@@ -47,8 +47,8 @@ var asked = []Code{
 	{
 		Code: "password-expired", At: SetupMaster,
 		Meaning: "the password of an account has expired, and is not known here",
-		Cure: "on the master: ALTER USER ... PASSWORD EXPIRE NEVER, and IDENTIFIED BY the password that the " +
-			"slaves use; or --new-passwords",
+		Cure: "on the master: ALTER USER ... PASSWORD EXPIRE NEVER, " +
+			"and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 	},
 	{
 		Code: "passwords-untried", At: SetupMaster,
@@ -71,8 +71,8 @@ var asked = []Code{
 	},
 	{
 		Code: "bad-start", At: SetupSlave, Meaning: "the master's binary log has no event that begins at --start",
-		Cure: "give the coordinates that the master had when the data of this host was copied; or leave " +
-			"--method none out",
+		Cure: "give the coordinates that the master had when the data of this host was copied; " +
+			"or leave --method none out",
 	},
 	{
 		Code: "log-purged", At: SetupSlave | Repair,
@@ -138,13 +138,13 @@ var asked = []Code{
 	},
 	{
 		Code: "float-digits", At: SetupSlave, Meaning: "a dump rounds values of FLOAT",
-		Cure: "on the master, ALTER TABLE ... MODIFY them to DOUBLE, or give the table a primary key without " +
-			"them; or clone",
+		Cure: "on the master, ALTER TABLE ... MODIFY them to DOUBLE, or give the table a primary key without them; " +
+			"or clone",
 	},
 	{
 		Code: "latin1-holds-utf8", At: SetupSlave, Meaning: "columns are said to be latin1 and hold UTF-8",
-		Cure: "the copy has the very same bytes; to mend it, ALTER TABLE ... MODIFY to VARBINARY or BLOB, then " +
-			"to utf8mb4",
+		Cure: "the copy has the very same bytes; " +
+			"to mend it, ALTER TABLE ... MODIFY to VARBINARY or BLOB, then to utf8mb4",
 	},
 	{
 		Code: "no-history", At: SetupSlave, Meaning: "the history of system-versioned tables is not copied",
@@ -239,8 +239,8 @@ var asked = []Code{
 	// Of comparing and repairing.
 	{
 		Code: "different", At: SetupSlave | Repair, Meaning: "the data differs from the master's",
-		Cure: "gtunnel replication compare shows where; --repair-table copies a table anew, setup-slave " +
-			"--reseed all",
+		Cure: "gtunnel replication compare shows where; " +
+			"--repair-table copies a table anew, setup-slave --reseed all",
 	},
 	{
 		Code: "no-database", At: Compare, Meaning: "there is no database that both replicate and the logins may see",

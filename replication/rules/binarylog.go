@@ -12,8 +12,8 @@ var binaryLogRules = []Rule{
 	{
 		Code: "restart", On: finding.Master, Warning: CheckServer, judge: mustRestart, // setup-master has a step for it
 		Meaning: "the binary log is off, and only a restart of the server turns it on",
-		Cure: "gtunnel replication setup-master writes it to an option file and waits for the restart, which " +
-			"is yours to do",
+		Cure: "gtunnel replication setup-master writes it to an option file " +
+			"and waits for the restart, which is yours to do",
 	},
 	{
 		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | SetupMaster, judge: logsNotAll,

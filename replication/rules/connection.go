@@ -129,8 +129,8 @@ func speaksTLS(j *judgement) {
 
 func lacksPublicKey(j *judgement) {
 	if c := j.Connection(); c.GetsPublicKey != nil && !*c.GetsPublicKey && c.SSLAllowed != "Yes" {
-		j.say("GET_SOURCE_PUBLIC_KEY is 0: an account with caching_sha2_password fails " +
-			"after the next restart of the master")
+		j.say("GET_SOURCE_PUBLIC_KEY is 0: " +
+			"an account with caching_sha2_password fails after the next restart of the master")
 	}
 }
 

@@ -9,6 +9,11 @@
 // moment. So `gtunnel replication check`, the setups and `status` cannot disagree
 // but where the table says that they do.
 //
+// A new rule is an entry in the list of the file of its matter (such as pairRules in
+// pair.go, which Table names), with a function that calls say; what no Subject has yet
+// becomes a fact, or a field of Subject that the caller of Judge fills. A code that
+// is found elsewhere has its line in asked.go.
+//
 // A rule is a pure function of its Subject: it asks no server, reads no file, and
 // knows no clock. What only a question to a server tells is found where it is
 // asked, by seed, compare and others; Codes lists these codes too.

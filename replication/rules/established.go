@@ -16,8 +16,8 @@ var establishedRules = []Rule{
 		Code: "replaced-master", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
 		judge:   hasAnothersData,
 		Meaning: "the master is not the one whose databases the slave has",
-		Cure: "--reseed copies all anew; if the slave's data is this master's nevertheless: --reseed " +
-			"--method none --start",
+		Cure: "--reseed copies all anew; " +
+			"if the slave's data is this master's nevertheless: --reseed --method none --start",
 	},
 	{
 		Code: "other-databases", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
@@ -47,7 +47,7 @@ var establishedRules = []Rule{
 func hasAnothersData(j *judgement) {
 	_, other := j.MasterNoted()
 	if j.goesOn() && (j.Elsewhere || other && j.Connection().IORunning != "Yes") {
-		j.sayCure(j.ReseedCure()+". If the slave's data is this master's nevertheless: "+
+		j.sayCure(j.reseedCure()+". If the slave's data is this master's nevertheless: "+
 			"--reseed --method none --start with the coordinates that it has",
 			"the master is not the one whose databases the slave has: it was replaced, or set up anew")
 	}
@@ -62,13 +62,10 @@ func replicatesOthers(j *judgement) {
 	}
 }
 
-// accessDenied is the error of a login with a wrong password.
-const accessDenied = 1045
-
 // lacksPassword is about the password that a new slave needs, and one that its
 // master refuses.
 func lacksPassword(j *judgement) {
-	refused := j.goesOn() && j.Connection().IOErrno == accessDenied
+	refused := j.goesOn() && j.Connection().IOErrno == finding.AccessDenied
 	if !j.HandOver.Password && (refused || j.NeedsSeed()) {
 		j.say("the password of %s is not known here", accountOf(facts.ReplicationUser))
 	}
@@ -83,7 +80,7 @@ func isBroken(j *judgement) {
 	}
 	cure := finding.ExplainSlaveError(c.SQLErrno, c.SQLError).Cure
 	if j.State.Stage == journal.StageRunning {
-		cure = j.ReseedCure() + ": it was never seen to be equal. Or: " + cure
+		cure = j.reseedCure() + ": it was never seen to be equal. Or: " + cure
 	}
 	j.sayCure(cure, "the replication has stopped: %s", c.SQLError)
 }

@@ -20,8 +20,8 @@ var filterRules = []Rule{
 		Code: "other-filters", On: finding.Slave, Needs: Connection, Problem: CheckServer | SetupSlave,
 		judge:   leavesOutMore,
 		Meaning: "the slave leaves out more than databases that are not named",
-		Cure: "remove them from its option files and restart it, or, after a repair that was cut off, run " +
-			"gtunnel replication compare --repair-table again",
+		Cure: "remove them from its option files and restart it, or, after a repair that was cut off, " +
+			"run gtunnel replication compare --repair-table again",
 	},
 }
 

@@ -16,8 +16,8 @@ var gtidRules = []Rule{
 	{
 		Code: "own-gtids", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: hasOwnGTIDs,
 		Meaning: "MySQL before 8.0 takes the GTIDs of a copy only while it has none itself",
-		Cure: "on the slave, unless somebody needs its binary log: STOP SLAVE; RESET SLAVE ALL; RESET " +
-			"MASTER; then run this again",
+		Cure: "on the slave, unless somebody needs its binary log: STOP SLAVE; " +
+			"RESET SLAVE ALL; RESET MASTER; then run this again",
 	},
 	{
 		Code: "gtids-ahead", On: finding.Slave, Needs: BothFacts, Problem: Begin, judge: isAhead,
@@ -61,8 +61,8 @@ func isAhead(j *judgement) {
 func wouldStopInOrder(j *judgement) {
 	f := j.facts
 	if f.On("gtid_strict_mode") && f.HasBinaryLog() && f.On("log_slave_updates") && Behind(j.Written, j.Own) {
-		j.say("its own binary log has later GTIDs (%s) than the master's (%s), and gtid_strict_mode lets none "+
-			"come after them",
+		j.say("its own binary log has later GTIDs (%s) than the master's (%s), "+
+			"and gtid_strict_mode lets none come after them",
 			j.Own, j.Written)
 	}
 }

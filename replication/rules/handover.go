@@ -65,8 +65,8 @@ func (s *Subject) SeesAsMonitor() bool {
 	return strings.HasPrefix(s.Master.User, facts.MonitorUser+"@")
 }
 
-// ReseedCure is how the databases are copied anew.
-func (s *Subject) ReseedCure() string {
+// reseedCure is how the databases are copied anew.
+func (s *Subject) reseedCure() string {
 	cure := "--reseed --replace-databases " + strings.Join(s.Databases, ",")
 	if s.SeesAsMonitor() {
 		cure = "on the master: gtunnel replication setup-master --seed-again; here " + cure

@@ -36,8 +36,8 @@ var pairRules = []Rule{
 	{
 		Code: "gtid-mode", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: wantsOwnGTIDs,
 		Meaning: "the slave would refuse the master's transactions because of its gtid_mode",
-		Cure: "SET GLOBAL gtid_mode on the slave, by its steps OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON, and " +
-			"in its option files",
+		Cure: "SET GLOBAL gtid_mode on the slave, by its steps OFF, OFF_PERMISSIVE, " +
+			"ON_PERMISSIVE, ON, and in its option files",
 	},
 	{
 		Code: CaseOfName, On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: confusesNames,
@@ -66,8 +66,8 @@ var pairRules = []Rule{
 		Code: "unknown-collation", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave,
 		judge:   lacksCollations,
 		Meaning: "the slave does not know a collation that the master uses",
-		Cure: "convert the columns on the master, or set collation_server there to one that both know; or " +
-			"update the slave",
+		Cure: "convert the columns on the master, or set collation_server there to one that both know; " +
+			"or update the slave",
 	},
 	{
 		Code: "time-zone", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: differsInTimeZone,
@@ -153,8 +153,8 @@ func lacksCollations(j *judgement) {
 		}
 		unknown := slices.DeleteFunc(slices.Clone(d.Collations), func(c string) bool { return j.Slave.Collations[c] })
 		if len(unknown) > 0 {
-			j.sayCure("convert these columns on the master (ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4 "+
-				"COLLATE utf8mb4_general_ci), or update the slave",
+			j.sayCure("convert these columns on the master (ALTER TABLE ... CONVERT TO CHARACTER "+
+				"SET utf8mb4 COLLATE utf8mb4_general_ci), or update the slave",
 				"%s does not know collations that %s uses: %s", j.Slave.Version, name, finding.List(unknown))
 		}
 	}

@@ -25,8 +25,8 @@ var reachRules = []Rule{
 	{
 		Code: "account-shadowed", On: finding.Master, Problem: CheckServer | SetupMaster, judge: shadowsAccounts,
 		Meaning: "another account takes the place of one of the slave's, because the server resolves names",
-		Cure: "DROP USER of it, unless a slave uses it; or set skip_name_resolve=ON in the option files, " +
-			"and restart the server",
+		Cure: "DROP USER of it, unless a slave uses it; " +
+			"or set skip_name_resolve=ON in the option files, and restart the server",
 	},
 	{
 		Code: "no-tcp", On: finding.Master, Problem: CheckServer | SetupMaster, judge: listensNowhere,
@@ -66,8 +66,8 @@ func shadowsAccounts(j *judgement) {
 	for _, user := range facts.AccountUsers {
 		if f.Account(user, "localhost") != nil {
 			account := server.QuoteAccount(user, "localhost")
-			j.sayCure("DROP USER "+account+", unless a slave uses it; or set skip_name_resolve=ON in its option files, "+
-				"and restart it",
+			j.sayCure("DROP USER "+account+", unless a slave uses it; "+
+				"or set skip_name_resolve=ON in its option files, and restart it",
 				"there is an account %s, which the server takes for what comes from %s as long as it resolves names",
 				account, server.Loopback)
 		}

@@ -201,7 +201,7 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 		case err == nil && len(rows) > 0 && rows[0]["state"] == "Failed":
 			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)",
 				rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
-		case server.ErrorNumber(err) == 1045 || server.ErrorNumber(err) == 1698 || server.IsDenied(err):
+		case server.IsAccessDenied(err) || server.IsDenied(err):
 			return server.Position{}, finding.New(finding.Slave, "clone-login",
 				"log in with an account of the master's",
 				"the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more",
@@ -218,5 +218,5 @@ func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
 
 func errorNumberText(number string) string {
 	n, _ := strconv.Atoi(number) // a number on every server
-	return finding.ErrorNumber(n)
+	return finding.ErrorText(n)
 }

@@ -12,14 +12,6 @@ import (
 // says where.
 const folderParent = "/var/tmp"
 
-// seedParent is the folder in which that of a copy is made.
-func seedParent() string {
-	if dir := os.Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return folderParent
-}
-
 // seedFolders are the patterns of the folders' names.
 var seedFolders = []string{"gtunnel-seed-*", "gtunnel-probe-*"}
 
@@ -46,41 +38,6 @@ func newSeedFolder(pattern string) (folder string, remove func(), err error) {
 	return "", nil, fmt.Errorf("make a folder for the copy: %w", err)
 }
 
-// lockFolder locks a folder until it is closed. It is not locked if another
-// process has it.
-func lockFolder(folder string) (lock *os.File, locked bool) {
-	lock, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, false
-	}
-	return lock, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
-}
-
-// eachAbandonedFolder does something with the folders that runs of this user have
-// left which were killed.
-func eachAbandonedFolder(do func(folder string)) {
-	for _, pattern := range seedFolders {
-		folders, _ := filepath.Glob(filepath.Join(seedParent(), pattern)) // the pattern is well formed
-		for _, folder := range folders {
-			lock, locked := lockFolder(folder)
-			if locked && isOwn(lock) {
-				do(folder)
-			}
-			closeFiles(lock)
-		}
-	}
-}
-
-// isOwn reports whether a folder belongs to this user.
-func isOwn(folder *os.File) bool {
-	info, err := folder.Stat()
-	if err != nil {
-		return false
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(owner.Uid) == os.Geteuid()
-}
-
 // removeAbandonedFolders removes what runs have left that were killed.
 func removeAbandonedFolders() {
 	eachAbandonedFolder(func(folder string) { _ = os.RemoveAll(folder) }) // the copy does without, if there is room
@@ -101,4 +58,47 @@ func abandonedBytes() uint64 {
 		})
 	})
 	return sum
+}
+
+// eachAbandonedFolder does something with the folders that runs of this user have
+// left which were killed.
+func eachAbandonedFolder(do func(folder string)) {
+	for _, pattern := range seedFolders {
+		folders, _ := filepath.Glob(filepath.Join(seedParent(), pattern)) // the pattern is well formed
+		for _, folder := range folders {
+			lock, locked := lockFolder(folder)
+			if locked && isOwn(lock) {
+				do(folder)
+			}
+			closeFiles(lock)
+		}
+	}
+}
+
+// seedParent is the folder in which that of a copy is made.
+func seedParent() string {
+	if dir := os.Getenv("TMPDIR"); dir != "" {
+		return dir
+	}
+	return folderParent
+}
+
+// lockFolder locks a folder until it is closed. It is not locked if another
+// process has it.
+func lockFolder(folder string) (lock *os.File, locked bool) {
+	lock, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, false
+	}
+	return lock, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+// isOwn reports whether a folder belongs to this user.
+func isOwn(folder *os.File) bool {
+	info, err := folder.Stat()
+	if err != nil {
+		return false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(owner.Uid) == os.Geteuid()
 }

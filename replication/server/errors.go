@@ -55,7 +55,7 @@ func IsDenied(err error) bool {
 // IsAccessDenied reports whether a server refused a login.
 func IsAccessDenied(err error) bool {
 	switch ErrorNumber(err) {
-	case 1045, 1698: // 1698: without a password
+	case finding.AccessDenied, 1698: // 1698: without a password
 		return true
 	}
 	return false

@@ -91,10 +91,9 @@ func (l *Lab) install(ctx context.Context, kind Kind, o Options) (_ *Server, err
 	}()
 	s.Socket, s.ConfigDir = filepath.Join(s.Dir, "mysqld.sock"), filepath.Join(s.Dir, "conf.d")
 	if len(s.Socket) > maxSocket {
-		return nil,
-			&hintError{
-				error: fmt.Errorf("the path of a socket is too long: %s", s.Socket), hint: "set TMPDIR to a shorter directory",
-			}
+		return nil, &hintError{
+			error: fmt.Errorf("the path of a socket is too long: %s", s.Socket), hint: "set TMPDIR to a shorter directory",
+		}
 	}
 	if s.Port == 0 {
 		if s.Port, err = freePort(ctx); err != nil {

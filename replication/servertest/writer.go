@@ -221,12 +221,12 @@ func (w *Writer) change(ctx context.Context, on execer) error {
 		return do(ctx, on, "DELETE FROM "+quote(t.name)+" WHERE n BETWEEN ? AND ?", low, high+mostRows/20)
 	default:
 		if len(t.columns) == 0 {
-			return do(ctx, on, "UPDATE IGNORE "+quote(t.name)+" SET n = ? WHERE n BETWEEN ? AND ?", w.random.IntN(mostRows), low,
-				high)
+			return do(ctx, on, "UPDATE IGNORE "+quote(t.name)+" SET n = ? WHERE n BETWEEN ? AND ?",
+				w.random.IntN(mostRows), low, high)
 		}
 		c := t.columns[w.random.IntN(len(t.columns))]
-		return do(ctx, on, "UPDATE "+quote(t.name)+" SET "+quote(c.name)+" = ? WHERE n BETWEEN ? AND ?", w.value(c), low,
-			high)
+		return do(ctx, on, "UPDATE "+quote(t.name)+" SET "+quote(c.name)+" = ? WHERE n BETWEEN ? AND ?",
+			w.value(c), low, high)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 
 // Mode says which policy files decide what a CA may sign: its .signing_policy,
 // which Globus defined, and .namespaces, of the EUGridPMA. The modes are those
-// of canl. It implements encoding.TextMarshaler and
-// TextUnmarshaler: the names are canl's in lower case with hyphens.
+// of canl. It implements encoding.TextMarshaler and TextUnmarshaler: the names are
+// canl's in lower case with hyphens.
 type Mode int
 
 // The modes. In those that end with Require a CA of which no file speaks may
