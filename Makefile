@@ -1,6 +1,6 @@
-# gtunnel: `make demo` shows the main job on real servers, `make test` runs
-# every test. Both install what they lack on Debian (as root). `make check` is for
-# the hour of work: a minute, and nothing is installed but the linters.
+# gtunnel: `make demo` shows the main job on real servers, `make test` runs every
+# test. Both install what they lack on Debian (as root). `make check` is for the
+# hour of work: it takes a minute, and builds nothing but the linters.
 #
 #   make            the binary, bin/gtunnel
 #   make demo       replication through the tunnel on this machine (KEEP=1 stays)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scarce tells whether open sessions need the processors: they carry much, and
+// scarce knows whether open sessions need the processors: they carry much, and
 // no processor is idle. The zero value never says so.
 type scarce struct {
 	carried func() uint64                // bytes so far
