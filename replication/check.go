@@ -17,8 +17,8 @@ type Readiness struct {
 	Well []*finding.Problem // nothing to mend: only On and Text matter
 }
 
-// MasterReadiness says whether a server can be the master of databases.
-func MasterReadiness(f *facts.Facts, databases []string) Readiness {
+// masterReadiness says whether a server can be the master of databases.
+func masterReadiness(f *facts.Facts, databases []string) Readiness {
 	r := Readiness{Findings: rules.Judge(&rules.Subject{Moment: rules.CheckServer, Master: f, Databases: databases})}
 	r.well(finding.Master, "%s, server_id %d", f.Version, f.ServerID())
 	r.settings(f, masterSettings(f, false), "setup-master")
@@ -43,9 +43,9 @@ func MasterReadiness(f *facts.Facts, databases []string) Readiness {
 	return r
 }
 
-// SlaveReadiness says whether a server can be a slave whose master is at a port
+// slaveReadiness says whether a server can be a slave whose master is at a port
 // of its own host.
-func SlaveReadiness(f *facts.Facts, port int) Readiness {
+func slaveReadiness(f *facts.Facts, port int) Readiness {
 	r := Readiness{Findings: rules.Judge(&rules.Subject{Moment: rules.CheckServer, Slave: f, Port: port})}
 	r.well(finding.Slave, "%s, server_id %d", f.Version, f.ServerID())
 	switch m := f.Master(); {
@@ -60,9 +60,9 @@ func SlaveReadiness(f *facts.Facts, port int) Readiness {
 // PairReadiness says whether two servers can be master and slave of databases.
 // What the master must be is said only if its login may see it.
 func PairReadiness(master, slave *facts.Facts, databases []string, port int) Readiness {
-	r := SlaveReadiness(slave, port)
+	r := slaveReadiness(slave, port)
 	if len(rules.MissingPrivileges(master)) == 0 {
-		m := MasterReadiness(master, databases)
+		m := masterReadiness(master, databases)
 		r.Add(m.Findings)
 		r.Well = append(r.Well, m.Well...)
 	} else {

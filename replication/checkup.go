@@ -27,9 +27,9 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	case err != nil:
 		return Readiness{}, err
 	case c.Role == finding.Master:
-		return MasterReadiness(local, c.databases(local)), nil
+		return masterReadiness(local, c.databases(local)), nil
 	case c.Master == nil:
-		return SlaveReadiness(local, c.Port), nil
+		return slaveReadiness(local, c.Port), nil
 	}
 	master, err := facts.Read(ctx, c.Master)
 	if err != nil {

@@ -10,7 +10,8 @@
 // should be makes no step. A new step is data that a method of slavePlan adds (slavebegin,
 // slavecopy, slaveconnect, slavefinish; PlanMaster's in setupmaster, PlanRepair's in
 // repair). If it does more than run its SQL or write its file, a type beside that method
-// is its action, with a case in Applier.do.
+// is its action, with a case in Applier.do. What a plan shows is what is done, but for
+// coordinates that a copy has only once it is made: they are shown by their names.
 //
 // The way of setup-slave --max-rate, from the flag to its effect:
 //

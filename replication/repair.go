@@ -3,11 +3,11 @@ package replication
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -65,20 +65,18 @@ func (r *Repair) read(ctx context.Context) (s Situation, err error) {
 // is left of a run that was cut off. Of the situation it needs the facts and the notes.
 // It is a function of its arguments alone, which it leaves as they are.
 func PlanRepair(situation Situation, tables []string) *Plan {
-	p := &Plan{}
 	master, slave := situation.MasterFacts, situation.SlaveFacts
 	status := slave.Master()
+	p := &Plan{Findings: rules.Judge(&rules.Subject{
+		Moment: rules.Repair, Master: master, Slave: slave, Tables: tables, Repaired: situation.Notes.Repair,
+	})}
 	if status == nil {
-		p.Problem(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
 		return p
 	}
-	checkRepair(p, master, status, tables)
 	v, r := slave.Version, newRepair(status, master.DatabaseNames(), tables)
 	why := "the other tables are replicated up to the position of the copy and no further until it is there"
 	compared, repaired := situation.Notes.Comparison, situation.Notes.Repair
 	switch {
-	case repaired != nil && !containsAll(tables, repaired.Tables):
-		p.Problems = append(p.Problems, repaired.CutOff(slave, status))
 	case repaired != nil:
 		why += "; it ends what is left of an earlier one: " + repaired.CutOff(slave, status).Text
 	case compared.Holds(status):
@@ -99,29 +97,4 @@ func PlanRepair(situation Situation, tables []string) *Plan {
 		Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables), action: compareData{tables: tables},
 	})
 	return p
-}
-
-// checkRepair finds why tables cannot be repaired.
-func checkRepair(p *Plan, master *facts.Facts, status *server.SlaveStatus, tables []string) {
-	if format := strings.ToUpper(master.Variable("binlog_format")); format != "ROW" {
-		p.Problem(finding.Master, "binlog-format",
-			"SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
-			"binlog_format is %s: a statement that changes another table, too, would be left out as a whole", format)
-	}
-	one, _ := server.SplitTable(tables[0], master.DatabaseNames())
-	for _, table := range tables {
-		if strings.Contains(table, ",") {
-			p.Problem(finding.Slave, "table-name", "copy everything anew: gtunnel replication setup-slave --reseed",
-				"a filter cannot name %s, because of the comma", table)
-		}
-		if database, _ := server.SplitTable(table, master.DatabaseNames()); !status.ReplicatesOf(database) {
-			p.Problem(finding.Slave, "not-replicated",
-				"copy it by hand if it is to be the master's once: nothing would keep it so",
-				"%s is of a database that is not replicated", table)
-		}
-		if !strings.HasPrefix(table, one+".") {
-			p.Problem(finding.Slave, "one-database", "repair the tables of one database after those of the other",
-				"%s and %s are of different databases", tables[0], table)
-		}
-	}
 }

@@ -216,7 +216,7 @@ var asked = []Code{
 		Cure: "gtunnel replication setup-master there",
 	},
 	{
-		Code: "no-slave", At: Compare | Repair, Meaning: "this server is no slave",
+		Code: "no-slave", At: Compare, Meaning: "this server is no slave",
 		Cure: "gtunnel replication setup-slave",
 	},
 	{
@@ -260,22 +260,6 @@ var asked = []Code{
 	},
 	{Code: "repair", At: Repair, Meaning: "a repair was cut off", Cure: "the same command again"},
 	{Code: "repair-cut-off", At: Repair},
-	{
-		Code: "binlog-format", At: Repair, Meaning: "a repair could lose statements, which the master logs as such",
-		Cure: "SET GLOBAL binlog_format=ROW, reconnect the applications, and wait until the slave has caught up",
-	},
-	{
-		Code: "table-name", At: Repair, Meaning: "no filter can name a table, because of a comma",
-		Cure: "copy everything anew: gtunnel replication setup-slave --reseed",
-	},
-	{
-		Code: "not-replicated", At: Repair, Meaning: "a table is of a database that is not replicated",
-		Cure: "copy it by hand",
-	},
-	{
-		Code: "one-database", At: Repair, Meaning: "tables to repair are of different databases",
-		Cure: "repair the tables of one database after those of the other",
-	},
 	{Code: CaseOfName, At: Repair},
 }
 

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 )
@@ -9,7 +11,8 @@ import (
 // of a comparison by itself.
 var noteRules = []Rule{
 	{
-		Code: "repair-cut-off", On: finding.Slave, Needs: Connection, Problem: SetupSlave | Status, judge: repairCutOff,
+		Code: "repair-cut-off", On: finding.Slave, Needs: Connection, Problem: SetupSlave | Status | Repair,
+		judge:   repairCutOff,
 		Meaning: "a repair was cut off: what the slave has of its tables may be half a copy",
 		Cure:    "the repair again: gtunnel replication compare --repair-table with its tables",
 	},
@@ -27,6 +30,10 @@ var noteRules = []Rule{
 
 func repairCutOff(j *judgement) {
 	if j.Repaired == nil || j.Seen.Busy {
+		return
+	}
+	isLeft := func(table string) bool { return !slices.Contains(j.Tables, table) }
+	if j.Moment == Repair && !slices.ContainsFunc(j.Repaired.Tables, isLeft) { // it ends that one
 		return
 	}
 	problem := j.Repaired.CutOff(j.Slave, j.Connection())

@@ -12,8 +12,8 @@ import (
 // mend first.
 func Table() []Rule {
 	return slices.Concat(
-		serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules, writerRules,
-		databaseRules, reachRules, binaryLogRules, optionRules, leftOutRules, eventRules,
+		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
+		writerRules, databaseRules, reachRules, binaryLogRules, optionRules, leftOutRules, eventRules,
 		pairRules, handOverRules, sessionRules, establishedRules, copyRules, gtidRules, wantRules,
 	)
 }
@@ -45,7 +45,7 @@ const (
 	Begin                          // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
 	Status                         // `status`: the slave's variables, writers and masters, and what was Seen
 	Compare                        // `compare`: no rule, but codes
-	Repair                         // `compare --repair-table`: no rule, but codes
+	Repair                         // `compare --repair-table`: the facts of both, the Tables and what was noted
 )
 
 // momentNames are the commands of the moments, in their order.

@@ -56,6 +56,7 @@ func ExampleCodes() {
 // moments are all of which a subject can be.
 var moments = []rules.Moment{
 	rules.CheckServer, rules.CheckPair, rules.SetupMaster, rules.SetupSlave, rules.Begin, rules.Status,
+	rules.Repair,
 }
 
 var (
@@ -102,6 +103,10 @@ func wellSubject(moment rules.Moment, role finding.Role) *rules.Subject {
 		follows(s)
 		none := new(uint64)
 		s.Seen = rules.Seen{Asked: true, MasterID: 1, SameMaster: true, Bytes: none, Unread: none}
+	case rules.Repair:
+		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
+		follows(s)
+		s.Tables = []string{"voms.users", "voms.roles"}
 	default:
 		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
 		s.Method = journal.SeedDump
@@ -196,7 +201,7 @@ type ruleCase struct {
 // of the table finds something at each of its moments.
 func TestRules(t *testing.T) {
 	fired := map[string]bool{}
-	cases := slices.Concat(serverCases, statusCases, masterCases, pairCases, setupCases)
+	cases := slices.Concat(serverCases, statusCases, masterCases, pairCases, setupCases, repairCases)
 	for i, c := range cases {
 		for _, moment := range moments {
 			if c.at&moment == 0 {

@@ -25,6 +25,7 @@ type Subject struct {
 	Start       server.Position    // where the slave begins, by the method none
 	Replace     []string           // databases of the slave whose data may be lost
 	Reseed      bool               // the databases are copied though the slave replicates them
+	Tables      []string           // "database.table", to be copied anew
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
 
 	// What is known of them beyond their facts.
