@@ -32,7 +32,7 @@ TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check test cover fuzz mutate bench hostile lint install clean
+.PHONY: build demo check short test cover fuzz mutate bench hostile lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -44,11 +44,16 @@ demo: build
 
 GOTESTSUM = go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary skipped,output
 
-# The linters include go vet and the format. What a test needs of this host, it
-# says before it is left out: the last lines count that.
-check: lint
+# The linters include go vet and the format, and run beside the tests, which wait
+# more than they work. What a test needs of this host, it says before it is left
+# out: the last lines count that.
+check: bin/golangci-lint
+	$(MAKE) --no-print-directory -j2 --output-sync=target lint short
+
+short:
+	mkdir -p bin
 	env -u CI $(GOTESTSUM) --jsonfile bin/check.json --post-run-command 'go run ./.ci/results bin/check.json' -- \
-		-short -vet=off -count=1 $(TEST)
+		-short -vet=off -count=1 -p 4 $(TEST)
 
 # The race detector needs cgo, and is too slow for a gigabyte each way: that
 # runs before, without it.
