@@ -48,7 +48,7 @@ func TestAccess(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = certs.Verify(snapshot, host.Chain,
-				anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
+				anyone(certs.PeerClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
 			if test.allowed {
 				if err != nil {
 					t.Error(err)
@@ -60,7 +60,7 @@ func TestAccess(t *testing.T) {
 	}
 	t.Run("zero value", func(t *testing.T) {
 		_, err := certs.Verify(snapshot, host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.Contains(refusal.Cure, "‹allow-host› db.site.test.") {
 			t.Errorf("the cure %q does not give the flag", refusal.Cure)
@@ -120,12 +120,12 @@ func TestAccessSpellings(t *testing.T) {
 					t.Fatal(err)
 				}
 				if _, err := certs.Verify(snapshot, host.Chain,
-					anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})); err != nil {
+					anyone(certs.PeerClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore})); err != nil {
 					t.Errorf("%s: %v", rule, err)
 				}
 			}
 			_, err := certs.Verify(snapshot, host.Chain,
-				anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+				anyone(certs.PeerClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 			if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("the cure %q is not %q", refusal.Cure, test.cure)
 			}
@@ -143,7 +143,7 @@ func TestAllowAllIsForHosts(t *testing.T) {
 	}}
 	verify := func(o certstest.Options, dns ...string) error {
 		policy := certs.Policy{Access: must(certs.NewAccess(nil, dns, true)), Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, anyone(certs.RoleClient, now, policy))
+		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, anyone(certs.PeerClient, now, policy))
 		return err
 	}
 	refusal := wantRefusal(t, verify(person), certs.CodeNotAllowed)
@@ -211,7 +211,7 @@ func TestBorderOfPrefix(t *testing.T) {
 		policy := certs.Policy{
 			Access: must(certs.NewAccess(nil, []string{test.rule}, false)), Namespaces: certs.NamespacesIgnore,
 		}
-		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, policy))
 		if test.allowed {
 			if err != nil {
 				t.Errorf("%s: %v", test.rule, err)
@@ -233,7 +233,7 @@ func TestNoRuleForADN(t *testing.T) {
 		host := must(root.NewHost("x",
 			options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName(one(cn, utf8String, value)) })))
 		_, err := certs.Verify(snapshot, host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 		if !strings.HasSuffix(refusal.Reason, "no ‹allow-dn› can name it alone: "+why) ||
 			strings.Contains(refusal.Cure, "‹allow-dn›") {
@@ -246,7 +246,7 @@ func TestNoRuleForADN(t *testing.T) {
 			c.DNSNames, c.RawSubject = []string{"*.site.test"}, encodeName(one(cn, utf8String, value))
 		})))
 		_, err = certs.Verify(snapshot, wildcard.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.HasSuffix(refusal.Cure,
 			"add ‹allow-host› with its name below site.test.") {
 			t.Errorf("%q with a wildcard: cure %q", value, refusal.Cure)
@@ -272,7 +272,7 @@ func TestAmbiguousDN(t *testing.T) {
 		host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, test.subject })))
 		access := must(certs.NewAccess(nil, []string{test.rule}, false))
 		_, err := certs.Verify(snapshot, host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{Access: access, Namespaces: certs.NamespacesIgnore}))
 		if refusal := wantRefusal(t, err, certs.CodeNotAllowed); !strings.Contains(refusal.Reason, "stands for other names") {
 			t.Errorf("%s: reason %q", test.rule, refusal.Reason)
 		}
@@ -289,7 +289,7 @@ func TestAccessBMPString(t *testing.T) {
 	}
 	verify := func(o certstest.Options, rule string) error {
 		policy := certs.Policy{Access: must(certs.NewAccess(nil, []string{rule}, false)), Namespaces: certs.NamespacesIgnore}
-		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, anyone(certs.RoleClient, now, policy))
+		_, err := certs.Verify(snapshot, must(root.NewHost("x", o)).Chain, anyone(certs.PeerClient, now, policy))
 		return err
 	}
 	refusal := wantRefusal(t, verify(subject("server"), "/CN=server"), certs.CodeNotAllowed)
@@ -311,7 +311,7 @@ func TestAccessWithoutDN(t *testing.T) {
 	snapshot := openStore(t, root).Snapshot()
 	host := must(root.NewHost("x", options(func(c *x509.Certificate) { c.DNSNames, c.RawSubject = nil, encodeName() })))
 	_, err := certs.Verify(snapshot, host.Chain,
-		anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+		anyone(certs.PeerClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 	refusal := wantRefusal(t, err, certs.CodeNotAllowed)
 	if !strings.Contains(refusal.Error(), "the certificate of (empty DN) is refused") ||
 		!strings.Contains(refusal.Reason, "its DN is empty") {

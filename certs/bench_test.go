@@ -95,7 +95,7 @@ func BenchmarkVerify(b *testing.B) {
 				chain := must(sub.NewHost("db.site.test", certstest.Options{KeyType: kind})).Chain
 				snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 				loop(b, func() {
-					if _, err := certs.Verify(snapshot, chain, held(certs.RoleClient, "db.site.test", now, required)); err != nil {
+					if _, err := certs.Verify(snapshot, chain, held(certs.PeerClient, "db.site.test", now, required)); err != nil {
 						b.Fatal(err)
 					}
 				})
@@ -114,7 +114,7 @@ func BenchmarkRecheck(b *testing.B) {
 	var open []*certs.Result
 	for range sessions {
 		chain := must(sub.NewHost("db.site.test", certstest.Options{KeyType: certstest.ECDSA})).Chain
-		open = append(open, must(certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, required))))
+		open = append(open, must(certs.Verify(store.Snapshot(), chain, anyone(certs.PeerClient, now, required))))
 	}
 	recheck := func(b *testing.B) {
 		b.Helper()

@@ -44,7 +44,7 @@ func newChangingCApath(t *testing.T) *changingCApath {
 
 // verify judges the host.
 func (c *changingCApath) verify(mode certs.CRLMode) error {
-	_, err := certs.Verify(c.store.Snapshot(), c.host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode}))
+	_, err := certs.Verify(c.store.Snapshot(), c.host.Chain, anyone(certs.PeerClient, now, certs.Policy{CRL: mode}))
 	return err
 }
 

@@ -46,7 +46,7 @@ func TestOneLinkToAPolicyGoes(t *testing.T) {
 		}
 		store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 		verify := func(i int) error {
-			_, err := certs.Verify(store.Snapshot(), hosts[i].Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+			_, err := certs.Verify(store.Snapshot(), hosts[i].Chain, anyone(certs.PeerClient, now, certs.Policy{}))
 			return err
 		}
 		for i := range cas {

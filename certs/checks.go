@@ -187,7 +187,7 @@ func checkKeyUsage(s *search, path []*element, depth int) *Refusal {
 		return refuse(e, depth, CodeKeyUsage, "it issued %s and its keyUsage lacks keyCertSign",
 			path[depth-1].subject.Brief())
 	case depth > 0:
-	case s.role == RoleAny:
+	case s.role == PeerAny:
 		why = notAskedOfAny
 	default:
 		if reason := unfitKeyUsage(e.cert); reason != "" {
@@ -244,7 +244,7 @@ func checkExtendedKeyUsage(s *search, path []*element, depth int) *Refusal {
 
 // refuseUsages explains that a path has none of the wanted usages in common,
 // down to the certificate e.
-func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *Refusal {
+func refuseUsages(role PeerRole, wanted []x509.ExtKeyUsage, e *element, depth int) *Refusal {
 	own := slices.ContainsFunc(wanted, func(usage x509.ExtKeyUsage) bool { return allowsUsage(e.cert, usage) })
 	reason := fmt.Sprintf("a %s needs the extended key usage %s, and here is %s",
 		role, usageNames(wanted, " or "), dn.Shorten(usageList(e.cert), dn.MaxQuoted))
@@ -264,13 +264,13 @@ func refuseUsages(role Role, wanted []x509.ExtKeyUsage, e *element, depth int) *
 
 // wantedUsages are the usages of which a peer needs one; nil if none is
 // asked for.
-func wantedUsages(role Role, rule EKURule) []x509.ExtKeyUsage {
+func wantedUsages(role PeerRole, rule EKURule) []x509.ExtKeyUsage {
 	switch {
-	case role == RoleServer:
+	case role == PeerServer:
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	case role == RoleClient && rule == EKUStrict:
+	case role == PeerClient && rule == EKUStrict:
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	case role == RoleClient:
+	case role == PeerClient:
 		// CAs cease to give clientAuth to hosts.
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	default:

@@ -286,7 +286,7 @@ func TestNameConstraints(t *testing.T) {
 				if place == "subordinate" {
 					i = below(test.host, sound, test.ca)
 				}
-				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.RoleClient, now, unbound))
+				_, err := certs.Verify(openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.PeerClient, now, unbound))
 				if test.allowed {
 					if err != nil {
 						t.Errorf("%s: %v", place, err)
@@ -314,13 +314,13 @@ func TestConstraintsOfSubordinates(t *testing.T) {
 	root := must(certstest.NewCA("Root", limited))
 	sub := must(root.NewSubordinate("Sub", sound))
 	_, err := certs.Verify(openStore(t, root).Snapshot(), must(sub.NewHost("host.test", sound)).Chain,
-		anyone(certs.RoleAny, now, certs.Policy{}))
+		anyone(certs.PeerAny, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodeNameConstraints); refusal.Depth != 1 {
 		t.Errorf("depth %d, want the subordinate's", refusal.Depth)
 	}
 	i := selfIssued(limited)
 	if _, err := certs.Verify(
-		openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.RoleAny, now, certs.Policy{}),
+		openStore(t, i.installed...).Snapshot(), i.chain, anyone(certs.PeerAny, now, certs.Policy{}),
 	); err != nil {
 		t.Error(err)
 	}

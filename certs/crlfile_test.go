@@ -170,7 +170,7 @@ func (l fileLists) check(t *testing.T, test listFileCase) {
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent} {
 		_, err := certs.Verify(store.Snapshot(), l.host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
 		if test.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", mode, err)
@@ -229,7 +229,7 @@ func TestSeveralListsReread(t *testing.T) {
 		t.Helper()
 		for host, code := range want {
 			_, err := certs.Verify(store.Snapshot(), host.Chain,
-				anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}))
+				anyone(certs.PeerClient, now, certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}))
 			if code == "" && err != nil {
 				t.Error(err)
 			} else if code != "" {

@@ -36,7 +36,7 @@ func withKeyID(ca *certstest.CA) certstest.Options {
 func judged(dir string, mode certs.CRLMode, at time.Time, chain ...*x509.Certificate) (*certs.Result, error) {
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	return certs.Verify(snapshot, chain,
-		anyone(certs.RoleClient, at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
+		anyone(certs.PeerClient, at, certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}))
 }
 
 // TestSelfIssuedIsRevocable: a list that names the certificate by which a CA
@@ -136,7 +136,7 @@ func TestStaleUnderIfPresent(t *testing.T) {
 	}
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(at time.Time) (*certs.Result, error) {
-		return certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, at, policy))
+		return certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, at, policy))
 	}
 	recheck := func(at time.Time) (*certs.Result, error) {
 		session, err := verify(now)

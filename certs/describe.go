@@ -136,7 +136,7 @@ func keyUsageNames(cert *x509.Certificate) []string {
 
 // ServesAs reports whether the certificate's own usages let it stand for a
 // host in this role, and why not. The CAs above it may forbid it still.
-func ServesAs(cert *x509.Certificate, role Role, rule EKURule) (why string, ok bool) {
+func ServesAs(cert *x509.Certificate, role PeerRole, rule EKURule) (why string, ok bool) {
 	if reason := unfitKeyUsage(cert); reason != "" {
 		return reason, false
 	}

@@ -90,17 +90,17 @@ func TestServesAs(t *testing.T) {
 	serverOnly := with(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageServerAuth)
 	for about, test := range map[string]struct {
 		cert *x509.Certificate
-		role certs.Role
+		role certs.PeerRole
 		rule certs.EKURule
 		want bool
 	}{
-		"serverAuth as a client":           {serverOnly, certs.RoleClient, certs.EKUHost, true},
-		"serverAuth as a client, strictly": {serverOnly, certs.RoleClient, certs.EKUStrict, false},
+		"serverAuth as a client":           {serverOnly, certs.PeerClient, certs.EKUHost, true},
+		"serverAuth as a client, strictly": {serverOnly, certs.PeerClient, certs.EKUStrict, false},
 		"clientAuth as a server": {
-			with(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageClientAuth), certs.RoleServer, certs.EKUHost, false,
+			with(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageClientAuth), certs.PeerServer, certs.EKUHost, false,
 		},
-		"no limits":           {with(0), certs.RoleServer, certs.EKUStrict, true},
-		"no digitalSignature": {with(x509.KeyUsageKeyEncipherment), certs.RoleServer, certs.EKUHost, false},
+		"no limits":           {with(0), certs.PeerServer, certs.EKUStrict, true},
+		"no digitalSignature": {with(x509.KeyUsageKeyEncipherment), certs.PeerServer, certs.EKUHost, false},
 	} {
 		if why, ok := certs.ServesAs(test.cert, test.role, test.rule); ok != test.want || ok != (why == "") {
 			t.Errorf("%s: %v %q", about, ok, why)

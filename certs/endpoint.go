@@ -41,7 +41,7 @@ type Endpoint struct {
 // comes out may be a connection that only checks: see IsCheck. The error is a
 // *Refusal or a *HandshakeError; the caller closes conn.
 func (e *Endpoint) Server(ctx context.Context, conn net.Conn) (*tls.Conn, *Result, error) {
-	judge := e.newJudge(RoleClient, "")
+	judge := e.newJudge(PeerClient, "")
 	return handshake(ctx, conn, judge, func(conn net.Conn) *tls.Conn {
 		return tls.Server(conn, e.serverConfig(judge))
 	})
@@ -56,7 +56,7 @@ func (e *Endpoint) Client(ctx context.Context, conn net.Conn, host string) (*tls
 	if host == "" {
 		return nil, nil, VerifyOptions{}.refuseUnsaid()
 	}
-	judge := e.newJudge(RoleServer, host)
+	judge := e.newJudge(PeerServer, host)
 	config := e.clientConfig(judge)
 	scope := ticketScope{host: host, address: conn.RemoteAddr().String()}
 	if e.clientTickets.knows(judge.own, scope) {
@@ -86,7 +86,7 @@ func (e *Endpoint) SetAccess(access *Access) {
 type judge struct {
 	endpoint *Endpoint
 	own      *tls.Certificate // what this end shows
-	role     Role
+	role     PeerRole
 	host     string
 
 	// Set when the peer is accepted.
@@ -98,7 +98,7 @@ type judge struct {
 	proved time.Time
 }
 
-func (e *Endpoint) newJudge(peer Role, host string) *judge {
+func (e *Endpoint) newJudge(peer PeerRole, host string) *judge {
 	own := e.Credential.tlsCertificate(e.Store.Snapshot(), wallClock())
 	return &judge{endpoint: e, own: own, role: peer, host: host}
 }
@@ -107,12 +107,12 @@ func (e *Endpoint) newJudge(peer Role, host string) *judge {
 var nobody = new(Access)
 
 // policyFor is what is asked of a peer in this role at this moment.
-func (e *Endpoint) policyFor(peer Role) Policy {
+func (e *Endpoint) policyFor(peer PeerRole) Policy {
 	policy := e.Policy
 	if access := e.access.Load(); access != nil {
 		policy.Access = access
 	}
-	if peer == RoleClient && policy.Access == nil {
+	if peer == PeerClient && policy.Access == nil {
 		policy.Access = nobody
 	}
 	return policy

@@ -258,7 +258,7 @@ func TestCipherSuites(t *testing.T) {
 				strings.Contains(suite.Name, "_CHACHA20_")
 			want := aead && strings.Contains(suite.Name,
 				map[certstest.KeyType]string{certstest.ECDSA: "_ECDSA_", certstest.RSA: "_ECDHE_RSA_"}[kind])
-			for _, role := range []certs.Role{certs.RoleClient, certs.RoleServer} {
+			for _, role := range []certs.PeerRole{certs.PeerClient, certs.PeerServer} {
 				config := showing(tls.VersionTLS12,
 					tls.Certificate{Certificate: [][]byte{host.Certificate.Raw}, PrivateKey: host.Key})
 				config.CipherSuites = []uint16{suite.ID}

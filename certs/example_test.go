@@ -114,7 +114,7 @@ func ExampleVerify() {
 	defer remove()
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: s.capath}))
 	result, err := certs.Verify(store.Snapshot(), s.master.Chain, certs.VerifyOptions{
-		Role:   certs.RoleServer,
+		Role:   certs.PeerServer,
 		Host:   "server1.test",
 		Policy: certs.Policy{CRL: certs.CRLRequire},
 	})
@@ -145,7 +145,7 @@ func ExampleRefusal() {
 	s.revoke(s.slave.Certificate)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: s.capath}))
 	_, err := certs.Verify(store.Snapshot(), s.slave.Chain, certs.VerifyOptions{
-		Role:   certs.RoleClient,
+		Role:   certs.PeerClient,
 		Anyone: true,
 		Policy: certs.Policy{Namespaces: certs.NamespacesIgnore},
 	})
@@ -230,7 +230,7 @@ func ExampleEndpoint_Recheck() {
 	defer remove()
 	server, _ := s.endpoints()
 	session := must(certs.Verify(server.Store.Snapshot(), s.slave.Chain, certs.VerifyOptions{
-		Role:   certs.RoleClient,
+		Role:   certs.PeerClient,
 		Policy: server.Policy,
 	}))
 	s.revoke(s.slave.Certificate)
@@ -253,7 +253,7 @@ func ExampleNewAccess() {
 		must(certs.NewAccess([]string{"server3.test"}, nil, false)),
 	} {
 		_, err := certs.Verify(store.Snapshot(), s.slave.Chain, certs.VerifyOptions{
-			Role:   certs.RoleClient,
+			Role:   certs.PeerClient,
 			Policy: certs.Policy{Access: access},
 		})
 		fmt.Println(strings.ReplaceAll(fmt.Sprint(err), " is refused: ", " is refused:\n"))
@@ -341,7 +341,7 @@ func ExampleDescribe() {
 	description := must(certs.Describe(s.master.Chain, 0, certs.HostModeGrid))
 	fmt.Println(description.Kind, description.AltNames, description.Key)
 	fmt.Println(description.KeyUsages, description.ExtendedUsages)
-	fmt.Println(certs.ServesAs(s.master.Certificate, certs.RoleClient, certs.EKUStrict))
+	fmt.Println(certs.ServesAs(s.master.Certificate, certs.PeerClient, certs.EKUStrict))
 	// Output:
 	// host [DNS:server1.test] ECDSA P-256
 	// [digitalSignature] [serverAuth clientAuth]

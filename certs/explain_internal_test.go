@@ -50,7 +50,7 @@ func TestExplainHandshake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := explainHandshake(test.ctx, test.err, test.first, RoleServer); !strings.HasPrefix(got.Error(), test.want) {
+			if got := explainHandshake(test.ctx, test.err, test.first, PeerServer); !strings.HasPrefix(got.Error(), test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

@@ -32,13 +32,13 @@ func Cure(code Code, depth int, file string) string { return usualCure(code, dep
 
 // Configs gives the configurations that an Endpoint builds.
 func (e *Endpoint) Configs() (server, client *tls.Config) {
-	return e.serverConfig(e.newJudge(RoleClient, "")), e.clientConfig(e.newJudge(RoleServer, "host.test"))
+	return e.serverConfig(e.newJudge(PeerClient, "")), e.clientConfig(e.newJudge(PeerServer, "host.test"))
 }
 
 // VerifyClient judges a client as its handshake would.
 func (e *Endpoint) VerifyClient(chain []*x509.Certificate, now time.Time) (*Result, error) {
 	return e.verdicts.verify(e.Store.Snapshot(), chain,
-		VerifyOptions{Role: RoleClient, Time: now, Policy: e.policyFor(RoleClient)})
+		VerifyOptions{Role: PeerClient, Time: now, Policy: e.policyFor(PeerClient)})
 }
 
 // Remembered is how many verdicts the Endpoint remembers.

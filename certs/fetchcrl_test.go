@@ -108,7 +108,7 @@ func (f *fetching) revokes(hosts ...*certstest.Host) []byte {
 // verify judges the host, now.
 func (f *fetching) verify() error {
 	_, err := certs.Verify(f.store.Snapshot(), f.host.Chain,
-		anyone(certs.RoleClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
+		anyone(certs.PeerClient, time.Now(), certs.Policy{CRL: certs.CRLRequire}))
 	return err
 }
 

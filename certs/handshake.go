@@ -53,7 +53,7 @@ func Explain(err error) error {
 		return err
 	}
 	if header, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return notTLS(err, header.RecordHeader[:], RoleAny)
+		return notTLS(err, header.RecordHeader[:], PeerAny)
 	}
 	if e := explainAlert(err); e != nil {
 		return e
@@ -66,14 +66,14 @@ func Explain(err error) error {
 
 // explainHandshake gives the words for a failed handshake. first is what came
 // from the other end before anything else, peer is what the other end is.
-func explainHandshake(ctx context.Context, err error, first []byte, peer Role) error {
+func explainHandshake(ctx context.Context, err error, first []byte, peer PeerRole) error {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		return refusal
 	}
 	if len(first) > 0 && !looksLikeTLS(first) {
 		return notTLS(err, first, peer)
 	}
-	if peer == RoleServer && isBusyAlert(first) {
+	if peer == PeerServer && isBusyAlert(first) {
 		return peerBusy(err)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
@@ -134,7 +134,7 @@ func isSSL2(first []byte) bool {
 }
 
 // notTLS names what the other end speaks instead of TLS.
-func notTLS(err error, first []byte, peer Role) *HandshakeError {
+func notTLS(err error, first []byte, peer PeerRole) *HandshakeError {
 	e := fail(CodeNotTLS, "", err)
 	switch {
 	case isHTTPRequest(first):
@@ -155,7 +155,7 @@ func notTLS(err error, first []byte, peer Role) *HandshakeError {
 		e.Cure = "Turn the PROXY protocol off in the load balancer in front."
 	default:
 		e.Reason = fmt.Sprintf("the other end does not speak TLS; it began with %q", printable(first))
-		if peer != RoleServer {
+		if peer != PeerServer {
 			e.Cure = "Connect to the TLS port with gtunnel client (or stunnel) only."
 		}
 	}
@@ -191,11 +191,11 @@ func mysqlError(first []byte) string {
 	return dn.Escape(first[7:])
 }
 
-func explainTimeout(err error, silent bool, peer Role) *HandshakeError {
+func explainTimeout(err error, silent bool, peer PeerRole) *HandshakeError {
 	if !silent {
 		return fail(CodeTimeout, "the other end did not finish the TLS handshake in time", err)
 	}
-	if peer == RoleServer {
+	if peer == PeerServer {
 		return fail(CodeSilent, "the other end accepted the connection and sent nothing", err)
 	}
 	e := fail(CodeSilent, "the other end sent nothing;"+

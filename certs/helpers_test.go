@@ -195,11 +195,11 @@ func runAsNobody(t *testing.T) {
 }
 
 // anyone holds a peer to no name.
-func anyone(role certs.Role, at time.Time, policy certs.Policy) certs.VerifyOptions {
+func anyone(role certs.PeerRole, at time.Time, policy certs.Policy) certs.VerifyOptions {
 	return certs.VerifyOptions{Role: role, Anyone: true, Time: at, Policy: policy}
 }
 
 // held holds a peer to a host's name or address; to none if it is empty.
-func held(role certs.Role, host string, at time.Time, policy certs.Policy) certs.VerifyOptions {
+func held(role certs.PeerRole, host string, at time.Time, policy certs.Policy) certs.VerifyOptions {
 	return certs.VerifyOptions{Role: role, Host: host, Anyone: host == "", Time: at, Policy: policy}
 }

@@ -38,7 +38,7 @@ func TestHostileNames(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := certs.Verify(store.Snapshot(), test.chain,
-				anyone(certs.RoleClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
+				anyone(certs.PeerClient, now, certs.Policy{Access: new(certs.Access), Namespaces: certs.NamespacesIgnore}))
 			wantRefusal(t, err, test.code)
 			wantShort(t, err)
 		})
@@ -62,7 +62,7 @@ func checkHostilePolicy(t *testing.T, store *certs.Store, root *certstest.CA) {
 		longestValue: certs.CodePolicyMissing, "x/CN=" + longestValue: certs.CodePolicyDenied,
 	} {
 		chain := must(must(root.NewSubordinate(name, sound)).NewHost("x", nameless)).Chain
-		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, certs.Policy{}))
+		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.PeerClient, now, certs.Policy{}))
 		wantRefusal(t, err, code)
 		wantShort(t, err)
 	}
@@ -75,7 +75,7 @@ func checkHostileWarning(t *testing.T, store *certs.Store, root *certstest.CA) {
 		must(root.NewSubordinate(longestValue, sound)).NewHost("host.test", certstest.Options{CommonName: longestValue}),
 	).Chain
 	result, err := certs.Verify(store.Snapshot(), chain,
-		anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+		anyone(certs.PeerClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,12 +143,12 @@ func TestHostIdentity(t *testing.T) {
 			}
 			policy := certs.Policy{HostMode: test.mode}
 			for _, name := range test.proves {
-				if _, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, name, now, policy)); err != nil {
+				if _, err := certs.Verify(snapshot, host.Chain, held(certs.PeerServer, name, now, policy)); err != nil {
 					t.Errorf("%q: %v", name, err)
 				}
 			}
 			for _, name := range test.rejected {
-				_, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, name, now, policy))
+				_, err := certs.Verify(snapshot, host.Chain, held(certs.PeerServer, name, now, policy))
 				wantRefusal(t, err, certs.CodeWrongHost)
 			}
 		})
@@ -220,7 +220,7 @@ func TestWrongHostIsExplained(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			host := must(root.NewHost("x", test.host))
-			_, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, test.asked, now, certs.Policy{}))
+			_, err := certs.Verify(snapshot, host.Chain, held(certs.PeerServer, test.asked, now, certs.Policy{}))
 			refusal := wantRefusal(t, err, certs.CodeWrongHost)
 			if !strings.Contains(refusal.Reason, test.reason) || !strings.Contains(refusal.Cure, test.cure) {
 				t.Errorf("got %q, %q", refusal.Reason, refusal.Cure)

@@ -146,7 +146,7 @@ func TestPublicWebIsKeptOut(t *testing.T) {
 			webSub := must(root.NewSubordinate("x", named(slashName("/C=US/O=Web CA/CN=Web CA 1"))))
 			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 			verify := func(host *certstest.Host, mode certs.NamespacesMode) error {
-				_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleServer, now, certs.Policy{Namespaces: mode}))
+				_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerServer, now, certs.Policy{Namespaces: mode}))
 				return err
 			}
 			host := func(ca *certstest.CA, dn string) *certstest.Host {
@@ -191,7 +191,7 @@ func TestEveryAnchorIsBound(t *testing.T) {
 	}
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	for dn, host := range web {
-		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleServer, time.Now(), certs.Policy{}))
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerServer, time.Now(), certs.Policy{}))
 		if refusal, ok := errors.AsType[*certs.Refusal](err); !ok || refusal.Code != certs.CodePolicyDenied {
 			t.Errorf("%s: %v", dn, err)
 		}

@@ -25,9 +25,9 @@ func TestKeptListOfASentCA(t *testing.T) {
 				t.Helper()
 				for _, mode := range []certs.CRLMode{certs.CRLRequire, certs.CRLIfPresent, certs.CRLIfValid} {
 					policy := certs.Policy{CRL: mode, Namespaces: certs.NamespacesIgnore}
-					_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, policy))
+					_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, policy))
 					wantRefusal(t, err, certs.CodeRevoked)
-					if _, err := certs.Verify(store.Snapshot(), other.Chain, anyone(certs.RoleClient, now, policy)); err != nil {
+					if _, err := certs.Verify(store.Snapshot(), other.Chain, anyone(certs.PeerClient, now, policy)); err != nil {
 						t.Errorf("%s: %v", mode, err)
 					}
 				}
@@ -44,10 +44,10 @@ func TestKeptListOfASentCA(t *testing.T) {
 			writeList(t, dir, signer, 0, naming(current, other))
 			reload(t, store)
 			_, err := certs.Verify(store.Snapshot(), other.Chain,
-				anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+				anyone(certs.PeerClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 			wantRefusal(t, err, certs.CodeRevoked)
 			if _, err := certs.Verify(store.Snapshot(), host.Chain,
-				anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
+				anyone(certs.PeerClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
 				t.Error(err)
 			}
 		})
@@ -69,7 +69,7 @@ func TestListOfASentKeyBesideAKeptOne(t *testing.T) {
 	reload(t, store)
 	for _, host := range []*certstest.Host{old, young} {
 		_, err := certs.Verify(store.Snapshot(), host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		wantRefusal(t, err, certs.CodeRevoked)
 	}
 }

@@ -90,7 +90,7 @@ func TestUnusableKeys(t *testing.T) {
 	for words, info := range strangeKeys() {
 		t.Run(words, func(t *testing.T) {
 			cert := withKey(host.Certificate, root, info)
-			_, err := certs.Verify(store.Snapshot(), []*x509.Certificate{cert}, anyone(certs.RoleAny, now, certs.Policy{}))
+			_, err := certs.Verify(store.Snapshot(), []*x509.Certificate{cert}, anyone(certs.PeerAny, now, certs.Policy{}))
 			refusal := wantRefusal(t, err, certs.CodeUnsupported)
 			if refusal.Depth != 0 || !strings.Contains(refusal.Reason, words) ||
 				!strings.Contains(refusal.Reason, "no TLS handshake is possible") {
@@ -103,7 +103,7 @@ func TestUnusableKeys(t *testing.T) {
 				t.Errorf("nothing is said of the key %s", d.Key)
 			}
 			for name, version := range versions {
-				for _, role := range []certs.Role{certs.RoleClient, certs.RoleServer} {
+				for _, role := range []certs.PeerRole{certs.PeerClient, certs.PeerServer} {
 					err := shakeWith(t, endpoint, role,
 						showing(version, tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: host.Key}))
 					t.Logf("%s, %s: %v", name, role, err)
@@ -126,7 +126,7 @@ func showing(version uint16, shown tls.Certificate) *tls.Config {
 
 // shakeWith shakes hands with an end of this configuration, and gives the
 // endpoint's error.
-func shakeWith(t *testing.T, endpoint *certs.Endpoint, peer certs.Role, config *tls.Config) error {
+func shakeWith(t *testing.T, endpoint *certs.Endpoint, peer certs.PeerRole, config *tls.Config) error {
 	t.Helper()
 	near, far := tcpPair(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -135,14 +135,14 @@ func shakeWith(t *testing.T, endpoint *certs.Endpoint, peer certs.Role, config *
 	go func() {
 		defer close(done)
 		conn := tls.Client(far, config)
-		if peer == certs.RoleServer {
+		if peer == certs.PeerServer {
 			conn = tls.Server(far, config)
 		}
 		_ = conn.HandshakeContext(ctx)
 		_, _ = far.Read(make([]byte, 1)) // the alert
 	}()
 	var err error
-	if peer == certs.RoleServer {
+	if peer == certs.PeerServer {
 		_, _, err = endpoint.Client(ctx, near, "host.test")
 	} else {
 		_, _, err = endpoint.Server(ctx, near)
@@ -161,7 +161,7 @@ func TestUnusableKeysOfCAs(t *testing.T) {
 	sub := must(root.NewSubordinate("Sub", sound))
 	host := must(sub.NewHost("host.test", sound)).Certificate
 	verify := func(snapshot *certs.Snapshot, chain ...*x509.Certificate) error {
-		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleAny, now, unbound))
+		_, err := certs.Verify(snapshot, chain, anyone(certs.PeerAny, now, unbound))
 		return err
 	}
 	for _, words := range []string{"Ed448", "X25519", "RSA-PSS", "DSA", "exponent is even"} {
@@ -242,7 +242,7 @@ func TestLargeKeyInHandshake(t *testing.T) {
 	host := must(root.NewHost("host.test", sound))
 	large := recertify(root, root.Certificate, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537},
 		now.Add(time.Hour))
-	err := shakeWith(t, endpoint, certs.RoleClient,
+	err := shakeWith(t, endpoint, certs.PeerClient,
 		showing(tls.VersionTLS13,
 			tls.Certificate{Certificate: [][]byte{host.Certificate.Raw, large.Raw}, PrivateKey: host.Key}))
 	if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "8192 bits") ||
@@ -250,7 +250,7 @@ func TestLargeKeyInHandshake(t *testing.T) {
 		t.Errorf("%v; cure %q", refusal, refusal.Cure)
 	}
 	_, err = certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate, large},
-		anyone(certs.RoleAny, now, certs.Policy{}))
+		anyone(certs.PeerAny, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodeTooMuchWork)
 }
 

@@ -103,7 +103,7 @@ func TestSizeOfChain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			result, err := certs.Verify(snapshot, test.chain,
-				anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+				anyone(certs.PeerClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 			if test.code == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -135,7 +135,7 @@ func TestKeys(t *testing.T) {
 		}
 		installed := openStore(t, cas...).Snapshot()
 		if _, err := certs.Verify(installed, must(cas[29].NewHost("host.test", sound)).Chain,
-			anyone(certs.RoleAny, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
+			anyone(certs.PeerAny, now, certs.Policy{Namespaces: certs.NamespacesIgnore})); err != nil {
 			t.Error(err)
 		}
 	})
@@ -143,7 +143,7 @@ func TestKeys(t *testing.T) {
 		n := new(big.Int).SetBit(big.NewInt(1), 9000, 1)
 		ca := must(certstest.NewCA(name, sound))
 		huge := recertify(ca, ca.Certificate, &rsa.PublicKey{N: n, E: 65537}, now.Add(time.Hour))
-		_, err := certs.Verify(snapshot, []*x509.Certificate{host, huge}, anyone(certs.RoleAny, now, certs.Policy{}))
+		_, err := certs.Verify(snapshot, []*x509.Certificate{host, huge}, anyone(certs.PeerAny, now, certs.Policy{}))
 		refusal := wantRefusal(t, err, certs.CodeTooMuchWork)
 		if !strings.Contains(refusal.Reason, "9001 bits") {
 			t.Errorf("the reason %q does not give the size", refusal.Reason)
@@ -167,7 +167,7 @@ func TestConstraintWork(t *testing.T) {
 		})))
 		chain := must(sub.NewHost("x", certstest.Options{DNSNames: manyNames(test.names)})).Chain
 		_, err := certs.Verify(snapshot, chain,
-			anyone(certs.RoleClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
+			anyone(certs.PeerClient, now, certs.Policy{Namespaces: certs.NamespacesIgnore}))
 		if test.code == "" {
 			if err != nil {
 				t.Error(err)
@@ -234,7 +234,7 @@ func BenchmarkHostilePeer(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{})); err == nil {
+				if _, err := certs.Verify(snapshot, chain, anyone(certs.PeerClient, now, certs.Policy{})); err == nil {
 					b.Fatal("accepted")
 				}
 			}

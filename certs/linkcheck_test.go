@@ -68,7 +68,7 @@ func TestLinkChecks(t *testing.T) {
 	host := must(sub.NewHost("db.site.test", usages(x509.ExtKeyUsageServerAuth)))
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	policy := required
-	result, err := certs.Verify(snapshot, host.Chain, held(certs.RoleServer, "db.site.test", now, policy))
+	result, err := certs.Verify(snapshot, host.Chain, held(certs.PeerServer, "db.site.test", now, policy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestLinkChecksTolerated(t *testing.T) {
 	inPath := certs.StoreConfig{CApath: dir}
 	t.Run("nothing asked", func(t *testing.T) {
 		policy := certs.Policy{CRL: certs.CRLIgnore, Namespaces: certs.NamespacesIgnore}
-		wantChecks(t, verify(inPath, anyone(certs.RoleAny, now, policy)),
+		wantChecks(t, verify(inPath, anyone(certs.PeerAny, now, policy)),
 			`0 key-usage \[:0\] not asked for: the peer's role is not said`,
 			`0 extended-key-usage \[:0\] not asked for: the peer's role is not said`,
 			`0 policy \[:0\] not asked: ‹namespaces› ignore`,
@@ -137,7 +137,7 @@ func TestLinkChecksTolerated(t *testing.T) {
 	})
 	t.Run("list missing", func(t *testing.T) {
 		policy := certs.Policy{Access: must(certs.NewAccess(nil, nil, true))}
-		wantChecks(t, verify(inPath, anyone(certs.RoleClient, now, policy)),
+		wantChecks(t, verify(inPath, anyone(certs.PeerClient, now, policy)),
 			`0 extended-key-usage \[:0\] clientAuth and serverAuth`,
 			`0 revocation \[:0\] tolerated by ‹crl› if-present: crl-missing: there is no list of /DC=test/DC=gtunnel/CN=Root`,
 			`0 access \[:0\] every host is admitted`,
@@ -146,7 +146,7 @@ func TestLinkChecksTolerated(t *testing.T) {
 	t.Run("CA file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "ca.pem")
 		writeFile(t, file, pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
-		wantChecks(t, verify(certs.StoreConfig{CAfile: file}, anyone(certs.RoleClient, now, certs.Policy{})),
+		wantChecks(t, verify(certs.StoreConfig{CAfile: file}, anyone(certs.PeerClient, now, certs.Policy{})),
 			`0 signature \[.pem:1\] ECDSA-SHA256 .*`,
 			`0 policy \[.pem:0\] not bound: the CAs of this file may sign anything`,
 			`1 signature \[.pem:1\] not checked: .*`,
@@ -160,7 +160,7 @@ func TestLinkChecksTolerated(t *testing.T) {
 			}
 		}
 		policy := certs.Policy{Namespaces: policy.Globus}
-		wantChecks(t, verify(inPath, anyone(certs.RoleClient, now, policy)),
+		wantChecks(t, verify(inPath, anyone(certs.PeerClient, now, policy)),
 			`0 policy \[:0\] no file speaks of the CA, and ‹namespaces› globus asks for none`)
 	})
 }
@@ -176,7 +176,7 @@ func TestLinkChecksOfRecheck(t *testing.T) {
 		CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: must(certs.NewAccess(nil, nil, true)),
 	}}
 	host := must(root.NewHost("host.test", sound))
-	result := must(certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, endpoint.Policy)))
+	result := must(certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, endpoint.Policy)))
 	wantChecks(t, result, `0 revocation \[.r0:0\] not on the list of .*`)
 	again, err := endpoint.Recheck(result, now.Add(2*time.Hour))
 	if err != nil {

@@ -32,7 +32,7 @@ func TestCircles(t *testing.T) {
 			[]*certstest.CA{root, installed, {Certificate: bByA, Key: b.Key, Parent: a}}, []*x509.Certificate{host},
 		},
 	} {
-		_, err := certs.Verify(openStore(t, test.installed...).Snapshot(), test.chain, anyone(certs.RoleAny, now, unbound))
+		_, err := certs.Verify(openStore(t, test.installed...).Snapshot(), test.chain, anyone(certs.PeerAny, now, unbound))
 		refusal := wantRefusal(t, err, certs.CodeUnknownCA)
 		if !strings.Contains(refusal.Reason, "/CN=Loop A is below it on the path") ||
 			strings.Contains(refusal.Reason, "neither") || refusal.Depth != 2 {
@@ -48,7 +48,7 @@ func TestCircles(t *testing.T) {
 	renewed := must(old.NewSubordinate("Changed",
 		options(func(c *x509.Certificate) { c.AuthorityKeyId = old.Certificate.SubjectKeyId })))
 	_, err := certs.Verify(openStore(t, root).Snapshot(), must(renewed.NewHost("host.test", sound)).Chain,
-		anyone(certs.RoleAny, now, unbound))
+		anyone(certs.PeerAny, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "another key of the name") ||
 		refusal.Depth != 1 {
 		t.Error(refusal)
@@ -58,7 +58,7 @@ func TestCircles(t *testing.T) {
 	bByC := must(c.NewSubordinate("Loop B", sound))
 	aByOther := recertify(bByC, a.Certificate, a.Key.Public(), now.Add(time.Hour))
 	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByOther, bByC.Certificate},
-		anyone(certs.RoleAny, now, unbound))
+		anyone(certs.PeerAny, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason,
 		"another key of the name /DC=test/DC=gtunnel/CN=Loop A") || refusal.Depth != 2 {
 		t.Error(refusal)
@@ -68,7 +68,7 @@ func TestCircles(t *testing.T) {
 	own := must(certstest.NewCA("x", options(func(c *x509.Certificate) { c.RawSubject = host.RawSubject })))
 	aByHost := recertify(own, a.Certificate, a.Key.Public(), now.Add(time.Hour))
 	_, err = certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{host, aByHost},
-		anyone(certs.RoleAny, now, unbound))
+		anyone(certs.PeerAny, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeUnknownCA); !strings.Contains(refusal.Reason, "in a circle") ||
 		refusal.Depth != 1 {
 		t.Error(refusal)
@@ -189,7 +189,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 			} else {
 				writeFile(t, file, test.content, 0o644)
 			}
-			_, err := certs.Verify(must(certs.OpenStore(config)).Snapshot(), test.chain, anyone(certs.RoleAny, now, unbound))
+			_, err := certs.Verify(must(certs.OpenStore(config)).Snapshot(), test.chain, anyone(certs.PeerAny, now, unbound))
 			refusal := wantRefusal(t, err, test.code)
 			if refusal.Depth != test.depth {
 				t.Errorf("depth %d: %v", refusal.Depth, refusal)
@@ -318,7 +318,7 @@ func TestCuresThatHelp(t *testing.T) {
 	maps.Copy(cures, curesOfConstraints())
 	for name, test := range cures {
 		_, err := certs.Verify(openStore(t, test.issued.installed...).Snapshot(), test.issued.chain,
-			anyone(certs.RoleClient, now, unbound))
+			anyone(certs.PeerClient, now, unbound))
 		refusal := wantRefusal(t, err, test.code)
 		if !strings.Contains(refusal.Reason, test.reason) || !strings.Contains(refusal.Cure, test.cure) ||
 			test.lack != "" && strings.Contains(refusal.Cure, test.lack) {

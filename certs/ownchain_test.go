@@ -92,7 +92,7 @@ func TestRenewedSubordinateIsSent(t *testing.T) {
 					t.Errorf("certificate %d is not the right one: it ends on %s", i+2, chain[1+i].NotAfter)
 				}
 			}
-			_, err := certs.Verify(peer, chain, held(certs.RoleServer, "host.test", now, unbound))
+			_, err := certs.Verify(peer, chain, held(certs.PeerServer, "host.test", now, unbound))
 			if slices.ContainsFunc(test.sent, renewed.Certificate.Equal) != (err == nil) {
 				t.Errorf("a peer says %v", err)
 			}

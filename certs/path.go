@@ -20,7 +20,7 @@ import (
 // only after an installed key has certified it.
 type search struct {
 	snapshot *Snapshot
-	role     Role
+	role     PeerRole
 	now      time.Time
 	policy   Policy
 	identity Identity              // of the peer's own certificate

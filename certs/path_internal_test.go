@@ -58,7 +58,7 @@ func TestKeysBeforeTheirProof(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			options := VerifyOptions{Role: RoleAny, Anyone: true, Policy: Policy{Namespaces: NamespacesIgnore}}
+			options := VerifyOptions{Role: PeerAny, Anyone: true, Policy: Policy{Namespaces: NamespacesIgnore}}
 			s := newSearch(store.Snapshot(), options)
 			_, refusal := s.judge(test.chain, options)
 			var code Code

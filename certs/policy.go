@@ -26,14 +26,15 @@ type Policy struct {
 	Namespaces NamespacesMode
 }
 
-// Role is what the peer does on the connection.
-type Role int
+// PeerRole is what the peer does on the connection: where this end is the server, the
+// peer is the client.
+type PeerRole int
 
 // The roles of a peer. The first asks the most of a certificate.
 const (
-	RoleServer Role = iota // the peer accepted the connection
-	RoleClient             // the peer opened the connection
-	RoleAny                // usages are not judged
+	PeerServer PeerRole = iota // the peer accepted the connection
+	PeerClient                 // the peer opened the connection
+	PeerAny                    // usages are not judged
 )
 
 // EKURule says which extended key usages a host certificate must carry.
@@ -57,11 +58,11 @@ const (
 )
 
 // String is the peer's role as a word.
-func (r Role) String() string {
+func (r PeerRole) String() string {
 	switch r {
-	case RoleClient:
+	case PeerClient:
 		return "client"
-	case RoleServer:
+	case PeerServer:
 		return "server"
 	default:
 		return "any"

@@ -27,7 +27,7 @@ func TestNoPolicyBelowTheCAfile(t *testing.T) {
 		"sent":             {certs.StoreConfig{CApath: dir}, certs.CodePolicyMissing},
 	} {
 		_, err := certs.Verify(must(certs.OpenStore(test.config)).Snapshot(), host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{}))
+			anyone(certs.PeerClient, now, certs.Policy{}))
 		if test.code != "" {
 			wantRefusal(t, err, test.code)
 		} else if err != nil {

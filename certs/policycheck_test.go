@@ -235,7 +235,7 @@ func TestPolicies(t *testing.T) {
 			if test.sub {
 				chain = must(sub.NewHost("host.test", sound)).Chain
 			}
-			_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{Namespaces: test.mode}))
+			_, err := certs.Verify(snapshot, chain, anyone(certs.PeerClient, now, certs.Policy{Namespaces: test.mode}))
 			if test.code == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -273,7 +273,7 @@ func TestPolicyExemptions(t *testing.T) {
 	file := writeFile(t, filepath.Join(dir, hash+".signing_policy"),
 		[]byte(signing("Root", `"/DC=test/DC=gtunnel/O=hosts/*"`)), 0o644)
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
-	if _, err := certs.Verify(store.Snapshot(), below(successor), anyone(certs.RoleClient, now, certs.Policy{})); err !=
+	if _, err := certs.Verify(store.Snapshot(), below(successor), anyone(certs.PeerClient, now, certs.Policy{})); err !=
 		nil {
 		t.Errorf("below a self-issued CA: %v", err)
 	}
@@ -283,7 +283,7 @@ func TestPolicyExemptions(t *testing.T) {
 	if _, err := store.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := certs.Verify(store.Snapshot(), below(root), anyone(certs.RoleClient, now, certs.Policy{}))
+	_, err := certs.Verify(store.Snapshot(), below(root), anyone(certs.PeerClient, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyDenied); refusal.File != other {
 		t.Errorf("decided by %s, want %s and not %s", refusal.File, other, file)
 	}
@@ -292,14 +292,14 @@ func TestPolicyExemptions(t *testing.T) {
 	for _, config := range []certs.StoreConfig{{CAfile: cafile}, {CAfile: cafile, CApath: bare(t, root)}} {
 		snapshot := must(certs.OpenStore(config)).Snapshot()
 		for _, chain := range [][]*x509.Certificate{below(root), below(sub)} {
-			if _, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+			if _, err := certs.Verify(snapshot, chain, anyone(certs.PeerClient, now, certs.Policy{})); err != nil {
 				t.Errorf("%+v: %v", config, err)
 			}
 		}
 	}
 	// A subordinate of the CApath stays bound.
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CAfile: cafile, CApath: bare(t, sub)})).Snapshot()
-	_, err = certs.Verify(snapshot, below(sub), anyone(certs.RoleClient, now, certs.Policy{}))
+	_, err = certs.Verify(snapshot, below(sub), anyone(certs.PeerClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyMissing)
 }
 
@@ -311,7 +311,7 @@ func TestAmbiguousNameDenied(t *testing.T) {
 		c.RawSubject = encodeName(one(dc, ia5, "test/DC=gtunnel/O=hosts"), one(cn, utf8String, "host.test"))
 	})))
 	snapshot := openStore(t, root).Snapshot()
-	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, certs.Policy{}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyDenied); !strings.Contains(refusal.Reason, "another one") {
 		t.Errorf("got %v", err)
 	}
@@ -356,7 +356,7 @@ func TestPolicyProblems(t *testing.T) {
 		}
 	}
 	_, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain,
-		anyone(certs.RoleClient, now, certs.Policy{Namespaces: policy.GlobusRequire}))
+		anyone(certs.PeerClient, now, certs.Policy{Namespaces: policy.GlobusRequire}))
 	if refusal := wantRefusal(t, err, certs.CodePolicyMalformed); !strings.Contains(refusal.Reason,
 		"gone, which does not exist") {
 		t.Errorf("got %v", err)

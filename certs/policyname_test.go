@@ -135,7 +135,7 @@ func TestPolicyNameForms(t *testing.T) {
 			host := must(root.NewHost("host.test", options(func(c *x509.Certificate) {
 				c.RawSubject = encodeName(one(dc, ia5, "test"), one(dc, ia5, "gtunnel"), test.org, test.host)
 			})))
-			_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+			_, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, certs.Policy{}))
 			if test.accepted {
 				if err != nil {
 					t.Error(err)
@@ -179,7 +179,7 @@ func TestPolicyIssuerForms(t *testing.T) {
 				writeFile(t, filepath.Join(dir, hash+".0"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 				writeFile(t, filepath.Join(dir, hash+suffix), []byte(text), 0o644)
 				snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-				_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{}))
+				_, err := certs.Verify(snapshot, chain, anyone(certs.PeerClient, now, certs.Policy{}))
 				if !test.accepted {
 					wantRefusal(t, err, certs.CodePolicyMissing)
 				} else if err != nil {
@@ -223,7 +223,7 @@ func TestPolicyBelowCAfile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			snapshot := must(certs.OpenStore(certs.StoreConfig{CAfile: cafile, CApath: test.capath})).Snapshot()
 			chain := must(test.issuer.NewHost("host.test", sound)).Chain
-			_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{}))
+			_, err := certs.Verify(snapshot, chain, anyone(certs.PeerClient, now, certs.Policy{}))
 			if test.code != "" {
 				wantRefusal(t, err, test.code)
 			} else if err != nil {
@@ -244,7 +244,7 @@ func TestPolicySelfIssuedHost(t *testing.T) {
 	snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 	host := must(root.NewHost("host.test",
 		options(func(c *x509.Certificate) { c.RawSubject = root.Certificate.RawSubject })))
-	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+	_, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyDenied)
 }
 
@@ -261,7 +261,7 @@ func TestPolicyByteOrderMark(t *testing.T) {
 		t.Fatal(problems)
 	}
 	if _, err := certs.Verify(snapshot, must(root.NewHost("host.test", sound)).Chain,
-		anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+		anyone(certs.PeerClient, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }

@@ -20,7 +20,7 @@ var errFetched = errors.New("certificates fetched")
 // name; it is not checked. The error is a *HandshakeError; the caller closes
 // conn.
 func FetchChain(ctx context.Context, conn net.Conn, serverName string) ([]*x509.Certificate, error) {
-	judge := &judge{own: new(tls.Certificate), role: RoleServer, host: serverName}
+	judge := &judge{own: new(tls.Certificate), role: PeerServer, host: serverName}
 	config := new(Endpoint).clientConfig(judge)
 	var chain []*x509.Certificate
 	config.VerifyConnection = func(state tls.ConnectionState) error {
@@ -32,7 +32,7 @@ func FetchChain(ctx context.Context, conn net.Conn, serverName string) ([]*x509.
 	if errors.Is(err, errFetched) {
 		return chain, nil
 	}
-	return nil, explainHandshake(ctx, err, observed.first(), RoleServer)
+	return nil, explainHandshake(ctx, err, observed.first(), PeerServer)
 }
 
 // Probing is what the two ends of a connection say of each other.
@@ -77,7 +77,7 @@ var errHeldBack = errors.New("the server has proved itself, and is told nothing"
 // The error is a *HandshakeError if there was no handshake; the caller closes
 // conn.
 func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet bool) (*Probing, error) {
-	judge := e.newJudge(RoleServer, host)
+	judge := e.newJudge(PeerServer, host)
 	config := e.clientConfig(judge)
 	config.NextProtos = []string{CheckProtocol}
 	probing := new(Probing)
@@ -95,7 +95,7 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 	if err := tlsConn.HandshakeContext(ctx); errors.Is(err, errHeldBack) {
 		return probing, nil
 	} else if err != nil {
-		explained := explainHandshake(ctx, err, observed.first(), RoleServer)
+		explained := explainHandshake(ctx, err, observed.first(), PeerServer)
 		switch {
 		case probing.Chain == nil || muzzle.silent:
 			return nil, explained
@@ -123,7 +123,7 @@ func (e *Endpoint) Probe(ctx context.Context, conn net.Conn, host string, quiet 
 			Err: err,
 		}
 	default:
-		probing.Objection = explainHandshake(ctx, err, observed.first(), RoleServer)
+		probing.Objection = explainHandshake(ctx, err, observed.first(), PeerServer)
 	}
 	return probing, nil
 }

@@ -41,7 +41,7 @@ func TestProxies(t *testing.T) {
 	snapshot := openStore(t, root).Snapshot()
 	for name, chain := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := certs.Verify(snapshot, chain, anyone(certs.RoleClient, now, certs.Policy{}))
+			_, err := certs.Verify(snapshot, chain, anyone(certs.PeerClient, now, certs.Policy{}))
 			refusal := wantRefusal(t, err, certs.CodeProxy)
 			if !strings.Contains(refusal.Reason, "proxy") || !strings.Contains(refusal.Cure, "hostcert.pem") {
 				t.Errorf("unclear: %v; %s", refusal, refusal.Cure)
@@ -51,7 +51,7 @@ func TestProxies(t *testing.T) {
 	for id, words := range map[string]string{
 		"1.3.6.1.5.5.7.1.14": "(RFC 3820)", "1.3.6.1.4.1.3536.1.222": "(of the draft before RFC 3820)",
 	} {
-		_, err := certs.Verify(snapshot, named("12345", marked(id)), anyone(certs.RoleClient, now, certs.Policy{}))
+		_, err := certs.Verify(snapshot, named("12345", marked(id)), anyone(certs.PeerClient, now, certs.Policy{}))
 		if refusal := wantRefusal(t, err, certs.CodeProxy); !strings.Contains(refusal.Reason, words) {
 			t.Errorf("%s: %q does not say %q", id, refusal.Reason, words)
 		}
@@ -62,7 +62,7 @@ func TestProxies(t *testing.T) {
 		c.RawSubject = withCommonName(ca.Certificate.RawSubject, "host.test")
 	})))
 	if _, err := certs.Verify(openStore(t, ca).Snapshot(), host.Chain,
-		held(certs.RoleClient, "host.test", now, certs.Policy{})); err != nil {
+		held(certs.PeerClient, "host.test", now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }

@@ -38,7 +38,7 @@ func newLiveSession(t *testing.T) *liveSession {
 	endpoint := &certs.Endpoint{
 		Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, CRLGrace: 24 * time.Hour, Access: access},
 	}
-	session, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, endpoint.Policy))
+	session, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, endpoint.Policy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (l *liveSession) listGoesStale(t *testing.T) {
 	_, err = l.endpoint.Recheck(again, end)
 	wantRefusal(t, err, certs.CodeCRLExpired)
 	// New connections get no grace.
-	_, err = certs.Verify(l.store.Snapshot(), l.host.Chain, anyone(certs.RoleClient, l.due, l.endpoint.Policy))
+	_, err = certs.Verify(l.store.Snapshot(), l.host.Chain, anyone(certs.PeerClient, l.due, l.endpoint.Policy))
 	wantRefusal(t, err, certs.CodeCRLExpired)
 }
 
@@ -176,7 +176,7 @@ func (l *liveSession) hostNameIsStillAskedFor(t *testing.T) {
 	client := &certs.Endpoint{Store: l.store, Policy: l.endpoint.Policy}
 	client.Policy.Access = nil
 	toServer, err := certs.Verify(l.store.Snapshot(), l.host.Chain,
-		held(certs.RoleServer, "host.test", now, client.Policy))
+		held(certs.PeerServer, "host.test", now, client.Policy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestNextEvent(t *testing.T) {
 			}
 			snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
 			policy := certs.Policy{CRL: certs.CRLIfValid, Namespaces: certs.NamespacesIgnore}
-			result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
+			result, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, policy))
 			if err != nil {
 				t.Fatal(err)
 			}

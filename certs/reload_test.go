@@ -68,7 +68,7 @@ func TestReloadCAfile(t *testing.T) {
 	file := writeFile(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf("CERTIFICATE", root.Certificate.Raw), 0o644)
 	store := must(certs.OpenStore(certs.StoreConfig{CAfile: file}))
 	verify := func() error {
-		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+		_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, certs.Policy{}))
 		return err
 	}
 	for _, break_ := range []func() error{
@@ -108,7 +108,7 @@ func TestReloadWhileVerifying(t *testing.T) {
 	endpoint := &certs.Endpoint{
 		Store: store, Policy: certs.Policy{CRL: certs.CRLRequire, Access: must(certs.NewAccess(nil, nil, true))},
 	}
-	session, err := certs.Verify(store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy))
+	session, err := certs.Verify(store.Snapshot(), good.Chain, anyone(certs.PeerClient, time.Now(), endpoint.Policy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestReloadWhileVerifying(t *testing.T) {
 			}
 		}
 		reload(t, store)
-		_, err := certs.Verify(store.Snapshot(), bad.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy))
+		_, err := certs.Verify(store.Snapshot(), bad.Chain, anyone(certs.PeerClient, time.Now(), endpoint.Policy))
 		if revoked := err != nil; revoked != (i%2 == 0) {
 			t.Errorf("round %d: %v", i, err)
 		}
@@ -151,13 +151,13 @@ func judgeUntil(
 		default:
 		}
 		if _, err := certs.Verify(
-			endpoint.Store.Snapshot(), good.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy),
+			endpoint.Store.Snapshot(), good.Chain, anyone(certs.PeerClient, time.Now(), endpoint.Policy),
 		); err != nil {
 			t.Error(err)
 			return
 		}
 		if _, err := certs.Verify(
-			endpoint.Store.Snapshot(), bad.Chain, anyone(certs.RoleClient, time.Now(), endpoint.Policy),
+			endpoint.Store.Snapshot(), bad.Chain, anyone(certs.PeerClient, time.Now(), endpoint.Policy),
 		); err != nil {
 			wantRefusal(t, err, certs.CodeRevoked)
 		}
@@ -188,7 +188,7 @@ func TestCredentialKeepsAGoodPair(t *testing.T) {
 		t.Errorf("the chain has %d certificates", len(chain))
 	}
 	if result, err := certs.Verify(openStore(t, root).Snapshot(), c.Chain(),
-		held(certs.RoleServer, "host.test", now, unbound)); err != nil {
+		held(certs.PeerServer, "host.test", now, unbound)); err != nil {
 		t.Errorf("its own chain: %v, %v", result, err)
 	}
 	for range 2 {

@@ -17,7 +17,7 @@ func TestRenamedCA(t *testing.T) {
 	}
 	host := must(renamed.NewHost("host.test", sound))
 	snapshot := openStore(t, root).Snapshot()
-	result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, unbound))
+	result, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, unbound))
 	if err != nil {
 		t.Fatal(err)
 	}

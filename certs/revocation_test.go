@@ -104,7 +104,7 @@ func checkRevocation(t *testing.T, root *certstest.CA, host *certstest.Host, tes
 	for mode, code := range map[certs.CRLMode]certs.Code{
 		certs.CRLRequire: test.require, certs.CRLIfPresent: present, certs.CRLIfValid: test.valid, certs.CRLIgnore: "",
 	} {
-		result, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, certs.Policy{CRL: mode}))
+		result, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, certs.Policy{CRL: mode}))
 		if code != "" {
 			if refusal := wantRefusal(t, err, code); refusal.File != file {
 				t.Errorf("%s: decided by %q, want %q", mode, refusal.File, file)
@@ -151,7 +151,7 @@ func TestRevokedInPlainWords(t *testing.T) {
 		certstest.CRLOptions{Revoked: []*x509.Certificate{host.Certificate, sub.Certificate}, RevokedAt: at, Reason: 1})
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(chain []*x509.Certificate) *certs.Refusal {
-		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, unbound))
+		_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.PeerClient, now, unbound))
 		return wantRefusal(t, err, certs.CodeRevoked)
 	}
 	refusal := verify(host.Chain)
@@ -178,7 +178,7 @@ func TestRevokedInPlainWords(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	_, err := certs.Verify(fresh.Snapshot(), host.Chain, anyone(certs.RoleClient, now, unbound))
+	_, err := certs.Verify(fresh.Snapshot(), host.Chain, anyone(certs.PeerClient, now, unbound))
 	if refusal := wantRefusal(t, err, certs.CodeRevoked); !strings.Contains(refusal.Reason, "has changed since") {
 		t.Errorf("%v", refusal)
 	}
@@ -200,7 +200,7 @@ func TestRevocationOfEveryElement(t *testing.T) {
 				if _, err := store.Reload(); err != nil {
 					t.Fatal(err)
 				}
-				_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.RoleClient, now, policy))
+				_, err := certs.Verify(store.Snapshot(), chain, anyone(certs.PeerClient, now, policy))
 				return err
 			}
 			if refusal := wantRefusal(t, verify(host.Chain), certs.CodeCRLMissing); refusal.Depth != 1 {
@@ -265,7 +265,7 @@ func TestSelfIssuedHostIsRevocable(t *testing.T) {
 	policy := certs.Policy{CRL: certs.CRLRequire, Namespaces: certs.NamespacesIgnore}
 	verify := func() error {
 		snapshot := must(certs.OpenStore(certs.StoreConfig{CApath: dir})).Snapshot()
-		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, now, policy))
+		_, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, now, policy))
 		return err
 	}
 	wantRefusal(t, verify(), certs.CodeCRLMissing)
@@ -293,10 +293,10 @@ func TestVersionOneList(t *testing.T) {
 		t.Fatal(problems)
 	}
 	policy := certs.Policy{CRL: certs.CRLRequire}
-	if _, err := certs.Verify(snapshot, host.Chain, anyone(certs.RoleClient, time.Now(), policy)); err != nil {
+	if _, err := certs.Verify(snapshot, host.Chain, anyone(certs.PeerClient, time.Now(), policy)); err != nil {
 		t.Error(err)
 	}
-	_, err := certs.Verify(snapshot, revoked.Chain, anyone(certs.RoleClient, time.Now(), policy))
+	_, err := certs.Verify(snapshot, revoked.Chain, anyone(certs.PeerClient, time.Now(), policy))
 	wantRefusal(t, err, certs.CodeRevoked)
 }
 
@@ -348,11 +348,11 @@ func TestBestReasonIsRevocation(t *testing.T) {
 		{sub.Certificate, byStrict, byUnknown}, {byUnknown, byStrict, sub.Certificate}, {byStrict, sub.Certificate},
 	} {
 		_, err := certs.Verify(snapshot, append([]*x509.Certificate{host.Certificate}, others...),
-			anyone(certs.RoleClient, now, certs.Policy{}))
+			anyone(certs.PeerClient, now, certs.Policy{}))
 		wantRefusal(t, err, certs.CodeRevoked)
 	}
 	_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate, byUnknown, byStrict},
-		anyone(certs.RoleClient, now, certs.Policy{}))
+		anyone(certs.PeerClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodePolicyDenied)
 }
 

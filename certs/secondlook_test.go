@@ -28,7 +28,7 @@ func twoKeys(t testing.TB) (store *certs.Store, dir string, verify func() error)
 	verify = func() error {
 		for _, host := range hosts {
 			if _, err := certs.Verify(store.Snapshot(), host.Chain,
-				anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire})); err != nil {
+				anyone(certs.PeerClient, now, certs.Policy{CRL: certs.CRLRequire})); err != nil {
 				return err
 			}
 		}
@@ -153,7 +153,7 @@ func TestSecondLookWaitsForNothingElse(t *testing.T) {
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func(host *certstest.Host) error {
 		_, err := certs.Verify(store.Snapshot(), host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLIfValid}))
+			anyone(certs.PeerClient, now, certs.Policy{CRL: certs.CRLIfValid}))
 		return err
 	}
 	if err := certstest.WriteCApath(dir, other); err != nil {

@@ -123,7 +123,7 @@ func TestStoreCAfile(t *testing.T) {
 		}
 		host := must(sub.NewHost("host.test", certstest.Options{}))
 		if _, err := certs.Verify(store.Snapshot(), []*x509.Certificate{host.Certificate},
-			anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+			anyone(certs.PeerClient, now, certs.Policy{})); err != nil {
 			t.Error(err)
 		}
 	}

@@ -249,7 +249,7 @@ func (f *randomFolder) wantStates(s *certs.Snapshot) {
 	for host, ca := range f.hosts {
 		for _, policy := range []certs.Policy{{CRL: certs.CRLRequire}, {CRL: certs.CRLIfPresent, CRLGrace: 48 * time.Hour}} {
 			policy.Namespaces = certs.NamespacesIgnore
-			_, err := certs.Verify(s, host.Chain, anyone(certs.RoleAny, now, policy))
+			_, err := certs.Verify(s, host.Chain, anyone(certs.PeerAny, now, policy))
 			refusal, _ := errors.AsType[*certs.Refusal](err)
 			for _, shown := range s.CAs() {
 				if !shown.Certificate.Equal(ca.Certificate) ||

@@ -127,7 +127,7 @@ func TestStrangeNames(t *testing.T) {
 			}
 			verify := func(host *certstest.CA) error {
 				_, err := certs.Verify(snapshot, []*x509.Certificate{host.Certificate},
-					anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
+					anyone(certs.PeerClient, now, certs.Policy{CRL: certs.CRLRequire}))
 				return err
 			}
 			if err := verify(host); err != nil {
@@ -165,10 +165,10 @@ func TestStrangeKeys(t *testing.T) {
 			store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 			policy := certs.Policy{CRL: certs.CRLRequire}
 			for range 2 {
-				if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, policy)); err != nil {
+				if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, policy)); err != nil {
 					t.Error(err)
 				}
-				_, err := certs.Verify(store.Snapshot(), revoked.Chain, anyone(certs.RoleClient, now, policy))
+				_, err := certs.Verify(store.Snapshot(), revoked.Chain, anyone(certs.PeerClient, now, policy))
 				wantRefusal(t, err, certs.CodeRevoked)
 				// One of the two copies goes.
 				if err := os.Remove(files[0]); err != nil && !os.IsNotExist(err) {
@@ -207,7 +207,7 @@ func TestThousandCAs(t *testing.T) {
 	for i, want := range map[int]certs.Code{0: "", 499: "", 500: certs.CodeCRLMissing, 999: ""} {
 		host := must(all[i].NewHost("host.test", sound))
 		_, err := certs.Verify(store.Snapshot(), host.Chain,
-			held(certs.RoleClient, "host.test", now, certs.Policy{CRL: certs.CRLRequire}))
+			held(certs.PeerClient, "host.test", now, certs.Policy{CRL: certs.CRLRequire}))
 		if want != "" {
 			wantRefusal(t, err, want)
 		} else if err != nil {

@@ -45,7 +45,7 @@ func TestUnreadFileIsReadLater(t *testing.T) {
 	store := must(certs.OpenStore(certs.StoreConfig{CApath: dir}))
 	verify := func() error {
 		_, err := certs.Verify(store.Snapshot(), host.Chain,
-			anyone(certs.RoleClient, now, certs.Policy{CRL: certs.CRLRequire}))
+			anyone(certs.PeerClient, now, certs.Policy{CRL: certs.CRLRequire}))
 		return err
 	}
 	writeList(t, dir, root, 0, naming(current, host))
@@ -82,7 +82,7 @@ func TestUnreadFileAtStart(t *testing.T) {
 	reload(t, store) // by now the file is an old one
 	release()
 	wantChange(t, reload(t, store), "1 CRL added", "1 problem solved")
-	_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{}))
+	_, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, certs.Policy{}))
 	wantRefusal(t, err, certs.CodeRevoked)
 }
 
@@ -109,7 +109,7 @@ func TestUnreadFileWithAProblem(t *testing.T) {
 		t.Errorf("the change %v", change)
 	}
 	for range 2 {
-		if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.RoleClient, now, certs.Policy{})); err != nil {
+		if _, err := certs.Verify(store.Snapshot(), host.Chain, anyone(certs.PeerClient, now, certs.Policy{})); err != nil {
 			t.Error(err)
 		}
 		wantChange(t, reload(t, store))

@@ -47,7 +47,7 @@ type verdicts struct {
 
 // verdictKey finds a verdict; whether it is the right one, its Result says.
 type verdictKey struct {
-	role Role
+	role PeerRole
 	host string
 	leaf string // DER
 }

@@ -27,7 +27,7 @@ func Verify(snapshot *Snapshot, chain []*x509.Certificate, options VerifyOptions
 // VerifyOptions is what a peer is held to. The zero value refuses every peer:
 // it does not say who the peer may be.
 type VerifyOptions struct {
-	Role Role // what the peer does; its usages must allow it
+	Role PeerRole // what the peer does; its usages must allow it
 
 	// Host is the name or IP address that the peer must prove, and
 	// Policy.Access says whom to admit. One of them must be given, unless
@@ -137,7 +137,7 @@ func (o VerifyOptions) refuseUnsaid() *Refusal {
 	switch {
 	case o.Host != "" || o.Policy.Access != nil || o.Anyone:
 		return nil
-	case o.Role == RoleServer:
+	case o.Role == PeerServer:
 		r := refuse(nil, 0, CodeWrongHost, "there is no host name that the server could be held to")
 		r.Cure = "Give the server's name with ‹server-name›."
 		return r

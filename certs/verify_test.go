@@ -98,7 +98,7 @@ func TestCanonicalIssuer(t *testing.T) {
 		t.Fatal("the names are the same octets")
 	}
 	if _, err := certs.Verify(openStore(t, root).Snapshot(), []*x509.Certificate{cert},
-		anyone(certs.RoleAny, now, certs.Policy{})); err != nil {
+		anyone(certs.PeerAny, now, certs.Policy{})); err != nil {
 		t.Error(err)
 	}
 }
@@ -121,7 +121,7 @@ func TestBestReason(t *testing.T) {
 		{host.Certificate, cross, sub.Certificate},
 		{host.Certificate, sub.Certificate, cross},
 	} {
-		_, err := certs.Verify(openStore(t, good).Snapshot(), chain, anyone(certs.RoleAny, now, unbound))
+		_, err := certs.Verify(openStore(t, good).Snapshot(), chain, anyone(certs.PeerAny, now, unbound))
 		refusal := wantRefusal(t, err, certs.CodeExpired)
 		if refusal.Depth != 1 || refusal.File != "" {
 			t.Errorf("got %+v", refusal)
@@ -129,7 +129,7 @@ func TestBestReason(t *testing.T) {
 	}
 	// With the other root installed too, the other path is good.
 	if _, err := certs.Verify(openStore(t, good, unknown).Snapshot(),
-		[]*x509.Certificate{host.Certificate, sub.Certificate, cross}, anyone(certs.RoleAny, now, unbound)); err != nil {
+		[]*x509.Certificate{host.Certificate, sub.Certificate, cross}, anyone(certs.PeerAny, now, unbound)); err != nil {
 		t.Error(err)
 	}
 }
@@ -145,7 +145,7 @@ func TestInstalledFirst(t *testing.T) {
 		Certificate: recertify(root, renewed.Certificate, sub.Key.Public(), now.Add(time.Hour)), Key: sub.Key, Parent: root,
 	}
 	result, err := certs.Verify(openStore(t, root, renewed).Snapshot(), host.Chain,
-		anyone(certs.RoleAny, now, certs.Policy{}))
+		anyone(certs.PeerAny, now, certs.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestBoundedWork(t *testing.T) {
 			chain = append(chain,
 				must(certstest.NewCA("Many", options(func(c *x509.Certificate) { c.SubjectKeyId = []byte("no") }))).Certificate)
 		}
-		_, err := certs.Verify(snapshot, chain, anyone(certs.RoleAny, now, certs.Policy{}))
+		_, err := certs.Verify(snapshot, chain, anyone(certs.PeerAny, now, certs.Policy{}))
 		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "200 steps") {
 			t.Errorf("the reason %q does not give the bound", refusal.Reason)
 		}
@@ -183,7 +183,7 @@ func TestBoundedWork(t *testing.T) {
 			installed = append(installed, &certstest.CA{Certificate: cert, Key: sub.Key, Parent: missing})
 		}
 		_, err := certs.Verify(openStore(t, installed...).Snapshot(), must(sub.NewHost("host.test", sound)).Chain[:1],
-			anyone(certs.RoleAny, now, unbound))
+			anyone(certs.PeerAny, now, unbound))
 		if refusal := wantRefusal(t, err, certs.CodeTooMuchWork); !strings.Contains(refusal.Reason, "100 signature checks") {
 			t.Errorf("the reason %q does not give the bound", refusal.Reason)
 		}
@@ -203,7 +203,7 @@ func TestBoundedWork(t *testing.T) {
 			}
 		}
 		for _, sent := range []int{20, 3} {
-			_, err := certs.Verify(snapshot, chain[:sent], anyone(certs.RoleAny, now, certs.Policy{}))
+			_, err := certs.Verify(snapshot, chain[:sent], anyone(certs.PeerAny, now, certs.Policy{}))
 			wantRefusal(t, err, certs.CodeUnknownCA)
 		}
 	})
@@ -232,7 +232,7 @@ func TestVerifyUnsaid(t *testing.T) {
 	if r := wantRefusal(t, err, certs.CodeWrongHost); r.Subject != "" || !strings.Contains(r.Cure, "‹server-name›") {
 		t.Errorf("%v; cure %q", r, r.Cure)
 	}
-	for _, role := range []certs.Role{certs.RoleClient, certs.RoleAny} {
+	for _, role := range []certs.PeerRole{certs.PeerClient, certs.PeerAny} {
 		_, err := certs.Verify(snapshot, host.Chain, certs.VerifyOptions{Role: role, Policy: unbound})
 		wantRefusal(t, err, certs.CodeNotAllowed)
 	}
@@ -240,7 +240,7 @@ func TestVerifyUnsaid(t *testing.T) {
 	byRule.Access = must(certs.NewAccess([]string{"host.test"}, nil, false))
 	for _, options := range []certs.VerifyOptions{
 		{Host: "host.test", Policy: unbound},
-		{Role: certs.RoleClient, Policy: byRule},
+		{Role: certs.PeerClient, Policy: byRule},
 		{Policy: byRule},
 		{Anyone: true, Policy: unbound},
 	} {

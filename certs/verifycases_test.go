@@ -14,7 +14,7 @@ var strictUsages = certs.Policy{EKU: certs.EKUStrict}
 type verifyCase struct {
 	name   string
 	issued issued
-	role   certs.Role
+	role   certs.PeerRole
 	policy certs.Policy
 	code   certs.Code // empty: accepted
 	depth  int
@@ -180,14 +180,14 @@ func authorityCases() []verifyCase {
 		{
 			name:   "host without digitalSignature",
 			issued: below(options(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), sound),
-			role:   certs.RoleClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
+			role:   certs.PeerClient, code: certs.CodeKeyUsage, reason: "digitalSignature",
 		},
 		{
 			name: "host without keyUsage", issued: below(options(func(c *x509.Certificate) { c.KeyUsage = 0 }), sound),
-			role: certs.RoleClient,
+			role: certs.PeerClient,
 		},
 		{
-			name: "usages not asked for", role: certs.RoleAny,
+			name: "usages not asked for", role: certs.PeerAny,
 			issued: below(options(func(c *x509.Certificate) {
 				c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageKeyEncipherment, []x509.ExtKeyUsage{mail}
 			}), sound),
@@ -197,45 +197,45 @@ func authorityCases() []verifyCase {
 
 func extendedKeyUsageCases() []verifyCase {
 	return []verifyCase{
-		{name: "client with clientAuth", issued: below(usages(clientAuth), sound), role: certs.RoleClient},
-		{name: "client with serverAuth", issued: below(usages(serverAuth), sound), role: certs.RoleClient},
-		{name: "client with any", issued: below(usages(anyUse), sound), role: certs.RoleClient},
-		{name: "client without usages", issued: below(noUsages, sound), role: certs.RoleClient},
+		{name: "client with clientAuth", issued: below(usages(clientAuth), sound), role: certs.PeerClient},
+		{name: "client with serverAuth", issued: below(usages(serverAuth), sound), role: certs.PeerClient},
+		{name: "client with any", issued: below(usages(anyUse), sound), role: certs.PeerClient},
+		{name: "client without usages", issued: below(noUsages, sound), role: certs.PeerClient},
 		{
-			name: "client with email", issued: below(usages(mail), sound), role: certs.RoleClient,
+			name: "client with email", issued: below(usages(mail), sound), role: certs.PeerClient,
 			code: certs.CodeExtendedKeyUsage, reason: "emailProtection",
 		},
-		{name: "server with serverAuth", issued: below(usages(serverAuth), sound), role: certs.RoleServer},
-		{name: "server with any", issued: below(usages(anyUse), sound), role: certs.RoleServer},
-		{name: "server without usages", issued: below(noUsages, sound), role: certs.RoleServer},
+		{name: "server with serverAuth", issued: below(usages(serverAuth), sound), role: certs.PeerServer},
+		{name: "server with any", issued: below(usages(anyUse), sound), role: certs.PeerServer},
+		{name: "server without usages", issued: below(noUsages, sound), role: certs.PeerServer},
 		{
-			name: "server with clientAuth", issued: below(usages(clientAuth), sound), role: certs.RoleServer,
+			name: "server with clientAuth", issued: below(usages(clientAuth), sound), role: certs.PeerServer,
 			code: certs.CodeExtendedKeyUsage, reason: "serverAuth",
 		},
 		{
-			name: "strict client with serverAuth", issued: below(usages(serverAuth), sound), role: certs.RoleClient,
+			name: "strict client with serverAuth", issued: below(usages(serverAuth), sound), role: certs.PeerClient,
 			policy: strictUsages, code: certs.CodeExtendedKeyUsage,
 		},
 		{
-			name: "strict client with clientAuth", issued: below(usages(clientAuth), sound), role: certs.RoleClient,
+			name: "strict client with clientAuth", issued: below(usages(clientAuth), sound), role: certs.PeerClient,
 			policy: strictUsages,
 		},
-		{name: "strict client without usages", issued: below(noUsages, sound), role: certs.RoleClient, policy: strictUsages},
+		{name: "strict client without usages", issued: below(noUsages, sound), role: certs.PeerClient, policy: strictUsages},
 		{
 			name:   "subordinate for people vouches for a client",
-			issued: below(usages(serverAuth, clientAuth), sound, usages(clientAuth, mail)), role: certs.RoleClient,
+			issued: below(usages(serverAuth, clientAuth), sound, usages(clientAuth, mail)), role: certs.PeerClient,
 		},
 		{
 			name:   "subordinate for people vouches for a server",
-			issued: below(usages(serverAuth, clientAuth), sound, usages(clientAuth, mail)), role: certs.RoleServer,
+			issued: below(usages(serverAuth, clientAuth), sound, usages(clientAuth, mail)), role: certs.PeerServer,
 			code: certs.CodeExtendedKeyUsage, depth: 1,
 		},
 		{
-			name: "no usage in common", issued: below(usages(serverAuth), sound, usages(clientAuth)), role: certs.RoleClient,
+			name: "no usage in common", issued: below(usages(serverAuth), sound, usages(clientAuth)), role: certs.PeerClient,
 			code: certs.CodeExtendedKeyUsage,
 		},
 		{
-			name: "root for email", issued: below(sound, usages(mail)), role: certs.RoleServer, code: certs.CodeExtendedKeyUsage,
+			name: "root for email", issued: below(sound, usages(mail)), role: certs.PeerServer, code: certs.CodeExtendedKeyUsage,
 			depth: 1,
 		},
 		{
@@ -243,7 +243,7 @@ func extendedKeyUsageCases() []verifyCase {
 			issued: below(options(func(c *x509.Certificate) {
 				c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, []asn1.ObjectIdentifier{{1, 2, 3}}
 			}), sound),
-			role: certs.RoleClient, code: certs.CodeExtendedKeyUsage, reason: "1.2.3",
+			role: certs.PeerClient, code: certs.CodeExtendedKeyUsage, reason: "1.2.3",
 		},
 	}
 }

@@ -57,9 +57,9 @@ func slaveReadiness(f *facts.Facts, port int) Readiness {
 	return r
 }
 
-// PairReadiness says whether two servers can be master and slave of databases.
+// pairReadiness says whether two servers can be master and slave of databases.
 // What the master must be is said only if its login may see it.
-func PairReadiness(master, slave *facts.Facts, databases []string, port int) Readiness {
+func pairReadiness(master, slave *facts.Facts, databases []string, port int) Readiness {
 	r := slaveReadiness(slave, port)
 	if len(rules.MissingPrivileges(master)) == 0 {
 		m := masterReadiness(master, databases)

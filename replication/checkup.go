@@ -35,7 +35,7 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	if err != nil {
 		return Readiness{}, err
 	}
-	return PairReadiness(master, local, c.databases(master), c.Port), nil
+	return pairReadiness(master, local, c.databases(master), c.Port), nil
 }
 
 // databases are those to check.

@@ -279,15 +279,14 @@ func (s *site) status(t *testing.T) *server.SlaveStatus {
 // something is said of the slave.
 func (s *site) mustBeReady(t *testing.T, slaveIs string) {
 	t.Helper()
-	master, err := facts.Read(t.Context(), s.master.AsRoot(t, finding.Master))
+	check := &replication.Check{
+		Role: finding.Slave, Local: s.slave.AsRoot(t, finding.Slave), Master: s.master.AsRoot(t, finding.Master),
+		Port: s.master.Port, Databases: []string{"vo"},
+	}
+	ready, err := check.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	slave, err := facts.Read(t.Context(), s.slave.AsRoot(t, finding.Slave))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := replication.PairReadiness(master, slave, []string{"vo"}, s.master.Port)
 	if len(ready.Problems) > 0 {
 		t.Errorf("it has problems:\n%s", pairs.Texts(ready.Problems))
 	}

@@ -230,7 +230,7 @@ func TestRefusedOnce(t *testing.T) {
 	server := atServer.serve(t, unused(t))
 	h := p.issue(t, clientHost, certstest.Options{}, t.TempDir())
 	result, err := certs.Verify(atServer.Store.Snapshot(), h.Chain, certs.VerifyOptions{
-		Role: certs.RoleClient, Anyone: true, Policy: atServer.Policy,
+		Role: certs.PeerClient, Anyone: true, Policy: atServer.Policy,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func serverWithSessions(b *testing.B, at *party, ca *certstest.CA, sessions int)
 			b.Fatal(err)
 		}
 		result, err := certs.Verify(at.Store.Snapshot(), h.Chain, certs.VerifyOptions{
-			Role: certs.RoleClient, Anyone: true, Policy: at.Policy,
+			Role: certs.PeerClient, Anyone: true, Policy: at.Policy,
 		})
 		if err != nil {
 			b.Fatal(err)

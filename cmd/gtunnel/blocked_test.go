@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // blockedStderr is a standard error whose reader has stopped: fill leaves no
@@ -78,7 +80,7 @@ func beginClient(
 // connectSocket connects to a unix socket, once there is one.
 func connectSocket(t *testing.T, socket string) (conn net.Conn) {
 	t.Helper()
-	waitUntil(t, patience, "answer", func() (string, bool) {
+	pairs.WaitFor(t, patience, "answer", func() (string, bool) {
 		var err error
 		conn, err = net.Dial("unix", socket)
 		return fmt.Sprint(err), err == nil

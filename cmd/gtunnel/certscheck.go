@@ -45,7 +45,7 @@ ends at once. Exit 1 if there is a problem.`,
 				}
 				c.server(cmd.Context(), connect)
 			}
-			return m.tellReadiness(what, c.findings, asJSON)
+			return m.tellReadiness(c.findings, asJSON, what+" is not ready")
 		},
 	}
 	server := config.Setting{
@@ -64,27 +64,6 @@ ends at once. Exit 1 if there is a problem.`,
 		config.Setting{Name: "json", Target: &asJSON, Usage: "print JSON"})
 	config.AddFlags(cmd, tunnel.Client, settings)
 	return cmd
-}
-
-// tellReadiness prints what a check has found, and fails if there is a problem.
-func (m *Main) tellReadiness(what string, found findings, asJSON bool) error {
-	if asJSON {
-		if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
-			return err
-		}
-	} else {
-		m.writeFindings(found)
-	}
-	if n := found.problems(); n > 0 {
-		return fmt.Errorf("%s is not ready: %s", what, finding.Count(n, "problem"))
-	}
-	return nil
-}
-
-// jsonCheck is what certs check --json prints.
-type jsonCheck struct {
-	Ready    bool        `json:"ready"`
-	Findings []checkLine `json:"findings"`
 }
 
 // hostCheck looks at a host, step by step. Each step does what the failures
@@ -202,7 +181,7 @@ func (c *hostCheck) trust() {
 // path judges the host's own chain as a peer with the same CAs would, and reports
 // whether it found nothing against it.
 func (c *hostCheck) path() bool {
-	result, err := c.judge(certs.RoleAny)
+	result, err := c.judge(certs.PeerAny)
 	if err != nil {
 		c.problem("chain", err)
 		return false
@@ -258,7 +237,7 @@ func (c *hostCheck) weakCAs(path []certs.Link) {
 	}
 }
 
-func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {
+func (c *hostCheck) judge(role certs.PeerRole) (*certs.Result, error) {
 	options := certs.VerifyOptions{Role: role, Anyone: true, Time: c.now, Policy: c.config.Policy()}
 	return certs.Verify(c.store.Snapshot(), c.chain, options)
 }
@@ -266,8 +245,8 @@ func (c *hostCheck) judge(role certs.Role) (*certs.Result, error) {
 // usages says for which end of a tunnel the certificate is good. One end is
 // enough.
 func (c *hostCheck) usages() {
-	_, serverErr := c.judge(certs.RoleServer)
-	_, clientErr := c.judge(certs.RoleClient)
+	_, serverErr := c.judge(certs.PeerServer)
+	_, clientErr := c.judge(certs.PeerClient)
 	for _, end := range []struct {
 		about      string
 		err, other error
@@ -289,7 +268,7 @@ func (c *hostCheck) usages() {
 
 // serverOnly reports whether a certificate's usages leave out clients.
 func serverOnly(cert *x509.Certificate) bool {
-	_, strictly := certs.ServesAs(cert, certs.RoleClient, certs.EKUStrict)
+	_, strictly := certs.ServesAs(cert, certs.PeerClient, certs.EKUStrict)
 	return !strictly
 }
 

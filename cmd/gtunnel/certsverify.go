@@ -15,7 +15,7 @@ import (
 )
 
 // roles are the words for a peer's role.
-var roles = map[string]certs.Role{"": certs.RoleAny, "server": certs.RoleServer, "client": certs.RoleClient}
+var roles = map[string]certs.PeerRole{"": certs.PeerAny, "server": certs.PeerServer, "client": certs.PeerClient}
 
 // verification is one run of certs verify.
 type verification struct {

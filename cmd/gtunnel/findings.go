@@ -98,3 +98,25 @@ func (m *Main) printJSON(value any) error {
 
 // listOf makes no list an empty one, which JSON writes as [].
 func listOf[T any](elements []T) []T { return append([]T{}, elements...) }
+
+// tellReadiness prints what a check has found, and fails with a verdict if there is a
+// problem.
+func (m *Main) tellReadiness(found findings, asJSON bool, verdict string) error {
+	if asJSON {
+		if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
+			return err
+		}
+	} else {
+		m.writeFindings(found)
+	}
+	if n := found.problems(); n > 0 {
+		return fmt.Errorf("%s: %s", verdict, finding.Count(n, "problem"))
+	}
+	return nil
+}
+
+// jsonCheck is what the --json of a check prints.
+type jsonCheck struct {
+	Ready    bool        `json:"ready"`
+	Findings []checkLine `json:"findings"`
+}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // flood keeps so many connections from another host to address open until the
@@ -140,7 +142,7 @@ func TestFloodOfTheAdminServer(t *testing.T) {
 	for range 200 {
 		dial(t, admin)
 	}
-	waitUntil(t, patience, "the flood", func() (string, bool) { return fmt.Sprint(files()), files() >= before+40 })
+	pairs.WaitFor(t, patience, "the flood", func() (string, bool) { return fmt.Sprint(files()), files() >= before+40 })
 	if status, _ := askAdmin(t, "tcp", admin, "/status", "localhost", ""); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}

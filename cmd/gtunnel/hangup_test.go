@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // openTerminal makes a pseudo-terminal: its far end, which a terminal program
@@ -65,7 +67,7 @@ func TestHangup(t *testing.T) {
 			})
 			logged := func(message string, times int) {
 				t.Helper()
-				waitUntil(t, patience, message, func() (string, bool) {
+				pairs.WaitFor(t, patience, message, func() (string, bool) {
 					text, err := os.ReadFile(log)
 					return string(text), err == nil && strings.Count(string(text), message) == times
 				})

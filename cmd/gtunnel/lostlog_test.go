@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // logTo runs a client of a server with JSON logs to stderr until the test
@@ -47,7 +49,7 @@ func (s *site) logTo(stderr *os.File, server string) (cmd *exec.Cmd, local, admi
 func dialSocket(t *testing.T, path string) net.Conn {
 	t.Helper()
 	var conn net.Conn
-	waitUntil(t, patience, "answer at "+path, func() (string, bool) {
+	pairs.WaitFor(t, patience, "answer at "+path, func() (string, bool) {
 		var err error
 		if conn, err = net.Dial("unix", path); err != nil {
 			return err.Error(), false
@@ -112,7 +114,7 @@ func TestLogReaderGone(t *testing.T) {
 		echo(t, dialSocket(t, local), "nobody reads the log")
 	}
 	echo(t, conn, "as before")
-	waitUntil(t, patience, "lost line", func() (string, bool) { return "", lostSoFar(t, admin) > 0 })
+	pairs.WaitFor(t, patience, "lost line", func() (string, bool) { return "", lostSoFar(t, admin) > 0 })
 
 	reader = openReader()
 	lines := bufio.NewScanner(reader)
@@ -225,7 +227,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitUntil(t, patience, "lost line", func() (string, bool) {
+	pairs.WaitFor(t, patience, "lost line", func() (string, bool) {
 		echo(t, dialSocket(t, local), "the disk is full")
 		return "", lostSoFar(t, admin) >= 10
 	})
@@ -237,7 +239,7 @@ func TestFullDisk(t *testing.T) {
 	told := regexp.MustCompile(
 		`"message":"lines of this log were lost","lines":(\d+),"reason":"[^"]*no space left on device"`,
 	)
-	waitUntil(t, patience, "word of the lost lines", func() (string, bool) {
+	pairs.WaitFor(t, patience, "word of the lost lines", func() (string, bool) {
 		echo(t, dialSocket(t, local), "there is room again")
 		data := make([]byte, 64<<10)
 		n, _ := file.ReadAt(data, 0) // to its end

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // databasePatience bounds the waits for MariaDB, which is slow to install and
@@ -32,7 +33,7 @@ func startMariaDB(t *testing.T, name string, id int, flags ...string) *mariadb {
 // meanwhile.
 func (m *mariadb) wait(what string, is func() (state string, ok bool)) {
 	m.t.Helper()
-	waitUntil(m.t, databasePatience, what+" of "+m.Name, is)
+	pairs.WaitFor(m.t, databasePatience, what+" of "+m.Name, is)
 }
 
 // do executes statements.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // killContent is what is compared and repaired. The slave stands while voms.log,
@@ -286,7 +287,7 @@ func (p *pair) holdRepair(args []string) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	waitUntil(p.t, databasePatience, "repair that has come to the copy", func() (string, bool) {
+	pairs.WaitFor(p.t, databasePatience, "repair that has come to the copy", func() (string, bool) {
 		s := p.slaveStatus()
 		return fmt.Sprint(s), s["Slave_SQL_Running"] == "No" && s["Until_Condition"] != "None"
 	})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"strconv"
@@ -46,17 +45,7 @@ there is a problem.`,
 			if err := m.checkReplication(cmd.Context(), c, &found); err != nil {
 				return err
 			}
-			if c.asJSON {
-				if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
-					return err
-				}
-			} else {
-				m.writeFindings(found)
-			}
-			if n := found.problems(); n > 0 {
-				return fmt.Errorf("not ready: %s", finding.Count(n, "problem"))
-			}
-			return nil
+			return m.tellReadiness(found, c.asJSON, "not ready")
 		},
 	}
 	settings := []config.Setting{

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // watched is a master and its slave, each with the words of its family, and the
@@ -116,7 +117,7 @@ func (w *watched) normalise(text string) string {
 // until runs the command until it prints a text.
 func (w *watched) until(text string) (code int, stdout, stderr string) {
 	w.t.Helper()
-	waitUntil(w.t, databasePatience, text+" from status", func() (string, bool) {
+	pairs.WaitFor(w.t, databasePatience, text+" from status", func() (string, bool) {
 		code, stdout, stderr = w.status()
 		return stdout + stderr, strings.Contains(stdout, text)
 	})

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // lab is where the database servers of all tests run.
@@ -190,14 +191,14 @@ func (p *pair) waitSlave(query string) {
 // waitValue waits until a query gives a value.
 func (p *pair) waitValue(s *servertest.Server, query, want string) {
 	p.t.Helper()
-	waitUntil(p.t, databasePatience, want+" on the "+s.Name+" from "+query, func() (string, bool) {
+	pairs.WaitFor(p.t, databasePatience, want+" on the "+s.Name+" from "+query, func() (string, bool) {
 		got := p.value(s, query)
 		return "it is " + got, got == want
 	})
 }
 
-// pairs are the kinds of servers that must replicate.
-var pairs = []struct{ master, slave servertest.Kind }{
+// kindsOfPairs are the kinds of servers that must replicate.
+var kindsOfPairs = []struct{ master, slave servertest.Kind }{
 	{servertest.MariaDB, servertest.MariaDB},
 	{servertest.MariaDB118, servertest.MariaDB118},
 	{servertest.MySQL97, servertest.MySQL97},
@@ -209,7 +210,7 @@ var pairs = []struct{ master, slave servertest.Kind }{
 // tunnel, and runs both once more.
 func TestSetup(t *testing.T) {
 	t.Parallel()
-	for _, kinds := range pairs {
+	for _, kinds := range kindsOfPairs {
 		t.Run(string(kinds.master)+" to "+string(kinds.slave), func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, kinds.master, kinds.slave,

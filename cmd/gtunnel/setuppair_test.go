@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/servertest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // eachFamily runs a test for both families, side by side, and beside others:
@@ -61,7 +62,7 @@ func (p *pair) restart(s *servertest.Server) {
 // waitStatus waits until gtunnel replication status says words.
 func (p *pair) waitStatus(words string) {
 	p.t.Helper()
-	waitUntil(p.t, databasePatience, "status with "+words, func() (string, bool) {
+	pairs.WaitFor(p.t, databasePatience, "status with "+words, func() (string, bool) {
 		out, _ := p.status()
 		return out, strings.Contains(out, words)
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/certs/certstest"
+	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
 
 // stunnel is Debian's stunnel4 at one end of the tunnel.
@@ -68,7 +69,7 @@ func startStunnel(t *testing.T, settings string) stunnel {
 	})
 	// Its port is open before "Configuration successful" only if somebody
 	// else has taken it.
-	waitUntil(t, patience, "stunnel4", func() (string, bool) {
+	pairs.WaitFor(t, patience, "stunnel4", func() (string, bool) {
 		text, _ := os.ReadFile(s.log)
 		if bytes.Contains(text, []byte("Configuration successful")) {
 			return "", true

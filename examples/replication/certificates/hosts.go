@@ -68,7 +68,7 @@ func check(root string, hosts []string, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			options := certs.VerifyOptions{Role: certs.RoleAny, Host: host, Time: now}
+			options := certs.VerifyOptions{Role: certs.PeerAny, Host: host, Time: now}
 			if _, err := certs.Verify(store.Snapshot(), chain, options); err != nil {
 				return fmt.Errorf("%s does not accept %s: %w", judge, host, err)
 			}

@@ -254,9 +254,15 @@ func (s *Server) Lets(ctx context.Context, t *testing.T, statement string) bool 
 // state says how it is meanwhile.
 func WaitUntil(t testing.TB, what string, is func() (state string, ok bool)) {
 	t.Helper()
+	WaitFor(t, Patience, what, is)
+}
+
+// WaitFor waits like WaitUntil, for as long as it is told.
+func WaitFor(t testing.TB, patience time.Duration, what string, is func() (state string, ok bool)) {
+	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	timeout := time.After(Patience)
+	timeout := time.After(patience)
 	for {
 		state, ok := is()
 		if ok {
