@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,7 +17,11 @@ import (
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
-// BenchmarkCopy copies a gigabyte (20 MB with -short) from a master to its
+// copyBytes is how much BenchmarkCopy copies.
+var copyBytes = flag.Int64("copy-bytes", 1e9,
+	"how many `bytes` BenchmarkCopy copies; 20000000 shows in a minute that it runs")
+
+// BenchmarkCopy copies a gigabyte (or, after -args, -copy-bytes) from a master to its
 // slave, by setup-slave and by the bare tools, in three rounds and through the
 // same tunnel, while a program writes on the master, and then compares both
 // ends:
@@ -43,10 +48,6 @@ func BenchmarkCopy(b *testing.B) {
 
 func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 	b.Helper()
-	size := int64(1e9)
-	if testing.Short() {
-		size = 20e6
-	}
 	p := newPair(b, kind, kind, "CREATE USER bare@'127.0.0.1' IDENTIFIED BY 'bare'",
 		"GRANT ALL PRIVILEGES ON *.* TO bare@'127.0.0.1'")
 	for _, server := range []*servertest.Server{p.master, p.slave} { // as a site has them: those of tests are very small
@@ -56,7 +57,7 @@ func benchmarkCopy(b *testing.B, kind servertest.Kind, method string) {
 		}
 		p.sql(server, "SET GLOBAL innodb_buffer_pool_size=2147483648", "SET GLOBAL "+redoLog+"=1073741824")
 	}
-	if err := servertest.Bulk(b.Context(), p.master.DB, "bulk", size); err != nil {
+	if err := servertest.Bulk(b.Context(), p.master.DB, "bulk", *copyBytes); err != nil {
 		b.Fatal(err)
 	}
 	p.sql(p.master, "CREATE TABLE bulk.written (id INT PRIMARY KEY, n INT)", "INSERT INTO bulk.written VALUES (1, 0)")
