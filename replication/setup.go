@@ -106,6 +106,9 @@ type Setup struct {
 // administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
+	if err := s.Slave.MustDiffer(ctx, s.Master); err != nil {
+		return false, err
+	}
 	if err := s.State.Of(ctx, s.Slave); err != nil {
 		return false, err
 	}

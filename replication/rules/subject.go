@@ -52,11 +52,12 @@ type HandOver struct {
 
 // Seen is what a status has measured.
 type Seen struct {
-	Asked      bool   // the master has answered
-	Reason     string // why it has not
-	Cure       string // how to reach it
-	MasterID   uint32 // its server_id
-	SameMaster bool   // it is the slave's
+	Asked      bool             // the master has answered
+	Reason     string           // why it has not
+	Cure       string           // how to reach it
+	MasterID   uint32           // its server_id
+	SameMaster bool             // it is the slave's
+	OneServer  *finding.Problem // it is this server itself; nil: it is not
 
 	Bytes   *uint64        // of the master's binary log that the slave has not applied; nil: not known
 	Unread  *uint64        // of them, those that it has not received; nil: not known
