@@ -121,6 +121,8 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 	// Of a slave that follows its master.
 	case noteUncompared:
 		return a.noteUncompared(ctx, step)
+	case givePassword:
+		return a.givePassword(ctx, step, action)
 	case noteRunning:
 		return a.noteRunning(ctx, step)
 	case catchUp:

@@ -26,7 +26,10 @@ type Situation struct {
 	MonitorThere FileThere // in the place where the login for status is to be kept
 	Gone         bool      // the master no longer has what the slave is to read next
 	Elsewhere    bool      // the slave cannot have come to where it is by this master's binary log
+	OldPassword  bool      // the slave is not known to have the password of the hand-over
 	Lacking      string    // MySQL's GTIDs of State.Start that the slave does not have yet
+
+	Refused *finding.Problem // the login of the replication, by the hand-over; nil: it works, or is not known
 
 	// Of a slave that is to begin with a copy, or with data that is there.
 	Beginning finding.Findings // what the servers say of that
@@ -69,6 +72,9 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 		return err
 	}
 	s.readMonitorFile()
+	if err := s.readPassword(ctx); err != nil {
+		return err
+	}
 	if s.Gone, err = s.isGone(ctx); err != nil {
 		return err
 	}

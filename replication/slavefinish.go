@@ -21,7 +21,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if !due && s.established {
 		_, due = s.masterNoted()
 	}
-	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
+	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
 	s.readOnly(seeded)
