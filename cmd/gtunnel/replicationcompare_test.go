@@ -36,6 +36,7 @@ func TestReplicationCompare(t *testing.T) {
 			}
 			p.sql(p.slave, "INSERT INTO other.t VALUES (7)")
 			p.must(p.slave, p.setupSlaveArgs("--replace-databases", "other")...)
+			p.takesNoOtherPassword()
 			if out := p.must(p.slave, p.compareArgs()...); !strings.Contains(out, "2 of 2 tables equal") {
 				t.Errorf("got:\n%s", out)
 			}

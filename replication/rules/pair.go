@@ -18,6 +18,11 @@ var pairRules = []Rule{
 		Cure:    "update the slave to the master's series or later",
 	},
 	{
+		Code: "far-versions", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: isFarAhead,
+		Meaning: "the slave is more than one series of MySQL ahead of its master, which MySQL does not support",
+		Cure:    "go by the series between",
+	},
+	{
 		Code: "families", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: cannotLogIn,
 		Meaning: "MariaDB cannot log in to MySQL 9",
 		Cure:    "take a MySQL server as the slave, or copy the data by a dump",
@@ -84,6 +89,38 @@ func isOlder(j *judgement) {
 	if master.Family == slave.Family && seriesBefore(slave, master) {
 		j.sayCure("update the slave to "+master.Series()+" or later", "%s cannot follow the newer %s", slave, master)
 	}
+}
+
+// mysqlSeries are the last of MySQL's long lines: the versions up to each can be updated
+// to those up to the next, and no further at once (its manual, "Upgrade Paths").
+var mysqlSeries = []server.Version{
+	{Family: server.MySQL, Major: 5, Minor: 7}, {Family: server.MySQL, Major: 8}, {Family: server.MySQL, Major: 8, Minor: 4},
+	{Family: server.MySQL, Major: 9, Minor: 7},
+}
+
+// isFarAhead holds to that MySQL replicates where it can be updated. MariaDB has no such
+// bound.
+func isFarAhead(j *judgement) {
+	master, slave := j.Master.Version, j.Slave.Version
+	if master.Family != server.MySQL || slave.Family != server.MySQL {
+		return
+	}
+	line := func(v server.Version) int {
+		return slices.IndexFunc(append(slices.Clone(mysqlSeries), v), func(last server.Version) bool {
+			return !seriesBefore(last, v)
+		})
+	}
+	from, to := line(master), line(slave)
+	if to <= from+1 {
+		return
+	}
+	var between []string
+	for _, v := range mysqlSeries[from+1 : to] {
+		between = append(between, v.Series())
+	}
+	j.sayCure("go by the series between: let a slave of MySQL "+between[0]+" follow first, and update it, "+
+		"by "+strings.Join(append(between[1:], slave.Series()), ", ")+"; or copy the data by a dump for good",
+		"%s follows %s: MySQL supports the next series only, and an error may stop the slave at any change", slave, master)
 }
 
 // seriesBefore reports whether a's series is older than b's.

@@ -20,6 +20,20 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
+		want: "warning far-versions slave", at: ofPair, words: "let a slave of MySQL 8.0 follow first, and update it, by 8.4, 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}
+		},
+	},
+	{
+		want: "warning far-versions slave", at: ofPair, words: "let a slave of MySQL 8.4 follow first, and update it, by 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
+		},
+	},
+	{
 		want: "problem families slave", at: ofPair, words: "no authentication plugin",
 		change: func(s *rules.Subject) { s.Master.Version = mysql },
 	},
