@@ -83,7 +83,7 @@ func (m *Main) writeFindings(found findings) {
 	for _, f := range found {
 		fmt.Fprintf(m.Stdout, "%-8s %s: %s\n", f.Level, f.About, f.Text)
 		if f.Cure != "" {
-			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
+			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", m.inCommands(f.Cure))
 		}
 	}
 }
@@ -103,6 +103,9 @@ func listOf[T any](elements []T) []T { return append([]T{}, elements...) }
 // problem.
 func (m *Main) tellReadiness(found findings, asJSON bool, verdict string) error {
 	if asJSON {
+		for i := range found {
+			found[i].Cure = m.inCommands(found[i].Cure)
+		}
 		if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
 			return err
 		}

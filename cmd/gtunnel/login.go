@@ -349,8 +349,8 @@ func (c *credentials) explain(role finding.Role, err error) error {
 	case !server.IsAccessDenied(err):
 		return err
 	case c.Network == "tcp" && (c.User == "root" || server.ErrorNumber(err) == socketOnly):
-		hint := c.from + "; an account such as root may log in by the socket only, on its own host: make another, there, by " +
-			makeAdministrator
+		hint := c.from + "; an account such as root may log in by the socket only, on its own host: " +
+			"make another, there, by " + makeAdministrator
 		if role == finding.Master {
 			hint += "; and give it here with --master-user " + administrator + " --master-password-file FILE"
 		}

@@ -37,7 +37,9 @@ type jsonPlan struct {
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		shown := jsonPlan{Warnings: listOf(p.Warnings), Problems: listOf(p.Problems), Steps: listOf(p.Steps)}
+		shown := jsonPlan{
+			Warnings: m.inCommandsOf(p.Warnings), Problems: m.inCommandsOf(p.Problems), Steps: listOf(p.Steps),
+		}
 		if err := m.printJSON(shown); err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	for _, w := range p.Warnings {
 		fmt.Fprintf(m.Stderr, "warning: %v\n", w)
 		if w.Cure != "" {
-			fmt.Fprintf(m.Stderr, "hint: %s\n", w.Cure)
+			fmt.Fprintf(m.Stderr, "hint: %s\n", m.inCommands(w.Cure))
 		}
 	}
 	if err := p.Err(); err != nil {

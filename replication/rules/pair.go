@@ -94,7 +94,9 @@ func isOlder(j *judgement) {
 // mysqlSeries are the last of MySQL's long lines: the versions up to each can be updated
 // to those up to the next, and no further at once (its manual, "Upgrade Paths").
 var mysqlSeries = []server.Version{
-	{Family: server.MySQL, Major: 5, Minor: 7}, {Family: server.MySQL, Major: 8}, {Family: server.MySQL, Major: 8, Minor: 4},
+	{Family: server.MySQL, Major: 5, Minor: 7},
+	{Family: server.MySQL, Major: 8},
+	{Family: server.MySQL, Major: 8, Minor: 4},
 	{Family: server.MySQL, Major: 9, Minor: 7},
 }
 

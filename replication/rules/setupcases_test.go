@@ -20,7 +20,8 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
-		want: "warning far-versions slave", at: ofPair, words: "let a slave of MySQL 8.0 follow first, and update it, by 8.4, 9.7",
+		want: "warning far-versions slave", at: ofPair,
+		words: "let a slave of MySQL 8.0 follow first, and update it, by 8.4, 9.7",
 		change: func(s *rules.Subject) {
 			ofMySQL(s)
 			s.Master.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}

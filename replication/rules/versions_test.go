@@ -36,7 +36,8 @@ func TestDistanceOfVersions(t *testing.T) {
 		s := wellSubject(rules.CheckPair, finding.Slave)
 		ofMySQL(s)
 		s.Master.Version, s.Slave.Version = c.master, c.slave
-		if found := codesOf(rules.Judge(s)); c.want == "" && len(found) > 0 || c.want != "" && !slices.Contains(found, c.want) {
+		found := codesOf(rules.Judge(s))
+		if c.want == "" && len(found) > 0 || c.want != "" && !slices.Contains(found, c.want) {
 			t.Errorf("%s to %s: found %q, want %q", c.master, c.slave, found, c.want)
 		}
 	}
