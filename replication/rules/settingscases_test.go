@@ -46,3 +46,26 @@ func slaveDropIn() *optionfile.DropIn {
 		optionfile.Setting{Name: "replicate_wild_do_table", Value: "voms.%"},
 	)
 }
+
+// relayLogCases are about what a slave has received and not applied.
+var relayLogCases = []ruleCase{
+	{
+		want: "problem relay-log slave", at: rules.SetupSlave,
+		words:  "RELAY_LOG_FILE='relay.000002', RELAY_LOG_POS=700; START SLAVE SQL_THREAD|up to bin.000007:5000|keep copies",
+		change: received,
+	},
+	seen("problem stopped slave", "a start deletes|RELAY_LOG_POS=700; START SLAVE SQL_THREAD",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			received(s)
+			s.Seen = rules.Seen{Asked: true, MasterID: 1, SameMaster: true, Unread: new(uint64)}
+		}),
+}
+
+// received makes a subject's slave one whose relay log alone has what its master has
+// purged, and that a start would delete.
+func received(s *rules.Subject) {
+	c := follows(s)
+	c.IORunning, c.SQLRunning = "No", "No"
+	c.Executed = server.Position{File: "bin.000006", Offset: 300}
+	c.Relay = server.Position{File: "relay.000002", Offset: 700}
+}
