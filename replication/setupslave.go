@@ -46,6 +46,7 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 			s.State.Stage = journal.StageRunning
 		}
 	}
+	s.readOnly(seed)
 	s.connect(seed)
 	s.finish(seed)
 	s.Add(s.Beginning)

@@ -33,8 +33,8 @@ func (a *Applier) endPackets(ctx context.Context, step *Step) error {
 	return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
 }
 
-// settings are the variables that the slave must have. Read-only is made at the
-// end, for the running server, but must not be forgotten by a restart.
+// settings are the variables that the slave must have. Read-only is made after the
+// copy, for the running server, but must not be forgotten by a restart.
 func (s *slavePlan) settings() []wantedSetting {
 	id := s.slave.ServerID()
 	clash := id == 0 || id == s.master.ServerID() || !s.established && slices.Contains(s.master.Slaves, id)

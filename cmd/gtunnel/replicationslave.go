@@ -57,10 +57,10 @@ func (m *Main) setupSlaveCommand() *cobra.Command {
 		Use:   "setup-slave",
 		Short: "Make this host's server the slave, through the tunnel",
 		Long: `Makes the MySQL or MariaDB server of this host the slave of the master at the
-other end of the tunnel: copies the databases, starts the replication, waits
-until it has caught up, makes the server read-only and compares the data. Shows
-its plan first. A run that was cut off is gone on with by the next one; a
-second run changes nothing.
+other end of the tunnel: copies the databases, makes the server read-only,
+starts the replication, waits until it has caught up and compares the data.
+Shows its plan first. A run that was cut off is gone on with by the next one;
+a second run changes nothing.
 
 It logs in to the master with the hand-over file of setup-master, or, with
 --master-user, as an administrator, and then sets the master up as well.`,
