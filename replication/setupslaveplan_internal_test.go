@@ -77,6 +77,7 @@ var slavePlanStates = map[string]struct {
 	"events enabled": {func(_, s *facts.Facts, _ *planned) {
 		s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
 	}, "events-disable, note-done"},
+	"function creators": {func(_, _ *facts.Facts, w *planned) { w.TrustCreators = true }, "slave-settings, note-done"},
 	"writable": {func(_, s *facts.Facts, _ *planned) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
 	"fresh": {func(_, s *facts.Facts, w *planned) {
 		*s, w.Situation = *newFacts(finding.Slave, planVersion),

@@ -67,6 +67,9 @@ func (s *slavePlan) settings() []wantedSetting {
 			why: "only the named databases are replicated", always: true,
 		},
 	}
+	if s.want.TrustCreators {
+		wanted = append(wanted, trustCreators(s.slave))
+	}
 	if _, ok := s.slave.Variables["super_read_only"]; ok {
 		wanted = append(wanted,
 			wantedSetting{

@@ -44,7 +44,7 @@ type setupSlave struct {
 	start     string
 	maxRate   byteCount
 
-	lockTables, reseed, skipCompare, newPasswords bool
+	lockTables, reseed, skipCompare, newPasswords, trustCreators bool
 }
 
 func (m *Main) setupSlaveCommand() *cobra.Command {
@@ -98,6 +98,7 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "lock-tables", Target: &s.lockTables, Usage: "lock the master's tables during the copy"},
 		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
+		{Name: "trust-function-creators", Target: &s.trustCreators, Usage: trustUsage},
 		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
 		{
 			Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found",
@@ -193,6 +194,7 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
 		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, SkipCompare: s.skipCompare,
 		Method: journal.SeedMethod(s.method), LockTables: s.lockTables, MaxRate: uint64(s.maxRate),
+		TrustCreators: s.trustCreators,
 	}
 	switch {
 	case want.Method == journal.SeedNone && s.start == "":
