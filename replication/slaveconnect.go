@@ -91,6 +91,7 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 	switch {
 	case s.want.Method == journal.SeedNone:
 		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
+		missing = s.want.Start.GTID
 	case !seeded:
 		c.method = s.State.Method
 		c.to = c.at(s.State.Start)

@@ -59,6 +59,7 @@ func (s *slavePlan) filtered() bool                  { return s.subject().Filter
 func (s *slavePlan) filterLost() bool                { return s.subject().FilterLost() }
 func (s *slavePlan) lost() []string                  { return s.subject().Lost() }
 func (s *slavePlan) masterNoted() (same, other bool) { return s.subject().MasterNoted() }
+func (s *slavePlan) byGTID() bool                    { return s.subject().ByGTID() }
 func (s *slavePlan) byMonitor() bool                 { return s.subject().SeesAsMonitor() }
 
 // bySeedAccount reports whether the login on the master is the seeding account's,

@@ -55,6 +55,12 @@ func (f *Facts) On(names ...string) bool {
 	return value == "ON" || value == "1" || value == "YES"
 }
 
+// IsAs reports whether a global variable has a value, however that is written.
+func (f *Facts) IsAs(name, value string) bool {
+	is, ok := f.Variables[name]
+	return ok && canonical(is) == canonical(value)
+}
+
 // ServerID is the server_id.
 func (f *Facts) ServerID() uint32 { return uint32(f.Number("server_id")) } // #nosec G115 -- it has 32 bits
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -129,4 +130,25 @@ func ofLogsCases(role finding.Role, at rules.Moment, trust string) []ruleCase {
 			change: of(func(f *facts.Facts) { f.Creators = []string{"voms@localhost"} }),
 		},
 	}
+}
+
+// crashCases are about what a slave needs to go on after a crash.
+var crashCases = []ruleCase{
+	{
+		want: "warning not-crash-safe slave", at: ofSlave | rules.Status, words: "apply its last change once more|compare",
+		change: func(s *rules.Subject) { follows(s).ByGTID = false },
+	},
+	{
+		want: "warning not-crash-safe slave", at: rules.CheckPair, words: "a MariaDB master by GTID",
+		change: func(s *rules.Subject) { s.Method = journal.SeedNone },
+	},
+	{
+		want: "warning not-crash-safe slave", at: rules.CheckServer | rules.Status,
+		words: "without relay_log_info_repository=TABLE and relay_log_recovery=ON|setup-slave",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			follows(s).ByGTID = false
+			s.Slave.Variables["relay_log_info_repository"], s.Slave.Variables["relay_log_recovery"] = "FILE", "OFF"
+		},
+	},
 }

@@ -20,11 +20,11 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem families slave", at: ofPair, words: "no authentication plugin",
+		want: "problem families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no authentication plugin",
 		change: func(s *rules.Subject) { s.Master.Version = mysql },
 	},
 	{
-		want: "warning families slave", at: ofPair, words: "no way back to MySQL|mysql_native_password",
+		want: "warning families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no way back to MySQL|mysql_native_password",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
