@@ -122,7 +122,7 @@ var asked = []Code{
 	},
 	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
-		Cure: "make them on the slave, with the lines that are given",
+		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
 	{
 		Code: "definer-rights", At: SetupSlave, Meaning: "a definer lacks rights on the slave for what runs as it",

@@ -45,9 +45,9 @@ func keepsLogsForEver(j *judgement) {
 	}
 	room := ""
 	if f.LogFree != nil {
-		room = fmt.Sprintf(", and %s are free on their disk", finding.FormatBytes(*f.LogFree))
+		room = fmt.Sprintf(" so far, and %s are free on their disk", finding.FormatBytes(*f.LogFree))
 	}
-	j.sayCure(expireCure(f), "it removes no binary log by itself: there are %s of %s%s",
+	j.sayCure(expireCure(f), "it removes no binary log by itself: %s of %s%s",
 		finding.Count(len(f.BinaryLogs), "file"), finding.FormatBytes(f.LogBytes()), room)
 }
 

@@ -101,7 +101,7 @@ func ofLogsCases(role finding.Role, at rules.Moment, trust string) []ruleCase {
 	return []ruleCase{
 		{
 			want: "warning logs-kept-for-ever " + string(role), at: at,
-			words: "1 file of 5.0 kB, and 9.0 MB are free|SET GLOBAL expire_logs_days=7",
+			words: "1 file of 5.0 kB so far, and 9.0 MB are free|SET GLOBAL expire_logs_days=7",
 			change: of(func(f *facts.Facts) {
 				free := uint64(9e6)
 				f.Variables["expire_logs_days"], f.LogFree = "0.000000", &free
