@@ -165,7 +165,8 @@ func (s *slavePlan) drift() []server.Statement {
 	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
 		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
 	}
-	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
+	// MariaDB's is an option of the server, which its newer versions show for each connection.
+	if v.Family == server.MySQL && status.RetryCount > 0 && status.RetryCount != server.RetryCount {
 		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
 	}
 	if status.SSLAllowed == "Yes" {

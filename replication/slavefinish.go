@@ -70,7 +70,7 @@ func (s *slavePlan) readOnly(seeded bool) {
 			Undo{server.SQL("SET GLOBAL super_read_only=0")}
 	}
 	if !s.slave.On("read_only") || seeded {
-		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
+		step.SQL = slices.Insert(step.SQL, 0, s.slave.ReadOnly())
 		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
 	}
 	if len(step.SQL) > 0 {

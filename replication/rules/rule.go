@@ -13,7 +13,7 @@ import (
 func Table() []Rule {
 	return slices.Concat(
 		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
-		writerRules, crashRules, databaseRules, reachRules, binaryLogRules, keptLogRules, optionRules, leftOutRules, eventRules,
+		writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules, keptLogRules, optionRules, leftOutRules, eventRules,
 		pairRules, handOverRules, sessionRules, relayLogRules, establishedRules, copyRules, gtidRules, wantRules,
 	)
 }

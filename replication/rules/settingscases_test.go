@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -13,6 +14,26 @@ import (
 
 // settingsCases are about settings that must follow a server's role.
 var settingsCases = []ruleCase{
+	{
+		want: "problem read-only master", at: ofMaster, words: "it was a slave|read_only=0",
+		change: func(s *rules.Subject) { s.Master.Variables["read_only"] = "NO_LOCK_NO_ADMIN" },
+	},
+	{
+		want: "warning read-only master", at: ofMaster, words: "though nobody's slave",
+		change: func(s *rules.Subject) { s.Master.Variables["read_only"] = "NO_LOCK" },
+	},
+	{
+		want: "problem log-engine master", at: ofMaster | rules.SetupSlave, words: "kept in innodb|take binlog_storage_engine",
+		change: func(s *rules.Subject) {
+			s.Master.Variables["binlog_storage_engine"], s.Master.Variables["sync_binlog"] = "innodb", "0"
+		},
+	},
+	{
+		want: "warning log-engine slave", at: ofSlave, words: "after a failover",
+		change: func(s *rules.Subject) { s.Slave.Variables["binlog_storage_engine"] = "innodb" },
+	},
+	seen("warning gives-up slave", "10 times 1m0s|set master_retry_count=86400",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.RetryCount, c.ConnectRetry = 10, time.Minute }),
 	{
 		want: "warning function-creators master", at: rules.SetupMaster, words: "as it does not yet: voms@localhost",
 		change: func(s *rules.Subject) {

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -30,13 +31,14 @@ func removeAccountFiles(directory string) error {
 }
 
 // writeAccountFile writes the lines that make an account to a file of the administrator's,
-// and gives the command that runs them on the slave. Where super_read_only keeps everybody
-// out, they lift it for themselves.
+// and gives the command that runs them on the slave. Where the slave is read-only for
+// all, they lift that for themselves.
 func (m *missingAccount) writeAccountFile(directory string, slave *facts.Facts) (command string, err error) {
 	name := strings.Replace(accountFiles, "*", url.PathEscape(m.user+"@"+m.host), 1)
 	lines := m.create
-	if slave.On("super_read_only") {
-		lines = append(append([]string{"SET GLOBAL super_read_only=0;"}, lines...), "SET GLOBAL super_read_only=1;")
+	if slave.ReadOnlyForAll() {
+		begin, end := slave.LetAdministratorsWrite()
+		lines = slices.Concat([]string{begin.String() + ";"}, lines, []string{end.String() + ";"})
 	}
 	path := filepath.Join(directory, name)
 	if err := optionfile.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
