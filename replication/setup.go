@@ -152,11 +152,15 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 
 // Hint says what to do, what the setup has left, and how it goes on.
 func (e *UnfinishedError) Hint() string {
-	next := e.goOn()
-	if p, ok := errors.AsType[*finding.Problem](e.Err); ok && p.Cure != "" {
-		return p.Cure + "; " + next
+	p, ok := errors.AsType[*finding.Problem](e.Err)
+	switch {
+	case !ok || p.Cure == "":
+		return e.goOn()
+	case strings.Contains(p.Cure, "--reseed"): // which is all that helps
+		return p.Cure
+	default:
+		return p.Cure + "; " + e.goOn()
 	}
-	return next
 }
 
 func (e *UnfinishedError) goOn() string {
