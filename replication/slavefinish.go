@@ -24,7 +24,6 @@ func (s *slavePlan) finish(seeded bool) {
 	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
-	s.readOnly(seeded)
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
 			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
@@ -60,8 +59,8 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 }
 
-// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
-// ended that.
+// readOnly adds the step that makes the slave read-only before the replication starts, if
+// it is not, or the copy has ended that: a row that is written meanwhile stops it later.
 func (s *slavePlan) readOnly(seeded bool) {
 	step := &Step{
 		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",

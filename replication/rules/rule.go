@@ -14,8 +14,8 @@ import (
 func Table() []Rule {
 	return slices.Concat(
 		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
-		writerRules, databaseRules, reachRules, binaryLogRules, optionRules, leftOutRules, eventRules,
-		pairRules, handOverRules, sessionRules, establishedRules, copyRules, gtidRules, wantRules,
+		writerRules, databaseRules, reachRules, binaryLogRules, keptLogRules, optionRules, leftOutRules, eventRules,
+		pairRules, handOverRules, sessionRules, relayLogRules, establishedRules, copyRules, gtidRules, wantRules,
 	)
 }
 

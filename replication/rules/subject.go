@@ -28,6 +28,8 @@ type Subject struct {
 	Tables      []string           // "database.table", to be copied anew
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
 
+	TrustCreators bool // log_bin_trust_function_creators is set
+
 	// What is known of them beyond their facts.
 	HandOver    *HandOver
 	OldSessions *facts.OldSessions      // of the master, which may log in another format
