@@ -89,9 +89,9 @@ func (s *slavePlan) persistentFilter() []string {
 }
 
 // freeServerID gives the first id from 2 that neither the master has, nor any of
-// its slaves, nor another master of this slave.
+// its slaves, nor another master or a slave of this slave.
 func (s *slavePlan) freeServerID() uint32 {
-	taken := append(slices.Clone(s.master.Slaves), s.master.ServerID())
+	taken := append(slices.Concat(s.master.Slaves, s.slave.Slaves), s.master.ServerID())
 	for _, m := range s.slave.Masters {
 		taken = append(taken, m.MasterID)
 	}

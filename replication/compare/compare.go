@@ -61,6 +61,9 @@ type Progress struct {
 // Run compares. It returns a result only if it has looked at every table; that
 // something differs is no error.
 func (c *Comparison) Run(ctx context.Context) (*Result, error) {
+	if err := c.Slave.MustDiffer(ctx, c.Master); err != nil {
+		return nil, err
+	}
 	unlock, err := c.Slave.Lock(ctx)
 	if err != nil {
 		return nil, err

@@ -61,6 +61,7 @@ type Facts struct {
 	Started    time.Time             // the server, on a master
 	Slaves     []uint32              // server ids of the slaves that are registered with this master
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
+	Unseen     bool                  // the login may not see whom it follows
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
 
 	Plugins map[string]bool // names, in lower case, of the active plugins
@@ -126,11 +127,15 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 // readSlave reads whom the server follows.
 func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
 	f.Masters, err = s.SlaveStatuses(ctx, conn)
-	if err != nil && server.IsDenied(err) {
+	if f.Unseen = server.IsDenied(err); f.Unseen {
 		return nil
 	}
 	return err
 }
+
+// FollowsNobody reports whether the server is known to be nobody's slave, not even
+// one that is stopped.
+func (f *Facts) FollowsNobody() bool { return len(f.Masters) == 0 && !f.Unseen }
 
 // readPlugins reads which plugins are active.
 func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
