@@ -30,17 +30,17 @@ func (s *slavePlan) finish(seeded bool) {
 			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
 		})
 	}
-	if due && !s.want.SkipCompare {
-		s.add(&Step{
-			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
-		})
-	}
 	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
 		s.add(&Step{
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
 			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
 			UndoByHand: "remove the file",
+		})
+	}
+	if due && !s.want.SkipCompare {
+		s.add(&Step{
+			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
+			action: compareData{databases: s.want.Databases},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
