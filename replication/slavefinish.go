@@ -30,17 +30,17 @@ func (s *slavePlan) finish(seeded bool) {
 			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
 		})
 	}
-	if due && !s.want.SkipCompare {
-		s.add(&Step{
-			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
-		})
-	}
 	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
 		s.add(&Step{
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
 			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
 			UndoByHand: "remove the file",
+		})
+	}
+	if due && !s.want.SkipCompare {
+		s.add(&Step{
+			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
+			action: compareData{databases: s.want.Databases},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
@@ -102,12 +102,17 @@ func (a *Applier) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	problem := func(code string, number int, text string) *finding.Problem {
+		p := *slaveProblem(code, number, text).For(a.State.Databases)
+		p.Cure = a.Slave.Version.InWords(p.Cure)
+		return &p
+	}
 	return a.Slave.WatchSlave(ctx, func(status *server.SlaveStatus, standing time.Duration) (bool, error) {
 		switch {
 		case status == nil:
 			return true, finding.New(finding.Slave, "not-set-up", "run setup-slave again", "its replication was taken away")
 		case status.SQLErrno != 0:
-			return true, slaveProblem("broken", status.SQLErrno, status.SQLError)
+			return true, problem("broken", status.SQLErrno, status.SQLError)
 		case status.IORunning == "Yes" && !status.Executed.Before(target):
 			// A slave that has just connected by GTID still tells where it was before.
 			err := a.Master.VerifySlave(ctx, status.Executed)
@@ -115,7 +120,7 @@ func (a *Applier) catchUp(ctx context.Context) error {
 				return true, err
 			}
 		case status.IOErrno != 0 && (lasting[status.IOErrno] || standing > startPatience):
-			return true, slaveProblem("not-connected", status.IOErrno, status.IOError)
+			return true, problem("not-connected", status.IOErrno, status.IOError)
 		case status.SQLRunning != "Yes":
 			return true, finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
 		}

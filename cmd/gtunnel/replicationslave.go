@@ -171,14 +171,11 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	setup.Dialogue = talk
 	applied, err := setup.Run(ctx)
 	end()
-	if compared != nil && !compared.Equal() {
-		err = errors.Join(m.writeComparison(compared), err)
+	if compared != nil {
+		err = errors.Join(m.writeComparison(compared, false), err)
 	}
 	if err != nil || !applied { // or a plan that was only shown
 		return err
-	}
-	if compared != nil {
-		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
 	}
 	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
 		strings.Join(setup.Want.Databases, ", "))

@@ -12,6 +12,11 @@ import (
 // itself, such as threads that somebody has stopped, is none of a setup's rules.
 var threadRules = []Rule{
 	{
+		Code: "same-server", On: finding.Slave, Problem: Status, Last: true, judge: isMasterItself,
+		Meaning: "the logins on master and slave reach one server: it is the master itself",
+		Cure:    "run it on the host of the slave",
+	},
+	{
 		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
 		Meaning: "replication is not set up on this server",
 		Cure:    "gtunnel replication setup-slave",
@@ -50,6 +55,12 @@ var threadRules = []Rule{
 		Cure: "gtunnel status on both hosts shows whether the tunnel carries anything; STOP SLAVE IO_THREAD; " +
 			"START SLAVE IO_THREAD connects anew; slave_net_timeout=60 does that by itself",
 	},
+}
+
+func isMasterItself(j *judgement) {
+	if one := j.Seen.OneServer; one != nil {
+		j.add(one)
+	}
 }
 
 func isNotSetUp(j *judgement) {

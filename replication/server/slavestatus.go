@@ -60,6 +60,8 @@ type SlaveStatus struct {
 	MasterID        uint32        `json:"master_server_id"`
 	MasterUUID      string        `json:"master_uuid,omitempty"` // MySQL only
 	UsesGTIDMode    string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
+
+	version Version // of the slave
 }
 
 // SlaveStatus gives the status of the default connection; nil if there is none.
@@ -86,6 +88,7 @@ func (s *Server) SlaveStatuses(ctx context.Context, on Execer) ([]*SlaveStatus, 
 	statuses := make([]*SlaveStatus, len(rows))
 	for i, r := range rows {
 		statuses[i] = newSlaveStatus(r)
+		statuses[i].version = s.Version
 		if s.Version.Family == MySQL && statuses[i].SQLErrno != 0 {
 			if err := s.readWorkerError(ctx, on, statuses[i]); err != nil {
 				return nil, err
