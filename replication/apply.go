@@ -125,6 +125,8 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 		return a.noteUncompared(ctx, step)
 	case startAgain:
 		return a.startAgain(ctx, step)
+	case givePassword:
+		return a.givePassword(ctx, step, action)
 	case noteRunning:
 		return a.noteRunning(ctx, step)
 	case catchUp:

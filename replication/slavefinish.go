@@ -19,9 +19,10 @@ func (s *slavePlan) finish(seeded bool) {
 	// Without a state that says so, nobody has seen that the data is the master's.
 	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
 	if !due && s.established {
-		_, due = s.masterNoted()
+		_, other := s.masterNoted()
+		due = other || s.Restored != nil || s.Restarted // only the data tells whether it is what it was
 	}
-	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
+	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {

@@ -57,7 +57,7 @@ var asked = []Code{
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{
-		Code: "account-login", At: SetupMaster, Meaning: "a slave cannot log in by an account",
+		Code: "account-login", At: SetupMaster | SetupSlave, Meaning: "a slave cannot log in by an account",
 		Cure: "as the error says",
 	},
 	{
