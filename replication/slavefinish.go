@@ -41,7 +41,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if due && !s.want.SkipCompare {
 		s.add(&Step{
 			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
+			action: compareData{databases: s.want.Databases, lockTables: s.want.LockTables},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
@@ -158,12 +158,15 @@ func (a *Applier) restoreEvents(ctx context.Context) error {
 }
 
 // compareData compares databases, or some tables.
-type compareData struct{ databases, tables []string }
+type compareData struct {
+	databases, tables []string
+	lockTables        bool // see compare.Comparison
+}
 
 func (a *Applier) compareData(ctx context.Context, d compareData) error {
 	comparison := &compare.Comparison{
-		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, StateDir: a.StateDir,
-		Progress: a.Comparing,
+		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, LockTables: d.lockTables,
+		StateDir: a.StateDir, Progress: a.Comparing,
 	}
 	result, err := comparison.Compare(ctx)
 	if err != nil {

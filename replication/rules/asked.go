@@ -92,11 +92,7 @@ var asked = []Code{
 		Cure:    "use the method dump",
 	},
 	{Code: "unknown-database", At: SetupSlave},
-	{
-		Code: "not-transactional", At: SetupSlave,
-		Meaning: "tables without transactions can change while they are copied",
-		Cure:    "--lock-tables holds writers off meanwhile; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB",
-	},
+	{Code: "not-transactional", At: SetupSlave},
 	{Code: "lock-tables", At: SetupSlave, Meaning: "nobody can write on the master while the copy is made"},
 	{
 		Code: "long-statement", At: SetupSlave,
