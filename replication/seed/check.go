@@ -43,8 +43,8 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 	}
 	c.locked()
 	for _, check := range []func(context.Context) error{
-		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views,
-		c.timeZones, c.tablespaces,
+		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.values, c.views,
+		c.timeZones, c.tablespaces, c.codeNames,
 	} {
 		if err := check(ctx); err != nil {
 			return finding.Findings{}, err
@@ -225,7 +225,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 4) {
 		return nil
 	}
-	if dumper, err := findTool(ctx, dumpTool(server.MariaDB)); err != nil || dumper.knows("dump-history") != "" {
+	dumper, _, err := s.dumperOf(ctx)
+	if err != nil || dumper.knows("dump-history") != "" {
 		return ctx.Err() // if it is missing, tools has said so
 	}
 	rows, err := s.Master.Query(ctx, s.Master.DB,
@@ -239,7 +240,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 		names = append(names, r["t"])
 	}
 	if len(names) > 0 {
-		c.Warn(finding.Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
+		c.Warn(finding.Master, "no-history",
+			"if it matters: mariadb-dump of MariaDB 10.11 or later copies it, where no table is versioned by transactions",
 			"the history of system-versioned tables is not copied: %s", finding.List(names))
 	}
 	return nil
