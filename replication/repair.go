@@ -29,6 +29,9 @@ type Repair struct {
 
 // Run reads both ends, plans, has the plan agreed to, and applies it.
 func (r *Repair) Run(ctx context.Context) error {
+	if err := r.Slave.MustDiffer(ctx, r.Master); err != nil {
+		return err
+	}
 	situation, err := r.read(ctx)
 	if err != nil {
 		return err

@@ -73,6 +73,9 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		if step.Name == s.stopBefore {
 			return errStopped
 		}
+		if readOnly := s.slave.Values(t, "SELECT @@GLOBAL.read_only")[0]; step.Name == "start-slave" && readOnly != "1" {
+			t.Errorf("the replication starts with read_only=%s", readOnly)
+		}
 		steps = append(steps, step.Name)
 		return nil
 	}

@@ -24,6 +24,7 @@ type Situation struct {
 	DropIn *optionfile.DropIn // of the slave, as it is; nil: no directory for it is known
 
 	MonitorThere FileThere // in the place where the login for status is to be kept
+	Gone         bool      // the master no longer has what the slave is to read next
 	Elsewhere    bool      // the slave cannot have come to where it is by this master's binary log
 	Lacking      string    // MySQL's GTIDs of State.Start that the slave does not have yet
 
@@ -68,6 +69,9 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 		return err
 	}
 	s.readMonitorFile()
+	if s.Gone, err = s.isGone(ctx); err != nil {
+		return err
+	}
 	if s.Elsewhere, err = s.isElsewhere(ctx); err != nil {
 		return err
 	}

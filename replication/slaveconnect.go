@@ -43,7 +43,7 @@ func (s *slavePlan) keepConnection() {
 	if !s.filtered() { // the server was restarted, or the run before was cut off here
 		s.add(&Step{
 			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
-			SQL:  []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)},
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.SetFilter(s.want.Databases)},
 			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
 		})
 	}
@@ -51,11 +51,10 @@ func (s *slavePlan) keepConnection() {
 		password := v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser])
 		step := &Step{
 			Name: "password", On: finding.Slave, What: "give the slave the new password of the replication",
-			Why: "the master refuses the one that it has, or will",
+			Why: "the master refuses the one that it has, or will; " + whyApplied,
 			SQL: []server.Statement{v.StopSlave(server.BothThreads), password, v.StartSlave(server.BothThreads)},
-		}
-		if !s.knowsMaster() {
-			step.action = noteUncompared{}
+
+			action: restate{uncompared: !s.knowsMaster()},
 		}
 		s.add(step)
 	}
@@ -66,7 +65,7 @@ func (s *slavePlan) keepConnection() {
 			Name: "start-slave", On: finding.Slave,
 			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
-			Undo: Undo{v.StopSlave(server.SQLThread)},
+			Undo: Undo{v.StopSlave(server.SQLThread)}, action: startAgain{},
 		})
 	case !s.filtered() || !s.status.Running():
 		s.startSlave()
@@ -128,12 +127,31 @@ func (s *slavePlan) restateOptions() {
 	}
 	s.add(&Step{
 		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
-		Why: "somebody has changed them since it was set up",
+		Why: "somebody has changed them since it was set up; " + whyApplied,
 		SQL: []server.Statement{
 			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
 			v.StartSlave(server.BothThreads),
 		},
+		action: restate{},
 	})
+}
+
+// whyApplied says what comes before CHANGE MASTER.
+const whyApplied = "what the slave has received is applied before, because CHANGE MASTER throws it away"
+
+// restate runs SQL with a CHANGE MASTER, once the slave has applied what it has received.
+type restate struct {
+	uncompared bool // that the slave is to be compared is noted first: see noteUncompared
+}
+
+func (a *Applier) restate(ctx context.Context, step *Step, r restate) error {
+	if err := a.applyRelayLog(ctx); err != nil {
+		return err
+	}
+	if r.uncompared {
+		return a.noteUncompared(ctx, step)
+	}
+	return a.run(ctx, step)
 }
 
 // drift are the options of a connection that somebody has changed since it was set
@@ -235,7 +253,7 @@ func changeMaster(v server.Version, to server.Connection, missing string) []serv
 type noteRunning struct{}
 
 func (a *Applier) noteRunning(ctx context.Context, step *Step) error {
-	if err := a.run(ctx, step); err != nil {
+	if err := a.startAgain(ctx, step); err != nil {
 		return err
 	}
 	return a.note(func(s *journal.State) {

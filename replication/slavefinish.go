@@ -24,17 +24,10 @@ func (s *slavePlan) finish(seeded bool) {
 	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
-	s.readOnly(seeded)
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
 			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
 			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
-		})
-	}
-	if due && !s.want.SkipCompare {
-		s.add(&Step{
-			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
 		})
 	}
 	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
@@ -42,6 +35,12 @@ func (s *slavePlan) finish(seeded bool) {
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
 			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
 			UndoByHand: "remove the file",
+		})
+	}
+	if due && !s.want.SkipCompare {
+		s.add(&Step{
+			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
+			action: compareData{databases: s.want.Databases},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
@@ -60,8 +59,8 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 }
 
-// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
-// ended that.
+// readOnly adds the step that makes the slave read-only before the replication starts, if
+// it is not, or the copy has ended that: a row that is written meanwhile stops it later.
 func (s *slavePlan) readOnly(seeded bool) {
 	step := &Step{
 		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
@@ -103,12 +102,17 @@ func (a *Applier) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	problem := func(code string, number int, text string) *finding.Problem {
+		p := *slaveProblem(code, number, text).For(a.State.Databases)
+		p.Cure = a.Slave.Version.InWords(p.Cure)
+		return &p
+	}
 	return a.Slave.WatchSlave(ctx, func(status *server.SlaveStatus, standing time.Duration) (bool, error) {
 		switch {
 		case status == nil:
 			return true, finding.New(finding.Slave, "not-set-up", "run setup-slave again", "its replication was taken away")
 		case status.SQLErrno != 0:
-			return true, slaveProblem("broken", status.SQLErrno, status.SQLError)
+			return true, problem("broken", status.SQLErrno, status.SQLError)
 		case status.IORunning == "Yes" && !status.Executed.Before(target):
 			// A slave that has just connected by GTID still tells where it was before.
 			err := a.Master.VerifySlave(ctx, status.Executed)
@@ -116,7 +120,7 @@ func (a *Applier) catchUp(ctx context.Context) error {
 				return true, err
 			}
 		case status.IOErrno != 0 && (lasting[status.IOErrno] || standing > startPatience):
-			return true, slaveProblem("not-connected", status.IOErrno, status.IOError)
+			return true, problem("not-connected", status.IOErrno, status.IOError)
 		case status.SQLRunning != "Yes":
 			return true, finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
 		}

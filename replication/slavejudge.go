@@ -24,7 +24,8 @@ func (s *slavePlan) subject() *rules.Subject {
 	subject := &rules.Subject{
 		Moment: rules.SetupSlave, Master: s.master, Slave: s.slave,
 		Databases: w.Databases, Port: w.Port, Method: w.Method, Start: w.Start, Replace: w.Replace, Reseed: w.Reseed,
-		State: s.State, Repaired: s.Notes.Repair, Compared: s.Notes.Comparison, Elsewhere: s.Elsewhere,
+		TrustCreators: w.TrustCreators, State: s.State, Repaired: s.Notes.Repair, Compared: s.Notes.Comparison,
+		Elsewhere: s.Elsewhere, Gone: s.Gone,
 	}
 	if h := w.HandOver; h != nil {
 		subject.HandOver = &rules.HandOver{

@@ -4,6 +4,7 @@ package rules
 // what ends the work of a plan or a comparison.
 var asked = []Code{
 	// Of logins and statements.
+	{Code: "same-server", At: CheckPair | SetupSlave | Compare | Repair},
 	{
 		Code: "connect", At: everywhere, Meaning: "a server cannot be reached, or refuses the login",
 		Cure: "as the error says",

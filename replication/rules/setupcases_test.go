@@ -239,6 +239,18 @@ var setupCases = []ruleCase{
 		c := follows(s)
 		c.IORunning, c.IOErrno = "Connecting", 1045
 	}),
+	wanted("problem purged slave",
+		"--seed-again, and its hand-over file here|gtunnel replication setup-slave --reseed --replace-databases voms",
+		func(s *rules.Subject) {
+			c := follows(s)
+			s.Master.User = facts.MonitorUser + "@127.0.0.1"
+			c.IORunning, c.IOErrno, c.IOError = "No", 1236,
+				"Got fatal error 1236: 'Could not find GTID state requested by slave in any binlog files'"
+		}),
+	wanted("problem purged slave", "it was purged, or reset|--reseed", func(s *rules.Subject) {
+		c := follows(s)
+		c.IORunning, c.SQLRunning, s.Gone = "No", "No", true
+	}),
 	wanted("problem broken slave", "has stopped: Table 'd.t' doesn't exist|--repair-table d.t", func(s *rules.Subject) {
 		c := follows(s)
 		c.SQLRunning, c.SQLErrno, c.SQLError = "No", 1146, "Table 'd.t' doesn't exist"

@@ -3,6 +3,7 @@ package rules_test
 import (
 	"time"
 
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -18,6 +19,12 @@ func seen(want, words string, change func(*rules.Subject, *server.SlaveStatus)) 
 
 // statusCases are about a replication at work.
 var statusCases = []ruleCase{
+	seen("problem same-server slave", "this is server1, the master itself|on the host of the slave",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters = nil // nothing else is said
+			s.Seen.OneServer = finding.New(finding.Slave, "same-server", "run it on the host of the slave",
+				"this is server1, the master itself")
+		}),
 	seen("problem not-set-up slave", "setup-slave",
 		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
 	seen("problem slave-error slave", "error 4711: something new|never skip it",

@@ -202,11 +202,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 // isLong reports whether the thread is a client's with a statement that a lock
 // on all tables has to wait for.
 func isLong(t server.Process) bool {
-	switch {
-	case t.Statement == "", t.Time < longStatement, t.Command == "Daemon", strings.HasPrefix(t.Command, "Binlog Dump"):
-		return false
-	}
-	return t.User != "system user" && t.User != "event_scheduler"
+	return t.Statement != "" && t.Time >= longStatement && !t.IsServers()
 }
 
 // shortened cuts a statement for a sentence.

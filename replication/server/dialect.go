@@ -352,10 +352,13 @@ func (v Version) ShowsChecks() bool {
 	return checks != ""
 }
 
+// retentionSeconds is the younger of the variables for that.
+const retentionSeconds = "binlog_expire_logs_seconds"
+
 // RetentionVariable is what sets how long binary logs are kept.
 func (v Version) RetentionVariable() string {
 	if v.AtLeast(MySQL, 8, 0, 1) || v.AtLeast(MariaDB, 10, 6, 1) {
-		return "binlog_expire_logs_seconds"
+		return retentionSeconds
 	}
 	return "expire_logs_days"
 }

@@ -43,6 +43,7 @@ type Status struct {
 	silent     bool                    // there was none
 	moved      bool                    // something came meanwhile
 	sameMaster bool                    // the master that was asked is the slave's
+	same       *finding.Problem        // both logins reach one server; nil if they do not
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
 	repaired   *journal.RepairNote     // the same of a repair
@@ -125,6 +126,9 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 		return nil, sideErr
 	}
 	r.Master = answer.MasterSide
+	if r.Master.Reachable {
+		r.same = sameServer(ctx, slave, master)
+	}
 	if r.hasClock = answer.hasClock; r.hasClock {
 		r.clock = answer.clock - r.ownClock
 	}
