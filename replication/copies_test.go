@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -268,4 +269,50 @@ func cureCopy(t *testing.T, p *pairs.Couple, c copyCase) {
 	if problems := refusals(t, p, c.name); len(problems) > 0 {
 		t.Errorf("after %q:\n%s", statements, pairs.Texts(problems))
 	}
+}
+
+// TestRepairRefusesCopies: a repair begins nothing that it cannot end, or that would be
+// found different again; after the cure it repairs.
+func TestRepairRefusesCopies(t *testing.T) {
+	pairs.OnCouples(t, pairs.Followers, func(t *testing.T, p *pairs.Couple) {
+		pairs.MarkTools(t)
+		p.Fresh(t, "c_repair")
+		p.OnMaster(t, "CREATE TABLE c_repair.e (id INT PRIMARY KEY, e ENUM('a', ''))", "INSERT INTO c_repair.e VALUES (1, 0)",
+			"CREATE TABLE c_repair.well (id INT PRIMARY KEY)")
+		p.Sync(t)
+		p.OnSlave(t, "SET sql_log_bin=0", "INSERT INTO c_repair.e VALUES (2, 'a')")
+		err := repair(t.Context(), p, "c_repair.e")
+		if bad, ok := errors.AsType[*finding.Problem](err); !ok || bad.Code != "lost-values" ||
+			!strings.Contains(bad.Cure, "UPDATE `c_repair`.`e`") {
+			t.Errorf("got %v", err)
+		}
+		_, slave := p.Servers(t)
+		if n := slave.Count(t, "c_repair.e", "TRUE"); n != 2 {
+			t.Errorf("the slave has %d rows", n)
+		}
+		if status := p.Status(t); len(status.IgnoreTable) > 0 || !status.Running() {
+			t.Errorf("the slave is %+v", *status)
+		}
+		p.OnMaster(t, "UPDATE c_repair.e SET e = '' WHERE e+0 = 0")
+		if err := repair(t.Context(), p, "c_repair.e"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestRepairSequenceDefault repairs a table whose rows take their numbers from a
+// sequence.
+func TestRepairSequenceDefault(t *testing.T) {
+	pairs.OnCouples(t, []pairs.Pair{pairs.MariaDB, pairs.MariaDB118}, func(t *testing.T, p *pairs.Couple) {
+		pairs.MarkTools(t)
+		p.Fresh(t, "c_numbers")
+		p.OnMaster(t, "USE c_numbers", "CREATE SEQUENCE s START WITH 100",
+			"CREATE TABLE t (id INT PRIMARY KEY DEFAULT NEXTVAL(s), v INT)", "INSERT INTO t (v) VALUES (1), (2)")
+		p.Sync(t)
+		p.OnSlave(t, "SET sql_log_bin=0", "DELETE FROM c_numbers.t")
+		if err := repair(t.Context(), p, "c_numbers.t"); err != nil {
+			t.Fatal(err)
+		}
+		p.MustRun(t)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -60,12 +61,27 @@ func (r *Repair) read(ctx context.Context) (s Situation, err error) {
 	if busy || err != nil {
 		return s, err
 	}
-	s.Notes, err = journal.ReadNotes(r.StateDir, s.SlaveFacts.ServerID())
+	if s.Notes, err = journal.ReadNotes(r.StateDir, s.SlaveFacts.ServerID()); err != nil || s.SlaveFacts.Master() == nil {
+		return s, err
+	}
+	s.Beginning, err = r.checkCopy(ctx, &s)
 	return s, err
 }
 
+// checkCopy finds what would end the copy in its middle, or make it another.
+func (r *Repair) checkCopy(ctx context.Context, s *Situation) (finding.Findings, error) {
+	found, err := (&seed.Seed{
+		Master: r.Master, Slave: r.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
+		Databases: s.MasterFacts.DatabaseNames(), Tables: r.Tables,
+	}).Check(ctx)
+	// A table without transactions is copied as it is.
+	found.Problems = slices.DeleteFunc(found.Problems, func(p *finding.Problem) bool { return p.Code == seed.UnsnappedCode })
+	return found, err
+}
+
 // PlanRepair plans to copy tables of one database anew, and to compare them, after what
-// is left of a run that was cut off. Of the situation it needs the facts and the notes.
+// is left of a run that was cut off. Of the situation it needs the facts, the notes and
+// what was found of the copy.
 // It is a function of its arguments alone, which it leaves as they are.
 func PlanRepair(situation Situation, tables []string) *Plan {
 	master, slave := situation.MasterFacts, situation.SlaveFacts
@@ -73,6 +89,7 @@ func PlanRepair(situation Situation, tables []string) *Plan {
 	p := &Plan{Findings: rules.Judge(&rules.Subject{
 		Moment: rules.Repair, Master: master, Slave: slave, Tables: tables, Repaired: situation.Notes.Repair,
 	})}
+	p.Add(situation.Beginning)
 	if status == nil {
 		return p
 	}

@@ -111,6 +111,9 @@ func (s *Seed) otherTools() []toolKind {
 	return kinds
 }
 
+// UnsnappedCode is the code of tables that can change while they are copied.
+const UnsnappedCode = "not-transactional"
+
 // locked finds the tables that only a lock keeps consistent, and says what the
 // lock costs.
 func (c *seedCheck) locked() {
@@ -121,7 +124,7 @@ func (c *seedCheck) locked() {
 		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
 			max(takes, time.Second))
 	case len(tables) > 0:
-		c.Problem(finding.Master, "not-transactional",
+		c.Problem(finding.Master, UnsnappedCode,
 			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v;"+
 				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
 			"tables without transactions can change while they are copied: %s", finding.List(tables))
