@@ -139,6 +139,20 @@ var asked = []Code{
 			"or clone",
 	},
 	{
+		Code: "lost-values", At: SetupSlave | Repair, Meaning: "a dump cannot say values of ENUM, SET or DOUBLE columns",
+		Cure: "on the master, with the lines that are given",
+	},
+	{
+		Code: "json-values", At: SetupSlave | Repair,
+		Meaning: "JSON columns hold what JSON text cannot say, as DECIMAL, and a dump is text",
+		Cure:    "on the master, with the lines that are given; or clone",
+	},
+	{
+		Code: "code-charset", At: SetupSlave | Repair,
+		Meaning: "a routine, trigger or event has a name, definer or comment that the character set of its client lacks",
+		Cure:    "make it anew on the master after SET NAMES utf8mb4",
+	},
+	{
 		Code: "latin1-holds-utf8", At: SetupSlave, Meaning: "columns are said to be latin1 and hold UTF-8",
 		Cure: "the copy has the very same bytes; " +
 			"to mend it, ALTER TABLE ... MODIFY to VARBINARY or BLOB, then to utf8mb4",
