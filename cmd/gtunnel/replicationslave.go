@@ -44,7 +44,7 @@ type setupSlave struct {
 	start     string
 	maxRate   byteCount
 
-	lockTables, reseed, skipCompare, newPasswords bool
+	lockTables, reseed, skipCompare, newPasswords, removeHandOver bool
 }
 
 func (m *Main) setupSlaveCommand() *cobra.Command {
@@ -99,6 +99,7 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
 		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
+		{Name: "remove-hand-over", Target: &s.removeHandOver, Usage: "at the end, on this host; --yes alone never does"},
 		{
 			Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found",
 			Usage: "where the server reads option files",
@@ -173,9 +174,20 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	if compared != nil && !compared.Equal() {
 		err = errors.Join(m.writeComparison(compared), err)
 	}
-	if err != nil || !applied { // or a plan that was only shown
+	if err != nil || s.plan.dryRun {
 		return err
 	}
+	if applied {
+		m.tellReplicates(s, setup, compared)
+	}
+	if s.byAdministrator() { // it has used none
+		return nil
+	}
+	return m.endHandOver(ctx, s, setup.Want.HandOver.Host)
+}
+
+// tellReplicates says that the slave is made.
+func (m *Main) tellReplicates(s *setupSlave, setup *replication.Setup, compared *compare.Result) {
 	if compared != nil {
 		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
 	}
@@ -185,7 +197,6 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 		fmt.Fprintf(m.Stdout,
 			"The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
 	}
-	return nil
 }
 
 // want is what the flags alone say.
