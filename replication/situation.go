@@ -175,6 +175,13 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 			return err
 		}
 	}
+	if none && connects && s.isOfMariaDB() {
+		s.Want.Start.GTID, err = s.Master.Value(ctx, s.Master.DB, "SELECT BINLOG_GTID_POS(?, ?)",
+			s.Want.Start.File, s.Want.Start.Offset) // none if its binary log does not tell
+		if err != nil {
+			return err
+		}
+	}
 	if seed && !none || none && connects {
 		if s.Beginning, err = s.Want.newSeed(s.applier()).Check(ctx); err != nil || len(s.Beginning.Problems) > 0 {
 			return err

@@ -43,7 +43,7 @@ func (s *slavePlan) keepConnection() {
 	if !s.filtered() { // the server was restarted, or the run before was cut off here
 		s.add(&Step{
 			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
-			SQL:  []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)},
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.SetFilter(s.want.Databases)},
 			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
 		})
 	}
@@ -51,7 +51,7 @@ func (s *slavePlan) keepConnection() {
 		password := s.want.HandOver.Passwords[facts.ReplicationUser]
 		s.add(&Step{
 			Name: "password", On: finding.Slave, What: "give the slave the password of the replication that the hand-over has",
-			Why: "the master refuses the one that the slave has, or will when it connects again",
+			Why: "the master refuses the one that the slave has, or will when it connects again; " + whyApplied,
 			SQL: []server.Statement{
 				v.StopSlave(server.BothThreads), v.ChangeLogin(facts.ReplicationUser, password),
 				v.StartSlave(server.BothThreads),
@@ -66,7 +66,7 @@ func (s *slavePlan) keepConnection() {
 			Name: "start-slave", On: finding.Slave,
 			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
-			Undo: Undo{v.StopSlave(server.SQLThread)},
+			Undo: Undo{v.StopSlave(server.SQLThread)}, action: startAgain{},
 		})
 	case !s.filtered() || !s.status.Running():
 		s.startSlave()
@@ -92,6 +92,7 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 	switch {
 	case s.want.Method == journal.SeedNone:
 		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
+		missing = s.want.Start.GTID
 	case !seeded:
 		c.method = s.State.Method
 		c.to = c.at(s.State.Start)
@@ -128,12 +129,31 @@ func (s *slavePlan) restateOptions() {
 	}
 	s.add(&Step{
 		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
-		Why: "somebody has changed them since it was set up",
+		Why: "somebody has changed them since it was set up; " + whyApplied,
 		SQL: []server.Statement{
 			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
 			v.StartSlave(server.BothThreads),
 		},
+		action: restate{},
 	})
+}
+
+// whyApplied says what comes before CHANGE MASTER.
+const whyApplied = "what the slave has received is applied before, because CHANGE MASTER throws it away"
+
+// restate runs SQL with a CHANGE MASTER, once the slave has applied what it has received.
+type restate struct {
+	uncompared bool // that the slave is to be compared is noted first: see noteUncompared
+}
+
+func (a *Applier) restate(ctx context.Context, step *Step, r restate) error {
+	if err := a.applyRelayLog(ctx); err != nil {
+		return err
+	}
+	if r.uncompared {
+		return a.noteUncompared(ctx, step)
+	}
+	return a.run(ctx, step)
 }
 
 // drift are the options of a connection that somebody has changed since it was set
@@ -146,7 +166,8 @@ func (s *slavePlan) drift() []server.Statement {
 	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
 		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
 	}
-	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
+	// MariaDB's is an option of the server, which its newer versions show for each connection.
+	if v.Family == server.MySQL && status.RetryCount > 0 && status.RetryCount != server.RetryCount {
 		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
 	}
 	if status.SSLAllowed == "Yes" {
@@ -238,7 +259,7 @@ func changeMaster(v server.Version, to server.Connection, missing string) []serv
 type noteRunning struct{}
 
 func (a *Applier) noteRunning(ctx context.Context, step *Step) error {
-	if err := a.run(ctx, step); err != nil {
+	if err := a.startAgain(ctx, step); err != nil {
 		return err
 	}
 	return a.note(func(s *journal.State) {
@@ -267,11 +288,7 @@ type givePassword struct {
 }
 
 func (a *Applier) givePassword(ctx context.Context, step *Step, g givePassword) error {
-	run := a.run
-	if g.uncompared {
-		run = a.noteUncompared
-	}
-	if err := run(ctx, step); err != nil {
+	if err := a.restate(ctx, step, restate{uncompared: g.uncompared}); err != nil {
 		return err
 	}
 	return a.note(func(s *journal.State) { s.GavePassword(g.password) })

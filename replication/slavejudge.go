@@ -24,8 +24,8 @@ func (s *slavePlan) subject() *rules.Subject {
 	subject := &rules.Subject{
 		Moment: rules.SetupSlave, Master: s.master, Slave: s.slave,
 		Databases: w.Databases, Port: w.Port, Method: w.Method, Start: w.Start, Replace: w.Replace, Reseed: w.Reseed,
-		State: s.State, Repaired: s.Notes.Repair, Compared: s.Notes.Comparison, Elsewhere: s.Elsewhere,
-		Gone: s.Gone, Restored: s.Restored,
+		TrustCreators: w.TrustCreators, State: s.State, Repaired: s.Notes.Repair, Compared: s.Notes.Comparison,
+		Elsewhere: s.Elsewhere, Gone: s.Gone, Restored: s.Restored,
 	}
 	if h := w.HandOver; h != nil {
 		subject.HandOver = &rules.HandOver{
@@ -64,6 +64,7 @@ func (s *slavePlan) filtered() bool                  { return s.subject().Filter
 func (s *slavePlan) filterLost() bool                { return s.subject().FilterLost() }
 func (s *slavePlan) lost() []string                  { return s.subject().Lost() }
 func (s *slavePlan) masterNoted() (same, other bool) { return s.subject().MasterNoted() }
+func (s *slavePlan) byGTID() bool                    { return s.subject().ByGTID() }
 func (s *slavePlan) byMonitor() bool                 { return s.subject().SeesAsMonitor() }
 
 // bySeedAccount reports whether the login on the master is the seeding account's,

@@ -114,16 +114,6 @@ func (m *Main) typed(flag string) (list []string) {
 	return list
 }
 
-// shellWord is a word as a shell takes it.
-func shellWord(word string) string {
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
-		return !strings.ContainsRune("-_./:,=@%+", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	}) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
 // inCommandsOf gives problems whose cures have such flags.
 func (m *Main) inCommandsOf(problems []*finding.Problem) []*finding.Problem {
 	said := make([]*finding.Problem, len(problems))

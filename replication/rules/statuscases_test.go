@@ -121,12 +121,15 @@ var statusCases = []ruleCase{
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen = rules.Seen{Asked: true, MasterID: 9}
 		}),
-	seen("problem purged master", "bin.000007 is not among them|--reseed",
-		func(s *rules.Subject, c *server.SlaveStatus) {
-			s.Seen.Unread, c.ByGTID = nil, false
-		}),
 	{
-		want: "problem purged slave", at: rules.Status, words: "error 1236", change: func(s *rules.Subject) { // said once
+		want: "problem purged master", at: rules.Status, words: "bin.000007 is not among them|--reseed",
+		also: "warning not-crash-safe slave", change: func(s *rules.Subject) {
+			s.Seen.Unread, s.Connection().ByGTID = nil, false
+		},
+	},
+	{
+		want: "problem purged slave", at: rules.Status, words: "error 1236",
+		also: "warning not-crash-safe slave", change: func(s *rules.Subject) { // said once
 			c := s.Connection()
 			s.Seen.Unread, c.ByGTID, c.IORunning, c.IOErrno = nil, false, "No", 1236
 			c.IOError = "Could not find first log file name in binary log index file"

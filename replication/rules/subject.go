@@ -26,7 +26,10 @@ type Subject struct {
 	Replace     []string           // databases of the slave whose data may be lost
 	Reseed      bool               // the databases are copied though the slave replicates them
 	Tables      []string           // "database.table", to be copied anew
+	LockTables  bool               // writers are held off the master while these are copied
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
+
+	TrustCreators bool // log_bin_trust_function_creators is set
 
 	// What is known of them beyond their facts.
 	HandOver    *HandOver

@@ -316,7 +316,7 @@ func (v Version) DropAccount(user, host string) Statement {
 
 // DisableEvent makes an event a slave's. The names are quoted already, and its
 // completion is PRESERVE or NOT PRESERVE.
-func (v Version) DisableEvent(definer, event, completion string) Statement {
+func (v Version) DisableEvent(definer, event Statement, completion string) Statement {
 	side := "SLAVE"
 	if v.AtLeast(MySQL, 8, 2, 0) { // other statements have the new word since 8.0.23
 		side = "REPLICA"
@@ -325,7 +325,7 @@ func (v Version) DisableEvent(definer, event, completion string) Statement {
 }
 
 // EnableEvent makes an event one that runs.
-func (v Version) EnableEvent(definer, event, completion string) Statement {
+func (v Version) EnableEvent(definer, event Statement, completion string) Statement {
 	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s ENABLE", definer, event, completion)
 }
 

@@ -218,10 +218,10 @@ func (r *statusReader) readEvents(ctx context.Context) error {
 	return err
 }
 
-// readWriters lists the accounts that can write in spite of read_only;
-// super_read_only keeps all out.
+// readWriters lists the accounts that can write in spite of read_only; none where the
+// slave is read-only for all.
 func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
-	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
+	if r.variables.ReadOnlyForAll() {
 		return []string{}, nil
 	}
 	return facts.ListWriters(ctx, r.slave, r.conn)
