@@ -13,6 +13,11 @@ import (
 // other, beyond what is said of each of them.
 var pairRules = []Rule{
 	{
+		Code: "follows-this", On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: followsSlave,
+		Meaning: "the server that is to be the master is the slave of the other one",
+		Cure:    "this host has the master of the two: run it on the host of the slave",
+	},
+	{
 		Code: "older-slave", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: isOlder,
 		Meaning: "the slave's version is older than the master's, which it cannot follow",
 		Cure:    "update the slave to the master's series or later",
@@ -79,6 +84,19 @@ var pairRules = []Rule{
 		Meaning: "the ends have different time zones",
 		Cure:    "set the same time_zone on both, such as '+00:00', if events or statements use local time",
 	},
+}
+
+// followsSlave finds that the roles are confused: what is on this host is what the other
+// one has its data from.
+func followsSlave(j *judgement) {
+	for _, m := range j.Master.Masters {
+		byUUID := m.MasterUUID != "" && m.MasterUUID == j.Slave.UUID()
+		byID := j.Slave.UUID() == "" && m.MasterID != 0 && m.MasterID == j.Slave.ServerID() &&
+			slices.Contains(j.Slave.Slaves, j.Master.ServerID())
+		if m.Active() && (byUUID || byID) {
+			j.say("it is the slave of the server of this host, which would get its own data from there")
+		}
+	}
 }
 
 // isOlder holds to that a slave must not be older (MySQL manual, "Replication

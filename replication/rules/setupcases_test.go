@@ -14,6 +14,20 @@ const ofPair = rules.CheckPair | rules.SetupSlave
 // pairCases are about two servers that do not go together.
 var pairCases = []ruleCase{
 	{
+		want: "problem follows-this master", at: ofPair, words: "the slave of the server of this host|host of the slave",
+		change: func(s *rules.Subject) {
+			s.Master.Masters = []*server.SlaveStatus{{MasterID: 2, IORunning: "Yes", SQLRunning: "Yes"}}
+			s.Slave.Slaves = []uint32{1}
+		},
+	},
+	{
+		want: "problem follows-this master", at: ofPair,
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Masters = []*server.SlaveStatus{{MasterUUID: s.Slave.UUID(), IORunning: "Connecting"}}
+		},
+	},
+	{
 		want: "problem older-slave slave", at: ofPair, words: "cannot follow the newer|to 11.8 or later",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MariaDB, Major: 11, Minor: 8, Patch: 6}
