@@ -36,12 +36,12 @@ var copyRules = []Rule{
 		Cure:    "back them up; to have them overwritten: --replace-databases",
 	},
 	{
-		Code: "no-room", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: lacksRoom,
+		Code: "no-room", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: lacksRoom,
 		Meaning: "the slave's disk is too small for the copy",
 		Cure:    makeRoom,
 	},
 	{
-		Code: "little-room", On: finding.Slave, Needs: BothFacts, Warning: SetupSlave, judge: hasLittleRoom,
+		Code: "little-room", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: hasLittleRoom,
 		Meaning: "the copy would leave little room on the slave's disk",
 		Cure:    makeRoom,
 	},
