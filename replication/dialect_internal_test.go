@@ -84,7 +84,7 @@ func TestDialects(t *testing.T) {
 			c.ByGTID = true
 			section("by GTID", v.SetStart(start.GTID), v.ChangeMaster(c))
 			section("filters", v.SetFilter(databases), v.SetFilter(nil), v.SetIgnored([]string{"DB_1.t"}, databases))
-			section("events", v.DisableEvent("`a`@`%`", "`voms`.`e`", "PRESERVE"))
+			section("events", v.DisableEvent(server.SQL("`a`@`%%`"), server.SQL("`voms`.`e`"), "PRESERVE"))
 			secret := server.NewPassword("secret")
 			for _, user := range facts.AccountUsers {
 				section("account "+user,

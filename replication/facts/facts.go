@@ -67,6 +67,9 @@ type Facts struct {
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
 
 	Plugins map[string]bool // names, in lower case, of the active plugins
+	Engines map[string]bool // names, in lower case, of the storage engines; nil: not known
+
+	BrokenViews []BrokenView // of a master, which its login cannot open
 }
 
 // Read reads a server. What its login may not see is left out: the rules name the
@@ -87,6 +90,7 @@ func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 	for _, read := range []func(context.Context, *server.Server, *sql.Conn) error{
 		f.readLogin, f.readAccounts, f.readBound, f.readCreators, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
 		f.readCluster, f.readSessions, f.readFree, f.readDatabases, f.readAges, f.readCollations,
+		f.readEngines, f.readBrokenViews,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -136,6 +140,17 @@ func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn)
 		return err
 	}
 	return f.ReadTransient(ctx, s, conn)
+}
+
+// readEngines reads which storage engines the server has.
+func (f *Facts) readEngines(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	rows, err := s.Query(ctx, conn,
+		"SELECT engine AS name FROM information_schema.engines WHERE support IN ('YES', 'DEFAULT')")
+	f.Engines = make(map[string]bool, len(rows))
+	for _, r := range rows {
+		f.Engines[strings.ToLower(r["name"])] = true
+	}
+	return err
 }
 
 // FollowsNobody reports whether the server is known to be nobody's slave, not even

@@ -57,7 +57,7 @@ var asked = []Code{
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{
-		Code: "account-login", At: SetupMaster, Meaning: "a slave cannot log in by an account",
+		Code: "account-login", At: SetupMaster | SetupSlave, Meaning: "a slave cannot log in by an account",
 		Cure: "as the error says",
 	},
 	{
@@ -92,11 +92,7 @@ var asked = []Code{
 		Cure:    "use the method dump",
 	},
 	{Code: "unknown-database", At: SetupSlave},
-	{
-		Code: "not-transactional", At: SetupSlave,
-		Meaning: "tables without transactions can change while they are copied",
-		Cure:    "--lock-tables holds writers off meanwhile; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB",
-	},
+	{Code: "not-transactional", At: SetupSlave},
 	{Code: "lock-tables", At: SetupSlave, Meaning: "nobody can write on the master while the copy is made"},
 	{
 		Code: "long-statement", At: SetupSlave,
@@ -141,6 +137,20 @@ var asked = []Code{
 		Code: "float-digits", At: SetupSlave, Meaning: "a dump rounds values of FLOAT",
 		Cure: "on the master, ALTER TABLE ... MODIFY them to DOUBLE, or give the table a primary key without them; " +
 			"or clone",
+	},
+	{
+		Code: "lost-values", At: SetupSlave | Repair, Meaning: "a dump cannot say values of ENUM, SET or DOUBLE columns",
+		Cure: "on the master, with the lines that are given",
+	},
+	{
+		Code: "json-values", At: SetupSlave | Repair,
+		Meaning: "JSON columns hold what JSON text cannot say, as DECIMAL, and a dump is text",
+		Cure:    "on the master, with the lines that are given; or clone",
+	},
+	{
+		Code: "code-charset", At: SetupSlave | Repair,
+		Meaning: "a routine, trigger or event has a name, definer or comment that the character set of its client lacks",
+		Cure:    "make it anew on the master after SET NAMES utf8mb4",
 	},
 	{
 		Code: "latin1-holds-utf8", At: SetupSlave, Meaning: "columns are said to be latin1 and hold UTF-8",

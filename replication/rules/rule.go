@@ -14,8 +14,8 @@ import (
 func Table() []Rule {
 	return slices.Concat(
 		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
-		writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules, keptLogRules,
-		optionRules, leftOutRules, eventRules, pairRules, handOverRules, sessionRules, relayLogRules,
+		writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules, keptLogRules, optionRules,
+		leftOutRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules, relayLogRules,
 		establishedRules, copyRules, gtidRules, wantRules,
 	)
 }

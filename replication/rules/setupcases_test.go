@@ -97,6 +97,42 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem unknown-engine slave", at: ofPair | rules.Repair,
+		words: "lacks the storage engine ARCHIVE of tables of the master: voms.users|INSTALL SONAME 'ha_archive';|" +
+			"ALTER TABLE `voms`.`users` ENGINE=InnoDB;",
+		change: func(s *rules.Subject) {
+			s.Slave.Engines = map[string]bool{"innodb": true}
+			s.Master.Databases[0].OfEngine = map[string][]string{"archive": {"voms.users"}}
+		},
+	},
+	{
+		want: "warning default-engine slave", at: ofPair, words: "is InnoDB, and MyISAM on the master|=MyISAM",
+		change: func(s *rules.Subject) {
+			s.Master.Variables["default_storage_engine"] = "MyISAM"
+			s.Slave.Variables["default_storage_engine"] = "InnoDB"
+		},
+	},
+	{
+		want: "problem view-broken master", at: rules.CheckServer | rules.SetupSlave,
+		words:  "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|ALTER VIEW `voms`.`v`",
+		change: breakViews,
+	},
+	{want: "warning view-broken master", at: rules.SetupMaster, change: breakViews},
+	{
+		want: "problem view-broken master", at: rules.CheckPair, change: func(s *rules.Subject) {
+			breakViews(s)
+			s.Master.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"}
+		},
+	},
+	{
+		want: "problem view-rights master", at: ofPair,
+		words: "root@localhost may not open views, and so not copy them: voms.v; the server says: gone|" +
+			"GRANT SELECT, SHOW VIEW, EXECUTE ON `voms`.* TO 'root'@'localhost';",
+		change: func(s *rules.Subject) {
+			s.Master.BrokenViews = []facts.BrokenView{{Database: "voms", Name: "v", Error: "gone", Denied: true}}
+		},
+	},
+	{
 		want: "warning time-zone slave", at: ofPair, words: "is UTC, and CET on the master",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["system_time_zone"] = "CET"
@@ -265,3 +301,11 @@ var setupCases = []ruleCase{
 
 // free gives the slave's disk so much room.
 func free(s *rules.Subject, bytes uint64) { s.Slave.Free = &bytes }
+
+// breakViews has the master lose what views use, of another database too.
+func breakViews(s *rules.Subject) {
+	s.Master.BrokenViews = []facts.BrokenView{
+		{Database: "iam", Name: "other", Error: "gone"}, {Database: "voms", Name: "v", Error: "gone"},
+		{Database: "voms", Name: "w", Error: "gone too"},
+	}
+}

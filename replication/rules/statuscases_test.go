@@ -25,6 +25,15 @@ var statusCases = []ruleCase{
 			s.Seen.OneServer = finding.New(finding.Slave, "same-server", "run it on the host of the slave",
 				"this is server1, the master itself")
 		}),
+	{
+		want: "problem restored-master master", at: rules.Status,
+		words:  "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|--replace-databases voms",
+		change: isRestored,
+	},
+	{
+		want: "warning restored-master master", at: rules.SetupSlave, words: "restored from an older copy|compared at the end",
+		change: isRestored,
+	},
 	seen("problem not-set-up slave", "setup-slave",
 		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
 	seen("problem slave-error slave", "error 4711: something new|never skip it",
@@ -145,4 +154,11 @@ var statusCases = []ruleCase{
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen.Events = []string{"voms.e"}
 		}),
+}
+
+func isRestored(s *rules.Subject) {
+	follows(s)
+	s.Restored = &journal.MasterNote{
+		Seen: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), At: server.Position{File: "bin.000007", Offset: 4711},
+	}
 }

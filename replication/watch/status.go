@@ -41,6 +41,7 @@ type Status struct {
 	silent     bool                    // there was none
 	moved      bool                    // something came meanwhile
 	sameMaster bool                    // the master that was asked is the slave's
+	restored   *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
 	same       *finding.Problem        // both logins reach one server; nil if they do not
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
@@ -142,6 +143,9 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 		return nil, err
 	}
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
+		return nil, err
+	}
+	if err := r.readPast(ctx, master, o.StateDir); err != nil {
 		return nil, err
 	}
 	if err := r.readEvents(ctx); err != nil {
