@@ -93,7 +93,7 @@ func (m *Main) writeFindings(found findings) {
 		screen.Write(terminal.Head{Text: fmt.Sprintf("%-8s ", f.Level), Colour: levelColours[f.Level]},
 			f.About+": "+f.Text, terminal.Prose)
 		if f.Cure != "" && (i+1 == len(found) || found[i+1].Cure != f.Cure) {
-			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
+			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", m.inCommands(f.Cure))
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (m *Main) writeWarnings(warnings []*finding.Problem) {
 	for i, w := range warnings {
 		screen.Write(terminal.Head{Text: "warning: ", Colour: terminal.Doubt}, w.Error(), terminal.Prose)
 		if w.Cure != "" && (i+1 == len(warnings) || warnings[i+1].Cure != w.Cure) {
-			fmt.Fprintf(m.Stderr, "hint: %s\n", w.Cure)
+			fmt.Fprintf(m.Stderr, "hint: %s\n", m.inCommands(w.Cure))
 		}
 	}
 }
@@ -124,6 +124,9 @@ func listOf[T any](elements []T) []T { return append([]T{}, elements...) }
 // problem.
 func (m *Main) tellReadiness(found findings, asJSON bool, verdict string) error {
 	if asJSON {
+		for i := range found {
+			found[i].Cure = m.inCommands(found[i].Cure)
+		}
 		if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
 			return err
 		}

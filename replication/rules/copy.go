@@ -47,8 +47,10 @@ var copyRules = []Rule{
 	},
 	{
 		Code: "no-seed-account", On: finding.Master, Needs: BothFacts, Problem: SetupSlave, judge: lacksSeedAccount,
-		Meaning: "the account by which the databases are copied is gone: an earlier copy has dropped it",
-		Cure:    "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
+		Meaning: "no login by the account that copies the databases: an earlier copy has dropped it, " +
+			"or it has another password",
+		Cure: "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
+			"it keeps the passwords of the other accounts",
 	},
 }
 
@@ -200,7 +202,7 @@ func hasLittleRoom(j *judgement) {
 // databases: routines would be missing from it.
 func lacksSeedAccount(j *judgement) {
 	if j.NeedsSeed() && j.Method != journal.SeedNone && j.SeesAsMonitor() {
-		j.say("the account %s, by which the databases are copied, is gone: an earlier copy has dropped it",
-			accountOf(facts.SeedUser))
+		j.say("no login by the account %s, by which the databases are copied: an earlier copy has dropped it, "+
+			"or it has another password than in the hand-over file", accountOf(facts.SeedUser))
 	}
 }
