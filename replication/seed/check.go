@@ -13,10 +13,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// assumedRate is what a seed loads at the least on usual hosts, in bytes of
-// tables a second.
-const assumedRate = 10 << 20
-
 // longStatement is how long a statement on the master may have been running
 // when a seed takes its lock, behind which all others would have to wait.
 const longStatement = 5 * time.Second
@@ -25,12 +21,15 @@ const longStatement = 5 * time.Second
 // copy what is not consistent. The error is that of a server which could not be
 // asked.
 func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
-	c := &seedCheck{seed: s}
+	c := &seedCheck{seed: s, extent: s.extent()}
 	if err := c.foreignKeys(ctx); err != nil {
 		return finding.Findings{}, err
 	}
 	if s.Method == journal.SeedNone {
 		return c.Findings, nil
+	}
+	if err := c.measure(ctx, s); err != nil {
+		return finding.Findings{}, err
 	}
 	c.databases()
 	c.retention()
@@ -56,6 +55,8 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 // seedCheck collects what is found.
 type seedCheck struct {
 	finding.Findings
+	extent
+
 	seed    *Seed
 	foreign bool // see copying
 }
@@ -115,7 +116,7 @@ func (s *Seed) otherTools() []toolKind {
 // lock costs.
 func (c *seedCheck) locked() {
 	tables := c.seed.unsnapped()
-	takes := c.seed.estimate()
+	takes := c.estimate()
 	switch {
 	case c.seed.LockTables:
 		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
@@ -130,7 +131,7 @@ func (c *seedCheck) locked() {
 
 // retention warns if the binary log may be purged before the slave follows it.
 func (c *seedCheck) retention() {
-	kept, takes := c.seed.MasterFacts.Retention(), c.seed.estimate()
+	kept, takes := c.seed.MasterFacts.Retention(), c.estimate()
 	if kept == 0 || kept > 3*takes {
 		return
 	}
@@ -152,26 +153,6 @@ func (s *Seed) unsnapped() []string {
 		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(s.Tables, name) })
 	}
 	return names
-}
-
-// estimate is how long the copy takes, roughly.
-func (s *Seed) estimate() time.Duration {
-	rate := uint64(assumedRate)
-	if s.MaxRate > 0 {
-		rate = min(rate, s.MaxRate)
-	}
-	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
-}
-
-// bytes is the size of what is copied, by the server's estimate.
-func (s *Seed) bytes() uint64 {
-	var bytes uint64
-	for _, name := range s.databases() {
-		if d := s.MasterFacts.Database(name); d != nil {
-			bytes += d.Bytes
-		}
-	}
-	return bytes
 }
 
 // statements finds those that run for long, if a lock is taken: it waits for
