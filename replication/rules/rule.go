@@ -15,7 +15,7 @@ func Table() []Rule {
 	return slices.Concat(
 		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
 		writerRules, databaseRules, reachRules, binaryLogRules, optionRules, leftOutRules, eventRules,
-		pairRules, handOverRules, sessionRules, establishedRules, copyRules, gtidRules, wantRules,
+		pairRules, handOverRules, sessionRules, establishedRules, copyRules, chainRules, gtidRules, wantRules,
 	)
 }
 
