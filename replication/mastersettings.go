@@ -18,7 +18,7 @@ const (
 )
 
 // masterSettings are the variables that a master must have.
-func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
+func masterSettings(f *facts.Facts, statements, trust bool) []wantedSetting {
 	format, whyFormat := "ROW", "rows give the same result on the slave, statements not always"
 	if statements {
 		format, whyFormat = "STATEMENT", "MySQL 9 cannot read the rows that MariaDB logs"
@@ -26,14 +26,21 @@ func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 	id := fmt.Sprint(max(f.ServerID(), 1)) // its own: its slaves know it by that, and its master too
 	keep := wantedSetting{
 		name: "expire_logs_days", value: "7", literal: "7",
-		ok:  f.Retention() == 0 || f.Retention() >= minRetention,
+		ok:  f.HasBinaryLog() && f.Retention() == 0 || f.Retention() >= minRetention,
 		why: "a slave that was cut off for days must still find what it missed",
 	}
 	if _, ok := f.Variables["binlog_expire_logs_seconds"]; ok {
 		seconds := fmt.Sprint(int(retention.Seconds()))
 		keep.name, keep.value, keep.literal = "binlog_expire_logs_seconds", seconds, seconds
 	}
-	return []wantedSetting{
+	switch { // what was chosen is left alone
+	case f.KeepsLogsForEver():
+		keep.judged = true
+	case f.Retention() == 0 && f.LogLimit() > 0:
+		name := f.VariableName("max_binlog_total_size", "binlog_space_limit")
+		keep = wantedSetting{name: name, value: f.Variable(name), ok: true, why: keep.why}
+	}
+	settings := []wantedSetting{
 		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
 		{name: "server_id", value: id, literal: id, ok: f.ServerID() != 0, why: "a master needs a server_id"},
 		{
@@ -46,6 +53,20 @@ func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
 			why: "a slave with other indexes finds a row by all its columns",
 		},
 		keep,
+	}
+	if trust {
+		settings = append(settings, trustCreators(f))
+	}
+	return settings
+}
+
+// trustCreators lets accounts without SUPER create functions and triggers although there
+// is a binary log.
+func trustCreators(f *facts.Facts) wantedSetting {
+	const name = "log_bin_trust_function_creators"
+	return wantedSetting{
+		name: name, value: "ON", literal: "1", ok: f.On(name), always: true,
+		why: "accounts without SUPER are to create functions and triggers, too",
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -61,14 +62,28 @@ func (r *Repair) read(ctx context.Context) (s Situation, err error) {
 	if busy || err != nil {
 		return s, err
 	}
-	s.Notes, err = journal.ReadNotes(r.StateDir, s.SlaveFacts.ServerID())
+	if s.Notes, err = journal.ReadNotes(r.StateDir, s.SlaveFacts.ServerID()); err != nil || s.SlaveFacts.Master() == nil {
+		return s, err
+	}
+	s.Beginning, err = r.checkCopy(ctx, &s)
 	return s, err
 }
 
+// checkCopy finds what would end the copy in its middle, or make it another.
+func (r *Repair) checkCopy(ctx context.Context, s *Situation) (finding.Findings, error) {
+	found, err := (&seed.Seed{
+		Master: r.Master, Slave: r.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
+		Databases: s.MasterFacts.DatabaseNames(), Tables: r.Tables, LockTables: r.LockTables,
+	}).Check(ctx)
+	// Of tables without transactions the plan says that.
+	found.Problems = slices.DeleteFunc(found.Problems, func(p *finding.Problem) bool { return p.Code == seed.UnsnappedCode })
+	return found, err
+}
+
 // PlanRepair plans to copy tables of one database anew, and to compare them, after what
-// is left of a run that was cut off. Of the situation it needs the facts and the notes.
-// With lockTables the master's writers are held off meanwhile. It is a function of its
-// arguments alone, which it leaves as they are.
+// is left of a run that was cut off. Of the situation it needs the facts, the notes and
+// what was found of the copy. With lockTables the master's writers are held off
+// meanwhile. It is a function of its arguments alone, which it leaves as they are.
 func PlanRepair(situation Situation, tables []string, lockTables bool) *Plan {
 	master, slave := situation.MasterFacts, situation.SlaveFacts
 	status := slave.Master()
@@ -76,6 +91,7 @@ func PlanRepair(situation Situation, tables []string, lockTables bool) *Plan {
 		Moment: rules.Repair, Master: master, Slave: slave, Tables: tables, LockTables: lockTables,
 		Repaired: situation.Notes.Repair,
 	})}
+	p.Add(situation.Beginning)
 	if status == nil {
 		return p
 	}

@@ -17,6 +17,7 @@ type wantedSetting struct {
 	literal string // of SET GLOBAL; empty: only a restart changes it
 	ok      bool   // the server has it
 	always  bool   // it must be in the drop-in also if the server has it: it may be set for now only
+	judged  bool   // a rule has something to say of it, though it is left as it is
 	gone    bool   // it must not be in the drop-in, nor be persisted as anything else than value
 	why     string
 }

@@ -206,6 +206,7 @@ func (s *Setup) setUpMaster(ctx context.Context) (*HandOver, error) {
 	keep := already && !s.Want.Reseed && !newPasswords
 	plan := PlanMaster(f, MasterWant{
 		Databases: s.Want.Databases, Fresh: NewFresh(), KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep,
+		TrustCreators: s.Want.TrustCreators,
 	})
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
 		return plan.HandOver, nil

@@ -28,6 +28,8 @@ type MasterWant struct {
 	// MariaDB by.
 	LogStatements bool
 
+	TrustCreators bool // let accounts without SUPER create functions and triggers
+
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
@@ -42,11 +44,13 @@ type MasterWant struct {
 func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	p := &Plan{Findings: rules.Judge(&rules.Subject{
 		Moment: rules.SetupMaster, Master: f, Databases: want.Databases, OldSessions: f.ChangesFormat(want.LogStatements),
+		TrustCreators: want.TrustCreators,
 	})}
 	if len(p.Problems) > 0 {
 		return p
 	}
-	settingSteps(p, f, want.DropIn, slices.Concat(masterSettings(f, want.LogStatements), leavingsOfSlave(f)))
+	settings := masterSettings(f, want.LogStatements, want.TrustCreators)
+	settingSteps(p, f, want.DropIn, slices.Concat(settings, leavingsOfSlave(f)))
 	if !f.HasBinaryLog() {
 		p.add(&Step{
 			Name: "restart", On: finding.Master, What: "restart the server, which begins its binary log",
@@ -59,7 +63,7 @@ func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	if len(want.Untried) > 0 {
 		p.Warn(finding.Master, "passwords-untried", "",
 			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log "+
-				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.Items(want.Untried))
 	}
 	return p
 }

@@ -33,8 +33,8 @@ func (a *Applier) endPackets(ctx context.Context, step *Step) error {
 	return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
 }
 
-// settings are the variables that the slave must have. Read-only is made at the
-// end, for the running server, but must not be forgotten by a restart.
+// settings are the variables that the slave must have. Read-only is made after the
+// copy, for the running server, but must not be forgotten by a restart.
 func (s *slavePlan) settings() []wantedSetting {
 	id := s.slave.ServerID()
 	clash := id == 0 || id == s.master.ServerID() || !s.established && slices.Contains(s.master.Slaves, id)
@@ -66,6 +66,10 @@ func (s *slavePlan) settings() []wantedSetting {
 			name: "replicate_wild_do_table", value: strings.Join(s.persistentFilter(), "\n"), ok: s.established && s.filtered(),
 			why: "only the named databases are replicated", always: true,
 		},
+	}
+	wanted = append(wanted, s.crashSettings()...)
+	if s.want.TrustCreators {
+		wanted = append(wanted, trustCreators(s.slave))
 	}
 	if _, ok := s.slave.Variables["super_read_only"]; ok {
 		wanted = append(wanted,

@@ -19,12 +19,12 @@ func (s *slavePlan) finish(seeded bool) {
 	// Without a state that says so, nobody has seen that the data is the master's.
 	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
 	if !due && s.established {
-		_, due = s.masterNoted()
+		_, other := s.masterNoted()
+		due = other || s.Restored != nil || s.Restarted // only the data tells whether it is what it was
 	}
-	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
+	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
-	s.readOnly(seeded)
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
 			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
@@ -60,8 +60,8 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 }
 
-// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
-// ended that.
+// readOnly adds the step that makes the slave read-only before the replication starts, if
+// it is not, or the copy has ended that: a row that is written meanwhile stops it later.
 func (s *slavePlan) readOnly(seeded bool) {
 	step := &Step{
 		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
@@ -71,7 +71,7 @@ func (s *slavePlan) readOnly(seeded bool) {
 			Undo{server.SQL("SET GLOBAL super_read_only=0")}
 	}
 	if !s.slave.On("read_only") || seeded {
-		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
+		step.SQL = slices.Insert(step.SQL, 0, s.slave.ReadOnly())
 		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
 	}
 	if len(step.SQL) > 0 {

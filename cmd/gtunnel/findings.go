@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -16,6 +17,8 @@ type checkLine struct {
 	About string `json:"about"`
 	Text  string `json:"text"`
 	Cure  string `json:"cure"` // empty if there is nothing to do
+
+	short string // the text, without all of a long list in it; empty: it is the same
 }
 
 const (
@@ -66,7 +69,9 @@ func newCheckLine(level string, p *finding.Problem) checkLine {
 	if about == "" {
 		about = "both"
 	}
-	return checkLine{Level: level, About: about, Text: strings.TrimPrefix(p.Error(), string(p.On)+": "), Cure: p.Cure}
+	line := checkLine{Level: level, About: about, Text: p.Whole(), Cure: p.Cure}
+	line.short = strings.TrimPrefix(p.Error(), string(p.On)+": ")
+	return line
 }
 
 func (f findings) problems() int {
@@ -81,7 +86,7 @@ func (f findings) problems() int {
 
 func (m *Main) writeFindings(found findings) {
 	for _, f := range found {
-		fmt.Fprintf(m.Stdout, "%-8s %s: %s\n", f.Level, f.About, f.Text)
+		fmt.Fprintf(m.Stdout, "%-8s %s: %s\n", f.Level, f.About, cmp.Or(f.short, f.Text))
 		if f.Cure != "" {
 			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
 		}

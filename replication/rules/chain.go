@@ -32,5 +32,5 @@ func makesSlavesStale(j *judgement) {
 	}
 	j.sayCure("afterwards, on each of them, once this one is equal to its master: "+cure,
 		"it has slaves of its own, with the server ids %s: what is copied stays out of its binary log, so that they keep"+
-			" what they have now, and their status does not tell", finding.List(ids))
+			" what they have now, and their status does not tell", finding.Items(ids))
 }

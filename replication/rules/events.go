@@ -13,6 +13,6 @@ var eventRules = []Rule{{
 func runsEvents(j *judgement) {
 	if len(j.Seen.Events) > 0 && !j.Seen.Busy {
 		j.say("events are enabled which run on the master, and whose changes are "+
-			"replicated (event_scheduler is %s here): %s", j.facts.Variable("event_scheduler"), finding.List(j.Seen.Events))
+			"replicated (event_scheduler is %s here): %s", j.facts.Variable("event_scheduler"), finding.Items(j.Seen.Events))
 	}
 }

@@ -29,12 +29,15 @@ type Subject struct {
 	LockTables  bool               // writers are held off the master while these are copied
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
 
+	TrustCreators bool // log_bin_trust_function_creators is set
+
 	// What is known of them beyond their facts.
 	HandOver    *HandOver
 	OldSessions *facts.OldSessions      // of the master, which may log in another format
 	State       journal.State           // of an earlier setup of the slave
 	Repaired    *journal.RepairNote     // of a repair that was cut off
 	Compared    *journal.ComparisonNote // of a comparison that was cut off
+	Restored    *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
 	Gone        bool                    // the master no longer has what the slave is to read next
 	Elsewhere   bool                    // the slave's position is none of the master's binary log
 	Ahead       string                  // GTIDs of MySQL's that the slave has and the master has not

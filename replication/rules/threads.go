@@ -58,7 +58,7 @@ var threadRules = []Rule{
 }
 
 func isMasterItself(j *judgement) {
-	if one := j.Seen.OneServer; one != nil {
+	if one, c := j.Seen.OneServer, j.Connection(); one != nil && (c == nil || c.MasterHost == "") {
 		j.add(one)
 	}
 }
@@ -113,15 +113,14 @@ func (s *Subject) idlesUnexplained() bool {
 
 func standsWhereTold(j *judgement) {
 	if c := j.Connection(); j.idlesUnexplained() && stoppedUntil(c) {
-		start := j.Slave.Version.StartSlave(server.BothThreads).String()
-		j.sayCure("if no gtunnel replication compare runs at this moment, one was cut off: "+start,
+		j.sayCure("if no gtunnel replication compare runs at this moment, one was cut off: "+j.startCure(),
 			"the SQL thread was told to stop at %s, and did", c.Until)
 	}
 }
 
 func isStopped(j *judgement) {
 	if j.idlesUnexplained() && !stoppedUntil(j.Connection()) {
-		j.sayCure(j.Slave.Version.StartSlave(server.BothThreads).String(), "somebody has stopped %s", j.idle())
+		j.sayCure(j.startCure(), "somebody has stopped %s", j.idle())
 	}
 }
 

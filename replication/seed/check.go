@@ -42,8 +42,8 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 	}
 	c.locked()
 	for _, check := range []func(context.Context) error{
-		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views,
-		c.timeZones, c.tablespaces,
+		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.values, c.views,
+		c.timeZones, c.tablespaces, c.codeNames,
 	} {
 		if err := check(ctx); err != nil {
 			return finding.Findings{}, err
@@ -112,6 +112,9 @@ func (s *Seed) otherTools() []toolKind {
 	return kinds
 }
 
+// UnsnappedCode is the code of tables that can change while they are copied.
+const UnsnappedCode = "not-transactional"
+
 // locked finds the tables that only a lock keeps consistent, and says what the
 // lock costs.
 func (c *seedCheck) locked() {
@@ -122,10 +125,10 @@ func (c *seedCheck) locked() {
 		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
 			max(takes, time.Second))
 	case len(tables) > 0:
-		c.Problem(finding.Master, "not-transactional",
+		c.Problem(finding.Master, UnsnappedCode,
 			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v;"+
 				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
-			"tables without transactions can change while they are copied: %s", finding.List(tables))
+			"tables without transactions can change while they are copied: %s", finding.Items(tables))
 	}
 }
 
@@ -175,7 +178,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	if len(long) > 0 {
 		c.Problem(finding.Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
 			"statements that run for long would hold up the lock that the copy begins with,"+
-				" and all writers behind it: %s", finding.List(long))
+				" and all writers behind it: %s", finding.Items(long))
 	}
 	return nil
 }
@@ -202,7 +205,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 4) {
 		return nil
 	}
-	if dumper, err := findTool(ctx, dumpTool(server.MariaDB)); err != nil || dumper.knows("dump-history") != "" {
+	dumper, _, err := s.dumperOf(ctx)
+	if err != nil || dumper.knows("dump-history") != "" {
 		return ctx.Err() // if it is missing, tools has said so
 	}
 	rows, err := s.Master.Query(ctx, s.Master.DB,
@@ -216,8 +220,9 @@ func (c *seedCheck) history(ctx context.Context) error {
 		names = append(names, r["t"])
 	}
 	if len(names) > 0 {
-		c.Warn(finding.Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
-			"the history of system-versioned tables is not copied: %s", finding.List(names))
+		c.Warn(finding.Master, "no-history",
+			"if it matters: mariadb-dump of MariaDB 10.11 or later copies it, where no table is versioned by transactions",
+			"the history of system-versioned tables is not copied: %s", finding.Items(names))
 	}
 	return nil
 }
@@ -243,7 +248,7 @@ func (c *seedCheck) sequences(ctx context.Context) error {
 	c.Warn(finding.Slave, "alter-sequence",
 		"after an ALTER SEQUENCE on the master: "+journal.RepairCommand([]string{"SEQUENCE"}),
 		"MariaDB's slaves that replicate some databases only leave ALTER SEQUENCE out, as compare then says;"+
-			" the numbers that are taken from sequences are replicated: %s", finding.List(names))
+			" the numbers that are taken from sequences are replicated: %s", finding.Items(names))
 	return nil
 }
 
@@ -256,8 +261,15 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := removeAccountFiles(c.seed.StateDir); err != nil {
+		return err
+	}
 	for _, m := range missing {
-		c.found(m.problem(), len(m.bars) > 0)
+		how, err := m.how(c.seed.StateDir, c.seed.SlaveFacts)
+		if err != nil {
+			return err
+		}
+		c.found(m.problem(how), len(m.bars) > 0)
 	}
 	return c.definerRights(ctx)
 }
@@ -282,6 +294,6 @@ func (c *seedCheck) encoding(ctx context.Context) error {
 			" To mend it, on the master:"+
 			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4;"+
 			" and let applications say SET NAMES utf8mb4",
-		"columns are said to be latin1 and hold UTF-8: %s", finding.List(columns))
+		"columns are said to be latin1 and hold UTF-8: %s", finding.Items(columns))
 	return nil
 }
