@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -17,6 +18,8 @@ type checkLine struct {
 	About string `json:"about"`
 	Text  string `json:"text"`
 	Cure  string `json:"cure"` // empty if there is nothing to do
+
+	short string // the text, without all of a long list in it; empty: it is the same
 }
 
 const (
@@ -67,7 +70,9 @@ func newCheckLine(level string, p *finding.Problem) checkLine {
 	if about == "" {
 		about = "both"
 	}
-	return checkLine{Level: level, About: about, Text: strings.TrimPrefix(p.Error(), string(p.On)+": "), Cure: p.Cure}
+	line := checkLine{Level: level, About: about, Text: p.Whole(), Cure: p.Cure}
+	line.short = strings.TrimPrefix(p.Error(), string(p.On)+": ")
+	return line
 }
 
 func (f findings) problems() int {
@@ -91,7 +96,7 @@ func (m *Main) writeFindings(found findings) {
 	screen := m.screen()
 	for i, f := range found {
 		screen.Write(terminal.Head{Text: fmt.Sprintf("%-8s ", f.Level), Colour: levelColours[f.Level]},
-			f.About+": "+f.Text, terminal.Prose)
+			f.About+": "+cmp.Or(f.short, f.Text), terminal.Prose)
 		if f.Cure != "" && (i+1 == len(found) || found[i+1].Cure != f.Cure) {
 			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", m.inCommands(f.Cure))
 		}

@@ -97,7 +97,7 @@ func sharesNames(j *judgement) {
 			" on the master; or rename or drop them on the slave; or let that happen: --replace-databases "+names+
 			", which does not drop these",
 			"it has databases of its own with names of databases of the master that are not replicated, "+
-				"whose changes can reach them: %s; %s", finding.List(shared), passes)
+				"whose changes can reach them: %s; %s", finding.Items(shared), passes)
 	}
 }
 
@@ -109,7 +109,7 @@ func mayShareNames(j *judgement) {
 	unseen := slices.DeleteFunc(j.ownDatabases(), func(name string) bool { return j.Master.Database(name) != nil })
 	if len(unseen) > 0 {
 		j.say("%s does not see all databases of the master; if it has some of these too, "+
-			"its changes to them can reach the slave's own: %s; %s", j.Master.User, finding.List(unseen), passes)
+			"its changes to them can reach the slave's own: %s; %s", j.Master.User, finding.Items(unseen), passes)
 	}
 }
 
@@ -135,7 +135,7 @@ func passesFilter(j *judgement) {
 			" If it stops there all the same, gtunnel replication status says what to do"
 	}
 	j.sayCure(cure, "databases that are not replicated have routines or events, whose changes pass the filter, "+
-		"and stop the slave where it lacks the database, routine or event: %s", finding.List(passing))
+		"and stop the slave where it lacks the database, routine or event: %s", finding.Items(passing))
 }
 
 // wouldLoseData refuses to overwrite data that no run of ours brought and nobody
