@@ -212,7 +212,7 @@ var asked = []Code{
 		Cure: "run this again, or use the method dump",
 	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed", Cure: "as its error says"},
+	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
 
 	// Of the start, and of waiting for the slave.
 	{
