@@ -29,6 +29,12 @@ func TestSeedByClone(t *testing.T) {
 			"AND table_schema LIKE 'seed%'") {
 		master.Exec(t, "DROP TABLE "+table) // of another test
 	}
+	if master.Count(t, "information_schema.plugins", "plugin_name = 'clone'") > 0 {
+		pairs.WaitUntil(t, "end of the plugin", func() (string, bool) { // the donor of another test may be at work
+			_, err := master.DB.ExecContext(t.Context(), "UNINSTALL PLUGIN clone")
+			return fmt.Sprint(err), err == nil
+		})
+	}
 	s := newSeed(t, master, slave, databases...)
 	s.Method = journal.SeedClone
 	found, err := s.Check(t.Context())
@@ -85,11 +91,10 @@ func TestSeedByClone(t *testing.T) {
 func TestCloneKilled(t *testing.T) {
 	master, _ := pairs.MySQL.Start(t)
 	slave := pairs.OwnServer(t, servertest.MySQL97, "killed clone", 14)
-	master.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'", "SET GLOBAL clone_donor_timeout_after_network_failure=0")
-	defer pairs.WaitUntil(t, "end of the plugin", func() (string, bool) { // the donor may still be at work
-		_, err := master.DB.ExecContext(t.Context(), "UNINSTALL PLUGIN clone")
-		return fmt.Sprint(err), err == nil
-	})
+	if master.Count(t, "information_schema.plugins", "plugin_name = 'clone'") == 0 {
+		master.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+	}
+	master.Exec(t, "SET GLOBAL clone_donor_timeout_after_network_failure=0")
 	slave.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'", "SET GLOBAL clone_autotune_concurrency=OFF",
 		"SET GLOBAL clone_max_concurrency=1", "SET GLOBAL clone_max_data_bandwidth=1")
 	s := newSeed(t, master, slave, "seed_all")

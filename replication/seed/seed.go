@@ -189,12 +189,13 @@ func (s *Seed) dump(ctx context.Context, c *copying) (server.Position, error) {
 // be had at once.
 const lockAttempts = 3
 
-// retryBegin begins a copy anew, after a while, if its lock had to wait or the
-// tool that dumps has hung: nothing was loaded then.
+// retryBegin begins a copy anew, after a while, if its lock had to wait, the tool
+// that dumps has hung, or the schema was changed: nothing was loaded then.
 func retryBegin(ctx context.Context, begin func() (server.Position, error)) (server.Position, error) {
 	for attempt := 1; ; attempt++ {
 		position, err := begin()
-		if !finding.HasCode(err, "lock-wait") && !finding.HasCode(err, toolHangs) || attempt == lockAttempts {
+		again := finding.HasCode(err, "lock-wait") || finding.HasCode(err, toolHangs) || finding.HasCode(err, schemaChanged)
+		if !again || attempt == lockAttempts {
 			return position, err
 		}
 		if err := server.Pause(ctx, time.Duration(attempt)*time.Second); err != nil {
