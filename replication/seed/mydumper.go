@@ -61,7 +61,7 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (server.Position, error
 	if p := s.roomFor(r.folder); p != nil {
 		return server.Position{}, p
 	}
-	position, err := retryBegin(ctx, func() (server.Position, error) { return r.dumpRows(ctx) })
+	position, err := r.retryBegin(ctx, func() (server.Position, error) { return r.dumpRows(ctx) })
 	if err != nil {
 		return server.Position{}, err
 	}
@@ -165,15 +165,10 @@ func (r *mydumperRun) runTool(ctx context.Context, t *tool, end *server.Server, 
 	}
 	defer p.stop()
 	defer context.AfterFunc(ctx, p.stop)()
-	hung := p.watchHang(hangTime)
+	r.watchHang(ctx, p, end, nil)
 	err = p.failure(end.Role)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	case hung.Load():
-		return finding.New(end.Role, toolHangs, "run this again, or use the method dump",
-			"%s was stopped: for %v all of its threads waited for one another, which is a fault of its own",
-			t.name(), hangTime)
 	}
 	return err
 }
@@ -253,7 +248,7 @@ func (s *Seed) probeMydumper(ctx context.Context, mydumper *tool) error {
 	rows := filepath.Join(folder, "rows")
 	r := &mydumperRun{copying: &copying{Seed: s}}
 	args := []string{"--outputdir=" + rows, "--no-schemas", "--no-data", "--no-locks", "--regex=^$", "--threads=1"}
-	_, err = retryBegin(ctx, func() (server.Position, error) {
+	_, err = r.retryBegin(ctx, func() (server.Position, error) {
 		if err := os.RemoveAll(rows); err != nil { // of an attempt before
 			return server.Position{}, err
 		}

@@ -85,6 +85,7 @@ func (r *mydumperRun) dumpFile(ctx context.Context, path string, args []string) 
 	}
 	defer p.stop()
 	defer context.AfterFunc(ctx, p.stop)()
+	r.watchHang(ctx, p, r.Master, nil)
 	err = p.failure(finding.Master)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
