@@ -126,6 +126,18 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem accounts-on-slave slave", at: rules.SetupSlave,
+		words: "rights, and brings those of the master: 'backup'@'localhost', 'root'@'%'|--replace-databases voms,mysql;",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Method, s.Replace = journal.SeedClone, []string{"voms"}
+			s.Slave.Accounts = []facts.Account{
+				{User: "root", Host: "localhost"}, {User: "backup", Host: "localhost"}, {User: "mysql.sys", Host: "localhost"},
+				{User: facts.MonitorUser, Host: "127.0.0.1"}, {User: "root", Host: "%"},
+			}
+		},
+	},
+	{
 		want: "problem unknown-engine slave", at: ofPair | rules.Repair,
 		words: "lacks the storage engine ARCHIVE of tables of the master: voms.users|INSTALL SONAME 'ha_archive';|" +
 			"ALTER TABLE `voms`.`users` ENGINE=InnoDB;",
