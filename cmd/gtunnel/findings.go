@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
@@ -124,6 +125,16 @@ func (m *Main) printJSON(value any) error {
 
 // listOf makes no list an empty one, which JSON writes as [].
 func listOf[T any](elements []T) []T { return append([]T{}, elements...) }
+
+// tellReplicationReadiness is tellReadiness with a verdict where all is well, too.
+func (m *Main) tellReplicationReadiness(found findings, asJSON bool) error {
+	if err := m.tellReadiness(found, asJSON, "not ready"); err != nil || asJSON {
+		return err
+	}
+	warnings := slices.DeleteFunc(slices.Clone(found), func(f checkLine) bool { return f.Level != levelWarning })
+	fmt.Fprintf(m.Stdout, "\nready: no problems, %s\n", finding.Count(len(warnings), levelWarning))
+	return nil
+}
 
 // tellReadiness prints what a check has found, and fails with a verdict if there is a
 // problem.
