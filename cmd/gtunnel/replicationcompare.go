@@ -85,7 +85,7 @@ gtunnel replication status says what that is.`,
 			Usage: "copy this anew; or several, by commas",
 		},
 		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
-		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "with --repair-table: show all of each step on a terminal too"},
+		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "with --repair-table: show the whole plan"},
 		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}

@@ -212,7 +212,7 @@ func lacksCollations(j *judgement) {
 		if len(unknown) > 0 {
 			j.sayCure("convert these columns on the master (ALTER TABLE ... CONVERT TO CHARACTER "+
 				"SET utf8mb4 COLLATE utf8mb4_general_ci), or update the slave",
-				"%s does not know collations that %s uses: %s", j.Slave.Version, name, finding.List(unknown))
+				"%s does not know collations that %s uses: %s", j.Slave.Version, name, finding.Items(unknown))
 		}
 	}
 	if c := j.Master.Variable("collation_server"); c != "" && !j.Slave.Collations[strings.ToLower(c)] {

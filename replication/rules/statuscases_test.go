@@ -100,11 +100,11 @@ var statusCases = []ruleCase{
 			c.OtherFilters = []string{"replicate_do_db=d"}
 		}),
 	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {
-		s.Seen.Transient = []string{"replicate_wild_do_table"}
+		s.Slave.Transient = []string{"replicate_wild_do_table"}
 	}),
 	seen("warning read-only-not-kept slave", "loses read_only=1|loses super_read_only=1",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
-			s.Seen.Transient = []string{"read_only", "super_read_only"}
+			s.Slave.Transient = []string{"read_only", "super_read_only"}
 		}),
 	seen("warning writable slave", "not read-only", func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Slave.Variables["read_only"], s.Slave.Writers = "OFF", []string{"app@%"} // of whom nothing more is said

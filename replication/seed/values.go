@@ -148,7 +148,7 @@ func (f *lossyFindings) tell() {
 		f.check.Problem(finding.Master, "lost-values",
 			"on the master, to give them the values that a copy would have:\n"+strings.Join(f.updates, "\n"),
 			"a dump cannot say values of these columns, and the copy would never be equal"+
-				" (a zero below zero; an ENUM's number 0 or a SET's member beside a member ''): %s", finding.List(f.lost))
+				" (a zero below zero; an ENUM's number 0 or a SET's member beside a member ''): %s", finding.Items(f.lost))
 	}
 	f.tellJSON()
 }

@@ -8,8 +8,7 @@ import (
 
 // The statements in a text become those that a version knows.
 func ExampleVersion_InWords() {
-	const text = "STOP SLAVE; (MySQL: SET GLOBAL super_read_only=0;) RESET MASTER; " +
-		"CHANGE MASTER TO MASTER_DELAY=0; RESET SLAVE ALL"
+	const text = "STOP SLAVE; (MySQL: SET GLOBAL super_read_only=0;) RESET SLAVE ALL"
 	for _, v := range []server.Version{
 		{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6},
 		{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44},
@@ -18,7 +17,7 @@ func ExampleVersion_InWords() {
 		fmt.Println(v.InWords(text))
 	}
 	// Output:
-	// STOP SLAVE; RESET MASTER; CHANGE MASTER TO MASTER_DELAY=0; RESET SLAVE ALL
-	// STOP SLAVE; SET GLOBAL super_read_only=0; RESET MASTER; CHANGE MASTER TO MASTER_DELAY=0; RESET SLAVE ALL
-	// STOP REPLICA; SET GLOBAL super_read_only=0; RESET BINARY LOGS AND GTIDS; CHANGE REPLICATION SOURCE TO SOURCE_DELAY=0; RESET REPLICA ALL FOR CHANNEL ''
+	// STOP SLAVE; RESET SLAVE ALL
+	// STOP SLAVE; SET GLOBAL super_read_only=0; RESET SLAVE ALL
+	// STOP REPLICA; SET GLOBAL super_read_only=0; RESET REPLICA ALL FOR CHANNEL ''
 }
