@@ -119,8 +119,14 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 		return a.connect(ctx, step, action)
 
 	// Of a slave that follows its master.
+	case restate:
+		return a.restate(ctx, step, action)
 	case noteUncompared:
 		return a.noteUncompared(ctx, step)
+	case startAgain:
+		return a.startAgain(ctx, step)
+	case givePassword:
+		return a.givePassword(ctx, step, action)
 	case noteRunning:
 		return a.noteRunning(ctx, step)
 	case catchUp:

@@ -21,7 +21,7 @@ type Readiness struct {
 func masterReadiness(f *facts.Facts, databases []string) Readiness {
 	r := Readiness{Findings: rules.Judge(&rules.Subject{Moment: rules.CheckServer, Master: f, Databases: databases})}
 	r.well(finding.Master, "%s, server_id %d", f.Version, f.ServerID())
-	r.settings(f, masterSettings(f, false), "setup-master")
+	r.settings(f, masterSettings(f, false, false), "setup-master")
 	var accounts []string
 	for _, user := range facts.AccountUsers {
 		if f.Account(user, server.Loopback) != nil {
@@ -89,6 +89,7 @@ func (r *Readiness) well(on finding.Role, format string, args ...any) {
 func (r *Readiness) settings(f *facts.Facts, wanted []wantedSetting, setup string) {
 	for _, w := range wanted {
 		switch {
+		case w.judged:
 		case w.ok:
 			is := f.Variable(w.name)
 			if m := f.Master(); is == "" && m != nil { // MySQL has no variable of its filters

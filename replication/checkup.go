@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -30,6 +31,13 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 		return masterReadiness(local, c.databases(local)), nil
 	case c.Master == nil:
 		return slaveReadiness(local, c.Port), nil
+	}
+	if err := c.Local.MustDiffer(ctx, c.Master); err != nil {
+		same, ok := errors.AsType[*finding.Problem](err)
+		if !ok || same.Code != "same-server" {
+			return Readiness{}, err
+		}
+		return Readiness{Findings: finding.Findings{Problems: []*finding.Problem{same}}}, nil
 	}
 	master, err := facts.Read(ctx, c.Master)
 	if err != nil {

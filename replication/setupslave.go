@@ -20,6 +20,8 @@ type SlaveWant struct {
 	Replace    []string        // databases of the slave whose data may be lost
 	Reseed     bool            // copy the databases though the slave replicates them
 
+	TrustCreators bool // let accounts without SUPER create functions and triggers, once it is a master
+
 	NewPasswords bool // this run has replaced those of the accounts that the slave uses
 
 	MonitorFile *optionfile.ClientFile // where the login for status is to be kept; nil: nowhere
@@ -46,6 +48,7 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 			s.State.Stage = journal.StageRunning
 		}
 	}
+	s.readOnly(seed)
 	s.connect(seed)
 	s.finish(seed)
 	s.Add(s.Beginning)

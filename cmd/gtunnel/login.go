@@ -242,7 +242,8 @@ func (f *masterFlags) credentials() (credentials, error) {
 	default:
 		return c, &usage.Error{
 			Where: "--master-user", Message: "is needed: " + file + " does not name the account of the master",
-			Cure: "gtunnel replication setup-slave writes that file; or give --master-user and --master-password-file",
+			Cure: "on the host of the slave gtunnel replication setup-slave writes that file; " +
+				"or give --master-user and --master-password-file",
 		}
 	}
 	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])

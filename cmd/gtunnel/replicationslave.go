@@ -44,7 +44,7 @@ type setupSlave struct {
 	start     string
 	maxRate   byteCount
 
-	lockTables, reseed, skipCompare, newPasswords bool
+	lockTables, reseed, skipCompare, newPasswords, trustCreators bool
 }
 
 func (m *Main) setupSlaveCommand() *cobra.Command {
@@ -57,10 +57,10 @@ func (m *Main) setupSlaveCommand() *cobra.Command {
 		Use:   "setup-slave",
 		Short: "Make this host's server the slave, through the tunnel",
 		Long: `Makes the MySQL or MariaDB server of this host the slave of the master at the
-other end of the tunnel: copies the databases, starts the replication, waits
-until it has caught up, makes the server read-only and compares the data. Shows
-its plan first. A run that was cut off is gone on with by the next one; a
-second run changes nothing.
+other end of the tunnel: copies the databases, makes the server read-only,
+starts the replication, waits until it has caught up and compares the data.
+Shows its plan first. A run that was cut off is gone on with by the next one;
+a second run changes nothing.
 
 It logs in to the master with the hand-over file of setup-master, or, with
 --master-user, as an administrator, and then sets the master up as well.`,
@@ -98,6 +98,7 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "lock-tables", Target: &s.lockTables, Usage: "lock the master's tables during the copy"},
 		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
+		{Name: "trust-function-creators", Target: &s.trustCreators, Usage: trustUsage},
 		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
 		{
 			Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found",
@@ -170,14 +171,11 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	setup.Dialogue = talk
 	applied, err := setup.Run(ctx)
 	end()
-	if compared != nil && !compared.Equal() {
-		err = errors.Join(m.writeComparison(compared), err)
+	if compared != nil {
+		err = errors.Join(m.writeComparison(compared, false), err)
 	}
 	if err != nil || !applied { // or a plan that was only shown
 		return err
-	}
-	if compared != nil {
-		fmt.Fprintf(m.Stdout, "\n%s", comparisonSum(compared))
 	}
 	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
 		strings.Join(setup.Want.Databases, ", "))
@@ -193,6 +191,7 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
 		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, SkipCompare: s.skipCompare,
 		Method: journal.SeedMethod(s.method), LockTables: s.lockTables, MaxRate: uint64(s.maxRate),
+		TrustCreators: s.trustCreators,
 	}
 	switch {
 	case want.Method == journal.SeedNone && s.start == "":

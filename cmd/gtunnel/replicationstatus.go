@@ -131,7 +131,7 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 		}
 	}
 	if len(s.Others) > 0 {
-		fact("others", "%s: not gtunnel's, see SHOW SLAVE STATUS", strings.Join(s.Others, ", "))
+		fact("others", "%s: not gtunnel's", strings.Join(s.Others, ", "))
 	}
 	return w.Flush()
 }

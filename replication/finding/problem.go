@@ -43,6 +43,17 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Hint is the cure.
 func (p *Problem) Hint() string { return p.Cure }
 
+// For is the problem with the names of databases where its cure has Names, and
+// otherwise itself.
+func (p *Problem) For(databases []string) *Problem {
+	if len(databases) == 0 || !strings.Contains(p.Cure, Names) {
+		return p
+	}
+	named := *p
+	named.Cure = strings.ReplaceAll(p.Cure, Names, strings.Join(databases, ","))
+	return &named
+}
+
 // New makes a Problem; the text is formatted by fmt.Sprintf.
 func New(on Role, code, cure, format string, args ...any) *Problem {
 	return &Problem{On: on, Code: code, Text: fmt.Sprintf(format, args...), Cure: cure}

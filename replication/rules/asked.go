@@ -4,6 +4,7 @@ package rules
 // what ends the work of a plan or a comparison.
 var asked = []Code{
 	// Of logins and statements.
+	{Code: "same-server", At: CheckPair | SetupSlave | Compare | Repair},
 	{
 		Code: "connect", At: everywhere, Meaning: "a server cannot be reached, or refuses the login",
 		Cure: "as the error says",
@@ -56,7 +57,7 @@ var asked = []Code{
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{
-		Code: "account-login", At: SetupMaster, Meaning: "a slave cannot log in by an account",
+		Code: "account-login", At: SetupMaster | SetupSlave, Meaning: "a slave cannot log in by an account",
 		Cure: "as the error says",
 	},
 	{
@@ -91,11 +92,7 @@ var asked = []Code{
 		Cure:    "use the method dump",
 	},
 	{Code: "unknown-database", At: SetupSlave},
-	{
-		Code: "not-transactional", At: SetupSlave,
-		Meaning: "tables without transactions can change while they are copied",
-		Cure:    "--lock-tables holds writers off meanwhile; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB",
-	},
+	{Code: "not-transactional", At: SetupSlave},
 	{Code: "lock-tables", At: SetupSlave, Meaning: "nobody can write on the master while the copy is made"},
 	{
 		Code: "long-statement", At: SetupSlave,
@@ -122,7 +119,7 @@ var asked = []Code{
 	},
 	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
-		Cure: "make them on the slave, with the lines that are given",
+		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
 	{
 		Code: "definer-rights", At: SetupSlave, Meaning: "a definer lacks rights on the slave for what runs as it",
@@ -140,6 +137,20 @@ var asked = []Code{
 		Code: "float-digits", At: SetupSlave, Meaning: "a dump rounds values of FLOAT",
 		Cure: "on the master, ALTER TABLE ... MODIFY them to DOUBLE, or give the table a primary key without them; " +
 			"or clone",
+	},
+	{
+		Code: "lost-values", At: SetupSlave | Repair, Meaning: "a dump cannot say values of ENUM, SET or DOUBLE columns",
+		Cure: "on the master, with the lines that are given",
+	},
+	{
+		Code: "json-values", At: SetupSlave | Repair,
+		Meaning: "JSON columns hold what JSON text cannot say, as DECIMAL, and a dump is text",
+		Cure:    "on the master, with the lines that are given; or clone",
+	},
+	{
+		Code: "code-charset", At: SetupSlave | Repair,
+		Meaning: "a routine, trigger or event has a name, definer or comment that the character set of its client lacks",
+		Cure:    "make it anew on the master after SET NAMES utf8mb4",
 	},
 	{
 		Code: "latin1-holds-utf8", At: SetupSlave, Meaning: "columns are said to be latin1 and hold UTF-8",

@@ -107,7 +107,8 @@ func isSlaveToo(j *judgement) {
 	for _, m := range j.facts.Masters {
 		switch {
 		case !m.Active(): // as what a promoted slave has left
-			j.sayCure("if it shall no longer follow it: "+m.Forget(j.facts.Version),
+			j.sayCure("if it shall no longer follow it: "+m.Forget(j.facts.Version)+
+				"; then gtunnel replication setup-master again: it takes a slave's settings out of its own option file",
 				"it was the slave of %s:%d, and still knows how to follow it", m.MasterHost, m.MasterPort)
 		case logsUpdates(j.facts):
 			j.sayCure("", "it is itself the slave of %s:%d", m.MasterHost, m.MasterPort)
@@ -117,7 +118,8 @@ func isSlaveToo(j *judgement) {
 
 func mayLoseCommits(j *judgement) {
 	f := j.facts
-	if f.HasBinaryLog() && (f.Variable("sync_binlog") != "1" || f.Variable("innodb_flush_log_at_trx_commit") != "1") {
+	synced := f.Variable("sync_binlog") == "1" || f.LogEngine() != "" // which syncs it with its own
+	if f.HasBinaryLog() && (!synced || f.Variable("innodb_flush_log_at_trx_commit") != "1") {
 		j.say("a crash of this host may lose commits that the slave has, or keep some that it never gets")
 	}
 }

@@ -65,13 +65,13 @@ func (s *Subject) SeesAsMonitor() bool {
 	return strings.HasPrefix(s.Master.User, facts.MonitorUser+"@")
 }
 
-// reseedCure is how the databases are copied anew.
+// reseedCure is how the databases are copied anew: with the seeding account, which is
+// gone if the login is the monitor account's.
 func (s *Subject) reseedCure() string {
-	cure := "--reseed --replace-databases " + strings.Join(s.Databases, ",")
 	if s.SeesAsMonitor() {
-		cure = "on the master: gtunnel replication setup-master --seed-again; here " + cure
+		return finding.SeedAnew
 	}
-	return cure
+	return "gtunnel replication setup-slave --reseed --replace-databases " + finding.Names
 }
 
 // accountOf is one of our accounts, as SQL has it.

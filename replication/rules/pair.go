@@ -49,8 +49,8 @@ var pairRules = []Rule{
 		Cure: "rename or drop it, or replicate both",
 	},
 	{
-		Code: "same-uuid", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: isSameServer,
-		Meaning: "both servers have the same server_uuid, as cloned machines do, or are the same server",
+		Code: "same-uuid", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: hasSameUUID,
+		Meaning: "both servers have the same server_uuid, as cloned machines do",
 		Cure:    "stop the slave, remove auto.cnf from its data directory, and start it: it makes a new one",
 	},
 	{
@@ -130,11 +130,11 @@ func logsForeignRows(j *judgement) {
 	}
 }
 
-func isSameServer(j *judgement) {
+func hasSameUUID(j *judgement) {
 	if id := j.Master.UUID(); id != "" && id == j.Slave.UUID() {
 		j.sayCure("stop it, remove auto.cnf from its data directory "+j.Slave.Variable("datadir")+
 			", and start it: it makes a new one",
-			"it has the server_uuid of the master, as a cloned machine does, or both logins reach the same server")
+			"it has the server_uuid of the master, as a cloned machine does")
 	}
 }
 

@@ -20,11 +20,11 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem families slave", at: ofPair, words: "no authentication plugin",
+		want: "problem families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no authentication plugin",
 		change: func(s *rules.Subject) { s.Master.Version = mysql },
 	},
 	{
-		want: "warning families slave", at: ofPair, words: "no way back to MySQL|mysql_native_password",
+		want: "warning families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no way back to MySQL|mysql_native_password",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
@@ -93,6 +93,42 @@ var pairCases = []ruleCase{
 		want: "problem unknown-collation slave", at: ofPair, words: "the master's collation_server utf8mb4_0900_ai_ci",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["collation_server"] = "utf8mb4_0900_ai_ci"
+		},
+	},
+	{
+		want: "problem unknown-engine slave", at: ofPair | rules.Repair,
+		words: "lacks the storage engine ARCHIVE of tables of the master: voms.users|INSTALL SONAME 'ha_archive';|" +
+			"ALTER TABLE `voms`.`users` ENGINE=InnoDB;",
+		change: func(s *rules.Subject) {
+			s.Slave.Engines = map[string]bool{"innodb": true}
+			s.Master.Databases[0].OfEngine = map[string][]string{"archive": {"voms.users"}}
+		},
+	},
+	{
+		want: "warning default-engine slave", at: ofPair, words: "is InnoDB, and MyISAM on the master|=MyISAM",
+		change: func(s *rules.Subject) {
+			s.Master.Variables["default_storage_engine"] = "MyISAM"
+			s.Slave.Variables["default_storage_engine"] = "InnoDB"
+		},
+	},
+	{
+		want: "problem view-broken master", at: rules.CheckServer | rules.SetupSlave,
+		words:  "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|ALTER VIEW `voms`.`v`",
+		change: breakViews,
+	},
+	{want: "warning view-broken master", at: rules.SetupMaster, change: breakViews},
+	{
+		want: "problem view-broken master", at: rules.CheckPair, change: func(s *rules.Subject) {
+			breakViews(s)
+			s.Master.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"}
+		},
+	},
+	{
+		want: "problem view-rights master", at: ofPair,
+		words: "root@localhost may not open views, and so not copy them: voms.v; the server says: gone|" +
+			"GRANT SELECT, SHOW VIEW, EXECUTE ON `voms`.* TO 'root'@'localhost';",
+		change: func(s *rules.Subject) {
+			s.Master.BrokenViews = []facts.BrokenView{{Database: "voms", Name: "v", Error: "gone", Denied: true}}
 		},
 	},
 	{
@@ -203,6 +239,18 @@ var setupCases = []ruleCase{
 		c := follows(s)
 		c.IORunning, c.IOErrno = "Connecting", 1045
 	}),
+	wanted("problem purged slave",
+		"--seed-again, and its hand-over file here|gtunnel replication setup-slave --reseed --replace-databases voms",
+		func(s *rules.Subject) {
+			c := follows(s)
+			s.Master.User = facts.MonitorUser + "@127.0.0.1"
+			c.IORunning, c.IOErrno, c.IOError = "No", 1236,
+				"Got fatal error 1236: 'Could not find GTID state requested by slave in any binlog files'"
+		}),
+	wanted("problem purged slave", "it was purged, or reset|--reseed", func(s *rules.Subject) {
+		c := follows(s)
+		c.IORunning, c.SQLRunning, s.Gone = "No", "No", true
+	}),
 	wanted("problem broken slave", "has stopped: Table 'd.t' doesn't exist|--repair-table d.t", func(s *rules.Subject) {
 		c := follows(s)
 		c.SQLRunning, c.SQLErrno, c.SQLError = "No", 1146, "Table 'd.t' doesn't exist"
@@ -247,3 +295,11 @@ var setupCases = []ruleCase{
 
 // free gives the slave's disk so much room.
 func free(s *rules.Subject, bytes uint64) { s.Slave.Free = &bytes }
+
+// breakViews has the master lose what views use, of another database too.
+func breakViews(s *rules.Subject) {
+	s.Master.BrokenViews = []facts.BrokenView{
+		{Database: "iam", Name: "other", Error: "gone"}, {Database: "voms", Name: "v", Error: "gone"},
+		{Database: "voms", Name: "w", Error: "gone too"},
+	}
+}

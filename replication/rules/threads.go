@@ -12,6 +12,11 @@ import (
 // itself, such as threads that somebody has stopped, is none of a setup's rules.
 var threadRules = []Rule{
 	{
+		Code: "same-server", On: finding.Slave, Problem: Status, Last: true, judge: isMasterItself,
+		Meaning: "the logins on master and slave reach one server: it is the master itself",
+		Cure:    "run it on the host of the slave",
+	},
+	{
 		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
 		Meaning: "replication is not set up on this server",
 		Cure:    "gtunnel replication setup-slave",
@@ -50,6 +55,12 @@ var threadRules = []Rule{
 		Cure: "gtunnel status on both hosts shows whether the tunnel carries anything; STOP SLAVE IO_THREAD; " +
 			"START SLAVE IO_THREAD connects anew; slave_net_timeout=60 does that by itself",
 	},
+}
+
+func isMasterItself(j *judgement) {
+	if one, c := j.Seen.OneServer, j.Connection(); one != nil && (c == nil || c.MasterHost == "") {
+		j.add(one)
+	}
 }
 
 func isNotSetUp(j *judgement) {
@@ -102,15 +113,14 @@ func (s *Subject) idlesUnexplained() bool {
 
 func standsWhereTold(j *judgement) {
 	if c := j.Connection(); j.idlesUnexplained() && stoppedUntil(c) {
-		start := j.Slave.Version.StartSlave(server.BothThreads).String()
-		j.sayCure("if no gtunnel replication compare runs at this moment, one was cut off: "+start,
+		j.sayCure("if no gtunnel replication compare runs at this moment, one was cut off: "+j.startCure(),
 			"the SQL thread was told to stop at %s, and did", c.Until)
 	}
 }
 
 func isStopped(j *judgement) {
 	if j.idlesUnexplained() && !stoppedUntil(j.Connection()) {
-		j.sayCure(j.Slave.Version.StartSlave(server.BothThreads).String(), "somebody has stopped %s", j.idle())
+		j.sayCure(j.startCure(), "somebody has stopped %s", j.idle())
 	}
 }
 

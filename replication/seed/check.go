@@ -43,8 +43,8 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 	}
 	c.locked()
 	for _, check := range []func(context.Context) error{
-		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.floats, c.views,
-		c.timeZones, c.tablespaces,
+		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.values, c.views,
+		c.timeZones, c.tablespaces, c.codeNames,
 	} {
 		if err := check(ctx); err != nil {
 			return finding.Findings{}, err
@@ -111,6 +111,9 @@ func (s *Seed) otherTools() []toolKind {
 	return kinds
 }
 
+// UnsnappedCode is the code of tables that can change while they are copied.
+const UnsnappedCode = "not-transactional"
+
 // locked finds the tables that only a lock keeps consistent, and says what the
 // lock costs.
 func (c *seedCheck) locked() {
@@ -121,7 +124,7 @@ func (c *seedCheck) locked() {
 		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
 			max(takes, time.Second))
 	case len(tables) > 0:
-		c.Problem(finding.Master, "not-transactional",
+		c.Problem(finding.Master, UnsnappedCode,
 			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v;"+
 				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
 			"tables without transactions can change while they are copied: %s", finding.List(tables))
@@ -202,11 +205,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 // isLong reports whether the thread is a client's with a statement that a lock
 // on all tables has to wait for.
 func isLong(t server.Process) bool {
-	switch {
-	case t.Statement == "", t.Time < longStatement, t.Command == "Daemon", strings.HasPrefix(t.Command, "Binlog Dump"):
-		return false
-	}
-	return t.User != "system user" && t.User != "event_scheduler"
+	return t.Statement != "" && t.Time >= longStatement && !t.IsServers()
 }
 
 // shortened cuts a statement for a sentence.
@@ -225,7 +224,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 4) {
 		return nil
 	}
-	if dumper, err := findTool(ctx, dumpTool(server.MariaDB)); err != nil || dumper.knows("dump-history") != "" {
+	dumper, _, err := s.dumperOf(ctx)
+	if err != nil || dumper.knows("dump-history") != "" {
 		return ctx.Err() // if it is missing, tools has said so
 	}
 	rows, err := s.Master.Query(ctx, s.Master.DB,
@@ -239,7 +239,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 		names = append(names, r["t"])
 	}
 	if len(names) > 0 {
-		c.Warn(finding.Master, "no-history", "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
+		c.Warn(finding.Master, "no-history",
+			"if it matters: mariadb-dump of MariaDB 10.11 or later copies it, where no table is versioned by transactions",
 			"the history of system-versioned tables is not copied: %s", finding.List(names))
 	}
 	return nil
@@ -279,8 +280,15 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := removeAccountFiles(c.seed.StateDir); err != nil {
+		return err
+	}
 	for _, m := range missing {
-		c.found(m.problem(), len(m.bars) > 0)
+		how, err := m.how(c.seed.StateDir, c.seed.SlaveFacts)
+		if err != nil {
+			return err
+		}
+		c.found(m.problem(how), len(m.bars) > 0)
 	}
 	return c.definerRights(ctx)
 }

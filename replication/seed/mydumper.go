@@ -45,6 +45,11 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (server.Position, error
 	if r.myloader, err = findTool(ctx, myloaderTool); err != nil {
 		return server.Position{}, err
 	}
+	r.mydumper.session = "SET SESSION sql_mode=''" // by which it quotes, and pads
+	r.myloader.session = "SET SESSION foreign_key_checks=0"
+	if s.SlaveFacts.On(checkConstraints) {
+		r.myloader.session += ", " + checkConstraints + "=0"
+	}
 	if err := s.probeMydumper(ctx, r.mydumper); err != nil {
 		return server.Position{}, err
 	}
@@ -310,6 +315,9 @@ func (r *mydumperRun) loadTriggers(ctx context.Context) error { return r.loadFil
 // loadRows loads what mydumper has dumped. myloader logs nothing to the binary
 // log, unless told to.
 func (r *mydumperRun) loadRows(ctx context.Context) error {
+	if err := takeAnyDate(r.path("rows")); err != nil {
+		return err
+	}
 	return r.runTool(ctx, r.myloader, r.Slave, []string{
 		"--directory=" + r.path("rows"), "--threads=" + strconv.Itoa(copyThreads()),
 	})
@@ -328,6 +336,21 @@ func (c *seedCheck) mydumper(ctx context.Context) error {
 		if strings.ContainsRune(name, '`') {
 			c.Problem(finding.Master, "seed-method", "use the method dump", "mydumper stumbles over the name %s", name)
 		}
+	}
+	binary, err := c.seed.Master.Query(ctx, s.Master.DB,
+		"SELECT CONCAT(table_schema, '.', table_name, '.', column_name) AS c FROM information_schema.columns"+
+			" WHERE data_type IN ('uuid', 'inet4', 'inet6') AND table_schema IN ("+server.QuoteExactly(s.databases())+
+			") ORDER BY 1")
+	if err != nil {
+		return err
+	}
+	if len(binary) > 0 {
+		names := make([]string, len(binary))
+		for i, r := range binary {
+			names[i] = r["c"]
+		}
+		c.Problem(finding.Master, "seed-method", "use the method dump",
+			"mydumper loses the values of UUID and INET columns, whose text it calls bytes: %s", finding.List(names))
 	}
 	c.Warn(finding.Slave, "needs-room", "", "mydumper writes the rows, about %s, to files below %s first",
 		finding.FormatBytes(s.bytes()), seedParent())

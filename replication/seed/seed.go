@@ -82,6 +82,7 @@ type copying struct {
 	*Seed
 	dumper, loader *tool
 	foreign        bool // the dumper does not tell coordinates
+	recode         recodings
 	guard          *guard
 	meter          *meter
 }
@@ -98,6 +99,9 @@ func (s *Seed) copy(
 		return server.Position{}, p
 	}
 	if c.loader, err = findTool(ctx, loadTool(s.Slave.Version.Family)); err != nil {
+		return server.Position{}, err
+	}
+	if c.recode, _, err = s.recodings(ctx); err != nil {
 		return server.Position{}, err
 	}
 	sizes, err := s.tableSizes(ctx)
@@ -285,7 +289,7 @@ func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, ser
 func (c *copying) newStream(from io.Reader) *dumpStream {
 	stream := &dumpStream{
 		from: from, meter: c.meter, limiter: newLimiter(c.MaxRate),
-		modes: unknownModes(c.Master.Version, c.Slave.Version),
+		modes: unknownModes(c.Master.Version, c.Slave.Version), recode: c.recode,
 	}
 	if len(c.Tables) > 0 {
 		stream.database = c.databases()[0]

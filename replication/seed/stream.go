@@ -23,7 +23,10 @@ type dumpStream struct {
 	limiter *rate.Limiter // of bytes; nil: no limit
 	modes   []string      // values of sql_mode to leave out, which the slave does not know
 
+	recode recodings // of names, definers and comments
+
 	database string // that the dump has come to
+	client   string // the character set of the client that made what it has come to
 }
 
 const (
@@ -143,14 +146,15 @@ func (d *dumpStream) look(read []byte) (complete int) {
 		}
 		at += next + 1
 		rest := read[at:]
-		if !bytes.HasPrefix(rest, databaseLine[:2]) && !bytes.HasPrefix(rest, modeLine[:2]) {
+		if !bytes.HasPrefix(rest, databaseLine[:2]) && !bytes.HasPrefix(rest, modeLine[:2]) &&
+			(len(d.recode) == 0 || len(rest) >= longestLine && !isCode(rest)) {
 			continue
 		}
 		line, _, ended := bytes.Cut(rest, newline)
-		if !ended {
+		if !ended && len(rest) < longestLine {
 			break
 		}
-		d.lookAt(line)
+		d.lookAt(line[:min(len(line), longestLine)])
 	}
 	if len(read)-at < longestLine && at > 0 {
 		return at - 1 // with the end of the line before it, by which it is found
@@ -166,6 +170,12 @@ func (d *dumpStream) lookAt(line []byte) {
 		d.meter.begin(d.database + "." + server.UnquoteName(string(name)))
 	} else if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) {
 		dropModes(line, d.modes)
+	} else if len(d.recode) == 0 {
+		return
+	} else if set := clientLine.FindSubmatch(line); set != nil {
+		d.client = string(set[1])
+	} else if isCode(line) {
+		d.recode.apply(line, d.client)
 	}
 }
 

@@ -35,6 +35,19 @@ func (s *SlaveStatus) ReplicatesOf(database string) bool {
 	})
 }
 
+// Replicated are the databases that the filter names as SetFilter does; none if it names
+// others.
+func (s *SlaveStatus) Replicated() []string {
+	var names []string
+	for _, pattern := range s.WildDoTable {
+		whole, ok := strings.CutSuffix(pattern, ".%")
+		if name := unescapePattern(whole); ok && EscapePattern(name) == whole {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // mayMatchTableOf reports whether a pattern may match tables of a database. Both
 // names may have dots in them; what ends in ".%" names the database before it.
 func mayMatchTableOf(pattern, database string) bool {

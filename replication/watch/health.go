@@ -41,7 +41,7 @@ func (s *Status) subject() *rules.Subject {
 	}
 	seen := rules.Seen{
 		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure,
-		MasterID: s.Master.ServerID, SameMaster: s.sameMaster,
+		MasterID: s.Master.ServerID, SameMaster: s.sameMaster, OneServer: s.same,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
 		Busy: s.busy, Events: s.events, Transient: s.transient,
@@ -54,6 +54,7 @@ func (s *Status) subject() *rules.Subject {
 		seen.Clock = &s.clock
 	}
 	return &rules.Subject{
-		Moment: rules.Status, Slave: &slave, Repaired: s.repaired, Compared: s.compared, Seen: seen,
+		Moment: rules.Status, Slave: &slave, Repaired: s.repaired, Compared: s.compared, Restored: s.restored,
+		Seen: seen,
 	}
 }

@@ -67,6 +67,17 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	return err
 }
 
+// sameServer is the problem of logins that reach one server; nil if they do not, or
+// that cannot be asked.
+func sameServer(ctx context.Context, slave, master *server.Server) *finding.Problem {
+	ctx, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
+	defer cancel()
+	if p, ok := errors.AsType[*finding.Problem](slave.MustDiffer(ctx, master)); ok && p.Code == "same-server" {
+		return p
+	}
+	return nil
+}
+
 // after counts the bytes of the binary log after a position; nil if its file is
 // no longer there.
 func (m *MasterSide) after(p server.Position) *uint64 {
