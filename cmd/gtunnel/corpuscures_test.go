@@ -85,7 +85,8 @@ var (
 	// What a cure has to paste: from a word of SQL at the beginning of a line, or
 	// after a colon, to the semicolon at the end of one.
 	cureSQL = regexp.MustCompile(`(?ms)(?:^|: )\s*((?:ALTER|CREATE|DROP|GRANT|REVOKE|SET|UPDATE|DELETE|INSERT|REPLACE|RENAME|` +
-		`INSTALL|UNINSTALL|USE|CALL|STOP|START|CHANGE) .*?;)[ \t]*$`)
+		`INSTALL|UNINSTALL|USE|CALL|STOP|START|CHANGE) .*?;)(?:[ \t]*$| or )`)
+	cureFile    = regexp.MustCompile(`(?m)(?:^|: )((?:mariadb|mysql) .*<.*)$`)
 	cureCommand = regexp.MustCompile(`gtunnel replication (setup-master) ?([^;,\n]*)`)
 	cureFlag    = regexp.MustCompile(`(--[a-z-]+)(?: ([A-Za-z0-9_.,` + "`" + `]+))?`)
 )
@@ -98,6 +99,10 @@ func (p *pair) follow(problem told, args []string) []string {
 	if problem.On == "master" && !strings.HasPrefix(problem.Cure, "on the slave") ||
 		strings.HasPrefix(problem.Cure, "on the master") {
 		on = p.master
+	}
+	if found := cureFile.FindStringSubmatch(problem.Cure); found != nil {
+		p.paste(found[1])
+		return args
 	}
 	if found := cureSQL.FindAllStringSubmatch(problem.Cure, -1); found != nil {
 		var sql []string
