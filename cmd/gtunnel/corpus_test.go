@@ -21,7 +21,7 @@ import (
 // says is held against dumps of both ends.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	tables, writes := 120, 400
+	tables, writes := 100, 300
 	if longCorpus() {
 		tables, writes = 640, 20000
 	}

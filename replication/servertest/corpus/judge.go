@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -113,10 +114,10 @@ var (
 	setSession       = regexp.MustCompile(`^SET (?:SESSION )?@?@?(?:SESSION\.)?` +
 		`(sql_mode|character_set_client|character_set_results|collation_connection|time_zone) *= *(.*)$`)
 	// Of a master's event the slave's copy is disabled, and a counter goes on with
-	// rows that were rolled back. MySQL remembers whether a column's character set was
-	// named beside its collation.
-	rightlyOther = regexp.MustCompile(` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE)(?: ON (?:SLAVE|REPLICA))?( |$)` +
-		`| CHARACTER SET \w+( COLLATE )`)
+	// rows that were rolled back.
+	rightlyOther = regexp.MustCompile(` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE)(?: ON (?:SLAVE|REPLICA))?( |$)`)
+	// MySQL remembers by which of them a column was made.
+	ofCharset  = regexp.MustCompile(` CHARACTER SET (\w+)( COLLATE \w+)?`)
 	rowNumbers = regexp.MustCompile(`,\d+,18446744073709551615\)$`)
 	// The kinds, and whether a session's settings are kept with them.
 	dumpedKinds = []struct {
@@ -135,6 +136,13 @@ var (
 		{"event", regexp.MustCompile(definedBy + `EVENT ` + name), true},
 	}
 )
+
+// byCollation says a column's character set by its collation.
+func byCollation(text string) string {
+	found := ofCharset.FindStringSubmatch(text)
+	defaults := map[string]string{"latin1": "latin1_swedish_ci", "utf8mb4": "utf8mb4_0900_ai_ci"}
+	return cmp.Or(found[2], " COLLATE "+cmp.Or(defaults[found[1]], found[1]+"_general_ci"))
+}
 
 // take takes the next statement.
 func (r *dumpReader) take(statement string) {
@@ -169,7 +177,7 @@ func (r *dumpReader) take(statement string) {
 			plain = rowNumbers.ReplaceAllString(plain, ")")
 		}
 		if !strings.HasPrefix(plain, "INSERT ") {
-			plain = strings.TrimSpace(rightlyOther.ReplaceAllString(plain, "$1$2"))
+			plain = strings.TrimSpace(rightlyOther.ReplaceAllString(ofCharset.ReplaceAllStringFunc(plain, byCollation), "$1"))
 		}
 		if kind.settings {
 			for _, setting := range slices.Sorted(maps.Keys(r.settings)) {
