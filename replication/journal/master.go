@@ -17,6 +17,7 @@ import (
 // past any more was restored from an older copy, or its binary log was begun anew: a
 // slave may have what it has not, and nothing else tells once it has gone on from there.
 type MasterNote struct {
+	Slave   string          `json:"slave"`   // whose master it is: see facts.Facts.Identity
 	Seen    time.Time       `json:"seen"`    // by this host's clock
 	Started time.Time       `json:"started"` // by the master's: when that was
 	ID      uint32          `json:"server_id"`
@@ -37,8 +38,9 @@ func MasterFile(directory string, slaveID uint32) NoteFile {
 	return NoteFile(filepath.Join(directory, fmt.Sprintf("master_of_%d.json", slaveID)))
 }
 
-// LookAtMaster sees how a master is, as far as its login may; nil if it may not.
-func LookAtMaster(ctx context.Context, master *server.Server) (*MasterNote, error) {
+// LookAtMaster sees how the master of a slave is, as far as its login may; nil if it may
+// not.
+func LookAtMaster(ctx context.Context, master *server.Server, slave *facts.Facts) (*MasterNote, error) {
 	conn, err := master.Session(ctx)
 	if err != nil {
 		return nil, err
@@ -48,7 +50,7 @@ func LookAtMaster(ctx context.Context, master *server.Server) (*MasterNote, erro
 	if err != nil || !f.HasBinaryLog() {
 		return nil, err
 	}
-	n := &MasterNote{Seen: time.Now().UTC(), ID: f.ServerID(), UUID: f.UUID()}
+	n := &MasterNote{Slave: slave.Identity(), Seen: time.Now().UTC(), ID: f.ServerID(), UUID: f.UUID()}
 	if n.At, err = master.Position(ctx, conn); err != nil {
 		return nil, unlessDenied(err)
 	}
@@ -68,9 +70,9 @@ func unlessDenied(err error) error {
 	return err
 }
 
-// IsOf reports whether a note is of the master that is seen now.
+// IsOf reports whether a note is of the master that is seen now, and of the same slave.
 func (n *MasterNote) IsOf(now *MasterNote) bool {
-	return n != nil && now != nil && n.ID == now.ID && n.UUID == now.UUID
+	return n != nil && now != nil && n.Slave == now.Slave && n.ID == now.ID && n.UUID == now.UUID
 }
 
 // startSlack is what is taken for the same start: it is told in whole seconds.
