@@ -27,25 +27,29 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	case err != nil:
 		return Readiness{}, err
 	case c.Role == finding.Master:
-		return masterReadiness(local, c.databases(local)), nil
+		return masterReadiness(local, databases(c.named(), local)), nil
 	case c.Master == nil:
-		return slaveReadiness(local, c.Port), nil
+		return slaveReadiness(local, c.named(), c.Port), nil
 	}
 	master, err := facts.Read(ctx, c.Master)
 	if err != nil {
 		return Readiness{}, err
 	}
-	return pairReadiness(master, local, c.databases(master), c.Port), nil
+	return pairReadiness(master, local, c.named(), c.Port), nil
+}
+
+// named are the databases that are named; none if all are to be checked.
+func (c *Check) named() []string {
+	if len(c.Databases) == 0 && c.HandOver != nil {
+		return c.HandOver.Databases
+	}
+	return c.Databases
 }
 
 // databases are those to check.
-func (c *Check) databases(master *facts.Facts) []string {
-	switch {
-	case len(c.Databases) > 0:
-		return c.Databases
-	case c.HandOver != nil:
-		return c.HandOver.Databases
-	default:
+func databases(named []string, master *facts.Facts) []string {
+	if len(named) == 0 {
 		return master.DatabaseNames()
 	}
+	return named
 }

@@ -28,10 +28,11 @@ func (m *Main) replicationStatusCommand() *cobra.Command {
 		Short: "On the slave: does the replication work, how far is it behind",
 		Long: `Asks the slave, which is this host's server, and through the tunnel its master
 how the replication is, and says what to do where it is not well. In a word it
-is running, catching up, connecting, stalled, stopped, broken or not set up.
-Exit 1 unless it works (running, catching up).
+is running, catching up, connecting, stalled, blocked, stopped, broken or not
+set up. Exit 1 unless it works (running, catching up).
 
 "stalled" is a link that only looks alive: the master goes on and nothing comes.
+"blocked" is a slave that waits for a lock, of a backup for example.
 --json prints state, healthy, summary, slave, master, connection (the slave's
 own status), lag (bytes, unread_bytes, silence_seconds, seconds_behind: null
 where it is not known), and problems and warnings, each with code, text, cure.`,

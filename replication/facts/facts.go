@@ -61,6 +61,7 @@ type Facts struct {
 	Started    time.Time             // the server, on a master
 	Slaves     []uint32              // server ids of the slaves that are registered with this master
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
+	Filters    *server.SlaveStatus   // of one that follows nobody yet, as it would have them; nil if that is not known
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
 
 	Plugins map[string]bool // names, in lower case, of the active plugins
@@ -126,10 +127,32 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 // readSlave reads whom the server follows.
 func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
 	f.Masters, err = s.SlaveStatuses(ctx, conn)
-	if err != nil && server.IsDenied(err) {
+	if err != nil && !server.IsDenied(err) {
+		return err
+	}
+	return f.readFilters(ctx, s, conn)
+}
+
+// readFilters reads the filters that a new connection would have.
+func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if f.Master() != nil || s.Role == finding.Master {
 		return nil
 	}
-	return err
+	values := f.Variables
+	if s.Version.Family == server.MySQL {
+		const query = "SELECT LOWER(filter_name) AS name, filter_rule AS value" +
+			" FROM performance_schema.replication_applier_global_filters"
+		rows, err := server.ReadRecords(ctx, conn, query)
+		if err != nil { // MySQL 5.7 has no such table
+			return nil //nolint:nilerr // they are not known
+		}
+		values = map[string]string{}
+		for _, r := range rows {
+			values[r["name"]] = r["value"]
+		}
+	}
+	f.Filters = server.ReadFilters(values)
+	return nil
 }
 
 // readPlugins reads which plugins are active.

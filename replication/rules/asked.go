@@ -1,5 +1,7 @@
 package rules
 
+import "github.com/gtunnel/gtunnel/replication/server"
+
 // asked are the codes of what is found where servers and files are asked, and of
 // what ends the work of a plan or a comparison.
 var asked = []Code{
@@ -227,6 +229,7 @@ var asked = []Code{
 		Code: "slave-stands", At: Compare | Repair, Meaning: "the slave does not come further",
 		Cure: "gtunnel replication status says why",
 	},
+	{Code: server.BlockedApplier, At: SetupSlave | Compare | Repair},
 	{
 		Code: "slave-elsewhere", At: Compare | Repair, Meaning: "somebody has stopped or started the slave meanwhile",
 		Cure: "leave it alone, and run this again",

@@ -17,6 +17,7 @@ const (
 	HealthCatchingUp Health = "catching up" // it works and has much left to do
 	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
 	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
+	HealthBlocked    Health = "blocked"     // what it applies waits for a lock
 	HealthStopped    Health = "stopped"     // somebody has stopped it
 	HealthBroken     Health = "broken"      // an error has stopped it
 	HealthNotSetUp   Health = "not set up"
@@ -38,6 +39,8 @@ func (s *Subject) Health() Health {
 		return HealthConnecting
 	case s.isSilent():
 		return HealthStalled
+	case s.isBlocked():
+		return HealthBlocked
 	case s.behind() != "":
 		return HealthCatchingUp
 	default:
@@ -58,6 +61,8 @@ func (s *Subject) Summary() string {
 		return "the slave has no connection to its master" + s.retries()
 	case HealthStalled:
 		return "the slave says that it is connected, and nothing comes from the master"
+	case HealthBlocked:
+		return "the slave waits for a lock that another connection holds: " + s.Seen.Blocked.What
 	case HealthCatchingUp:
 		return "the slave is " + s.behind()
 	case HealthRunning:
@@ -106,6 +111,14 @@ func (s *Subject) isSilent() bool {
 	period := s.Connection().HeartbeatPeriod
 	return !s.Seen.Moved && s.Seen.Unread == nil && s.Seen.Silence != nil && period > 0 &&
 		*s.Seen.Silence > 2*period+time.Second
+}
+
+// blockedAfter is for how long a slave may wait for a lock until that is a problem.
+const blockedAfter = 10 * time.Second
+
+// isBlocked reports whether the slave waits for a lock for long.
+func (s *Subject) isBlocked() bool {
+	return s.Seen.Blocked != nil && s.Seen.Blocked.Time >= blockedAfter
 }
 
 // From here on a slave that works is called catching up.

@@ -12,8 +12,8 @@ import (
 // mend first.
 func Table() []Rule {
 	return slices.Concat(
-		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
-		writerRules, databaseRules, reachRules, binaryLogRules, optionRules, leftOutRules, eventRules,
+		repairRules, serverRules, beginRules, filterRules, threadRules, noteRules, masterConnectionRules, leftOutRules,
+		skipRules, linkRules, writerRules, databaseRules, reachRules, binaryLogRules, optionRules, keptRules, eventRules,
 		pairRules, handOverRules, sessionRules, establishedRules, copyRules, gtidRules, wantRules,
 	)
 }

@@ -99,7 +99,7 @@ func wellSubject(moment rules.Moment, role finding.Role) *rules.Subject {
 	case rules.SetupMaster:
 		s.Master = wellServer(finding.Master)
 	case rules.Status:
-		s.Slave = wellServer(finding.Slave)
+		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
 		follows(s)
 		none := new(uint64)
 		s.Seen = rules.Seen{Asked: true, MasterID: 1, SameMaster: true, Bytes: none, Unread: none}
@@ -201,7 +201,7 @@ type ruleCase struct {
 // of the table finds something at each of its moments.
 func TestRules(t *testing.T) {
 	fired := map[string]bool{}
-	cases := slices.Concat(serverCases, statusCases, masterCases, pairCases, setupCases, repairCases)
+	cases := slices.Concat(serverCases, leftOutCases, statusCases, masterCases, pairCases, setupCases, repairCases)
 	for i, c := range cases {
 		for _, moment := range moments {
 			if c.at&moment == 0 {

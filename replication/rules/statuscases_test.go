@@ -39,6 +39,13 @@ var statusCases = []ruleCase{
 	}),
 	seen("problem stopped slave", "stopped the I/O thread",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "No" }),
+	seen("problem blocked-applier slave", "for up to 1m: Waiting for a lock|held by connection 7 (app@, 2m idle)|KILL 7",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen.Blocked = &server.LockWait{
+				What: "Waiting for a lock", Time: time.Minute, Certain: true,
+				Holders: []server.Process{{ID: 7, User: "app", Time: 2 * time.Minute}},
+			}
+		}),
 	seen("problem stalled slave", "1.0 kB ahead|nothing came in 2s|STOP SLAVE IO_THREAD",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			unread := uint64(1000)
@@ -73,14 +80,6 @@ var statusCases = []ruleCase{
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.Until = "b:4" }),
 	seen("problem no-filter slave", "every database",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
-	seen("warning ignored-tables slave", "replicate_ignore_table): d.t|replicate_wild_ignore_table): d.u%",
-		func(_ *rules.Subject, c *server.SlaveStatus) {
-			c.IgnoreTable, c.WildIgnoreTable = []string{"d.t"}, []string{"d.u%"}
-		}),
-	seen("warning database-filter slave", "replicate_do_db=d silently loses",
-		func(_ *rules.Subject, c *server.SlaveStatus) {
-			c.OtherFilters = []string{"replicate_do_db=d"}
-		}),
 	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Transient = []string{"replicate_wild_do_table"}
 	}),

@@ -67,6 +67,8 @@ type Seen struct {
 	Moved   bool           // something came meanwhile
 	Clock   *time.Duration // by how much the master's is ahead of the slave's; nil: not known
 
+	Blocked *server.LockWait // what the slave waits for, looked at twice; nil: for no lock
+
 	Busy      bool     // a run of gtunnel works on the slave
 	Events    []string // of the replicated databases that are enabled on the slave
 	Transient []string // settings of the slave that its next restart loses

@@ -8,21 +8,23 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
+// beginRules are about a server that is nobody's slave.
+var beginRules = []Rule{{
+	Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
+	Meaning: "replication is not set up on this server",
+	Cure:    "gtunnel replication setup-slave",
+}}
+
 // threadRules are about the two threads of a slave. What its setup puts right by
 // itself, such as threads that somebody has stopped, is none of a setup's rules.
 var threadRules = []Rule{
 	{
-		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
-		Meaning: "replication is not set up on this server",
-		Cure:    "gtunnel replication setup-slave",
-	},
-	{
-		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: Status, judge: hasSQLError,
+		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: CheckServer | Status, judge: hasSQLError,
 		Meaning: "the slave met an error that has no code of its own",
 		Cure:    "look it up, mend the cause, and start the slave; never skip the error",
 	},
 	{
-		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: Status, judge: hasIOError,
+		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: CheckServer | Status, judge: hasIOError,
 	},
 	{
 		Code: "connecting", On: finding.Slave, Needs: Connection, Problem: Status, judge: isConnecting,
@@ -45,6 +47,11 @@ var threadRules = []Rule{
 		Cure:    "START SLAVE",
 	},
 	{
+		Code: server.BlockedApplier, On: finding.Slave, Needs: Connection, Problem: Status, judge: isBlocked,
+		Meaning: "the slave does not come further: what it applies waits for a lock that another connection holds",
+		Cure:    "end what holds the lock, on the slave: KILL with its id",
+	},
+	{
 		Code: "stalled", On: finding.Slave, Needs: Connection, Problem: Status, judge: isStalled,
 		Meaning: "the slave says that it is connected, and nothing comes from the master: the link is dead",
 		Cure: "gtunnel status on both hosts shows whether the tunnel carries anything; STOP SLAVE IO_THREAD; " +
@@ -62,16 +69,27 @@ func isNotSetUp(j *judgement) {
 func sqlStopped(c *server.SlaveStatus) bool { return c.SQLErrno != 0 && c.SQLRunning != "Yes" }
 
 func hasSQLError(j *judgement) {
-	if c := j.Connection(); sqlStopped(c) {
-		j.add(finding.ExplainSlaveError(c.SQLErrno, c.SQLError))
+	c := j.Connection()
+	if !j.judgesThreads() || !sqlStopped(c) {
+		return
 	}
+	p := finding.ExplainSlaveError(c.SQLErrno, c.SQLError)
+	if len(c.WildDoTable) == 0 && c.MasterHost == server.Loopback {
+		p.Cure = "once the filter is there again the slave goes on, " +
+			"if what failed is of a database that is not replicated; else: " + p.Cure
+	}
+	j.add(p)
 }
 
 func hasIOError(j *judgement) {
-	if p := j.ioError(); p != nil {
+	if p := j.ioError(); j.judgesThreads() && p != nil {
 		j.add(p)
 	}
 }
+
+// judgesThreads reports whether the threads of a slave are those of a replication
+// that is set up: a check is also about slaves of other masters.
+func (j *judgement) judgesThreads() bool { return j.Moment == Status || j.Established() }
 
 // ioError is the error that keeps the I/O thread from its master; nil if there is
 // none.
@@ -111,6 +129,12 @@ func standsWhereTold(j *judgement) {
 func isStopped(j *judgement) {
 	if j.idlesUnexplained() && !stoppedUntil(j.Connection()) {
 		j.sayCure(j.Slave.Version.StartSlave(server.BothThreads).String(), "somebody has stopped %s", j.idle())
+	}
+}
+
+func isBlocked(j *judgement) {
+	if j.Health() == HealthBlocked {
+		j.add(j.Seen.Blocked.Problem())
 	}
 }
 

@@ -35,6 +35,36 @@ func (s *SlaveStatus) ReplicatesOf(database string) bool {
 	})
 }
 
+// ReplicatesAllOf reports whether replicate_wild_do_table lets all tables of a
+// database through.
+func (s *SlaveStatus) ReplicatesAllOf(database string) bool {
+	return slices.ContainsFunc(s.WildDoTable, func(pattern string) bool {
+		whole, ok := strings.CutSuffix(pattern, ".%")
+		return ok && matchesWild(whole, database)
+	})
+}
+
+// Databases are those of which replicate_wild_do_table lets all tables through, as
+// far as it names them.
+func (s *SlaveStatus) Databases() []string {
+	var names []string
+	for _, pattern := range s.WildDoTable {
+		name := unescapePattern(strings.TrimSuffix(pattern, ".%"))
+		if EscapePattern(name)+".%" == pattern || name+".%" == pattern && !strings.Contains(name, "%") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// unescapePattern gives the name that a pattern of LIKE with no wildcards is of.
+func unescapePattern(pattern string) string {
+	return strings.NewReplacer(`\\`, `\`, `\_`, "_", `\%`, "%").Replace(pattern)
+}
+
+// MayReach reports whether a pattern of a filter may match tables of a database.
+func MayReach(pattern, database string) bool { return mayMatchTableOf(pattern, database) }
+
 // mayMatchTableOf reports whether a pattern may match tables of a database. Both
 // names may have dots in them; what ends in ".%" names the database before it.
 func mayMatchTableOf(pattern, database string) bool {

@@ -54,6 +54,7 @@ type SlaveStatus struct {
 
 	HeartbeatPeriod time.Duration `json:"-"`             // heartbeat_seconds of the JSON; 0 where it is not known
 	ConnectRetry    time.Duration `json:"-"`             // connect_retry_seconds of the JSON
+	SkipCounter     uint64        `json:"skip_counter"`  // events that the next start of the SQL thread passes over
 	RetryCount      int           `json:"retry_count"`   // MySQL only; 0: without end
 	Delay           int           `json:"delay_seconds"` // by which it is told to stay behind
 	MasterID        uint32        `json:"master_server_id"`
@@ -142,6 +143,7 @@ func newSlaveStatus(r Record) *SlaveStatus {
 		Heartbeats:   old.Number("slave_received_heartbeats"),
 		ConnectRetry: time.Duration(small("connect_retry")) * time.Second,
 		RetryCount:   small("master_retry_count"),
+		SkipCounter:  old.Number("skip_counter"),
 		Delay:        small("sql_delay"),
 		MasterID:     uint32(small("master_server_id")), //nolint:gosec // it has 32 bits; 0 before the first connection
 		MasterUUID:   old["master_uuid"],
@@ -166,6 +168,14 @@ func (s *SlaveStatus) readOptional(old Record) {
 	}
 }
 
+// ReadFilters gives the filters alone, by the names of their variables, as a server
+// has them that follows nobody yet.
+func ReadFilters(values map[string]string) *SlaveStatus {
+	s := &SlaveStatus{}
+	s.readFilters(values)
+	return s
+}
+
 // readFilters reads what the slave leaves out.
 func (s *SlaveStatus) readFilters(old Record) {
 	s.IgnoreTable = old.List("replicate_ignore_table")
@@ -173,7 +183,7 @@ func (s *SlaveStatus) readFilters(old Record) {
 	s.WildIgnoreTable = old.List("replicate_wild_ignore_table")
 	for _, column := range otherFilters {
 		if old[column] != "" {
-			s.OtherFilters = append(s.OtherFilters, column+"="+old[column])
+			s.OtherFilters = append(s.OtherFilters, column+"="+strings.TrimSpace(old[column]))
 		}
 	}
 }

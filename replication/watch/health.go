@@ -1,11 +1,12 @@
 package watch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/rules"
-	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // Health is the state of a replication in a word.
@@ -17,6 +18,7 @@ const (
 	HealthCatchingUp = rules.HealthCatchingUp
 	HealthConnecting = rules.HealthConnecting
 	HealthStalled    = rules.HealthStalled
+	HealthBlocked    = rules.HealthBlocked
 	HealthStopped    = rules.HealthStopped
 	HealthBroken     = rules.HealthBroken
 	HealthNotSetUp   = rules.HealthNotSetUp
@@ -36,15 +38,15 @@ func (s *Status) judge() {
 func (s *Status) subject() *rules.Subject {
 	slave := *s.variables
 	slave.Role, slave.Version, slave.Writers = finding.Slave, s.version, s.Slave.Writers
-	if slave.Masters = nil; s.Connection != nil {
-		slave.Masters = []*server.SlaveStatus{s.Connection}
+	if slave.Masters = slices.Clone(s.others); s.Connection != nil {
+		slave.Masters = append(slave.Masters, s.Connection)
 	}
 	seen := rules.Seen{
 		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure,
 		MasterID: s.Master.ServerID, SameMaster: s.sameMaster,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
-		Busy: s.busy, Events: s.events, Transient: s.transient,
+		Blocked: s.blocked, Busy: s.busy, Events: s.events, Transient: s.transient,
 	}
 	if s.Lag.Silence != nil {
 		silence := time.Duration(*s.Lag.Silence * float64(time.Second))
@@ -53,7 +55,22 @@ func (s *Status) subject() *rules.Subject {
 	if s.hasClock {
 		seen.Clock = &s.clock
 	}
-	return &rules.Subject{
-		Moment: rules.Status, Slave: &slave, Repaired: s.repaired, Compared: s.compared, Seen: seen,
+	subject := &rules.Subject{
+		Moment: rules.Status, Slave: &slave, State: s.state, Repaired: s.repaired, Compared: s.compared, Seen: seen,
+		Databases: s.setUp(),
 	}
+	if s.sameMaster {
+		subject.Master = s.Master.facts
+	}
+	return subject
+}
+
+// setUp are the databases that a setup has made the slave replicate, as far as that
+// is noted here.
+func (s *Status) setUp() []string {
+	if stage := s.state.Stage; s.Connection == nil || stage != journal.StageRunning && stage != journal.StageDone ||
+		s.Connection.MasterID != 0 && s.Connection.MasterID != s.state.MasterID {
+		return nil
+	}
+	return s.state.Databases
 }

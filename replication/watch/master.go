@@ -63,8 +63,16 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	if a.logs, err = master.BinaryLogs(ctx, conn); err != nil {
 		return err
 	}
-	a.Position, err = master.Position(ctx, conn)
-	return err
+	rows, err := master.Query(ctx, conn, master.Version.ShowMasterStatus())
+	if err != nil {
+		return err
+	}
+	a.facts = f
+	if len(rows) > 0 {
+		a.Position = rows[0].Position()
+		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
+	}
+	return nil
 }
 
 // after counts the bytes of the binary log after a position; nil if its file is

@@ -27,7 +27,8 @@ type Status struct {
 
 	Connection *server.SlaveStatus `json:"connection"`                  // the default one; null if there is none
 	Others     []string            `json:"other_connections,omitempty"` // the names of those that are not ours
-	Lag        Lag                 `json:"lag"`
+	others     []*server.SlaveStatus
+	Lag        Lag `json:"lag"`
 
 	Problems []*finding.Problem `json:"problems"` // why it is not healthy
 	Warnings []*finding.Problem `json:"warnings"` // what may break it later
@@ -46,6 +47,8 @@ type Status struct {
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
 	repaired   *journal.RepairNote     // the same of a repair
+	blocked    *server.LockWait        // what the slave waits for; nil: for no lock
+	state      journal.State           // of the slave's setup; zero if it is not known here
 }
 
 // SlaveSide is what the slave says of itself.
@@ -67,8 +70,9 @@ type MasterSide struct {
 	ServerUUID string          `json:"server_uuid,omitempty"` // MySQL only
 	Position   server.Position `json:"position"`              // where its binary log stands
 
-	logs []server.BinaryLog
-	cure string // how to reach it
+	logs  []server.BinaryLog
+	facts *facts.Facts // what rules need of it; nil if it is not known
+	cure  string       // how to reach it
 }
 
 // Lag is how far the slave is behind its master.
@@ -138,6 +142,9 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 	if err := r.watch(ctx, o.Window); err != nil {
 		return nil, err
 	}
+	if err := r.watchLock(ctx, o.Window); err != nil {
+		return nil, err
+	}
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
 		return nil, err
 	}
@@ -186,6 +193,9 @@ func (r *statusReader) readSlaveSide(ctx context.Context) error {
 func (r *statusReader) readNotes(ctx context.Context, directory string) error {
 	notes, err := journal.ReadNotes(directory, r.Slave.ServerID)
 	if err != nil {
+		return err
+	}
+	if r.state, err = journal.ReadState(directory, r.variables); err != nil {
 		return err
 	}
 	busy, err := r.slave.Busy(ctx, r.conn)
@@ -280,12 +290,12 @@ func (r *statusReader) readConnection(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Connection, r.Others = nil, nil
+	r.Connection, r.Others, r.others = nil, nil, nil
 	for _, status := range statuses {
 		if status.Channel == "" {
 			r.Connection = status
 		} else {
-			r.Others = append(r.Others, status.Channel)
+			r.Others, r.others = append(r.Others, status.Channel), append(r.others, status)
 		}
 	}
 	c := r.Connection
