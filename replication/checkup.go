@@ -22,6 +22,7 @@ type Check struct {
 // Run reads the servers and says what is well, what the setup will do, and what keeps
 // it from it.
 func (c *Check) Run(ctx context.Context) (Readiness, error) {
+	ctx = server.EachWithin(ctx, 3*server.QuestionLimit) // for the sizes of many tables
 	local, err := facts.Read(ctx, c.Local)
 	switch {
 	case err != nil:

@@ -75,6 +75,10 @@ func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
+	ctx = server.EachWithin(ctx, server.ReadLimit)
+	if err := s.HasRoom(ctx, conn); err != nil {
+		return nil, err
+	}
 	f, err := ReadVariables(ctx, s, conn)
 	if err != nil {
 		return nil, err

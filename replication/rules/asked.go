@@ -10,6 +10,11 @@ var asked = []Code{
 		Code: "connect", At: everywhere, Meaning: "a server cannot be reached, or refuses the login",
 		Cure: "as the error says",
 	},
+	{
+		Code: server.NoAnswer, At: everywhere, Meaning: "a server does not answer a question in time",
+		Cure: "its error log, the load and the disks of its host say more",
+	},
+	{Code: server.RelayDiskFull, At: everywhere &^ Status},
 	{Code: "sql", At: everywhere, Meaning: "a server refuses a statement", Cure: "by the number of its error"},
 	{
 		Code: "busy", At: SetupMaster | SetupSlave | Compare | Repair,

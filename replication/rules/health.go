@@ -26,6 +26,9 @@ const (
 // Health is the state of the replication that feeds the slave.
 func (s *Subject) Health() Health {
 	c := s.Connection()
+	if s.Seen.Unanswered != nil {
+		return HealthStalled
+	}
 	if c == nil || c.MasterHost == "" {
 		return HealthNotSetUp
 	}
@@ -50,6 +53,9 @@ func (s *Subject) Health() Health {
 
 // Summary is the state in a sentence.
 func (s *Subject) Summary() string {
+	if s.Seen.Unanswered != nil {
+		return "the slave does not tell how it replicates"
+	}
 	switch s.Health() {
 	case HealthNotSetUp:
 		return "this server is nobody's slave"

@@ -3,6 +3,7 @@ package rules_test
 import (
 	"time"
 
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -39,6 +40,9 @@ var statusCases = []ruleCase{
 	}),
 	seen("problem stopped slave", "stopped the I/O thread",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "No" }),
+	seen("problem relay-disk-full slave", "the disk is full", func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Seen.Unanswered = finding.New(finding.Slave, server.RelayDiskFull, "", "the disk is full")
+	}),
 	seen("problem blocked-applier slave", "for up to 1m: Waiting for a lock|held by connection 7 (app@, 2m idle)|KILL 7",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen.Blocked = &server.LockWait{

@@ -67,6 +67,8 @@ type Seen struct {
 	Moved   bool           // something came meanwhile
 	Clock   *time.Duration // by how much the master's is ahead of the slave's; nil: not known
 
+	Unanswered *finding.Problem // for which the slave does not tell how it replicates; nil: it does
+
 	Blocked *server.LockWait // what the slave waits for, looked at twice; nil: for no lock
 
 	Busy      bool     // a run of gtunnel works on the slave

@@ -8,12 +8,27 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// beginRules are about a server that is nobody's slave.
-var beginRules = []Rule{{
-	Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
-	Meaning: "replication is not set up on this server",
-	Cure:    "gtunnel replication setup-slave",
-}}
+// beginRules are about a server that does not tell how it replicates, or is nobody's
+// slave.
+var beginRules = []Rule{
+	{
+		Code: server.RelayDiskFull, On: finding.Slave, Problem: Status, Last: true, judge: isSilentServer,
+		Meaning: "the disk of the slave's relay log is full: the slave waits for room, and does not tell how it replicates",
+		Cure:    "free space there; within a minute the slave goes on by itself",
+	},
+	{
+		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
+		Meaning: "replication is not set up on this server",
+		Cure:    "gtunnel replication setup-slave",
+	},
+}
+
+// isSilentServer is about a server that has not told how it replicates.
+func isSilentServer(j *judgement) {
+	if j.Seen.Unanswered != nil {
+		j.add(j.Seen.Unanswered)
+	}
+}
 
 // threadRules are about the two threads of a slave. What its setup puts right by
 // itself, such as threads that somebody has stopped, is none of a setup's rules.

@@ -46,7 +46,7 @@ func (s *Status) subject() *rules.Subject {
 		MasterID: s.Master.ServerID, SameMaster: s.sameMaster,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
-		Blocked: s.blocked, Busy: s.busy, Events: s.events, Transient: s.transient,
+		Unanswered: s.unanswered, Blocked: s.blocked, Busy: s.busy, Events: s.events, Transient: s.transient,
 	}
 	if s.Lag.Silence != nil {
 		silence := time.Duration(*s.Lag.Silence * float64(time.Second))

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -47,6 +48,7 @@ type Status struct {
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
 	repaired   *journal.RepairNote     // the same of a repair
+	unanswered *finding.Problem        // for which the slave does not tell how it replicates; nil: it does
 	blocked    *server.LockWait        // what the slave waits for; nil: for no lock
 	state      journal.State           // of the slave's setup; zero if it is not known here
 }
@@ -114,45 +116,60 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 		},
 		slave: slave,
 	}
-	conn, err := slave.Session(ctx)
+	r.Slave.Version, r.variables = slave.Version.String(), &facts.Facts{}
+	ctx = server.EachWithin(ctx, server.QuestionLimit)
+	if err := r.read(ctx, master, o); err != nil {
+		// Of a server that tells nothing else there is its list of processes.
+		silent, ok := errors.AsType[*finding.Problem](err)
+		if !ok || silent.Code != server.NoAnswer && silent.Code != server.RelayDiskFull || silent.On != finding.Slave {
+			return nil, err
+		}
+		r.unanswered, r.Connection = silent, nil
+	}
+	r.judge()
+	return r.Status, nil
+}
+
+// read reads all that is judged.
+func (r *statusReader) read(ctx context.Context, master *server.Server, o Options) error {
+	conn, err := r.slave.Session(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	r.conn = conn
 
 	asked := make(chan masterAnswer, 1)
 	go askMaster(ctx, master, o.Unreachable, asked)
-	sideErr := r.readSlaveSide(ctx)
-	answer := <-asked
-	if sideErr != nil {
-		return nil, sideErr
+	roomErr := r.slave.HasRoom(ctx, conn)
+	if roomErr == nil {
+		roomErr = r.readSlaveSide(ctx)
 	}
+	answer := <-asked
 	r.Master = answer.MasterSide
+	if roomErr != nil {
+		return roomErr
+	}
 	if r.hasClock = answer.hasClock; r.hasClock {
 		r.clock = answer.clock - r.ownClock
 	}
-	if r.busy, err = slave.Busy(ctx, conn); err != nil {
-		return nil, err
+	if r.busy, err = r.slave.Busy(ctx, conn); err != nil {
+		return err
 	}
 	// The slave comes last, so that it has what the master had.
 	if err := r.readConnection(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.watch(ctx, o.Window); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.watchLock(ctx, o.Window); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.readEvents(ctx); err != nil {
-		return nil, err
-	}
-	r.judge()
-	return r.Status, nil
+	return r.readEvents(ctx)
 }
 
 // statusReader reads a Status.
