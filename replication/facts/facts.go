@@ -60,6 +60,7 @@ type Facts struct {
 	Sessions   []Session             // of programs, on a master; their own only if the login may see no others
 	Started    time.Time             // the server, on a master
 	Slaves     []uint32              // server ids of the slaves that are registered with this master
+	Followers  []Follower            // slaves that read the binary log now; see ReadAsMaster
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
 	Filters    *server.SlaveStatus   // of one that follows nobody yet, as it would have them; nil if that is not known
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one

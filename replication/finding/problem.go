@@ -1,6 +1,8 @@
 package finding
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,8 +11,8 @@ import (
 // Problem is something that must be mended before the work can go on, or, as a
 // warning, that the administrator should know of. It is an error.
 type Problem struct { //nolint:errname // it is shown as a warning too
-	On   Role   `json:"on,omitempty"` // the server that it is about; empty: both
-	Code string `json:"code"`         // stable, in lower case with hyphens
+	On   Role   `json:"on"`   // the server that it is about; empty: both, as MarshalJSON has it
+	Code string `json:"code"` // stable, in lower case with hyphens
 	Text string `json:"text"`
 	Cure string `json:"cure"` // what to do; may be empty
 	Err  error  `json:"-"`    // the cause, if there is one
@@ -35,6 +37,20 @@ func (p *Problem) Error() string {
 		text += ": " + p.Err.Error()
 	}
 	return text
+}
+
+// MarshalJSON writes the whole text, and "both" where it is about both servers.
+func (p *Problem) MarshalJSON() ([]byte, error) {
+	text := p.Text
+	if p.Err != nil {
+		text += ": " + p.Err.Error()
+	}
+	return json.Marshal(struct {
+		On   string `json:"on"`
+		Code string `json:"code"`
+		Text string `json:"text"`
+		Cure string `json:"cure"`
+	}{On: cmp.Or(string(p.On), "both"), Code: p.Code, Text: text, Cure: p.Cure})
 }
 
 // Unwrap gives the cause.

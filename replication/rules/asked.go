@@ -224,7 +224,7 @@ var asked = []Code{
 	},
 	{
 		Code: "no-slave", At: Compare, Meaning: "this server is no slave",
-		Cure: "gtunnel replication setup-slave",
+		Cure: "run this on the slave; a host that is to become one: gtunnel replication setup-slave",
 	},
 	{
 		Code: "slave-stopped", At: Compare | Repair, Meaning: "the slave has stopped",

@@ -16,17 +16,27 @@ var binaryLogRules = []Rule{
 			"and waits for the restart, which is yours to do",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | CheckPair | SetupMaster | SetupSlave | Status,
+		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | CheckPair | SetupMaster | SetupSlave | Status | StatusMaster,
 		judge:   logsNotAll,
 		Meaning: "the master keeps a database out of its binary log",
 		Cure: "remove binlog-do-db and binlog-ignore-db from the server's option files and restart it; " +
 			"what a slave has not got meanwhile gtunnel replication compare finds",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Warning: CheckServer | CheckPair | SetupMaster | SetupSlave | Status,
+		Code: "binlog-filter", On: finding.Master, Warning: CheckServer | CheckPair | SetupMaster | SetupSlave | Status | StatusMaster,
 		judge:   logsByDatabase,
 		Meaning: "binlog-do-db and binlog-ignore-db lose statements that name a table of another database",
 		Cure:    "remove it from the server's option files at the next restart: the slave chooses what it takes",
+	},
+	{
+		Code: "no-binary-log", On: finding.Master, Problem: StatusMaster, judge: masterLogsNothing,
+		Meaning: "the master writes no binary log",
+		Cure:    "gtunnel replication setup-master there",
+	},
+	{
+		Code: "no-follower", On: finding.Master, Warning: StatusMaster, judge: hasNoFollower,
+		Meaning: "no slave reads the binary log of the master at this moment",
+		Cure:    "gtunnel replication status on the slave says why",
 	},
 	{
 		Code: "is-slave", On: finding.Master, Problem: CheckServer | SetupMaster, judge: passesNothingOn,
@@ -72,7 +82,7 @@ func isLeftOut(f *facts.Facts, name string) (byDo, byIgnore bool) {
 // logged are the wanted databases of which the binary log of the master is judged.
 func (j *judgement) logged() []string {
 	return slices.DeleteFunc(slices.Clone(j.ours()), func(name string) bool {
-		return isSystemDatabase(name) || j.Moment != Status && j.facts.Database(name) == nil // other rules say so
+		return isSystemDatabase(name) || j.Moment&(Status|StatusMaster) == 0 && j.facts.Database(name) == nil // other rules say so
 	})
 }
 
@@ -90,6 +100,12 @@ func logsNotAll(j *judgement) {
 			j.sayCure("remove binlog-ignore-db from the server's option files and restart it"+then,
 				"binlog-ignore-db keeps %s out of the binary log", name)
 		}
+	}
+}
+
+func hasNoFollower(j *judgement) {
+	if len(j.facts.Followers) == 0 && j.facts.HasBinaryLog() {
+		j.say("no slave is connected, as far as this login sees connections")
 	}
 }
 

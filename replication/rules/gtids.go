@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +31,59 @@ var gtidRules = []Rule{
 		Meaning: finding.Causes[1950].Words,
 		Cure:    finding.Causes[1950].Cure,
 	},
+}
+
+// errantRules are about transactions of a slave's own.
+var errantRules = []Rule{{
+	Code: "errant-transactions", On: finding.Slave, Needs: BothFacts | Connection, Warning: CheckPair | Status,
+	judge:   hasErrant,
+	Meaning: "the slave's binary log has transactions of its own, which the master has not: somebody wrote there",
+	Cure: "gtunnel replication compare tells whether the replicated databases differ; before this host becomes the master " +
+		"its slaves must get these transactions, or be copied anew",
+}}
+
+// hasErrant finds transactions that the slave has and the master has not. The facts
+// of the slave are the earlier ones.
+func hasErrant(j *judgement) {
+	if j.Moment == CheckPair && !j.Established() || j.Moment == Status && !j.Seen.SameMaster {
+		return
+	}
+	master, slave := j.Master, j.Slave
+	var errant string
+	switch {
+	case master.Version.Family != slave.Version.Family:
+	case slave.Version.Family == server.MariaDB:
+		errant = errantOf(slave.Variable("gtid_binlog_state"), master.Variable("gtid_binlog_state"), slave.Variable("server_id"))
+	case master.GTIDs() && slave.GTIDs():
+		errant = server.SubtractGTIDs(slave.Variable("gtid_executed"), master.Variable("gtid_executed"))
+	}
+	if errant != "" {
+		j.say("it has transactions that the master has not, as if somebody wrote there: %s", errant)
+	}
+}
+
+// errantOf are MariaDB's last GTIDs of a slave's own server_id that the master has
+// not come to.
+func errantOf(slave, master, id string) string {
+	var errant []string
+	own, others := ownNumbers(slave, id), ownNumbers(master, id)
+	for _, domain := range slices.Sorted(maps.Keys(own)) {
+		if own[domain] > others[domain] {
+			errant = append(errant, fmt.Sprintf("%s-%s-%d", domain, id, own[domain]))
+		}
+	}
+	return strings.Join(errant, ",")
+}
+
+// ownNumbers are the last sequence numbers of a server's GTIDs by their domains.
+func ownNumbers(list, id string) map[string]uint64 {
+	var own []string
+	for gtid := range strings.SplitSeq(list, ",") {
+		if parts := strings.Split(strings.TrimSpace(gtid), "-"); len(parts) == 3 && parts[1] == id {
+			own = append(own, gtid)
+		}
+	}
+	return sequenceNumbers(strings.Join(own, ","))
 }
 
 // hasOwnGTIDs finds a copy that MySQL before 8.0 could not begin from: it takes

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -21,6 +22,9 @@ const (
 	HealthStopped    Health = "stopped"     // somebody has stopped it
 	HealthBroken     Health = "broken"      // an error has stopped it
 	HealthNotSetUp   Health = "not set up"
+	HealthCopying    Health = "copying" // the databases are being copied from the master
+	HealthCutOff     Health = "cut off" // a copy was begun and not ended
+	HealthMaster     Health = "master"  // it is no slave, and others are its
 )
 
 // Health is the state of the replication that feeds the slave.
@@ -29,7 +33,12 @@ func (s *Subject) Health() Health {
 	if s.Seen.Unanswered != nil {
 		return HealthStalled
 	}
-	if c == nil || c.MasterHost == "" {
+	switch {
+	case s.Seen.Copying:
+		return HealthCopying
+	case s.copyCutOff():
+		return HealthCutOff
+	case c == nil || c.MasterHost == "":
 		return HealthNotSetUp
 	}
 	receives, applies := c.IORunning == "Yes", c.SQLRunning == "Yes"
@@ -59,6 +68,10 @@ func (s *Subject) Summary() string {
 	switch s.Health() {
 	case HealthNotSetUp:
 		return "this server is nobody's slave"
+	case HealthCopying:
+		return "a copy of " + finding.List(s.State.Databases) + " is being made" + s.byRunner()
+	case HealthCutOff:
+		return "a copy of " + finding.List(s.State.Databases) + " was cut off"
 	case HealthBroken:
 		return "an error has stopped " + s.idle()
 	case HealthStopped:
@@ -71,7 +84,7 @@ func (s *Subject) Summary() string {
 		return "the slave waits for a lock that another connection holds: " + s.Seen.Blocked.What
 	case HealthCatchingUp:
 		return "the slave is " + s.behind()
-	case HealthRunning:
+	case HealthRunning, HealthMaster:
 	}
 	switch bytes := s.Seen.Bytes; {
 	case bytes == nil:
@@ -81,6 +94,30 @@ func (s *Subject) Summary() string {
 	default:
 		return fmt.Sprintf("the slave is %s behind", finding.FormatBytes(*bytes))
 	}
+}
+
+// copyCutOff reports whether a setup has ended before the slave was told to
+// follow its master, and nobody has done so since.
+func (s *Subject) copyCutOff() bool {
+	if s.Moment != Status || s.Seen.Busy || s.Seen.Runner != 0 {
+		return false
+	}
+	c := s.Connection()
+	follows := c != nil && c.MasterHost != ""
+	return s.State.Stage == journal.StageSeeding && (!follows || !c.Active()) ||
+		s.State.Stage == journal.StageSeeded && !follows
+}
+
+// byRunner says by which process something is done, and since when.
+func (s *Subject) byRunner() string {
+	text := ""
+	if s.Seen.Runner != 0 {
+		text = fmt.Sprintf(" by process %d", s.Seen.Runner)
+	}
+	if begun := s.State.BegunFrom; !begun.IsZero() {
+		text += ", since " + begun.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return text
 }
 
 // summaryOfStop says who has stopped the threads.

@@ -101,7 +101,7 @@ var leftOutCases = []ruleCase{
 		s.Slave.Variables["read_only"] = "OFF"
 	}),
 	{
-		want: "warning binlog-filter master", at: ofPair | rules.Status, words: "binlog-ignore-db loses statements",
+		want: "warning binlog-filter master", at: ofPair | rules.Status | rules.StatusMaster, words: "binlog-ignore-db loses statements",
 		change: func(s *rules.Subject) { s.Master.BinlogNot = []string{"other"} },
 	},
 }

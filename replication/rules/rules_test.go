@@ -56,7 +56,7 @@ func ExampleCodes() {
 // moments are all of which a subject can be.
 var moments = []rules.Moment{
 	rules.CheckServer, rules.CheckPair, rules.SetupMaster, rules.SetupSlave, rules.Begin, rules.Status,
-	rules.Repair,
+	rules.Repair, rules.StatusMaster,
 }
 
 var (
@@ -96,8 +96,9 @@ func wellSubject(moment rules.Moment, role finding.Role) *rules.Subject {
 		} else {
 			s.Slave = wellServer(role)
 		}
-	case rules.SetupMaster:
+	case rules.SetupMaster, rules.StatusMaster:
 		s.Master = wellServer(finding.Master)
+		s.Master.Followers = []facts.Follower{{Connection: 7, User: facts.ReplicationUser, Host: server.Loopback}}
 	case rules.Status:
 		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
 		follows(s)

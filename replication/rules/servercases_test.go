@@ -127,7 +127,7 @@ func logAll(f *facts.Facts, privileges string) {
 // masterCases are about a master that is to be set up.
 var masterCases = []ruleCase{
 	{
-		want: "problem read-only master", at: ofMaster, words: "it was a slave|read_only=0",
+		want: "problem read-only master", at: ofMaster | rules.StatusMaster, words: "it was a slave|read_only=0",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["super_read_only"] = "ON"
 		},
@@ -165,21 +165,21 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem secure-transport master", at: ofMaster, words: "require_secure_transport=OFF",
+		want: "problem secure-transport master", at: ofMaster | rules.StatusMaster, words: "require_secure_transport=OFF",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["require_secure_transport"] = "ON"
 		},
 	},
-	{want: "problem bind-address master", at: ofMaster, words: "listens at 192.0.2.1", change: func(s *rules.Subject) {
+	{want: "problem bind-address master", at: ofMaster | rules.StatusMaster, words: "listens at 192.0.2.1", change: func(s *rules.Subject) {
 		s.Master.Variables["bind_address"] = "192.0.2.1"
 	}},
 	{
-		want: "problem account-shadowed master", at: ofMaster, words: "'gtunnel_seed'@'localhost'|skip_name_resolve",
+		want: "problem account-shadowed master", at: ofMaster | rules.StatusMaster, words: "'gtunnel_seed'@'localhost'|skip_name_resolve",
 		change: func(s *rules.Subject) {
 			s.Master.Accounts = []facts.Account{{User: facts.SeedUser, Host: "localhost"}}
 		},
 	},
-	{want: "problem no-tcp master", at: ofMaster, words: "skip-networking", change: func(s *rules.Subject) {
+	{want: "problem no-tcp master", at: ofMaster | rules.StatusMaster, words: "skip-networking", change: func(s *rules.Subject) {
 		s.Master.Variables["port"] = "0"
 	}},
 	{
@@ -189,19 +189,19 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem binlog-filter master", at: ofPair | ofMaster | rules.Status, words: "binlog-do-db keeps voms out",
+		want: "problem binlog-filter master", at: ofPair | ofMaster | rules.Status | rules.StatusMaster, words: "binlog-do-db keeps voms out",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogDo = []string{"iam"}
 		},
 	},
 	{
-		want: "problem binlog-filter master", at: ofPair | ofMaster | rules.Status, words: "binlog-ignore-db keeps voms out",
+		want: "problem binlog-filter master", at: ofPair | ofMaster | rules.Status | rules.StatusMaster, words: "binlog-ignore-db keeps voms out",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogNot = []string{"voms"}
 		},
 	},
 	{
-		want: "warning binlog-filter master", at: ofPair | ofMaster | rules.Status, words: "binlog-do-db loses statements",
+		want: "warning binlog-filter master", at: ofPair | ofMaster | rules.Status | rules.StatusMaster, words: "binlog-do-db loses statements",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogDo = []string{"voms"}
 		},
@@ -226,6 +226,12 @@ var masterCases = []ruleCase{
 			s.Master.Masters = []*server.SlaveStatus{{MasterHost: "a", MasterPort: 1, IORunning: "No", SQLRunning: "No"}}
 		},
 	},
+	{want: "problem no-binary-log master", at: rules.StatusMaster, words: "is off", change: func(s *rules.Subject) {
+		s.Master.Variables["log_bin"] = "OFF"
+	}},
+	{want: "warning no-follower master", at: rules.StatusMaster, words: "no slave is connected", change: func(s *rules.Subject) {
+		s.Master.Followers = nil
+	}},
 	{want: "warning durability master", at: ofMaster, words: "sync_binlog=1", change: func(s *rules.Subject) {
 		s.Master.Variables["sync_binlog"] = "0"
 	}},

@@ -21,12 +21,54 @@ func seen(want, words string, change func(*rules.Subject, *server.SlaveStatus)) 
 var statusCases = []ruleCase{
 	seen("problem not-set-up slave", "setup-slave",
 		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
+	seen("problem copying slave", "a copy of voms is being made by process 7, since 2026-01-02 03:04:05 UTC",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters, s.Seen.Copying, s.Seen.Runner = nil, true, 7
+			s.State = journal.State{
+				Stage: journal.StageSeeding, Databases: []string{"voms"},
+				BegunFrom: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			}
+		}),
+	seen("problem copy-cut-off slave", "the copy of voms was cut off|setup-slave again",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters, s.State = nil, journal.State{Stage: journal.StageSeeding, Databases: []string{"voms"}}
+		}),
+	seen("problem copy-cut-off slave", "is whole, of b:4",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters = nil
+			s.State = journal.State{
+				Stage: journal.StageSeeded, Databases: []string{"voms"}, Start: server.Position{File: "b", Offset: 4},
+			}
+		}),
 	seen("problem slave-error slave", "error 4711: something new|never skip it",
 		func(_ *rules.Subject, c *server.SlaveStatus) {
 			c.SQLRunning, c.SQLErrno, c.SQLError = "No", 4711, "something new"
 		}),
 	seen("problem slave-error slave", "error 4712",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning, c.IOErrno = "No", 4712 }),
+	{
+		want: "problem tunnel-down slave", at: rules.Status,
+		words: "error 2003|that was at its last try, and of the tunnel at this moment: it works|START SLAVE IO_THREAD",
+		change: func(s *rules.Subject) {
+			c := s.Connection()
+			c.IORunning, c.IOErrno = "Connecting", 2003
+			s.Seen.Tunnel, s.Seen.ThroughEnd = server.WayAnswered, true
+		},
+	},
+	seen("warning errant-transactions slave", "that the master has not, as if somebody wrote there: 0-2-9,1-2-3",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Variables["gtid_binlog_state"] = "0-1-7,0-2-9,1-2-3,2-2-4"
+			s.Master.Variables["gtid_binlog_state"] = "0-1-8,0-2-5,2-2-4"
+		}),
+	{
+		want: "warning errant-transactions slave", at: rules.CheckPair, words: "wrote there: b:1",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			follows(s)
+			s.Master.Variables["gtid_mode"], s.Slave.Variables["gtid_mode"] = "ON", "ON"
+			s.Master.Variables["gtid_executed"], s.Slave.Variables["gtid_executed"] = "a:1-9", "a:1-7,b:1"
+		},
+	},
 	seen("problem connecting slave", "connecting to 127.0.0.1:3307",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "Connecting" }),
 	seen("problem busy slave", "has stopped the SQL thread",

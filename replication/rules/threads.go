@@ -2,9 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -17,9 +19,20 @@ var beginRules = []Rule{
 		Cure:    "free space there; within a minute the slave goes on by itself",
 	},
 	{
+		Code: "copying", On: finding.Slave, Problem: Status, Last: true, judge: isBeingCopied,
+		Meaning: "the databases are being copied from the master, and the slave does not replicate yet",
+		Cure:    "look again when gtunnel replication setup-slave has ended",
+	},
+	{
+		Code: "copy-cut-off", On: finding.Slave, Problem: Status, Last: true, judge: wasCopied,
+		Meaning: "a copy of the databases was begun and not ended: the slave does not replicate",
+		Cure:    "gtunnel replication setup-slave again: it goes on, or copies anew what was not copied whole",
+	},
+	{
 		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
 		Meaning: "replication is not set up on this server",
-		Cure:    "gtunnel replication setup-slave",
+		Cure: "if this host is to be the slave: gtunnel replication setup-slave; " +
+			"if it has the databases, and is to be the master: gtunnel replication setup-master",
 	},
 }
 
@@ -74,6 +87,25 @@ var threadRules = []Rule{
 	},
 }
 
+func isBeingCopied(j *judgement) {
+	if j.Health() == HealthCopying {
+		j.say("%s: it does not replicate yet", j.Summary())
+	}
+}
+
+func wasCopied(j *judgement) {
+	if j.Health() != HealthCutOff {
+		return
+	}
+	if j.State.Stage == journal.StageSeeded {
+		j.say("the copy of %s is whole, of %s, and the slave was not told to follow its master",
+			finding.List(j.State.Databases), j.State.Start)
+		return
+	}
+	j.say("the copy of %s was cut off, some time after %s: what is there is no copy", finding.List(j.State.Databases),
+		j.State.Changed.UTC().Format("2006-01-02 15:04:05 UTC"))
+}
+
 func isNotSetUp(j *judgement) {
 	if j.Health() == HealthNotSetUp {
 		j.say("replication is not set up on this server")
@@ -97,9 +129,25 @@ func hasSQLError(j *judgement) {
 }
 
 func hasIOError(j *judgement) {
-	if p := j.ioError(); j.judgesThreads() && p != nil {
-		j.add(p)
+	p := j.ioError()
+	if !j.judgesThreads() || p == nil {
+		return
 	}
+	// What the slave says is of its last try; the tunnel was looked at just now.
+	if way := j.Seen.Tunnel; j.Seen.ThroughEnd && way != server.WayUnknown && isOfTunnel(p) {
+		p.Text += "; that was at its last try, and of the tunnel at this moment: " + way.String()
+		if way == server.WayAnswered || way == server.WayRefused {
+			v := j.Slave.Version
+			p.Cure = "it tries again by itself; at once: " + v.StopSlave(server.IOThread).String() + "; " +
+				v.StartSlave(server.IOThread).String()
+		}
+	}
+	j.add(p)
+}
+
+// isOfTunnel reports whether the cause of an error is on the way to the master.
+func isOfTunnel(p *finding.Problem) bool {
+	return slices.Contains([]string{"tunnel-down", "far-end-closed"}, p.Code)
 }
 
 // judgesThreads reports whether the threads of a slave are those of a replication

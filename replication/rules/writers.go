@@ -10,7 +10,8 @@ import (
 // writerRules are about who can write on a slave, and who cannot on a master.
 var writerRules = []Rule{
 	{
-		Code: "writable", On: finding.Slave, Needs: Connection, Warning: CheckServer | Status, judge: isWritable, // a setup makes it read-only
+		Code: "writable", On: finding.Slave, Needs: Connection, Warning: CheckServer | Status, // a setup makes it read-only
+		judge:   isWritable,
 		Meaning: "the slave is not read-only, or not for all: whoever writes there breaks it",
 		Cure:    "SET GLOBAL read_only=1 (super_read_only=1); gtunnel replication setup-slave makes it last",
 	},
@@ -26,7 +27,7 @@ var writerRules = []Rule{
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
 	{
-		Code: "read-only", On: finding.Master, Problem: CheckServer | SetupMaster, judge: isReadOnlyForAll,
+		Code: "read-only", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster, judge: isReadOnlyForAll,
 		Meaning: "the server is read-only, as a slave is, and cannot be a master",
 		Cure:    "if it shall be the master: SET GLOBAL read_only=0, and in its option files",
 	},

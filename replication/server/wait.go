@@ -116,7 +116,8 @@ func (s *SlaveStatus) MustRun() error {
 	const cure = "gtunnel replication status says more"
 	switch {
 	case s == nil:
-		return finding.New(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
+		return finding.New(finding.Slave, "no-slave",
+			"run this on the slave; a host that is to become one: gtunnel replication setup-slave", "this server is no slave")
 	case s.SQLErrno != 0:
 		return finding.New(finding.Slave, "slave-stopped", cure,
 			"the slave has stopped with error %d: %s", s.SQLErrno, s.SQLError)

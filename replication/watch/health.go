@@ -1,7 +1,9 @@
 package watch
 
 import (
+	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -22,13 +24,24 @@ const (
 	HealthStopped    = rules.HealthStopped
 	HealthBroken     = rules.HealthBroken
 	HealthNotSetUp   = rules.HealthNotSetUp
+	HealthCopying    = rules.HealthCopying
+	HealthCutOff     = rules.HealthCutOff
+	HealthMaster     = rules.HealthMaster
 )
 
 // judge makes the state, the problems and the warnings of what was read.
 func (s *Status) judge() {
+	if s.isMaster {
+		s.judgeMaster()
+		return
+	}
 	judged := s.subject()
 	s.State, s.Summary = judged.Health(), judged.Summary()
-	found := rules.Judge(judged)
+	s.found(rules.Judge(judged))
+}
+
+// found notes what was found.
+func (s *Status) found(found finding.Findings) {
 	s.Problems = append([]*finding.Problem{}, found.Problems...) // not null in JSON
 	s.Warnings = append([]*finding.Problem{}, found.Warnings...)
 	s.Healthy = len(s.Problems) == 0
@@ -46,7 +59,12 @@ func (s *Status) subject() *rules.Subject {
 		MasterID: s.Master.ServerID, SameMaster: s.sameMaster,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
-		Unanswered: s.unanswered, Blocked: s.blocked, Busy: s.busy, Events: s.events, Transient: s.transient,
+		Unanswered: s.unanswered, Blocked: s.blocked, Busy: s.busy,
+		Copying: s.copying, Runner: s.runner, Events: s.events, Transient: s.transient,
+	}
+	seen.Tunnel = s.Master.Tunnel
+	if c := s.Connection; c != nil {
+		seen.ThroughEnd = s.through == net.JoinHostPort(c.MasterHost, strconv.Itoa(c.MasterPort))
 	}
 	if s.Lag.Silence != nil {
 		silence := time.Duration(*s.Lag.Silence * float64(time.Second))

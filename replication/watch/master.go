@@ -26,6 +26,10 @@ func askMaster(ctx context.Context, master *server.Server, unreachable error, an
 		err = a.read(ctx, master)
 	}
 	a.Reachable = master != nil && err == nil
+	a.Tunnel = server.WayOf(err)
+	if master == nil && err == nil {
+		a.Tunnel = server.WayUnknown
+	}
 	if err != nil {
 		a.Reason = err.Error()
 		if hinter, ok := errors.AsType[interface {
@@ -47,7 +51,8 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	a.Version = master.Version.String()
-	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin")
+	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin", "gtid_mode",
+		"gtid_executed", "gtid_binlog_state")
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,8 @@ func TestStatus(t *testing.T) {
 				{"master not reachable", (*watchedPair).masterUnreachable},
 				{"other master", (*watchedPair).otherMaster},
 				{"other connections", (*watchedPair).otherConnections},
+				{"way through the tunnel", (*watchedPair).wayThroughTunnel},
+				{"errant transactions", (*watchedPair).errantTransactions}, // last: they stay
 			} {
 				t.Run(scenario.name, func(t *testing.T) {
 					p := &watchedPair{T: t, kind: kind, master: p.master, slave: p.slave, gate: p.gate, m: p.m, s: p.s}
