@@ -33,10 +33,14 @@ func grantsOf(v server.Version, user string, databases []string) []facts.Grant {
 	if v.AtLeast(server.MySQL, 8, 0, 0) {
 		privileges = append(privileges, "BACKUP_ADMIN")
 	}
-	return []facts.Grant{
+	grants := []facts.Grant{
 		{Privileges: privileges, On: facts.Everywhere},
 		{Privileges: []string{"EXECUTE"}, On: facts.ObjectOf("PROCEDURE ", "mysql", facts.DropSeedProcedure)},
 	}
+	for _, database := range databases { // to open views that call functions as who opens them
+		grants = append(grants, facts.Grant{Privileges: []string{"EXECUTE"}, On: facts.WholeOf(database)})
+	}
+	return grants
 }
 
 // routineTable holds the routines, with their bodies, of MySQL before 8.0 and
@@ -47,7 +51,7 @@ var routineTable = facts.ObjectOf("", "mysql", "proc")
 // by a privilege of their own where there is one, and from their table before;
 // MySQL 8.0 had neither until 8.0.20, and routines are not compared there.
 func monitorGrants(v server.Version, client string, databases []string) []facts.Grant {
-	global, perDatabase := []string{client, "PROCESS"}, []string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"}
+	global, perDatabase := []string{client, "PROCESS"}, []string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE"}
 	switch {
 	case v.AtLeast(server.MySQL, 8, 0, 23):
 		global = append(global, "FLUSH_TABLES") // for an instant, to compare at one position

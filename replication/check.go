@@ -22,7 +22,7 @@ type Readiness struct {
 func masterReadiness(f *facts.Facts, databases []string) Readiness {
 	r := Readiness{Findings: rules.Judge(&rules.Subject{Moment: rules.CheckServer, Master: f, Databases: databases})}
 	r.well(finding.Master, "%s, server_id %d", f.Version, f.ServerID())
-	r.settings(f, masterSettings(f, false), "setup-master")
+	r.settings(f, masterSettings(f, false, false), "setup-master")
 	var accounts []string
 	for _, user := range facts.AccountUsers {
 		if f.Account(user, server.Loopback) != nil {
@@ -62,7 +62,7 @@ func slaveReadiness(f *facts.Facts, named []string, port int) Readiness {
 
 // pairReadiness says whether two servers can be master and slave of databases; of
 // all if none is named. What the master must be is said only if its login may see it.
-func pairReadiness(master, slave *facts.Facts, named []string, port int) Readiness {
+func pairReadiness(master, slave *facts.Facts, handOver *HandOver, named []string, port int) Readiness {
 	r, databases := slaveReadiness(slave, named, port), databases(named, master)
 	if len(rules.MissingPrivileges(master)) == 0 {
 		m := masterReadiness(master, databases)
@@ -71,7 +71,8 @@ func pairReadiness(master, slave *facts.Facts, named []string, port int) Readine
 	} else {
 		r.well(finding.Master, "%s, server_id %d", master.Version, master.ServerID())
 	}
-	plan := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: slave}, SlaveWant{Databases: databases, Port: port})
+	plan := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: slave},
+		SlaveWant{HandOver: handOver, Databases: databases, Port: port})
 	judged := plan.subject()
 	judged.Moment = rules.CheckPair
 	pair := rules.Judge(judged)
@@ -107,6 +108,7 @@ func (r *Readiness) well(on finding.Role, format string, args ...any) {
 func (r *Readiness) settings(f *facts.Facts, wanted []wantedSetting, setup string) {
 	for _, w := range wanted {
 		switch {
+		case w.judged:
 		case w.ok:
 			is := f.Variable(w.name)
 			if m := f.Master(); is == "" && m != nil { // MySQL has no variable of its filters

@@ -2,9 +2,13 @@ package replication
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -32,11 +36,32 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	case c.Master == nil:
 		return slaveReadiness(local, c.named(), c.Port), nil
 	}
+	if err := c.Local.MustDiffer(ctx, c.Master); err != nil {
+		same, ok := errors.AsType[*finding.Problem](err)
+		if !ok || same.Code != "same-server" {
+			return Readiness{}, err
+		}
+		return Readiness{Findings: finding.Findings{Problems: []*finding.Problem{same}}}, nil
+	}
 	master, err := facts.Read(ctx, c.Master)
 	if err != nil {
 		return Readiness{}, err
 	}
-	return pairReadiness(master, local, c.named(), c.Port), nil
+	ready, databases := pairReadiness(master, local, c.HandOver, c.named(), c.Port), databases(c.named(), master)
+	if len(ready.Problems) > 0 || len(rules.MissingPrivileges(master)) > 0 { // who sees a part would find what is not so
+		return ready, nil
+	}
+	copied := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: local},
+		SlaveWant{HandOver: c.HandOver, Databases: databases, Port: c.Port, Method: journal.SeedDump})
+	if !copied.needsSeed() {
+		return ready, nil
+	}
+	found, err := (&seed.Seed{
+		Master: c.Master, Slave: c.Local, MasterFacts: master, SlaveFacts: local,
+		Databases: databases, Method: journal.SeedDump,
+	}).Check(ctx)
+	ready.Add(found)
+	return ready, err
 }
 
 // named are the databases that are named; none if all are to be checked.

@@ -43,7 +43,10 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 			f.Variables["event_scheduler"] = "ON"
 			f.Variables["replica_net_timeout"] = "60"
 		}
-		f.Variables["super_read_only"] = "OFF"
+		f.Variables["super_read_only"], f.Variables["relay_log_recovery"] = "OFF", "OFF"
+		if !v.AtLeast(server.MySQL, 8, 0, 0) {
+			f.Variables["master_info_repository"], f.Variables["relay_log_info_repository"] = "FILE", "FILE"
+		}
 	}
 	if role == finding.Master {
 		f.Databases = []facts.Database{
@@ -228,7 +231,7 @@ func TestStartWithoutGTID(t *testing.T) {
 // TestReadinessOfFilter: what is right is named also where it is no variable.
 func TestReadinessOfFilter(t *testing.T) {
 	master, slave, want := established(server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
-	for _, well := range pairReadiness(master, slave, want.Databases, want.Port).Well {
+	for _, well := range pairReadiness(master, slave, want.HandOver, want.Databases, want.Port).Well {
 		if well.Text == `replicate_wild_do_table is right: DB\_1.%, voms.%` {
 			return
 		}

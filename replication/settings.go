@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,34 +17,44 @@ type wantedSetting struct {
 	literal string // of SET GLOBAL; empty: only a restart changes it
 	ok      bool   // the server has it
 	always  bool   // it must be in the drop-in also if the server has it: it may be set for now only
+	judged  bool   // a rule has something to say of it, though it is left as it is
+	gone    bool   // it must not be in the drop-in, nor be persisted as anything else than value
 	why     string
 }
 
 // settingSteps make a server's settings right: those that are not, and those
-// that an earlier run put into the drop-in. What the administrator's own files
+// that an earlier run put into the drop-in, perhaps in another role. What the administrator's own files
 // say already is left to them. What MySQL has persisted beats every option file,
 // and goes if it says otherwise.
 func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []wantedSetting) {
 	var persist []optionfile.Setting
+	var gone []string
 	var now []server.Statement
 	var undo Undo
 	var whys []string
 	for _, w := range wanted {
-		if w.ok && !w.always && !dropIn.Has(w.name) {
+		persisted := f.IsPersistedOtherwise(w.name, w.value)
+		if !dropIn.Has(w.name) && (w.gone && !persisted || w.ok && !w.gone && !w.always) {
 			continue
 		}
-		if f.IsPersistedOtherwise(w.name, w.value) {
+		if persisted {
 			now = append(now, server.SQL("RESET PERSIST IF EXISTS %s", w.name))
 			undo = append(undo, server.SQL("SET PERSIST_ONLY %s=%s", w.name, literal(f.Persisted[w.name])))
 		}
+		if !slices.Contains(whys, w.why) {
+			whys = append(whys, w.why)
+		}
+		if w.gone {
+			gone = append(gone, w.name)
+			continue
+		}
 		persist = append(persist, optionfile.Setting{Name: w.name, Value: w.value})
-		whys = append(whys, w.why)
 		if !w.ok && w.literal != "" {
 			now = append(now, server.SQL("SET GLOBAL %s=%s", w.name, w.literal))
 			undo = append(undo, server.SQL("SET GLOBAL %s=%s", w.name, literal(f.Variable(w.name))))
 		}
 	}
-	next := dropIn.With(persist...)
+	next := dropIn.Without(gone...).With(persist...)
 	switch {
 	case dropIn.Equal(next):
 	case next.Path == "" && f.DropIn != nil && f.DropIn.Equal(f.DropIn.With(persist...)):

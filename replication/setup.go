@@ -106,6 +106,9 @@ type Setup struct {
 // administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
+	if err := s.Slave.MustDiffer(ctx, s.Master); err != nil {
+		return false, err
+	}
 	if err := s.State.Of(ctx, s.Slave); err != nil {
 		return false, err
 	}
@@ -149,11 +152,15 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 
 // Hint says what to do, what the setup has left, and how it goes on.
 func (e *UnfinishedError) Hint() string {
-	next := e.goOn()
-	if p, ok := errors.AsType[*finding.Problem](e.Err); ok && p.Cure != "" {
-		return p.Cure + "; " + next
+	p, ok := errors.AsType[*finding.Problem](e.Err)
+	switch {
+	case !ok || p.Cure == "":
+		return e.goOn()
+	case strings.Contains(p.Cure, "--reseed"): // which is all that helps
+		return p.Cure
+	default:
+		return p.Cure + "; " + e.goOn()
 	}
-	return next
 }
 
 func (e *UnfinishedError) goOn() string {
@@ -199,6 +206,7 @@ func (s *Setup) setUpMaster(ctx context.Context) (*HandOver, error) {
 	keep := already && !s.Want.Reseed && !newPasswords
 	plan := PlanMaster(f, MasterWant{
 		Databases: s.Want.Databases, Fresh: NewFresh(), KeepAccounts: keep, NewPasswords: newPasswords, SeedAgain: !keep,
+		TrustCreators: s.Want.TrustCreators,
 	})
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
 		return plan.HandOver, nil

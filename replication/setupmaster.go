@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -29,6 +28,8 @@ type MasterWant struct {
 	// MariaDB by.
 	LogStatements bool
 
+	TrustCreators bool // let accounts without SUPER create functions and triggers
+
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
@@ -37,25 +38,19 @@ type MasterWant struct {
 	Untried []string // of HandOver.Tried: accounts whose password in the file is believed for now
 }
 
-// minRetention is how long a master must keep its binary logs, so that a slave
-// that was cut off for some days can still catch up; retention is what it is
-// set to otherwise.
-const (
-	minRetention = 3 * 24 * time.Hour
-	retention    = 7 * 24 * time.Hour
-)
-
 // PlanMaster plans what makes a server the master of databases. It is a function of
 // its arguments alone, which it leaves as they are: it asks nobody, reads no file, and
 // takes the time and what is random from want.
 func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	p := &Plan{Findings: rules.Judge(&rules.Subject{
 		Moment: rules.SetupMaster, Master: f, Databases: want.Databases, OldSessions: f.ChangesFormat(want.LogStatements),
+		TrustCreators: want.TrustCreators,
 	})}
 	if len(p.Problems) > 0 {
 		return p
 	}
-	settingSteps(p, f, want.DropIn, masterSettings(f, want.LogStatements))
+	settings := masterSettings(f, want.LogStatements, want.TrustCreators)
+	settingSteps(p, f, want.DropIn, slices.Concat(settings, leavingsOfSlave(f)))
 	if !f.HasBinaryLog() {
 		p.add(&Step{
 			Name: "restart", On: finding.Master, What: "restart the server, which begins its binary log",
@@ -68,40 +63,9 @@ func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	if len(want.Untried) > 0 {
 		p.Warn(finding.Master, "passwords-untried", "",
 			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log "+
-				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.Items(want.Untried))
 	}
 	return p
-}
-
-// masterSettings are the variables that a master must have.
-func masterSettings(f *facts.Facts, statements bool) []wantedSetting {
-	format, whyFormat := "ROW", "rows give the same result on the slave, statements not always"
-	if statements {
-		format, whyFormat = "STATEMENT", "MySQL 9 cannot read the rows that MariaDB logs"
-	}
-	keep := wantedSetting{
-		name: "expire_logs_days", value: "7", literal: "7",
-		ok:  f.Retention() == 0 || f.Retention() >= minRetention,
-		why: "a slave that was cut off for days must still find what it missed",
-	}
-	if _, ok := f.Variables["binlog_expire_logs_seconds"]; ok {
-		seconds := fmt.Sprint(int(retention.Seconds()))
-		keep.name, keep.value, keep.literal = "binlog_expire_logs_seconds", seconds, seconds
-	}
-	return []wantedSetting{
-		{name: "log_bin", value: "mysql-bin", ok: f.HasBinaryLog(), why: "the binary log is what is replicated"},
-		{name: "server_id", value: "1", literal: "1", ok: f.ServerID() != 0, why: "a master needs a server_id"},
-		{
-			name: "binlog_format", value: format, literal: server.QuoteString(format), ok: f.Variable("binlog_format") == format,
-			why: whyFormat,
-		},
-		{
-			name: "binlog_row_image", value: "FULL", literal: "'FULL'",
-			ok:  f.Variable("binlog_row_image") == "FULL" || f.Variable("binlog_row_image") == "",
-			why: "a slave with other indexes finds a row by all its columns",
-		},
-		keep,
-	}
 }
 
 // restartCommand is how a server's service is restarted.

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -19,6 +20,8 @@ type SlaveWant struct {
 	MaxRate    uint64          // bytes a second; 0: no limit; see seed.Seed
 	Replace    []string        // databases of the slave whose data may be lost
 	Reseed     bool            // copy the databases though the slave replicates them
+
+	TrustCreators bool // let accounts without SUPER create functions and triggers, once it is a master
 
 	NewPasswords bool // this run has replaced those of the accounts that the slave uses
 
@@ -46,10 +49,16 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 			s.State.Stage = journal.StageRunning
 		}
 	}
+	s.readOnly(seed)
 	s.connect(seed)
 	s.finish(seed)
 	s.Add(s.Beginning)
 	s.Add(s.judgeBeginning())
+	if s.established && s.want.HandOver.Passwords[facts.ReplicationUser].IsEmpty() {
+		s.Warn(finding.Slave, "passwords-untried", "take the hand-over file of the master: it has the password",
+			"whether the slave can log in once more was not looked at: the password of %s is not known here",
+			server.QuoteAccount(facts.ReplicationUser, server.Loopback))
+	}
 	s.agreeOnBytes()
 	return s.Plan
 }

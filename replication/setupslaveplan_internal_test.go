@@ -35,8 +35,8 @@ func planNames(p *Plan) string {
 }
 
 // wholeSetup are the steps on a slave that follows nobody yet.
-const wholeSetup = "slave-drop-in, slave-settings, note-seed, seed, change-master, filter, start-slave, catch-up, " +
-	"read-only, compare, drop-seed-account, note-done"
+const wholeSetup = "slave-drop-in, slave-settings, note-seed, seed, read-only, change-master, filter, start-slave, " +
+	"catch-up, compare, drop-seed-account, note-done"
 
 // slavePlanStates are what a run on a slave can find, and what it plans then.
 var slavePlanStates = map[string]struct {
@@ -77,7 +77,10 @@ var slavePlanStates = map[string]struct {
 	"events enabled": {func(_, s *facts.Facts, _ *planned) {
 		s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
 	}, "events-disable, note-done"},
-	"writable": {func(_, s *facts.Facts, _ *planned) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
+	"function creators": {func(_, _ *facts.Facts, w *planned) { w.TrustCreators = true }, "slave-settings, note-done"},
+	"writable": {
+		func(_, s *facts.Facts, _ *planned) { s.Variables["read_only"] = "OFF" }, "read-only, note-done",
+	},
 	"fresh": {func(_, s *facts.Facts, w *planned) {
 		*s, w.Situation = *newFacts(finding.Slave, planVersion),
 			Situation{DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}
@@ -90,7 +93,7 @@ var slavePlanStates = map[string]struct {
 			}
 			begun(s, w, time.Second, 30*time.Second)
 		},
-		"note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, events-on, " +
+		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, events-on, " +
 			"compare, drop-seed-account, note-done",
 	},
 	"a clone was cut off, and copied again since": {func(_, _ *facts.Facts, w *planned) {
@@ -105,7 +108,7 @@ var slavePlanStates = map[string]struct {
 			s.Masters, w.State = nil, journal.State{Stage: journal.StageSeeding, Databases: w.Databases, Begun: w.Databases}
 			begun(s, w, 0, 10*time.Minute+30*time.Second)
 		},
-		"note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, " +
+		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, compare, " +
 			"drop-seed-account, note-done",
 	},
 	"cut off, and put back by hand": {func(_, s *facts.Facts, w *planned) {
@@ -153,7 +156,7 @@ var slavePlanStates = map[string]struct {
 			w.HandOver.Mark, w.State.MasterMark, w.Elsewhere = "B", "A", true
 			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
 		},
-		"note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, " +
+		"note-seed, stop-slave, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, " +
 			"compare, drop-seed-account, note-done",
 	},
 	"new password, not known here": {func(_, s *facts.Facts, w *planned) {
@@ -181,6 +184,9 @@ var slavePlanStates = map[string]struct {
 	"options changed": {func(_, s *facts.Facts, _ *planned) {
 		s.Masters[0].ConnectRetry, s.Masters[0].SSLAllowed = time.Hour, "Yes"
 	}, "connection, catch-up, note-done"},
+	"newer MariaDB": {func(_, s *facts.Facts, _ *planned) {
+		s.Masters[0].RetryCount, s.Variables["read_only"] = 100000, "NO_LOCK_NO_ADMIN"
+	}, ""},
 	"delayed": {func(_, s *facts.Facts, _ *planned) { s.Masters[0].Delay = 3600 }, ""},
 	"by file and position since": {func(_, s *facts.Facts, w *planned) {
 		s.Masters[0].ByGTID, w.State.ByGTID = false, true
@@ -209,7 +215,7 @@ var slavePlanStates = map[string]struct {
 			w.Notes.Repair, w.Reseed, w.Replace = &journal.RepairNote{Tables: []string{"voms.t"}}, true,
 				[]string{"DB_1", "voms"}
 		},
-		"note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, " +
+		"note-seed, stop-slave, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, " +
 			"compare, drop-seed-account, note-done",
 	},
 	"another slave has the id": {func(m, s *facts.Facts, w *planned) {
@@ -278,14 +284,14 @@ var slavePlanStates = map[string]struct {
 		func(_, s *facts.Facts, w *planned) {
 			s.Masters, w.State, w.Replace = nil, journal.State{}, []string{"DB_1", "voms"}
 		},
-		"note-seed, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, compare, " +
+		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, compare, " +
 			"drop-seed-account, note-done",
 	},
 	"reseed": {
 		func(_, _ *facts.Facts, w *planned) {
 			w.Reseed, w.Replace = true, []string{"DB_1", "voms"}
 		},
-		"note-seed, stop-slave, writable, drop-databases, seed, change-master, filter, start-slave, catch-up, read-only, " +
+		"note-seed, stop-slave, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, " +
 			"compare, drop-seed-account, note-done",
 	},
 	"reseed without the account": {func(m, _ *facts.Facts, w *planned) {
@@ -294,14 +300,14 @@ var slavePlanStates = map[string]struct {
 	"data is there": {func(_, s *facts.Facts, w *planned) {
 		s.Masters, w.State, w.Method, w.Start = nil, journal.State{}, journal.SeedNone,
 			server.Position{File: "mysql-bin.000007", Offset: 4}
-	}, "change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+	}, "read-only, change-master, filter, start-slave, catch-up, compare, drop-seed-account, note-done"},
 	"data is there, with events": {
 		func(_, s *facts.Facts, w *planned) {
 			s.Masters, w.State, w.Method, w.Start = nil, journal.State{}, journal.SeedNone,
 				server.Position{File: "mysql-bin.000007", Offset: 4}
 			s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
 		},
-		"writable, events-disable, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, " +
+		"writable, events-disable, read-only, change-master, filter, start-slave, catch-up, compare, drop-seed-account, " +
 			"note-done",
 	},
 	"data is there, and replicated": {func(_, _ *facts.Facts, w *planned) {
@@ -314,7 +320,7 @@ var slavePlanStates = map[string]struct {
 	}, "problem other-start"},
 	"data is there, and to begin anew": {func(_, _ *facts.Facts, w *planned) {
 		w.Method, w.Start, w.Reseed = journal.SeedNone, server.Position{File: "mysql-bin.000007", Offset: 4}, true
-	}, "stop-slave, change-master, filter, start-slave, catch-up, read-only, compare, drop-seed-account, note-done"},
+	}, "stop-slave, read-only, change-master, filter, start-slave, catch-up, compare, drop-seed-account, note-done"},
 	"the slave of another master": {
 		func(_, s *facts.Facts, _ *planned) { s.Masters[0].MasterHost = "10.0.0.7" },
 		"problem other-master, problem data-on-slave, problem data-on-slave",

@@ -33,11 +33,13 @@ func (a *Applier) endPackets(ctx context.Context, step *Step) error {
 	return journal.PacketFile(a.StateDir, a.SlaveFacts.ServerID()).Remove()
 }
 
-// settings are the variables that the slave must have. Read-only is made at the
-// end, for the running server, but must not be forgotten by a restart.
+// settings are the variables that the slave must have. Read-only is made after the
+// copy, for the running server, but must not be forgotten by a restart.
 func (s *slavePlan) settings() []wantedSetting {
 	id := s.slave.ServerID()
-	clash := id == 0 || id == s.master.ServerID() || !s.established && slices.Contains(s.master.Slaves, id)
+	// One that an earlier run has given it may still be registered there as its own.
+	ours := s.State.Stage != journal.StageNone || s.DropIn.Sets("server_id", fmt.Sprint(id))
+	clash := id == 0 || id == s.master.ServerID() || !s.established && !ours && slices.Contains(s.master.Slaves, id)
 	if clash {
 		id = s.freeServerID()
 	}
@@ -67,6 +69,10 @@ func (s *slavePlan) settings() []wantedSetting {
 			why: "only the named databases are replicated", always: true,
 		},
 	}
+	wanted = append(wanted, s.crashSettings()...)
+	if s.want.TrustCreators {
+		wanted = append(wanted, trustCreators(s.slave))
+	}
 	if _, ok := s.slave.Variables["super_read_only"]; ok {
 		wanted = append(wanted,
 			wantedSetting{
@@ -89,9 +95,9 @@ func (s *slavePlan) persistentFilter() []string {
 }
 
 // freeServerID gives the first id from 2 that neither the master has, nor any of
-// its slaves, nor another master of this slave.
+// its slaves, nor another master or a slave of this slave.
 func (s *slavePlan) freeServerID() uint32 {
-	taken := append(slices.Clone(s.master.Slaves), s.master.ServerID())
+	taken := append(slices.Concat(s.master.Slaves, s.slave.Slaves), s.master.ServerID())
 	for _, m := range s.slave.Masters {
 		taken = append(taken, m.MasterID)
 	}

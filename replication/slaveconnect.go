@@ -43,21 +43,21 @@ func (s *slavePlan) keepConnection() {
 	if !s.filtered() { // the server was restarted, or the run before was cut off here
 		s.add(&Step{
 			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
-			SQL:  []server.Statement{v.StopSlave(server.BothThreads), v.SetFilter(s.want.Databases)},
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.SetFilter(s.want.Databases)},
 			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
 		})
 	}
 	if s.newPassword() {
-		password := v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser])
-		step := &Step{
-			Name: "password", On: finding.Slave, What: "give the slave the new password of the replication",
-			Why: "the master refuses the one that it has, or will",
-			SQL: []server.Statement{v.StopSlave(server.BothThreads), password, v.StartSlave(server.BothThreads)},
-		}
-		if !s.knowsMaster() {
-			step.action = noteUncompared{}
-		}
-		s.add(step)
+		password := s.want.HandOver.Passwords[facts.ReplicationUser]
+		s.add(&Step{
+			Name: "password", On: finding.Slave, What: "give the slave the password of the replication that the hand-over has",
+			Why: "the master refuses the one that the slave has, or will when it connects again; " + whyApplied,
+			SQL: []server.Statement{
+				v.StopSlave(server.BothThreads), v.ChangeLogin(facts.ReplicationUser, password),
+				v.StartSlave(server.BothThreads),
+			},
+			action: givePassword{password: password, uncompared: !s.knowsMaster()},
+		})
 	}
 	s.restateOptions()
 	switch {
@@ -66,7 +66,7 @@ func (s *slavePlan) keepConnection() {
 			Name: "start-slave", On: finding.Slave,
 			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
-			Undo: Undo{v.StopSlave(server.SQLThread)},
+			Undo: Undo{v.StopSlave(server.SQLThread)}, action: startAgain{},
 		})
 	case !s.filtered() || !s.status.Running():
 		s.startSlave()
@@ -92,6 +92,7 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 	switch {
 	case s.want.Method == journal.SeedNone:
 		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
+		missing = s.want.Start.GTID
 	case !seeded:
 		c.method = s.State.Method
 		c.to = c.at(s.State.Start)
@@ -128,12 +129,31 @@ func (s *slavePlan) restateOptions() {
 	}
 	s.add(&Step{
 		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
-		Why: "somebody has changed them since it was set up",
+		Why: "somebody has changed them since it was set up; " + whyApplied,
 		SQL: []server.Statement{
 			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
 			v.StartSlave(server.BothThreads),
 		},
+		action: restate{},
 	})
+}
+
+// whyApplied says what comes before CHANGE MASTER.
+const whyApplied = "what the slave has received is applied before, because CHANGE MASTER throws it away"
+
+// restate runs SQL with a CHANGE MASTER, once the slave has applied what it has received.
+type restate struct {
+	uncompared bool // that the slave is to be compared is noted first: see noteUncompared
+}
+
+func (a *Applier) restate(ctx context.Context, step *Step, r restate) error {
+	if err := a.applyRelayLog(ctx); err != nil {
+		return err
+	}
+	if r.uncompared {
+		return a.noteUncompared(ctx, step)
+	}
+	return a.run(ctx, step)
 }
 
 // drift are the options of a connection that somebody has changed since it was set
@@ -146,7 +166,8 @@ func (s *slavePlan) drift() []server.Statement {
 	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
 		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
 	}
-	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
+	// MariaDB's is an option of the server, which its newer versions show for each connection.
+	if v.Family == server.MySQL && status.RetryCount > 0 && status.RetryCount != server.RetryCount {
 		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
 	}
 	if status.SSLAllowed == "Yes" {
@@ -192,7 +213,7 @@ func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
 		}
 	}
 	if !c.ofCopy {
-		return a.follow(ctx, c.to.ByGTID, step.SQL)
+		return a.follow(ctx, c.to, step.SQL)
 	}
 	to := c.at(a.State.Start)
 	missing := to.Start.GTID
@@ -202,7 +223,7 @@ func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
 			return err
 		}
 	}
-	return a.follow(ctx, to.ByGTID, changeMaster(a.Slave.Version, to, missing))
+	return a.follow(ctx, to, changeMaster(a.Slave.Version, to, missing))
 }
 
 // at is the connection from a position on.
@@ -214,12 +235,15 @@ func (c connect) at(start server.Position) server.Connection {
 }
 
 // follow runs the statements of change-master, and notes first if the slave follows
-// its master by GTID.
-func (a *Applier) follow(ctx context.Context, byGTID bool, statements []server.Statement) error {
-	if err := a.note(func(state *journal.State) { state.ByGTID = byGTID }); err != nil {
+// its master by GTID, and then with which password.
+func (a *Applier) follow(ctx context.Context, to server.Connection, statements []server.Statement) error {
+	if err := a.note(func(state *journal.State) { state.ByGTID = to.ByGTID }); err != nil {
 		return err
 	}
-	return a.Slave.Run(ctx, statements)
+	if err := a.Slave.Run(ctx, statements); err != nil {
+		return err
+	}
+	return a.note(func(state *journal.State) { state.GavePassword(to.Password) })
 }
 
 // changeMaster are the statements that point a slave to its master. missing are the
@@ -235,7 +259,7 @@ func changeMaster(v server.Version, to server.Connection, missing string) []serv
 type noteRunning struct{}
 
 func (a *Applier) noteRunning(ctx context.Context, step *Step) error {
-	if err := a.run(ctx, step); err != nil {
+	if err := a.startAgain(ctx, step); err != nil {
 		return err
 	}
 	return a.note(func(s *journal.State) {
@@ -255,4 +279,17 @@ func (a *Applier) noteUncompared(ctx context.Context, step *Step) error {
 		}
 	}
 	return a.run(ctx, step)
+}
+
+// givePassword runs SQL that gives the slave another password, and notes which.
+type givePassword struct {
+	password   server.Password
+	uncompared bool // whether the master is the same is not known
+}
+
+func (a *Applier) givePassword(ctx context.Context, step *Step, g givePassword) error {
+	if err := a.restate(ctx, step, restate{uncompared: g.uncompared}); err != nil {
+		return err
+	}
+	return a.note(func(s *journal.State) { s.GavePassword(g.password) })
 }

@@ -19,22 +19,16 @@ func (s *slavePlan) finish(seeded bool) {
 	// Without a state that says so, nobody has seen that the data is the master's.
 	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
 	if !due && s.established {
-		_, due = s.masterNoted()
+		_, other := s.masterNoted()
+		due = other || s.Restored != nil || s.Restarted // only the data tells whether it is what it was
 	}
-	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
+	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
-	s.readOnly(seeded)
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
 			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
 			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
-		})
-	}
-	if due && !s.want.SkipCompare {
-		s.add(&Step{
-			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
 		})
 	}
 	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
@@ -42,6 +36,12 @@ func (s *slavePlan) finish(seeded bool) {
 			Name: "monitor-file", On: finding.Slave, What: "keep the login of the monitor account for status and compare",
 			File:       &File{Path: s.want.MonitorFile.Path, Mode: 0o600, Content: s.want.MonitorFile.Content()},
 			UndoByHand: "remove the file",
+		})
+	}
+	if due && !s.want.SkipCompare {
+		s.add(&Step{
+			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
+			action: compareData{databases: s.want.Databases, lockTables: s.want.LockTables},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
@@ -60,8 +60,8 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 }
 
-// readOnly adds the step that makes the slave read-only, if it is not, or the copy has
-// ended that.
+// readOnly adds the step that makes the slave read-only before the replication starts, if
+// it is not, or the copy has ended that: a row that is written meanwhile stops it later.
 func (s *slavePlan) readOnly(seeded bool) {
 	step := &Step{
 		Name: "read-only", On: finding.Slave, What: "make the slave read-only", Why: "whoever writes on a slave breaks it",
@@ -71,7 +71,7 @@ func (s *slavePlan) readOnly(seeded bool) {
 			Undo{server.SQL("SET GLOBAL super_read_only=0")}
 	}
 	if !s.slave.On("read_only") || seeded {
-		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
+		step.SQL = slices.Insert(step.SQL, 0, s.slave.ReadOnly())
 		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
 	}
 	if len(step.SQL) > 0 {
@@ -103,12 +103,17 @@ func (a *Applier) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	problem := func(code string, number int, text string) *finding.Problem {
+		p := *slaveProblem(code, number, text).For(a.State.Databases)
+		p.Cure = a.Slave.Version.InWords(p.Cure)
+		return &p
+	}
 	return a.Slave.WatchSlave(ctx, func(status *server.SlaveStatus, standing time.Duration) (bool, error) {
 		switch {
 		case status == nil:
 			return true, finding.New(finding.Slave, "not-set-up", "run setup-slave again", "its replication was taken away")
 		case status.SQLErrno != 0:
-			return true, slaveProblem("broken", status.SQLErrno, status.SQLError)
+			return true, problem("broken", status.SQLErrno, status.SQLError)
 		case status.IORunning == "Yes" && !status.Executed.Before(target):
 			// A slave that has just connected by GTID still tells where it was before.
 			err := a.Master.VerifySlave(ctx, status.Executed)
@@ -116,7 +121,7 @@ func (a *Applier) catchUp(ctx context.Context) error {
 				return true, err
 			}
 		case status.IOErrno != 0 && (lasting[status.IOErrno] || standing > startPatience):
-			return true, slaveProblem("not-connected", status.IOErrno, status.IOError)
+			return true, problem("not-connected", status.IOErrno, status.IOError)
 		case status.SQLRunning != "Yes":
 			return true, finding.New(finding.Slave, "stopped", "run setup-slave again", "its SQL thread was stopped")
 		}
@@ -153,12 +158,15 @@ func (a *Applier) restoreEvents(ctx context.Context) error {
 }
 
 // compareData compares databases, or some tables.
-type compareData struct{ databases, tables []string }
+type compareData struct {
+	databases, tables []string
+	lockTables        bool // see compare.Comparison
+}
 
 func (a *Applier) compareData(ctx context.Context, d compareData) error {
 	comparison := &compare.Comparison{
-		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, StateDir: a.StateDir,
-		Progress: a.Comparing,
+		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, LockTables: d.lockTables,
+		StateDir: a.StateDir, Progress: a.Comparing,
 	}
 	result, err := comparison.Compare(ctx)
 	if err != nil {

@@ -8,13 +8,10 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
-	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
@@ -29,6 +26,7 @@ type replicationCompare struct {
 	tables     []string
 	repair     []string
 	lockTables bool
+	all        bool
 	stateDir   string
 	plan       planFlags
 }
@@ -41,8 +39,10 @@ func (m *Main) replicationCompareCommand() *cobra.Command {
 		Short: "Compare the slave's data with the master's, at one position",
 		Long: `Compares the tables of this host's server, the slave, with those of its master
 at one position of the master's binary log. The slave stops just there for a
-moment and then goes on; the master is written to all the while. Shows which
-rows differ, by their keys. Exit 1 if something does, or cannot be compared.
+moment and then goes on; the master is written to all the while. Shows what
+differs, rows by their keys, and what was not compared, and why; --all and
+--json show the equal tables, too. Exit 1 if something differs, or a table could
+not be compared. Comments and AUTO_INCREMENT counters are not looked at.
 
 A MySQL master is locked for some milliseconds. Tables without transactions,
 such as MyISAM, hold the slave up while they are compared, and what is written
@@ -50,7 +50,9 @@ to them meanwhile looks like a difference unless --lock-tables keeps writes off.
 
 --repair-table replaces the slave's copy of a table by a new one from the
 master, whose login must be one that may dump it, and compares that. A slave
-that has stopped at an error of the table (1062, 1032) goes on then.
+that has stopped at an error of the table (1062, 1032) goes on then. A table
+without transactions takes --lock-tables, which keeps all writers off the master
+while it is copied.
 
 After a kill or a crash in the middle the same command again ends what it left;
 gtunnel replication status says what that is.`,
@@ -74,14 +76,16 @@ gtunnel replication status says what that is.`,
 			Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "what is replicated",
 			Usage: "to compare; separated by commas, or repeated",
 		},
-		{Name: "table", Arg: "DATABASE.TABLE", Target: &c.tables, Preset: "all", Usage: "only this one; may be repeated"},
+		{Name: "table", Arg: "DATABASE.TABLE", Target: &c.tables, Preset: "all", Usage: "only this; or several, by commas"},
 		{Name: "lock-tables", Target: &c.lockTables, Usage: "lock tables without transactions on the master"},
+		{Name: "all", Target: &c.all, Usage: "show every table and all of their differences"},
 		{Name: "state-dir", Arg: "DIR", Target: &c.stateDir, File: true, Usage: "where to note what it does"},
 		{
 			Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none",
-			Usage: "copy this one anew; may be repeated",
+			Usage: "copy this anew; or several, by commas",
 		},
 		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
+		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "with --repair-table: show the whole plan"},
 		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
@@ -91,6 +95,7 @@ gtunnel replication status says what that is.`,
 }
 
 func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) error {
+	c.tables = splitTables(c.tables)
 	if err := checkTables("--table", c.tables); err != nil {
 		return err
 	}
@@ -109,16 +114,26 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	if c.plan.asJSON {
 		err = m.printJSON(result)
 	} else {
-		err = m.writeComparison(result)
+		err = m.writeComparison(result, c.all)
 	}
 	if err == nil && !result.Equal() {
-		err = usage.WithHint(
-			errors.New("the slave's data is not the master's"),
-			"gtunnel replication compare --repair-table copies one table anew, "+
-				"gtunnel replication setup-slave --reseed everything",
-		)
+		err = usage.WithHint(errors.New("the slave's data is not the master's"), comparisonCure(result))
 	}
 	return err
+}
+
+// splitTables takes tables from a flag that is repeated, or has several of them with
+// commas between. A comma may be in a name, too.
+func splitTables(list []string) []string {
+	var tables []string
+	for _, text := range list {
+		names := splitNames([]string{text})
+		if checkTables("", names) != nil {
+			names = []string{text}
+		}
+		tables = append(tables, names...)
+	}
+	return tables
 }
 
 // checkTables refuses names of tables without their database.
@@ -135,6 +150,7 @@ func checkTables(flag string, tables []string) error {
 
 // repairTables copies tables anew, after consent, and compares them.
 func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
+	c.repair = splitTables(c.repair)
 	if err := checkTables("--repair-table", c.repair); err != nil {
 		return err
 	}
@@ -152,14 +168,15 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	var result *compare.Result
 	talk.Compared = func(r *compare.Result) { result = r }
 	repair := &replication.Repair{
-		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair, StateDir: c.stateDir, Dialogue: talk,
+		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair,
+		LockTables: c.lockTables, StateDir: c.stateDir, Dialogue: talk,
 	}
 	err = repair.Run(ctx)
 	end()
 	if result == nil {
 		return err
 	}
-	return errors.Join(m.writeComparison(result), err)
+	return errors.Join(m.writeComparison(result, true), err)
 }
 
 // newComparison logs in to both servers. The caller closes them.
@@ -179,7 +196,7 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compa
 	}
 	return &compare.Comparison{
 		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables,
-		StateDir: c.stateDir,
+		All: c.all, StateDir: c.stateDir,
 	}, closeBoth, nil
 }
 
@@ -189,65 +206,4 @@ func (m *Main) runComparison(ctx context.Context, c *compare.Comparison) (*compa
 	defer view.End()
 	c.Progress = view.compare
 	return c.Run(ctx)
-}
-
-// writeComparison prints a line for each table, and under it what differs.
-func (m *Main) writeComparison(r *compare.Result) error {
-	w := tabwriter.NewWriter(m.Stdout, 0, 0, 2, ' ', 0)
-	for _, t := range r.Tables {
-		verdict := "differs"
-		switch {
-		case t.Equal():
-			verdict = "equal"
-		case t.Problem != "":
-			verdict = "not compared"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d rows\t%s\n", verdict, terminal.Printable(t.Table), t.Rows, finding.FormatBytes(t.Bytes))
-		for _, line := range comparisonDetails(t) {
-			fmt.Fprintf(w, "\t  %s\n", terminal.Printable(line))
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, line := range r.Objects {
-		fmt.Fprintf(m.Stdout, "differs       %s\n", terminal.Printable(line))
-	}
-	for _, line := range r.Skipped {
-		fmt.Fprintf(m.Stdout, "not compared  %s\n", terminal.Printable(line))
-	}
-	fmt.Fprintf(m.Stdout, "\n%s\n", comparisonSum(r))
-	return nil
-}
-
-// comparisonSum is the result in one line.
-func comparisonSum(r *compare.Result) string {
-	equal := 0
-	for _, t := range r.Tables {
-		if t.Equal() {
-			equal++
-		}
-	}
-	return fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), r.At,
-		r.Rows,
-		finding.FormatBytes(r.Bytes), finding.FormatDuration(r.Took.Round(100*time.Millisecond)))
-}
-
-// comparisonDetails are the lines under a table.
-func comparisonDetails(t compare.TableResult) []string {
-	var lines []string
-	if t.Problem != "" {
-		lines = append(lines, t.Problem)
-	}
-	lines = append(lines, t.Structure...)
-	for _, d := range t.Differences {
-		lines = append(lines, d.String())
-	}
-	if t.More > 0 {
-		lines = append(lines, fmt.Sprintf("and more differences in %s", finding.Count(t.More, "other range")))
-	}
-	if t.Note != "" {
-		lines = append(lines, "note: "+t.Note)
-	}
-	return lines
 }

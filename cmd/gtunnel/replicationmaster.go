@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,9 @@ import (
 // where setup-slave looks for it.
 const defaultHandOver = "/var/lib/gtunnel/hand-over.json"
 
+// trustUsage is that of --trust-function-creators, of both setups.
+const trustUsage = "set log_bin_trust_function_creators"
+
 // setupMaster is the command line of setup-master.
 type setupMaster struct {
 	login     loginFlags
@@ -26,7 +31,7 @@ type setupMaster struct {
 	handOver  string
 	configDir string
 
-	keepPasswords, newPasswords, seedAgain, logStatements, wait bool
+	keepPasswords, newPasswords, seedAgain, logStatements, trustCreators, wait bool
 }
 
 func (m *Main) setupMasterCommand() *cobra.Command {
@@ -57,6 +62,7 @@ second run changes nothing.`,
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "replace those of accounts of unknown password"},
 		{Name: "seed-again", Target: &s.seedAgain, Usage: "make the seeding account again"},
 		{Name: "log-statements", Target: &s.logStatements, Usage: "not rows: for a slave of MySQL 9 of a MariaDB master"},
+		{Name: "trust-function-creators", Target: &s.trustCreators, Usage: trustUsage},
 		{Name: "wait", Target: &s.wait, Usage: "wait for what you must do, such as a restart"},
 	}
 	settings = append(settings, s.plan.settings()...)
@@ -71,6 +77,8 @@ second run changes nothing.`,
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	if s.keepPasswords && s.newPasswords {
 		return &usage.Error{
 			Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other",
@@ -89,7 +97,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		Master: master, ConfigDir: s.configDir, DryRun: s.plan.dryRun, Wait: s.wait, Dialogue: talk,
 		Want: replication.MasterWant{
 			Databases: splitNames(s.databases), HandOverPath: s.handOver, LogStatements: s.logStatements,
-			NewPasswords: s.newPasswords, SeedAgain: s.seedAgain, KeepAccounts: s.keepPasswords,
+			TrustCreators: s.trustCreators, NewPasswords: s.newPasswords, SeedAgain: s.seedAgain, KeepAccounts: s.keepPasswords,
 		},
 	}
 	handOver, err := setup.Run(ctx)

@@ -82,6 +82,7 @@ func TestSetupRefusals(t *testing.T) {
 			p.onlyShowsPlan()
 			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 
+			p.refusesMasterItself()
 			p.refusesData()
 			p.refusesHandOver()
 			p.refusesState()

@@ -32,7 +32,10 @@ type checksum struct {
 // another character set or compared by a collation. Strings that may be long
 // go in by their own CRC32, which keeps the text below every server's
 // max_allowed_packet: beyond it CONCAT_WS would give NULL.
-func rowText(columns []column, across bool) string {
+//
+// A float goes in as the server shows it, in six digits, which is all that a dump
+// carries; exactly, it is the number that the server calculates with.
+func rowText(columns []column, across, exactly bool) string {
 	var flags, numbers, strs []string
 	for _, c := range columns {
 		name := server.QuoteName(c.name)
@@ -54,7 +57,12 @@ func rowText(columns []column, across bool) string {
 			numbers = append(numbers, "CRC32("+name+")")
 		case "bit", "enum", "set":
 			numbers = append(numbers, name+"+0")
-		case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double",
+		case "float":
+			if exactly {
+				name += "+0e0"
+			}
+			numbers = append(numbers, name)
+		case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "double",
 			"date", "time", "datetime", "timestamp", "year", "uuid", "inet4", "inet6":
 			numbers = append(numbers, name)
 		default:
@@ -85,9 +93,10 @@ func (c column) isUTF8() bool {
 // it is.
 const longString = 1024
 
-// rowHash is an expression for a row's number.
-func rowHash(columns []column, across bool) string {
-	return "CRC32(CRC32(" + rowText(columns, across) + "))"
+// rowHash is an expression for a row's number, with floats exactly or as they are
+// shown.
+func rowHash(columns []column, across, exactly bool) string {
+	return "CRC32(CRC32(" + rowText(columns, across, exactly) + "))"
 }
 
 // checksumQuery gives the rows and the sum of a range of a table. Where no two

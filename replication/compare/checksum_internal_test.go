@@ -15,20 +15,24 @@ func TestRowText(t *testing.T) {
 		{name: "document", kind: "json", columnType: "json"},
 		{name: "since", kind: "timestamp", generated: "ROW START"},
 		{name: "rest", kind: "varbinary", octets: 10},
+		{name: "part", kind: "float"},
 	}
 	for name, test := range map[string]struct {
-		across bool
-		want   string
+		across, exactly bool
+		want            string
 	}{
-		"one family": {false, "CONCAT_WS(CAST(X'FF' AS BINARY), CONCAT(ISNULL(`na``me`), ISNULL(`on`)), `id`, `on`+0, " +
-			"CRC32(`long`), CRC32(`picture`), CRC32(`document`)," +
+		"one family": {false, false, "CONCAT_WS(CAST(X'FF' AS BINARY), CONCAT(ISNULL(`na``me`), ISNULL(`on`)), `id`, `on`+0, " +
+			"CRC32(`long`), CRC32(`picture`), CRC32(`document`), `part`," +
 			" LENGTH(`na``me`), `na``me`, `code`, LENGTH(`rest`), `rest`)"},
-		"two families": {true, "CONCAT_WS(CAST(X'FF' AS BINARY), CONCAT(ISNULL(`na``me`), ISNULL(`on`)), `id`, `on`+0, " +
-			"CRC32(`long`), CRC32(`picture`), JSON_LENGTH(`document`), JSON_DEPTH(`document`)," +
+		"two families": {true, false, "CONCAT_WS(CAST(X'FF' AS BINARY), CONCAT(ISNULL(`na``me`), ISNULL(`on`)), `id`, `on`+0, " +
+			"CRC32(`long`), CRC32(`picture`), JSON_LENGTH(`document`), JSON_DEPTH(`document`), `part`," +
+			" LENGTH(`na``me`), `na``me`, `code`, LENGTH(`rest`), `rest`)"},
+		"floats exactly": {false, true, "CONCAT_WS(CAST(X'FF' AS BINARY), CONCAT(ISNULL(`na``me`), ISNULL(`on`)), `id`, " +
+			"`on`+0, CRC32(`long`), CRC32(`picture`), CRC32(`document`), `part`+0e0," +
 			" LENGTH(`na``me`), `na``me`, `code`, LENGTH(`rest`), `rest`)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := rowText(columns, test.across); got != test.want {
+			if got := rowText(columns, test.across, test.exactly); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})

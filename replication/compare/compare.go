@@ -2,8 +2,6 @@ package compare
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +36,8 @@ type Comparison struct {
 	// may be a write that came in between; they are compared once more then.
 	LockTables bool
 
+	All bool // list all differences of a table, and not the first of them only
+
 	StateDir string // where what stops the slave is noted meanwhile; empty: nowhere
 
 	Progress func(Progress) // may be nil; called in Run's goroutine
@@ -58,97 +58,12 @@ type Progress struct {
 	Differences int              // tables that differ so far
 }
 
-// Result is what a comparison found. Its JSON keys are stable.
-type Result struct {
-	At      server.Position `json:"at"` // of the master's binary log
-	Tables  []TableResult   `json:"tables"`
-	Objects []string        `json:"objects"` // differences of views, sequences, triggers, routines and events, in words
-	Skipped []string        `json:"skipped"` // what was not compared, and why, in words
-	Rows    uint64          `json:"rows"`    // of the master
-	Bytes   uint64          `json:"bytes"`   // of data, as the master estimates
-	Took    time.Duration   `json:"-"`       // took_seconds of the JSON
-
-	again []string // sequences that may turn out otherwise at a later position
-}
-
-// TableResult is what was found of one table.
-type TableResult struct {
-	Table       string       `json:"table"` // "database.table"
-	Rows        uint64       `json:"rows"`  // of the master
-	Bytes       uint64       `json:"bytes"` // of data, as the master estimates
-	Differences []Difference `json:"differences"`
-	More        int          `json:"more"`      // chunks with differences that are not listed
-	Structure   []string     `json:"structure"` // how the tables themselves differ, in words
-	Problem     string       `json:"problem"`   // why the rows were not compared; empty if they were
-	Note        string       `json:"note"`      // what to know of the result; may be empty
-
-	again bool // the result may be another one at a later position
-}
-
-// Difference is a range of rows that are not the same on both ends.
-type Difference struct {
-	Kind       DifferenceKind `json:"kind"`
-	Key        string         `json:"key"`  // its columns; empty, as From and To: the table has none
-	From       string         `json:"from"` // the first row's key
-	To         string         `json:"to"`   // the last row's key
-	MasterRows uint64         `json:"master_rows"`
-	SlaveRows  uint64         `json:"slave_rows"`
-}
-
-// DifferenceKind is how rows differ.
-type DifferenceKind string
-
-// The kinds.
-const (
-	Missing DifferenceKind = "missing" // on the slave
-	Extra   DifferenceKind = "extra"   // on the slave
-	Differs DifferenceKind = "differs"
-)
-
-// String is the difference in words, such as "id 1001 to 1100: differs".
-func (d Difference) String() string {
-	var where string
-	switch {
-	case d.Key == "":
-		where = fmt.Sprintf("the whole table (%d rows on the master, %d on the slave)", d.MasterRows, d.SlaveRows)
-	case d.From == d.To:
-		where = d.Key + " " + d.From
-	default:
-		where = d.Key + " " + d.From + " to " + d.To
-	}
-	switch d.Kind {
-	case Missing:
-		return where + ": missing on the slave"
-	case Extra:
-		return where + ": only on the slave"
-	default:
-		return where + ": differs"
-	}
-}
-
-// Equal reports whether the table is the same on both ends.
-func (t *TableResult) Equal() bool {
-	return t.Problem == "" && len(t.Structure) == 0 && len(t.Differences) == 0 && t.More == 0
-}
-
-// Equal reports whether nothing differs, and every table could be compared.
-func (r *Result) Equal() bool {
-	return len(r.Objects) == 0 && !slices.ContainsFunc(r.Tables, func(t TableResult) bool { return !t.Equal() })
-}
-
-// MarshalJSON writes the verdict, too, and the time in seconds.
-func (r *Result) MarshalJSON() ([]byte, error) {
-	type plain Result // without this method
-	return json.Marshal(struct {
-		Equal bool `json:"equal"`
-		*plain
-		Took float64 `json:"took_seconds"`
-	}{Equal: r.Equal(), plain: (*plain)(r), Took: r.Took.Seconds()})
-}
-
 // Run compares. It returns a result only if it has looked at every table; that
 // something differs is no error.
 func (c *Comparison) Run(ctx context.Context) (*Result, error) {
+	if err := c.Slave.MustDiffer(ctx, c.Master); err != nil {
+		return nil, err
+	}
 	unlock, err := c.Slave.Lock(ctx)
 	if err != nil {
 		return nil, err
@@ -185,26 +100,16 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 		result.Bytes += t.Bytes
 	}
 	result.Took = time.Since(started)
-	return result, c.endRepair(ctx, result)
-}
-
-// replace takes the tables and sequences of a second round.
-func (r *Result) replace(second *Result) {
-	r.Objects = append(r.Objects, second.Objects...)
-	r.Skipped = append(r.Skipped, second.Skipped...)
-	for _, t := range second.Tables {
-		t.Note = strings.TrimPrefix(t.Note+"; compared again at "+second.At.String(), "; ")
-		i := slices.IndexFunc(r.Tables, func(first TableResult) bool { return first.Table == t.Table })
-		if i >= 0 {
-			r.Tables[i] = t
-		}
+	if err := c.noteMaster(ctx, result); err != nil {
+		return nil, err
 	}
+	return result, c.endRepair(ctx, result)
 }
 
 // round compares tables at one position: first all that are wanted, and then those
 // that may turn out otherwise.
 func (c *Comparison) round(ctx context.Context, only []string, second bool) (result *Result, err error) {
-	names, err := c.databases(ctx)
+	names, others, err := c.databases(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -235,13 +140,18 @@ func (c *Comparison) round(ctx context.Context, only []string, second bool) (res
 		return nil, err
 	}
 	result = &Result{At: ends.at, Objects: []string{}, Skipped: []string{}}
+	for _, name := range others {
+		result.skip("database " + name + ": the slave does not replicate it")
+	}
 	pairs, err := c.pairTables(result, master, schema, slave.status, only)
 	if err != nil {
 		return nil, err
 	}
 	if !second {
 		skipHistory(result, pairs)
+		skipForeign(result, master, schema, pairs)
 		if len(only) == 0 {
+			skipUnseen(result, master, schema)
 			compareDatabases(result, master, schema, slave.status)
 		}
 		compareObjects(result, master, schema, only)
@@ -302,46 +212,56 @@ func (c *Comparison) compareTables(
 	return results, nil
 }
 
-// databases gives the names of the databases to compare.
-func (c *Comparison) databases(ctx context.Context) ([]string, error) {
+// databases gives the names of the databases to compare, and of those of the slave
+// that are left out because it does not replicate them.
+func (c *Comparison) databases(ctx context.Context) (names, others []string, err error) {
+	all, err := c.databaseNames(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range c.Databases {
+		if !slices.Contains(all, name) {
+			return nil, nil, finding.New("", "no-database", "is the name right, in upper and lower case too? May the logins see it?",
+				"neither the master nor the slave has a database %s", name)
+		}
+	}
 	if len(c.Databases) > 0 {
-		return c.Databases, nil
+		return c.Databases, nil, nil
 	}
 	if len(c.Tables) > 0 {
-		return c.databasesOf(ctx, c.Tables)
+		names, err = databasesOf(all, c.Tables)
+		return names, nil, err
 	}
 	status, err := c.Slave.SlaveStatus(ctx, c.Slave.DB)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := status.MustRun(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	names, err := c.databaseNames(ctx)
-	if err != nil {
-		return nil, err
+	for _, name := range all {
+		if status.ReplicatesOf(name) {
+			names = append(names, name)
+		} else {
+			others = append(others, name)
+		}
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !status.ReplicatesOf(name) })
 	if len(names) == 0 {
-		return nil, finding.New("", "no-database", "name databases that the master's login may read",
+		return nil, nil, finding.New("", "no-database", "name databases that the master's login may read",
 			"there is no database that both the slave replicates and the logins may see")
 	}
-	return names, nil
+	return names, others, nil
 }
 
-// databasesOf gives the databases that tables may be of, for a dot may be part
-// of a name.
-func (c *Comparison) databasesOf(ctx context.Context, tables []string) ([]string, error) {
-	names, err := c.databaseNames(ctx)
-	if err != nil {
-		return nil, err
-	}
+// databasesOf gives those of the databases that tables may be of, for a dot may be
+// part of a name.
+func databasesOf(databases, tables []string) ([]string, error) {
 	for _, table := range tables {
-		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
+		if !slices.ContainsFunc(databases, func(name string) bool { return strings.HasPrefix(table, name+".") }) {
 			return nil, noTableProblem(table)
 		}
 	}
-	return slices.DeleteFunc(names, func(name string) bool {
+	return slices.DeleteFunc(databases, func(name string) bool {
 		return !slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(table, name+".") })
 	}), nil
 }

@@ -9,7 +9,8 @@ import (
 
 // What is looked at and reported of a table that differs.
 const (
-	mostDifferences = 20      // that are listed
+	fewDifferences  = 20      // that are listed of a table, unless all are wanted
+	mostDifferences = 10_000  // that are listed then
 	listRows        = 500     // a range of so many rows is compared row by row
 	splitParts      = 8       // a longer one is split into so many
 	mostListed      = 100_000 // rows to compare one by one; then whole ranges are reported
@@ -19,13 +20,14 @@ const (
 // that follow each other.
 type differences struct {
 	key  *key // nil: the table has none
+	most int  // that are listed
 	list []Difference
 	more int  // ranges beyond the list
 	open bool // the last range of the list may grow
 }
 
 // full reports whether no further range will be listed.
-func (d *differences) full() bool { return len(d.list) == mostDifferences && !d.open }
+func (d *differences) full() bool { return len(d.list) == d.most && !d.open }
 
 // end says that the next rows are equal.
 func (d *differences) end() { d.open = false }
@@ -41,7 +43,7 @@ func (d *differences) add(kind DifferenceKind, from, to keyValue, master, slave 
 			return
 		}
 	}
-	if len(d.list) == mostDifferences {
+	if len(d.list) == d.most {
 		d.more++
 		d.open = false
 		return
@@ -84,7 +86,7 @@ func (w *tableWork) divide(ctx context.Context, r keyRange, master, slave checks
 		return err
 	}
 	for _, part := range parts {
-		m, s, err := w.checksums(ctx, part)
+		m, s, err := w.checksums(ctx, part, w.hash)
 		switch {
 		case err != nil:
 			return err

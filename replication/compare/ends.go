@@ -169,7 +169,7 @@ func (s *session) lockAll(ctx context.Context) error {
 		"SHOW PROCESSLIST on the master; run this again when the long queries have ended",
 		"queries that take long keep the master from taking a read lock, which it needs for some milliseconds")
 	for _, t := range threads {
-		if t.Command == "Query" && t.Time > time.Second {
+		if t.Statement != "" && t.Time > time.Second && !t.IsServers() {
 			return busy
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
-	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -15,6 +15,8 @@ type tablePair struct {
 	masterKey     *key // the same key on both ends; nil if they have none for ranges
 	slaveKey      *key
 	across        bool // the servers are of different families
+	strict        bool // they are of the same series, and write definitions in the same words
+	foreign       bool // what they write in ways of their own is not the same, or is unknown to be
 	structure     []string
 	problem       string // why the rows cannot be compared
 	note          string
@@ -67,7 +69,7 @@ func (c *Comparison) pairTables(
 				result.Objects = append(result.Objects, "table "+name+": the slave does not replicate it ("+filter+")")
 				continue
 			}
-			result.Skipped = append(result.Skipped, "table "+name+": the slave leaves it out ("+filter+")")
+			result.skip("table " + name + ": the slave leaves it out (" + filter + ")")
 			continue
 		}
 		p.frozen = p.transactional() || p.master != nil && p.master.transactional() || c.LockTables
@@ -98,9 +100,15 @@ func (p *tablePair) match(master, slave server.Version) {
 	case p.master == nil:
 		p.problem = "the table is on the slave only"
 		return
+	case p.master.broken != "":
+		p.problem = "the master cannot open it: " + p.master.broken
+		return
+	case p.slave.broken != "":
+		p.problem = "the slave cannot open it: " + p.slave.broken
+		return
 	}
 	p.across = master.Family != slave.Family
-	strict := !p.across && master.Series() == slave.Series()
+	p.strict = !p.across && master.Series() == slave.Series()
 	var unlike []string // columns whose values cannot be compared
 	for _, m := range p.master.columns {
 		i := slices.IndexFunc(p.slave.columns, func(s column) bool { return s.name == m.name })
@@ -117,7 +125,7 @@ func (p *tablePair) match(master, slave server.Version) {
 			unlike = append(unlike, fmt.Sprintf("column %s has the character set %s on the master and %s on the slave",
 				m.name, m.charset, s.charset))
 		default:
-			p.structure = append(p.structure, m.unlike(s, p.across, strict)...)
+			p.structure = append(p.structure, p.unlike(m, s)...)
 		}
 	}
 	for _, s := range p.slave.columns {
@@ -126,12 +134,16 @@ func (p *tablePair) match(master, slave server.Version) {
 		}
 	}
 	p.matchKeys()
+	if len(unlike) == 0 && !slices.EqualFunc(p.master.columns, p.slave.columns,
+		func(m, s column) bool { return m.name == s.name }) {
+		p.structure = append(p.structure, "the columns are in another order, which replication goes by")
+	}
 	if len(unlike) > 0 {
 		p.structure = append(unlike, p.structure...)
 		p.problem = "the columns are not the same"
 	}
 	if p.across && slices.ContainsFunc(p.master.columns, func(c column) bool { return c.typeFor(true) == "json" }) {
-		p.note = "JSON is compared by length and depth, because MariaDB and MySQL write it in different ways"
+		p.addNote("JSON is compared by length and depth, because MariaDB and MySQL write it in different ways")
 	}
 }
 
@@ -143,28 +155,46 @@ func (c column) typeFor(across bool) string {
 	return c.columnType
 }
 
+// addNote adds what is to be known of the result.
+func (p *tablePair) addNote(text string) { p.note = strings.TrimPrefix(p.note+"; "+text, "; ") }
+
 // unlike says how columns of the same type differ otherwise. Text of
 // definitions is only the same from servers of the same series.
-func (c column) unlike(s column, across, strict bool) []string {
+func (p *tablePair) unlike(m, s column) []string {
 	var list []string
 	add := func(what, onMaster, onSlave string) {
 		if onMaster != onSlave {
 			list = append(list, fmt.Sprintf("column %s: %s is %q on the master and %q on the slave",
-				c.name, what, onMaster, onSlave))
+				m.name, what, onMaster, onSlave))
 		}
 	}
-	if c.nullable != s.nullable {
-		list = append(list, fmt.Sprintf("column %s may be NULL on one end only", c.name))
+	if m.nullable != s.nullable {
+		list = append(list, fmt.Sprintf("column %s may be NULL on one end only", m.name))
 	}
-	if !across {
-		add("the collation", c.collation, s.collation)
+	if !p.across {
+		add("the collation", m.collation, s.collation)
 	}
-	if strict {
-		add("the default", c.fallback, s.fallback)
-		add("the expression", c.generated, s.generated)
-		add("EXTRA", c.extra, s.extra)
+	if p.strict {
+		add("the default", m.fallback, s.fallback)
+		add("the expression", m.generated, s.generated)
+		add("EXTRA", m.extra, s.extra)
+	} else if plainText(m.fallback) != plainText(s.fallback) || m.generated != s.generated ||
+		plainText(m.extra) != plainText(s.extra) {
+		p.foreign = true
 	}
 	return list
+}
+
+// plainText is a default, or what is extra of a column, without what the families
+// write in different ways.
+func plainText(text string) string {
+	if n := len(text); n > 1 && text[0] == '\'' && text[n-1] == '\'' {
+		return strings.NewReplacer("''", "'", `\\`, `\`, `\'`, "'").Replace(text[1 : n-1])
+	}
+	if lower := strings.ToLower(text); strings.Contains(lower, "current_timestamp") {
+		return strings.TrimSpace(strings.NewReplacer("()", "", "default_generated", "").Replace(lower))
+	}
+	return text
 }
 
 // matchKeys compares the indexes and chooses the primary key, or else the
@@ -183,12 +213,25 @@ func (p *tablePair) matchKeys() {
 				m.name, m.parts, s.parts))
 			continue
 		}
+		if m.sort != s.sort && p.master.engine == p.slave.engine {
+			p.structure = append(p.structure, fmt.Sprintf("index %s (%s) is %s on the master and %s on the slave",
+				m.name, m.parts, m.sort, s.sort))
+		}
 		if len(m.columns) == 0 || !m.unique && m.name != "PRIMARY" || m.unique != s.unique ||
 			!sameOrder(m.columns, s.columns) {
 			continue
 		}
 		if p.masterKey == nil || m.better(p.masterKey) {
 			p.masterKey, p.slaveKey = m, s
+		}
+	}
+	for _, s := range p.slave.keys {
+		switch {
+		case slices.ContainsFunc(p.master.keys, func(m key) bool { return m.name == s.name }):
+		case strings.HasPrefix(s.sort, "UNIQUE"): // it may refuse what the master has
+			p.structure = append(p.structure, fmt.Sprintf("unique index %s (%s) is on the slave only", s.name, s.parts))
+		default: // which a site may have chosen
+			p.addNote(fmt.Sprintf("index %s (%s) is on the slave only", s.name, s.parts))
 		}
 	}
 }
@@ -214,44 +257,4 @@ func (k *key) width() uint64 {
 		width += max(c.octets, 8)
 	}
 	return width
-}
-
-// compareObjects notes how views, sequences, triggers, routines and events differ:
-// all, or the sequences of the list.
-func compareObjects(result *Result, master, slave *schema, only []string) {
-	wanted := func(name string) bool { return len(only) == 0 || slices.Contains(only, name) }
-	v, w := master.server.Version, slave.server.Version
-	sameSeries := v.Family == w.Family && v.Series() == w.Series()
-	for _, kind := range objectKinds {
-		if len(only) > 0 && kind.kind != sequenceKind {
-			continue
-		}
-		onMaster, onSlave := master.objects[kind.kind], slave.objects[kind.kind]
-		if (onMaster == nil || onSlave == nil) && len(only) == 0 {
-			result.Skipped = append(result.Skipped,
-				kind.kind+"s: the login may not see all of them; gtunnel replication setup-master --keep-passwords"+
-					" completes the account on the master")
-			continue
-		}
-		for _, name := range slices.Sorted(maps.Keys(onMaster)) {
-			definition, ok := onSlave[name]
-			switch {
-			case !wanted(name):
-			case !ok:
-				result.Objects = append(result.Objects, kind.kind+" "+name+" is missing on the slave")
-			case sameSeries && definition != "" && onMaster[name] != "" && definition != onMaster[name]:
-				difference := kind.kind + " " + name + " is not the same on both ends"
-				if kind.kind == sequenceKind {
-					difference += ": a slave with a filter leaves ALTER SEQUENCE out; " +
-						journal.RepairCommand([]string{name})
-				}
-				result.Objects = append(result.Objects, difference)
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(onSlave)) {
-			if _, ok := onMaster[name]; !ok && wanted(name) {
-				result.Objects = append(result.Objects, kind.kind+" "+name+" is on the slave only")
-			}
-		}
-	}
 }

@@ -15,10 +15,11 @@ import (
 type schema struct {
 	server  *server.Server
 	tables  []*tableShape
-	objects map[string]map[string]string // kind -> "database.name" -> definition; without kinds that cannot be seen
+	objects map[string]*objects // by kind
+	granted granted             // to the login
 
-	defaults    map[string]string // database -> default collation
-	constrained bool              // the login sees the foreign keys and CHECKs
+	defaults map[string]string   // database -> default collation
+	unseen   map[string][]string // kind of what tables are -> databases of which the login does not see all
 }
 
 // tableShape is one table's definition.
@@ -33,6 +34,8 @@ type tableShape struct {
 	versioned      bool   // by MariaDB's system versioning
 	foreignKeys    []constraint
 	checks         []constraint
+	partitions     string // how its rows are divided, in words; empty: they are not
+	broken         string // why the server cannot open it; empty: it can
 }
 
 // column is a column of a table, with words of which servers have several
@@ -57,6 +60,7 @@ type key struct {
 	name    string
 	columns []column
 	parts   string // all its columns, in words
+	sort    string // its type, and if it is unique
 	unique  bool   // columns names one row
 	ended   bool   // there are parts that are no use for ranges
 }
@@ -100,36 +104,38 @@ func (s *schema) locked(only []string) []string {
 
 // readSchema reads what the databases hold.
 func readSchema(ctx context.Context, end *server.Server, databases []string) (*schema, error) {
-	session, err := openSession(ctx, end)
+	opened, err := openSession(ctx, end)
 	if err != nil {
 		return nil, err
 	}
-	defer session.close(ctx)
-	if err := end.FreshSizes(ctx, session.conn); err != nil {
+	defer opened.close(ctx)
+	if err := end.FreshSizes(ctx, opened.conn); err != nil {
 		return nil, err
 	}
-	s := &schema{server: end, objects: map[string]map[string]string{}}
+	s := &schema{server: end, objects: map[string]*objects{}}
+	if s.granted, err = readGranted(ctx, opened); err != nil {
+		return nil, err
+	}
+	s.unseen = map[string][]string{
+		tableKind:      s.granted.lacking(databases, []string{"SELECT"}),
+		constraintKind: s.granted.lacking(databases, []string{"TRIGGER"}), // or another one that does more than read
+	}
 	in := " IN (" + server.QuoteExactly(databases) + ")"
-	if err := s.readTables(ctx, session, in); err != nil {
-		return nil, err
+	for _, read := range []func(context.Context, *session, string) error{
+		s.readTables, s.readKeys, s.readPartitions, s.readDefaults, s.readForeignKeys, s.readChecks,
+	} {
+		if err := read(ctx, opened, in); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.readKeys(ctx, session, in); err != nil {
-		return nil, err
-	}
-	if err := s.readDefaults(ctx, session, databases); err != nil {
-		return nil, err
-	}
-	if err := s.readConstraints(ctx, session, databases); err != nil {
-		return nil, err
-	}
-	return s, s.readObjects(ctx, session, databases)
+	return s, s.readObjects(ctx, opened, databases)
 }
 
 // readTables reads the tables with their columns.
 func (s *schema) readTables(ctx context.Context, session *session, in string) error {
 	tables, err := session.query(ctx,
 		"SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c,"+
-			" data_length AS bytes, avg_row_length AS r FROM information_schema.tables"+
+			" data_length AS bytes, avg_row_length AS r, table_comment AS comment FROM information_schema.tables"+
 			" WHERE table_type IN ("+facts.TableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name")
 	if err != nil {
 		return err
@@ -139,6 +145,9 @@ func (s *schema) readTables(ctx context.Context, session *session, in string) er
 		t := &tableShape{
 			database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]),
 			versioned: r["k"] == "SYSTEM VERSIONED", bytes: r.Number("bytes"), rowBytes: r.Number("r"),
+		}
+		if _, opens := r["e"]; !opens {
+			t.broken = r["comment"]
 		}
 		if other := byName[t.String()]; other != nil {
 			return finding.New(s.server.Role, "same-name", "compare them apart, by --databases",
@@ -232,8 +241,13 @@ func (s *schema) readKeys(ctx context.Context, session *session, in string) erro
 // information_schema.statistics.
 func (t *tableShape) addKeyPart(r server.Record) {
 	if len(t.keys) == 0 || t.keys[len(t.keys)-1].name != r["index_name"] {
+		sort := r["index_type"]
+		if r["non_unique"] == "0" {
+			sort = "UNIQUE " + sort
+		}
 		t.keys = append(t.keys, key{
 			name:   r["index_name"],
+			sort:   sort,
 			unique: r["non_unique"] == "0",
 			ended:  r["index_type"] != "BTREE" || r["is_visible"] == "NO" || r["ignored"] == "YES",
 		})
@@ -252,6 +266,25 @@ func (t *tableShape) addKeyPart(r server.Record) {
 	k.columns = append(k.columns, t.columns[i])
 }
 
+// readPartitions reads how rows are divided.
+func (s *schema) readPartitions(ctx context.Context, session *session, in string) error {
+	rows, err := session.query(ctx,
+		"SELECT table_schema AS d, table_name AS t, partition_name AS p, CONCAT_WS(' ', partition_method,"+
+			" partition_expression, subpartition_method, subpartition_expression) AS how, CONCAT_WS(' ', partition_name,"+
+			" subpartition_name, partition_description) AS part FROM information_schema.partitions"+
+			" WHERE partition_name IS NOT NULL AND table_schema"+in+
+			" ORDER BY table_schema, table_name, partition_ordinal_position, subpartition_ordinal_position")
+	for _, r := range rows {
+		if t := s.table(r["d"] + "." + r["t"]); t != nil {
+			if t.partitions == "" {
+				t.partitions = r["how"] + ":"
+			}
+			t.partitions += " " + r["part"] + ","
+		}
+	}
+	return err
+}
+
 // ranged reports whether ranges of the column's values mean the same in an index
 // and in a condition.
 func (c column) ranged() bool {
@@ -265,128 +298,4 @@ func (c column) ranged() bool {
 		return true
 	}
 	return false // floats are not what their text says, ENUM and SET sort by number
-}
-
-// sequenceKind is the kind of MariaDB's sequences, routineKind that of procedures
-// and functions.
-const (
-	sequenceKind = "sequence"
-	routineKind  = "routine"
-)
-
-// noTable is the server's error of a table that is not there.
-const noTable = 1146
-
-// objectKinds are what a database holds besides its tables. The privileges are
-// those without which a login does not see all of a kind.
-var objectKinds = []struct {
-	kind       string
-	privileges []string
-	query      string // gives d, n and the definition b, for a list of databases to follow
-}{
-	{
-		kind: "view", privileges: []string{"SELECT"},
-		query: "SELECT table_schema AS d, table_name AS n," +
-			" IF(view_definition = '', '', CONCAT_WS(' ', security_type, check_option, view_definition)) AS b" +
-			" FROM information_schema.views WHERE table_schema",
-	},
-	{
-		kind: sequenceKind, privileges: []string{"SELECT"},
-		query: "SELECT table_schema AS d, table_name AS n FROM information_schema.tables" + // see readSequence
-			" WHERE table_type = 'SEQUENCE' AND table_schema",
-	},
-	{
-		kind: "trigger", privileges: []string{"TRIGGER"},
-		query: "SELECT trigger_schema AS d, trigger_name AS n," +
-			" CONCAT_WS(' ', action_timing, event_manipulation, event_object_table, action_statement) AS b" +
-			" FROM information_schema.triggers WHERE trigger_schema",
-	},
-	{
-		kind:       routineKind,
-		privileges: []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"},
-		query: "SELECT routine_schema AS d, routine_name AS n, IF(routine_definition IS NULL, '', CONCAT_WS(' '," +
-			" routine_type, security_type, sql_data_access, is_deterministic, routine_definition)) AS b" +
-			" FROM information_schema.routines WHERE routine_schema",
-	},
-	{
-		kind: "event", privileges: []string{"EVENT"},
-		query: "SELECT event_schema AS d, event_name AS n, event_definition AS b" +
-			" FROM information_schema.events WHERE event_schema",
-	},
-}
-
-// readObjects reads what there is besides tables, as far as the login sees it.
-func (s *schema) readObjects(ctx context.Context, session *session, databases []string) error {
-	granted, err := readGranted(ctx, session)
-	if err != nil {
-		return err
-	}
-	for _, kind := range objectKinds {
-		if !granted.all(databases, kind.privileges) {
-			continue
-		}
-		rows, err := session.query(ctx, kind.query+" IN ("+server.QuoteExactly(databases)+")")
-		if err != nil {
-			return err
-		}
-		s.objects[kind.kind] = make(map[string]string, len(rows))
-		for _, r := range rows {
-			if kind.kind == sequenceKind {
-				if r["b"], err = readSequence(ctx, session, server.QuoteTable(r["d"], r["n"])); err != nil {
-					return err
-				}
-			}
-			s.objects[kind.kind][r["d"]+"."+r["n"]] = strings.Join(strings.Fields(r["b"]), " ")
-		}
-		if kind.kind == routineKind {
-			if err := addParameters(ctx, session, s.objects[kind.kind], databases); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readSequence gives the definition of a sequence of MariaDB's; empty if it was
-// dropped meanwhile.
-func readSequence(ctx context.Context, session *session, name string) (string, error) {
-	rows, err := session.query(ctx, "SHOW CREATE SEQUENCE "+name)
-	if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return rows[0]["create table"], nil
-}
-
-// granted are the privileges of a login: "*" for all databases. "SELECT ON proc"
-// is one on mysql.proc, which has the routines of all.
-type granted map[string]map[string]bool
-
-// readGranted reads what the login may do.
-func readGranted(ctx context.Context, session *session) (granted, error) {
-	rows, err := session.query(ctx,
-		"SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+server.OwnGrantee+
-			" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+
-			server.OwnGrantee+
-			" UNION ALL SELECT '*', CONCAT(privilege_type, ' ON proc') FROM information_schema.table_privileges"+
-			" WHERE table_schema = 'mysql' AND table_name = 'proc' AND "+server.OwnGrantee)
-	g := granted{}
-	for _, r := range rows {
-		if g[r["d"]] == nil {
-			g[r["d"]] = map[string]bool{}
-		}
-		g[r["d"]][r["p"]] = true
-	}
-	return g, err
-}
-
-// all reports whether one of the privileges is there on each of the databases.
-func (g granted) all(databases, privileges []string) bool {
-	has := func(where string) bool {
-		return slices.ContainsFunc(privileges, func(p string) bool { return g[where][p] })
-	}
-	return has("*") ||
-		!slices.ContainsFunc(databases, func(d string) bool { return !has(d) && !has(server.EscapePattern(d)) })
 }

@@ -40,7 +40,7 @@ type sequencePlaces map[string]sequencePlace
 
 // sequences gives the names of the sequences, of all or of those in the list.
 func (s *schema) sequences(only []string) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.objects[sequenceKind])), func(name string) bool {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.objects[sequenceKind].byName)), func(name string) bool {
 		return len(only) > 0 && !slices.Contains(only, name)
 	})
 }
@@ -90,12 +90,11 @@ func (c *Comparison) compareSequences(
 		case !second:
 			result.again = append(result.again, name)
 		case !before.logged:
-			result.Skipped = append(result.Skipped, "sequence "+name+
-				": a statement that runs on the master may be using it, and is logged when it ends;"+
+			result.skip("sequence " + name +
+				": a statement that runs on the master may be using it, and is logged when it ends;" +
 				" compare again then, by a login that has PROCESS")
 		case from.cycles == to.cycles && from.after(to):
-			result.Skipped = append(result.Skipped,
-				"sequence "+name+": somebody has set it back on the master meanwhile; compare again")
+			result.skip("sequence " + name + ": somebody has set it back on the master meanwhile; compare again")
 		default:
 			result.Objects = append(result.Objects, at.difference(name, to))
 		}

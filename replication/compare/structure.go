@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -16,33 +17,21 @@ type constraint struct {
 	text string // what it demands
 }
 
+// Kinds of what a login may not see all of: tables, and what is of them.
+const (
+	tableKind      = "table"
+	constraintKind = "foreign keys and CHECK" // s
+)
+
 // readDefaults reads the collations that new tables of the databases get.
-func (s *schema) readDefaults(ctx context.Context, session *session, databases []string) error {
+func (s *schema) readDefaults(ctx context.Context, session *session, in string) error {
 	rows, err := session.query(ctx,
-		"SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name IN ("+
-			server.QuoteExactly(databases)+")")
+		"SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name"+in)
 	s.defaults = make(map[string]string, len(rows))
 	for _, r := range rows {
 		s.defaults[r["d"]] = utf8mb3(r["c"])
 	}
 	return err
-}
-
-// readConstraints reads the foreign keys and CHECKs. MariaDB shows foreign keys
-// only to those who may do more than read.
-func (s *schema) readConstraints(ctx context.Context, session *session, databases []string) error {
-	granted, err := readGranted(ctx, session)
-	if err != nil {
-		return err
-	}
-	if s.constrained = granted.all(databases, []string{"TRIGGER"}); !s.constrained {
-		return nil
-	}
-	in := " IN (" + server.QuoteExactly(databases) + ")"
-	if err := s.readForeignKeys(ctx, session, in); err != nil {
-		return err
-	}
-	return s.readChecks(ctx, session, in)
 }
 
 // readChecks reads the CHECKs. MySQL keeps their tables in another list: a join
@@ -78,7 +67,8 @@ func (s *schema) readChecks(ctx context.Context, session *session, in string) er
 	return nil
 }
 
-// readForeignKeys reads the foreign keys. NO ACTION and RESTRICT are the same.
+// readForeignKeys reads the foreign keys. NO ACTION and RESTRICT are the same. MariaDB
+// shows them only to those who may do more than read.
 func (s *schema) readForeignKeys(ctx context.Context, session *session, in string) error {
 	rows, err := session.query(ctx,
 		"SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, REPLACE(delete_rule, 'NO ACTION',"+
@@ -122,8 +112,6 @@ func (s *schema) readForeignKeys(ctx context.Context, session *session, in strin
 // a server has given, and text of definitions, are only the same from servers
 // of the same series.
 func (p *tablePair) matchTable(master, slave *schema) {
-	v, w := master.server.Version, slave.server.Version
-	strict := v.Family == w.Family && v.Series() == w.Series()
 	add := func(what, onMaster, onSlave string) {
 		if !p.across && onMaster != onSlave {
 			p.structure = append(p.structure,
@@ -131,31 +119,57 @@ func (p *tablePair) matchTable(master, slave *schema) {
 		}
 	}
 	if !p.across && p.master.engine != p.slave.engine { // which a site may have chosen
-		p.note = fmt.Sprintf("the engine is %s on the master and %s on the slave", p.master.engine, p.slave.engine)
+		p.addNote(fmt.Sprintf("the engine is %s on the master and %s on the slave", p.master.engine, p.slave.engine))
 	}
 	add("the default collation", p.master.collation, p.slave.collation)
 	if !p.across && p.master.versioned != p.slave.versioned {
 		p.structure = append(p.structure, "the table is system-versioned on one end only")
 	}
-	if !master.constrained || !slave.constrained {
-		return
+	p.matchPartitions()
+	if !slices.Contains(slices.Concat(master.unseen[constraintKind], slave.unseen[constraintKind]), p.master.database) {
+		p.matchForeignKeys()
+		p.matchChecks(master.server.Version.ShowsChecks() && slave.server.Version.ShowsChecks())
 	}
+}
+
+// matchPartitions compares how the rows are divided, if both ends have the same
+// engine: a site may have chosen another one that cannot.
+func (p *tablePair) matchPartitions() {
+	m, s := p.master.partitions, p.slave.partitions
+	switch {
+	case m == s || p.master.engine != p.slave.engine:
+	case p.strict:
+		p.structure = append(p.structure,
+			fmt.Sprintf("the partitions are (%s) on the master and (%s) on the slave", m, s))
+	default:
+		p.foreign = true
+	}
+}
+
+func (p *tablePair) matchForeignKeys() {
 	p.structure = append(p.structure,
 		unlikeConstraints("foreign key", p.master.foreignKeys, p.slave.foreignKeys, func(c constraint) string {
-			if strict {
+			if p.strict {
 				return c.name + " " + c.text
 			}
 			return c.text
 		})...)
-	if !p.across && v.ShowsChecks() && w.ShowsChecks() {
+}
+
+// matchChecks compares the CHECKs, if both ends show them. Servers of two families
+// have no names for them in common.
+func (p *tablePair) matchChecks(shown bool) {
+	text := func(c constraint) string { return c.name + " (" + c.text + ")" }
+	unlike := unlikeConstraints("CHECK", p.master.checks, p.slave.checks, text)
+	switch {
+	case p.strict && shown:
+		p.structure = append(p.structure, unlike...)
+		return
+	case shown && !p.across:
 		p.structure = append(p.structure,
-			unlikeConstraints("CHECK", p.master.checks, p.slave.checks, func(c constraint) string {
-				if strict {
-					return c.name + " (" + c.text + ")"
-				}
-				return c.name
-			})...)
+			unlikeConstraints("CHECK", p.master.checks, p.slave.checks, func(c constraint) string { return c.name })...)
 	}
+	p.foreign = p.foreign || len(unlike) > 0
 }
 
 // unlikeConstraints says which constraints one end lacks, by words for each that
@@ -190,10 +204,37 @@ func compareDatabases(result *Result, master, slave *schema, status *server.Slav
 				fmt.Sprintf("database %s: the default collation is %s on the master and %s on the slave", name, m, s))
 		}
 	}
-	if !master.constrained || !slave.constrained {
-		result.Skipped = append(result.Skipped,
-			"foreign keys and CHECKs: the login may not see them; gtunnel replication setup-master --keep-passwords"+
-				" completes the account on the master")
+	for _, name := range slices.Sorted(maps.Keys(slave.defaults)) {
+		if _, ok := master.defaults[name]; !ok && status.ReplicatesOf(name) {
+			result.Objects = append(result.Objects,
+				"database "+name+" is on the slave only, or the login on the master may not see it")
+		}
+	}
+}
+
+// skipUnseen notes of which tables, and of what of them, the logins do not see all.
+func skipUnseen(result *Result, master, slave *schema) {
+	for _, kind := range []string{tableKind, constraintKind} {
+		for _, s := range []*schema{master, slave} {
+			if list := s.unseen[kind]; len(list) > 0 {
+				result.skip(s.unseenText(kind, list))
+			}
+		}
+	}
+}
+
+// skipForeign notes of which tables the definitions are not compared as a whole,
+// because two servers write them in ways of their own.
+func skipForeign(result *Result, master, slave *schema, pairs []*tablePair) {
+	var names []string
+	for _, p := range pairs {
+		if p.foreign {
+			names = append(names, p.String())
+		}
+	}
+	if len(names) > 0 {
+		result.skip("defaults, expressions, CHECKs and partitions of " + finding.Count(len(names), "table") + ": " +
+			writeOtherwise(master, slave) + ": " + strings.Join(names, ", "))
 	}
 }
 
@@ -201,24 +242,7 @@ func compareDatabases(result *Result, master, slave *schema, status *server.Slav
 func skipHistory(result *Result, pairs []*tablePair) {
 	for _, p := range pairs {
 		if p.master != nil && p.slave != nil && p.master.versioned && p.slave.versioned {
-			result.Skipped = append(result.Skipped,
-				"the history of table "+p.String()+", which is system-versioned: only its present rows")
+			result.skip("the history of table " + p.String() + ", which is system-versioned: only its present rows")
 		}
 	}
-}
-
-// addParameters adds the parameters of routines to their definitions, of those
-// that the login sees whole.
-func addParameters(ctx context.Context, session *session, definitions map[string]string, databases []string) error {
-	rows, err := session.query(ctx,
-		"SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p,"+
-			" dtd_identifier AS t FROM information_schema.parameters"+
-			" WHERE specific_schema IN ("+server.QuoteExactly(databases)+
-			") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
-	for _, r := range rows {
-		if name := r["d"] + "." + r["n"]; definitions[name] != "" {
-			definitions[name] += ", " + strings.Join(strings.Fields(r["m"]+" "+r["p"]+" "+plainType(r["t"])), " ")
-		}
-	}
-	return err
 }

@@ -41,8 +41,15 @@ func TestCompareStructure(t *testing.T) {
 		p.Fresh(t, "structures")
 		p.OnMaster(t, structures...)
 		p.Sync(t)
+		var skipped []string
+		if p.Master.Version.Family != p.Slave.Version.Family {
+			skipped = []string{
+				"defaults, expressions, CHECKs and partitions of 1 table: MariaDB 10.11 and MySQL 9.7 write them in ways of their" +
+					" own: structures.h",
+			}
+		}
 		if result := compareOn(t, p, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() ||
-			len(result.Skipped) > 0 {
+			!slices.Equal(result.Skipped, skipped) || result.ObjectsEqual != 3 {
 			t.Errorf("got %+v", result)
 		}
 		if p.Master.Version.Family != p.Slave.Version.Family || p.Master.Version.Series() != p.Slave.Version.Series() {

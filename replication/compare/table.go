@@ -2,7 +2,6 @@ package compare
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +35,8 @@ type tableWork struct {
 
 	result *TableResult
 	hash   string        // a row's number, as an expression
+	exact  string        // the same, with floats exactly
+	near   bool          // floats are the same only as far as they are shown
 	size   atomic.Uint64 // rows of a chunk
 	found  differences
 	listed uint64 // rows that were looked at one by one
@@ -47,7 +48,7 @@ func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, erro
 	w := &tableWork{comparing: c, tablePair: p}
 	w.result = &TableResult{
 		Table: p.String(), Bytes: p.bytes(), Differences: []Difference{}, Structure: append([]string{}, p.structure...),
-		Problem: p.problem, Note: p.note,
+		Problem: p.problem,
 	}
 	w.progress()
 	if p.problem == "" {
@@ -58,11 +59,14 @@ func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, erro
 		}
 		w.result.Differences, w.result.More = append(w.result.Differences, w.found.list...), w.found.more
 	}
+	if w.near {
+		p.addNote("some FLOATs are the same only in the six digits that are shown, which is what a dump carries")
+	}
 	if !p.frozen && len(w.result.Differences) > 0 {
 		w.result.again = true
-		const note = "the table has no transactions: a difference may be a write that came in between"
-		w.result.Note = strings.TrimPrefix(p.note+"; "+note, "; ")
+		p.addNote("the table has no transactions: a difference may be a write that came in between")
 	}
+	w.result.Note = p.note
 	if !w.result.Equal() {
 		c.differing++
 	}
@@ -72,21 +76,21 @@ func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, erro
 }
 
 // excuse makes a table's problem of an error that ends the work on this table
-// only.
+// only: of a server that cannot read it.
 func (w *tableWork) excuse(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	switch server.ErrorNumber(err) {
+	switch number := server.ErrorNumber(err); number {
+	case 0, 1053, 1213, 1317, 1927, 4031: // the server, the session or its snapshot has ended
+		return err
 	case 1412, 1146, 1054, 1176:
 		w.result.again = true
 		w.result.Problem = "the table was altered while it was compared"
 	case 1205:
 		w.result.Problem = "somebody keeps the table locked"
-	case 1044, 1142, 1143:
-		w.result.Problem = err.Error()
 	default:
-		return err
+		w.result.Problem = err.Error()
 	}
 	return nil
 }
@@ -101,8 +105,12 @@ func (w *tableWork) doneBytes() uint64 {
 
 // rows compares the rows, chunk by chunk.
 func (w *tableWork) rows(ctx context.Context) error {
-	w.found.key = w.masterKey
-	w.hash = rowHash(w.master.columns, w.across)
+	w.found.key, w.found.most = w.masterKey, fewDifferences
+	if w.All {
+		w.found.most = mostDifferences
+	}
+	w.hash = rowHash(w.master.columns, w.across, false)
+	w.exact = rowHash(w.master.columns, w.across, true)
 	w.size.Store(max(w.chunkBytes()/w.rowBytes(), leastRows))
 	splitting, cancel := context.WithCancel(ctx)
 	chunks := make(chan chunkOrError, 1)
@@ -151,12 +159,18 @@ func (w *tableWork) chunk(ctx context.Context, r keyRange) error {
 		return err
 	}
 	started := time.Now()
-	master, slave, err := w.checksums(ctx, r)
+	master, slave, err := w.checksums(ctx, r, w.exact)
 	if err != nil {
 		return err
 	}
 	w.resize(master.rows, time.Since(started))
 	w.result.Rows += master.rows
+	if master != slave && w.exact != w.hash {
+		if master, slave, err = w.checksums(ctx, r, w.hash); err != nil {
+			return err
+		}
+		w.near = w.near || master == slave
+	}
 	if master == slave {
 		w.found.end()
 		return nil
@@ -178,8 +192,8 @@ func (w *tableWork) resize(rows uint64, took time.Duration) {
 	w.size.Store(max(uint64(float64(rows)*min(factor, 4)), leastRows))
 }
 
-// checksums sums a range on both ends at the same time.
-func (w *tableWork) checksums(ctx context.Context, r keyRange) (master, slave checksum, err error) {
+// checksums sums the rows' numbers of a range on both ends at the same time.
+func (w *tableWork) checksums(ctx context.Context, r keyRange, hash string) (master, slave checksum, err error) {
 	err = w.ends.inBoth(func(s *session) error {
 		sum := &slave
 		if s == w.ends.master {
@@ -187,7 +201,7 @@ func (w *tableWork) checksums(ctx context.Context, r keyRange) (master, slave ch
 		}
 		t, k := w.at(s)
 		var err error
-		*sum, err = s.checksum(ctx, checksumQuery(t, k, r, w.hash))
+		*sum, err = s.checksum(ctx, checksumQuery(t, k, r, hash))
 		return err
 	})
 	return master, slave, err

@@ -15,10 +15,11 @@ import (
 type Database struct {
 	Name       string
 	Tables     int
-	Others     int      // views, and MariaDB's sequences
-	Bytes      uint64   // data, an estimate of the server's
-	IndexBytes uint64   // of other indexes than the data is in, an estimate too
-	Locked     []string // "database.table" that a consistent snapshot does not cover: see IsTransactional
+	Others     int                 // views, and MariaDB's sequences
+	Bytes      uint64              // data, an estimate of the server's
+	IndexBytes uint64              // of other indexes than the data is in, an estimate too
+	Locked     []string            // "database.table" that a consistent snapshot does not cover: see IsTransactional
+	OfEngine   map[string][]string // "database.table" by the engine, in lower case, but for those of InnoDB
 	Events     int
 	Routines   int
 	Collations []string // that its tables and columns use
@@ -159,6 +160,12 @@ func (f *Facts) readTables(ctx context.Context, s *server.Server, conn *sql.Conn
 		d.IndexBytes += r.Number("index_bytes")
 		if !IsTransactional(r["e"]) {
 			d.Locked = append(d.Locked, r["d"]+"."+r["t"])
+		}
+		if engine := strings.ToLower(r["e"]); engine != "" && engine != "innodb" {
+			if d.OfEngine == nil {
+				d.OfEngine = map[string][]string{}
+			}
+			d.OfEngine[engine] = append(d.OfEngine[engine], r["d"]+"."+r["t"])
 		}
 	}
 	return err

@@ -4,11 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
@@ -42,6 +41,7 @@ type Facts struct {
 	User      string              // CURRENT_USER() of the login
 	Grants    []string            // its SHOW GRANTS
 	Accounts  []Account           // of the server; nil if the login may not see them
+	Creators  []string            // who may create routines or triggers without SUPER; nil if that cannot be seen
 	OurGrants map[string][]string // SHOW GRANTS of those of our accounts that exist
 	Writers   []string            // of a slave: who can write in spite of read_only; nil if that cannot be seen
 	SeedMade  bool                // the seeding account was made once: what drops it is there
@@ -52,7 +52,8 @@ type Facts struct {
 
 	BinaryLogs []server.BinaryLog // nil if it is off, or may not be seen
 
-	Free *uint64 // bytes on the disk of the data directory; nil if that is not known
+	Free    *uint64 // bytes on the disk of the data directory; nil if that is not known
+	LogFree *uint64 // and on that of the binary logs
 
 	Databases  []Database            // those that are nobody's system databases, in order of their names
 	Collations map[string]bool       // that the server knows
@@ -63,9 +64,14 @@ type Facts struct {
 	Followers  []Follower            // slaves that read the binary log now; see ReadAsMaster
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
 	Filters    *server.SlaveStatus   // of one that follows nobody yet, as it would have them; nil if that is not known
+	Transient  []string              // settings of a slave that its next restart loses
+	Unseen     bool                  // the login may not see whom it follows
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
 
 	Plugins map[string]bool // names, in lower case, of the active plugins
+	Engines map[string]bool // names, in lower case, of the storage engines; nil: not known
+
+	BrokenViews []BrokenView // of a master, which its login cannot open
 }
 
 // Read reads a server. What its login may not see is left out: the rules name the
@@ -88,8 +94,9 @@ func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 		return nil, err
 	}
 	for _, read := range []func(context.Context, *server.Server, *sql.Conn) error{
-		f.readLogin, f.readAccounts, f.readBound, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
+		f.readLogin, f.readAccounts, f.readBound, f.readCreators, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
 		f.readCluster, f.readSessions, f.readFree, f.readDatabases, f.readAges, f.readCollations,
+		f.readEngines, f.readBrokenViews,
 	} {
 		if err := read(ctx, s, conn); err != nil {
 			return nil, err
@@ -132,17 +139,20 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 // readSlave reads whom the server follows.
 func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
 	f.Masters, err = s.SlaveStatuses(ctx, conn)
-	if err != nil && !server.IsDenied(err) {
-		return err
+	if f.Unseen = server.IsDenied(err); f.Unseen {
+		return f.readFilters(ctx, s, conn)
 	}
-	return f.readFilters(ctx, s, conn)
+	switch {
+	case err != nil || f.Role != finding.Slave:
+		return err
+	case f.Master() == nil:
+		return f.readFilters(ctx, s, conn)
+	}
+	return f.ReadTransient(ctx, s, conn)
 }
 
 // readFilters reads the filters that a new connection would have.
 func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	if f.Master() != nil || s.Role == finding.Master {
-		return nil
-	}
 	values := f.Variables
 	if s.Version.Family == server.MySQL {
 		const query = "SELECT LOWER(filter_name) AS name, filter_rule AS value" +
@@ -159,6 +169,21 @@ func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Con
 	f.Filters = server.ReadFilters(values)
 	return nil
 }
+
+// readEngines reads which storage engines the server has.
+func (f *Facts) readEngines(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	rows, err := s.Query(ctx, conn,
+		"SELECT engine AS name FROM information_schema.engines WHERE support IN ('YES', 'DEFAULT')")
+	f.Engines = make(map[string]bool, len(rows))
+	for _, r := range rows {
+		f.Engines[strings.ToLower(r["name"])] = true
+	}
+	return err
+}
+
+// FollowsNobody reports whether the server is known to be nobody's slave, not even
+// one that is stopped.
+func (f *Facts) FollowsNobody() bool { return len(f.Masters) == 0 && !f.Unseen }
 
 // readPlugins reads which plugins are active.
 func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
@@ -196,14 +221,9 @@ func (f *Facts) readCluster(ctx context.Context, s *server.Server, conn *sql.Con
 // as the process sees it that listens at the socket; by TCP, or without the
 // right to look, it is not known.
 func (f *Facts) readFree(context.Context, *server.Server, *sql.Conn) error {
-	directory := f.Variable("datadir")
-	if f.root == "" || directory == "" {
-		return nil
-	}
-	var stat unix.Statfs_t
-	if err := unix.Statfs(f.root+directory, &stat); err == nil {
-		free := stat.Bavail * uint64(stat.Bsize) //nolint:gosec // a block has a size
-		f.Free = &free
+	f.Free = f.freeAt(f.Variable("datadir"))
+	if log := f.Variable("log_bin_basename"); log != "" {
+		f.LogFree = f.freeAt(filepath.Dir(log))
 	}
 	return nil
 }

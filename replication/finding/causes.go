@@ -6,7 +6,11 @@ import (
 )
 
 // Cause is an error of a server in plain words, with what to do about it.
-type Cause struct{ Code, Words, Cure string }
+type Cause struct {
+	Code, Words, Cure string
+
+	Seed bool // nothing but a new copy lets the slave go on
+}
 
 // EveryCause lists the causes of all errors, each once, in the order of the
 // errors' numbers.
@@ -33,12 +37,12 @@ var Causes = map[int]Cause{
 		Code: "database-there",
 		Words: "a database that the master made is on the slave already: " +
 			"the slave had one of its own of that name, or the start position was wrong",
-		Cure: "rename or drop the slave's own, and start the slave; or " + seedAnew,
+		Cure: "rename or drop the slave's own, and START SLAVE; or " + seedAnew,
 	},
 	1008: {
 		Code:  "missing-database",
 		Words: "a database that the master dropped is not on the slave",
-		Cure:  onSlaveBefore + "CREATE DATABASE of that name, empty; then start the slave, which drops it",
+		Cure:  onSlaveBefore + "CREATE DATABASE of that name, empty" + onSlaveAfter + ", which drops it",
 	},
 	1032: {
 		Code: "missing-row",
@@ -56,12 +60,18 @@ var Causes = map[int]Cause{
 		Words: "the password is wrong, or there is no account for 127.0.0.1",
 		Cure:  "on the master: SELECT user, host FROM mysql.user; the tunnel connects from 127.0.0.1",
 	},
+	1040: {
+		Code:  "too-many-connections",
+		Words: "the server has no connection left for this login",
+		Cure:  "there: SHOW PROCESSLIST shows who has them; SET GLOBAL max_connections to more, and in its option files",
+	},
 	1049: {
 		Code: "missing-database",
 		Words: "a statement names a database that the slave lacks, " +
 			"as one does that makes a routine or an event in a database that is not replicated",
-		Cure: onSlaveBefore + "CREATE DATABASE of that name, empty; then start the slave",
+		Cure: onSlaveBefore + "CREATE DATABASE of that name, empty" + onSlaveAfter,
 	},
+	1021: diskFull, 1114: diskFull,
 	1050: structure, 1051: structure, 1054: structure, 1060: structure, 1061: structure,
 	1072: structure, 1091: structure, 1347: structure, 1359: structure, 1360: structure,
 	1062: {
@@ -72,7 +82,13 @@ var Causes = map[int]Cause{
 	1129: {
 		Code:  "host-blocked",
 		Words: "the master blocks this host after connections that ended without a login, often a port check",
-		Cure:  "on the master: FLUSH HOSTS (or mysqladmin flush-hosts), and let checks log in",
+		Cure:  "on the master: FLUSH HOSTS; and let checks log in",
+	},
+	1130: {
+		Code:  "host-not-allowed",
+		Words: "the master has no account at all for logins from 127.0.0.1, where the tunnel comes out",
+		Cure: "on the master: gtunnel replication setup-master, which makes the accounts, and its hand-over file here; " +
+			"then here: gtunnel replication setup-slave",
 	},
 	1142: {
 		Code:  "missing-privilege",
@@ -83,6 +99,12 @@ var Causes = map[int]Cause{
 		Code:  "missing-table",
 		Words: "a table that the master changed is not on the slave",
 		Cure:  "gtunnel replication compare; reseed the table with --repair-table",
+	},
+	1194: {
+		Code:  "table-crashed",
+		Words: "a table of the slave is damaged, as one without transactions is after a crash",
+		Cure: "on the slave: REPAIR TABLE with its name; START SLAVE; then see what differs: gtunnel replication compare; " +
+			"--repair-table copies one anew",
 	},
 	1200: {
 		Code:  "not-set-up",
@@ -108,12 +130,18 @@ var Causes = map[int]Cause{
 	1236: {
 		Code:  "cannot-send",
 		Words: "the master cannot send what the slave asks for",
-		Cure:  "see the text: a purged or reset binary log wants a new seed: gtunnel replication setup-slave",
+		Cure:  "see its text; a binary log that was purged or reset wants a new copy: " + SeedAnew,
 	},
 	1275: {
 		Code:  "old-password",
 		Words: "the account has a password in the old format",
 		Cure:  "on the master: ALTER USER ... IDENTIFIED BY with the password itself, not a hash",
+	},
+	1286: {
+		Code:  "unknown-engine",
+		Words: "the slave does not have the storage engine of a table that was made on the master",
+		Cure: "make the engine available on the slave (MariaDB: INSTALL SONAME 'ha_NAME', as in 'ha_archive';) then: " +
+			"START SLAVE; or take another engine for the table on the master (ALTER TABLE ... ENGINE=InnoDB), and " + seedAnew,
 	},
 	1290: {
 		Code:  "read-only",
@@ -122,6 +150,7 @@ var Causes = map[int]Cause{
 	},
 	1304: routineThere, 1537: routineThere,
 	1305: routineMissing, 1539: routineMissing,
+	1418: trustCreators, 1419: trustCreators,
 	1449: {
 		Code:  "definer-missing",
 		Words: "the definer of an object is an account of the master that the slave lacks",
@@ -136,12 +165,19 @@ var Causes = map[int]Cause{
 	1593: {
 		Code:  "fatal",
 		Words: "the slave has met what it cannot go on from",
-		Cure:  "mend what it names; the error log of the slave's server may say more; then start the slave",
+		Cure:  "mend what it names; the error log of the slave's server may say more; then: START SLAVE",
+	},
+	1594: relayLog, 1595: relayLog,
+	1677: {
+		Code:  "other-structure",
+		Words: "a column of a table has another type on the slave than on the master, and one cannot become the other",
+		Cure:  "gtunnel replication compare --repair-table DATABASE.TABLE copies it anew; or " + seedAnew,
 	},
 	1698: {
 		Code:  "access-denied",
 		Words: "the account does not let this user in without a password",
-		Cure:  "give the password, or run this as the account's system user, such as root",
+		Cure: "give the password, or run this as the account's system user, such as root, by the server's socket: " +
+			"such an account has no password, and no login by TCP",
 	},
 	1819: {
 		Code:  "password-policy",
@@ -149,16 +185,17 @@ var Causes = map[int]Cause{
 		Cure: "loosen the policy for the time of the setup: SHOW VARIABLES LIKE '%password%' shows it (MySQL's " +
 			"validate_password, MariaDB's simple_password_check and cracklib_password_check)",
 	},
-	1872: {
-		Code:  "slave-position",
-		Words: "the slave cannot read its own position or relay log",
-		Cure:  "gtunnel replication setup-slave --reseed copies all anew",
+	1864: {
+		Code:  "pending-jobs",
+		Words: "a change is larger than what the slave lets its workers have in their queues",
+		Cure:  "on the slave: SET GLOBAL slave_pending_jobs_size_max=1073741824; START SLAVE; and in its option files",
 	},
+	1872: relayLog,
 	1950: {
 		Code: "gtid-order",
 		Words: "the slave's own binary log has later GTIDs than the master's, " +
 			"and gtid_strict_mode lets none come after them",
-		Cure: "on the slave: SET GLOBAL gtid_strict_mode=OFF, and in its option files, and start the slave; or, " +
+		Cure: "on the slave: SET GLOBAL gtid_strict_mode=OFF; START SLAVE; and OFF in its option files; or, " +
 			"unless somebody needs its binary log: STOP SLAVE; RESET MASTER; START SLAVE",
 	},
 	2002: {
@@ -205,7 +242,7 @@ var Causes = map[int]Cause{
 	2061: {
 		Code:  "public-key",
 		Words: "caching_sha2_password needs the master's public key once the master has been restarted",
-		Cure:  "gtunnel replication setup-slave sets GET_SOURCE_PUBLIC_KEY=1",
+		Cure:  "gtunnel replication setup-slave, which (MySQL: sets GET_SOURCE_PUBLIC_KEY=1 and) states every option",
 	},
 	3154: {
 		Code:  "channel",
@@ -219,112 +256,60 @@ var Causes = map[int]Cause{
 	},
 }
 
-const seedAnew = "gtunnel replication setup-slave --reseed copies all anew"
+// Names stands in a cure for the databases of the replication: see Problem.For.
+const Names = "NAMES"
 
-// onSlaveBefore is what comes before a statement that mends a slave by hand.
-const onSlaveBefore = "on the slave, where MySQL wants super_read_only=0 meanwhile: SET SESSION sql_log_bin=0; "
+// SeedAnew is the whole way to a new copy, also for a slave whose seeding account has
+// done its work.
+const SeedAnew = "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
+	"then here: gtunnel replication setup-slave --reseed --replace-databases " + Names
+
+const seedAnew = "all is copied anew so: " + SeedAnew
+
+// What stands around a statement that mends a slave by hand.
+const (
+	onSlaveBefore = "on the slave: (MySQL: SET GLOBAL super_read_only=0;) SET SESSION sql_log_bin=0; "
+	onSlaveAfter  = "; (MySQL: SET GLOBAL super_read_only=1;) START SLAVE"
+)
 
 var (
 	structure = Cause{
 		Code: "other-structure",
 		Words: "a table, or what belongs to it, is not on the slave as it was on the master: " +
 			"it was altered while it was copied, or somebody altered it on the slave",
-		Cure: "gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew,
+		Cure: "gtunnel replication compare --repair-table DATABASE.TABLE, of the table of the statement, copies it anew; " +
+			"or " + seedAnew,
+	}
+	diskFull = Cause{
+		Code:  "disk-full",
+		Words: "a disk of the server is full, or a table as large as it may be",
+		Cure:  "make room on the slave's disk: df -h; then: START SLAVE",
+	}
+	relayLog = Cause{
+		Code:  "slave-position",
+		Words: "the slave cannot read its own position or relay log, or cannot write it",
+		Cure: "is its disk full, or damaged? STOP SLAVE; START SLAVE has it read the rest from the master again; " +
+			"or " + seedAnew,
+	}
+	trustCreators = Cause{
+		Code: "trust-creators",
+		Words: "since the server writes a binary log, it lets only accounts with SUPER make functions and triggers " +
+			"that may do something else each time",
+		Cure: "on that server: SET GLOBAL log_bin_trust_function_creators=1; and in its option files",
 	}
 	routineThere = Cause{
 		Code:  "routine-there",
 		Words: "a routine or an event that the master made is on the slave already",
-		Cure: onSlaveBefore + "drop the slave's; " +
-			"then start the slave. One of a database that is not replicated comes too",
+		Cure: onSlaveBefore + "drop the slave's" + onSlaveAfter +
+			". One of a database that is not replicated comes too",
 	}
 	routineMissing = Cause{
 		Code:  "routine-missing",
 		Words: "a routine or an event that the master changed or dropped is not on the slave",
 		Cure: onSlaveBefore + "make one of that name, such as CREATE PROCEDURE ...() SELECT 1, or CREATE EVENT " +
-			"... ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; then start the slave; or " + seedAnew,
-	}
-	sameServer = Cause{
-		Code:  "same-server-id",
-		Words: "both servers have the same server_id or UUID, as cloned machines do",
-		Cure: "give the slave a server_id of its own; " +
-			"on MySQL remove auto.cnf from its data directory and restart it",
+			"... ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1" + onSlaveAfter + "; or " + seedAnew,
 	}
 )
 
 const farEnd = "is MySQL on the master running? gtunnel status and the logs of both ends of the tunnel say why: " +
 	"a refused certificate ends a connection just so"
-
-// refusal is a cause by a part of its text in lower case.
-type refusal struct {
-	part string
-	Cause
-}
-
-// refusals are the reasons for which a master sends nothing (1236), by a part
-// of its text. Both families are in it, with old and new words.
-var refusals = []refusal{
-	{part: "could not find first log file", Cause: LogPurged},
-	{part: "purged required binary logs", Cause: purgedGTIDs},
-	{part: "purged binary logs containing gtids", Cause: purgedGTIDs},
-	{part: "with the same server_", Cause: sameServer},
-	{part: "same server_uuid/server_id", Cause: sameServer},
-	{part: "which is not in the master's binlog", Cause: diverged},
-	{part: "has more gtids than", Cause: diverged},
-	{part: "gtid not in", Cause: diverged},
-	{part: "> file size", Cause: lostEnd},
-	{part: "impossible position", Cause: lostEnd},
-	{part: "exceeded max_allowed_packet", Cause: Cause{
-		Code:  "packet",
-		Words: "a change is larger than the slave takes",
-		Cure:  "raise max_allowed_packet and slave_max_allowed_packet on both, and start the slave",
-	}},
-	{part: "binary log is not open", Cause: Cause{
-		Code:  "no-binary-log",
-		Words: "the master writes no binary log",
-		Cure:  "gtunnel replication setup-master there",
-	}},
-}
-
-// fatals are what keeps a slave from going on (1593), by a part of its text.
-var fatals = []refusal{
-	{part: "have equal ", Cause: sameServer},
-	{part: "gtid_mode", Cause: Cause{
-		Code:  "gtid-mode",
-		Words: "master and slave do not have the same gtid_mode",
-		Cure: "SET GLOBAL gtid_mode on both, by its steps OFF, OFF_PERMISSIVE, " +
-			"ON_PERMISSIVE, ON, and in the option files; then start the slave",
-	}},
-	{part: "has exceeded the", Cause: Causes[1226]},
-}
-
-const reseed = seedAnew + "; keep the logs longer: binlog_expire_logs_seconds on the master"
-
-// LogPurged is what a slave by file and position meets whose file is gone.
-var LogPurged = Cause{
-	Code:  "purged",
-	Words: "the master no longer has the binary log from which the slave has to go on: it was purged, or reset",
-	Cure:  reseed,
-}
-
-var purgedGTIDs = Cause{
-	Code:  "purged",
-	Words: "the master has purged transactions that the slave lacks",
-	Cure:  reseed,
-}
-
-// lostEnd is what a crash leaves of a log that is not synced.
-var lostEnd = Cause{
-	Code: "master-lost-log",
-	Words: "the master's binary log ends before the place where the slave has to go on: " +
-		"the master crashed and lost its end, or was set up anew",
-	Cure: "gtunnel replication compare; if it differs: gtunnel replication setup-slave --reseed copies all anew; " +
-		"sync_binlog=1 on the master keeps its log whole",
-}
-
-var diverged = Cause{
-	Code: "diverged",
-	Words: "the slave has transactions that the master does not: " +
-		"somebody wrote on the slave, or the master was set up anew",
-	Cure: "gtunnel replication compare shows what differs; " +
-		"gtunnel replication setup-slave --reseed copies all anew",
-}

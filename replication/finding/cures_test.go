@@ -50,8 +50,64 @@ var slaveErrors = []struct {
 	{
 		1236, fatalError("Error: connecting slave requested to start from GTID 0-1-100, which is not in the master's binlog"),
 		"diverged",
-		[]string{"compare", "setup-slave --reseed"},
+		[]string{"setup-master --seed-again", "setup-slave --reseed --replace-databases NAMES"},
 	},
+	{
+		1236,
+		fatalError("Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old " +
+			"and required binlog files have been purged."), "purged",
+		[]string{"setup-master --seed-again", "setup-slave --reseed --replace-databases NAMES"},
+	},
+	{
+		1236,
+		fatalError("could not find next log; the first event 'mysql-bin.000002' at 4, the last event read from " +
+			"'mysql-bin.000002' at 256"), "purged", nil,
+	},
+	{
+		13114,
+		"Got fatal error 1236 from source when reading data from binary log: 'Could not find first log file name in binary " +
+			"log index file while looking for the oldest binary log that contains any GTID that is not in the given gtid set'",
+		"purged", nil,
+	},
+	{
+		1236,
+		fatalError("Error: connecting slave requested to start from GTID 0-1-100, which is not in the master's binlog. " +
+			"Since the master's binlog contains GTIDs with higher sequence numbers, it probably means that the slave has " +
+			"diverged due to executing extra erroneous transactions"), "diverged", nil,
+	},
+	{
+		1236,
+		fatalError("The binlog on the master is missing the GTID 0-1-7 requested by the slave (even though a subsequent " +
+			"sequence number does exist), and GTID strict mode is enabled"), "diverged", nil,
+	},
+	{
+		1236, fatalError("binlog truncated in the middle of event; consider out of disk space on master"),
+		"master-log-damaged",
+		[]string{"FLUSH BINARY LOGS", "--reseed"},
+	},
+	{1236, fatalError("event read from binlog did not pass crc check"), "master-log-damaged", nil},
+	{1236, fatalError("Misconfigured master - server_id was not set"), "no-server-id", nil},
+	{
+		13114,
+		"Got fatal error 1236 from source when reading data from binary log: 'The replication sender thread cannot start " +
+			"in AUTO_POSITION mode: this server has GTID_MODE = OFF instead of ON.'", "gtid-mode", nil,
+	},
+	{
+		1130, "Host '127.0.0.1' is not allowed to connect to this MariaDB server", "host-not-allowed",
+		[]string{"setup-master"},
+	},
+	{
+		1677, "Column 1 of table 'voms.t' cannot be converted from type 'bigint' to type 'varchar(10)'", "other-structure",
+		[]string{"a column of voms.t", "--repair-table voms.t"},
+	},
+	{
+		1286, "Error 'Unknown storage engine 'ARCHIVE'' on query. Default database: 'v'. Query: 'CREATE TABLE a (x INT)'",
+		"unknown-engine",
+		[]string{"INSTALL SONAME 'ha_archive'", "START SLAVE"},
+	},
+	{1419, "You do not have the SUPER privilege and binary logging is enabled", "trust-creators", []string{
+		"SET GLOBAL log_bin_trust_function_creators=1",
+	}},
 	{1236, fatalError("Slave has more GTIDs than the master has, using the master's SERVER_UUID."), "diverged", nil},
 	{
 		1236, fatalError("Client requested master to start replication from position > file size"), "master-lost-log",

@@ -14,22 +14,46 @@ const AccessDenied = 1045
 // ExplainSlaveError says why a thread of a slave stopped, or cannot go on, with
 // what to do.
 func ExplainSlaveError(number int, text string) *Problem {
+	c := slaveCause(number, text)
+	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorText(number), text)
+}
+
+// WantsSeed reports whether nothing but a new copy lets a slave with this error go on.
+func WantsSeed(number int, text string) bool { return slaveCause(number, text).Seed }
+
+// slaveCause is the cause of an error of a slave's thread.
+func slaveCause(number int, text string) Cause {
 	c := Causes[number]
 	switch number {
 	case 1236:
 		c = causeIn(refusals, text, c)
 	case 1593:
 		c = causeIn(fatals, text, c)
-	case 1032, 1062, 1146:
+	case 1032, 1062, 1146, 1677:
 		c = withTable(c, number, text)
+	case AccessDenied:
+		c = slaveDenied
+	case 1286:
+		if engine := errorEngine.FindStringSubmatch(text); engine != nil {
+			c.Cure = strings.ReplaceAll(c.Cure, "'ha_NAME', as in 'ha_archive'", "'ha_"+strings.ToLower(engine[1])+"'")
+		}
 	}
 	if c.Code == "" {
 		c = Cause{
 			Code: "slave-error", Words: "the slave met an error",
-			Cure: "look it up: " + ErrorText(number) + "; mend the cause, and start the slave; never skip it",
+			Cure: "look it up: " + ErrorText(number) + "; mend the cause; then: START SLAVE; never skip it",
 		}
 	}
-	return New(Slave, c.Code, c.Cure, "%s (%s: %s)", c.Words, ErrorText(number), text)
+	return c
+}
+
+// slaveDenied is a login of the slave's that its master refuses.
+var slaveDenied = Cause{
+	Code:  "access-denied",
+	Words: Causes[AccessDenied].Words,
+	Cure: "gtunnel replication setup-slave gives the slave the password of the hand-over file; if that is not the right " +
+		"one any more, first on the master: gtunnel replication setup-master --new-passwords, and its hand-over file here; " +
+		"SELECT user, host FROM mysql.user shows there which accounts there are",
 }
 
 // causeIn gives the cause whose part a text has, or another one.
@@ -63,6 +87,9 @@ func withTable(c Cause, number int, text string) Cause {
 			row = fmt.Sprintf("the row with %s='%s'", key[2], strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(key[1]))
 		}
 		c.Words = row + " is in " + table + " on the slave already: somebody wrote there, or the start position was wrong"
+	case 1677:
+		c.Words = "a column of " + table + " has another type on the slave than on the master, " +
+			"and one cannot become the other"
 	case 1146:
 		c.Words = "the table " + table + ", which the master changed, is not on the slave"
 	}
@@ -71,7 +98,8 @@ func withTable(c Cause, number int, text string) Cause {
 
 // The details in the errors of a slave's SQL thread.
 var (
-	errorTable  = regexp.MustCompile(`on table ([^;]+);|Table '([^']+)' doesn't exist`)
+	errorTable  = regexp.MustCompile(`on table ([^;]+);|Table '([^']+)' doesn't exist|of table '([^']+)' cannot be `)
+	errorEngine = regexp.MustCompile(`(?i)unknown (?:storage|table) engine '(\w+)'`)
 	errorKey    = regexp.MustCompile("Duplicate entry '(.*)' for key '([^']*)'")
 	errorQuery  = regexp.MustCompile(`(?is)(query: ')(.*)$`)
 	errorSecret = regexp.MustCompile(`(?i)identified|password`)

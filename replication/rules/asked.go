@@ -6,6 +6,7 @@ import "github.com/gtunnel/gtunnel/replication/server"
 // what ends the work of a plan or a comparison.
 var asked = []Code{
 	// Of logins and statements.
+	{Code: "same-server", At: CheckPair | SetupSlave | Compare | Repair},
 	{
 		Code: "connect", At: everywhere, Meaning: "a server cannot be reached, or refuses the login",
 		Cure: "as the error says",
@@ -58,12 +59,12 @@ var asked = []Code{
 			"and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 	},
 	{
-		Code: "passwords-untried", At: SetupMaster,
-		Meaning: "a dry run has not tried the passwords of the hand-over file",
+		Code: "passwords-untried", At: SetupMaster | SetupSlave,
+		Meaning: "passwords were not tried: by a dry run, or because they are not known here",
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{
-		Code: "account-login", At: SetupMaster, Meaning: "a slave cannot log in by an account",
+		Code: "account-login", At: SetupMaster | SetupSlave, Meaning: "a slave cannot log in by an account",
 		Cure: "as the error says",
 	},
 	{
@@ -98,11 +99,7 @@ var asked = []Code{
 		Cure:    "use the method dump",
 	},
 	{Code: "unknown-database", At: SetupSlave},
-	{
-		Code: "not-transactional", At: SetupSlave,
-		Meaning: "tables without transactions can change while they are copied",
-		Cure:    "--lock-tables holds writers off meanwhile; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB",
-	},
+	{Code: "not-transactional", At: SetupSlave},
 	{Code: "lock-tables", At: SetupSlave, Meaning: "nobody can write on the master while the copy is made"},
 	{
 		Code: "long-statement", At: SetupSlave,
@@ -129,7 +126,7 @@ var asked = []Code{
 	},
 	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
-		Cure: "make them on the slave, with the lines that are given",
+		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
 	{
 		Code: "definer-rights", At: SetupSlave, Meaning: "a definer lacks rights on the slave for what runs as it",
@@ -147,6 +144,20 @@ var asked = []Code{
 		Code: "float-digits", At: SetupSlave, Meaning: "a dump rounds values of FLOAT",
 		Cure: "on the master, ALTER TABLE ... MODIFY them to DOUBLE, or give the table a primary key without them; " +
 			"or clone",
+	},
+	{
+		Code: "lost-values", At: SetupSlave | Repair, Meaning: "a dump cannot say values of ENUM, SET or DOUBLE columns",
+		Cure: "on the master, with the lines that are given",
+	},
+	{
+		Code: "json-values", At: SetupSlave | Repair,
+		Meaning: "JSON columns hold what JSON text cannot say, as DECIMAL, and a dump is text",
+		Cure:    "on the master, with the lines that are given; or clone",
+	},
+	{
+		Code: "code-charset", At: SetupSlave | Repair,
+		Meaning: "a routine, trigger or event has a name, definer or comment that the character set of its client lacks",
+		Cure:    "make it anew on the master after SET NAMES utf8mb4",
 	},
 	{
 		Code: "latin1-holds-utf8", At: SetupSlave, Meaning: "columns are said to be latin1 and hold UTF-8",
@@ -203,8 +214,12 @@ var asked = []Code{
 		Code: "tool-hangs", At: SetupSlave, Meaning: "mydumper waits for itself without end",
 		Cure: "run this again, or use the method dump",
 	},
+	{
+		Code: "schema-changed", At: SetupSlave, Meaning: "the schema was changed while mydumper copied the rows",
+		Cure: "run this again while nobody changes it, or use the method dump",
+	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed", Cure: "as its error says"},
+	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
 
 	// Of the start, and of waiting for the slave.
 	{

@@ -39,7 +39,7 @@ var binaryLogRules = []Rule{
 		Cure:    "gtunnel replication status on the slave says why",
 	},
 	{
-		Code: "is-slave", On: finding.Master, Problem: CheckServer | SetupMaster, judge: passesNothingOn,
+		Code: "is-slave", On: finding.Master, Problem: CheckServer | SetupMaster | SetupSlave, judge: passesNothingOn,
 		Meaning: "the master is itself a slave, and does not log what comes from its own master",
 		Cure:    "set log_slave_updates=ON in its option files, and restart it",
 	},
@@ -49,7 +49,7 @@ var binaryLogRules = []Rule{
 		Cure:    "if it shall no longer follow its master: RESET SLAVE ALL",
 	},
 	{
-		Code: "durability", On: finding.Master, Warning: CheckServer | SetupMaster, judge: mayLoseCommits,
+		Code: "durability", On: finding.Master, Warning: CheckServer | SetupMaster | SetupSlave, judge: mayLoseCommits,
 		Meaning: "a crash of the master's host may make the two ends differ",
 		Cure:    "set sync_binlog=1 and innodb_flush_log_at_trx_commit=1, unless speed matters more",
 	},
@@ -139,7 +139,8 @@ func isSlaveToo(j *judgement) {
 	for _, m := range j.facts.Masters {
 		switch {
 		case !m.Active(): // as what a promoted slave has left
-			j.sayCure("if it shall no longer follow it: "+m.Forget(j.facts.Version),
+			j.sayCure("if it shall no longer follow it: "+m.Forget(j.facts.Version)+
+				"; then gtunnel replication setup-master again: it takes a slave's settings out of its own option file",
 				"it was the slave of %s:%d, and still knows how to follow it", m.MasterHost, m.MasterPort)
 		case logsUpdates(j.facts):
 			j.sayCure("", "it is itself the slave of %s:%d", m.MasterHost, m.MasterPort)
@@ -149,7 +150,8 @@ func isSlaveToo(j *judgement) {
 
 func mayLoseCommits(j *judgement) {
 	f := j.facts
-	if f.HasBinaryLog() && (f.Variable("sync_binlog") != "1" || f.Variable("innodb_flush_log_at_trx_commit") != "1") {
+	synced := f.Variable("sync_binlog") == "1" || f.LogEngine() != "" // which syncs it with its own
+	if f.HasBinaryLog() && (!synced || f.Variable("innodb_flush_log_at_trx_commit") != "1") {
 		j.say("a crash of this host may lose commits that the slave has, or keep some that it never gets")
 	}
 }

@@ -29,7 +29,7 @@ var masterConnectionRules = []Rule{
 
 func followsAnother(j *judgement) {
 	if m := j.Connection(); m != nil && m.MasterHost != "" && !IsOurMaster(m, j.Port) {
-		j.sayCure("if it shall no longer follow it: STOP SLAVE; "+j.facts.Version.ResetSlaveAll().String(),
+		j.say(
 			"it follows another master already: %s:%d as %s", m.MasterHost, m.MasterPort, m.MasterUser)
 	}
 }
@@ -71,8 +71,7 @@ var optionRules = []Rule{
 	{
 		Code: "delayed", On: finding.Slave, Needs: Connection, Warning: Status, judge: isDelayed,
 		Meaning: "the slave is told to stay behind its master",
-		Cure: "if nobody wants that: CHANGE MASTER TO MASTER_DELAY=0 (CHANGE REPLICATION SOURCE TO SOURCE_DELAY=0), " +
-			"the SQL thread stopped meanwhile",
+		Cure:    "if nobody wants that: STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=0; START SLAVE",
 	},
 	{
 		Code: "tls-inside", On: finding.Slave, Needs: Connection, Warning: Status, judge: speaksTLS,
@@ -103,7 +102,11 @@ const (
 func givesUp(j *judgement) {
 	c := j.Connection()
 	if lasts := time.Duration(c.RetryCount) * c.ConnectRetry; c.RetryCount > 0 && lasts < leastPatience {
-		j.say("once the master is away for %s (%d times %s) the slave gives up for good",
+		cure := stateAgain
+		if j.Slave.Version.Family == server.MariaDB {
+			cure = "set master_retry_count=86400 in its option files, and restart it"
+		}
+		j.sayCure(cure, "once the master is away for %s (%d times %s) the slave gives up for good",
 			finding.FormatDuration(lasts), c.RetryCount, c.ConnectRetry)
 	}
 }

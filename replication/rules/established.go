@@ -33,6 +33,12 @@ var establishedRules = []Rule{
 			"after which other slaves must be set up again",
 	},
 	{
+		Code: purged.Code, On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
+		judge:   cannotGoOn,
+		Meaning: purged.Words,
+		Cure:    purged.Cure,
+	},
+	{
 		// Of a status: the error's own code.
 		Code: "broken", On: finding.Slave, Needs: BothFacts | Connection, Problem: SetupSlave,
 		judge:   isBroken,
@@ -58,7 +64,7 @@ func replicatesOthers(j *judgement) {
 		j.sayCure("to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+
 			strings.Join(j.Databases, ","),
 			"it replicates %s, not %s",
-			finding.List(j.Connection().WildDoTable), finding.List(server.WildTables(j.Databases)))
+			finding.Items(j.Connection().WildDoTable), finding.List(server.WildTables(j.Databases)))
 	}
 }
 
@@ -68,6 +74,19 @@ func lacksPassword(j *judgement) {
 	refused := j.goesOn() && j.Connection().IOErrno == finding.AccessDenied
 	if !j.HandOver.Password && (refused || j.NeedsSeed()) {
 		j.say("the password of %s is not known here", accountOf(facts.ReplicationUser))
+	}
+}
+
+// cannotGoOn finds a slave that the master has nothing for any more, with the code of
+// its error. To start it would only have it say so again.
+func cannotGoOn(j *judgement) {
+	c := j.Connection()
+	switch {
+	case !j.goesOn() || c.IORunning == "Yes" || j.State.Stage == journal.StageSeeded && j.NeedsSeed():
+	case finding.WantsSeed(c.IOErrno, c.IOError):
+		j.add(finding.ExplainSlaveError(c.IOErrno, c.IOError))
+	case j.Gone:
+		j.say("%s", purged.Words)
 	}
 }
 

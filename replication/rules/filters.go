@@ -28,7 +28,7 @@ var filterRules = []Rule{
 
 // keptRules are about how the filter outlives a restart.
 var keptRules = []Rule{{
-	Code: "filter-not-kept", On: finding.Slave, Needs: Connection, Warning: Status, judge: losesFilter,
+	Code: "filter-not-kept", On: finding.Slave, Needs: Connection, Warning: CheckServer | Status, judge: losesFilter,
 	Meaning: "a restart of the server would lose the filter",
 	Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 }}
@@ -55,12 +55,12 @@ func leavesOutWanted(j *judgement) {
 	lost := slices.DeleteFunc(slices.Clone(j.Databases), c.ReplicatesAllOf)
 	if len(lost) > 0 {
 		j.say("its filter is %s, and leaves out what was set up to be replicated: %s",
-			finding.List(c.WildDoTable), finding.List(lost))
+			finding.Items(c.WildDoTable), finding.Items(lost))
 	}
 }
 
 func losesFilter(j *judgement) {
-	if slices.Contains(j.Seen.Transient, "replicate_wild_do_table") {
+	if slices.Contains(j.Slave.Transient, "replicate_wild_do_table") {
 		j.say("a restart of the server loses the filter: it would then replicate every database")
 	}
 }
@@ -82,7 +82,7 @@ func (s *Subject) ours() []string {
 	}
 	names := slices.Clone(s.Databases)
 	if c := s.filters(); c != nil {
-		names = append(names, c.Databases()...)
+		names = append(names, c.Replicated()...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

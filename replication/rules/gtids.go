@@ -1,10 +1,7 @@
 package rules
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -16,7 +13,7 @@ import (
 // from being followed at all is among the rules of pairs.
 var gtidRules = []Rule{
 	{
-		Code: "own-gtids", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: hasOwnGTIDs,
+		Code: "own-gtids", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: hasOwnGTIDs,
 		Meaning: "MySQL before 8.0 takes the GTIDs of a copy only while it has none itself",
 		Cure: "on the slave, unless somebody needs its binary log: STOP SLAVE; " +
 			"RESET SLAVE ALL; RESET MASTER; then run this again",
@@ -53,37 +50,14 @@ func hasErrant(j *judgement) {
 	switch {
 	case master.Version.Family != slave.Version.Family:
 	case slave.Version.Family == server.MariaDB:
-		errant = errantOf(slave.Variable("gtid_binlog_state"), master.Variable("gtid_binlog_state"), slave.Variable("server_id"))
+		errant = server.OwnGTIDs(slave.Variable("gtid_binlog_state"), master.Variable("gtid_binlog_state"),
+			slave.Variable("server_id"))
 	case master.GTIDs() && slave.GTIDs():
 		errant = server.SubtractGTIDs(slave.Variable("gtid_executed"), master.Variable("gtid_executed"))
 	}
 	if errant != "" {
 		j.say("it has transactions that the master has not, as if somebody wrote there: %s", errant)
 	}
-}
-
-// errantOf are MariaDB's last GTIDs of a slave's own server_id that the master has
-// not come to.
-func errantOf(slave, master, id string) string {
-	var errant []string
-	own, others := ownNumbers(slave, id), ownNumbers(master, id)
-	for _, domain := range slices.Sorted(maps.Keys(own)) {
-		if own[domain] > others[domain] {
-			errant = append(errant, fmt.Sprintf("%s-%s-%d", domain, id, own[domain]))
-		}
-	}
-	return strings.Join(errant, ",")
-}
-
-// ownNumbers are the last sequence numbers of a server's GTIDs by their domains.
-func ownNumbers(list, id string) map[string]uint64 {
-	var own []string
-	for gtid := range strings.SplitSeq(list, ",") {
-		if parts := strings.Split(strings.TrimSpace(gtid), "-"); len(parts) == 3 && parts[1] == id {
-			own = append(own, gtid)
-		}
-	}
-	return sequenceNumbers(strings.Join(own, ","))
 }
 
 // hasOwnGTIDs finds a copy that MySQL before 8.0 could not begin from: it takes
@@ -115,38 +89,11 @@ func isAhead(j *judgement) {
 // would stop at the first change (1950).
 func wouldStopInOrder(j *judgement) {
 	f := j.facts
-	if f.On("gtid_strict_mode") && f.HasBinaryLog() && f.On("log_slave_updates") && Behind(j.Written, j.Own) {
+	if f.On("gtid_strict_mode") && f.HasBinaryLog() && f.On("log_slave_updates") && server.Behind(j.Written, j.Own) {
 		j.say("its own binary log has later GTIDs (%s) than the master's (%s), "+
 			"and gtid_strict_mode lets none come after them",
 			j.Own, j.Written)
 	}
-}
-
-// Behind reports whether MariaDB's GTIDs of one list end before those of another
-// in a domain that both have.
-func Behind(list, other string) bool {
-	own, others := sequenceNumbers(list), sequenceNumbers(other)
-	for domain, number := range own {
-		if number < others[domain] {
-			return true
-		}
-	}
-	return false
-}
-
-// sequenceNumbers are the last sequence numbers of MariaDB's GTIDs by their
-// domains.
-func sequenceNumbers(list string) map[string]uint64 {
-	last := map[string]uint64{}
-	for gtid := range strings.SplitSeq(list, ",") {
-		parts := strings.Split(strings.TrimSpace(gtid), "-")
-		if len(parts) != 3 {
-			continue
-		}
-		number, _ := strconv.ParseUint(parts[2], 10, 64) // a number on every server
-		last[parts[0]] = max(last[parts[0]], number)
-	}
-	return last
 }
 
 // gtidModes are MySQL's gtid_modes. A server goes from one to the next only.

@@ -12,7 +12,7 @@ import (
 // handOverRules hold the hand-over against the server that it should be of.
 var handOverRules = []Rule{
 	{
-		Code: "other-server", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		Code: "other-server", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: CheckPair | SetupSlave,
 		judge:   isAnotherServer,
 		Meaning: "the server at the tunnel's other end is not the one that the hand-over file was made on",
 		Cure: "does the tunnel lead to the right host? If the master was set up anew: gtunnel replication " +
@@ -20,13 +20,13 @@ var handOverRules = []Rule{
 			"and its new hand-over file here",
 	},
 	{
-		Code: "unknown-database", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		Code: "unknown-database", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: CheckPair | SetupSlave,
 		judge:   wasNotHandedOver,
 		Meaning: "a database was not set up on the master for replication, or is not there any more",
 		Cure:    "on the master: gtunnel replication setup-master --databases with it, and the new hand-over file here",
 	},
 	{
-		Code: "no-binary-log", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		Code: "no-binary-log", On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave,
 		judge:   masterLogsNothing,
 		Meaning: "the master writes no binary log",
 		Cure:    "gtunnel replication setup-master there",
@@ -43,7 +43,7 @@ func isAnotherServer(j *judgement) {
 func wasNotHandedOver(j *judgement) {
 	for _, name := range j.Databases {
 		if !slices.Contains(j.HandOver.Databases, name) {
-			j.say("%s was not set up there for replication; these were: %s", name, finding.List(j.HandOver.Databases))
+			j.say("%s was not set up there for replication; these were: %s", name, finding.Items(j.HandOver.Databases))
 		} else if j.Master.Database(name) == nil {
 			j.sayCure("if it was dropped: on the master gtunnel replication setup-master --databases with those that are left, "+
 				"and here its new hand-over file with --reseed; else CREATE DATABASE there, "+
@@ -65,13 +65,13 @@ func (s *Subject) SeesAsMonitor() bool {
 	return strings.HasPrefix(s.Master.User, facts.MonitorUser+"@")
 }
 
-// reseedCure is how the databases are copied anew.
+// reseedCure is how the databases are copied anew: with the seeding account, which is
+// gone if the login is the monitor account's.
 func (s *Subject) reseedCure() string {
-	cure := "--reseed --replace-databases " + strings.Join(s.Databases, ",")
 	if s.SeesAsMonitor() {
-		cure = "on the master: gtunnel replication setup-master --seed-again; here " + cure
+		return finding.SeedAnew
 	}
-	return cure
+	return "gtunnel replication setup-slave --reseed --replace-databases " + finding.Names
 }
 
 // accountOf is one of our accounts, as SQL has it.

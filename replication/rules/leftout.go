@@ -78,11 +78,11 @@ func leavesOutOurs(j *judgement) {
 	if tables := slices.DeleteFunc(slices.Clone(c.IgnoreTable), j.isNotOurs); len(tables) > 0 && !j.repairs(tables) {
 		j.sayCure("after a repair that was cut off: gtunnel replication compare --repair-table TABLE again, which ends it; else "+
 			j.liftCure("replicate_ignore_table")+thenCompare,
-			"changes of some tables are left out (replicate_ignore_table): %s", finding.List(tables))
+			"changes of some tables are left out (replicate_ignore_table): %s", finding.Items(tables))
 	}
 	if patterns := j.wildIgnored(c, false); len(patterns) > 0 {
 		j.sayCure(j.liftCure("replicate_wild_ignore_table")+thenCompare,
-			"changes of some tables are left out (replicate_wild_ignore_table): %s", finding.List(patterns))
+			"changes of some tables are left out (replicate_wild_ignore_table): %s", finding.Items(patterns))
 	}
 }
 
@@ -188,7 +188,7 @@ func ignoresInVain(j *judgement) {
 	}
 	if patterns := j.wildIgnored(c, true); len(patterns) > 0 {
 		j.say("once replicate_wild_do_table is lost, changes of some tables are left out (replicate_wild_ignore_table): %s",
-			finding.List(patterns))
+			finding.Items(patterns))
 	}
 }
 

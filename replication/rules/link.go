@@ -16,6 +16,11 @@ var linkRules = []Rule{
 		Cure:    "as the error says; gtunnel replication setup-slave writes the login of the monitor account",
 	},
 	{
+		Code: "no-binary-log", On: finding.Master, Needs: Connection, Problem: Status, judge: masterHasStoppedLogging,
+		Meaning: "the master writes no binary log",
+		Cure:    "gtunnel replication setup-master there",
+	},
+	{
 		Code: "other-master", On: finding.Master, Needs: Connection, Warning: Status, judge: isAnotherMaster,
 		Meaning: "the server that was asked is not the master that the slave follows",
 		Cure:    "is --master the end of the right tunnel?",
@@ -24,6 +29,13 @@ var linkRules = []Rule{
 		Code: purged.Code, On: finding.Master, Needs: Connection, Problem: Status, judge: hasPurged,
 		Meaning: purged.Words,
 		Cure:    purged.Cure,
+	},
+	{
+		Code: "restored-master", On: finding.Master, Needs: Connection, Problem: Status, Warning: SetupSlave,
+		judge: lostItsPast,
+		Meaning: "the master does not have the past that it had: it was restored from an older copy, " +
+			"or its binary log was begun anew",
+		Cure: "gtunnel replication setup-slave compares the data",
 	},
 	{
 		Code: "clocks", Needs: Connection, Warning: Status, judge: clocksDiffer,
@@ -39,7 +51,7 @@ var purged = finding.LogPurged
 const tolerableClock = 2 * time.Second
 
 func isUnreachable(j *judgement) {
-	if j.Seen.Asked {
+	if j.Seen.Asked || j.Seen.LogsNothing {
 		return
 	}
 	switch j.Health() {
@@ -48,6 +60,12 @@ func isUnreachable(j *judgement) {
 			strings.TrimPrefix(j.Seen.Reason, string(finding.Master)+": "))
 	case HealthConnecting, HealthStalled, HealthBroken, HealthNotSetUp, HealthMaster,
 		HealthCopying, HealthCutOff: // that says it
+	}
+}
+
+func masterHasStoppedLogging(j *judgement) {
+	if j.Seen.LogsNothing {
+		j.say("its binary log is off, and what changes there cannot arrive")
 	}
 }
 
@@ -68,6 +86,23 @@ func hasPurged(j *judgement) {
 	if said := j.ioError(); said == nil || said.Code != purged.Code {
 		j.say("%s (%s is not among them)", purged.Words, c.Read.File)
 	}
+}
+
+// lostItsPast is about a master that may lack what its slave has, though the slave goes
+// on: the next changes have the names of those that were lost.
+func lostItsPast(j *judgement) {
+	n := j.Restored
+	if n == nil || j.Moment == SetupSlave && !j.goesOn() {
+		return
+	}
+	cure := "the data is compared at the end"
+	if j.Moment == Status {
+		cure = "gtunnel replication setup-slave compares the data; if it differs, " +
+			"gtunnel replication compare --repair-table copies a table anew; or everything: " + finding.SeedAnew
+	}
+	j.sayCure(cure, "it does not have %s any more, where its binary log stood at %s: it was restored from an older copy, "+
+		"or its binary log was begun anew, and the slave may have what it has not",
+		n.At, n.Seen.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 func clocksDiffer(j *judgement) {

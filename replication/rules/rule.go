@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 func Table() []Rule {
 	return slices.Concat(
 		repairRules, serverRules, beginRules, filterRules, threadRules, noteRules, masterConnectionRules, leftOutRules,
-		skipRules, linkRules, writerRules, databaseRules, reachRules, binaryLogRules, optionRules, keptRules, eventRules,
-		pairRules, handOverRules, sessionRules, establishedRules, copyRules, gtidRules, errantRules, wantRules,
+		skipRules, linkRules, writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules,
+		keptLogRules, optionRules, keptRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules,
+		relayLogRules, establishedRules, copyRules, chainRules, gtidRules, errantRules, wantRules,
 	)
 }
 
@@ -86,6 +88,9 @@ func Judge(s *Subject) finding.Findings {
 		}
 		j := &judgement{Subject: s, rule: &rule, facts: s.factsOf(rule.On)}
 		rule.judge(j)
+		for i, p := range j.found {
+			j.found[i] = s.inWords(p)
+		}
 		if rule.Problem&s.Moment != 0 {
 			found.Problems = append(found.Problems, j.found...)
 		} else {
@@ -96,6 +101,32 @@ func Judge(s *Subject) finding.Findings {
 		}
 	}
 	return found
+}
+
+// inWords is a problem with its cure in the words of the server that it is for, and with
+// the names of the databases.
+func (s *Subject) inWords(p *finding.Problem) *finding.Problem {
+	said := *p.For(s.replicated())
+	on := p.On
+	if strings.HasPrefix(p.Cure, "on the master") {
+		on = finding.Master
+	}
+	f := s.factsOf(on)
+	if f == nil {
+		f = cmp.Or(s.Slave, s.Master) // of the same family, as far as is known
+	}
+	if f != nil {
+		said.Cure = f.Version.InWords(said.Cure)
+	}
+	return &said
+}
+
+// replicated are the databases that are, or are to be, replicated.
+func (s *Subject) replicated() []string {
+	if c := s.Connection(); len(s.Databases) == 0 && c != nil {
+		return c.Replicated()
+	}
+	return s.Databases
 }
 
 // needs are the parts of a subject that the rule cannot be without.

@@ -73,8 +73,9 @@ func wellServer(role finding.Role) *facts.Facts {
 			"server_id": map[finding.Role]string{finding.Master: "1", finding.Slave: "2"}[role], "port": "3306",
 			"log_bin": "ON", "log_slave_updates": "ON", "binlog_format": "ROW", "lower_case_table_names": "0",
 			"sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1", "collation_server": "utf8mb4_general_ci",
-			"time_zone": "SYSTEM", "system_time_zone": "UTC", "slave_net_timeout": "60", "read_only": "ON",
-			"datadir": "/var/lib/mysql/", "event_scheduler": "ON",
+			"time_zone": "SYSTEM", "system_time_zone": "UTC", "slave_net_timeout": "60",
+			"read_only": map[finding.Role]string{finding.Master: "OFF", finding.Slave: "ON"}[role],
+			"datadir":   "/var/lib/mysql/", "event_scheduler": "ON",
 		},
 		Collations: map[string]bool{"utf8mb4_general_ci": true, "latin1_swedish_ci": true},
 		BinaryLogs: []server.BinaryLog{{File: "bin.000007", Bytes: 5000}},
@@ -202,7 +203,8 @@ type ruleCase struct {
 // of the table finds something at each of its moments.
 func TestRules(t *testing.T) {
 	fired := map[string]bool{}
-	cases := slices.Concat(serverCases, leftOutCases, statusCases, masterCases, pairCases, setupCases, repairCases)
+	cases := slices.Concat(serverCases, leftOutCases, statusCases, masterCases, pairCases, setupCases, repairCases,
+		settingsCases, relayLogCases, keptLogCases, crashCases, momentCases, chainCases)
 	for i, c := range cases {
 		for _, moment := range moments {
 			if c.at&moment == 0 {

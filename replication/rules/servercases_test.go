@@ -20,7 +20,7 @@ var serverCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem too-old slave", at: rules.SetupSlave, also: "problem older-slave slave",
+		want: "problem too-old slave", at: rules.SetupSlave, also: "problem older-slave slave|warning not-crash-safe slave",
 		change: func(s *rules.Subject) {
 			s.Slave.Version = server.Version{Family: server.MariaDB, Major: 5, Minor: 5, Patch: 68}
 		},
@@ -151,6 +151,12 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem unknown-database master", at: ofMaster, words: "no database iam|there are none: is this the master",
+		change: func(s *rules.Subject) {
+			s.Databases, s.Master.Databases = []string{"iam"}, nil
+		},
+	},
+	{
 		want: "warning dotted-name master", at: ofMaster,
 		words: `tables of vo whose names begin with "x."|or rename it`,
 		change: func(s *rules.Subject) {
@@ -207,7 +213,7 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem is-slave master", at: ofMaster,
+		want: "problem is-slave master", at: ofMaster | rules.SetupSlave,
 		words: "does not log what comes from there|log_slave_updates=ON",
 		change: func(s *rules.Subject) {
 			s.Master.Masters = []*server.SlaveStatus{{IORunning: "Yes", SQLRunning: "Yes"}}
@@ -232,7 +238,8 @@ var masterCases = []ruleCase{
 	{want: "warning no-follower master", at: rules.StatusMaster, words: "no slave is connected", change: func(s *rules.Subject) {
 		s.Master.Followers = nil
 	}},
-	{want: "warning durability master", at: ofMaster, words: "sync_binlog=1", change: func(s *rules.Subject) {
-		s.Master.Variables["sync_binlog"] = "0"
-	}},
+	{
+		want: "warning durability master", at: ofMaster | rules.SetupSlave, words: "sync_binlog=1",
+		change: func(s *rules.Subject) { s.Master.Variables["sync_binlog"] = "0" },
+	},
 }

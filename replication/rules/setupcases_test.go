@@ -14,17 +14,47 @@ const ofPair = rules.CheckPair | rules.SetupSlave
 // pairCases are about two servers that do not go together.
 var pairCases = []ruleCase{
 	{
+		want: "problem follows-this master", at: ofPair, words: "the slave of the server of this host|host of the slave",
+		change: func(s *rules.Subject) {
+			s.Master.Masters = []*server.SlaveStatus{{MasterID: 2, IORunning: "Yes", SQLRunning: "Yes"}}
+			s.Slave.Slaves = []uint32{1}
+		},
+	},
+	{
+		want: "problem follows-this master", at: ofPair,
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Masters = []*server.SlaveStatus{{MasterUUID: s.Slave.UUID(), IORunning: "Connecting"}}
+		},
+	},
+	{
 		want: "problem older-slave slave", at: ofPair, words: "cannot follow the newer|to 11.8 or later",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MariaDB, Major: 11, Minor: 8, Patch: 6}
 		},
 	},
 	{
-		want: "problem families slave", at: ofPair, words: "no authentication plugin",
+		want: "warning far-versions slave", at: ofPair,
+		words: "let a slave of MySQL 8.0 follow first, and update it, by 8.4, 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}
+		},
+	},
+	{
+		want: "warning far-versions slave", at: ofPair, words: "let a slave of MySQL 8.4 follow first, and update it, by 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
+		},
+	},
+	{
+		want: "problem families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no authentication plugin",
 		change: func(s *rules.Subject) { s.Master.Version = mysql },
 	},
 	{
-		want: "warning families slave", at: ofPair, words: "no way back to MySQL|mysql_native_password",
+		want: "warning families slave", at: ofPair, also: "warning not-crash-safe slave",
+		words: "no way back to MySQL|mysql_native_password",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
@@ -96,6 +126,54 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem accounts-on-slave slave", at: rules.SetupSlave,
+		words: "rights, and brings those of the master: 'backup'@'localhost', 'root'@'%'|--replace-databases voms,mysql;",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Method, s.Replace = journal.SeedClone, []string{"voms"}
+			s.Slave.Accounts = []facts.Account{
+				{User: "root", Host: "localhost"}, {User: "backup", Host: "localhost"}, {User: "mysql.sys", Host: "localhost"},
+				{User: facts.MonitorUser, Host: "127.0.0.1"}, {User: "root", Host: "%"},
+			}
+		},
+	},
+	{
+		want: "problem unknown-engine slave", at: ofPair | rules.Repair,
+		words: "lacks the storage engine ARCHIVE of tables of the master: voms.users|INSTALL SONAME 'ha_archive';|" +
+			"ALTER TABLE `voms`.`users` ENGINE=InnoDB;",
+		change: func(s *rules.Subject) {
+			s.Slave.Engines = map[string]bool{"innodb": true}
+			s.Master.Databases[0].OfEngine = map[string][]string{"archive": {"voms.users"}}
+		},
+	},
+	{
+		want: "warning default-engine slave", at: ofPair, words: "is InnoDB, and MyISAM on the master|=MyISAM",
+		change: func(s *rules.Subject) {
+			s.Master.Variables["default_storage_engine"] = "MyISAM"
+			s.Slave.Variables["default_storage_engine"] = "InnoDB"
+		},
+	},
+	{
+		want: "problem view-broken master", at: rules.CheckServer | rules.SetupSlave,
+		words:  "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|ALTER VIEW `voms`.`v`",
+		change: breakViews,
+	},
+	{want: "warning view-broken master", at: rules.SetupMaster, change: breakViews},
+	{
+		want: "problem view-broken master", at: rules.CheckPair, change: func(s *rules.Subject) {
+			breakViews(s)
+			s.Master.Grants = []string{"GRANT SELECT ON *.* TO `x`@`%`"}
+		},
+	},
+	{
+		want: "problem view-rights master", at: ofPair,
+		words: "root@localhost may not open views, and so not copy them: voms.v; the server says: gone|" +
+			"GRANT SELECT, SHOW VIEW, EXECUTE ON `voms`.* TO 'root'@'localhost';",
+		change: func(s *rules.Subject) {
+			s.Master.BrokenViews = []facts.BrokenView{{Database: "voms", Name: "v", Error: "gone", Denied: true}}
+		},
+	},
+	{
 		want: "warning time-zone slave", at: ofPair, words: "is UTC, and CET on the master",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["system_time_zone"] = "CET"
@@ -156,17 +234,22 @@ func wanted(want, words string, change func(*rules.Subject)) ruleCase {
 	return ruleCase{want: want, at: rules.SetupSlave, words: words, change: change}
 }
 
+// ofBoth makes a case of a slave's setup, and of the check before it.
+func ofBoth(want, words string, change func(*rules.Subject)) ruleCase {
+	return ruleCase{want: want, at: ofPair, words: words, change: change}
+}
+
 // setupCases are about the setup of a slave.
 var setupCases = []ruleCase{
-	wanted("problem other-server master", "server_id 9, not 1",
+	ofBoth("problem other-server master", "server_id 9, not 1",
 		func(s *rules.Subject) { s.Master.Variables["server_id"] = "9" }),
-	wanted("problem unknown-database master", "voms was not set up there for replication; these were: iam",
+	ofBoth("problem unknown-database master", "voms was not set up there for replication; these were: iam",
 		func(s *rules.Subject) {
 			s.HandOver.Databases = []string{"iam"}
 		}),
-	wanted("problem unknown-database master", "no database voms any more|--reseed",
+	ofBoth("problem unknown-database master", "no database voms any more|--reseed",
 		func(s *rules.Subject) { s.Master.Databases = nil }),
-	wanted("problem no-binary-log master", "setup-master there",
+	ofBoth("problem no-binary-log master", "setup-master there",
 		func(s *rules.Subject) { s.Master.Variables["log_bin"] = "OFF" }),
 	{
 		want: "warning old-sessions master", at: rules.SetupMaster | rules.SetupSlave,
@@ -203,6 +286,18 @@ var setupCases = []ruleCase{
 		c := follows(s)
 		c.IORunning, c.IOErrno = "Connecting", 1045
 	}),
+	wanted("problem purged slave",
+		"--seed-again, and its hand-over file here|gtunnel replication setup-slave --reseed --replace-databases voms",
+		func(s *rules.Subject) {
+			c := follows(s)
+			s.Master.User = facts.MonitorUser + "@127.0.0.1"
+			c.IORunning, c.IOErrno, c.IOError = "No", 1236,
+				"Got fatal error 1236: 'Could not find GTID state requested by slave in any binlog files'"
+		}),
+	wanted("problem purged slave", "it was purged, or reset|--reseed", func(s *rules.Subject) {
+		c := follows(s)
+		c.IORunning, c.SQLRunning, s.Gone = "No", "No", true
+	}),
 	wanted("problem broken slave", "has stopped: Table 'd.t' doesn't exist|--repair-table d.t", func(s *rules.Subject) {
 		c := follows(s)
 		c.SQLRunning, c.SQLErrno, c.SQLError = "No", 1146, "Table 'd.t' doesn't exist"
@@ -211,13 +306,13 @@ var setupCases = []ruleCase{
 		follows(s).SQLRunning, s.Connection().SQLErrno = "No", 1062
 		s.State.Stage = journal.StageRunning
 	}),
-	wanted("problem no-room slave", "needs about 1.1 GB in /var/lib/mysql/, where 1.0 kB are free|make room",
+	ofBoth("problem no-room slave", "needs about 1.1 GB in /var/lib/mysql/, where 1.0 kB are free|make room",
 		func(s *rules.Subject) { free(s, 1000) }),
-	wanted("warning little-room slave", "less than a fifth", func(s *rules.Subject) { free(s, 1<<30+1000) }),
+	ofBoth("warning little-room slave", "less than a fifth", func(s *rules.Subject) { free(s, 1<<30+1000) }),
 	wanted("problem no-seed-account master", "'gtunnel_seed'@'127.0.0.1'|--seed-again", func(s *rules.Subject) {
 		s.Master.User = facts.MonitorUser + "@127.0.0.1"
 	}),
-	wanted("problem own-gtids slave", "and it has x:1-5|RESET MASTER", func(s *rules.Subject) {
+	ofBoth("problem own-gtids slave", "and it has x:1-5|RESET MASTER", func(s *rules.Subject) {
 		ofMySQL(s)
 		for _, f := range []*facts.Facts{s.Master, s.Slave} {
 			f.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}
@@ -247,3 +342,11 @@ var setupCases = []ruleCase{
 
 // free gives the slave's disk so much room.
 func free(s *rules.Subject, bytes uint64) { s.Slave.Free = &bytes }
+
+// breakViews has the master lose what views use, of another database too.
+func breakViews(s *rules.Subject) {
+	s.Master.BrokenViews = []facts.BrokenView{
+		{Database: "iam", Name: "other", Error: "gone"}, {Database: "voms", Name: "v", Error: "gone"},
+		{Database: "voms", Name: "w", Error: "gone too"},
+	}
+}

@@ -19,6 +19,23 @@ func seen(want, words string, change func(*rules.Subject, *server.SlaveStatus)) 
 
 // statusCases are about a replication at work.
 var statusCases = []ruleCase{
+	seen("problem same-server slave", "this is server1, the master itself|on the host of the slave",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters = nil // nothing else is said
+			s.Seen.OneServer = finding.New(finding.Slave, "same-server", "run it on the host of the slave",
+				"this is server1, the master itself")
+		}),
+	{
+		want: "problem restored-master master", at: rules.Status,
+		words: "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|" +
+			"--replace-databases voms",
+		change: isRestored,
+	},
+	{
+		want: "warning restored-master master", at: rules.SetupSlave,
+		words:  "restored from an older copy|compared at the end",
+		change: isRestored,
+	},
 	seen("problem not-set-up slave", "setup-slave",
 		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
 	seen("problem copying slave", "a copy of voms is being made by process 7, since 2026-01-02 03:04:05 UTC",
@@ -127,11 +144,11 @@ var statusCases = []ruleCase{
 	seen("problem no-filter slave", "every database",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
 	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {
-		s.Seen.Transient = []string{"replicate_wild_do_table"}
+		s.Slave.Transient = []string{"replicate_wild_do_table"}
 	}),
 	seen("warning read-only-not-kept slave", "loses read_only=1|loses super_read_only=1",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
-			s.Seen.Transient = []string{"read_only", "super_read_only"}
+			s.Slave.Transient = []string{"read_only", "super_read_only"}
 		}),
 	seen("warning writable slave", "not read-only", func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Slave.Variables["read_only"], s.Slave.Writers = "OFF", []string{"app@%"} // of whom nothing more is said
@@ -148,12 +165,15 @@ var statusCases = []ruleCase{
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen = rules.Seen{Asked: true, MasterID: 9}
 		}),
-	seen("problem purged master", "bin.000007 is not among them|--reseed",
-		func(s *rules.Subject, c *server.SlaveStatus) {
-			s.Seen.Unread, c.ByGTID = nil, false
-		}),
 	{
-		want: "problem purged slave", at: rules.Status, words: "error 1236", change: func(s *rules.Subject) { // said once
+		want: "problem purged master", at: rules.Status, words: "bin.000007 is not among them|--reseed",
+		also: "warning not-crash-safe slave", change: func(s *rules.Subject) {
+			s.Seen.Unread, s.Connection().ByGTID = nil, false
+		},
+	},
+	{
+		want: "problem purged slave", at: rules.Status, words: "error 1236",
+		also: "warning not-crash-safe slave", change: func(s *rules.Subject) { // said once
 			c := s.Connection()
 			s.Seen.Unread, c.ByGTID, c.IORunning, c.IOErrno = nil, false, "No", 1236
 			c.IOError = "Could not find first log file name in binary log index file"
@@ -180,4 +200,11 @@ var statusCases = []ruleCase{
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen.Events = []string{"voms.e"}
 		}),
+}
+
+func isRestored(s *rules.Subject) {
+	follows(s)
+	s.Restored = &journal.MasterNote{
+		Seen: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), At: server.Position{File: "bin.000007", Offset: 4711},
+	}
 }

@@ -26,7 +26,10 @@ type Subject struct {
 	Replace     []string           // databases of the slave whose data may be lost
 	Reseed      bool               // the databases are copied though the slave replicates them
 	Tables      []string           // "database.table", to be copied anew
+	LockTables  bool               // writers are held off the master while these are copied
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
+
+	TrustCreators bool // log_bin_trust_function_creators is set
 
 	// What is known of them beyond their facts.
 	HandOver    *HandOver
@@ -34,6 +37,8 @@ type Subject struct {
 	State       journal.State           // of an earlier setup of the slave
 	Repaired    *journal.RepairNote     // of a repair that was cut off
 	Compared    *journal.ComparisonNote // of a comparison that was cut off
+	Restored    *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
+	Gone        bool                    // the master no longer has what the slave is to read next
 	Elsewhere   bool                    // the slave's position is none of the master's binary log
 	Ahead       string                  // GTIDs of MySQL's that the slave has and the master has not
 	Own         string                  // GTIDs of MariaDB's in the slave's binary log
@@ -52,11 +57,13 @@ type HandOver struct {
 
 // Seen is what a status has measured.
 type Seen struct {
-	Asked      bool   // the master has answered
-	Reason     string // why it has not
-	Cure       string // how to reach it
-	MasterID   uint32 // its server_id
-	SameMaster bool   // it is the slave's
+	Asked       bool             // the master has answered
+	Reason      string           // why it has not
+	LogsNothing bool             // because its binary log is off
+	Cure        string           // how to reach it
+	MasterID    uint32           // its server_id
+	SameMaster  bool             // it is the slave's
+	OneServer   *finding.Problem // it is this server itself; nil: it is not
 
 	Tunnel     server.Way // as it was found just now
 	ThroughEnd bool       // the master was asked through the end of the tunnel that the slave uses
@@ -77,9 +84,8 @@ type Seen struct {
 	Copying bool // a run makes the copy of the slave
 	Runner  int  // the process of a run that works; 0: not known
 
-	Busy      bool     // a run of gtunnel works on the slave
-	Events    []string // of the replicated databases that are enabled on the slave
-	Transient []string // settings of the slave that its next restart loses
+	Busy   bool     // a run of gtunnel works on the slave
+	Events []string // of the replicated databases that are enabled on the slave
 }
 
 // has reports whether parts of the subject are known.

@@ -19,6 +19,11 @@ var beginRules = []Rule{
 		Cure:    "free space there; within a minute the slave goes on by itself",
 	},
 	{
+		Code: "same-server", On: finding.Slave, Problem: Status, Last: true, judge: isMasterItself,
+		Meaning: "the logins on master and slave reach one server: it is the master itself",
+		Cure:    "run it on the host of the slave",
+	},
+	{
 		Code: "copying", On: finding.Slave, Problem: Status, Last: true, judge: isBeingCopied,
 		Meaning: "the databases are being copied from the master, and the slave does not replicate yet",
 		Cure:    "look again when gtunnel replication setup-slave has ended",
@@ -106,6 +111,12 @@ func wasCopied(j *judgement) {
 		j.State.Changed.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
+func isMasterItself(j *judgement) {
+	if one, c := j.Seen.OneServer, j.Connection(); one != nil && (c == nil || c.MasterHost == "") {
+		j.add(one)
+	}
+}
+
 func isNotSetUp(j *judgement) {
 	if j.Health() == HealthNotSetUp {
 		j.say("replication is not set up on this server")
@@ -183,15 +194,14 @@ func (s *Subject) idlesUnexplained() bool {
 
 func standsWhereTold(j *judgement) {
 	if c := j.Connection(); j.idlesUnexplained() && stoppedUntil(c) {
-		start := j.Slave.Version.StartSlave(server.BothThreads).String()
-		j.sayCure("if no gtunnel replication compare runs at this moment, one was cut off: "+start,
+		j.sayCure("if no gtunnel replication compare runs at this moment, one was cut off: "+j.startCure(),
 			"the SQL thread was told to stop at %s, and did", c.Until)
 	}
 }
 
 func isStopped(j *judgement) {
 	if j.idlesUnexplained() && !stoppedUntil(j.Connection()) {
-		j.sayCure(j.Slave.Version.StartSlave(server.BothThreads).String(), "somebody has stopped %s", j.idle())
+		j.sayCure(j.startCure(), "somebody has stopped %s", j.idle())
 	}
 }
 

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -22,7 +23,7 @@ var writerRules = []Rule{
 			"from those that need it not",
 	},
 	{
-		Code: "read-only-not-kept", On: finding.Slave, Warning: Status, judge: losesReadOnly,
+		Code: "read-only-not-kept", On: finding.Slave, Warning: CheckServer | Status, judge: losesReadOnly,
 		Meaning: "a restart of the server would make the slave writable",
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
@@ -30,6 +31,17 @@ var writerRules = []Rule{
 		Code: "read-only", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster, judge: isReadOnlyForAll,
 		Meaning: "the server is read-only, as a slave is, and cannot be a master",
 		Cure:    "if it shall be the master: SET GLOBAL read_only=0, and in its option files",
+	},
+	{
+		Code: "read-only", On: finding.Master, Warning: CheckServer | SetupMaster, judge: isReadOnly,
+		Cure: "if it shall be the master: SET GLOBAL read_only=0; what gtunnel's option file says of it, " +
+			"gtunnel replication setup-master takes out",
+	},
+	{
+		// setup-master takes them out.
+		Code: "slave-settings", On: finding.Master, Warning: CheckServer, judge: keepsSlaveSettings,
+		Meaning: "a server that is nobody's slave any more would be read-only, or filter, after its next restart",
+		Cure:    "gtunnel replication setup-master takes that out of gtunnel's option file",
 	},
 }
 
@@ -50,7 +62,7 @@ func isWritable(j *judgement) {
 		j.sayCure("SET GLOBAL read_only=1"+last, "it is not read-only: whoever writes on a slave breaks it")
 	case hasSuperReadOnly(f) && !f.On("super_read_only"):
 		j.sayCure("SET GLOBAL super_read_only=1"+last,
-			"accounts with SUPER or CONNECTION_ADMIN can write: %s", finding.List(f.Writers))
+			"accounts with SUPER or CONNECTION_ADMIN can write: %s", finding.Items(f.Writers))
 	}
 }
 
@@ -58,11 +70,11 @@ func isWritable(j *judgement) {
 // slave at work is not read-only at all, the rule writable says more.
 func hasWriters(j *judgement) {
 	writable := j.Moment == Status || j.Moment == CheckServer && j.Established()
-	if hasSuperReadOnly(j.facts) || writable && !j.facts.On("read_only") {
+	if hasSuperReadOnly(j.facts) || j.facts.ReadOnlyForAll() || writable && !j.facts.On("read_only") {
 		return
 	}
 	if others := slices.DeleteFunc(slices.Clone(j.facts.Writers), isAdministrator); len(others) > 0 {
-		j.say("accounts can write in spite of read_only: %s", finding.List(others))
+		j.say("accounts can write in spite of read_only: %s", finding.Items(others))
 	}
 }
 
@@ -76,7 +88,7 @@ func isAdministrator(account string) bool {
 }
 
 func losesReadOnly(j *judgement) {
-	for _, name := range j.Seen.Transient {
+	for _, name := range j.facts.Transient {
 		if name == "read_only" || name == "super_read_only" {
 			j.say("a restart of the server loses %s=1", name)
 		}
@@ -84,7 +96,38 @@ func losesReadOnly(j *judgement) {
 }
 
 func isReadOnlyForAll(j *judgement) {
-	if j.facts.On("super_read_only") {
-		j.say("it is read-only, so that no account can be made there, nor can anybody write: it was a slave")
+	const words = "it is read-only, so that no account can be made there, nor can anybody write: "
+	switch f := j.facts; {
+	case !f.ReadOnlyForAll():
+	case f.FollowsNobody():
+		j.say(words + "it was a slave")
+	default:
+		begin, end := f.LetAdministratorsWrite()
+		j.sayCure(fmt.Sprintf("if it shall be a master and go on as a slave: %s for the setup, and %s after it; "+
+			"if it shall be the master alone: make it nobody's slave, and SET GLOBAL read_only=0", begin, end),
+			words+"it is a slave")
+	}
+}
+
+func isReadOnly(j *judgement) {
+	if f := j.facts; f.On("read_only") && !f.ReadOnlyForAll() && f.FollowsNobody() {
+		j.say("it is read-only, though nobody's slave: only administrators can write")
+	}
+}
+
+// SlaveSettings are the settings that a setup gives a slave, and that are wrong on a
+// server which is nobody's slave.
+var SlaveSettings = []string{"read_only", "super_read_only", "replicate_wild_do_table"}
+
+func keepsSlaveSettings(j *judgement) {
+	f := j.facts
+	if !f.FollowsNobody() {
+		return
+	}
+	kept := slices.DeleteFunc(slices.Clone(SlaveSettings), func(name string) bool {
+		return !f.DropIn.Has(name) && !f.IsPersistedOtherwise(name, "OFF")
+	})
+	if len(kept) > 0 {
+		j.say("it is nobody's slave, and its next restart brings settings of one: %s", finding.Items(kept))
 	}
 }

@@ -24,9 +24,18 @@ var (
 	sandboxLine = []byte(`/*M!999999\- enable the sandbox mode */`)
 )
 
+var (
+	// dumpMode is the sql_mode in which a dump is to be loaded.
+	dumpMode = []byte("SQL_MODE='NO_AUTO_VALUE_ON_ZERO'")
+	// loadMode is what it becomes. Dates that are none, which a master may have
+	// taken, become zeros without the one mode, and tables of an engine that the
+	// slave lacks become InnoDB without the other.
+	loadMode = []byte("SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'")
+)
+
 // readHead takes a dump's coordinates from its head, and gives the head as it
 // may be loaded: without what would set the slave's GTIDs, which is the
-// caller's to do, and without the sandbox line.
+// caller's to do, without the sandbox line, and in our sql_mode.
 func readHead(head []byte) (server.Position, []byte) {
 	var p server.Position
 	if found := dumpPosition.FindSubmatch(head); found != nil {
@@ -36,7 +45,7 @@ func readHead(head []byte) (server.Position, []byte) {
 	if found := dumpPurged.FindSubmatch(head); found != nil {
 		p.GTID = strings.NewReplacer("\n", "", " ", "").Replace(string(found[1]))
 	}
-	head = dumpPurged.ReplaceAll(head, nil)
+	head = bytes.Replace(dumpPurged.ReplaceAll(head, nil), dumpMode, loadMode, 1)
 	return p, bytes.Replace(head, sandboxLine, nil, 1)
 }
 

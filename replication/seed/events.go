@@ -36,7 +36,7 @@ func EnableEvents(v server.Version, events []facts.Event) []server.Statement {
 
 // alterEvents alters events by a statement of their definer, name and completion.
 func alterEvents(
-	events []facts.Event, alter func(definer, event, completion string) server.Statement,
+	events []facts.Event, alter func(definer, event server.Statement, completion string) server.Statement,
 ) []server.Statement {
 	if len(events) == 0 {
 		return nil
@@ -47,7 +47,7 @@ func alterEvents(
 			server.SQL("SET SESSION character_set_client=%s, collation_connection=%s, time_zone=%s",
 				server.QuoteName(e.CharacterSet), server.QuoteName(e.Collation), server.QuoteString(e.TimeZone)),
 			server.SQL("SET SESSION sql_mode=%s", server.QuoteString(e.SQLMode)),
-			alter(server.QuoteDefiner(e.Definer), server.QuoteTable(e.Database, e.Name), e.Completion),
+			alter(e.QuotedDefiner(), e.Quoted(), e.Completion),
 			server.SQL("SET SESSION sql_mode=''"))
 	}
 	return statements

@@ -20,6 +20,26 @@ import (
 // dumperOf finds the tool that dumps for this seed. Foreign tells that it needs
 // coordinates from here.
 func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) {
+	if t, foreign, err = s.chooseDumper(ctx); err != nil {
+		return nil, false, err
+	}
+	const history = "dump-history" // the tool ends at a table whose history is by transactions
+	if t.options[history] && s.Master.Version.AtLeast(server.MariaDB, 10, 3, 4) {
+		byTransaction, err := s.Master.Value(ctx, s.Master.DB,
+			"SELECT COUNT(*) FROM information_schema.columns WHERE generation_expression = 'ROW START'"+
+				" AND data_type = 'bigint' AND table_schema IN ("+server.QuoteExactly(s.databases())+")")
+		if err != nil {
+			return nil, false, err
+		}
+		if byTransaction != "0" {
+			delete(t.options, history)
+		}
+	}
+	return t, foreign, nil
+}
+
+// chooseDumper is dumperOf, with all that the tool knows.
+func (s *Seed) chooseDumper(ctx context.Context) (t *tool, foreign bool, err error) {
 	own := dumpTool(s.Master.Version.Family)
 	if s.Master.Version.Family != server.MariaDB || s.Slave.Version.Family != server.MySQL {
 		t, err = findTool(ctx, own)
@@ -43,7 +63,7 @@ func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) 
 	case err == nil:
 		return nil, false, finding.New(finding.Master, "generated-columns",
 			"install mysqldump of MySQL 9 on this host, which leaves them out as it should",
-			"MariaDB's dumps hold the values of generated columns, which MySQL refuses: %s", finding.List(generated))
+			"MariaDB's dumps hold the values of generated columns, which MySQL refuses: %s", finding.Items(generated))
 	}
 	return nil, false, err
 }

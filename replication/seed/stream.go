@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -23,8 +24,18 @@ type dumpStream struct {
 	limiter *rate.Limiter // of bytes; nil: no limit
 	modes   []string      // values of sql_mode to leave out, which the slave does not know
 
-	database string // that the dump has come to
+	recode recodings // of names, definers and comments
+
+	database string       // that the dump has come to
+	waits    atomic.Int32 // forDumper, forLoader, or neither
+	client   string       // the character set of the client that made what it has come to
 }
+
+// Whom a stream waits for.
+const (
+	forDumper = 1 + iota
+	forLoader
+)
 
 const (
 	// streamBuffer is what one read takes at most: a quarter of a pipe's fill.
@@ -42,6 +53,7 @@ const (
 func (d *dumpStream) readHead() (p server.Position, head []byte, ended bool, err error) {
 	var read []byte
 	buffer := make([]byte, 16<<10)
+	d.waits.Store(forDumper)
 	for {
 		n, err := d.from.Read(buffer)
 		read = append(read, buffer[:n]...)
@@ -69,6 +81,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 	begun := 0      // the beginning of a line, which waits for its end
 	var last []byte // what has passed of late
 	for {
+		d.waits.Store(forDumper) // and so until it has ended
 		n, err := d.from.Read(buffer[begun:])
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
@@ -79,9 +92,11 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		if complete := d.look(read); !ended {
 			ready = read[:complete]
 		}
+		d.waits.Store(0)
 		if err := d.mayPass(ctx, len(ready)); err != nil {
 			return false, err
 		}
+		d.waits.Store(forLoader)
 		if _, err := to.Write(ready); err != nil {
 			return false, err
 		}
@@ -89,6 +104,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		last = append(last, ready[max(0, len(ready)-longestLine):]...)
 		last = last[max(0, len(last)-longestLine):]
 		if ended {
+			d.waits.Store(forDumper)
 			return isWhole(last), nil
 		}
 		begun = copy(buffer, read[len(ready):])
@@ -143,14 +159,15 @@ func (d *dumpStream) look(read []byte) (complete int) {
 		}
 		at += next + 1
 		rest := read[at:]
-		if !bytes.HasPrefix(rest, databaseLine[:2]) && !bytes.HasPrefix(rest, modeLine[:2]) {
+		if !bytes.HasPrefix(rest, databaseLine[:2]) && !bytes.HasPrefix(rest, modeLine[:2]) &&
+			(len(d.recode) == 0 || len(rest) >= longestLine && !isCode(rest)) {
 			continue
 		}
 		line, _, ended := bytes.Cut(rest, newline)
-		if !ended {
+		if !ended && len(rest) < longestLine {
 			break
 		}
-		d.lookAt(line)
+		d.lookAt(line[:min(len(line), longestLine)])
 	}
 	if len(read)-at < longestLine && at > 0 {
 		return at - 1 // with the end of the line before it, by which it is found
@@ -166,6 +183,12 @@ func (d *dumpStream) lookAt(line []byte) {
 		d.meter.begin(d.database + "." + server.UnquoteName(string(name)))
 	} else if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) {
 		dropModes(line, d.modes)
+	} else if len(d.recode) == 0 {
+		return
+	} else if set := clientLine.FindSubmatch(line); set != nil {
+		d.client = string(set[1])
+	} else if isCode(line) {
+		d.recode.apply(line, d.client)
 	}
 }
 

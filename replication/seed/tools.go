@@ -58,6 +58,7 @@ type tool struct {
 	path    string
 	version server.Version
 	options map[string]bool // the long options that its help names, without hyphens
+	session string          // a statement with which its sessions begin, of a tool that takes none as an argument
 }
 
 // name is what the tool is called in messages.
@@ -200,6 +201,9 @@ func (t *tool) optionText(login server.Login) string {
 		set("protocol", "tcp")
 		set("host", host)
 		set("port", port)
+	}
+	if t.session != "" {
+		set("init-command", t.session)
 	}
 	if t.knows("ssl-mode") != "" {
 		set("ssl-mode", "DISABLED")

@@ -202,13 +202,14 @@ func (v Version) changeMasterMariaDB(c Connection) Statement {
 	return JoinStatements("CHANGE MASTER TO ", options)
 }
 
-// ChangePassword gives the slave another password, and leaves all else. The
-// slave must be stopped.
-func (v Version) ChangePassword(password Password) Statement {
+// ChangeLogin gives the slave another account with its password, and leaves all else.
+// The slave must be stopped.
+func (v Version) ChangeLogin(user string, password Password) Statement {
 	if v.ReplicaWords() {
-		return SQL("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD=%s%s", password, v.Channel())
+		return SQL("CHANGE REPLICATION SOURCE TO SOURCE_USER=%s, SOURCE_PASSWORD=%s%s", QuoteString(user), password,
+			v.Channel())
 	}
-	return SQL("CHANGE MASTER TO MASTER_PASSWORD=%s%s", password, v.Channel())
+	return SQL("CHANGE MASTER TO MASTER_USER=%s, MASTER_PASSWORD=%s%s", QuoteString(user), password, v.Channel())
 }
 
 // SetStart tells a slave that follows by GTID which transactions it has. On
@@ -315,7 +316,7 @@ func (v Version) DropAccount(user, host string) Statement {
 
 // DisableEvent makes an event a slave's. The names are quoted already, and its
 // completion is PRESERVE or NOT PRESERVE.
-func (v Version) DisableEvent(definer, event, completion string) Statement {
+func (v Version) DisableEvent(definer, event Statement, completion string) Statement {
 	side := "SLAVE"
 	if v.AtLeast(MySQL, 8, 2, 0) { // other statements have the new word since 8.0.23
 		side = "REPLICA"
@@ -324,7 +325,7 @@ func (v Version) DisableEvent(definer, event, completion string) Statement {
 }
 
 // EnableEvent makes an event one that runs.
-func (v Version) EnableEvent(definer, event, completion string) Statement {
+func (v Version) EnableEvent(definer, event Statement, completion string) Statement {
 	return SQL("ALTER DEFINER=%s EVENT %s ON COMPLETION %s ENABLE", definer, event, completion)
 }
 
@@ -352,10 +353,13 @@ func (v Version) ShowsChecks() bool {
 	return checks != ""
 }
 
+// retentionSeconds is the younger of the variables for that.
+const retentionSeconds = "binlog_expire_logs_seconds"
+
 // RetentionVariable is what sets how long binary logs are kept.
 func (v Version) RetentionVariable() string {
 	if v.AtLeast(MySQL, 8, 0, 1) || v.AtLeast(MariaDB, 10, 6, 1) {
-		return "binlog_expire_logs_seconds"
+		return retentionSeconds
 	}
 	return "expire_logs_days"
 }

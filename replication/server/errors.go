@@ -20,7 +20,7 @@ func (s *Server) Explain(doing string, err error) *finding.Problem {
 	}
 	p := &finding.Problem{On: s.Role, Code: "sql", Text: doing, Err: err}
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		p.Cure = finding.CureOf(int(e.Number), s.Role)
+		p.Cure = s.Version.InWords(finding.CureOf(int(e.Number), s.Role))
 		return p
 	}
 	if _, ok := errors.AsType[*NoAnswerError](err); ok {

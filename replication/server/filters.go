@@ -44,22 +44,17 @@ func (s *SlaveStatus) ReplicatesAllOf(database string) bool {
 	})
 }
 
-// Databases are those of which replicate_wild_do_table lets all tables through, as
-// far as it names them.
-func (s *SlaveStatus) Databases() []string {
+// Replicated are the databases that the filter names, with all their tables; none if
+// it names others. Somebody may have left an underscore as it is.
+func (s *SlaveStatus) Replicated() []string {
 	var names []string
 	for _, pattern := range s.WildDoTable {
-		name := unescapePattern(strings.TrimSuffix(pattern, ".%"))
-		if EscapePattern(name)+".%" == pattern || name+".%" == pattern && !strings.Contains(name, "%") {
+		whole, ok := strings.CutSuffix(pattern, ".%")
+		if name := unescapePattern(whole); ok && (EscapePattern(name) == whole || name == whole && !strings.Contains(name, "%")) {
 			names = append(names, name)
 		}
 	}
 	return names
-}
-
-// unescapePattern gives the name that a pattern of LIKE with no wildcards is of.
-func unescapePattern(pattern string) string {
-	return strings.NewReplacer(`\\`, `\`, `\_`, "_", `\%`, "%").Replace(pattern)
 }
 
 // MayReach reports whether a pattern of a filter may match tables of a database.

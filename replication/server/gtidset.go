@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,4 +81,28 @@ func (i interval) without(others []interval) []interval {
 		left = next
 	}
 	return left
+}
+
+// OwnGTIDs are the last GTIDs of a MariaDB server's own, by its gtid_binlog_state,
+// that another server has not come to.
+func OwnGTIDs(state, other, serverID string) string {
+	var beyond []string
+	own, others := numbersOf(state, serverID), numbersOf(other, serverID)
+	for _, domain := range slices.Sorted(maps.Keys(own)) {
+		if own[domain] > others[domain] {
+			beyond = append(beyond, fmt.Sprintf("%s-%s-%d", domain, serverID, own[domain]))
+		}
+	}
+	return strings.Join(beyond, ",")
+}
+
+// numbersOf are the last sequence numbers of a server's GTIDs by their domains.
+func numbersOf(state, serverID string) map[string]uint64 {
+	var own []string
+	for gtid := range strings.SplitSeq(state, ",") {
+		if parts := strings.Split(strings.TrimSpace(gtid), "-"); len(parts) == 3 && parts[1] == serverID {
+			own = append(own, gtid)
+		}
+	}
+	return sequenceNumbers(strings.Join(own, ","))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,14 @@ type Process struct {
 	Time      time.Duration // in this state, in whole seconds
 	State     string
 	Statement string // that it executes; empty if none
+}
+
+// IsServers reports whether the connection is the server's own and no client's: of its
+// replication, its event scheduler, or a slave that reads its binary log. It may be in
+// the same state for days, and say that it executes something.
+func (p Process) IsServers() bool {
+	return p.User == "system user" || p.User == "event_scheduler" || p.Command == "Daemon" ||
+		strings.HasPrefix(p.Command, "Binlog Dump")
 }
 
 // Processes gives the connections that the login may see.

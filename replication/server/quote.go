@@ -84,3 +84,8 @@ func QuoteDefiner(definer string) string {
 func EscapePattern(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `_`, `\_`, `%`, `\%`).Replace(name)
 }
+
+// unescapePattern is the name of such a pattern.
+func unescapePattern(pattern string) string {
+	return strings.NewReplacer(`\\`, `\`, `\_`, `_`, `\%`, `%`).Replace(pattern)
+}

@@ -32,6 +32,7 @@ type SlaveStatus struct {
 
 	Read     Position `json:"read"`     // received from the master
 	Executed Position `json:"executed"` // applied
+	Relay    Position `json:"relay"`    // where that ends in the slave's own relay log
 
 	ByGTID       bool   `json:"by_gtid"`
 	GTIDReceived string `json:"gtid_received,omitempty"` // MariaDB: Gtid_IO_Pos; MySQL: Retrieved_Gtid_Set
@@ -60,6 +61,8 @@ type SlaveStatus struct {
 	MasterID        uint32        `json:"master_server_id"`
 	MasterUUID      string        `json:"master_uuid,omitempty"` // MySQL only
 	UsesGTIDMode    string        `json:"using_gtid,omitempty"`  // MariaDB only: No, Slave_Pos, Current_Pos
+
+	version Version // of the slave
 }
 
 // SlaveStatus gives the status of the default connection; nil if there is none.
@@ -87,6 +90,7 @@ func (s *Server) SlaveStatuses(ctx context.Context, on Execer) ([]*SlaveStatus, 
 	statuses := make([]*SlaveStatus, len(rows))
 	for i, r := range rows {
 		statuses[i] = newSlaveStatus(r)
+		statuses[i].version = s.Version
 		if s.Version.Family == MySQL && statuses[i].SQLErrno != 0 {
 			if err := s.readWorkerError(ctx, on, statuses[i]); err != nil {
 				return nil, err
@@ -136,6 +140,7 @@ func newSlaveStatus(r Record) *SlaveStatus {
 		SQLError:     finding.ScrubQuery(old["last_sql_error"]),
 		Read:         Position{File: old["master_log_file"], Offset: old.Number("read_master_log_pos")},
 		Executed:     Position{File: old["relay_master_log_file"], Offset: old.Number("exec_master_log_pos")},
+		Relay:        Position{File: old["relay_log_file"], Offset: old.Number("relay_log_pos")},
 		ByGTID:       old["auto_position"] == "1" || strings.HasSuffix(old["using_gtid"], "_Pos"),
 		GTIDReceived: old["gtid_io_pos"] + old["retrieved_gtid_set"],
 		GTIDExecuted: old["executed_gtid_set"],

@@ -44,6 +44,10 @@ func SQL(format string, args ...any) Statement {
 	return Statement{shown: fmt.Sprintf(format, shown...), sql: fmt.Sprintf(format, sql...), secrets: secrets}
 }
 
+// Encoded is a part of a statement in the character set of its session, which is
+// shown in UTF-8.
+func Encoded(shown, sql string) Statement { return Statement{shown: shown, sql: sql} }
+
 // Text is a text that is no statement, such as a file's content, in which
 // secrets are shown as stars.
 func Text(text string, secrets ...string) Statement {

@@ -123,7 +123,7 @@ func (s *SlaveStatus) MustRun() error {
 			"the slave has stopped with error %d: %s", s.SQLErrno, s.SQLError)
 	case s.SQLRunning != "Yes":
 		return finding.New(finding.Slave, "slave-stopped",
-			"START SLAVE SQL_THREAD (START REPLICA SQL_THREAD on MySQL 8); "+cure, "the slave's SQL thread is stopped")
+			s.version.InWords("START SLAVE SQL_THREAD; ")+cure, "the slave's SQL thread is stopped")
 	case s.IORunning == "No":
 		return finding.New(finding.Slave, "slave-stopped", cure, "the slave's I/O thread is stopped: %s", s.IOError)
 	}
@@ -133,7 +133,8 @@ func (s *SlaveStatus) MustRun() error {
 // MustStandAt refuses a slave that has stopped elsewhere than at a position.
 func (s *SlaveStatus) MustStandAt(to Position) error {
 	if s.SQLErrno != 0 {
-		return finding.New(finding.Slave, "slave-stopped", finding.ExplainSlaveError(s.SQLErrno, s.SQLError).Cure,
+		cure := s.version.InWords(finding.ExplainSlaveError(s.SQLErrno, s.SQLError).For(s.Replicated()).Cure)
+		return finding.New(finding.Slave, "slave-stopped", cure,
 			"the slave has stopped at %s with error %d: %s", s.Executed, s.SQLErrno, s.SQLError)
 	}
 	if !s.Executed.At(to) {

@@ -55,12 +55,12 @@ func (s *Status) subject() *rules.Subject {
 		slave.Masters = append(slave.Masters, s.Connection)
 	}
 	seen := rules.Seen{
-		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure,
-		MasterID: s.Master.ServerID, SameMaster: s.sameMaster,
+		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure, LogsNothing: s.Master.logsNothing,
+		MasterID: s.Master.ServerID, SameMaster: s.sameMaster, OneServer: s.same,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
 		Unanswered: s.unanswered, Blocked: s.blocked, Busy: s.busy,
-		Copying: s.copying, Runner: s.runner, Events: s.events, Transient: s.transient,
+		Copying: s.copying, Runner: s.runner, Events: s.events,
 	}
 	seen.Tunnel = s.Master.Tunnel
 	if c := s.Connection; c != nil {
@@ -74,7 +74,8 @@ func (s *Status) subject() *rules.Subject {
 		seen.Clock = &s.clock
 	}
 	subject := &rules.Subject{
-		Moment: rules.Status, Slave: &slave, State: s.state, Repaired: s.repaired, Compared: s.compared, Seen: seen,
+		Moment: rules.Status, Slave: &slave, State: s.state, Repaired: s.repaired, Compared: s.compared,
+		Restored: s.restored, Seen: seen,
 		Databases: s.setUp(),
 	}
 	if s.sameMaster {

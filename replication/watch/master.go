@@ -31,7 +31,7 @@ func askMaster(ctx context.Context, master *server.Server, unreachable error, an
 		a.Tunnel = server.WayUnknown
 	}
 	if err != nil {
-		a.Reason = err.Error()
+		a.Reason, a.logsNothing = err.Error(), finding.HasCode(err, "no-binary-log")
 		if hinter, ok := errors.AsType[interface {
 			error
 			Hint() string
@@ -76,6 +76,17 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	if len(rows) > 0 {
 		a.Position = rows[0].Position()
 		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
+	}
+	return nil
+}
+
+// sameServer is the problem of logins that reach one server; nil if they do not, or
+// that cannot be asked.
+func sameServer(ctx context.Context, slave, master *server.Server) *finding.Problem {
+	ctx, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
+	defer cancel()
+	if p, ok := errors.AsType[*finding.Problem](slave.MustDiffer(ctx, master)); ok && p.Code == "same-server" {
+		return p
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -45,7 +44,6 @@ type Status struct {
 	variables  *facts.Facts   // of the slave
 	version    server.Version // of the slave
 	events     []string       // of the replicated databases that are enabled on the slave
-	transient  []string       // settings of the slave that its next restart loses
 	clock      time.Duration  // by how much the master's is ahead
 	hasClock   bool
 	watched    time.Duration           // how long the slave was watched for a sign of the link's life
@@ -53,6 +51,8 @@ type Status struct {
 	moved      bool                    // something came meanwhile
 	through    string                  // the address by which the master was asked
 	sameMaster bool                    // the master that was asked is the slave's
+	restored   *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
+	same       *finding.Problem        // both logins reach one server; nil if they do not
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
 	repaired   *journal.RepairNote     // the same of a repair
@@ -83,9 +83,10 @@ type MasterSide struct {
 	ServerUUID string          `json:"server_uuid,omitempty"` // MySQL only
 	Position   server.Position `json:"position"`              // where its binary log stands
 
-	logs  []server.BinaryLog
-	facts *facts.Facts // what rules need of it; nil if it is not known
-	cure  string       // how to reach it
+	logs        []server.BinaryLog
+	facts       *facts.Facts // what rules need of it; nil if it is not known
+	logsNothing bool         // its binary log is off
+	cure        string       // how to reach it
 }
 
 // Lag is how far the slave is behind its master.
@@ -168,6 +169,9 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 	if roomErr != nil {
 		return roomErr
 	}
+	if r.Master.Reachable {
+		r.same = sameServer(ctx, r.slave, master)
+	}
 	if r.hasClock = answer.hasClock; r.hasClock {
 		r.clock = answer.clock - r.ownClock
 	}
@@ -185,6 +189,9 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 		return err
 	}
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
+		return err
+	}
+	if err := r.readPast(ctx, master, o.StateDir); err != nil {
 		return err
 	}
 	if err := r.readAsMaster(ctx, o.HandedOver); err != nil {
@@ -227,8 +234,10 @@ func (r *statusReader) readSlaveSide(ctx context.Context) (err error) {
 	if r.Slave.Writers, err = r.readWriters(ctx); err != nil {
 		return err
 	}
-	r.transient, err = r.readTransient(ctx)
-	return err
+	if err := r.variables.ReadSources(ctx, r.slave, r.conn); err != nil {
+		return err
+	}
+	return r.variables.ReadTransient(ctx, r.slave, r.conn)
 }
 
 // readNotes reads what runs of gtunnel that were cut off have noted. One that
@@ -265,68 +274,13 @@ func (r *statusReader) readEvents(ctx context.Context) error {
 	return err
 }
 
-// readWriters lists the accounts that can write in spite of read_only;
-// super_read_only keeps all out.
+// readWriters lists the accounts that can write in spite of read_only; none where the
+// slave is read-only for all.
 func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
-	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
+	if r.variables.ReadOnlyForAll() {
 		return []string{}, nil
 	}
 	return facts.ListWriters(ctx, r.slave, r.conn)
-}
-
-// readTransient finds which settings of the slave its next restart would lose:
-// set in the running server, and persisted otherwise, or neither persisted nor in
-// gtunnel's own option file. Where the server cannot tell, or that file's place
-// is not known, nothing is said.
-func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
-	var query string
-	switch v := r.slave.Version; {
-	case v.AtLeast(server.MariaDB, 10, 5, 0):
-		query = "SELECT LOWER(variable_name) AS name FROM information_schema.system_variables" +
-			" WHERE global_value_origin = 'SQL' AND variable_name IN ('read_only', 'replicate_wild_do_table')"
-	case v.AtLeast(server.MySQL, 8, 0, 0):
-		query = "SELECT variable_name AS name FROM performance_schema.variables_info" +
-			" WHERE variable_source = 'DYNAMIC' AND variable_name IN ('read_only', 'super_read_only')" +
-			" AND variable_name NOT IN (SELECT variable_name FROM performance_schema.persisted_variables)" +
-			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_global_filters" +
-			" WHERE filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'" +
-			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_filters" +
-			" WHERE channel_name = '' AND filter_name = 'REPLICATE_WILD_DO_TABLE'" +
-			" AND configured_by LIKE 'CHANGE\\_REPLICATION%'"
-	default:
-		return nil, nil
-	}
-	var transient []string
-	if err := r.variables.ReadSources(ctx, r.slave, r.conn); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"read_only", "super_read_only"} {
-		if r.variables.IsPersistedOtherwise(name, "ON") && r.variables.On(name) {
-			transient = append(transient, name)
-		}
-	}
-	rows, err := server.ReadRecords(ctx, r.conn, query)
-	if err != nil && !server.IsDenied(err) {
-		return nil, r.slave.Explain("read where settings come from", err)
-	}
-	if len(rows) == 0 {
-		return transient, nil
-	}
-	dropIn := r.variables.DropIn
-	if directory := r.variables.ConfigDirectory(); directory != "" {
-		if dropIn, err = optionfile.ReadDropIn(directory); err != nil {
-			return transient, nil //nolint:nilerr // it may belong to another user
-		}
-	}
-	if dropIn == nil {
-		return transient, nil
-	}
-	for _, row := range rows {
-		if !dropIn.Has(row["name"]) {
-			transient = append(transient, row["name"])
-		}
-	}
-	return transient, nil
 }
 
 // readConnection reads the slave's status and what else tells its age.

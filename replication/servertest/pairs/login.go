@@ -17,7 +17,7 @@ const OddPassword = `p "a'ss\w#o;r=d$x` + "`" + `\t !`
 // account, to a slave with all.
 func (s *Server) AsSeeder(t *testing.T, role finding.Role) (*server.Server, *facts.Facts) {
 	t.Helper()
-	privileges := "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, "
+	privileges := "SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE, RELOAD, LOCK TABLES, PROCESS, "
 	switch {
 	case role == finding.Slave:
 		privileges = "ALL"
@@ -47,7 +47,8 @@ func (s *Server) login(
 ) (*server.Server, *facts.Facts) {
 	t.Helper()
 	account := "'" + user + "'@'127.0.0.1'"
-	s.Exec(t, "DROP USER IF EXISTS "+account,
+	// A slave that follows has an account of this name of its own.
+	s.ExecTogether(t, "SET sql_log_bin=0", "DROP USER IF EXISTS "+account,
 		"CREATE USER "+account+" IDENTIFIED BY '"+strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password)+"'",
 		"GRANT "+privileges+" ON *.* TO "+account)
 	opened := s.Login(t, role, server.Login{

@@ -28,8 +28,8 @@ SET SESSION sql_log_bin=0;
 CREATE USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret' PASSWORD EXPIRE NEVER;
 GRANT BINLOG MONITOR, PROCESS ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT ON `mysql`.`proc` TO 'gtunnel_monitor'@'127.0.0.1';
-GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
-GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed
 SET SESSION sql_log_bin=0;
 CREATE USER 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret' PASSWORD EXPIRE NEVER;
@@ -37,6 +37,8 @@ DROP PROCEDURE IF EXISTS `mysql`.`gtunnel_drop_seed`;
 CREATE PROCEDURE `mysql`.`gtunnel_drop_seed`() SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER 'gtunnel_seed'@'127.0.0.1'; END;
 GRANT REPLICATION MASTER ADMIN, SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, LOCK TABLES, PROCESS, BINLOG MONITOR ON *.* TO 'gtunnel_seed'@'127.0.0.1';
 GRANT EXECUTE ON PROCEDURE `mysql`.`gtunnel_drop_seed` TO 'gtunnel_seed'@'127.0.0.1';
+GRANT EXECUTE ON `DB\_1`.* TO 'gtunnel_seed'@'127.0.0.1';
+GRANT EXECUTE ON `voms`.* TO 'gtunnel_seed'@'127.0.0.1';
 -- account that is there
 ALTER USER 'db_rep'@'127.0.0.1' IDENTIFIED BY 'secret';
 ALTER USER 'db_rep'@'127.0.0.1' REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0 MAX_STATEMENT_TIME 0 PASSWORD EXPIRE NEVER ACCOUNT UNLOCK;

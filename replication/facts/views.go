@@ -1,0 +1,111 @@
+package facts
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// BrokenView is a view that cannot be opened, so that no dump holds it and no slave
+// can make it.
+type BrokenView struct {
+	Database, Name string
+	Error          string // why, in the server's words
+	Denied         bool   // to this login only, as far as can be told
+}
+
+// readBrokenViews finds those of a master. The lists of the server tell which may be:
+// MySQL says it where the comment of a table stands; MariaDB lists no columns of them.
+func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if s.Role != finding.Master {
+		return nil
+	}
+	views, err := s.Query(ctx, conn,
+		"SELECT table_schema AS d, table_name AS n, table_comment AS c FROM information_schema.tables"+
+			" WHERE table_type = 'VIEW' AND "+isNoSystem("table_schema")+" ORDER BY 1, 2")
+	if err != nil || len(views) == 0 {
+		return err
+	}
+	opened, err := s.Query(ctx, conn, "SELECT DISTINCT table_schema AS d, table_name AS n"+
+		" FROM information_schema.columns WHERE "+isNoSystem("table_schema"))
+	if err != nil {
+		return err
+	}
+	columns := make(map[string]bool, len(opened))
+	for _, r := range opened {
+		columns[server.QuoteTable(r["d"], r["n"])] = true
+	}
+	below, err := barringViews(ctx, s, conn)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		name := server.QuoteTable(v["d"], v["n"])
+		var ask string
+		switch {
+		case v["c"] != "VIEW" && v["c"] != "" || !columns[name]:
+			ask = "SHOW FIELDS FROM " + name // as the tools do
+		case below[name]:
+			ask = "SELECT 1 FROM " + name + " LIMIT 0"
+		default:
+			continue
+		}
+		if _, err := server.ReadRecords(ctx, conn, ask); err != nil {
+			if server.ErrorNumber(err) == 0 {
+				return s.Explain(ask, err)
+			}
+			f.noteBroken(BrokenView{Database: v["d"], Name: v["n"], Error: err.Error()}, server.ErrorNumber(err))
+		}
+	}
+	return nil
+}
+
+// noteBroken notes a view that could not be opened, with the number of the error.
+func (f *Facts) noteBroken(v BrokenView, number int) {
+	const invalid, unknownDefiner = 1356, 1449
+	switch number {
+	case unknownDefiner: // what the copy needs of accounts is said with all that is needed of them
+		return
+	case invalid: // of a function that the login may not call, too
+		v.Denied = !f.hasOn(v.Database, "EXECUTE")
+	default:
+		v.Denied = number == 1044 || number == 1045 || number == 1142 || number == 1143 || number == 1227 ||
+			number == 1345 || number == 1370
+	}
+	f.BrokenViews = append(f.BrokenViews, v)
+}
+
+// hasOn reports whether the login has a privilege on a whole database.
+func (f *Facts) hasOn(database, privilege string) bool {
+	for _, g := range ParseGrants(f.Grants) {
+		if g.On.Matches(database) && g.Gives(privilege) {
+			return true
+		}
+	}
+	return false
+}
+
+// barringViews are the views that are made on others that run as their definers: a
+// server makes such a view only if it can open those (tried on MariaDB 10.11 and
+// MySQL 9.7).
+func barringViews(ctx context.Context, s *server.Server, conn *sql.Conn) (map[string]bool, error) {
+	views, err := s.Query(ctx, conn,
+		"SELECT table_schema AS d, table_name AS n, security_type AS s, view_definition AS v"+
+			" FROM information_schema.views WHERE "+isNoSystem("table_schema"))
+	if err != nil {
+		return nil, err
+	}
+	above := map[string]bool{}
+	for _, lower := range views {
+		name := server.QuoteTable(lower["d"], lower["n"])
+		for _, v := range views {
+			if lower["s"] == "DEFINER" && strings.Contains(v["v"], name) {
+				above[server.QuoteTable(v["d"], v["n"])] = true
+			}
+		}
+	}
+	return above, nil
+}
