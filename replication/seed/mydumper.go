@@ -102,6 +102,9 @@ func (r *mydumperRun) path(name string) string { return filepath.Join(r.folder, 
 // dumpRows dumps the schema and the rows, and gives the coordinates.
 func (r *mydumperRun) dumpRows(ctx context.Context) (server.Position, error) {
 	r.meter.enter(PhaseCopy)
+	if err := r.guard.holdTables(ctx); err != nil {
+		return server.Position{}, err
+	}
 	before, err := r.dumpSchema(ctx, "")
 	if err != nil {
 		return server.Position{}, err
