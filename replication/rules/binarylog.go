@@ -7,6 +7,9 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
+// atEachMoment are those at which the binary log of a master is looked at.
+const atEachMoment = CheckServer | CheckPair | SetupMaster | SetupSlave | Status | StatusMaster
+
 // binaryLogRules are about what the ends log, and keep.
 var binaryLogRules = []Rule{
 	{
@@ -16,15 +19,13 @@ var binaryLogRules = []Rule{
 			"and waits for the restart, which is yours to do",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | CheckPair | SetupMaster | SetupSlave | Status | StatusMaster,
-		judge:   logsNotAll,
+		Code: "binlog-filter", On: finding.Master, Problem: atEachMoment, judge: logsNotAll,
 		Meaning: "the master keeps a database out of its binary log",
 		Cure: "remove binlog-do-db and binlog-ignore-db from the server's option files and restart it; " +
 			"what a slave has not got meanwhile gtunnel replication compare finds",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Warning: CheckServer | CheckPair | SetupMaster | SetupSlave | Status | StatusMaster,
-		judge:   logsByDatabase,
+		Code: "binlog-filter", On: finding.Master, Warning: atEachMoment, judge: logsByDatabase,
 		Meaning: "binlog-do-db and binlog-ignore-db lose statements that name a table of another database",
 		Cure:    "remove it from the server's option files at the next restart: the slave chooses what it takes",
 	},
@@ -82,7 +83,8 @@ func isLeftOut(f *facts.Facts, name string) (byDo, byIgnore bool) {
 // logged are the wanted databases of which the binary log of the master is judged.
 func (j *judgement) logged() []string {
 	return slices.DeleteFunc(slices.Clone(j.ours()), func(name string) bool {
-		return isSystemDatabase(name) || j.Moment&(Status|StatusMaster) == 0 && j.facts.Database(name) == nil // other rules say so
+		looksOnly := j.Moment&(Status|StatusMaster) != 0                             // and knows no databases
+		return isSystemDatabase(name) || !looksOnly && j.facts.Database(name) == nil // other rules say so
 	})
 }
 

@@ -35,8 +35,8 @@ var errantRules = []Rule{{
 	Code: "errant-transactions", On: finding.Slave, Needs: BothFacts | Connection, Warning: CheckPair | Status,
 	judge:   hasErrant,
 	Meaning: "the slave's binary log has transactions of its own, which the master has not: somebody wrote there",
-	Cure: "gtunnel replication compare tells whether the replicated databases differ; before this host becomes the master " +
-		"its slaves must get these transactions, or be copied anew",
+	Cure: "gtunnel replication compare tells whether the replicated databases differ; " +
+		"before this host becomes the master its slaves must get these transactions, or be copied anew",
 }}
 
 // hasErrant finds transactions that the slave has and the master has not. The facts

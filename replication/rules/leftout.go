@@ -76,8 +76,8 @@ func leavesOutOurs(j *judgement) {
 		}
 	}
 	if tables := slices.DeleteFunc(slices.Clone(c.IgnoreTable), j.isNotOurs); len(tables) > 0 && !j.repairs(tables) {
-		j.sayCure("after a repair that was cut off: gtunnel replication compare --repair-table TABLE again, which ends it; else "+
-			j.liftCure("replicate_ignore_table")+thenCompare,
+		j.sayCure("after a repair that was cut off: gtunnel replication compare --repair-table TABLE again, "+
+			"which ends it; else "+j.liftCure("replicate_ignore_table")+thenCompare,
 			"changes of some tables are left out (replicate_ignore_table): %s", finding.Items(tables))
 	}
 	if patterns := j.wildIgnored(c, false); len(patterns) > 0 {

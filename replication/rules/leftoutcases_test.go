@@ -37,8 +37,9 @@ var leftOutCases = []ruleCase{
 		"replicate_ignore_server_ids=1"),
 	filtered("problem other-filters slave", "DO_DOMAIN_IDS=(5)", "replicate_do_domain_ids=5"),
 	filtered("problem other-filters slave", "IGNORE_DOMAIN_IDS=(0)", "replicate_ignore_domain_ids=0"),
-	onSlave("problem other-filters slave", "STOP REPLICA FOR CHANNEL ''; CHANGE REPLICATION SOURCE TO IGNORE_SERVER_IDS=() "+
-		"FOR CHANNEL ''; START REPLICA FOR CHANNEL ''", ofSlave|rules.Status,
+	onSlave("problem other-filters slave",
+		"STOP REPLICA FOR CHANNEL ''; CHANGE REPLICATION SOURCE TO IGNORE_SERVER_IDS=() "+
+			"FOR CHANNEL ''; START REPLICA FOR CHANNEL ''", ofSlave|rules.Status,
 		func(s *rules.Subject, c *server.SlaveStatus) {
 			ofMySQL(s)
 			c.OtherFilters = []string{"replicate_ignore_server_ids=1"}
@@ -83,7 +84,8 @@ var leftOutCases = []ruleCase{
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
 	onSlave("warning no-filter slave", "every database", rules.SetupSlave,
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
-	onSlave("problem other-databases slave", "voms.a%, and leaves out what was set up to be replicated: voms", rules.Status,
+	onSlave("problem other-databases slave", "voms.a%, and leaves out what was set up to be replicated: voms",
+		rules.Status,
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = []string{"voms.a%"} }),
 	onSlave("problem skips-events slave", "the next 2 events|sql_slave_skip_counter=0", ofSlave|rules.Status,
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.SkipCounter = 2 }),
@@ -101,7 +103,8 @@ var leftOutCases = []ruleCase{
 		s.Slave.Variables["read_only"] = "OFF"
 	}),
 	{
-		want: "warning binlog-filter master", at: ofPair | rules.Status | rules.StatusMaster, words: "binlog-ignore-db loses statements",
+		want: "warning binlog-filter master", at: ofPair | rules.Status | rules.StatusMaster,
+		words:  "binlog-ignore-db loses statements",
 		change: func(s *rules.Subject) { s.Master.BinlogNot = []string{"other"} },
 	},
 }
@@ -136,7 +139,8 @@ func TestLostFilterComesFirst(t *testing.T) {
 	c.WildDoTable, c.SQLRunning, c.SQLErrno = nil, "No", 1146
 	c.SQLError = "Error executing row event: 'Table 'iam.t' doesn't exist'"
 	found := rules.Judge(s).Problems
-	if len(found) != 2 || found[0].Code != "no-filter" || !strings.Contains(found[1].Cure, "once the filter is there again") {
+	if len(found) != 2 || found[0].Code != "no-filter" ||
+		!strings.Contains(found[1].Cure, "once the filter is there again") {
 		t.Errorf("%+v", found)
 	}
 }

@@ -48,9 +48,10 @@ func skipsErrors(j *judgement) {
 func skipsEvents(j *judgement) {
 	if n := j.Connection().SkipCounter; n > 0 {
 		v := j.Slave.Version
-		j.sayCure(v.StopSlave(server.SQLThread).String()+"; SET GLOBAL "+v.Word("sql_slave_skip_counter", "sql_replica_skip_counter")+
-			"=0; "+v.StartSlave(server.SQLThread).String(),
-			"the slave is told to pass over the next %s that it should apply", finding.Count(int(n), "event")) // #nosec G115 -- 32 bits
+		name := v.Word("sql_slave_skip_counter", "sql_replica_skip_counter")
+		j.sayCure(v.StopSlave(server.SQLThread).String()+"; SET GLOBAL "+name+"=0; "+v.StartSlave(server.SQLThread).String(),
+			"the slave is told to pass over the next %s that it should apply",
+			finding.Count(int(n), "event")) // #nosec G115 -- it has 32 bits
 	}
 }
 

@@ -50,7 +50,8 @@ func (s *SlaveStatus) Replicated() []string {
 	var names []string
 	for _, pattern := range s.WildDoTable {
 		whole, ok := strings.CutSuffix(pattern, ".%")
-		if name := unescapePattern(whole); ok && (EscapePattern(name) == whole || name == whole && !strings.Contains(name, "%")) {
+		name := unescapePattern(whole)
+		if ok && (EscapePattern(name) == whole || name == whole && !strings.Contains(name, "%")) {
 			names = append(names, name)
 		}
 	}

@@ -123,7 +123,8 @@ func findLockWait(processes []Process, transactions []transaction) *LockWait {
 // lockHolders are the connections that are known to have what is waited for. It
 // completes the tables.
 func (s *Server) lockHolders(ctx context.Context, on Execer, wait *LockWait) (ids []uint64, err error) {
-	query := "SELECT DISTINCT h.processlist_id AS id, NULLIF(CONCAT_WS('.', g.object_schema, g.object_name), '') AS object" +
+	query := "SELECT DISTINCT h.processlist_id AS id," +
+		" NULLIF(CONCAT_WS('.', g.object_schema, g.object_name), '') AS object" +
 		" FROM performance_schema.metadata_locks p JOIN performance_schema.metadata_locks g" +
 		" ON g.object_type = p.object_type AND g.object_schema <=> p.object_schema AND g.object_name <=> p.object_name" +
 		" AND g.lock_status = 'GRANTED' AND g.owner_thread_id <> p.owner_thread_id" +

@@ -38,7 +38,8 @@ func (p *watchedPair) leftOutBySlave() {
 	}
 	for _, f := range filters {
 		p.run(p.slave.DB, "STOP SLAVE", f.set, "START SLAVE")
-		s := p.untilProblem(watch.HealthRunning, "other-filters", f.words, "then see what differs: gtunnel replication compare")
+		s := p.untilProblem(watch.HealthRunning, "other-filters", f.words,
+			"then see what differs: gtunnel replication compare")
 		slave, err := facts.Read(p.Context(), p.s)
 		if err != nil {
 			p.Fatal(err)

@@ -47,7 +47,8 @@ func (p *watchedPair) filters() {
 		"setup-slave")
 	p.setFilter("replicate_wild_ignore_table", "")
 	p.setFilter("replicate_ignore_table", "d.t")
-	s = p.untilProblem(watch.HealthRunning, "other-filters", "are left out (replicate_ignore_table): d.t", "--repair-table")
+	s = p.untilProblem(watch.HealthRunning, "other-filters", "are left out (replicate_ignore_table): d.t",
+		"--repair-table")
 	if got := strings.Join(s.Connection.WildDoTable, " "); got != "d.% e.%" {
 		p.Errorf("it replicates %q", got)
 	}
