@@ -73,7 +73,8 @@ func addCopy(ctx context.Context, ready *Readiness, s *seed.Seed) error {
 	defer cancel()
 	found, err := s.Check(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		ready.Warn(finding.Slave, "copy-not-checked", "gtunnel replication setup-slave --dry-run takes the time that it needs",
+		ready.Warn(finding.Slave, "copy-not-checked",
+			"gtunnel replication setup-slave --dry-run takes the time that it needs",
 			"what a copy would meet was not all looked at within %s", copyPatience)
 		return nil
 	}
