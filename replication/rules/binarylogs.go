@@ -123,5 +123,5 @@ func refusesCreators(j *judgement) {
 	}
 	j.sayCure("gtunnel replication "+setup+" --trust-function-creators sets log_bin_trust_function_creators=ON, which "+
 		"lets them; or have an administrator create these",
-		"accounts without SUPER cannot create functions and triggers (error 1419), %s: %s", when, finding.List(f.Creators))
+		"accounts without SUPER cannot create functions and triggers (error 1419), %s: %s", when, finding.Items(f.Creators))
 }

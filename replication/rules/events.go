@@ -17,7 +17,7 @@ var eventRules = []Rule{{
 func runsEvents(j *judgement) {
 	if events := j.enabledEvents(); len(events) > 0 && !j.Seen.Busy {
 		j.say("events are enabled which run on the master, and whose changes are "+
-			"replicated (event_scheduler is %s here): %s", j.facts.Variable("event_scheduler"), finding.List(events))
+			"replicated (event_scheduler is %s here): %s", j.facts.Variable("event_scheduler"), finding.Items(events))
 	}
 }
 

@@ -59,7 +59,7 @@ func lacksFilter(j *judgement) {
 func leavesOutMore(j *judgement) {
 	c := j.Connection()
 	if filters := slices.Concat(c.OtherFilters, c.IgnoreTable, c.WildIgnoreTable); len(filters) > 0 {
-		j.say("it leaves out more than databases that are not named: %s", finding.List(filters))
+		j.say("it leaves out more than databases that are not named: %s", finding.Items(filters))
 	}
 }
 
@@ -67,11 +67,11 @@ func ignoresTables(j *judgement) {
 	c := j.Connection()
 	if len(c.IgnoreTable) > 0 && !j.Seen.Busy && j.Repaired == nil { // the rule repair-cut-off says more
 		j.sayCure("a repair that was cut off leaves such a filter: gtunnel replication compare --repair-table TABLE ends it",
-			"changes of some tables are left out (replicate_ignore_table): %s", finding.List(c.IgnoreTable))
+			"changes of some tables are left out (replicate_ignore_table): %s", finding.Items(c.IgnoreTable))
 	}
 	if len(c.WildIgnoreTable) > 0 {
 		j.sayCure(useWildDo,
-			"changes of some tables are left out (replicate_wild_ignore_table): %s", finding.List(c.WildIgnoreTable))
+			"changes of some tables are left out (replicate_wild_ignore_table): %s", finding.Items(c.WildIgnoreTable))
 	}
 }
 

@@ -43,7 +43,7 @@ func isAnotherServer(j *judgement) {
 func wasNotHandedOver(j *judgement) {
 	for _, name := range j.Databases {
 		if !slices.Contains(j.HandOver.Databases, name) {
-			j.say("%s was not set up there for replication; these were: %s", name, finding.List(j.HandOver.Databases))
+			j.say("%s was not set up there for replication; these were: %s", name, finding.Items(j.HandOver.Databases))
 		} else if j.Master.Database(name) == nil {
 			j.sayCure("if it was dropped: on the master gtunnel replication setup-master --databases with those that are left, "+
 				"and here its new hand-over file with --reseed; else CREATE DATABASE there, "+

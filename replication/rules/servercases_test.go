@@ -145,6 +145,12 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem unknown-database master", at: ofMaster, words: "no database iam|there are none: is this the master",
+		change: func(s *rules.Subject) {
+			s.Databases, s.Master.Databases = []string{"iam"}, nil
+		},
+	},
+	{
 		want: "warning dotted-name master", at: ofMaster,
 		words: `tables of vo whose names begin with "x."|or rename it`,
 		change: func(s *rules.Subject) {

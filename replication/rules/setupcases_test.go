@@ -14,9 +14,38 @@ const ofPair = rules.CheckPair | rules.SetupSlave
 // pairCases are about two servers that do not go together.
 var pairCases = []ruleCase{
 	{
+		want: "problem follows-this master", at: ofPair, words: "the slave of the server of this host|host of the slave",
+		change: func(s *rules.Subject) {
+			s.Master.Masters = []*server.SlaveStatus{{MasterID: 2, IORunning: "Yes", SQLRunning: "Yes"}}
+			s.Slave.Slaves = []uint32{1}
+		},
+	},
+	{
+		want: "problem follows-this master", at: ofPair,
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Masters = []*server.SlaveStatus{{MasterUUID: s.Slave.UUID(), IORunning: "Connecting"}}
+		},
+	},
+	{
 		want: "problem older-slave slave", at: ofPair, words: "cannot follow the newer|to 11.8 or later",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MariaDB, Major: 11, Minor: 8, Patch: 6}
+		},
+	},
+	{
+		want: "warning far-versions slave", at: ofPair,
+		words: "let a slave of MySQL 8.0 follow first, and update it, by 8.4, 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}
+		},
+	},
+	{
+		want: "warning far-versions slave", at: ofPair, words: "let a slave of MySQL 8.4 follow first, and update it, by 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
 	},
 	{
@@ -94,6 +123,18 @@ var pairCases = []ruleCase{
 		want: "problem unknown-collation slave", at: ofPair, words: "the master's collation_server utf8mb4_0900_ai_ci",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["collation_server"] = "utf8mb4_0900_ai_ci"
+		},
+	},
+	{
+		want: "problem accounts-on-slave slave", at: rules.SetupSlave,
+		words: "rights, and brings those of the master: 'backup'@'localhost', 'root'@'%'|--replace-databases voms,mysql;",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Method, s.Replace = journal.SeedClone, []string{"voms"}
+			s.Slave.Accounts = []facts.Account{
+				{User: "root", Host: "localhost"}, {User: "backup", Host: "localhost"}, {User: "mysql.sys", Host: "localhost"},
+				{User: facts.MonitorUser, Host: "127.0.0.1"}, {User: "root", Host: "%"},
+			}
 		},
 	},
 	{

@@ -27,11 +27,13 @@ var statusCases = []ruleCase{
 		}),
 	{
 		want: "problem restored-master master", at: rules.Status,
-		words:  "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|--replace-databases voms",
+		words: "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|" +
+			"--replace-databases voms",
 		change: isRestored,
 	},
 	{
-		want: "warning restored-master master", at: rules.SetupSlave, words: "restored from an older copy|compared at the end",
+		want: "warning restored-master master", at: rules.SetupSlave,
+		words:  "restored from an older copy|compared at the end",
 		change: isRestored,
 	},
 	seen("problem not-set-up slave", "setup-slave",
