@@ -125,6 +125,10 @@ var asked = []Code{
 		Cure: "replicate them too; or drop the views; or make on the slave what they use",
 	},
 	{
+		Code: "copy-not-checked", At: CheckPair, Meaning: "what a copy would meet was not all looked at in time",
+		Cure: "gtunnel replication setup-slave --dry-run",
+	},
+	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
 		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
