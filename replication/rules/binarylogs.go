@@ -28,7 +28,8 @@ var logEngineRules = []Rule{
 	},
 	{
 		Code: "log-engine", On: finding.Slave, Warning: CheckServer | SetupSlave, judge: logsIntoEngine,
-		Cure: "take binlog_storage_engine out of its option files, with log_bin=mysql-bin there, and restart it when it suits",
+		Cure: "take binlog_storage_engine out of its option files, with log_bin=mysql-bin there, " +
+			"and restart it when it suits",
 	},
 }
 

@@ -36,19 +36,26 @@ var copyRules = []Rule{
 		Cure:    "back them up; to have them overwritten: --replace-databases",
 	},
 	{
-		Code: "no-room", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: lacksRoom,
+		Code: "accounts-on-slave", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: wouldLoseAccounts,
+		Meaning: "the slave has accounts already that a clone would erase",
+		Cure:    "to have them erased: --replace-databases mysql; or use the method dump",
+	},
+	{
+		Code: "no-room", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: lacksRoom,
 		Meaning: "the slave's disk is too small for the copy",
 		Cure:    makeRoom,
 	},
 	{
-		Code: "little-room", On: finding.Slave, Needs: BothFacts, Warning: SetupSlave, judge: hasLittleRoom,
+		Code: "little-room", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: hasLittleRoom,
 		Meaning: "the copy would leave little room on the slave's disk",
 		Cure:    makeRoom,
 	},
 	{
 		Code: "no-seed-account", On: finding.Master, Needs: BothFacts, Problem: SetupSlave, judge: lacksSeedAccount,
-		Meaning: "the account by which the databases are copied is gone: an earlier copy has dropped it",
-		Cure:    "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
+		Meaning: "no login by the account that copies the databases: an earlier copy has dropped it, " +
+			"or it has another password",
+		Cure: "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
+			"it keeps the passwords of the other accounts",
 	},
 }
 
@@ -158,6 +165,33 @@ func wouldLoseData(j *judgement) {
 	}
 }
 
+// wouldLoseAccounts refuses to erase accounts that nobody has given up. Those of the
+// system and of gtunnel are on the master too, and the login has a rule of its own.
+func wouldLoseAccounts(j *judgement) {
+	if !j.NeedsSeed() || j.Method != journal.SeedClone || slices.Contains(j.Replace, accountDatabase) {
+		return
+	}
+	var lost []string
+	for _, a := range j.Slave.Accounts {
+		account := a.User + "@" + a.Host
+		if account != j.Slave.User && !slices.Contains(systemAccounts, account) && !slices.Contains(facts.AccountUsers, a.User) {
+			lost = append(lost, server.QuoteAccount(a.User, a.Host))
+		}
+	}
+	if len(lost) > 0 {
+		j.sayCure("to have them erased: --replace-databases "+
+			strings.Join(slices.Concat(j.Replace, []string{accountDatabase}), ",")+"; to keep them: --method dump",
+			"a clone erases its accounts with their passwords and rights, and brings those of the master: %s",
+			finding.List(lost))
+	}
+}
+
+// accountDatabase is where the accounts are.
+const accountDatabase = "mysql"
+
+// systemAccounts are those that every server of MySQL's makes for itself.
+var systemAccounts = []string{"root@localhost", "mysql.sys@localhost", "mysql.session@localhost", "mysql.infoschema@localhost"}
+
 // room is what a copy needs on the slave's disk, what is there for it, and how
 // that is said. The sizes are the servers' estimates. It is not known of every
 // disk.
@@ -200,7 +234,7 @@ func hasLittleRoom(j *judgement) {
 // databases: routines would be missing from it.
 func lacksSeedAccount(j *judgement) {
 	if j.NeedsSeed() && j.Method != journal.SeedNone && j.SeesAsMonitor() {
-		j.say("the account %s, by which the databases are copied, is gone: an earlier copy has dropped it",
-			accountOf(facts.SeedUser))
+		j.say("no login by the account %s, by which the databases are copied: an earlier copy has dropped it, "+
+			"or it has another password than in the hand-over file", accountOf(facts.SeedUser))
 	}
 }

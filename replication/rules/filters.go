@@ -40,7 +40,7 @@ var leftOutRules = []Rule{
 		Cure:    useWildDo,
 	},
 	{
-		Code: "filter-not-kept", On: finding.Slave, Needs: Connection, Warning: Status, judge: losesFilter,
+		Code: "filter-not-kept", On: finding.Slave, Needs: Connection, Warning: CheckServer | Status, judge: losesFilter,
 		Meaning: "a restart of the server would lose the filter",
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
@@ -85,7 +85,7 @@ func filtersByDatabase(j *judgement) {
 }
 
 func losesFilter(j *judgement) {
-	if slices.Contains(j.Seen.Transient, "replicate_wild_do_table") {
+	if slices.Contains(j.Slave.Transient, "replicate_wild_do_table") {
 		j.say("a restart of the server loses the filter: it would then replicate every database")
 	}
 }

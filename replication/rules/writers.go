@@ -22,7 +22,7 @@ var writerRules = []Rule{
 			"from those that need it not",
 	},
 	{
-		Code: "read-only-not-kept", On: finding.Slave, Warning: Status, judge: losesReadOnly,
+		Code: "read-only-not-kept", On: finding.Slave, Warning: CheckServer | Status, judge: losesReadOnly,
 		Meaning: "a restart of the server would make the slave writable",
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
@@ -83,7 +83,7 @@ func isAdministrator(account string) bool {
 }
 
 func losesReadOnly(j *judgement) {
-	for _, name := range j.Seen.Transient {
+	for _, name := range j.facts.Transient {
 		if name == "read_only" || name == "super_read_only" {
 			j.say("a restart of the server loses %s=1", name)
 		}
