@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -18,6 +19,8 @@ type checkLine struct {
 	About string `json:"about"`
 	Text  string `json:"text"`
 	Cure  string `json:"cure"` // empty if there is nothing to do
+
+	short string // the text, without all of a long list in it; empty: it is the same
 }
 
 const (
@@ -68,7 +71,9 @@ func newCheckLine(level string, p *finding.Problem) checkLine {
 	if about == "" {
 		about = "both"
 	}
-	return checkLine{Level: level, About: about, Text: strings.TrimPrefix(p.Error(), string(p.On)+": "), Cure: p.Cure}
+	line := checkLine{Level: level, About: about, Text: p.Whole(), Cure: p.Cure}
+	line.short = strings.TrimPrefix(p.Error(), string(p.On)+": ")
+	return line
 }
 
 func (f findings) problems() int {
@@ -92,9 +97,9 @@ func (m *Main) writeFindings(found findings) {
 	screen := m.screen()
 	for i, f := range found {
 		screen.Write(terminal.Head{Text: fmt.Sprintf("%-8s ", f.Level), Colour: levelColours[f.Level]},
-			f.About+": "+f.Text, terminal.Prose)
+			f.About+": "+cmp.Or(f.short, f.Text), terminal.Prose)
 		if f.Cure != "" && (i+1 == len(found) || found[i+1].Cure != f.Cure) {
-			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
+			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", m.inCommands(f.Cure))
 		}
 	}
 }
@@ -105,7 +110,7 @@ func (m *Main) writeWarnings(warnings []*finding.Problem) {
 	for i, w := range warnings {
 		screen.Write(terminal.Head{Text: "warning: ", Colour: terminal.Doubt}, w.Error(), terminal.Prose)
 		if w.Cure != "" && (i+1 == len(warnings) || warnings[i+1].Cure != w.Cure) {
-			fmt.Fprintf(m.Stderr, "hint: %s\n", w.Cure)
+			fmt.Fprintf(m.Stderr, "hint: %s\n", m.inCommands(w.Cure))
 		}
 	}
 }
@@ -135,6 +140,9 @@ func (m *Main) tellReplicationReadiness(found findings, asJSON bool) error {
 // problem.
 func (m *Main) tellReadiness(found findings, asJSON bool, verdict string) error {
 	if asJSON {
+		for i := range found {
+			found[i].Cure = m.inCommands(found[i].Cure)
+		}
 		if err := m.printJSON(jsonCheck{Ready: found.problems() == 0, Findings: found}); err != nil {
 			return err
 		}

@@ -45,7 +45,9 @@ type jsonPlan struct {
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		shown := jsonPlan{Warnings: listOf(p.Warnings), Problems: listOf(p.Problems), Steps: listOf(p.Steps)}
+		shown := jsonPlan{
+			Warnings: m.inCommandsOf(p.Warnings), Problems: m.inCommandsOf(p.Problems), Steps: listOf(p.Steps),
+		}
 		if err := m.printJSON(shown); err != nil {
 			return err
 		}

@@ -189,8 +189,8 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 
 // tellReplicates says that the slave is made.
 func (m *Main) tellReplicates(s *setupSlave, setup *replication.Setup) {
-	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
-		strings.Join(setup.Want.Databases, ", "))
+	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: %s\n",
+		strings.Join(setup.Want.Databases, ", "), m.inCommands("gtunnel replication status"))
 	if len(s.inner.Connect) > 0 {
 		fmt.Fprintf(m.Stdout,
 			"The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")

@@ -91,7 +91,7 @@ func hasLockedTables(j *judgement) {
 	for _, name := range j.Databases {
 		if d := j.facts.Database(name); d != nil && len(d.Locked) > 0 {
 			j.say("%s has tables without transactions, which may change while they are copied: %s",
-				d.Name, finding.List(d.Locked))
+				d.Name, finding.Items(d.Locked))
 		}
 	}
 }
