@@ -19,12 +19,14 @@ var chainRules = []Rule{
 
 func makesSlavesStale(j *judgement) {
 	repairs := j.Moment == Repair
-	if len(j.Slave.Slaves) == 0 || !repairs && (!j.NeedsSeed() || j.Method == journal.SeedNone) {
-		return
+	var ids []string
+	for _, id := range j.Slave.Slaves {
+		if id != j.Master.ServerID() { // the rule follows-this is about that
+			ids = append(ids, strconv.FormatUint(uint64(id), 10))
+		}
 	}
-	ids := make([]string, len(j.Slave.Slaves))
-	for i, id := range j.Slave.Slaves {
-		ids[i] = strconv.FormatUint(uint64(id), 10)
+	if len(ids) == 0 || !repairs && (!j.NeedsSeed() || j.Method == journal.SeedNone) {
+		return
 	}
 	cure := "gtunnel replication setup-slave --reseed"
 	if repairs {
