@@ -316,3 +316,29 @@ func TestRepairSequenceDefault(t *testing.T) {
 		p.MustRun(t)
 	})
 }
+
+// TestCopyOfForeignEngine: a table of an engine that the slave lacks is refused, also
+// by the load, and copied once its engine is another.
+func TestCopyOfForeignEngine(t *testing.T) {
+	pairs.OnCouples(t, []pairs.Pair{pairs.Crossed}, func(t *testing.T, p *pairs.Couple) {
+		master, slave := p.Servers(t)
+		p.Fresh(t, "c_engine")
+		p.OnMaster(t, "SET sql_log_bin=0", "CREATE TABLE c_engine.t (id INT PRIMARY KEY) ENGINE=Aria TRANSACTIONAL=0")
+		s := newSeed(t, master, slave, "c_engine")
+		judged := rules.Judge(&rules.Subject{
+			Moment: rules.CheckPair, Master: s.MasterFacts, Slave: s.SlaveFacts, Databases: []string{"c_engine"},
+		})
+		const alter = "ALTER TABLE `c_engine`.`t` ENGINE=InnoDB"
+		if bad := pairs.ProblemOf(judged.Problems, "unknown-engine"); bad == nil ||
+			!strings.Contains(bad.Text, "ARIA of tables of the master: c_engine.t") || !strings.Contains(bad.Cure, alter) {
+			t.Errorf("refused is\n%s", pairs.Texts(judged.Problems))
+		}
+		if _, err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "Unknown storage engine") {
+			t.Errorf("got %v", err)
+		}
+		master.ExecTogether(t, "SET sql_log_bin=0", alter)
+		if _, err := newSeed(t, master, slave, "c_engine").Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
