@@ -34,7 +34,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 // versions are those whose SQL is kept in testdata/dialects. The statements of
-// 5.7, 8.0, 8.4 and of MariaDB 10.0 cannot be tried on servers in CI.
+// 5.7, 8.0, 8.4 and of MariaDB 10.0 and 12.3 cannot be tried on servers in CI.
 var versions = []server.Version{
 	{Family: server.MySQL, Major: 5, Minor: 7, Patch: 42},
 	{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46},
@@ -44,6 +44,7 @@ var versions = []server.Version{
 	{Family: server.MariaDB, Major: 10, Minor: 5, Patch: 23},
 	{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 19},
 	{Family: server.MariaDB, Major: 11, Minor: 8, Patch: 6},
+	{Family: server.MariaDB, Major: 12, Minor: 3, Patch: 1},
 }
 
 func TestDialects(t *testing.T) {

@@ -43,7 +43,10 @@ func newFacts(role finding.Role, v server.Version) *facts.Facts {
 			f.Variables["event_scheduler"] = "ON"
 			f.Variables["replica_net_timeout"] = "60"
 		}
-		f.Variables["super_read_only"] = "OFF"
+		f.Variables["super_read_only"], f.Variables["relay_log_recovery"] = "OFF", "OFF"
+		if !v.AtLeast(server.MySQL, 8, 0, 0) {
+			f.Variables["master_info_repository"], f.Variables["relay_log_info_repository"] = "FILE", "FILE"
+		}
 	}
 	if role == finding.Master {
 		f.Databases = []facts.Database{

@@ -104,7 +104,7 @@ func planners() map[string]planner {
 			slave.Masters[0].IgnoreTable = []string{"voms.u", "voms.t"}
 			want.MasterFacts, want.SlaveFacts = master, slave
 			tables := []string{"voms.t"}
-			return input{Want: &want}, func() *Plan { return PlanRepair(want.Situation, tables) }
+			return input{Want: &want}, func() *Plan { return PlanRepair(want.Situation, tables, true) }
 		},
 	}
 }

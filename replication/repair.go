@@ -23,6 +23,7 @@ import (
 type Repair struct {
 	Master, Slave *server.Server
 	Tables        []string // "database.table", of one database
+	LockTables    bool     // hold writers off the master while they are copied and compared; see seed.Seed
 	StateDir      string   // of the slave's host; empty: nothing is noted
 
 	Dialogue
@@ -37,7 +38,7 @@ func (r *Repair) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan := PlanRepair(situation, r.Tables)
+	plan := PlanRepair(situation, r.Tables, r.LockTables)
 	if agreed, err := r.agree(plan); !agreed || err != nil {
 		return err
 	}
@@ -72,22 +73,24 @@ func (r *Repair) read(ctx context.Context) (s Situation, err error) {
 func (r *Repair) checkCopy(ctx context.Context, s *Situation) (finding.Findings, error) {
 	found, err := (&seed.Seed{
 		Master: r.Master, Slave: r.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
-		Databases: s.MasterFacts.DatabaseNames(), Tables: r.Tables,
+		Databases: s.MasterFacts.DatabaseNames(), Tables: r.Tables, LockTables: r.LockTables,
 	}).Check(ctx)
-	// A table without transactions is copied as it is.
-	found.Problems = slices.DeleteFunc(found.Problems, func(p *finding.Problem) bool { return p.Code == seed.UnsnappedCode })
+	// Of tables without transactions the plan says that.
+	found.Problems = slices.DeleteFunc(found.Problems,
+		func(p *finding.Problem) bool { return p.Code == seed.UnsnappedCode })
 	return found, err
 }
 
 // PlanRepair plans to copy tables of one database anew, and to compare them, after what
 // is left of a run that was cut off. Of the situation it needs the facts, the notes and
-// what was found of the copy.
-// It is a function of its arguments alone, which it leaves as they are.
-func PlanRepair(situation Situation, tables []string) *Plan {
+// what was found of the copy. With lockTables the master's writers are held off
+// meanwhile. It is a function of its arguments alone, which it leaves as they are.
+func PlanRepair(situation Situation, tables []string, lockTables bool) *Plan {
 	master, slave := situation.MasterFacts, situation.SlaveFacts
 	status := slave.Master()
 	p := &Plan{Findings: rules.Judge(&rules.Subject{
-		Moment: rules.Repair, Master: master, Slave: slave, Tables: tables, Repaired: situation.Notes.Repair,
+		Moment: rules.Repair, Master: master, Slave: slave, Tables: tables, LockTables: lockTables,
+		Repaired: situation.Notes.Repair,
 	})}
 	p.Add(situation.Beginning)
 	if status == nil {
@@ -108,13 +111,18 @@ func PlanRepair(situation Situation, tables []string) *Plan {
 		})
 	}
 	toCopy := server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA"))
+	what := "copy " + finding.List(tables) + " anew from the master"
+	if lockTables {
+		what += ", where nobody can write meanwhile (--lock-tables)"
+	}
 	p.add(&Step{
-		Name: "repair", On: finding.Slave, What: "copy " + finding.List(tables) + " anew from the master", Why: why,
+		Name: "repair", On: finding.Slave, What: what, Why: why,
 		SQL: slices.Concat(r.leaveOut(v), []server.Statement{toCopy}, r.takeIn(v)), Loses: tables,
-		action: repairTables{databases: r.databases, tables: tables},
+		action: repairTables{databases: r.databases, tables: tables, lockTables: lockTables},
 	})
 	p.add(&Step{
-		Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables), action: compareData{tables: tables},
+		Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables),
+		action: compareData{tables: tables, lockTables: lockTables},
 	})
 	return p
 }

@@ -18,23 +18,25 @@ import (
 // whose position is known only then. Another run may have ended since the plan was made:
 // the filters are those that the slave then has.
 type repairTables struct {
-	databases []string // of the master
-	tables    []string // "database.table", of one of them
+	databases  []string // of the master
+	tables     []string // "database.table", of one of them
+	lockTables bool     // hold writers off the master meanwhile
 }
 
 func (a *Applier) repairTables(ctx context.Context, t repairTables) error {
-	r := &repair{databases: t.databases, tables: t.tables}
+	r := &repair{databases: t.databases, tables: t.tables, lockTables: t.lockTables}
 	return r.run(ctx, a)
 }
 
 // repair is the work of a repair.
 type repair struct {
-	databases []string            // of the master
-	tables    []string            // "database.table", of one database
-	others    []string            // tables that the slave leaves out for another reason
-	before    *server.SlaveStatus // of the slave
-	began     bool                // changes of the tables may have been left out
-	to        server.Position     // of the copy
+	databases  []string            // of the master
+	tables     []string            // "database.table", of one database
+	lockTables bool                // hold writers off the master meanwhile
+	others     []string            // tables that the slave leaves out for another reason
+	before     *server.SlaveStatus // of the slave
+	began      bool                // changes of the tables may have been left out
+	to         server.Position     // of the copy
 }
 
 func newRepair(before *server.SlaveStatus, databases, tables []string) *repair {
@@ -64,7 +66,9 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err != nil || status == nil {
 		return cmp.Or(err, status.MustRun())
 	}
+	lock := r.lockTables
 	*r = *newRepair(status, r.databases, r.tables)
+	r.lockTables = lock
 	_, file := journal.NoteFiles(a.StateDir, f.ServerID())
 	earlier, err := journal.ReadNote[journal.RepairNote](file)
 	if err != nil {
@@ -181,7 +185,8 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 	}
 	seed := &seed.Seed{
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
-		Databases: []string{r.database()}, Tables: r.tables, Progress: a.Progress, StateDir: a.StateDir,
+		Databases: []string{r.database()}, Tables: r.tables, LockTables: r.lockTables,
+		Progress: a.Progress, StateDir: a.StateDir,
 		Started: func(ctx context.Context, p server.Position) error { return r.advance(ctx, a, p) },
 	}
 	if _, err = seed.Run(ctx); err != nil {

@@ -95,3 +95,29 @@ func TestFormerMasterAsSlave(t *testing.T) {
 		}
 	}
 }
+
+// TestReadOnlyForAll: MariaDB 12 can be read-only for administrators too, and is so again
+// after what they have to write. Option files have what every version takes.
+func TestReadOnlyForAll(t *testing.T) {
+	const begin, end = "SQL: SET GLOBAL read_only=1\n", "SQL: SET GLOBAL read_only='NO_LOCK_NO_ADMIN'\n"
+	for name, change := range map[string]func(*facts.Facts, *planned){
+		"events": func(s *facts.Facts, _ *planned) {
+			s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
+		},
+		"a copy": func(_ *facts.Facts, w *planned) { w.Reseed, w.Replace = true, []string{"DB_1", "voms"} },
+	} {
+		master, slave, want := established(server.Version{Family: server.MariaDB, Major: 12, Minor: 3, Patch: 1})
+		want.DropIn = &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}
+		delete(slave.Variables, "super_read_only")
+		slave.Variables["read_only"] = "NO_LOCK_NO_ADMIN"
+		change(slave, &want)
+		shown := show(want.plan(master, slave))
+		_, after, found := strings.Cut(shown, begin)
+		if name == "a copy" {
+			_, after, found = strings.Cut(shown, "SQL: SET GLOBAL read_only=0\n  undo: SET GLOBAL read_only='NO_LOCK_NO_ADMIN'\n")
+		}
+		if !found || !strings.Contains(after, end) || !strings.Contains(shown, "read_only = ON\n") {
+			t.Errorf("%s: the plan is\n%s", name, shown)
+		}
+	}
+}

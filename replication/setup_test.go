@@ -240,6 +240,9 @@ func (s *site) withoutCopy(t *testing.T) {
 	start := server.Position{File: at[0], Offset: offset}
 	there := replication.SlaveWant{Method: journal.SeedNone, Start: start}
 	s.wantSlave(t, "a slave that has the data", there, "change-master")
+	if status := s.status(t); !status.ByGTID && !s.slave.Kind.IsMySQL() {
+		t.Errorf("a slave of MariaDB's that has the data does not follow by GTID: %+v", status)
+	}
 }
 
 // wantSlave sets the slave up, wants steps of the plan, and that the slave follows.

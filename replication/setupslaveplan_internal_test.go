@@ -182,6 +182,9 @@ var slavePlanStates = map[string]struct {
 	"options changed": {func(_, s *facts.Facts, _ *planned) {
 		s.Masters[0].ConnectRetry, s.Masters[0].SSLAllowed = time.Hour, "Yes"
 	}, "connection, catch-up, note-done"},
+	"newer MariaDB": {func(_, s *facts.Facts, _ *planned) {
+		s.Masters[0].RetryCount, s.Variables["read_only"] = 100000, "NO_LOCK_NO_ADMIN"
+	}, ""},
 	"delayed": {func(_, s *facts.Facts, _ *planned) { s.Masters[0].Delay = 3600 }, ""},
 	"by file and position since": {func(_, s *facts.Facts, w *planned) {
 		s.Masters[0].ByGTID, w.State.ByGTID = false, true

@@ -23,10 +23,15 @@ type Situation struct {
 	Notes  journal.Notes      // of work on the slave that was cut off, as far as they hold
 	DropIn *optionfile.DropIn // of the slave, as it is; nil: no directory for it is known
 
-	MonitorThere FileThere // in the place where the login for status is to be kept
-	Gone         bool      // the master no longer has what the slave is to read next
-	Elsewhere    bool      // the slave cannot have come to where it is by this master's binary log
-	Lacking      string    // MySQL's GTIDs of State.Start that the slave does not have yet
+	MonitorThere FileThere           // in the place where the login for status is to be kept
+	Restored     *journal.MasterNote // of a past that the master does not have any more; nil: it has it
+	Restarted    bool                // the master was, since both ends were seen to be equal
+	Gone         bool                // the master no longer has what the slave is to read next
+	Elsewhere    bool                // the slave cannot have come to where it is by this master's binary log
+	OldPassword  bool                // the slave is not known to have the password of the hand-over
+	Lacking      string              // MySQL's GTIDs of State.Start that the slave does not have yet
+
+	Refused *finding.Problem // the login of the replication, by the hand-over; nil: it works, or is not known
 
 	// Of a slave that is to begin with a copy, or with data that is there.
 	Beginning finding.Findings // what the servers say of that
@@ -69,6 +74,12 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 		return err
 	}
 	s.readMonitorFile()
+	if err := s.readPast(ctx); err != nil {
+		return err
+	}
+	if err := s.readPassword(ctx); err != nil {
+		return err
+	}
 	if s.Gone, err = s.isGone(ctx); err != nil {
 		return err
 	}
@@ -164,6 +175,13 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 			return err
 		}
 	}
+	if none && connects && s.isOfMariaDB() {
+		s.Want.Start.GTID, err = s.Master.Value(ctx, s.Master.DB, "SELECT BINLOG_GTID_POS(?, ?)",
+			s.Want.Start.File, s.Want.Start.Offset) // none if its binary log does not tell
+		if err != nil {
+			return err
+		}
+	}
 	if seed && !none || none && connects {
 		if s.Beginning, err = s.Want.newSeed(s.applier()).Check(ctx); err != nil || len(s.Beginning.Problems) > 0 {
 			return err
@@ -242,8 +260,8 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if rules.Behind(written, applied) || status.Executed.IsZero() {
-		return rules.Behind(written, applied), nil
+	if server.Behind(written, applied) || status.Executed.IsZero() {
+		return server.Behind(written, applied), nil
 	}
 	at, err := s.Master.VerifyCoordinates(ctx, s.Master.DB, status.Executed)
 	switch {
@@ -256,7 +274,7 @@ func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// A slave tells of a position before it tells of the GTIDs there.
-	for deadline := time.Now().Add(settleTime); rules.Behind(applied, at.GTID); {
+	for deadline := time.Now().Add(settleTime); server.Behind(applied, at.GTID); {
 		if time.Now().After(deadline) {
 			return true, nil
 		}

@@ -28,7 +28,7 @@ func (s *Setup) isGone(ctx context.Context) (bool, error) {
 		}
 		before, err := s.Master.Value(ctx, s.Master.DB, "SELECT BINLOG_GTID_POS(?, 4)", logs[0].File)
 		received := cmp.Or(status.GTIDReceived, applied)
-		return rules.Behind(applied, before) && rules.Behind(received, before), err
+		return server.Behind(applied, before) && server.Behind(received, before), err
 	default:
 		has, err := s.Master.Value(ctx, s.Master.DB, "SELECT GTID_SUBSET(@@GLOBAL.gtid_purged, ?)",
 			strings.Trim(status.GTIDExecuted+","+status.GTIDReceived, ","))

@@ -67,6 +67,7 @@ func (s *slavePlan) settings() []wantedSetting {
 			why: "only the named databases are replicated", always: true,
 		},
 	}
+	wanted = append(wanted, s.crashSettings()...)
 	if s.want.TrustCreators {
 		wanted = append(wanted, trustCreators(s.slave))
 	}

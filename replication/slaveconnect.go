@@ -48,15 +48,16 @@ func (s *slavePlan) keepConnection() {
 		})
 	}
 	if s.newPassword() {
-		password := v.ChangePassword(s.want.HandOver.Passwords[facts.ReplicationUser])
-		step := &Step{
-			Name: "password", On: finding.Slave, What: "give the slave the new password of the replication",
-			Why: "the master refuses the one that it has, or will; " + whyApplied,
-			SQL: []server.Statement{v.StopSlave(server.BothThreads), password, v.StartSlave(server.BothThreads)},
-
-			action: restate{uncompared: !s.knowsMaster()},
-		}
-		s.add(step)
+		password := s.want.HandOver.Passwords[facts.ReplicationUser]
+		s.add(&Step{
+			Name: "password", On: finding.Slave, What: "give the slave the password of the replication that the hand-over has",
+			Why: "the master refuses the one that the slave has, or will when it connects again; " + whyApplied,
+			SQL: []server.Statement{
+				v.StopSlave(server.BothThreads), v.ChangeLogin(facts.ReplicationUser, password),
+				v.StartSlave(server.BothThreads),
+			},
+			action: givePassword{password: password, uncompared: !s.knowsMaster()},
+		})
 	}
 	s.restateOptions()
 	switch {
@@ -91,6 +92,7 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 	switch {
 	case s.want.Method == journal.SeedNone:
 		c.begins, c.to = s.want.Databases, c.at(s.want.Start)
+		missing = s.want.Start.GTID
 	case !seeded:
 		c.method = s.State.Method
 		c.to = c.at(s.State.Start)
@@ -164,7 +166,8 @@ func (s *slavePlan) drift() []server.Statement {
 	if status.ConnectRetry > 0 && status.ConnectRetry != server.ConnectRetry {
 		options = append(options, server.SQL("%s_CONNECT_RETRY=%d", word, int(server.ConnectRetry.Seconds())))
 	}
-	if status.RetryCount > 0 && status.RetryCount != server.RetryCount {
+	// MariaDB's is an option of the server, which its newer versions show for each connection.
+	if v.Family == server.MySQL && status.RetryCount > 0 && status.RetryCount != server.RetryCount {
 		options = append(options, server.SQL("%s_RETRY_COUNT=%d", word, server.RetryCount))
 	}
 	if status.SSLAllowed == "Yes" {
@@ -210,7 +213,7 @@ func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
 		}
 	}
 	if !c.ofCopy {
-		return a.follow(ctx, c.to.ByGTID, step.SQL)
+		return a.follow(ctx, c.to, step.SQL)
 	}
 	to := c.at(a.State.Start)
 	missing := to.Start.GTID
@@ -220,7 +223,7 @@ func (a *Applier) connect(ctx context.Context, step *Step, c connect) error {
 			return err
 		}
 	}
-	return a.follow(ctx, to.ByGTID, changeMaster(a.Slave.Version, to, missing))
+	return a.follow(ctx, to, changeMaster(a.Slave.Version, to, missing))
 }
 
 // at is the connection from a position on.
@@ -232,12 +235,15 @@ func (c connect) at(start server.Position) server.Connection {
 }
 
 // follow runs the statements of change-master, and notes first if the slave follows
-// its master by GTID.
-func (a *Applier) follow(ctx context.Context, byGTID bool, statements []server.Statement) error {
-	if err := a.note(func(state *journal.State) { state.ByGTID = byGTID }); err != nil {
+// its master by GTID, and then with which password.
+func (a *Applier) follow(ctx context.Context, to server.Connection, statements []server.Statement) error {
+	if err := a.note(func(state *journal.State) { state.ByGTID = to.ByGTID }); err != nil {
 		return err
 	}
-	return a.Slave.Run(ctx, statements)
+	if err := a.Slave.Run(ctx, statements); err != nil {
+		return err
+	}
+	return a.note(func(state *journal.State) { state.GavePassword(to.Password) })
 }
 
 // changeMaster are the statements that point a slave to its master. missing are the
@@ -273,4 +279,17 @@ func (a *Applier) noteUncompared(ctx context.Context, step *Step) error {
 		}
 	}
 	return a.run(ctx, step)
+}
+
+// givePassword runs SQL that gives the slave another password, and notes which.
+type givePassword struct {
+	password   server.Password
+	uncompared bool // whether the master is the same is not known
+}
+
+func (a *Applier) givePassword(ctx context.Context, step *Step, g givePassword) error {
+	if err := a.restate(ctx, step, restate{uncompared: g.uncompared}); err != nil {
+		return err
+	}
+	return a.note(func(s *journal.State) { s.GavePassword(g.password) })
 }

@@ -86,7 +86,7 @@ func (s *slavePlan) dropDatabases() {
 // writable adds the step that ends a read-only state, if there is one, for what
 // comes before the slave is read-only again.
 func (s *slavePlan) writable(what string) {
-	undo := Undo{server.SQL("SET GLOBAL read_only=1")}
+	undo := Undo{s.slave.ReadOnly()}
 	switch {
 	case s.slave.On("super_read_only"): // which makes both
 		undo = Undo{server.SQL("SET GLOBAL super_read_only=1")}
@@ -112,20 +112,18 @@ func (s *slavePlan) disableEvents(seeded bool) {
 	}
 	if seeded {
 		s.writable("let the events be changed")
-	} else if s.slave.On("super_read_only") { // off for this step only
-		disable, enable = whileWritable(disable), whileWritable(enable)
+	} else if s.slave.ReadOnlyForAll() { // not for this step
+		begin, end := s.slave.LetAdministratorsWrite()
+		while := func(statements []server.Statement) []server.Statement {
+			return slices.Concat([]server.Statement{begin}, statements, []server.Statement{end})
+		}
+		disable, enable = while(disable), while(enable)
 	}
 	s.add(&Step{
 		Name: "events-disable", On: finding.Slave, What: "disable the events of " + finding.List(s.want.Databases),
 		Why: "they run on the master, and what they do is replicated: here they would do it once more",
 		SQL: disable, Undo: enable,
 	})
-}
-
-// whileWritable has statements run without super_read_only.
-func whileWritable(statements []server.Statement) []server.Statement {
-	off, on := server.SQL("SET GLOBAL super_read_only=0"), server.SQL("SET GLOBAL super_read_only=1")
-	return slices.Concat([]server.Statement{off}, statements, []server.Statement{on})
 }
 
 // agreeOnBytes has the administrator agree to what a copy does with columns that

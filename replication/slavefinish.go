@@ -19,9 +19,10 @@ func (s *slavePlan) finish(seeded bool) {
 	// Without a state that says so, nobody has seen that the data is the master's.
 	due := seeded || s.State.Stage != journal.StageDone || s.newPassword() && !s.knowsMaster()
 	if !due && s.established {
-		_, due = s.masterNoted()
+		_, other := s.masterNoted()
+		due = other || s.Restored != nil || s.Restarted // only the data tells whether it is what it was
 	}
-	if due || !s.established || !s.status.Running() || len(s.drift()) > 0 {
+	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
 		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
 	}
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
@@ -40,7 +41,7 @@ func (s *slavePlan) finish(seeded bool) {
 	if due && !s.want.SkipCompare {
 		s.add(&Step{
 			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases},
+			action: compareData{databases: s.want.Databases, lockTables: s.want.LockTables},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
@@ -70,7 +71,7 @@ func (s *slavePlan) readOnly(seeded bool) {
 			Undo{server.SQL("SET GLOBAL super_read_only=0")}
 	}
 	if !s.slave.On("read_only") || seeded {
-		step.SQL = slices.Insert(step.SQL, 0, server.SQL("SET GLOBAL read_only=1"))
+		step.SQL = slices.Insert(step.SQL, 0, s.slave.ReadOnly())
 		step.Undo = Undo{server.SQL("SET GLOBAL read_only=0")} // clears super_read_only as well
 	}
 	if len(step.SQL) > 0 {
@@ -157,12 +158,15 @@ func (a *Applier) restoreEvents(ctx context.Context) error {
 }
 
 // compareData compares databases, or some tables.
-type compareData struct{ databases, tables []string }
+type compareData struct {
+	databases, tables []string
+	lockTables        bool // see compare.Comparison
+}
 
 func (a *Applier) compareData(ctx context.Context, d compareData) error {
 	comparison := &compare.Comparison{
-		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, StateDir: a.StateDir,
-		Progress: a.Comparing,
+		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, LockTables: d.lockTables,
+		StateDir: a.StateDir, Progress: a.Comparing,
 	}
 	result, err := comparison.Compare(ctx)
 	if err != nil {

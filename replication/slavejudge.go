@@ -25,7 +25,7 @@ func (s *slavePlan) subject() *rules.Subject {
 		Moment: rules.SetupSlave, Master: s.master, Slave: s.slave,
 		Databases: w.Databases, Port: w.Port, Method: w.Method, Start: w.Start, Replace: w.Replace, Reseed: w.Reseed,
 		TrustCreators: w.TrustCreators, State: s.State, Repaired: s.Notes.Repair, Compared: s.Notes.Comparison,
-		Elsewhere: s.Elsewhere, Gone: s.Gone,
+		Elsewhere: s.Elsewhere, Gone: s.Gone, Restored: s.Restored,
 	}
 	if h := w.HandOver; h != nil {
 		subject.HandOver = &rules.HandOver{
@@ -43,7 +43,11 @@ func (s *slavePlan) judge() finding.Findings {
 	if s.MonitorThere == ForeignFile {
 		judged.ForeignFile = s.want.MonitorFile.Path
 	}
-	return rules.Judge(judged)
+	found := rules.Judge(judged)
+	if s.Refused != nil {
+		found.Problems = append(found.Problems, s.Refused)
+	}
+	return found
 }
 
 // judgeBeginning judges the GTIDs of a slave that is to begin.
@@ -60,16 +64,22 @@ func (s *slavePlan) filtered() bool                  { return s.subject().Filter
 func (s *slavePlan) filterLost() bool                { return s.subject().FilterLost() }
 func (s *slavePlan) lost() []string                  { return s.subject().Lost() }
 func (s *slavePlan) masterNoted() (same, other bool) { return s.subject().MasterNoted() }
+func (s *slavePlan) byGTID() bool                    { return s.subject().ByGTID() }
 func (s *slavePlan) byMonitor() bool                 { return s.subject().SeesAsMonitor() }
 
 // bySeedAccount reports whether the login on the master is the seeding account's,
 // which is to go.
 func (s *slavePlan) bySeedAccount() bool { return strings.HasPrefix(s.master.User, facts.SeedUser+"@") }
 
-// newPassword reports whether the slave gets another password.
+// newPassword reports whether the slave gets another password: its master refuses the
+// one that it has, or it was not given that of the hand-over. An account that somebody
+// else has given it is left alone as long as it works.
 func (s *slavePlan) newPassword() bool {
-	return s.established && (s.status.IOErrno == finding.AccessDenied || s.want.NewPasswords) &&
-		!s.want.HandOver.Passwords[facts.ReplicationUser].IsEmpty()
+	if !s.established || s.want.HandOver.Passwords[facts.ReplicationUser].IsEmpty() {
+		return false
+	}
+	return s.status.IOErrno == finding.AccessDenied || s.want.NewPasswords ||
+		s.OldPassword && s.status.MasterUser == facts.ReplicationUser
 }
 
 // knowsMaster reports whether the master is known to be the one that the slave

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -50,14 +51,14 @@ func (f *findings) addReadiness(r replication.Readiness) {
 	f.addReplication(r.Findings)
 }
 
-// addReplication adds what package replication has found. The servers are what
-// it is about.
+// addReplication adds what package replication has found, what matters most last: there
+// it is above the prompt after a long list. The servers are what it is about.
 func (f *findings) addReplication(found finding.Findings) {
-	for _, p := range found.Problems {
-		*f = append(*f, newCheckLine(levelProblem, p))
-	}
 	for _, p := range found.Warnings {
 		*f = append(*f, newCheckLine(levelWarning, p))
+	}
+	for _, p := range found.Problems {
+		*f = append(*f, newCheckLine(levelProblem, p))
 	}
 }
 
@@ -79,11 +80,31 @@ func (f findings) problems() int {
 	return n
 }
 
+// levelColours are how the levels look on a terminal.
+var levelColours = map[string]terminal.Colour{
+	levelOK: terminal.Good, levelWarning: terminal.Doubt, levelProblem: terminal.Bad,
+}
+
+// writeFindings prints the lines of a check. A cure that neighbours have in common
+// stands once, below the last of them.
 func (m *Main) writeFindings(found findings) {
-	for _, f := range found {
-		fmt.Fprintf(m.Stdout, "%-8s %s: %s\n", f.Level, f.About, f.Text)
-		if f.Cure != "" {
+	screen := m.screen()
+	for i, f := range found {
+		screen.Write(terminal.Head{Text: fmt.Sprintf("%-8s ", f.Level), Colour: levelColours[f.Level]},
+			f.About+": "+f.Text, terminal.Prose)
+		if f.Cure != "" && (i+1 == len(found) || found[i+1].Cure != f.Cure) {
 			fmt.Fprintf(m.Stdout, "%-8s hint: %s\n", "", f.Cure)
+		}
+	}
+}
+
+// writeWarnings prints the warnings of a plan on the standard error.
+func (m *Main) writeWarnings(warnings []*finding.Problem) {
+	screen := terminal.NewScreen(m.Stderr, m.Getenv)
+	for i, w := range warnings {
+		screen.Write(terminal.Head{Text: "warning: ", Colour: terminal.Doubt}, w.Error(), terminal.Prose)
+		if w.Cure != "" && (i+1 == len(warnings) || warnings[i+1].Cure != w.Cure) {
+			fmt.Fprintf(m.Stderr, "hint: %s\n", w.Cure)
 		}
 	}
 }

@@ -50,7 +50,9 @@ to them meanwhile looks like a difference unless --lock-tables keeps writes off.
 
 --repair-table replaces the slave's copy of a table by a new one from the
 master, whose login must be one that may dump it, and compares that. A slave
-that has stopped at an error of the table (1062, 1032) goes on then.
+that has stopped at an error of the table (1062, 1032) goes on then. A table
+without transactions takes --lock-tables, which keeps all writers off the master
+while it is copied.
 
 After a kill or a crash in the middle the same command again ends what it left;
 gtunnel replication status says what that is.`,
@@ -83,6 +85,7 @@ gtunnel replication status says what that is.`,
 			Usage: "copy this one anew; may be repeated",
 		},
 		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
+		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "with --repair-table: show all of each step on a terminal too"},
 		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
@@ -149,7 +152,8 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	var result *compare.Result
 	talk.Compared = func(r *compare.Result) { result = r }
 	repair := &replication.Repair{
-		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair, StateDir: c.stateDir, Dialogue: talk,
+		Master: comparison.Master, Slave: comparison.Slave, Tables: c.repair,
+		LockTables: c.lockTables, StateDir: c.stateDir, Dialogue: talk,
 	}
 	err = repair.Run(ctx)
 	end()

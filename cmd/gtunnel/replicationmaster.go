@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +77,8 @@ second run changes nothing.`,
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	if s.keepPasswords && s.newPasswords {
 		return &usage.Error{
 			Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other",

@@ -44,7 +44,7 @@ type setupSlave struct {
 	start     string
 	maxRate   byteCount
 
-	lockTables, reseed, skipCompare, newPasswords, trustCreators bool
+	lockTables, reseed, skipCompare, newPasswords, trustCreators, removeHandOver bool
 }
 
 func (m *Main) setupSlaveCommand() *cobra.Command {
@@ -100,6 +100,7 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
 		{Name: "trust-function-creators", Target: &s.trustCreators, Usage: trustUsage},
 		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
+		{Name: "remove-hand-over", Target: &s.removeHandOver, Usage: "at the end, on this host; --yes alone never does"},
 		{
 			Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found",
 			Usage: "where the server reads option files",
@@ -174,16 +175,26 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	if compared != nil {
 		err = errors.Join(m.writeComparison(compared, false), err)
 	}
-	if err != nil || !applied { // or a plan that was only shown
+	if err != nil || s.plan.dryRun {
 		return err
 	}
+	if applied {
+		m.tellReplicates(s, setup)
+	}
+	if s.byAdministrator() { // it has used none
+		return nil
+	}
+	return m.endHandOver(ctx, s, setup.Want.HandOver.Host)
+}
+
+// tellReplicates says that the slave is made.
+func (m *Main) tellReplicates(s *setupSlave, setup *replication.Setup) {
 	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
 		strings.Join(setup.Want.Databases, ", "))
 	if len(s.inner.Connect) > 0 {
 		fmt.Fprintf(m.Stdout,
 			"The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
 	}
-	return nil
 }
 
 // want is what the flags alone say.

@@ -90,12 +90,12 @@ func (m *Main) writeReplicationStatus(s *watch.Status) error {
 		return err
 	}
 	var found findings
-	found.addReplication(finding.Findings{Problems: s.Problems, Warnings: s.Warnings})
 	if s.State == watch.HealthConnecting || s.State == watch.HealthStalled {
 		if _, err := expand(tunnel.Address{}); err != nil {
 			found.warn("tunnel", usage.HintOf(err), "%v", err)
 		}
 	}
+	found.addReplication(finding.Findings{Problems: s.Problems, Warnings: s.Warnings})
 	if len(found) > 0 {
 		fmt.Fprintln(m.Stdout)
 	}

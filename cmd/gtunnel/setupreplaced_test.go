@@ -78,6 +78,7 @@ func TestReplacedMaster(t *testing.T) {
 		p.must(p.slave, p.setupSlaveArgs("--reseed", "--replace-databases", "voms")...)
 		p.replicates()
 		p.noChange(p.slave, p.setupSlaveArgs()...)
+		p.givesPasswordInTime()
 	})
 }
 

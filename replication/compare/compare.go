@@ -100,6 +100,9 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 		result.Bytes += t.Bytes
 	}
 	result.Took = time.Since(started)
+	if err := c.noteMaster(ctx, result); err != nil {
+		return nil, err
+	}
 	return result, c.endRepair(ctx, result)
 }
 

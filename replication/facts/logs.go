@@ -10,6 +10,10 @@ import (
 // none. MariaDB 11.4 and Percona Server know one.
 func (f *Facts) LogLimit() uint64 { return f.Number("max_binlog_total_size", "binlog_space_limit") }
 
+// LogEngine is the storage engine that keeps the binary log, as MariaDB 12.3 can; empty:
+// it is in files of its own.
+func (f *Facts) LogEngine() string { return f.Variable("binlog_storage_engine") }
+
 // KeepsLogsForEver reports whether the server writes binary logs and removes none by
 // itself.
 func (f *Facts) KeepsLogsForEver() bool {

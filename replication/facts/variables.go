@@ -51,8 +51,17 @@ func (f *Facts) Number(names ...string) uint64 {
 
 // On reports whether a global variable is on.
 func (f *Facts) On(names ...string) bool {
-	value := strings.ToUpper(f.Variable(names...))
-	return value == "ON" || value == "1" || value == "YES"
+	switch strings.ToUpper(f.Variable(names...)) {
+	case "ON", "1", "YES", noLock, noLockNoAdmin:
+		return true
+	}
+	return false
+}
+
+// IsAs reports whether a global variable has a value, however that is written.
+func (f *Facts) IsAs(name, value string) bool {
+	is, ok := f.Variables[name]
+	return ok && canonical(is) == canonical(value)
 }
 
 // ServerID is the server_id.

@@ -150,11 +150,6 @@ var Causes = map[int]Cause{
 	},
 	1304: routineThere, 1537: routineThere,
 	1305: routineMissing, 1539: routineMissing,
-	1396: {
-		Code:  "account-differs",
-		Words: "an account that was made or dropped on the master is there on the slave already, or is not",
-		Cure:  onSlaveBefore + "DROP USER or CREATE USER of that name, so that the statement can be done" + onSlaveAfter,
-	},
 	1418: trustCreators, 1419: trustCreators,
 	1449: {
 		Code:  "definer-missing",

@@ -61,7 +61,7 @@ var (
 	sameServer = Cause{
 		Code:  "same-server-id",
 		Words: "both servers have the same server_id or UUID, as cloned machines do",
-		Cure: "give the slave a server_id that no other server has, also in its option files: SET GLOBAL server_id=NUMBER " +
+		Cure: "give the slave a server_id of its own, also in its option files: SET GLOBAL server_id=NUMBER " +
 			"(MySQL: and, if it is the UUID, remove auto.cnf from its data directory and restart it;) " +
 			"then: STOP SLAVE; START SLAVE",
 	}

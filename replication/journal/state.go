@@ -59,6 +59,10 @@ type State struct {
 	// passwords, which are known to no other slave; empty: none, or it is done.
 	AccountsOf string `json:"accounts_of,omitempty"`
 
+	// PasswordMark tells the password that the slave was given last from others; empty:
+	// it is not known.
+	PasswordMark string `json:"password_mark,omitempty"`
+
 	// SeedAccount is that the seeding account is still on the master.
 	SeedAccount bool `json:"seed_account,omitempty"`
 }

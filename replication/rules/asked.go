@@ -57,7 +57,7 @@ var asked = []Code{
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{
-		Code: "account-login", At: SetupMaster, Meaning: "a slave cannot log in by an account",
+		Code: "account-login", At: SetupMaster | SetupSlave, Meaning: "a slave cannot log in by an account",
 		Cure: "as the error says",
 	},
 	{
@@ -92,11 +92,7 @@ var asked = []Code{
 		Cure:    "use the method dump",
 	},
 	{Code: "unknown-database", At: SetupSlave},
-	{
-		Code: "not-transactional", At: SetupSlave,
-		Meaning: "tables without transactions can change while they are copied",
-		Cure:    "--lock-tables holds writers off meanwhile; or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB",
-	},
+	{Code: "not-transactional", At: SetupSlave},
 	{Code: "lock-tables", At: SetupSlave, Meaning: "nobody can write on the master while the copy is made"},
 	{
 		Code: "long-statement", At: SetupSlave,
@@ -123,7 +119,7 @@ var asked = []Code{
 	},
 	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
-		Cure: "make them on the slave, with the lines that are given",
+		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
 	{
 		Code: "definer-rights", At: SetupSlave, Meaning: "a definer lacks rights on the slave for what runs as it",
@@ -216,7 +212,10 @@ var asked = []Code{
 		Cure: "run this again while nobody changes it, or use the method dump",
 	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
+	{
+		Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off",
+		Cure: "as its error says",
+	},
 
 	// Of the start, and of waiting for the slave.
 	{

@@ -118,7 +118,8 @@ func isSlaveToo(j *judgement) {
 
 func mayLoseCommits(j *judgement) {
 	f := j.facts
-	if f.HasBinaryLog() && (f.Variable("sync_binlog") != "1" || f.Variable("innodb_flush_log_at_trx_commit") != "1") {
+	synced := f.Variable("sync_binlog") == "1" || f.LogEngine() != "" // which syncs it with its own
+	if f.HasBinaryLog() && (!synced || f.Variable("innodb_flush_log_at_trx_commit") != "1") {
 		j.say("a crash of this host may lose commits that the slave has, or keep some that it never gets")
 	}
 }

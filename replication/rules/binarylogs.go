@@ -16,6 +16,34 @@ var keptLogRules = slices.Concat(
 	ofLogs(finding.Master, CheckServer|SetupMaster),
 )
 
+// logEngineRules are about MariaDB 12.3's binary log in InnoDB, which has no positions by
+// file: nothing says by them where a slave is.
+var logEngineRules = []Rule{
+	{
+		Code: "log-engine", On: finding.Master, Needs: MasterFacts, Problem: CheckServer | SetupMaster | SetupSlave,
+		judge:   logsIntoEngine,
+		Meaning: "the binary log is kept in InnoDB, without the positions by which gtunnel copies and compares",
+		Cure: "take binlog_storage_engine out of its option files, with log_bin=mysql-bin there, and restart it: " +
+			"that begins a new binary log, so its slaves must have all of the old one",
+	},
+	{
+		Code: "log-engine", On: finding.Slave, Warning: CheckServer | SetupSlave, judge: logsIntoEngine,
+		Cure: "take binlog_storage_engine out of its option files, with log_bin=mysql-bin there, and restart it when it suits",
+	},
+}
+
+func logsIntoEngine(j *judgement) {
+	f := j.facts
+	switch {
+	case f.LogEngine() == "":
+	case f.Role == finding.Slave:
+		j.say("its binary log is kept in %s, and gtunnel could not make it the master after a failover", f.LogEngine())
+	default:
+		j.say("its binary log is kept in %s (binlog_storage_engine), without the positions by which gtunnel copies and "+
+			"compares", f.LogEngine())
+	}
+}
+
 // ofLogs are the rules of one end.
 func ofLogs(role finding.Role, at Moment) []Rule {
 	return []Rule{
@@ -45,9 +73,9 @@ func keepsLogsForEver(j *judgement) {
 	}
 	room := ""
 	if f.LogFree != nil {
-		room = fmt.Sprintf(", and %s are free on their disk", finding.FormatBytes(*f.LogFree))
+		room = fmt.Sprintf(" so far, and %s are free on their disk", finding.FormatBytes(*f.LogFree))
 	}
-	j.sayCure(expireCure(f), "it removes no binary log by itself: there are %s of %s%s",
+	j.sayCure(expireCure(f), "it removes no binary log by itself: %s of %s%s",
 		finding.Count(len(f.BinaryLogs), "file"), finding.FormatBytes(f.LogBytes()), room)
 }
 

@@ -102,7 +102,11 @@ const (
 func givesUp(j *judgement) {
 	c := j.Connection()
 	if lasts := time.Duration(c.RetryCount) * c.ConnectRetry; c.RetryCount > 0 && lasts < leastPatience {
-		j.say("once the master is away for %s (%d times %s) the slave gives up for good",
+		cure := stateAgain
+		if j.Slave.Version.Family == server.MariaDB {
+			cure = "set master_retry_count=86400 in its option files, and restart it"
+		}
+		j.sayCure(cure, "once the master is away for %s (%d times %s) the slave gives up for good",
 			finding.FormatDuration(lasts), c.RetryCount, c.ConnectRetry)
 	}
 }

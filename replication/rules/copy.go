@@ -172,7 +172,8 @@ func wouldLoseAccounts(j *judgement) {
 	var lost []string
 	for _, a := range j.Slave.Accounts {
 		account := a.User + "@" + a.Host
-		if account != j.Slave.User && !slices.Contains(systemAccounts, account) && !slices.Contains(facts.AccountUsers, a.User) {
+		if account != j.Slave.User && !slices.Contains(systemAccounts, account) &&
+			!slices.Contains(facts.AccountUsers, a.User) {
 			lost = append(lost, server.QuoteAccount(a.User, a.Host))
 		}
 	}
@@ -188,7 +189,9 @@ func wouldLoseAccounts(j *judgement) {
 const accountDatabase = "mysql"
 
 // systemAccounts are those that every server of MySQL's makes for itself.
-var systemAccounts = []string{"root@localhost", "mysql.sys@localhost", "mysql.session@localhost", "mysql.infoschema@localhost"}
+var systemAccounts = []string{
+	"root@localhost", "mysql.sys@localhost", "mysql.session@localhost", "mysql.infoschema@localhost",
+}
 
 // room is what a copy needs on the slave's disk, what is there for it, and how
 // that is said. The sizes are the servers' estimates. It is not known of every

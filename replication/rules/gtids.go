@@ -2,7 +2,6 @@ package rules
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -60,38 +59,11 @@ func isAhead(j *judgement) {
 // would stop at the first change (1950).
 func wouldStopInOrder(j *judgement) {
 	f := j.facts
-	if f.On("gtid_strict_mode") && f.HasBinaryLog() && f.On("log_slave_updates") && Behind(j.Written, j.Own) {
+	if f.On("gtid_strict_mode") && f.HasBinaryLog() && f.On("log_slave_updates") && server.Behind(j.Written, j.Own) {
 		j.say("its own binary log has later GTIDs (%s) than the master's (%s), "+
 			"and gtid_strict_mode lets none come after them",
 			j.Own, j.Written)
 	}
-}
-
-// Behind reports whether MariaDB's GTIDs of one list end before those of another
-// in a domain that both have.
-func Behind(list, other string) bool {
-	own, others := sequenceNumbers(list), sequenceNumbers(other)
-	for domain, number := range own {
-		if number < others[domain] {
-			return true
-		}
-	}
-	return false
-}
-
-// sequenceNumbers are the last sequence numbers of MariaDB's GTIDs by their
-// domains.
-func sequenceNumbers(list string) map[string]uint64 {
-	last := map[string]uint64{}
-	for gtid := range strings.SplitSeq(list, ",") {
-		parts := strings.Split(strings.TrimSpace(gtid), "-")
-		if len(parts) != 3 {
-			continue
-		}
-		number, _ := strconv.ParseUint(parts[2], 10, 64) // a number on every server
-		last[parts[0]] = max(last[parts[0]], number)
-	}
-	return last
 }
 
 // gtidModes are MySQL's gtid_modes. A server goes from one to the next only.

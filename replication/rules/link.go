@@ -26,6 +26,13 @@ var linkRules = []Rule{
 		Cure:    purged.Cure,
 	},
 	{
+		Code: "restored-master", On: finding.Master, Needs: Connection, Problem: Status, Warning: SetupSlave,
+		judge: lostItsPast,
+		Meaning: "the master does not have the past that it had: it was restored from an older copy, " +
+			"or its binary log was begun anew",
+		Cure: "gtunnel replication setup-slave compares the data",
+	},
+	{
 		Code: "clocks", Needs: Connection, Warning: Status, judge: clocksDiffer,
 		Meaning: "the clocks of the hosts differ, and seconds of lag with them",
 		Cure:    "run chronyd or ntpd on both hosts",
@@ -67,6 +74,23 @@ func hasPurged(j *judgement) {
 	if said := j.ioError(); said == nil || said.Code != purged.Code {
 		j.say("%s (%s is not among them)", purged.Words, c.Read.File)
 	}
+}
+
+// lostItsPast is about a master that may lack what its slave has, though the slave goes
+// on: the next changes have the names of those that were lost.
+func lostItsPast(j *judgement) {
+	n := j.Restored
+	if n == nil || j.Moment == SetupSlave && !j.goesOn() {
+		return
+	}
+	cure := "the data is compared at the end"
+	if j.Moment == Status {
+		cure = "gtunnel replication setup-slave compares the data; if it differs, " +
+			"gtunnel replication compare --repair-table copies a table anew; or everything: " + finding.SeedAnew
+	}
+	j.sayCure(cure, "it does not have %s any more, where its binary log stood at %s: it was restored from an older copy, "+
+		"or its binary log was begun anew, and the slave may have what it has not",
+		n.At, n.Seen.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 func clocksDiffer(j *judgement) {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -34,6 +35,12 @@ var repairRules = []Rule{
 		Code: "one-database", On: finding.Slave, Needs: BothFacts, Problem: Repair, judge: hasTwoDatabases,
 		Meaning: "tables to repair are of different databases",
 		Cure:    "repair the tables of one database after those of the other",
+	},
+	{
+		Code: "not-transactional", On: finding.Master, Problem: Repair, judge: mayChangeMeanwhile,
+		Meaning: "tables without transactions can change while they are copied",
+		Cure: "--lock-tables holds all writers off the master meanwhile; or make them InnoDB there:" +
+			" ALTER TABLE ... ENGINE=InnoDB",
 	},
 }
 
@@ -71,5 +78,21 @@ func hasTwoDatabases(j *judgement) {
 		if !strings.HasPrefix(table, one+".") {
 			j.say("%s and %s are of different databases", j.Tables[0], table)
 		}
+	}
+}
+
+func mayChangeMeanwhile(j *judgement) {
+	if j.LockTables {
+		return
+	}
+	var found []string
+	for _, table := range j.Tables {
+		database, _ := server.SplitTable(table, j.Master.DatabaseNames())
+		if d := j.Master.Database(database); d != nil && slices.Contains(d.Locked, table) {
+			found = append(found, table)
+		}
+	}
+	if len(found) > 0 {
+		j.say("tables without transactions can change while they are copied, and have rows twice then: %s", finding.List(found))
 	}
 }

@@ -36,6 +36,13 @@ var repairCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem not-transactional master", at: rules.Repair, words: "rows twice then: voms.log|--lock-tables",
+		change: func(s *rules.Subject) {
+			s.Tables = []string{"voms.users", "voms.log"}
+			s.Master.Database("voms").Locked = []string{"voms.log", "voms.other"}
+		},
+	},
+	{
 		want: "problem repair-cut-off slave", at: rules.Repair, words: "voms.users, voms.groups may be half a copy",
 		change: func(s *rules.Subject) {
 			s.Repaired = &journal.RepairNote{Tables: []string{"voms.users", "voms.groups"}}

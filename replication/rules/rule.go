@@ -14,9 +14,9 @@ import (
 func Table() []Rule {
 	return slices.Concat(
 		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
-		writerRules, databaseRules, reachRules, binaryLogRules, keptLogRules, optionRules, leftOutRules, eventRules,
-		pairRules, engineRules, viewRules, handOverRules, sessionRules, relayLogRules, establishedRules, copyRules,
-		gtidRules, wantRules,
+		writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules, keptLogRules, optionRules,
+		leftOutRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules, relayLogRules,
+		establishedRules, copyRules, gtidRules, wantRules,
 	)
 }
 

@@ -20,7 +20,7 @@ var serverCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem too-old slave", at: rules.SetupSlave, also: "problem older-slave slave",
+		want: "problem too-old slave", at: rules.SetupSlave, also: "problem older-slave slave|warning not-crash-safe slave",
 		change: func(s *rules.Subject) {
 			s.Slave.Version = server.Version{Family: server.MariaDB, Major: 5, Minor: 5, Patch: 68}
 		},

@@ -2,9 +2,11 @@ package rules_test
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -12,6 +14,26 @@ import (
 
 // settingsCases are about settings that must follow a server's role.
 var settingsCases = []ruleCase{
+	{
+		want: "problem read-only master", at: ofMaster, words: "it was a slave|read_only=0",
+		change: func(s *rules.Subject) { s.Master.Variables["read_only"] = "NO_LOCK_NO_ADMIN" },
+	},
+	{
+		want: "warning read-only master", at: ofMaster, words: "though nobody's slave",
+		change: func(s *rules.Subject) { s.Master.Variables["read_only"] = "NO_LOCK" },
+	},
+	{
+		want: "problem log-engine master", at: ofMaster | rules.SetupSlave, words: "kept in innodb|take binlog_storage_engine",
+		change: func(s *rules.Subject) {
+			s.Master.Variables["binlog_storage_engine"], s.Master.Variables["sync_binlog"] = "innodb", "0"
+		},
+	},
+	{
+		want: "warning log-engine slave", at: ofSlave, words: "after a failover",
+		change: func(s *rules.Subject) { s.Slave.Variables["binlog_storage_engine"] = "innodb" },
+	},
+	seen("warning gives-up slave", "10 times 1m0s|set master_retry_count=86400",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.RetryCount, c.ConnectRetry = 10, time.Minute }),
 	{
 		want: "warning function-creators master", at: rules.SetupMaster, words: "as it does not yet: voms@localhost",
 		change: func(s *rules.Subject) {
@@ -100,7 +122,7 @@ func ofLogsCases(role finding.Role, at rules.Moment, trust string) []ruleCase {
 	return []ruleCase{
 		{
 			want: "warning logs-kept-for-ever " + string(role), at: at,
-			words: "1 file of 5.0 kB, and 9.0 MB are free|SET GLOBAL expire_logs_days=7",
+			words: "1 file of 5.0 kB so far, and 9.0 MB are free|SET GLOBAL expire_logs_days=7",
 			change: of(func(f *facts.Facts) {
 				free := uint64(9e6)
 				f.Variables["expire_logs_days"], f.LogFree = "0.000000", &free
@@ -129,4 +151,25 @@ func ofLogsCases(role finding.Role, at rules.Moment, trust string) []ruleCase {
 			change: of(func(f *facts.Facts) { f.Creators = []string{"voms@localhost"} }),
 		},
 	}
+}
+
+// crashCases are about what a slave needs to go on after a crash.
+var crashCases = []ruleCase{
+	{
+		want: "warning not-crash-safe slave", at: ofSlave | rules.Status, words: "apply its last change once more|compare",
+		change: func(s *rules.Subject) { follows(s).ByGTID = false },
+	},
+	{
+		want: "warning not-crash-safe slave", at: rules.CheckPair, words: "a MariaDB master by GTID",
+		change: func(s *rules.Subject) { s.Method = journal.SeedNone },
+	},
+	{
+		want: "warning not-crash-safe slave", at: rules.CheckServer | rules.Status,
+		words: "without relay_log_info_repository=TABLE and relay_log_recovery=ON|setup-slave",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			follows(s).ByGTID = false
+			s.Slave.Variables["relay_log_info_repository"], s.Slave.Variables["relay_log_recovery"] = "FILE", "OFF"
+		},
+	},
 }

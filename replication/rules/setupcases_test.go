@@ -20,11 +20,11 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem families slave", at: ofPair, words: "no authentication plugin",
+		want: "problem families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no authentication plugin",
 		change: func(s *rules.Subject) { s.Master.Version = mysql },
 	},
 	{
-		want: "warning families slave", at: ofPair, words: "no way back to MySQL|mysql_native_password",
+		want: "warning families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no way back to MySQL|mysql_native_password",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
@@ -125,7 +125,8 @@ var pairCases = []ruleCase{
 	},
 	{
 		want: "problem view-broken master", at: rules.CheckServer | rules.SetupSlave,
-		words:  "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|ALTER VIEW `voms`.`v`",
+		words: "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|" +
+			"ALTER VIEW `voms`.`v`",
 		change: breakViews,
 	},
 	{want: "warning view-broken master", at: rules.SetupMaster, change: breakViews},

@@ -25,6 +25,15 @@ var statusCases = []ruleCase{
 			s.Seen.OneServer = finding.New(finding.Slave, "same-server", "run it on the host of the slave",
 				"this is server1, the master itself")
 		}),
+	{
+		want: "problem restored-master master", at: rules.Status,
+		words:  "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|--replace-databases voms",
+		change: isRestored,
+	},
+	{
+		want: "warning restored-master master", at: rules.SetupSlave, words: "restored from an older copy|compared at the end",
+		change: isRestored,
+	},
 	seen("problem not-set-up slave", "setup-slave",
 		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
 	seen("problem slave-error slave", "error 4711: something new|never skip it",
@@ -110,12 +119,15 @@ var statusCases = []ruleCase{
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen = rules.Seen{Asked: true, MasterID: 9}
 		}),
-	seen("problem purged master", "bin.000007 is not among them|--reseed",
-		func(s *rules.Subject, c *server.SlaveStatus) {
-			s.Seen.Unread, c.ByGTID = nil, false
-		}),
 	{
-		want: "problem purged slave", at: rules.Status, words: "error 1236", change: func(s *rules.Subject) { // said once
+		want: "problem purged master", at: rules.Status, words: "bin.000007 is not among them|--reseed",
+		also: "warning not-crash-safe slave", change: func(s *rules.Subject) {
+			s.Seen.Unread, s.Connection().ByGTID = nil, false
+		},
+	},
+	{
+		want: "problem purged slave", at: rules.Status, words: "error 1236",
+		also: "warning not-crash-safe slave", change: func(s *rules.Subject) { // said once
 			c := s.Connection()
 			s.Seen.Unread, c.ByGTID, c.IORunning, c.IOErrno = nil, false, "No", 1236
 			c.IOError = "Could not find first log file name in binary log index file"
@@ -142,4 +154,11 @@ var statusCases = []ruleCase{
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Seen.Events = []string{"voms.e"}
 		}),
+}
+
+func isRestored(s *rules.Subject) {
+	follows(s)
+	s.Restored = &journal.MasterNote{
+		Seen: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), At: server.Position{File: "bin.000007", Offset: 4711},
+	}
 }

@@ -26,6 +26,7 @@ type Subject struct {
 	Replace     []string           // databases of the slave whose data may be lost
 	Reseed      bool               // the databases are copied though the slave replicates them
 	Tables      []string           // "database.table", to be copied anew
+	LockTables  bool               // writers are held off the master while these are copied
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
 
 	TrustCreators bool // log_bin_trust_function_creators is set
@@ -36,6 +37,7 @@ type Subject struct {
 	State       journal.State           // of an earlier setup of the slave
 	Repaired    *journal.RepairNote     // of a repair that was cut off
 	Compared    *journal.ComparisonNote // of a comparison that was cut off
+	Restored    *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
 	Gone        bool                    // the master no longer has what the slave is to read next
 	Elsewhere   bool                    // the slave's position is none of the master's binary log
 	Ahead       string                  // GTIDs of MySQL's that the slave has and the master has not

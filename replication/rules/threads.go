@@ -58,7 +58,7 @@ var threadRules = []Rule{
 }
 
 func isMasterItself(j *judgement) {
-	if one := j.Seen.OneServer; one != nil {
+	if one, c := j.Seen.OneServer, j.Connection(); one != nil && (c == nil || c.MasterHost == "") {
 		j.add(one)
 	}
 }

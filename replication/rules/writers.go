@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -64,7 +65,7 @@ func isWritable(j *judgement) {
 // hasWriters names those that are not the server's own administrators. While a
 // slave at work is not read-only at all, the rule writable says more.
 func hasWriters(j *judgement) {
-	if hasSuperReadOnly(j.facts) || j.Moment == Status && !j.facts.On("read_only") {
+	if hasSuperReadOnly(j.facts) || j.facts.ReadOnlyForAll() || j.Moment == Status && !j.facts.On("read_only") {
 		return
 	}
 	if others := slices.DeleteFunc(slices.Clone(j.facts.Writers), isAdministrator); len(others) > 0 {
@@ -91,19 +92,20 @@ func losesReadOnly(j *judgement) {
 
 func isReadOnlyForAll(j *judgement) {
 	const words = "it is read-only, so that no account can be made there, nor can anybody write: "
-	switch {
-	case !j.facts.On("super_read_only"):
-	case j.facts.FollowsNobody():
+	switch f := j.facts; {
+	case !f.ReadOnlyForAll():
+	case f.FollowsNobody():
 		j.say(words + "it was a slave")
 	default:
-		j.sayCure("if it shall be a master and go on as a slave: SET GLOBAL super_read_only=0 for the setup, "+
-			"and SET GLOBAL super_read_only=1 after it; if it shall be the master alone: "+
-			"make it nobody's slave, and SET GLOBAL read_only=0", words+"it is a slave")
+		begin, end := f.LetAdministratorsWrite()
+		j.sayCure(fmt.Sprintf("if it shall be a master and go on as a slave: %s for the setup, and %s after it; "+
+			"if it shall be the master alone: make it nobody's slave, and SET GLOBAL read_only=0", begin, end),
+			words+"it is a slave")
 	}
 }
 
 func isReadOnly(j *judgement) {
-	if f := j.facts; f.On("read_only") && !f.On("super_read_only") && f.FollowsNobody() {
+	if f := j.facts; f.On("read_only") && !f.ReadOnlyForAll() && f.FollowsNobody() {
 		j.say("it is read-only, though nobody's slave: only administrators can write")
 	}
 }

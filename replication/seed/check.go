@@ -280,8 +280,15 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := removeAccountFiles(c.seed.StateDir); err != nil {
+		return err
+	}
 	for _, m := range missing {
-		c.found(m.problem(), len(m.bars) > 0)
+		how, err := m.how(c.seed.StateDir, c.seed.SlaveFacts)
+		if err != nil {
+			return err
+		}
+		c.found(m.problem(how), len(m.bars) > 0)
 	}
 	return c.definerRights(ctx)
 }

@@ -29,14 +29,14 @@ type missingAccount struct {
 	// password, if the login may see that: the account is then the same. Else its
 	// password is to be filled in.
 	create []string
+	hashed bool // they hold such a hash
 }
 
-// problem makes a warning of it, or a problem if it bars the copy.
-func (m missingAccount) problem() *finding.Problem {
+// problem makes a warning of it, or a problem if it bars the copy. How is what makes it on
+// the slave.
+func (m *missingAccount) problem(how string) *finding.Problem {
 	if len(m.bars) > 0 {
-		return finding.New(finding.Slave, "account-missing",
-			"on the slave, and then run this again (a line with a hash is as secret as the password):\n"+
-				strings.Join(m.create, "\n"),
+		return finding.New(finding.Slave, "account-missing", "on the slave, and then run this again"+how,
 			"the account %s is on the master only, and without it these views cannot be made,"+
 				" which use views of which it is the definer: %s",
 			server.QuoteAccount(m.user, m.host), finding.List(m.bars))
@@ -48,10 +48,20 @@ func (m missingAccount) problem() *finding.Problem {
 	if m.applied {
 		why = append(why, "it has rights on the databases")
 	}
-	return finding.New(finding.Slave, "account-missing",
-		"on the slave, if it is wanted there (a line with a hash is as secret as the password):\n"+
-			strings.Join(m.create, "\n"),
+	return finding.New(finding.Slave, "account-missing", "on the slave, if it is wanted there"+how,
 		"the account %s is on the master only: %s", server.QuoteAccount(m.user, m.host), strings.Join(why, ", and "))
+}
+
+// how is what makes it on the slave: lines without a secret, or a file of the directory.
+func (m *missingAccount) how(directory string, slave *facts.Facts) (string, error) {
+	switch {
+	case !m.hashed:
+		return ":\n" + strings.Join(m.create, "\n"), nil
+	case directory == "":
+		return ", what SHOW CREATE USER and SHOW GRANTS say of it on the master, after " + server.LogNothing, nil
+	}
+	command, err := m.writeAccountFile(directory, slave)
+	return ": " + command + "\nThe file has the hash of its password, and is removed when this is run again.", err
 }
 
 // missingAccounts finds the accounts that objects of databases have as their
@@ -108,11 +118,11 @@ func missingAccounts(
 	}
 	list := make([]missingAccount, len(missing))
 	for i, m := range missing {
-		create, err := createLines(ctx, master, masterFacts, slaveFacts, m)
+		create, hashed, err := createLines(ctx, master, masterFacts, slaveFacts, m)
 		if err != nil {
 			return nil, err
 		}
-		m.create = append([]string{server.LogNothing}, create...)
+		m.create, m.hashed = append([]string{server.LogNothing}, create...), hashed
 		list[i] = *m
 	}
 	return list, nil
@@ -218,10 +228,11 @@ func grantedAccounts(ctx context.Context, master *server.Server, databases []str
 	return rows, nil
 }
 
-// createLines makes the lines that make an account.
+// createLines makes the lines that make an account, and reports whether they hold the
+// hash of its password.
 func createLines(
 	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, m *missingAccount,
-) ([]string, error) {
+) (_ []string, hashed bool, _ error) {
 	account := server.QuoteAccount(m.user, m.host)
 	anew := []string{"CREATE USER " + account + " IDENTIFIED BY '...'; -- the password that the application uses"}
 	if m.host == "localhost" || !m.applied {
@@ -229,17 +240,17 @@ func createLines(
 	}
 	if masterFacts.Account(m.user, m.host) == nil && masterFacts.Accounts != nil {
 		anew[0] += "; it is not on the master either"
-		return anew, nil
+		return anew, false, nil
 	}
 	conn, err := master.Session(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer server.Discard(conn)
 	if masterFacts.Version.AtLeast(server.MySQL, 8, 0, 17) {
 		// A salted hash is not text.
 		if err := master.Exec(ctx, conn, server.SQL("SET SESSION print_identified_with_as_hex=1")); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	var lines []string
@@ -247,9 +258,9 @@ func createLines(
 		rows, err := server.ReadRecords(ctx, conn, show)
 		if err != nil {
 			if number := server.ErrorNumber(err); server.IsDenied(err) || number == 1064 || number == 1141 {
-				return anew, nil // it may not be seen, or the server is too old
+				return anew, false, nil // it may not be seen, or the server is too old
 			}
-			return nil, master.Explain(show, err)
+			return nil, false, master.Explain(show, err)
 		}
 		for _, r := range rows {
 			for _, line := range r { // the only column
@@ -263,15 +274,15 @@ func createLines(
 	}
 	roles, err := facts.RoleLines(ctx, master, conn, lines)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if masterFacts.Version.Family == slaveFacts.Version.Family {
-		return append(roles, lines...), nil
+		return append(roles, lines...), true, nil
 	}
 	for _, grant := range lines[1:] {
 		anew = append(anew, hashInGrant.ReplaceAllString(grant, ""))
 	}
-	return append(roles, anew...), nil
+	return append(roles, anew...), false, nil
 }
 
 // hashInGrant is what MariaDB's SHOW GRANTS says of the password.

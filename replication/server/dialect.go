@@ -202,13 +202,14 @@ func (v Version) changeMasterMariaDB(c Connection) Statement {
 	return JoinStatements("CHANGE MASTER TO ", options)
 }
 
-// ChangePassword gives the slave another password, and leaves all else. The
-// slave must be stopped.
-func (v Version) ChangePassword(password Password) Statement {
+// ChangeLogin gives the slave another account with its password, and leaves all else.
+// The slave must be stopped.
+func (v Version) ChangeLogin(user string, password Password) Statement {
 	if v.ReplicaWords() {
-		return SQL("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD=%s%s", password, v.Channel())
+		return SQL("CHANGE REPLICATION SOURCE TO SOURCE_USER=%s, SOURCE_PASSWORD=%s%s", QuoteString(user), password,
+			v.Channel())
 	}
-	return SQL("CHANGE MASTER TO MASTER_PASSWORD=%s%s", password, v.Channel())
+	return SQL("CHANGE MASTER TO MASTER_USER=%s, MASTER_PASSWORD=%s%s", QuoteString(user), password, v.Channel())
 }
 
 // SetStart tells a slave that follows by GTID which transactions it has. On

@@ -35,11 +35,13 @@ func (p Position) Before(other Position) bool {
 }
 
 // BeforeFile reports whether the position is in an earlier file of the binary log
-// than this one. The names of the files end in their number.
+// than this one. The names of the files end in their number; that of a file which
+// MariaDB 12.3 keeps in InnoDB is before its end ".ibb".
 func (p Position) BeforeFile(file string) bool { return fileNumber(p.File) < fileNumber(file) }
 
 func fileNumber(file string) uint64 {
-	n, _ := strconv.ParseUint(file[strings.LastIndexByte(file, '.')+1:], 10, 64) // digits on every server
+	file = strings.TrimSuffix(file, ".ibb")
+	n, _ := strconv.ParseUint(file[strings.LastIndexAny(file, ".-")+1:], 10, 64) // digits on every server
 	return n
 }
 

@@ -78,7 +78,7 @@ func (p *watchedPair) purged() {
 		return "a thread of the master still reads " + files[0], files[0] == file
 	})
 	p.untilProblem(watch.HealthStopped, "purged", "no longer has the binary log", "setup-slave --reseed",
-		"binlog_expire_logs_seconds")
+		p.m.Version.RetentionVariable())
 	p.run(p.slave.DB, "START SLAVE")
 	p.untilProblem(watch.HealthBroken, "purged", "no longer has the binary log", "error 1236")
 }

@@ -54,6 +54,7 @@ func (s *Status) subject() *rules.Subject {
 		seen.Clock = &s.clock
 	}
 	return &rules.Subject{
-		Moment: rules.Status, Slave: &slave, Repaired: s.repaired, Compared: s.compared, Seen: seen,
+		Moment: rules.Status, Slave: &slave, Repaired: s.repaired, Compared: s.compared, Restored: s.restored,
+		Seen: seen,
 	}
 }

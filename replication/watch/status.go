@@ -43,6 +43,7 @@ type Status struct {
 	silent     bool                    // there was none
 	moved      bool                    // something came meanwhile
 	sameMaster bool                    // the master that was asked is the slave's
+	restored   *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
 	same       *finding.Problem        // both logins reach one server; nil if they do not
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
@@ -145,6 +146,9 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
 		return nil, err
 	}
+	if err := r.readPast(ctx, master, o.StateDir); err != nil {
+		return nil, err
+	}
 	if err := r.readEvents(ctx); err != nil {
 		return nil, err
 	}
@@ -214,10 +218,10 @@ func (r *statusReader) readEvents(ctx context.Context) error {
 	return err
 }
 
-// readWriters lists the accounts that can write in spite of read_only;
-// super_read_only keeps all out.
+// readWriters lists the accounts that can write in spite of read_only; none where the
+// slave is read-only for all.
 func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
-	if r.Slave.SuperReadOnly != nil && *r.Slave.SuperReadOnly {
+	if r.variables.ReadOnlyForAll() {
 		return []string{}, nil
 	}
 	return facts.ListWriters(ctx, r.slave, r.conn)

@@ -1,0 +1,88 @@
+package main_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gtunnel/gtunnel/replication/servertest"
+)
+
+// TestCrashOfSlave kills a slave under load, again and again. By GTID, and by file and
+// position on MySQL, it goes on and is equal. By file and position on MariaDB it may not,
+// which was said before.
+func TestCrashOfSlave(t *testing.T) {
+	t.Parallel()
+	const unsafe = "apply its last change once more"
+	for name, kind := range map[string]servertest.Kind{
+		"mariadb": servertest.MariaDB, "mysql": servertest.MySQL97, "mariadb by position": servertest.MariaDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, kind, kind, twoDatabases...)
+			p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+			p.must(p.slave, p.setupSlaveArgs()...)
+			byPosition := name == "mariadb by position"
+			if byPosition {
+				p.onSlave("STOP SLAVE", "CHANGE MASTER TO MASTER_USE_GTID=no", "START SLAVE")
+				p.editState("by_gtid", false)
+				if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, unsafe) ||
+					!strings.Contains(out, "sync_relay_log_info = 1") {
+					t.Errorf("of a slave by file and position it says:\n%s", out)
+				}
+			}
+			p.noChange(p.slave, p.setupSlaveArgs()...)
+			out, _ := p.status()
+			if said := strings.Contains(out, "by file and position, "); said != byPosition {
+				t.Errorf("status says:\n%s", out)
+			}
+			stop := p.load()
+			for range 2 {
+				p.waitMore()
+				p.slave.Kill()
+				ctx, cancel := context.WithTimeout(t.Context(), databasePatience)
+				err := p.slave.Start(ctx)
+				cancel()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			stop()
+			if byPosition {
+				if out, _ := p.status(); strings.Contains(out, "1062") {
+					t.Skipf("it has stopped, as was said:\n%s", out)
+				}
+			}
+			p.waitSlave("SELECT COUNT(*) FROM voms.t")
+			p.must(p.slave, p.compareArgs()...)
+			p.noChange(p.slave, p.setupSlaveArgs()...)
+		})
+	}
+}
+
+// load writes on the master until stop is called.
+func (p *pair) load() (stop func()) {
+	var stopped atomic.Bool
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for !stopped.Load() {
+			_, err := p.master.DB.ExecContext(p.t.Context(), "INSERT INTO voms.t (id) SELECT MAX(id) + 1 FROM voms.t AS already")
+			if err != nil {
+				p.t.Error(err)
+				return
+			}
+		}
+	})
+	return func() {
+		stopped.Store(true)
+		writing.Wait()
+	}
+}
+
+// waitMore waits until the slave has applied more than it has now.
+func (p *pair) waitMore() {
+	p.t.Helper()
+	p.waitValue(p.slave, "SELECT COUNT(*) > "+p.value(p.slave, "SELECT COUNT(*) + 20 FROM voms.t")+" FROM voms.t", "1")
+}

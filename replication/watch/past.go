@@ -1,0 +1,39 @@
+package watch
+
+import (
+	"context"
+
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// readPast holds what was noted of the master against what it has, and notes how it is
+// now. What cannot be asked is not known.
+func (r *statusReader) readPast(ctx context.Context, master *server.Server, directory string) error {
+	if !r.sameMaster {
+		return nil
+	}
+	file := journal.MasterFile(directory, r.Slave.ServerID)
+	note, err := journal.ReadNote[journal.MasterNote](file)
+	if err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
+	defer cancel()
+	now, err := journal.LookAtMaster(asking, master)
+	if err != nil || now == nil {
+		return ctx.Err()
+	}
+	if note.IsOf(now) {
+		lost, err := note.LostBy(asking, master, now)
+		if err != nil {
+			return ctx.Err()
+		}
+		if lost {
+			r.restored = note
+			return nil
+		}
+	}
+	file.Refresh(note, now)
+	return nil
+}
