@@ -102,8 +102,11 @@ var pairCases = []ruleCase{
 			ofMySQL(s)
 			s.Method, s.Replace = journal.SeedClone, []string{"voms"}
 			s.Slave.Accounts = []facts.Account{
-				{User: "root", Host: "localhost"}, {User: "backup", Host: "localhost"}, {User: "mysql.sys", Host: "localhost"},
-				{User: facts.MonitorUser, Host: "127.0.0.1"}, {User: "root", Host: "%"},
+				{User: "root", Host: "localhost"},
+				{User: "backup", Host: "localhost"},
+				{User: "mysql.sys", Host: "localhost"},
+				{User: facts.MonitorUser, Host: "127.0.0.1"},
+				{User: "root", Host: "%"},
 			}
 		},
 	},
@@ -312,7 +315,8 @@ func free(s *rules.Subject, bytes uint64) { s.Slave.Free = &bytes }
 // breakViews has the master lose what views use, of another database too.
 func breakViews(s *rules.Subject) {
 	s.Master.BrokenViews = []facts.BrokenView{
-		{Database: "iam", Name: "other", Error: "gone"}, {Database: "voms", Name: "v", Error: "gone"},
+		{Database: "iam", Name: "other", Error: "gone"},
+		{Database: "voms", Name: "v", Error: "gone"},
 		{Database: "voms", Name: "w", Error: "gone too"},
 	}
 }
