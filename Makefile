@@ -8,6 +8,9 @@
 #                   other programs, without the race detector
 #   make test       everything, with the race detector; at the end a table of
 #                   what ran on which server (bin/tests.txt has one of each test)
+#   make corpus     schemas as odd as those of services through setup, writes,
+#                   changes, compare and repair, at length, on every server
+#                   (GTUNNEL_CORPUS_SEED=N repeats the writes of a run)
 #   make cover      how much of each package all tests run; 85 % at least
 #                   (TEST=./tunnel ROOMS=tunnel)
 #   make fuzz       every fuzz target for FUZZTIME (20s)
@@ -33,7 +36,7 @@ TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test cover fuzz mutate bench hostile lint install clean
+.PHONY: build demo check short test corpus cover fuzz mutate bench hostile lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -67,6 +70,11 @@ test:
 	$(GOTESTSUM) --jsonfile bin/tests.json \
 		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/tests.json' -- \
 		-race -count=1 -timeout 30m $(TEST)
+
+# `make test` has the short form of it.
+corpus:
+	.ci/install mariadb mysql mariadb118 mariadb105
+	GTUNNEL_CORPUS=long go test -count=1 -timeout 90m -run '^TestCorpus' -v ./cmd/gtunnel
 
 # A statement counts for the package in which it stands, whichever package's
 # tests run it.

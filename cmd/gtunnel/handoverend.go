@@ -35,6 +35,25 @@ func (m *Main) endHandOver(ctx context.Context, s *setupSlave, master string) er
 	return nil
 }
 
+// withoutHandOver passes over a hand-over file that is missing if nothing is asked for and
+// the slave replicates: then it has been removed, as it should be.
+func (m *Main) withoutHandOver(ctx context.Context, s *setupSlave, missing error) error {
+	_, err := os.Lstat(s.handOver)
+	asked := s.reseed || s.newPasswords || s.trustCreators || s.byAdministrator() || s.start != "" ||
+		len(s.databases)+len(s.replace)+len(s.inner.Connect) > 0
+	if !errors.Is(err, fs.ErrNotExist) || asked || s.plan.asJSON {
+		return missing
+	}
+	master := s.master
+	master.defaultsFile = s.monitor
+	status, err := m.readReplicationStatus(ctx, &s.login, &master, s.stateDir)
+	if err != nil || !status.Healthy {
+		return missing // status says more
+	}
+	fmt.Fprintf(m.Stdout, "no change: this slave replicates (%s), and needs no hand-over file\n", status)
+	return nil
+}
+
 // askToRemove asks whether the hand-over file may be removed. The answer is no where
 // nobody can be asked, and after --yes, which agrees to the plan and no more.
 func (m *Main) askToRemove(ctx context.Context, s *setupSlave) (bool, error) {

@@ -52,6 +52,14 @@ func TestHandOverRemoved(t *testing.T) {
 	if there() {
 		t.Error("the hand-over file is there, in spite of the yes")
 	}
+	// Nothing else has changed, and nothing is to be done.
+	if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change: this slave replicates (running") {
+		t.Errorf("after the hand-over file was removed:\n%s", out)
+	}
+	p.refused(p.slave, 2, "there is no "+p.handOver(), p.setupSlaveArgs("--reseed")...)
+	p.sql(p.slave, "STOP SLAVE")
+	p.refused(p.slave, 2, "gtunnel replication status", p.setupSlaveArgs()...)
+	p.sql(p.slave, "START SLAVE")
 	if err := os.WriteFile(p.handOver(), content, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,8 @@ var imports = map[string][]string{
 		module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
 		"golang.org/x/sys", "golang.org/x/time",
 	},
-	module + "/replication/servertest": {"github.com/go-sql-driver/mysql"},
+	module + "/replication/servertest":        {"github.com/go-sql-driver/mysql"},
+	module + "/replication/servertest/corpus": {module + "/replication/servertest"},
 
 	module + "/cmd/gtunnel/help":     {},
 	module + "/cmd/gtunnel/usage":    {},

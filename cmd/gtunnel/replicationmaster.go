@@ -21,7 +21,7 @@ import (
 const defaultHandOver = "/var/lib/gtunnel/hand-over.json"
 
 // trustUsage is that of --trust-function-creators, of both setups.
-const trustUsage = "let accounts without SUPER create functions and triggers: log_bin_trust_function_creators"
+const trustUsage = "set log_bin_trust_function_creators"
 
 // setupMaster is the command line of setup-master.
 type setupMaster struct {

@@ -21,7 +21,7 @@ type planFlags struct {
 func (f *planFlags) settings() []config.Setting {
 	return []config.Setting{
 		{Name: "dry-run", Target: &f.dryRun, Usage: "show the plan and change nothing"},
-		{Name: "show-sql", Target: &f.showSQL, Usage: "show all of each step on a terminal too: SQL, files, undo"},
+		{Name: "show-sql", Target: &f.showSQL, Usage: "plans with all SQL, files and undo, on a terminal too"},
 		{Name: "yes", Target: &f.yes, Usage: "do not ask; never covers the loss of data"},
 		{Name: "json", Target: &f.asJSON, Usage: "with --dry-run: print the plan as JSON"},
 	}
@@ -45,7 +45,9 @@ type jsonPlan struct {
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		shown := jsonPlan{Warnings: listOf(p.Warnings), Problems: listOf(p.Problems), Steps: listOf(p.Steps)}
+		shown := jsonPlan{
+			Warnings: m.inCommandsOf(p.Warnings), Problems: m.inCommandsOf(p.Problems), Steps: listOf(p.Steps),
+		}
 		if err := m.printJSON(shown); err != nil {
 			return err
 		}

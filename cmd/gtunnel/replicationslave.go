@@ -131,7 +131,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 	setup := &replication.Setup{ConfigDir: s.configDir, MonitorPath: s.monitor, NewPasswords: s.newPasswords}
 	var err error
 	if setup.Want, err = s.want(); err != nil {
-		return err
+		return m.withoutHandOver(ctx, s, err)
 	}
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err
@@ -189,8 +189,8 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 
 // tellReplicates says that the slave is made.
 func (m *Main) tellReplicates(s *setupSlave, setup *replication.Setup) {
-	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
-		strings.Join(setup.Want.Databases, ", "))
+	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: %s\n",
+		strings.Join(setup.Want.Databases, ", "), m.inCommands("gtunnel replication status"))
 	if len(s.inner.Connect) > 0 {
 		fmt.Fprintf(m.Stdout,
 			"The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
@@ -235,11 +235,14 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	}
 	var err error
 	want.HandOver, err = replication.ReadHandOver(s.handOver)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return want, usage.WithHint(err, "run this as the owner of the file, mostly root")
+	case errors.Is(err, fs.ErrNotExist):
 		return want, &usage.Error{
 			Where: "--hand-over", Message: "there is no " + s.handOver,
 			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; " +
-				"or log in there with --master-user",
+				"or log in there with --master-user; how a slave is that was set up: gtunnel replication status",
 		}
 	}
 	return want, err

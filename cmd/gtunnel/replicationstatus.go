@@ -45,6 +45,7 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 				return err
 			}
 			if asJSON {
+				status.Problems, status.Warnings = m.inCommandsOf(status.Problems), m.inCommandsOf(status.Warnings)
 				err = m.printJSON(status)
 			} else {
 				err = m.writeReplicationStatus(status)

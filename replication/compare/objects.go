@@ -75,14 +75,14 @@ var objectKinds = []objectKind{
 		privileges: []string{"EXECUTE", "ALTER ROUTINE", "SHOW_ROUTINE", "SHOW CREATE ROUTINE", "SELECT ON proc"},
 		everywhere: []string{"SELECT"}, // the bodies, too
 		query: "SELECT routine_schema AS d, routine_name AS n, definer, IF(routine_definition IS NULL, NULL, CONCAT_WS(' '," +
-			" routine_type, security_type, sql_data_access, is_deterministic, routine_definition)) AS b," +
+			" routine_type, security_type, sql_data_access, is_deterministic, routine_definition, routine_comment)) AS b," +
 			" sql_mode AS p FROM information_schema.routines WHERE routine_schema",
 	},
 	{
 		kind: eventKind, privileges: []string{"EVENT"},
 		// When it begins is shown in the time zone of the host.
 		query: "SELECT event_schema AS d, event_name AS n, definer," +
-			" CONCAT_WS(' ', event_type, interval_value, interval_field, on_completion, event_definition) AS b," +
+			" CONCAT_WS(' ', event_type, interval_value, interval_field, on_completion, event_definition, event_comment) AS b," +
 			" CONCAT_WS(' ', sql_mode, time_zone) AS p FROM information_schema.events WHERE event_schema",
 	},
 }

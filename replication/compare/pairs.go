@@ -174,6 +174,7 @@ func (p *tablePair) unlike(m, s column) []string {
 	if !p.across {
 		add("the collation", m.collation, s.collation)
 	}
+	add("the comment", m.comment, s.comment)
 	if p.strict {
 		add("the default", m.fallback, s.fallback)
 		add("the expression", m.generated, s.generated)

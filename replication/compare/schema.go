@@ -35,6 +35,7 @@ type tableShape struct {
 	foreignKeys    []constraint
 	checks         []constraint
 	partitions     string // how its rows are divided, in words; empty: they are not
+	comment        string
 	broken         string // why the server cannot open it; empty: it can
 }
 
@@ -52,6 +53,7 @@ type column struct {
 	generated     string
 	fallback      string // the default
 	extra         string
+	comment       string
 }
 
 // key is an index. Its columns are those from the first on by which rows can
@@ -145,9 +147,10 @@ func (s *schema) readTables(ctx context.Context, session *session, in string) er
 		t := &tableShape{
 			database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]),
 			versioned: r["k"] == "SYSTEM VERSIONED", bytes: r.Number("bytes"), rowBytes: r.Number("r"),
+			comment: r["comment"],
 		}
 		if _, opens := r["e"]; !opens {
-			t.broken = r["comment"]
+			t.broken, t.comment = r["comment"], ""
 		}
 		if other := byName[t.String()]; other != nil {
 			return finding.New(s.server.Role, "same-name", "compare them apart, by --databases",
@@ -189,6 +192,7 @@ func newColumn(r server.Record) column {
 		generated:     r["generation_expression"],
 		fallback:      fallback,
 		extra:         strings.ToLower(r["extra"]),
+		comment:       r["column_comment"],
 	}
 }
 

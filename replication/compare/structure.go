@@ -125,6 +125,10 @@ func (p *tablePair) matchTable(master, slave *schema) {
 	if !p.across && p.master.versioned != p.slave.versioned {
 		p.structure = append(p.structure, "the table is system-versioned on one end only")
 	}
+	if p.master.comment != p.slave.comment {
+		p.structure = append(p.structure,
+			fmt.Sprintf("the comment is %q on the master and %q on the slave", p.master.comment, p.slave.comment))
+	}
 	p.matchPartitions()
 	if !slices.Contains(slices.Concat(master.unseen[constraintKind], slave.unseen[constraintKind]), p.master.database) {
 		p.matchForeignKeys()

@@ -52,8 +52,8 @@ var asked = []Code{
 			"and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 	},
 	{
-		Code: "passwords-untried", At: SetupMaster,
-		Meaning: "a dry run has not tried the passwords of the hand-over file",
+		Code: "passwords-untried", At: SetupMaster | SetupSlave,
+		Meaning: "passwords were not tried: by a dry run, or because they are not known here",
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{

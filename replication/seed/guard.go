@@ -49,16 +49,25 @@ func (s *Seed) newGuard(ctx context.Context, cancel context.CancelCauseFunc) (*g
 	if err != nil {
 		return nil, err
 	}
-	g := &guard{master: s.Master, conn: conn, lockWait: s.lockWait(), cancel: cancel, end: func() {}}
-	if s.Master.Version.AtLeast(server.MySQL, 8, 0, 0) {
+	return &guard{master: s.Master, conn: conn, lockWait: s.lockWait(), cancel: cancel, end: func() {}}, nil
+}
+
+// holdTables holds changes of tables off until the guard is closed, on MySQL. An
+// attempt that follows another lets go first: an event that was due meanwhile waits for
+// this lock and has one that the dump's own lock waits for.
+func (g *guard) holdTables(ctx context.Context) error {
+	if !g.master.Version.AtLeast(server.MySQL, 8, 0, 0) {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, statement := range []server.Statement{server.SQL("UNLOCK INSTANCE"), server.SQL("LOCK INSTANCE FOR BACKUP")} {
 		// Without the privilege a change of a table breaks the dump, which says so.
-		_, err = conn.ExecContext(ctx, "LOCK INSTANCE FOR BACKUP")
-		if err != nil && !server.IsDenied(err) {
-			g.close()
-			return nil, s.Master.Explain("LOCK INSTANCE FOR BACKUP", err)
+		if err := g.master.Exec(ctx, g.conn, statement); err != nil && !server.IsDenied(err) {
+			return err
 		}
 	}
-	return g, nil
+	return nil
 }
 
 // close ends the guard's looks and its session with the locks that it holds.

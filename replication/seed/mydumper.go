@@ -86,7 +86,7 @@ func (s *Seed) roomFor(folder string) *finding.Problem {
 			On: finding.Slave, Code: "no-room", Text: "cannot ask for the free space of " + folder, Err: err,
 		}
 	}
-	free, needed := stat.Bavail*uint64(stat.Bsize)+abandonedBytes(), s.bytes() //nolint:gosec // a block has a size
+	free, needed := stat.Bavail*uint64(stat.Bsize)+abandonedBytes(), s.extent().bytes //nolint:gosec // a block has a size
 	if free > needed+needed/4 {
 		return nil
 	}
@@ -102,6 +102,9 @@ func (r *mydumperRun) path(name string) string { return filepath.Join(r.folder, 
 // dumpRows dumps the schema and the rows, and gives the coordinates.
 func (r *mydumperRun) dumpRows(ctx context.Context) (server.Position, error) {
 	r.meter.enter(PhaseCopy)
+	if err := r.guard.holdTables(ctx); err != nil {
+		return server.Position{}, err
+	}
 	before, err := r.dumpSchema(ctx, "")
 	if err != nil {
 		return server.Position{}, err
@@ -305,10 +308,10 @@ func (c *seedCheck) mydumper(ctx context.Context) error {
 			names[i] = r["c"]
 		}
 		c.Problem(finding.Master, "seed-method", "use the method dump",
-			"mydumper loses the values of UUID and INET columns, whose text it calls bytes: %s", finding.List(names))
+			"mydumper loses the values of UUID and INET columns, whose text it calls bytes: %s", finding.Items(names))
 	}
 	c.Warn(finding.Slave, "needs-room", "", "mydumper writes the rows, about %s, to files below %s first",
-		finding.FormatBytes(s.bytes()), seedParent())
+		finding.FormatBytes(s.extent().bytes), seedParent())
 	if p := s.roomFor(seedParent()); p != nil {
 		c.Problems = append(c.Problems, p)
 	}

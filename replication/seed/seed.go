@@ -221,6 +221,11 @@ func (c *copying) retryBegin(
 
 // dumpOnce runs both tools, from the first byte to the end of both.
 func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
+	if !c.LockTables { // whose lock holds them too
+		if err := c.guard.holdTables(ctx); err != nil {
+			return server.Position{}, err
+		}
+	}
 	read, write, err := widePipe()
 	if err != nil {
 		return server.Position{}, err

@@ -21,6 +21,7 @@ import (
 type valueColumn struct {
 	database, table, name string
 	dataType, columnType  string
+	charset               string // of text that may come back from Unicode as another one
 }
 
 // String is the column's full name.
@@ -54,6 +55,7 @@ func (f *lossyFindings) kinds() []lossy {
 		{changes: losesSign, found: f.signs},
 		{changes: losesNumber, found: f.numbers},
 		{changes: losesMember, found: f.members},
+		{changes: losesText, found: f.text},
 		{changes: losesJSON, found: f.json},
 		{changes: losesTypes, found: f.types},
 	}
@@ -89,8 +91,10 @@ func (c *seedCheck) valueColumns(ctx context.Context) ([]*valueColumn, error) {
 	master := c.seed.Master
 	rows, err := master.Query(ctx, master.DB,
 		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.data_type AS type,"+
-			" c.column_type AS full_type FROM information_schema.columns c"+joinTables+
-			" WHERE c.data_type IN ('float', 'double', 'enum', 'set', 'json') AND t.table_type IN ("+facts.TableTypes+")"+
+			" c.column_type AS full_type, IF("+oddText+", c.character_set_name, '') AS charset"+
+			" FROM information_schema.columns c"+joinTables+
+			" WHERE (c.data_type IN ('float', 'double', 'enum', 'set', 'json') OR "+oddText+")"+
+			" AND t.table_type IN ("+facts.TableTypes+")"+
 			" AND c.extra NOT REGEXP 'VIRTUAL|STORED|PERSISTENT' AND c.table_schema IN ("+
 			server.QuoteExactly(c.seed.databases())+")"+
 			" ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
@@ -99,6 +103,7 @@ func (c *seedCheck) valueColumns(ctx context.Context) ([]*valueColumn, error) {
 		if len(c.seed.Tables) == 0 || slices.Contains(c.seed.Tables, r["d"]+"."+r["t"]) {
 			columns = append(columns, &valueColumn{
 				database: r["d"], table: r["t"], name: r["c"], dataType: r["type"], columnType: r["full_type"],
+				charset: r["charset"],
 			})
 		}
 	}
@@ -148,7 +153,9 @@ func (f *lossyFindings) tell() {
 		f.check.Problem(finding.Master, "lost-values",
 			"on the master, to give them the values that a copy would have:\n"+strings.Join(f.updates, "\n"),
 			"a dump cannot say values of these columns, and the copy would never be equal"+
-				" (a zero below zero; an ENUM's number 0 or a SET's member beside a member ''): %s", finding.List(f.lost))
+				" (a zero below zero; an ENUM's number 0 or a SET's member beside a member '';"+
+				" text that Unicode has otherwise): %s",
+			finding.Items(f.lost))
 	}
 	f.tellJSON()
 }

@@ -1,0 +1,5 @@
+-- Days that no calendar has.
+CREATE DATABASE born; USE born;
+SET SESSION sql_mode = 'ALLOW_INVALID_DATES';
+CREATE TABLE people (id INT PRIMARY KEY, born DATE, seen DATETIME(2));
+INSERT INTO people VALUES (1, '1999-02-30', '2021-04-31 10:00:00.25'), (2, '2000-02-29', NULL), (3, '2023-11-31', '2023-02-29 00:00:00');

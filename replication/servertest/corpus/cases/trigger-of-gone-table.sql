@@ -1,0 +1,8 @@
+-- Triggers, routines and events that would fail if they ran.
+CREATE DATABASE stale; USE stale;
+CREATE TABLE t (id INT PRIMARY KEY); CREATE TABLE lost (id INT);
+CREATE TRIGGER tr AFTER DELETE ON t FOR EACH ROW INSERT INTO lost VALUES (OLD.id);
+CREATE PROCEDURE p() SELECT * FROM lost, nowhere.at_all;
+CREATE EVENT e ON SCHEDULE EVERY 1 YEAR STARTS '2036-01-01' DO CALL no_such();
+INSERT INTO t VALUES (1);
+DROP TABLE lost;

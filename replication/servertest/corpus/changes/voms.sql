@@ -1,0 +1,10 @@
+USE voms_atlas;
+ALTER TABLE usr ADD COLUMN nickname VARCHAR(40) CHARACTER SET utf8mb4 NOT NULL DEFAULT 'é😀' AFTER cn, MODIFY mail VARCHAR(300) COMMENT 'it''s an address';
+ALTER TABLE `groups` ADD restricted BIT(3) NOT NULL DEFAULT b'101' FIRST, ADD KEY by_description (description(7));
+ALTER TABLE m DROP FOREIGN KEY fk_m_roles;
+ALTER TABLE m ADD CONSTRAINT `fk of roles` FOREIGN KEY (rid) REFERENCES roles (rid) ON UPDATE CASCADE;
+CREATE OR REPLACE VIEW suspended AS SELECT u.userid, u.nickname FROM usr u, m WHERE u.suspended = b'1' AND m.userid = u.userid;
+DROP TRIGGER usr_after;
+CREATE TRIGGER usr_after AFTER UPDATE ON usr FOR EACH ROW INSERT INTO audit (what) VALUES (CONCAT(OLD.userid, '\\', NEW.nickname));
+ALTER EVENT far_away ON SCHEDULE AT '2037-12-31 00:00:00' COMMENT 'earlier';
+RENAME TABLE seqnumber TO seqnumber_old, seqnumber_old TO seqnumber;

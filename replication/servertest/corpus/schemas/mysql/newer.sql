@@ -1,0 +1,35 @@
+-- What MySQL alone has.
+CREATE DATABASE mysql9 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_as_cs;
+USE mysql9;
+CREATE TABLE hidden (id INT PRIMARY KEY, a INT DEFAULT 7 INVISIBLE, b VARCHAR(10) INVISIBLE, c INT GENERATED ALWAYS AS (id * 2) STORED, d INT GENERATED ALWAYS AS (a + 1) VIRTUAL, KEY (d));
+CREATE TABLE own_key (my_row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY, v INT);
+CREATE TABLE functional (id INT PRIMARY KEY, name VARCHAR(50), doc JSON, KEY low ((LOWER(name))), KEY unseen (name DESC) INVISIBLE);
+CREATE TABLE preset (id INT PRIMARY KEY, u BINARY(16) DEFAULT (UUID_TO_BIN('00112233-4455-6677-8899-aabbccddeeff')), j JSON DEFAULT (JSON_ARRAY(1, 'x')), d DATE DEFAULT (CURRENT_DATE + INTERVAL 1 YEAR), n INT, CONSTRAINT `c k` CHECK (n > 0), CONSTRAINT loose CHECK (n < 50) NOT ENFORCED);
+CREATE TABLE places (id INT PRIMARY KEY, p POINT NOT NULL SRID 4326, g GEOMETRY, SPATIAL INDEX (p));
+CREATE TABLE embeds (id INT PRIMARY KEY, v VECTOR(4), note VARCHAR(10) COLLATE utf8mb4_ja_0900_as_cs_ks);
+CREATE TABLE dice (n BIGINT NOT NULL);
+INSERT INTO dice VALUES (1);
+INSERT INTO hidden (id) VALUES (1), (2);
+INSERT INTO hidden (id, a, b) VALUES (3, NULL, 'x');
+INSERT INTO own_key (v) VALUES (1), (1), (NULL);
+INSERT INTO functional VALUES (1, 'Name', '{"b": [1, 2, {"x": "ü😀"}], "a": 1e3, "c": true}'), (2, 'name', '"2026-01-01"'), (3, NULL, NULL);
+INSERT INTO preset (id, n, d) VALUES (1, 9, '2026-01-01'), (2, NULL, NULL);
+INSERT INTO places VALUES (1, ST_GeomFromText('POINT(38.7 -9.1)', 4326), ST_GeomFromText('LINESTRING(0 0, 1 1)')), (2, ST_GeomFromText('POINT(0 0)', 4326), NULL);
+INSERT INTO embeds VALUES (1, STRING_TO_VECTOR('[1, -2.5, 3e-7, 0]'), 'か'), (2, NULL, 'カ');
+CREATE VIEW ranked AS SELECT id, name, RANK() OVER (PARTITION BY LOWER(name) ORDER BY id) AS `rank` FROM functional;
+CREATE VIEW recursive_one AS WITH RECURSIVE c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 3) SELECT c.n, h.id FROM c LEFT JOIN hidden h ON h.id = c.n;
+CREATE VIEW from_json AS SELECT f.id, j.v FROM functional f, JSON_TABLE(f.doc, '$.b[*]' COLUMNS (v VARCHAR(20) PATH '$')) j;
+DELIMITER //
+CREATE PROCEDURE write_some(IN r BIGINT)
+BEGIN
+  DECLARE k INT DEFAULT r MOD 40;
+  CASE (r DIV 40) MOD 6
+    WHEN 0 THEN REPLACE INTO hidden (id, a, b) VALUES (k, NULLIF(r MOD 5, 0), r MOD 100);
+    WHEN 1 THEN INSERT INTO own_key (v) VALUES (r MOD 7);
+    WHEN 2 THEN DELETE FROM own_key WHERE my_row_id = k;
+    WHEN 3 THEN REPLACE INTO functional VALUES (k, CONCAT('N', r MOD 9), JSON_OBJECT('r', r, 'l', JSON_ARRAY(k, NULL, 'x')));
+    WHEN 4 THEN UPDATE functional SET doc = JSON_SET(doc, '$.r', k) WHERE id = k;
+    ELSE REPLACE INTO preset (id, n, d) VALUES (k, 1 + r MOD 4, NULL);
+  END CASE;
+END//
+DELIMITER ;
