@@ -183,7 +183,7 @@ func wouldLoseAccounts(j *judgement) {
 		j.sayCure("to have them erased: --replace-databases "+
 			strings.Join(slices.Concat(j.Replace, []string{accountDatabase}), ",")+"; to keep them: --method dump",
 			"a clone erases its accounts with their passwords and rights, and brings those of the master: %s",
-			finding.List(lost))
+			finding.Items(lost))
 	}
 }
 
