@@ -223,7 +223,10 @@ var asked = []Code{
 		Cure: "run this again while nobody changes it, or use the method dump",
 	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
+	{
+		Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off",
+		Cure: "as its error says",
+	},
 
 	// Of the start, and of waiting for the slave.
 	{
