@@ -20,8 +20,9 @@
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
 #   make install    the binary, the man pages and the systemd units below PREFIX,
-#                   and in /etc/gtunnel the files with their flags, where they are
-#                   missing
+#                   /var/lib/gtunnel (0700) for the hand-over file and the notes of
+#                   a slave, and in /etc/gtunnel the files with their flags, where
+#                   they are missing
 
 PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -112,6 +113,8 @@ install: build
 	done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel-*.service
+	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
+	install -d -m 0700 $(DESTDIR)/var/lib/gtunnel
 	for role in server client; do \
 		test -e $(DESTDIR)/etc/gtunnel/$$role.env || \
 		install -D -m 0644 examples/systemd/$$role.env $(DESTDIR)/etc/gtunnel/$$role.env || exit 1; \

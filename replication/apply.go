@@ -156,9 +156,13 @@ func (a *Applier) run(ctx context.Context, step *Step) error {
 	return on.Run(ctx, step.SQL)
 }
 
-// write writes the file of a step.
+// write writes the file of a step. The directory of a secret is as closed as the file.
 func write(file *File) error {
-	if err := os.MkdirAll(filepath.Dir(file.Path), 0o755); err != nil {
+	mode := os.FileMode(0o755)
+	if file.Mode&0o077 == 0 {
+		mode = 0o700
+	}
+	if err := os.MkdirAll(filepath.Dir(file.Path), mode); err != nil {
 		return err
 	}
 	return optionfile.WriteFile(file.Path, []byte(file.Content.Reveal()), file.Mode)

@@ -59,7 +59,7 @@ func slaveReadiness(f *facts.Facts, port int) Readiness {
 
 // pairReadiness says whether two servers can be master and slave of databases.
 // What the master must be is said only if its login may see it.
-func pairReadiness(master, slave *facts.Facts, databases []string, port int) Readiness {
+func pairReadiness(master, slave *facts.Facts, handOver *HandOver, databases []string, port int) Readiness {
 	r := slaveReadiness(slave, port)
 	if len(rules.MissingPrivileges(master)) == 0 {
 		m := masterReadiness(master, databases)
@@ -68,7 +68,8 @@ func pairReadiness(master, slave *facts.Facts, databases []string, port int) Rea
 	} else {
 		r.well(finding.Master, "%s, server_id %d", master.Version, master.ServerID())
 	}
-	plan := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: slave}, SlaveWant{Databases: databases, Port: port})
+	plan := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: slave},
+		SlaveWant{HandOver: handOver, Databases: databases, Port: port})
 	judged := plan.subject()
 	judged.Moment = rules.CheckPair
 	pair := rules.Judge(judged)

@@ -6,6 +6,9 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -43,7 +46,22 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	if err != nil {
 		return Readiness{}, err
 	}
-	return pairReadiness(master, local, c.databases(master), c.Port), nil
+	databases := c.databases(master)
+	ready := pairReadiness(master, local, c.HandOver, databases, c.Port)
+	if len(ready.Problems) > 0 || len(rules.MissingPrivileges(master)) > 0 { // who sees a part would find what is not so
+		return ready, nil
+	}
+	copied := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: local},
+		SlaveWant{HandOver: c.HandOver, Databases: databases, Port: c.Port, Method: journal.SeedDump})
+	if !copied.needsSeed() {
+		return ready, nil
+	}
+	found, err := (&seed.Seed{
+		Master: c.Master, Slave: c.Local, MasterFacts: master, SlaveFacts: local,
+		Databases: databases, Method: journal.SeedDump,
+	}).Check(ctx)
+	ready.Add(found)
+	return ready, err
 }
 
 // databases are those to check.

@@ -231,7 +231,7 @@ func TestStartWithoutGTID(t *testing.T) {
 // TestReadinessOfFilter: what is right is named also where it is no variable.
 func TestReadinessOfFilter(t *testing.T) {
 	master, slave, want := established(server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0})
-	for _, well := range pairReadiness(master, slave, want.Databases, want.Port).Well {
+	for _, well := range pairReadiness(master, slave, want.HandOver, want.Databases, want.Port).Well {
 		if well.Text == `replicate_wild_do_table is right: DB\_1.%, voms.%` {
 			return
 		}

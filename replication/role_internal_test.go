@@ -114,7 +114,8 @@ func TestReadOnlyForAll(t *testing.T) {
 		shown := show(want.plan(master, slave))
 		_, after, found := strings.Cut(shown, begin)
 		if name == "a copy" {
-			_, after, found = strings.Cut(shown, "SQL: SET GLOBAL read_only=0\n  undo: SET GLOBAL read_only='NO_LOCK_NO_ADMIN'\n")
+			_, after, found = strings.Cut(shown,
+				"SQL: SET GLOBAL read_only=0\n  undo: SET GLOBAL read_only='NO_LOCK_NO_ADMIN'\n")
 		}
 		if !found || !strings.Contains(after, end) || !strings.Contains(shown, "read_only = ON\n") {
 			t.Errorf("%s: the plan is\n%s", name, shown)

@@ -63,7 +63,7 @@ func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	if len(want.Untried) > 0 {
 		p.Warn(finding.Master, "passwords-untried", "",
 			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log "+
-				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.List(want.Untried))
+				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.Items(want.Untried))
 	}
 	return p
 }

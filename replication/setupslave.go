@@ -2,6 +2,7 @@ package replication
 
 import (
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -53,6 +54,11 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 	s.finish(seed)
 	s.Add(s.Beginning)
 	s.Add(s.judgeBeginning())
+	if s.established && s.want.HandOver.Passwords[facts.ReplicationUser].IsEmpty() {
+		s.Warn(finding.Slave, "passwords-untried", "take the hand-over file of the master: it has the password",
+			"whether the slave can log in once more was not looked at: the password of %s is not known here",
+			server.QuoteAccount(facts.ReplicationUser, server.Loopback))
+	}
 	s.agreeOnBytes()
 	return s.Plan
 }

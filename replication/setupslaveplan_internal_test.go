@@ -78,7 +78,9 @@ var slavePlanStates = map[string]struct {
 		s.Databases[1].EnabledEvents = []facts.Event{{Database: "voms", Name: "e"}}
 	}, "events-disable, note-done"},
 	"function creators": {func(_, _ *facts.Facts, w *planned) { w.TrustCreators = true }, "slave-settings, note-done"},
-	"writable":          {func(_, s *facts.Facts, _ *planned) { s.Variables["read_only"] = "OFF" }, "read-only, note-done"},
+	"writable": {
+		func(_, s *facts.Facts, _ *planned) { s.Variables["read_only"] = "OFF" }, "read-only, note-done",
+	},
 	"fresh": {func(_, s *facts.Facts, w *planned) {
 		*s, w.Situation = *newFacts(finding.Slave, planVersion),
 			Situation{DropIn: &optionfile.DropIn{Path: "/d/" + optionfile.DropInName}}

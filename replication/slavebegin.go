@@ -37,7 +37,9 @@ func (a *Applier) endPackets(ctx context.Context, step *Step) error {
 // copy, for the running server, but must not be forgotten by a restart.
 func (s *slavePlan) settings() []wantedSetting {
 	id := s.slave.ServerID()
-	clash := id == 0 || id == s.master.ServerID() || !s.established && slices.Contains(s.master.Slaves, id)
+	// One that an earlier run has given it may still be registered there as its own.
+	ours := s.State.Stage != journal.StageNone || s.DropIn.Sets("server_id", fmt.Sprint(id))
+	clash := id == 0 || id == s.master.ServerID() || !s.established && !ours && slices.Contains(s.master.Slaves, id)
 	if clash {
 		id = s.freeServerID()
 	}

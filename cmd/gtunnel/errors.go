@@ -16,11 +16,11 @@ import (
 )
 
 // report prints each of the errors in err with its hint.
-func report(w io.Writer, err error) {
+func (m *Main) report(w io.Writer, err error) {
 	for _, err := range usage.Split(err) {
 		fmt.Fprintf(w, "gtunnel: %s\n", inFlags(err.Error()))
 		if hint := usage.HintOf(err); hint != "" {
-			fmt.Fprintf(w, "hint: %s\n", inFlags(hint))
+			fmt.Fprintf(w, "hint: %s\n", m.inCommands(inFlags(hint)))
 		}
 	}
 }

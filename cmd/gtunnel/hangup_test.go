@@ -4,38 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal/terminaltest"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 )
-
-// openTerminal makes a pseudo-terminal: its far end, which a terminal program
-// or sshd would hold, and the end for the programs in it.
-func openTerminal(t *testing.T) (far, near *os.File) {
-	t.Helper()
-	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
-	if err := unix.IoctlSetPointerInt(int(far.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.IoctlGetUint32(int(far.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, err = os.OpenFile(filepath.Join("/dev/pts", strconv.Itoa(int(name))), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return far, near
-}
 
 // TestHangup: in a terminal SIGHUP reloads as long as the terminal is there,
 // and stops in order when it is gone; behind nohup it reloads even then.
@@ -43,7 +18,7 @@ func TestHangup(t *testing.T) {
 	s := newSite(t)
 	for name, wrapper := range map[string][]string{"alone": nil, "nohup": {"nohup"}} {
 		t.Run(name, func(t *testing.T) {
-			far, near := openTerminal(t)
+			far, near := terminaltest.Open(t, 80)
 			log := filepath.Join(t.TempDir(), "log")
 			out, err := os.Create(log)
 			if err != nil {

@@ -11,13 +11,21 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 )
 
 // newLogger logs to a queue in the configuration's format, from its level up.
+// On a terminal it is for a person, unless it shall be JSON.
 // What goes straight to systemd's journal as text carries the level as the
 // journal reads it (sd-daemon(3)) and no time, because the journal has its own.
 // A queue has one logger, from before its first line.
 func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *zap.Logger {
+	out := settingsWriter{WriteSyncer: queue, config: &c}
+	if screen := terminal.NewScreen(queue.out, getenv); screen.IsTerminal() && c.LogFormat != "json" {
+		core := &personCore{LevelEnabler: c.LogLevel, out: out, screen: screen}
+		queue.lostAs = func(lines uint64, reason string) []byte { return core.encode(ownUpTo(lines, reason)) }
+		return zap.New(core, zap.ErrorOutput(queue))
+	}
 	format := zapcore.EncoderConfig{
 		TimeKey:        "time",
 		LevelKey:       "level",
@@ -40,15 +48,19 @@ func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *za
 		encoder = zapcore.NewConsoleEncoder(format)
 	}
 	queue.lostAs = func(lines uint64, reason string) []byte {
-		entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "lines of this log were lost"}
-		line, err := encoder.EncodeEntry(entry, []zap.Field{zap.Uint64("lines", lines), zap.String("reason", reason)})
+		line, err := encoder.EncodeEntry(ownUpTo(lines, reason))
 		if err != nil {
 			return nil // these encoders never fail
 		}
 		return line.Bytes()
 	}
-	out := settingsWriter{WriteSyncer: queue, config: &c}
 	return zap.New(zapcore.NewCore(encoder, out, c.LogLevel), zap.ErrorOutput(queue))
+}
+
+// ownUpTo owns up to lines that a log lacks.
+func ownUpTo(lines uint64, reason string) (zapcore.Entry, []zap.Field) {
+	return zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "lines of this log were lost"},
+		[]zap.Field{zap.Uint64("lines", lines), zap.String("reason", reason)}
 }
 
 // journalLevel writes the level as a priority of syslog(3) and as a word.

@@ -233,10 +233,13 @@ func (f *masterFlags) credentials() (credentials, error) {
 	if c.Network, c.Address, err = f.plainEnd(options); err != nil {
 		return c, err
 	}
-	fromUser := "--master-user"
+	fromUser, password := "--master-user", options["password"]
 	switch option := options["user"]; {
 	case f.user != "":
 		c.User = f.user
+		if option.text != "" && option.text != f.user {
+			password = optionValue{} // it is of that account
+		}
 	case option.text != "":
 		c.User, fromUser = option.text, option.where()
 	default:
@@ -246,7 +249,7 @@ func (f *masterFlags) credentials() (credentials, error) {
 				"or give --master-user and --master-password-file",
 		}
 	}
-	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, options["password"])
+	return c, c.setPassword(fromUser, "--master-password-file", f.passwordFile, password)
 }
 
 // plainEnd is the network and address of the tunnel's end. The name localhost
@@ -307,7 +310,7 @@ func (m *Main) open(ctx context.Context, role finding.Role, c credentials) (*ser
 			return s, nil
 		}
 		if !c.Password.IsEmpty() || !server.IsAccessDenied(err) || terminal.OpenKeyboard(m.Stdin) == nil {
-			return nil, c.explain(err)
+			return nil, c.explain(role, err)
 		}
 	}
 	var err error
@@ -316,7 +319,7 @@ func (m *Main) open(ctx context.Context, role finding.Role, c credentials) (*ser
 	}
 	opened, err := server.Open(ctx, role, c.Login)
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.explain(role, err)
 	}
 	return opened, nil
 }
@@ -338,10 +341,28 @@ func (m *Main) askPassword(ctx context.Context, question string) (server.Passwor
 	return server.NewPassword(typed), nil
 }
 
-// explain says of a refused login where it came from.
-func (c *credentials) explain(err error) error {
-	if !server.IsAccessDenied(err) {
+// explain says of a refused login where it came from. The root of a distribution may log
+// in by the socket of its host only.
+func (c *credentials) explain(role finding.Role, err error) error {
+	const socketOnly = 1698
+	switch {
+	case !server.IsAccessDenied(err):
 		return err
+	case c.Network == "tcp" && (c.User == "root" || server.ErrorNumber(err) == socketOnly):
+		hint := c.from + "; an account such as root may log in by the socket only, on its own host: " +
+			"make another, there, by " + makeAdministrator
+		if role == finding.Master {
+			hint += "; and give it here with --master-user " + administrator + " --master-password-file FILE"
+		}
+		return usage.WithHint(err, hint)
 	}
 	return usage.WithHint(err, c.from+"; "+usage.HintOf(err))
 }
+
+// administrator is an account that may set a server up, for the time of that.
+const (
+	administrator     = "gtunnel_admin"
+	makeAdministrator = "SET SESSION sql_log_bin=0; " +
+		"CREATE USER '" + administrator + "'@'127.0.0.1' IDENTIFIED BY 'PASSWORD'; " +
+		"GRANT ALL PRIVILEGES ON *.* TO '" + administrator + "'@'127.0.0.1' WITH GRANT OPTION"
+)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	gtunnel "github.com/gtunnel/gtunnel/cmd/gtunnel"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal/terminaltest"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
@@ -171,27 +172,8 @@ type terminal struct {
 
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("no pseudo terminals here: %v", err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal := &terminal{t: t, master: master, slave: slave, typed: make(chan struct{})}
-	t.Cleanup(func() {
-		slave.Close()
-		master.Close()
-	})
-	return terminal
+	master, slave := terminaltest.Open(t, 80)
+	return &terminal{t: t, master: master, slave: slave, typed: make(chan struct{})}
 }
 
 func (p *terminal) echoes() bool {

@@ -19,6 +19,8 @@ type Main struct {
 	Stderr io.Writer
 	Getenv func(string) string
 
+	command *cobra.Command // that is run; nil before that
+
 	log *logQueue // to Stderr: what may not wait for it
 }
 
@@ -34,7 +36,7 @@ func (m *Main) Run(ctx context.Context) int {
 
 	parsed := false // what fails before is wrong usage
 	root := m.rootCommand()
-	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) { parsed, m.command = true, cmd }
 	root.SetArgs(m.Args)
 	root.SetIn(m.Stdin)
 	root.SetOut(m.Stdout)
@@ -43,7 +45,7 @@ func (m *Main) Run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
-	report(m.log, err)
+	m.report(m.log, err)
 	if parsed && !usage.Is(err) {
 		return 1
 	}

@@ -45,7 +45,7 @@ there is a problem.`,
 			if err := m.checkReplication(cmd.Context(), c, &found); err != nil {
 				return err
 			}
-			return m.tellReadiness(found, c.asJSON, "not ready")
+			return m.tellReplicationReadiness(found, c.asJSON)
 		},
 	}
 	settings := []config.Setting{
@@ -125,7 +125,15 @@ func (m *Main) openMasterForCheck(
 	ctx context.Context, c *replicationCheck, h *replication.HandOver,
 ) (*server.Server, error) {
 	if h == nil || c.master.user != "" || c.master.defaultsFile != "" {
-		return m.openMaster(ctx, &c.master)
+		opened, err := m.openMaster(ctx, &c.master)
+		if h == nil && c.master == (masterFlags{}) && usage.Is(err) {
+			return nil, &usage.Error{
+				Where: "--hand-over", Message: "there is no " + c.handOver + ", by which to ask the master",
+				Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; " +
+					"or log in there with --master-user; or check this host alone: --role slave",
+			}
+		}
+		return opened, err
 	}
 	_, end, err := c.master.plainEnd(nil)
 	if err != nil {

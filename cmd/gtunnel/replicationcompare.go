@@ -76,15 +76,16 @@ gtunnel replication status says what that is.`,
 			Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "what is replicated",
 			Usage: "to compare; separated by commas, or repeated",
 		},
-		{Name: "table", Arg: "DATABASE.TABLE", Target: &c.tables, Preset: "all", Usage: "only this one; may be repeated"},
+		{Name: "table", Arg: "DATABASE.TABLE", Target: &c.tables, Preset: "all", Usage: "only this; or several, by commas"},
 		{Name: "lock-tables", Target: &c.lockTables, Usage: "lock tables without transactions on the master"},
 		{Name: "all", Target: &c.all, Usage: "show every table and all of their differences"},
 		{Name: "state-dir", Arg: "DIR", Target: &c.stateDir, File: true, Usage: "where to note what it does"},
 		{
 			Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none",
-			Usage: "copy this one anew; may be repeated",
+			Usage: "copy this anew; or several, by commas",
 		},
 		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
+		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "with --repair-table: show the whole plan"},
 		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
@@ -94,6 +95,7 @@ gtunnel replication status says what that is.`,
 }
 
 func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) error {
+	c.tables = splitTables(c.tables)
 	if err := checkTables("--table", c.tables); err != nil {
 		return err
 	}
@@ -120,6 +122,20 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	return err
 }
 
+// splitTables takes tables from a flag that is repeated, or has several of them with
+// commas between. A comma may be in a name, too.
+func splitTables(list []string) []string {
+	var tables []string
+	for _, text := range list {
+		names := splitNames([]string{text})
+		if checkTables("", names) != nil {
+			names = []string{text}
+		}
+		tables = append(tables, names...)
+	}
+	return tables
+}
+
 // checkTables refuses names of tables without their database.
 func checkTables(flag string, tables []string) error {
 	for _, table := range tables {
@@ -134,6 +150,7 @@ func checkTables(flag string, tables []string) error {
 
 // repairTables copies tables anew, after consent, and compares them.
 func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
+	c.repair = splitTables(c.repair)
 	if err := checkTables("--repair-table", c.repair); err != nil {
 		return err
 	}

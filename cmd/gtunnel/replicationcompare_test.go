@@ -41,6 +41,7 @@ func TestReplicationCompare(t *testing.T) {
 				"; 2 definitions of views, routines and the like equal\n") {
 				t.Errorf("setup-slave says:\n%s", out)
 			}
+			p.takesNoOtherPassword()
 			if out := p.must(p.slave, p.compareArgs()...); !strings.Contains(out, "2 of 2 tables equal") ||
 				!strings.Contains(out, "database other: the slave does not replicate it") || strings.Contains(out, "equal  ") {
 				t.Errorf("got:\n%s", out)

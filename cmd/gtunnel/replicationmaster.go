@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,7 @@ import (
 const defaultHandOver = "/var/lib/gtunnel/hand-over.json"
 
 // trustUsage is that of --trust-function-creators, of both setups.
-const trustUsage = "let accounts without SUPER create functions and triggers: log_bin_trust_function_creators"
+const trustUsage = "set log_bin_trust_function_creators"
 
 // setupMaster is the command line of setup-master.
 type setupMaster struct {
@@ -75,6 +77,8 @@ second run changes nothing.`,
 }
 
 func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	if s.keepPasswords && s.newPasswords {
 		return &usage.Error{
 			Where: "--keep-passwords", Message: "and --new-passwords exclude each other", Cure: "give one or the other",

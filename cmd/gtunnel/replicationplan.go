@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
@@ -16,15 +15,24 @@ import (
 
 // planFlags say how a command deals with its plan.
 type planFlags struct {
-	dryRun, yes, asJSON bool
+	dryRun, yes, asJSON, showSQL bool
 }
 
 func (f *planFlags) settings() []config.Setting {
 	return []config.Setting{
 		{Name: "dry-run", Target: &f.dryRun, Usage: "show the plan and change nothing"},
+		{Name: "show-sql", Target: &f.showSQL, Usage: "plans with all SQL, files and undo, on a terminal too"},
 		{Name: "yes", Target: &f.yes, Usage: "do not ask; never covers the loss of data"},
 		{Name: "json", Target: &f.asJSON, Usage: "with --dry-run: print the plan as JSON"},
 	}
+}
+
+// seeRest says how to see what a summary of the plan leaves out.
+func (f *planFlags) seeRest() string {
+	if f.dryRun || f.yes {
+		return "--show-sql shows the SQL and the files of each, and how to undo it."
+	}
+	return "At each question, s shows its SQL and files, and how to undo it."
 }
 
 // jsonPlan is what --json prints.
@@ -37,18 +45,15 @@ type jsonPlan struct {
 // showPlan prints a plan, and returns its problems as an error.
 func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 	if flags.asJSON {
-		shown := jsonPlan{Warnings: listOf(p.Warnings), Problems: listOf(p.Problems), Steps: listOf(p.Steps)}
+		shown := jsonPlan{
+			Warnings: m.inCommandsOf(p.Warnings), Problems: m.inCommandsOf(p.Problems), Steps: listOf(p.Steps),
+		}
 		if err := m.printJSON(shown); err != nil {
 			return err
 		}
 		return p.Err()
 	}
-	for _, w := range p.Warnings {
-		fmt.Fprintf(m.Stderr, "warning: %v\n", w)
-		if w.Cure != "" {
-			fmt.Fprintf(m.Stderr, "hint: %s\n", w.Cure)
-		}
-	}
+	m.writeWarnings(p.Warnings)
 	if err := p.Err(); err != nil {
 		return err
 	}
@@ -56,34 +61,9 @@ func (m *Main) showPlan(p *replication.Plan, flags planFlags) error {
 		fmt.Fprintln(m.Stdout, "no change: all is as it should be")
 		return nil
 	}
-	for i, s := range p.Steps {
-		writeStep(m.Stdout, i+1, s)
-	}
+	view := planView{m.screen()}
+	view.show(p.Steps, flags.showSQL || !view.IsTerminal(), flags.seeRest())
 	return nil
-}
-
-// writeStep prints one step with all that it does.
-func writeStep(w io.Writer, number int, s *replication.Step) {
-	fmt.Fprintf(w, "%2d. %s: %s\n", number, s.On, s.What)
-	line := func(about, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "      %-5s %s\n", about, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n            "))
-		}
-	}
-	line("why", s.Why)
-	for _, statement := range s.SQL {
-		line("SQL", statement.String()+";")
-	}
-	if s.File != nil {
-		line("file", fmt.Sprintf("%s (mode %04o)", s.File.Path, s.File.Mode))
-		line("", s.File.Content.String())
-	}
-	line("you", s.Hand)
-	if len(s.Loses) > 0 {
-		line("LOST", "what the slave has in "+strings.Join(s.Loses, ", "))
-	}
-	line("undo", s.Undo.String())
-	line("undo", s.UndoByHand)
 }
 
 // dialogue shows the plans of a command and asks before each step, and says how far the
@@ -117,6 +97,7 @@ var errStopped = errors.New("stopped before this step; nothing after it was done
 type consent struct {
 	ctx      context.Context    //nolint:containedctx // of the one command that asks
 	keyboard *terminal.Keyboard // nil only if all have been agreed to
+	view     planView
 	out      io.Writer
 	all      bool
 	begun    int
@@ -125,7 +106,9 @@ type consent struct {
 // newConsent makes the asking of a command. Nobody can be asked where the
 // standard input is no terminal.
 func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
-	c := &consent{ctx: ctx, keyboard: terminal.OpenKeyboard(m.Stdin), out: m.Stdout, all: yes}
+	c := &consent{
+		ctx: ctx, keyboard: terminal.OpenKeyboard(m.Stdin), view: planView{m.screen()}, out: m.Stdout, all: yes,
+	}
 	if c.keyboard == nil && !yes {
 		return nil, &usage.Error{
 			Message: "each step is asked about, and the standard input is no terminal",
@@ -139,24 +122,25 @@ func (m *Main) newConsent(ctx context.Context, yes bool) (*consent, error) {
 func (c *consent) ask(s *replication.Step) error {
 	c.begun++
 	for !c.all {
-		question := fmt.Sprintf("%2d. %s: %s? [y]es, [a]ll of the rest, [n]o: ", c.begun, s.On, s.What)
-		answer, err := c.keyboard.Ask(c.ctx, c.out, question)
+		question := fmt.Sprintf("%2d. %s: %s? [y]es, [a]ll of the rest, [s]how the SQL, [n]o: ", c.begun, s.On, s.What)
+		answer, err := c.keyboard.Choose(c.ctx, c.out, question, "yes", "all", "show", "no")
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF), c.ctx.Err() != nil:
 			return errStopped
 		case err != nil:
 			return err
 		}
-		switch strings.ToLower(answer) {
-		case "y", "yes":
+		switch answer {
+		case "yes":
 			return nil
-		case "a", "all":
+		case "all":
 			c.all = true
 			return nil
-		case "n", "no":
+		case "no":
 			return errStopped
 		}
+		c.view.details(s)
 	}
-	fmt.Fprintf(c.out, "%2d. %s: %s\n", c.begun, s.On, s.What)
+	c.view.title(c.begun, s)
 	return nil
 }

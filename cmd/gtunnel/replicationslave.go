@@ -44,7 +44,7 @@ type setupSlave struct {
 	start     string
 	maxRate   byteCount
 
-	lockTables, reseed, skipCompare, newPasswords, trustCreators bool
+	lockTables, reseed, skipCompare, newPasswords, trustCreators, removeHandOver bool
 }
 
 func (m *Main) setupSlaveCommand() *cobra.Command {
@@ -100,6 +100,7 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
 		{Name: "trust-function-creators", Target: &s.trustCreators, Usage: trustUsage},
 		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
+		{Name: "remove-hand-over", Target: &s.removeHandOver, Usage: "at the end, on this host; --yes alone never does"},
 		{
 			Name: "config-dir", Arg: "DIR", Target: &s.configDir, File: true, Preset: "found",
 			Usage: "where the server reads option files",
@@ -130,7 +131,7 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 	setup := &replication.Setup{ConfigDir: s.configDir, MonitorPath: s.monitor, NewPasswords: s.newPasswords}
 	var err error
 	if setup.Want, err = s.want(); err != nil {
-		return err
+		return m.withoutHandOver(ctx, s, err)
 	}
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err
@@ -174,16 +175,26 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	if compared != nil {
 		err = errors.Join(m.writeComparison(compared, false), err)
 	}
-	if err != nil || !applied { // or a plan that was only shown
+	if err != nil || s.plan.dryRun {
 		return err
 	}
-	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: gtunnel replication status\n",
-		strings.Join(setup.Want.Databases, ", "))
+	if applied {
+		m.tellReplicates(s, setup)
+	}
+	if s.byAdministrator() { // it has used none
+		return nil
+	}
+	return m.endHandOver(ctx, s, setup.Want.HandOver.Host)
+}
+
+// tellReplicates says that the slave is made.
+func (m *Main) tellReplicates(s *setupSlave, setup *replication.Setup) {
+	fmt.Fprintf(m.Stdout, "\nThe slave replicates %s. Watch it with: %s\n",
+		strings.Join(setup.Want.Databases, ", "), m.inCommands("gtunnel replication status"))
 	if len(s.inner.Connect) > 0 {
 		fmt.Fprintf(m.Stdout,
 			"The tunnel of this command ends now: start the service (systemctl enable --now gtunnel-client).\n")
 	}
-	return nil
 }
 
 // want is what the flags alone say.
@@ -224,11 +235,14 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	}
 	var err error
 	want.HandOver, err = replication.ReadHandOver(s.handOver)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return want, usage.WithHint(err, "run this as the owner of the file, mostly root")
+	case errors.Is(err, fs.ErrNotExist):
 		return want, &usage.Error{
 			Where: "--hand-over", Message: "there is no " + s.handOver,
 			Cure: "on the master run gtunnel replication setup-master, and copy its hand-over file here; " +
-				"or log in there with --master-user",
+				"or log in there with --master-user; how a slave is that was set up: gtunnel replication status",
 		}
 	}
 	return want, err

@@ -45,6 +45,7 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 				return err
 			}
 			if asJSON {
+				status.Problems, status.Warnings = m.inCommandsOf(status.Problems), m.inCommandsOf(status.Warnings)
 				err = m.printJSON(status)
 			} else {
 				err = m.writeReplicationStatus(status)
@@ -90,12 +91,12 @@ func (m *Main) writeReplicationStatus(s *watch.Status) error {
 		return err
 	}
 	var found findings
-	found.addReplication(finding.Findings{Problems: s.Problems, Warnings: s.Warnings})
 	if s.State == watch.HealthConnecting || s.State == watch.HealthStalled {
 		if _, err := expand(tunnel.Address{}); err != nil {
 			found.warn("tunnel", usage.HintOf(err), "%v", err)
 		}
 	}
+	found.addReplication(finding.Findings{Problems: s.Problems, Warnings: s.Warnings})
 	if len(found) > 0 {
 		fmt.Fprintln(m.Stdout)
 	}

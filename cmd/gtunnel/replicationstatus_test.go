@@ -250,7 +250,8 @@ func TestReplicationCheck(t *testing.T) {
 		"ok       both: a slave of MariaDB VERSION can follow a master of MariaDB VERSION\n",
 		"ok       slave: server_id is right: 2\n", "ok       slave: setup-slave will set read_only to ON")
 	// The hand-over file has the login, and the names of the databases.
-	w.exec(w.master, "CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'")
+	w.exec(w.master, "CREATE USER gtunnel_monitor@'127.0.0.1' IDENTIFIED BY '"+watchSecret+"'",
+		"GRANT SELECT ON d.* TO gtunnel_monitor@'127.0.0.1'")
 	w.write("hand-over.json",
 		`{"gtunnel_hand_over": 1, "family": "MariaDB", "version": "10.11.6", "server_id": 1, "databases": ["d"],`+
 			` "passwords": {"gtunnel_monitor": "`+watchSecret+`"}}`, 0o600)

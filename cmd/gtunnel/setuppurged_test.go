@@ -12,7 +12,8 @@ import (
 func (p *pair) purge() {
 	p.t.Helper()
 	p.onSlave("STOP SLAVE")
-	p.sql(p.master, "REPLACE INTO voms.t VALUES (10, 'purged')", "FLUSH BINARY LOGS", "REPLACE INTO voms.t VALUES (11, 'kept')")
+	p.sql(p.master, "REPLACE INTO voms.t VALUES (10, 'purged')", "FLUSH BINARY LOGS",
+		"REPLACE INTO voms.t VALUES (11, 'kept')")
 	pairs.WaitFor(p.t, databasePatience, "one binary log of the master", func() (string, bool) { // no thread reads another
 		logs := p.binaryLogs()
 		if len(logs) > 1 {

@@ -25,7 +25,8 @@ func TestFunctionCreators(t *testing.T) {
 		creates := func() error {
 			for _, statement := range []string{
 				"DROP FUNCTION IF EXISTS voms.one_more", "CREATE FUNCTION voms.one_more() RETURNS INT DETERMINISTIC RETURN 1",
-				"DROP TRIGGER IF EXISTS voms.tr", "CREATE TRIGGER voms.tr BEFORE INSERT ON voms.t FOR EACH ROW SET NEW.id = NEW.id",
+				"DROP TRIGGER IF EXISTS voms.tr",
+				"CREATE TRIGGER voms.tr BEFORE INSERT ON voms.t FOR EACH ROW SET NEW.id = NEW.id",
 			} {
 				if _, err := service.ExecContext(t.Context(), statement); err != nil {
 					return err
@@ -43,7 +44,8 @@ func TestFunctionCreators(t *testing.T) {
 			t.Error("it needs no --trust-function-creators")
 		}
 		out := p.must(p.master, args...)
-		if !strings.Contains(out, "setup-master --trust-function-creators") || strings.Contains(out, "removes no binary log") {
+		if !strings.Contains(out, "setup-master --trust-function-creators") ||
+			strings.Contains(out, "removes no binary log") {
 			t.Errorf("it says:\n%s", out)
 		}
 		trust := append(args, "--trust-function-creators")

@@ -165,6 +165,13 @@ func TestInstall(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root, "usr/local/bin/gtunnel")); err != nil {
 		t.Error(err)
 	}
+	// Of the hand-over file, on a host that has no systemd running, too.
+	if info, err := os.Stat(filepath.Join(root, "var/lib/gtunnel")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("/var/lib/gtunnel: %v, %v", info, err)
+	}
+	if got := read(t, filepath.Join(root, "usr/local/lib/tmpfiles.d/gtunnel.conf")); got != read(t, "gtunnel.conf") {
+		t.Errorf("gtunnel.conf is %q", got)
+	}
 	page := read(t, filepath.Join(root, "usr/local/share/man/man7/gtunnel-findings.7"))
 	if !strings.HasPrefix(page, ".TH GTUNNEL-FINDINGS 7\n") {
 		t.Errorf("the man page is %q", page)

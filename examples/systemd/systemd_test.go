@@ -75,6 +75,26 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
+// TestFolder: systemd-tmpfiles makes the folder of the hand-over file, for root alone.
+func TestFolder(t *testing.T) {
+	requireSystemd(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: the folder is root's")
+	}
+	root := t.TempDir()
+	write(t, filepath.Join(root, "etc/passwd"), "root:x:0:0::/root:/bin/sh\n", 0o644)
+	write(t, filepath.Join(root, "etc/group"), "root:x:0:\n", 0o644)
+	write(t, filepath.Join(root, "usr/lib/tmpfiles.d/gtunnel.conf"), read(t, "gtunnel.conf"), 0o644)
+	out, err := exec.CommandContext(t.Context(),
+		"systemd-tmpfiles", "--root="+root, "--create", "gtunnel.conf").CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("systemd-tmpfiles: %v: %s", err, out)
+	}
+	if info, err := os.Stat(filepath.Join(root, "var/lib/gtunnel")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("/var/lib/gtunnel: %v, %v", info, err)
+	}
+}
+
 // verify gives what systemd-analyze has to say.
 func verify(t *testing.T, root string, units ...string) string {
 	t.Helper()

@@ -62,6 +62,7 @@ type Facts struct {
 	Started    time.Time             // the server, on a master
 	Slaves     []uint32              // server ids of the slaves that are registered with this master
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
+	Transient  []string              // settings of a slave that its next restart loses
 	Unseen     bool                  // the login may not see whom it follows
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
 
@@ -135,7 +136,10 @@ func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn)
 	if f.Unseen = server.IsDenied(err); f.Unseen {
 		return nil
 	}
-	return err
+	if err != nil || f.Role != finding.Slave || f.Master() == nil {
+		return err
+	}
+	return f.ReadTransient(ctx, s, conn)
 }
 
 // readEngines reads which storage engines the server has.

@@ -63,7 +63,7 @@ var Causes = map[int]Cause{
 	1040: {
 		Code:  "too-many-connections",
 		Words: "the server has no connection left for this login",
-		Cure:  "on the server: SHOW PROCESSLIST shows who has them; SET GLOBAL max_connections to more, and in its option files",
+		Cure:  "there: SHOW PROCESSLIST shows who has them; SET GLOBAL max_connections to more, and in its option files",
 	},
 	1049: {
 		Code: "missing-database",
@@ -171,7 +171,7 @@ var Causes = map[int]Cause{
 	1677: {
 		Code:  "other-structure",
 		Words: "a column of a table has another type on the slave than on the master, and one cannot become the other",
-		Cure:  "gtunnel replication compare --repair-table with the table copies it anew; or " + seedAnew,
+		Cure:  "gtunnel replication compare --repair-table DATABASE.TABLE copies it anew; or " + seedAnew,
 	},
 	1698: {
 		Code:  "access-denied",
@@ -277,7 +277,8 @@ var (
 		Code: "other-structure",
 		Words: "a table, or what belongs to it, is not on the slave as it was on the master: " +
 			"it was altered while it was copied, or somebody altered it on the slave",
-		Cure: "gtunnel replication compare --repair-table with the table of the statement copies it anew; or " + seedAnew,
+		Cure: "gtunnel replication compare --repair-table DATABASE.TABLE, of the table of the statement, copies it anew; " +
+			"or " + seedAnew,
 	}
 	diskFull = Cause{
 		Code:  "disk-full",
@@ -287,7 +288,8 @@ var (
 	relayLog = Cause{
 		Code:  "slave-position",
 		Words: "the slave cannot read its own position or relay log, or cannot write it",
-		Cure:  "is its disk full, or damaged? STOP SLAVE; START SLAVE has it read the rest from the master again; or " + seedAnew,
+		Cure: "is its disk full, or damaged? STOP SLAVE; START SLAVE has it read the rest from the master again; " +
+			"or " + seedAnew,
 	}
 	trustCreators = Cause{
 		Code: "trust-creators",

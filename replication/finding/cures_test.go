@@ -92,7 +92,10 @@ var slaveErrors = []struct {
 		"Got fatal error 1236 from source when reading data from binary log: 'The replication sender thread cannot start " +
 			"in AUTO_POSITION mode: this server has GTID_MODE = OFF instead of ON.'", "gtid-mode", nil,
 	},
-	{1130, "Host '127.0.0.1' is not allowed to connect to this MariaDB server", "host-not-allowed", []string{"setup-master"}},
+	{
+		1130, "Host '127.0.0.1' is not allowed to connect to this MariaDB server", "host-not-allowed",
+		[]string{"setup-master"},
+	},
 	{
 		1677, "Column 1 of table 'voms.t' cannot be converted from type 'bigint' to type 'varchar(10)'", "other-structure",
 		[]string{"a column of voms.t", "--repair-table voms.t"},

@@ -98,7 +98,7 @@ func withTable(c Cause, number int, text string) Cause {
 
 // The details in the errors of a slave's SQL thread.
 var (
-	errorTable  = regexp.MustCompile(`on table ([^;]+);|Table '([^']+)' doesn't exist|of table '([^']+)' cannot be converted`)
+	errorTable  = regexp.MustCompile(`on table ([^;]+);|Table '([^']+)' doesn't exist|of table '([^']+)' cannot be `)
 	errorEngine = regexp.MustCompile(`(?i)unknown (?:storage|table) engine '(\w+)'`)
 	errorKey    = regexp.MustCompile("Duplicate entry '(.*)' for key '([^']*)'")
 	errorQuery  = regexp.MustCompile(`(?is)(query: ')(.*)$`)

@@ -1,6 +1,7 @@
 package finding_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,6 +71,24 @@ func ExampleFormatDuration() {
 	// 1h
 	// 1h30m
 	// 1.5s
+}
+
+// A Problem's text has some of many names, its JSON all of them, and whom it is about.
+func TestProblemWithItems(t *testing.T) {
+	names := strings.Split("a b c d e f g h i j k l", " ")
+	p := finding.New("", "many", "rename them", "%d tables: %s", len(names), finding.Items(names))
+	if want := "12 tables: a, b, c, d, e, f, g, h, i, j and 2 more (--json has all)"; p.Error() != want {
+		t.Errorf("got %q, want %q", p.Error(), want)
+	}
+	got, err := json.Marshal(p)
+	if want := `{"on":"both","code":"many","text":"12 tables: a, b, c, d, e, f, g, h, i, j, k, l","cure":"rename them"}`; err !=
+		nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	if got, want := finding.New(finding.Slave, "few", "", "%s", finding.Items(names[:2])), "slave: a, b"; got.Error() !=
+		want || got.Whole() != "a, b" {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func ExampleList() {

@@ -1,19 +1,35 @@
 package finding
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Problem is something that must be mended before the work can go on, or, as a
 // warning, that the administrator should know of. It is an error.
 type Problem struct { //nolint:errname // it is shown as a warning too
-	On   Role   `json:"on,omitempty"` // the server that it is about; empty: both
-	Code string `json:"code"`         // stable, in lower case with hyphens
-	Text string `json:"text"`
-	Cure string `json:"cure"` // what to do; may be empty
-	Err  error  `json:"-"`    // the cause, if there is one
+	On   Role   // the server that it is about; empty: both
+	Code string // stable, in lower case with hyphens
+	Text string
+	Cure string // what to do; may be empty
+	Err  error  // the cause, if there is one
+
+	whole string // Text with all Items of it; empty: it has all
+}
+
+// MarshalJSON writes on, which is "both" where it is empty, the code, the text with all
+// Items, and the cure.
+func (p *Problem) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		On   Role   `json:"on"`
+		Code string `json:"code"`
+		Text string `json:"text"`
+		Cure string `json:"cure"`
+	}{On: cmp.Or(p.On, "both"), Code: p.Code, Text: cmp.Or(p.whole, p.Text), Cure: p.Cure})
 }
 
 // Role is what a server is in a replication.
@@ -27,10 +43,17 @@ const (
 
 // Error is the text, with the server before it.
 func (p *Problem) Error() string {
-	text := p.Text
 	if p.On != "" {
-		text = string(p.On) + ": " + text
+		return string(p.On) + ": " + p.withCause(p.Text)
 	}
+	return p.withCause(p.Text)
+}
+
+// Whole is the text with all Items that it has, without the server.
+func (p *Problem) Whole() string { return p.withCause(cmp.Or(p.whole, p.Text)) }
+
+// withCause is a text with the cause behind it, if there is one.
+func (p *Problem) withCause(text string) string {
 	if p.Err != nil {
 		text += ": " + p.Err.Error()
 	}
@@ -54,9 +77,20 @@ func (p *Problem) For(databases []string) *Problem {
 	return &named
 }
 
-// New makes a Problem; the text is formatted by fmt.Sprintf.
+// New makes a Problem; the text is formatted by fmt.Sprintf. Of Items it has the
+// first ones only.
 func New(on Role, code, cure, format string, args ...any) *Problem {
-	return &Problem{On: on, Code: code, Text: fmt.Sprintf(format, args...), Cure: cure}
+	p := &Problem{On: on, Code: code, Text: fmt.Sprintf(format, args...), Cure: cure}
+	all := slices.Clone(args)
+	for i, arg := range args {
+		if names, ok := arg.(Items); ok {
+			all[i] = strings.Join(names, ", ")
+		}
+	}
+	if whole := fmt.Sprintf(format, all...); whole != p.Text {
+		p.whole = whole
+	}
+	return p
 }
 
 // Join makes one error of many; nil of none.
@@ -82,11 +116,26 @@ func HasCode(err error, code string) bool {
 	return ok && p.Code == code
 }
 
-// List joins names for a sentence, and cuts a long list.
+// mostItems is how many names a sentence has at the most.
+const mostItems = 10
+
+// Items are names in the text of a Problem, which has the first of a long list; its
+// JSON has all.
+type Items []string
+
+// String joins the names, and says where the rest of a long list is.
+func (n Items) String() string {
+	if len(n) > mostItems {
+		return List(n) + " (--json has all)"
+	}
+	return List(n)
+}
+
+// List joins names for a sentence, and cuts a long list: for what says all of them
+// elsewhere.
 func List(names []string) string {
-	const most = 10
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	if len(names) > mostItems {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostItems], ", "), len(names)-mostItems)
 	}
 	return strings.Join(names, ", ")
 }

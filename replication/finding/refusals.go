@@ -105,7 +105,6 @@ const keepLonger = "; to keep the logs longer from now on: binlog_expire_logs_se
 
 // lostEnd is what a crash leaves of a log that is not synced.
 var lostEnd = Cause{
-
 	Code: "master-lost-log",
 	Words: "the master's binary log ends before the place where the slave has to go on: " +
 		"the master crashed and lost its end, was restored from an older copy, or was set up anew",

@@ -29,12 +29,13 @@ type MasterNote struct {
 	Restarted bool `json:"restarted,omitempty"`
 }
 
-// MasterFile is the file of the MasterNote of a slave; empty: nothing is noted.
+// MasterFile is the file of the MasterNote of a slave; empty: nothing is noted. It is no
+// note of work that was cut off, and its name is not like those of such notes.
 func MasterFile(directory string, slaveID uint32) NoteFile {
 	if directory == "" {
 		return ""
 	}
-	return NoteFile(filepath.Join(directory, fmt.Sprintf("master-%d.json", slaveID)))
+	return NoteFile(filepath.Join(directory, fmt.Sprintf("master_of_%d.json", slaveID)))
 }
 
 // LookAtMaster sees how a master is, as far as its login may; nil if it may not.

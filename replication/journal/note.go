@@ -166,7 +166,7 @@ func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 // CutOff is the problem of a repair that was cut off.
 func (n *RepairNote) CutOff(f *facts.Facts, s *server.SlaveStatus) *finding.Problem {
 	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began),
-		finding.List(n.Tables))
+		finding.Items(n.Tables))
 	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s",
 		strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
 }

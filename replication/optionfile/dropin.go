@@ -89,6 +89,11 @@ func (d *DropIn) Has(name string) bool {
 	return d != nil && slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.Name == name })
 }
 
+// Sets reports whether the file sets something to a value; nil sets nothing.
+func (d *DropIn) Sets(name, value string) bool {
+	return d != nil && slices.Contains(d.Settings, Setting{Name: name, Value: value})
+}
+
 // Equal reports whether two drop-ins say the same.
 func (d *DropIn) Equal(other *DropIn) bool {
 	a, b := d.With(), other.With()

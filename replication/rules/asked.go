@@ -52,8 +52,8 @@ var asked = []Code{
 			"and IDENTIFIED BY the password that the slaves use; or --new-passwords",
 	},
 	{
-		Code: "passwords-untried", At: SetupMaster,
-		Meaning: "a dry run has not tried the passwords of the hand-over file",
+		Code: "passwords-untried", At: SetupMaster | SetupSlave,
+		Meaning: "passwords were not tried: by a dry run, or because they are not known here",
 	},
 	{Code: "account-shadowed", At: SetupMaster},
 	{
@@ -207,8 +207,12 @@ var asked = []Code{
 		Code: "tool-hangs", At: SetupSlave, Meaning: "mydumper waits for itself without end",
 		Cure: "run this again, or use the method dump",
 	},
+	{
+		Code: "schema-changed", At: SetupSlave, Meaning: "the schema was changed while mydumper copied the rows",
+		Cure: "run this again while nobody changes it, or use the method dump",
+	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed", Cure: "as its error says"},
+	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
 
 	// Of the start, and of waiting for the slave.
 	{

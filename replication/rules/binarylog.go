@@ -16,17 +16,17 @@ var binaryLogRules = []Rule{
 			"and waits for the restart, which is yours to do",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | SetupMaster, judge: logsNotAll,
+		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | SetupMaster | SetupSlave, judge: logsNotAll,
 		Meaning: "the master keeps a database out of its binary log",
 		Cure:    "remove binlog-do-db and binlog-ignore-db from the server's option files and restart it",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Warning: CheckServer | SetupMaster, judge: logsByDatabase,
+		Code: "binlog-filter", On: finding.Master, Warning: CheckServer | SetupMaster | SetupSlave, judge: logsByDatabase,
 		Meaning: "binlog-do-db loses statements that name a table of another database",
 		Cure:    "remove it from the server's option files at the next restart: the slave chooses what it takes",
 	},
 	{
-		Code: "is-slave", On: finding.Master, Problem: CheckServer | SetupMaster, judge: passesNothingOn,
+		Code: "is-slave", On: finding.Master, Problem: CheckServer | SetupMaster | SetupSlave, judge: passesNothingOn,
 		Meaning: "the master is itself a slave, and does not log what comes from its own master",
 		Cure:    "set log_slave_updates=ON in its option files, and restart it",
 	},
@@ -36,7 +36,7 @@ var binaryLogRules = []Rule{
 		Cure:    "if it shall no longer follow its master: RESET SLAVE ALL",
 	},
 	{
-		Code: "durability", On: finding.Master, Warning: CheckServer | SetupMaster, judge: mayLoseCommits,
+		Code: "durability", On: finding.Master, Warning: CheckServer | SetupMaster | SetupSlave, judge: mayLoseCommits,
 		Meaning: "a crash of the master's host may make the two ends differ",
 		Cure:    "set sync_binlog=1 and innodb_flush_log_at_trx_commit=1, unless speed matters more",
 	},

@@ -28,7 +28,8 @@ var logEngineRules = []Rule{
 	},
 	{
 		Code: "log-engine", On: finding.Slave, Warning: CheckServer | SetupSlave, judge: logsIntoEngine,
-		Cure: "take binlog_storage_engine out of its option files, with log_bin=mysql-bin there, and restart it when it suits",
+		Cure: "take binlog_storage_engine out of its option files, with log_bin=mysql-bin there, " +
+			"and restart it when it suits",
 	},
 }
 
@@ -122,5 +123,5 @@ func refusesCreators(j *judgement) {
 	}
 	j.sayCure("gtunnel replication "+setup+" --trust-function-creators sets log_bin_trust_function_creators=ON, which "+
 		"lets them; or have an administrator create these",
-		"accounts without SUPER cannot create functions and triggers (error 1419), %s: %s", when, finding.List(f.Creators))
+		"accounts without SUPER cannot create functions and triggers (error 1419), %s: %s", when, finding.Items(f.Creators))
 }

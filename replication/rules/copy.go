@@ -36,19 +36,26 @@ var copyRules = []Rule{
 		Cure:    "back them up; to have them overwritten: --replace-databases",
 	},
 	{
-		Code: "no-room", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: lacksRoom,
+		Code: "accounts-on-slave", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: wouldLoseAccounts,
+		Meaning: "the slave has accounts already that a clone would erase",
+		Cure:    "to have them erased: --replace-databases mysql; or use the method dump",
+	},
+	{
+		Code: "no-room", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: lacksRoom,
 		Meaning: "the slave's disk is too small for the copy",
 		Cure:    makeRoom,
 	},
 	{
-		Code: "little-room", On: finding.Slave, Needs: BothFacts, Warning: SetupSlave, judge: hasLittleRoom,
+		Code: "little-room", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: hasLittleRoom,
 		Meaning: "the copy would leave little room on the slave's disk",
 		Cure:    makeRoom,
 	},
 	{
 		Code: "no-seed-account", On: finding.Master, Needs: BothFacts, Problem: SetupSlave, judge: lacksSeedAccount,
-		Meaning: "the account by which the databases are copied is gone: an earlier copy has dropped it",
-		Cure:    "on the master: gtunnel replication setup-master --seed-again; it keeps the passwords of the hand-over file",
+		Meaning: "no login by the account that copies the databases: an earlier copy has dropped it, " +
+			"or it has another password",
+		Cure: "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
+			"it keeps the passwords of the other accounts",
 	},
 }
 
@@ -95,7 +102,7 @@ func sharesNames(j *judgement) {
 			" on the master; or rename or drop them on the slave; or let that happen: --replace-databases "+names+
 			", which does not drop these",
 			"it has databases of its own with names of databases of the master that are not replicated, "+
-				"whose changes can reach them: %s; %s", finding.List(shared), passes)
+				"whose changes can reach them: %s; %s", finding.Items(shared), passes)
 	}
 }
 
@@ -107,7 +114,7 @@ func mayShareNames(j *judgement) {
 	unseen := slices.DeleteFunc(j.ownDatabases(), func(name string) bool { return j.Master.Database(name) != nil })
 	if len(unseen) > 0 {
 		j.say("%s does not see all databases of the master; if it has some of these too, "+
-			"its changes to them can reach the slave's own: %s; %s", j.Master.User, finding.List(unseen), passes)
+			"its changes to them can reach the slave's own: %s; %s", j.Master.User, finding.Items(unseen), passes)
 	}
 }
 
@@ -133,7 +140,7 @@ func passesFilter(j *judgement) {
 			" If it stops there all the same, gtunnel replication status says what to do"
 	}
 	j.sayCure(cure, "databases that are not replicated have routines or events, whose changes pass the filter, "+
-		"and stop the slave where it lacks the database, routine or event: %s", finding.List(passing))
+		"and stop the slave where it lacks the database, routine or event: %s", finding.Items(passing))
 }
 
 // wouldLoseData refuses to overwrite data that no run of ours brought and nobody
@@ -157,6 +164,33 @@ func wouldLoseData(j *judgement) {
 		}
 	}
 }
+
+// wouldLoseAccounts refuses to erase accounts that nobody has given up. Those of the
+// system and of gtunnel are on the master too, and the login has a rule of its own.
+func wouldLoseAccounts(j *judgement) {
+	if !j.NeedsSeed() || j.Method != journal.SeedClone || slices.Contains(j.Replace, accountDatabase) {
+		return
+	}
+	var lost []string
+	for _, a := range j.Slave.Accounts {
+		account := a.User + "@" + a.Host
+		if account != j.Slave.User && !slices.Contains(systemAccounts, account) && !slices.Contains(facts.AccountUsers, a.User) {
+			lost = append(lost, server.QuoteAccount(a.User, a.Host))
+		}
+	}
+	if len(lost) > 0 {
+		j.sayCure("to have them erased: --replace-databases "+
+			strings.Join(slices.Concat(j.Replace, []string{accountDatabase}), ",")+"; to keep them: --method dump",
+			"a clone erases its accounts with their passwords and rights, and brings those of the master: %s",
+			finding.List(lost))
+	}
+}
+
+// accountDatabase is where the accounts are.
+const accountDatabase = "mysql"
+
+// systemAccounts are those that every server of MySQL's makes for itself.
+var systemAccounts = []string{"root@localhost", "mysql.sys@localhost", "mysql.session@localhost", "mysql.infoschema@localhost"}
 
 // room is what a copy needs on the slave's disk, what is there for it, and how
 // that is said. The sizes are the servers' estimates. It is not known of every
@@ -200,7 +234,7 @@ func hasLittleRoom(j *judgement) {
 // databases: routines would be missing from it.
 func lacksSeedAccount(j *judgement) {
 	if j.NeedsSeed() && j.Method != journal.SeedNone && j.SeesAsMonitor() {
-		j.say("the account %s, by which the databases are copied, is gone: an earlier copy has dropped it",
-			accountOf(facts.SeedUser))
+		j.say("no login by the account %s, by which the databases are copied: an earlier copy has dropped it, "+
+			"or it has another password than in the hand-over file", accountOf(facts.SeedUser))
 	}
 }

@@ -15,7 +15,8 @@ const RelayLogRecovery = "relay_log_recovery"
 
 // crashRules are about what a slave needs to go on after a crash.
 var crashRules = []Rule{{
-	Code: "not-crash-safe", On: finding.Slave, Needs: SlaveFacts, Warning: CheckServer | CheckPair | SetupSlave | Status, judge: isNotCrashSafe,
+	Code: "not-crash-safe", On: finding.Slave, Warning: CheckServer | CheckPair | SetupSlave | Status,
+	judge:   isNotCrashSafe,
 	Meaning: "the slave follows by file and position, and may not know after a crash what it has applied",
 	Cure:    "gtunnel replication setup-slave makes what can be made; after a crash gtunnel replication compare",
 }}

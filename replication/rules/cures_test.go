@@ -44,7 +44,7 @@ const (
 )
 
 var (
-	ofMariaDB10  = regexp.MustCompile(ofOthers + "|" + newWords + "|" + mysqlOnly + "|" + seconds + "|ALTER USER|CREATE USER and")
+	ofMariaDB10  = regexp.MustCompile(ofMariaDB105.String() + "|ALTER USER|CREATE USER and")
 	ofMariaDB105 = regexp.MustCompile(ofOthers + "|" + newWords + "|" + mysqlOnly + "|" + seconds)
 	ofMariaDB    = regexp.MustCompile(ofOthers + "|" + newWords + "|" + mysqlOnly)
 	ofMySQL57    = regexp.MustCompile(ofOthers + "|" + newWords + "|" + mariaOnly + "|" + seconds + "|PERSIST")

@@ -41,7 +41,7 @@ var databaseRules = []Rule{
 
 func namesNoDatabase(j *judgement) {
 	if len(j.Databases) == 0 {
-		j.sayCure("name them: --databases DB_1,DB_2; there are: "+finding.List(j.facts.DatabaseNames()),
+		j.sayCure("name them: --databases DB_1,DB_2; "+j.databasesThere(),
 			"no database to replicate was named")
 	}
 }
@@ -61,10 +61,18 @@ func namesSystemDatabase(j *judgement) {
 func namesUnknownDatabase(j *judgement) {
 	for _, name := range j.Databases {
 		if !isSystemDatabase(name) && j.facts.Database(name) == nil {
-			j.sayCure("there are: "+finding.List(j.facts.DatabaseNames()),
-				"there is no database %s that this login can see", name)
+			j.sayCure(j.databasesThere(), "there is no database %s that this login can see", name)
 		}
 	}
+}
+
+// databasesThere names what there is to replicate.
+func (j *judgement) databasesThere() string {
+	names := j.facts.DatabaseNames()
+	if len(names) == 0 {
+		return "there are none: is this the master, and may this login see its databases?"
+	}
+	return "there are: " + finding.List(names)
 }
 
 func namesPartOfAnother(j *judgement) {
@@ -83,7 +91,7 @@ func hasLockedTables(j *judgement) {
 	for _, name := range j.Databases {
 		if d := j.facts.Database(name); d != nil && len(d.Locked) > 0 {
 			j.say("%s has tables without transactions, which may change while they are copied: %s",
-				d.Name, finding.List(d.Locked))
+				d.Name, finding.Items(d.Locked))
 		}
 	}
 }

@@ -66,7 +66,7 @@ func lacksEngines(j *judgement) {
 				" or of a plugin); or " + cure
 		}
 		j.sayCure(cure, "it lacks the storage engine %s of tables of the master: %s",
-			strings.ToUpper(engine), finding.List(lacking[engine]))
+			strings.ToUpper(engine), finding.Items(lacking[engine]))
 	}
 }
 

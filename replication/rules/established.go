@@ -64,7 +64,7 @@ func replicatesOthers(j *judgement) {
 		j.sayCure("to replicate another set of databases all are copied anew: --reseed, with --replace-databases "+
 			strings.Join(j.Databases, ","),
 			"it replicates %s, not %s",
-			finding.List(j.Connection().WildDoTable), finding.List(server.WildTables(j.Databases)))
+			finding.Items(j.Connection().WildDoTable), finding.List(server.WildTables(j.Databases)))
 	}
 }
 

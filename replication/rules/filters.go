@@ -40,7 +40,7 @@ var leftOutRules = []Rule{
 		Cure:    useWildDo,
 	},
 	{
-		Code: "filter-not-kept", On: finding.Slave, Needs: Connection, Warning: Status, judge: losesFilter,
+		Code: "filter-not-kept", On: finding.Slave, Needs: Connection, Warning: CheckServer | Status, judge: losesFilter,
 		Meaning: "a restart of the server would lose the filter",
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
@@ -59,7 +59,7 @@ func lacksFilter(j *judgement) {
 func leavesOutMore(j *judgement) {
 	c := j.Connection()
 	if filters := slices.Concat(c.OtherFilters, c.IgnoreTable, c.WildIgnoreTable); len(filters) > 0 {
-		j.say("it leaves out more than databases that are not named: %s", finding.List(filters))
+		j.say("it leaves out more than databases that are not named: %s", finding.Items(filters))
 	}
 }
 
@@ -67,11 +67,11 @@ func ignoresTables(j *judgement) {
 	c := j.Connection()
 	if len(c.IgnoreTable) > 0 && !j.Seen.Busy && j.Repaired == nil { // the rule repair-cut-off says more
 		j.sayCure("a repair that was cut off leaves such a filter: gtunnel replication compare --repair-table TABLE ends it",
-			"changes of some tables are left out (replicate_ignore_table): %s", finding.List(c.IgnoreTable))
+			"changes of some tables are left out (replicate_ignore_table): %s", finding.Items(c.IgnoreTable))
 	}
 	if len(c.WildIgnoreTable) > 0 {
 		j.sayCure(useWildDo,
-			"changes of some tables are left out (replicate_wild_ignore_table): %s", finding.List(c.WildIgnoreTable))
+			"changes of some tables are left out (replicate_wild_ignore_table): %s", finding.Items(c.WildIgnoreTable))
 	}
 }
 
@@ -85,7 +85,7 @@ func filtersByDatabase(j *judgement) {
 }
 
 func losesFilter(j *judgement) {
-	if slices.Contains(j.Seen.Transient, "replicate_wild_do_table") {
+	if slices.Contains(j.Slave.Transient, "replicate_wild_do_table") {
 		j.say("a restart of the server loses the filter: it would then replicate every database")
 	}
 }

@@ -13,7 +13,7 @@ import (
 // from being followed at all is among the rules of pairs.
 var gtidRules = []Rule{
 	{
-		Code: "own-gtids", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: hasOwnGTIDs,
+		Code: "own-gtids", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: hasOwnGTIDs,
 		Meaning: "MySQL before 8.0 takes the GTIDs of a copy only while it has none itself",
 		Cure: "on the slave, unless somebody needs its binary log: STOP SLAVE; " +
 			"RESET SLAVE ALL; RESET MASTER; then run this again",

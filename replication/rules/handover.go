@@ -12,7 +12,7 @@ import (
 // handOverRules hold the hand-over against the server that it should be of.
 var handOverRules = []Rule{
 	{
-		Code: "other-server", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		Code: "other-server", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: CheckPair | SetupSlave,
 		judge:   isAnotherServer,
 		Meaning: "the server at the tunnel's other end is not the one that the hand-over file was made on",
 		Cure: "does the tunnel lead to the right host? If the master was set up anew: gtunnel replication " +
@@ -20,13 +20,13 @@ var handOverRules = []Rule{
 			"and its new hand-over file here",
 	},
 	{
-		Code: "unknown-database", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		Code: "unknown-database", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: CheckPair | SetupSlave,
 		judge:   wasNotHandedOver,
 		Meaning: "a database was not set up on the master for replication, or is not there any more",
 		Cure:    "on the master: gtunnel replication setup-master --databases with it, and the new hand-over file here",
 	},
 	{
-		Code: "no-binary-log", On: finding.Master, Needs: MasterFacts | HandedOver, Problem: SetupSlave,
+		Code: "no-binary-log", On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave,
 		judge:   masterLogsNothing,
 		Meaning: "the master writes no binary log",
 		Cure:    "gtunnel replication setup-master there",
@@ -43,7 +43,7 @@ func isAnotherServer(j *judgement) {
 func wasNotHandedOver(j *judgement) {
 	for _, name := range j.Databases {
 		if !slices.Contains(j.HandOver.Databases, name) {
-			j.say("%s was not set up there for replication; these were: %s", name, finding.List(j.HandOver.Databases))
+			j.say("%s was not set up there for replication; these were: %s", name, finding.Items(j.HandOver.Databases))
 		} else if j.Master.Database(name) == nil {
 			j.sayCure("if it was dropped: on the master gtunnel replication setup-master --databases with those that are left, "+
 				"and here its new hand-over file with --reseed; else CREATE DATABASE there, "+

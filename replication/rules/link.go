@@ -16,6 +16,11 @@ var linkRules = []Rule{
 		Cure:    "as the error says; gtunnel replication setup-slave writes the login of the monitor account",
 	},
 	{
+		Code: "no-binary-log", On: finding.Master, Needs: Connection, Problem: Status, judge: masterHasStoppedLogging,
+		Meaning: "the master writes no binary log",
+		Cure:    "gtunnel replication setup-master there",
+	},
+	{
 		Code: "other-master", On: finding.Master, Needs: Connection, Warning: Status, judge: isAnotherMaster,
 		Meaning: "the server that was asked is not the master that the slave follows",
 		Cure:    "is --master the end of the right tunnel?",
@@ -46,7 +51,7 @@ var purged = finding.LogPurged
 const tolerableClock = 2 * time.Second
 
 func isUnreachable(j *judgement) {
-	if j.Seen.Asked {
+	if j.Seen.Asked || j.Seen.LogsNothing {
 		return
 	}
 	switch j.Health() {
@@ -54,6 +59,12 @@ func isUnreachable(j *judgement) {
 		j.sayCure(j.Seen.Cure, "how far the slave is behind cannot be said: %s",
 			strings.TrimPrefix(j.Seen.Reason, string(finding.Master)+": "))
 	case HealthConnecting, HealthStalled, HealthBroken, HealthNotSetUp: // that says it
+	}
+}
+
+func masterHasStoppedLogging(j *judgement) {
+	if j.Seen.LogsNothing {
+		j.say("its binary log is off, and what changes there cannot arrive")
 	}
 }
 

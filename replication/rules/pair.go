@@ -13,9 +13,19 @@ import (
 // other, beyond what is said of each of them.
 var pairRules = []Rule{
 	{
+		Code: "follows-this", On: finding.Master, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: followsSlave,
+		Meaning: "the server that is to be the master is the slave of the other one",
+		Cure:    "this host has the master of the two: run it on the host of the slave",
+	},
+	{
 		Code: "older-slave", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: isOlder,
 		Meaning: "the slave's version is older than the master's, which it cannot follow",
 		Cure:    "update the slave to the master's series or later",
+	},
+	{
+		Code: "far-versions", On: finding.Slave, Needs: BothFacts, Warning: CheckPair | SetupSlave, judge: isFarAhead,
+		Meaning: "the slave is more than one series of MySQL ahead of its master, which MySQL does not support",
+		Cure:    "go by the series between",
 	},
 	{
 		Code: "families", On: finding.Slave, Needs: BothFacts, Problem: CheckPair | SetupSlave, judge: cannotLogIn,
@@ -76,6 +86,19 @@ var pairRules = []Rule{
 	},
 }
 
+// followsSlave finds that the roles are confused: what is on this host is what the other
+// one has its data from.
+func followsSlave(j *judgement) {
+	for _, m := range j.Master.Masters {
+		byUUID := m.MasterUUID != "" && m.MasterUUID == j.Slave.UUID()
+		byID := j.Slave.UUID() == "" && m.MasterID != 0 && m.MasterID == j.Slave.ServerID() &&
+			slices.Contains(j.Slave.Slaves, j.Master.ServerID())
+		if m.Active() && (byUUID || byID) {
+			j.say("it is the slave of the server of this host, which would get its own data from there")
+		}
+	}
+}
+
 // isOlder holds to that a slave must not be older (MySQL manual, "Replication
 // Compatibility Between MySQL Versions"; MariaDB's, "Cross-Version Replication
 // Compatibility").
@@ -84,6 +107,40 @@ func isOlder(j *judgement) {
 	if master.Family == slave.Family && seriesBefore(slave, master) {
 		j.sayCure("update the slave to "+master.Series()+" or later", "%s cannot follow the newer %s", slave, master)
 	}
+}
+
+// mysqlSeries are the last of MySQL's long lines: the versions up to each can be updated
+// to those up to the next, and no further at once (its manual, "Upgrade Paths").
+var mysqlSeries = []server.Version{
+	{Family: server.MySQL, Major: 5, Minor: 7},
+	{Family: server.MySQL, Major: 8},
+	{Family: server.MySQL, Major: 8, Minor: 4},
+	{Family: server.MySQL, Major: 9, Minor: 7},
+}
+
+// isFarAhead holds to that MySQL replicates where it can be updated. MariaDB has no such
+// bound.
+func isFarAhead(j *judgement) {
+	master, slave := j.Master.Version, j.Slave.Version
+	if master.Family != server.MySQL || slave.Family != server.MySQL {
+		return
+	}
+	line := func(v server.Version) int {
+		return slices.IndexFunc(append(slices.Clone(mysqlSeries), v), func(last server.Version) bool {
+			return !seriesBefore(last, v)
+		})
+	}
+	from, to := line(master), line(slave)
+	if to <= from+1 {
+		return
+	}
+	var between []string
+	for _, v := range mysqlSeries[from+1 : to] {
+		between = append(between, v.Series())
+	}
+	j.sayCure("go by the series between: let a slave of MySQL "+between[0]+" follow first, and update it, "+
+		"by "+strings.Join(append(between[1:], slave.Series()), ", ")+"; or copy the data by a dump for good",
+		"%s follows %s: MySQL supports the next series only, and an error may stop the slave at any change", slave, master)
 }
 
 // seriesBefore reports whether a's series is older than b's.
@@ -155,7 +212,7 @@ func lacksCollations(j *judgement) {
 		if len(unknown) > 0 {
 			j.sayCure("convert these columns on the master (ALTER TABLE ... CONVERT TO CHARACTER "+
 				"SET utf8mb4 COLLATE utf8mb4_general_ci), or update the slave",
-				"%s does not know collations that %s uses: %s", j.Slave.Version, name, finding.List(unknown))
+				"%s does not know collations that %s uses: %s", j.Slave.Version, name, finding.Items(unknown))
 		}
 	}
 	if c := j.Master.Variable("collation_server"); c != "" && !j.Slave.Collations[strings.ToLower(c)] {

@@ -93,6 +93,6 @@ func mayChangeMeanwhile(j *judgement) {
 		}
 	}
 	if len(found) > 0 {
-		j.say("tables without transactions can change while they are copied, and have rows twice then: %s", finding.List(found))
+		j.say("tables without transactions can change while they are copied, and have rows twice then: %s", finding.Items(found))
 	}
 }

@@ -16,7 +16,7 @@ func Table() []Rule {
 		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
 		writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules, keptLogRules, optionRules,
 		leftOutRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules, relayLogRules,
-		establishedRules, copyRules, gtidRules, wantRules,
+		establishedRules, copyRules, chainRules, gtidRules, wantRules,
 	)
 }
 

@@ -203,7 +203,7 @@ type ruleCase struct {
 func TestRules(t *testing.T) {
 	fired := map[string]bool{}
 	cases := slices.Concat(serverCases, statusCases, masterCases, pairCases, setupCases, repairCases,
-		settingsCases, relayLogCases, keptLogCases, crashCases)
+		settingsCases, relayLogCases, keptLogCases, crashCases, momentCases, chainCases)
 	for i, c := range cases {
 		for _, moment := range moments {
 			if c.at&moment == 0 {

@@ -145,6 +145,12 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem unknown-database master", at: ofMaster, words: "no database iam|there are none: is this the master",
+		change: func(s *rules.Subject) {
+			s.Databases, s.Master.Databases = []string{"iam"}, nil
+		},
+	},
+	{
 		want: "warning dotted-name master", at: ofMaster,
 		words: `tables of vo whose names begin with "x."|or rename it`,
 		change: func(s *rules.Subject) {
@@ -183,25 +189,25 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem binlog-filter master", at: ofMaster, words: "binlog-do-db keeps voms out",
+		want: "problem binlog-filter master", at: ofMaster | rules.SetupSlave, words: "binlog-do-db keeps voms out",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogDo = []string{"iam"}
 		},
 	},
 	{
-		want: "problem binlog-filter master", at: ofMaster, words: "binlog-ignore-db keeps voms out",
+		want: "problem binlog-filter master", at: ofMaster | rules.SetupSlave, words: "binlog-ignore-db keeps voms out",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogNot = []string{"voms"}
 		},
 	},
 	{
-		want: "warning binlog-filter master", at: ofMaster, words: "binlog-do-db loses statements",
+		want: "warning binlog-filter master", at: ofMaster | rules.SetupSlave, words: "binlog-do-db loses statements",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogDo = []string{"voms"}
 		},
 	},
 	{
-		want: "problem is-slave master", at: ofMaster,
+		want: "problem is-slave master", at: ofMaster | rules.SetupSlave,
 		words: "does not log what comes from there|log_slave_updates=ON",
 		change: func(s *rules.Subject) {
 			s.Master.Masters = []*server.SlaveStatus{{IORunning: "Yes", SQLRunning: "Yes"}}
@@ -220,7 +226,8 @@ var masterCases = []ruleCase{
 			s.Master.Masters = []*server.SlaveStatus{{MasterHost: "a", MasterPort: 1, IORunning: "No", SQLRunning: "No"}}
 		},
 	},
-	{want: "warning durability master", at: ofMaster, words: "sync_binlog=1", change: func(s *rules.Subject) {
-		s.Master.Variables["sync_binlog"] = "0"
-	}},
+	{
+		want: "warning durability master", at: ofMaster | rules.SetupSlave, words: "sync_binlog=1",
+		change: func(s *rules.Subject) { s.Master.Variables["sync_binlog"] = "0" },
+	},
 }

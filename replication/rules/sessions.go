@@ -29,6 +29,6 @@ func logsAsBefore(j *judgement) {
 	}
 	if len(programs) > 0 {
 		j.say("programs that are connected since before binlog_format was changed keep %s, "+
-			"by which the slave can get other data: %s", old.Format, finding.List(programs))
+			"by which the slave can get other data: %s", old.Format, finding.Items(programs))
 	}
 }

@@ -23,7 +23,8 @@ var settingsCases = []ruleCase{
 		change: func(s *rules.Subject) { s.Master.Variables["read_only"] = "NO_LOCK" },
 	},
 	{
-		want: "problem log-engine master", at: ofMaster | rules.SetupSlave, words: "kept in innodb|take binlog_storage_engine",
+		want: "problem log-engine master", at: ofMaster | rules.SetupSlave,
+		words: "kept in innodb|take binlog_storage_engine",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["binlog_storage_engine"], s.Master.Variables["sync_binlog"] = "innodb", "0"
 		},
@@ -60,7 +61,8 @@ var settingsCases = []ruleCase{
 		},
 	},
 	{
-		want: "warning slave-settings master", at: rules.CheckServer, words: "read_only, replicate_wild_do_table|setup-master",
+		want: "warning slave-settings master", at: rules.CheckServer,
+		words:  "read_only, replicate_wild_do_table|setup-master",
 		change: func(s *rules.Subject) { s.Master.DropIn = slaveDropIn() },
 	},
 	{
@@ -170,6 +172,41 @@ var crashCases = []ruleCase{
 			ofMySQL(s)
 			follows(s).ByGTID = false
 			s.Slave.Variables["relay_log_info_repository"], s.Slave.Variables["relay_log_recovery"] = "FILE", "OFF"
+		},
+	},
+}
+
+// slaveAtCheck makes a case of what a check says of a slave at work, as a status does.
+func slaveAtCheck(want, words string, change func(*rules.Subject)) ruleCase {
+	return ruleCase{
+		want: want, at: rules.CheckServer | rules.Status, words: words,
+		change: func(s *rules.Subject) {
+			follows(s)
+			change(s)
+		},
+	}
+}
+
+// momentCases are about what is said at one moment as at another.
+var momentCases = []ruleCase{
+	seen("problem no-binary-log master", "what changes there cannot arrive|setup-master there",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen = rules.Seen{Reason: "its binary log is off", LogsNothing: true}
+		}),
+	slaveAtCheck("warning read-only-not-kept slave", "loses read_only=1", func(s *rules.Subject) {
+		s.Slave.Transient = []string{"read_only"}
+	}),
+	slaveAtCheck("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject) {
+		s.Slave.Transient = []string{"replicate_wild_do_table"}
+	}),
+	{
+		want: "warning events-enabled slave", at: rules.CheckServer, words: "voms.e|setup-slave disables",
+		change: func(s *rules.Subject) {
+			follows(s)
+			enabled := func(name string) facts.Database {
+				return facts.Database{Name: name, EnabledEvents: []facts.Event{{Database: name, Name: "e"}}}
+			}
+			s.Slave.Databases = []facts.Database{enabled("voms"), enabled("own")}
 		},
 	},
 }

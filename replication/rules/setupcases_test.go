@@ -14,9 +14,38 @@ const ofPair = rules.CheckPair | rules.SetupSlave
 // pairCases are about two servers that do not go together.
 var pairCases = []ruleCase{
 	{
+		want: "problem follows-this master", at: ofPair, words: "the slave of the server of this host|host of the slave",
+		change: func(s *rules.Subject) {
+			s.Master.Masters = []*server.SlaveStatus{{MasterID: 2, IORunning: "Yes", SQLRunning: "Yes"}}
+			s.Slave.Slaves = []uint32{1}
+		},
+	},
+	{
+		want: "problem follows-this master", at: ofPair,
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Masters = []*server.SlaveStatus{{MasterUUID: s.Slave.UUID(), IORunning: "Connecting"}}
+		},
+	},
+	{
 		want: "problem older-slave slave", at: ofPair, words: "cannot follow the newer|to 11.8 or later",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MariaDB, Major: 11, Minor: 8, Patch: 6}
+		},
+	},
+	{
+		want: "warning far-versions slave", at: ofPair,
+		words: "let a slave of MySQL 8.0 follow first, and update it, by 8.4, 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}
+		},
+	},
+	{
+		want: "warning far-versions slave", at: ofPair, words: "let a slave of MySQL 8.4 follow first, and update it, by 9.7",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
 	},
 	{
@@ -24,7 +53,8 @@ var pairCases = []ruleCase{
 		change: func(s *rules.Subject) { s.Master.Version = mysql },
 	},
 	{
-		want: "warning families slave", at: ofPair, also: "warning not-crash-safe slave", words: "no way back to MySQL|mysql_native_password",
+		want: "warning families slave", at: ofPair, also: "warning not-crash-safe slave",
+		words: "no way back to MySQL|mysql_native_password",
 		change: func(s *rules.Subject) {
 			s.Master.Version = server.Version{Family: server.MySQL, Major: 8, Minor: 0, Patch: 46}
 		},
@@ -93,6 +123,18 @@ var pairCases = []ruleCase{
 		want: "problem unknown-collation slave", at: ofPair, words: "the master's collation_server utf8mb4_0900_ai_ci",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["collation_server"] = "utf8mb4_0900_ai_ci"
+		},
+	},
+	{
+		want: "problem accounts-on-slave slave", at: rules.SetupSlave,
+		words: "rights, and brings those of the master: 'backup'@'localhost', 'root'@'%'|--replace-databases voms,mysql;",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Method, s.Replace = journal.SeedClone, []string{"voms"}
+			s.Slave.Accounts = []facts.Account{
+				{User: "root", Host: "localhost"}, {User: "backup", Host: "localhost"}, {User: "mysql.sys", Host: "localhost"},
+				{User: facts.MonitorUser, Host: "127.0.0.1"}, {User: "root", Host: "%"},
+			}
 		},
 	},
 	{
@@ -192,17 +234,22 @@ func wanted(want, words string, change func(*rules.Subject)) ruleCase {
 	return ruleCase{want: want, at: rules.SetupSlave, words: words, change: change}
 }
 
+// ofBoth makes a case of a slave's setup, and of the check before it.
+func ofBoth(want, words string, change func(*rules.Subject)) ruleCase {
+	return ruleCase{want: want, at: ofPair, words: words, change: change}
+}
+
 // setupCases are about the setup of a slave.
 var setupCases = []ruleCase{
-	wanted("problem other-server master", "server_id 9, not 1",
+	ofBoth("problem other-server master", "server_id 9, not 1",
 		func(s *rules.Subject) { s.Master.Variables["server_id"] = "9" }),
-	wanted("problem unknown-database master", "voms was not set up there for replication; these were: iam",
+	ofBoth("problem unknown-database master", "voms was not set up there for replication; these were: iam",
 		func(s *rules.Subject) {
 			s.HandOver.Databases = []string{"iam"}
 		}),
-	wanted("problem unknown-database master", "no database voms any more|--reseed",
+	ofBoth("problem unknown-database master", "no database voms any more|--reseed",
 		func(s *rules.Subject) { s.Master.Databases = nil }),
-	wanted("problem no-binary-log master", "setup-master there",
+	ofBoth("problem no-binary-log master", "setup-master there",
 		func(s *rules.Subject) { s.Master.Variables["log_bin"] = "OFF" }),
 	{
 		want: "warning old-sessions master", at: rules.SetupMaster | rules.SetupSlave,
@@ -259,13 +306,13 @@ var setupCases = []ruleCase{
 		follows(s).SQLRunning, s.Connection().SQLErrno = "No", 1062
 		s.State.Stage = journal.StageRunning
 	}),
-	wanted("problem no-room slave", "needs about 1.1 GB in /var/lib/mysql/, where 1.0 kB are free|make room",
+	ofBoth("problem no-room slave", "needs about 1.1 GB in /var/lib/mysql/, where 1.0 kB are free|make room",
 		func(s *rules.Subject) { free(s, 1000) }),
-	wanted("warning little-room slave", "less than a fifth", func(s *rules.Subject) { free(s, 1<<30+1000) }),
+	ofBoth("warning little-room slave", "less than a fifth", func(s *rules.Subject) { free(s, 1<<30+1000) }),
 	wanted("problem no-seed-account master", "'gtunnel_seed'@'127.0.0.1'|--seed-again", func(s *rules.Subject) {
 		s.Master.User = facts.MonitorUser + "@127.0.0.1"
 	}),
-	wanted("problem own-gtids slave", "and it has x:1-5|RESET MASTER", func(s *rules.Subject) {
+	ofBoth("problem own-gtids slave", "and it has x:1-5|RESET MASTER", func(s *rules.Subject) {
 		ofMySQL(s)
 		for _, f := range []*facts.Facts{s.Master, s.Slave} {
 			f.Version = server.Version{Family: server.MySQL, Major: 5, Minor: 7, Patch: 44}

@@ -27,11 +27,13 @@ var statusCases = []ruleCase{
 		}),
 	{
 		want: "problem restored-master master", at: rules.Status,
-		words:  "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|--replace-databases voms",
+		words: "bin.000007:4711 any more, where its binary log stood at 2026-01-02|setup-slave compares|" +
+			"--replace-databases voms",
 		change: isRestored,
 	},
 	{
-		want: "warning restored-master master", at: rules.SetupSlave, words: "restored from an older copy|compared at the end",
+		want: "warning restored-master master", at: rules.SetupSlave,
+		words:  "restored from an older copy|compared at the end",
 		change: isRestored,
 	},
 	seen("problem not-set-up slave", "setup-slave",
@@ -98,11 +100,11 @@ var statusCases = []ruleCase{
 			c.OtherFilters = []string{"replicate_do_db=d"}
 		}),
 	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {
-		s.Seen.Transient = []string{"replicate_wild_do_table"}
+		s.Slave.Transient = []string{"replicate_wild_do_table"}
 	}),
 	seen("warning read-only-not-kept slave", "loses read_only=1|loses super_read_only=1",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
-			s.Seen.Transient = []string{"read_only", "super_read_only"}
+			s.Slave.Transient = []string{"read_only", "super_read_only"}
 		}),
 	seen("warning writable slave", "not read-only", func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Slave.Variables["read_only"], s.Slave.Writers = "OFF", []string{"app@%"} // of whom nothing more is said

@@ -57,12 +57,13 @@ type HandOver struct {
 
 // Seen is what a status has measured.
 type Seen struct {
-	Asked      bool             // the master has answered
-	Reason     string           // why it has not
-	Cure       string           // how to reach it
-	MasterID   uint32           // its server_id
-	SameMaster bool             // it is the slave's
-	OneServer  *finding.Problem // it is this server itself; nil: it is not
+	Asked       bool             // the master has answered
+	Reason      string           // why it has not
+	LogsNothing bool             // because its binary log is off
+	Cure        string           // how to reach it
+	MasterID    uint32           // its server_id
+	SameMaster  bool             // it is the slave's
+	OneServer   *finding.Problem // it is this server itself; nil: it is not
 
 	Bytes   *uint64        // of the master's binary log that the slave has not applied; nil: not known
 	Unread  *uint64        // of them, those that it has not received; nil: not known
@@ -73,9 +74,8 @@ type Seen struct {
 	Moved   bool           // something came meanwhile
 	Clock   *time.Duration // by how much the master's is ahead of the slave's; nil: not known
 
-	Busy      bool     // a run of gtunnel works on the slave
-	Events    []string // of the replicated databases that are enabled on the slave
-	Transient []string // settings of the slave that its next restart loses
+	Busy   bool     // a run of gtunnel works on the slave
+	Events []string // of the replicated databases that are enabled on the slave
 }
 
 // has reports whether parts of the subject are known.

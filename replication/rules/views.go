@@ -56,7 +56,7 @@ func hasBrokenViews(j *judgement) {
 	if len(names) > 0 && j.copiesByDump() {
 		j.sayCure("on the master: DROP VIEW "+strings.Join(quoted, ", ")+
 			"; or mend them, the lowest first: ALTER VIEW "+quoted[0]+" AS SELECT ...",
-			"views cannot be opened, and so not be copied: %s; the server says: %s", finding.List(names), first.Error)
+			"views cannot be opened, and so not be copied: %s; the server says: %s", finding.Items(names), first.Error)
 	}
 }
 
@@ -74,5 +74,5 @@ func mayNotOpenViews(j *judgement) {
 	j.sayCure("on the master: "+strings.Join(lines, " ")+
 		" If it is the same then, the views are broken: DROP VIEW, or ALTER VIEW",
 		"%s may not open views, and so not copy them: %s; the server says: %s",
-		j.Master.User, finding.List(names), first.Error)
+		j.Master.User, finding.Items(names), first.Error)
 }

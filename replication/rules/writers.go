@@ -22,7 +22,7 @@ var writerRules = []Rule{
 			"from those that need it not",
 	},
 	{
-		Code: "read-only-not-kept", On: finding.Slave, Warning: Status, judge: losesReadOnly,
+		Code: "read-only-not-kept", On: finding.Slave, Warning: CheckServer | Status, judge: losesReadOnly,
 		Meaning: "a restart of the server would make the slave writable",
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
@@ -58,7 +58,7 @@ func isWritable(j *judgement) {
 		j.sayCure("SET GLOBAL read_only=1"+last, "it is not read-only: whoever writes on a slave breaks it")
 	case hasSuperReadOnly(f) && !f.On("super_read_only"):
 		j.sayCure("SET GLOBAL super_read_only=1"+last,
-			"accounts with SUPER or CONNECTION_ADMIN can write: %s", finding.List(f.Writers))
+			"accounts with SUPER or CONNECTION_ADMIN can write: %s", finding.Items(f.Writers))
 	}
 }
 
@@ -69,7 +69,7 @@ func hasWriters(j *judgement) {
 		return
 	}
 	if others := slices.DeleteFunc(slices.Clone(j.facts.Writers), isAdministrator); len(others) > 0 {
-		j.say("accounts can write in spite of read_only: %s", finding.List(others))
+		j.say("accounts can write in spite of read_only: %s", finding.Items(others))
 	}
 }
 
@@ -83,7 +83,7 @@ func isAdministrator(account string) bool {
 }
 
 func losesReadOnly(j *judgement) {
-	for _, name := range j.Seen.Transient {
+	for _, name := range j.facts.Transient {
 		if name == "read_only" || name == "super_read_only" {
 			j.say("a restart of the server loses %s=1", name)
 		}
@@ -123,6 +123,6 @@ func keepsSlaveSettings(j *judgement) {
 		return !f.DropIn.Has(name) && !f.IsPersistedOtherwise(name, "OFF")
 	})
 	if len(kept) > 0 {
-		j.say("it is nobody's slave, and its next restart brings settings of one: %s", finding.List(kept))
+		j.say("it is nobody's slave, and its next restart brings settings of one: %s", finding.Items(kept))
 	}
 }

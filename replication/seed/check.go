@@ -13,10 +13,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// assumedRate is what a seed loads at the least on usual hosts, in bytes of
-// tables a second.
-const assumedRate = 10 << 20
-
 // longStatement is how long a statement on the master may have been running
 // when a seed takes its lock, behind which all others would have to wait.
 const longStatement = 5 * time.Second
@@ -25,12 +21,15 @@ const longStatement = 5 * time.Second
 // copy what is not consistent. The error is that of a server which could not be
 // asked.
 func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
-	c := &seedCheck{seed: s}
+	c := &seedCheck{seed: s, extent: s.extent()}
 	if err := c.foreignKeys(ctx); err != nil {
 		return finding.Findings{}, err
 	}
 	if s.Method == journal.SeedNone {
 		return c.Findings, nil
+	}
+	if err := c.measure(ctx, s); err != nil {
+		return finding.Findings{}, err
 	}
 	c.databases()
 	c.retention()
@@ -56,6 +55,8 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 // seedCheck collects what is found.
 type seedCheck struct {
 	finding.Findings
+	extent
+
 	seed    *Seed
 	foreign bool // see copying
 }
@@ -118,7 +119,7 @@ const UnsnappedCode = "not-transactional"
 // lock costs.
 func (c *seedCheck) locked() {
 	tables := c.seed.unsnapped()
-	takes := c.seed.estimate()
+	takes := c.estimate()
 	switch {
 	case c.seed.LockTables:
 		c.Warn(finding.Master, "lock-tables", "", "nobody can write while the copy is made, for about %v",
@@ -127,13 +128,13 @@ func (c *seedCheck) locked() {
 		c.Problem(finding.Master, UnsnappedCode,
 			fmt.Sprintf("--lock-tables holds writers off while the copy is made, for about %v;"+
 				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
-			"tables without transactions can change while they are copied: %s", finding.List(tables))
+			"tables without transactions can change while they are copied: %s", finding.Items(tables))
 	}
 }
 
 // retention warns if the binary log may be purged before the slave follows it.
 func (c *seedCheck) retention() {
-	kept, takes := c.seed.MasterFacts.Retention(), c.seed.estimate()
+	kept, takes := c.seed.MasterFacts.Retention(), c.estimate()
 	if kept == 0 || kept > 3*takes {
 		return
 	}
@@ -157,26 +158,6 @@ func (s *Seed) unsnapped() []string {
 	return names
 }
 
-// estimate is how long the copy takes, roughly.
-func (s *Seed) estimate() time.Duration {
-	rate := uint64(assumedRate)
-	if s.MaxRate > 0 {
-		rate = min(rate, s.MaxRate)
-	}
-	return time.Duration(float64(s.bytes()) / float64(rate) * float64(time.Second)).Round(time.Second)
-}
-
-// bytes is the size of what is copied, by the server's estimate.
-func (s *Seed) bytes() uint64 {
-	var bytes uint64
-	for _, name := range s.databases() {
-		if d := s.MasterFacts.Database(name); d != nil {
-			bytes += d.Bytes
-		}
-	}
-	return bytes
-}
-
 // statements finds those that run for long, if a lock is taken: it waits for
 // them, and everybody else waits for it.
 func (c *seedCheck) statements(ctx context.Context) error {
@@ -197,7 +178,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	if len(long) > 0 {
 		c.Problem(finding.Master, "long-statement", "wait until they are done, or end them: KILL QUERY ...",
 			"statements that run for long would hold up the lock that the copy begins with,"+
-				" and all writers behind it: %s", finding.List(long))
+				" and all writers behind it: %s", finding.Items(long))
 	}
 	return nil
 }
@@ -241,7 +222,7 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if len(names) > 0 {
 		c.Warn(finding.Master, "no-history",
 			"if it matters: mariadb-dump of MariaDB 10.11 or later copies it, where no table is versioned by transactions",
-			"the history of system-versioned tables is not copied: %s", finding.List(names))
+			"the history of system-versioned tables is not copied: %s", finding.Items(names))
 	}
 	return nil
 }
@@ -267,7 +248,7 @@ func (c *seedCheck) sequences(ctx context.Context) error {
 	c.Warn(finding.Slave, "alter-sequence",
 		"after an ALTER SEQUENCE on the master: "+journal.RepairCommand([]string{"SEQUENCE"}),
 		"MariaDB's slaves that replicate some databases only leave ALTER SEQUENCE out, as compare then says;"+
-			" the numbers that are taken from sequences are replicated: %s", finding.List(names))
+			" the numbers that are taken from sequences are replicated: %s", finding.Items(names))
 	return nil
 }
 
@@ -313,6 +294,6 @@ func (c *seedCheck) encoding(ctx context.Context) error {
 			" To mend it, on the master:"+
 			" ALTER TABLE ... MODIFY to VARBINARY or BLOB, then MODIFY to the type with CHARACTER SET utf8mb4;"+
 			" and let applications say SET NAMES utf8mb4",
-		"columns are said to be latin1 and hold UTF-8: %s", finding.List(columns))
+		"columns are said to be latin1 and hold UTF-8: %s", finding.Items(columns))
 	return nil
 }

@@ -2,11 +2,9 @@ package seed
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
-	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -43,10 +41,14 @@ func (s *Seed) clone(ctx context.Context) (server.Position, error) {
 // becomeClone makes the slave a clone, and gives the coordinates of what it has
 // got.
 func (s *Seed) becomeClone(ctx context.Context) (server.Position, error) {
+	before, err := s.Slave.Value(ctx, s.Slave.DB, "SELECT begin_time FROM performance_schema.clone_status")
+	if err != nil {
+		return server.Position{}, err
+	}
 	if err := s.runClone(ctx); err != nil {
 		return server.Position{}, err
 	}
-	return s.waitForClone(ctx)
+	return s.waitForClone(ctx, before)
 }
 
 // becomeSlave makes a slave of a clone: our accounts, which are the master's
@@ -180,43 +182,4 @@ func (s *Seed) tellClone(ctx context.Context) (end func()) {
 		}
 	}()
 	return func() { cancel(); <-done }
-}
-
-// startHint is what is said if a slave does not come back after its clone.
-const startHint = "the slave has shut down after the clone; start it: systemctl start mysql (or mysqld)"
-
-// waitForClone waits until the slave is back, and gives the coordinates of what
-// it has got.
-func (s *Seed) waitForClone(ctx context.Context) (server.Position, error) {
-	begun, told := time.Now(), time.Time{}
-	for {
-		rows, err := server.ReadRecords(ctx, s.Slave.DB,
-			"SELECT state, error_no, error_message, binlog_file AS file, binlog_position AS position,"+
-				" gtid_executed AS executed_gtid_set FROM performance_schema.clone_status")
-		switch {
-		case ctx.Err() != nil:
-			return server.Position{}, context.Cause(ctx)
-		case err == nil && len(rows) > 0 && rows[0]["state"] == "Completed":
-			return rows[0].Position(), nil
-		case err == nil && len(rows) > 0 && rows[0]["state"] == "Failed":
-			return server.Position{}, finding.New(finding.Slave, "clone-failed", "", "the clone has failed: %s (%s)",
-				rows[0]["error_message"], errorNumberText(rows[0]["error_no"]))
-		case server.IsAccessDenied(err) || server.IsDenied(err):
-			return server.Position{}, finding.New(finding.Slave, "clone-login",
-				"log in with an account of the master's",
-				"the slave is a clone, with the accounts and passwords of the master: %s cannot log in any more",
-				s.Slave.Login)
-		case s.Waiting != nil && time.Since(begun) > 15*time.Second && time.Since(told) > time.Minute:
-			told = time.Now()
-			s.Waiting(startHint)
-		}
-		if err := server.Pause(ctx, progressEvery); err != nil {
-			return server.Position{}, err
-		}
-	}
-}
-
-func errorNumberText(number string) string {
-	n, _ := strconv.Atoi(number) // a number on every server
-	return finding.ErrorText(n)
 }

@@ -2,9 +2,11 @@ package seed_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -26,6 +28,12 @@ func TestSeedByClone(t *testing.T) {
 		"SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables WHERE engine = 'MyISAM' "+
 			"AND table_schema LIKE 'seed%'") {
 		master.Exec(t, "DROP TABLE "+table) // of another test
+	}
+	if master.Count(t, "information_schema.plugins", "plugin_name = 'clone'") > 0 {
+		pairs.WaitUntil(t, "end of the plugin", func() (string, bool) { // the donor of another test may be at work
+			_, err := master.DB.ExecContext(t.Context(), "UNINSTALL PLUGIN clone")
+			return fmt.Sprint(err), err == nil
+		})
 	}
 	s := newSeed(t, master, slave, databases...)
 	s.Method = journal.SeedClone
@@ -76,6 +84,46 @@ func TestSeedByClone(t *testing.T) {
 	}
 	compareCopies(t, master, slave, databases)
 	mustBeClone(t, slave)
+}
+
+// TestCloneKilled: a clone that is killed with its server has failed, though an earlier
+// one was completed, and the server says for ever that it goes on.
+func TestCloneKilled(t *testing.T) {
+	master, _ := pairs.MySQL.Start(t)
+	slave := pairs.OwnServer(t, servertest.MySQL97, "killed clone", 14)
+	if master.Count(t, "information_schema.plugins", "plugin_name = 'clone'") == 0 {
+		master.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+	}
+	master.Exec(t, "SET GLOBAL clone_donor_timeout_after_network_failure=0")
+	slave.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'", "SET GLOBAL clone_autotune_concurrency=OFF",
+		"SET GLOBAL clone_max_concurrency=1", "SET GLOBAL clone_max_data_bandwidth=1")
+	s := newSeed(t, master, slave, "seed_all")
+	s.Method = journal.SeedClone
+	var err error
+	s.Slave = slave.AsRoot(t, finding.Slave)
+	if s.SlaveFacts, err = facts.Read(t.Context(), s.Slave); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Run(t.Context())
+		ended <- err
+	}()
+	pairs.WaitUntil(t, "clone that copies files", func() (string, bool) {
+		return "", slave.Count(t, "performance_schema.clone_progress", "stage = 'FILE COPY' AND data > 0") > 0
+	})
+	slave.Kill()
+	if err := slave.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if !finding.HasCode(err, "clone-failed") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(pairs.Patience):
+		t.Error("it is waited for")
+	}
 }
 
 // runRestarting runs a seed, and starts the slave once it has ended.

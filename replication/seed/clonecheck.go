@@ -44,7 +44,7 @@ func (c *seedCheck) clone() {
 	}
 	if len(lost) > 0 {
 		c.Problem(finding.Master, "not-transactional", "make them InnoDB: ALTER TABLE ... ENGINE=InnoDB; or "+instead,
-			"the clone plugin copies the rows of InnoDB tables only, and not those of %s", finding.List(lost))
+			"the clone plugin copies the rows of InnoDB tables only, and not those of %s", finding.Items(lost))
 	}
 	if len(master.Masters) > 0 {
 		c.Problem(finding.Master, "is-slave", instead,

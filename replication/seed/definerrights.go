@@ -60,7 +60,7 @@ func lackingRights(account, object string, lines, bars []string) *finding.Proble
 	if len(bars) > 0 {
 		return finding.New(finding.Slave, "definer-rights", "on the slave, and then run this again:\n"+give,
 			"the account %s has fewer rights than on the master, and without them these views cannot be made,"+
-				" which use views of which it is the definer: %s", account, finding.List(bars))
+				" which use views of which it is the definer: %s", account, finding.Items(bars))
 	}
 	return finding.New(finding.Slave, "definer-rights", "on the slave, if what runs as it is wanted there:\n"+give,
 		"the account %s has fewer rights than on the master, and is the definer of objects such as %s", account, object)

@@ -39,17 +39,17 @@ func (m *missingAccount) problem(how string) *finding.Problem {
 		return finding.New(finding.Slave, "account-missing", "on the slave, and then run this again"+how,
 			"the account %s is on the master only, and without it these views cannot be made,"+
 				" which use views of which it is the definer: %s",
-			server.QuoteAccount(m.user, m.host), finding.List(m.bars))
+			server.QuoteAccount(m.user, m.host), finding.Items(m.bars))
 	}
-	var why []string
-	if len(m.definerOf) > 0 {
-		why = append(why, "it is the definer of "+finding.List(m.definerOf))
-	}
-	if m.applied {
-		why = append(why, "it has rights on the databases")
+	why, of := "it has rights on the databases", finding.Items(m.definerOf)
+	switch {
+	case len(of) > 0 && m.applied:
+		why += ", and it is the definer of "
+	case len(of) > 0:
+		why = "it is the definer of "
 	}
 	return finding.New(finding.Slave, "account-missing", "on the slave, if it is wanted there"+how,
-		"the account %s is on the master only: %s", server.QuoteAccount(m.user, m.host), strings.Join(why, ", and "))
+		"the account %s is on the master only: %s%s", server.QuoteAccount(m.user, m.host), why, of)
 }
 
 // how is what makes it on the slave: lines without a secret, or a file of the directory.

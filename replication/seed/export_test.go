@@ -12,6 +12,9 @@ import (
 // 0: as a program's copy does.
 func (s *Seed) SetLockPatience(d time.Duration) { s.lockPatience = d }
 
+// SetHangPatience lets a tool do nothing for a time; 0: as a program's copy does.
+func (s *Seed) SetHangPatience(d time.Duration) { s.hangPatience = d }
+
 // MissingAccount is an account that the slave lacks.
 type MissingAccount struct {
 	User              string

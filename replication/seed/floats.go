@@ -50,7 +50,7 @@ func (f *lossyFindings) tellFloats() {
 		f.check.Warn(finding.Master, "float-digits",
 			"if the digits matter, ALTER TABLE ... MODIFY them to DOUBLE on the master first"+clones,
 			"FLOAT columns hold values of more than six digits, which are all that a dump and a comparison have;"+
-				" the copy is rounded: %s", finding.List(f.rounded))
+				" the copy is rounded: %s", finding.Items(f.rounded))
 	}
 	if len(f.unfound) > 0 {
 		f.check.Problem(finding.Master, "float-digits",
@@ -58,7 +58,7 @@ func (f *lossyFindings) tellFloats() {
 				strings.Join(f.doubles, "\n"),
 			"FLOAT columns hold values of more than six digits, which are all that a dump has,"+
 				" in tables without a primary key:"+
-				" the slave would not find their rows when they are changed (error 1032): %s", finding.List(f.unfound))
+				" the slave would not find their rows when they are changed (error 1032): %s", finding.Items(f.unfound))
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *Seed) chooseDumper(ctx context.Context) (t *tool, foreign bool, err err
 	case err == nil:
 		return nil, false, finding.New(finding.Master, "generated-columns",
 			"install mysqldump of MySQL 9 on this host, which leaves them out as it should",
-			"MariaDB's dumps hold the values of generated columns, which MySQL refuses: %s", finding.List(generated))
+			"MariaDB's dumps hold the values of generated columns, which MySQL refuses: %s", finding.Items(generated))
 	}
 	return nil, false, err
 }

@@ -36,7 +36,7 @@ func (c *seedCheck) foreignKeys(ctx context.Context) error {
 		c.Problem(finding.Master, "foreign-key",
 			replicateToo(names, others)+"; or drop the keys: ALTER TABLE ... DROP FOREIGN KEY ...",
 			"foreign keys go to tables that are not replicated,"+
-				" and what they delete or refuse would not be the same on the slave: %s", finding.List(found))
+				" and what they delete or refuse would not be the same on the slave: %s", finding.Items(found))
 	}
 	return nil
 }

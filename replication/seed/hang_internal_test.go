@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,16 +41,39 @@ func TestAllWait(t *testing.T) {
 	}
 }
 
-// TestWatchHangLeavesOthers: a tool that waits for something else than itself
-// is not stopped, however long it does.
+// TestWatchHangLeavesOthers: a tool from which nothing is due is not stopped, however
+// long it waits.
 func TestWatchHangLeavesOthers(t *testing.T) {
 	p := &process{ended: make(chan struct{}), cmd: exec.CommandContext(t.Context(), "sleep", "0.5")}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hung := p.watchHang(60 * time.Millisecond)
+	s := &Seed{hangPatience: 60 * time.Millisecond}
+	s.watchHang(t.Context(), p, nil, func() bool { return false })
 	p.wait()
-	if p.err != nil || hung.Load() {
-		t.Errorf("it ended with %v, hung: %v", p.err, hung.Load())
+	if p.err != nil || p.hung.Load() != nil {
+		t.Errorf("it ended with %v, hung: %v", p.err, p.hung.Load())
+	}
+}
+
+// TestGroupTicks: what a process and its children compute is seen, of its own group
+// alone.
+func TestGroupTicks(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "sh -c 'while :; do :; done'")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait() // it was killed
+	}()
+	for begun := time.Now(); groupTicks(cmd.Process.Pid) < silentTicks; {
+		if time.Since(begun) > time.Minute {
+			t.Fatal("it computes nothing")
+		}
+	}
+	if ticks := groupTicks(1 << 30); ticks != 0 {
+		t.Errorf("nobody has computed for %d", ticks)
 	}
 }

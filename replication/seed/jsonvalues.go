@@ -94,7 +94,7 @@ func (f *lossyFindings) tellJSON() {
 			"on the master, while nobody uses these tables, to give them the values that a copy would have"+clones+":\n"+
 				strings.Join(f.retype, "\n"),
 			held+": the copy would not be equal, or, in a table without a primary key,"+
-				" the slave not find its rows when they are changed (error 1032): %s", finding.List(f.changed))
+				" the slave not find its rows when they are changed (error 1032): %s", finding.Items(f.changed))
 	}
 	retyped := f.retyped[:0]
 	for _, name := range f.retyped {
@@ -104,6 +104,6 @@ func (f *lossyFindings) tellJSON() {
 	}
 	if len(retyped) > 0 {
 		f.check.Warn(finding.Master, "json-values", "if the types matter, copy them otherwise"+clones,
-			held+": the copy has the same text, and other types: %s", finding.List(retyped))
+			held+": the copy has the same text, and other types: %s", finding.Items(retyped))
 	}
 }

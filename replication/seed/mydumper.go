@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,8 +26,8 @@ var (
 // mydumperRun is one copy by mydumper. The rows go by mydumper and myloader, several tables at a time, through a
 // folder on the slave. All else goes by the server's own dump tool, in files of
 // the same folder: mydumper forgets the sql_mode and the time zone of routines
-// and events. The schema is dumped just before the rows; triggers are made last,
-// so that they do not fire.
+// and events. The schema is dumped before the rows, and once more after them: no lock
+// keeps it as it is meanwhile. Triggers are made last, so that they do not fire.
 type mydumperRun struct {
 	*copying
 	mydumper, myloader *tool
@@ -62,7 +61,7 @@ func (s *Seed) mydumper(ctx context.Context, c *copying) (server.Position, error
 	if p := s.roomFor(r.folder); p != nil {
 		return server.Position{}, p
 	}
-	position, err := retryBegin(ctx, func() (server.Position, error) { return r.dumpRows(ctx) })
+	position, err := r.retryBegin(ctx, func() (server.Position, error) { return r.dumpRows(ctx) })
 	if err != nil {
 		return server.Position{}, err
 	}
@@ -87,7 +86,7 @@ func (s *Seed) roomFor(folder string) *finding.Problem {
 			On: finding.Slave, Code: "no-room", Text: "cannot ask for the free space of " + folder, Err: err,
 		}
 	}
-	free, needed := stat.Bavail*uint64(stat.Bsize)+abandonedBytes(), s.bytes() //nolint:gosec // a block has a size
+	free, needed := stat.Bavail*uint64(stat.Bsize)+abandonedBytes(), s.extent().bytes //nolint:gosec // a block has a size
 	if free > needed+needed/4 {
 		return nil
 	}
@@ -106,15 +105,9 @@ func (r *mydumperRun) dumpRows(ctx context.Context) (server.Position, error) {
 	if err := r.guard.holdTables(ctx); err != nil {
 		return server.Position{}, err
 	}
-	plain := r.plainArguments(r.dumper)
-	databases := append([]string{"--databases", "--"}, r.databases()...)
-	for name, more := range map[string][]string{
-		"schema.sql":   {"--no-data", "--skip-triggers", "--routines", "--events", "--add-drop-database"},
-		"triggers.sql": {"--no-data", "--no-create-info", "--no-create-db", "--triggers"},
-	} {
-		if err := r.dumpFile(ctx, r.path(name), slices.Concat(plain, more, databases)); err != nil {
-			return server.Position{}, err
-		}
+	before, err := r.dumpSchema(ctx, "")
+	if err != nil {
+		return server.Position{}, err
 	}
 	rows := r.path("rows")
 	if err := os.RemoveAll(rows); err != nil { // of an attempt before
@@ -141,8 +134,16 @@ func (r *mydumperRun) dumpRows(ctx context.Context) (server.Position, error) {
 	if watch.stop() {
 		return server.Position{}, r.lockWaited()
 	}
-	if err != nil {
+	after, schemaErr := r.dumpSchema(ctx, "after-")
+	switch {
+	case schemaErr == nil && after != before: // which may be why the tool has failed
+		return server.Position{}, finding.New(finding.Master, schemaChanged,
+			"run this again while no table, view, routine, trigger or event is changed; or use the method dump",
+			"what is in the databases was changed while the rows were copied, which may be of before or after that")
+	case err != nil:
 		return server.Position{}, err
+	case schemaErr != nil:
+		return server.Position{}, schemaErr
 	}
 	return readMetadata(rows)
 }
@@ -167,32 +168,8 @@ func (r *mydumperRun) runTool(ctx context.Context, t *tool, end *server.Server, 
 	}
 	defer p.stop()
 	defer context.AfterFunc(ctx, p.stop)()
-	hung := p.watchHang(hangTime)
+	r.watchHang(ctx, p, end, nil)
 	err = p.failure(end.Role)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case hung.Load():
-		return finding.New(end.Role, toolHangs, "run this again, or use the method dump",
-			"%s was stopped: for %v all of its threads waited for one another, which is a fault of its own",
-			t.name(), hangTime)
-	}
-	return err
-}
-
-// dumpFile dumps into a file.
-func (r *mydumperRun) dumpFile(ctx context.Context, path string, args []string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	p, err := startTool(r.dumper, r.Master.Login, args, nil, file)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	defer context.AfterFunc(ctx, p.stop)()
-	err = p.failure(finding.Master)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -274,7 +251,7 @@ func (s *Seed) probeMydumper(ctx context.Context, mydumper *tool) error {
 	rows := filepath.Join(folder, "rows")
 	r := &mydumperRun{copying: &copying{Seed: s}}
 	args := []string{"--outputdir=" + rows, "--no-schemas", "--no-data", "--no-locks", "--regex=^$", "--threads=1"}
-	_, err = retryBegin(ctx, func() (server.Position, error) {
+	_, err = r.retryBegin(ctx, func() (server.Position, error) {
 		if err := os.RemoveAll(rows); err != nil { // of an attempt before
 			return server.Position{}, err
 		}
@@ -292,25 +269,6 @@ func (s *Seed) probeMydumper(ctx context.Context, mydumper *tool) error {
 	}
 	return err
 }
-
-// loadFile loads a file that the dump tool has written.
-func (r *mydumperRun) loadFile(ctx context.Context, name string) error {
-	file, err := os.Open(r.path(name))
-	if err != nil {
-		return err
-	}
-	defer closeFiles(file)
-	stream := r.newStream(file)
-	_, head, _, err := stream.readHead()
-	if err != nil {
-		return err
-	}
-	return r.load(ctx, stream, head, nil)
-}
-
-func (r *mydumperRun) loadSchema(ctx context.Context) error { return r.loadFile(ctx, "schema.sql") }
-
-func (r *mydumperRun) loadTriggers(ctx context.Context) error { return r.loadFile(ctx, "triggers.sql") }
 
 // loadRows loads what mydumper has dumped. myloader logs nothing to the binary
 // log, unless told to.
@@ -350,10 +308,10 @@ func (c *seedCheck) mydumper(ctx context.Context) error {
 			names[i] = r["c"]
 		}
 		c.Problem(finding.Master, "seed-method", "use the method dump",
-			"mydumper loses the values of UUID and INET columns, whose text it calls bytes: %s", finding.List(names))
+			"mydumper loses the values of UUID and INET columns, whose text it calls bytes: %s", finding.Items(names))
 	}
 	c.Warn(finding.Slave, "needs-room", "", "mydumper writes the rows, about %s, to files below %s first",
-		finding.FormatBytes(s.bytes()), seedParent())
+		finding.FormatBytes(s.extent().bytes), seedParent())
 	if p := s.roomFor(seedParent()); p != nil {
 		c.Problems = append(c.Problems, p)
 	}

@@ -117,3 +117,38 @@ func TestMydumperFails(t *testing.T) {
 		})
 	}
 }
+
+// TestMydumperWhileSchemaChanges: what is changed between the dump of the schema and
+// that of the rows is not lost; the rows are dumped anew, and in the end the copy is
+// given up.
+func TestMydumperWhileSchemaChanges(t *testing.T) {
+	master, slave := pairs.MariaDB.Start(t)
+	needMydumper(t)
+	client, err := exec.LookPath("mariadb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	once, change := filepath.Join(t.TempDir(), "once"), client+" --no-defaults -u "+master.User+" -S "+master.Socket+" -e "
+	for name, test := range map[string]struct{ script, code string }{
+		"once": {
+			"test -e " + once + " || " + change + `"ALTER TABLE seed_ddl.t ADD COLUMN c INT DEFAULT 7;` +
+				` CREATE TRIGGER seed_ddl.tr BEFORE INSERT ON seed_ddl.t FOR EACH ROW SET NEW.c = 8"; : > ` + once, "",
+		},
+		"always": {change + `"CREATE TABLE seed_ddl.t$$ (id INT)"`, "schema-changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			master.Exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl",
+				"CREATE TABLE seed_ddl.t (id INT PRIMARY KEY AUTO_INCREMENT)", "INSERT INTO seed_ddl.t VALUES (1), (2)")
+			pairs.WrapTools(t, `case "$*" in *'regex=^$'*) exec $tool "$@" ;; esac; `+test.script+`; exec $tool "$@"`, "mydumper")
+			seed := newSeed(t, master, slave, "seed_ddl")
+			seed.Method = journal.SeedMydumper
+			_, err := seed.Run(t.Context())
+			if test.code != "" && !finding.HasCode(err, test.code) || test.code == "" && err != nil {
+				t.Errorf("got %v", err)
+			}
+			if test.code == "" {
+				compareCopies(t, master, slave, []string{"seed_ddl"})
+			}
+		})
+	}
+}

@@ -64,7 +64,7 @@ func (c *seedCheck) views(ctx context.Context) error {
 				"; or drop the views; or make on the slave what they use, empty tables of the same columns,"+
 				" and give --replace-databases "+strings.Join(lacking, ","),
 			"it lacks what views use of databases that are not replicated, and without which they cannot be made: %s",
-			finding.List(found))
+			finding.Items(found))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (c *seedCheck) timeZones(ctx context.Context) error {
 		}
 		c.Problem(finding.Slave, "unknown-time-zone",
 			"on the slave: "+tool+" /usr/share/zoneinfo | "+client+" --init-command='SET SESSION sql_log_bin=0' mysql",
-			"it does not know the time zones of events: %s", finding.List(found))
+			"it does not know the time zones of events: %s", finding.Items(found))
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 		c.Problem(finding.Slave, "unknown-tablespace",
 			"on the slave: "+server.LogNothing+" "+strings.Join(create, " ")+
 				" Or on the master: ALTER TABLE ... TABLESPACE innodb_file_per_table",
-			"it lacks general tablespaces in which tables are: %s", finding.List(found))
+			"it lacks general tablespaces in which tables are: %s", finding.Items(found))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,8 +26,9 @@ type process struct {
 	login  server.Login
 	cmd    *exec.Cmd
 	stderr lastText
-	ended  chan struct{} // closed when it has been waited for
-	err    error         // how it ended; read after ended
+	ended  chan struct{}          // closed when it has been waited for
+	err    error                  // how it ended; read after ended
+	hung   atomic.Pointer[string] // why it was stopped; nil: it was not, see watchHang
 }
 
 // killDelay is how long a tool has to end itself.
@@ -90,6 +92,9 @@ func (p *process) stop() {
 // well. It waits for the end.
 func (p *process) failure(on finding.Role) error {
 	<-p.ended
+	if err := p.hangs(on); err != nil {
+		return err
+	}
 	if p.err == nil {
 		return nil
 	}

@@ -111,7 +111,7 @@ func (c *seedCheck) codeNames(ctx context.Context) error {
 		c.Problem(finding.Master, "code-charset",
 			"make them anew on the master by a client that says SET NAMES utf8mb4: SHOW CREATE has the text",
 			"names, definers or comments have characters that are not in the character set of the client"+
-				" that made what they are of, which a dump is in: %s", finding.List(unsayable))
+				" that made what they are of, which a dump is in: %s", finding.Items(unsayable))
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -56,6 +57,7 @@ type Seed struct {
 	Waiting func(text string)
 
 	lockPatience time.Duration // of tests; 0: mostLockWait
+	hangPatience time.Duration // of tests; 0: silentTime
 }
 
 // Run copies, and gives the position at which replication has to begin. It
@@ -65,7 +67,16 @@ func (s *Seed) Run(ctx context.Context) (server.Position, error) {
 	case journal.SeedDump, "":
 		return s.copy(ctx, s.dump)
 	case journal.SeedMydumper:
-		return s.copy(ctx, s.mydumper)
+		position, err := s.copy(ctx, s.mydumper)
+		if !finding.HasCode(err, toolHangs) {
+			return position, err
+		}
+		if s.Waiting != nil {
+			s.Waiting(err.Error() + "; the copy begins anew by the method dump")
+		}
+		byDump := *s
+		byDump.Method = journal.SeedDump
+		return byDump.Run(ctx)
 	case journal.SeedClone:
 		return s.clone(ctx)
 	case journal.SeedNone:
@@ -83,6 +94,7 @@ type copying struct {
 	dumper, loader *tool
 	foreign        bool // the dumper does not tell coordinates
 	recode         recodings
+	begun          bool // something may have been loaded
 	guard          *guard
 	meter          *meter
 }
@@ -182,19 +194,23 @@ func (s *Seed) databases() []string {
 
 // dump seeds by a dump that is loaded while it is made.
 func (s *Seed) dump(ctx context.Context, c *copying) (server.Position, error) {
-	return retryBegin(ctx, func() (server.Position, error) { return c.dumpOnce(ctx) })
+	return c.retryBegin(ctx, func() (server.Position, error) { return c.dumpOnce(ctx) })
 }
 
 // lockAttempts is how often a copy is begun, because its short lock was not to
 // be had at once.
 const lockAttempts = 3
 
-// retryBegin begins a copy anew, after a while, if its lock had to wait or the
-// tool that dumps has hung: nothing was loaded then.
-func retryBegin(ctx context.Context, begin func() (server.Position, error)) (server.Position, error) {
+// retryBegin begins a copy anew, after a while, if its lock had to wait, the tool
+// that dumps has hung, or the schema was changed, unless something was loaded.
+func (c *copying) retryBegin(
+	ctx context.Context, begin func() (server.Position, error),
+) (server.Position, error) {
 	for attempt := 1; ; attempt++ {
 		position, err := begin()
-		if !finding.HasCode(err, "lock-wait") && !finding.HasCode(err, toolHangs) || attempt == lockAttempts {
+		again := finding.HasCode(err, "lock-wait") || finding.HasCode(err, schemaChanged) ||
+			finding.HasCode(err, toolHangs) && attempt == 1
+		if !again || c.begun || attempt == lockAttempts {
 			return position, err
 		}
 		if err := server.Pause(ctx, time.Duration(attempt)*time.Second); err != nil {
@@ -224,6 +240,7 @@ func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 	defer context.AfterFunc(ctx, dump.stop)()
 
 	stream := c.newStream(read)
+	c.watchHang(ctx, dump, c.Master, func() bool { return stream.waits.Load() == forDumper })
 	told, head, ended, err := stream.readHead()
 	waited := watch.stop()
 	switch {
@@ -248,6 +265,9 @@ func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 	return position, c.load(ctx, stream, head, dump)
 }
 
+// hangWait is how long a tool may do nothing.
+func (s *Seed) hangWait() time.Duration { return cmp.Or(s.hangPatience, silentTime) }
+
 // lockWaited is the problem of a lock that was given up.
 func (s *Seed) lockWaited() error {
 	return finding.New(finding.Master, "lock-wait",
@@ -258,6 +278,7 @@ func (s *Seed) lockWaited() error {
 // started checks the coordinates and tells them, before anything is loaded.
 func (c *copying) started(ctx context.Context, p server.Position) (server.Position, error) {
 	p, err := c.guard.begin(ctx, p)
+	c.begun = err == nil
 	if err == nil && c.Started != nil {
 		err = c.Started(ctx, p)
 	}
@@ -315,6 +336,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 	}
 	defer load.stop()
 	defer context.AfterFunc(ctx, load.stop)()
+	c.watchHang(ctx, load, c.Slave, func() bool { return stream.waits.Load() == forLoader })
 	if dump != nil { // a loader that has failed must not wait to be found out by a slow dump
 		defer afterEnd(load, dump.stop)()
 	}
@@ -344,6 +366,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 			"the dump ended in its middle, without its last line")
 	}
 	c.meter.enter(PhaseLoad)
+	stream.waits.Store(forLoader)
 	closeFiles(write)
 	err = load.failure(finding.Slave)
 	if ctx.Err() != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -25,9 +26,16 @@ type dumpStream struct {
 
 	recode recodings // of names, definers and comments
 
-	database string // that the dump has come to
-	client   string // the character set of the client that made what it has come to
+	database string       // that the dump has come to
+	waits    atomic.Int32 // forDumper, forLoader, or neither
+	client   string       // the character set of the client that made what it has come to
 }
+
+// Whom a stream waits for.
+const (
+	forDumper = 1 + iota
+	forLoader
+)
 
 const (
 	// streamBuffer is what one read takes at most: a quarter of a pipe's fill.
@@ -45,6 +53,7 @@ const (
 func (d *dumpStream) readHead() (p server.Position, head []byte, ended bool, err error) {
 	var read []byte
 	buffer := make([]byte, 16<<10)
+	d.waits.Store(forDumper)
 	for {
 		n, err := d.from.Read(buffer)
 		read = append(read, buffer[:n]...)
@@ -72,6 +81,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 	begun := 0      // the beginning of a line, which waits for its end
 	var last []byte // what has passed of late
 	for {
+		d.waits.Store(forDumper) // and so until it has ended
 		n, err := d.from.Read(buffer[begun:])
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
@@ -82,9 +92,11 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		if complete := d.look(read); !ended {
 			ready = read[:complete]
 		}
+		d.waits.Store(0)
 		if err := d.mayPass(ctx, len(ready)); err != nil {
 			return false, err
 		}
+		d.waits.Store(forLoader)
 		if _, err := to.Write(ready); err != nil {
 			return false, err
 		}
@@ -92,6 +104,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		last = append(last, ready[max(0, len(ready)-longestLine):]...)
 		last = last[max(0, len(last)-longestLine):]
 		if ended {
+			d.waits.Store(forDumper)
 			return isWhole(last), nil
 		}
 		begun = copy(buffer, read[len(ready):])

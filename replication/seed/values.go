@@ -155,7 +155,7 @@ func (f *lossyFindings) tell() {
 			"a dump cannot say values of these columns, and the copy would never be equal"+
 				" (a zero below zero; an ENUM's number 0 or a SET's member beside a member '';"+
 				" text that Unicode has otherwise): %s",
-			finding.List(f.lost))
+			finding.Items(f.lost))
 	}
 	f.tellJSON()
 }

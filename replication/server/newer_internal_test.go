@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -15,11 +16,9 @@ func TestNewColumns(t *testing.T) {
 		"connect_retry": "10", "replicate_wild_do_table": "voms.%",
 	}
 	before := newSlaveStatus(known)
-	for column, value := range map[string]string{
+	maps.Copy(known, Record{
 		"connects_tried": "3", "replicate_something_new": "on", "slave_hovercraft": "full", "master_demote_to_slave": "Yes",
-	} {
-		known[column] = value
-	}
+	})
 	if after := newSlaveStatus(known); !reflect.DeepEqual(before, after) {
 		t.Errorf("it was %+v, and with new columns is %+v", before, after)
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-
 // TestBehind: a list of GTIDs is behind another one only in a domain of both.
 func TestBehind(t *testing.T) {
 	for _, test := range []struct {

@@ -18,5 +18,6 @@ func (s *SlaveStatus) ApplyReceived(v Version) string {
 	}
 	return SQL("CHANGE MASTER TO MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%d; START SLAVE SQL_THREAD",
 		QuoteString(s.Relay.File), s.Relay.Offset).String() +
-		"; and when SHOW SLAVE STATUS says that it has read all relay log: STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos"
+		"; and when SHOW SLAVE STATUS says that it has read all relay log: STOP SLAVE; " +
+		"CHANGE MASTER TO MASTER_USE_GTID=slave_pos"
 }

@@ -31,6 +31,7 @@ func (s *Server) MustDiffer(ctx context.Context, master *Server) error {
 	if err != nil {
 		return err
 	}
-	return finding.New(finding.Slave, "same-server", "run it on the host of the slave; --master is the tunnel's end there, not the server's own port",
+	return finding.New(finding.Slave, "same-server",
+		"run it on the host of the slave; --master is the tunnel's end there, not the server's own port",
 		"this is %s, the master itself: both logins reach one server", name)
 }

@@ -106,7 +106,8 @@ func (s *SlaveStatus) MustRun() error {
 // MustStandAt refuses a slave that has stopped elsewhere than at a position.
 func (s *SlaveStatus) MustStandAt(to Position) error {
 	if s.SQLErrno != 0 {
-		return finding.New(finding.Slave, "slave-stopped", s.version.InWords(finding.ExplainSlaveError(s.SQLErrno, s.SQLError).Cure),
+		cure := s.version.InWords(finding.ExplainSlaveError(s.SQLErrno, s.SQLError).For(s.Replicated()).Cure)
+		return finding.New(finding.Slave, "slave-stopped", cure,
 			"the slave has stopped at %s with error %d: %s", s.Executed, s.SQLErrno, s.SQLError)
 	}
 	if !s.Executed.At(to) {

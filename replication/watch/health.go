@@ -40,11 +40,11 @@ func (s *Status) subject() *rules.Subject {
 		slave.Masters = []*server.SlaveStatus{s.Connection}
 	}
 	seen := rules.Seen{
-		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure,
+		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure, LogsNothing: s.Master.logsNothing,
 		MasterID: s.Master.ServerID, SameMaster: s.sameMaster, OneServer: s.same,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
-		Busy: s.busy, Events: s.events, Transient: s.transient,
+		Busy: s.busy, Events: s.events,
 	}
 	if s.Lag.Silence != nil {
 		silence := time.Duration(*s.Lag.Silence * float64(time.Second))

@@ -27,7 +27,7 @@ func askMaster(ctx context.Context, master *server.Server, unreachable error, an
 	}
 	a.Reachable = master != nil && err == nil
 	if err != nil {
-		a.Reason = err.Error()
+		a.Reason, a.logsNothing = err.Error(), finding.HasCode(err, "no-binary-log")
 		if hinter, ok := errors.AsType[interface {
 			error
 			Hint() string

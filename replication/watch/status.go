@@ -10,7 +10,6 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -36,7 +35,6 @@ type Status struct {
 	variables  *facts.Facts   // of the slave
 	version    server.Version // of the slave
 	events     []string       // of the replicated databases that are enabled on the slave
-	transient  []string       // settings of the slave that its next restart loses
 	clock      time.Duration  // by how much the master's is ahead
 	hasClock   bool
 	watched    time.Duration           // how long the slave was watched for a sign of the link's life
@@ -69,8 +67,9 @@ type MasterSide struct {
 	ServerUUID string          `json:"server_uuid,omitempty"` // MySQL only
 	Position   server.Position `json:"position"`              // where its binary log stands
 
-	logs []server.BinaryLog
-	cure string // how to reach it
+	logs        []server.BinaryLog
+	logsNothing bool   // its binary log is off
+	cure        string // how to reach it
 }
 
 // Lag is how far the slave is behind its master.
@@ -185,8 +184,10 @@ func (r *statusReader) readSlaveSide(ctx context.Context) error {
 	if r.Slave.Writers, err = r.readWriters(ctx); err != nil {
 		return err
 	}
-	r.transient, err = r.readTransient(ctx)
-	return err
+	if err := r.variables.ReadSources(ctx, r.slave, r.conn); err != nil {
+		return err
+	}
+	return r.variables.ReadTransient(ctx, r.slave, r.conn)
 }
 
 // readNotes reads what runs of gtunnel that were cut off have noted. One that
@@ -225,61 +226,6 @@ func (r *statusReader) readWriters(ctx context.Context) ([]string, error) {
 		return []string{}, nil
 	}
 	return facts.ListWriters(ctx, r.slave, r.conn)
-}
-
-// readTransient finds which settings of the slave its next restart would lose:
-// set in the running server, and persisted otherwise, or neither persisted nor in
-// gtunnel's own option file. Where the server cannot tell, or that file's place
-// is not known, nothing is said.
-func (r *statusReader) readTransient(ctx context.Context) ([]string, error) {
-	var query string
-	switch v := r.slave.Version; {
-	case v.AtLeast(server.MariaDB, 10, 5, 0):
-		query = "SELECT LOWER(variable_name) AS name FROM information_schema.system_variables" +
-			" WHERE global_value_origin = 'SQL' AND variable_name IN ('read_only', 'replicate_wild_do_table')"
-	case v.AtLeast(server.MySQL, 8, 0, 0):
-		query = "SELECT variable_name AS name FROM performance_schema.variables_info" +
-			" WHERE variable_source = 'DYNAMIC' AND variable_name IN ('read_only', 'super_read_only')" +
-			" AND variable_name NOT IN (SELECT variable_name FROM performance_schema.persisted_variables)" +
-			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_global_filters" +
-			" WHERE filter_name = 'REPLICATE_WILD_DO_TABLE' AND configured_by LIKE 'CHANGE\\_REPLICATION%'" +
-			" UNION SELECT DISTINCT LOWER(filter_name) FROM performance_schema.replication_applier_filters" +
-			" WHERE channel_name = '' AND filter_name = 'REPLICATE_WILD_DO_TABLE'" +
-			" AND configured_by LIKE 'CHANGE\\_REPLICATION%'"
-	default:
-		return nil, nil
-	}
-	var transient []string
-	if err := r.variables.ReadSources(ctx, r.slave, r.conn); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"read_only", "super_read_only"} {
-		if r.variables.IsPersistedOtherwise(name, "ON") && r.variables.On(name) {
-			transient = append(transient, name)
-		}
-	}
-	rows, err := server.ReadRecords(ctx, r.conn, query)
-	if err != nil && !server.IsDenied(err) {
-		return nil, r.slave.Explain("read where settings come from", err)
-	}
-	if len(rows) == 0 {
-		return transient, nil
-	}
-	dropIn := r.variables.DropIn
-	if directory := r.variables.ConfigDirectory(); directory != "" {
-		if dropIn, err = optionfile.ReadDropIn(directory); err != nil {
-			return transient, nil //nolint:nilerr // it may belong to another user
-		}
-	}
-	if dropIn == nil {
-		return transient, nil
-	}
-	for _, row := range rows {
-		if !dropIn.Has(row["name"]) {
-			transient = append(transient, row["name"])
-		}
-	}
-	return transient, nil
 }
 
 // readConnection reads the slave's status and what else tells its age.

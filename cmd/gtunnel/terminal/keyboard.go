@@ -46,6 +46,25 @@ func (k *Keyboard) Ask(ctx context.Context, out io.Writer, question string) (str
 	return strings.TrimSpace(line), nil
 }
 
+// Choose asks until an answer is one of the choices or its first letter, in upper or
+// lower case, and returns that choice. The error is that of [Keyboard.Ask].
+func (k *Keyboard) Choose(ctx context.Context, out io.Writer, question string, choices ...string) (string, error) {
+	for {
+		answer, err := k.Ask(ctx, out, question)
+		if err != nil {
+			fmt.Fprintln(out) // whatever comes next is on a line of its own
+			return "", err
+		}
+		answer = strings.ToLower(answer)
+		for _, choice := range choices {
+			if answer == choice || answer == choice[:1] {
+				return choice, nil
+			}
+		}
+		fmt.Fprintf(out, "%q is none of the answers: %s\n", answer, strings.Join(choices, ", "))
+	}
+}
+
 // ErrNoPassword is an empty line in place of a password.
 var ErrNoPassword = errors.New("no password was typed")
 

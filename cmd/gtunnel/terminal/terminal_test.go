@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,58 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal/terminaltest"
 )
 
-// openTerminal makes a pseudo-terminal of a width: its far end, at which a
-// person would sit, and the end for the program in it.
-func openTerminal(t *testing.T, columns uint16) (far, near *os.File) {
-	t.Helper()
-	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
-	if err := unix.IoctlSetPointerInt(int(far.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.IoctlGetUint32(int(far.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, err = os.OpenFile(filepath.Join("/dev/pts", strconv.Itoa(int(name))), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close() })
-	if err := unix.IoctlSetWinsize(int(far.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
-		t.Fatal(err)
-	}
-	return far, near
-}
-
-// shown reads what a terminal shows until it holds the text.
-func shown(t *testing.T, far *os.File, until string) string {
-	t.Helper()
-	var text strings.Builder
-	buffer := make([]byte, 1024)
-	for !strings.Contains(text.String(), until) {
-		n, err := far.Read(buffer)
-		if err != nil {
-			t.Fatalf("%v after %q", err, text.String())
-		}
-		text.Write(buffer[:n])
-	}
-	return text.String()
-}
-
 func TestProgressOnTerminal(t *testing.T) {
-	far, near := openTerminal(t, 12)
+	far, near := terminaltest.Open(t, 12)
 	p := terminal.NewProgress(near)
 	for _, line := range []string{"a long line that is cut", "short"} {
 		p.Show(terminal.Moment{Line: line})
 	}
 	p.End()
-	if got, want := shown(t, far, "\n"), "\ra long line\rshort      \r\n"; got != want {
+	if got, want := terminaltest.Shown(t, far, "\n"), "\ra long line\rshort      \r\n"; got != want {
 		t.Errorf("drawn was %q, want %q", got, want)
 	}
 }
@@ -74,7 +31,7 @@ func TestProgressOnTerminal(t *testing.T) {
 // TestProgressBar: a known total has a bar in what the line leaves free; a name
 // in wide characters does not break the line.
 func TestProgressBar(t *testing.T) {
-	far, near := openTerminal(t, 29)
+	far, near := terminaltest.Open(t, 29)
 	p := terminal.NewProgress(near)
 	for _, moment := range []terminal.Moment{
 		{Done: 0, Total: 4, Line: "  0%  DB.t"},
@@ -91,7 +48,7 @@ func TestProgressBar(t *testing.T) {
 		"\r150%  DB.t  [=============>]" +
 		"\r 25%  " + strings.Repeat("表", 11) +
 		"\rcopied                      \r\n"
-	if got := shown(t, far, "\n"); got != want {
+	if got := terminaltest.Shown(t, far, "\n"); got != want {
 		t.Errorf("drawn was\n%q, want\n%q", got, want)
 	}
 }
@@ -111,7 +68,7 @@ func TestNoKeyboard(t *testing.T) {
 }
 
 func TestAsk(t *testing.T) {
-	far, near := openTerminal(t, 80)
+	far, near := terminaltest.Open(t, 80)
 	keyboard := terminal.OpenKeyboard(near)
 	for typed, want := range map[string]string{"yes\n": "yes", "  no \n": "no", "\n": ""} {
 		if _, err := far.WriteString(typed); err != nil {
@@ -127,7 +84,7 @@ func TestAsk(t *testing.T) {
 	if answer, err := keyboard.Ask(t.Context(), near, "sure? "); !errors.Is(err, io.EOF) {
 		t.Errorf("the end is the answer %q, %v", answer, err)
 	}
-	if text := shown(t, far, "no"); !strings.Contains(text, "sure? ") {
+	if text := terminaltest.Shown(t, far, "no"); !strings.Contains(text, "sure? ") {
 		t.Errorf("the terminal shows %q", text)
 	}
 }
@@ -135,7 +92,7 @@ func TestAsk(t *testing.T) {
 // TestPassword: what is typed is not shown, what was typed before is lost, and
 // the terminal is as before afterwards.
 func TestPassword(t *testing.T) {
-	far, near := openTerminal(t, 80)
+	far, near := terminaltest.Open(t, 80)
 	keyboard := terminal.OpenKeyboard(near)
 	before, err := unix.IoctlGetTermios(int(near.Fd()), unix.TCGETS)
 	if err != nil {
@@ -150,10 +107,10 @@ func TestPassword(t *testing.T) {
 	if _, err := far.WriteString("too early\n"); err != nil {
 		t.Fatal(err)
 	}
-	shown(t, far, "\n") // it has arrived
+	terminaltest.Shown(t, far, "\n") // it has arrived
 	for typed, want := range map[string]string{" a b \n": " a b ", "\n": ""} {
 		go func() {
-			shown(t, far, "Password: ")
+			terminaltest.Shown(t, far, "Password: ")
 			_, _ = far.WriteString(typed) // the assertion tells
 		}()
 		password, err := keyboard.Password(t.Context(), near, "Password: ")
@@ -162,11 +119,11 @@ func TestPassword(t *testing.T) {
 		}
 		same()
 	}
-	if text := shown(t, far, "\n"); strings.Contains(text, "a b") {
+	if text := terminaltest.Shown(t, far, "\n"); strings.Contains(text, "a b") {
 		t.Errorf("the terminal shows %q", text)
 	}
 	go func() {
-		shown(t, far, "Password: ")
+		terminaltest.Shown(t, far, "Password: ")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 	}()
 	if password, err := keyboard.Password(t.Context(), near, "Password: "); !errors.Is(err, context.Canceled) {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+)
+
+// curedCommand is a command of replication in a cure.
+var curedCommand = regexp.MustCompile(`gtunnel replication (setup-master|setup-slave|status|compare|check)\b`)
+
+// carried are the flags of this command that matter to another one, too: where the
+// servers of this host and the other are, and where files are.
+var carried = []string{
+	"defaults-file", "socket", "host", "port", "user", "password-file", "unsafe-plaintext", "master",
+	"hand-over", "config-dir", "state-dir", "monitor-file",
+}
+
+// inCommands gives the commands of a cure that are for this host the flags with which
+// this one was run, so that they can be pasted as they are.
+func (m *Main) inCommands(cure string) string {
+	if m.command == nil || m.command.Parent() == nil || m.command.Parent().Name() != "replication" {
+		return cure
+	}
+	var b strings.Builder
+	for {
+		at := curedCommand.FindStringSubmatchIndex(cure)
+		if at == nil {
+			b.WriteString(cure)
+			return b.String()
+		}
+		commands := m.command.Parent().Commands()
+		i := slices.IndexFunc(commands, func(c *cobra.Command) bool { return c.Name() == cure[at[2]:at[3]] })
+		end := at[1] + endOfFlags(commands[i].Flags(), cure[at[1]:])
+		b.WriteString(cure[:end] + m.flagsFor(commands[i], cure[at[1]:end]))
+		cure = cure[end:]
+	}
+}
+
+// endOfFlags is where the flags end that stand at the beginning of a text, which may go
+// on with other words.
+func endOfFlags(flags *pflag.FlagSet, text string) int {
+	end := 0
+	for {
+		found := curedFlag.FindStringSubmatch(text[end:])
+		if found == nil || flags.Lookup(found[1]) == nil {
+			return end
+		}
+		switch {
+		case flags.Lookup(found[1]).NoOptDefVal != "":
+			end += len(" --" + found[1])
+		case found[2] == "" || found[2] == " with": // no value, but what it is, in words
+			return end
+		default:
+			end += len(found[0])
+		}
+	}
+}
+
+// curedFlag is a flag at the beginning of a text, with the word after it.
+var curedFlag = regexp.MustCompile(`^ --([a-z-]+)( [^\s;,)]+)?`)
+
+// flagsFor are the flags of this command for another one, beside those that it has.
+func (m *Main) flagsFor(command *cobra.Command, has string) string {
+	name, own := command.Name(), m.command.Name()
+	if (name == "setup-master") != m.onMaster() {
+		return "" // it is for the other host
+	}
+	flags := slices.Clone(carried)
+	if name == own || own == "check" || name != "setup-slave" { // where it would make the login an administrator's
+		flags = append(flags, "master-defaults-file", "master-user", "master-password-file")
+	}
+	if name == own && !strings.Contains(has, "-table ") || own == "check" && name != "compare" {
+		flags = append(flags, "databases")
+	}
+	var b strings.Builder
+	for _, flag := range flags {
+		if command.Flags().Lookup(flag) == nil || strings.Contains(has, " --"+flag) {
+			continue
+		}
+		for _, typed := range m.typed(flag) {
+			b.WriteString(" " + typed)
+		}
+	}
+	return b.String()
+}
+
+// onMaster reports whether this command is for the host of the master.
+func (m *Main) onMaster() bool {
+	role := m.command.Flags().Lookup("role")
+	return m.command.Name() == "setup-master" ||
+		role != nil && role.Changed && slices.ContainsFunc(m.typed("role"), func(typed string) bool {
+			return strings.HasSuffix(typed, string(finding.Master))
+		})
+}
+
+// typed is a flag with its value as it was given, each time.
+func (m *Main) typed(flag string) (list []string) {
+	for i, arg := range m.Args {
+		switch {
+		case strings.HasPrefix(arg, "--"+flag+"="):
+			list = append(list, shellWord(arg))
+		case arg == "--"+flag && m.command.Flags().Lookup(flag).NoOptDefVal != "":
+			list = append(list, arg)
+		case arg == "--"+flag && i+1 < len(m.Args):
+			list = append(list, arg+" "+shellWord(m.Args[i+1]))
+		}
+	}
+	return list
+}
+
+// inCommandsOf gives problems whose cures have such flags.
+func (m *Main) inCommandsOf(problems []*finding.Problem) []*finding.Problem {
+	said := make([]*finding.Problem, len(problems))
+	for i, p := range problems {
+		named := *p
+		named.Cure = m.inCommands(p.Cure)
+		said[i] = &named
+	}
+	return said
+}

@@ -1,0 +1,52 @@
+package main
+
+import "testing"
+
+// TestInCommands: what a cure says to run on this host has the flags of this command,
+// and what is for the other host has not.
+func TestInCommands(t *testing.T) {
+	const reseed = "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
+		"then here: gtunnel replication setup-slave"
+	for _, c := range []struct {
+		args       []string
+		cure, want string
+	}{
+		{
+			[]string{"setup-slave", "--socket", "/run/second one.sock", "--databases=voms", "--master-user", "boss", "--yes"},
+			reseed + " --reseed --replace-databases voms",
+			reseed + " --reseed --replace-databases voms --socket '/run/second one.sock' --master-user boss --databases=voms",
+		},
+		{
+			[]string{"status", "--defaults-file", "/root/b.cnf", "--master-user", "watch"},
+			"gtunnel replication setup-slave; gtunnel replication compare --repair-table d.t copies it anew",
+			"gtunnel replication setup-slave --defaults-file /root/b.cnf; " +
+				"gtunnel replication compare --repair-table d.t --defaults-file /root/b.cnf --master-user watch copies it anew",
+		},
+		{
+			[]string{"setup-master", "--socket", "/s", "--databases", "voms"},
+			"gtunnel replication setup-master --new-passwords; there: gtunnel replication setup-slave",
+			"gtunnel replication setup-master --new-passwords --socket /s --databases voms; " +
+				"there: gtunnel replication setup-slave",
+		},
+		{[]string{"check", "--role", "master", "--socket", "/s"}, reseed, "on the master: gtunnel replication setup-master " +
+			"--seed-again --socket /s, and its hand-over file here again; then here: gtunnel replication setup-slave"},
+		{
+			[]string{"compare", "--unsafe-plaintext", "--databases", "a"},
+			"gtunnel replication status says why",
+			"gtunnel replication status --unsafe-plaintext says why",
+		},
+	} {
+		m := &Main{Args: append([]string{"replication"}, c.args...)}
+		cmd, rest, err := m.rootCommand().Find(m.Args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.ParseFlags(rest); err != nil {
+			t.Fatal(err)
+		}
+		m.command = cmd
+		if got := m.inCommands(c.cure); got != c.want {
+			t.Errorf("%q:\n%s, want\n%s", c.args, got, c.want)
+		}
+	}
+}

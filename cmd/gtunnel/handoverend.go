@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+)
+
+// endHandOver deals with the hand-over file of a slave that replicates, which needs it
+// no more: the file is removed if a flag or the answer to a question says so. How to
+// remove it on both hosts is said in any case.
+func (m *Main) endHandOver(ctx context.Context, s *setupSlave, master string) error {
+	if _, err := os.Lstat(s.handOver); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	fmt.Fprintf(m.Stdout, "\nThe hand-over file holds passwords, and is needed no more. Remove it on both hosts:\n"+
+		"  on this host:  rm %s\n  on %s:  rm %s\n", shellWord(s.handOver), master, shellWord(defaultHandOver))
+	if !s.removeHandOver {
+		yes, err := m.askToRemove(ctx, s)
+		if err != nil || !yes {
+			return err
+		}
+	}
+	if err := os.Remove(s.handOver); err != nil {
+		return usage.WithHint(fmt.Errorf("remove the hand-over file: %w", err), "rm "+shellWord(s.handOver))
+	}
+	fmt.Fprintf(m.Stdout, "%s is removed; the other is yours to remove.\n", s.handOver)
+	return nil
+}
+
+// withoutHandOver passes over a hand-over file that is missing if nothing is asked for and
+// the slave replicates: then it has been removed, as it should be.
+func (m *Main) withoutHandOver(ctx context.Context, s *setupSlave, missing error) error {
+	_, err := os.Lstat(s.handOver)
+	asked := s.reseed || s.newPasswords || s.trustCreators || s.byAdministrator() || s.start != "" ||
+		len(s.databases)+len(s.replace)+len(s.inner.Connect) > 0
+	if !errors.Is(err, fs.ErrNotExist) || asked || s.plan.asJSON {
+		return missing
+	}
+	master := s.master
+	master.defaultsFile = s.monitor
+	status, err := m.readReplicationStatus(ctx, &s.login, &master, s.stateDir)
+	if err != nil || !status.Healthy {
+		return missing // status says more
+	}
+	fmt.Fprintf(m.Stdout, "no change: this slave replicates (%s), and needs no hand-over file\n", status)
+	return nil
+}
+
+// askToRemove asks whether the hand-over file may be removed. The answer is no where
+// nobody can be asked, and after --yes, which agrees to the plan and no more.
+func (m *Main) askToRemove(ctx context.Context, s *setupSlave) (bool, error) {
+	keyboard := terminal.OpenKeyboard(m.Stdin)
+	if keyboard == nil || s.plan.yes {
+		return false, nil
+	}
+	answer, err := keyboard.Choose(ctx, m.Stdout, "Remove it on this host now? [y]es, [n]o: ", "yes", "no")
+	if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		err = nil // no answer is a no: the slave replicates all the same
+	}
+	return answer == "yes", err
+}
+
+// shellWord is a text as one word of a shell.
+func shellWord(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(shellPlain, r) }) < 0 && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// shellPlain are the characters that no shell takes for anything else.
+const shellPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+=,"
