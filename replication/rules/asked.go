@@ -1,5 +1,7 @@
 package rules
 
+import "github.com/gtunnel/gtunnel/replication/server"
+
 // asked are the codes of what is found where servers and files are asked, and of
 // what ends the work of a plan or a comparison.
 var asked = []Code{
@@ -9,6 +11,11 @@ var asked = []Code{
 		Code: "connect", At: everywhere, Meaning: "a server cannot be reached, or refuses the login",
 		Cure: "as the error says",
 	},
+	{
+		Code: server.NoAnswer, At: everywhere, Meaning: "a server does not answer a question in time",
+		Cure: "its error log, the load and the disks of its host say more",
+	},
+	{Code: server.RelayDiskFull, At: everywhere &^ Status},
 	{Code: "sql", At: everywhere, Meaning: "a server refuses a statement", Cure: "by the number of its error"},
 	{
 		Code: "busy", At: SetupMaster | SetupSlave | Compare | Repair,
@@ -118,6 +125,10 @@ var asked = []Code{
 		Cure: "replicate them too; or drop the views; or make on the slave what they use",
 	},
 	{
+		Code: "copy-not-checked", At: CheckPair, Meaning: "what a copy would meet was not all looked at in time",
+		Cure: "gtunnel replication setup-slave --dry-run",
+	},
+	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
 		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
@@ -212,7 +223,10 @@ var asked = []Code{
 		Cure: "run this again while nobody changes it, or use the method dump",
 	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
+	{
+		Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off",
+		Cure: "as its error says",
+	},
 
 	// Of the start, and of waiting for the slave.
 	{
@@ -232,7 +246,7 @@ var asked = []Code{
 	},
 	{
 		Code: "no-slave", At: Compare, Meaning: "this server is no slave",
-		Cure: "gtunnel replication setup-slave",
+		Cure: "run this on the slave; a host that is to become one: gtunnel replication setup-slave",
 	},
 	{
 		Code: "slave-stopped", At: Compare | Repair, Meaning: "the slave has stopped",
@@ -242,6 +256,7 @@ var asked = []Code{
 		Code: "slave-stands", At: Compare | Repair, Meaning: "the slave does not come further",
 		Cure: "gtunnel replication status says why",
 	},
+	{Code: server.BlockedApplier, At: SetupSlave | Compare | Repair},
 	{
 		Code: "slave-elsewhere", At: Compare | Repair, Meaning: "somebody has stopped or started the slave meanwhile",
 		Cure: "leave it alone, and run this again",
