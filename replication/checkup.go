@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -56,12 +57,29 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	if !copied.needsSeed() {
 		return ready, nil
 	}
-	found, err := (&seed.Seed{
+	err = addCopy(ctx, &ready, &seed.Seed{
 		Master: c.Master, Slave: c.Local, MasterFacts: master, SlaveFacts: local,
 		Databases: databases, Method: journal.SeedDump,
-	}).Check(ctx)
-	ready.Add(found)
+	})
 	return ready, err
+}
+
+// copyPatience is how long a check looks for what a copy would meet.
+const copyPatience = 30 * time.Second
+
+// addCopy adds what a copy would meet, as far as that is found out in time.
+func addCopy(ctx context.Context, ready *Readiness, s *seed.Seed) error {
+	bounded, cancel := context.WithTimeout(ctx, copyPatience)
+	defer cancel()
+	found, err := s.Check(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		ready.Warn(finding.Slave, "copy-not-checked",
+			"gtunnel replication setup-slave --dry-run takes the time that it needs",
+			"what a copy would meet was not all looked at within %s", copyPatience)
+		return nil
+	}
+	ready.Add(found)
+	return err
 }
 
 // named are the databases that are named; none if all are to be checked.

@@ -30,7 +30,8 @@ var copyCases = []copyCase{
 	{name: "c_dates", make: []string{
 		"SET sql_mode='ALLOW_INVALID_DATES'",
 		"CREATE TABLE z (id INT PRIMARY KEY, d DATE, t DATETIME(3), z DATE DEFAULT '0000-00-00')",
-		"INSERT INTO z VALUES (1, '2020-02-31', '2021-04-31 10:00:00.5', DEFAULT), (2, '0000-00-00', '2020-00-11', '2020-11-00')",
+		"INSERT INTO z VALUES (1, '2020-02-31', '2021-04-31 10:00:00.5', DEFAULT)",
+		"INSERT INTO z VALUES (2, '0000-00-00', '2020-00-11', '2020-11-00')",
 	}},
 	{name: "c_names", make: slices.Concat([]string{
 		"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)) CHARACTER SET utf8mb4", "INSERT INTO t VALUES (1, 'é')",
@@ -41,7 +42,8 @@ var copyCases = []copyCase{
 	}},
 	{name: "c_bytes", make: []string{
 		"CREATE TABLE b (id INT PRIMARY KEY, c CHAR(10), v VARCHAR(50), b BLOB, s SET('a','b'), n BIT(9))",
-		`INSERT INTO b VALUES (1, 'pad', 'back\\slash \0 " '' ` + "`" + ` \n', '\\\0\'', 'a,b', b'100000001'), (2, 'x ', 'y ', ' ', '', 0)`,
+		`INSERT INTO b VALUES (1, 'pad', 'back\\slash \0 " '' ` + "`" + ` \n', '\\\0\'', 'a,b', b'100000001')`,
+		"INSERT INTO b VALUES (2, 'x ', 'y ', ' ', '', 0)",
 	}},
 	{name: "c_circle", make: []string{
 		"CREATE TABLE a (id INT PRIMARY KEY, b INT)",
@@ -129,7 +131,8 @@ var copyCases = []copyCase{
 		"INSERT INTO c VALUES (1, -1), (11, 1)",
 	}},
 	{name: "c_kinds", of: server.MariaDB, make: []string{
-		"CREATE TABLE kinds (u UUID PRIMARY KEY, i INET6, c VARCHAR(90) COMPRESSED, h INT INVISIBLE DEFAULT 3, g INT AS (h + 1))",
+		"CREATE TABLE kinds (u UUID PRIMARY KEY, i INET6, c VARCHAR(90) COMPRESSED, h INT INVISIBLE DEFAULT 3," +
+			" g INT AS (h + 1))",
 		"INSERT INTO kinds (u, i, c, h) VALUES ('00112233-4455-6677-8899-aabbccddeeff', '::1', REPEAT('c', 90), 4)",
 	}},
 }
@@ -141,9 +144,10 @@ func namesOf(charset, one, two string) []string {
 	return []string{
 		"SET NAMES " + charset,
 		"CREATE USER IF NOT EXISTS `copies_" + two + "`@`localhost` IDENTIFIED BY 'a-Pw1'",
-		"CREATE " + definer + "EVENT `" + in + "` ON SCHEDULE EVERY 1 DAY STARTS '2036-01-01 00:00:00' COMMENT 'it''s " + two +
-			" \\\\' DO DELETE FROM t WHERE v = '" + two + "' AND id < 0",
-		"CREATE " + definer + "PROCEDURE `p " + in + "`(IN `" + one + "` INT) COMMENT '" + two + "'\nSELECT '" + two + "', `" + one + "`",
+		"CREATE " + definer + "EVENT `" + in + "` ON SCHEDULE EVERY 1 DAY STARTS '2036-01-01 00:00:00'" +
+			" COMMENT 'it''s " + two + " \\\\' DO DELETE FROM t WHERE v = '" + two + "' AND id < 0",
+		"CREATE " + definer + "PROCEDURE `p " + in + "`(IN `" + one + "` INT) COMMENT '" + two + "'\n" +
+			"SELECT '" + two + "', `" + one + "`",
 		"CREATE " + definer + "FUNCTION `f " + in + "`(a INT) RETURNS INT DETERMINISTIC RETURN a + LENGTH('" + two + "')",
 		"CREATE " + definer + "TRIGGER `t " + in + "` BEFORE INSERT ON t FOR EACH ROW SET NEW.v = '" + two + "'",
 		"CREATE VIEW `v " + in + "` AS SELECT id AS `" + one + "`, '" + two + "' AS x FROM t", "SET NAMES utf8mb4",
@@ -314,5 +318,29 @@ func TestRepairSequenceDefault(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.MustRun(t)
+	})
+}
+
+// TestCopyOfForeignEngine: a table of an engine that the slave lacks is refused before the
+// copy, and copied once it is made anew.
+func TestCopyOfForeignEngine(t *testing.T) {
+	pairs.OnCouples(t, []pairs.Pair{pairs.Crossed}, func(t *testing.T, p *pairs.Couple) {
+		master, slave := p.Servers(t)
+		p.Fresh(t, "c_engine")
+		p.OnMaster(t, "SET sql_log_bin=0", "CREATE TABLE c_engine.t (id INT PRIMARY KEY) ENGINE=Aria")
+		s := newSeed(t, master, slave, "c_engine")
+		judged := rules.Judge(&rules.Subject{
+			Moment: rules.CheckPair, Master: s.MasterFacts, Slave: s.SlaveFacts, Databases: []string{"c_engine"},
+		})
+		if bad := pairs.ProblemOf(judged.Problems, "unknown-engine"); bad == nil ||
+			!strings.Contains(bad.Text, "ARIA of tables of the master: c_engine.t") ||
+			!strings.Contains(bad.Cure, "make these tables anew") {
+			t.Errorf("refused is\n%s", pairs.Texts(judged.Problems))
+		}
+		master.ExecTogether(t, "SET sql_log_bin=0", "USE c_engine", "CREATE TABLE n (id INT PRIMARY KEY) ENGINE=InnoDB",
+			"INSERT INTO n SELECT * FROM t", "DROP TABLE t", "RENAME TABLE n TO t")
+		if _, err := newSeed(t, master, slave, "c_engine").Run(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }

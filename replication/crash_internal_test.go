@@ -46,14 +46,16 @@ var crashPlans = map[string]struct {
 		"SQL: SET GLOBAL relay_log_recovery",
 	},
 	"MySQL by GTID since": {
-		server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, func(s *facts.Facts, w *planned) {
+		server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0},
+		func(s *facts.Facts, w *planned) {
 			s.Masters[0].ByGTID, s.Variables["relay_log_recovery"] = true, "ON"
 			w.DropIn = w.DropIn.With(optionfile.Setting{Name: "relay_log_recovery", Value: "ON"})
 		},
 		"its relay log is data", "relay_log_recovery=",
 	},
 	"MySQL with another channel": {
-		server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0}, func(s *facts.Facts, _ *planned) {
+		server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0},
+		func(s *facts.Facts, _ *planned) {
 			s.Masters = append(s.Masters, &server.SlaveStatus{Channel: "other", MasterHost: "10.0.0.7", ByGTID: true})
 		},
 		"", "relay_log_recovery",

@@ -76,7 +76,8 @@ func (r *Repair) checkCopy(ctx context.Context, s *Situation) (finding.Findings,
 		Databases: s.MasterFacts.DatabaseNames(), Tables: r.Tables, LockTables: r.LockTables,
 	}).Check(ctx)
 	// Of tables without transactions the plan says that.
-	found.Problems = slices.DeleteFunc(found.Problems, func(p *finding.Problem) bool { return p.Code == seed.UnsnappedCode })
+	found.Problems = slices.DeleteFunc(found.Problems,
+		func(p *finding.Problem) bool { return p.Code == seed.UnsnappedCode })
 	return found, err
 }
 

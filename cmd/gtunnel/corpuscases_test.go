@@ -58,13 +58,14 @@ func (p *pair) beginAnew() {
 		p.sql(p.slave, "CHANGE REPLICATION FILTER REPLICATE_WILD_DO_TABLE=(), REPLICATE_IGNORE_TABLE=()",
 			"SET GLOBAL super_read_only=0")
 	} else {
-		p.sql(p.slave, "SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_ignore_table=''", "SET GLOBAL gtid_slave_pos=''")
+		p.sql(p.slave, "SET GLOBAL replicate_wild_do_table='', GLOBAL replicate_ignore_table=''",
+			"SET GLOBAL gtid_slave_pos=''")
 	}
 	p.sql(p.slave, "SET GLOBAL read_only=0")
 	for _, s := range []*servertest.Server{p.master, p.slave} {
 		for _, name := range p.values(s, "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN "+
 			"('mysql', 'sys', 'information_schema', 'performance_schema')") {
-			p.sql(s, "SET foreign_key_checks=0; DROP DATABASE `"+strings.ReplaceAll(name, "`", "``")+"`; SET foreign_key_checks=1")
+			p.pasteSQL(s, "SET foreign_key_checks=0; DROP DATABASE `"+strings.ReplaceAll(name, "`", "``")+"`;")
 		}
 		for _, user := range p.values(s, "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE host IN "+
 			"('127.0.0.1', '%')") {

@@ -84,8 +84,8 @@ func lastLines(out string) string {
 var (
 	// What a cure has to paste: from a word of SQL at the beginning of a line, or
 	// after a colon, to the semicolon at the end of one.
-	cureSQL = regexp.MustCompile(`(?ms)(?:^|: )\s*((?:ALTER|CREATE|DROP|GRANT|REVOKE|SET|UPDATE|DELETE|INSERT|REPLACE|RENAME|` +
-		`INSTALL|UNINSTALL|USE|CALL|STOP|START|CHANGE) .*?;)(?:[ \t]*$| or )`)
+	cureSQL = regexp.MustCompile(`(?ms)(?:^|: )\s*((?:ALTER|CREATE|DROP|GRANT|REVOKE|SET|UPDATE|DELETE|INSERT|REPLACE|` +
+		`RENAME|INSTALL|UNINSTALL|USE|CALL|STOP|START|CHANGE) .*?;)(?:[ \t]*$| or )`)
 	cureFile    = regexp.MustCompile(`(?m)(?:^|: )((?:mariadb|mysql) .*<.*)$`)
 	cureCommand = regexp.MustCompile(`gtunnel replication (setup-master) ?([^;,\n]*)`)
 	cureFlag    = regexp.MustCompile(`(--[a-z-]+)(?: ([A-Za-z0-9_.,` + "`" + `]+))?`)

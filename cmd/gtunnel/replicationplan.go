@@ -91,7 +91,8 @@ func (m *Main) dialogue(ctx context.Context, flags planFlags) (d replication.Dia
 }
 
 // errStopped is the answer no.
-var errStopped = errors.New("stopped before this step; nothing after it was done")
+var errStopped = usage.WithHint(errors.New("stopped before this step; nothing after it was done"),
+	"the same command goes on from here")
 
 // consent asks before each step, unless all have been agreed to.
 type consent struct {

@@ -43,7 +43,7 @@ func TestRoleOfDropIn(t *testing.T) {
 		// One that is only stopped may go on, and is told how not to.
 		p.onSlave("STOP SLAVE")
 		p.sql(p.slave, "SET GLOBAL read_only=0")
-		if out := p.must(p.slave, second...); !strings.Contains(out, "setup-master again") {
+		if out := p.must(p.slave, second...); !strings.Contains(out, "takes a slave's settings out") {
 			t.Errorf("of a slave that is stopped it says:\n%s", out)
 		}
 		p.keeps("server_id = 2", "read_only = ON", "voms.%")

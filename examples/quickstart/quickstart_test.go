@@ -141,7 +141,7 @@ func TestQuickstart(t *testing.T) {
 	}
 	for _, want := range []string{
 		`(?m)^     1\. master: write the hand-over file for the slave$`,
-		`(?m)^    10\. slave: compare the data of both at one position$`,
+		`(?m)^    11\. slave: compare the data of both at one position$`,
 		`(?m)^    running: the slave has applied all that the master has$`,
 		`(?m)^    replicates  quickstart\.%$`,
 		`(?m)^    Rows on the master: 3,000; on the slave: still 2,000\.`,

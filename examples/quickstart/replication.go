@@ -177,7 +177,7 @@ func (d *demo) compare(ctx context.Context) error {
 		return involving(fmt.Errorf("%d rows on the master and %d on the slave, not %d on both",
 			master, slave, 3*batch), d.all()...)
 	}
-	out, err := d.replication(ctx, d.slave, "compare", d.masterFlags()...)
+	out, err := d.replication(ctx, d.slave, "compare", append(d.masterFlags(), "--all")...)
 	if err != nil {
 		return err
 	}

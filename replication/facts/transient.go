@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -51,7 +52,8 @@ func (f *Facts) ReadTransient(ctx context.Context, s *server.Server, on server.E
 		return nil
 	}
 	for _, row := range rows {
-		if !dropIn.Has(row["name"]) {
+		value, isVariable := f.Variables[row["name"]]
+		if isSet := !isVariable || value != "" && !strings.EqualFold(value, "OFF"); isSet && !dropIn.Has(row["name"]) {
 			f.Transient = append(f.Transient, row["name"])
 		}
 	}

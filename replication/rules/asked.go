@@ -125,6 +125,10 @@ var asked = []Code{
 		Cure: "replicate them too; or drop the views; or make on the slave what they use",
 	},
 	{
+		Code: "copy-not-checked", At: CheckPair, Meaning: "what a copy would meet was not all looked at in time",
+		Cure: "gtunnel replication setup-slave --dry-run",
+	},
+	{
 		Code: "account-missing", At: SetupSlave, Meaning: "the slave lacks accounts that are definers on the master",
 		Cure: "make them on the slave, with the lines that are given, or the file that is named",
 	},
@@ -219,7 +223,10 @@ var asked = []Code{
 		Cure: "run this again while nobody changes it, or use the method dump",
 	},
 	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
-	{Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off", Cure: "as its error says"},
+	{
+		Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off",
+		Cure: "as its error says",
+	},
 
 	// Of the start, and of waiting for the slave.
 	{

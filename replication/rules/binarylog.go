@@ -142,7 +142,7 @@ func isSlaveToo(j *judgement) {
 		switch {
 		case !m.Active(): // as what a promoted slave has left
 			j.sayCure("if it shall no longer follow it: "+m.Forget(j.facts.Version)+
-				"; then gtunnel replication setup-master again: it takes a slave's settings out of its own option file",
+				"; then gtunnel replication setup-master, which takes a slave's settings out of its own option file",
 				"it was the slave of %s:%d, and still knows how to follow it", m.MasterHost, m.MasterPort)
 		case logsUpdates(j.facts):
 			j.sayCure("", "it is itself the slave of %s:%d", m.MasterHost, m.MasterPort)

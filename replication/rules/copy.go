@@ -174,7 +174,8 @@ func wouldLoseAccounts(j *judgement) {
 	var lost []string
 	for _, a := range j.Slave.Accounts {
 		account := a.User + "@" + a.Host
-		if account != j.Slave.User && !slices.Contains(systemAccounts, account) && !slices.Contains(facts.AccountUsers, a.User) {
+		if account != j.Slave.User && !slices.Contains(systemAccounts, account) &&
+			!slices.Contains(facts.AccountUsers, a.User) {
 			lost = append(lost, server.QuoteAccount(a.User, a.Host))
 		}
 	}
@@ -182,7 +183,7 @@ func wouldLoseAccounts(j *judgement) {
 		j.sayCure("to have them erased: --replace-databases "+
 			strings.Join(slices.Concat(j.Replace, []string{accountDatabase}), ",")+"; to keep them: --method dump",
 			"a clone erases its accounts with their passwords and rights, and brings those of the master: %s",
-			finding.List(lost))
+			finding.Items(lost))
 	}
 }
 
@@ -190,7 +191,9 @@ func wouldLoseAccounts(j *judgement) {
 const accountDatabase = "mysql"
 
 // systemAccounts are those that every server of MySQL's makes for itself.
-var systemAccounts = []string{"root@localhost", "mysql.sys@localhost", "mysql.session@localhost", "mysql.infoschema@localhost"}
+var systemAccounts = []string{
+	"root@localhost", "mysql.sys@localhost", "mysql.session@localhost", "mysql.infoschema@localhost",
+}
 
 // room is what a copy needs on the slave's disk, what is there for it, and how
 // that is said. The sizes are the servers' estimates. It is not known of every
@@ -234,7 +237,7 @@ func hasLittleRoom(j *judgement) {
 // databases: routines would be missing from it.
 func lacksSeedAccount(j *judgement) {
 	if j.NeedsSeed() && j.Method != journal.SeedNone && j.SeesAsMonitor() {
-		j.say("no login by the account %s, by which the databases are copied: an earlier copy has dropped it, "+
+		j.say("the account %s, by which the databases are copied, is gone: an earlier copy has dropped it; "+
 			"or it has another password than in the hand-over file", accountOf(facts.SeedUser))
 	}
 }

@@ -57,6 +57,10 @@ func lacksEngines(j *judgement) {
 			alter = append(alter, "ALTER TABLE "+server.QuoteTable(database, name)+" ENGINE=InnoDB;")
 		}
 		cure := "on the master: " + strings.Join(alter, " ")
+		if engine == "aria" { // of another family's master: its options would not be known either
+			cure = "on the master make these tables anew (CREATE TABLE ... ENGINE=InnoDB, INSERT ... SELECT, RENAME TABLE):" +
+				" an ALTER TABLE would keep PAGE_CHECKSUM, which no other server knows"
+		}
 		library, named := libraries[engine]
 		if !named {
 			library = "ha_" + engine

@@ -14,7 +14,8 @@ const ofPair = rules.CheckPair | rules.SetupSlave
 // pairCases are about two servers that do not go together.
 var pairCases = []ruleCase{
 	{
-		want: "problem follows-this master", at: ofPair, words: "the slave of the server of this host|host of the slave",
+		want: "problem follows-this master", at: ofPair,
+		words: "the slave of the server of this host|host of the slave",
 		change: func(s *rules.Subject) {
 			s.Master.Masters = []*server.SlaveStatus{{MasterID: 2, IORunning: "Yes", SQLRunning: "Yes"}}
 			s.Slave.Slaves = []uint32{1}
@@ -132,8 +133,11 @@ var pairCases = []ruleCase{
 			ofMySQL(s)
 			s.Method, s.Replace = journal.SeedClone, []string{"voms"}
 			s.Slave.Accounts = []facts.Account{
-				{User: "root", Host: "localhost"}, {User: "backup", Host: "localhost"}, {User: "mysql.sys", Host: "localhost"},
-				{User: facts.MonitorUser, Host: "127.0.0.1"}, {User: "root", Host: "%"},
+				{User: "root", Host: "localhost"},
+				{User: "backup", Host: "localhost"},
+				{User: "mysql.sys", Host: "localhost"},
+				{User: facts.MonitorUser, Host: "127.0.0.1"},
+				{User: "root", Host: "%"},
 			}
 		},
 	},
@@ -155,7 +159,8 @@ var pairCases = []ruleCase{
 	},
 	{
 		want: "problem view-broken master", at: rules.CheckServer | rules.SetupSlave,
-		words:  "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|ALTER VIEW `voms`.`v`",
+		words: "not be copied: voms.v, voms.w; the server says: gone|DROP VIEW `voms`.`v`, `voms`.`w`; or|" +
+			"ALTER VIEW `voms`.`v`",
 		change: breakViews,
 	},
 	{want: "warning view-broken master", at: rules.SetupMaster, change: breakViews},
@@ -346,7 +351,8 @@ func free(s *rules.Subject, bytes uint64) { s.Slave.Free = &bytes }
 // breakViews has the master lose what views use, of another database too.
 func breakViews(s *rules.Subject) {
 	s.Master.BrokenViews = []facts.BrokenView{
-		{Database: "iam", Name: "other", Error: "gone"}, {Database: "voms", Name: "v", Error: "gone"},
+		{Database: "iam", Name: "other", Error: "gone"},
+		{Database: "voms", Name: "v", Error: "gone"},
 		{Database: "voms", Name: "w", Error: "gone too"},
 	}
 }

@@ -62,10 +62,10 @@ func (f *lossyFindings) tellFloats() {
 	}
 }
 
-// losesSign is about a zero below zero, which is read as the whole number 0. MariaDB
-// stores none.
-func losesSign(v server.Version, c *valueColumn) string {
-	if v.Family != server.MySQL || c.dataType != "float" && c.dataType != "double" {
+// losesSign is about a zero below zero, which is read as the whole number 0. Newer
+// servers of MariaDB store none.
+func losesSign(_ server.Version, c *valueColumn) string {
+	if c.dataType != "float" && c.dataType != "double" {
 		return ""
 	}
 	return isNegativeZero(c)

@@ -139,7 +139,8 @@ func TestMydumperWhileSchemaChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			master.Exec(t, "DROP DATABASE IF EXISTS seed_ddl", "CREATE DATABASE seed_ddl",
 				"CREATE TABLE seed_ddl.t (id INT PRIMARY KEY AUTO_INCREMENT)", "INSERT INTO seed_ddl.t VALUES (1), (2)")
-			pairs.WrapTools(t, `case "$*" in *'regex=^$'*) exec $tool "$@" ;; esac; `+test.script+`; exec $tool "$@"`, "mydumper")
+			pairs.WrapTools(t, `case "$*" in *'regex=^$'*) exec $tool "$@" ;; esac; `+test.script+`; exec $tool "$@"`,
+				"mydumper")
 			seed := newSeed(t, master, slave, "seed_ddl")
 			seed.Method = journal.SeedMydumper
 			_, err := seed.Run(t.Context())

@@ -83,7 +83,9 @@ func quoteComment(text string) string {
 var clientLine = regexp.MustCompile(`^/\*!\d+ SET character_set_client\s*= (\w+) \*/`)
 
 // codeLines are how the lines begin that have such parts.
-var codeLines = [][]byte{[]byte("/*!50003 CREATE*/"), []byte("/*!50106 CREATE*/"), []byte("CREATE "), []byte("    COMMENT ")}
+var codeLines = [][]byte{
+	[]byte("/*!50003 CREATE*/"), []byte("/*!50106 CREATE*/"), []byte("CREATE "), []byte("    COMMENT "),
+}
 
 // isCode reports whether a line may have a part to recode.
 func isCode(line []byte) bool {

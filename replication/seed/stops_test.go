@@ -44,11 +44,11 @@ var seedStops = map[string]struct {
 		"tool-failed", "table is full", false,
 	},
 	"loader error": {
-		dumper, `exec $tool "$@" | sed 's/^LOCK TABLES/NO SUCH STATEMENT/'`, "tool-failed", "1064", true,
+		dumper, `exec $tool "$@" | sed 's/^INSERT INTO/NO SUCH STATEMENT/'`, "tool-failed", "1064", true,
 	},
 	"loader ends early": {loader, `exit 0`, "tool-failed", "ended before", false},
 	"shell command": {
-		dumper, `$tool "$@" | sed 's/^LOCK TABLES/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true,
+		dumper, `$tool "$@" | sed 's/^INSERT INTO/\\! touch '"$TMPDIR"'\/hacked\n&/'`, "tool-failed", "", true,
 	},
 }
 

@@ -221,4 +221,5 @@ func addLines(list []string, lines ...string) []string {
 }
 
 // clones is what is said of another way.
-const clones = "; between MySQL servers of one series --method " + string(journal.SeedClone) + " copies them as they are"
+const clones = "; between MySQL servers of one series --method " + string(journal.SeedClone) +
+	" copies them as they are"

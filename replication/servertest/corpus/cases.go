@@ -17,8 +17,8 @@ type Case struct {
 	SQL       string
 }
 
-// Cases are those that servers of a kind can have. A line of a case may say that it
-// is for one family only.
+// Cases are those that servers of a kind can have. The first line of a case may say
+// for which families it is, and, behind a !, for which kinds it is not.
 func Cases(kind servertest.Kind) ([]Case, error) {
 	names, err := fs.Glob(files, "cases/*.sql")
 	if err != nil {
@@ -31,9 +31,12 @@ func Cases(kind servertest.Kind) ([]Case, error) {
 			return nil, err
 		}
 		sql := string(text)
-		if only, found := strings.CutPrefix(sql, "-- only: "); found && !slices.Contains(
-			strings.Fields(only[:strings.Index(only, "\n")]), family(kind)) {
-			continue
+		first, _, _ := strings.Cut(sql, "\n")
+		if only, found := strings.CutPrefix(first, "-- only: "); found {
+			words := strings.Fields(only)
+			if !slices.Contains(words, family(kind)) || slices.Contains(words, "!"+string(kind)) {
+				continue
+			}
 		}
 		all = append(all, Case{
 			Name: strings.TrimSuffix(path.Base(name), ".sql"), Databases: databasesAt(sql), SQL: sql,

@@ -13,7 +13,8 @@ import (
 // Paste runs SQL on a server as an administrator would: by the command line
 // client, which ends at the first error.
 func Paste(ctx context.Context, s *servertest.Server, sql string) error {
-	_, err := clientTool(ctx, s, sql, toolName(s.Kind, "mariadb", "mysql"), "--default-character-set=utf8mb4", "--comments")
+	tool := toolName(s.Kind, "mariadb", "mysql")
+	_, err := clientTool(ctx, s, sql, tool, "--default-character-set=utf8mb4", "--comments")
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
-//go:embed schemas changes cases
+//go:embed schemas changes cases plants
 var files embed.FS
 
 // Schema is what one service keeps.
@@ -103,8 +103,9 @@ func manyTables(n int) Schema {
 				i, i+1, i+2)
 		}
 	}
-	line("CREATE TABLE ids (table_name varchar(64) NOT NULL, field_name varchar(64) NOT NULL, nextid bigint unsigned NOT NULL,"+
-		" PRIMARY KEY (table_name, field_name));\nDELIMITER //\nCREATE PROCEDURE write_some(IN r BIGINT)\nBEGIN"+
+	line("CREATE TABLE ids (table_name varchar(64) NOT NULL, field_name varchar(64) NOT NULL,"+
+		" nextid bigint unsigned NOT NULL, PRIMARY KEY (table_name, field_name));"+
+		"\nDELIMITER //\nCREATE PROCEDURE write_some(IN r BIGINT)\nBEGIN"+
 		"\n  SET @t = CONCAT('t_', LPAD(r MOD %d, 3, '0')), @n = r MOD 1000;"+
 		"\n  SET @s = IF(r MOD 4 = 0, CONCAT('DELETE FROM ', @t, ' WHERE itemid = ', @n),"+
 		"\n    CONCAT('INSERT IGNORE INTO ', @t, ' (itemid, clock) VALUES (', @n, ', ', r MOD 77, ')'));"+

@@ -22,7 +22,8 @@ type Dump map[string]string
 func TakeDump(ctx context.Context, s *servertest.Server, databases []string) (Dump, error) {
 	args := []string{
 		"--default-character-set=" + toolName(s.Kind, "binary", "utf8mb4"), "--hex-blob", "--skip-extended-insert",
-		"--complete-insert", "--skip-comments", "--routines", "--events", "--triggers", "--single-transaction", "--no-tablespaces", "--databases",
+		"--complete-insert", "--skip-comments", "--routines", "--events", "--triggers", "--single-transaction",
+		"--no-tablespaces", "--databases",
 	}
 	if s.Kind.IsMySQL() {
 		args = append([]string{"--set-gtid-purged=OFF"}, args...)

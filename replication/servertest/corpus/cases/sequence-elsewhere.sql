@@ -1,4 +1,4 @@
--- only: mariadb
+-- only: mariadb !mariadb-10.5
 -- Sequences of another database, with a name that comes after the table's and odd letters.
 CREATE DATABASE za; CREATE DATABASE ab;
 CREATE SEQUENCE za.`no. 1` START WITH -5 MINVALUE -100 INCREMENT BY -5 MAXVALUE -1 NOCACHE;
