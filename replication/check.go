@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -44,9 +45,11 @@ func masterReadiness(f *facts.Facts, databases []string) Readiness {
 }
 
 // slaveReadiness says whether a server can be a slave whose master is at a port
-// of its own host.
-func slaveReadiness(f *facts.Facts, port int) Readiness {
-	r := Readiness{Findings: rules.Judge(&rules.Subject{Moment: rules.CheckServer, Slave: f, Port: port})}
+// of its own host, of databases that may be named.
+func slaveReadiness(f *facts.Facts, named []string, port int) Readiness {
+	r := Readiness{Findings: rules.Judge(&rules.Subject{
+		Moment: rules.CheckServer, Slave: f, Databases: named, Port: port,
+	})}
 	r.well(finding.Slave, "%s, server_id %d", f.Version, f.ServerID())
 	switch m := f.Master(); {
 	case m != nil && rules.IsOurMaster(m, port):
@@ -57,10 +60,10 @@ func slaveReadiness(f *facts.Facts, port int) Readiness {
 	return r
 }
 
-// pairReadiness says whether two servers can be master and slave of databases.
-// What the master must be is said only if its login may see it.
-func pairReadiness(master, slave *facts.Facts, handOver *HandOver, databases []string, port int) Readiness {
-	r := slaveReadiness(slave, port)
+// pairReadiness says whether two servers can be master and slave of databases; of
+// all if none is named. What the master must be is said only if its login may see it.
+func pairReadiness(master, slave *facts.Facts, handOver *HandOver, named []string, port int) Readiness {
+	r, databases := slaveReadiness(slave, named, port), databases(named, master)
 	if len(rules.MissingPrivileges(master)) == 0 {
 		m := masterReadiness(master, databases)
 		r.Add(m.Findings)
@@ -76,9 +79,24 @@ func pairReadiness(master, slave *facts.Facts, handOver *HandOver, databases []s
 	if len(pair.Problems) == 0 {
 		r.well("", "a slave of %s can follow a master of %s", slave.Version, master.Version)
 	}
-	r.Add(pair)
+	r.addNew(pair)
 	r.settings(slave, plan.settings(), "setup-slave")
 	return r
+}
+
+// addNew adds what was found of a pair, but for what is said of a server already.
+func (r *Readiness) addNew(found finding.Findings) {
+	isSaid := func(said []*finding.Problem) func(*finding.Problem) bool {
+		return func(p *finding.Problem) bool {
+			return slices.ContainsFunc(said, func(q *finding.Problem) bool {
+				return q.On == p.On && q.Code == p.Code && q.Text == p.Text
+			})
+		}
+	}
+	r.Add(finding.Findings{
+		Problems: slices.DeleteFunc(found.Problems, isSaid(r.Problems)),
+		Warnings: slices.DeleteFunc(found.Warnings, isSaid(r.Warnings)),
+	})
 }
 
 func (r *Readiness) well(on finding.Role, format string, args ...any) {

@@ -27,14 +27,15 @@ type Check struct {
 // Run reads the servers and says what is well, what the setup will do, and what keeps
 // it from it.
 func (c *Check) Run(ctx context.Context) (Readiness, error) {
+	ctx = server.EachWithin(ctx, 3*server.QuestionLimit) // for the sizes of many tables
 	local, err := facts.Read(ctx, c.Local)
 	switch {
 	case err != nil:
 		return Readiness{}, err
 	case c.Role == finding.Master:
-		return masterReadiness(local, c.databases(local)), nil
+		return masterReadiness(local, databases(c.named(), local)), nil
 	case c.Master == nil:
-		return slaveReadiness(local, c.Port), nil
+		return slaveReadiness(local, c.named(), c.Port), nil
 	}
 	if err := c.Local.MustDiffer(ctx, c.Master); err != nil {
 		same, ok := errors.AsType[*finding.Problem](err)
@@ -47,8 +48,7 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 	if err != nil {
 		return Readiness{}, err
 	}
-	databases := c.databases(master)
-	ready := pairReadiness(master, local, c.HandOver, databases, c.Port)
+	ready, databases := pairReadiness(master, local, c.HandOver, c.named(), c.Port), databases(c.named(), master)
 	if len(ready.Problems) > 0 || len(rules.MissingPrivileges(master)) > 0 { // who sees a part would find what is not so
 		return ready, nil
 	}
@@ -82,14 +82,18 @@ func addCopy(ctx context.Context, ready *Readiness, s *seed.Seed) error {
 	return err
 }
 
-// databases are those to check.
-func (c *Check) databases(master *facts.Facts) []string {
-	switch {
-	case len(c.Databases) > 0:
-		return c.Databases
-	case c.HandOver != nil:
+// named are the databases that are named; none if all are to be checked.
+func (c *Check) named() []string {
+	if len(c.Databases) == 0 && c.HandOver != nil {
 		return c.HandOver.Databases
-	default:
+	}
+	return c.Databases
+}
+
+// databases are those to check.
+func databases(named []string, master *facts.Facts) []string {
+	if len(named) == 0 {
 		return master.DatabaseNames()
 	}
+	return named
 }

@@ -19,7 +19,7 @@ func (s *Setup) readPast(ctx context.Context) error {
 	if note == nil || err != nil {
 		return err
 	}
-	now, err := journal.LookAtMaster(ctx, s.Master)
+	now, err := journal.LookAtMaster(ctx, s.Master, s.SlaveFacts)
 	if !note.IsOf(now) || err != nil {
 		return err
 	}

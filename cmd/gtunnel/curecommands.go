@@ -54,7 +54,8 @@ func endOfFlags(flags *pflag.FlagSet, text string) int {
 		switch {
 		case flags.Lookup(found[1]).NoOptDefVal != "":
 			end += len(" --" + found[1])
-		case found[2] == "" || found[2] == " with": // no value, but what it is, in words
+		case found[2] == "", found[2] == " with", // no value, but what it is, in words
+			strings.HasSuffix(found[1], "table") && !strings.Contains(found[2], "."):
 			return end
 		default:
 			end += len(found[0])

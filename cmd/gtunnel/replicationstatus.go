@@ -13,6 +13,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/watch"
@@ -25,14 +26,18 @@ func (m *Main) replicationStatusCommand() *cobra.Command {
 	asJSON, stateDir := false, defaultStateDir
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "On the slave: does the replication work, how far is it behind",
+		Short: "Does the replication work, how far is the slave behind",
 		Long: `Asks the slave, which is this host's server, and through the tunnel its master
 how the replication is, and says what to do where it is not well. In a word it
-is running, catching up, connecting, stalled, stopped, broken or not set up.
-Exit 1 unless it works (running, catching up).
+is running, catching up, connecting, stalled, blocked, stopped, broken, copying,
+cut off (a copy) or not set up. Exit 1 unless it works (running, catching up).
+On a master it lists the slaves that are connected, and whether they were sent
+all; how far they have come only the slaves know. Exit 0 unless there is a
+problem.
 
 "stalled" is a link that only looks alive: the master goes on and nothing comes.
---json prints state, healthy, summary, slave, master, connection (the slave's
+"blocked" is a slave that waits for a lock, of a backup for example.
+--json prints state, healthy, summary, role, slave, master, connection (the slave's
 own status), lag (bytes, unread_bytes, silence_seconds, seconds_behind: null
 where it is not known), and problems and warnings, each with code, text, cure.`,
 		Example: `  gtunnel replication status
@@ -51,7 +56,7 @@ where it is not known), and problems and warnings, each with code, text, cure.`,
 				err = m.writeReplicationStatus(status)
 			}
 			if err == nil && !status.Healthy {
-				err = fmt.Errorf("the replication is not well: %s", status)
+				err = fmt.Errorf("the replication is not well: %s", strings.TrimPrefix(status.String(), "not well: "))
 			}
 			return err
 		},
@@ -81,7 +86,23 @@ func (m *Main) readReplicationStatus(
 	if master != nil {
 		defer func() { _ = master.Close() }() // it was only asked
 	}
-	return watch.Read(ctx, slave, master, watch.Options{Unreachable: err, StateDir: stateDir})
+	through := ""
+	if c, err := flags.credentials(); err == nil {
+		through = c.Address
+	}
+	return watch.Read(ctx, slave, master, watch.Options{
+		Unreachable: err, Through: through, StateDir: stateDir, HandedOver: handedOver,
+	})
+}
+
+// handedOver gives the databases that setup-master has set up on the server of this
+// host, if its file is here.
+func handedOver(id uint32, uuid, mark string) []string {
+	h, err := replication.ReadHandOver(defaultHandOver)
+	if err != nil || h.ServerID != id || h.UUID != uuid || h.Mark != mark {
+		return nil
+	}
+	return h.Databases
 }
 
 // writeReplicationStatus prints the state, the facts, and what to do.
@@ -109,6 +130,10 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 	fact := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
+	if s.Role == finding.Master {
+		writeMasterFacts(fact, s)
+		return w.Flush()
+	}
 	fact("slave", "%s, server_id %d, %s", s.Slave.Version, s.Slave.ServerID, writable(s))
 	c := s.Connection
 	if s.Master.Reachable {
@@ -116,6 +141,9 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 			s.Master.Position)
 	} else {
 		fact("master", "cannot be asked")
+	}
+	if way := s.Master.Tunnel; way != server.WayUnknown && way != server.WayAnswered {
+		fact("tunnel", "%s", way)
 	}
 	if c != nil && c.MasterHost != "" {
 		by := "file and position"
@@ -134,7 +162,38 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 	if len(s.Others) > 0 {
 		fact("others", "%s: not gtunnel's", strings.Join(s.Others, ", "))
 	}
+	writeFollowers(fact, s)
 	return w.Flush()
+}
+
+// writeMasterFacts prints what is known of a master.
+func writeMasterFacts(fact func(name, format string, args ...any), s *watch.Status) {
+	at := server.Position{File: s.BinaryLog.File, Offset: s.BinaryLog.Offset}
+	stands := "its binary log is off, or may not be seen by this login"
+	if !at.IsZero() {
+		stands = "its binary log stands at " + at.String()
+	}
+	fact("master", "%s, server_id %d, %s", s.Slave.Version, s.Slave.ServerID, stands)
+	if len(s.BinaryLog.Databases) > 0 {
+		fact("set up", "%s", strings.Join(s.BinaryLog.Databases, ", "))
+	}
+	writeFollowers(fact, s)
+}
+
+// writeFollowers prints the slaves of this server.
+func writeFollowers(fact func(name, format string, args ...any), s *watch.Status) {
+	for _, f := range s.Slaves {
+		id := ""
+		if f.ServerID != nil {
+			id = fmt.Sprintf("server_id %d, ", *f.ServerID)
+		}
+		sent := "was sent all"
+		if !f.HasAll {
+			sent = "is behind: " + f.State
+		}
+		fact("its slave", "%sfrom %s as %s, connected for %s, %s", id, f.Host, f.User,
+			finding.FormatDuration(s.Time.Sub(f.Since).Round(time.Second)), sent)
+	}
 }
 
 // writable tells who may write on the slave.

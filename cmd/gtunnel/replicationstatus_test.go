@@ -174,6 +174,8 @@ func TestReplicationStatus(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, stdout)
 			}
 
+			w.asksTheMaster()
+
 			// Without the master less is known, and it is said why.
 			code, stdout, stderr = w.command("status", "--master-defaults-file", "HOME/my.cnf", "--master", "127.0.0.1:1")
 			if code != 0 || stderr != "" ||
@@ -198,6 +200,28 @@ func TestReplicationStatus(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 		})
+	}
+}
+
+// asksTheMaster asks the master instead: it has a slave, and is told nothing that would
+// make it one.
+func (w *watched) asksTheMaster() {
+	w.t.Helper()
+	w.write("root.cnf", fmt.Sprintf("[client]\nsocket=%s\nuser=%s\n", w.master.Socket, w.master.User), 0o600)
+	code, stdout, stderr := w.command("status", "--defaults-file", "HOME/root.cnf")
+	wantCheck(w.t, code, 0, stdout, stderr, "master: this server is a master; connected: 1 slave\n",
+		"its slave  server_id 2, from 127.0.0.1 as db_rep, connected for ", "was sent all\n")
+	if strings.Contains(stdout, "setup-slave") {
+		w.t.Errorf("a master is told to become a slave:\n%s", stdout)
+	}
+	code, stdout, _ = w.command("status", "--defaults-file", "HOME/root.cnf", "--json")
+	var seen struct {
+		Role, State string
+		Slaves      []struct{ Server_ID int }
+	}
+	if err := json.Unmarshal([]byte(stdout), &seen); err != nil || code != 0 || seen.Role != "master" ||
+		seen.State != "master" || len(seen.Slaves) != 1 || seen.Slaves[0].Server_ID != 2 {
+		w.t.Errorf("%v, exit code %d: %s", err, code, stdout)
 	}
 }
 

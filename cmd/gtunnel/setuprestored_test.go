@@ -83,7 +83,7 @@ func TestRestoredMaster(t *testing.T) {
 		p.stopped(restore)
 		p.others(300, 15)
 		p.waitStatus("it was restored from an older copy")
-		if out, code := p.status(); code != 1 || !strings.Contains(out, "setup-slave compares the data") {
+		if out, code := p.status(); code != 1 || !strings.Contains(out, "compares the data; if it differs") {
 			t.Errorf("exit code %d:\n%s", code, out)
 		}
 		repair()

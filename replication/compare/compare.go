@@ -221,7 +221,8 @@ func (c *Comparison) databases(ctx context.Context) (names, others []string, err
 	}
 	for _, name := range c.Databases {
 		if !slices.Contains(all, name) {
-			return nil, nil, finding.New("", "no-database", "is the name right, in upper and lower case too? May the logins see it?",
+			return nil, nil, finding.New("", "no-database",
+				"is the name right, in upper and lower case too? May the logins see it?",
 				"neither the master nor the slave has a database %s", name)
 		}
 	}

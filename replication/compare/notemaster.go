@@ -22,11 +22,11 @@ func (c *Comparison) noteMaster(ctx context.Context, result *Result) error {
 	if len(c.Databases) > 0 && slices.ContainsFunc(status.Replicated(), left) {
 		return nil
 	}
-	slave, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB, "server_id")
+	slave, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB)
 	if err != nil {
 		return err
 	}
-	now, err := journal.LookAtMaster(ctx, c.Master)
+	now, err := journal.LookAtMaster(ctx, c.Master, slave)
 	if err != nil {
 		return err
 	}

@@ -123,13 +123,14 @@ func TestCompareSaysWhatItMayNotRead(t *testing.T) {
 		}
 		const completes = ", and gtunnel replication setup-master --keep-passwords completes the account of the monitor"
 		want := []string{
-			"tables of may_not: the login on the master may not see all of them; GRANT SELECT ON `may_not`.* lets it" + completes,
+			"tables of may_not: the login on the master may not see all of them; GRANT SELECT ON `may_not`.* lets it" +
+				completes,
 			"foreign keys and CHECKs of may, may_not: the login on the master may not see all of them;" +
 				" GRANT TRIGGER ON DATABASE.* lets it" + completes,
 			"views of may_not: the login on the master may not see all of them; GRANT SELECT, SHOW VIEW ON `may_not`.* lets it" +
 				completes,
-			"the definitions of 1 view: the login on the master may not read them; GRANT SELECT, SHOW VIEW ON DATABASE.* lets it" +
-				completes + ": may.v",
+			"the definitions of 1 view: the login on the master may not read them; GRANT SELECT, SHOW VIEW ON DATABASE.* lets" +
+				" it" + completes + ": may.v",
 			"triggers of may, may_not: the login on the master may not see all of them;" +
 				" GRANT TRIGGER ON DATABASE.* lets it" + completes,
 			"routines of may_not: the login on the master may not see all of them; " + proc + completes,

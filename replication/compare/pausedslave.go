@@ -39,6 +39,9 @@ func (p *pausedSlave) pause(ctx context.Context, patience time.Duration) (err er
 	if err := p.status.MustRun(); err != nil {
 		return err
 	}
+	if err := p.server.MustApply(ctx, min(patience, server.LockPatience)); err != nil {
+		return err
+	}
 	p.stopsAt(server.Position{})
 	p.paused = true // even if the answer is lost
 	stopping, cancel := context.WithTimeout(ctx, patience)

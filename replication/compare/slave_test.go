@@ -52,7 +52,7 @@ func TestCompareLeavesTheSlaveRunning(t *testing.T) {
 			release := p.HoldSlave(t, "leaves.t")
 			p.OnMaster(t, "UPDATE leaves.t SET v = 'y' WHERE id = 1")
 			c := compare.Comparison{Master: p.Master, Slave: p.Slave}
-			if _, err := c.WithPatience(200 * time.Millisecond).Run(t.Context()); !finding.HasCode(err, "slave-stands") {
+			if _, err := c.WithPatience(200 * time.Millisecond).Run(t.Context()); !finding.HasCode(err, server.BlockedApplier) {
 				t.Errorf("got %v", err)
 			}
 			release()

@@ -30,6 +30,8 @@ var structures = []string{
 	"CREATE FUNCTION n(a INT UNSIGNED, b VARCHAR(10)) RETURNS VARCHAR(20) DETERMINISTIC NO SQL RETURN CONCAT(a, b)",
 }
 
+const inOwnWays = " write them in ways of their own: structures.h"
+
 // structurePairs have each series and family.
 var structurePairs = slices.Concat(pairs.All,
 	[]pairs.Pair{{Master: servertest.MariaDB105, Slave: servertest.MariaDB105}})
@@ -41,15 +43,12 @@ func TestCompareStructure(t *testing.T) {
 		p.Fresh(t, "structures")
 		p.OnMaster(t, structures...)
 		p.Sync(t)
-		var skipped []string
+		skipped := "" // texts that each family writes in its own way
 		if p.Master.Version.Family != p.Slave.Version.Family {
-			skipped = []string{
-				"defaults, expressions, CHECKs and partitions of 1 table: MariaDB 10.11 and MySQL 9.7 write them in ways of their" +
-					" own: structures.h",
-			}
+			skipped = "defaults, expressions, CHECKs and partitions of 1 table: MariaDB 10.11 and MySQL 9.7" + inOwnWays
 		}
 		if result := compareOn(t, p, compare.Comparison{Databases: []string{"structures"}}); !result.Equal() ||
-			!slices.Equal(result.Skipped, skipped) || result.ObjectsEqual != 3 {
+			strings.Join(result.Skipped, "\n") != skipped || result.ObjectsEqual != 3 {
 			t.Errorf("got %+v", result)
 		}
 		if p.Master.Version.Family != p.Slave.Version.Family || p.Master.Version.Series() != p.Slave.Version.Series() {

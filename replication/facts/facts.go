@@ -61,7 +61,9 @@ type Facts struct {
 	Sessions   []Session             // of programs, on a master; their own only if the login may see no others
 	Started    time.Time             // the server, on a master
 	Slaves     []uint32              // server ids of the slaves that are registered with this master
+	Followers  []Follower            // slaves that read the binary log now; see ReadAsMaster
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
+	Filters    *server.SlaveStatus   // of one that follows nobody yet, as it would have them; nil if that is not known
 	Transient  []string              // settings of a slave that its next restart loses
 	Unseen     bool                  // the login may not see whom it follows
 	Cluster    string                // "Galera" or "Group Replication" if the server is a member of one
@@ -80,6 +82,10 @@ func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
+	ctx = server.EachWithin(ctx, server.ReadLimit)
+	if err := s.HasRoom(ctx, conn); err != nil {
+		return nil, err
+	}
 	f, err := ReadVariables(ctx, s, conn)
 	if err != nil {
 		return nil, err
@@ -134,12 +140,34 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
 	f.Masters, err = s.SlaveStatuses(ctx, conn)
 	if f.Unseen = server.IsDenied(err); f.Unseen {
-		return nil
+		return f.readFilters(ctx, s, conn)
 	}
-	if err != nil || f.Role != finding.Slave || f.Master() == nil {
+	switch {
+	case err != nil || f.Role != finding.Slave:
 		return err
+	case f.Master() == nil:
+		return f.readFilters(ctx, s, conn)
 	}
 	return f.ReadTransient(ctx, s, conn)
+}
+
+// readFilters reads the filters that a new connection would have.
+func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	values := f.Variables
+	if s.Version.Family == server.MySQL {
+		const query = "SELECT LOWER(filter_name) AS name, filter_rule AS value" +
+			" FROM performance_schema.replication_applier_global_filters"
+		rows, err := server.ReadRecords(ctx, conn, query)
+		if err != nil { // MySQL 5.7 has no such table
+			return nil //nolint:nilerr // they are not known
+		}
+		values = map[string]string{}
+		for _, r := range rows {
+			values[r["name"]] = r["value"]
+		}
+	}
+	f.Filters = server.ReadFilters(values)
+	return nil
 }
 
 // readEngines reads which storage engines the server has.

@@ -129,6 +129,14 @@ func CureOf(number int, on Role) string {
 // ErrorText is a server's error number as text.
 func ErrorText(number int) string { return "error " + strconv.Itoa(number) }
 
+// ScrubStatement gives a statement, or stars if it may hold a password.
+func ScrubStatement(text string) string {
+	if errorSecret.MatchString(text) {
+		return Stars
+	}
+	return text
+}
+
 // ScrubQuery cuts a statement that may hold a password out of a slave's error,
 // which quotes what it could not execute.
 func ScrubQuery(text string) string {

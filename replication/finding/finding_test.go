@@ -81,8 +81,8 @@ func TestProblemWithItems(t *testing.T) {
 		t.Errorf("got %q, want %q", p.Error(), want)
 	}
 	got, err := json.Marshal(p)
-	if want := `{"on":"both","code":"many","text":"12 tables: a, b, c, d, e, f, g, h, i, j, k, l","cure":"rename them"}`; err !=
-		nil || string(got) != want {
+	const want = `{"on":"both","code":"many","text":"12 tables: a, b, c, d, e, f, g, h, i, j, k, l","cure":"rename them"}`
+	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 	if got, want := finding.New(finding.Slave, "few", "", "%s", finding.Items(names[:2])), "slave: a, b"; got.Error() !=

@@ -17,12 +17,12 @@ import (
 // past any more was restored from an older copy, or its binary log was begun anew: a
 // slave may have what it has not, and nothing else tells once it has gone on from there.
 type MasterNote struct {
-	Seen   time.Time       `json:"seen"`      // by this host's clock
-	Clock  time.Time       `json:"clock"`     // the same by the master's
-	Uptime time.Duration   `json:"uptime_ns"` // of the master
-	ID     uint32          `json:"server_id"`
-	UUID   string          `json:"server_uuid,omitempty"` // MySQL only
-	At     server.Position `json:"at"`                    // where its binary log stood; its GTIDs, too
+	Slave   string          `json:"slave"`   // whose master it is: see facts.Facts.Identity
+	Seen    time.Time       `json:"seen"`    // by this host's clock
+	Started time.Time       `json:"started"` // by the master's: when that was
+	ID      uint32          `json:"server_id"`
+	UUID    string          `json:"server_uuid,omitempty"` // MySQL only
+	At      server.Position `json:"at"`                    // where its binary log stood; its GTIDs, too
 
 	// Restarted is that the master was restarted since both ends were seen to be equal:
 	// only a comparison tells whether it came back with the same data.
@@ -38,8 +38,9 @@ func MasterFile(directory string, slaveID uint32) NoteFile {
 	return NoteFile(filepath.Join(directory, fmt.Sprintf("master_of_%d.json", slaveID)))
 }
 
-// LookAtMaster sees how a master is, as far as its login may; nil if it may not.
-func LookAtMaster(ctx context.Context, master *server.Server) (*MasterNote, error) {
+// LookAtMaster sees how the master of a slave is, as far as its login may; nil if it may
+// not.
+func LookAtMaster(ctx context.Context, master *server.Server, slave *facts.Facts) (*MasterNote, error) {
 	conn, err := master.Session(ctx)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func LookAtMaster(ctx context.Context, master *server.Server) (*MasterNote, erro
 	if err != nil || !f.HasBinaryLog() {
 		return nil, err
 	}
-	n := &MasterNote{Seen: time.Now().UTC(), ID: f.ServerID(), UUID: f.UUID()}
+	n := &MasterNote{Slave: slave.Identity(), Seen: time.Now().UTC(), ID: f.ServerID(), UUID: f.UUID()}
 	if n.At, err = master.Position(ctx, conn); err != nil {
 		return nil, unlessDenied(err)
 	}
@@ -58,10 +59,7 @@ func LookAtMaster(ctx context.Context, master *server.Server) (*MasterNote, erro
 			return nil, unlessDenied(err)
 		}
 	}
-	if n.Uptime, err = master.Uptime(ctx, conn); err != nil {
-		return nil, err
-	}
-	n.Clock, err = master.Now(ctx)
+	n.Started, err = master.Started(ctx, conn)
 	return n, err
 }
 
@@ -72,19 +70,17 @@ func unlessDenied(err error) error {
 	return err
 }
 
-// IsOf reports whether a note is of the master that is seen now.
+// IsOf reports whether a note is of the master that is seen now, and of the same slave.
 func (n *MasterNote) IsOf(now *MasterNote) bool {
-	return n != nil && now != nil && n.ID == now.ID && n.UUID == now.UUID
+	return n != nil && now != nil && n.Slave == now.Slave && n.ID == now.ID && n.UUID == now.UUID
 }
 
-// clockSlack is what is taken for no difference between an uptime and two clocks.
-const clockSlack = 5 * time.Second
+// startSlack is what is taken for the same start: it is told in whole seconds.
+const startSlack = 2 * time.Second
 
-// RestartedBefore reports whether the master was restarted since the note. Its uptime
-// tells, or both clocks, if none of them was set meanwhile.
+// RestartedBefore reports whether the master was restarted since the note.
 func (n *MasterNote) RestartedBefore(now *MasterNote) bool {
-	elapsed := min(now.Seen.Sub(n.Seen), now.Clock.Sub(n.Clock))
-	return now.Uptime < n.Uptime || elapsed > now.Uptime+clockSlack
+	return now.Started.Sub(n.Started).Abs() > startSlack
 }
 
 // LostBy reports whether the master does not have the past that was noted, as far as its

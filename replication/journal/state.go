@@ -147,7 +147,7 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 	for patience := time.Now().Add(lockPatience); ; {
 		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return lock, nil
+			return lock, sign(lock)
 		}
 		held := errors.Is(err, syscall.EWOULDBLOCK)
 		if held && time.Now().Before(patience) {
@@ -163,6 +163,15 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("lock the state: %w", err)
 	}
+}
+
+// sign writes this process into its lock: see Runner.
+func sign(lock *os.File) error {
+	if err := lock.Truncate(0); err != nil {
+		return fmt.Errorf("write the lock of the state: %w", err)
+	}
+	_, err := fmt.Fprintln(lock, os.Getpid())
+	return err
 }
 
 // Of makes it the state of a slave. What it says of another server, such as one

@@ -177,3 +177,38 @@ func TestMadeAccounts(t *testing.T) {
 		t.Errorf("the accounts are those of %q", f.AccountsOf)
 	}
 }
+
+// TestLook: who only looks sees the state of a slave, and which process has it.
+func TestLook(t *testing.T) {
+	directory := t.TempDir()
+	slave := &facts.Facts{Variables: map[string]string{"server_uuid": "one"}}
+	if pid := journal.Runner(directory); pid != 0 {
+		t.Errorf("process %d has what is not there", pid)
+	}
+	file, err := journal.OpenState(t.Context(), directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.SetSlave(slave)
+	file.Stage = journal.StageSeeding
+	if err := file.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if pid := journal.Runner(directory); pid != os.Getpid() {
+		t.Errorf("process %d has the state", pid)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if pid := journal.Runner(directory); pid != 0 {
+		t.Errorf("process %d has what was given back", pid)
+	}
+	state, err := journal.ReadState(directory, slave)
+	if err != nil || state.Stage != journal.StageSeeding {
+		t.Errorf("%+v, %v", state, err)
+	}
+	other := &facts.Facts{Variables: map[string]string{"server_uuid": "two"}}
+	if state, err := journal.ReadState(directory, other); err != nil || state.Stage != journal.StageNone {
+		t.Errorf("of another: %+v, %v", state, err)
+	}
+}

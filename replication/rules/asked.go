@@ -1,5 +1,7 @@
 package rules
 
+import "github.com/gtunnel/gtunnel/replication/server"
+
 // asked are the codes of what is found where servers and files are asked, and of
 // what ends the work of a plan or a comparison.
 var asked = []Code{
@@ -9,6 +11,11 @@ var asked = []Code{
 		Code: "connect", At: everywhere, Meaning: "a server cannot be reached, or refuses the login",
 		Cure: "as the error says",
 	},
+	{
+		Code: server.NoAnswer, At: everywhere, Meaning: "a server does not answer a question in time",
+		Cure: "its error log, the load and the disks of its host say more",
+	},
+	{Code: server.RelayDiskFull, At: everywhere &^ Status},
 	{Code: "sql", At: everywhere, Meaning: "a server refuses a statement", Cure: "by the number of its error"},
 	{
 		Code: "busy", At: SetupMaster | SetupSlave | Compare | Repair,
@@ -236,7 +243,7 @@ var asked = []Code{
 	},
 	{
 		Code: "no-slave", At: Compare, Meaning: "this server is no slave",
-		Cure: "gtunnel replication setup-slave",
+		Cure: "run this on the slave; a host that is to become one: gtunnel replication setup-slave",
 	},
 	{
 		Code: "slave-stopped", At: Compare | Repair, Meaning: "the slave has stopped",
@@ -246,6 +253,7 @@ var asked = []Code{
 		Code: "slave-stands", At: Compare | Repair, Meaning: "the slave does not come further",
 		Cure: "gtunnel replication status says why",
 	},
+	{Code: server.BlockedApplier, At: SetupSlave | Compare | Repair},
 	{
 		Code: "slave-elsewhere", At: Compare | Repair, Meaning: "somebody has stopped or started the slave meanwhile",
 		Cure: "leave it alone, and run this again",

@@ -7,6 +7,9 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
+// atEachMoment are those at which the binary log of a master is looked at.
+const atEachMoment = CheckServer | CheckPair | SetupMaster | SetupSlave | Status | StatusMaster
+
 // binaryLogRules are about what the ends log, and keep.
 var binaryLogRules = []Rule{
 	{
@@ -16,14 +19,25 @@ var binaryLogRules = []Rule{
 			"and waits for the restart, which is yours to do",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Problem: CheckServer | SetupMaster | SetupSlave, judge: logsNotAll,
+		Code: "binlog-filter", On: finding.Master, Problem: atEachMoment, judge: logsNotAll,
 		Meaning: "the master keeps a database out of its binary log",
-		Cure:    "remove binlog-do-db and binlog-ignore-db from the server's option files and restart it",
+		Cure: "remove binlog-do-db and binlog-ignore-db from the server's option files and restart it; " +
+			"what a slave has not got meanwhile gtunnel replication compare finds",
 	},
 	{
-		Code: "binlog-filter", On: finding.Master, Warning: CheckServer | SetupMaster | SetupSlave, judge: logsByDatabase,
-		Meaning: "binlog-do-db loses statements that name a table of another database",
+		Code: "binlog-filter", On: finding.Master, Warning: atEachMoment, judge: logsByDatabase,
+		Meaning: "binlog-do-db and binlog-ignore-db lose statements that name a table of another database",
 		Cure:    "remove it from the server's option files at the next restart: the slave chooses what it takes",
+	},
+	{
+		Code: "no-binary-log", On: finding.Master, Problem: StatusMaster, judge: masterLogsNothing,
+		Meaning: "the master writes no binary log",
+		Cure:    "gtunnel replication setup-master there",
+	},
+	{
+		Code: "no-follower", On: finding.Master, Warning: StatusMaster, judge: hasNoFollower,
+		Meaning: "no slave reads the binary log of the master at this moment",
+		Cure:    "gtunnel replication status on the slave says why",
 	},
 	{
 		Code: "is-slave", On: finding.Master, Problem: CheckServer | SetupMaster | SetupSlave, judge: passesNothingOn,
@@ -41,12 +55,12 @@ var binaryLogRules = []Rule{
 		Cure:    "set sync_binlog=1 and innodb_flush_log_at_trx_commit=1, unless speed matters more",
 	},
 	{
-		Code: "log-slave-updates", On: finding.Slave, Warning: CheckServer | SetupSlave, judge: logsNoUpdates,
+		Code: "log-slave-updates", On: finding.Slave, Warning: CheckServer | SetupSlave | Status, judge: logsNoUpdates,
 		Meaning: "the slave does not log what it replicates, and cannot be the master after a failover",
 		Cure:    "set log_slave_updates=ON in the option files and restart it when it suits",
 	},
 	{
-		Code: "no-binary-log", On: finding.Slave, Warning: CheckServer | SetupSlave, judge: logsNothing,
+		Code: "no-binary-log", On: finding.Slave, Warning: CheckServer | SetupSlave | Status, judge: logsNothing,
 		Meaning: "the slave writes no binary log, and cannot be the master after a failover",
 		Cure:    "set log_bin and log_slave_updates=ON in the option files and restart it when it suits",
 	},
@@ -61,33 +75,53 @@ func mustRestart(j *judgement) {
 // isLeftOut reports whether binlog-do-db or binlog-ignore-db keeps a database out
 // of the binary log.
 func isLeftOut(f *facts.Facts, name string) (byDo, byIgnore bool) {
-	byDo = len(f.BinlogDo) > 0 && !slices.Contains(f.BinlogDo, name)
-	return byDo, !byDo && slices.Contains(f.BinlogNot, name)
+	is := func(listed string) bool { return sameName(f, listed, name) }
+	byDo = len(f.BinlogDo) > 0 && !slices.ContainsFunc(f.BinlogDo, is)
+	return byDo, !byDo && slices.ContainsFunc(f.BinlogNot, is)
+}
+
+// logged are the wanted databases of which the binary log of the master is judged.
+func (j *judgement) logged() []string {
+	return slices.DeleteFunc(slices.Clone(j.ours()), func(name string) bool {
+		looksOnly := j.Moment&(Status|StatusMaster) != 0                             // and knows no databases
+		return isSystemDatabase(name) || !looksOnly && j.facts.Database(name) == nil // other rules say so
+	})
 }
 
 func logsNotAll(j *judgement) {
-	for _, name := range j.Databases {
-		if isSystemDatabase(name) || j.facts.Database(name) == nil {
-			continue // other rules say so
-		}
+	then := ""
+	if j.Moment == Status || j.Moment == SetupSlave {
+		then = thenCompare
+	}
+	for _, name := range j.logged() {
 		switch byDo, byIgnore := isLeftOut(j.facts, name); {
 		case byDo:
-			j.sayCure("remove binlog-do-db from the server's option files and restart it: the slave chooses what it takes",
+			j.sayCure("remove binlog-do-db from the server's option files and restart it: the slave chooses what it takes"+then,
 				"binlog-do-db keeps %s out of the binary log", name)
 		case byIgnore:
-			j.sayCure("remove binlog-ignore-db from the server's option files and restart it",
+			j.sayCure("remove binlog-ignore-db from the server's option files and restart it"+then,
 				"binlog-ignore-db keeps %s out of the binary log", name)
 		}
 	}
 }
 
+func hasNoFollower(j *judgement) {
+	if len(j.facts.Followers) == 0 && j.facts.HasBinaryLog() {
+		j.say("no slave is connected, as far as this login sees connections")
+	}
+}
+
 func logsByDatabase(j *judgement) {
-	keepsOut := slices.ContainsFunc(j.Databases, func(name string) bool {
-		byDo, byIgnore := isLeftOut(j.facts, name)
+	f := j.facts
+	keepsOut := slices.ContainsFunc(j.logged(), func(name string) bool {
+		byDo, byIgnore := isLeftOut(f, name)
 		return byDo || byIgnore
 	})
-	if len(j.facts.BinlogDo) > 0 && !keepsOut {
-		j.say("binlog-do-db loses statements that name a table of another database than the current one")
+	for _, option := range []string{"binlog-do-db", "binlog-ignore-db"} {
+		names := map[string][]string{"binlog-do-db": f.BinlogDo, "binlog-ignore-db": f.BinlogNot}[option]
+		if len(names) > 0 && !keepsOut {
+			j.say("%s loses statements that name a table of another database than the current one", option)
+		}
 	}
 }
 

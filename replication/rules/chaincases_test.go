@@ -16,7 +16,7 @@ var chainCases = []ruleCase{
 		change: func(s *rules.Subject) { s.Slave.Slaves = []uint32{13, 14} },
 	},
 	{
-		want: "warning stale-slaves slave", at: rules.Repair, words: "server ids 13:|--repair-table voms.users --repair-table",
+		want: "warning stale-slaves slave", at: rules.Repair, words: "server ids 13:|--repair-table voms.users --repair",
 		change: func(s *rules.Subject) { s.Slave.Slaves = []uint32{13} },
 	},
 }

@@ -16,12 +16,12 @@ var masterConnectionRules = []Rule{
 		Cure:    "if it shall no longer follow it: STOP SLAVE; RESET SLAVE ALL",
 	},
 	{
-		Code: "other-channel", On: finding.Slave, Warning: CheckServer | SetupSlave, judge: hasChannels,
+		Code: "other-channel", On: finding.Slave, Warning: CheckServer | SetupSlave | Status, judge: hasChannels,
 		Meaning: "the slave also follows another master, by a channel of its own",
 		Cure:    "it is left alone",
 	},
 	{
-		Code: "other-channel", On: finding.Slave, Problem: CheckServer | SetupSlave, judge: sharesSettings,
+		Code: "other-channel", On: finding.Slave, Problem: CheckServer | SetupSlave | Status, judge: sharesSettings,
 		Meaning: "the slave also follows another master, for which its filters and GTIDs would hold too",
 		Cure:    "take another server as the slave: what a setup must set holds for all of a server's masters",
 	},

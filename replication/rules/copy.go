@@ -234,7 +234,7 @@ func hasLittleRoom(j *judgement) {
 // databases: routines would be missing from it.
 func lacksSeedAccount(j *judgement) {
 	if j.NeedsSeed() && j.Method != journal.SeedNone && j.SeesAsMonitor() {
-		j.say("no login by the account %s, by which the databases are copied: an earlier copy has dropped it, "+
+		j.say("the account %s, by which the databases are copied, is gone: an earlier copy has dropped it; "+
 			"or it has another password than in the hand-over file", accountOf(facts.SeedUser))
 	}
 }

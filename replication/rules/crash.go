@@ -23,6 +23,9 @@ var crashRules = []Rule{{
 
 // ByGTID reports whether the slave follows its master by GTID, or is to.
 func (s *Subject) ByGTID() bool {
+	if c := s.Connection(); c != nil && s.Moment == Status {
+		return c.ByGTID
+	}
 	if c := s.Connection(); c != nil && (s.Master == nil || s.Established() && !s.NeedsSeed()) {
 		return c.ByGTID || s.State.ByGTID
 	}

@@ -30,6 +30,36 @@ var gtidRules = []Rule{
 	},
 }
 
+// errantRules are about transactions of a slave's own.
+var errantRules = []Rule{{
+	Code: "errant-transactions", On: finding.Slave, Needs: BothFacts | Connection, Warning: CheckPair | Status,
+	judge:   hasErrant,
+	Meaning: "the slave's binary log has transactions of its own, which the master has not: somebody wrote there",
+	Cure: "gtunnel replication compare tells whether the replicated databases differ; " +
+		"before this host becomes the master its slaves must get these transactions, or be copied anew",
+}}
+
+// hasErrant finds transactions that the slave has and the master has not. The facts
+// of the slave are the earlier ones.
+func hasErrant(j *judgement) {
+	if j.Moment == CheckPair && !j.Established() || j.Moment == Status && !j.Seen.SameMaster {
+		return
+	}
+	master, slave := j.Master, j.Slave
+	var errant string
+	switch {
+	case master.Version.Family != slave.Version.Family:
+	case slave.Version.Family == server.MariaDB:
+		errant = server.OwnGTIDs(slave.Variable("gtid_binlog_state"), master.Variable("gtid_binlog_state"),
+			slave.Variable("server_id"))
+	case master.GTIDs() && slave.GTIDs():
+		errant = server.SubtractGTIDs(slave.Variable("gtid_executed"), master.Variable("gtid_executed"))
+	}
+	if errant != "" {
+		j.say("it has transactions that the master has not, as if somebody wrote there: %s", errant)
+	}
+}
+
 // hasOwnGTIDs finds a copy that MySQL before 8.0 could not begin from: it takes
 // gtid_purged only while it has no GTIDs of its own (error 1840).
 func hasOwnGTIDs(j *judgement) {

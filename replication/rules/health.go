@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -17,15 +18,27 @@ const (
 	HealthCatchingUp Health = "catching up" // it works and has much left to do
 	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
 	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
+	HealthBlocked    Health = "blocked"     // what it applies waits for a lock
 	HealthStopped    Health = "stopped"     // somebody has stopped it
 	HealthBroken     Health = "broken"      // an error has stopped it
 	HealthNotSetUp   Health = "not set up"
+	HealthCopying    Health = "copying" // the databases are being copied from the master
+	HealthCutOff     Health = "cut off" // a copy was begun and not ended
+	HealthMaster     Health = "master"  // it is no slave, and others are its
 )
 
 // Health is the state of the replication that feeds the slave.
 func (s *Subject) Health() Health {
 	c := s.Connection()
-	if c == nil || c.MasterHost == "" {
+	if s.Seen.Unanswered != nil {
+		return HealthStalled
+	}
+	switch {
+	case s.Seen.Copying:
+		return HealthCopying
+	case s.copyCutOff():
+		return HealthCutOff
+	case c == nil || c.MasterHost == "":
 		return HealthNotSetUp
 	}
 	receives, applies := c.IORunning == "Yes", c.SQLRunning == "Yes"
@@ -38,6 +51,8 @@ func (s *Subject) Health() Health {
 		return HealthConnecting
 	case s.isSilent():
 		return HealthStalled
+	case s.isBlocked():
+		return HealthBlocked
 	case s.behind() != "":
 		return HealthCatchingUp
 	default:
@@ -47,9 +62,16 @@ func (s *Subject) Health() Health {
 
 // Summary is the state in a sentence.
 func (s *Subject) Summary() string {
+	if s.Seen.Unanswered != nil {
+		return "the slave does not tell how it replicates"
+	}
 	switch s.Health() {
 	case HealthNotSetUp:
 		return "this server is nobody's slave"
+	case HealthCopying:
+		return "a copy of " + finding.List(s.State.Databases) + " is being made" + s.byRunner()
+	case HealthCutOff:
+		return "a copy of " + finding.List(s.State.Databases) + " was cut off"
 	case HealthBroken:
 		return "an error has stopped " + s.idle()
 	case HealthStopped:
@@ -58,9 +80,11 @@ func (s *Subject) Summary() string {
 		return "the slave has no connection to its master" + s.retries()
 	case HealthStalled:
 		return "the slave says that it is connected, and nothing comes from the master"
+	case HealthBlocked:
+		return "the slave waits for a lock that another connection holds: " + s.Seen.Blocked.What
 	case HealthCatchingUp:
 		return "the slave is " + s.behind()
-	case HealthRunning:
+	case HealthRunning, HealthMaster:
 	}
 	switch bytes := s.Seen.Bytes; {
 	case bytes == nil:
@@ -70,6 +94,30 @@ func (s *Subject) Summary() string {
 	default:
 		return fmt.Sprintf("the slave is %s behind", finding.FormatBytes(*bytes))
 	}
+}
+
+// copyCutOff reports whether a setup has ended before the slave was told to
+// follow its master, and nobody has done so since.
+func (s *Subject) copyCutOff() bool {
+	if s.Moment != Status || s.Seen.Busy || s.Seen.Runner != 0 {
+		return false
+	}
+	c := s.Connection()
+	follows := c != nil && c.MasterHost != ""
+	return s.State.Stage == journal.StageSeeding && (!follows || !c.Active()) ||
+		s.State.Stage == journal.StageSeeded && !follows
+}
+
+// byRunner says by which process something is done, and since when.
+func (s *Subject) byRunner() string {
+	text := ""
+	if s.Seen.Runner != 0 {
+		text = fmt.Sprintf(" by process %d", s.Seen.Runner)
+	}
+	if begun := s.State.BegunFrom; !begun.IsZero() {
+		text += ", since " + begun.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return text
 }
 
 // summaryOfStop says who has stopped the threads.
@@ -106,6 +154,14 @@ func (s *Subject) isSilent() bool {
 	period := s.Connection().HeartbeatPeriod
 	return !s.Seen.Moved && s.Seen.Unread == nil && s.Seen.Silence != nil && period > 0 &&
 		*s.Seen.Silence > 2*period+time.Second
+}
+
+// blockedAfter is for how long a slave may wait for a lock until that is a problem.
+const blockedAfter = 10 * time.Second
+
+// isBlocked reports whether the slave waits for a lock for long.
+func (s *Subject) isBlocked() bool {
+	return s.Seen.Blocked != nil && s.Seen.Blocked.Time >= blockedAfter
 }
 
 // From here on a slave that works is called catching up.

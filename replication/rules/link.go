@@ -55,10 +55,11 @@ func isUnreachable(j *judgement) {
 		return
 	}
 	switch j.Health() {
-	case HealthRunning, HealthCatchingUp, HealthStopped:
+	case HealthRunning, HealthCatchingUp, HealthStopped, HealthBlocked:
 		j.sayCure(j.Seen.Cure, "how far the slave is behind cannot be said: %s",
 			strings.TrimPrefix(j.Seen.Reason, string(finding.Master)+": "))
-	case HealthConnecting, HealthStalled, HealthBroken, HealthNotSetUp: // that says it
+	case HealthConnecting, HealthStalled, HealthBroken, HealthNotSetUp, HealthMaster,
+		HealthCopying, HealthCutOff: // that says it
 	}
 }
 

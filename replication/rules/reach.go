@@ -12,24 +12,25 @@ import (
 // reachRules are about how a tunnel's end on the master reaches its server.
 var reachRules = []Rule{
 	{
-		Code: "secure-transport", On: finding.Master, Problem: CheckServer | SetupMaster, judge: wantsTLS,
+		Code: "secure-transport", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster, judge: wantsTLS,
 		Meaning: "the master refuses connections without TLS, as they come out of the tunnel",
 		Cure: "SET GLOBAL require_secure_transport=OFF, and in the option files: the tunnel encrypts, " +
 			"and MySQL listens on 127.0.0.1 only",
 	},
 	{
-		Code: "bind-address", On: finding.Master, Problem: CheckServer | SetupMaster, judge: listensElsewhere,
+		Code: "bind-address", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster, judge: listensElsewhere,
 		Meaning: "the master does not listen at 127.0.0.1, where the tunnel connects",
 		Cure:    "set bind-address=127.0.0.1 in its option files, or 0.0.0.0 behind a firewall, and restart it",
 	},
 	{
-		Code: "account-shadowed", On: finding.Master, Problem: CheckServer | SetupMaster, judge: shadowsAccounts,
+		Code: "account-shadowed", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster,
+		judge:   shadowsAccounts,
 		Meaning: "another account takes the place of one of the slave's, because the server resolves names",
 		Cure: "DROP USER of it, unless a slave uses it; " +
 			"or set skip_name_resolve=ON in the option files, and restart the server",
 	},
 	{
-		Code: "no-tcp", On: finding.Master, Problem: CheckServer | SetupMaster, judge: listensNowhere,
+		Code: "no-tcp", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster, judge: listensNowhere,
 		Meaning: "the master does not listen on TCP, where the tunnel connects",
 		Cure:    "remove skip-networking, set bind-address=127.0.0.1, and restart the server",
 	},

@@ -93,6 +93,7 @@ func mayChangeMeanwhile(j *judgement) {
 		}
 	}
 	if len(found) > 0 {
-		j.say("tables without transactions can change while they are copied, and have rows twice then: %s", finding.Items(found))
+		j.say("tables without transactions can change while they are copied, and have rows twice then: %s",
+			finding.Items(found))
 	}
 }

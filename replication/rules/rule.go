@@ -13,10 +13,10 @@ import (
 // mend first.
 func Table() []Rule {
 	return slices.Concat(
-		repairRules, serverRules, threadRules, noteRules, masterConnectionRules, filterRules, skipRules, linkRules,
-		writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules, keptLogRules, optionRules,
-		leftOutRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules, relayLogRules,
-		establishedRules, copyRules, chainRules, gtidRules, wantRules,
+		repairRules, serverRules, beginRules, filterRules, threadRules, noteRules, masterConnectionRules, leftOutRules,
+		skipRules, linkRules, writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules,
+		keptLogRules, optionRules, keptRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules,
+		relayLogRules, establishedRules, copyRules, chainRules, gtidRules, errantRules, wantRules,
 	)
 }
 
@@ -40,19 +40,20 @@ type Moment uint
 
 // The moments, with what a Subject has to have then.
 const (
-	CheckServer Moment = 1 << iota // `check` of one server: its facts; Databases, if it is a master
-	CheckPair                      // `check` of a pair, beyond what it says of each server: the facts of both
-	SetupMaster                    // `setup-master`: the facts of the master
-	SetupSlave                     // `setup-slave`: the facts of both, what is wanted and what was noted
-	Begin                          // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
-	Status                         // `status`: the slave's variables, writers and masters, and what was Seen
-	Compare                        // `compare`: no rule, but codes
-	Repair                         // `compare --repair-table`: the facts of both, the Tables and what was noted
+	CheckServer  Moment = 1 << iota // `check` of one server: its facts; Databases, if it is a master
+	CheckPair                       // `check` of a pair, beyond what it says of each server: the facts of both
+	SetupMaster                     // `setup-master`: the facts of the master
+	SetupSlave                      // `setup-slave`: the facts of both, what is wanted and what was noted
+	Begin                           // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
+	Status                          // `status`: the slave's variables, writers and masters, and what was Seen
+	Compare                         // `compare`: no rule, but codes
+	Repair                          // `compare --repair-table`: the facts of both, the Tables and what was noted
+	StatusMaster                    // `status` on a master: its variables, accounts and Followers; Databases, if known
 )
 
 // momentNames are the commands of the moments, in their order.
 var momentNames = []string{
-	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair",
+	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair", "status",
 }
 
 // String names the commands of the moments, as in "check, status".

@@ -56,7 +56,7 @@ func ExampleCodes() {
 // moments are all of which a subject can be.
 var moments = []rules.Moment{
 	rules.CheckServer, rules.CheckPair, rules.SetupMaster, rules.SetupSlave, rules.Begin, rules.Status,
-	rules.Repair,
+	rules.Repair, rules.StatusMaster,
 }
 
 var (
@@ -97,10 +97,11 @@ func wellSubject(moment rules.Moment, role finding.Role) *rules.Subject {
 		} else {
 			s.Slave = wellServer(role)
 		}
-	case rules.SetupMaster:
+	case rules.SetupMaster, rules.StatusMaster:
 		s.Master = wellServer(finding.Master)
+		s.Master.Followers = []facts.Follower{{Connection: 7, User: facts.ReplicationUser, Host: server.Loopback}}
 	case rules.Status:
-		s.Slave = wellServer(finding.Slave)
+		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
 		follows(s)
 		none := new(uint64)
 		s.Seen = rules.Seen{Asked: true, MasterID: 1, SameMaster: true, Bytes: none, Unread: none}
@@ -202,7 +203,7 @@ type ruleCase struct {
 // of the table finds something at each of its moments.
 func TestRules(t *testing.T) {
 	fired := map[string]bool{}
-	cases := slices.Concat(serverCases, statusCases, masterCases, pairCases, setupCases, repairCases,
+	cases := slices.Concat(serverCases, leftOutCases, statusCases, masterCases, pairCases, setupCases, repairCases,
 		settingsCases, relayLogCases, keptLogCases, crashCases, momentCases, chainCases)
 	for i, c := range cases {
 		for _, moment := range moments {

@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	ofSlave  = rules.CheckServer | rules.SetupSlave
-	ofMaster = rules.CheckServer | rules.SetupMaster
+	ofSlave      = rules.CheckServer | rules.SetupSlave
+	ofMasterHere = ofMaster | rules.StatusMaster
+	logLooked    = ofPair | ofMasterHere | rules.Status
+	ofMaster     = rules.CheckServer | rules.SetupMaster
 )
 
 // serverCases are about either server, and about a slave that is to be set up.
@@ -65,6 +67,21 @@ var serverCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem other-channel slave", at: rules.Status, words: "it also follows 10.0.0.7:3306 by c",
+		change: func(s *rules.Subject) {
+			s.Slave.Masters = append(s.Slave.Masters,
+				&server.SlaveStatus{Channel: "c", MasterHost: "10.0.0.7", MasterPort: 3306})
+		},
+	},
+	{
+		want: "warning other-channel slave", at: rules.Status, words: "by the channel c|left alone",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			s.Slave.Masters = append(s.Slave.Masters,
+				&server.SlaveStatus{Channel: "c", MasterHost: "10.0.0.7", MasterPort: 3306})
+		},
+	},
+	{
 		want: "problem other-channel slave", at: ofSlave, words: "it also follows 10.0.0.7:3306 by c|another server",
 		change: func(s *rules.Subject) {
 			s.Slave.Masters = []*server.SlaveStatus{{Channel: "c", MasterHost: "10.0.0.7", MasterPort: 3306}}
@@ -75,13 +92,6 @@ var serverCases = []ruleCase{
 		change: func(s *rules.Subject) {
 			ofMySQL(s)
 			s.Slave.Masters = []*server.SlaveStatus{{Channel: "c", MasterHost: "10.0.0.7", MasterPort: 3306}}
-		},
-	},
-	{
-		want: "problem other-filters slave", at: ofSlave, words: "replicate_do_db=a, voms.t, d.%|option files",
-		change: func(s *rules.Subject) {
-			c := follows(s)
-			c.OtherFilters, c.IgnoreTable, c.WildIgnoreTable = []string{"replicate_do_db=a"}, []string{"voms.t"}, []string{"d.%"}
 		},
 	},
 	{
@@ -104,12 +114,14 @@ var serverCases = []ruleCase{
 			s.Slave.Writers = []string{"root@localhost", "admin@%"}
 		},
 	},
-	{want: "warning log-slave-updates slave", at: ofSlave, words: "after a failover", change: func(s *rules.Subject) {
-		s.Slave.Variables["log_slave_updates"] = "OFF"
-	}},
-	{want: "warning no-binary-log slave", at: ofSlave, words: "writes no binary log", change: func(s *rules.Subject) {
-		s.Slave.Variables["log_bin"] = "OFF"
-	}},
+	{
+		want: "warning log-slave-updates slave", at: ofSlave | rules.Status, words: "after a failover",
+		change: func(s *rules.Subject) { s.Slave.Variables["log_slave_updates"] = "OFF" },
+	},
+	{
+		want: "warning no-binary-log slave", at: ofSlave | rules.Status, words: "writes no binary log",
+		change: func(s *rules.Subject) { s.Slave.Variables["log_bin"] = "OFF" },
+	},
 }
 
 // logAll makes a server log every statement, and a login without SUPER.
@@ -121,7 +133,7 @@ func logAll(f *facts.Facts, privileges string) {
 // masterCases are about a master that is to be set up.
 var masterCases = []ruleCase{
 	{
-		want: "problem read-only master", at: ofMaster, words: "it was a slave|read_only=0",
+		want: "problem read-only master", at: ofMasterHere, words: "it was a slave|read_only=0",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["super_read_only"] = "ON"
 		},
@@ -165,21 +177,21 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem secure-transport master", at: ofMaster, words: "require_secure_transport=OFF",
+		want: "problem secure-transport master", at: ofMasterHere, words: "require_secure_transport=OFF",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["require_secure_transport"] = "ON"
 		},
 	},
-	{want: "problem bind-address master", at: ofMaster, words: "listens at 192.0.2.1", change: func(s *rules.Subject) {
+	{want: "problem bind-address master", at: ofMasterHere, words: "listens at 192.0.2.1", change: func(s *rules.Subject) {
 		s.Master.Variables["bind_address"] = "192.0.2.1"
 	}},
 	{
-		want: "problem account-shadowed master", at: ofMaster, words: "'gtunnel_seed'@'localhost'|skip_name_resolve",
+		want: "problem account-shadowed master", at: ofMasterHere, words: "'gtunnel_seed'@'localhost'|skip_name_resolve",
 		change: func(s *rules.Subject) {
 			s.Master.Accounts = []facts.Account{{User: facts.SeedUser, Host: "localhost"}}
 		},
 	},
-	{want: "problem no-tcp master", at: ofMaster, words: "skip-networking", change: func(s *rules.Subject) {
+	{want: "problem no-tcp master", at: ofMasterHere, words: "skip-networking", change: func(s *rules.Subject) {
 		s.Master.Variables["port"] = "0"
 	}},
 	{
@@ -189,19 +201,19 @@ var masterCases = []ruleCase{
 		},
 	},
 	{
-		want: "problem binlog-filter master", at: ofMaster | rules.SetupSlave, words: "binlog-do-db keeps voms out",
+		want: "problem binlog-filter master", at: logLooked, words: "binlog-do-db keeps voms out",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogDo = []string{"iam"}
 		},
 	},
 	{
-		want: "problem binlog-filter master", at: ofMaster | rules.SetupSlave, words: "binlog-ignore-db keeps voms out",
+		want: "problem binlog-filter master", at: logLooked, words: "binlog-ignore-db keeps voms out",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogNot = []string{"voms"}
 		},
 	},
 	{
-		want: "warning binlog-filter master", at: ofMaster | rules.SetupSlave, words: "binlog-do-db loses statements",
+		want: "warning binlog-filter master", at: logLooked, words: "binlog-do-db loses statements",
 		change: func(s *rules.Subject) {
 			s.Master.BinlogDo = []string{"voms"}
 		},
@@ -225,6 +237,13 @@ var masterCases = []ruleCase{
 		change: func(s *rules.Subject) {
 			s.Master.Masters = []*server.SlaveStatus{{MasterHost: "a", MasterPort: 1, IORunning: "No", SQLRunning: "No"}}
 		},
+	},
+	{want: "problem no-binary-log master", at: rules.StatusMaster, words: "is off", change: func(s *rules.Subject) {
+		s.Master.Variables["log_bin"] = "OFF"
+	}},
+	{
+		want: "warning no-follower master", at: rules.StatusMaster, words: "no slave is connected",
+		change: func(s *rules.Subject) { s.Master.Followers = nil },
 	},
 	{
 		want: "warning durability master", at: ofMaster | rules.SetupSlave, words: "sync_binlog=1",

@@ -14,7 +14,8 @@ const ofPair = rules.CheckPair | rules.SetupSlave
 // pairCases are about two servers that do not go together.
 var pairCases = []ruleCase{
 	{
-		want: "problem follows-this master", at: ofPair, words: "the slave of the server of this host|host of the slave",
+		want: "problem follows-this master", at: ofPair,
+		words: "the slave of the server of this host|host of the slave",
 		change: func(s *rules.Subject) {
 			s.Master.Masters = []*server.SlaveStatus{{MasterID: 2, IORunning: "Yes", SQLRunning: "Yes"}}
 			s.Slave.Slaves = []uint32{1}

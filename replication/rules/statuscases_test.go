@@ -38,12 +38,54 @@ var statusCases = []ruleCase{
 	},
 	seen("problem not-set-up slave", "setup-slave",
 		func(s *rules.Subject, _ *server.SlaveStatus) { s.Slave.Masters = nil }),
+	seen("problem copying slave", "a copy of voms is being made by process 7, since 2026-01-02 03:04:05 UTC",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters, s.Seen.Copying, s.Seen.Runner = nil, true, 7
+			s.State = journal.State{
+				Stage: journal.StageSeeding, Databases: []string{"voms"},
+				BegunFrom: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			}
+		}),
+	seen("problem copy-cut-off slave", "the copy of voms was cut off|setup-slave again",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters, s.State = nil, journal.State{Stage: journal.StageSeeding, Databases: []string{"voms"}}
+		}),
+	seen("problem copy-cut-off slave", "is whole, of b:4",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Masters = nil
+			s.State = journal.State{
+				Stage: journal.StageSeeded, Databases: []string{"voms"}, Start: server.Position{File: "b", Offset: 4},
+			}
+		}),
 	seen("problem slave-error slave", "error 4711: something new|never skip it",
 		func(_ *rules.Subject, c *server.SlaveStatus) {
 			c.SQLRunning, c.SQLErrno, c.SQLError = "No", 4711, "something new"
 		}),
 	seen("problem slave-error slave", "error 4712",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning, c.IOErrno = "No", 4712 }),
+	{
+		want: "problem tunnel-down slave", at: rules.Status,
+		words: "error 2003|that was at its last try, and of the tunnel at this moment: it works|START SLAVE IO_THREAD",
+		change: func(s *rules.Subject) {
+			c := s.Connection()
+			c.IORunning, c.IOErrno = "Connecting", 2003
+			s.Seen.Tunnel, s.Seen.ThroughEnd = server.WayAnswered, true
+		},
+	},
+	seen("warning errant-transactions slave", "that the master has not, as if somebody wrote there: 0-2-9,1-2-3",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Slave.Variables["gtid_binlog_state"] = "0-1-7,0-2-9,1-2-3,2-2-4"
+			s.Master.Variables["gtid_binlog_state"] = "0-1-8,0-2-5,2-2-4"
+		}),
+	{
+		want: "warning errant-transactions slave", at: rules.CheckPair, words: "wrote there: b:1",
+		change: func(s *rules.Subject) {
+			ofMySQL(s)
+			follows(s)
+			s.Master.Variables["gtid_mode"], s.Slave.Variables["gtid_mode"] = "ON", "ON"
+			s.Master.Variables["gtid_executed"], s.Slave.Variables["gtid_executed"] = "a:1-9", "a:1-7,b:1"
+		},
+	},
 	seen("problem connecting slave", "connecting to 127.0.0.1:3307",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "Connecting" }),
 	seen("problem busy slave", "has stopped the SQL thread",
@@ -57,6 +99,16 @@ var statusCases = []ruleCase{
 	}),
 	seen("problem stopped slave", "stopped the I/O thread",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "No" }),
+	seen("problem relay-disk-full slave", "the disk is full", func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Seen.Unanswered = finding.New(finding.Slave, server.RelayDiskFull, "", "the disk is full")
+	}),
+	seen("problem blocked-applier slave", "for up to 1m: Waiting for a lock|held by connection 7 (app@, 2m idle)|KILL 7",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.Seen.Blocked = &server.LockWait{
+				What: "Waiting for a lock", Time: time.Minute, Certain: true,
+				Holders: []server.Process{{ID: 7, User: "app", Time: 2 * time.Minute}},
+			}
+		}),
 	seen("problem stalled slave", "1.0 kB ahead|nothing came in 2s|STOP SLAVE IO_THREAD",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			unread := uint64(1000)
@@ -91,14 +143,6 @@ var statusCases = []ruleCase{
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.Until = "b:4" }),
 	seen("problem no-filter slave", "every database",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
-	seen("warning ignored-tables slave", "replicate_ignore_table): d.t|replicate_wild_ignore_table): d.u%",
-		func(_ *rules.Subject, c *server.SlaveStatus) {
-			c.IgnoreTable, c.WildIgnoreTable = []string{"d.t"}, []string{"d.u%"}
-		}),
-	seen("warning database-filter slave", "replicate_do_db=d silently loses",
-		func(_ *rules.Subject, c *server.SlaveStatus) {
-			c.OtherFilters = []string{"replicate_do_db=d"}
-		}),
 	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Slave.Transient = []string{"replicate_wild_do_table"}
 	}),

@@ -65,6 +65,9 @@ type Seen struct {
 	SameMaster  bool             // it is the slave's
 	OneServer   *finding.Problem // it is this server itself; nil: it is not
 
+	Tunnel     server.Way // as it was found just now
+	ThroughEnd bool       // the master was asked through the end of the tunnel that the slave uses
+
 	Bytes   *uint64        // of the master's binary log that the slave has not applied; nil: not known
 	Unread  *uint64        // of them, those that it has not received; nil: not known
 	Seconds *int64         // Seconds_Behind_Master; nil: not known
@@ -73,6 +76,13 @@ type Seen struct {
 	Silent  bool           // there was none
 	Moved   bool           // something came meanwhile
 	Clock   *time.Duration // by how much the master's is ahead of the slave's; nil: not known
+
+	Unanswered *finding.Problem // for which the slave does not tell how it replicates; nil: it does
+
+	Blocked *server.LockWait // what the slave waits for, looked at twice; nil: for no lock
+
+	Copying bool // a run makes the copy of the slave
+	Runner  int  // the process of a run that works; 0: not known
 
 	Busy   bool     // a run of gtunnel works on the slave
 	Events []string // of the replicated databases that are enabled on the slave

@@ -51,6 +51,12 @@ var healthCases = map[string]struct {
 	"silence": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Silent = true
 	}, rules.HealthStalled, "the slave says that it is connected, and nothing comes from the master"},
+	"blocked for long": {func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Seen.Bytes, s.Seen.Blocked = &much, &server.LockWait{What: "Waiting for x lock", Time: time.Minute}
+	}, rules.HealthBlocked, "the slave waits for a lock that another connection holds: Waiting for x lock"},
+	"blocked for a moment": {func(s *rules.Subject, _ *server.SlaveStatus) {
+		s.Seen.Bytes, s.Seen.Blocked = &much, &server.LockWait{Time: time.Second}
+	}, rules.HealthCatchingUp, "the slave is 5.2 MB behind"},
 	"stopped": {func(_ *rules.Subject, c *server.SlaveStatus) {
 		c.SQLRunning = "No"
 	}, rules.HealthStopped, "somebody has stopped the SQL thread, which applies changes"},

@@ -2,32 +2,62 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// threadRules are about the two threads of a slave. What its setup puts right by
-// itself, such as threads that somebody has stopped, is none of a setup's rules.
-var threadRules = []Rule{
+// beginRules are about a server that does not tell how it replicates, or is nobody's
+// slave.
+var beginRules = []Rule{
+	{
+		Code: server.RelayDiskFull, On: finding.Slave, Problem: Status, Last: true, judge: isSilentServer,
+		Meaning: "the disk of the slave's relay log is full: the slave waits for room, and does not tell how it replicates",
+		Cure:    "free space there; within a minute the slave goes on by itself",
+	},
 	{
 		Code: "same-server", On: finding.Slave, Problem: Status, Last: true, judge: isMasterItself,
 		Meaning: "the logins on master and slave reach one server: it is the master itself",
 		Cure:    "run it on the host of the slave",
 	},
 	{
-		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
-		Meaning: "replication is not set up on this server",
-		Cure:    "gtunnel replication setup-slave",
+		Code: "copying", On: finding.Slave, Problem: Status, Last: true, judge: isBeingCopied,
+		Meaning: "the databases are being copied from the master, and the slave does not replicate yet",
+		Cure:    "look again when gtunnel replication setup-slave has ended",
 	},
 	{
-		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: Status, judge: hasSQLError,
+		Code: "copy-cut-off", On: finding.Slave, Problem: Status, Last: true, judge: wasCopied,
+		Meaning: "a copy of the databases was begun and not ended: the slave does not replicate",
+		Cure:    "gtunnel replication setup-slave again: it goes on, or copies anew what was not copied whole",
+	},
+	{
+		Code: "not-set-up", On: finding.Slave, Problem: Status, Last: true, judge: isNotSetUp,
+		Meaning: "replication is not set up on this server",
+		Cure: "if this host is to be the slave: gtunnel replication setup-slave; " +
+			"if it has the databases, and is to be the master: gtunnel replication setup-master",
+	},
+}
+
+// isSilentServer is about a server that has not told how it replicates.
+func isSilentServer(j *judgement) {
+	if j.Seen.Unanswered != nil {
+		j.add(j.Seen.Unanswered)
+	}
+}
+
+// threadRules are about the two threads of a slave. What its setup puts right by
+// itself, such as threads that somebody has stopped, is none of a setup's rules.
+var threadRules = []Rule{
+	{
+		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: CheckServer | Status, judge: hasSQLError,
 		Meaning: "the slave met an error that has no code of its own",
 		Cure:    "look it up, mend the cause, and start the slave; never skip the error",
 	},
 	{
-		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: Status, judge: hasIOError,
+		Code: "slave-error", On: finding.Slave, Needs: Connection, Problem: CheckServer | Status, judge: hasIOError,
 	},
 	{
 		Code: "connecting", On: finding.Slave, Needs: Connection, Problem: Status, judge: isConnecting,
@@ -50,11 +80,35 @@ var threadRules = []Rule{
 		Cure:    "START SLAVE",
 	},
 	{
+		Code: server.BlockedApplier, On: finding.Slave, Needs: Connection, Problem: Status, judge: isBlocked,
+		Meaning: "the slave does not come further: what it applies waits for a lock that another connection holds",
+		Cure:    "end what holds the lock, on the slave: KILL with its id",
+	},
+	{
 		Code: "stalled", On: finding.Slave, Needs: Connection, Problem: Status, judge: isStalled,
 		Meaning: "the slave says that it is connected, and nothing comes from the master: the link is dead",
 		Cure: "gtunnel status on both hosts shows whether the tunnel carries anything; STOP SLAVE IO_THREAD; " +
 			"START SLAVE IO_THREAD connects anew; slave_net_timeout=60 does that by itself",
 	},
+}
+
+func isBeingCopied(j *judgement) {
+	if j.Health() == HealthCopying {
+		j.say("%s: it does not replicate yet", j.Summary())
+	}
+}
+
+func wasCopied(j *judgement) {
+	if j.Health() != HealthCutOff {
+		return
+	}
+	if j.State.Stage == journal.StageSeeded {
+		j.say("the copy of %s is whole, of %s, and the slave was not told to follow its master",
+			finding.List(j.State.Databases), j.State.Start)
+		return
+	}
+	j.say("the copy of %s was cut off, some time after %s: what is there is no copy", finding.List(j.State.Databases),
+		j.State.Changed.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 func isMasterItself(j *judgement) {
@@ -73,16 +127,43 @@ func isNotSetUp(j *judgement) {
 func sqlStopped(c *server.SlaveStatus) bool { return c.SQLErrno != 0 && c.SQLRunning != "Yes" }
 
 func hasSQLError(j *judgement) {
-	if c := j.Connection(); sqlStopped(c) {
-		j.add(finding.ExplainSlaveError(c.SQLErrno, c.SQLError))
+	c := j.Connection()
+	if !j.judgesThreads() || !sqlStopped(c) {
+		return
 	}
+	p := finding.ExplainSlaveError(c.SQLErrno, c.SQLError)
+	if len(c.WildDoTable) == 0 && c.MasterHost == server.Loopback {
+		p.Cure = "once the filter is there again the slave goes on, " +
+			"if what failed is of a database that is not replicated; else: " + p.Cure
+	}
+	j.add(p)
 }
 
 func hasIOError(j *judgement) {
-	if p := j.ioError(); p != nil {
-		j.add(p)
+	p := j.ioError()
+	if !j.judgesThreads() || p == nil {
+		return
 	}
+	// What the slave says is of its last try; the tunnel was looked at just now.
+	if way := j.Seen.Tunnel; j.Seen.ThroughEnd && way != server.WayUnknown && isOfTunnel(p) {
+		p.Text += "; that was at its last try, and of the tunnel at this moment: " + way.String()
+		if way == server.WayAnswered || way == server.WayRefused {
+			v := j.Slave.Version
+			p.Cure = "it tries again by itself; at once: " + v.StopSlave(server.IOThread).String() + "; " +
+				v.StartSlave(server.IOThread).String()
+		}
+	}
+	j.add(p)
 }
+
+// isOfTunnel reports whether the cause of an error is on the way to the master.
+func isOfTunnel(p *finding.Problem) bool {
+	return slices.Contains([]string{"tunnel-down", "far-end-closed"}, p.Code)
+}
+
+// judgesThreads reports whether the threads of a slave are those of a replication
+// that is set up: a check is also about slaves of other masters.
+func (j *judgement) judgesThreads() bool { return j.Moment == Status || j.Established() }
 
 // ioError is the error that keeps the I/O thread from its master; nil if there is
 // none.
@@ -121,6 +202,12 @@ func standsWhereTold(j *judgement) {
 func isStopped(j *judgement) {
 	if j.idlesUnexplained() && !stoppedUntil(j.Connection()) {
 		j.sayCure(j.startCure(), "somebody has stopped %s", j.idle())
+	}
+}
+
+func isBlocked(j *judgement) {
+	if j.Health() == HealthBlocked {
+		j.add(j.Seen.Blocked.Problem())
 	}
 }
 

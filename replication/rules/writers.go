@@ -11,7 +11,8 @@ import (
 // writerRules are about who can write on a slave, and who cannot on a master.
 var writerRules = []Rule{
 	{
-		Code: "writable", On: finding.Slave, Warning: Status, judge: isWritable, // a setup makes it read-only
+		Code: "writable", On: finding.Slave, Needs: Connection, Warning: CheckServer | Status, // a setup makes it read-only
+		judge:   isWritable,
 		Meaning: "the slave is not read-only, or not for all: whoever writes there breaks it",
 		Cure:    "SET GLOBAL read_only=1 (super_read_only=1); gtunnel replication setup-slave makes it last",
 	},
@@ -27,7 +28,7 @@ var writerRules = []Rule{
 		Cure:    "gtunnel replication setup-slave writes it to an option file of the server",
 	},
 	{
-		Code: "read-only", On: finding.Master, Problem: CheckServer | SetupMaster, judge: isReadOnlyForAll,
+		Code: "read-only", On: finding.Master, Problem: CheckServer | SetupMaster | StatusMaster, judge: isReadOnlyForAll,
 		Meaning: "the server is read-only, as a slave is, and cannot be a master",
 		Cure:    "if it shall be the master: SET GLOBAL read_only=0, and in its option files",
 	},
@@ -52,6 +53,9 @@ func hasSuperReadOnly(f *facts.Facts) bool {
 }
 
 func isWritable(j *judgement) {
+	if !j.judgesThreads() { // it is no slave of ours yet
+		return
+	}
 	const last = "; gtunnel replication setup-slave makes it last"
 	switch f := j.facts; {
 	case !f.On("read_only"):
@@ -65,7 +69,8 @@ func isWritable(j *judgement) {
 // hasWriters names those that are not the server's own administrators. While a
 // slave at work is not read-only at all, the rule writable says more.
 func hasWriters(j *judgement) {
-	if hasSuperReadOnly(j.facts) || j.facts.ReadOnlyForAll() || j.Moment == Status && !j.facts.On("read_only") {
+	writable := j.Moment == Status || j.Moment == CheckServer && j.Established()
+	if hasSuperReadOnly(j.facts) || j.facts.ReadOnlyForAll() || writable && !j.facts.On("read_only") {
 		return
 	}
 	if others := slices.DeleteFunc(slices.Clone(j.facts.Writers), isAdministrator); len(others) > 0 {

@@ -24,6 +24,22 @@ func (s *Server) Uptime(ctx context.Context, on Execer) (time.Duration, error) {
 	return time.Duration(rows[0].Number("value")) * time.Second, nil //nolint:gosec // no server runs for 292 years
 }
 
+// Started is when the server was started, by its own clock, give or take a second: the same
+// also if that was set since.
+func (s *Server) Started(ctx context.Context, on Execer) (time.Time, error) {
+	table := "performance_schema.global_status"
+	if s.Version.Family == MariaDB {
+		table = "information_schema.global_status"
+	}
+	text, err := s.Value(ctx, on,
+		"SELECT CAST(UNIX_TIMESTAMP(NOW()) - variable_value AS SIGNED) FROM "+table+" WHERE variable_name = 'Uptime'")
+	if err != nil {
+		return time.Time{}, err
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	return time.Unix(seconds, 0).UTC(), err
+}
+
 // Clock gives by how much a server's clock is ahead of this host's, give or take
 // half of the time that the question takes. It is not known after a question that
 // took longer than a second.

@@ -23,6 +23,11 @@ func (s *Server) Explain(doing string, err error) *finding.Problem {
 		p.Cure = s.Version.InWords(finding.CureOf(int(e.Number), s.Role))
 		return p
 	}
+	if _, ok := errors.AsType[*NoAnswerError](err); ok {
+		p.Code = NoAnswer
+		p.Cure = "its error log, the load and the disks of its host say more; SHOW FULL PROCESSLIST there, if it answers that"
+		return p
+	}
 	if isBroken(err) {
 		p.Code = "connect"
 		p.Cure = "is the server running, and is its address right?"

@@ -35,18 +35,31 @@ func (s *SlaveStatus) ReplicatesOf(database string) bool {
 	})
 }
 
-// Replicated are the databases that the filter names as SetFilter does; none if it names
-// others.
+// ReplicatesAllOf reports whether replicate_wild_do_table lets all tables of a
+// database through.
+func (s *SlaveStatus) ReplicatesAllOf(database string) bool {
+	return slices.ContainsFunc(s.WildDoTable, func(pattern string) bool {
+		whole, ok := strings.CutSuffix(pattern, ".%")
+		return ok && matchesWild(whole, database)
+	})
+}
+
+// Replicated are the databases that the filter names, with all their tables; none if
+// it names others. Somebody may have left an underscore as it is.
 func (s *SlaveStatus) Replicated() []string {
 	var names []string
 	for _, pattern := range s.WildDoTable {
 		whole, ok := strings.CutSuffix(pattern, ".%")
-		if name := unescapePattern(whole); ok && EscapePattern(name) == whole {
+		name := unescapePattern(whole)
+		if ok && (EscapePattern(name) == whole || name == whole && !strings.Contains(name, "%")) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
+
+// MayReach reports whether a pattern of a filter may match tables of a database.
+func MayReach(pattern, database string) bool { return mayMatchTableOf(pattern, database) }
 
 // mayMatchTableOf reports whether a pattern may match tables of a database. Both
 // names may have dots in them; what ends in ".%" names the database before it.

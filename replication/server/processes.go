@@ -12,6 +12,7 @@ import (
 type Process struct {
 	ID        uint64
 	User      string
+	Host      string // from which it comes, with its port
 	Command   string
 	Time      time.Duration // in this state, in whole seconds
 	State     string
@@ -40,7 +41,7 @@ func (s *Server) Processes(ctx context.Context, on Execer) ([]Process, error) {
 		}
 		seconds, _ := strconv.ParseInt(r["time"], 10, 64) // 0 where it is unknown
 		processes[i] = Process{
-			ID: id, User: r["user"], Command: r["command"],
+			ID: id, User: r["user"], Host: r["host"], Command: r["command"],
 			Time: time.Duration(seconds) * time.Second, State: r["state"], Statement: r["info"],
 		}
 	}

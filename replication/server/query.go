@@ -103,6 +103,16 @@ func (s *Server) Query(ctx context.Context, on Execer, query string, args ...any
 // ReadRecords gives all rows of a query. The error is the driver's, for those who
 // explain it in other words than the query.
 func ReadRecords(ctx context.Context, on Execer, query string, args ...any) ([]Record, error) {
+	within, limit, cancel := limited(ctx)
+	defer cancel()
+	records, err := readRecords(within, on, query, args...)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return nil, &NoAnswerError{Limit: limit}
+	}
+	return records, err
+}
+
+func readRecords(ctx context.Context, on Execer, query string, args ...any) ([]Record, error) {
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

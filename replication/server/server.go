@@ -126,6 +126,8 @@ func (s *Server) String() string { return fmt.Sprintf("%s (%s)", s.Role, s.Versi
 // Session gives a connection of its own, for what belongs together. The caller
 // closes it, or discards it.
 func (s *Server) Session(ctx context.Context) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
+	defer cancel()
 	conn, err := s.DB.Conn(ctx)
 	if err != nil {
 		return nil, s.Explain("cannot log in as "+s.Login.String(), err)

@@ -55,6 +55,7 @@ type SlaveStatus struct {
 
 	HeartbeatPeriod time.Duration `json:"-"`             // heartbeat_seconds of the JSON; 0 where it is not known
 	ConnectRetry    time.Duration `json:"-"`             // connect_retry_seconds of the JSON
+	SkipCounter     uint64        `json:"skip_counter"`  // events that the next start of the SQL thread passes over
 	RetryCount      int           `json:"retry_count"`   // MySQL only; 0: without end
 	Delay           int           `json:"delay_seconds"` // by which it is told to stay behind
 	MasterID        uint32        `json:"master_server_id"`
@@ -79,11 +80,12 @@ func (s *Server) SlaveStatus(ctx context.Context, on Execer) (*SlaveStatus, erro
 }
 
 // SlaveStatuses gives the status of each of the server's masters; none if it
-// is no slave.
+// is no slave. It does not wait for the answer without end.
 func (s *Server) SlaveStatuses(ctx context.Context, on Execer) ([]*SlaveStatus, error) {
+	ctx = EachWithin(ctx, QuestionLimit)
 	rows, err := s.Query(ctx, on, s.Version.ShowSlaveStatus())
 	if err != nil {
-		return nil, err
+		return nil, s.whySilent(ctx, s.Explain("", err))
 	}
 	statuses := make([]*SlaveStatus, len(rows))
 	for i, r := range rows {
@@ -147,6 +149,7 @@ func newSlaveStatus(r Record) *SlaveStatus {
 		Heartbeats:   old.Number("slave_received_heartbeats"),
 		ConnectRetry: time.Duration(small("connect_retry")) * time.Second,
 		RetryCount:   small("master_retry_count"),
+		SkipCounter:  old.Number("skip_counter"),
 		Delay:        small("sql_delay"),
 		MasterID:     uint32(small("master_server_id")), //nolint:gosec // it has 32 bits; 0 before the first connection
 		MasterUUID:   old["master_uuid"],
@@ -171,6 +174,14 @@ func (s *SlaveStatus) readOptional(old Record) {
 	}
 }
 
+// ReadFilters gives the filters alone, by the names of their variables, as a server
+// has them that follows nobody yet.
+func ReadFilters(values map[string]string) *SlaveStatus {
+	s := &SlaveStatus{}
+	s.readFilters(values)
+	return s
+}
+
 // readFilters reads what the slave leaves out.
 func (s *SlaveStatus) readFilters(old Record) {
 	s.IgnoreTable = old.List("replicate_ignore_table")
@@ -178,7 +189,7 @@ func (s *SlaveStatus) readFilters(old Record) {
 	s.WildIgnoreTable = old.List("replicate_wild_ignore_table")
 	for _, column := range otherFilters {
 		if old[column] != "" {
-			s.OtherFilters = append(s.OtherFilters, column+"="+old[column])
+			s.OtherFilters = append(s.OtherFilters, column+"="+strings.TrimSpace(old[column]))
 		}
 	}
 }

@@ -15,7 +15,7 @@ func (s *Server) WaitForSlave(ctx context.Context, to Position, patience time.Du
 		if err := status.MustRun(); err != nil || !status.Executed.Before(to) {
 			return true, err
 		}
-		return false, status.mustMove(to, standing, patience, moved)
+		return false, s.mustMove(ctx, status, to, standing, patience, moved)
 	})
 }
 
@@ -38,7 +38,7 @@ func (s *Server) AdvanceSlave(ctx context.Context, to Position, patience time.Du
 				return false, err
 			}
 		}
-		return false, status.mustMove(to, standing, patience, moved)
+		return false, s.mustMove(ctx, status, to, standing, patience, moved)
 	})
 }
 
@@ -73,16 +73,42 @@ func (s *Server) WatchSlave(
 }
 
 // mustMove refuses a slave that has stood still for longer than patience on its
-// way to a position, and tells moved where it is if it has moved.
-func (s *SlaveStatus) mustMove(to Position, standing, patience time.Duration, moved func(at Position)) error {
+// way to a position, or for less while it waits for a lock, and tells moved where
+// it is if it has moved.
+func (s *Server) mustMove(
+	ctx context.Context, status *SlaveStatus, to Position, standing, patience time.Duration, moved func(at Position),
+) error {
 	if standing == 0 {
-		moved(s.Executed)
+		moved(status.Executed)
+	}
+	// Looked for once in so many seconds, not at each look.
+	if standing > min(patience, LockPatience) && standing%(5*time.Second) < 2*pollSlave || standing > patience {
+		if wait, err := s.FindLockWait(ctx, s.DB); err == nil && wait != nil { // the rest says it without it
+			return wait.Problem()
+		}
 	}
 	if standing > patience {
 		return finding.New(finding.Slave, "slave-stands", "gtunnel replication status says why",
-			"the slave has not moved from %s for %s, on its way to %s", s.Executed, patience, to)
+			"the slave has not moved from %s for %s, on its way to %s", status.Executed, patience, to)
 	}
 	return nil
+}
+
+// MustApply refuses a slave that waits for a lock for longer than patience: to stop
+// its SQL thread would wait for as long as that does.
+func (s *Server) MustApply(ctx context.Context, patience time.Duration) error {
+	for began := time.Now(); ; {
+		wait, err := s.FindLockWait(ctx, s.DB)
+		switch {
+		case err != nil || wait == nil:
+			return err
+		case time.Since(began) > patience:
+			return wait.Problem()
+		}
+		if err := Pause(ctx, 10*pollSlave); err != nil {
+			return err
+		}
+	}
 }
 
 // MustRun refuses a slave that does not run; nil is a server that is no slave.
@@ -90,7 +116,8 @@ func (s *SlaveStatus) MustRun() error {
 	const cure = "gtunnel replication status says more"
 	switch {
 	case s == nil:
-		return finding.New(finding.Slave, "no-slave", "gtunnel replication setup-slave", "this server is no slave")
+		return finding.New(finding.Slave, "no-slave",
+			"run this on the slave; a host that is to become one: gtunnel replication setup-slave", "this server is no slave")
 	case s.SQLErrno != 0:
 		return finding.New(finding.Slave, "slave-stopped", cure,
 			"the slave has stopped with error %d: %s", s.SQLErrno, s.SQLError)

@@ -3,9 +3,13 @@ package watch_test
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 	"github.com/gtunnel/gtunnel/replication/watch"
 )
@@ -168,4 +172,51 @@ func (p *watchedPair) passesFilter() {
 	}
 	p.onSlave("DROP DATABASE elsewhere")
 	p.run(p.master.DB, "DROP DATABASE elsewhere")
+}
+
+// wayThroughTunnel logs in through a tunnel in each of its states.
+func (p *watchedPair) wayThroughTunnel() {
+	p.fresh()
+	end := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.gate.port))
+	look := func(password string) *watch.Status {
+		master, err := server.Open(p.Context(), finding.Master, server.Login{
+			Network: "tcp", Address: end, User: "gtunnel_monitor", Password: server.NewPassword(password),
+		})
+		if master != nil {
+			defer master.Close()
+		}
+		return p.status(master, watch.Options{Unreachable: err, Through: end})
+	}
+	for _, c := range []struct {
+		change   func()
+		password string
+		want     server.Way
+	}{
+		{p.gate.open, monitorSecret, server.WayAnswered},
+		{p.gate.open, "wrong-Pw4", server.WayRefused},
+		{p.gate.refuse, monitorSecret, server.WayCut},
+		{p.gate.shut, monitorSecret, server.WayClosed},
+	} {
+		c.change()
+		if s := look(c.password); s.Master.Tunnel != c.want {
+			p.Errorf("it is %q, not %q:\n%s", s.Master.Tunnel, c.want, statusText(s))
+		}
+	}
+	// The slave goes on saying so when the tunnel is there again.
+	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_CONNECT_RETRY=600", "START SLAVE")
+	p.untilProblem(watch.HealthConnecting, "tunnel-down", "error 2003")
+	p.gate.open()
+	s := look(monitorSecret)
+	p.wantWords(s, pairs.ProblemOf(s.Problems, "tunnel-down"), "of the tunnel at this moment: it works", "IO_THREAD")
+}
+
+// errantTransactions writes on the slave as nobody should.
+func (p *watchedPair) errantTransactions() {
+	p.fresh()
+	if s := p.status(p.m, watch.Options{}); pairs.ProblemOf(s.Warnings, "errant-transactions") != nil {
+		p.Errorf("warned without cause:\n%s", statusText(s))
+	}
+	p.run(p.slave.DB, "SET GLOBAL read_only=0", "CREATE DATABASE own", "DROP DATABASE own")
+	s := p.status(p.m, watch.Options{})
+	p.wantWords(s, pairs.ProblemOf(s.Warnings, "errant-transactions"), "that the master has not")
 }

@@ -1,11 +1,14 @@
 package watch
 
 import (
+	"net"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/rules"
-	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // Health is the state of a replication in a word.
@@ -17,16 +20,28 @@ const (
 	HealthCatchingUp = rules.HealthCatchingUp
 	HealthConnecting = rules.HealthConnecting
 	HealthStalled    = rules.HealthStalled
+	HealthBlocked    = rules.HealthBlocked
 	HealthStopped    = rules.HealthStopped
 	HealthBroken     = rules.HealthBroken
 	HealthNotSetUp   = rules.HealthNotSetUp
+	HealthCopying    = rules.HealthCopying
+	HealthCutOff     = rules.HealthCutOff
+	HealthMaster     = rules.HealthMaster
 )
 
 // judge makes the state, the problems and the warnings of what was read.
 func (s *Status) judge() {
+	if s.isMaster {
+		s.judgeMaster()
+		return
+	}
 	judged := s.subject()
 	s.State, s.Summary = judged.Health(), judged.Summary()
-	found := rules.Judge(judged)
+	s.found(rules.Judge(judged))
+}
+
+// found notes what was found.
+func (s *Status) found(found finding.Findings) {
 	s.Problems = append([]*finding.Problem{}, found.Problems...) // not null in JSON
 	s.Warnings = append([]*finding.Problem{}, found.Warnings...)
 	s.Healthy = len(s.Problems) == 0
@@ -36,15 +51,20 @@ func (s *Status) judge() {
 func (s *Status) subject() *rules.Subject {
 	slave := *s.variables
 	slave.Role, slave.Version, slave.Writers = finding.Slave, s.version, s.Slave.Writers
-	if slave.Masters = nil; s.Connection != nil {
-		slave.Masters = []*server.SlaveStatus{s.Connection}
+	if slave.Masters = slices.Clone(s.others); s.Connection != nil {
+		slave.Masters = append(slave.Masters, s.Connection)
 	}
 	seen := rules.Seen{
 		Asked: s.Master.Reachable, Reason: s.Master.Reason, Cure: s.Master.cure, LogsNothing: s.Master.logsNothing,
 		MasterID: s.Master.ServerID, SameMaster: s.sameMaster, OneServer: s.same,
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
-		Busy: s.busy, Events: s.events,
+		Unanswered: s.unanswered, Blocked: s.blocked, Busy: s.busy,
+		Copying: s.copying, Runner: s.runner, Events: s.events,
+	}
+	seen.Tunnel = s.Master.Tunnel
+	if c := s.Connection; c != nil {
+		seen.ThroughEnd = s.through == net.JoinHostPort(c.MasterHost, strconv.Itoa(c.MasterPort))
 	}
 	if s.Lag.Silence != nil {
 		silence := time.Duration(*s.Lag.Silence * float64(time.Second))
@@ -53,8 +73,23 @@ func (s *Status) subject() *rules.Subject {
 	if s.hasClock {
 		seen.Clock = &s.clock
 	}
-	return &rules.Subject{
-		Moment: rules.Status, Slave: &slave, Repaired: s.repaired, Compared: s.compared, Restored: s.restored,
-		Seen: seen,
+	subject := &rules.Subject{
+		Moment: rules.Status, Slave: &slave, State: s.state, Repaired: s.repaired, Compared: s.compared,
+		Restored: s.restored, Seen: seen,
+		Databases: s.setUp(),
 	}
+	if s.sameMaster {
+		subject.Master = s.Master.facts
+	}
+	return subject
+}
+
+// setUp are the databases that a setup has made the slave replicate, as far as that
+// is noted here.
+func (s *Status) setUp() []string {
+	if stage := s.state.Stage; s.Connection == nil || stage != journal.StageRunning && stage != journal.StageDone ||
+		s.Connection.MasterID != 0 && s.Connection.MasterID != s.state.MasterID {
+		return nil
+	}
+	return s.state.Databases
 }

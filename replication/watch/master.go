@@ -26,6 +26,10 @@ func askMaster(ctx context.Context, master *server.Server, unreachable error, an
 		err = a.read(ctx, master)
 	}
 	a.Reachable = master != nil && err == nil
+	a.Tunnel = server.WayOf(err)
+	if master == nil && err == nil {
+		a.Tunnel = server.WayUnknown
+	}
 	if err != nil {
 		a.Reason, a.logsNothing = err.Error(), finding.HasCode(err, "no-binary-log")
 		if hinter, ok := errors.AsType[interface {
@@ -47,7 +51,8 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	a.Version = master.Version.String()
-	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin")
+	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin", "gtid_mode",
+		"gtid_executed", "gtid_binlog_state")
 	if err != nil {
 		return err
 	}
@@ -63,8 +68,16 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 	if a.logs, err = master.BinaryLogs(ctx, conn); err != nil {
 		return err
 	}
-	a.Position, err = master.Position(ctx, conn)
-	return err
+	rows, err := master.Query(ctx, conn, master.Version.ShowMasterStatus())
+	if err != nil {
+		return err
+	}
+	a.facts = f
+	if len(rows) > 0 {
+		a.Position = rows[0].Position()
+		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
+	}
+	return nil
 }
 
 // sameServer is the problem of logins that reach one server; nil if they do not, or

@@ -20,7 +20,7 @@ func (r *statusReader) readPast(ctx context.Context, master *server.Server, dire
 	}
 	asking, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
 	defer cancel()
-	now, err := journal.LookAtMaster(asking, master)
+	now, err := journal.LookAtMaster(asking, master, r.variables)
 	if err != nil || now == nil {
 		return ctx.Err()
 	}

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -21,15 +22,23 @@ type Status struct {
 	Summary string    `json:"summary"` // the state in a sentence
 	Time    time.Time `json:"time"`
 
-	Slave  SlaveSide  `json:"slave"`
+	Role finding.Role `json:"role"` // of the server that was asked: it is the slave, or a master
+
+	Slave  SlaveSide  `json:"slave"` // that server, whatever it is
 	Master MasterSide `json:"master"`
+
+	Slaves    []Follower    `json:"slaves,omitempty"`     // of that server
+	BinaryLog *OwnBinaryLog `json:"binary_log,omitempty"` // of that server, if it is a master
 
 	Connection *server.SlaveStatus `json:"connection"`                  // the default one; null if there is none
 	Others     []string            `json:"other_connections,omitempty"` // the names of those that are not ours
-	Lag        Lag                 `json:"lag"`
+	others     []*server.SlaveStatus
+	Lag        Lag `json:"lag"`
 
 	Problems []*finding.Problem `json:"problems"` // why it is not healthy
 	Warnings []*finding.Problem `json:"warnings"` // what may break it later
+
+	asMaster
 
 	// What the judgement needs beyond this.
 	variables  *facts.Facts   // of the slave
@@ -40,12 +49,18 @@ type Status struct {
 	watched    time.Duration           // how long the slave was watched for a sign of the link's life
 	silent     bool                    // there was none
 	moved      bool                    // something came meanwhile
+	through    string                  // the address by which the master was asked
 	sameMaster bool                    // the master that was asked is the slave's
 	restored   *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
 	same       *finding.Problem        // both logins reach one server; nil if they do not
 	busy       bool                    // a run of gtunnel works on the slave
 	compared   *journal.ComparisonNote // of a comparison that was cut off; nil if there is none
 	repaired   *journal.RepairNote     // the same of a repair
+	unanswered *finding.Problem        // for which the slave does not tell how it replicates; nil: it does
+	copying    bool                    // a run makes the copy of the slave
+	runner     int                     // its process; 0: not known
+	blocked    *server.LockWait        // what the slave waits for; nil: for no lock
+	state      journal.State           // of the slave's setup; zero if it is not known here
 }
 
 // SlaveSide is what the slave says of itself.
@@ -62,14 +77,16 @@ type SlaveSide struct {
 type MasterSide struct {
 	Reachable  bool            `json:"reachable"`
 	Reason     string          `json:"reason,omitempty"` // why it is not
+	Tunnel     server.Way      `json:"tunnel,omitempty"` // how far a login through it has come; empty: none was tried
 	Version    string          `json:"version,omitempty"`
 	ServerID   uint32          `json:"server_id,omitempty"`
 	ServerUUID string          `json:"server_uuid,omitempty"` // MySQL only
 	Position   server.Position `json:"position"`              // where its binary log stands
 
 	logs        []server.BinaryLog
-	logsNothing bool   // its binary log is off
-	cure        string // how to reach it
+	facts       *facts.Facts // what rules need of it; nil if it is not known
+	logsNothing bool         // its binary log is off
+	cure        string       // how to reach it
 }
 
 // Lag is how far the slave is behind its master.
@@ -89,12 +106,16 @@ type Lag struct {
 
 // Options are what Read may be told.
 type Options struct {
-	Unreachable error // why there is no master
+	Unreachable error  // why there is no master
+	Through     string // the address by which the master was asked: the local end of the tunnel
 	// Window is how long the slave is watched if it lacks something of the
 	// master and nothing comes; zero: two seconds.
 	Window time.Duration
 	// StateDir is where runs on this host note what they do; empty: nowhere.
 	StateDir string
+	// HandedOver are the databases that setup-master has set up on this server, if it
+	// was this one.
+	HandedOver func(id uint32, uuid, mark string) []string
 }
 
 // Read reads the health of the replication that feeds a slave. Without a
@@ -106,53 +127,77 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 	}
 	r := &statusReader{
 		Status: &Status{
-			Time: time.Now(), version: slave.Version,
+			Time: time.Now(), Role: finding.Slave, version: slave.Version,
 			Problems: []*finding.Problem{}, Warnings: []*finding.Problem{},
 		},
 		slave: slave,
 	}
-	conn, err := slave.Session(ctx)
+	r.Slave.Version, r.variables = slave.Version.String(), &facts.Facts{}
+	ctx = server.EachWithin(ctx, server.QuestionLimit)
+	if err := r.read(ctx, master, o); err != nil {
+		// Of a server that tells nothing else there is its list of processes.
+		silent, ok := errors.AsType[*finding.Problem](err)
+		if !ok || silent.Code != server.NoAnswer && silent.Code != server.RelayDiskFull || silent.On != finding.Slave {
+			return nil, err
+		}
+		r.unanswered, r.Connection = silent, nil
+	}
+	r.judge()
+	return r.Status, nil
+}
+
+// read reads all that is judged.
+func (r *statusReader) read(ctx context.Context, master *server.Server, o Options) error {
+	conn, err := r.slave.Session(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	r.conn = conn
 
+	roomErr := r.slave.HasRoom(ctx, conn)
+	if roomErr == nil { // before the master, which then has all transactions that the slave has of it
+		roomErr = r.readVariables(ctx)
+	}
 	asked := make(chan masterAnswer, 1)
 	go askMaster(ctx, master, o.Unreachable, asked)
-	sideErr := r.readSlaveSide(ctx)
-	answer := <-asked
-	if sideErr != nil {
-		return nil, sideErr
+	if roomErr == nil {
+		roomErr = r.readSlaveSide(ctx)
 	}
-	r.Master = answer.MasterSide
+	answer := <-asked
+	r.Master, r.through = answer.MasterSide, o.Through
+	if roomErr != nil {
+		return roomErr
+	}
 	if r.Master.Reachable {
-		r.same = sameServer(ctx, slave, master)
+		r.same = sameServer(ctx, r.slave, master)
 	}
 	if r.hasClock = answer.hasClock; r.hasClock {
 		r.clock = answer.clock - r.ownClock
 	}
-	if r.busy, err = slave.Busy(ctx, conn); err != nil {
-		return nil, err
+	if r.busy, err = r.slave.Busy(ctx, conn); err != nil {
+		return err
 	}
 	// The slave comes last, so that it has what the master had.
 	if err := r.readConnection(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.watch(ctx, o.Window); err != nil {
-		return nil, err
+		return err
+	}
+	if err := r.watchLock(ctx, o.Window); err != nil {
+		return err
 	}
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.readPast(ctx, master, o.StateDir); err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.readEvents(ctx); err != nil {
-		return nil, err
+	if err := r.readAsMaster(ctx, o.HandedOver); err != nil {
+		return err
 	}
-	r.judge()
-	return r.Status, nil
+	return r.readEvents(ctx)
 }
 
 // statusReader reads a Status.
@@ -164,13 +209,18 @@ type statusReader struct {
 	ownClock time.Duration
 }
 
-// readSlaveSide reads what does not change from one moment to the next.
-func (r *statusReader) readSlaveSide(ctx context.Context) error {
+// readVariables reads the variables of the slave.
+func (r *statusReader) readVariables(ctx context.Context) error {
 	f, err := facts.ReadVariables(ctx, r.slave, r.conn)
-	if err != nil {
-		return err
+	if err == nil {
+		r.variables = f
 	}
-	r.variables = f
+	return err
+}
+
+// readSlaveSide reads what does not change from one moment to the next.
+func (r *statusReader) readSlaveSide(ctx context.Context) (err error) {
+	f := r.variables
 	r.Slave = SlaveSide{
 		Version: r.slave.Version.String(), ServerID: f.ServerID(), ServerUUID: f.UUID(), ReadOnly: f.On("read_only"),
 	}
@@ -197,10 +247,15 @@ func (r *statusReader) readNotes(ctx context.Context, directory string) error {
 	if err != nil {
 		return err
 	}
+	if r.state, err = journal.ReadState(directory, r.variables); err != nil {
+		return err
+	}
 	busy, err := r.slave.Busy(ctx, r.conn)
 	if r.busy = r.busy || busy; !r.busy {
 		r.compared, r.repaired = notes.Comparison, notes.Repair
 	}
+	r.runner = journal.Runner(directory)
+	r.copying = r.state.Stage == journal.StageSeeding && (r.busy || r.runner != 0)
 	return err
 }
 
@@ -234,12 +289,12 @@ func (r *statusReader) readConnection(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Connection, r.Others = nil, nil
+	r.Connection, r.Others, r.others = nil, nil, nil
 	for _, status := range statuses {
 		if status.Channel == "" {
 			r.Connection = status
 		} else {
-			r.Others = append(r.Others, status.Channel)
+			r.Others, r.others = append(r.Others, status.Channel), append(r.others, status)
 		}
 	}
 	c := r.Connection
@@ -336,5 +391,17 @@ func (r *statusReader) watch(ctx context.Context, window time.Duration) error {
 // maxWatch bounds the wait for a heartbeat.
 const maxWatch = 15 * time.Second
 
-// String is the state in a sentence.
-func (s *Status) String() string { return fmt.Sprintf("%s: %s", s.State, s.Summary) }
+// String is the state in a sentence: of threads that run, with what is wrong all the
+// same.
+func (s *Status) String() string {
+	state := fmt.Sprintf("%s: %s", s.State, s.Summary)
+	switch s.State {
+	case HealthRunning, HealthCatchingUp, HealthMaster:
+		if len(s.Problems) > 0 {
+			return fmt.Sprintf("not well: %s (%s)", s.Problems[0].Text, state)
+		}
+	case HealthConnecting, HealthStalled, HealthBlocked, HealthStopped, HealthBroken, HealthNotSetUp, HealthCopying,
+		HealthCutOff:
+	}
+	return state
+}

@@ -27,6 +27,7 @@ func TestStatus(t *testing.T) {
 				{"healthy", (*watchedPair).healthy},
 				{"lag in bytes", (*watchedPair).lagInBytes},
 				{"catching up", (*watchedPair).catchingUp},
+				{"blocked", (*watchedPair).blocked},
 				{"tunnel down", (*watchedPair).tunnelDown},
 				{"wrong password", (*watchedPair).wrongPassword},
 				{"duplicate row", (*watchedPair).duplicateRow},
@@ -42,12 +43,16 @@ func TestStatus(t *testing.T) {
 				{"stalled and no master", (*watchedPair).stalledWithoutMaster},
 				{"writable", (*watchedPair).writable},
 				{"filters", (*watchedPair).filters},
+				{"left out by the slave", (*watchedPair).leftOutBySlave},
+				{"left out by the master", (*watchedPair).leftOutByMaster},
 				{"settings that a restart loses", (*watchedPair).transientSettings},
 				{"patience", (*watchedPair).patience},
 				{"errors passed over", (*watchedPair).skipsErrors},
 				{"master not reachable", (*watchedPair).masterUnreachable},
 				{"other master", (*watchedPair).otherMaster},
 				{"other connections", (*watchedPair).otherConnections},
+				{"way through the tunnel", (*watchedPair).wayThroughTunnel},
+				{"errant transactions", (*watchedPair).errantTransactions}, // last: they stay
 			} {
 				t.Run(scenario.name, func(t *testing.T) {
 					p := &watchedPair{T: t, kind: kind, master: p.master, slave: p.slave, gate: p.gate, m: p.m, s: p.s}

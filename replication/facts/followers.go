@@ -1,0 +1,57 @@
+package facts
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// Follower is a slave that reads a server's binary log at this moment.
+type Follower struct {
+	Connection uint64
+	User, Host string
+	Since      time.Duration // it has been connected
+	State      string
+	HasAll     bool // all that the binary log has was sent
+}
+
+// ReadAsMaster reads what makes a server a master besides its variables: its accounts
+// for slaves, its binary log, and who reads that, as far as the login may see it.
+func (f *Facts) ReadAsMaster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	if err := f.readAccounts(ctx, s, conn); err != nil {
+		return err
+	}
+	if err := f.readMaster(ctx, s, conn); err != nil {
+		return err
+	}
+	processes, err := s.Processes(ctx, conn)
+	f.Followers = followers(processes)
+	return err
+}
+
+// followers finds the slaves in a list of processes.
+func followers(processes []server.Process) []Follower {
+	var list []Follower
+	for _, p := range processes {
+		if !strings.HasPrefix(p.Command, "Binlog Dump") {
+			continue
+		}
+		host, _ := server.SplitAddress(p.Host)
+		list = append(list, Follower{
+			Connection: p.ID, User: p.User, Host: host, Since: p.Time, State: p.State,
+			HasAll: strings.Contains(p.State, "has sent all"),
+		})
+	}
+	return list
+}
+
+// IsMaster reports whether slaves follow the server, or setup-master has made
+// accounts for them there.
+func (f *Facts) IsMaster() bool {
+	return len(f.Followers) > 0 || len(f.Slaves) > 0 || f.SeedMade ||
+		slices.ContainsFunc(AccountUsers, func(user string) bool { return f.Account(user, server.Loopback) != nil })
+}
