@@ -22,7 +22,7 @@ var viewRules = []Rule{
 	{
 		Code: "view-rights", On: finding.Master, Problem: CheckPair | SetupSlave, judge: mayNotOpenViews,
 		Meaning: "the login may not open views, and so not copy them",
-		Cure:    "GRANT it what the views use; gtunnel replication setup-master gives its accounts EXECUTE",
+		Cure:    "GRANT it what the views use; gtunnel replication setup-master gives the seeding account EXECUTE",
 	},
 }
 
@@ -62,7 +62,7 @@ func hasBrokenViews(j *judgement) {
 
 func mayNotOpenViews(j *judgement) {
 	names, _, first := j.brokenViews(true)
-	if len(names) == 0 || j.Moment == SetupSlave && !j.copiesByDump() {
+	if len(names) == 0 || !j.NeedsSeed() || j.Method == journal.SeedNone || j.Method == journal.SeedClone {
 		return
 	}
 	var lines []string

@@ -28,8 +28,8 @@ SET SESSION sql_log_bin=0;
 CREATE USER 'gtunnel_monitor'@'127.0.0.1' IDENTIFIED BY 'secret' PASSWORD EXPIRE NEVER;
 GRANT REPLICATION CLIENT, PROCESS, RELOAD ON *.* TO 'gtunnel_monitor'@'127.0.0.1';
 GRANT SELECT ON `mysql`.`proc` TO 'gtunnel_monitor'@'127.0.0.1';
-GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
-GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `DB\_1`.* TO 'gtunnel_monitor'@'127.0.0.1';
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `voms`.* TO 'gtunnel_monitor'@'127.0.0.1';
 -- account gtunnel_seed
 SET SESSION sql_log_bin=0;
 CREATE USER 'gtunnel_seed'@'127.0.0.1' IDENTIFIED BY 'secret' PASSWORD EXPIRE NEVER;
