@@ -28,6 +28,10 @@ func TestInCommands(t *testing.T) {
 			"gtunnel replication setup-master --new-passwords --socket /s --databases voms; " +
 				"there: gtunnel replication setup-slave",
 		},
+		{
+			[]string{"compare", "--socket", "/s"}, "gtunnel replication compare --repair-table copies one table anew",
+			"gtunnel replication compare --socket /s --repair-table copies one table anew",
+		},
 		{[]string{"check", "--role", "master", "--socket", "/s"}, reseed, "on the master: gtunnel replication setup-master " +
 			"--seed-again --socket /s, and its hand-over file here again; then here: gtunnel replication setup-slave"},
 		{

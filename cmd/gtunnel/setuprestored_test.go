@@ -41,7 +41,7 @@ func (p *pair) copyFolder(from, to string) {
 func (p *pair) others(from, n int) {
 	p.t.Helper()
 	for i := range n {
-		p.sql(p.master, fmt.Sprintf("INSERT INTO voms.t VALUES (%d, 'other')", from+i))
+		p.sql(p.master, fmt.Sprintf("INSERT INTO voms.t VALUES (%d, REPEAT('x', %d))", from+i, from/10))
 	}
 	p.loginAgain()
 	p.waitValue(p.slave, "SELECT MAX(id) FROM voms.t", fmt.Sprint(from+n-1))

@@ -76,7 +76,7 @@ func (n *MasterNote) IsOf(now *MasterNote) bool {
 }
 
 // startSlack is what is taken for the same start: it is told in whole seconds.
-const startSlack = 2 * time.Second
+const startSlack = time.Second
 
 // RestartedBefore reports whether the master was restarted since the note.
 func (n *MasterNote) RestartedBefore(now *MasterNote) bool {
