@@ -32,7 +32,7 @@ func TakeDump(ctx context.Context, s *servertest.Server, databases []string) (Du
 	if err != nil {
 		return nil, err
 	}
-	r := &dumpReader{objects: map[string][]string{}, numbered: map[string]bool{}, settings: map[string]string{}}
+	r := &dumpReader{objects: map[string][]string{}, versioned: map[string]bool{}, settings: map[string]string{}}
 	for statement := range statementsOf(text) {
 		r.take(statement)
 	}
@@ -94,10 +94,10 @@ func statementsOf(text string) func(yield func(string) bool) {
 
 // dumpReader puts the statements of a dump to their objects.
 type dumpReader struct {
-	database string
-	settings map[string]string // of the session, by name
-	objects  map[string][]string
-	numbered map[string]bool // tables whose last columns are numbers of a server's transactions
+	database  string
+	settings  map[string]string // of the session, by name
+	objects   map[string][]string
+	versioned map[string]bool // tables whose last columns say since when a row is, which a copy has anew
 }
 
 const (
@@ -118,8 +118,8 @@ var (
 	// rows that were rolled back.
 	rightlyOther = regexp.MustCompile(` AUTO_INCREMENT=\d+| (?:ENABLE|DISABLE)(?: ON (?:SLAVE|REPLICA))?( |$)`)
 	// MySQL remembers by which of them a column was made.
-	ofCharset  = regexp.MustCompile(` CHARACTER SET (\w+)( COLLATE \w+)?`)
-	rowNumbers = regexp.MustCompile(`,\d+,18446744073709551615\)$`)
+	ofCharset = regexp.MustCompile(` CHARACTER SET (\w+)( COLLATE \w+)?`)
+	rowSpan   = regexp.MustCompile(`,(?:\d+,18446744073709551615|'[^']+','2038-01-19 03:14:07.999999')\)$`)
 	// The kinds, and whether a session's settings are kept with them.
 	dumpedKinds = []struct {
 		kind     string
@@ -171,11 +171,11 @@ func (r *dumpReader) take(statement string) {
 		if kind.kind == "database" {
 			object = kind.kind + " " + name
 		}
-		if strings.Contains(plain, " unsigned GENERATED ALWAYS AS ROW END") {
-			r.numbered[object] = true
+		if strings.Contains(plain, " GENERATED ALWAYS AS ROW END") {
+			r.versioned[object] = true
 		}
-		if r.numbered[object] {
-			plain = rowNumbers.ReplaceAllString(plain, ")")
+		if r.versioned[object] {
+			plain = rowSpan.ReplaceAllString(plain, ")")
 		}
 		if !strings.HasPrefix(plain, "INSERT ") {
 			plain = strings.TrimSpace(rightlyOther.ReplaceAllString(ofCharset.ReplaceAllStringFunc(plain, byCollation), "$1"))
