@@ -178,7 +178,6 @@ func TestReplicationStatus(t *testing.T) {
 			}
 
 			w.asksTheMaster()
-
 			// Without the master less is known, and it is said why.
 			code, stdout, stderr = w.command("status", "--master-defaults-file", "HOME/my.cnf", "--master", "127.0.0.1:1")
 			if code != 0 || stderr != "" ||

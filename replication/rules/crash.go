@@ -34,8 +34,8 @@ func (s *Subject) ByGTID() bool {
 		return false
 	case s.Method == journal.SeedNone:
 		return s.Start.GTID != ""
-	case s.NeedsSeed():
-		return true
+	case s.NeedsSeed(): // MySQL's that has no GTIDs yet gives a copy none
+		return s.Master.Version.Family == server.MariaDB || s.Master.Variable("gtid_executed") != ""
 	default: // the copy of an earlier run
 		return s.State.Start.GTID != "" || s.Slave.Version.Family == server.MariaDB
 	}
