@@ -37,7 +37,10 @@ func (m *Main) inCommands(cure string) string {
 		commands := m.command.Parent().Commands()
 		i := slices.IndexFunc(commands, func(c *cobra.Command) bool { return c.Name() == cure[at[2]:at[3]] })
 		end := at[1] + endOfFlags(commands[i].Flags(), cure[at[1]:])
-		b.WriteString(cure[:end] + m.flagsFor(commands[i], cure[at[1]:end]))
+		b.WriteString(cure[:end])
+		if !strings.HasPrefix(cure[end:], " on the slave") { // that is said on the master
+			b.WriteString(m.flagsFor(commands[i], cure[at[1]:end]))
+		}
 		cure = cure[end:]
 	}
 }

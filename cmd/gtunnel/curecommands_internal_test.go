@@ -29,7 +29,8 @@ func TestInCommands(t *testing.T) {
 				"there: gtunnel replication setup-slave",
 		},
 		{
-			[]string{"compare", "--socket", "/s"}, "gtunnel replication compare --repair-table copies one table anew",
+			[]string{"compare", "--socket", "/s"},
+			"gtunnel replication compare --repair-table copies one table anew",
 			"gtunnel replication compare --socket /s --repair-table copies one table anew",
 		},
 		{[]string{"check", "--role", "master", "--socket", "/s"}, reseed, "on the master: gtunnel replication setup-master " +
