@@ -40,6 +40,7 @@ func (m *missingAccount) writeAccountFile(directory string, slave *facts.Facts) 
 		begin, end := slave.LetAdministratorsWrite()
 		lines = slices.Concat([]string{begin.String() + ";"}, lines, []string{end.String() + ";"})
 	}
+	lines = slices.Concat([]string{"SET NAMES utf8mb4;"}, lines) // whatever the client takes the terminal for
 	path := filepath.Join(directory, name)
 	if err := optionfile.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return "", err
