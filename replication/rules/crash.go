@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -76,5 +75,5 @@ func lacksForCrash(f *facts.Facts) []string {
 	if _, ok := f.Variables[RelayLogRecovery]; ok && !f.On(RelayLogRecovery) && !f.DropIn.Has(RelayLogRecovery) {
 		lacks = append(lacks, RelayLogRecovery+"=ON")
 	}
-	return slices.Clip(lacks)
+	return lacks
 }
