@@ -92,7 +92,7 @@ func (s *Server) VerifySlave(ctx context.Context, p Position) error {
 	lacking, err := s.lacks(ctx, p)
 	if lacking {
 		return finding.New(finding.Slave, "elsewhere",
-			"was the master's binary log begun anew? gtunnel replication setup-slave --reseed copies all anew",
+			"was the master's binary log begun anew? Then "+finding.SeedAnew,
 			"it stands at %s, which the master's binary log does not have", p)
 	}
 	return err
