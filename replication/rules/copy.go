@@ -159,8 +159,8 @@ func wouldLoseData(j *judgement) {
 				name, finding.Count(d.Tables, "table"), finding.FormatBytes(d.Bytes))
 		default:
 			j.sayCure("to have it overwritten: --replace-databases "+name+"; to keep it: back it up, and drop it",
-				"there is a database %s already, with %d tables of %s, and %d views and sequences",
-				name, d.Tables, finding.FormatBytes(d.Bytes), d.Others)
+				"there is a database %s already, with %s of %s; views and sequences: %d",
+				name, finding.Count(d.Tables, "table"), finding.FormatBytes(d.Bytes), d.Others)
 		}
 	}
 }

@@ -223,7 +223,7 @@ var pairCases = []ruleCase{
 	},
 	{
 		want: "problem data-on-slave slave", at: rules.SetupSlave,
-		words:  "3 tables of 2.0 kB, and 1 views|--replace-databases voms",
+		words:  "3 tables of 2.0 kB; views and sequences: 1|--replace-databases voms",
 		change: hasData,
 	},
 }
