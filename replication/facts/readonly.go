@@ -20,9 +20,9 @@ func (f *Facts) ReadOnlyForAll() bool {
 }
 
 // LetAdministratorsWrite gives the statements that let administrators write on a server
-// that is ReadOnlyForAll, and nobody else, and that end it.
+// that is ReadOnlyForAll, or is to be so again, and nobody else, and that end it.
 func (f *Facts) LetAdministratorsWrite() (begin, end server.Statement) {
-	if f.On("super_read_only") {
+	if _, ok := f.Variables["super_read_only"]; ok {
 		return server.SQL("SET GLOBAL super_read_only=0"), server.SQL("SET GLOBAL super_read_only=1")
 	}
 	return server.SQL("SET GLOBAL read_only=1"), server.SQL("SET GLOBAL read_only='%s'", noLockNoAdmin)
