@@ -92,7 +92,7 @@ func (s *Server) VerifySlave(ctx context.Context, p Position) error {
 	if lacking {
 		return finding.New(finding.Slave, "elsewhere",
 			"was the master's binary log begun anew? Then "+finding.SeedAnew,
-			"it stands at %s, which the master's binary log does not have", p)
+			"it stands at %s, which the master's binary log does not have", p).For(nil)
 	}
 	return err
 }
