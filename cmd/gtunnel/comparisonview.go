@@ -104,7 +104,7 @@ func comparisonSum(r *compare.Result) string {
 
 // comparisonCure is what to do about what differs.
 func comparisonCure(r *compare.Result) string {
-	cure := "everything is copied anew so: " + finding.SeedAnew
+	cure := "everything is copied anew so: " + finding.WithNames(finding.SeedAnew, nil)
 	if slices.ContainsFunc(r.Tables, func(t compare.TableResult) bool { return !t.Equal() }) {
 		cure = "gtunnel replication compare --repair-table copies a table anew; " + cure
 	}
