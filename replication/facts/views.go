@@ -15,6 +15,7 @@ type BrokenView struct {
 	Database, Name string
 	Error          string // why, in the server's words
 	Denied         bool   // to this login only, as far as can be told
+	ByRoutine      bool   // because it may not call a routine: others can open the view
 }
 
 // readBrokenViews finds those of a master. The lists of the server tell which may be:
@@ -65,7 +66,7 @@ func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn *sql
 
 // noteBroken notes a view that could not be opened, with the number of the error.
 func (f *Facts) noteBroken(v BrokenView, number int) {
-	const invalid, unknownDefiner = 1356, 1449
+	const invalid, noExecute, unknownDefiner = 1356, 1370, 1449
 	switch number {
 	case unknownDefiner: // what the copy needs of accounts is said with all that is needed of them
 		return
@@ -73,8 +74,9 @@ func (f *Facts) noteBroken(v BrokenView, number int) {
 		v.Denied = !f.hasOn(v.Database, "EXECUTE")
 	default:
 		v.Denied = number == 1044 || number == 1045 || number == 1142 || number == 1143 || number == 1227 ||
-			number == 1345 || number == 1370
+			number == 1345 || number == noExecute
 	}
+	v.ByRoutine = number == noExecute
 	f.BrokenViews = append(f.BrokenViews, v)
 }
 
