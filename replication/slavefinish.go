@@ -83,7 +83,8 @@ func (s *slavePlan) readOnly(seeded bool) {
 // there as far as that is known. On a master where nobody can write it has to stay.
 func (s *slavePlan) seedAccountGoes(seeded bool) bool {
 	_, known := s.want.HandOver.Passwords[facts.SeedUser]
-	return known && !s.byMonitor() && !s.master.ReadOnlyForAll() && (seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
+	return known && !s.byMonitor() && !s.master.ReadOnlyForAll() &&
+		(seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
 }
 
 // What a slave that cannot reach its master may take before its error counts.

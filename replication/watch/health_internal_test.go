@@ -65,8 +65,12 @@ func TestWasPromoted(t *testing.T) {
 		readOnly string
 		want     bool
 	}{
-		{journal.StageDone, "OFF", true}, {journal.StageRunning, "OFF", true}, {journal.StageDone, "ON", false},
-		{journal.StageSeeding, "OFF", false}, {journal.StageSeeded, "OFF", false}, {journal.StageNone, "OFF", false},
+		{journal.StageDone, "OFF", true},
+		{journal.StageRunning, "OFF", true},
+		{journal.StageDone, "ON", false},
+		{journal.StageSeeding, "OFF", false},
+		{journal.StageSeeded, "OFF", false},
+		{journal.StageNone, "OFF", false},
 	} {
 		f := &facts.Facts{Variables: map[string]string{"read_only": c.readOnly}}
 		if got := wasPromoted(c.stage, f); got != c.want {
