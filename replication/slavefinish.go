@@ -80,10 +80,11 @@ func (s *slavePlan) readOnly(seeded bool) {
 }
 
 // seedAccountGoes reports whether the seeding account has done its work, and is still
-// there as far as that is known.
+// there as far as that is known. On a master where nobody can write it has to stay.
 func (s *slavePlan) seedAccountGoes(seeded bool) bool {
 	_, known := s.want.HandOver.Passwords[facts.SeedUser]
-	return known && !s.byMonitor() && (seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
+	return known && !s.byMonitor() && !s.master.ReadOnlyForAll() &&
+		(seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
 }
 
 // What a slave that cannot reach its master may take before its error counts.

@@ -259,7 +259,7 @@ var asked = []Code{
 		Code: "slave-stands", At: Compare | Repair, Meaning: "the slave does not come further",
 		Cure: "gtunnel replication status says why",
 	},
-	{Code: server.BlockedApplier, At: SetupSlave | Compare | Repair},
+	{Code: server.BlockedApplier, At: CheckPair | SetupSlave | Compare | Repair},
 	{
 		Code: "slave-elsewhere", At: Compare | Repair, Meaning: "somebody has stopped or started the slave meanwhile",
 		Cure: "leave it alone, and run this again",
