@@ -32,8 +32,8 @@ type Facts struct {
 	// cannot tell.
 	OptionFiles []string
 
-	// DropIn is the file of gtunnel's that the server has read, where this host
-	// has it; nil: none is known.
+	// DropIn is the file of gtunnel's that the server reads when it starts, as it is
+	// now; nil: no place for it is known.
 	DropIn *optionfile.DropIn
 
 	root string // of the server's process, as this host has it; empty: not known
