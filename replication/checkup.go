@@ -49,6 +49,13 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 		return Readiness{}, err
 	}
 	ready, databases := pairReadiness(master, local, c.HandOver, c.named(), c.Port), databases(c.named(), master)
+	blocked, err := blockedApplier(ctx, c.Local, local)
+	if err != nil {
+		return Readiness{}, err
+	}
+	if blocked != nil {
+		ready.Problems = append(ready.Problems, blocked)
+	}
 	if len(ready.Problems) > 0 || len(rules.MissingPrivileges(master)) > 0 { // who sees a part would find what is not so
 		return ready, nil
 	}

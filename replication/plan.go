@@ -36,6 +36,10 @@ type Step struct {
 	action action // what it does besides its SQL and its file; nil: nothing
 }
 
+// Changes reports whether the step shows what it changes: SQL or a file. One that waits,
+// compares or notes how far the work is does not.
+func (s *Step) Changes() bool { return len(s.SQL) > 0 || s.File != nil }
+
 // Undo are the statements that take a step back, to be run in order and in one
 // session of an administrator's.
 type Undo []server.Statement

@@ -96,6 +96,13 @@ var slavePlanStates = map[string]struct {
 		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, events-on, " +
 			"compare, drop-seed-account, note-done",
 	},
+	"copied, of a slave where nobody can write": {func(m, _ *facts.Facts, w *planned) {
+		m.Variables["super_read_only"] = "ON"
+		w.State = journal.State{Stage: journal.StageRunning, Databases: w.Databases, SeedAccount: true}
+	}, "catch-up, compare, note-done"},
+	"blocked": {func(_, _ *facts.Facts, w *planned) {
+		w.Blocked = finding.New(finding.Slave, server.BlockedApplier, "", "it waits")
+	}, "problem blocked-applier"},
 	"a clone was cut off, and copied again since": {func(_, _ *facts.Facts, w *planned) {
 		w.State = journal.State{Stage: journal.StageRunning, Databases: w.Databases, PersistedEvents: new(string)}
 	}, "catch-up, events-on, compare, note-done"},

@@ -32,6 +32,7 @@ type Situation struct {
 	Lacking      string              // MySQL's GTIDs of State.Start that the slave does not have yet
 
 	Refused *finding.Problem // the login of the replication, by the hand-over; nil: it works, or is not known
+	Blocked *finding.Problem // what the slave applies waits for a lock; nil: for none
 
 	// Of a slave that is to begin with a copy, or with data that is there.
 	Beginning finding.Findings // what the servers say of that
@@ -81,6 +82,9 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 		return err
 	}
 	if s.Gone, err = s.isGone(ctx); err != nil {
+		return err
+	}
+	if s.Blocked, err = blockedApplier(ctx, s.Slave, s.SlaveFacts); err != nil {
 		return err
 	}
 	if s.Elsewhere, err = s.isElsewhere(ctx); err != nil {
@@ -176,8 +180,7 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 		}
 	}
 	if none && connects && s.isOfMariaDB() {
-		s.Want.Start.GTID, err = s.Master.Value(ctx, s.Master.DB, "SELECT BINLOG_GTID_POS(?, ?)",
-			s.Want.Start.File, s.Want.Start.Offset) // none if its binary log does not tell
+		s.Want.Start.GTID, _, err = s.Master.GTIDsBefore(ctx, s.Master.DB, s.Want.Start) // none if that is not known
 		if err != nil {
 			return err
 		}

@@ -80,10 +80,11 @@ func (s *slavePlan) readOnly(seeded bool) {
 }
 
 // seedAccountGoes reports whether the seeding account has done its work, and is still
-// there as far as that is known.
+// there as far as that is known. On a master where nobody can write it has to stay.
 func (s *slavePlan) seedAccountGoes(seeded bool) bool {
 	_, known := s.want.HandOver.Passwords[facts.SeedUser]
-	return known && !s.byMonitor() && (seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
+	return known && !s.byMonitor() && !s.master.ReadOnlyForAll() &&
+		(seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
 }
 
 // What a slave that cannot reach its master may take before its error counts.
@@ -177,8 +178,8 @@ func (a *Applier) compareData(ctx context.Context, d compareData) error {
 	}
 	if !result.Equal() {
 		return finding.New(finding.Slave, "different",
-			"gtunnel replication compare shows where; gtunnel replication setup-slave --reseed copies all anew",
-			"the data differs from the master's")
+			"gtunnel replication compare shows where; --repair-table copies a table anew; or everything: "+finding.SeedAnew,
+			"the data differs from the master's").For(a.State.Databases)
 	}
 	return nil
 }

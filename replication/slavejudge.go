@@ -47,6 +47,9 @@ func (s *slavePlan) judge() finding.Findings {
 	if s.Refused != nil {
 		found.Problems = append(found.Problems, s.Refused)
 	}
+	if s.Blocked != nil {
+		found.Problems = append(found.Problems, s.Blocked)
+	}
 	return found
 }
 

@@ -39,7 +39,8 @@ func (m *Main) inCommands(cure string) string {
 		i := slices.IndexFunc(commands, func(c *cobra.Command) bool { return c.Name() == cure[at[2]:at[3]] })
 		end := at[1] + endOfFlags(commands[i].Flags(), cure[at[1]:])
 		b.WriteString(cure[:end])
-		if !strings.HasPrefix(cure[end:], " on the slave") { // that is said on the master
+		if !strings.HasPrefix(cure[end:], " on the slave") && // that is said on the master
+			!strings.Contains(b.String(), "on each of them") { // which are slaves of this one
 			b.WriteString(m.flagsFor(commands[i], cure[at[1]:end]))
 		}
 		cure = cure[end:]
@@ -111,6 +112,11 @@ func (m *Main) flagsFor(command *cobra.Command, has string) string {
 		}
 		for _, typed := range m.typed(flag) {
 			b.WriteString(" " + typed)
+		}
+	}
+	if own == "setup-slave" && name != own && !strings.Contains(b.String(), " --master-") {
+		for _, typed := range m.typed("monitor-file") { // which status and compare read by another name
+			b.WriteString(" --master-defaults-file" + strings.TrimPrefix(typed, "--monitor-file"))
 		}
 	}
 	return b.String()

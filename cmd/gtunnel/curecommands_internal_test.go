@@ -36,6 +36,16 @@ func TestInCommands(t *testing.T) {
 		{[]string{"check", "--role", "master", "--socket", "/s"}, reseed, "on the master: gtunnel replication setup-master " +
 			"--seed-again --socket /s, and its hand-over file here again; then here: gtunnel replication setup-slave"},
 		{
+			[]string{"setup-slave", "--master", "127.0.0.1:3310", "--monitor-file", "/m.cnf"},
+			"gtunnel replication status",
+			"gtunnel replication status --master 127.0.0.1:3310 --master-defaults-file /m.cnf",
+		},
+		{
+			[]string{"setup-slave", "--socket", "/s", "--monitor-file=/m.cnf", "--reseed"},
+			"afterwards, on each of them: gtunnel replication setup-slave --reseed",
+			"afterwards, on each of them: gtunnel replication setup-slave --reseed",
+		},
+		{
 			[]string{"compare", "--unsafe-plaintext", "--databases", "a"},
 			"gtunnel replication status says why",
 			"gtunnel replication status --unsafe-plaintext says why",

@@ -66,7 +66,7 @@ It logs in to the master with the hand-over file of setup-master, or, with
 --master-user, as an administrator, and then sets the master up as well.`,
 		Example: `  gtunnel replication setup-slave
   gtunnel replication setup-slave --connect server1.domain.one:3307 --dry-run
-  gtunnel replication setup-slave --master-user root --databases voms`,
+  gtunnel replication setup-slave --master-user dba --databases voms`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.inner.TrustFlagsOnly(cmd.Flags())
@@ -169,6 +169,8 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	talk, end := m.dialogue(ctx, s.plan)
 	var compared *compare.Result
 	talk.Compared = func(r *compare.Result) { compared = r }
+	ended, changed := talk.End, false
+	talk.End = func(step *replication.Step) { ended(step); changed = changed || step.Changes() }
 	setup.Dialogue = talk
 	applied, err := setup.Run(ctx)
 	end()
@@ -178,8 +180,11 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	if err != nil || s.plan.dryRun {
 		return err
 	}
-	if applied {
+	switch {
+	case changed:
 		m.tellReplicates(s, setup)
+	case applied:
+		fmt.Fprintln(m.Stdout, "\nno change: all is as it should be, the data too")
 	}
 	if s.byAdministrator() { // it has used none
 		return nil

@@ -37,9 +37,10 @@ problem.
 
 "stalled" is a link that only looks alive: the master goes on and nothing comes.
 "blocked" is a slave that waits for a lock, of a backup for example.
---json prints state, healthy, summary, role, slave, master, connection (the slave's
-own status), lag (bytes, unread_bytes, silence_seconds, seconds_behind: null
-where it is not known), and problems and warnings, each with code, text, cure.`,
+--json prints state, healthy, summary, role, slave, master, connection (the
+slave's own status), lag (bytes, unread_bytes, silence_seconds, seconds_behind:
+null where it is not known), and problems and warnings, each with on, code, text
+and cure.`,
 		Example: `  gtunnel replication status
   gtunnel replication status --json
   gtunnel replication status --master-user watch --master-password-file pw`,

@@ -55,8 +55,7 @@ func TestSetupContent(t *testing.T) {
 			p.write(writers, 10)
 			wait := p.keepWriting(writers)
 			out := p.refused(p.slave, 1, "groups.across", p.setupSlaveArgs()...)
-			p.saysWhatToCreate(out, content)
-			p.sql(p.slave, createLines(out, content.Owner)...)
+			p.paste(p.saysWhatToCreate(out, content))
 			var more []string
 			if test.lock {
 				more = append(more, "--lock-tables")
@@ -93,13 +92,16 @@ func TestSetupContent(t *testing.T) {
 }
 
 // saysWhatToCreate wants setup-slave to have said that a table of MyISAM is there, and how
-// the accounts are made that the slave lacks.
-func (p *pair) saysWhatToCreate(out string, content *servertest.Content) {
+// the accounts are made that the slave lacks. It gives the command that makes the owner.
+func (p *pair) saysWhatToCreate(out string, content *servertest.Content) string {
 	p.t.Helper()
 	create := "CREATE USER `"
 	if p.slave.Kind.IsMySQL() {
 		create = "CREATE USER IF NOT EXISTS `"
 	}
+	_, app := p.accountFile(out, content.App+"@127.0.0.1")
+	command, owner := p.accountFile(out, content.Owner+"@localhost")
+	out += owner + app
 	for _, want := range []string{
 		"content_1.my", create + content.Owner + "`", "GRANT ALL PRIVILEGES ON `content\\_1`.* TO `" + content.Owner + "`",
 		create + content.App + "`",
@@ -108,17 +110,7 @@ func (p *pair) saysWhatToCreate(out string, content *servertest.Content) {
 			p.t.Errorf("%q is missing in what setup-slave says:\n%s", want, out)
 		}
 	}
-}
-
-// createLines are the lines of an output that make an account.
-func createLines(out, user string) []string {
-	var lines []string
-	for line := range strings.Lines(out) {
-		if strings.HasSuffix(line, ";\n") && strings.Contains(line, "`"+user+"`") {
-			lines = append(lines, line)
-		}
-	}
-	return lines
+	return command
 }
 
 // write has each writer do n operations, all at once.

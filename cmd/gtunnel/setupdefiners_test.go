@@ -42,7 +42,7 @@ func TestSetupDefiners(t *testing.T) {
 				}
 			}
 			_, file := p.accountFile(out, "owner@localhost")
-			p.session(p.slave, slices.Collect(strings.Lines(file))[:2]...) // without the rights
+			p.session(p.slave, slices.Collect(strings.Lines(file))[:3]...) // without the rights
 			command, _ := p.accountFile(out, "app@%25")
 			p.paste(command)
 			if n := p.value(p.slave, "SELECT COUNT(*) FROM mysql.user WHERE user = 'app'"); n != "1" {

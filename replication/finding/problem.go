@@ -22,14 +22,14 @@ type Problem struct { //nolint:errname // it is shown as a warning too
 }
 
 // MarshalJSON writes on, which is "both" where it is empty, the code, the text with all
-// Items, and the cure.
+// Items and the cause, and the cure.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		On   Role   `json:"on"`
 		Code string `json:"code"`
 		Text string `json:"text"`
 		Cure string `json:"cure"`
-	}{On: cmp.Or(p.On, "both"), Code: p.Code, Text: cmp.Or(p.whole, p.Text), Cure: p.Cure})
+	}{On: cmp.Or(p.On, "both"), Code: p.Code, Text: p.Whole(), Cure: p.Cure})
 }
 
 // Role is what a server is in a replication.

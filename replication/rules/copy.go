@@ -126,7 +126,8 @@ func passesFilter(j *judgement) {
 	if !j.keepsOthers() {
 		return
 	}
-	var passing, lacking []string
+	var passing []string
+	lacking := []string{server.LogNothing}
 	for i := range j.Master.Databases {
 		if d := &j.Master.Databases[i]; d.Routines+d.Events > 0 && !slices.Contains(j.Databases, d.Name) {
 			passing = append(passing, d.Name)
@@ -139,8 +140,8 @@ func passesFilter(j *judgement) {
 		return
 	}
 	cure := "if it does, gtunnel replication status says what to do"
-	if len(lacking) > 0 {
-		cure = "have empty databases take them, on the slave: " + server.LogNothing + " " + strings.Join(lacking, " ") +
+	if len(lacking) > 1 {
+		cure = "have empty databases take them, on the slave: " + strings.Join(j.Slave.WhileWritable(lacking...), " ") +
 			" If it stops there all the same, gtunnel replication status says what to do"
 	}
 	j.sayCure(cure, "databases that are not replicated have routines or events, whose changes pass the filter, "+

@@ -31,6 +31,11 @@ var handOverRules = []Rule{
 		Meaning: "the master writes no binary log",
 		Cure:    "gtunnel replication setup-master there",
 	},
+	{
+		Code: "seed-account-stays", On: finding.Master, Needs: BothFacts, Warning: SetupSlave, judge: keepsSeedAccount,
+		Meaning: "nobody can write on the master, itself a slave, and so the seeding account cannot be dropped there",
+		Cure:    "on the master SET GLOBAL super_read_only=0, DROP USER, and SET GLOBAL super_read_only=1",
+	},
 }
 
 func isAnotherServer(j *judgement) {
@@ -57,6 +62,18 @@ func masterLogsNothing(j *judgement) {
 	if !j.Master.HasBinaryLog() {
 		j.say("its binary log is off")
 	}
+}
+
+// keepsSeedAccount is about a slave of a slave: what it copies by is dropped by hand.
+func keepsSeedAccount(j *judgement) {
+	if !strings.HasPrefix(j.Master.User, facts.SeedUser+"@") || !j.Master.ReadOnlyForAll() {
+		return
+	}
+	begin, end := j.Master.LetAdministratorsWrite()
+	j.sayCure("on the master, when the slave replicates: "+begin.String()+"; SET SESSION sql_log_bin=0; DROP USER "+
+		accountOf(facts.SeedUser)+"; DROP PROCEDURE IF EXISTS "+server.QuoteTable("mysql", facts.DropSeedProcedure)+
+		"; "+end.String()+";",
+		"nobody can write there, and so the account %s stays, which can read all", accountOf(facts.SeedUser))
 }
 
 // SeesAsMonitor reports whether the login on the master is the monitor account's,

@@ -179,6 +179,32 @@ var pairCases = []ruleCase{
 		},
 	},
 	{
+		want: "problem view-rights master", at: rules.SetupSlave,
+		change: func(s *rules.Subject) {
+			s.Master.BrokenViews = []facts.BrokenView{
+				{Database: "voms", Name: "v", Error: "Error 1370", Denied: true, ByRoutine: true},
+			}
+		},
+	},
+	{
+		want: "problem view-rights master", at: rules.CheckPair, words: "not copy them: voms.w; the server says: gone",
+		change: func(s *rules.Subject) { // of which the seeding account may call what the first calls
+			s.Master.User = facts.MonitorUser + "@127.0.0.1"
+			s.Master.BrokenViews = []facts.BrokenView{
+				{Database: "voms", Name: "v", Error: "Error 1370", Denied: true, ByRoutine: true},
+				{Database: "voms", Name: "w", Error: "gone", Denied: true},
+			}
+		},
+	},
+	{
+		want: "warning seed-account-stays master", at: rules.SetupSlave,
+		words: "account 'gtunnel_seed'@'127.0.0.1' stays|SET GLOBAL super_read_only=0; SET SESSION sql_log_bin=0; " +
+			"DROP USER 'gtunnel_seed'@'127.0.0.1';|SET GLOBAL super_read_only=1;",
+		change: func(s *rules.Subject) {
+			s.Master.User, s.Master.Variables["super_read_only"] = facts.SeedUser+"@127.0.0.1", "ON"
+		},
+	},
+	{
 		want: "warning time-zone slave", at: ofPair, words: "is UTC, and CET on the master",
 		change: func(s *rules.Subject) {
 			s.Master.Variables["system_time_zone"] = "CET"

@@ -37,10 +37,13 @@ func (j *judgement) copiesByDump() bool {
 	return j.NeedsSeed() && j.Method != journal.SeedNone && j.Method != journal.SeedClone
 }
 
-// brokenViews are those of the wanted databases, as "database.view", in quotes too.
+// brokenViews are those of the wanted databases, as "database.view", in quotes too. A
+// check by the monitor account, which calls no routines, finds nothing by that: it is the
+// seeding account that copies.
 func (j *judgement) brokenViews(denied bool) (names, quoted []string, first facts.BrokenView) {
 	for _, v := range j.Master.BrokenViews {
-		if v.Denied != denied || !slices.Contains(j.Databases, v.Database) {
+		if v.Denied != denied || !slices.Contains(j.Databases, v.Database) ||
+			v.ByRoutine && j.Moment == CheckPair && j.SeesAsMonitor() {
 			continue
 		}
 		if len(names) == 0 {

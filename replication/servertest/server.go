@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -179,13 +180,19 @@ func open(network, address, user, password string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// freePort finds a port of 127.0.0.1 at which nobody listens.
-func freePort(ctx context.Context) (int, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePort finds a port of 127.0.0.1 at which nobody listens. It is below those that
+// the kernel gives to outgoing connections (from 32768), which could take it while the
+// server is not up.
+func freePort(ctx context.Context) (port int, err error) {
+	for range 20 {
+		port = 10000 + rand.IntN(22000) //nolint:gosec // it is no secret
+		var listener net.Listener
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, listener.Close()
+		}
 	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+	return 0, err
 }
 
 // Start starts the server again after Stop or Kill, and waits until it answers.

@@ -46,8 +46,9 @@ func (r *statusReader) readAsMaster(
 		r.Slaves = append(r.Slaves, follower)
 	}
 	c := r.Connection
-	isSlave := c != nil && c.MasterHost != "" || r.state.Stage != journal.StageNone || r.copying
-	if r.isMaster = !isSlave && own.IsMaster(); r.isMaster {
+	follows := c != nil && c.MasterHost != "" || r.copying
+	wasSlave := r.state.Stage != journal.StageNone && !wasPromoted(r.state.Stage, &own)
+	if r.isMaster = !follows && !wasSlave && own.IsMaster(); r.isMaster {
 		r.Role = finding.Master
 		r.BinaryLog = &OwnBinaryLog{File: own.MasterLog.File, Offset: own.MasterLog.Offset}
 		if handedOver != nil {
@@ -55,6 +56,12 @@ func (r *statusReader) readAsMaster(
 		}
 	}
 	return nil
+}
+
+// wasPromoted reports whether a server that was set up as a slave, and follows nobody,
+// has been made a master: it may be written to.
+func wasPromoted(stage journal.Stage, own *facts.Facts) bool {
+	return (stage == journal.StageRunning || stage == journal.StageDone) && !own.On("read_only")
 }
 
 // judgeMaster makes the state, the problems and the warnings of a master.

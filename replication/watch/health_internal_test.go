@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -53,6 +54,27 @@ func TestAfter(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%d bytes after %s, not %d", got, p, want)
+		}
+	}
+}
+
+// TestWasPromoted: a slave that follows nobody is a master once it may be written to.
+func TestWasPromoted(t *testing.T) {
+	for _, c := range []struct {
+		stage    journal.Stage
+		readOnly string
+		want     bool
+	}{
+		{journal.StageDone, "OFF", true},
+		{journal.StageRunning, "OFF", true},
+		{journal.StageDone, "ON", false},
+		{journal.StageSeeding, "OFF", false},
+		{journal.StageSeeded, "OFF", false},
+		{journal.StageNone, "OFF", false},
+	} {
+		f := &facts.Facts{Variables: map[string]string{"read_only": c.readOnly}}
+		if got := wasPromoted(c.stage, f); got != c.want {
+			t.Errorf("%q, read_only=%s: %v", c.stage, c.readOnly, got)
 		}
 	}
 }
