@@ -125,7 +125,8 @@ func (f *lossyFindings) look(ctx context.Context, columns []*valueColumn) error 
 	if len(asked) == 0 {
 		return nil
 	}
-	rows, err := master.Query(ctx, master.DB, "SELECT "+strings.Join(asked, ", ")+" FROM "+columns[0].quotedTable())
+	rows, err := master.Query(ctx, master.DB,
+		master.Version.SelectWithin(ctx)+" "+strings.Join(asked, ", ")+" FROM "+columns[0].quotedTable())
 	if err != nil || len(rows) == 0 {
 		return err
 	}
