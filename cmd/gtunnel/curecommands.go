@@ -51,7 +51,8 @@ func (m *Main) inCommands(cure string) string {
 var curedClient = regexp.MustCompile(`\b(mariadb|mysql) < `)
 
 // clientFlags are the flags of such a client that reach the server of this command. It
-// takes the option file only as the first one, and asks for a password.
+// takes the option file only as the first one, and asks for a password where this one did, or
+// has it from a file.
 func (m *Main) clientFlags() string {
 	var b strings.Builder
 	for _, flag := range []string{"defaults-file", "socket", "host", "port", "user"} {
@@ -62,7 +63,7 @@ func (m *Main) clientFlags() string {
 	if len(m.typed("port")) > 0 && len(m.typed("host")) == 0 {
 		b.WriteString(" --host=127.0.0.1") // MySQL's clients would take the socket
 	}
-	if len(m.typed("defaults-file")) == 0 && len(m.typed("user"))+len(m.typed("password-file")) > 0 {
+	if m.asked || len(m.typed("defaults-file")) == 0 && len(m.typed("password-file")) > 0 {
 		b.WriteString(" -p")
 	}
 	return b.String()

@@ -338,6 +338,7 @@ func (m *Main) askPassword(ctx context.Context, question string) (server.Passwor
 	if err != nil {
 		return server.Password{}, err
 	}
+	m.asked = true
 	return server.NewPassword(typed), nil
 }
 

@@ -20,6 +20,7 @@ type Main struct {
 	Getenv func(string) string
 
 	command *cobra.Command // that is run; nil before that
+	asked   bool           // for a password
 
 	log *logQueue // to Stderr: what may not wait for it
 }

@@ -69,7 +69,7 @@ func (p *pair) accountFile(out, account string) (command, content string) {
 	p.t.Helper()
 	path := filepath.Join(p.stateDir(), "account-"+account+".sql")
 	client := map[bool]string{true: "mysql", false: "mariadb"}[p.slave.Kind.IsMySQL()]
-	command = client + " < " + path
+	command = client + " --socket=" + p.slave.Socket + " --user=" + p.slave.User + " < " + path
 	info, err := os.Stat(path)
 	if err != nil || info.Mode() != 0o600 || !strings.Contains(out, ": "+command+"\n") {
 		p.t.Fatalf("no %s, or not for the owner alone (%v, %v), in:\n%s", command, info, err, out)
@@ -90,11 +90,6 @@ func (p *pair) paste(command string) {
 	p.t.Helper()
 	cmd := exec.CommandContext(p.t.Context(), "sh", "-c", command)
 	cmd.Env = []string{"PATH=" + p.slave.Kind.Path(), "HOME=" + p.folder}
-	login := "[client]\nuser=" + p.slave.User + "\nsocket=" + p.slave.Socket + "\n"
-	if err := os.WriteFile(filepath.Join(p.folder, ".my.cnf"), []byte(login), 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-	defer os.Remove(filepath.Join(p.folder, ".my.cnf"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		p.t.Fatalf("%s: %v: %s", command, err, out)
 	}
