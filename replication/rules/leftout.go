@@ -141,7 +141,7 @@ func (j *judgement) liftCure(name string) string {
 		name == "replicate_rewrite_db" && v.Family == server.MariaDB && !v.AtLeast(server.MariaDB, 10, 11, 0):
 		return files + " and restart it"
 	}
-	return v.StopSlave(server.BothThreads).String() + "; " + lift + "; " + v.StartSlave(server.BothThreads).String() +
+	return v.StopSlave(server.SQLThread).String() + "; " + lift + "; " + v.StartSlave(server.SQLThread).String() +
 		"; and " + files
 }
 
