@@ -34,11 +34,11 @@ func (c *valueColumn) quotedTable() string { return server.QuoteTable(c.database
 // update is the statement that gives the column another value in some rows, and leaves
 // all else of them as it is.
 func (c *valueColumn) update(to, where string) string {
-	text := "UPDATE " + c.quotedTable() + " SET " + server.QuoteName(c.name) + " = " + to
+	set := []string{server.QuoteName(c.name) + " = " + to}
 	for _, stamp := range c.stamps {
-		text += ", " + server.QuoteName(stamp) + " = " + server.QuoteName(stamp)
+		set = append(set, server.QuoteName(stamp)+" = "+server.QuoteName(stamp))
 	}
-	return text + " WHERE " + where + ";"
+	return "UPDATE " + c.quotedTable() + " SET " + strings.Join(set, ", ") + " WHERE " + where + ";"
 }
 
 // lossy is a kind of values that a dump changes.
