@@ -78,14 +78,20 @@ func (a *Applier) waitApplied(ctx context.Context) error {
 type startAgain struct{}
 
 func (a *Applier) startAgain(ctx context.Context, step *Step) error {
-	status, err := a.Slave.SlaveStatus(ctx, a.Slave.DB)
-	if err == nil && status != nil && status.StartDeletes(a.Slave.Version) {
-		err = a.mayDelete(ctx, status)
-	}
-	if err != nil {
+	if err := a.mayStart(ctx); err != nil {
 		return err
 	}
 	return a.run(ctx, step)
+}
+
+// mayStart refuses the start of a slave which deletes what its master does not have any
+// more.
+func (a *Applier) mayStart(ctx context.Context) error {
+	status, err := a.Slave.SlaveStatus(ctx, a.Slave.DB)
+	if err != nil || status == nil || !status.StartDeletes(a.Slave.Version) {
+		return err
+	}
+	return a.mayDelete(ctx, status)
 }
 
 // mayDelete refuses that a slave's relay log is deleted, if the master does not have any

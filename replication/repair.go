@@ -107,7 +107,7 @@ func PlanRepair(situation Situation, tables []string, lockTables bool) *Plan {
 			Name: "end-compare", On: finding.Slave,
 			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			Why:  compared.CutOff(v, status).Text,
-			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)},
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)}, action: startAgain{},
 		})
 	}
 	toCopy := server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA"))

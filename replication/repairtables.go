@@ -58,7 +58,7 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		return err
 	}
 	// As it is now: another run may have ended since the plan was made.
-	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.DB, "server_id", "super_read_only")
+	f, err := facts.ReadVariables(ctx, a.Slave, a.Slave.DB, "server_id", "read_only", "super_read_only")
 	if err != nil {
 		return err
 	}
@@ -74,12 +74,17 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 	if err != nil {
 		return err
 	}
-	note := journal.RepairNote{Began: time.Now(), Tables: r.tables, SuperReadOnly: f.On("super_read_only")}
+	note := journal.RepairNote{Began: time.Now(), Tables: r.tables, SuperReadOnly: f.ReadOnlyForAll()}
 	if earlier != nil {
 		if !containsAll(r.tables, earlier.Tables) {
 			return earlier.CutOff(f, r.before)
 		}
 		note.SuperReadOnly = note.SuperReadOnly || earlier.SuperReadOnly
+	}
+	if status.RestartDeletes(a.Slave.Version) {
+		if err := a.applyRelayLog(ctx); err != nil {
+			return err
+		}
 	}
 	if err := file.Write(note); err != nil {
 		return &finding.Problem{
@@ -87,7 +92,7 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 			Cure: "name a directory that this user may write with --state-dir",
 		}
 	}
-	if err := r.copyAnew(ctx, a, note.SuperReadOnly); err != nil {
+	if err := r.writable(ctx, a, f, note.SuperReadOnly); err != nil {
 		switch {
 		case r.began: // the note stays
 		case earlier != nil:
@@ -158,25 +163,32 @@ func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 	return nil
 }
 
-// copyAnew replaces the tables. It leaves the slave running if it returns no
-// error, and super_read_only ON if it is to be so.
-func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (err error) {
-	if superReadOnly {
-		defer func() {
-			ctx, cancel := server.CleanUp(ctx)
-			defer cancel()
-			if e := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=ON")); err == nil {
-				err = e
-			}
-		}()
-		if err := a.Slave.Change(ctx, server.SQL("SET GLOBAL super_read_only=OFF")); err != nil {
-			return err
-		}
+// writable replaces the tables, on a slave that is read-only for all too, which it is
+// again at the end.
+func (r *repair) writable(ctx context.Context, a *Applier, f *facts.Facts, readOnlyForAll bool) (err error) {
+	if !readOnlyForAll {
+		return r.copyAnew(ctx, a)
 	}
+	begin, end := f.LetAdministratorsWrite()
+	defer func() {
+		ctx, cancel := server.CleanUp(ctx)
+		defer cancel()
+		if e := a.Slave.Change(ctx, end); err == nil {
+			err = e
+		}
+	}()
+	if err := a.Slave.Change(ctx, begin); err != nil {
+		return err
+	}
+	return r.copyAnew(ctx, a)
+}
+
+// copyAnew replaces the tables. It leaves the slave running if it returns no error.
+func (r *repair) copyAnew(ctx context.Context, a *Applier) (err error) {
 	v := a.Slave.Version
 	defer func() {
 		if err != nil {
-			err = r.leave(ctx, a.Slave, err)
+			err = r.leave(ctx, a, err)
 		}
 	}()
 	err = a.Slave.Change(ctx, r.leaveOut(v)...)
@@ -195,12 +207,18 @@ func (r *repair) copyAnew(ctx context.Context, a *Applier, superReadOnly bool) (
 	if err := r.mustStand(ctx, a.Slave); err != nil {
 		return err
 	}
+	if err := a.mayStart(ctx); err != nil {
+		return err
+	}
 	return a.Slave.Change(ctx, r.takeIn(v)...)
 }
 
 // advance brings the slave, which is stopped, to the position of the copy. It
 // cannot be beyond: it was stopped before the copy began.
 func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) error {
+	if err := a.mayStart(ctx); err != nil {
+		return err
+	}
 	r.began, r.to = true, to
 	return a.Slave.AdvanceSlave(ctx, to, server.SlavePatience, func(at server.Position) {
 		a.waiting("at %s of %s", at, to)
@@ -210,23 +228,11 @@ func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) er
 // leave leaves the slave after an error: as it was if nothing has been left
 // out, and otherwise running without the tables. It adds to the error what must
 // be known.
-func (r *repair) leave(ctx context.Context, slave *server.Server, err error) error {
+func (r *repair) leave(ctx context.Context, a *Applier, err error) error {
 	ctx, cancel := server.CleanUp(ctx)
 	defer cancel()
-	v := slave.Version
-	ignored := r.before.IgnoreTable
-	if r.began {
-		ignored = r.ignoring() // a restart may have lost it
-	}
-	statements := []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, ignored)}
-	if r.began || r.before.IORunning != "No" {
-		statements = append(statements, v.StartSlave(server.IOThread))
-	}
-	if r.began || r.before.SQLRunning == "Yes" {
-		statements = append(statements, v.StartSlave(server.SQLThread))
-	}
-	p := slave.Explain("copy "+finding.List(r.tables)+" anew", err)
-	if e := slave.Change(ctx, statements...); e != nil {
+	p := a.Slave.Explain("copy "+finding.List(r.tables)+" anew", err)
+	if e := r.restart(ctx, a); e != nil {
 		return &finding.Problem{
 			On: finding.Slave, Code: "repair",
 			Text: "the repair was cut off, and the slave could not be left as it should be (" + e.Error() + ")",
@@ -243,17 +249,46 @@ func (r *repair) leave(ctx context.Context, slave *server.Server, err error) err
 	return p
 }
 
+// restart starts the threads of a slave that is left.
+func (r *repair) restart(ctx context.Context, a *Applier) error {
+	v := a.Slave.Version
+	ignored := r.before.IgnoreTable
+	if r.began {
+		ignored = r.ignoring() // a restart may have lost it
+	}
+	if err := a.Slave.Change(ctx, v.StopSlave(server.SQLThread), r.setIgnored(v, ignored)); err != nil {
+		return err
+	}
+	var starts []server.Statement
+	if r.began || r.before.IORunning != "No" {
+		starts = append(starts, v.StartSlave(server.IOThread))
+	}
+	if r.began || r.before.SQLRunning == "Yes" {
+		starts = append(starts, v.StartSlave(server.SQLThread))
+	}
+	if len(starts) > 0 {
+		if err := a.mayStart(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.began && r.before.IORunning == "No" {
+		starts = append(starts, v.StopSlave(server.IOThread))
+	}
+	return a.Slave.Change(ctx, starts...)
+}
+
 // leaveOut are the statements that make the slave leave changes of the tables out, up
-// to the position of the copy, where it is told to stop.
+// to the position of the copy, where it is told to stop. Its I/O thread goes on: MariaDB
+// deletes what a slave has received when it starts with both threads stopped.
 func (r *repair) leaveOut(v server.Version) []server.Statement {
 	return []server.Statement{
-		v.StopSlave(server.BothThreads), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread),
+		v.StopSlave(server.SQLThread), r.setIgnored(v, r.ignoring()), v.StartSlave(server.IOThread),
 	}
 }
 
 // takeIn are the statements that make it replicate them again.
 func (r *repair) takeIn(v server.Version) []server.Statement {
-	return []server.Statement{v.StopSlave(server.BothThreads), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads)}
+	return []server.Statement{v.StopSlave(server.SQLThread), r.setIgnored(v, r.others), v.StartSlave(server.BothThreads)}
 }
 
 // setIgnored makes the slave leave tables out.

@@ -180,8 +180,7 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 		}
 	}
 	if none && connects && s.isOfMariaDB() {
-		s.Want.Start.GTID, err = s.Master.Value(ctx, s.Master.DB, "SELECT BINLOG_GTID_POS(?, ?)",
-			s.Want.Start.File, s.Want.Start.Offset) // none if its binary log does not tell
+		s.Want.Start.GTID, _, err = s.Master.GTIDsBefore(ctx, s.Master.DB, s.Want.Start) // none if that is not known
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,8 @@ func (s *Setup) isGone(ctx context.Context) (bool, error) {
 		if err != nil || applied == "" {
 			return false, err
 		}
-		before, err := s.Master.Value(ctx, s.Master.DB, "SELECT BINLOG_GTID_POS(?, 4)", logs[0].File)
+		const begin = 4 // of the first event of a file
+		before, _, err := s.Master.GTIDsBefore(ctx, s.Master.DB, server.Position{File: logs[0].File, Offset: begin})
 		received := cmp.Or(status.GTIDReceived, applied)
 		return server.Behind(applied, before) && server.Behind(received, before), err
 	default:

@@ -178,8 +178,8 @@ func (a *Applier) compareData(ctx context.Context, d compareData) error {
 	}
 	if !result.Equal() {
 		return finding.New(finding.Slave, "different",
-			"gtunnel replication compare shows where; gtunnel replication setup-slave --reseed copies all anew",
-			"the data differs from the master's")
+			"gtunnel replication compare shows where; --repair-table copies a table anew; or everything: "+finding.SeedAnew,
+			"the data differs from the master's").For(a.State.Databases)
 	}
 	return nil
 }

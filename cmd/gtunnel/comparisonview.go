@@ -104,14 +104,13 @@ func comparisonSum(r *compare.Result) string {
 
 // comparisonCure is what to do about what differs.
 func comparisonCure(r *compare.Result) string {
-	cure := "gtunnel replication setup-slave --reseed copies everything anew"
+	cure := "everything is copied anew so: " + finding.WithNames(finding.SeedAnew, nil)
 	if slices.ContainsFunc(r.Tables, func(t compare.TableResult) bool { return !t.Equal() }) {
-		cure = "gtunnel replication compare --repair-table copies one table anew, " +
-			"gtunnel replication setup-slave --reseed everything"
+		cure = "gtunnel replication compare --repair-table copies a table anew; " + cure
 	}
 	if len(r.Objects) > 0 {
-		cure += "; a view, trigger, routine or event can be made anew on the slave, as SHOW CREATE says on the master, " +
-			"after SET SESSION sql_log_bin=0"
+		cure = "a view, trigger, routine or event can be made anew on the slave, as SHOW CREATE says on the master, " +
+			"after SET SESSION sql_log_bin=0 (on MySQL with super_read_only=0 meanwhile); " + cure
 	}
 	return cure
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/rules"
 )
 
@@ -44,7 +45,7 @@ func topicTables() help.Tables {
 	}
 	for _, c := range rules.Codes() {
 		tables.Findings = append(tables.Findings,
-			help.Finding{Code: c.Code, Where: c.At.String(), Meaning: c.Meaning, Cure: c.Cure})
+			help.Finding{Code: c.Code, Where: c.At.String(), Meaning: c.Meaning, Cure: finding.WithNames(c.Cure, nil)})
 	}
 	return tables
 }

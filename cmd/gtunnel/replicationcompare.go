@@ -42,7 +42,7 @@ at one position of the master's binary log. The slave stops just there for a
 moment and then goes on; the master is written to all the while. Shows what
 differs, rows by their keys, and what was not compared, and why; --all and
 --json show the equal tables, too. Exit 1 if something differs, or a table could
-not be compared. Comments and AUTO_INCREMENT counters are not looked at.
+not be compared. AUTO_INCREMENT counters are not looked at.
 
 A MySQL master is locked for some milliseconds. Tables without transactions,
 such as MyISAM, hold the slave up while they are compared, and what is written
@@ -59,7 +59,7 @@ gtunnel replication status says what that is.`,
 		Example: `  gtunnel replication compare
   gtunnel replication compare --table voms.acl2 --table voms.usr
   gtunnel replication compare --json
-  gtunnel replication compare --repair-table voms.acl2 --master-user root`,
+  gtunnel replication compare --repair-table voms.acl2 --master-user dba`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// the slave must go on

@@ -110,7 +110,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		return nil
 	}
 	fmt.Fprintf(m.Stdout, "\nThe master is ready. Take %s to the slave, to the same place, with its mode 0600:\n"+
-		"  ssh root@SLAVE mkdir -p %s\n  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n",
+		"  ssh root@SLAVE install -d -m 0700 %s\n  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n",
 		s.handOver, filepath.Dir(defaultHandOver), s.handOver, defaultHandOver)
 	return nil
 }

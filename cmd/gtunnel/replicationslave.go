@@ -66,7 +66,7 @@ It logs in to the master with the hand-over file of setup-master, or, with
 --master-user, as an administrator, and then sets the master up as well.`,
 		Example: `  gtunnel replication setup-slave
   gtunnel replication setup-slave --connect server1.domain.one:3307 --dry-run
-  gtunnel replication setup-slave --master-user root --databases voms`,
+  gtunnel replication setup-slave --master-user dba --databases voms`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.inner.TrustFlagsOnly(cmd.Flags())

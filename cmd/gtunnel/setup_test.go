@@ -222,7 +222,7 @@ func TestSetup(t *testing.T) {
 			p.logStatements()
 			out := p.must(p.master, p.setupMasterArgs("--databases", "DB_1,voms")...)
 			if !strings.Contains(out, "The master is ready") ||
-				!strings.Contains(out, "\n  ssh root@SLAVE mkdir -p /var/lib/gtunnel\n  scp -p ") {
+				!strings.Contains(out, "\n  ssh root@SLAVE install -d -m 0700 /var/lib/gtunnel\n  scp -p ") {
 				t.Errorf("setup-master says:\n%s", out)
 			}
 			out = p.must(p.slave, p.setupSlaveArgs()...)

@@ -55,7 +55,7 @@ func TestStaleState(t *testing.T) {
 		p := newPair(t, kind, kind, twoDatabases...)
 		p.must(p.master, p.setupMasterArgs("--databases", "voms,iam")...)
 		p.must(p.slave, p.setupSlaveArgs()...)
-		const dataThere = "there is a database voms already, with 1 tables"
+		const dataThere = "there is a database voms already, with 1 table of"
 
 		// The replication was reset by hand, and the slave written to.
 		p.onSlave("STOP SLAVE", "RESET SLAVE ALL")

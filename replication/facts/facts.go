@@ -32,8 +32,8 @@ type Facts struct {
 	// cannot tell.
 	OptionFiles []string
 
-	// DropIn is the file of gtunnel's that the server has read, where this host
-	// has it; nil: none is known.
+	// DropIn is the file of gtunnel's that the server reads when it starts, as it is
+	// now; nil: no place for it is known.
 	DropIn *optionfile.DropIn
 
 	root string // of the server's process, as this host has it; empty: not known
@@ -158,8 +158,12 @@ func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Con
 		const query = "SELECT LOWER(filter_name) AS name, filter_rule AS value" +
 			" FROM performance_schema.replication_applier_global_filters"
 		rows, err := server.ReadRecords(ctx, conn, query)
-		if err != nil { // MySQL 5.7 has no such table
-			return nil //nolint:nilerr // they are not known
+		const noTable = 1146 // of MySQL 5.7
+		switch {
+		case server.ErrorNumber(err) == noTable || server.IsDenied(err):
+			return nil // they are not known
+		case err != nil:
+			return s.Explain("read the filters", err)
 		}
 		values = map[string]string{}
 		for _, r := range rows {

@@ -37,7 +37,7 @@ func (f *Facts) ReadAsMaster(ctx context.Context, s *server.Server, conn *sql.Co
 func followers(processes []server.Process) []Follower {
 	var list []Follower
 	for _, p := range processes {
-		if !strings.HasPrefix(p.Command, "Binlog Dump") {
+		if !p.ReadsBinaryLog() {
 			continue
 		}
 		host, _ := server.SplitAddress(p.Host)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -46,17 +45,16 @@ func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Co
 		f.Session = rows[0].Number("id")
 		f.Started = time.Unix(int64(rows[0].Number("now")), 0).Add(-running).UTC() //nolint:gosec // seconds since 1970
 	}
-	list, err := s.Query(ctx, conn, "SHOW PROCESSLIST")
+	list, err := s.Processes(ctx, conn)
 	if err != nil {
 		return err
 	}
-	for _, r := range list {
-		if slices.Contains(AccountUsers, r["user"]) || r["user"] == "system user" || r["user"] == "event_scheduler" ||
-			strings.HasPrefix(r["command"], "Binlog Dump") {
+	for _, p := range list {
+		if slices.Contains(AccountUsers, p.User) || p.IsServers() {
 			continue
 		}
-		host, _ := server.SplitAddress(r["host"])
-		f.Sessions = append(f.Sessions, Session{ID: r.Number("id"), User: r["user"], Host: host})
+		host, _ := server.SplitAddress(p.Host)
+		f.Sessions = append(f.Sessions, Session{ID: p.ID, User: p.User, Host: host})
 	}
 	return nil
 }

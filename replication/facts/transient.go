@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -39,21 +38,12 @@ func (f *Facts) ReadTransient(ctx context.Context, s *server.Server, on server.E
 	if err != nil && !server.IsDenied(err) {
 		return s.Explain("read where settings come from", err)
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	dropIn := f.DropIn
-	if directory := f.ConfigDirectory(); directory != "" {
-		if dropIn, err = optionfile.ReadDropIn(directory); err != nil {
-			return nil //nolint:nilerr // it may belong to another user
-		}
-	}
-	if dropIn == nil {
+	if f.DropIn == nil {
 		return nil
 	}
 	for _, row := range rows {
 		value, isVariable := f.Variables[row["name"]]
-		if isSet := !isVariable || value != "" && !strings.EqualFold(value, "OFF"); isSet && !dropIn.Has(row["name"]) {
+		if isSet := !isVariable || value != "" && !strings.EqualFold(value, "OFF"); isSet && !f.DropIn.Has(row["name"]) {
 			f.Transient = append(f.Transient, row["name"])
 		}
 	}

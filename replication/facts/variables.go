@@ -171,10 +171,14 @@ func (f *Facts) readOptionFiles(ctx context.Context, s *server.Server, on server
 	for _, r := range rows {
 		f.OptionFiles = append(f.OptionFiles, r["path"])
 	}
-	if file := f.ourFile(); file != "" {
+	directory := f.ConfigDirectory()
+	if file := f.ourFile(); directory == "" && file != "" {
 		if _, err := os.Stat(file); err == nil {
-			f.DropIn, _ = optionfile.ReadDropIn(filepath.Dir(file)) // what this user may not read is not known
+			directory = filepath.Dir(file)
 		}
+	}
+	if directory != "" {
+		f.DropIn, _ = optionfile.ReadDropIn(directory) // what this user may not read is not known
 	}
 	return nil
 }

@@ -58,23 +58,23 @@ func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn *sql
 			if server.ErrorNumber(err) == 0 {
 				return s.Explain(ask, err)
 			}
-			f.noteBroken(BrokenView{Database: v["d"], Name: v["n"], Error: err.Error()}, server.ErrorNumber(err))
+			f.noteBroken(BrokenView{Database: v["d"], Name: v["n"], Error: err.Error()}, err)
 		}
 	}
 	return nil
 }
 
-// noteBroken notes a view that could not be opened, with the number of the error.
-func (f *Facts) noteBroken(v BrokenView, number int) {
-	const invalid, noExecute, unknownDefiner = 1356, 1370, 1449
+// noteBroken notes a view that could not be opened, with the server's error.
+func (f *Facts) noteBroken(v BrokenView, err error) {
+	const invalid, noExecute, unknownDefiner, noShow = 1356, 1370, 1449, 1345
+	number := server.ErrorNumber(err)
 	switch number {
 	case unknownDefiner: // what the copy needs of accounts is said with all that is needed of them
 		return
 	case invalid: // of a function that the login may not call, too
 		v.Denied = !f.hasOn(v.Database, "EXECUTE")
 	default:
-		v.Denied = number == 1044 || number == 1045 || number == 1142 || number == 1143 || number == 1227 ||
-			number == 1345 || number == noExecute
+		v.Denied = server.IsDenied(err) || server.IsAccessDenied(err) || number == noShow
 	}
 	v.ByRoutine = number == noExecute
 	f.BrokenViews = append(f.BrokenViews, v)

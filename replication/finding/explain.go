@@ -123,7 +123,8 @@ func CureOf(number int, on Role) string {
 	if number == AccessDenied && on == Slave {
 		return "does this account exist on the server, and is its password right?"
 	}
-	return cmp.Or(Causes[number].Cure, "look it up: "+ErrorText(number)+"; mend the cause, and run this again")
+	return cmp.Or(WithNames(Causes[number].Cure, nil),
+		"look it up: "+ErrorText(number)+"; mend the cause, and run this again")
 }
 
 // ErrorText is a server's error number as text.

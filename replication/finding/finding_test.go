@@ -101,11 +101,14 @@ func ExampleList() {
 	// 1 table 2 tables
 }
 
-// TestProblemWraps: the cause of a problem is shown, and can be asked for.
+// TestProblemWraps: the cause of a problem is shown, in JSON too, and can be asked for.
 func TestProblemWraps(t *testing.T) {
 	p := &finding.Problem{Code: "state", Text: "the state cannot be read", Err: fs.ErrPermission}
 	if p.Error() != "the state cannot be read: permission denied" || !errors.Is(p, fs.ErrPermission) {
 		t.Errorf("%v wraps %v", p, p.Unwrap())
+	}
+	if got, err := json.Marshal(p); err != nil || !strings.Contains(string(got), "read: permission denied") {
+		t.Errorf("the JSON is %s, %v", got, err)
 	}
 	if finding.HasCode(fs.ErrPermission, "state") || !finding.HasCode(fmt.Errorf("begin: %w", p), "state") {
 		t.Error("the code is not that of the problem")

@@ -22,14 +22,14 @@ type Problem struct { //nolint:errname // it is shown as a warning too
 }
 
 // MarshalJSON writes on, which is "both" where it is empty, the code, the text with all
-// Items, and the cure.
+// Items and the cause, and the cure.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		On   Role   `json:"on"`
 		Code string `json:"code"`
 		Text string `json:"text"`
 		Cure string `json:"cure"`
-	}{On: cmp.Or(p.On, "both"), Code: p.Code, Text: cmp.Or(p.whole, p.Text), Cure: p.Cure})
+	}{On: cmp.Or(p.On, "both"), Code: p.Code, Text: p.Whole(), Cure: p.Cure})
 }
 
 // Role is what a server is in a replication.
@@ -66,15 +66,23 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Hint is the cure.
 func (p *Problem) Hint() string { return p.Cure }
 
-// For is the problem with the names of databases where its cure has Names, and
-// otherwise itself.
+// For is the problem with the names of databases where its cure has Names; otherwise
+// itself.
 func (p *Problem) For(databases []string) *Problem {
-	if len(databases) == 0 || !strings.Contains(p.Cure, Names) {
-		return p
-	}
 	named := *p
-	named.Cure = strings.ReplaceAll(p.Cure, Names, strings.Join(databases, ","))
+	named.Cure = WithNames(p.Cure, databases)
 	return &named
+}
+
+// WithNames is a cure with the names of databases where it has Names, or with words for
+// them if they are not known.
+func WithNames(cure string, databases []string) string {
+	names := strings.Join(databases, ",")
+	if names == "" {
+		names = "with the names of the databases"
+	}
+	const flag = "--replace-databases "
+	return strings.ReplaceAll(cure, flag+Names, flag+names)
 }
 
 // New makes a Problem; the text is formatted by fmt.Sprintf. Of Items it has the

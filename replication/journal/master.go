@@ -55,7 +55,7 @@ func LookAtMaster(ctx context.Context, master *server.Server, slave *facts.Facts
 		return nil, unlessDenied(err)
 	}
 	if master.Version.AtLeast(server.MariaDB, 10, 0, 2) {
-		if n.At.GTID, err = master.GTIDsBefore(ctx, conn, n.At); err != nil {
+		if n.At.GTID, _, err = master.GTIDsBefore(ctx, conn, n.At); err != nil {
 			return nil, unlessDenied(err)
 		}
 	}
@@ -107,8 +107,11 @@ func (n *MasterNote) LostBy(ctx context.Context, master *server.Server, now *Mas
 	if master.Version.Family == server.MySQL {
 		return master.LacksGTIDs(ctx, n.At.GTID)
 	}
-	before, err := master.GTIDsBefore(ctx, master.DB, n.At)
-	return !sameGTIDs(before, n.At.GTID), unlessDenied(err)
+	before, known, err := master.GTIDsBefore(ctx, master.DB, n.At)
+	if err != nil {
+		return false, unlessDenied(err)
+	}
+	return !known || !sameGTIDs(before, n.At.GTID), nil
 }
 
 // sameGTIDs reports whether two lists of MariaDB's have the same GTIDs.

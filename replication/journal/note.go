@@ -48,7 +48,7 @@ type ComparisonNote struct {
 type RepairNote struct {
 	Began         time.Time `json:"began"`
 	Tables        []string  `json:"tables"`
-	SuperReadOnly bool      `json:"super_read_only"` // it was ON, and is to be so again
+	SuperReadOnly bool      `json:"super_read_only"` // it was read-only for all, and is to be so again
 }
 
 // NoteFile is a note's file; empty: nothing is noted.
@@ -157,8 +157,12 @@ func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 	if s != nil && s.SQLErrno == 0 && (s.SQLRunning == "No" || s.Until != "") {
 		traces = append(traces, "the replication stands")
 	}
-	if n.SuperReadOnly && !f.On("super_read_only") {
-		traces = append(traces, "super_read_only is still off")
+	if n.SuperReadOnly && !f.ReadOnlyForAll() {
+		name := "super_read_only"
+		if f.Version.Family == server.MariaDB {
+			name = "read_only=NO_LOCK_NO_ADMIN"
+		}
+		traces = append(traces, name+" is still off")
 	}
 	return traces
 }

@@ -147,7 +147,11 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 	for patience := time.Now().Add(lockPatience); ; {
 		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return lock, sign(lock)
+			if err = sign(lock); err == nil {
+				return lock, nil
+			}
+			_ = lock.Close() // the first error says more
+			return nil, err
 		}
 		held := errors.Is(err, syscall.EWOULDBLOCK)
 		if held && time.Now().Before(patience) {

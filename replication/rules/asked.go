@@ -1,6 +1,9 @@
 package rules
 
-import "github.com/gtunnel/gtunnel/replication/server"
+import (
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
 
 // asked are the codes of what is found where servers and files are asked, and of
 // what ends the work of a plan or a comparison.
@@ -231,7 +234,7 @@ var asked = []Code{
 	// Of the start, and of waiting for the slave.
 	{
 		Code: "elsewhere", At: SetupSlave, Meaning: "the slave's position is none of the master's binary log",
-		Cure: "was it begun anew? gtunnel replication setup-slave --reseed copies all anew",
+		Cure: "was it begun anew? Then " + finding.SeedAnew,
 	},
 	{
 		Code: "not-connected", At: SetupSlave, Meaning: "the slave cannot connect to its master",
@@ -246,7 +249,7 @@ var asked = []Code{
 	},
 	{
 		Code: "no-slave", At: Compare, Meaning: "this server is no slave",
-		Cure: "run this on the slave; a host that is to become one: gtunnel replication setup-slave",
+		Cure: server.NoSlaveCure,
 	},
 	{
 		Code: "slave-stopped", At: Compare | Repair, Meaning: "the slave has stopped",
@@ -270,7 +273,7 @@ var asked = []Code{
 	{
 		Code: "different", At: SetupSlave | Repair, Meaning: "the data differs from the master's",
 		Cure: "gtunnel replication compare shows where; " +
-			"--repair-table copies a table anew, setup-slave --reseed all",
+			"--repair-table copies a table anew; or everything: " + finding.SeedAnew,
 	},
 	{
 		Code: "no-database", At: Compare, Meaning: "there is no database that both replicate and the logins may see",

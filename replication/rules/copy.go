@@ -36,6 +36,10 @@ var copyRules = []Rule{
 		Cure:    "back them up; to have them overwritten: --replace-databases",
 	},
 	{
+		Code: "unknown-database", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: givesUpNothing,
+		Cure: "is the name right, in upper and lower case too?",
+	},
+	{
 		Code: "accounts-on-slave", On: finding.Slave, Needs: BothFacts, Problem: SetupSlave, judge: wouldLoseAccounts,
 		Meaning: "the slave has accounts already that a clone would erase",
 		Cure:    "to have them erased: --replace-databases mysql; or use the method dump",
@@ -122,7 +126,8 @@ func passesFilter(j *judgement) {
 	if !j.keepsOthers() {
 		return
 	}
-	var passing, lacking []string
+	var passing []string
+	lacking := []string{server.LogNothing}
 	for i := range j.Master.Databases {
 		if d := &j.Master.Databases[i]; d.Routines+d.Events > 0 && !slices.Contains(j.Databases, d.Name) {
 			passing = append(passing, d.Name)
@@ -135,8 +140,8 @@ func passesFilter(j *judgement) {
 		return
 	}
 	cure := "if it does, gtunnel replication status says what to do"
-	if len(lacking) > 0 {
-		cure = "have empty databases take them, on the slave: " + server.LogNothing + " " + strings.Join(lacking, " ") +
+	if len(lacking) > 1 {
+		cure = "have empty databases take them, on the slave: " + strings.Join(j.Slave.WhileWritable(lacking...), " ") +
 			" If it stops there all the same, gtunnel replication status says what to do"
 	}
 	j.sayCure(cure, "databases that are not replicated have routines or events, whose changes pass the filter, "+
@@ -159,8 +164,23 @@ func wouldLoseData(j *judgement) {
 				name, finding.Count(d.Tables, "table"), finding.FormatBytes(d.Bytes))
 		default:
 			j.sayCure("to have it overwritten: --replace-databases "+name+"; to keep it: back it up, and drop it",
-				"there is a database %s already, with %d tables of %s, and %d views and sequences",
-				name, d.Tables, finding.FormatBytes(d.Bytes), d.Others)
+				"there is a database %s already, with %s of %s; views and sequences: %d",
+				name, finding.Count(d.Tables, "table"), finding.FormatBytes(d.Bytes), d.Others)
+		}
+	}
+}
+
+// givesUpNothing is about names that --replace-databases has and neither server: which
+// database was meant is not known. What a copy that was cut off has removed was there.
+func givesUpNothing(j *judgement) {
+	if !j.NeedsSeed() || j.State.Stage == journal.StageSeeding {
+		return
+	}
+	for _, name := range j.Replace {
+		known := slices.Contains(j.Databases, name) || isSystemDatabase(name) ||
+			j.Slave.Database(name) != nil || j.Master.Database(name) != nil
+		if !known {
+			j.say("--replace-databases names %s, and there is no database %s", name, name)
 		}
 	}
 }

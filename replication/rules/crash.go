@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -60,7 +59,7 @@ func isNotCrashSafe(j *judgement) {
 	if len(lacks) == 0 || j.Moment&(SetupSlave|CheckPair) != 0 {
 		return
 	}
-	j.sayCure("gtunnel replication setup-slave writes that to an option file of the server",
+	j.sayCure("gtunnel replication setup-slave writes that to an option file of the server, which reads it when it is restarted",
 		"it follows by file and position, and after a crash may not know what it has applied, without %s",
 		strings.Join(lacks, " and "))
 }
@@ -76,5 +75,5 @@ func lacksForCrash(f *facts.Facts) []string {
 	if _, ok := f.Variables[RelayLogRecovery]; ok && !f.On(RelayLogRecovery) && !f.DropIn.Has(RelayLogRecovery) {
 		lacks = append(lacks, RelayLogRecovery+"=ON")
 	}
-	return slices.Clip(lacks)
+	return lacks
 }

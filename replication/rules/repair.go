@@ -14,7 +14,7 @@ var repairRules = []Rule{
 	{
 		Code: "no-slave", On: finding.Slave, Problem: Repair, Last: true, judge: isNoSlave,
 		Meaning: "this server is no slave",
-		Cure:    "gtunnel replication setup-slave",
+		Cure:    server.NoSlaveCure,
 	},
 	{
 		Code: "binlog-format", On: finding.Master, Problem: Repair, judge: logsStatements,
@@ -24,7 +24,7 @@ var repairRules = []Rule{
 	{
 		Code: "table-name", On: finding.Slave, Problem: Repair, judge: hasComma,
 		Meaning: "no filter can name a table, because of a comma",
-		Cure:    "copy everything anew: gtunnel replication setup-slave --reseed",
+		Cure:    "copy everything anew: " + finding.SeedAnew,
 	},
 	{
 		Code: "not-replicated", On: finding.Slave, Needs: Connection | MasterFacts, Problem: Repair, judge: isNotReplicated,

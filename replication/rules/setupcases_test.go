@@ -249,7 +249,7 @@ var pairCases = []ruleCase{
 	},
 	{
 		want: "problem data-on-slave slave", at: rules.SetupSlave,
-		words:  "3 tables of 2.0 kB, and 1 views|--replace-databases voms",
+		words:  "3 tables of 2.0 kB; views and sequences: 1|--replace-databases voms",
 		change: hasData,
 	},
 }
@@ -280,6 +280,8 @@ var setupCases = []ruleCase{
 		}),
 	ofBoth("problem unknown-database master", "no database voms any more|--reseed",
 		func(s *rules.Subject) { s.Master.Databases = nil }),
+	wanted("problem unknown-database slave", "names vomss, and there is no database vomss|is the name right",
+		func(s *rules.Subject) { s.Replace = []string{"voms", "mysql", "vomss"} }),
 	ofBoth("problem no-binary-log master", "setup-master there",
 		func(s *rules.Subject) { s.Master.Variables["log_bin"] = "OFF" }),
 	{

@@ -31,16 +31,11 @@ func removeAccountFiles(directory string) error {
 }
 
 // writeAccountFile writes the lines that make an account to a file of the administrator's,
-// and gives the command that runs them on the slave. Where the slave is read-only for
-// all, they lift that for themselves.
+// and gives the command that runs them on the slave.
 func (m *missingAccount) writeAccountFile(directory string, slave *facts.Facts) (command string, err error) {
 	name := strings.Replace(accountFiles, "*", url.PathEscape(m.user+"@"+m.host), 1)
-	lines := m.create
-	if slave.ReadOnlyForAll() {
-		begin, end := slave.LetAdministratorsWrite()
-		lines = slices.Concat([]string{begin.String() + ";"}, lines, []string{end.String() + ";"})
-	}
-	lines = slices.Concat([]string{"SET NAMES utf8mb4;"}, lines) // whatever the client takes the terminal for
+	// Whatever the client takes the terminal for.
+	lines := slices.Concat([]string{"SET NAMES utf8mb4;"}, slave.WhileWritable(m.create...))
 	path := filepath.Join(directory, name)
 	if err := optionfile.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return "", err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -172,7 +171,7 @@ func (c *seedCheck) statements(ctx context.Context) error {
 	var long []string
 	for _, t := range threads {
 		if isLong(t) {
-			long = append(long, fmt.Sprintf("%d of %s for %v: %s", t.ID, t.User, t.Time, shortened(t.Statement)))
+			long = append(long, t.String())
 		}
 	}
 	if len(long) > 0 {
@@ -187,16 +186,6 @@ func (c *seedCheck) statements(ctx context.Context) error {
 // on all tables has to wait for.
 func isLong(t server.Process) bool {
 	return t.Statement != "" && t.Time >= longStatement && !t.IsServers()
-}
-
-// shortened cuts a statement for a sentence.
-func shortened(text string) string {
-	const most = 60
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "..."
-	}
-	return text
 }
 
 // history warns if old rows of MariaDB's system-versioned tables are left out.

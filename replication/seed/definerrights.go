@@ -44,7 +44,8 @@ func (c *seedCheck) definerRights(ctx context.Context) error {
 			if !slices.ContainsFunc(lines, opensViews.MatchString) {
 				bars = nil
 			}
-			c.found(lackingRights(account, o.name, lines, bars), len(bars) > 0)
+			lines = s.SlaveFacts.WhileWritable(append([]string{server.LogNothing}, lines...)...)
+			c.found(lackingRights(account, o.name, strings.Join(lines, "\n"), bars), len(bars) > 0)
 		}
 	}
 	return nil
@@ -53,10 +54,9 @@ func (c *seedCheck) definerRights(ctx context.Context) error {
 // opensViews is a line that gives what it takes to open a view.
 var opensViews = regexp.MustCompile("GRANT [^;]*(SELECT|EXECUTE|ALL PRIVILEGES)[^;]* ON ")
 
-// lackingRights says which rights an account lacks, and which views it keeps
-// from being made.
-func lackingRights(account, object string, lines, bars []string) *finding.Problem {
-	give := server.LogNothing + "\n" + strings.Join(lines, "\n")
+// lackingRights says that an account lacks rights, which some lines give, and which views
+// it keeps from being made.
+func lackingRights(account, object, give string, bars []string) *finding.Problem {
 	if len(bars) > 0 {
 		return finding.New(finding.Slave, "definer-rights", "on the slave, and then run this again:\n"+give,
 			"the account %s has fewer rights than on the master, and without them these views cannot be made,"+

@@ -56,7 +56,7 @@ func (m *missingAccount) problem(how string) *finding.Problem {
 func (m *missingAccount) how(directory string, slave *facts.Facts) (string, error) {
 	switch {
 	case !m.hashed:
-		return ":\n" + strings.Join(m.create, "\n"), nil
+		return ":\n" + strings.Join(slave.WhileWritable(m.create...), "\n"), nil
 	case directory == "":
 		return ", what SHOW CREATE USER and SHOW GRANTS say of it on the master, after " + server.LogNothing, nil
 	}

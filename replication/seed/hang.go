@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -40,6 +41,9 @@ type hangWatch struct {
 	waiting, still time.Time // since when all threads wait, and when it did something last
 	ticks          uint64    // what it had computed then
 }
+
+// hangWait is how long a tool may do nothing.
+func (s *Seed) hangWait() time.Duration { return cmp.Or(s.hangPatience, silentTime) }
 
 // watchHang stops the tool if it hangs; its failure says so then.
 func (s *Seed) watchHang(ctx context.Context, p *process, end *server.Server, owes func() bool) {

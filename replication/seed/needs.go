@@ -165,7 +165,7 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 	}
 	if len(found) > 0 {
 		c.Problem(finding.Slave, "unknown-tablespace",
-			"on the slave: "+server.LogNothing+" "+strings.Join(create, " ")+
+			"on the slave: "+strings.Join(s.SlaveFacts.WhileWritable(append([]string{server.LogNothing}, create...)...), " ")+
 				" Or on the master: ALTER TABLE ... TABLESPACE innodb_file_per_table",
 			"it lacks general tablespaces in which tables are: %s", finding.Items(found))
 	}

@@ -1,7 +1,6 @@
 package seed
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"os"
@@ -264,9 +263,6 @@ func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 	c.meter.enter(PhaseCopy)
 	return position, c.load(ctx, stream, head, dump)
 }
-
-// hangWait is how long a tool may do nothing.
-func (s *Seed) hangWait() time.Duration { return cmp.Or(s.hangPatience, silentTime) }
 
 // lockWaited is the problem of a lock that was given up.
 func (s *Seed) lockWaited() error {

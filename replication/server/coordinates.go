@@ -20,12 +20,11 @@ func (s *Server) VerifyCoordinates(ctx context.Context, on Execer, p Position) (
 		return Position{}, err
 	}
 	if s.Version.AtLeast(MariaDB, 10, 0, 2) {
-		rows, err := s.Query(ctx, on, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", p.File, p.Offset)
-		if err != nil {
+		gtid, known, err := s.GTIDsBefore(ctx, on, p)
+		switch {
+		case err != nil:
 			return Position{}, err
-		}
-		gtid, known := rows[0]["gtid"] // empty before the first transaction
-		if !known {
+		case !known:
 			return Position{}, finding.New(finding.Master, "bad-coordinates", "run this again",
 				"its binary log does not tell which GTIDs come before %s", p)
 		}
@@ -92,8 +91,8 @@ func (s *Server) VerifySlave(ctx context.Context, p Position) error {
 	lacking, err := s.lacks(ctx, p)
 	if lacking {
 		return finding.New(finding.Slave, "elsewhere",
-			"was the master's binary log begun anew? gtunnel replication setup-slave --reseed copies all anew",
-			"it stands at %s, which the master's binary log does not have", p)
+			"was the master's binary log begun anew? Then "+finding.SeedAnew,
+			"it stands at %s, which the master's binary log does not have", p).For(nil)
 	}
 	return err
 }

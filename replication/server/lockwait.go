@@ -50,7 +50,7 @@ func (s *Server) FindLockWait(ctx context.Context, on Execer) (*LockWait, error)
 		return nil, err
 	}
 	others := slices.DeleteFunc(processes, func(p Process) bool {
-		return p.isServers() || strconv.FormatUint(p.ID, 10) == own || waitsForLock.MatchString(p.State)
+		return p.IsServers() || strconv.FormatUint(p.ID, 10) == own || waitsForLock.MatchString(p.State)
 	})
 	for _, p := range others {
 		if slices.Contains(ids, p.ID) {
@@ -68,12 +68,6 @@ func (s *Server) FindLockWait(ctx context.Context, on Execer) (*LockWait, error)
 
 // waitsForLock are the states of a thread that waits for a lock of the server's own.
 var waitsForLock = regexp.MustCompile(`(?i)^waiting for .*(lock|table flush)$`)
-
-// isServers reports whether a thread is the server's own, or sends to a slave.
-func (p *Process) isServers() bool {
-	return p.User == "system user" || p.User == "event_scheduler" || p.Command == "Daemon" ||
-		strings.HasPrefix(p.Command, "Binlog Dump")
-}
 
 // transaction is one of InnoDB's.
 type transaction struct {

@@ -6,17 +6,15 @@ import (
 	"strings"
 )
 
-// GTIDsBefore gives MariaDB's GTIDs of all that is in the binary log before a position;
-// "none" if no event begins there.
-func (s *Server) GTIDsBefore(ctx context.Context, on Execer, p Position) (string, error) {
+// GTIDsBefore gives MariaDB's GTIDs of all that is in the binary log before a position,
+// which are none before the first transaction. They are not known if no event begins there.
+func (s *Server) GTIDsBefore(ctx context.Context, on Execer, p Position) (gtids string, known bool, err error) {
 	rows, err := s.Query(ctx, on, "SELECT BINLOG_GTID_POS(?, ?) AS gtid", p.File, p.Offset)
 	if err != nil || len(rows) == 0 {
-		return "", err
+		return "", false, err
 	}
-	if gtid, known := rows[0]["gtid"]; known {
-		return gtid, nil
-	}
-	return "none", nil
+	gtids, known = rows[0]["gtid"]
+	return gtids, known, nil
 }
 
 // LacksGTIDs reports whether a server has written less than what GTIDs say.

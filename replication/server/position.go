@@ -78,8 +78,7 @@ func (s *Server) SnapshotPosition(ctx context.Context, on Execer) (Position, err
 	if p.IsZero() {
 		return Position{}, noBinaryLog()
 	}
-	p.GTID, err = s.Value(ctx, on,
-		"SELECT BINLOG_GTID_POS("+QuoteString(p.File)+", "+strconv.FormatUint(p.Offset, 10)+")")
+	p.GTID, _, err = s.GTIDsBefore(ctx, on, p)
 	return p, err
 }
 

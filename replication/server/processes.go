@@ -24,8 +24,11 @@ type Process struct {
 // the same state for days, and say that it executes something.
 func (p Process) IsServers() bool {
 	return p.User == "system user" || p.User == "event_scheduler" || p.Command == "Daemon" ||
-		strings.HasPrefix(p.Command, "Binlog Dump")
+		p.ReadsBinaryLog()
 }
+
+// ReadsBinaryLog reports whether the connection is a slave's that reads the binary log.
+func (p Process) ReadsBinaryLog() bool { return strings.HasPrefix(p.Command, "Binlog Dump") }
 
 // Processes gives the connections that the login may see.
 func (s *Server) Processes(ctx context.Context, on Execer) ([]Process, error) {

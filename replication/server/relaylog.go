@@ -10,6 +10,13 @@ func (s *SlaveStatus) StartDeletes(v Version) bool {
 	return v.Family == MariaDB && s.ByGTID && !s.Active()
 }
 
+// RestartDeletes reports whether a start does so once the SQL thread has been stopped.
+func (s *SlaveStatus) RestartDeletes(v Version) bool {
+	stopped := *s
+	stopped.SQLRunning = "No"
+	return stopped.StartDeletes(v)
+}
+
 // ApplyReceived is how an administrator has a slave apply what it has received before it
 // goes on: where a start deletes that, from the file itself, without its master.
 func (s *SlaveStatus) ApplyReceived(v Version) string {

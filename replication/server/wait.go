@@ -111,13 +111,15 @@ func (s *Server) MustApply(ctx context.Context, patience time.Duration) error {
 	}
 }
 
+// NoSlaveCure is what to do about a server that is no slave: it may be the master.
+const NoSlaveCure = "run this on the slave; a host that is to become one: gtunnel replication setup-slave"
+
 // MustRun refuses a slave that does not run; nil is a server that is no slave.
 func (s *SlaveStatus) MustRun() error {
 	const cure = "gtunnel replication status says more"
 	switch {
 	case s == nil:
-		return finding.New(finding.Slave, "no-slave",
-			"run this on the slave; a host that is to become one: gtunnel replication setup-slave", "this server is no slave")
+		return finding.New(finding.Slave, "no-slave", NoSlaveCure, "this server is no slave")
 	case s.SQLErrno != 0:
 		return finding.New(finding.Slave, "slave-stopped", cure,
 			"the slave has stopped with error %d: %s", s.SQLErrno, s.SQLError)

@@ -185,7 +185,7 @@ func open(network, address, user, password string) (*sql.DB, error) {
 // server is not up.
 func freePort(ctx context.Context) (port int, err error) {
 	for range 20 {
-		port = 10000 + rand.IntN(22000)
+		port = 10000 + rand.IntN(22000) //nolint:gosec // it is no secret
 		var listener net.Listener
 		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
