@@ -27,6 +27,7 @@ func (m *Main) inCommands(cure string) string {
 	if m.command == nil || m.command.Parent() == nil || m.command.Parent().Name() != "replication" {
 		return cure
 	}
+	cure = curedClient.ReplaceAllString(cure, "${1}"+strings.ReplaceAll(m.clientFlags(), "$", "$$")+" < ")
 	var b strings.Builder
 	for {
 		at := curedCommand.FindStringSubmatchIndex(cure)
@@ -44,6 +45,27 @@ func (m *Main) inCommands(cure string) string {
 		}
 		cure = cure[end:]
 	}
+}
+
+// curedClient is a command of the server's own client that reads a file, on this host.
+var curedClient = regexp.MustCompile(`\b(mariadb|mysql) < `)
+
+// clientFlags are the flags of such a client that reach the server of this command. It
+// takes the option file only as the first one, and asks for a password.
+func (m *Main) clientFlags() string {
+	var b strings.Builder
+	for _, flag := range []string{"defaults-file", "socket", "host", "port", "user"} {
+		for _, typed := range m.typed(flag) {
+			b.WriteString(" " + strings.Replace(typed, "--"+flag+" ", "--"+flag+"=", 1))
+		}
+	}
+	if len(m.typed("port")) > 0 && len(m.typed("host")) == 0 {
+		b.WriteString(" --host=127.0.0.1") // MySQL's clients would take the socket
+	}
+	if len(m.typed("defaults-file")) == 0 && len(m.typed("user"))+len(m.typed("password-file")) > 0 {
+		b.WriteString(" -p")
+	}
+	return b.String()
 }
 
 // endOfFlags is where the flags end that stand at the beginning of a text, which may go

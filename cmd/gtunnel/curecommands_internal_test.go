@@ -50,6 +50,17 @@ func TestInCommands(t *testing.T) {
 			"gtunnel replication status says why",
 			"gtunnel replication status --unsafe-plaintext says why",
 		},
+		{
+			[]string{"check", "--socket", "/run/second one.sock", "--defaults-file", "/root/$1.cnf", "--user=boss"},
+			"on the slave: mariadb < /d/a.sql; then: mysql < /d/b.sql",
+			"on the slave: mariadb --defaults-file='/root/$1.cnf' --socket='/run/second one.sock' --user=boss < /d/a.sql; " +
+				"then: mysql --defaults-file='/root/$1.cnf' --socket='/run/second one.sock' --user=boss < /d/b.sql",
+		},
+		{
+			[]string{"setup-slave", "--port", "3308", "--user", "boss", "--password-file", "/p"},
+			"mariadb < /d/a.sql", "mariadb --port=3308 --user=boss --host=127.0.0.1 -p < /d/a.sql",
+		},
+		{[]string{"setup-slave", "--databases", "voms"}, "mariadb < /d/a.sql", "mariadb < /d/a.sql"},
 	} {
 		m := &Main{Args: append([]string{"replication"}, c.args...)}
 		cmd, rest, err := m.rootCommand().Find(m.Args)

@@ -142,7 +142,7 @@ func (p *pair) refusesData() {
 	for _, only := range onlys {
 		p.sql(p.slave, "CREATE DATABASE voms", "CREATE "+only)
 		out := p.unchanged(p.slave, 1, "there is a database voms already", slave()...)
-		if strings.HasPrefix(only, "TABLE") != strings.Contains(out, "with 1 tables") {
+		if strings.HasPrefix(only, "TABLE") != strings.Contains(out, "with 1 table ") {
 			p.t.Errorf("of %s it says:\n%s", only, out)
 		}
 		p.sql(p.slave, "DROP DATABASE voms")
@@ -160,7 +160,7 @@ func (p *pair) refusesData() {
 	p.sql(p.master, "DROP TABLE voms.away")
 	p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)",
 		"INSERT INTO voms.mine VALUES (1)")
-	p.unchanged(p.slave, 1, "there is a database voms already, with 1 tables", slave()...)
+	p.unchanged(p.slave, 1, "there is a database voms already, with 1 table ", slave()...)
 	p.unchanged(p.slave, 1, "there is a database voms already", slave("--replace-databases", "iam")...)
 	p.unchanged(p.slave, 1, "iam was not set up there for replication", slave("--databases", "iam")...)
 	p.unchanged(p.slave, 2, "--start", slave("--method", "none")...)

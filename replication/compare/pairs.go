@@ -72,6 +72,9 @@ func (c *Comparison) pairTables(
 			result.skip("table " + name + ": the slave leaves it out (" + filter + ")")
 			continue
 		}
+		if skipUnopened(result, name, master, slave) {
+			continue
+		}
 		p.frozen = p.transactional() || p.master != nil && p.master.transactional() || c.LockTables
 		p.match(c.Master.Version, c.Slave.Version)
 		if p.master != nil && p.slave != nil {

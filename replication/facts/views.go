@@ -67,16 +67,15 @@ func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn *sql
 // noteBroken notes a view that could not be opened, with the server's error.
 func (f *Facts) noteBroken(v BrokenView, err error) {
 	const invalid, noExecute, unknownDefiner, noShow = 1356, 1370, 1449, 1345
-	number := server.ErrorNumber(err)
-	switch number {
+	switch server.ErrorNumber(err) {
 	case unknownDefiner: // what the copy needs of accounts is said with all that is needed of them
 		return
 	case invalid: // of a function that the login may not call, too
 		v.Denied = !f.hasOn(v.Database, "EXECUTE")
 	default:
-		v.Denied = server.IsDenied(err) || server.IsAccessDenied(err) || number == noShow
+		v.ByRoutine = server.ErrorNumber(err) == noExecute
+		v.Denied = server.IsDenied(err) || server.IsAccessDenied(err) || server.ErrorNumber(err) == noShow
 	}
-	v.ByRoutine = number == noExecute
 	f.BrokenViews = append(f.BrokenViews, v)
 }
 
