@@ -86,8 +86,10 @@ var copyCases = []copyCase{
 	}},
 	{
 		name: "c_enum", refused: "lost-values", make: []string{
-			"CREATE TABLE e (id INT PRIMARY KEY, e ENUM('a', '', 'it''s'), s SET('x', '', 'y'), n ENUM('q') NOT NULL)",
-			"INSERT INTO e VALUES (1, 0, 2, 'q'), (2, '', 7, 'q'), (3, 'a', 1, 'q'), (4, NULL, NULL, 'q'), (5, 'a', 0, 'q')",
+			"CREATE TABLE e (id INT PRIMARY KEY, e ENUM('a', '', 'it''s'), s SET('x', '', 'y'), n ENUM('q') NOT NULL," +
+				" at TIMESTAMP NOT NULL DEFAULT '2001-02-03 04:05:06' ON UPDATE CURRENT_TIMESTAMP)",
+			"INSERT INTO e (id, e, s, n) VALUES (1, 0, 2, 'q'), (2, '', 7, 'q'), (3, 'a', 1, 'q'), (4, NULL, NULL, 'q')," +
+				" (5, 'a', 0, 'q')",
 			"CREATE TABLE k (e ENUM('', 'b'), UNIQUE KEY (e))", "INSERT INTO k VALUES (0)",
 		},
 		later: []string{"UPDATE k SET e = 'b'", "UPDATE e SET s = 5"},

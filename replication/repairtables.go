@@ -219,10 +219,12 @@ func (r *repair) advance(ctx context.Context, a *Applier, to server.Position) er
 	if err := a.mayStart(ctx); err != nil {
 		return err
 	}
-	r.began, r.to = true, to
-	return a.Slave.AdvanceSlave(ctx, to, server.SlavePatience, func(at server.Position) {
+	r.began = true
+	var err error
+	r.to, err = a.Slave.AdvanceSlave(ctx, a.Master, to, server.SlavePatience, func(at server.Position) {
 		a.waiting("at %s of %s", at, to)
 	})
+	return err
 }
 
 // leave leaves the slave after an error: as it was if nothing has been left

@@ -44,7 +44,8 @@ func TestCrashOfSlave(t *testing.T) {
 			if said := strings.Contains(out, "by file and position, "); said != byPosition && !onMySQL {
 				t.Errorf("status says:\n%s", out)
 			}
-			if onMySQL && p.value(p.slave, "SELECT auto_position FROM performance_schema.replication_connection_configuration") != "0" {
+			const byGTID = "SELECT auto_position FROM performance_schema.replication_connection_configuration"
+			if onMySQL && p.value(p.slave, byGTID) != "0" {
 				t.Error("it does not follow by file and position")
 			}
 			stop := p.load()

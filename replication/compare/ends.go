@@ -46,7 +46,8 @@ func (c *Comparison) openEnds(ctx context.Context, slave *pausedSlave, lock []st
 		return ends, err
 	}
 	slave.stopsAt(ends.at)
-	err = c.Slave.AdvanceSlave(ctx, ends.at, c.patience(), func(at server.Position) { c.waits(ends.at, at) })
+	ends.at, err = c.Slave.AdvanceSlave(ctx, c.Master, ends.at, c.patience(),
+		func(at server.Position) { c.waits(ends.at, at) })
 	if err != nil {
 		return ends, err
 	}

@@ -59,7 +59,8 @@ func isNotCrashSafe(j *judgement) {
 	if len(lacks) == 0 || j.Moment&(SetupSlave|CheckPair) != 0 {
 		return
 	}
-	j.sayCure("gtunnel replication setup-slave writes that to an option file of the server, which reads it when it is restarted",
+	j.sayCure("gtunnel replication setup-slave writes that to an option file of the server, "+
+		"which reads it when it is restarted",
 		"it follows by file and position, and after a crash may not know what it has applied, without %s",
 		strings.Join(lacks, " and "))
 }

@@ -50,8 +50,7 @@ func losesNumber(_ server.Version, c *valueColumn) string {
 func (f *lossyFindings) numbers(_ context.Context, columns []*valueColumn) error {
 	for _, c := range columns {
 		f.lost = append(f.lost, c.String())
-		name := server.QuoteName(c.name)
-		f.updates = append(f.updates, fmt.Sprintf("UPDATE %s SET %s = '' WHERE %s+0 = 0;", c.quotedTable(), name, name))
+		f.updates = append(f.updates, c.update("''", server.QuoteName(c.name)+"+0 = 0"))
 	}
 	return nil
 }
@@ -73,9 +72,8 @@ func hasEmptyMember(c *valueColumn) string {
 func (f *lossyFindings) members(_ context.Context, columns []*valueColumn) error {
 	for _, c := range columns {
 		f.lost = append(f.lost, c.String())
-		name := server.QuoteName(c.name)
-		f.updates = append(f.updates, fmt.Sprintf("UPDATE %s SET %s = %s+0 & ~%d WHERE %s;",
-			c.quotedTable(), name, name, uint64(1)<<(emptyMember(c)-1), hasEmptyMember(c)))
+		without := fmt.Sprintf("%s+0 & ~%d", server.QuoteName(c.name), uint64(1)<<(emptyMember(c)-1))
+		f.updates = append(f.updates, c.update(without, hasEmptyMember(c)))
 	}
 	return nil
 }

@@ -80,8 +80,7 @@ func isNegativeZero(c *valueColumn) string {
 func (f *lossyFindings) signs(_ context.Context, columns []*valueColumn) error {
 	for _, c := range columns {
 		f.lost = append(f.lost, c.String())
-		f.updates = append(f.updates, fmt.Sprintf("UPDATE %s SET %s = 0 WHERE %s;",
-			c.quotedTable(), server.QuoteName(c.name), isNegativeZero(c)))
+		f.updates = append(f.updates, c.update("0", isNegativeZero(c)))
 	}
 	return nil
 }

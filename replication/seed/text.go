@@ -34,8 +34,7 @@ func throughUnicode(c *valueColumn) string {
 func (f *lossyFindings) text(_ context.Context, columns []*valueColumn) error {
 	for _, c := range columns {
 		f.lost = append(f.lost, c.String())
-		f.updates = append(f.updates, fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s;",
-			c.quotedTable(), server.QuoteName(c.name), throughUnicode(c), losesText(server.Version{}, c)))
+		f.updates = append(f.updates, c.update(throughUnicode(c), losesText(server.Version{}, c)))
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ import (
 type valueColumn struct {
 	database, table, name string
 	dataType, columnType  string
-	charset               string // of text that may come back from Unicode as another one
+	charset               string   // of text that may come back from Unicode as another one
+	stamps                []string // columns of its table that an UPDATE sets to its time
 }
 
 // String is the column's full name.
@@ -29,6 +30,16 @@ func (c *valueColumn) String() string { return c.database + "." + c.table + "." 
 
 // quotedTable is the full name of its table, in quotes.
 func (c *valueColumn) quotedTable() string { return server.QuoteTable(c.database, c.table) }
+
+// update is the statement that gives the column another value in some rows, and leaves
+// all else of them as it is.
+func (c *valueColumn) update(to, where string) string {
+	text := "UPDATE " + c.quotedTable() + " SET " + server.QuoteName(c.name) + " = " + to
+	for _, stamp := range c.stamps {
+		text += ", " + server.QuoteName(stamp) + " = " + server.QuoteName(stamp)
+	}
+	return text + " WHERE " + where + ";"
+}
 
 // lossy is a kind of values that a dump changes.
 type lossy struct {
@@ -98,12 +109,23 @@ func (c *seedCheck) valueColumns(ctx context.Context) ([]*valueColumn, error) {
 			" AND c.extra NOT REGEXP 'VIRTUAL|STORED|PERSISTENT' AND c.table_schema IN ("+
 			server.QuoteExactly(c.seed.databases())+")"+
 			" ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
+	if err != nil {
+		return nil, err
+	}
+	stamps, err := master.Query(ctx, master.DB,
+		"SELECT table_schema AS d, table_name AS t, column_name AS c FROM information_schema.columns"+
+			" WHERE extra LIKE '%on update%' AND table_schema IN ("+server.QuoteExactly(c.seed.databases())+")")
+	stampsOf := map[string][]string{}
+	for _, r := range stamps {
+		table := server.QuoteTable(r["d"], r["t"])
+		stampsOf[table] = append(stampsOf[table], r["c"])
+	}
 	var columns []*valueColumn
 	for _, r := range rows {
 		if len(c.seed.Tables) == 0 || slices.Contains(c.seed.Tables, r["d"]+"."+r["t"]) {
 			columns = append(columns, &valueColumn{
 				database: r["d"], table: r["t"], name: r["c"], dataType: r["type"], columnType: r["full_type"],
-				charset: r["charset"],
+				charset: r["charset"], stamps: stampsOf[server.QuoteTable(r["d"], r["t"])],
 			})
 		}
 	}
@@ -125,7 +147,8 @@ func (f *lossyFindings) look(ctx context.Context, columns []*valueColumn) error 
 	if len(asked) == 0 {
 		return nil
 	}
-	rows, err := master.Query(ctx, master.DB, "SELECT "+strings.Join(asked, ", ")+" FROM "+columns[0].quotedTable())
+	rows, err := master.Query(ctx, master.DB,
+		master.Version.SelectWithin(ctx)+" "+strings.Join(asked, ", ")+" FROM "+columns[0].quotedTable())
 	if err != nil || len(rows) == 0 {
 		return err
 	}

@@ -16,6 +16,10 @@ const QuestionLimit = 10 * time.Second
 // sizes of many tables take their time.
 const ReadLimit = 5 * time.Minute
 
+// statusLimit is how long SHOW SLAVE STATUS may take: it waits for a STOP SLAVE, which
+// waits for the end of what is being applied.
+const statusLimit = time.Minute
+
 // limitKey is the key of a limit in a context.
 type limitKey struct{}
 
@@ -37,6 +41,24 @@ func limited(ctx context.Context) (_ context.Context, limit time.Duration, cance
 	}
 	ctx, cancel = context.WithTimeout(ctx, limit)
 	return ctx, limit, cancel
+}
+
+// SelectWithin is the SELECT of a query that the server ends by itself a moment after the
+// end of its context, since it does not notice that nobody waits for it any more. It is
+// a plain one where the context has no end, or the server is too old to know one.
+func (v Version) SelectWithin(ctx context.Context) string {
+	end, ok := ctx.Deadline()
+	limit := time.Until(end) + time.Second
+	switch {
+	case !ok || limit <= 0:
+		return "SELECT"
+	case v.AtLeast(MariaDB, 10, 1, 2):
+		return fmt.Sprintf("SET STATEMENT max_statement_time=%.3f FOR SELECT", limit.Seconds())
+	case v.AtLeast(MySQL, 5, 7, 8):
+		return fmt.Sprintf("SELECT /*+ MAX_EXECUTION_TIME(%d) */", limit.Milliseconds())
+	default:
+		return "SELECT"
+	}
 }
 
 // NoAnswerError is that a server has not answered a question in time.

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,5 +23,30 @@ func TestEachWithin(t *testing.T) {
 	}
 	if one, err := s.Value(ctx, s.DB, "SELECT 1"); one != "1" || err != nil {
 		t.Errorf("after it %s, %v", one, err)
+	}
+}
+
+// TestSelectWithin: a query that nobody waits for any more is ended by the server itself,
+// and a context without an end bounds none.
+func TestSelectWithin(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []servertest.Kind{servertest.MariaDB, servertest.MySQL97} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := pairs.SharedServer(t, kind, "limits", 1).AsRoot(t, finding.Master)
+			if text := s.Version.SelectWithin(t.Context()); text != "SELECT" {
+				t.Errorf("without an end: %s", text)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if _, err := s.Value(ctx, s.DB, s.Version.SelectWithin(ctx)+" SLEEP(600)"); err == nil {
+				t.Error("it has waited")
+			}
+			pairs.WaitUntil(t, "the end of the query", func() (string, bool) {
+				n, err := s.Value(t.Context(), s.DB,
+					"SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(600)' AND id <> CONNECTION_ID()")
+				return fmt.Sprint(n, err), n == "0" && err == nil
+			})
+		})
 	}
 }

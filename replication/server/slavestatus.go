@@ -82,7 +82,7 @@ func (s *Server) SlaveStatus(ctx context.Context, on Execer) (*SlaveStatus, erro
 // SlaveStatuses gives the status of each of the server's masters; none if it
 // is no slave. It does not wait for the answer without end.
 func (s *Server) SlaveStatuses(ctx context.Context, on Execer) ([]*SlaveStatus, error) {
-	ctx = EachWithin(ctx, QuestionLimit)
+	ctx = EachWithin(ctx, statusLimit)
 	rows, err := s.Query(ctx, on, s.Version.ShowSlaveStatus())
 	if err != nil {
 		return nil, s.whySilent(ctx, s.Explain("", err))

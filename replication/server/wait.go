@@ -20,17 +20,27 @@ func (s *Server) WaitForSlave(ctx context.Context, to Position, patience time.Du
 }
 
 // AdvanceSlave lets a slave whose SQL thread is stopped apply all before a
-// position of its master and nothing after it. It gives up as WaitForSlave does;
+// position of its master and nothing after it, and gives where it then stands: that is
+// beyond it where no transaction is between. It gives up as WaitForSlave does;
 // the thread may still run then.
-func (s *Server) AdvanceSlave(ctx context.Context, to Position, patience time.Duration, moved func(at Position)) error {
-	if err := s.Change(ctx, s.Version.StartUntil(to)); err != nil {
-		return err
+func (s *Server) AdvanceSlave(
+	ctx context.Context, master *Server, to Position, patience time.Duration, moved func(at Position),
+) (Position, error) {
+	to, err := s.whereSlaveStands(ctx, master, to)
+	if err != nil {
+		return to, err
 	}
-	return s.WatchSlave(ctx, func(status *SlaveStatus, standing time.Duration) (bool, error) {
+	if err := s.Change(ctx, s.Version.StartUntil(to)); err != nil {
+		return to, err
+	}
+	err = s.WatchSlave(ctx, func(status *SlaveStatus, standing time.Duration) (bool, error) {
 		switch {
 		case status == nil:
 			return true, status.MustRun()
 		case status.SQLRunning == "No":
+			if to, err = s.whereSlaveStands(ctx, master, to); err != nil {
+				return true, err
+			}
 			return true, status.MustStandAt(to)
 		case status.Executed.At(to):
 			// MariaDB stops only when it sees the next event.
@@ -40,6 +50,7 @@ func (s *Server) AdvanceSlave(ctx context.Context, to Position, patience time.Du
 		}
 		return false, s.mustMove(ctx, status, to, standing, patience, moved)
 	})
+	return to, err
 }
 
 // pollSlave is how often a slave is looked at.
