@@ -135,7 +135,11 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 		writeMasterFacts(fact, s)
 		return w.Flush()
 	}
-	fact("slave", "%s, server_id %d, %s", s.Slave.Version, s.Slave.ServerID, writable(s))
+	if s.Slave.ServerID == 0 { // it could not be asked
+		fact("slave", "%s", s.Slave.Version)
+	} else {
+		fact("slave", "%s, server_id %d, %s", s.Slave.Version, s.Slave.ServerID, writable(s))
+	}
 	c := s.Connection
 	if s.Master.Reachable {
 		fact("master", "%s, server_id %d, its binary log stands at %s", s.Master.Version, s.Master.ServerID,

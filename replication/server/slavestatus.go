@@ -204,7 +204,7 @@ var otherFilters = []string{
 // nowhere.
 func until(r Record) string {
 	switch r["until_condition"] {
-	case "", "None":
+	case "", "None", "DONE": // MySQL's own, by which it has ended what a crash had left of several workers
 		return ""
 	case "Master", "Source":
 		return r["until_log_file"] + ":" + r["until_log_pos"]

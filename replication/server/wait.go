@@ -125,6 +125,15 @@ func (s *Server) MustApply(ctx context.Context, patience time.Duration) error {
 // NoSlaveCure is what to do about a server that is no slave: it may be the master.
 const NoSlaveCure = "run this on the slave; a host that is to become one: gtunnel replication setup-slave"
 
+// startOfSQL is how the SQL thread is started, while the other runs: else a start may
+// delete what was received and not applied.
+func (s *SlaveStatus) startOfSQL() string {
+	if s.IORunning == "No" {
+		return ""
+	}
+	return s.version.InWords("START SLAVE SQL_THREAD; ")
+}
+
 // MustRun refuses a slave that does not run; nil is a server that is no slave.
 func (s *SlaveStatus) MustRun() error {
 	const cure = "gtunnel replication status says more"
@@ -135,8 +144,7 @@ func (s *SlaveStatus) MustRun() error {
 		return finding.New(finding.Slave, "slave-stopped", cure,
 			"the slave has stopped with error %d: %s", s.SQLErrno, s.SQLError)
 	case s.SQLRunning != "Yes":
-		return finding.New(finding.Slave, "slave-stopped",
-			s.version.InWords("START SLAVE SQL_THREAD; ")+cure, "the slave's SQL thread is stopped")
+		return finding.New(finding.Slave, "slave-stopped", s.startOfSQL()+cure, "the slave's SQL thread is stopped")
 	case s.IORunning == "No":
 		return finding.New(finding.Slave, "slave-stopped", cure, "the slave's I/O thread is stopped: %s", s.IOError)
 	}
