@@ -18,7 +18,7 @@ const ReadLimit = 5 * time.Minute
 
 // statusLimit is how long SHOW SLAVE STATUS may take: it waits for a STOP SLAVE, which
 // waits for the end of what is being applied.
-const statusLimit = time.Minute
+const statusLimit = 3 * QuestionLimit
 
 // limitKey is the key of a limit in a context.
 type limitKey struct{}

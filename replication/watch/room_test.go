@@ -25,6 +25,9 @@ func TestRelayDiskFull(t *testing.T) {
 	p := newWatchedPair(t, servertest.MariaDB)
 	folder := t.TempDir()
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=12m,mode=777"); err != nil {
+		if os.Getenv("CI") != "" || os.Getuid() == 0 {
+			t.Fatal(err)
+		}
 		t.Skipf("this user mounts nothing: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(folder, syscall.MNT_DETACH) }) // before the folder goes
@@ -56,7 +59,7 @@ func TestRelayDiskFull(t *testing.T) {
 		t.Errorf("facts: %v", err)
 	}
 	began = time.Now()
-	if _, err := p.s.SlaveStatus(t.Context(), p.s.DB); !finding.HasCode(err, server.RelayDiskFull) {
+	if _, err := p.s.SlaveStatus(server.EachWithin(t.Context(), server.QuestionLimit), p.s.DB); !finding.HasCode(err, server.RelayDiskFull) {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 	if !strings.Contains(s.Summary, "does not tell") {
