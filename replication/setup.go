@@ -132,7 +132,9 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		return false, err
 	}
 	if err := s.applier().Apply(ctx, plan); err != nil {
-		return false, &UnfinishedError{Err: err, Stage: s.State.Stage, Databases: s.Want.Databases}
+		return false, &UnfinishedError{
+			Err: err, Stage: s.State.Stage, Databases: s.Want.Databases, Method: s.Want.Method,
+		}
 	}
 	return true, nil
 }
@@ -140,8 +142,9 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 // UnfinishedError is that of a setup which has begun and did not come to its end.
 type UnfinishedError struct {
 	Err       error
-	Stage     journal.Stage // how far it has come
-	Databases []string      // of the setup
+	Stage     journal.Stage      // how far it has come
+	Databases []string           // of the setup
+	Method    journal.SeedMethod // of the copy
 }
 
 // Error is what kept it from its end.
@@ -168,6 +171,9 @@ func (e *UnfinishedError) goOn() string {
 	case finding.HasCode(e.Err, "broken"):
 		return "unless that mends it: the same command again with --reseed --replace-databases " +
 			strings.Join(e.Databases, ",")
+	case e.Stage == journal.StageSeeding && e.Method == journal.SeedClone: // whose leavings nothing tells from data
+		return "the slave has no replication and perhaps no whole copy; the same command again copies from the beginning, " +
+			"with --replace-databases for what the clone has brought, if it names some"
 	case e.Stage == journal.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
 	case e.Stage == journal.StageSeeded:
