@@ -59,7 +59,8 @@ func TestRelayDiskFull(t *testing.T) {
 		t.Errorf("facts: %v", err)
 	}
 	began = time.Now()
-	if _, err := p.s.SlaveStatus(server.EachWithin(t.Context(), server.QuestionLimit), p.s.DB); !finding.HasCode(err, server.RelayDiskFull) {
+	ctx := server.EachWithin(t.Context(), server.QuestionLimit)
+	if _, err := p.s.SlaveStatus(ctx, p.s.DB); !finding.HasCode(err, server.RelayDiskFull) {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 	if !strings.Contains(s.Summary, "does not tell") {
