@@ -137,11 +137,11 @@ func (m *Main) typed(flag string) (list []string) {
 	for i, arg := range m.Args {
 		switch {
 		case strings.HasPrefix(arg, "--"+flag+"="):
-			list = append(list, shellWord(arg))
+			list = append(list, finding.ShellWord(arg))
 		case arg == "--"+flag && m.command.Flags().Lookup(flag).NoOptDefVal != "":
 			list = append(list, arg)
 		case arg == "--"+flag && i+1 < len(m.Args):
-			list = append(list, arg+" "+shellWord(m.Args[i+1]))
+			list = append(list, arg+" "+finding.ShellWord(m.Args[i+1]))
 		}
 	}
 	return list

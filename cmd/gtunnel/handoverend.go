@@ -7,10 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
 // endHandOver deals with the hand-over file of a slave that replicates, which needs it
@@ -21,7 +21,7 @@ func (m *Main) endHandOver(ctx context.Context, s *setupSlave, master string) er
 		return nil
 	}
 	fmt.Fprintf(m.Stdout, "\nThe hand-over file holds passwords, and is needed no more. Remove it on both hosts:\n"+
-		"  on this host:  rm %s\n  on %s:  rm %s\n", shellWord(s.handOver), master, shellWord(defaultHandOver))
+		"  on this host:  rm %s\n  on %s:  rm %s\n", finding.ShellWord(s.handOver), master, finding.ShellWord(defaultHandOver))
 	if !s.removeHandOver {
 		yes, err := m.askToRemove(ctx, s)
 		if err != nil || !yes {
@@ -29,7 +29,7 @@ func (m *Main) endHandOver(ctx context.Context, s *setupSlave, master string) er
 		}
 	}
 	if err := os.Remove(s.handOver); err != nil {
-		return usage.WithHint(fmt.Errorf("remove the hand-over file: %w", err), "rm "+shellWord(s.handOver))
+		return usage.WithHint(fmt.Errorf("remove the hand-over file: %w", err), "rm "+finding.ShellWord(s.handOver))
 	}
 	fmt.Fprintf(m.Stdout, "%s is removed; the other is yours to remove.\n", s.handOver)
 	return nil
@@ -67,14 +67,3 @@ func (m *Main) askToRemove(ctx context.Context, s *setupSlave) (bool, error) {
 	}
 	return answer == "yes", err
 }
-
-// shellWord is a text as one word of a shell.
-func shellWord(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(shellPlain, r) }) < 0 && text != "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-// shellPlain are the characters that no shell takes for anything else.
-const shellPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+=,"

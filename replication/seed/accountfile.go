@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -44,14 +45,5 @@ func (m *missingAccount) writeAccountFile(directory string, slave *facts.Facts) 
 	if slave.Version.AtLeast(server.MariaDB, 10, 4, 6) {
 		client = "mariadb"
 	}
-	return client + " < " + shellWord(path), nil
-}
-
-// shellWord is a word as a shell takes it.
-func shellWord(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-"
-	if strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return client + " < " + finding.ShellWord(path), nil
 }
