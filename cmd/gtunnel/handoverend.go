@@ -21,7 +21,8 @@ func (m *Main) endHandOver(ctx context.Context, s *setupSlave, master string) er
 		return nil
 	}
 	fmt.Fprintf(m.Stdout, "\nThe hand-over file holds passwords, and is needed no more. Remove it on both hosts:\n"+
-		"  on this host:  rm %s\n  on %s:  rm %s\n", finding.ShellWord(s.handOver), master, finding.ShellWord(defaultHandOver))
+		"  on this host:  rm %s\n  on %s:  rm %s\n",
+		finding.ShellWord(s.handOver), master, finding.ShellWord(defaultHandOver))
 	if !s.removeHandOver {
 		yes, err := m.askToRemove(ctx, s)
 		if err != nil || !yes {
