@@ -75,8 +75,16 @@ type transaction struct {
 	waits  bool // for a lock of a row
 }
 
+// transactionsAge is how long nobody must have read InnoDB's list of transactions until
+// it is made anew (CACHE_MIN_IDLE_TIME_NS of trx0i_s.cc): who looks more often sees the
+// same for ever.
+const transactionsAge = 120 * time.Millisecond
+
 // transactions are those of InnoDB, as far as the login may see them.
 func (s *Server) transactions(ctx context.Context, on Execer) ([]transaction, error) {
+	if err := Pause(ctx, transactionsAge); err != nil {
+		return nil, err
+	}
 	const query = "SELECT trx_mysql_thread_id AS thread, trx_state AS state FROM information_schema.innodb_trx"
 	rows, err := ReadRecords(ctx, on, query)
 	if IsDenied(err) {
