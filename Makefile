@@ -11,6 +11,20 @@
 #   make corpus     schemas as odd as those of services through setup, writes,
 #                   changes, compare and repair, at length, on every server
 #                   (GTUNNEL_CORPUS_SEED=N repeats the writes of a run)
+#   make failover   50 failovers, 20 switchovers and 20 rejoins of each sort in a row on
+#                   MariaDB and on MySQL, with clients that write, and their times
+#   make faults     each fault at six moments of switchover, promote and rejoin: kills of
+#                   each part, cuts of the link and of the power (hours)
+#   make families   the drill, IAM and FTS, and several slaves on MySQL as well: make test has
+#                   these on MariaDB
+#   make voms       a VOMS server at two sites, from the first proxy to the lost site and back:
+#                   each step with its time, what the user saw and what was checked
+#   make pacemaker  a pair under Pacemaker with a quorum device on a third host, in three
+#                   containers: a move, a killed host, cut links, and what the clients saw
+#   make simulate   failovers on a model of two hosts, deeper than make test has them
+#                   (SIMULATE=1 deviation more in a run, LIMIT=90 seconds for each
+#                   scenario and family), with a table of the changes of plans that it
+#                   notices; what was not explored whole is said
 #   make cover      how much of each package all tests run; 85 % at least
 #                   (TEST=./tunnel ROOMS=tunnel)
 #   make fuzz       every fuzz target for FUZZTIME (20s)
@@ -29,14 +43,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera stunnel systemd docker igtf
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd docker pacemaker igtf voms
 FUZZTIME = 20s
 PACKAGE  = ./certs
 TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test corpus cover fuzz mutate bench hostile lint install clean
+.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -45,6 +59,11 @@ demo: build
 	.ci/install mariadb
 	go build -o bin/quickstart ./examples/quickstart
 	bin/quickstart --gtunnel $(BINARY) $(if $(KEEP),--keep)
+
+voms: build
+	.ci/install mariadb voms
+	go build -o bin/voms ./examples/voms
+	bin/voms --gtunnel $(BINARY)
 
 GOTESTSUM = go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary skipped,output
 
@@ -59,22 +78,48 @@ short:
 	env -u CI $(GOTESTSUM) --jsonfile bin/check.json --post-run-command 'go run ./.ci/results bin/check.json' -- \
 		-short -vet=off -count=1 -p 4 $(TEST)
 
-# The race detector needs cgo, and is too slow for a gigabyte each way: that
-# runs before, without it.
+# The race detector needs cgo, and is too slow for a gigabyte each way and for millions of
+# steps of a simulation: these run before, without it. Go prints what a test tells, such as the
+# number of states, only where it is run in its directory.
 test: export CGO_ENABLED = 1
 test:
 	.ci/install race $(SERVERS)
-	go vet ./...
 	go test -count=1 -run TestBothWaysAtOnce ./tunnel
+	cd replication/failover/simulation && go test -count=1 -run 'TestScenarios|TestFaults'
 	mkdir -p bin
 	$(GOTESTSUM) --jsonfile bin/tests.json \
 		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/tests.json' -- \
-		-race -count=1 -timeout 30m $(TEST)
+		-race -count=1 -parallel 6 -timeout 40m $(TEST)
 
-# `make test` has the short form of it.
+# `make test` has the short form of these. go test shows what they print in their own folder.
+failover:
+	.ci/install mariadb mysql failover
+	cd cmd/gtunnel && GTUNNEL_FAILOVER=50 go test -count=1 -parallel 6 -timeout 180m \
+		-run '^Test(Failovers|Switchovers|Rejoins)$$'
+
+families:
+	.ci/install mariadb mysql failover
+	cd cmd/gtunnel && GTUNNEL_FAMILIES=all go test -count=1 -parallel 4 -timeout 60m \
+		-run '^Test(Drill|Applications|SeveralSlaves|FurtherSlaves)$$'
+
+faults:
+	.ci/install mariadb mysql failover
+	cd cmd/gtunnel && GTUNNEL_FAILOVER=50 go test -count=1 -parallel 6 -timeout 720m \
+		-run '^Test(Switchover|Promote|Rejoin)Faults$$'
+
+pacemaker:
+	.ci/install docker pacemaker
+	cd examples/pacemaker && CI=1 go test -count=1 -timeout 40m -v -run '^TestPacemaker$$'
+
 corpus:
 	.ci/install mariadb mysql mariadb118 mariadb105
 	GTUNNEL_CORPUS=long go test -count=1 -timeout 90m -run '^TestCorpus' -v ./cmd/gtunnel
+
+SIMULATE = 1
+LIMIT    = 90
+simulate:
+	GTUNNEL_SIMULATE=$(SIMULATE) GTUNNEL_SIMULATE_LIMIT=$(LIMIT) go test -count=1 -timeout 12h -v \
+		-run 'TestScenarios|TestFaults|TestMutants' ./replication/failover/simulation
 
 # A statement counts for the package in which it stands, whichever package's
 # tests run it.
@@ -112,7 +157,7 @@ install: build
 		$(BINARY) man $$topic >$(DESTDIR)$(PREFIX)/share/man/man7/gtunnel-$$topic.7 || exit 1; \
 	done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service
-	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel-*.service
+	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
 	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
 	install -d -m 0700 $(DESTDIR)/var/lib/gtunnel
 	for role in server client; do \

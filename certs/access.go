@@ -96,7 +96,7 @@ func uselessDN(rule string, err error) error {
 
 // judge refuses a peer that no rule names. A nil Access does not judge.
 func (a *Access) judge(leaf *element, identity Identity) *Refusal {
-	if a == nil || a.all && len(identity.Hosts)+len(identity.IPs) > 0 || slices.ContainsFunc(a.hosts, identity.proves) {
+	if a == nil || a.all && len(identity.Hosts)+len(identity.IPs) > 0 || slices.ContainsFunc(a.hosts, identity.Proves) {
 		return nil
 	}
 	if a.dns.Match(leaf.subject) {

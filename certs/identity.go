@@ -116,10 +116,10 @@ func validPattern(name string) bool {
 	return validHost(name)
 }
 
-// proves reports whether the identity includes the host, a name or an IP
+// Proves reports whether the identity includes the host, a name or an IP
 // address. Addresses are proved by iPAddress names only, wildcards stand for
 // one label.
-func (i Identity) proves(host string) bool {
+func (i Identity) Proves(host string) bool {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return slices.Contains(i.IPs, address.WithZone("").Unmap().String())
 	}
@@ -134,7 +134,7 @@ func (i Identity) proves(host string) bool {
 // judgeHost asks whether the certificate proves the host; an empty host asks
 // nothing.
 func judgeHost(leaf *element, identity Identity, host string) *Refusal {
-	if host == "" || identity.proves(host) {
+	if host == "" || identity.Proves(host) {
 		return nil
 	}
 	r := refuse(leaf, 0, CodeWrongHost, "the host must be %s, and the certificate proves %s", dn.Escape(host),

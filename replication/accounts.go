@@ -43,6 +43,31 @@ func grantsOf(v server.Version, user string, databases []string) []facts.Grant {
 	return grants
 }
 
+// accountGrants are what the accounts get.
+type accountGrants struct {
+	databases []string // as GRANT has them: see facts.Patterns
+	pair      bool     // the server is one of a pair
+}
+
+// of are those of one account. In a pair the other host asks whether this one is a slave,
+// too (SLAVE MONITOR came with MariaDB 10.5.8; before, and on MySQL, it is a part of
+// others).
+func (g accountGrants) of(v server.Version, user string) []facts.Grant {
+	grants := grantsOf(v, user, g.databases)
+	if g.pair && user == facts.MonitorUser && v.AtLeast(server.MariaDB, 10, 5, 8) {
+		grants = append(grants, facts.Grant{Privileges: []string{"SLAVE MONITOR"}, On: facts.Everywhere})
+	}
+	return grants
+}
+
+// has reports whether SHOW GRANTS of an account lists them.
+func (g accountGrants) has(v server.Version, user string, shown []string) bool {
+	have := facts.ParseGrants(shown)
+	return !slices.ContainsFunc(g.of(v, user), func(g facts.Grant) bool {
+		return slices.ContainsFunc(g.Privileges, func(privilege string) bool { return !facts.Given(have, g.On, privilege) })
+	})
+}
+
 // routineTable holds the routines, with their bodies, of MySQL before 8.0 and
 // MariaDB.
 var routineTable = facts.ObjectOf("", "mysql", "proc")
@@ -81,7 +106,7 @@ func monitorGrants(v server.Version, client string, databases []string) []facts.
 // account is of this server, and a slave that has none of that name must not
 // stumble over it. The procedure of the seeding account keeps the server's mark.
 func accountStatements(
-	v server.Version, user string, password *server.Password, databases []string, mark string,
+	v server.Version, user string, password *server.Password, grants accountGrants, mark string,
 ) []server.Statement {
 	account := server.QuoteAccount(user, server.Loopback)
 	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0")}
@@ -98,18 +123,10 @@ func accountStatements(
 			server.SQL("CREATE PROCEDURE %s()%s SQL SECURITY DEFINER BEGIN SET SESSION sql_log_bin=0; DROP USER %s; END",
 				server.QuoteTable("mysql", facts.DropSeedProcedure), comment, account))
 	}
-	for _, g := range grantsOf(v, user, databases) {
+	for _, g := range grants.of(v, user) {
 		statements = append(statements, server.SQL("GRANT %s ON %s TO %s", strings.Join(g.Privileges, ", "), g.On, account))
 	}
 	return statements
-}
-
-// hasGrants reports whether SHOW GRANTS of an account lists what grantsOf wants.
-func hasGrants(v server.Version, user string, shown, databases []string) bool {
-	have := facts.ParseGrants(shown)
-	return !slices.ContainsFunc(grantsOf(v, user, databases), func(g facts.Grant) bool {
-		return slices.ContainsFunc(g.Privileges, func(privilege string) bool { return !facts.Given(have, g.On, privilege) })
-	})
 }
 
 // tryLogins logs in by accounts as a slave will: what keeps one out is better
@@ -119,32 +136,36 @@ type tryLogins struct {
 	logins []server.Login // without an address
 }
 
-func (a *Applier) tryLogins(ctx context.Context, t tryLogins) error {
-	address := loginAddress(a.Master, a.MasterFacts)
+func (a *Applier) tryLogins(ctx context.Context, step *Step, t tryLogins) error {
+	f := a.SlaveFacts
+	if step.On == finding.Master {
+		f = a.MasterFacts
+	}
+	address := loginAddress(a.on(step), f)
 	if address == "" {
 		return nil
 	}
 	for _, login := range t.logins {
 		login.Address = address
-		if err := tryLogin(ctx, login); err != nil {
+		if err := tryLogin(ctx, step.On, login); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func tryLogin(ctx context.Context, login server.Login) error {
+func tryLogin(ctx context.Context, on finding.Role, login server.Login) error {
 	account := server.QuoteAccount(login.User, server.Loopback)
 	cure := "SHOW CREATE USER " + account +
 		" shows what it is bound to, and SELECT user, host FROM mysql.user which account may take its place; " +
 		"then run this again, with --new-passwords if it is the password"
-	s, err := server.Open(ctx, finding.Master, login)
+	s, err := server.Open(ctx, on, login)
 	if err == nil {
 		defer func() { _ = s.Close() }() // it was only tried
 		var came string
 		// not behind an address translation, where it is another one
 		if came, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err == nil && came == login.User+"@localhost" {
-			return finding.New(finding.Master, "account-shadowed", cure, "a login as %s is one of another account: %s",
+			return finding.New(on, "account-shadowed", cure, "a login as %s is one of another account: %s",
 				account, came)
 		}
 	}
@@ -152,7 +173,7 @@ func tryLogin(ctx context.Context, login server.Login) error {
 		return ctx.Err()
 	}
 	return &finding.Problem{
-		On: finding.Master, Code: "account-login", Text: "a slave cannot log in as " + account, Cure: cure, Err: err,
+		On: on, Code: "account-login", Text: "a slave cannot log in as " + account, Cure: cure, Err: err,
 	}
 }
 

@@ -22,8 +22,15 @@ type Applier struct {
 	State                   *journal.StateFile // of the slave's host; nil for a plan of a master or a repair
 	StateDir                string             // of the slave's host, for what is noted of unfinished work; empty: nowhere
 	Wait                    bool               // for what the administrator must do, such as a restart
+	Pair                    *Pair              // that this host is of; nil: of none
+
+	// Slaves is how many slaves may be made of the master beside each other; up to one: the
+	// master is locked.
+	Slaves int
 
 	Dialogue
+
+	place *server.Place // of the master
 }
 
 // Dialogue is how the work is told to the administrator, and agreed with. Each of
@@ -43,8 +50,8 @@ type Dialogue struct {
 	Compared  func(*compare.Result)  // what has come of it, before the step's end
 }
 
-// agree shows a plan, and reports whether it is to be applied.
-func (d *Dialogue) agree(p *Plan) (bool, error) {
+// Consent shows a plan, and reports whether it is to be applied.
+func (d *Dialogue) Consent(p *Plan) (bool, error) {
 	if d.Agree != nil {
 		return d.Agree(p)
 	}
@@ -65,35 +72,48 @@ func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
 		if s == nil {
 			continue
 		}
+		if s == a.Master && a.Slaves > 1 {
+			if a.place, err = s.Place(ctx, a.Slaves); err != nil {
+				return err
+			}
+			defer a.place.Close()
+			continue
+		}
 		unlock, err := s.Lock(ctx)
 		if err != nil {
 			return err
 		}
 		defer unlock()
 	}
+	return a.Carry(ctx, p, a.do)
+}
+
+// Carry does the steps of a plan in their order, each by a function, and stops at the
+// first that fails.
+func (d *Dialogue) Carry(ctx context.Context, p *Plan, do func(context.Context, *Step) error) error {
 	for _, step := range p.Steps {
-		if a.Begin != nil {
-			if err := a.Begin(step); err != nil {
+		if d.Begin != nil {
+			if err := d.Begin(step); err != nil {
 				return err
 			}
 		}
-		if err := a.do(ctx, step); err != nil {
+		if err := do(ctx, step); err != nil {
 			return fmt.Errorf("%s: %w", step.What, err)
 		}
-		if a.End != nil {
-			a.End(step)
+		if d.End != nil {
+			d.End(step)
 		}
 	}
 	return nil
 }
 
-// action is what a step does besides its SQL and its file: one of the types below,
-// whose fields are all that it depends on.
-type action any
+// Action is what a step does besides its SQL and its file: a type whose fields are all
+// that it depends on. Those of an Applier are below.
+type Action any
 
 // do carries out a step. Where its SQL is run, it is run as it is shown.
 func (a *Applier) do(ctx context.Context, step *Step) error {
-	switch action := step.action.(type) {
+	switch action := step.Action.(type) {
 	case nil:
 		if step.File != nil {
 			return write(step.File)
@@ -101,10 +121,18 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 		return a.run(ctx, step)
 
 	// Of a master.
-	case waitForBinaryLog:
-		return a.waitForBinaryLog(ctx)
 	case tryLogins:
-		return a.tryLogins(ctx, action)
+		return a.tryLogins(ctx, step, action)
+
+	// Of either, in a pair.
+	case waitForRestart:
+		return a.waitForRestart(ctx, step, action)
+	case waitForGTIDs:
+		return a.waitForGTIDs(ctx, step)
+	case notePair:
+		return a.notePair(ctx, step, action)
+	case noteSemiSync:
+		return a.noteSemiSync(ctx, step, action)
 
 	// Of a slave that begins.
 	case agreeOnBytes:
@@ -136,7 +164,7 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 	case compareData:
 		return a.compareData(ctx, action)
 	case dropSeedAccount:
-		return a.dropSeedAccount(ctx, step)
+		return a.dropSeedAccount(ctx, step, action)
 	case noteDone:
 		return a.noteDone(action)
 
@@ -149,11 +177,18 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 
 // run runs the SQL of a step.
 func (a *Applier) run(ctx context.Context, step *Step) error {
-	on := a.Slave
-	if step.On == finding.Master {
-		on = a.Master
+	if on := a.on(step); a.Pair != nil && on.Version.Family == server.MySQL && len(step.SQL) > 0 {
+		return runBesideGuard(ctx, on, step.SQL)
 	}
-	return on.Run(ctx, step.SQL)
+	return a.on(step).Run(ctx, step.SQL)
+}
+
+// on is the server that a step is done to.
+func (a *Applier) on(step *Step) *server.Server {
+	if step.On == finding.Master {
+		return a.Master
+	}
+	return a.Slave
 }
 
 // write writes the file of a step. The directory of a secret is as closed as the file.

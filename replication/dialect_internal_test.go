@@ -88,7 +88,8 @@ func TestDialects(t *testing.T) {
 			secret := server.NewPassword("secret")
 			for _, user := range facts.AccountUsers {
 				section("account "+user,
-					many(accountStatements(v, user, &secret, (&facts.Facts{Version: v}).Patterns(databases), ""))...)
+					many(accountStatements(v, user, &secret,
+						accountGrants{databases: (&facts.Facts{Version: v}).Patterns(databases)}, ""))...)
 			}
 			section("account that is there", v.SetPassword(facts.ReplicationUser, server.Loopback, secret),
 				v.FreeAccount(facts.ReplicationUser, server.Loopback))

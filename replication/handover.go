@@ -32,6 +32,10 @@ type HandOver struct {
 	Databases []string
 	Passwords map[string]server.Password // by account
 
+	// Slaves is how many slaves the master is to have that are made by this hand-over: the
+	// last of them drops the seeding account. Zero: one.
+	Slaves int
+
 	OldSessions *facts.OldSessions // that may log in another format; nil: none
 }
 
@@ -46,6 +50,7 @@ type handOverFile struct {
 	UUID      string            `json:"server_uuid,omitempty"`
 	Mark      string            `json:"server_mark,omitempty"`
 	Databases []string          `json:"databases"`
+	Slaves    int               `json:"slaves,omitempty"`
 	Passwords map[string]string `json:"passwords"`
 
 	OldSessions *facts.OldSessions `json:"old_sessions,omitempty"`
@@ -77,6 +82,7 @@ func ReadHandOver(path string) (*HandOver, error) {
 	h := &HandOver{
 		Made: file.Made, Host: file.Host, Version: v, ServerID: file.ServerID, UUID: file.UUID, Mark: file.Mark,
 		Databases: file.Databases, Passwords: map[string]server.Password{}, OldSessions: file.OldSessions,
+		Slaves: file.Slaves,
 	}
 	for user, text := range file.Passwords {
 		h.Passwords[user] = server.NewPassword(text)
@@ -90,7 +96,7 @@ func (h *HandOver) encode() ([]byte, error) {
 		Format: handOverFormat, Made: h.Made.UTC().Truncate(time.Second), Host: h.Host,
 		Family: h.Version.Family, Version: strings.TrimPrefix(h.Version.String(), string(h.Version.Family)+" "),
 		ServerID: h.ServerID, UUID: h.UUID, Mark: h.Mark, Databases: h.Databases, Passwords: map[string]string{},
-		OldSessions: h.OldSessions,
+		OldSessions: h.OldSessions, Slaves: h.Slaves,
 	}
 	for user, password := range h.Passwords {
 		file.Passwords[user] = password.Reveal()
@@ -194,6 +200,9 @@ func (h *HandOver) OpenMaster(ctx context.Context, address string) (*server.Serv
 	}
 	return master, err
 }
+
+// MayCopy reports whether a login of OpenMaster is the seeding account's.
+func (h *HandOver) MayCopy(master *server.Server) bool { return master.Login.User == facts.SeedUser }
 
 // OpenMonitor logs in to the master at an address as the monitor account. The caller
 // closes it.

@@ -33,7 +33,9 @@ type Step struct {
 	// that nothing does.
 	UndoByHand string `json:"undo_by_hand,omitempty"`
 
-	action action // what it does besides its SQL and its file; nil: nothing
+	// Action is what it does besides its SQL and its file: a value that whoever carries
+	// the plan out knows; nil: nothing.
+	Action Action `json:"-"`
 }
 
 // Changes reports whether the step shows what it changes: SQL or a file. One that waits,

@@ -142,7 +142,7 @@ func TestUndoJSON(t *testing.T) {
 			Undo: Undo{server.SQL("STOP SLAVE"), server.SQL("SET GLOBAL read_only=0")},
 		},
 		`{"name":"a","on":"slave","what":"","undo_by_hand":"remove the file"}`: {
-			UndoByHand: "remove the file", action: catchUp{},
+			UndoByHand: "remove the file", Action: catchUp{},
 		},
 		`{"name":"a","on":"slave","what":""}`: {Undo: Undo{}},
 	} {

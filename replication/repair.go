@@ -39,7 +39,7 @@ func (r *Repair) Run(ctx context.Context) error {
 		return err
 	}
 	plan := PlanRepair(situation, r.Tables, r.LockTables)
-	if agreed, err := r.agree(plan); !agreed || err != nil {
+	if agreed, err := r.Consent(plan); !agreed || err != nil {
 		return err
 	}
 	applier := &Applier{
@@ -107,7 +107,7 @@ func PlanRepair(situation Situation, tables []string, lockTables bool) *Plan {
 			Name: "end-compare", On: finding.Slave,
 			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			Why:  compared.CutOff(v, status).Text,
-			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)}, action: startAgain{},
+			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.SQLThread)}, Action: startAgain{},
 		})
 	}
 	toCopy := server.SQL("START %s SQL_THREAD UNTIL the position of the copy", v.Word("SLAVE", "REPLICA"))
@@ -118,11 +118,11 @@ func PlanRepair(situation Situation, tables []string, lockTables bool) *Plan {
 	p.add(&Step{
 		Name: "repair", On: finding.Slave, What: what, Why: why,
 		SQL: slices.Concat(r.leaveOut(v), []server.Statement{toCopy}, r.takeIn(v)), Loses: tables,
-		action: repairTables{databases: r.databases, tables: tables, lockTables: lockTables},
+		Action: repairTables{databases: r.databases, tables: tables, lockTables: lockTables},
 	})
 	p.add(&Step{
 		Name: "compare", On: finding.Slave, What: "compare " + finding.List(tables),
-		action: compareData{tables: tables, lockTables: lockTables},
+		Action: compareData{tables: tables, lockTables: lockTables},
 	})
 	return p
 }

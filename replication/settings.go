@@ -26,7 +26,10 @@ type wantedSetting struct {
 // that an earlier run put into the drop-in, perhaps in another role. What the administrator's own files
 // say already is left to them. What MySQL has persisted beats every option file,
 // and goes if it says otherwise.
-func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []wantedSetting) {
+// It gives the drop-in as it is then.
+func settingSteps(
+	p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []wantedSetting,
+) (next *optionfile.DropIn) {
 	var persist []optionfile.Setting
 	var gone []string
 	var now []server.Statement
@@ -54,7 +57,7 @@ func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []w
 			undo = append(undo, server.SQL("SET GLOBAL %s=%s", w.name, literal(f.Variable(w.name))))
 		}
 	}
-	next := dropIn.Without(gone...).With(persist...)
+	next = dropIn.Without(gone...).With(persist...)
 	switch {
 	case dropIn.Equal(next):
 	case next.Path == "" && f.DropIn != nil && f.DropIn.Equal(f.DropIn.With(persist...)):
@@ -76,6 +79,10 @@ func settingSteps(p *Plan, f *facts.Facts, dropIn *optionfile.DropIn, wanted []w
 			Why: strings.Join(whys, "; "), SQL: now, Undo: undo,
 		})
 	}
+	if dropIn == nil {
+		return nil
+	}
+	return next
 }
 
 // literal is a variable's value as SET takes it: a number is none in quotes.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -13,6 +15,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
 
 // MasterSetup is the making of a master on this host.
@@ -22,6 +25,7 @@ type MasterSetup struct {
 	ConfigDir string         // from which the server reads option files; empty: it is looked for
 	DryRun    bool           // nothing will be applied, so no password is tried
 	Wait      bool           // for what the administrator must do, such as a restart
+	Pair      *Pair          // that this host is of; nil: of none
 
 	Dialogue
 }
@@ -39,10 +43,10 @@ func (s *MasterSetup) Run(ctx context.Context) (*HandOver, error) {
 		return nil, err
 	}
 	plan := PlanMaster(f, want)
-	if agreed, err := s.agree(plan); !agreed || err != nil {
+	if agreed, err := s.Consent(plan); !agreed || err != nil {
 		return nil, err
 	}
-	applier := &Applier{Master: s.Master, MasterFacts: f, Wait: s.Wait, Dialogue: s.Dialogue}
+	applier := &Applier{Master: s.Master, MasterFacts: f, Wait: s.Wait, Pair: s.Pair, Dialogue: s.Dialogue}
 	if err := applier.Apply(ctx, plan); err != nil {
 		return nil, err
 	}
@@ -70,8 +74,54 @@ func (s *MasterSetup) read(ctx context.Context, f *facts.Facts) (MasterWant, err
 			want.Databases = want.HandOver.Databases
 		}
 	}
-	want.DropIn, err = findDropIn(f, s.ConfigDir)
-	return want, err
+	if want.DropIn, err = findDropIn(f, s.ConfigDir); err != nil {
+		return want, err
+	}
+	return want, s.readPair(ctx, f, &want)
+}
+
+// readPair completes what is wanted of a pair: the databases and passwords that an earlier
+// run has left on this host, if the hand-over file has been removed since.
+func (s *MasterSetup) readPair(ctx context.Context, f *facts.Facts, want *MasterWant) (err error) {
+	if want.Pair, err = s.Pair.read(ctx, s.Master); want.Pair == nil || err != nil {
+		return err
+	}
+	want.Host = want.Pair.Name
+	if len(want.Databases) == 0 {
+		want.Databases = want.Pair.Note.Databases
+	}
+	if want.HandOver == nil && !s.DryRun {
+		known := &HandOver{Passwords: want.Pair.Known}
+		want.Refused = known.Refused(ctx, s.Master, f)
+		for _, user := range want.Refused {
+			delete(want.Pair.Known, user)
+		}
+	}
+	if s.Pair.GTIDs && len(f.Slaves) > 0 {
+		want.Pair.PeerMode = s.peerMode(ctx, want)
+	}
+	return nil
+}
+
+// peerMode asks the peer's server for its gtid_mode; empty if it does not answer.
+func (s *MasterSetup) peerMode(ctx context.Context, want *MasterWant) string {
+	password, known := want.Pair.Known[facts.MonitorUser]
+	if want.HandOver != nil && !known {
+		password = want.HandOver.Passwords[facts.MonitorUser]
+	}
+	peer, err := server.Open(ctx, finding.Slave, server.Login{
+		Network: "tcp", Address: net.JoinHostPort(server.Loopback, strconv.Itoa(want.Pair.Port)),
+		User: facts.MonitorUser, Password: password,
+	})
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = peer.Close() }() // it was only asked
+	mode, err := peer.Value(ctx, peer.DB, "SELECT @@GLOBAL.gtid_mode")
+	if err != nil {
+		return ""
+	}
+	return mode
 }
 
 // findDropIn reads gtunnel's own option file of a server. Without a directory one is
@@ -96,6 +146,8 @@ type Setup struct {
 
 	// NewPasswords lets an administrator's login replace those that other slaves use.
 	NewPasswords bool
+
+	Pair *Pair // that this host is of; nil: of none
 
 	Dialogue
 
@@ -124,11 +176,23 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		monitor := s.Want.HandOver.login(facts.MonitorUser, s.Address)
 		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: monitor}
 	}
+	if goOn, err := s.turnGTIDsOn(ctx); !goOn || err != nil {
+		return false, err
+	}
+	if err := s.readPair(ctx); err != nil {
+		return false, err
+	}
+	if err := s.readPairOfMaster(ctx); err != nil {
+		return false, err
+	}
 	if err := s.Read(ctx); err != nil {
 		return false, err
 	}
+	if s.Want.FreshID == 0 {
+		s.Want.FreshID = newServerID()
+	}
 	plan := PlanSlave(s.Situation, s.Want)
-	if agreed, err := s.agree(plan); !agreed || err != nil {
+	if agreed, err := s.Consent(plan); !agreed || err != nil {
 		return false, err
 	}
 	if err := s.applier().Apply(ctx, plan); err != nil {
@@ -137,6 +201,35 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// readPair completes what is wanted of a pair.
+func (s *Setup) readPair(ctx context.Context) (err error) {
+	if s.Want.Pair, err = s.Pair.read(ctx, s.Slave); s.Want.Pair == nil || err != nil {
+		return err
+	}
+	if s.Want.Pair.Record, err = term.ReadRecord(ctx, s.Master, s.Master.DB); err != nil {
+		return err
+	}
+	f, err := facts.Read(ctx, s.Slave)
+	if err != nil {
+		return err
+	}
+	s.Want.Pair.Refused = s.Want.HandOver.Refused(ctx, s.Slave, f)
+	return nil
+}
+
+// readPairOfMaster reads what the master publishes of its pair, where this host is of none.
+// A login that may not read it is none of gtunnel's for a pair.
+func (s *Setup) readPairOfMaster(ctx context.Context) (err error) {
+	if s.Pair != nil {
+		return nil
+	}
+	s.Want.PairOfMaster, err = term.ReadRecord(ctx, s.Master, s.Master.DB)
+	if server.IsDenied(err) {
+		return nil
+	}
+	return err
 }
 
 // UnfinishedError is that of a setup which has begun and did not come to its end.
@@ -187,7 +280,7 @@ func (e *UnfinishedError) goOn() string {
 func (s *Setup) applier() *Applier {
 	return &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
-		State: s.State, StateDir: s.State.Directory(), Dialogue: s.Dialogue,
+		State: s.State, StateDir: s.State.Directory(), Pair: s.Pair, Dialogue: s.Dialogue, Slaves: s.Want.HandOver.Slaves,
 	}
 }
 
@@ -217,7 +310,7 @@ func (s *Setup) setUpMaster(ctx context.Context) (*HandOver, error) {
 	if len(plan.Steps) == 0 && len(plan.Problems) == 0 {
 		return plan.HandOver, nil
 	}
-	if agreed, err := s.agree(plan); !agreed || err != nil {
+	if agreed, err := s.Consent(plan); !agreed || err != nil {
 		return nil, err
 	}
 	applier := &Applier{Master: s.Master, MasterFacts: f, Dialogue: s.Dialogue}

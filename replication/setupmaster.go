@@ -1,11 +1,10 @@
 package replication
 
 import (
-	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -30,12 +29,18 @@ type MasterWant struct {
 
 	TrustCreators bool // let accounts without SUPER create functions and triggers
 
+	// Slaves is how many slaves it is to have, all made by one hand-over; zero: as an earlier
+	// hand-over says.
+	Slaves int
+
 	NewPasswords bool // replace passwords that are not known
 	SeedAgain    bool // make the seeding account though it has been used and dropped
 	KeepAccounts bool // leave the passwords of those that exist as they are, though they are not known
 
 	Refused []string // of HandOver.Refused: accounts whose password in the file was wrong
 	Untried []string // of HandOver.Tried: accounts whose password in the file is believed for now
+
+	Pair *PairWant // what makes it one of a pair; nil: it is of none
 }
 
 // PlanMaster plans what makes a server the master of databases. It is a function of
@@ -44,28 +49,57 @@ type MasterWant struct {
 func PlanMaster(f *facts.Facts, want MasterWant) *Plan {
 	p := &Plan{Findings: rules.Judge(&rules.Subject{
 		Moment: rules.SetupMaster, Master: f, Databases: want.Databases, OldSessions: f.ChangesFormat(want.LogStatements),
-		TrustCreators: want.TrustCreators,
+		TrustCreators: want.TrustCreators, Pair: want.Pair.subject(),
 	})}
 	if len(p.Problems) > 0 {
 		return p
 	}
 	settings := masterSettings(f, want.LogStatements, want.TrustCreators)
-	settingSteps(p, f, want.DropIn, slices.Concat(settings, leavingsOfSlave(f)))
-	if !f.HasBinaryLog() {
-		p.add(&Step{
-			Name: "restart", On: finding.Master, What: "restart the server, which begins its binary log",
-			Why:  "log_bin cannot be changed while the server runs, and gtunnel restarts no server",
-			Hand: "restart it: " + restartCommand(f.Version), action: waitForBinaryLog{},
-		})
+	if want.Pair == nil {
+		settings = slices.Concat(settings, leavingsOfSlave(f))
+	} else {
+		settings = mergeSettings(settings, pairSettings(f, want.Databases, f.GTIDs() || want.Pair.gtidGoal(f) != ""))
 	}
+	dropIn := settingSteps(p, f, want.DropIn, settings)
+	restartStep(p, f, settings)
 	want.HandOver = want.HandOver.without(want.Refused)
 	planAccounts(p, f, want)
+	if want.Pair != nil && len(p.Problems) == 0 {
+		planPairMaster(p, f, want, dropIn)
+	}
 	if len(want.Untried) > 0 {
 		p.Warn(finding.Master, "passwords-untried", "",
 			"the passwords of %s in the hand-over file are not tried by a dry run, as the server would count and log "+
 				"what it refuses; if one is wrong, the run does more than this plan, or refuses", finding.Items(want.Untried))
 	}
 	return p
+}
+
+// planPairMaster adds what makes the master one of a pair.
+func planPairMaster(p *Plan, f *facts.Facts, want MasterWant, dropIn *optionfile.DropIn) {
+	pair := want.Pair
+	for _, user := range []string{facts.ReplicationUser, facts.MonitorUser} {
+		_, handedOver := p.HandOver.Passwords[user]
+		if _, known := pair.Known[user]; !known && !handedOver {
+			p.Problem(finding.Master, "unknown-password",
+				"give the hand-over file of the earlier run with --hand-over; or have new passwords made with --new-passwords, "+
+					"and set the slave up again with the new hand-over file",
+				"the password of %s is not known here, and both hosts of a pair need it",
+				server.QuoteAccount(user, server.Loopback))
+			return
+		}
+	}
+	goal := pair.gtidGoal(f)
+	if pair.GTIDs && goal == "" && !f.GTIDs() {
+		p.Warn(finding.Master, "gtids-later", "on "+pair.Peer+": gtunnel replication setup-slave --turn-gtids-on; "+
+			"and then this again",
+			"a slave follows this master that is not known to take GTIDs yet: they stay off until it does")
+	}
+	dropIn = gtidSteps(p, f, dropIn, goal)
+	pair.tableSteps(p, f, false, false)
+	pair.fileSteps(p, finding.Master, p.HandOver.Passwords, "")
+	pair.noteStep(p, finding.Master, want.Databases)
+	readOnlyAtStart(p, f, dropIn)
 }
 
 // restartCommand is how a server's service is restarted.
@@ -83,9 +117,12 @@ func newHandOver(f *facts.Facts, want MasterWant) *HandOver {
 	next := &HandOver{
 		Made: want.Fresh.Now, Host: want.Host, Version: f.Version, ServerID: max(f.ServerID(), 1), UUID: f.UUID(),
 		Mark:      f.Mark,
-		Databases: slices.Clone(want.Databases), Passwords: map[string]server.Password{},
+		Databases: slices.Clone(want.Databases), Passwords: map[string]server.Password{}, Slaves: want.Slaves,
 	}
 	if old := want.HandOver; old != nil {
+		if next.Slaves == 0 {
+			next.Slaves = old.Slaves
+		}
 		next.Made, next.OldSessions = old.Made, old.OldSessions
 		maps.Copy(next.Passwords, old.Passwords)
 		if replicates && next.Mark == "" { // the run before was cut off; else the file is of another server
@@ -94,6 +131,13 @@ func newHandOver(f *facts.Facts, want MasterWant) *HandOver {
 	}
 	if f.UUID() == "" && next.Mark == "" && !replicates { // slaves may know another one, which is lost
 		next.Mark = want.Fresh.Mark
+	}
+	if want.Pair != nil {
+		for user, password := range want.Pair.Known {
+			if _, known := next.Passwords[user]; !known && !slices.Contains(want.Refused, user) {
+				next.Passwords[user] = password
+			}
+		}
 	}
 	if old := f.ChangesFormat(want.LogStatements); old != nil {
 		next.OldSessions = old
@@ -104,7 +148,10 @@ func newHandOver(f *facts.Facts, want MasterWant) *HandOver {
 // planAccounts adds the accounts that are missing, and the hand-over of their
 // passwords.
 func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
-	a := &accountsPlan{Plan: p, facts: f, want: want, next: newHandOver(f, want), patterns: f.Patterns(want.Databases)}
+	a := &accountsPlan{
+		Plan: p, facts: f, want: want, next: newHandOver(f, want),
+		grants: accountGrants{databases: f.Patterns(want.Databases), pair: want.Pair != nil},
+	}
 	for _, user := range facts.AccountUsers {
 		a.planAccount(user)
 	}
@@ -113,10 +160,11 @@ func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
 	if len(a.logins) > 0 {
 		logins = []*Step{{
 			Name: "logins", On: finding.Master, What: "log in by these accounts, as the slave will",
-			Why: "what keeps one out is better known before the copy than after it", action: tryLogins{logins: a.logins},
+			Why: "what keeps one out is better known before the copy than after it", Action: tryLogins{logins: a.logins},
 		}}
 	}
-	written := handOverEqual(want.HandOver, a.next)
+	written := handOverEqual(want.HandOver, a.next) ||
+		want.HandOver == nil && want.Pair.knows() && len(a.steps) == 0 // it has been removed, as it should be
 	if want.HandOverPath == "" || len(a.next.Passwords) == 0 || written || len(p.Problems) > 0 {
 		p.Steps = slices.Concat(p.Steps, a.steps, logins)
 		return
@@ -139,13 +187,13 @@ func planAccounts(p *Plan, f *facts.Facts, want MasterWant) {
 type accountsPlan struct {
 	*Plan
 
-	facts    *facts.Facts
-	want     MasterWant
-	next     *HandOver
-	patterns []string       // of the databases, as GRANT has them
-	steps    []*Step        // one for each account that is made or completed
-	logins   []server.Login // of these, whose passwords are known; without an address
-	changed  bool           // the password of an account that exists changes
+	facts   *facts.Facts
+	want    MasterWant
+	next    *HandOver
+	grants  accountGrants
+	steps   []*Step        // one for each account that is made or completed
+	logins  []server.Login // of these, whose passwords are known; without an address
+	changed bool           // the password of an account that exists changes
 }
 
 // planAccount adds the step that makes or completes an account, if it needs one.
@@ -160,7 +208,7 @@ func (a *accountsPlan) planAccount(user string) {
 	switch {
 	case user == facts.SeedUser && !exists && replicates && f.SeedMade && !want.SeedAgain && !want.NewPasswords:
 		return // it has done its work
-	case keeps && !bound && hasGrants(f.Version, user, f.OurGrants[user], a.patterns):
+	case keeps && !bound && a.grants.has(f.Version, user, f.OurGrants[user]):
 		return
 	case keeps:
 	case exists && !known && !want.NewPasswords && (user == facts.ReplicationUser || want.KeepAccounts):
@@ -169,7 +217,12 @@ func (a *accountsPlan) planAccount(user string) {
 	case !known || want.NewPasswords && !exists:
 		next.Passwords[user] = want.Fresh.password(user)
 	}
-	a.changed = a.changed || exists && !keeps
+	if a.changed = a.changed || exists && !keeps; exists && !keeps && user == facts.ReplicationUser && len(f.Slaves) > 0 {
+		p := a.Plan
+		p.Warn(finding.Master, "slaves-need-hand-over", "the new hand-over file to each of them, and there: "+
+			"gtunnel replication setup-slave", "the slaves of this master log in by the password that is replaced: those that "+
+			"are connected have the server ids %s; others may be away", finding.Items(serverIDs(f.Slaves)))
+	}
 	password, known := next.Passwords[user]
 	if known {
 		a.logins = append(a.logins, server.Login{Network: "tcp", User: user, Password: password})
@@ -178,14 +231,26 @@ func (a *accountsPlan) planAccount(user string) {
 	if !exists {
 		first = &password
 	}
-	statements := accountStatements(f.Version, user, first, a.patterns, next.Mark)
+	statements := accountStatements(f.Version, user, first, a.grants, next.Mark)
 	if exists && !keeps {
 		statements = append(statements, f.Version.SetPassword(user, server.Loopback, password))
 	}
 	if bound {
 		statements = append(statements, f.Version.FreeAccount(user, server.Loopback))
 	}
+	if want.Pair != nil { // which may be read-only after a restart
+		statements = whileWritable(f, false, statements)
+	}
 	a.steps = append(a.steps, accountStep(f, user, statements))
+}
+
+// serverIDs are ids as texts.
+func serverIDs(ids []uint32) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = strconv.FormatUint(uint64(id), 10)
+	}
+	return texts
 }
 
 // lacksPassword adds the problem of an account whose password must not be changed,
@@ -249,7 +314,7 @@ func dropAccount(f *facts.Facts, user string) Undo {
 // handOverEqual reports whether two hand-overs say the same.
 func handOverEqual(a, b *HandOver) bool {
 	if a == nil || !slices.Equal(a.Databases, b.Databases) || a.ServerID != b.ServerID || a.UUID != b.UUID ||
-		a.Mark != b.Mark || len(a.Passwords) != len(b.Passwords) {
+		a.Mark != b.Mark || a.Slaves != b.Slaves || len(a.Passwords) != len(b.Passwords) {
 		return false
 	}
 	if (a.OldSessions == nil) != (b.OldSessions == nil) || a.OldSessions != nil && *a.OldSessions != *b.OldSessions {
@@ -261,28 +326,4 @@ func handOverEqual(a, b *HandOver) bool {
 		}
 	}
 	return true
-}
-
-// waitForBinaryLog waits for a restart that switches the binary log on, if the
-// administrator asked for that; otherwise the work ends here, to be gone on
-// with by the next run.
-type waitForBinaryLog struct{}
-
-func (a *Applier) waitForBinaryLog(ctx context.Context) error {
-	if !a.Wait {
-		return finding.New(finding.Master, "restart-needed",
-			restartCommand(a.Master.Version)+
-				"; then run the same command again, which goes on from here (with --wait it would wait for that)",
-			"the server must be restarted: its binary log is off")
-	}
-	for {
-		value, err := a.Master.Value(ctx, a.Master.DB, "SELECT @@log_bin")
-		if err == nil && value == "1" {
-			return nil
-		}
-		a.waiting("restart the server: %s", restartCommand(a.Master.Version))
-		if err := server.Pause(ctx, time.Second); err != nil {
-			return err
-		}
-	}
 }

@@ -188,6 +188,26 @@ func TestMasterPlanStates(t *testing.T) {
 	}
 }
 
+// TestOldServerID: the plan of a slave names the programs that keep a server_id which it
+// changes, with what ends their sessions, and no others.
+func TestOldServerID(t *testing.T) {
+	master, slave, want := established(server.Version{Family: server.MariaDB, Major: 10, Minor: 11, Patch: 6})
+	slave.Sessions = []facts.Session{
+		{ID: 8, User: "voms", Host: "10.0.0.5"},
+		{ID: 9, User: "voms", Host: "10.0.0.5"},
+		{ID: 11, User: "iam", Host: "localhost"},
+	}
+	const names, cure = "voms@10.0.0.5, iam@localhost", "KILL 8; KILL 9; KILL 11;"
+	slave.Variables["server_id"] = "1"
+	if text := show(want.plan(master, slave)); !strings.Contains(text, names) || !strings.Contains(text, cure) {
+		t.Errorf("the plan does not name them, and what ends them:\n%s", text)
+	}
+	slave.Variables["server_id"] = "2"
+	if text := show(want.plan(master, slave)); strings.Contains(text, names) {
+		t.Errorf("the server_id stays, and they are named:\n%s", text)
+	}
+}
+
 // TestOldSessions: the plans of both ends name the programs that log in the
 // format of before, until they, or the server, have started anew.
 func TestOldSessions(t *testing.T) {

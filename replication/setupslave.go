@@ -6,6 +6,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
 
 // SlaveWant is what a slave should become.
@@ -21,9 +22,17 @@ type SlaveWant struct {
 	Replace    []string        // databases of the slave whose data may be lost
 	Reseed     bool            // copy the databases though the slave replicates them
 
+	// FreshID is the server_id that the slave gets if it needs another one: random, because
+	// slaves that are set up at the same time, or are away now, are not known to the master.
+	FreshID uint32
+
 	TrustCreators bool // let accounts without SUPER create functions and triggers, once it is a master
 
 	NewPasswords bool // this run has replaced those of the accounts that the slave uses
+
+	PairOfMaster *term.Record // what the master publishes of its pair, of which the slave is not; nil: it is of none
+
+	Pair *PairWant // what makes it one of a pair; nil: it is of none
 
 	MonitorFile *optionfile.ClientFile // where the login for status is to be kept; nil: nowhere
 	SkipCompare bool
@@ -39,7 +48,12 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 	}
 	seed := s.needsSeed()
 	s.restorePackets()
-	settingSteps(s.Plan, s.slave, s.DropIn, s.settings())
+	settings := s.settings()
+	settingSteps(s.Plan, s.slave, s.DropIn, settings)
+	s.warnOldSessions(settings)
+	if s.want.Pair != nil {
+		restartStep(s.Plan, s.slave, settings)
+	}
 	if seed {
 		s.seed()
 	} else {
@@ -49,6 +63,7 @@ func PlanSlave(situation Situation, want SlaveWant) *Plan {
 			s.State.Stage = journal.StageRunning
 		}
 	}
+	s.pairAccounts(seed)
 	s.readOnly(seed)
 	s.connect(seed)
 	s.finish(seed)

@@ -33,7 +33,7 @@ func (s *slavePlan) startSlave() {
 	s.add(&Step{
 		Name: "start-slave", On: finding.Slave, What: "start the replication",
 		SQL: []server.Statement{v.StartSlave(server.BothThreads)}, Undo: Undo{v.StopSlave(server.BothThreads)},
-		action: noteRunning{},
+		Action: noteRunning{},
 	})
 }
 
@@ -44,7 +44,7 @@ func (s *slavePlan) keepConnection() {
 		s.add(&Step{
 			Name: "filter", On: finding.Slave, What: "replicate only " + finding.List(s.want.Databases),
 			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.SetFilter(s.want.Databases)},
-			Undo: Undo{v.SetFilter(nil)}, action: noteUncompared{},
+			Undo: Undo{v.SetFilter(nil)}, Action: noteUncompared{},
 		})
 	}
 	if s.newPassword() {
@@ -56,7 +56,7 @@ func (s *slavePlan) keepConnection() {
 				v.StopSlave(server.BothThreads), v.ChangeLogin(facts.ReplicationUser, password),
 				v.StartSlave(server.BothThreads),
 			},
-			action: givePassword{password: password, uncompared: !s.knowsMaster()},
+			Action: givePassword{password: password, uncompared: !s.knowsMaster()},
 		})
 	}
 	s.restateOptions()
@@ -66,7 +66,7 @@ func (s *slavePlan) keepConnection() {
 			Name: "start-slave", On: finding.Slave,
 			What: "start the SQL thread, which a comparison that was cut off has stopped",
 			SQL:  []server.Statement{v.StopSlave(server.SQLThread), v.StartSlave(server.BothThreads)},
-			Undo: Undo{v.StopSlave(server.SQLThread)}, action: startAgain{},
+			Undo: Undo{v.StopSlave(server.SQLThread)}, Action: startAgain{},
 		})
 	case !s.filtered() || !s.status.Running():
 		s.startSlave()
@@ -111,7 +111,7 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 	return &Step{
 		Name: "change-master", On: finding.Slave,
 		What: fmt.Sprintf("make the master the one at %s:%d", server.Loopback, s.want.Port),
-		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, action: c,
+		Why:  why, SQL: changeMaster(v, shown, missing), Undo: Undo{v.ResetSlaveAll()}, Action: c,
 	}
 }
 
@@ -134,7 +134,7 @@ func (s *slavePlan) restateOptions() {
 			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
 			v.StartSlave(server.BothThreads),
 		},
-		action: restate{},
+		Action: restate{byGTID: s.goesByGTID()},
 	})
 }
 
@@ -144,6 +144,7 @@ const whyApplied = "what the slave has received is applied before, because CHANG
 // restate runs SQL with a CHANGE MASTER, once the slave has applied what it has received.
 type restate struct {
 	uncompared bool // that the slave is to be compared is noted first: see noteUncompared
+	byGTID     bool // the slave follows by GTID from then on
 }
 
 func (a *Applier) restate(ctx context.Context, step *Step, r restate) error {
@@ -153,7 +154,10 @@ func (a *Applier) restate(ctx context.Context, step *Step, r restate) error {
 	if r.uncompared {
 		return a.noteUncompared(ctx, step)
 	}
-	return a.run(ctx, step)
+	if err := a.run(ctx, step); err != nil || !r.byGTID {
+		return err
+	}
+	return a.note(func(state *journal.State) { state.ByGTID = true })
 }
 
 // drift are the options of a connection that somebody has changed since it was set
@@ -176,7 +180,7 @@ func (s *slavePlan) drift() []server.Statement {
 	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
 		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
 	}
-	if !status.ByGTID && s.State.ByGTID {
+	if !status.ByGTID && (s.State.ByGTID || s.goesByGTID()) {
 		if v.Family == server.MariaDB {
 			options = append(options, server.SQL("MASTER_USE_GTID=slave_pos"))
 		} else {

@@ -21,7 +21,7 @@ func (s *slavePlan) seed() {
 		s.add(&Step{
 			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
 			Why:    "a run that is cut off must not leave half a copy that looks whole",
-			action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
+			Action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
 		})
 	}
 	if s.status != nil {
@@ -53,7 +53,7 @@ func (s *slavePlan) seed() {
 		finding.FormatBytes(bytes), s.want.Method)
 	step := &Step{
 		Name: "seed", On: finding.Slave, What: what,
-		Why: "a slave begins with what the master has at one position of its binary log", action: copyDatabases{want: s.want},
+		Why: "a slave begins with what the master has at one position of its binary log", Action: copyDatabases{want: s.want},
 	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
@@ -86,6 +86,13 @@ func (s *slavePlan) dropDatabases() {
 // writable adds the step that ends a read-only state, if there is one, for what
 // comes before the slave is read-only again.
 func (s *slavePlan) writable(what string) {
+	if s.want.Pair != nil { // whose guards let no client write on a slave, and administrators may
+		if s.slave.ReadOnlyForAll() {
+			begin, end := s.slave.LetAdministratorsWrite()
+			s.add(&Step{Name: "writable", On: finding.Slave, What: what, SQL: []server.Statement{begin}, Undo: Undo{end}})
+		}
+		return
+	}
 	undo := Undo{s.slave.ReadOnly()}
 	switch {
 	case s.slave.On("super_read_only"): // which makes both
@@ -135,7 +142,7 @@ func (p *Plan) agreeOnBytes() {
 		if w.Code == seed.MislabelledCode {
 			p.Steps = slices.Insert(p.Steps, 0, &Step{
 				Name: "keep-bytes", On: finding.Slave, What: "copy these byte by byte, as they are: " + w.Text,
-				Why: "only on the master can it be mended, before or after this; say no to do it before", action: agreeOnBytes{},
+				Why: "only on the master can it be mended, before or after this; say no to do it before", Action: agreeOnBytes{},
 			})
 			return
 		}

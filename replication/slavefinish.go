@@ -3,6 +3,7 @@ package replication
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
 
 // finish adds what comes when the slave runs.
@@ -23,12 +25,12 @@ func (s *slavePlan) finish(seeded bool) {
 		due = other || s.Restored != nil || s.Restarted // only the data tells whether it is what it was
 	}
 	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
-		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", action: catchUp{}})
+		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", Action: catchUp{}})
 	}
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
 			Name: "events-on", On: finding.Slave, What: "start the event scheduler again",
-			Why: "the copied events are disabled on the slave; others are as before", action: restoreEvents{},
+			Why: "the copied events are disabled on the slave; others are as before", Action: restoreEvents{},
 		})
 	}
 	if s.want.MonitorFile != nil && s.MonitorThere != SameFile {
@@ -38,24 +40,33 @@ func (s *slavePlan) finish(seeded bool) {
 			UndoByHand: "remove the file",
 		})
 	}
+	if pair := s.want.Pair; pair != nil {
+		pair.fileSteps(s.Plan, finding.Slave, s.want.HandOver.Passwords, facts.MonitorUser)
+		pair.noteStep(s.Plan, finding.Slave, s.want.Databases)
+		pair.semiSyncStep(s.Plan, s.slave.Version)
+	}
 	if due && !s.want.SkipCompare {
 		s.add(&Step{
 			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			action: compareData{databases: s.want.Databases, lockTables: s.want.LockTables},
+			Action: compareData{databases: s.want.Databases, lockTables: s.want.LockTables},
 		})
 	}
 	if s.seedAccountGoes(seeded) {
+		what, why := "drop the account "+server.QuoteAccount(facts.SeedUser, server.Loopback), "it has done its work"
+		if n := s.want.HandOver.Slaves; n > 1 {
+			what += fmt.Sprintf(", if the master has its %s now", finding.Count(n, "slave"))
+			why = "the last of them that is set up does it; the others copy by it"
+		}
 		s.add(&Step{
-			Name: "drop-seed-account", On: finding.Master,
-			What: "drop the account " + server.QuoteAccount(facts.SeedUser, server.Loopback), Why: "it has done its work",
+			Name: "drop-seed-account", On: finding.Master, What: what, Why: why,
 			SQL:        []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))},
-			UndoByHand: "gtunnel replication setup-master --seed-again", action: dropSeedAccount{},
+			UndoByHand: "gtunnel replication setup-master --seed-again", Action: dropSeedAccount{s.want.HandOver.Slaves},
 		})
 	}
 	if len(s.Steps) > 0 || due {
 		s.add(&Step{
 			Name: "note-done", On: finding.Slave, What: "note that the slave is set up",
-			action: noteDone{master: s.masterIdentity()},
+			Action: noteDone{master: s.masterIdentity(), pair: s.want.PairOfMaster},
 		})
 	}
 }
@@ -84,6 +95,7 @@ func (s *slavePlan) readOnly(seeded bool) {
 func (s *slavePlan) seedAccountGoes(seeded bool) bool {
 	_, known := s.want.HandOver.Passwords[facts.SeedUser]
 	return known && !s.byMonitor() && !s.master.ReadOnlyForAll() &&
+		(seeded || s.State.Stage != journal.StageDone || len(s.master.Slaves) >= s.want.HandOver.Slaves) &&
 		(seeded || s.State.SeedAccount || s.bySeedAccount() || s.want.NewPasswords)
 }
 
@@ -185,11 +197,25 @@ func (a *Applier) compareData(ctx context.Context, d compareData) error {
 }
 
 // dropSeedAccount runs the step's SQL, by which the seeding account drops itself, or
-// an administrator's login drops it. It may have gone already.
-type dropSeedAccount struct{}
+// an administrator's login drops it. It may have gone already. Where several slaves are
+// made by it, the last of them does so.
+type dropSeedAccount struct {
+	slaves int // that the master is to have
+}
 
-func (a *Applier) dropSeedAccount(ctx context.Context, step *Step) error {
+func (a *Applier) dropSeedAccount(ctx context.Context, step *Step, d dropSeedAccount) error {
 	const noAccount = 1396
+	if a.place != nil {
+		last, unlock, err := a.place.Leave(ctx)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		registered, err := facts.RegisteredSlaves(ctx, a.Master, a.Master.DB)
+		if err != nil || !last || len(registered) < d.slaves {
+			return err
+		}
+	}
 	if err := a.run(ctx, step); err != nil && server.ErrorNumber(err) != noAccount {
 		return err
 	}
@@ -197,7 +223,10 @@ func (a *Applier) dropSeedAccount(ctx context.Context, step *Step) error {
 }
 
 // noteDone notes that the slave is set up, and of which master.
-type noteDone struct{ master identity }
+type noteDone struct {
+	master identity
+	pair   *term.Record // of the master; nil: of none
+}
 
 func (a *Applier) noteDone(n noteDone) error {
 	return a.note(func(state *journal.State) {
@@ -205,5 +234,8 @@ func (a *Applier) noteDone(n noteDone) error {
 		state.MasterID, state.MasterUUID = n.master.id, n.master.uuid
 		state.MasterMark = cmp.Or(n.master.mark, state.MasterMark)
 		state.Begin(nil, time.Time{})
+		if n.pair != nil && n.pair.Term.Number >= state.Term {
+			state.Term, state.TermNonce = n.pair.Term.Number, n.pair.Term.Nonce
+		}
 	})
 }

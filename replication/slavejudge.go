@@ -6,6 +6,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // newSlavePlan begins a plan, of which nothing is decided yet.
@@ -25,7 +26,7 @@ func (s *slavePlan) subject() *rules.Subject {
 		Moment: rules.SetupSlave, Master: s.master, Slave: s.slave,
 		Databases: w.Databases, Port: w.Port, Method: w.Method, Start: w.Start, Replace: w.Replace, Reseed: w.Reseed,
 		TrustCreators: w.TrustCreators, State: s.State, Repaired: s.Notes.Repair, Compared: s.Notes.Comparison,
-		Elsewhere: s.Elsewhere, Gone: s.Gone, Restored: s.Restored,
+		PairOfMaster: w.PairOfMaster, Elsewhere: s.Elsewhere, Gone: s.Gone, Restored: s.Restored, Pair: w.Pair.subject(),
 	}
 	if h := w.HandOver; h != nil {
 		subject.HandOver = &rules.HandOver{
@@ -67,8 +68,16 @@ func (s *slavePlan) filtered() bool                  { return s.subject().Filter
 func (s *slavePlan) filterLost() bool                { return s.subject().FilterLost() }
 func (s *slavePlan) lost() []string                  { return s.subject().Lost() }
 func (s *slavePlan) masterNoted() (same, other bool) { return s.subject().MasterNoted() }
-func (s *slavePlan) byGTID() bool                    { return s.subject().ByGTID() }
+func (s *slavePlan) byGTID() bool                    { return s.subject().ByGTID() || s.goesByGTID() }
 func (s *slavePlan) byMonitor() bool                 { return s.subject().SeesAsMonitor() }
+
+// goesByGTID reports whether a slave of MySQL's that follows by file and position is to
+// follow by GTID from now on: both ends have GTIDs since they were turned on.
+func (s *slavePlan) goesByGTID() bool {
+	return s.want.Pair != nil && s.want.Pair.GTIDs && s.established && !s.status.ByGTID &&
+		s.master.Version.Family == server.MySQL && s.slave.Version.Family == server.MySQL &&
+		s.master.GTIDs() && s.slave.GTIDs()
+}
 
 // bySeedAccount reports whether the login on the master is the seeding account's,
 // which is to go.

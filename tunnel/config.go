@@ -34,10 +34,16 @@ type Config struct {
 
 	ServerName      string // client: the name that the server must prove; empty: the host of the target
 	UnsafePlaintext bool   // allow the plain end beyond loopback
-	Endpoint        *certs.Endpoint
-	Timeouts        Timeouts
-	Limits          Limits
-	Logger          *zap.Logger // must not block: connections wait for their lines; nil: nothing is logged
+
+	// SharePort lets tunnels of one user listen at one port side by side: one at every
+	// address, such as :3307, and one at a single address, such as 127.0.0.1:3307,
+	// which gets what comes to that. In whatever order they are bound, all must share.
+	SharePort bool
+
+	Endpoint *certs.Endpoint
+	Timeouts Timeouts
+	Limits   Limits
+	Logger   *zap.Logger // must not block: connections wait for their lines; nil: nothing is logged
 }
 
 // Timeouts bound the waits of a connection's life.

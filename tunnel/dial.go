@@ -74,6 +74,13 @@ func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	return reason, cure
 }
 
+// ExplainDial puts the failure of a connection to where gtunnel server should listen
+// into plain words: what is wrong, one clause, and what to do about it, which may be
+// empty.
+func ExplainDial(target Address, err error) (reason, cure string) {
+	return explainFailure(target, err, "gtunnel server")
+}
+
 const (
 	mysqld   = "mysqld" // the program that a server connects to
 	noAnswer = "no answer in time"

@@ -38,6 +38,12 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	listenConfig := net.ListenConfig{KeepAlive: -1} // tune sets keepalive
 	listenConfig.SetMultipathTCP(false)             // TCP_USER_TIMEOUT and splice want plain TCP
 	network, address := accept.ForListen()
+	if t.config.SharePort && accept.Network == "tcp" {
+		if isTaken(accept) {
+			return listenError(accept, syscall.EADDRINUSE)
+		}
+		listenConfig.Control = sharePort
+	}
 	listener, err := listenConfig.Listen(ctx, network, address)
 	if err != nil {
 		return listenError(accept, err)

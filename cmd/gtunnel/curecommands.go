@@ -12,13 +12,21 @@ import (
 )
 
 // curedCommand is a command of replication in a cure.
-var curedCommand = regexp.MustCompile(`gtunnel replication (setup-master|setup-slave|status|compare|check)\b`)
+var curedCommand = regexp.MustCompile(`gtunnel replication (setup-master|setup-slave|status|compare|check|` +
+	`promote|switchover|demote|rejoin|guard|follow)\b`)
+
+// curedElsewhere is the end of a text after which a command is for the other host of a pair,
+// and curedThere the beginning of one that says so behind the command.
+var (
+	curedElsewhere = regexp.MustCompile(`(\bon [^\s:]+|\bthere): $`)
+	curedThere     = regexp.MustCompile(`^ (there\b|on [\w-]+\.)`)
+)
 
 // carried are the flags of this command that matter to another one, too: where the
 // servers of this host and the other are, and where files are.
 var carried = []string{
 	"defaults-file", "socket", "host", "port", "user", "password-file", "unsafe-plaintext", "master",
-	"hand-over", "config-dir", "state-dir", "monitor-file",
+	"hand-over", "config-dir", "state-dir", "monitor-file", "config", "replication-file",
 }
 
 // inCommands gives the commands of a cure that are for this host the flags with which
@@ -27,6 +35,7 @@ func (m *Main) inCommands(cure string) string {
 	if m.command == nil || m.command.Parent() == nil || m.command.Parent().Name() != "replication" {
 		return cure
 	}
+	cure = m.inOrders(cure)
 	cure = curedClient.ReplaceAllString(cure, "${1}"+strings.ReplaceAll(m.clientFlags(), "$", "$$")+" < ")
 	var b strings.Builder
 	for {
@@ -39,7 +48,8 @@ func (m *Main) inCommands(cure string) string {
 		i := slices.IndexFunc(commands, func(c *cobra.Command) bool { return c.Name() == cure[at[2]:at[3]] })
 		end := at[1] + endOfFlags(commands[i].Flags(), cure[at[1]:])
 		b.WriteString(cure[:end])
-		if !strings.HasPrefix(cure[end:], " on the slave") && // that is said on the master
+		if !curedElsewhere.MatchString(b.String()[:b.Len()-(end-at[0])]) && !curedThere.MatchString(cure[end:]) &&
+			!strings.HasPrefix(cure[end:], " on the slave") && // that is said on the master
 			!strings.Contains(b.String(), "on each of them") { // which are slaves of this one
 			b.WriteString(m.flagsFor(commands[i], cure[at[1]:end]))
 		}
@@ -96,7 +106,9 @@ var curedFlag = regexp.MustCompile(`^ --([a-z-]+)( [^\s;,)]+)?`)
 // flagsFor are the flags of this command for another one, beside those that it has.
 func (m *Main) flagsFor(command *cobra.Command, has string) string {
 	name, own := command.Name(), m.command.Name()
-	if (name == "setup-master") != m.onMaster() {
+	ofEither := slices.Contains([]string{"promote", "switchover", "demote", "rejoin", "guard"}, name) ||
+		m.pairMaster && !strings.HasPrefix(name, "setup-")
+	if !ofEither && (name == "setup-master") != m.onMaster() {
 		return "" // it is for the other host
 	}
 	flags := slices.Clone(carried)
@@ -105,6 +117,9 @@ func (m *Main) flagsFor(command *cobra.Command, has string) string {
 	}
 	if name == own && !strings.Contains(has, "-table ") || own == "check" && name != "compare" {
 		flags = append(flags, "databases")
+	}
+	if name == own && name == "promote" {
+		flags = append(flags, "yes")
 	}
 	var b strings.Builder
 	for _, flag := range flags {
@@ -115,18 +130,29 @@ func (m *Main) flagsFor(command *cobra.Command, has string) string {
 			b.WriteString(" " + typed)
 		}
 	}
-	if own == "setup-slave" && name != own && !strings.Contains(b.String(), " --master-") {
-		for _, typed := range m.typed("monitor-file") { // which status and compare read by another name
-			b.WriteString(" --master-defaults-file" + strings.TrimPrefix(typed, "--monitor-file"))
-		}
-	}
+	// The login of the monitor account has two names: one in pairs and setups, one where it is asked by.
+	b.WriteString(m.renamed(command, &b, "monitor-file", "master-defaults-file"))
+	b.WriteString(m.renamed(command, &b, "master-defaults-file", "monitor-file"))
 	return b.String()
+}
+
+// renamed is a flag of this command under the name that another command has for it, if that
+// has no login there by now.
+func (m *Main) renamed(command *cobra.Command, has *strings.Builder, from, to string) (text string) {
+	if command.Flags().Lookup(from) != nil || command.Flags().Lookup(to) == nil ||
+		strings.Contains(has.String(), " --master-") {
+		return ""
+	}
+	for _, typed := range m.typed(from) {
+		text += " --" + to + strings.TrimPrefix(typed, "--"+from)
+	}
+	return text
 }
 
 // onMaster reports whether this command is for the host of the master.
 func (m *Main) onMaster() bool {
 	role := m.command.Flags().Lookup("role")
-	return m.command.Name() == "setup-master" ||
+	return m.command.Name() == "setup-master" || m.pairMaster ||
 		role != nil && role.Changed && slices.ContainsFunc(m.typed("role"), func(typed string) bool {
 			return strings.HasSuffix(typed, string(finding.Master))
 		})

@@ -60,7 +60,35 @@ var curesInCommands = []struct {
 		[]string{"setup-slave", "--port", "3308", "--user", "boss", "--password-file", "/p"},
 		"mariadb < /d/a.sql", "mariadb --port=3308 --user=boss --host=127.0.0.1 -p < /d/a.sql",
 	},
+	{
+		[]string{"status", "--config", "/c", "--socket", "/s", "--master-defaults-file", "/m.cnf", "--state-dir", "/d"},
+		"gtunnel replication guard --i-am-master; gtunnel replication rejoin --give-up one; on two.x: gtunnel replication " +
+			"guard --stand-by; then gtunnel replication rejoin there; gtunnel replication switchover on two.x",
+		"gtunnel replication guard --i-am-master --socket /s --state-dir /d --config /c --monitor-file /m.cnf; gtunnel " +
+			"replication rejoin --give-up one --socket /s --state-dir /d --config /c --monitor-file /m.cnf; on two.x: gtunnel " +
+			"replication guard --stand-by; then gtunnel replication rejoin there; gtunnel replication switchover on two.x",
+	},
+	{
+		[]string{"promote", "--yes", "--socket", "/s"},
+		"switch one off; then: gtunnel replication promote --fenced one --lose-at-most 7s",
+		"switch one off; then: gtunnel replication promote --fenced one --lose-at-most 7s --socket /s --yes",
+	},
+	{ // where nobody can be asked, the cure has it
+		[]string{"promote", "--yes", "--socket", "/s"},
+		"gtunnel replication promote --lose-at-most any --yes; or bring one back",
+		"gtunnel replication promote --lose-at-most any --yes --socket /s; or bring one back",
+	},
 	{[]string{"setup-slave", "--databases", "voms"}, "mariadb < /d/a.sql", "mariadb < /d/a.sql"},
+	{
+		[]string{"status", "--config", "/c", "--socket", "/s", "--master-defaults-file", "/m.cnf"},
+		"gtunnel replication follow, which finds the master",
+		"gtunnel replication follow --socket /s --config /c --monitor-file /m.cnf, which finds the master",
+	},
+	{
+		[]string{"promote", "--socket", "/s"},
+		"on each of them: gtunnel replication follow",
+		"on each of them: gtunnel replication follow",
+	},
 }
 
 // TestInCommands: what a cure says to run on this host has the flags of this command,

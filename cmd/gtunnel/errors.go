@@ -32,6 +32,9 @@ func inFlags(message string) string { return certs.NameSettings(message, config.
 func flagError(cmd *cobra.Command, err error) error {
 	help := cmd.CommandPath() + " --help shows the flags"
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 { // the flag is of what it does not have
+			return oneOfItsCommands(cmd, words)
+		}
 		if file := passwordFlag(cmd, e); file != "" {
 			return &usage.Error{
 				Message: "a password is never an argument: whoever is on this host can see the arguments of programs (ps)",

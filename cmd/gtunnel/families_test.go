@@ -93,7 +93,7 @@ func TestAdminOfOneFamily(t *testing.T) {
 }
 
 // freePort is a port of loopback at which nobody listens.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

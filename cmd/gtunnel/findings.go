@@ -20,6 +20,8 @@ type checkLine struct {
 	Text  string `json:"text"`
 	Cure  string `json:"cure"` // empty if there is nothing to do
 
+	verdict bool // it sums others up
+
 	short string // the text, without all of a long list in it; empty: it is the same
 }
 
@@ -79,7 +81,7 @@ func newCheckLine(level string, p *finding.Problem) checkLine {
 func (f findings) problems() int {
 	n := 0
 	for _, line := range f {
-		if line.Level == levelProblem {
+		if line.Level == levelProblem && !line.verdict {
 			n++
 		}
 	}

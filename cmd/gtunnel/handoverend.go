@@ -10,7 +10,9 @@ import (
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
 
 // endHandOver deals with the hand-over file of a slave that replicates, which needs it
@@ -36,23 +38,54 @@ func (m *Main) endHandOver(ctx context.Context, s *setupSlave, master string) er
 	return nil
 }
 
-// withoutHandOver passes over a hand-over file that is missing if nothing is asked for and
-// the slave replicates: then it has been removed, as it should be.
-func (m *Main) withoutHandOver(ctx context.Context, s *setupSlave, missing error) error {
+// withoutHandOver passes over a hand-over file that is missing if the slave replicates, and
+// nothing is asked for that needs it: then it has been removed, as it should be.
+func (m *Main) withoutHandOver(ctx context.Context, s *setupSlave, pair *replication.Pair, missing error) error {
 	_, err := os.Lstat(s.handOver)
 	asked := s.reseed || s.newPasswords || s.trustCreators || s.byAdministrator() || s.start != "" ||
-		len(s.databases)+len(s.replace)+len(s.inner.Connect) > 0
+		len(s.databases)+len(s.replace)+len(s.inner.Connect) > 0 || s.pair.gtids || len(s.pair.others) > 0
 	if !errors.Is(err, fs.ErrNotExist) || asked || s.plan.asJSON {
 		return missing
 	}
+	if pair != nil {
+		note, err := pair.Store.Load(ctx)
+		if err != nil || note.Term.IsZero() {
+			return errors.Join(err, missing) // it has not been set up as one of the pair
+		}
+		if s.semiSync.Given { // it needs no more than the note, whatever the state of the replication
+			return m.noteSemiSync(ctx, s, pair, &note)
+		}
+	}
 	master := s.master
 	master.defaultsFile = s.monitor
-	status, err := m.readReplicationStatus(ctx, &s.login, &master, s.stateDir)
+	status, err := m.readReplicationStatus(ctx, &statusQuestion{login: s.login, master: master, stateDir: s.stateDir})
 	if err != nil || !status.Healthy {
 		return missing // status says more
 	}
 	fmt.Fprintf(m.Stdout, "no change: this slave replicates (%s), and needs no hand-over file\n", status)
 	return nil
+}
+
+// noteSemiSync does what --semi-sync says, on a slave of a pair that is set up.
+func (m *Main) noteSemiSync(ctx context.Context, s *setupSlave, pair *replication.Pair, note *term.Note) error {
+	if note.IsMaster() {
+		return usage.WithHint(errors.New("--semi-sync is told to the slave's host, and this one is the master"),
+			"the same on "+note.Peer)
+	}
+	slave, err := m.openLocal(ctx, finding.Slave, &s.login)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = slave.Close() }() // nothing is left to fail
+	talk, end := m.dialogue(ctx, s.plan)
+	setup := &replication.Setup{Slave: slave, Pair: pair, Dialogue: talk}
+	changed, err := setup.NoteSemiSync(ctx)
+	end()
+	if err == nil && changed {
+		fmt.Fprintf(m.Stdout, "\nThe guards of both hosts do the rest, within seconds. Watch it with: %s\n",
+			m.inCommands("gtunnel replication status"))
+	}
+	return err
 }
 
 // askToRemove asks whether the hand-over file may be removed. The answer is no where

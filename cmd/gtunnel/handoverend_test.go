@@ -53,7 +53,7 @@ func TestHandOverRemoved(t *testing.T) {
 		t.Error("the hand-over file is there, in spite of the yes")
 	}
 	// Nothing else has changed, and nothing is to be done.
-	if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change: this slave replicates (running") {
+	if out := p.must(p.slave, p.setupSlaveArgs()...); !strings.Contains(out, "no change: this slave replicates (ok") {
 		t.Errorf("after the hand-over file was removed:\n%s", out)
 	}
 	p.refused(p.slave, 2, "there is no "+p.handOver(), p.setupSlaveArgs("--reseed")...)

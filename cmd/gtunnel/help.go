@@ -84,14 +84,11 @@ func showHelp(cmd *cobra.Command) {
 		}
 	}
 	if !cmd.HasParent() {
-		b.WriteString("\nTopics:\n")
-		for _, topic := range help.Topics() {
-			fmt.Fprintf(&b, "  %-12s %s\n", topic, help.Title(topic))
-		}
+		fmt.Fprintf(&b, "\nTopics, for gtunnel help TOPIC:\n  %s\n", strings.Join(help.Topics(), ", "))
 	}
 	for _, group := range []string{
 		config.GroupTunnel, config.GroupAccess, config.GroupCertificates, config.GroupLimits, config.GroupLogging,
-		"", config.GroupLogin, config.GroupMaster,
+		"", config.GroupVOMS, config.GroupPair, config.GroupLogin, config.GroupMaster,
 	} {
 		writeGroup(&b, cmd, group)
 	}
@@ -115,6 +112,15 @@ func usageLine(cmd *cobra.Command) string {
 	return line
 }
 
+// valueOf is how a flag's value is written behind its name. Where the flag may stand alone,
+// only an equals sign tells that a value belongs to it.
+func valueOf(f *pflag.Flag) string {
+	if f.NoOptDefVal != "" {
+		return "[=" + config.ArgOf(f) + "]"
+	}
+	return " " + config.ArgOf(f)
+}
+
 func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
 	var left, right []string
 	width := 0
@@ -128,7 +134,7 @@ func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
 		}
 		flag, usage := "--"+f.Name, f.Usage
 		if f.Value.Type() != "bool" {
-			flag += " " + config.ArgOf(f)
+			flag += valueOf(f)
 			if f.DefValue != "" {
 				usage += " [" + f.DefValue + "]"
 			}

@@ -40,8 +40,12 @@ func listPackages(t *testing.T) []listedPackage {
 	}
 }
 
-// pairsPath is for tests alone.
-const pairsPath = module + "/replication/servertest/pairs"
+// These are for tests alone.
+const (
+	pairsPath      = module + "/replication/servertest/pairs"
+	failoverPath   = module + "/replication/failover/failovertest"
+	simulationPath = module + "/replication/failover/simulation"
+)
 
 // imports are what a package may reach, and (directly) import, beyond the standard library.
 var imports = map[string][]string{
@@ -66,6 +70,7 @@ var imports = map[string][]string{
 
 	module + "/cmd/gtunnel/help":     {},
 	module + "/cmd/gtunnel/usage":    {},
+	module + "/cmd/gtunnel/voms":     {module + "/cmd/gtunnel/usage"},
 	module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
 	module + "/cmd/gtunnel/config": {
 		module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/replication/finding",
@@ -74,6 +79,12 @@ var imports = map[string][]string{
 	pairsPath: {
 		module + "/replication/finding", module + "/replication/server", module + "/replication/facts",
 		module + "/replication/servertest",
+	},
+	simulationPath: {}, // its comment alone is no test
+	failoverPath: {
+		"github.com/go-sql-driver/mysql",
+		module + "/replication/finding", module + "/replication/server", module + "/replication/facts",
+		module + "/replication/term", module + "/replication/failover", module + "/replication/servertest",
 	},
 }
 
@@ -88,11 +99,13 @@ var rooms = []struct {
 	{"/replication/optionfile", nil},
 	{"/replication/facts", []string{"golang.org/x/sys"}},
 	{"/replication/journal", nil},
+	{"/replication/term", []string{"golang.org/x/sys"}},
 	{"/replication/rules", nil},
 	{"/replication/seed", []string{"golang.org/x/sys", "golang.org/x/time"}},
 	{"/replication/compare", nil},
 	{"/replication/watch", nil},
 	{"/replication", nil},
+	{"/replication/failover", []string{"golang.org/x/sys"}},
 }
 
 // TestImports keeps the direction in which the packages may use each other,
@@ -136,7 +149,7 @@ func TestImports(t *testing.T) {
 		}
 		for _, path := range p.Deps {
 			if within(path, never...) && !within(p.ImportPath, module+"/cmd") &&
-				(path != "testing" || p.ImportPath != pairsPath) {
+				(path != "testing" || p.ImportPath != pairsPath && p.ImportPath != failoverPath) {
 				t.Errorf("%s depends on %s", p.ImportPath, path)
 			}
 		}

@@ -30,6 +30,9 @@ var usualSockets = []string{
 	"/tmp/mysql.sock",
 }
 
+// errNoSocket is that the server of this host is nowhere to be found: mostly, it does not run.
+var errNoSocket = errors.New("there is no socket at " + strings.Join(usualSockets, ", "))
+
 // loginFlags say how to log in to the server of this host. What they leave out
 // is taken from the option files that mysql reads.
 type loginFlags struct {
@@ -137,7 +140,7 @@ func (l *loginFlags) address(options optionReader) (network, address string, err
 		}
 		if socket == "" {
 			return "", "", &usage.Error{
-				Where: "--socket", Message: "is needed: there is no socket at " + strings.Join(usualSockets, ", "),
+				Where: "--socket", Message: "is needed", Err: errNoSocket,
 				Cure: "is the server running? See SELECT @@socket; or give --host 127.0.0.1 to use TCP",
 			}
 		}
@@ -289,7 +292,11 @@ func (m *Main) openLocal(ctx context.Context, role finding.Role, flags *loginFla
 	if err != nil {
 		return nil, err
 	}
-	return m.open(ctx, role, c)
+	s, err := m.open(ctx, role, c)
+	if p, ok := errors.AsType[*finding.Problem](err); ok && p.Code == "connect" { // whatever its role: it is here
+		p.Cure = "is the server running, and is its address right?"
+	}
+	return s, err
 }
 
 // openMaster logs in to the master through the tunnel. The caller closes it.

@@ -101,7 +101,7 @@ func TestLogin(t *testing.T) {
 		"wrong password": {
 			[]string{"--password-file", "HOME/wrong"},
 			[]string{
-				"gtunnel: slave: cannot log in as ops at " + server.Socket + ": Error 1045",
+				"gtunnel: this host: cannot log in as ops at " + server.Socket + ": Error 1045",
 				"hint: the user ops is from HOME/.my.cnf:3, and the password from HOME/wrong; ",
 			},
 		},

@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 )
 
@@ -21,6 +25,12 @@ type Main struct {
 
 	command *cobra.Command // that is run; nil before that
 	asked   bool           // for a password
+
+	pairMaster bool // this host is the master of its pair, as far as the command has found that out
+
+	// clusterPeer is the other host of a pair whose roles a cluster manager decides, as far as the
+	// command has found that out; empty: no manager does.
+	clusterPeer string
 
 	log *logQueue // to Stderr: what may not wait for it
 }
@@ -86,7 +96,11 @@ func (m *Main) rootCommand() *cobra.Command {
 	)
 	root.AddCommand(topicCommands()...)
 	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Args = aTopic
+		}
 		if cmd.HasSubCommands() { // as if it were ours
 			cmd.Args, cmd.Run = root.Args, root.Run
 		}
@@ -99,18 +113,59 @@ func oneOfItsCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return unknown("command", args[0], commandNames(cmd), cmd.CommandPath()+" --help lists the commands")
+	return unknownCommand("command", args[0], cmd)
 }
 
-// noArguments refuses whatever is not a flag.
+// aTopic refuses what gtunnel help has nothing to say about.
+func aTopic(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	switch {
+	case err != nil || len(rest) == 0:
+		return err
+	case !found.HasParent():
+		return unknownCommand("topic", rest[0], found)
+	case found.Args == nil: // a topic takes no words, and minds none
+		return nil
+	}
+	return found.Args(found, rest)
+}
+
+// unknownCommand says that cmd has no command, or topic, of this name, and which it may mean:
+// one of its own, or one of a group, as gtunnel promote is gtunnel replication promote.
+func unknownCommand(kind, word string, cmd *cobra.Command) error {
+	own, grouped, paths := commandNames(cmd), []string{}, map[string][]string{}
+	if !cmd.HasParent() {
+		own = append(own, help.Topics()...)
+	}
+	for _, group := range cmd.Root().Commands() {
+		for _, name := range commandNames(group) {
+			grouped, paths[name] = append(grouped, name), append(paths[name], group.CommandPath()+" "+name)
+		}
+	}
+	near := usage.Closest(word, slices.Concat(own, grouped)) // of two that are as close, its own
+	hint := cmd.CommandPath() + " --help lists the " + kind + "s"
+	if near != "" && !slices.Contains(own, near) {
+		near = strings.Join(paths[near], " or ")
+	}
+	if near != "" {
+		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
+	}
+	return &usage.Error{Message: fmt.Sprintf("unknown %s %s", kind, word), Cure: hint}
+}
+
+// noArguments refuses whatever is not a flag, and knows the value of a flag that may
+// stand alone, which was written as another word.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usage.Error{
-		Message: fmt.Sprintf("unexpected argument %q", args[0]),
-		Cure:    cmd.CommandPath() + " takes flags only: " + cmd.CommandPath() + " --help shows them",
-	}
+	cure := cmd.CommandPath() + " takes flags only: " + cmd.CommandPath() + " --help shows them"
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.NoOptDefVal != "" && f.Value.Type() != "bool" && f.Value.Set(args[0]) == nil {
+			cure = "write --" + f.Name + "=" + args[0]
+		}
+	})
+	return &usage.Error{Message: fmt.Sprintf("unexpected argument %q", args[0]), Cure: cure}
 }
 
 func commandNames(cmd *cobra.Command) []string {

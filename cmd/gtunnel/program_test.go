@@ -44,6 +44,7 @@ func (m cleaningMain) Run() int {
 	os.Setenv("RUNTIME_DIRECTORY", folder)
 	defer removeBinary()
 	defer closeLab()
+	defer failoverTimes.print(os.Stdout)
 	return m.M.Run()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 )
 
 // TestREADMETables holds the README's tables of codes and modes against the
@@ -76,13 +77,16 @@ func valuesOf(flag string) []string {
 }
 
 // pages are the ones with commands to paste.
-var pages = []string{"README.md", "examples/systemd/README.md"}
+var pages = []string{
+	"README.md", "examples/systemd/README.md", "examples/voms/README.md", "examples/pacemaker/README.md",
+}
 
 // TestREADMECommands: every gtunnel command in a block of the pages, and every
 // GTUNNEL_FLAGS, has flags and values that the program takes.
 func TestREADMECommands(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```")
 	flags := regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>> /etc/gtunnel/(server|client)\.env)?$`)
+	prompt := regexp.MustCompile(`^(both|server[12])# `)
 	tried := 0
 	try := func(page, line string) {
 		t.Helper()
@@ -108,7 +112,7 @@ func TestREADMECommands(t *testing.T) {
 				continue // the picture
 			}
 			for line := range strings.Lines(found[1]) {
-				line = strings.TrimSpace(line)
+				line = prompt.ReplaceAllString(strings.TrimSpace(line), "")
 				if command, ok := strings.CutPrefix(line, "gtunnel "); ok {
 					try(page, command)
 				}
@@ -124,6 +128,31 @@ func TestREADMECommands(t *testing.T) {
 	}
 	if tried < 15 {
 		t.Errorf("only %d commands found", tried)
+	}
+}
+
+// TestHelpCommands: every gtunnel command that stands on a line of its own in a help topic,
+// or in the example of a command, has flags and values that the program takes.
+func TestHelpCommands(t *testing.T) {
+	var texts strings.Builder
+	for _, topic := range help.Topics() {
+		if err := help.Write(&texts, topic, help.Tables{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range []string{"status", "check", "promote", "switchover", "demote", "rejoin", "follow", "guard"} {
+		_, text, _ := runMain(t, "replication", command, "--help")
+		texts.WriteString(text)
+	}
+	commands := regexp.MustCompile(`(?m)^ {2,}gtunnel ([a-z][^#\n]*)`).FindAllStringSubmatch(texts.String(), -1)
+	for _, command := range commands {
+		args := append(strings.Fields(command[1]), "--help") // parses, and does nothing
+		if code, _, stderr := runMain(t, args...); code != 0 {
+			t.Errorf("gtunnel %s: %s", command[1], stderr)
+		}
+	}
+	if len(commands) < 25 {
+		t.Errorf("only %d commands found", len(commands))
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *reloader) reloadConfig() (said bool) {
 	if running.File() == "" {
 		return r.lookAtFlags()
 	}
-	c, err := config.Read(running.File())
+	c, err := running.Again()
 	if err == nil {
 		err = usage.Join(c.Faults())
 	}

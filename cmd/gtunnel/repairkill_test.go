@@ -202,7 +202,7 @@ func (p *pair) saysCutOff(moment string) bool {
 		return true
 	}
 	// A note of a comparison that does not hold the slave is of no account.
-	_ = os.Remove(filepath.Join(p.stateDir(), "compare-2.json"))
+	_ = os.Remove(filepath.Join(p.stateDir(), "compare-"+p.serverID(p.slave)+".json"))
 	if left := p.traces(); left != "" {
 		p.t.Errorf("%s, which has left %s, and status says nothing of it:\n%s", moment, left, out)
 	}

@@ -38,7 +38,7 @@ func TestRepairPlan(t *testing.T) {
 		// As a comparison leaves it that is killed before it tells the slave where to
 		// stop.
 		note := []byte(`{"began": "2026-01-02T03:04:05Z"}`)
-		if err := os.WriteFile(filepath.Join(p.stateDir(), "compare-2.json"), note, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(p.stateDir(), "compare-"+p.serverID(p.slave)+".json"), note, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		p.onSlave("STOP SLAVE SQL_THREAD")

@@ -30,6 +30,12 @@ both ends. gtunnel help findings lists what is found, by its codes.`,
 		m.replicationStatusCommand(),
 		m.replicationCheckCommand(),
 		m.replicationCompareCommand(),
+		m.promoteCommand(),
+		m.switchoverCommand(),
+		m.demoteCommand(),
+		m.guardCommand(),
+		m.rejoinCommand(),
+		m.followCommand(),
 	)
 	return cmd
 }

@@ -24,6 +24,9 @@ type replicationCheck struct {
 	databases []string
 	handOver  string
 	asJSON    bool
+	pair      pairFlags
+	configDir string
+	voms      vomsFlags
 }
 
 func (m *Main) replicationCheckCommand() *cobra.Command {
@@ -32,17 +35,29 @@ func (m *Main) replicationCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Can this host's server be a master or slave; or the pair",
-		Long: `Checks before the setup, and changes nothing. With --role, this host's server
-alone: can it be a master, or a slave? Without, on the slave: the pair, with the
-master asked through the tunnel. That login is the one of the hand-over file of
-setup-master unless --master-user or an option file gives another. Exit 1 if
-there is a problem.`,
+		Long: `On a host of a pair ([pair] in the configuration file) that is set up: says of
+promote, switchover and rejoin each whether they are ready, or what is missing
+and the command that mends it, and compares what both hosts must have alike and
+replication does not carry.
+
+Otherwise it checks before the setup, and changes nothing. With --role, this
+host's server alone: can it be a master, or a slave? Without, on the slave:
+both, with the master asked through the tunnel, by the login of the hand-over
+file of setup-master unless --master-user or an option file gives another. Exit
+1 if there is a problem.
+
+--voms is for a pair or a slave at work, and checks what a VOMS server on each
+host needs beyond that, for every DIR/VO/voms.conf of this host: an account that
+may only read, registration that is off on the backup, a read-only slave, both
+hosts in vomses and the LSC files with the DNs of their certificates, valid
+certificates, and the same tables on both. Run it on both hosts.`,
 		Example: `  gtunnel replication check --role master --databases voms
-  gtunnel replication check`,
+  gtunnel replication check
+  gtunnel replication check --voms`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var found findings
-			if err := m.checkReplication(cmd.Context(), c, &found); err != nil {
+			if err := m.runCheck(cmd.Context(), c, &found); err != nil {
 				return err
 			}
 			return m.tellReplicationReadiness(found, c.asJSON)
@@ -60,9 +75,31 @@ there is a problem.`,
 		{Name: "hand-over", Arg: "FILE", Target: &c.handOver, File: true, Usage: "of setup-master"},
 		{Name: "json", Target: &c.asJSON, Usage: "print JSON"},
 	}
+	c.pair.presets()
+	settings = append(settings, c.voms.settings()...)
+	settings = append(settings, pairFileSettings(&c.pair)...)
+	settings = append(settings, config.Setting{
+		Name: "config-dir", Group: config.GroupPair, Arg: "DIR", Target: &c.configDir, File: true, Preset: "found",
+		Usage: "where the server reads option files",
+	})
 	settings = append(settings, c.login.settings()...)
 	config.AddFlags(cmd, "", append(settings, c.master.settings()...))
 	return cmd
+}
+
+// runCheck finds out what the flags ask for.
+func (m *Main) runCheck(ctx context.Context, c *replicationCheck, found *findings) error {
+	if err := c.voms.check(c.role); err != nil {
+		return err
+	}
+	if c.voms.conf != "" {
+		return m.checkVOMS(ctx, c, found)
+	}
+	isPair, err := m.checkPair(ctx, c, found)
+	if err != nil || isPair {
+		return err
+	}
+	return m.checkReplication(ctx, c, found)
 }
 
 // checkReplication finds out about the server of this host, or the pair.

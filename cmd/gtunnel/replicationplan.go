@@ -16,6 +16,9 @@ import (
 // planFlags say how a command deals with its plan.
 type planFlags struct {
 	dryRun, yes, asJSON, showSQL bool
+
+	// atAStretch is that one yes is for all steps: nobody can write while they are done.
+	atAStretch bool
 }
 
 func (f *planFlags) settings() []config.Setting {
@@ -81,6 +84,7 @@ func (m *Main) dialogue(ctx context.Context, flags planFlags) (d replication.Dia
 		if asking, err = m.newConsent(ctx, flags.yes); err != nil {
 			return false, err
 		}
+		asking.atAStretch = flags.atAStretch
 		fmt.Fprintln(m.Stdout)
 		return true, nil
 	}
@@ -102,6 +106,8 @@ type consent struct {
 	out      io.Writer
 	all      bool
 	begun    int
+
+	atAStretch bool // one yes is for all
 }
 
 // newConsent makes the asking of a command. Nobody can be asked where the
@@ -124,7 +130,12 @@ func (c *consent) ask(s *replication.Step) error {
 	c.begun++
 	for !c.all {
 		question := fmt.Sprintf("%2d. %s: %s? [y]es, [a]ll of the rest, [s]how the SQL, [n]o: ", c.begun, s.On, s.What)
-		answer, err := c.keyboard.Choose(c.ctx, c.out, question, "yes", "all", "show", "no")
+		answers := []string{"yes", "all", "show", "no"}
+		if c.atAStretch {
+			question = fmt.Sprintf("%2d. %s: %s; and all that follows? [y]es, [s]how the SQL, [n]o: ", c.begun, s.On, s.What)
+			answers = []string{"yes", "show", "no"}
+		}
+		answer, err := c.keyboard.Choose(c.ctx, c.out, question, answers...)
 		switch {
 		case errors.Is(err, io.EOF), c.ctx.Err() != nil:
 			return errStopped
@@ -133,6 +144,7 @@ func (c *consent) ask(s *replication.Step) error {
 		}
 		switch answer {
 		case "yes":
+			c.all = c.atAStretch
 			return nil
 		case "all":
 			c.all = true

@@ -43,6 +43,8 @@ type setupSlave struct {
 	method    string
 	start     string
 	maxRate   byteCount
+	pair      pairSetupFlags
+	semiSync  semiSyncFlag
 
 	lockTables, reseed, skipCompare, newPasswords, trustCreators, removeHandOver bool
 }
@@ -109,6 +111,7 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "monitor-file", Arg: "FILE", Target: &s.monitor, File: true, Usage: "where to keep the login for status"},
 	}
 	settings = append(settings, s.plan.settings()...)
+	settings = append(append(settings, s.pair.settings()...), s.semiSync.setting())
 	settings = append(settings, s.login.settings()...)
 	settings = append(settings, s.master.settings()...)
 	inner := config.Pick(s.inner.Settings(), "connect", "server-name", "cert", "key", "capath", "cafile", "crl",
@@ -118,6 +121,27 @@ func (s *setupSlave) settings() []config.Setting {
 		inner[i].Group = config.GroupTunnel
 	}
 	return append(settings, inner...)
+}
+
+// ofPair is the pair that this host is of; nil if it is of none. Its master is set up on
+// its own host, where the note of the term is.
+func (s *setupSlave) ofPair() (*replication.Pair, error) {
+	pair, err := s.pair.pair(s.stateDir, s.monitor)
+	if pair == nil || err != nil {
+		return nil, errors.Join(err, s.semiSync.mustBeOfPair())
+	}
+	pair.SemiSync = replication.SemiSyncWish(s.semiSync)
+	if s.byAdministrator() {
+		return nil, &usage.Error{
+			Where: "--master-user", Message: "is not for a pair: the master notes on its own host that it is the master",
+			Cure: "on " + pair.Peer + ": gtunnel replication setup-master; then here, with its hand-over file: " +
+				"gtunnel replication setup-slave",
+		}
+	}
+	if s.master.address == (tunnel.Address{}) {
+		s.master.address = tunnel.Address{Network: "tcp", Host: server.Loopback, Port: strconv.Itoa(pair.Port)}
+	}
+	return pair, nil
 }
 
 // byAdministrator reports whether the login on the master is an administrator's.
@@ -130,8 +154,11 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 	defer stop()
 	setup := &replication.Setup{ConfigDir: s.configDir, MonitorPath: s.monitor, NewPasswords: s.newPasswords}
 	var err error
+	if setup.Pair, err = s.ofPair(); err != nil {
+		return err
+	}
 	if setup.Want, err = s.want(); err != nil {
-		return m.withoutHandOver(ctx, s, err)
+		return m.withoutHandOver(ctx, s, setup.Pair, err)
 	}
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err
@@ -183,6 +210,7 @@ func (m *Main) runSetup(ctx context.Context, s *setupSlave, setup *replication.S
 	switch {
 	case changed:
 		m.tellReplicates(s, setup)
+		m.tellPair(setup.Pair, finding.Slave)
 	case applied:
 		fmt.Fprintln(m.Stdout, "\nno change: all is as it should be, the data too")
 	}

@@ -20,64 +20,106 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
+// statusHelp is what the command says of itself.
+const statusHelp = `Asks the slave, which is this host's server, and through the tunnel its master
+how the replication is, and says what to do where it is not well. It begins with
+the state in a word; gtunnel help states lists all. Exit 1: a problem. Where
+this host's own server does not answer (server-down), it tells all the rest.
+
+On a master it lists the slaves that are connected, and whether they were sent
+all; how far they have come only the slaves know. On a host of a pair it tells
+the terms of both, what the guard does and for what it waits, and, while the
+master does not answer, what must not be done now.
+--watch looks again every 2 s until ctrl-C: a screen, or, piped, a line for each
+change. --json prints schema (1), state, healthy, summary, role, slave, master,
+pair, connection (the slave's own status), lag (bytes, unread_bytes,
+silence_seconds, seconds_behind: null where it is not known), and problems and
+warnings, each with on, code, text and cure.`
+
 func (m *Main) replicationStatusCommand() *cobra.Command {
-	var master masterFlags
-	login := loginFlags{unsafePlaintext: &master.unsafePlaintext}
-	asJSON, stateDir := false, defaultStateDir
+	q := statusQuestion{stateDir: defaultStateDir, config: config.DefaultFile}
+	q.login.unsafePlaintext = &q.master.unsafePlaintext
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Does the replication work, how far is the slave behind",
-		Long: `Asks the slave, which is this host's server, and through the tunnel its master
-how the replication is, and says what to do where it is not well. In a word it
-is running, catching up, connecting, stalled, blocked, stopped, broken, copying,
-cut off (a copy) or not set up. Exit 1 unless it works (running, catching up).
-On a master it lists the slaves that are connected, and whether they were sent
-all; how far they have come only the slaves know. Exit 0 unless there is a
-problem.
-
-"stalled" is a link that only looks alive: the master goes on and nothing comes.
-"blocked" is a slave that waits for a lock, of a backup for example.
---json prints state, healthy, summary, role, slave, master, connection (the
-slave's own status), lag (bytes, unread_bytes, silence_seconds, seconds_behind:
-null where it is not known), and problems and warnings, each with on, code, text
-and cure.`,
+		Long:  statusHelp,
 		Example: `  gtunnel replication status
+  gtunnel replication status --watch
   gtunnel replication status --json
   gtunnel replication status --master-user watch --master-password-file pw`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			status, err := m.readReplicationStatus(cmd.Context(), &login, &master, stateDir)
-			if err != nil {
+			if err := m.forgetSlave(cmd.Context(), &q); err != nil {
 				return err
 			}
-			if asJSON {
-				status.Problems, status.Warnings = m.inCommandsOf(status.Problems), m.inCommandsOf(status.Warnings)
-				err = m.printJSON(status)
-			} else {
-				err = m.writeReplicationStatus(status)
+			if q.watch {
+				return m.watchReplication(cmd.Context(), &q)
 			}
-			if err == nil && !status.Healthy {
-				err = fmt.Errorf("the replication is not well: %s", strings.TrimPrefix(status.String(), "not well: "))
-			}
-			return err
+			return m.showReplication(cmd.Context(), &q)
 		},
 	}
 	settings := []config.Setting{
-		{Name: "json", Target: &asJSON, Usage: "print JSON"},
-		{Name: "state-dir", Arg: "DIR", Target: &stateDir, File: true, Usage: "notes of runs that were cut off"},
+		{Name: "json", Target: &q.asJSON, Usage: "print JSON"},
+		{Name: "watch", Target: &q.watch, Usage: "look again every 2 s, until ctrl-C"},
+		{
+			Name: "forget", Arg: "ID", Target: &q.forget, Preset: "none",
+			Usage: "on a master: a server_id that is no slave's any more",
+		},
+		{Name: "state-dir", Arg: "DIR", Target: &q.stateDir, File: true, Usage: "notes of runs that were cut off"},
+		{Name: "config", Arg: "FILE", Target: &q.config, File: true, Usage: "the file with the section [pair]"},
 	}
-	settings = append(settings, login.settings()...)
-	config.AddFlags(cmd, "", append(settings, master.settings()...))
+	settings = append(settings, q.login.settings()...)
+	config.AddFlags(cmd, "", append(settings, q.master.settings()...))
 	return cmd
+}
+
+// showReplication looks once.
+func (m *Main) showReplication(ctx context.Context, q *statusQuestion) error {
+	status, err := m.readReplicationStatus(ctx, q)
+	if err != nil {
+		return err
+	}
+	if q.asJSON {
+		status.Problems, status.Warnings = m.inCommandsOf(status.Problems), m.inCommandsOf(status.Warnings)
+		err = m.printJSON(status)
+	} else {
+		err = m.writeReplicationStatus(status)
+	}
+	if err == nil {
+		err = notWell(status)
+	}
+	return err
+}
+
+// statusQuestion is whom a status asks, and how it is shown.
+type statusQuestion struct {
+	login            loginFlags
+	master           masterFlags
+	stateDir, config string
+	asJSON, watch    bool
+	forget           int // the server_id of a slave; 0: of none
+}
+
+// notWell is the error of a replication that is not well; nil of one that is, or that was
+// not looked at.
+func notWell(status *watch.Status) error {
+	if status == nil || status.Healthy {
+		return nil
+	}
+	return fmt.Errorf("the replication is not well: %s", strings.TrimPrefix(status.String(), "not well: "))
 }
 
 // readReplicationStatus asks the slave, and the master if it can be reached.
 func (m *Main) readReplicationStatus(
-	ctx context.Context, login *loginFlags, flags *masterFlags, stateDir string,
+	ctx context.Context, q *statusQuestion,
 ) (*watch.Status, error) {
-	slave, err := m.openLocal(ctx, finding.Slave, login)
+	flags := &q.master
+	slave, err := m.openLocal(ctx, finding.Slave, &q.login)
+	if isDown(err) && ctx.Err() == nil {
+		return m.readDown(ctx, q, err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, ofOwn(err)
 	}
 	defer func() { _ = slave.Close() }() // it was only asked
 	master, err := m.openMaster(ctx, flags)
@@ -91,8 +133,13 @@ func (m *Main) readReplicationStatus(
 	if c, err := flags.credentials(); err == nil {
 		through = c.Address
 	}
+	pair, pairErr := m.seePair(ctx, q, slave, master, err)
+	if pairErr != nil && (ctx.Err() != nil || isMistyped(q.config)) {
+		return nil, pairErr
+	}
 	return watch.Read(ctx, slave, master, watch.Options{
-		Unreachable: err, Through: through, StateDir: stateDir, HandedOver: handedOver,
+		Unreachable: err, Through: through, StateDir: q.stateDir, HandedOver: handedOver, Pair: pair,
+		PairUnseen: pairUnseen(pairErr, q.config),
 	})
 }
 
@@ -108,12 +155,16 @@ func handedOver(id uint32, uuid, mark string) []string {
 
 // writeReplicationStatus prints the state, the facts, and what to do.
 func (m *Main) writeReplicationStatus(s *watch.Status) error {
-	fmt.Fprintf(m.Stdout, "%s\n\n", s)
-	if err := writeReplicationFacts(m.Stdout, s); err != nil {
+	var facts strings.Builder
+	if err := writeReplicationFacts(&facts, s); err != nil {
 		return err
 	}
+	fmt.Fprintln(m.Stdout, s)
+	if facts.Len() > 0 { // without a pair, a server that does not answer has none
+		fmt.Fprintf(m.Stdout, "\n%s", &facts)
+	}
 	var found findings
-	if s.State == watch.HealthConnecting || s.State == watch.HealthStalled {
+	if s.State == watch.HealthConnecting || s.State == watch.HealthStalled || s.State == watch.HealthTunnelDown {
 		if _, err := expand(tunnel.Address{}); err != nil {
 			found.warn("tunnel", usage.HintOf(err), "%v", err)
 		}
@@ -130,6 +181,10 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 	w := terminal.NewTable(out)
 	fact := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	writePairFacts(fact, s)
+	if s.State == watch.HealthServerDown { // it says nothing
+		return w.Flush()
 	}
 	if s.Role == finding.Master {
 		writeMasterFacts(fact, s)
@@ -196,9 +251,13 @@ func writeFollowers(fact func(name, format string, args ...any), s *watch.Status
 		if !f.HasAll {
 			sent = "is behind: " + f.State
 		}
+		if f.Name != "" {
+			id += f.Name + ", "
+		}
 		fact("its slave", "%sfrom %s as %s, connected for %s, %s", id, f.Host, f.User,
 			finding.FormatDuration(s.Time.Sub(f.Since).Round(time.Second)), sent)
 	}
+	writeKnownSlaves(fact, s)
 }
 
 // writable tells who may write on the slave.

@@ -8,11 +8,13 @@ import (
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 func (m *Main) runCommand() *cobra.Command {
 	file, check := config.DefaultFile, false
+	var cert, key string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Every tunnel of a configuration file",
@@ -27,10 +29,16 @@ func (m *Main) runCommand() *cobra.Command {
   [admin]
   address = "unix:/run/gtunnel/admin.sock"
 
-  [tunnel.mysql]               # a name of your own
+  [pair]                       # either can be the master; same on both
+  hosts = ["server1.domain.one", "server2.domain.two"]
+
+  [tunnel.mysql]               # another tunnel, by a name of your own
   role = "server"
   allow_host = ["server2.domain.two"]
 
+[pair] makes a server at :3307 for the other host, and a client at
+127.0.0.1:3307 to it; a host knows itself by its certificate. The README lists
+its keys.
 The keys of [tunnel.NAME] are role ("server" or "client") and the flags of
 that command with underscores; those of its certificates may stand in [tls].
 Durations are written as "10s". Relative paths begin at the file's folder. A
@@ -40,7 +48,7 @@ access rules in force, and names other changes: those need a restart.`,
   gtunnel run --config /etc/gtunnel/two-masters.toml`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Read(file)
+			c, err := config.ReadFor(file, cert, key)
 			if err != nil {
 				return err
 			}
@@ -52,6 +60,8 @@ access rules in force, and names other changes: those need a restart.`,
 	}
 	config.AddFlags(cmd, "", []config.Setting{
 		{Name: "config", Arg: "FILE", Target: &file, File: true, Usage: "the file"},
+		{Name: "cert", Arg: "FILE", Target: &cert, File: true, Preset: "as in [tls]", Usage: "unless [tls] names one"},
+		{Name: "key", Arg: "FILE", Target: &key, File: true, Preset: "as in [tls]", Usage: "its key"},
 		{Name: "check", Target: &check, Usage: "only say what is wrong with it or its certificates"},
 	})
 	return cmd
@@ -71,7 +81,7 @@ func (m *Main) check(c config.Config) error {
 		fmt.Fprintf(m.Stdout, "tunnel %s: %s, accept %s, connect %s, as %s: ok\n",
 			t.Name, t.Role, t.Accept, addressList(t.Connect), certs.ShowDN(p.endpoints[i].Credential.Identity().DN))
 	}
-	return nil
+	return usage.Join(c.Hooks()) // the tunnels work without them
 }
 
 func addressList(addresses []tunnel.Address) string {

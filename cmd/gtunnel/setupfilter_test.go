@@ -28,7 +28,7 @@ func TestLostFilter(t *testing.T) {
 			p.sql(p.slave, "SET GLOBAL super_read_only=1")
 		}
 		p.onSlave("START SLAVE")
-		p.waitStatus("running")
+		p.waitStatus("ok: ")
 		out, code := p.status()
 		if code == 0 || !strings.Contains(out, "there is no replicate_wild_do_table") ||
 			!strings.Contains(out, "events are enabled") || !strings.Contains(out, "voms.e") {
@@ -36,7 +36,7 @@ func TestLostFilter(t *testing.T) {
 		}
 		// A change comes that the slave has no table for.
 		p.sql(p.master, "INSERT INTO iam.t VALUES (1)")
-		p.waitStatus("broken: ")
+		p.waitStatus("sql-error: ")
 		out = p.must(p.slave, p.setupSlaveArgs()...)
 		if !strings.Contains(out, "1 of 1 table equal at ") {
 			t.Errorf("setup-slave says:\n%s", out)

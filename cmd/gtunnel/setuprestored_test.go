@@ -75,11 +75,11 @@ func TestRestoredMaster(t *testing.T) {
 		// Nothing was noted of what is lost: only a comparison tells.
 		p.stopped(restore)
 		p.others(200, 9)
-		p.waitStatus("running")
+		p.waitStatus("ok: ")
 		repair()
 
 		// It was noted.
-		p.waitStatus("running")
+		p.waitStatus("ok: ")
 		p.stopped(restore)
 		p.others(300, 15)
 		p.waitStatus("it was restored from an older copy")

@@ -32,7 +32,7 @@ func TestRoleOfDropIn(t *testing.T) {
 		if kind.IsMySQL() {
 			p.sql(p.slave, "SET GLOBAL super_read_only=1")
 		}
-		p.keeps("server_id = 2", "read_only = ON", "voms.%")
+		p.keeps("server_id = "+p.serverID(p.slave), "read_only = ON", "voms.%")
 		p.restart(p.slave)
 		if out, code := p.status(); code != 0 {
 			t.Errorf("status ends with %d:\n%s", code, out)
@@ -46,7 +46,7 @@ func TestRoleOfDropIn(t *testing.T) {
 		if out := p.must(p.slave, second...); !strings.Contains(out, "takes a slave's settings out") {
 			t.Errorf("of a slave that is stopped it says:\n%s", out)
 		}
-		p.keeps("server_id = 2", "read_only = ON", "voms.%")
+		p.keeps("server_id = "+p.serverID(p.slave), "read_only = ON", "voms.%")
 
 		// Promoted, it is the master after a restart, too.
 		p.onSlave("RESET SLAVE ALL")
@@ -60,11 +60,11 @@ func TestRoleOfDropIn(t *testing.T) {
 		if out := p.must(p.slave, second...); !strings.Contains(out, "must not be read-only") {
 			t.Errorf("of a slave that is none any more it says:\n%s", out)
 		}
-		p.keeps("server_id = 2")
+		p.keeps("server_id = " + p.serverID(p.slave))
 		p.noChange(p.slave, second...)
 		p.restart(p.slave)
 		const what = "SELECT CONCAT(@@read_only + 0, ' ', @@server_id)"
-		if got := p.value(p.slave, what); got != "0 2" {
+		if got := p.value(p.slave, what); got != "0 "+p.serverID(p.slave) {
 			t.Errorf("after its restart the new master has the read_only and server_id %s", got)
 		}
 		p.noChange(p.slave, second...)
@@ -80,7 +80,7 @@ func (p *pair) keeps(words ...string) {
 		p.t.Fatal(err)
 	}
 	all := strings.Join(words, "\n")
-	for _, word := range []string{"server_id = 2", "read_only = ON", "voms.%"} {
+	for _, word := range []string{"server_id = " + p.serverID(p.slave), "read_only = ON", "voms.%"} {
 		if strings.Contains(string(content), word) != strings.Contains(all, word) {
 			p.t.Errorf("want %q in the option file, which is\n%s", words, content)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,15 +57,16 @@ func TestSecondSlave(t *testing.T) {
 		p.must(p.slave, p.setupSlaveArgs()...)
 
 		// By the same hand-over. It has the id that the first has been given.
-		q := p.secondSlave(2)
-		if p.serverID(p.slave) != "2" {
-			t.Fatalf("the first slave has the server_id %s", p.serverID(p.slave))
+		id, err := strconv.Atoi(p.serverID(p.slave))
+		if err != nil || id <= 2 {
+			t.Fatalf("the first slave has the server_id %d: %v", id, err)
 		}
+		q := p.secondSlave(id)
 		q.takeHandOver(p)
 		q.refused(q.slave, 1, "setup-master --seed-again", q.setupSlaveArgs()...)
 		p.must(p.master, p.setupMasterArgs("--seed-again")...)
 		q.must(q.slave, q.setupSlaveArgs()...)
-		if id := q.serverID(q.slave); id != "3" {
+		if id := q.serverID(q.slave); id == "1" || id == p.serverID(p.slave) {
 			t.Errorf("the second slave has the server_id %s", id)
 		}
 		for _, host := range []*pair{p, q} {

@@ -36,6 +36,8 @@ type host struct {
 	certFile string
 	keyFile  string
 	accept   string // address of its end of the tunnel
+	tls      string // of a pair: where the other host's gtunnel comes
+	plain    string // of a pair: where the server finds the other host's
 	port     int    // where its MariaDB server listens
 	server   server // when it has been started
 	gtunnel  *gtunnel
@@ -59,12 +61,14 @@ func (d *demo) lay(ctx context.Context) error {
 	if err := os.Chmod(d.dir, 0o711); err != nil {
 		return err
 	}
-	ports, err := freePorts(ctx, 4)
+	ports, err := freePorts(ctx, 6)
 	if err != nil {
 		return err
 	}
 	d.master = d.newHost("master", ports[0], ports[1])
 	d.slave = d.newHost("slave", ports[2], ports[3])
+	d.master.tls, d.master.plain = d.master.accept, address(ports[4])
+	d.slave.tls, d.slave.plain = address(ports[5]), d.slave.accept
 	for _, h := range []*host{d.master, d.slave} {
 		if err := os.Mkdir(h.dir, 0o755); err != nil {
 			return err

@@ -25,13 +25,14 @@ import (
 )
 
 func main() {
-	// A reader of our output that goes away (SIGPIPE) is an interruption too:
-	// whatever happens, the children end and the directory goes.
-	ctx, cancel := signal.NotifyContext(context.Background(),
-		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	// Whatever happens, the children end and the directory goes.
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
+	// A reader of our output that goes away is an interruption too. The signal itself also comes
+	// from a connection that a server has ended: the write fails, which is enough.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
-	m := &Main{Stdout: os.Stdout, Stderr: os.Stderr}
+	m := &Main{Stdout: &output{w: os.Stdout, gone: cancel}, Stderr: os.Stderr}
 	switch err := m.ParseFlags(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(0)
@@ -44,6 +45,20 @@ func main() {
 	case err != nil:
 		os.Exit(1)
 	}
+}
+
+// output writes to w, and tells when nobody reads that any more.
+type output struct {
+	w    io.Writer
+	gone func()
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.gone()
+	}
+	return n, err
 }
 
 // Main is the program. Set the fields, or call ParseFlags, then call Run once.

@@ -142,7 +142,7 @@ func TestQuickstart(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^     1\. master: write the hand-over file for the slave$`,
 		`(?m)^    11\. slave: compare the data of both at one position$`,
-		`(?m)^    running: the slave has applied all that the master has$`,
+		`(?m)^    ok: the slave has applied all that the master has$`,
 		`(?m)^    replicates  quickstart\.%$`,
 		`(?m)^    Rows on the master: 3,000; on the slave: still 2,000\.`,
 		`(?m)^    problem  slave: nothing listens at the local end of the tunnel$`,
@@ -152,6 +152,10 @@ func TestQuickstart(t *testing.T) {
 		`(?m)^    1 of 1 table equal at `,
 		`(?m)^    The master's end had sent [0-9,]+ bytes, and now [0-9,]+:`,
 		`The new process has received\s+[0-9,]+ bytes`,
+		`(?m)^    slave\.example\.org is the master, by the term 2\.$`,
+		`(?m)^    Nobody could write for at most [0-9.]+m?s\.$`,
+		`(?m)^    master\.example\.org is the master, by the term 3\.$`,
+		`(?m)^    slave\.example\.org follows it\.$`,
 	} {
 		if !regexp.MustCompile(want).Match(out) {
 			t.Errorf("the output does not match %s:\n%s", want, out)
@@ -183,8 +187,8 @@ func TestInterrupt(t *testing.T) {
 			dir := workspace(t)
 			cmd, stdout, stderr := program(t, dir, test.args...)
 			out := readUntil(t, stdout, test.moment)
-			if running := processesOf(t, dir); test.exit == 0 && len(running) != 4 {
-				t.Errorf("%d processes, want two servers and two tunnels: %q", len(running), running)
+			if running := processesOf(t, dir); test.exit == 0 && len(running) != 6 {
+				t.Errorf("%d processes, want two servers, tunnels and guards: %q", len(running), running)
 			}
 			if err := cmd.Process.Signal(test.signal); err != nil {
 				t.Fatal(err)
@@ -209,8 +213,8 @@ func TestKilled(t *testing.T) {
 	cmd, stdout, stderr := program(t, dir, "--keep")
 	out := readUntil(t, stdout, "Ctrl-C")
 	before := processesOf(t, dir)
-	if len(before) != 4 {
-		t.Errorf("%d processes, want two servers and two tunnels: %q\n%s%s", len(before), before, out, stderr)
+	if len(before) != 6 {
+		t.Errorf("%d processes, want two servers, tunnels and guards: %q\n%s%s", len(before), before, out, stderr)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -28,11 +28,7 @@ func (d *demo) setupMaster(ctx context.Context) error {
 
 // setupSlave takes the file to the slave, and makes it a slave by the command.
 func (d *demo) setupSlave(ctx context.Context) error {
-	secrets, err := os.ReadFile(d.handOver(d.master))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(d.handOver(d.slave), secrets, 0o600); err != nil {
+	if err := d.takeHandOver(); err != nil {
 		return err
 	}
 	out, err := d.replication(ctx, d.slave, "setup-slave", "--hand-over", d.handOver(d.slave), "--master", d.slave.accept,
@@ -42,6 +38,15 @@ func (d *demo) setupSlave(ctx context.Context) error {
 	}
 	d.noteDone(out)
 	return nil
+}
+
+// takeHandOver takes the file with the passwords to the slave.
+func (d *demo) takeHandOver() error {
+	secrets, err := os.ReadFile(d.handOver(d.master))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(d.handOver(d.slave), secrets, 0o600)
 }
 
 // showStatus asks the slave how the replication is.

@@ -27,6 +27,9 @@ func (d *demo) tell(ctx context.Context) error {
 		{title: fmt.Sprintf("Stop the slave's gtunnel, write %s more: nothing arrives", count(batch)), do: d.stopTunnel},
 		{title: "Start it again: the slave catches up", do: d.catchUp},
 		{title: "Run gtunnel replication compare on the slave", do: d.compare},
+		{title: "Name both hosts in [pair], run both setups again, start the guards", do: d.makePair},
+		{title: "Run gtunnel replication switchover on the slave", do: d.switchOver},
+		{title: "Run it on the old master: all is as it was", do: d.switchBack},
 	} {
 		d.report.begin(step.title)
 		if err := step.do(ctx); err != nil {
@@ -40,7 +43,8 @@ func (d *demo) tell(ctx context.Context) error {
 	}
 	d.report.text("",
 		"The slave has what the master has, and every byte of it went through the",
-		"tunnel: TLS, each end proven by its grid host certificate.")
+		"tunnel: TLS, each end proven by its grid host certificate. Either host can be",
+		"the master, by one command.")
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -81,13 +80,25 @@ func (d *demo) startTunnel(ctx context.Context, h *host) (err error) {
 		return err
 	}
 	return until(ctx, "wait for "+name, func(ctx context.Context) error {
-		_, err := d.counters(ctx, h)
+		_, err := d.admin(ctx, h)
 		return err
 	}, h.gtunnel.process)
 }
 
 // counters asks the host's gtunnel what it has carried since it started.
 func (d *demo) counters(ctx context.Context, h *host) (tunnel.Status, error) {
+	answer, err := d.admin(ctx, h)
+	if err != nil {
+		return tunnel.Status{}, err
+	}
+	if len(answer.Tunnels) != 1 {
+		return tunnel.Status{}, fmt.Errorf("gtunnel status: not one tunnel: %+v", answer)
+	}
+	return answer.Tunnels[0], nil
+}
+
+// admin asks the host's gtunnel how it is.
+func (d *demo) admin(ctx context.Context, h *host) (tunnel.AdminStatus, error) {
 	cmd := exec.CommandContext(ctx, d.binary, "status", "--admin", h.gtunnel.admin, "--json")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -96,14 +107,11 @@ func (d *demo) counters(ctx context.Context, h *host) (tunnel.Status, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return tunnel.Status{}, fmt.Errorf("gtunnel status: %w: %s", err, strings.TrimSpace(stderr.String()))
+		return tunnel.AdminStatus{}, fmt.Errorf("gtunnel status: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
 	var answer tunnel.AdminStatus
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return tunnel.Status{}, fmt.Errorf("gtunnel status: %w", err)
+		return tunnel.AdminStatus{}, fmt.Errorf("gtunnel status: %w", err)
 	}
-	if len(answer.Tunnels) != 1 {
-		return tunnel.Status{}, errors.New("gtunnel status: not one tunnel: " + string(out))
-	}
-	return answer.Tunnels[0], nil
+	return answer, nil
 }

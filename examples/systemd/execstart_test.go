@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,7 +69,7 @@ func (m machine) command(t *testing.T, unit, flags string) *exec.Cmd {
 // files and a credentials folder as systemd makes it, come up and say so.
 func TestExecStart(t *testing.T) {
 	m := newMachine(t)
-	for _, unit := range units {
+	for _, unit := range flagUnits {
 		name := strings.TrimSuffix(strings.TrimPrefix(unit, "gtunnel-"), ".service")
 		flags := match(t, read(t, name+".env"), "^#GTUNNEL_FLAGS=(.*)$")
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +89,22 @@ func TestExecStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestExecStartPair: the command line of the unit for a pair, with a configuration file
+// of nothing but the two hosts, comes up.
+func TestExecStartPair(t *testing.T) {
+	m := newMachine(t)
+	file := filepath.Join(t.TempDir(), "gtunnel.toml")
+	write(t, file, "[tls]\ncapath = \""+m.capath+"\"\n[pair]\nhosts = [\"server1.domain.one\", \"server2.domain.two\"]\n"+
+		// What a test must not use of the real host.
+		"accept = \"127.0.0.1:0\"\nlocal = \"127.0.0.1:0\"\n", 0o644)
+	line := match(t, read(t, "gtunnel.service"), "^ExecStart=/usr/bin/gtunnel (.*)$")
+	args := strings.Fields(strings.NewReplacer("%d", m.credentials, "/etc/gtunnel/gtunnel.toml", file).Replace(line))
+	cmd := exec.CommandContext(t.Context(), m.program, args...)
+	cmd.Env = append(os.Environ(), "CREDENTIALS_DIRECTORY="+m.credentials,
+		"RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"))
+	expectReady(t, cmd, filepath.Join(m.runtime, "gtunnel", "run.sock"))
 }
 
 // expectReady starts a service, which must say that it is ready, have its admin
@@ -156,6 +173,9 @@ func TestInstall(t *testing.T) {
 		text := read(t, filepath.Join(root, "usr/local/lib/systemd/system", unit))
 		if started := match(t, text, "^ExecStart=([^ ]*) "); started != "/usr/local/bin/gtunnel" {
 			t.Errorf("%s starts %s", unit, started)
+		}
+		if !slices.Contains(flagUnits, unit) {
+			continue
 		}
 		file := match(t, text, "^EnvironmentFile=-(.*)$")
 		if _, err := os.Stat(filepath.Join(root, file)); err != nil {

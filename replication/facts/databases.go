@@ -29,8 +29,11 @@ type Database struct {
 	Oldest, Newest time.Time // when the first and the last thing in it was made, by the server's clock; zero: not known
 }
 
+// OwnDatabase has the table of a pair (package term), of each server alone.
+const OwnDatabase = "gtunnel"
+
 // SystemDatabases are never replicated.
-var SystemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys"}
+var SystemDatabases = []string{"mysql", "information_schema", "performance_schema", "sys", OwnDatabase}
 
 // isNoSystem is the condition that a column names none of the SystemDatabases.
 func isNoSystem(column string) string {

@@ -10,7 +10,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// Event is an enabled event, with what belongs to it beside its schedule and
+// Event is an event, with what belongs to it beside its schedule and
 // body.
 type Event struct {
 	Database, Name, Definer string
@@ -66,6 +66,19 @@ func IsUTF8(charset string) bool {
 // EnabledEvents gives those of databases that are not the system's, all if none is
 // named, as far as the login sees events.
 func EnabledEvents(ctx context.Context, s *server.Server, on server.Execer, databases []string) ([]Event, error) {
+	return eventsOf(ctx, s, on, databases, "'ENABLED'")
+}
+
+// SlaveEvents gives likewise those that are disabled because their server is a slave, or
+// was one.
+func SlaveEvents(ctx context.Context, s *server.Server, on server.Execer, databases []string) ([]Event, error) {
+	return eventsOf(ctx, s, on, databases, "'SLAVESIDE_DISABLED', 'REPLICA_SIDE_DISABLED'")
+}
+
+// eventsOf gives the events whose status is in a list.
+func eventsOf(
+	ctx context.Context, s *server.Server, on server.Execer, databases []string, status string,
+) ([]Event, error) {
 	where := isNoSystem("event_schema")
 	if len(databases) > 0 {
 		where += " AND event_schema IN (" + server.QuoteExactly(databases) + ")"
@@ -73,7 +86,7 @@ func EnabledEvents(ctx context.Context, s *server.Server, on server.Execer, data
 	rows, err := s.Query(ctx, on,
 		"SELECT event_schema, event_name, definer, sql_mode, time_zone, character_set_client,"+
 			" collation_connection, on_completion FROM information_schema.events"+
-			" WHERE status = 'ENABLED' AND "+where+" ORDER BY 1, 2")
+			" WHERE status IN ("+status+") AND "+where+" ORDER BY 1, 2")
 	var events []Event
 	for _, r := range rows {
 		events = append(events, Event{

@@ -3,9 +3,7 @@ package facts
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -61,6 +59,7 @@ type Facts struct {
 	Sessions   []Session             // of programs, on a master; their own only if the login may see no others
 	Started    time.Time             // the server, on a master
 	Slaves     []uint32              // server ids of the slaves that are registered with this master
+	Registered []Registered          // the same slaves
 	Followers  []Follower            // slaves that read the binary log now; see ReadAsMaster
 	Masters    []*server.SlaveStatus // whom the server follows; none if it is no slave
 	Filters    *server.SlaveStatus   // of one that follows nobody yet, as it would have them; nil if that is not known
@@ -121,17 +120,11 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn
 	if f.BinaryLogs, err = s.BinaryLogs(ctx, conn); err != nil && !server.IsDenied(err) {
 		return err
 	}
-	show := "SHOW " + s.Version.Word("SLAVE HOSTS", "REPLICAS")
-	slaves, err := server.ReadRecords(ctx, conn, show)
-	if err != nil && !server.IsDenied(err) {
-		return s.Explain(show, err)
+	if f.Registered, err = RegisteredSlaves(ctx, s, conn); err != nil && !server.IsDenied(err) {
+		return err
 	}
-	for _, r := range slaves {
-		id, err := strconv.ParseUint(r["server_id"], 10, 32)
-		if err != nil {
-			return fmt.Errorf("%s: server_id %q: %w", show, r["server_id"], err)
-		}
-		f.Slaves = append(f.Slaves, uint32(id))
+	for _, r := range f.Registered {
+		f.Slaves = append(f.Slaves, r.ServerID)
 	}
 	return nil
 }
@@ -189,8 +182,12 @@ func (f *Facts) readEngines(ctx context.Context, s *server.Server, conn *sql.Con
 // one that is stopped.
 func (f *Facts) FollowsNobody() bool { return len(f.Masters) == 0 && !f.Unseen }
 
-// readPlugins reads which plugins are active.
 func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+	return f.ReadPlugins(ctx, s, conn)
+}
+
+// ReadPlugins reads which plugins are active.
+func (f *Facts) ReadPlugins(ctx context.Context, s *server.Server, conn server.Execer) error {
 	rows, err := s.Query(ctx, conn,
 		"SELECT plugin_name AS name FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'")
 	f.Plugins = make(map[string]bool, len(rows))

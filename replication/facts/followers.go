@@ -3,7 +3,9 @@ package facts
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +19,35 @@ type Follower struct {
 	Since      time.Duration // it has been connected
 	State      string
 	HasAll     bool // all that the binary log has was sent
+}
+
+// Registered is a slave that has told a master who it is, and is connected.
+type Registered struct {
+	ServerID uint32
+	Host     string // its report_host; empty: it does not say
+	UUID     string // MySQL only
+}
+
+// RegisteredSlaves reads the slaves that are registered with a master.
+func RegisteredSlaves(ctx context.Context, s *server.Server, on server.Execer) ([]Registered, error) {
+	show := "SHOW " + s.Version.Word("SLAVE HOSTS", "REPLICAS")
+	rows, err := server.ReadRecords(ctx, on, show)
+	if err != nil {
+		return nil, s.Explain(show, err)
+	}
+	var list []Registered
+	for _, r := range rows {
+		id, err := strconv.ParseUint(r["server_id"], 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("%s: server_id %q: %w", show, r["server_id"], err)
+		}
+		host := r["host"]
+		if host == server.Loopback || host == "localhost" { // MariaDB's word for a slave that does not say it
+			host = ""
+		}
+		list = append(list, Registered{ServerID: uint32(id), Host: host, UUID: r["slave_uuid"] + r["replica_uuid"]})
+	}
+	return list, nil
 }
 
 // ReadAsMaster reads what makes a server a master besides its variables: its accounts

@@ -151,6 +151,16 @@ func showGrants(ctx context.Context, s *server.Server, on server.Execer, whose s
 	return lines, err
 }
 
+// ReadGrants gives as whom a server knows its login, and what that may do, by its active
+// roles too.
+func ReadGrants(ctx context.Context, s *server.Server) (user string, grants []Grant, err error) {
+	if user, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err != nil {
+		return "", nil, err
+	}
+	lines, err := showGrants(ctx, s, s.DB, "")
+	return user, ParseGrants(lines), err
+}
+
 // GrantsOfDefiner gives what counts for that which runs as an account, its
 // definer. On MySQL its default roles do, whatever activate_all_roles_on_login
 // says; on MariaDB no role does, and all that PUBLIC has.

@@ -10,8 +10,8 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// A change of the global binlog_format reaches new sessions only: a program that
-// is connected keeps the format that it had.
+// A change of the global binlog_format or server_id reaches new sessions only: a program
+// that is connected keeps what it had.
 
 // Session is a program's connection to a server.
 type Session struct {
@@ -27,12 +27,30 @@ type OldSessions struct {
 	Format  string    `json:"binlog_format"`
 }
 
-// readSessions reads the sessions of a master, those of gtunnel and of slaves
-// aside.
+// readSessions reads the sessions of a server, those of this process, of gtunnel's accounts
+// and of slaves aside.
 func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	if s.Role != finding.Master {
-		return nil
+	if s.Role == finding.Master {
+		if err := f.readStarted(ctx, s, conn); err != nil {
+			return err
+		}
 	}
+	list, err := s.Processes(ctx, conn)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if slices.Contains(AccountUsers, p.User) || p.IsServers() || p.ID >= s.First {
+			continue
+		}
+		host, _ := server.SplitAddress(p.Host)
+		f.Sessions = append(f.Sessions, Session{ID: p.ID, User: p.User, Host: host})
+	}
+	return nil
+}
+
+// readStarted reads when a master was started, and which session reads that.
+func (f *Facts) readStarted(ctx context.Context, s *server.Server, conn *sql.Conn) error {
 	rows, err := s.Query(ctx, conn, "SELECT CONNECTION_ID() AS id, UNIX_TIMESTAMP() AS now")
 	if err != nil {
 		return err
@@ -44,17 +62,6 @@ func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Co
 	if len(rows) > 0 {
 		f.Session = rows[0].Number("id")
 		f.Started = time.Unix(int64(rows[0].Number("now")), 0).Add(-running).UTC() //nolint:gosec // seconds since 1970
-	}
-	list, err := s.Processes(ctx, conn)
-	if err != nil {
-		return err
-	}
-	for _, p := range list {
-		if slices.Contains(AccountUsers, p.User) || p.IsServers() {
-			continue
-		}
-		host, _ := server.SplitAddress(p.Host)
-		f.Sessions = append(f.Sessions, Session{ID: p.ID, User: p.User, Host: host})
 	}
 	return nil
 }

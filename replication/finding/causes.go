@@ -48,7 +48,8 @@ var Causes = map[int]Cause{
 		Code: "missing-row",
 		Words: "a row that the master changed is not on the slave: " +
 			"somebody wrote there, or the start position was wrong",
-		Cure: "gtunnel replication compare; reseed the table with --repair-table; never skip the error",
+		Cure: "gtunnel replication compare --repair-table with its name copies the table anew; then gtunnel replication " +
+			"compare shows whether more differs; never skip the error",
 	},
 	1044: {
 		Code:  "access-denied",
@@ -77,7 +78,8 @@ var Causes = map[int]Cause{
 	1062: {
 		Code:  "duplicate-row",
 		Words: "a row is on the slave already: somebody wrote there, or the start position was wrong",
-		Cure:  "gtunnel replication compare; reseed the table with --repair-table; never skip the error",
+		Cure: "gtunnel replication compare --repair-table with its name copies the table anew; then gtunnel replication " +
+			"compare shows whether more differs; never skip the error",
 	},
 	1129: {
 		Code:  "host-blocked",
@@ -98,7 +100,8 @@ var Causes = map[int]Cause{
 	1146: {
 		Code:  "missing-table",
 		Words: "a table that the master changed is not on the slave",
-		Cure:  "gtunnel replication compare; reseed the table with --repair-table",
+		Cure: "gtunnel replication compare --repair-table with its name copies the table anew; then gtunnel replication " +
+			"compare shows whether more differs",
 	},
 	1194: {
 		Code:  "table-crashed",
@@ -263,6 +266,9 @@ const Names = "NAMES"
 // done its work.
 const SeedAnew = "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
 	"then here: gtunnel replication setup-slave --reseed --replace-databases " + Names
+
+// SeedAnewInPair is the same on the slave of a pair, which needs nothing of the other host.
+const SeedAnewInPair = "gtunnel replication rejoin --new-copy --replace-databases " + Names
 
 const seedAnew = "all is copied anew so: " + SeedAnew
 

@@ -76,8 +76,8 @@ func withTable(c Cause, number int, text string) Cause {
 	if table == "" {
 		return c
 	}
-	c.Cure = fmt.Sprintf("gtunnel replication compare --table %[1]s shows what else differs; "+
-		"--repair-table %[1]s copies it anew; never skip the error", table)
+	c.Cure = fmt.Sprintf("gtunnel replication compare --repair-table %s copies it anew; then gtunnel replication compare "+
+		"shows whether more differs; never skip the error", table)
 	switch number {
 	case 1032:
 		c.Words = strings.Replace(c.Words, "on the slave", "in "+table+" on the slave", 1)

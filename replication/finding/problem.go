@@ -39,6 +39,10 @@ type Role string
 const (
 	Master Role = "master"
 	Slave  Role = "slave"
+
+	// Of a pair, where either can be the master.
+	Own  Role = "this host"
+	Peer Role = "the other host"
 )
 
 // Error is the text, with the server before it.

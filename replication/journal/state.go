@@ -47,6 +47,11 @@ type State struct {
 	Start      server.Position `json:"start"`                        // where the slave begins: the coordinates of the seed
 	Changed    time.Time       `json:"changed"`
 
+	// Term and TermNonce are the highest term of the master's pair that was seen, of a slave
+	// that is not of the pair itself; zero: it follows none, as far as is known.
+	Term      uint64 `json:"term,omitempty"`
+	TermNonce string `json:"term_nonce,omitempty"`
+
 	// EventScheduler is what event_scheduler was before the seed turned it off;
 	// empty once it is back.
 	EventScheduler string `json:"event_scheduler,omitempty"`

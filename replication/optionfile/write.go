@@ -2,6 +2,7 @@ package optionfile
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,7 +11,15 @@ import (
 
 // WriteFile puts a file in place whole, or not at all, and on the disk before
 // it returns.
-func WriteFile(path string, content []byte, mode os.FileMode) (err error) {
+func WriteFile(path string, content []byte, mode os.FileMode) error {
+	return Write(path, mode, func(to io.Writer) error {
+		_, err := to.Write(content)
+		return err
+	})
+}
+
+// Write is WriteFile for a content that is not at hand as a whole: what write writes.
+func Write(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -22,7 +31,7 @@ func WriteFile(path string, content []byte, mode os.FileMode) (err error) {
 		}
 	}()
 	if err = f.Chmod(mode); err == nil {
-		_, err = f.Write(content)
+		err = write(f)
 	}
 	if err == nil {
 		err = f.Sync()

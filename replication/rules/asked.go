@@ -49,10 +49,27 @@ var asked = []Code{
 		Cure:    "put the lines into the server's option files yourself, or name the directory with --config-dir",
 	},
 
+	{
+		Code: "old-server-id", At: SetupSlave,
+		Meaning: "programs that are connected since before the slave's server_id was changed write with the old one",
+		Cure:    "KILL these sessions once the setup has ended, or restart these programs",
+	},
+
 	// Of the master and its accounts.
 	{
-		Code: "restart-needed", At: SetupMaster, Meaning: "the server must be restarted before the setup goes on",
-		Cure: "restart it, and run the same command again",
+		Code: "restart-needed", At: SetupMaster | SetupSlave,
+		Meaning: "the server must be restarted before the setup goes on",
+		Cure:    "restart it, and run the same command again",
+	},
+	{
+		Code: "gtids-later", At: SetupMaster | SetupSlave,
+		Meaning: "GTIDs are turned on by turns: a master writes none before its slave takes them",
+		Cure:    "run the setup of the other host with --turn-gtids-on, and then this one again",
+	},
+	{
+		Code: "gtids-wait", At: SetupMaster | SetupSlave,
+		Meaning: "transactions that began before GTIDs were turned on are still open",
+		Cure:    "wait for their end, or end them; then run the same command again",
 	},
 	{Code: "unknown-password", At: SetupMaster},
 	{
@@ -297,4 +314,4 @@ var asked = []Code{
 }
 
 // everywhere is every moment.
-const everywhere = CheckServer | CheckPair | SetupMaster | SetupSlave | Status | Compare | Repair
+const everywhere = CheckServer | CheckPair | SetupMaster | SetupSlave | Status | Compare | Repair | failing

@@ -106,7 +106,7 @@ func logsNotAll(j *judgement) {
 }
 
 func hasNoFollower(j *judgement) {
-	if len(j.facts.Followers) == 0 && j.facts.HasBinaryLog() {
+	if len(j.facts.Followers) == 0 && j.facts.HasBinaryLog() && j.Seen.Pair == nil { // of a pair: no-slave
 		j.say("no slave is connected, as far as this login sees connections")
 	}
 }

@@ -26,7 +26,7 @@ func Codes() []Code {
 	for _, c := range finding.EveryCause() {
 		list = withCode(list, Code{Code: c.Code, At: Status, Meaning: c.Words, Cure: c.Cure})
 	}
-	for _, c := range asked {
+	for _, c := range slices.Concat(asked, failoverCodes) {
 		list = withCode(list, c)
 	}
 	slices.SortStableFunc(list, func(a, b Code) int { return cmp.Compare(a.Code, b.Code) })

@@ -48,7 +48,7 @@ func TestCodesAreComplete(t *testing.T) {
 
 // codesInSource are the codes in the Go files below a directory, but for tests
 // and one file: what is given to a parameter with the name code, and to a field
-// with the name Code.
+// with the name Code, and constants of a type Code.
 func codesInSource(t *testing.T, root, but string) map[string]bool {
 	t.Helper()
 	var files []*ast.File
@@ -85,6 +85,11 @@ type source struct {
 func (s *source) declared(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.ValueSpec:
+		if n.Type != nil && nameOf(n.Type) == "Code" {
+			for _, value := range n.Values {
+				s.take(value)
+			}
+		}
 		for i, value := range n.Values {
 			if text, ok := stringOf(value); ok {
 				s.constants[n.Names[i].Name] = text

@@ -12,79 +12,178 @@ import (
 // Health is the state of a replication in a word.
 type Health string
 
-// The states, from the best.
+// The states of a slave, from the best.
 const (
-	HealthRunning    Health = "running"     // the slave has what the master has, or nearly
-	HealthCatchingUp Health = "catching up" // it works and has much left to do
-	HealthConnecting Health = "connecting"  // it tries to reach the master, or waits to try again
-	HealthStalled    Health = "stalled"     // it says that all is well, and nothing comes
-	HealthBlocked    Health = "blocked"     // what it applies waits for a lock
-	HealthStopped    Health = "stopped"     // somebody has stopped it
-	HealthBroken     Health = "broken"      // an error has stopped it
-	HealthNotSetUp   Health = "not set up"
-	HealthCopying    Health = "copying" // the databases are being copied from the master
-	HealthCutOff     Health = "cut off" // a copy was begun and not ended
-	HealthMaster     Health = "master"  // it is no slave, and others are its
+	HealthOK            Health = "ok"             // the slave has what the master has, or nearly
+	HealthLagging       Health = "lagging"        // it works and has much left to do
+	HealthConnecting    Health = "connecting"     // it tries to reach the master, or waits to try again
+	HealthStalled       Health = "stalled"        // it says that all is well, and nothing comes
+	HealthApplierStuck  Health = "applier-stuck"  // it receives, and does not apply: it waits for a lock, or was stopped
+	HealthIOStopped     Health = "io-stopped"     // it does not receive: somebody, or an error, has stopped that
+	HealthTunnelDown    Health = "tunnel-down"    // the way to the master is not there
+	HealthAuthFailed    Health = "auth-failed"    // the master refuses the slave's login
+	HealthSQLError      Health = "sql-error"      // what it was to apply has failed
+	HealthSeedNeeded    Health = "seed-needed"    // the master no longer has what the slave needs next
+	HealthDiverged      Health = "diverged"       // the histories of both have parted
+	HealthCutOffWork    Health = "cut-off-work"   // a copy, repair or comparison was begun and not ended
+	HealthNotConfigured Health = "not-configured" // it is nobody's slave
+	HealthCopying       Health = "copying"        // the databases are being copied from the master
+	HealthWritableSlave Health = "writable-slave" // it works, and can be written to
 )
 
-// Health is the state of the replication that feeds the slave.
+// The states of a server that is no slave, or of a pair.
+const (
+	HealthMaster        Health = "master"          // it is no slave, and others are its; of no pair
+	HealthGuardReadOnly Health = "guard-read-only" // the guard keeps it read-only, and it is no slave that works
+	HealthSplitBrain    Health = "split-brain"     // both of a pair are the master, or can be written to
+	HealthServerDown    Health = "server-down"     // the server of this host does not answer
+)
+
+// Health is the state of the replication that feeds the slave; of one of a pair, its part
+// in that comes first.
 func (s *Subject) Health() Health {
-	c := s.Connection()
-	if s.Seen.Unanswered != nil {
-		return HealthStalled
+	if h := s.healthInPair(); h != "" {
+		return h
 	}
+	c := s.Connection()
 	switch {
+	case s.Seen.Unanswered != nil:
+		return HealthStalled
 	case s.Seen.Copying:
 		return HealthCopying
 	case s.copyCutOff():
-		return HealthCutOff
+		return HealthCutOffWork
 	case c == nil || c.MasterHost == "":
-		return HealthNotSetUp
+		return HealthNotConfigured
 	}
-	receives, applies := c.IORunning == "Yes", c.SQLRunning == "Yes"
+	if h := s.healthOfThreads(); h != HealthOK {
+		return h
+	}
 	switch {
-	case c.SQLErrno != 0 && !applies, c.IOErrno != 0 && c.IORunning == "No":
-		return HealthBroken
-	case c.IORunning == "No" || !applies:
-		return HealthStopped
-	case !receives:
-		return HealthConnecting
 	case s.isSilent():
 		return HealthStalled
 	case s.isBlocked():
-		return HealthBlocked
+		return HealthApplierStuck
+	case s.Restored != nil:
+		return HealthDiverged
+	case s.lacksLog():
+		return HealthSeedNeeded
+	case s.isWritableSlave():
+		return HealthWritableSlave
 	case s.behind() != "":
-		return HealthCatchingUp
+		return HealthLagging
 	default:
-		return HealthRunning
+		return HealthOK
 	}
+}
+
+// healthOfThreads is the state as far as the threads tell it, and what was cut off that
+// has stopped them, or will.
+func (s *Subject) healthOfThreads() Health {
+	c := s.Connection()
+	switch {
+	case sqlStopped(c):
+		return HealthSQLError
+	case !s.Seen.Busy && s.wasCutOff():
+		return HealthCutOffWork
+	case c.IOErrno != 0 && c.IORunning != "Yes":
+		return s.healthOfIOError()
+	case c.IORunning == "No" && s.lacksLog():
+		return HealthSeedNeeded
+	case c.IORunning == "No":
+		return HealthIOStopped
+	case c.SQLRunning != "Yes":
+		return HealthApplierStuck
+	case c.IORunning != "Yes" && s.tunnelIsDown():
+		return HealthTunnelDown
+	case c.IORunning != "Yes":
+		return HealthConnecting
+	default:
+		return HealthOK
+	}
+}
+
+// healthOfErrors are the states by the codes of what keeps a slave from its master.
+var healthOfErrors = map[string]Health{
+	"tunnel-down": HealthTunnelDown, "far-end-closed": HealthTunnelDown, "nothing-listens": HealthTunnelDown,
+	"access-denied": HealthAuthFailed, "auth-plugin": HealthAuthFailed, "public-key": HealthAuthFailed,
+	"plugin-disabled": HealthAuthFailed, "old-password": HealthAuthFailed, "host-blocked": HealthAuthFailed,
+	"host-not-allowed": HealthAuthFailed, "missing-privilege": HealthAuthFailed, "account-limit": HealthAuthFailed,
+	"purged": HealthSeedNeeded, "diverged": HealthDiverged, "master-lost-log": HealthDiverged,
+}
+
+// healthOfIOError is the state of a slave that an error keeps from its master. What it says
+// of the tunnel is of its last try; when that was seen to work since, it connects.
+func (s *Subject) healthOfIOError() Health {
+	h, ok := healthOfErrors[s.ioError().Code]
+	way := s.Seen.Tunnel
+	switch {
+	case (!ok || h == HealthTunnelDown) && s.Connection().IORunning == "No": // it does not try again
+		return HealthIOStopped
+	case !ok:
+		return HealthConnecting
+	case h == HealthTunnelDown && s.Seen.ThroughEnd && (way == server.WayAnswered || way == server.WayRefused):
+		return HealthConnecting
+	default:
+		return h
+	}
+}
+
+// tunnelIsDown reports whether a login through the tunnel has just found it so.
+func (s *Subject) tunnelIsDown() bool {
+	return s.Seen.ThroughEnd && (s.Seen.Tunnel == server.WayClosed || s.Seen.Tunnel == server.WayCut)
+}
+
+// MasterIsSilent reports whether the master was just asked through the slave's end of the
+// tunnel, and its server has not said a word. It may be lost.
+func (s *Subject) MasterIsSilent() bool {
+	return s.tunnelIsDown() || s.Seen.ThroughEnd && s.Seen.Tunnel == server.WaySilent
+}
+
+// isWritableSlave reports whether a slave that gtunnel has set up can be written to.
+func (s *Subject) isWritableSlave() bool {
+	return (s.State.Stage == journal.StageRunning || s.State.Stage == journal.StageDone) &&
+		s.Slave.Variable("read_only") == "OFF"
+}
+
+// isStopped reports whether a thread of the slave was stopped, and by no error.
+func (s *Subject) isStopped() bool {
+	c := s.Connection()
+	return c != nil && s.Seen.Unanswered == nil && !s.Seen.Copying && !s.copyCutOff() && c.MasterHost != "" &&
+		!sqlStopped(c) && (c.IOErrno == 0 || c.IORunning != "No") && (c.IORunning == "No" || c.SQLRunning != "Yes")
 }
 
 // Summary is the state in a sentence.
 func (s *Subject) Summary() string {
-	if s.Seen.Unanswered != nil {
-		return "the slave does not tell how it replicates"
+	if text := s.summaryInPair(); text != "" {
+		return text
 	}
 	switch s.Health() {
-	case HealthNotSetUp:
+	case HealthNotConfigured:
 		return "this server is nobody's slave"
 	case HealthCopying:
 		return "a copy of " + finding.List(s.State.Databases) + " is being made" + s.byRunner()
-	case HealthCutOff:
-		return "a copy of " + finding.List(s.State.Databases) + " was cut off"
-	case HealthBroken:
+	case HealthCutOffWork:
+		return s.summaryOfCutOff()
+	case HealthSQLError:
 		return "an error has stopped " + s.idle()
-	case HealthStopped:
-		return s.summaryOfStop()
-	case HealthConnecting:
-		return "the slave has no connection to its master" + s.retries()
+	case HealthIOStopped, HealthAuthFailed, HealthSeedNeeded, HealthTunnelDown, HealthConnecting, HealthDiverged:
+		return s.summaryOfReceiving()
 	case HealthStalled:
+		if s.Seen.Unanswered != nil {
+			return "the slave does not tell how it replicates"
+		}
 		return "the slave says that it is connected, and nothing comes from the master"
-	case HealthBlocked:
+	case HealthApplierStuck:
+		if s.isStopped() {
+			return s.summaryOfStop()
+		}
 		return "the slave waits for a lock that another connection holds: " + s.Seen.Blocked.What
-	case HealthCatchingUp:
+	case HealthWritableSlave:
+		return "the slave replicates, and is not read-only"
+	case HealthLagging:
 		return "the slave is " + s.behind()
-	case HealthRunning, HealthMaster:
+	case HealthOK, HealthMaster, HealthGuardReadOnly, HealthSplitBrain, HealthServerDown:
 	}
 	switch bytes := s.Seen.Bytes; {
 	case bytes == nil:
@@ -93,6 +192,42 @@ func (s *Subject) Summary() string {
 		return "the slave has applied all that the master has"
 	default:
 		return fmt.Sprintf("the slave is %s behind", finding.FormatBytes(*bytes))
+	}
+}
+
+// summaryOfCutOff says what was cut off.
+func (s *Subject) summaryOfCutOff() string {
+	switch {
+	case s.copyCutOff():
+		return "a copy of " + finding.List(s.State.Databases) + " was cut off"
+	case s.isStopped():
+		return s.summaryOfStop()
+	case s.Repaired != nil:
+		return "a repair was cut off"
+	default:
+		return "a comparison was cut off, and the slave will stop where that has told it to"
+	}
+}
+
+// summaryOfReceiving says why nothing is received, or may not be what the master has.
+func (s *Subject) summaryOfReceiving() string {
+	switch h := s.Health(); {
+	case h == HealthDiverged && s.Restored != nil:
+		return "the master does not have the past that the slave has"
+	case h == HealthDiverged:
+		return "the slave has what the master has not"
+	case h == HealthSeedNeeded:
+		return "the master no longer has what the slave needs next"
+	case h == HealthAuthFailed:
+		return "the master refuses the slave's login"
+	case h == HealthTunnelDown:
+		return "the slave does not reach its master through the tunnel" + s.retries()
+	case h == HealthConnecting:
+		return "the slave has no connection to its master" + s.retries()
+	case s.Connection().IOErrno != 0:
+		return "an error has stopped " + s.idle()
+	default:
+		return s.summaryOfStop()
 	}
 }
 
@@ -164,7 +299,7 @@ func (s *Subject) isBlocked() bool {
 	return s.Seen.Blocked != nil && s.Seen.Blocked.Time >= blockedAfter
 }
 
-// From here on a slave that works is called catching up.
+// From here on a slave that works is called lagging.
 const (
 	muchBytes   = 1 << 20
 	muchSeconds = 10

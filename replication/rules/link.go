@@ -54,13 +54,11 @@ func isUnreachable(j *judgement) {
 	if j.Seen.Asked || j.Seen.LogsNothing {
 		return
 	}
-	switch j.Health() {
-	case HealthRunning, HealthCatchingUp, HealthStopped, HealthBlocked:
+	switch h := j.Health(); {
+	case h == HealthOK, h == HealthLagging, h == HealthApplierStuck, h == HealthWritableSlave, j.isStopped():
 		j.sayCure(j.Seen.Cure, "how far the slave is behind cannot be said: %s",
 			strings.TrimPrefix(j.Seen.Reason, string(finding.Master)+": "))
-	case HealthConnecting, HealthStalled, HealthBroken, HealthNotSetUp, HealthMaster,
-		HealthCopying, HealthCutOff: // that says it
-	}
+	} // the others say it
 }
 
 func masterHasStoppedLogging(j *judgement) {
@@ -80,12 +78,18 @@ func isAnotherMaster(j *judgement) {
 // it otherwise is enough.
 func hasPurged(j *judgement) {
 	c := j.Connection()
-	if !j.Seen.SameMaster || j.Seen.Unread != nil || c.Read.IsZero() || c.ByGTID {
+	if !j.lacksLog() {
 		return
 	}
 	if said := j.ioError(); said == nil || said.Code != purged.Code {
 		j.say("%s (%s is not among them)", purged.Words, c.Read.File)
 	}
+}
+
+// lacksLog reports whether the master no longer has the file that a slave reads next.
+func (s *Subject) lacksLog() bool {
+	c := s.Connection()
+	return s.Seen.SameMaster && s.Seen.Unread == nil && !c.Read.IsZero() && !c.ByGTID
 }
 
 // lostItsPast is about a master that may lack what its slave has, though the slave goes

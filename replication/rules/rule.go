@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,10 +14,12 @@ import (
 // mend first.
 func Table() []Rule {
 	return slices.Concat(
-		repairRules, serverRules, beginRules, filterRules, threadRules, noteRules, masterConnectionRules, leftOutRules,
+		repairRules, serverRules, pairStatusRules, semiSyncRules, beginRules, filterRules, threadRules, noteRules,
+		masterConnectionRules, outsideRules, leftOutRules,
 		skipRules, linkRules, writerRules, crashRules, databaseRules, reachRules, logEngineRules, binaryLogRules,
 		keptLogRules, optionRules, keptRules, eventRules, pairRules, engineRules, viewRules, handOverRules, sessionRules,
-		relayLogRules, establishedRules, copyRules, chainRules, gtidRules, errantRules, wantRules,
+		relayLogRules, establishedRules, copyRules, chainRules, gtidRules, errantRules, wantRules, pairSetupRules, readyRules,
+		vomsRules,
 	)
 }
 
@@ -40,24 +43,37 @@ type Moment uint
 
 // The moments, with what a Subject has to have then.
 const (
-	CheckServer  Moment = 1 << iota // `check` of one server: its facts; Databases, if it is a master
-	CheckPair                       // `check` of a pair, beyond what it says of each server: the facts of both
-	SetupMaster                     // `setup-master`: the facts of the master
-	SetupSlave                      // `setup-slave`: the facts of both, what is wanted and what was noted
-	Begin                           // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
-	Status                          // `status`: the slave's variables, writers and masters, and what was Seen
-	Compare                         // `compare`: no rule, but codes
-	Repair                          // `compare --repair-table`: the facts of both, the Tables and what was noted
-	StatusMaster                    // `status` on a master: its variables, accounts and Followers; Databases, if known
+	CheckServer     Moment = 1 << iota // `check` of one server: its facts; Databases, if it is a master
+	CheckPair                          // `check` of a pair, beyond what it says of each server: the facts of both
+	SetupMaster                        // `setup-master`: the facts of the master
+	SetupSlave                         // `setup-slave`: the facts of both, what is wanted and what was noted
+	Begin                              // `setup-slave` that makes the slave begin anew: the facts of both, and their GTIDs
+	Status                             // `status`: the slave's variables, writers and masters, and what was Seen
+	Compare                            // `compare`: no rule, but codes
+	Repair                             // `compare --repair-table`: the facts of both, the Tables and what was noted
+	StatusMaster                       // `status` on a master: its variables, accounts and Followers; Databases, if known
+	Promote                            // `promote`: no rule, but codes, as at the moments below
+	Switchover                         // `switchover`
+	Rejoin                             // `rejoin`
+	Guarding                           // `guard`
+	CheckPromote                       // `check` of a host of a pair, for a later promotion: Ready
+	CheckSwitchover                    // the same for a switchover
+	CheckRejoin                        // the same for a rejoin
+	Follow                             // `follow`, of a slave outside of a pair: no rule, but codes
+	CheckVOMS                          // `check --voms`: VOMS
 )
 
 // momentNames are the commands of the moments, in their order.
 var momentNames = []string{
 	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair", "status",
+	"promote", "switchover", "rejoin", "guard", "check", "check", "check", "follow", "check",
 }
 
 // String names the commands of the moments, as in "check, status".
 func (m Moment) String() string {
+	if m&everywhere == everywhere {
+		return "every command"
+	}
 	var names []string
 	for i, name := range momentNames {
 		if m&(1<<i) != 0 && !slices.Contains(names, name) {
@@ -76,7 +92,11 @@ const (
 	SlaveFacts
 	Connection // of the slave: its default connection to a master
 	HandedOver
-	BothFacts = MasterFacts | SlaveFacts
+	OfPair     // Ready
+	PairSeen   // of the pair: what a status has seen
+	PairUnseen // why it has not seen it
+	OfVOMS     // VOMS
+	BothFacts  = MasterFacts | SlaveFacts
 )
 
 // Judge holds a subject against the rules of its moment.
@@ -106,7 +126,11 @@ func Judge(s *Subject) finding.Findings {
 // inWords is a problem with its cure in the words of the server that it is for, and with
 // the names of the databases.
 func (s *Subject) inWords(p *finding.Problem) *finding.Problem {
-	said := *p.For(s.replicated())
+	said := *p
+	if s.Moment == Status && s.Seen.Pair != nil {
+		said.Cure = strings.ReplaceAll(p.Cure, finding.SeedAnew, finding.SeedAnewInPair)
+	}
+	said = *said.For(s.replicated())
 	on := p.On
 	if strings.HasPrefix(p.Cure, "on the master") {
 		on = finding.Master
@@ -118,7 +142,24 @@ func (s *Subject) inWords(p *finding.Problem) *finding.Problem {
 	if f != nil {
 		said.Cure = f.Version.InWords(said.Cure)
 	}
+	if s.Moment == Status && s.MasterIsSilent() && startsSlave.MatchString(said.Cure) {
+		said.Cure = s.noStart()
+	}
 	return &said
+}
+
+// startsSlave matches what starts a slave, in the words of either family.
+var startsSlave = regexp.MustCompile(`START (SLAVE|REPLICA|ALL SLAVES)`)
+
+// noStart is the cure instead of one that starts a slave while its master is silent: where
+// both threads stand, a start deletes what was received and not applied.
+func (s *Subject) noStart() string {
+	lost := ""
+	if s.Seen.Pair != nil {
+		lost = ", or, if it is lost, gtunnel replication promote here"
+	}
+	return "first the master: bring it and the tunnel up" + lost + "; gtunnel replication status then says what to do. " +
+		"Do not start the slave before: that may delete what it has received and not applied"
 }
 
 // replicated are the databases that are, or are to be, replicated.

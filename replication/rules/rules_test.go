@@ -56,7 +56,8 @@ func ExampleCodes() {
 // moments are all of which a subject can be.
 var moments = []rules.Moment{
 	rules.CheckServer, rules.CheckPair, rules.SetupMaster, rules.SetupSlave, rules.Begin, rules.Status,
-	rules.Repair, rules.StatusMaster,
+	rules.Repair, rules.StatusMaster, rules.CheckPromote, rules.CheckSwitchover, rules.CheckRejoin,
+	rules.CheckVOMS,
 }
 
 var (
@@ -105,6 +106,10 @@ func wellSubject(moment rules.Moment, role finding.Role) *rules.Subject {
 		follows(s)
 		none := new(uint64)
 		s.Seen = rules.Seen{Asked: true, MasterID: 1, SameMaster: true, Bytes: none, Unread: none}
+	case rules.CheckPromote, rules.CheckSwitchover, rules.CheckRejoin:
+		s.Ready = wellReady()
+	case rules.CheckVOMS:
+		s.VOMS = wellVOMS()
 	case rules.Repair:
 		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
 		follows(s)
@@ -158,7 +163,7 @@ func TestNothingIsWrong(t *testing.T) {
 				},
 			} {
 				s := wellSubject(moment, role)
-				if change(s); moment == rules.Status && s.Health() != rules.HealthRunning {
+				if change(s); moment == rules.Status && s.Health() != rules.HealthOK {
 					t.Errorf("%s: it is %s", name, s.Health())
 				}
 				if found := codesOf(rules.Judge(s)); len(found) > 0 {
@@ -204,7 +209,8 @@ type ruleCase struct {
 func TestRules(t *testing.T) {
 	fired := map[string]bool{}
 	cases := slices.Concat(serverCases, leftOutCases, statusCases, masterCases, pairCases, setupCases, repairCases,
-		settingsCases, relayLogCases, keptLogCases, crashCases, momentCases, chainCases)
+		settingsCases, relayLogCases, keptLogCases, crashCases, momentCases, chainCases, pairSetupCases, readyCases,
+		pairStatusCases, alikeCases, vomsCases, vomsHostCases(), outsideCases)
 	for i, c := range cases {
 		for _, moment := range moments {
 			if c.at&moment == 0 {

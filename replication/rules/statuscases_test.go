@@ -72,6 +72,8 @@ var statusCases = []ruleCase{
 			s.Seen.Tunnel, s.Seen.ThroughEnd = server.WayAnswered, true
 		},
 	},
+	seen("problem tunnel-down slave", "does not try again by itself: START SLAVE",
+		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning, c.IOErrno = "No", 2003 }),
 	seen("warning errant-transactions slave", "that the master has not, as if somebody wrote there: 0-2-9,1-2-3",
 		func(s *rules.Subject, _ *server.SlaveStatus) {
 			s.Slave.Variables["gtid_binlog_state"] = "0-1-7,0-2-9,1-2-3,2-2-4"

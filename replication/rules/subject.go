@@ -9,6 +9,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
 
 // Subject is what is judged: servers, and what is wanted of them. What is not
@@ -30,6 +31,15 @@ type Subject struct {
 	ForeignFile string             // a file to be written that gtunnel has not made; empty: none
 
 	TrustCreators bool // log_bin_trust_function_creators is set
+
+	// PairOfMaster is what the master publishes of its pair, of which this slave is not; nil:
+	// it is of none, or that was not read.
+	PairOfMaster *term.Record
+
+	Ready *Ready // of a pair, before a failover
+	VOMS  *VOMS  // a VO whose database is replicated
+
+	Pair *Pair // that they are to be; nil: they are to be master and slave
 
 	// What is known of them beyond their facts.
 	HandOver    *HandOver
@@ -77,6 +87,11 @@ type Seen struct {
 	Moved   bool           // something came meanwhile
 	Clock   *time.Duration // by how much the master's is ahead of the slave's; nil: not known
 
+	Pair       *SeenPair          // nil: it is of none, or was not seen
+	PairUnseen []*finding.Problem // why it was not; nil: it was, or there is none
+
+	Gone []journal.KnownSlave // of a master: slaves that it had, and that are not connected
+
 	Unanswered *finding.Problem // for which the slave does not tell how it replicates; nil: it does
 
 	Blocked *server.LockWait // what the slave waits for, looked at twice; nil: for no lock
@@ -91,7 +106,9 @@ type Seen struct {
 // has reports whether parts of the subject are known.
 func (s *Subject) has(parts Parts) bool {
 	return (parts&MasterFacts == 0 || s.Master != nil) && (parts&SlaveFacts == 0 || s.Slave != nil) &&
-		(parts&Connection == 0 || s.Connection() != nil) && (parts&HandedOver == 0 || s.HandOver != nil)
+		(parts&Connection == 0 || s.Connection() != nil) && (parts&HandedOver == 0 || s.HandOver != nil) &&
+		(parts&OfPair == 0 || s.Ready != nil) && (parts&PairSeen == 0 || s.Seen.Pair != nil) &&
+		(parts&PairUnseen == 0 || s.Seen.PairUnseen != nil) && (parts&OfVOMS == 0 || s.VOMS != nil)
 }
 
 // factsOf gives the facts of a server; nil if they are not known, or role is
@@ -102,6 +119,7 @@ func (s *Subject) factsOf(role finding.Role) *facts.Facts {
 		return s.Master
 	case finding.Slave:
 		return s.Slave
+	case finding.Own, finding.Peer: // of a pair, before whose failover one is not known by its role
 	}
 	return nil
 }

@@ -25,26 +25,26 @@ var healthCases = map[string]struct {
 }{
 	"nobody's slave": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Slave.Masters = nil
-	}, rules.HealthNotSetUp, "this server is nobody's slave"},
+	}, rules.HealthNotConfigured, "this server is nobody's slave"},
 	"well": {
 		func(*rules.Subject, *server.SlaveStatus) {},
-		rules.HealthRunning, "the slave has applied all that the master has",
+		rules.HealthOK, "the slave has applied all that the master has",
 	},
 	"a little behind": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Bytes = &little
-	}, rules.HealthRunning, "the slave is 1.0 kB behind"},
+	}, rules.HealthOK, "the slave is 1.0 kB behind"},
 	"the master is silent": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen = rules.Seen{}
-	}, rules.HealthRunning, "both threads run; how far the slave is behind is not known"},
+	}, rules.HealthOK, "both threads run; how far the slave is behind is not known"},
 	"much behind": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Bytes = &much
-	}, rules.HealthCatchingUp, "the slave is 5.2 MB behind"},
+	}, rules.HealthLagging, "the slave is 5.2 MB behind"},
 	"a little, and long ago": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Bytes, s.Seen.Seconds = &little, &late
-	}, rules.HealthCatchingUp, "the slave is 1.0 kB behind, which were written up to 60 s ago"},
+	}, rules.HealthLagging, "the slave is 1.0 kB behind, which were written up to 60 s ago"},
 	"long ago, of a silent master": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen = rules.Seen{Seconds: &late}
-	}, rules.HealthCatchingUp, "the slave is 60 s behind"},
+	}, rules.HealthLagging, "the slave is 60 s behind"},
 	"no connection": {func(_ *rules.Subject, c *server.SlaveStatus) {
 		c.IORunning, c.ConnectRetry = "Connecting", 10*time.Second
 	}, rules.HealthConnecting, "the slave has no connection to its master, and tries again every 10s"},
@@ -53,31 +53,31 @@ var healthCases = map[string]struct {
 	}, rules.HealthStalled, "the slave says that it is connected, and nothing comes from the master"},
 	"blocked for long": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Bytes, s.Seen.Blocked = &much, &server.LockWait{What: "Waiting for x lock", Time: time.Minute}
-	}, rules.HealthBlocked, "the slave waits for a lock that another connection holds: Waiting for x lock"},
+	}, rules.HealthApplierStuck, "the slave waits for a lock that another connection holds: Waiting for x lock"},
 	"blocked for a moment": {func(s *rules.Subject, _ *server.SlaveStatus) {
 		s.Seen.Bytes, s.Seen.Blocked = &much, &server.LockWait{Time: time.Second}
-	}, rules.HealthCatchingUp, "the slave is 5.2 MB behind"},
+	}, rules.HealthLagging, "the slave is 5.2 MB behind"},
 	"stopped": {func(_ *rules.Subject, c *server.SlaveStatus) {
 		c.SQLRunning = "No"
-	}, rules.HealthStopped, "somebody has stopped the SQL thread, which applies changes"},
+	}, rules.HealthApplierStuck, "somebody has stopped the SQL thread, which applies changes"},
 	"stopped by a run": {
 		func(s *rules.Subject, c *server.SlaveStatus) {
 			c.SQLRunning, s.Seen.Busy = "No", true
-		}, rules.HealthStopped,
+		}, rules.HealthApplierStuck,
 		"a gtunnel replication command has stopped the SQL thread, which applies changes for a while",
 	},
 	"stopped by a run that was cut off": {
 		func(s *rules.Subject, c *server.SlaveStatus) {
 			c.SQLRunning, s.Repaired = "No", &journal.RepairNote{}
-		}, rules.HealthStopped,
+		}, rules.HealthCutOffWork,
 		"a gtunnel replication command that was cut off has stopped the SQL thread, which applies changes",
 	},
 	"told to stop": {func(_ *rules.Subject, c *server.SlaveStatus) {
 		c.SQLRunning, c.Until = "No", "b:4"
-	}, rules.HealthStopped, "the slave stands at bin.000007:5000, where it was told to stop"},
+	}, rules.HealthApplierStuck, "the slave stands at bin.000007:5000, where it was told to stop"},
 	"an error": {func(_ *rules.Subject, c *server.SlaveStatus) {
 		c.SQLRunning, c.SQLErrno = "No", 1062
-	}, rules.HealthBroken, "an error has stopped the SQL thread, which applies changes"},
+	}, rules.HealthSQLError, "an error has stopped the SQL thread, which applies changes"},
 }
 
 // TestHealth goes through the states of a slave, and how they are said.

@@ -99,16 +99,21 @@ func isBeingCopied(j *judgement) {
 }
 
 func wasCopied(j *judgement) {
-	if j.Health() != HealthCutOff {
+	if j.Seen.Unanswered != nil || j.Seen.Copying || !j.copyCutOff() {
 		return
 	}
+	cure := j.rule.Cure
+	if p := j.Seen.Pair; p != nil && p.Note.Copying != "" { // it is a rejoin's
+		cure = finding.WithNames(finding.SeedAnewInPair, j.State.Databases) +
+			"; it goes on, or copies anew what was not copied whole"
+	}
 	if j.State.Stage == journal.StageSeeded {
-		j.say("the copy of %s is whole, of %s, and the slave was not told to follow its master",
+		j.sayCure(cure, "the copy of %s is whole, of %s, and the slave was not told to follow its master",
 			finding.List(j.State.Databases), j.State.Start)
 		return
 	}
-	j.say("the copy of %s was cut off, some time after %s: what is there is no copy", finding.List(j.State.Databases),
-		j.State.Changed.UTC().Format("2006-01-02 15:04:05 UTC"))
+	j.sayCure(cure, "the copy of %s was cut off, some time after %s: what is there is no copy",
+		finding.List(j.State.Databases), j.State.Changed.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 func isMasterItself(j *judgement) {
@@ -118,7 +123,7 @@ func isMasterItself(j *judgement) {
 }
 
 func isNotSetUp(j *judgement) {
-	if j.Health() == HealthNotSetUp {
+	if j.Health() == HealthNotConfigured {
 		j.say("replication is not set up on this server")
 	}
 }
@@ -144,10 +149,14 @@ func hasIOError(j *judgement) {
 	if !j.judgesThreads() || p == nil {
 		return
 	}
+	stopped := j.Connection().IORunning == "No"
+	if stopped && isOfTunnel(p) {
+		p.Cure += "; then, since the slave does not try again by itself: " + j.startCure()
+	}
 	// What the slave says is of its last try; the tunnel was looked at just now.
 	if way := j.Seen.Tunnel; j.Seen.ThroughEnd && way != server.WayUnknown && isOfTunnel(p) {
 		p.Text += "; that was at its last try, and of the tunnel at this moment: " + way.String()
-		if way == server.WayAnswered || way == server.WayRefused {
+		if !stopped && (way == server.WayAnswered || way == server.WayRefused) {
 			v := j.Slave.Version
 			p.Cure = "it tries again by itself; at once: " + v.StopSlave(server.IOThread).String() + "; " +
 				v.StartSlave(server.IOThread).String()
@@ -175,13 +184,13 @@ func (s *Subject) ioError() *finding.Problem {
 }
 
 func isConnecting(j *judgement) {
-	if c := j.Connection(); j.Health() == HealthConnecting && c.IOErrno == 0 {
+	if c := j.Connection(); j.Health() == HealthConnecting && c != nil && c.IOErrno == 0 {
 		j.say("it is just connecting to %s:%d", c.MasterHost, c.MasterPort)
 	}
 }
 
 func isBusy(j *judgement) {
-	if j.Seen.Busy && j.Health() == HealthStopped {
+	if j.Seen.Busy && j.isStopped() {
 		j.say("a gtunnel replication command works on the slave, and has stopped %s meanwhile", j.idle())
 	}
 }
@@ -189,7 +198,7 @@ func isBusy(j *judgement) {
 // idlesUnexplained reports whether threads do not run that no run of gtunnel has
 // stopped.
 func (s *Subject) idlesUnexplained() bool {
-	return s.Health() == HealthStopped && !s.Seen.Busy && !s.wasCutOff()
+	return s.isStopped() && !s.Seen.Busy && !s.wasCutOff()
 }
 
 func standsWhereTold(j *judgement) {
@@ -206,14 +215,14 @@ func isStopped(j *judgement) {
 }
 
 func isBlocked(j *judgement) {
-	if j.Health() == HealthBlocked {
+	if j.Health() == HealthApplierStuck && !j.isStopped() {
 		j.add(j.Seen.Blocked.Problem())
 	}
 }
 
 // isStalled is about a link that only looks alive.
 func isStalled(j *judgement) {
-	if j.Health() != HealthStalled {
+	if j.Health() != HealthStalled || j.Seen.Unanswered != nil {
 		return
 	}
 	v, period := j.Slave.Version, j.Connection().HeartbeatPeriod

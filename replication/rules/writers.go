@@ -17,6 +17,11 @@ var writerRules = []Rule{
 		Cure:    "SET GLOBAL read_only=1 (super_read_only=1); gtunnel replication setup-slave makes it last",
 	},
 	{
+		Code: "writable-slave", On: finding.Slave, Needs: Connection, Problem: Status, judge: isWritableSlave,
+		Meaning: "the slave, which was made read-only by its setup, can be written to: whoever writes there breaks it",
+		Cure:    "SET GLOBAL read_only=1 (super_read_only=1)",
+	},
+	{
 		Code: "writers", On: finding.Slave, Warning: CheckServer | SetupSlave | Status, judge: hasWriters,
 		Meaning: "accounts can write on the slave in spite of read_only",
 		Cure: "take READ ONLY ADMIN (before MariaDB 10.11 also SUPER, ALL PRIVILEGES) " +
@@ -53,7 +58,7 @@ func hasSuperReadOnly(f *facts.Facts) bool {
 }
 
 func isWritable(j *judgement) {
-	if !j.judgesThreads() { // it is no slave of ours yet
+	if !j.judgesThreads() || j.writableSaid() { // it is no slave of ours yet
 		return
 	}
 	const last = "; gtunnel replication setup-slave makes it last"
@@ -63,6 +68,23 @@ func isWritable(j *judgement) {
 	case hasSuperReadOnly(f) && !f.On("super_read_only"):
 		j.sayCure("SET GLOBAL super_read_only=1"+last,
 			"accounts with SUPER or CONNECTION_ADMIN can write: %s", finding.Items(f.Writers))
+	}
+}
+
+// writableSaid reports whether a problem says that the slave can be written to.
+func (s *Subject) writableSaid() bool {
+	return s.Moment == Status && s.Slave.Variable("read_only") == "OFF" && (s.isWritableSlave() || s.Seen.Pair != nil)
+}
+
+// isWritableSlave is about a slave of no pair. Of a pair it is said otherwise.
+func isWritableSlave(j *judgement) {
+	if j.Seen.Pair == nil && j.isWritableSlave() {
+		set := "SET GLOBAL read_only=1"
+		if hasSuperReadOnly(j.Slave) {
+			set = "SET GLOBAL super_read_only=1"
+		}
+		j.sayCure(set+"; gtunnel replication compare tells whether somebody has written there",
+			"it is not read-only any more: whoever writes on a slave breaks it")
 	}
 }
 
@@ -99,6 +121,7 @@ func isReadOnlyForAll(j *judgement) {
 	const words = "it is read-only, so that no account can be made there, nor can anybody write: "
 	switch f := j.facts; {
 	case !f.ReadOnlyForAll():
+	case j.Pair != nil, j.Seen.Pair != nil: // as one of a pair is from its start on, whatever its role
 	case f.FollowsNobody():
 		j.say(words + "it was a slave")
 	default:
@@ -110,7 +133,7 @@ func isReadOnlyForAll(j *judgement) {
 }
 
 func isReadOnly(j *judgement) {
-	if f := j.facts; f.On("read_only") && !f.ReadOnlyForAll() && f.FollowsNobody() {
+	if f := j.facts; f.On("read_only") && !f.ReadOnlyForAll() && f.FollowsNobody() && j.Pair == nil {
 		j.say("it is read-only, though nobody's slave: only administrators can write")
 	}
 }

@@ -46,7 +46,7 @@ func startTool(t *tool, login server.Login, args []string, stdin, stdout *os.Fil
 	p := &process{tool: t, login: login, ended: make(chan struct{})}
 	args = append([]string{"--defaults-file=" + optionFileName}, args...)
 	p.cmd = exec.Command(t.path, args...) //nolint:noctx // its group is ended by stop
-	p.cmd.Env = toolEnvironment()
+	p.cmd.Env = append(toolEnvironment(), t.environment...)
 	p.cmd.ExtraFiles = []*os.File{options}
 	if stdin != nil {
 		p.cmd.Stdin = stdin

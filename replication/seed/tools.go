@@ -55,10 +55,12 @@ func loadTool(family server.Family) toolKind {
 
 // tool is a program on this host.
 type tool struct {
-	path    string
-	version server.Version
-	options map[string]bool // the long options that its help names, without hyphens
-	session string          // a statement with which its sessions begin, of a tool that takes none as an argument
+	path        string
+	version     server.Version
+	options     map[string]bool // the long options that its help names, without hyphens
+	environment []string        // "NAME=value" that it runs with besides ours
+
+	session string // a statement with which its sessions begin, of a tool that takes none as an argument
 }
 
 // name is what the tool is called in messages.
@@ -131,13 +133,16 @@ func askTool(ctx context.Context, path string) (*tool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s --version: %w", path, err)
 	}
-	version, err := server.ParseVersion(toolVersion.FindString(said), said)
-	if err != nil {
-		return nil, fmt.Errorf("%s --version: %w", path, err)
-	}
 	help, err := ask("--help")
 	if err != nil {
 		return nil, fmt.Errorf("%s --help: %w", path, err)
+	}
+	version, err := server.ParseVersion(toolVersion.FindString(said), said)
+	if err != nil && strings.Contains(help, "MariaDB") { // an old mariadb-binlog tells its own version alone
+		version, err = server.Version{Family: server.MariaDB}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s --version: %w", path, err)
 	}
 	t := &tool{path: path, version: version, options: map[string]bool{}}
 	for _, option := range toolOption.FindAllStringSubmatch(help, -1) {

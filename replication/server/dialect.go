@@ -99,7 +99,7 @@ func (v Version) ResetBinaryLog() string {
 type Connection struct {
 	Host     string
 	Port     int
-	User     string
+	User     string // empty: account and password stay as they are
 	Password Password
 	Start    Position
 	ByGTID   bool // MariaDB: slave_pos; MySQL: auto-position
@@ -111,7 +111,7 @@ const (
 	ConnectRetry    = 10 * time.Second // between tries to reach the master
 	RetryCount      = 86400            // of those tries, before it gives up
 	SlaveNetTimeout = 60 * time.Second // slave_net_timeout: of silence, before it tries anew
-	heartbeat       = 10 * time.Second // between signs of life of a silent master
+	heartbeat       = 5 * time.Second  // between signs of life of a silent master
 )
 
 // Parts of statements of both families.
@@ -136,11 +136,7 @@ func (v Version) ChangeMaster(c Connection) Statement {
 		return v.changeMasterMariaDB(c)
 	}
 	master := v.Word("MASTER", "SOURCE")
-	options := []Statement{
-		SQL("%s_HOST=%s", master, QuoteString(c.Host)),
-		SQL("%s_PORT=%d", master, c.Port),
-		SQL("%s_USER=%s", master, QuoteString(c.User)),
-		SQL("%s_PASSWORD=%s", master, c.Password),
+	options := append(c.address(master),
 		SQL("%s_CONNECT_RETRY=%d", master, int(ConnectRetry.Seconds())),
 		SQL("%s_RETRY_COUNT=%d", master, RetryCount),
 		SQL("%s_HEARTBEAT_PERIOD=%d", master, int(heartbeat.Seconds())),
@@ -149,7 +145,7 @@ func (v Version) ChangeMaster(c Connection) Statement {
 		SQL("%s_DELAY=0", master),
 		SQL("%s_BIND=''", master),
 		SQL("IGNORE_SERVER_IDS=()"),
-	}
+	)
 	if v.AtLeast(MySQL, 8, 0, 3) {
 		// Without the key a caching_sha2_password account fails once the
 		// master's cache is cold.
@@ -170,13 +166,24 @@ func (v Version) ChangeMaster(c Connection) Statement {
 	return SQL("%s%s", JoinStatements(verb, options), v.Channel())
 }
 
+// address are the options that say where the master is, and as whom the slave logs in there
+// unless that stays as it is. A server's word for the master begins their names.
+func (c *Connection) address(master string) []Statement {
+	options := []Statement{
+		SQL("%s_HOST=%s", master, QuoteString(c.Host)),
+		SQL("%s_PORT=%d", master, c.Port),
+	}
+	if c.User == "" {
+		return options
+	}
+	return append(options,
+		SQL("%s_USER=%s", master, QuoteString(c.User)),
+		SQL("%s_PASSWORD=%s", master, c.Password))
+}
+
 // changeMasterMariaDB is ChangeMaster for MariaDB.
 func (v Version) changeMasterMariaDB(c Connection) Statement {
-	options := []Statement{
-		SQL("MASTER_HOST=%s", QuoteString(c.Host)),
-		SQL("MASTER_PORT=%d", c.Port),
-		SQL("MASTER_USER=%s", QuoteString(c.User)),
-		SQL("MASTER_PASSWORD=%s", c.Password),
+	options := append(c.address("MASTER"),
 		SQL("MASTER_CONNECT_RETRY=%d", int(ConnectRetry.Seconds())),
 		SQL("MASTER_HEARTBEAT_PERIOD=%d", int(heartbeat.Seconds())),
 		SQL("MASTER_SSL=0"),
@@ -184,7 +191,7 @@ func (v Version) changeMasterMariaDB(c Connection) Statement {
 		SQL("IGNORE_SERVER_IDS=()"),
 		SQL("DO_DOMAIN_IDS=()"),
 		SQL("IGNORE_DOMAIN_IDS=()"),
-	}
+	)
 	if !v.AtLeast(MariaDB, 10, 1, 0) {
 		options = options[:len(options)-2]
 	}

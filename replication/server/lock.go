@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strconv"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
@@ -35,6 +36,66 @@ func (s *Server) Lock(ctx context.Context) (unlock func(), err error) {
 	}
 	s.locked = conn
 	return func() { s.locked = nil; Discard(conn) }, nil
+}
+
+// Place is one of several places of a server: so many runs may work beside each other,
+// none of which changes it before it is the last.
+type Place struct {
+	server *Server
+	places int
+	conn   *sql.Conn
+}
+
+// Place takes a place of a server until Leave or Close. The Problem busy says that all of
+// them are taken.
+func (s *Server) Place(ctx context.Context, places int) (*Place, error) {
+	conn, err := s.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range places {
+		got, err := s.TakeLock(ctx, conn, placeName(i))
+		if err != nil {
+			Discard(conn)
+			return nil, err
+		}
+		if got {
+			return &Place{server: s, places: places, conn: conn}, nil
+		}
+	}
+	Discard(conn)
+	return nil, finding.New(s.Role, "busy", "wait for the end of one of them", "%s of gtunnel replication work on it",
+		finding.Count(places, "run"))
+}
+
+func placeName(i int) string { return lockName + ".place" + strconv.Itoa(i) }
+
+// Leave gives the place back, and reports whether no other is taken. Nobody else can leave
+// until unlock, and so of several that leave at the same time just one is the last.
+func (p *Place) Leave(ctx context.Context) (last bool, unlock func(), err error) {
+	if unlock, err = p.server.Lock(ctx); err != nil {
+		return false, nil, err
+	}
+	p.Close()
+	for i := range p.places {
+		holder, err := p.server.LockHolder(ctx, p.server.DB, placeName(i))
+		if err != nil {
+			unlock()
+			return false, nil, err
+		}
+		if holder != 0 {
+			return false, unlock, nil
+		}
+	}
+	return true, unlock, nil
+}
+
+// Close gives the place back, if it was not.
+func (p *Place) Close() {
+	if p.conn != nil {
+		Discard(p.conn)
+		p.conn = nil
+	}
 }
 
 // Change changes how a server replicates, by the connection that has its lock:

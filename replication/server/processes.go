@@ -51,6 +51,31 @@ func (s *Server) Processes(ctx context.Context, on Execer) ([]Process, error) {
 	return processes, nil
 }
 
+// ServerIDOrigin is the query of where the present server_id of a running server comes
+// from; empty: it cannot be asked.
+func (v Version) ServerIDOrigin() string {
+	switch {
+	case v.AtLeast(MariaDB, 10, 1, 1):
+		return "SELECT global_value_origin AS origin FROM information_schema.system_variables" +
+			" WHERE variable_name = 'SERVER_ID'"
+	case v.AtLeast(MySQL, 8, 0, 0):
+		return "SELECT variable_source AS origin FROM performance_schema.variables_info WHERE variable_name = 'server_id'"
+	}
+	return ""
+}
+
+// IDChanged reports whether the server_id may have been set since the server's start. A
+// session goes on writing events with the one that it began with, on both families, and
+// no server tells which that is.
+func (s *Server) IDChanged(ctx context.Context, on Execer) (bool, error) {
+	query := s.Version.ServerIDOrigin()
+	if query == "" {
+		return true, nil
+	}
+	origin, err := s.Value(ctx, on, query)
+	return origin == "SQL" || origin == "DYNAMIC" || origin == "", err
+}
+
 // statementPatience is how long statements of the master are waited for that may
 // use a sequence.
 const statementPatience = 10 * time.Second

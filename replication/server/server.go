@@ -61,6 +61,7 @@ type Server struct {
 	Role    finding.Role
 	Login   Login
 	Version Version
+	First   uint64 // the id of the first session that was opened by it; all others' are higher
 
 	DB     *sql.DB      // the pool of its connections
 	locked *sql.Conn    // the one that has the server's lock; nil: none, see Change
@@ -71,29 +72,43 @@ type Server struct {
 // *finding.Problem.
 func Open(ctx context.Context, role finding.Role, login Login) (*Server, error) {
 	s := &Server{Role: role, Login: login}
-	db, err := s.openDB()
+	connector, err := s.connector()
 	if err != nil {
 		return nil, &finding.Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
 	}
-	s.DB = db
+	return s.open(ctx, connector)
+}
+
+// Over is Open where the connections are made by another connector than the driver's of
+// MySQL, such as that of a simulation, whose errors are like that one's. The login is
+// only shown.
+func Over(ctx context.Context, role finding.Role, login Login, connector driver.Connector) (*Server, error) {
+	return (&Server{Role: role, Login: login}).open(ctx, connector)
+}
+
+// open reads the version by the first connection.
+func (s *Server) open(ctx context.Context, connector driver.Connector) (*Server, error) {
+	s.DB = sql.OpenDB(connector)
+	s.DB.SetConnMaxIdleTime(time.Minute)
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	var version, comment string
-	err = db.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment").Scan(&version, &comment)
+	err := s.DB.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment, CONNECTION_ID()").
+		Scan(&version, &comment, &s.First)
 	if err == nil {
 		s.Version, err = ParseVersion(version, comment)
 	}
 	if err != nil {
-		_ = db.Close() // the first error says more
-		return nil, s.Explain("cannot log in as "+login.String(), err)
+		_ = s.DB.Close() // the first error says more
+		return nil, s.Explain("cannot log in as "+s.Login.String(), err)
 	}
 	return s, nil
 }
 
-// openDB makes the pool of a server's connections. Their sessions are alike on
+// connector makes a server's connections. Their sessions are alike on
 // every server: no sql_mode, so that quoting is what it seems, and UTC; no
 // transaction that nobody began; and no end because of silence.
-func (s *Server) openDB() (*sql.DB, error) {
+func (s *Server) connector() (driver.Connector, error) {
 	config := mysql.NewConfig()
 	config.Net, config.Addr = s.Login.Network, s.Login.Address
 	config.User, config.Passwd = s.Login.User, s.Login.Password.Reveal()
@@ -108,13 +123,7 @@ func (s *Server) openDB() (*sql.DB, error) {
 		"wait_timeout": strconv.Itoa(SessionTimeout),
 	}
 	config.MaxAllowedPacket = 0 // what the server says
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, err
-	}
-	db := sql.OpenDB(connector)
-	db.SetConnMaxIdleTime(time.Minute)
-	return db, nil
+	return mysql.NewConnector(config)
 }
 
 // Close closes the connections.

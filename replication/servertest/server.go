@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,6 +30,11 @@ type Options struct {
 	Port     int      // of 127.0.0.1; 0: a free one
 	Flags    []string // more arguments of the server
 	NoLog    bool     // no binary log
+
+	// Within calls start, which starts the server's process, in the thread that it is
+	// called in; a process is in the network namespace of the thread that starts it. nil:
+	// start is called as it is.
+	Within func(start func() error) error
 }
 
 // Server is a running server. DB may be used concurrently; Start, Restart, Stop,
@@ -46,10 +52,11 @@ type Server struct {
 	// start.
 	ConfigDir string
 
-	lab   *Lab
-	args  []string
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when cmd has ended; nil if it never started
+	lab    *Lab
+	args   []string
+	within func(start func() error) error
+	cmd    *exec.Cmd
+	ended  chan struct{} // closed when cmd has ended; nil if it never started
 }
 
 // Start makes and starts a server, and waits until it answers. The server can
@@ -78,7 +85,10 @@ func (l *Lab) install(ctx context.Context, kind Kind, o Options) (_ *Server, err
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Kind: kind, Name: cmp.Or(o.Name, string(kind)), Port: o.Port, User: "root", lab: l}
+	s := &Server{Kind: kind, Name: cmp.Or(o.Name, string(kind)), Port: o.Port, User: "root", lab: l, within: o.Within}
+	if s.within == nil {
+		s.within = func(start func() error) error { return start() }
+	}
 	if !kind.IsMySQL() {
 		s.User = l.me
 	}
@@ -180,17 +190,33 @@ func open(network, address, user, password string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// freePort finds a port of 127.0.0.1 at which nobody listens. It is below those that
-// the kernel gives to outgoing connections (from 32768), which could take it while the
+// heldPorts keep the ports of this process's servers from those of others', also while a
 // server is not up.
+var heldPorts struct {
+	sync.Mutex
+
+	by []net.Listener // each at an abstract address with a port's number, for as long as the process lives
+}
+
+// freePort finds a port of 127.0.0.1 at which nobody listens, and which no other process that
+// runs servers has. It is below those that the kernel gives to outgoing connections (from
+// 32768), which could take it while the server is not up.
 func freePort(ctx context.Context) (port int, err error) {
 	for range 20 {
 		port = 10000 + rand.IntN(22000) //nolint:gosec // it is no secret
-		var listener net.Listener
+		var held, listener net.Listener
+		held, err = new(net.ListenConfig).Listen(ctx, "unix", fmt.Sprintf("@gtunnel-servertest-%d", port))
+		if err != nil {
+			continue
+		}
 		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
+			heldPorts.Lock()
+			defer heldPorts.Unlock()
+			heldPorts.by = append(heldPorts.by, held)
 			return port, listener.Close()
 		}
+		_ = held.Close() // the next one is tried
 	}
 	return 0, err
 }
@@ -206,7 +232,7 @@ func (s *Server) Start(ctx context.Context) error {
 	cmd := s.lab.command(context.WithoutCancel(ctx), s.Dir, s.args[0], s.args[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	started, ended := make(chan error), make(chan struct{})
-	go run(cmd, started, ended)
+	go s.run(cmd, started, ended)
 	if err := <-started; err != nil {
 		return fmt.Errorf("start %s: %w", s.Name, err)
 	}
@@ -216,10 +242,10 @@ func (s *Server) Start(ctx context.Context) error {
 
 // run starts a program, says so, and waits for its end, all in one thread,
 // because the program dies with the thread that started it.
-func run(cmd *exec.Cmd, started chan<- error, ended chan<- struct{}) {
+func (s *Server) run(cmd *exec.Cmd, started chan<- error, ended chan<- struct{}) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Start()
+	err := s.within(cmd.Start)
 	started <- err
 	if err == nil {
 		_ = cmd.Wait() // its log says why

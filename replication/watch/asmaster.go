@@ -17,8 +17,9 @@ type Follower struct {
 	Host     string    `json:"host"`      // from which it comes: 127.0.0.1 through the tunnel
 	User     string    `json:"user"`
 	Since    time.Time `json:"connected_since"`
-	State    string    `json:"state"`   // in the server's words
-	HasAll   bool      `json:"has_all"` // it was sent all that the binary log has
+	Name     string    `json:"name,omitempty"` // its report_host, where it says that
+	State    string    `json:"state"`          // in the server's words
+	HasAll   bool      `json:"has_all"`        // it was sent all that the binary log has
 }
 
 // OwnBinaryLog is where the binary log of this server stands, and what it is of.
@@ -30,7 +31,7 @@ type OwnBinaryLog struct {
 
 // readAsMaster reads who follows this server, and what makes it a master.
 func (r *statusReader) readAsMaster(
-	ctx context.Context, handedOver func(id uint32, uuid, mark string) []string,
+	ctx context.Context, directory string, handedOver func(id uint32, uuid, mark string) []string,
 ) error {
 	own := *r.variables
 	own.Role = finding.Master
@@ -38,18 +39,21 @@ func (r *statusReader) readAsMaster(
 		return err
 	}
 	r.own = &own
-	for _, f := range own.Followers {
-		follower := Follower{Host: f.Host, User: f.User, Since: r.Time.Add(-f.Since), State: f.State, HasAll: f.HasAll}
-		if len(own.Followers) == 1 && len(own.Slaves) == 1 {
-			follower.ServerID = &own.Slaves[0]
-		}
-		r.Slaves = append(r.Slaves, follower)
+	if err := r.readFollowers(ctx, &own); err != nil {
+		return err
 	}
 	c := r.Connection
 	follows := c != nil && c.MasterHost != "" || r.copying
 	wasSlave := r.state.Stage != journal.StageNone && !wasPromoted(r.state.Stage, &own)
-	if r.isMaster = !follows && !wasSlave && own.IsMaster(); r.isMaster {
+	r.isMaster = !follows && !wasSlave && own.IsMaster()
+	if p := r.pair; p != nil && !p.Note.Term.IsZero() && !r.copying {
+		r.isMaster = p.IsMaster()
+	}
+	if r.isMaster {
 		r.Role = finding.Master
+		if err := r.noteSlaves(directory); err != nil {
+			return err
+		}
 		r.BinaryLog = &OwnBinaryLog{File: own.MasterLog.File, Offset: own.MasterLog.Offset}
 		if handedOver != nil {
 			r.BinaryLog.Databases = handedOver(own.ServerID(), own.UUID(), own.Mark)
@@ -70,9 +74,21 @@ func (s *Status) judgeMaster() {
 	if n := len(s.Slaves); n > 0 {
 		s.Summary = fmt.Sprintf("this server is a master; connected: %s", finding.Count(n, "slave"))
 	}
-	s.found(rules.Judge(&rules.Subject{
+	gone := s.gone()
+	if len(gone) > 0 {
+		s.Summary += fmt.Sprintf("; not connected: %d that it had", len(gone))
+	}
+	judged := &rules.Subject{
 		Moment: rules.StatusMaster, Master: s.own, Databases: s.BinaryLog.Databases,
-	}))
+		Seen: rules.Seen{Pair: s.pair, PairUnseen: s.unseen, Gone: gone},
+	}
+	if s.pair != nil {
+		s.State, s.Summary = judged.Health(), judged.Summary()
+		if len(gone) > 0 {
+			s.Summary += fmt.Sprintf("; of its further slaves %d are not connected", len(gone))
+		}
+	}
+	s.found(rules.Judge(judged))
 }
 
 // asMaster is what is known of this server besides its being a slave.

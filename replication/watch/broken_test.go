@@ -17,12 +17,12 @@ import (
 func (p *watchedPair) tunnelDown() {
 	p.fresh()
 	p.gate.shut()
-	p.untilProblem(watch.HealthConnecting, "tunnel-down", "nothing listens at the local end of the tunnel", "error 2003",
+	p.untilProblem(watch.HealthTunnelDown, "tunnel-down", "nothing listens at the local end of the tunnel", "error 2003",
 		"systemctl status gtunnel-client")
 	p.gate.open()
 	p.until(func(s *watch.Status) bool { return s.Healthy })
 	p.gate.refuse()
-	p.untilProblem(watch.HealthConnecting, "far-end-closed", "its far end closes it", "error 2013",
+	p.untilProblem(watch.HealthTunnelDown, "far-end-closed", "its far end closes it", "error 2013",
 		"is MySQL on the master running?")
 	p.gate.open()
 	p.until(func(s *watch.Status) bool { return s.Healthy })
@@ -31,7 +31,7 @@ func (p *watchedPair) tunnelDown() {
 func (p *watchedPair) wrongPassword() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_PASSWORD='wrong-Pw3'", "START SLAVE")
-	s := p.untilProblem(watch.HealthConnecting, "access-denied",
+	s := p.untilProblem(watch.HealthAuthFailed, "access-denied",
 		"the password is wrong, or there is no account for 127.0.0.1", "error 1045", "SELECT user, host FROM mysql.user")
 	if strings.Contains(statusText(s), "wrong-Pw3") {
 		p.Error("the password is shown")
@@ -42,7 +42,7 @@ func (p *watchedPair) duplicateRow() {
 	p.fresh()
 	p.onSlave("INSERT INTO d.t VALUES (7, 'of the slave')")
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (7, 'of the master')")
-	p.untilProblem(watch.HealthBroken, "duplicate-row", "PRIMARY='7' is in d.t on the slave already", "error 1062",
+	p.untilProblem(watch.HealthSQLError, "duplicate-row", "PRIMARY='7' is in d.t on the slave already", "error 1062",
 		"--repair-table d.t", "never skip")
 }
 
@@ -55,7 +55,7 @@ func (p *watchedPair) missingRow() {
 	})
 	p.onSlave("DELETE FROM d.t")
 	p.run(p.master.DB, "DELETE FROM d.t WHERE a = 8")
-	p.untilProblem(watch.HealthBroken, "missing-row", "is not in d.t on the slave", "error 1032", "--repair-table d.t")
+	p.untilProblem(watch.HealthSQLError, "missing-row", "is not in d.t on the slave", "error 1032", "--repair-table d.t")
 }
 
 func (p *watchedPair) failedStatement() {
@@ -63,7 +63,7 @@ func (p *watchedPair) failedStatement() {
 	p.setFilter("replicate_wild_do_table", "") // it is of no database
 	p.onSlave("CREATE USER clerk@localhost IDENTIFIED BY 'a'")
 	p.run(p.master.DB, "CREATE USER clerk@localhost IDENTIFIED BY '"+monitorSecret+"'")
-	s := p.untilProblem(watch.HealthBroken, "slave-error", "look it up: error 1396")
+	s := p.untilProblem(watch.HealthSQLError, "slave-error", "look it up: error 1396")
 	if strings.Contains(statusText(s), "IDENTIFIED") {
 		p.Errorf("the statement is shown:\n%s", statusText(s))
 	}
@@ -81,10 +81,10 @@ func (p *watchedPair) purged() {
 		files, _ := p.logs()
 		return "a thread of the master still reads " + files[0], files[0] == file
 	})
-	p.untilProblem(watch.HealthStopped, "purged", "no longer has the binary log", "setup-slave --reseed",
+	p.untilProblem(watch.HealthSeedNeeded, "purged", "no longer has the binary log", "setup-slave --reseed",
 		p.m.Version.RetentionVariable())
 	p.run(p.slave.DB, "START SLAVE")
-	p.untilProblem(watch.HealthBroken, "purged", "no longer has the binary log", "error 1236")
+	p.untilProblem(watch.HealthSeedNeeded, "purged", "no longer has the binary log", "error 1236")
 }
 
 func (p *watchedPair) lostLog() {
@@ -92,13 +92,13 @@ func (p *watchedPair) lostLog() {
 	file, offset := p.position()
 	p.run(p.slave.DB, "STOP SLAVE",
 		fmt.Sprintf("CHANGE MASTER TO MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset+1000000), "START SLAVE")
-	p.untilProblem(watch.HealthBroken, "master-lost-log", "ends before the place", "error 1236", "sync_binlog=1")
+	p.untilProblem(watch.HealthDiverged, "master-lost-log", "ends before the place", "error 1236", "sync_binlog=1")
 }
 
 func (p *watchedPair) sameServerID() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL server_id=1", "START SLAVE")
-	p.untilProblem(watch.HealthBroken, "same-server-id", "the same server_id or UUID", "error 1593",
+	p.untilProblem(watch.HealthIOStopped, "same-server-id", "the same server_id or UUID", "error 1593",
 		"server_id of its own")
 	p.run(p.slave.DB, "STOP SLAVE", "SET GLOBAL server_id=2")
 }
@@ -113,7 +113,7 @@ func (p *watchedPair) stalled() {
 		p.Errorf("it is no silent link:\n%s", statusText(s))
 	}
 	p.gate.open()
-	p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
+	p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK && *s.Lag.Bytes == 0 })
 }
 
 func (p *watchedPair) stalledWithoutMaster() {
@@ -163,12 +163,12 @@ func (p *watchedPair) passesFilter() {
 		}
 		p.run(p.master.DB, c.change)
 		s := p.until(func(s *watch.Status) bool {
-			return s.State == watch.HealthBroken && s.Connection.SQLErrno == c.number
+			return s.State == watch.HealthSQLError && s.Connection.SQLErrno == c.number
 		})
 		p.wantWords(s, s.Problems[0], append(c.words, "on the slave")...)
 		p.onSlave(c.cure)
 		p.run(p.slave.DB, "START SLAVE")
-		p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
+		p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK && *s.Lag.Bytes == 0 })
 	}
 	p.onSlave("DROP DATABASE elsewhere")
 	p.run(p.master.DB, "DROP DATABASE elsewhere")
@@ -204,7 +204,7 @@ func (p *watchedPair) wayThroughTunnel() {
 	}
 	// The slave goes on saying so when the tunnel is there again.
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_CONNECT_RETRY=600", "START SLAVE")
-	p.untilProblem(watch.HealthConnecting, "tunnel-down", "error 2003")
+	p.untilProblem(watch.HealthTunnelDown, "tunnel-down", "error 2003")
 	p.gate.open()
 	s := look(monitorSecret)
 	p.wantWords(s, pairs.ProblemOf(s.Problems, "tunnel-down"), "of the tunnel at this moment: it works", "IO_THREAD")

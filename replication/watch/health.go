@@ -14,19 +14,27 @@ import (
 // Health is the state of a replication in a word.
 type Health = rules.Health
 
-// The states, from the best.
+// The states: see package rules.
 const (
-	HealthRunning    = rules.HealthRunning
-	HealthCatchingUp = rules.HealthCatchingUp
-	HealthConnecting = rules.HealthConnecting
-	HealthStalled    = rules.HealthStalled
-	HealthBlocked    = rules.HealthBlocked
-	HealthStopped    = rules.HealthStopped
-	HealthBroken     = rules.HealthBroken
-	HealthNotSetUp   = rules.HealthNotSetUp
-	HealthCopying    = rules.HealthCopying
-	HealthCutOff     = rules.HealthCutOff
-	HealthMaster     = rules.HealthMaster
+	HealthOK            = rules.HealthOK
+	HealthLagging       = rules.HealthLagging
+	HealthConnecting    = rules.HealthConnecting
+	HealthStalled       = rules.HealthStalled
+	HealthApplierStuck  = rules.HealthApplierStuck
+	HealthIOStopped     = rules.HealthIOStopped
+	HealthTunnelDown    = rules.HealthTunnelDown
+	HealthAuthFailed    = rules.HealthAuthFailed
+	HealthSQLError      = rules.HealthSQLError
+	HealthSeedNeeded    = rules.HealthSeedNeeded
+	HealthDiverged      = rules.HealthDiverged
+	HealthCutOffWork    = rules.HealthCutOffWork
+	HealthNotConfigured = rules.HealthNotConfigured
+	HealthCopying       = rules.HealthCopying
+	HealthWritableSlave = rules.HealthWritableSlave
+	HealthMaster        = rules.HealthMaster
+	HealthGuardReadOnly = rules.HealthGuardReadOnly
+	HealthSplitBrain    = rules.HealthSplitBrain
+	HealthServerDown    = rules.HealthServerDown
 )
 
 // judge makes the state, the problems and the warnings of what was read.
@@ -60,7 +68,7 @@ func (s *Status) subject() *rules.Subject {
 		Bytes: s.Lag.Bytes, Unread: s.Lag.Unread, Seconds: s.Lag.Seconds,
 		Watched: s.watched, Silent: s.silent, Moved: s.moved,
 		Unanswered: s.unanswered, Blocked: s.blocked, Busy: s.busy,
-		Copying: s.copying, Runner: s.runner, Events: s.events,
+		Copying: s.copying, Runner: s.runner, Events: s.events, Pair: s.pair, PairUnseen: s.unseen,
 	}
 	seen.Tunnel = s.Master.Tunnel
 	if c := s.Connection; c != nil {
@@ -76,7 +84,7 @@ func (s *Status) subject() *rules.Subject {
 	subject := &rules.Subject{
 		Moment: rules.Status, Slave: &slave, State: s.state, Repaired: s.repaired, Compared: s.compared,
 		Restored: s.restored, Seen: seen,
-		Databases: s.setUp(),
+		Databases: s.setUp(), PairOfMaster: s.ofPair,
 	}
 	if s.sameMaster {
 		subject.Master = s.Master.facts

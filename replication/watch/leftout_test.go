@@ -38,7 +38,7 @@ func (p *watchedPair) leftOutBySlave() {
 	}
 	for _, f := range filters {
 		p.run(p.slave.DB, "STOP SLAVE", f.set, "START SLAVE")
-		s := p.untilProblem(watch.HealthRunning, "other-filters", f.words,
+		s := p.untilProblem(watch.HealthOK, "other-filters", f.words,
 			"then see what differs: gtunnel replication compare")
 		slave, err := facts.Read(p.Context(), p.s)
 		if err != nil {
@@ -81,7 +81,7 @@ func (p *watchedPair) leftOutByMaster() {
 	}()
 	restart()
 	s := p.until(func(s *watch.Status) bool {
-		return s.State == watch.HealthRunning && pairs.ProblemOf(s.Problems, "binlog-filter") != nil
+		return s.State == watch.HealthOK && pairs.ProblemOf(s.Problems, "binlog-filter") != nil
 	})
 	p.wantWords(s, pairs.ProblemOf(s.Problems, "binlog-filter"), "binlog-ignore-db keeps d out", "replication compare")
 }

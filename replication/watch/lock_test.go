@@ -34,12 +34,12 @@ func (p *watchedPair) blocked() {
 		}
 		p.run(p.master.DB, fmt.Sprintf("SET timestamp=%d", time.Now().Add(-time.Minute).Unix()),
 			fmt.Sprintf("UPDATE d.t SET b = 'changed %d' WHERE a = 1", i))
-		s := p.untilProblem(watch.HealthBlocked, "blocked-applier", lock.what,
+		s := p.untilProblem(watch.HealthApplierStuck, "blocked-applier", lock.what,
 			fmt.Sprintf("connection %d (root@localhost", id), "KILL")
 		if p.kind.IsMySQL() { // which tells who holds it
 			p.wantWords(s, pairs.ProblemOf(s.Problems, "blocked-applier"), fmt.Sprintf("on the slave: KILL %d", id))
 		}
 		release()
-		p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
+		p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK && *s.Lag.Bytes == 0 })
 	}
 }

@@ -19,42 +19,42 @@ var notesInStatus = map[string]struct {
 	"comparison": {
 		func(s *Status) {
 			s.Connection.SQLRunning, s.compared = "No", &journal.ComparisonNote{}
-		}, HealthStopped, "compare-cut-off",
+		}, HealthCutOffWork, "compare-cut-off",
 		"has left the SQL thread stopped|gtunnel replication compare, which starts it again; or STOP REPLICA SQL_THREAD " +
 			"FOR CHANNEL ''; START REPLICA",
 	},
 	"comparison, not there yet": {func(s *Status) {
 		s.Connection.Until, s.compared = "bin.000007:4", &journal.ComparisonNote{}
-	}, HealthRunning, "compare-cut-off", "to stop at bin.000007:4"},
-	"comparison, long ago": {func(s *Status) { s.compared = &journal.ComparisonNote{} }, HealthRunning, "", ""},
+	}, HealthCutOffWork, "compare-cut-off", "to stop at bin.000007:4"},
+	"comparison, long ago": {func(s *Status) { s.compared = &journal.ComparisonNote{} }, HealthOK, "", ""},
 	"comparison at work": {func(s *Status) {
 		s.Connection.SQLRunning, s.busy = "No", true
-	}, HealthStopped, "busy", "works on the slave"},
+	}, HealthApplierStuck, "busy", "works on the slave"},
 	"repair": {
 		func(s *Status) {
 			s.Connection.SQLRunning, s.Connection.IgnoreTable = "No", []string{"d.a_t"}
 			s.repaired, s.variables.Variables["super_read_only"] = &journal.RepairNote{
 				Tables: []string{"d.a_t", "d.u"}, SuperReadOnly: true,
 			}, "OFF"
-		}, HealthStopped, "repair-cut-off",
+		}, HealthCutOffWork, "repair-cut-off",
 		"d.a_t, d.u may be half a copy; the slave leaves their changes out; the replication stands; super_read_only is " +
 			"still off|compare --repair-table d.a_t --repair-table d.u",
 	},
 	"repair, restarted": {func(s *Status) {
 		s.repaired = &journal.RepairNote{Tables: []string{"d.t"}, SuperReadOnly: true}
-	}, HealthRunning, "repair-cut-off", "d.t may be half a copy|--repair-table d.t"},
+	}, HealthCutOffWork, "repair-cut-off", "d.t may be half a copy|--repair-table d.t"},
 	"repair, restarted, broken": {func(s *Status) {
 		s.Connection.SQLRunning, s.Connection.SQLErrno, s.repaired = "No", 1032, &journal.RepairNote{Tables: []string{"d.t"}}
-	}, HealthBroken, "missing-row", ""},
+	}, HealthSQLError, "missing-row", ""},
 	"no filter": {
-		func(s *Status) { s.Connection.WildDoTable = nil }, HealthRunning, "no-filter", "every database|setup-slave",
+		func(s *Status) { s.Connection.WildDoTable = nil }, HealthOK, "no-filter", "every database|setup-slave",
 	},
-	"no filter yet": {func(s *Status) { s.Connection.WildDoTable, s.busy = nil, true }, HealthRunning, "", ""},
+	"no filter yet": {func(s *Status) { s.Connection.WildDoTable, s.busy = nil, true }, HealthOK, "", ""},
 	"no filter, by hand": {func(s *Status) {
 		s.Connection.WildDoTable, s.Connection.MasterHost = nil, "10.0.0.7"
-	}, HealthRunning, "", ""},
+	}, HealthOK, "", ""},
 	"repair at work": {
-		func(s *Status) { s.busy, s.Connection.IgnoreTable = true, []string{"d.t"} }, HealthRunning, "", "",
+		func(s *Status) { s.busy, s.Connection.IgnoreTable = true, []string{"d.t"} }, HealthOK, "", "",
 	},
 }
 

@@ -148,7 +148,7 @@ func (p *watchedPair) fresh() {
 	if p.kind.IsMySQL() {
 		p.run(p.slave.DB, "SET GLOBAL super_read_only=1")
 	}
-	p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
+	p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK && *s.Lag.Bytes == 0 })
 }
 
 // setFilter sets a filter of the slave.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
 
 // readPast holds what was noted of the master against what it has, and notes how it is
@@ -36,4 +37,19 @@ func (r *statusReader) readPast(ctx context.Context, master *server.Server, dire
 	}
 	file.Refresh(note, now)
 	return nil
+}
+
+// readPairOfMaster reads what the master publishes of its pair, where this slave is of none:
+// whether it still is the master. What cannot be read is not known.
+func (r *statusReader) readPairOfMaster(ctx context.Context, master *server.Server) error {
+	if !r.sameMaster || r.pair != nil || len(r.unseen) > 0 {
+		return nil
+	}
+	asking, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
+	defer cancel()
+	record, err := term.ReadRecord(asking, master, master.DB)
+	if err == nil {
+		r.ofPair = record
+	}
+	return ctx.Err()
 }

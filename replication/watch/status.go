@@ -5,20 +5,28 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
+	"github.com/gtunnel/gtunnel/replication/rules"
 	"github.com/gtunnel/gtunnel/replication/server"
+	"github.com/gtunnel/gtunnel/replication/term"
 )
+
+// Schema is the version of the JSON of a Status: the states are as they are now, and names
+// stay, since 1.
+const Schema = 1
 
 // Status is the health of a replication at one moment, as its slave and, through
 // the tunnel, its master tell it. The names in its JSON stay.
 type Status struct {
+	Schema  int       `json:"schema"` // Schema: of this JSON
 	State   Health    `json:"state"`
-	Healthy bool      `json:"healthy"` // running or catching up, without a problem
+	Healthy bool      `json:"healthy"` // it works, without a problem
 	Summary string    `json:"summary"` // the state in a sentence
 	Time    time.Time `json:"time"`
 
@@ -27,13 +35,17 @@ type Status struct {
 	Slave  SlaveSide  `json:"slave"` // that server, whatever it is
 	Master MasterSide `json:"master"`
 
-	Slaves    []Follower    `json:"slaves,omitempty"`     // of that server
-	BinaryLog *OwnBinaryLog `json:"binary_log,omitempty"` // of that server, if it is a master
+	Slaves []Follower `json:"slaves,omitempty"` // of that server
+	// Known are the slaves that it has or had, of a master, by their server ids.
+	Known     []journal.KnownSlave `json:"known_slaves,omitempty"`
+	BinaryLog *OwnBinaryLog        `json:"binary_log,omitempty"` // of that server, if it is a master
 
 	Connection *server.SlaveStatus `json:"connection"`                  // the default one; null if there is none
 	Others     []string            `json:"other_connections,omitempty"` // the names of those that are not ours
 	others     []*server.SlaveStatus
 	Lag        Lag `json:"lag"`
+
+	Pair *PairSide `json:"pair,omitempty"` // what this host knows of the pair that it is of
 
 	Problems []*finding.Problem `json:"problems"` // why it is not healthy
 	Warnings []*finding.Problem `json:"warnings"` // what may break it later
@@ -60,7 +72,11 @@ type Status struct {
 	copying    bool                    // a run makes the copy of the slave
 	runner     int                     // its process; 0: not known
 	blocked    *server.LockWait        // what the slave waits for; nil: for no lock
+	pair       *rules.SeenPair         // nil: it is of none
+	unseen     []*finding.Problem      // why pair was not seen
 	state      journal.State           // of the slave's setup; zero if it is not known here
+	known      *journal.SlavesNote     // of the slaves of a master
+	ofPair     *term.Record            // what the master publishes of its pair, of which this slave is not
 }
 
 // SlaveSide is what the slave says of itself.
@@ -116,6 +132,10 @@ type Options struct {
 	// HandedOver are the databases that setup-master has set up on this server, if it
 	// was this one.
 	HandedOver func(id uint32, uuid, mark string) []string
+	// Pair is what was seen of the pair that this host is of; nil: it is of none.
+	Pair *rules.SeenPair
+	// PairUnseen is why it was not seen; nil: it was, or this host is of none.
+	PairUnseen []*finding.Problem
 }
 
 // Read reads the health of the replication that feeds a slave. Without a
@@ -127,11 +147,13 @@ func Read(ctx context.Context, slave, master *server.Server, o Options) (*Status
 	}
 	r := &statusReader{
 		Status: &Status{
-			Time: time.Now(), Role: finding.Slave, version: slave.Version,
+			Schema: Schema, Time: time.Now(), Role: finding.Slave, version: slave.Version,
 			Problems: []*finding.Problem{}, Warnings: []*finding.Problem{},
 		},
 		slave: slave,
 	}
+	r.seePair(o.Pair)
+	r.unseen = o.PairUnseen
 	r.Slave.Version, r.variables = slave.Version.String(), &facts.Facts{}
 	ctx = server.EachWithin(ctx, server.QuestionLimit)
 	if err := r.read(ctx, master, o); err != nil {
@@ -166,6 +188,10 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 	}
 	answer := <-asked
 	r.Master, r.through = answer.MasterSide, o.Through
+	if r.pair != nil {
+		r.pair.Silent = slices.Contains([]server.Way{server.WayClosed, server.WayCut, server.WaySilent}, r.Master.Tunnel)
+		r.pair.Mute = r.pair.Silent && r.Master.Tunnel != server.WayClosed
+	}
 	if roomErr != nil {
 		return roomErr
 	}
@@ -194,7 +220,10 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 	if err := r.readPast(ctx, master, o.StateDir); err != nil {
 		return err
 	}
-	if err := r.readAsMaster(ctx, o.HandedOver); err != nil {
+	if err := r.readPairOfMaster(ctx, master); err != nil {
+		return err
+	}
+	if err := r.readAsMaster(ctx, o.StateDir, o.HandedOver); err != nil {
 		return err
 	}
 	return r.readEvents(ctx)
@@ -351,12 +380,11 @@ func (r *statusReader) readSilence(ctx context.Context) error {
 func (s *Status) String() string {
 	state := fmt.Sprintf("%s: %s", s.State, s.Summary)
 	switch s.State {
-	case HealthRunning, HealthCatchingUp, HealthMaster:
+	case HealthOK, HealthLagging, HealthMaster:
 		if len(s.Problems) > 0 {
 			return fmt.Sprintf("not well: %s (%s)", s.Problems[0].Text, state)
 		}
-	case HealthConnecting, HealthStalled, HealthBlocked, HealthStopped, HealthBroken, HealthNotSetUp, HealthCopying,
-		HealthCutOff:
+	default: // they say it
 	}
 	return state
 }

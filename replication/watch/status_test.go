@@ -64,7 +64,7 @@ func TestStatus(t *testing.T) {
 }
 
 func (p *watchedPair) notSetUp() {
-	s := p.untilProblem(watch.HealthNotSetUp, "not-set-up", "gtunnel replication setup-slave")
+	s := p.untilProblem(watch.HealthNotConfigured, "not-set-up", "gtunnel replication setup-slave")
 	if s.Connection != nil || len(s.Warnings) > 0 {
 		p.Errorf("more than that:\n%s", statusText(s))
 	}
@@ -78,7 +78,7 @@ func (p *watchedPair) healthy() {
 		file, offset := p.position()
 		return s.Connection.Executed.File == file && s.Connection.Executed.Offset == offset
 	})
-	if s.State != watch.HealthRunning || !s.Healthy || *s.Lag.Bytes != 0 || *s.Lag.Unread != 0 || *s.Lag.Seconds != 0 {
+	if s.State != watch.HealthOK || !s.Healthy || *s.Lag.Bytes != 0 || *s.Lag.Unread != 0 || *s.Lag.Seconds != 0 {
 		p.Errorf("not healthy:\n%s", statusText(s))
 	}
 	if !s.Slave.ReadOnly || s.Slave.ServerID != 2 || s.Master.ServerID != 1 || !s.Master.Reachable ||
@@ -91,7 +91,7 @@ func (p *watchedPair) healthy() {
 	}
 	// Heartbeats tell as much when the master cannot be asked.
 	s = p.status(nil, watch.Options{})
-	if s.State != watch.HealthRunning || s.Lag.Bytes != nil {
+	if s.State != watch.HealthOK || s.Lag.Bytes != nil {
 		p.Errorf("without its master:\n%s", statusText(s))
 	}
 }
@@ -134,20 +134,20 @@ func (p *watchedPair) catchingUp() {
 		p.Fatal(err)
 	}
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (1, REPEAT('x', 2000000))")
-	s := p.until(func(s *watch.Status) bool { return s.State == watch.HealthCatchingUp })
+	s := p.until(func(s *watch.Status) bool { return s.State == watch.HealthLagging })
 	if !s.Healthy || *s.Lag.Bytes < 2000000 || !strings.Contains(s.Summary, "2.0 MB behind") {
 		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 	unlock()
-	p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning && *s.Lag.Bytes == 0 })
+	p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK && *s.Lag.Bytes == 0 })
 }
 
 func (p *watchedPair) stopped() {
 	p.fresh()
 	p.run(p.slave.DB, "STOP SLAVE IO_THREAD")
-	p.untilProblem(watch.HealthStopped, "stopped", "the I/O thread")
+	p.untilProblem(watch.HealthIOStopped, "stopped", "the I/O thread")
 	p.run(p.slave.DB, "STOP SLAVE")
-	s := p.untilProblem(watch.HealthStopped, "stopped", "both threads", "START ")
+	s := p.untilProblem(watch.HealthIOStopped, "stopped", "both threads", "START ")
 	p.run(p.slave.DB, strings.TrimSuffix(s.Problems[0].Cure, " ")) // the cure is a statement
 	p.until(func(s *watch.Status) bool { return s.Healthy })
 }
@@ -159,7 +159,7 @@ func (p *watchedPair) stoppedAtUntil() {
 	file, offset := p.position()
 	p.run(p.master.DB, "INSERT INTO d.t VALUES (2, 'two')")
 	p.run(p.slave.DB, fmt.Sprintf("START SLAVE SQL_THREAD UNTIL MASTER_LOG_FILE='%s', MASTER_LOG_POS=%d", file, offset))
-	s := p.untilProblem(watch.HealthStopped, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset),
+	s := p.untilProblem(watch.HealthApplierStuck, "stopped-until", fmt.Sprintf("told to stop at %s:%d", file, offset),
 		"gtunnel replication compare")
 	if s.Connection.Executed.Offset != offset || *s.Lag.Bytes == 0 {
 		p.Errorf("it is not there:\n%s", statusText(s))

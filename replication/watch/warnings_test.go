@@ -47,7 +47,7 @@ func (p *watchedPair) filters() {
 		"setup-slave")
 	p.setFilter("replicate_wild_ignore_table", "")
 	p.setFilter("replicate_ignore_table", "d.t")
-	s = p.untilProblem(watch.HealthRunning, "other-filters", "are left out (replicate_ignore_table): d.t",
+	s = p.untilProblem(watch.HealthOK, "other-filters", "are left out (replicate_ignore_table): d.t",
 		"--repair-table")
 	if got := strings.Join(s.Connection.WildDoTable, " "); got != "d.% e.%" {
 		p.Errorf("it replicates %q", got)
@@ -70,7 +70,7 @@ func (p *watchedPair) filters() {
 		p.Errorf("warned without cause:\n%s", statusText(s))
 	}
 	p.setFilter("replicate_wild_do_table", "")
-	p.untilProblem(watch.HealthRunning, "no-filter", "every database", "setup-slave")
+	p.untilProblem(watch.HealthOK, "no-filter", "every database", "setup-slave")
 }
 
 func (p *watchedPair) transientSettings() {
@@ -106,18 +106,18 @@ func (p *watchedPair) patience() {
 	}
 	p.run(p.slave.DB, "STOP SLAVE",
 		"CHANGE MASTER TO MASTER_RETRY_COUNT=10, MASTER_CONNECT_RETRY=60, GET_MASTER_PUBLIC_KEY=0", "START SLAVE")
-	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning })
+	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK })
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "gives-up"), "away for 10m (10 times 1m0s)", "setup-slave")
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "public-key"), "fails after the next restart of the master")
 	p.run(p.slave.DB, "STOP SLAVE", "CHANGE MASTER TO MASTER_SSL=1", "START SLAVE")
-	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthRunning })
+	s = p.until(func(s *watch.Status) bool { return s.State == watch.HealthOK })
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "tls-inside"), "MASTER_SSL=1")
 }
 
 func (p *watchedPair) skipsErrors() {
 	p.fresh()
 	p.run(p.slave.DB, "SET GLOBAL slave_exec_mode=IDEMPOTENT")
-	p.untilProblem(watch.HealthRunning, "skips-errors", "passed over in silence", "_exec_mode=STRICT", "compare")
+	p.untilProblem(watch.HealthOK, "skips-errors", "passed over in silence", "_exec_mode=STRICT", "compare")
 	slave, err := facts.Read(p.Context(), p.s)
 	if err != nil {
 		p.Fatal(err)
@@ -141,7 +141,7 @@ func (p *watchedPair) masterUnreachable() {
 	s := p.status(nil, watch.Options{Unreachable: err})
 	p.wantWords(s, pairs.ProblemOf(s.Warnings, "master-unreachable"), "how far the slave is behind cannot be said",
 		"Access denied", "SELECT user, host")
-	if s.State != watch.HealthRunning || s.Master.Reachable || strings.Contains(statusText(s), "wrong-Pw4") {
+	if s.State != watch.HealthOK || s.Master.Reachable || strings.Contains(statusText(s), "wrong-Pw4") {
 		p.Errorf("not as it is:\n%s", statusText(s))
 	}
 }

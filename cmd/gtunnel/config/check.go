@@ -121,7 +121,8 @@ func (c *Config) checkAccept(i int) []*usage.Error {
 		return []*usage.Error{c.origin.errorAt(t.place().key("accept"), message, "give one of them another address")}
 	}
 	for _, other := range c.Tunnels[:i] {
-		if c.origin.sound(other.place(), "role", "accept") && t.Accept.Overlaps(other.Accept) {
+		if c.origin.sound(other.place(), "role", "accept") && t.Accept.Overlaps(other.Accept) &&
+			(!t.SharePort || !other.SharePort || t.Accept == other.Accept) {
 			return taken(fmt.Sprintf("tunnel %s (%s)", other.Name, c.origin.describe(other.place().key("accept"))))
 		}
 	}

@@ -57,8 +57,11 @@ type Config struct {
 	Admin          AdminAddress
 	AdminSocket    string        // the preset socket: its name in RuntimeFolder
 	ReloadInterval time.Duration // 0: only SIGHUP reloads
-	Tunnels        []Tunnel      // in the order of the file
+	Tunnels        []Tunnel      // in the order of the file, those of the pair first
+	Pair           *Pair         // nil: this host is not of a pair
 	FlagsFile      string        // from which systemd has the flags; empty: from elsewhere
+
+	cert, key string // see ReadFor
 
 	origin   origin
 	problems []*usage.Error // what was wrong in the file already
@@ -86,6 +89,9 @@ type Tunnel struct {
 	MaxDepth        int
 	Timeouts        tunnel.Timeouts
 	Limits          tunnel.Limits
+	SharePort       bool // see tunnel.Config
+
+	ofPair bool // made of the section [pair]
 }
 
 // New is the configuration of a process that is told nothing but its command.
@@ -115,6 +121,9 @@ func NewTunnel(name string, role tunnel.Role) Tunnel {
 // File is the configuration file; empty if the flags are all.
 func (c *Config) File() string { return c.origin.file }
 
+// Again reads the configuration file once more, for the same process.
+func (c *Config) Again() (Config, error) { return ReadFor(c.origin.file, c.cert, c.key) }
+
 // TunnelNamed finds a tunnel; nil if there is none of the name.
 func (c *Config) TunnelNamed(name string) *Tunnel {
 	for i := range c.Tunnels {
@@ -135,6 +144,7 @@ func (t *Tunnel) Config() tunnel.Config {
 		Connect:         t.Connect,
 		ServerName:      t.ServerName,
 		UnsafePlaintext: t.UnsafePlaintext,
+		SharePort:       t.SharePort,
 		Timeouts:        t.Timeouts,
 		Limits:          t.Limits,
 	}

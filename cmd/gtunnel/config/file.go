@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,11 @@ const maxConfigSize = 64 << 10
 // Read reads a configuration file. The error is of a file that cannot be
 // read or is no TOML; what else is wrong in it are the problems of the Config,
 // so that the rest can be checked, too.
-func Read(file string) (Config, error) {
+func Read(file string) (Config, error) { return ReadFor(file, "", "") }
+
+// ReadFor is Read for a process with a certificate and key of its own, such as those that
+// systemd hands it, which are those of [tls] unless the file names others.
+func ReadFor(file, cert, key string) (Config, error) {
 	text, err := readFile(file)
 	if err != nil {
 		return Config{}, err
@@ -45,7 +50,8 @@ func Read(file string) (Config, error) {
 		}
 		return Config{}, &usage.Error{Where: file, Err: err}
 	}
-	r := fileReader{folder: filepath.Dir(file), config: New("run")}
+	r := fileReader{folder: filepath.Dir(file), config: New("run"), cert: cert, key: key}
+	r.config.cert, r.config.key = cert, key
 	r.config.origin = origin{file: file, lines: keyLines(text), wrong: map[string]bool{}}
 	r.read(document, tunnelNames(meta.Keys()))
 	r.config.problems = r.found
@@ -102,9 +108,10 @@ func tunnelNames(keys []toml.Key) []string {
 
 // fileReader fills a Config from a document, collecting what is wrong.
 type fileReader struct {
-	folder string // of the file
-	config Config
-	found  []*usage.Error
+	folder    string // of the file
+	cert, key string // see ReadFor
+	config    Config
+	found     []*usage.Error
 }
 
 func (r *fileReader) add(p place, message, hint string) {
@@ -113,7 +120,7 @@ func (r *fileReader) add(p place, message, hint string) {
 }
 
 // sections are the tables at the top of the file.
-var sections = []string{"tls", "log", "admin", "tunnel"}
+var sections = []string{"tls", "log", "admin", "pair", "tunnel"}
 
 func (r *fileReader) read(document map[string]any, names []string) {
 	for _, name := range slices.Sorted(maps.Keys(document)) {
@@ -122,6 +129,7 @@ func (r *fileReader) read(document map[string]any, names []string) {
 		}
 	}
 	defaults := NewTunnel("", "")
+	defaults.Cert, defaults.Key = cmp.Or(r.cert, defaults.Cert), cmp.Or(r.key, defaults.Key)
 	tls := inSection(defaults.Settings(), GroupCertificates, "")
 	tls = append(tls, inSection(r.config.Settings(), GroupCertificates, "")...)
 	r.section(place{"tls"}, document["tls"], tls, &defaults)
@@ -132,9 +140,10 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	r.section(place{"admin"}, document["admin"], admin, nil)
 
 	tunnels := r.asTable(place{"tunnel"}, document["tunnel"])
-	if len(names) == 0 && !r.config.origin.wrong["tunnel"] {
+	if len(names) == 0 && document["pair"] == nil && !r.config.origin.wrong["tunnel"] {
 		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
 	}
+	r.pair(document["pair"], defaults)
 	for _, name := range names {
 		if value, ok := tunnels[name]; ok {
 			r.tunnel(name, value, defaults)
@@ -149,6 +158,9 @@ func (r *fileReader) tunnel(name string, value any, defaults Tunnel) {
 	c := defaults
 	c.Name = name
 	section := place{"tunnel", name}
+	if r.config.Pair != nil && (name == PairServer || name == PairClient) {
+		r.add(section, "is the name of a tunnel of the pair", "give it another name")
+	}
 	if !soundName.MatchString(name) {
 		r.add(section, "is no name for a tunnel", "use letters, digits, hyphens, dots and underscores, 64 at most")
 	}

@@ -55,6 +55,7 @@ func AddFlags(cmd *cobra.Command, role tunnel.Role, settings []Setting) {
 			DefValue:    s.Preset,
 			Annotations: map[string][]string{groupAnnotation: {s.Group}, argAnnotation: {s.Arg}},
 		}
+		flag.NoOptDefVal = s.Bare
 		if flag.Value.Type() == "bool" {
 			flag.NoOptDefVal = "true"
 		}

@@ -19,8 +19,11 @@ func (c *Config) Where(t *Tunnel, key string) string { return c.origin.describe(
 // Section is where the settings stand of a tunnel, or, for the empty name, of
 // the process.
 func (c *Config) Section(tunnel string) string {
-	if tunnel == "" {
+	switch {
+	case tunnel == "":
 		return c.origin.file
+	case c.Pair != nil && (tunnel == PairServer || tunnel == PairClient):
+		return "[pair] in " + c.origin.file
 	}
 	return "[" + place{"tunnel", tunnel}.String() + "] in " + c.origin.file
 }
@@ -67,10 +70,24 @@ func (c *Config) SettingName(s certs.Setting) string { return c.origin.keyName(s
 func FlagName(s certs.Setting) string { return origin{}.keyName(string(s)) }
 
 // place is the tunnel's section in the file.
-func (t *Tunnel) place() place { return place{"tunnel", t.Name} }
+func (t *Tunnel) place() place {
+	if t.ofPair {
+		return place{"pair", string(t.Role)}
+	}
+	return place{"tunnel", t.Name}
+}
 
 // place is where a value stands: tunnel, NAME, key; or tls, key.
 type place []string
+
+// whole is the tunnel's section as NeedRestart names it where no key does: that of a pair
+// makes more than its keys say; no place otherwise.
+func (t *Tunnel) whole() place {
+	if t.ofPair {
+		return place{"pair"}
+	}
+	return nil
+}
 
 // String is the place as the file writes it, with dots.
 func (p place) String() string { return toml.Key(p).String() }
@@ -118,7 +135,7 @@ func (o origin) describe(p place) string {
 }
 
 // has reports whether the file holds the place.
-func (o origin) has(p place) bool { return o.lines[p.String()] > 0 }
+func (o origin) has(p place) bool { return len(p) > 0 && o.lines[p.String()] > 0 }
 
 // sound reports whether no value at these keys of a tunnel, nor the value in
 // [tls] that stands for a missing one, was found wrong.

@@ -39,7 +39,7 @@ func NeedRestart(running, file *Config) []string {
 		now := after.Settings()
 		for i, s := range before.Settings() {
 			if s.Group != GroupAccess && s.differs(now[i]) {
-				add(section.key(s.key()), place{"tls", s.key()})
+				add(section.key(s.key()), place{"tls", s.key()}, before.whole())
 			}
 		}
 	}

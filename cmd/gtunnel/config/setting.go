@@ -29,6 +29,7 @@ type Setting struct {
 	Values []string      // the only values, if they can be counted
 	Zero   bool          // a duration may be 0
 	Least  time.Duration // the shortest duration above 0
+	Bare   string        // the value of a flag that is given without one; empty: it needs one
 	File   bool          // the value names a file: a relative one is beside the configuration file
 
 	// Target points into the configuration: *string, *bool, *int (1 or

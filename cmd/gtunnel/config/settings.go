@@ -18,6 +18,8 @@ const (
 	GroupLimits       = "Limits and time-outs"
 	GroupLogging      = "Logging and admin"
 	GroupLogin        = "The server of this host"
+	GroupPair         = "A pair"
+	GroupVOMS         = "A VOMS site"
 	GroupMaster       = "The master, through the tunnel"
 )
 

@@ -70,6 +70,13 @@ func NewScreen(out io.Writer, getenv func(string) string) *Screen {
 // IsTerminal reports whether a person looks at it.
 func (s *Screen) IsTerminal() bool { return s.terminal != nil }
 
+// Clear empties a terminal, and goes on at its top (ECMA-48: CUP, ED).
+func (s *Screen) Clear() {
+	if s.terminal != nil {
+		_, _ = io.WriteString(s.out, "\x1b[H\x1b[2J") // what is written next says whether it can be
+	}
+}
+
 // Write writes a text behind its head; its other lines begin below the first.
 func (s *Screen) Write(h Head, text string, wrapping Wrapping) {
 	indent := pb.CellCount(h.Text)

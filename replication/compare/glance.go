@@ -1,0 +1,68 @@
+package compare
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// Glance is what the tables of databases hold on one server, by "database.table". It is of
+// no position: two servers of which one follows the other are alike sooner or later, if
+// they are, and a Comparison tells for sure.
+type Glance struct {
+	Tables map[string]TableGlance
+	Left   []string // were not looked at, as they are too large
+}
+
+// TableGlance is a table's rows, with a number that tells them from others.
+type TableGlance struct {
+	Rows uint64
+	Sum  string // of the rows
+	Kind string // its columns
+}
+
+// TakeGlance looks at databases without stopping anybody, and at no more than that many
+// bytes: the smallest tables come first.
+func TakeGlance(ctx context.Context, s *server.Server, databases []string, most uint64) (*Glance, error) {
+	schema, err := readSchema(ctx, s, databases)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := openSession(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.close(ctx)
+	if err := opened.mustHold(ctx); err != nil {
+		return nil, err
+	}
+	glance := &Glance{Tables: map[string]TableGlance{}}
+	for _, t := range bySize(schema.tables) {
+		if t.broken != "" || t.bytes > most {
+			glance.Left = append(glance.Left, t.String())
+			continue
+		}
+		most -= t.bytes
+		var columns []string
+		for _, c := range t.columns {
+			columns = append(columns, fmt.Sprintf("%s %s %s %t", c.name, c.columnType, c.collation, c.nullable))
+		}
+		sum, err := opened.checksum(ctx, checksumQuery(t, nil, keyRange{}, rowHash(t.columns, false, false)))
+		if err != nil {
+			return nil, s.Explain("read the table "+t.String(), err)
+		}
+		glance.Tables[t.String()] = TableGlance{Rows: sum.rows, Sum: sum.sum, Kind: strings.Join(columns, ", ")}
+	}
+	return glance, nil
+}
+
+// bySize orders tables by their size, the smallest first.
+func bySize(tables []*tableShape) []*tableShape {
+	return slices.SortedStableFunc(slices.Values(tables), func(a, b *tableShape) int {
+		return cmp.Compare(a.bytes, b.bytes)
+	})
+}
