@@ -87,10 +87,14 @@ func losesNothing(t *testing.T, p *failovertest.Pair) {
 	}
 }
 
-// semiSyncOf is how a host's server replicates.
+// semiSyncOf is how a host's server replicates, by a login of its own.
 func semiSyncOf(t *testing.T, h *failovertest.Host) server.SemiSync {
 	t.Helper()
-	own := h.Own()
+	return readSemiSync(t, h.Own())
+}
+
+func readSemiSync(t *testing.T, own *server.Server) server.SemiSync {
+	t.Helper()
 	s, err := own.SemiSync(t.Context(), own.DB)
 	if err != nil {
 		t.Fatal(err)
@@ -108,8 +112,9 @@ func waitInForce(t *testing.T, h *failovertest.Host) {
 
 func waitSemiSync(t *testing.T, h *failovertest.Host, what string, is func(server.SemiSync) bool) {
 	t.Helper()
+	own := h.Own()
 	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		s := semiSyncOf(t, h)
+		s := readSemiSync(t, own)
 		if is(s) {
 			return
 		}
