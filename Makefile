@@ -48,7 +48,7 @@ FUZZTIME = 20s
 PACKAGE  = ./certs
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
 # has room, they do not.
-MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk '$$1 > 8000000 { print "/dev/shm" }')
+MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 8000000 { print "/dev/shm" }')
 TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
