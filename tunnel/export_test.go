@@ -28,6 +28,18 @@ func (t *Tunnel) SetFirstByteTime(patience time.Duration) { t.firstByte = patien
 // Tune sets the socket options of a leg.
 func Tune(conn net.Conn) error { return tune(conn, userTimeout) }
 
+// TuneTo is Tune with another TCP_USER_TIMEOUT.
+func TuneTo(conn net.Conn, timeout time.Duration) error { return tune(conn, timeout) }
+
+// StallGuard is the stallGuard of one leg.
+type StallGuard struct {
+	Silence time.Duration
+	guard   stallGuard
+}
+
+// Check is to be called again and again.
+func (g *StallGuard) Check(conn net.Conn, timeout time.Duration) { g.guard.check(conn, timeout, g.Silence) }
+
 // NewCarryingWire is the socket under a TLS connection that carries data. Its
 // Read waits.
 func NewCarryingWire(conn net.Conn) (net.Conn, error) {

@@ -182,8 +182,8 @@ func (s *session) check(now time.Time) {
 	}
 	s.mu.Unlock()
 	s.tunnel.handshakes.verified(s.source, now)
-	s.peerStall.check(s.wire.Conn, s.tunnel.userTimeout)
-	s.plainStall.check(plain, s.tunnel.userTimeout)
+	s.peerStall.check(s.wire.Conn, s.tunnel.userTimeout, answerTime)
+	s.plainStall.check(plain, s.tunnel.userTimeout, answerTime)
 	if due {
 		s.info("still open", s.traffic()...)
 	}

@@ -108,20 +108,25 @@ func closeGently(conn net.Conn) {
 // TCP_USER_TIMEOUT, although the receiver answers every probe. A slave that
 // waits for relay_log_space_limit, or a restore that builds an index while the
 // dump waits, would lose its connection so. While the window is closed, the
-// guard lifts the timeout: a host that dies meanwhile is found by the system
-// after net.ipv4.tcp_retries2 unanswered probes. The zero value is ready.
+// guard lifts the timeout, for as long as probes are answered. The zero value
+// is ready.
 type stallGuard struct {
 	lifted bool
 }
 
-// check lifts or restores the timeout of conn, which may be nil. It must be
-// called more often than the timeout.
-func (g *stallGuard) check(conn net.Conn, timeout time.Duration) {
+// answerTime is how long an answer to a probe may take: the greatest time
+// between two (120 s in Linux), and the user timeout.
+const answerTime = 120*time.Second + userTimeout
+
+// check lifts or restores the timeout of conn, which may be nil and whose other
+// end is taken for dead after the silence. It must be called more often than
+// the timeout.
+func (g *stallGuard) check(conn net.Conn, timeout, silence time.Duration) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return
 	}
-	stalled, err := isStalled(tcp)
+	stalled, err := isStalled(tcp, silence)
 	if err != nil || stalled == g.lifted {
 		return // an error says that conn is closed
 	}
@@ -133,14 +138,18 @@ func (g *stallGuard) check(conn net.Conn, timeout time.Duration) {
 	}
 }
 
-// isStalled reports whether data waits to be sent, and all that was sent is
-// acknowledged: then only the receiver's window holds it back.
-func isStalled(conn *net.TCPConn) (bool, error) {
+// isStalled reports whether data waits to be sent, all that was sent is
+// acknowledged, the receiver's window is closed, and its host has answered
+// lately: then only the receiver holds it back. Without an interface or a route
+// data waits, too, while the window is open. Kernels before 5.4 do not tell the
+// window, and count as closed.
+func isStalled(conn *net.TCPConn, silence time.Duration) (bool, error) {
 	info, err := tcpInfo(conn)
 	if err != nil {
 		return false, err
 	}
-	return info.Notsent_bytes > 0 && info.Unacked == 0, nil
+	return info.Notsent_bytes > 0 && info.Unacked == 0 && info.Snd_wnd < info.Snd_mss &&
+		time.Duration(info.Last_ack_recv)*time.Millisecond < silence, nil
 }
 
 // isQueued reports whether data that was written to conn, a TCP or unix socket,
