@@ -29,7 +29,7 @@ func (h *pairHost) isTerm(number uint64, master *pairHost) {
 // TestMasterAlone has a master start without its slave: by the promise of that before its
 // maintenance, and after a power cut of both by the administrator's word.
 func TestMasterAlone(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	usualPair(t, func(t *testing.T, p *twoHosts) {
 		w := p.Write()
 		w.WaitFor(p.A)
 

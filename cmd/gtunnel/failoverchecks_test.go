@@ -167,7 +167,7 @@ func (p *twoHosts) sides(master *pairHost) {
 // TestSemiSyncPair has setup-slave switch semi-synchronous replication on: status tells since
 // when, a switchover takes the sides along, and a promotion may claim what it makes true.
 func TestSemiSyncPair(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	usualPair(t, func(t *testing.T, p *twoHosts) {
 		p.a.refuses("this one is the master", "setup-slave", "--semi-sync=endless", "--yes")
 		out := p.b.must("setup-slave", "--semi-sync=endless", "--yes")
 		if !strings.Contains(out, "however long that takes") {

@@ -58,7 +58,7 @@ func (h *pairHost) serves(when string) {
 // TestCluster lets a cluster manager decide: what nobody has ordered is refused or not done,
 // and what it orders is done, and undone with the command that was ordered.
 func TestCluster(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	usualPair(t, func(t *testing.T, p *twoHosts) {
 		p.a.refuses(`guard = "cluster"`, "promote", "--cluster", "--yes")
 		p.ofCluster()
 		for _, of := range []func(*twoHosts){

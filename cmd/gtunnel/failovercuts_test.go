@@ -20,7 +20,7 @@ import (
 // TestPowerCutOfBoth cuts the power of both at once, and boots them in any order: one is the
 // master, and no hand is needed.
 func TestPowerCutOfBoth(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	usualPair(t, func(t *testing.T, p *twoHosts) {
 		for _, order := range [][]*pairHost{{p.a, p.b}, {p.b, p.a}} {
 			w := p.Write()
 			w.WaitFor(p.A)
@@ -38,7 +38,7 @@ func TestPowerCutOfBoth(t *testing.T) {
 // TestCutLink cuts the link in every way, for longer than anybody waits: the master's clients
 // can write all the time, the slave's never, and nothing is left to do afterwards.
 func TestCutLink(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	usualPair(t, func(t *testing.T, p *twoHosts) {
 		for name, cut := range map[string]func(){
 			"silent": p.a.silence, "silent from the master": p.a.mute, "silent to the master": p.b.mute,
 			"unplugged": p.a.unplug,
@@ -81,7 +81,7 @@ func (p *twoHosts) status(h *pairHost, when string, states ...string) {
 // TestRelayDiskFullFailover loses a master while the disk of its slave's relay log is full.
 func TestRelayDiskFullFailover(t *testing.T) {
 	t.Parallel()
-	for _, kind := range failovertest.Kinds {
+	for _, kind := range usualKinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			folder := relayDisk(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/failover/failovertest"
+	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
 // fault is something that happens while a command works on a host, which may be the new or
@@ -175,31 +176,31 @@ func moments(turn int, while time.Duration) []time.Duration {
 	return all[turn*5%n:][:1]
 }
 
-// faults are those that a pair meets: all by `make faults`, every other one in CI, where the
-// two families have them all.
-func (p *twoHosts) faults(all []fault) (some []fault) {
+// faults are those that a pair meets: all by `make faults`, every other one in CI.
+func faults(all []fault, first int) []fault {
 	if inEarnest() {
 		return all
 	}
-	first := 0
-	if p.Kind.IsMySQL() {
-		first = 1
+	return everyOther(all, first)
+}
+
+// faultKinds are the families that meet them: both by `make faults`.
+func faultKinds() []servertest.Kind {
+	if inEarnest() {
+		return failovertest.Kinds
 	}
-	for i := first; i < len(all); i += 2 {
-		some = append(some, all[i])
-	}
-	return some
+	return usualKinds()
 }
 
 // TestSwitchoverFaults lets each fault happen in a switchover, and the same command end it.
 func TestSwitchoverFaults(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	eachPairOf(t, faultKinds(), func(t *testing.T, p *twoHosts) {
 		master, slave := p.a, p.b
 		begun := time.Now()
 		slave.must("switchover", "--yes")
 		while := time.Since(begun)
 		master, slave = slave, master
-		for i, f := range p.faults(commandFaults) {
+		for i, f := range faults(commandFaults, 1) {
 			for _, after := range moments(i, while) {
 				number := master.Note().Term.Number
 				w := p.Write()
@@ -231,14 +232,14 @@ func (p *twoHosts) holds(w *failovertest.Writer, before uint64, when, out string
 
 // TestPromoteFaults lets faults happen in a promotion, and the same command end it.
 func TestPromoteFaults(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	eachPairOf(t, faultKinds(), func(t *testing.T, p *twoHosts) {
 		master, slave := p.a, p.b
 		while := 15 * time.Second
 		left := slices.DeleteFunc(slices.Clone(commandFaults), func(f fault) bool { // the other is lost already
 			return strings.Contains(f.name, "other's") || strings.Contains(f.name, "link") ||
 				strings.Contains(f.name, "sent") || strings.Contains(f.name, "both")
 		})
-		for i, f := range p.faults(left) {
+		for i, f := range faults(left, 0) {
 			for _, after := range moments(i, while) {
 				number := master.Note().Term.Number
 				w := p.Write()
@@ -269,11 +270,11 @@ func TestPromoteFaults(t *testing.T) {
 
 // TestRejoinFaults lets faults happen in a rejoin, and the same command end it.
 func TestRejoinFaults(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	eachPairOf(t, faultKinds(), func(t *testing.T, p *twoHosts) {
 		master, slave := p.a, p.b
 		args := []string{"--yes", "--replace-databases", failovertest.Database}
 		while := 5 * time.Second
-		for i, f := range p.faults(commandFaults) {
+		for i, f := range faults(commandFaults, 0) {
 			for _, after := range moments(i, while) {
 				w := p.Write()
 				w.WaitFor(master.Host)

@@ -195,7 +195,7 @@ func (k *hooks) ended(name string) {
 // to where they are.
 func TestHooks(t *testing.T) {
 	t.Parallel()
-	for _, kind := range failovertest.Kinds {
+	for _, kind := range usualKinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			p := newTwoHosts(t, kind)

@@ -20,10 +20,10 @@ import (
 	"github.com/gtunnel/gtunnel/replication/term"
 )
 
-// times is how often something is done in a row that `make failover` does so often: five
+// times is how often something is done in a row that `make failover` does so often: three
 // times, or as the environment says.
 func times(often int) int {
-	most, err := strconv.Atoi(cmp.Or(os.Getenv("GTUNNEL_FAILOVER"), "5"))
+	most, err := strconv.Atoi(cmp.Or(os.Getenv("GTUNNEL_FAILOVER"), "3"))
 	if err != nil {
 		panic(err)
 	}
@@ -129,13 +129,43 @@ func eachPair(t *testing.T, test func(t *testing.T, p *twoHosts)) {
 	eachPairOf(t, failovertest.Kinds, test)
 }
 
+// allFamilies is that long stories are told on both families, and each with all of them:
+// make families.
+func allFamilies() bool { return os.Getenv("GTUNNEL_FAMILIES") == "all" }
+
 // usualKinds are those of a long story whose steps other tests run on both families: MariaDB
-// alone, and with GTUNNEL_FAMILIES=all, as make families has it, MySQL too.
+// alone, but for allFamilies.
 func usualKinds() []servertest.Kind {
-	if os.Getenv("GTUNNEL_FAMILIES") == "all" {
+	if allFamilies() {
 		return failovertest.Kinds
 	}
 	return failovertest.Kinds[:1]
+}
+
+// usualPair is eachPair for the usual kinds.
+func usualPair(t *testing.T, test func(t *testing.T, p *twoHosts)) {
+	t.Helper()
+	eachPairOf(t, usualKinds(), test)
+}
+
+// shared are those of many things that a family has: every other one, so that the two have
+// them all between them, but for allFamilies.
+func shared[T any](kind servertest.Kind, all []T) []T {
+	if kind.IsMySQL() {
+		return everyOther(all, 1)
+	}
+	return everyOther(all, 0)
+}
+
+// everyOther are every other one from the first, or all for allFamilies.
+func everyOther[T any](all []T, first int) (some []T) {
+	if allFamilies() {
+		return all
+	}
+	for i := first; i < len(all); i += 2 {
+		some = append(some, all[i])
+	}
+	return some
 }
 
 // eachPairOf is eachPair for some kinds of servers.

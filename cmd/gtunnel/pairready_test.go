@@ -19,10 +19,10 @@ func TestPairReady(t *testing.T) {
 	eachPair(t, func(t *testing.T, p *twoHosts) {
 		p.sameSalt()
 		p.areReady()
-		for _, of := range []func(*twoHosts){
+		for _, of := range shared(p.Kind, []func(*twoHosts){
 			(*twoHosts).lackGuard, (*twoHosts).lackTunnel, (*twoHosts).lackLogins, (*twoHosts).lackSettings,
 			(*twoHosts).lackAccounts, (*twoHosts).lackSequences, (*twoHosts).lackEvents, (*twoHosts).lackOptions,
-		} {
+		}) {
 			of(p)
 			p.areReady()
 			if t.Failed() {

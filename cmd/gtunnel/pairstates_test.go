@@ -20,12 +20,12 @@ import (
 func TestPairStates(t *testing.T) {
 	eachPair(t, func(t *testing.T, p *twoHosts) {
 		p.areOK()
-		for _, of := range []func(*twoHosts){
+		for _, of := range shared(p.Kind, []func(*twoHosts){
 			(*twoHosts).bothWritable, (*twoHosts).writableSlave, (*twoHosts).standsAside, (*twoHosts).stopped,
 			(*twoHosts).notFollowing, (*twoHosts).authFailed, (*twoHosts).sqlError, (*twoHosts).seedNeeded,
 			(*twoHosts).diverged, (*twoHosts).waitsForItsPeer, (*twoHosts).splitTerms,
 			(*twoHosts).brokenFiles, (*twoHosts).switchesOver,
-		} {
+		}) {
 			of(p)
 			p.areOK()
 			if t.Failed() {

@@ -12,7 +12,7 @@ const silenceLimit = 30 * time.Second
 // TestSilentLinkShows lets what the hosts send to each other get lost, without a word: within
 // half a minute status says so on both, and that all is well when it is.
 func TestSilentLinkShows(t *testing.T) {
-	eachPair(t, func(t *testing.T, p *twoHosts) {
+	usualPair(t, func(t *testing.T, p *twoHosts) {
 		p.areOK()
 		p.a.silence()
 		cut := time.Now()

@@ -19,6 +19,7 @@ import (
 
 const (
 	image = "gtunnel-example/pacemaker-host"
+	base  = "gtunnel-example/pacemaker-base" // without this example's files
 	label = "gtunnel-example=pacemaker"
 
 	// How long a command may take, and something may be waited for, on a busy machine.
@@ -72,7 +73,7 @@ func newLab(t *testing.T) *lab {
 	if _, err := os.Stat("/usr/bin/docker"); err == nil {
 		l.docker = "/usr/bin/docker" // Debian's, which fits its engine
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	t.Cleanup(cancel)
 	l.ctx = ctx
 	if _, err := l.run("version"); err != nil {
@@ -128,9 +129,13 @@ func (l *lab) alone(t *testing.T) {
 // build makes the image and the program.
 func (l *lab) build(t *testing.T) {
 	t.Helper()
+	packages, err := os.ReadFile("host/packages")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, line := range [][]string{
 		{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(l.folder, "gtunnel"), "../../cmd/gtunnel"},
-		{"../replication/base-image"},
+		append([]string{"../replication/base-image", base}, strings.Fields(string(packages))...),
 		{l.docker, "build", "--tag", image, "host"},
 	} {
 		cmd := exec.CommandContext(l.ctx, line[0], line[1:]...)

@@ -38,7 +38,7 @@ func start(t *testing.T) *stack {
 	if _, err := os.Stat("/usr/bin/docker"); err == nil {
 		s.docker = "/usr/bin/docker" // as ./up does
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
 	s.ctx = ctx
 
