@@ -267,8 +267,8 @@ func (p *Plan) lacksPassword(user string, expired bool, want MasterWant) {
 	cure := "give the hand-over file of the earlier run with --hand-over; " +
 		"or leave the passwords alone with --keep-passwords"
 	if want.HandOverPath == "" {
-		cure = "take the master's hand-over file instead of an administrator's login " +
-			"(gtunnel replication setup-master --seed-again there)"
+		cure = finding.WithNames("take the master's hand-over file instead of an administrator's login "+
+			"(gtunnel replication setup-master --seed-again --databases "+finding.Names+" there)", want.Databases)
 	}
 	why := "its password is not known here"
 	if slices.Contains(want.Refused, user) {

@@ -38,7 +38,9 @@ type StallGuard struct {
 }
 
 // Check is to be called again and again.
-func (g *StallGuard) Check(conn net.Conn, timeout time.Duration) { g.guard.check(conn, timeout, g.Silence) }
+func (g *StallGuard) Check(conn net.Conn, timeout time.Duration) {
+	g.guard.check(conn, timeout, g.Silence)
+}
 
 // NewCarryingWire is the socket under a TLS connection that carries data. Its
 // Read waits.

@@ -264,8 +264,8 @@ const Names = "NAMES"
 
 // SeedAnew is the whole way to a new copy, also for a slave whose seeding account has
 // done its work.
-const SeedAnew = "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
-	"then here: gtunnel replication setup-slave --reseed --replace-databases " + Names
+const SeedAnew = "on the master: gtunnel replication setup-master --seed-again --databases " + Names +
+	", and its hand-over file here again; then here: gtunnel replication setup-slave --reseed --replace-databases " + Names
 
 // SeedAnewInPair is the same on the slave of a pair, which needs nothing of the other host.
 const SeedAnewInPair = "gtunnel replication rejoin --new-copy --replace-databases " + Names

@@ -85,7 +85,7 @@ func WithNames(cure string, databases []string) string {
 	if names == "" {
 		names = "with the names of the databases"
 	}
-	const flag = "--replace-databases "
+	const flag = "databases " // --databases, --replace-databases
 	return strings.ReplaceAll(cure, flag+Names, flag+names)
 }
 

@@ -58,8 +58,8 @@ var copyRules = []Rule{
 		Code: "no-seed-account", On: finding.Master, Needs: BothFacts, Problem: SetupSlave, judge: lacksSeedAccount,
 		Meaning: "no login by the account that copies the databases: an earlier copy has dropped it, " +
 			"or it has another password",
-		Cure: "on the master: gtunnel replication setup-master --seed-again, and its hand-over file here again; " +
-			"it keeps the passwords of the other accounts",
+		Cure: "on the master: gtunnel replication setup-master --seed-again --databases " + finding.Names +
+			", and its hand-over file here again; it keeps the passwords of the other accounts",
 	},
 }
 

@@ -320,7 +320,8 @@ var setupCases = []ruleCase{
 		c.IORunning, c.IOErrno = "Connecting", 1045
 	}),
 	wanted("problem purged slave",
-		"--seed-again, and its hand-over file here|gtunnel replication setup-slave --reseed --replace-databases voms",
+		"--seed-again --databases voms, and its hand-over file here|gtunnel replication setup-slave --reseed "+
+			"--replace-databases voms",
 		func(s *rules.Subject) {
 			c := follows(s)
 			s.Master.User = facts.MonitorUser + "@127.0.0.1"
