@@ -59,10 +59,10 @@ func (s *slavePlan) finish(seeded bool) {
 		}
 		s.add(&Step{
 			Name: "drop-seed-account", On: finding.Master, What: what, Why: why,
-			SQL:        []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))},
+			SQL: []server.Statement{server.SQL("CALL %s()", server.QuoteTable("mysql", facts.DropSeedProcedure))},
 			UndoByHand: finding.WithNames(
 				"gtunnel replication setup-master --seed-again --databases "+finding.Names, s.want.Databases),
-			Action:     dropSeedAccount{s.want.HandOver.Slaves},
+			Action: dropSeedAccount{s.want.HandOver.Slaves},
 		})
 	}
 	if len(s.Steps) > 0 || due {
