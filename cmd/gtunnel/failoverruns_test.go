@@ -20,10 +20,10 @@ import (
 	"github.com/gtunnel/gtunnel/replication/term"
 )
 
-// times is how often something is done in a row that `make failover` does so often: three
-// times, or as the environment says.
+// times is how often something is done in a row that `make failover` does so often: twice,
+// or as the environment says.
 func times(often int) int {
-	most, err := strconv.Atoi(cmp.Or(os.Getenv("GTUNNEL_FAILOVER"), "3"))
+	most, err := strconv.Atoi(cmp.Or(os.Getenv("GTUNNEL_FAILOVER"), "2"))
 	if err != nil {
 		panic(err)
 	}
@@ -152,17 +152,17 @@ func usualPair(t *testing.T, test func(t *testing.T, p *twoHosts)) {
 // them all between them, but for allFamilies.
 func shared[T any](kind servertest.Kind, all []T) []T {
 	if kind.IsMySQL() {
-		return everyOther(all, 1)
+		return oneOf(2, all, 1)
 	}
-	return everyOther(all, 0)
+	return oneOf(2, all, 0)
 }
 
-// everyOther are every other one from the first, or all for allFamilies.
-func everyOther[T any](all []T, first int) (some []T) {
+// oneOf is one of every n from the first on, or all for allFamilies.
+func oneOf[T any](n int, all []T, first int) (some []T) {
 	if allFamilies() {
 		return all
 	}
-	for i := first; i < len(all); i += 2 {
+	for i := first; i < len(all); i += n {
 		some = append(some, all[i])
 	}
 	return some

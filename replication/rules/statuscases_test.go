@@ -90,6 +90,10 @@ var statusCases = []ruleCase{
 	},
 	seen("problem connecting slave", "connecting to 127.0.0.1:3307",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.IORunning = "Connecting" }),
+	seen("problem connecting slave", "the tunnel at this moment: it takes the connection|goes on by itself",
+		func(s *rules.Subject, c *server.SlaveStatus) {
+			c.IORunning, s.Seen.ThroughEnd, s.Seen.Tunnel = "Connecting", true, server.WayCut
+		}),
 	seen("problem busy slave", "has stopped the SQL thread",
 		func(s *rules.Subject, c *server.SlaveStatus) { c.SQLRunning, s.Seen.Busy = "No", true }),
 	seen("problem stopped-until slave", "to stop at b:4, and did|START SLAVE",

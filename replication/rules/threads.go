@@ -183,9 +183,16 @@ func (s *Subject) ioError() *finding.Problem {
 	return nil
 }
 
+// isConnecting is about a slave that has no error yet of what it tries.
 func isConnecting(j *judgement) {
-	if c := j.Connection(); j.Health() == HealthConnecting && c != nil && c.IOErrno == 0 {
+	c := j.Connection()
+	switch h := j.Health(); {
+	case c == nil || c.IOErrno != 0:
+	case h == HealthConnecting:
 		j.say("it is just connecting to %s:%d", c.MasterHost, c.MasterPort)
+	case h == HealthTunnelDown:
+		j.sayCure("it goes on by itself when the tunnel works; gtunnel status on both hosts shows whether it does",
+			"it is just connecting to %s:%d, and of the tunnel at this moment: %s", c.MasterHost, c.MasterPort, j.Seen.Tunnel)
 	}
 }
 
