@@ -93,7 +93,7 @@ test:
 	mkdir -p bin
 	$(GOTESTSUM) --jsonfile bin/tests.json \
 		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/tests.json' -- \
-		-race -count=1 -parallel 6 -timeout 40m $(TEST)
+		-race -count=1 -parallel 6 -timeout 55m $(TEST)
 
 # `make test` has the short form of these. go test shows what they print in their own folder.
 failover:
