@@ -158,10 +158,11 @@ type Setup struct {
 // administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
-	if err := s.Slave.MustDiffer(ctx, s.Master); err != nil {
-		return false, err
-	}
-	if err := s.State.Of(ctx, s.Slave); err != nil {
+	err = s.Master.Together(ctx, s.Master.DB,
+		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
+		func(ctx context.Context) error { return s.State.Of(ctx, s.Slave) },
+		s.readPairOfMaster)
+	if err != nil {
 		return false, err
 	}
 	if s.Want.HandOver == nil {
@@ -180,9 +181,6 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		return false, err
 	}
 	if err := s.readPair(ctx); err != nil {
-		return false, err
-	}
-	if err := s.readPairOfMaster(ctx); err != nil {
 		return false, err
 	}
 	if err := s.Read(ctx); err != nil {
