@@ -16,7 +16,7 @@ import (
 )
 
 // Situation is all that PlanSlave must know besides what is wanted: what is true of
-// both servers, and what earlier runs have noted. Setup.Read reads it.
+// both servers, and what earlier runs have noted. Setup.Run reads it.
 type Situation struct {
 	MasterFacts, SlaveFacts *facts.Facts
 
@@ -59,13 +59,10 @@ const settleLook = 50 * time.Millisecond
 // until its state is taken for what it is.
 const settleTime = server.ConnectRetry + 2*time.Second
 
-// Read reads all that a plan depends on. What is asked about a beginning, such as
-// whether the tools of a copy are there, is asked only if there is to be one and
-// nothing else keeps it off.
-func (s *Setup) Read(ctx context.Context) (err error) {
-	if err := s.readEnds(ctx); err != nil {
-		return err
-	}
+// read reads what a plan depends on beside the facts of both servers. What is asked about
+// a beginning, such as whether the tools of a copy are there, is asked only if there is to
+// be one and nothing else keeps it off.
+func (s *Setup) read(ctx context.Context) (err error) {
 	if s.DropIn, err = findDropIn(s.SlaveFacts, s.ConfigDir); err != nil {
 		return err
 	}

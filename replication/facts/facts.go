@@ -107,7 +107,9 @@ func (f *Facts) readTogether(
 }
 
 // hasRoom refuses a slave that would not tell how it replicates.
-func (f *Facts) hasRoom(ctx context.Context, s *server.Server, on server.Execer) error { return s.HasRoom(ctx, on) }
+func (f *Facts) hasRoom(ctx context.Context, s *server.Server, on server.Execer) error {
+	return s.HasRoom(ctx, on)
+}
 
 // readVariables reads all global variables.
 func (f *Facts) readVariables(ctx context.Context, s *server.Server, on server.Execer) (err error) {

@@ -75,6 +75,9 @@ func grantsOf(
 	ctx context.Context, s *server.Server, f *facts.Facts, accounts []definedObject,
 ) ([]*[]facts.Grant, error) {
 	list := make([]*[]facts.Grant, len(accounts))
+	if f.Accounts == nil {
+		return list, nil
+	}
 	err := server.Each(ctx, s, s.DB, accounts, func(ctx context.Context, i int, o definedObject) error {
 		grants, err := facts.GrantsOfDefiner(ctx, s, f, o.user, o.host)
 		const noSuchGrant, noSuchRole = 1141, 3530

@@ -252,7 +252,10 @@ func createLines(
 	if m.host == "localhost" || !m.applied {
 		anew[0] = "CREATE USER " + account + " IDENTIFIED BY '...'; -- any password, if it is a definer only"
 	}
-	if masterFacts.Account(m.user, m.host) == nil && masterFacts.Accounts != nil {
+	switch {
+	case masterFacts.Accounts == nil: // it may not be seen
+		return anew, false, nil
+	case masterFacts.Account(m.user, m.host) == nil:
 		anew[0] += "; it is not on the master either"
 		return anew, false, nil
 	}

@@ -72,7 +72,7 @@ func (s *Server) FreshSizes(ctx context.Context, on Execer) error {
 // Freshly is a query that tells the sizes of tables as they are, and so do those after it
 // in its session.
 func (s *Server) Freshly(query string) string {
-	if !s.joins || !s.Version.AtLeast(MySQL, 8, 0, 3) {
+	if s.packet == 0 || !s.Version.AtLeast(MySQL, 8, 0, 3) {
 		return query
 	}
 	return freshSizes + "; " + query
@@ -140,22 +140,23 @@ func fillIn(query string, args []any) (string, []any) {
 	if len(args) == 0 || len(parts) != len(args)+1 {
 		return query, args
 	}
-	filled := parts[0]
+	var filled strings.Builder
+	filled.WriteString(parts[0])
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case string:
 			if !utf8.ValidString(arg) {
 				return query, args
 			}
-			filled += QuoteString(arg)
+			filled.WriteString(QuoteString(arg))
 		case int, int64, uint32, uint64:
-			filled += fmt.Sprint(arg)
+			fmt.Fprint(&filled, arg)
 		default:
 			return query, args
 		}
-		filled += parts[i+1]
+		filled.WriteString(parts[i+1])
 	}
-	return filled, nil
+	return filled.String(), nil
 }
 
 // scanRecords reads all rows of one result.

@@ -62,7 +62,7 @@ type Server struct {
 
 	DB     *sql.DB      // the pool of its connections
 	trip   atomic.Int64 // nanoseconds, see RoundTrip
-	joins  bool         // it takes several statements at once
+	packet int          // bytes that it takes at once, of several statements; 0: one statement alone
 	locked *sql.Conn    // the one that has the server's lock; nil: none, see Change
 	peer   atomic.Int32 // the process that listens at its socket, see dialPeer
 }
@@ -75,7 +75,6 @@ func Open(ctx context.Context, role finding.Role, login Login) (*Server, error) 
 	if err != nil {
 		return nil, &finding.Problem{On: role, Code: "connect", Text: "cannot use " + login.String(), Err: err}
 	}
-	s.joins = true
 	return s.open(ctx, connector)
 }
 
@@ -97,7 +96,7 @@ func (s *Server) open(ctx context.Context, connector driver.Connector) (*Server,
 	if sessions, ok := connector.(*sessions); ok { // which has asked
 		var conn *sql.Conn
 		if conn, err = s.DB.Conn(ctx); err == nil {
-			version, comment, s.First = sessions.version, sessions.comment, sessions.first
+			version, comment, s.First, s.packet = sessions.version, sessions.comment, sessions.first, sessions.packet
 			err = conn.Close() // back to the pool
 		}
 	} else {

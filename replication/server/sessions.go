@@ -24,6 +24,7 @@ type sessions struct {
 	once             sync.Once
 	version, comment string
 	first            uint64 // the id of the first session
+	packet           int    // max_allowed_packet of the server
 }
 
 // greeting is what a server is asked of itself: its version, and which session that is.
@@ -31,7 +32,7 @@ const greeting = "VERSION(), @@version_comment, CONNECTION_ID()"
 
 // beginSession sets a session up, and asks.
 var beginSession = "SET sql_mode='', time_zone='+00:00', autocommit=1, wait_timeout=" +
-	strconv.Itoa(SessionTimeout) + "; SELECT " + greeting
+	strconv.Itoa(SessionTimeout) + "; SELECT " + greeting + ", @@max_allowed_packet"
 
 // connector makes the connections of a login.
 func (s *Server) connector() (*sessions, error) {
@@ -72,7 +73,7 @@ func (c *sessions) begin(ctx context.Context, conn driver.Conn) error {
 		return err
 	}
 	c.took(time.Since(began))
-	row := make([]driver.Value, 3)
+	row := make([]driver.Value, 4)
 	err = rows.Next(row)
 	if errors.Is(err, io.EOF) {
 		err = errors.New("the server does not say who it is")
@@ -80,7 +81,7 @@ func (c *sessions) begin(ctx context.Context, conn driver.Conn) error {
 	if err = errors.Join(err, rows.Close()); err != nil {
 		return err
 	}
-	var said [3]sql.NullString
+	var said [4]sql.NullString
 	for i := range said {
 		if err := said[i].Scan(row[i]); err != nil {
 			return err
@@ -89,6 +90,7 @@ func (c *sessions) begin(ctx context.Context, conn driver.Conn) error {
 	c.once.Do(func() {
 		c.version, c.comment = said[0].String, said[1].String
 		c.first, err = strconv.ParseUint(said[2].String, 10, 64)
+		c.packet, _ = strconv.Atoi(said[3].String) // a number on every server
 	})
 	return err
 }

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"slices"
 	"strings"
@@ -109,7 +111,7 @@ type gathering struct {
 
 // question is one query, and what has come of it.
 type question struct {
-	place []int
+	place   []int
 	query   string
 	limit   time.Duration // of the wait for its answer; 0: none
 	records []Record
@@ -156,16 +158,17 @@ func (g *gathering) pause(q *question) {
 	}
 }
 
-// mostText is how many bytes of statements are sent in one packet: less than a server
-// takes that nobody has set for less than its preset.
+// mostText is how many bytes of statements are sent in one packet, if the server takes that:
+// those of thousands of tables.
 const mostText = 512 << 10
 
 // answerAll answers questions in as few round trips as can be. A server passes over the
 // statements after one that fails: they are sent again.
 func (s *Server) answerAll(ctx context.Context, on Execer, questions []*question) {
+	most := min(mostText, s.packet/2)
 	for len(questions) > 0 {
 		n, text := 0, strings.Builder{}
-		for n == 0 || s.joins && n < len(questions) && text.Len()+len(questions[n].query) < mostText {
+		for n == 0 || n < len(questions) && text.Len()+len(questions[n].query) < most {
 			if n > 0 {
 				text.WriteString("; ")
 			}
@@ -184,27 +187,13 @@ var errNoRows = errors.New("gtunnel asks by a statement that answers nothing")
 func (s *Server) exchange(ctx context.Context, on Execer, text string, questions []*question) int {
 	within, watch := newWatch(ctx, questions[0].limit)
 	defer watch.end()
-	answered, began := 0, time.Now()
+	began := time.Now()
 	rows, err := on.QueryContext(within, text)
+	answered := 0
 	if err == nil {
 		s.took(time.Since(began))
-	}
-	for err == nil {
-		if questions[answered].records, err = scanRecords(rows); err != nil {
-			break
-		}
-		if answered++; answered == len(questions) {
-			break
-		}
-		watch.again(questions[answered].limit)
-		if !rows.NextResultSet() {
-			if err = rows.Err(); err == nil {
-				err = errNoRows
-			}
-		}
-	}
-	if rows != nil {
-		_ = rows.Close() // rows.Err has said it
+		defer func() { _ = rows.Close() }() // rows.Err says it all
+		answered, err = readAnswers(rows, watch, questions)
 	}
 	if err == nil {
 		return answered
@@ -219,4 +208,21 @@ func (s *Server) exchange(ctx context.Context, on Execer, text string, questions
 		q.err = err
 	}
 	return len(questions)
+}
+
+// readAnswers reads the answers to questions, one after the other, and gives how many there
+// are before an error.
+func readAnswers(rows *sql.Rows, watch *watch, questions []*question) (answered int, err error) {
+	for {
+		if questions[answered].records, err = scanRecords(rows); err != nil {
+			return answered, err
+		}
+		if answered++; answered == len(questions) {
+			return answered, nil
+		}
+		watch.again(questions[answered].limit)
+		if !rows.NextResultSet() {
+			return answered, cmp.Or(rows.Err(), errNoRows)
+		}
+	}
 }

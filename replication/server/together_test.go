@@ -24,7 +24,8 @@ func behindTurns(t *testing.T, kind servertest.Kind) (*server.Server, *servertes
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = turns.Close() })
-	at.Exec(t, "CREATE USER IF NOT EXISTS 'turns'@'127.0.0.1' IDENTIFIED BY 'turns'", "GRANT ALL ON *.* TO 'turns'@'127.0.0.1'")
+	at.Exec(t, "CREATE USER IF NOT EXISTS 'turns'@'127.0.0.1' IDENTIFIED BY 'turns'",
+		"GRANT ALL ON *.* TO 'turns'@'127.0.0.1'")
 	login := server.Login{
 		Network: "tcp", Address: turns.Address, User: "turns", Password: server.NewPassword("turns"),
 	}
@@ -67,7 +68,7 @@ func TestTogether(t *testing.T) {
 					t.Errorf("%d: %v, in %d turns on %d new connections", n, err, len(asked), logins)
 				}
 				for i, sum := range sums {
-					if want := fmt.Sprint(i+1)+odd; i%2 == 1 && sum != want {
+					if want := fmt.Sprint(i+1) + odd; i%2 == 1 && sum != want {
 						t.Errorf("%d: %q, want %q", i, sum, want)
 					}
 				}

@@ -159,4 +159,3 @@ func describe(packets []byte) string {
 	}
 	return strings.Join(said, " + ")
 }
-

@@ -48,7 +48,9 @@ func (r *statusReader) askMaster(
 }
 
 // read asks the master all that is asked of it, in one round trip where that can be.
-func (a *masterAnswer) read(ctx context.Context, slave *server.Server, slaveFacts *facts.Facts, master *server.Server) error {
+func (a *masterAnswer) read(
+	ctx context.Context, slave *server.Server, slaveFacts *facts.Facts, master *server.Server,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
 	defer cancel()
 	return master.Together(ctx, master.DB, func(ctx context.Context) error {
