@@ -136,7 +136,7 @@ func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn server.Ex
 		f.BinaryLogs, err = s.BinaryLogs(ctx, conn)
 		return unlessDenied(err)
 	}, func(ctx context.Context) (err error) {
-		if f.isOrdinary() {
+		if f.isOrdinary("REPLICATION CLIENT") {
 			return nil
 		}
 		f.Registered, err = RegisteredSlaves(ctx, s, conn)

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -18,11 +19,12 @@ var ordinaryPrivileges = []string{
 	"SHOW DATABASES", "PROCESS", "RELOAD", "BINLOG MONITOR",
 }
 
-// isOrdinary reports whether the login is known to have no other privileges on everything.
-func (f *Facts) isOrdinary() bool {
+// isOrdinary reports whether the login is known to have no privileges on everything but these
+// and some more.
+func (f *Facts) isOrdinary(more ...string) bool {
 	return f.knowsGrants() && !slices.ContainsFunc(ParseGrants(f.Grants), func(g Grant) bool {
 		return g.On == Everywhere && slices.ContainsFunc(g.Privileges, func(privilege string) bool {
-			return !slices.Contains(ordinaryPrivileges, privilege)
+			return !slices.Contains(ordinaryPrivileges, privilege) && !slices.Contains(more, privilege)
 		})
 	})
 }
@@ -31,7 +33,10 @@ func (f *Facts) isOrdinary() bool {
 func (f *Facts) lacksAccounts() bool {
 	const system = "mysql"
 	return f.knowsGrants() && !slices.ContainsFunc(ParseGrants(f.Grants), func(g Grant) bool {
-		return len(g.Privileges) > 0 && (g.On.Matches(system) || g.On.Database == server.QuoteName(system))
+		return (g.On.Matches(system) || g.On.Database == server.QuoteName(system)) &&
+			slices.ContainsFunc(g.Privileges, func(privilege string) bool {
+				return privilege == "ALL PRIVILEGES" || strings.HasPrefix(privilege, "SELECT") // of columns, too
+			})
 	})
 }
 
