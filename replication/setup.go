@@ -151,17 +151,25 @@ type Setup struct {
 
 	Dialogue
 
-	Situation // of Read
+	Situation // of both ends, which Run reads
 }
 
 // Run makes the slave: it sets the master up first if the login there is an
 // administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
-	if err := s.Slave.MustDiffer(ctx, s.Master); err != nil {
-		return false, err
-	}
-	if err := s.State.Of(ctx, s.Slave); err != nil {
+	early := s.Want.HandOver != nil && s.Pair == nil // nothing changes before they are read
+	err = s.Master.Together(ctx, s.Master.DB,
+		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
+		func(ctx context.Context) error { return s.State.Of(ctx, s.Slave) },
+		s.readPairOfMaster,
+		func(ctx context.Context) error {
+			if early {
+				return s.readEnds(ctx)
+			}
+			return nil
+		})
+	if err != nil {
 		return false, err
 	}
 	if s.Want.HandOver == nil {
@@ -182,10 +190,12 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 	if err := s.readPair(ctx); err != nil {
 		return false, err
 	}
-	if err := s.readPairOfMaster(ctx); err != nil {
-		return false, err
+	if !early {
+		if err := s.readEnds(ctx); err != nil {
+			return false, err
+		}
 	}
-	if err := s.Read(ctx); err != nil {
+	if err := s.read(ctx); err != nil {
 		return false, err
 	}
 	if s.Want.FreshID == 0 {

@@ -1,7 +1,6 @@
 package seed
 
 import (
-	"context"
 	"time"
 )
 
@@ -46,23 +45,4 @@ func (s *Seed) extent() extent {
 		e.tables = len(s.Tables)
 	}
 	return e
-}
-
-// measure measures a round trip to the master: the shortest of some.
-func (e *extent) measure(ctx context.Context, s *Seed) error {
-	conn, err := s.Master.Session(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }() // back to the pool
-	for range 3 {
-		began := time.Now()
-		if _, err := s.Master.Value(ctx, conn, "SELECT 1"); err != nil {
-			return err
-		}
-		if took := time.Since(began); e.trip == 0 || took < e.trip {
-			e.trip = took
-		}
-	}
-	return nil
 }
