@@ -14,6 +14,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/term"
 )
@@ -149,9 +150,13 @@ type Setup struct {
 
 	Pair *Pair // that this host is of; nil: of none
 
+	Dump *seed.DumpSource // of journal.SeedFile
+
 	Dialogue
 
 	Situation // of Read
+
+	dump *seed.DumpFile // that was found whole
 }
 
 // Run makes the slave: it sets the master up first if the login there is an
@@ -176,6 +181,10 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		monitor := s.Want.HandOver.login(facts.MonitorUser, s.Address)
 		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: monitor}
 	}
+	if err := s.openDump(ctx); err != nil {
+		return false, err
+	}
+	defer s.dump.Close()
 	if goOn, err := s.turnGTIDsOn(ctx); !goOn || err != nil {
 		return false, err
 	}
@@ -281,6 +290,7 @@ func (s *Setup) applier() *Applier {
 	return &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
 		State: s.State, StateDir: s.State.Directory(), Pair: s.Pair, Dialogue: s.Dialogue, Slaves: s.Want.HandOver.Slaves,
+		Dump: s.dump,
 	}
 }
 

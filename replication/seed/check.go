@@ -27,6 +27,9 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 	if s.Method == journal.SeedNone {
 		return c.Findings, nil
 	}
+	if s.Method == journal.SeedFile {
+		return c.checkFile(ctx)
+	}
 	if err := c.measure(ctx, s); err != nil {
 		return finding.Findings{}, err
 	}
@@ -73,6 +76,14 @@ func (c *seedCheck) databases() {
 
 // tools finds those that are missing.
 func (c *seedCheck) tools(ctx context.Context) error {
+	if err := c.dumper(ctx); err != nil {
+		return err
+	}
+	return c.loaders(ctx)
+}
+
+// dumper finds whether the tool that dumps is missing.
+func (c *seedCheck) dumper(ctx context.Context) error {
 	dumper, foreign, err := c.seed.dumperOf(ctx)
 	c.foreign = foreign
 	if err == nil {
@@ -80,9 +91,11 @@ func (c *seedCheck) tools(ctx context.Context) error {
 			c.found(p, c.seed.MaxRate > 0) // which makes it wait for certain
 		}
 	}
-	if err = c.take(err); err != nil {
-		return err
-	}
+	return c.take(err)
+}
+
+// loaders finds the other tools that are missing.
+func (c *seedCheck) loaders(ctx context.Context) error {
 	for _, kind := range c.seed.otherTools() {
 		_, err := findTool(ctx, kind)
 		if err = c.take(err); err != nil {

@@ -1,0 +1,110 @@
+package seed
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// loadFile seeds by a dump that was made before.
+func (s *Seed) loadFile(ctx context.Context) (server.Position, error) {
+	c := &copying{Seed: s, meter: newMeter(nil)}
+	c.meter.exact = s.File.Tail.Bytes
+	return c.fill(ctx, func(ctx context.Context) (server.Position, error) {
+		position, err := c.started(ctx, s.File.Head.Start)
+		if err != nil {
+			return server.Position{}, s.File.outdated(err)
+		}
+		sql, err := s.File.sql()
+		if err != nil {
+			return server.Position{}, err
+		}
+		defer func() { _ = sql.Close() }() // it was only read
+		c.meter.enter(PhaseCopy)
+		return position, c.load(ctx, c.newStream(sql), nil, nil)
+	})
+}
+
+// from says which dump it is.
+func (d *DumpFile) from() string {
+	return fmt.Sprintf("%s, of %s, ", d.Name, d.Head.Begun.Local().Format(time.DateTime))
+}
+
+// outdated is the error of a dump whose coordinates the master does not have any more.
+func (d *DumpFile) outdated(err error) error {
+	const anew = "make it anew on the master: gtunnel replication dump"
+	switch {
+	case finding.HasCode(err, "log-purged"):
+		return finding.New(finding.Master, "log-purged", anew+"; and keep binary logs for as long as it is on its way",
+			"%sis older than the master's binary log: %s, where replication would have to begin, was purged",
+			d.from(), d.Head.Start.File)
+	case finding.HasCode(err, "bad-coordinates"):
+		return finding.New(finding.Master, "bad-coordinates", anew,
+			"%sis of %s, which the master's binary log does not have: it was begun anew, or the server restored",
+			d.from(), d.Head.Start)
+	}
+	return err
+}
+
+// file finds what keeps a dump from being loaded that was made before, and says what was
+// found when it was made.
+func (c *seedCheck) file(ctx context.Context) error {
+	s, head := c.seed, &c.seed.File.Head
+	for _, w := range head.Warnings {
+		c.Warn(w.On, w.Code, w.Cure, "%s", w.Text)
+	}
+	at, err := s.Master.VerifyCoordinates(ctx, s.Master.DB, head.Start)
+	if err == nil && s.Master.Version.Family == server.MySQL {
+		at.GTID, err = s.commonGTIDs(ctx, head.Start.GTID)
+	}
+	if err == nil && at.GTID != head.Start.GTID {
+		err = finding.New(finding.Master, "bad-coordinates", "", "it has others there")
+	}
+	if err != nil {
+		return c.take(s.File.outdated(err))
+	}
+	if s.Master.Version.Family == server.MySQL && s.MasterFacts.GTIDs() && head.Start.GTID == "" {
+		c.Problem(finding.Master, "dump-without-gtids", "make it anew on the master: gtunnel replication dump",
+			"%shas no GTIDs, which the master has turned on since", s.File.from())
+	}
+	if s.Master.Version.Family != server.MariaDB || s.Slave.Version.Family != server.MySQL {
+		return nil
+	}
+	generated, err := s.generatedColumns(ctx)
+	if err == nil && len(generated) > 0 {
+		c.Problem(finding.Slave, "generated-columns", "copy through the tunnel: leave --seed out",
+			"MariaDB's dumps hold the values of generated columns, which MySQL refuses: %s", finding.Items(generated))
+	}
+	return err
+}
+
+// checkFile is Check for a dump that was made before. What was looked at then is not
+// looked at again.
+func (c *seedCheck) checkFile(ctx context.Context) (finding.Findings, error) {
+	c.databases()
+	c.retention()
+	for _, check := range []func(context.Context) error{
+		c.file, c.loaders, c.sequences, c.accounts, c.views, c.timeZones, c.tablespaces,
+	} {
+		if err := check(ctx); err != nil {
+			return finding.Findings{}, err
+		}
+	}
+	return c.Findings, nil
+}
+
+// commonGTIDs are those of MySQL's that the master has executed, too: the same set if it
+// has all.
+func (s *Seed) commonGTIDs(ctx context.Context, set string) (string, error) {
+	if set == "" {
+		return "", nil
+	}
+	has, err := s.Master.Value(ctx, s.Master.DB, "SELECT GTID_SUBSET(?, @@GLOBAL.gtid_executed)", set)
+	if err != nil || has != "1" {
+		return "", err
+	}
+	return set, nil
+}
