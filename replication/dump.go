@@ -87,7 +87,7 @@ func (s *Setup) acceptDump(head *seed.DumpHead) error {
 	switch {
 	case h.UUID != "" || head.UUID != "":
 		same = h.UUID == head.UUID
-	case h.Mark != "" && head.Mark != "":
+	case h.Mark != "":
 		same = h.Mark == head.Mark
 	}
 	if !same || h.Version.Family != head.Family {

@@ -29,6 +29,8 @@ type MasterSetup struct {
 	Pair      *Pair          // that this host is of; nil: of none
 
 	Dialogue
+
+	Objects int // how many tables, views and routines the databases have, once Run has read them
 }
 
 // Run reads the server and the hand-over file of an earlier run, plans, has the plan
@@ -42,6 +44,11 @@ func (s *MasterSetup) Run(ctx context.Context) (*HandOver, error) {
 	want, err := s.read(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range want.Databases {
+		if d := f.Database(name); d != nil {
+			s.Objects += d.Tables + d.Others + d.Routines
+		}
 	}
 	plan := PlanMaster(f, want)
 	if agreed, err := s.Consent(plan); !agreed || err != nil {

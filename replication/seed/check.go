@@ -35,6 +35,7 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 	}
 	c.databases()
 	c.retention()
+	c.longWay()
 	if s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
 		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
 	}
