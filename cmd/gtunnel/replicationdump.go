@@ -83,6 +83,10 @@ func (d *masterDump) check(screen *terminal.Screen) error {
 		}
 		return nil
 	}
+	folder := filepath.Dir(d.output)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return &usage.Error{Where: "--output", Message: folder + " is no folder", Cure: "make it, or name a file elsewhere"}
+	}
 	info, err := os.Stat(d.output)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

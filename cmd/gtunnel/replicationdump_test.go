@@ -82,14 +82,21 @@ func TestSetupByDump(t *testing.T) {
 		}
 
 		// Once more, of a file: no change, unless that is asked for.
-		p.must(p.master, p.setupMasterArgs("--seed-again")...)
 		path := p.dumpTo("voms.dump")
 		if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 			t.Errorf("the file is %v, %v", info, err)
 		}
 		p.noChange(p.slave, p.setupSlaveArgs("--seed", path)...)
+		p.must(p.master, p.setupMasterArgs("--seed-again")...)
 		p.sql(p.master, "INSERT INTO iam.t VALUES (77)") // behind the dump
 		again := p.setupSlaveArgs("--seed", path, "--reseed", "--replace-databases", "voms,iam")
+		if kind.IsMySQL() { // which would pass over the row behind the dump
+			p.unchanged(p.slave, 1, "it replicates, and so comes to have transactions", again...)
+			p.waitSlave("SELECT COUNT(*) FROM iam.t WHERE id = 77")
+			p.onSlave("STOP SLAVE")
+			p.unchanged(p.slave, 1, "it has had transactions", again...)
+			p.dumpTo("voms.dump")
+		}
 		shown := p.must(p.slave, append(slices.Clone(again), "--dry-run")...)
 		if !strings.Contains(shown, "from "+path+" (a dump of ") {
 			t.Errorf("the plan says:\n%s", shown)
@@ -170,8 +177,7 @@ func TestSetupRefusesDumps(t *testing.T) {
 
 		// Older than the binary log.
 		p.sql(p.master, "FLUSH BINARY LOGS")
-		logs := p.binaryLogs()
-		p.sql(p.master, "PURGE BINARY LOGS TO '"+logs[len(logs)-1]+"'")
+		p.purgeLogs()
 		of(1, "older than the master's binary log", file("whole", whole))
 		p.must(p.slave, p.setupSlaveArgs("--seed", p.dumpTo("anew.dump"))...)
 	})
@@ -210,7 +216,7 @@ func TestDumpRefusals(t *testing.T) {
 		none(2, "the hand-over file cannot be read", p.dumpArgs("--output", path)...)
 		p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
 		none(1, "there is no database vmos", p.dumpArgs("--databases", "vmos", "--output", path)...)
-		none(2, "no such file or directory", p.dumpArgs("--output", filepath.Join(path, "none", "at all"))...)
+		none(2, "is no folder", p.dumpArgs("--output", filepath.Join(path, "none", "at all"))...)
 
 		p.sql(p.master, "CREATE TABLE voms.m (id INT PRIMARY KEY) ENGINE=MyISAM")
 		none(1, "tables without transactions can change while they are copied", p.dumpArgs("--output", path)...)
@@ -285,6 +291,7 @@ func TestKillByDump(t *testing.T) {
 		for i := range moments {
 			p.must(p.master, p.setupMasterArgs("--databases", "voms,iam", "--seed-again")...)
 			p.sql(p.master, "REPLACE INTO voms.t SELECT id + 7, REPEAT('x', 90) FROM voms.t")
+			p.onSlave("STOP SLAVE")
 			path := p.dumpTo("voms.dump")
 			after := time.Duration((float64(i) + 0.5) / moments * float64(whole))
 			killed := p.killAfter(after, p.slave, p.setupSlaveArgs("--seed", path, "--reseed", "--replace-databases", "voms,iam")...)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
@@ -54,6 +56,10 @@ func (m *Main) openSeed(s *setupSlave) (source *seed.DumpSource, end func(), err
 		return source, func() { _ = keyboard.Close() }, nil // it was only asked at
 	}
 	file, err := os.Open(s.seed)
+	if info, e := os.Stat(s.seed); err == nil && e == nil && info.IsDir() {
+		_ = file.Close() // nothing was read
+		err = &fs.PathError{Op: "read", Path: s.seed, Err: syscall.EISDIR}
+	}
 	if err != nil {
 		return nil, nil, &usage.Error{
 			Where: "--seed", Err: err, Cure: "name a file that gtunnel replication dump wrote, or - for the standard input",

@@ -266,6 +266,11 @@ var asked = []Code{
 		Cure: "make it on the master with --databases",
 	},
 	{
+		Code: "dump-behind", At: SetupSlave,
+		Meaning: "the slave has had transactions that come after the dump, and would not take them again",
+		Cure:    "stop the slave's replication, and make the dump after that",
+	},
+	{
 		Code: "dump-without-gtids", At: SetupSlave,
 		Meaning: "a dump was made before the master's GTIDs were turned on, and does not have them",
 		Cure:    "make it anew on the master: gtunnel replication dump",

@@ -87,13 +87,50 @@ func (c *seedCheck) checkFile(ctx context.Context) (finding.Findings, error) {
 	c.databases()
 	c.retention()
 	for _, check := range []func(context.Context) error{
-		c.file, c.loaders, c.sequences, c.accounts, c.views, c.timeZones, c.tablespaces,
+		c.file, c.behind, c.loaders, c.sequences, c.accounts, c.views, c.timeZones, c.tablespaces,
 	} {
 		if err := check(ctx); err != nil {
 			return finding.Findings{}, err
 		}
 	}
 	return c.Findings, nil
+}
+
+// behind finds a slave that has come further than the dump, by GTIDs that it would not
+// take for a second time: MySQL passes over them, and MariaDB stops in gtid_strict_mode.
+// A copy through the tunnel is always newer than the slave.
+func (c *seedCheck) behind(ctx context.Context) (err error) {
+	s, f := c.seed, c.seed.SlaveFacts
+	dumped, known := s.File.Head.Start.GTID, ""
+	switch {
+	case f.Version.Family != s.MasterFacts.Version.Family, dumped == "":
+		return nil
+	case f.Version.Family == server.MariaDB:
+		if !f.On("gtid_strict_mode") || !f.HasBinaryLog() || !f.On("log_slave_updates") {
+			return nil
+		}
+		known, err = s.Slave.Value(ctx, s.Slave.DB, "SELECT @@GLOBAL.gtid_binlog_state")
+		if err != nil || !server.Behind(dumped, known) {
+			known = ""
+		}
+	case s.MasterFacts.GTIDs() && f.GTIDs():
+		later := server.SubtractGTIDs(f.Variable("gtid_executed"), dumped)
+		known = server.SubtractGTIDs(later, server.SubtractGTIDs(later, s.MasterFacts.Variable("gtid_executed")))
+	default:
+		return nil
+	}
+	stop := f.Version.StopSlave(server.BothThreads).Reveal()
+	switch status := f.Master(); {
+	case err != nil:
+	case status != nil && status.Active():
+		c.Problem(finding.Slave, "dump-behind", "on the slave: "+stop+"; and make the dump after that",
+			"it replicates, and so comes to have transactions that %shas not, and passes over them then", s.File.from())
+	case known != "":
+		c.Problem(finding.Slave, "dump-behind", "make the dump anew; or on the slave, unless somebody needs its binary log: "+
+			f.Version.ResetBinaryLog(),
+			"it has had transactions that %shas not, and would pass over them: %s", s.File.from(), known)
+	}
+	return err
 }
 
 // commonGTIDs are those of MySQL's that the master has executed, too: the same set if it
