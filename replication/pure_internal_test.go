@@ -86,6 +86,10 @@ func planners() map[string]planner {
 			w.Reseed, w.Replace, w.Notes.Repair = true, w.Databases, &journal.RepairNote{Tables: []string{"voms.t"}}
 			s.Databases[0].EnabledEvents = []facts.Event{{Database: "DB_1", Name: "e"}}
 		}),
+		"a slave that is made of a dump": slave(func(_, s *facts.Facts, w *planned) {
+			*s, w.State, w.Beginning = *newFacts(finding.Slave, s.Version), journal.State{}, mislabelled
+			w.Method, w.Dump = journal.SeedFile, &WantedDump{Name: "/voms.dump", Head: seed.DumpHead{Host: "server1"}}
+		}),
 		"a slave whose data is there": slave(func(_, s *facts.Facts, w *planned) {
 			s.Masters, w.State, w.Method = nil, journal.State{}, journal.SeedNone
 			w.Start = server.Position{File: "mysql-bin.000007", Offset: 4}

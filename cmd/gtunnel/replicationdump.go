@@ -43,7 +43,8 @@ setup-slave --seed on the slave: much faster than a copy through the tunnel
 where the way is long and the tables are many. The stream has its coordinates
 in the binary log and a checksum, and is compressed (zstd). It goes to the
 standard output, or to a file of mode 0600, which is there whole or not at all.`,
-		Example: `  ssh root@server1 gtunnel replication dump | gtunnel replication setup-slave --seed -
+		Example: `  ssh root@server1 gtunnel replication dump |
+    gtunnel replication setup-slave --seed -
   gtunnel replication dump --output /var/tmp/voms.dump`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return m.dump(cmd.Context(), d) },
@@ -94,7 +95,9 @@ func (d *masterDump) check(screen *terminal.Screen) error {
 	case err != nil:
 		return &usage.Error{Where: "--output", Err: err}
 	case !info.Mode().IsRegular():
-		return &usage.Error{Where: "--output", Message: d.output + " is no file", Cure: "name a file; or leave it out, and pipe"}
+		return &usage.Error{
+			Where: "--output", Message: d.output + " is no file", Cure: "name a file; or leave it out, and pipe",
+		}
 	case !d.force:
 		return &usage.Error{Where: "--output", Message: d.output + " is there already", Cure: "--force replaces it"}
 	}

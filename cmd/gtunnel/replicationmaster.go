@@ -153,7 +153,7 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 		"  ssh root@SLAVE install -d -m 0700 %s\n  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n",
 		s.handOver, filepath.Dir(defaultHandOver), s.handOver, defaultHandOver)
 	if setup.Objects >= manyObjects {
-		fmt.Fprintf(m.Stdout, "Where the way is long, its %d tables and views are there sooner by a dump that is made here:\n"+
+		fmt.Fprintf(m.Stdout, "Over a long way its %d tables and views are there sooner by a dump that is made here:\n"+
 			"  ssh root@%s gtunnel replication dump | gtunnel replication setup-slave --seed -\n", setup.Objects, handOver.Host)
 	}
 	return nil

@@ -70,7 +70,8 @@ It logs in to the master with the hand-over file of setup-master, or, with
 		Example: `  gtunnel replication setup-slave
   gtunnel replication setup-slave --connect server1.domain.one:3307 --dry-run
   gtunnel replication setup-slave --master-user dba --databases voms
-  ssh root@server1 gtunnel replication dump | gtunnel replication setup-slave --seed -`,
+  ssh root@server1 gtunnel replication dump |
+    gtunnel replication setup-slave --seed -`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.inner.TrustFlagsOnly(cmd.Flags())

@@ -173,7 +173,8 @@ func TestDumpFails(t *testing.T) {
 		t.Errorf("a dump whose connection was killed (%t) gives %v", killed, err)
 	}
 	source := &seed.DumpSource{From: &written, Name: "it", Directory: t.TempDir()}
-	if _, err := source.Open(t.Context(), func(*seed.DumpHead) error { return nil }, nil); !finding.HasCode(err, "dump-cut") {
+	accept := func(*seed.DumpHead) error { return nil }
+	if _, err := source.Open(t.Context(), accept, nil); !finding.HasCode(err, "dump-cut") {
 		t.Errorf("what it has left gives %v", err)
 	}
 	pairs.NoTools(t)

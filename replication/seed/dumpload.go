@@ -101,7 +101,8 @@ func (c *seedCheck) checkFile(ctx context.Context) (finding.Findings, error) {
 // A copy through the tunnel is always newer than the slave.
 func (c *seedCheck) behind(ctx context.Context) (err error) {
 	s, f := c.seed, c.seed.SlaveFacts
-	dumped, known := s.File.Head.Start.GTID, ""
+	dumped := s.File.Head.Start.GTID
+	var known string
 	switch {
 	case f.Version.Family != s.MasterFacts.Version.Family, dumped == "":
 		return nil

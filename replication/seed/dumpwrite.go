@@ -50,18 +50,18 @@ func (c *copying) writeDump(
 	ctx context.Context, out *dumpWriter, stream *dumpStream, begin []byte, dump *process, done *Dumped,
 ) (err error) {
 	line, err := done.Head.encode()
-	if err == nil {
-		_, err = out.Write(line)
-	}
 	if err != nil {
 		return err
+	}
+	if _, err := out.Write(line); err != nil {
+		return inWriting(err)
 	}
 	compressed, err := zstd.NewWriter(out)
 	if err != nil {
 		return err
 	}
 	defer func() { err = cmp.Or(err, compressed.Close()) }() // for the second time, unless it has failed
-	stream.limiter = nil                                      // it is what is written that is held to the rate
+	stream.limiter = nil                                     // it is what is written that is held to the rate
 	whole, err := stream.copy(ctx, begin, compressed)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -146,7 +146,12 @@ func (c *seedCheck) mayDump() {
 	f := c.seed.MasterFacts
 	var missing []string
 	for _, any := range [][]string{
-		{"SELECT"}, {"SHOW VIEW"}, {"TRIGGER"}, {"EVENT"}, {"RELOAD"}, {"PROCESS"},
+		{"SELECT"},
+		{"SHOW VIEW"},
+		{"TRIGGER"},
+		{"EVENT"},
+		{"RELOAD"},
+		{"PROCESS"},
 		{"REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"},
 	} {
 		if !f.HasPrivilege(any...) {
