@@ -39,6 +39,8 @@ type DumpHead struct {
 	Bytes     uint64          `json:"estimated_bytes"` // of the tables, by the server's estimate
 	Start     server.Position `json:"start"`           // where replication has to begin
 	Warnings  []dumpWarning   `json:"warnings,omitempty"`
+
+	Collations map[string]string `json:"default_collations"` // of the master, by character set
 }
 
 // dumpWarning is what was found when the dump was made, and is to be known when it is

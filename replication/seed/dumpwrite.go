@@ -37,10 +37,14 @@ func (s *Seed) WriteDump(ctx context.Context, to io.Writer, head DumpHead) (*Dum
 		done.Head.Start, out.ctx = c.start, ctx
 		return c.writeDump(ctx, out, stream, begin, dump, done)
 	}
+	var err error
+	if done.Head.Collations, err = readCollations(ctx, s.Master); err != nil {
+		return nil, err
+	}
 	if err := c.readyDumper(ctx); err != nil {
 		return nil, err
 	}
-	_, err := c.beside(ctx, func(ctx context.Context) (server.Position, error) { return s.dump(ctx, c) })
+	_, err = c.beside(ctx, func(ctx context.Context) (server.Position, error) { return s.dump(ctx, c) })
 	done.Written = out.written
 	return done, err
 }
