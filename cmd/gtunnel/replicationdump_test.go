@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal/terminaltest"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 	"github.com/gtunnel/gtunnel/replication/servertest/corpus"
 )
@@ -314,4 +317,58 @@ func TestKillByDump(t *testing.T) {
 		}
 		p.noSecrets()
 	})
+}
+
+// TestSetupByDumpAsks: with the dump on the standard input the questions are asked at the
+// terminal of the command; and a dump is not written to one.
+func TestSetupByDumpAsks(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, servertest.MariaDB, servertest.MariaDB, twoDatabases...)
+	p.must(p.master, p.setupMasterArgs("--databases", "voms")...)
+	onTerminal := func(cmd *exec.Cmd) *os.File {
+		t.Helper()
+		far, near := terminaltest.Open(t, 200)
+		cmd.Stdout, cmd.Stderr = near, near
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return far
+	}
+	dump := p.command(p.master, p.dumpArgs()...)
+	far := onTerminal(dump)
+	terminaltest.Shown(t, far, "a dump is not for a terminal")
+	if _ = dump.Wait(); dump.ProcessState.ExitCode() != 2 { // it tells more than the error
+		t.Errorf("the exit code is %d", dump.ProcessState.ExitCode())
+	}
+
+	file, err := os.Open(p.dumpTo("voms.dump"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	args := slices.DeleteFunc(p.setupSlaveArgs("--seed", "-"), func(arg string) bool { return arg == "--yes" })
+	setup := p.command(p.slave, args...)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	go func() {
+		_, _ = io.Copy(write, file) // the setup tells what it lacks
+		_ = write.Close()
+	}()
+	setup.Stdin = read
+	far = onTerminal(setup)
+	terminaltest.Shown(t, far, "[n]o: ")
+	if _, err := far.WriteString("a\n"); err != nil {
+		t.Fatal(err)
+	}
+	terminaltest.Shown(t, far, "Remove it on this host now?")
+	if _, err := far.WriteString("n\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := setup.Wait(); err != nil {
+		t.Error(err)
+	}
 }
