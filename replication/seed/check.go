@@ -23,6 +23,8 @@ func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
 	checks := []func(*seedCheck, context.Context) error{(*seedCheck).foreignKeys}
 	switch s.Method {
 	case journal.SeedNone:
+	case journal.SeedFile:
+		checks = append(checks, (*seedCheck).ofFile)
 	case journal.SeedClone:
 		checks = append(checks, (*seedCheck).extents, (*seedCheck).clone)
 	default:
@@ -64,6 +66,7 @@ type seedCheck struct {
 func (c *seedCheck) extents(context.Context) error {
 	c.databases()
 	c.retention()
+	c.longWay()
 	if s := c.seed; s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
 		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
 	}
@@ -93,6 +96,14 @@ func (c *seedCheck) databases() {
 
 // tools finds those that are missing.
 func (c *seedCheck) tools(ctx context.Context) error {
+	if err := c.dumpTool(ctx); err != nil {
+		return err
+	}
+	return c.loaders(ctx)
+}
+
+// dumpTool finds whether the tool that dumps is missing.
+func (c *seedCheck) dumpTool(ctx context.Context) error {
 	dumper, foreign, err := c.seed.dumperOf(ctx)
 	c.dumper, c.foreign = dumper, foreign
 	if err == nil {
@@ -100,9 +111,11 @@ func (c *seedCheck) tools(ctx context.Context) error {
 			c.found(p, c.seed.MaxRate > 0) // which makes it wait for certain
 		}
 	}
-	if err = c.take(err); err != nil {
-		return err
-	}
+	return c.take(err)
+}
+
+// loaders finds the other tools that are missing.
+func (c *seedCheck) loaders(ctx context.Context) error {
 	for _, kind := range c.seed.otherTools() {
 		_, err := findTool(ctx, kind)
 		if err = c.take(err); err != nil {

@@ -2,6 +2,9 @@ package seed
 
 import (
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 )
 
 // How long a copy takes, in parts. They are on the safe side of what was measured on
@@ -45,4 +48,23 @@ func (s *Seed) extent() extent {
 		e.tables = len(s.Tables)
 	}
 	return e
+}
+
+// longWait is how long a copy may wait for the way to the master before another way to
+// copy is said.
+const longWait = 20 * time.Second
+
+// longWay says of another way to copy where the tool that dumps would wait for answers
+// most of the time.
+func (c *seedCheck) longWay() {
+	s := c.seed
+	waits := (time.Duration(c.tables*tripsPerTable) * c.trip).Round(time.Second)
+	if waits < longWait || len(s.Tables) > 0 || s.Method != journal.SeedDump && s.Method != "" {
+		return
+	}
+	c.Warn(finding.Master, "long-way",
+		"ssh root@MASTER gtunnel replication dump | gtunnel replication setup-slave --seed -",
+		"the copy asks it about each of %s, and an answer takes %v: it waits for about %v alone;"+
+			" a dump that is made there does not",
+		finding.Count(c.tables, "table"), c.trip.Round(time.Millisecond), waits)
 }
