@@ -23,6 +23,7 @@ type Applier struct {
 	StateDir                string             // of the slave's host, for what is noted of unfinished work; empty: nowhere
 	Wait                    bool               // for what the administrator must do, such as a restart
 	Pair                    *Pair              // that this host is of; nil: of none
+	Dump                    *seed.DumpFile     // that the slave is made of; nil: it is copied
 
 	// Slaves is how many slaves may be made of the master beside each other; up to one: the
 	// master is locked.

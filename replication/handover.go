@@ -186,19 +186,30 @@ func (h *HandOver) login(user, address string) server.Login {
 }
 
 // OpenMaster logs in to the master at an address, as the seeding account, or as the
-// monitor account once that is gone. The caller closes it.
+// monitor account once that is gone: it tries both at once. The caller closes it.
 func (h *HandOver) OpenMaster(ctx context.Context, address string) (*server.Server, error) {
-	master, err := server.Open(ctx, finding.Master, h.login(facts.SeedUser, address))
+	var seeder, monitor *server.Server
+	var monitorErr error
+	err := server.AtOnce(ctx, func(ctx context.Context) (err error) {
+		seeder, err = server.Open(ctx, finding.Master, h.login(facts.SeedUser, address))
+		return err
+	}, func(ctx context.Context) error {
+		monitor, monitorErr = h.OpenMonitor(ctx, address)
+		return nil
+	})
 	if err == nil || !server.IsAccessDenied(err) {
-		return master, err
+		if monitorErr == nil {
+			_ = monitor.Close() // it was not needed
+		}
+		return seeder, err
 	}
-	master, err = h.OpenMonitor(ctx, address)
+	err = monitorErr
 	if p, ok := errors.AsType[*finding.Problem](err); ok && server.IsAccessDenied(err) {
 		p.Cure = "the hand-over file is older than the passwords of the accounts, or of another master:" +
 			" bring that master's file here again, after gtunnel replication setup-master there;" +
 			" if the passwords are not known there any more, setup-master --new-passwords"
 	}
-	return master, err
+	return monitor, err
 }
 
 // MayCopy reports whether a login of OpenMaster is the seeding account's.

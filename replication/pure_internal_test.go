@@ -86,6 +86,7 @@ func planners() map[string]planner {
 			w.Reseed, w.Replace, w.Notes.Repair = true, w.Databases, &journal.RepairNote{Tables: []string{"voms.t"}}
 			s.Databases[0].EnabledEvents = []facts.Event{{Database: "DB_1", Name: "e"}}
 		}),
+		"a slave that is made of a dump": slave(ofDump),
 		"a slave whose data is there": slave(func(_, s *facts.Facts, w *planned) {
 			s.Masters, w.State, w.Method = nil, journal.State{}, journal.SeedNone
 			w.Start = server.Position{File: "mysql-bin.000007", Offset: 4}
@@ -107,6 +108,12 @@ func planners() map[string]planner {
 			return input{Want: &want}, func() *Plan { return PlanRepair(want.Situation, tables, true) }
 		},
 	}
+}
+
+// ofDump makes a fresh slave of a dump.
+func ofDump(_, s *facts.Facts, w *planned) {
+	*s, w.State = *newFacts(finding.Slave, s.Version), journal.State{}
+	w.Method, w.Dump = journal.SeedFile, &WantedDump{Name: "/voms.dump", Head: seed.DumpHead{Host: "server1"}}
 }
 
 // mustBeData fails if there is a function or a channel in a value.

@@ -14,6 +14,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/term"
 )
@@ -28,6 +29,8 @@ type MasterSetup struct {
 	Pair      *Pair          // that this host is of; nil: of none
 
 	Dialogue
+
+	Objects int // how many tables, views and routines the databases have, once Run has read them
 }
 
 // Run reads the server and the hand-over file of an earlier run, plans, has the plan
@@ -41,6 +44,11 @@ func (s *MasterSetup) Run(ctx context.Context) (*HandOver, error) {
 	want, err := s.read(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range want.Databases {
+		if d := f.Database(name); d != nil {
+			s.Objects += d.Tables + d.Others + d.Routines
+		}
 	}
 	plan := PlanMaster(f, want)
 	if agreed, err := s.Consent(plan); !agreed || err != nil {
@@ -149,19 +157,31 @@ type Setup struct {
 
 	Pair *Pair // that this host is of; nil: of none
 
+	Dump *seed.DumpSource // of journal.SeedFile
+
 	Dialogue
 
-	Situation // of Read
+	Situation // of both ends, which Run reads
+
+	dump *seed.DumpFile // that was found whole
 }
 
 // Run makes the slave: it sets the master up first if the login there is an
 // administrator's, reads both ends, plans, has the plan agreed to, and applies it. It
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
-	if err := s.Slave.MustDiffer(ctx, s.Master); err != nil {
-		return false, err
-	}
-	if err := s.State.Of(ctx, s.Slave); err != nil {
+	early := s.Want.HandOver != nil && s.Pair == nil // nothing changes before they are read
+	err = s.Master.Together(ctx, s.Master.DB,
+		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
+		func(ctx context.Context) error { return s.State.Of(ctx, s.Slave) },
+		s.readPairOfMaster,
+		func(ctx context.Context) error {
+			if early {
+				return s.readEnds(ctx)
+			}
+			return nil
+		})
+	if err != nil {
 		return false, err
 	}
 	if s.Want.HandOver == nil {
@@ -176,16 +196,22 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		monitor := s.Want.HandOver.login(facts.MonitorUser, s.Address)
 		s.Want.MonitorFile = &optionfile.ClientFile{Path: s.MonitorPath, Login: monitor}
 	}
+	if err := s.openDump(ctx); err != nil {
+		return false, err
+	}
+	defer s.dump.Close()
 	if goOn, err := s.turnGTIDsOn(ctx); !goOn || err != nil {
 		return false, err
 	}
 	if err := s.readPair(ctx); err != nil {
 		return false, err
 	}
-	if err := s.readPairOfMaster(ctx); err != nil {
-		return false, err
+	if !early {
+		if err := s.readEnds(ctx); err != nil {
+			return false, err
+		}
 	}
-	if err := s.Read(ctx); err != nil {
+	if err := s.read(ctx); err != nil {
 		return false, err
 	}
 	if s.Want.FreshID == 0 {
@@ -281,6 +307,7 @@ func (s *Setup) applier() *Applier {
 	return &Applier{
 		Master: s.Master, Slave: s.Slave, MasterFacts: s.MasterFacts, SlaveFacts: s.SlaveFacts,
 		State: s.State, StateDir: s.State.Directory(), Pair: s.Pair, Dialogue: s.Dialogue, Slaves: s.Want.HandOver.Slaves,
+		Dump: s.dump,
 	}
 }
 

@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -25,6 +26,8 @@ type site struct {
 	master, slave *pairs.Server
 	directory     string // of the state and of the files with logins
 	stopBefore    string // a step at which the setup of the slave is cut off
+	through       string // where the slave finds its master; empty: at its own address
+	onlyPlan      bool   // the plan of the slave is not agreed to
 }
 
 // errStopped is what cuts a setup off.
@@ -54,7 +57,8 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 	if want.HandOver, err = replication.ReadHandOver(s.handOver()); err != nil {
 		t.Fatal(err)
 	}
-	master, err := want.HandOver.OpenMaster(t.Context(), s.master.Address())
+	address := cmp.Or(s.through, s.master.Address())
+	master, err := want.HandOver.OpenMaster(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +68,15 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		t.Fatal(err)
 	}
 	defer state.Close()
-	want.Port = s.master.Port
+	if _, want.Port, err = splitPort(address); err != nil {
+		t.Fatal(err)
+	}
 	setup := &replication.Setup{
 		Master: master, Slave: s.slave.AsRoot(t, finding.Slave), Want: want, State: state,
-		Address: s.master.Address(), MonitorPath: filepath.Join(s.directory, "master.cnf"),
+		Address: address, MonitorPath: filepath.Join(s.directory, "master.cnf"),
+	}
+	if s.onlyPlan {
+		setup.Agree = func(plan *replication.Plan) (bool, error) { return false, plan.Err() }
 	}
 	setup.Begin = func(step *replication.Step) error {
 		if step.Name == s.stopBefore {
@@ -92,6 +101,13 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		t.Errorf("the state is %s", state.Stage)
 	}
 	return steps, err
+}
+
+// splitPort splits an address.
+func splitPort(address string) (host string, port int, err error) {
+	host, text := server.SplitAddress(address)
+	port, err = strconv.Atoi(text)
+	return host, port, err
 }
 
 // stepNames are the names of a plan's steps.

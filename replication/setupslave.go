@@ -17,6 +17,7 @@ type SlaveWant struct {
 
 	Method     journal.SeedMethod
 	Start      server.Position // of SeedNone: where the data that is there stands
+	Dump       *WantedDump     // of SeedFile
 	LockTables bool            // see seed.Seed
 	MaxRate    uint64          // bytes a second; 0: no limit; see seed.Seed
 	Replace    []string        // databases of the slave whose data may be lost

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 )
 
 // Situation is all that PlanSlave must know besides what is wanted: what is true of
-// both servers, and what earlier runs have noted. Setup.Read reads it.
+// both servers, and what earlier runs have noted. Setup.Run reads it.
 type Situation struct {
 	MasterFacts, SlaveFacts *facts.Facts
 
@@ -58,16 +59,10 @@ const settleLook = 50 * time.Millisecond
 // until its state is taken for what it is.
 const settleTime = server.ConnectRetry + 2*time.Second
 
-// Read reads all that a plan depends on. What is asked about a beginning, such as
-// whether the tools of a copy are there, is asked only if there is to be one and
-// nothing else keeps it off.
-func (s *Setup) Read(ctx context.Context) (err error) {
-	if s.MasterFacts, err = facts.Read(ctx, s.Master); err != nil {
-		return err
-	}
-	if s.SlaveFacts, err = s.settled(ctx); err != nil {
-		return err
-	}
+// read reads what a plan depends on beside the facts of both servers. What is asked about
+// a beginning, such as whether the tools of a copy are there, is asked only if there is to
+// be one and nothing else keeps it off.
+func (s *Setup) read(ctx context.Context) (err error) {
 	if s.DropIn, err = findDropIn(s.SlaveFacts, s.ConfigDir); err != nil {
 		return err
 	}
@@ -75,19 +70,7 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 		return err
 	}
 	s.readMonitorFile()
-	if err := s.readPast(ctx); err != nil {
-		return err
-	}
-	if err := s.readPassword(ctx); err != nil {
-		return err
-	}
-	if s.Gone, err = s.isGone(ctx); err != nil {
-		return err
-	}
-	if s.Blocked, err = blockedApplier(ctx, s.Slave, s.SlaveFacts); err != nil {
-		return err
-	}
-	if s.Elsewhere, err = s.isElsewhere(ctx); err != nil {
+	if err := s.readFollowing(ctx); err != nil {
 		return err
 	}
 	plan := newSlavePlan(s.Situation, s.Want)
@@ -96,6 +79,35 @@ func (s *Setup) Read(ctx context.Context) (err error) {
 	}
 	seed := plan.needsSeed()
 	return s.readBeginning(ctx, seed, plan.connects(seed))
+}
+
+// readEnds reads both servers, and tries the login of the replication, at once.
+func (s *Setup) readEnds(ctx context.Context) error {
+	return server.AtOnce(ctx, func(ctx context.Context) (err error) {
+		s.MasterFacts, err = facts.Read(ctx, s.Master)
+		return err
+	}, func(ctx context.Context) (err error) {
+		s.SlaveFacts, err = s.settled(ctx)
+		return err
+	}, s.tryPassword)
+}
+
+// readFollowing reads what there is to know of a slave that follows the master, or did.
+func (s *Setup) readFollowing(ctx context.Context) error {
+	s.noteOldPassword()
+	mark := newSlavePlan(s.Situation, s.Want).subject().MasterMark()
+	return server.AtOnce(ctx, func(ctx context.Context) error {
+		return s.Master.Together(ctx, s.Master.DB, s.readPast, func(ctx context.Context) (err error) {
+			s.Gone, err = s.isGone(ctx)
+			return err
+		}, func(ctx context.Context) (err error) {
+			s.Elsewhere, err = s.isElsewhere(ctx, mark)
+			return err
+		})
+	}, func(ctx context.Context) (err error) {
+		s.Blocked, err = blockedApplier(ctx, s.Slave, s.SlaveFacts)
+		return err
+	})
 }
 
 // settled reads the slave, again if it is just connecting to its master, as
@@ -185,20 +197,8 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 			return err
 		}
 	}
-	if seed && !none || none && connects {
-		if s.Beginning, err = s.Want.newSeed(s.applier()).Check(ctx); err != nil || len(s.Beginning.Problems) > 0 {
-			return err
-		}
-	}
-	if seed && !none {
-		if err := s.readAhead(ctx); err != nil {
-			return err
-		}
-	}
-	if connects {
-		if err := s.readOrder(ctx); err != nil {
-			return err
-		}
+	if err := s.checkBeginning(ctx, seed, connects); err != nil || len(s.Beginning.Problems) > 0 {
+		return err
 	}
 	if start := s.Situation.State.Start.GTID; connects && !seed && s.Slave.Version.Family == server.MySQL && start != "" {
 		if s.Lacking, err = lacking(ctx, s.Slave, start); err != nil {
@@ -206,6 +206,34 @@ func (s *Setup) readBeginning(ctx context.Context, seed, connects bool) (err err
 		}
 	}
 	return nil
+}
+
+// checkBeginning looks for what keeps a copy off, and at the GTIDs of both.
+func (s *Setup) checkBeginning(ctx context.Context, seed, connects bool) (err error) {
+	none := s.Want.Method == journal.SeedNone
+	var found finding.Findings
+	var checkErr, aheadErr, orderErr error
+	_ = s.Master.Together(ctx, s.Master.DB, func(ctx context.Context) error {
+		if seed && !none || none && connects {
+			found, checkErr = s.Want.newSeed(s.applier()).Check(ctx)
+		}
+		return nil
+	}, func(ctx context.Context) error {
+		if seed && !none {
+			aheadErr = s.readAhead(ctx)
+		}
+		return nil
+	}, func(ctx context.Context) error {
+		if connects {
+			orderErr = s.readOrder(ctx)
+		}
+		return nil
+	})
+	s.Beginning = found
+	if checkErr != nil || len(found.Problems) > 0 {
+		return checkErr
+	}
+	return cmp.Or(aheadErr, orderErr)
 }
 
 // lacking are those of MySQL's GTIDs that a slave does not have yet. It takes no
@@ -244,9 +272,9 @@ func (s *Setup) readOrder(ctx context.Context) (err error) {
 // isElsewhere reports whether a slave of MariaDB's, of which nothing else says whose
 // databases it has, cannot have come to its position by the master's binary log: no
 // event begins there, or the slave has fewer transactions than there are before it, or
-// more than there are at all.
-func (s *Setup) isElsewhere(ctx context.Context) (bool, error) {
-	status, mark := s.SlaveFacts.Master(), newSlavePlan(s.Situation, s.Want).subject().MasterMark()
+// more than there are at all. mark is what tells the master from others.
+func (s *Setup) isElsewhere(ctx context.Context, mark string) (bool, error) {
+	status := s.SlaveFacts.Master()
 	if status == nil || !rules.IsOurMaster(status, s.Want.Port) || !status.ByGTID || !s.isOfMariaDB() ||
 		mark != "" && s.State.MasterMark != "" {
 		return false, nil

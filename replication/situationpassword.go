@@ -8,15 +8,12 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// readPassword tries the password of the replication that the hand-over has, as the
-// slave will use it: a slave that is connected does not try its own again until it is
-// restarted. And it finds out whether the slave has been given that password.
-func (s *Setup) readPassword(ctx context.Context) error {
-	password := s.Want.HandOver.Passwords[facts.ReplicationUser]
-	if password.IsEmpty() {
+// tryPassword tries the password of the replication that the hand-over has, as the slave
+// will use it: a slave that is connected does not try its own again until it is restarted.
+func (s *Setup) tryPassword(ctx context.Context) error {
+	if s.Want.HandOver.Passwords[facts.ReplicationUser].IsEmpty() {
 		return nil
 	}
-	s.OldPassword = !s.Situation.State.HasPassword(password)
 	opened, err := server.Open(ctx, finding.Master, s.Want.HandOver.login(facts.ReplicationUser, s.Address))
 	if err == nil {
 		return opened.Close()
@@ -31,4 +28,10 @@ func (s *Setup) readPassword(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// noteOldPassword finds out whether the slave has been given the password of the hand-over.
+func (s *Setup) noteOldPassword() {
+	password := s.Want.HandOver.Passwords[facts.ReplicationUser]
+	s.OldPassword = !password.IsEmpty() && !s.Situation.State.HasPassword(password)
 }

@@ -19,11 +19,10 @@ func (s *Setup) readPast(ctx context.Context) error {
 	if note == nil || err != nil {
 		return err
 	}
-	now, err := journal.LookAtMaster(ctx, s.Master, s.SlaveFacts)
-	if !note.IsOf(now) || err != nil {
+	now, lost, err := note.Compare(ctx, s.Master, s.SlaveFacts)
+	if !note.IsOf(now) {
 		return err
 	}
-	lost, err := note.LostBy(ctx, s.Master, now)
 	if lost {
 		s.Restored = note
 	}

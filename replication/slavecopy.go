@@ -45,20 +45,28 @@ func (s *slavePlan) seed() {
 		})
 	}
 	s.dropDatabases()
-	var bytes uint64
-	for _, name := range s.want.Databases {
-		bytes += s.master.Database(name).Bytes
-	}
-	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
-		finding.FormatBytes(bytes), s.want.Method)
 	step := &Step{
-		Name: "seed", On: finding.Slave, What: what,
+		Name: "seed", On: finding.Slave, What: s.copying(),
 		Why: "a slave begins with what the master has at one position of its binary log", Action: copyDatabases{want: s.want},
 	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
 	}
 	s.add(step)
+}
+
+// copying says what is copied, and how.
+func (s *slavePlan) copying() string {
+	if d := s.want.Dump; d != nil {
+		return fmt.Sprintf("load %s, about %s, from %s (a dump of %s, made on %s)", strings.Join(s.want.Databases, ", "),
+			finding.FormatBytes(d.Head.Bytes), d.Name, d.Head.Begun.Local().Format(time.DateTime), d.Head.Host)
+	}
+	var bytes uint64
+	for _, name := range s.want.Databases {
+		bytes += s.master.Database(name).Bytes
+	}
+	return fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
+		finding.FormatBytes(bytes), s.want.Method)
 }
 
 // dropDatabases adds the step that drops the slave's own databases of the names that are
@@ -253,5 +261,6 @@ func (w *SlaveWant) newSeed(a *Applier) *seed.Seed {
 		Master: a.Master, Slave: a.Slave, MasterFacts: a.MasterFacts, SlaveFacts: a.SlaveFacts,
 		Databases: w.Databases, Method: w.Method, LockTables: w.LockTables, MaxRate: w.MaxRate,
 		Progress: a.Progress, Waiting: a.Waiting, PersistedEvents: a.State.PersistedEvents, StateDir: a.StateDir,
+		File: a.Dump,
 	}
 }

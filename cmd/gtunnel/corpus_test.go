@@ -62,9 +62,15 @@ type corpusRun struct {
 	random    *rand.Rand
 }
 
-// setUp makes the schemas on the master, whose events write from then on, and sets
-// the replication up.
+// setUp sets the replication up.
 func (c *corpusRun) setUp() {
+	c.t.Helper()
+	c.setUpMaster()
+	c.untilDone(c.slave, c.setupSlaveArgs())
+}
+
+// setUpMaster makes the schemas on the master, whose events write from then on.
+func (c *corpusRun) setUpMaster() {
 	c.t.Helper()
 	for _, s := range []*servertest.Server{c.master, c.slave} {
 		c.sql(s, "SET GLOBAL sync_binlog=0, GLOBAL innodb_flush_log_at_trx_commit=2") // fast, if not durable
@@ -78,7 +84,6 @@ func (c *corpusRun) setUp() {
 	}
 	c.untilDone(c.master, c.setupMasterArgs("--databases", strings.Join(c.databases, ",")))
 	c.sql(c.master, "SET GLOBAL event_scheduler=ON")
-	c.untilDone(c.slave, c.setupSlaveArgs())
 }
 
 // write has the master make changes that are drawn.

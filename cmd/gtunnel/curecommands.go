@@ -152,7 +152,7 @@ func (m *Main) renamed(command *cobra.Command, has *strings.Builder, from, to st
 // onMaster reports whether this command is for the host of the master.
 func (m *Main) onMaster() bool {
 	role := m.command.Flags().Lookup("role")
-	return m.command.Name() == "setup-master" || m.pairMaster ||
+	return m.command.Name() == "setup-master" || m.command.Name() == "dump" || m.pairMaster ||
 		role != nil && role.Changed && slices.ContainsFunc(m.typed("role"), func(typed string) bool {
 			return strings.HasSuffix(typed, string(finding.Master))
 		})

@@ -101,7 +101,7 @@ var rooms = []struct {
 	{"/replication/journal", nil},
 	{"/replication/term", []string{"golang.org/x/sys"}},
 	{"/replication/rules", nil},
-	{"/replication/seed", []string{"golang.org/x/sys", "golang.org/x/time"}},
+	{"/replication/seed", []string{"github.com/klauspost/compress", "golang.org/x/sys", "golang.org/x/time"}},
 	{"/replication/compare", nil},
 	{"/replication/watch", nil},
 	{"/replication", nil},

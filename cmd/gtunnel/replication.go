@@ -27,6 +27,7 @@ both ends. gtunnel help findings lists what is found, by its codes.`,
 	cmd.AddCommand(
 		m.setupMasterCommand(),
 		m.setupSlaveCommand(),
+		m.replicationDumpCommand(),
 		m.replicationStatusCommand(),
 		m.replicationCheckCommand(),
 		m.replicationCompareCommand(),

@@ -152,8 +152,16 @@ func (m *Main) setupMaster(ctx context.Context, s *setupMaster) error {
 	fmt.Fprintf(m.Stdout, "\nThe master is ready. Take %s to the slave, to the same place, with its mode 0600:\n"+
 		"  ssh root@SLAVE install -d -m 0700 %s\n  scp -p %s root@SLAVE:%s\nand run there: gtunnel replication setup-slave\n",
 		s.handOver, filepath.Dir(defaultHandOver), s.handOver, defaultHandOver)
+	if setup.Objects >= manyObjects {
+		fmt.Fprintf(m.Stdout, "Over a long way its %d tables and views are there sooner by a dump that is made here:\n"+
+			"  ssh root@%s gtunnel replication dump | gtunnel replication setup-slave --seed -\n", setup.Objects, handOver.Host)
+	}
 	return nil
 }
+
+// manyObjects are so many tables and views that a copy which asks about each of them takes
+// long over a long way.
+const manyObjects = 30
 
 // checkConfigDir refuses what is no directory; empty: one is looked for.
 func checkConfigDir(directory string) error {

@@ -75,6 +75,7 @@ func (m *Main) dialogue(ctx context.Context, flags planFlags) (d replication.Dia
 	var asking *consent
 	view := m.newProgressView()
 	d.Agree = func(p *replication.Plan) (agreed bool, err error) {
+		view.End() // of a dump that was read before
 		if flags.asJSON && !flags.dryRun {
 			return false, &usage.Error{Where: "--json", Message: "shows a plan and does nothing", Cure: "give it with --dry-run"}
 		}

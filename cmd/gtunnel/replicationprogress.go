@@ -50,9 +50,11 @@ func (v *progressView) compare(p compare.Progress) {
 
 // phases say what a copy is doing.
 var phases = map[seed.Phase]string{
-	seed.PhaseStart: "waiting for the master",
-	seed.PhaseLoad:  "loading the rest",
-	seed.PhaseEnd:   "copied",
+	seed.PhaseReceive: "receiving the dump",
+	seed.PhaseVerify:  "checking the dump",
+	seed.PhaseStart:   "waiting for the master",
+	seed.PhaseLoad:    "loading the rest",
+	seed.PhaseEnd:     "copied",
 }
 
 // progressLine is a moment of a copy in one line.

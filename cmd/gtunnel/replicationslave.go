@@ -41,6 +41,7 @@ type setupSlave struct {
 	stateDir  string
 	monitor   string
 	method    string
+	seed      string
 	start     string
 	maxRate   byteCount
 	pair      pairSetupFlags
@@ -68,7 +69,9 @@ It logs in to the master with the hand-over file of setup-master, or, with
 --master-user, as an administrator, and then sets the master up as well.`,
 		Example: `  gtunnel replication setup-slave
   gtunnel replication setup-slave --connect server1.domain.one:3307 --dry-run
-  gtunnel replication setup-slave --master-user dba --databases voms`,
+  gtunnel replication setup-slave --master-user dba --databases voms
+  ssh root@server1 gtunnel replication dump |
+    gtunnel replication setup-slave --seed -`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.inner.TrustFlagsOnly(cmd.Flags())
@@ -96,6 +99,7 @@ func (s *setupSlave) settings() []config.Setting {
 			Name: "method", Arg: "METHOD", Target: &s.method, Values: []string{"dump", "mydumper", "clone", "none"},
 			Usage: "how: dump, mydumper, clone, none",
 		},
+		{Name: "seed", Arg: "FILE", Target: &s.seed, Preset: "none", Usage: "a dump of the command dump; - for the input"},
 		{Name: "start", Arg: "FILE:POSITION", Target: &s.start, Usage: "of --method none: the coordinates of the data"},
 		{Name: "lock-tables", Target: &s.lockTables, Usage: "lock the master's tables during the copy"},
 		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
@@ -163,6 +167,12 @@ func (m *Main) setupSlave(ctx context.Context, s *setupSlave) error {
 	if err := checkConfigDir(s.configDir); err != nil {
 		return err
 	}
+	source, end, err := m.openSeed(s)
+	if err != nil {
+		return err
+	}
+	defer end()
+	setup.Dump = source
 	if setup.State, err = journal.OpenState(ctx, s.stateDir); err != nil {
 		return err
 	}
@@ -236,6 +246,12 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, SkipCompare: s.skipCompare,
 		Method: journal.SeedMethod(s.method), LockTables: s.lockTables, MaxRate: uint64(s.maxRate),
 		TrustCreators: s.trustCreators,
+	}
+	if err := s.checkSeed(); err != nil {
+		return want, err
+	}
+	if s.seed != "" {
+		want.Method = journal.SeedFile
 	}
 	switch {
 	case want.Method == journal.SeedNone && s.start == "":

@@ -14,6 +14,12 @@ func (p *pair) purge() {
 	p.onSlave("STOP SLAVE")
 	p.sql(p.master, "REPLACE INTO voms.t VALUES (10, 'purged')", "FLUSH BINARY LOGS",
 		"REPLACE INTO voms.t VALUES (11, 'kept')")
+	p.purgeLogs()
+}
+
+// purgeLogs purges all binary logs of the master but the one that it writes.
+func (p *pair) purgeLogs() {
+	p.t.Helper()
 	pairs.WaitFor(p.t, databasePatience, "one binary log of the master", func() (string, bool) { // no thread reads another
 		logs := p.binaryLogs()
 		if len(logs) > 1 {

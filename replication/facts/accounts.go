@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"sort"
 	"strconv"
 	"strings"
@@ -47,24 +46,77 @@ func (f *Facts) Account(user, host string) *Account {
 func (f *Facts) HasPrivilege(names ...string) bool { return givenEverywhere(f.Grants, names) }
 
 // readLogin reads as whom the login is known, and its rights.
-func (f *Facts) readLogin(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
-	if f.User, err = s.Value(ctx, conn, "SELECT CURRENT_USER()"); err != nil {
+func (f *Facts) readLogin(ctx context.Context, s *server.Server, conn server.Execer) (err error) {
+	return s.Together(ctx, conn, func(ctx context.Context) (err error) {
+		f.User, err = s.Value(ctx, conn, "SELECT CURRENT_USER()")
 		return err
-	}
-	f.Grants, err = showGrants(ctx, s, conn, "")
-	return err
+	}, func(ctx context.Context) (err error) {
+		f.Grants, err = showGrants(ctx, s, conn, "")
+		return err
+	})
 }
 
-// readAccounts reads mysql.user, whose columns differ between the servers.
-func (f *Facts) readAccounts(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	rows, err := server.ReadRecords(ctx, conn, "SELECT * FROM mysql.user")
-	if err != nil {
-		if server.IsDenied(err) {
+// userRows are what the tables of accounts have.
+type userRows struct {
+	denied    bool            // the login may not see them
+	users     []server.Record // mysql.user, whose columns differ between the servers
+	bound     []server.Record // users and hosts, see readBound
+	creators  []server.Record // see readCreators
+	procedure []server.Record // the comment of DropSeedProcedure, if that is there
+}
+
+// readUsers reads them.
+func (f *Facts) readUsers(ctx context.Context, s *server.Server, conn server.Execer) error {
+	u := &f.users
+	return s.Together(ctx, conn, func(ctx context.Context) (err error) {
+		u.users, err = server.ReadRecords(ctx, conn, "SELECT * FROM mysql.user")
+		if u.denied = server.IsDenied(err); u.denied || err == nil {
 			return nil
 		}
 		return s.Explain("read mysql.user", err)
+	}, func(ctx context.Context) (err error) {
+		u.bound, err = readBound(ctx, s, conn)
+		return err
+	}, func(ctx context.Context) (err error) {
+		u.creators, err = readCreators(ctx, s, conn)
+		return err
+	}, func(ctx context.Context) (err error) {
+		u.procedure, err = s.Query(ctx, conn, "SELECT routine_comment AS comment FROM information_schema.routines"+
+			" WHERE routine_schema = 'mysql' AND routine_name = ?", DropSeedProcedure)
+		return err
+	})
+}
+
+// readAccounts reads the accounts, if the login may see them, and what our own may do.
+func (f *Facts) readAccounts(ctx context.Context, s *server.Server, conn server.Execer) error {
+	if f.lacksAccounts() {
+		return nil
 	}
-	for _, r := range rows {
+	if err := f.readUsers(ctx, s, conn); err != nil || f.users.denied {
+		return err
+	}
+	f.listAccounts()
+	f.OurGrants = map[string][]string{}
+	var ours []string
+	for _, user := range AccountUsers {
+		if f.Account(user, server.Loopback) != nil {
+			ours = append(ours, user)
+		}
+	}
+	grants := make([][]string, len(ours))
+	err := server.Each(ctx, s, conn, ours, func(ctx context.Context, i int, user string) (err error) {
+		grants[i], err = showGrants(ctx, s, conn, server.QuoteAccount(user, server.Loopback))
+		return err
+	})
+	for i, user := range ours {
+		f.OurGrants[user] = grants[i]
+	}
+	return err
+}
+
+// listAccounts makes the accounts of the rows.
+func (f *Facts) listAccounts() {
+	for _, r := range f.users.users {
 		if r["is_role"] == "Y" {
 			continue
 		}
@@ -76,31 +128,20 @@ func (f *Facts) readAccounts(ctx context.Context, s *server.Server, conn *sql.Co
 		a, b := f.Accounts[i], f.Accounts[j]
 		return a.User < b.User || a.User == b.User && a.Host < b.Host
 	})
-	if err := f.readSeedProcedure(ctx, s, conn); err != nil {
-		return err
-	}
-	f.OurGrants = map[string][]string{}
-	for _, user := range AccountUsers {
-		if f.Account(user, server.Loopback) == nil {
-			continue
-		}
-		if f.OurGrants[user], err = showGrants(ctx, s, conn, server.QuoteAccount(user, server.Loopback)); err != nil {
-			return err
+	for _, r := range f.users.bound {
+		if a := f.Account(r["user"], r["host"]); a != nil {
+			a.Bound = true
 		}
 	}
-	return nil
-}
-
-// readSeedProcedure reads what setup-master has left for the seeding account.
-func (f *Facts) readSeedProcedure(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	rows, err := s.Query(ctx, conn, "SELECT routine_comment AS comment FROM information_schema.routines"+
-		" WHERE routine_schema = 'mysql' AND routine_name = ?", DropSeedProcedure)
-	if f.SeedMade = len(rows) > 0; f.SeedMade {
-		if mark, found := strings.CutPrefix(rows[0]["comment"], markBefore); found {
+	if f.Accounts != nil {
+		f.listCreators()
+	}
+	if f.SeedMade = len(f.users.procedure) > 0; f.SeedMade { // setup-master has left it for the seeding account
+		if mark, found := strings.CutPrefix(f.users.procedure[0]["comment"], markBefore); found {
 			f.Mark = mark
 		}
 	}
-	return err
+	f.users = userRows{}
 }
 
 // markBefore is what comes before a server's mark in the comment of
@@ -132,20 +173,15 @@ func (f *Facts) isBound(r server.Record) bool {
 
 // readBound finds the accounts that MariaDB 10.4 and later have locked, or whose
 // passwords grow old, which mysql.user does not show there.
-func (f *Facts) readBound(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func readBound(ctx context.Context, s *server.Server, conn server.Execer) ([]server.Record, error) {
 	if !s.Version.AtLeast(server.MariaDB, 10, 4, 3) {
-		return nil
+		return nil, nil
 	}
 	const query = "SELECT user, host FROM mysql.global_priv WHERE JSON_VALUE(priv, '$.account_locked') = 1" +
 		" OR COALESCE(NULLIF(JSON_VALUE(priv, '$.password_lifetime'), -1), @@GLOBAL.default_password_lifetime) > 0"
 	rows, err := server.ReadRecords(ctx, conn, query)
 	if err != nil && !server.IsDenied(err) {
-		return s.Explain(query, err)
+		return nil, s.Explain(query, err)
 	}
-	for _, r := range rows {
-		if a := f.Account(r["user"], r["host"]); a != nil {
-			a.Bound = true
-		}
-	}
-	return nil
+	return rows, nil
 }

@@ -99,19 +99,26 @@ func readSequences(ctx context.Context, s *server.Server, in string) (map[string
 		return nil, err
 	}
 	const noTable = 1146
-	sequences := map[string]Sequence{}
-	for _, r := range rows {
-		found, err := server.ReadRecords(ctx, s.DB, "SELECT next_not_cached_value AS next, cycle_count AS cycles,"+
+	found := make([][]server.Record, len(rows))
+	err = server.Each(ctx, s, s.DB, rows, func(ctx context.Context, i int, r server.Record) (err error) {
+		found[i], err = server.ReadRecords(ctx, s.DB, "SELECT next_not_cached_value AS next, cycle_count AS cycles,"+
 			" increment AS step, CONCAT('START WITH ', start_value, ' MINVALUE ', minimum_value, ' MAXVALUE ',"+
 			" maximum_value, ' INCREMENT BY ', increment, IF(cache_size = 0, ' NOCACHE', CONCAT(' CACHE ', cache_size)),"+
 			" IF(cycle_option, ' CYCLE', ' NOCYCLE')) AS options FROM "+server.QuoteTable(r["d"], r["t"]))
-		if server.ErrorNumber(err) == noTable || err == nil && len(found) == 0 {
+		if err == nil || server.ErrorNumber(err) == noTable {
+			return nil
+		}
+		return s.Explain("read the sequence "+r["d"]+"."+r["t"], err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	sequences := map[string]Sequence{}
+	for i, r := range rows {
+		if len(found[i]) == 0 {
 			continue // it was dropped meanwhile
 		}
-		if err != nil {
-			return nil, s.Explain("read the sequence "+r["d"]+"."+r["t"], err)
-		}
-		f := found[0]
+		f := found[i][0]
 		sequences[r["d"]+"."+r["t"]] = Sequence{
 			Options: f["options"], Next: f["next"], Cycles: f.Number("cycles"), Down: strings.HasPrefix(f["step"], "-"),
 		}

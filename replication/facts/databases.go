@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -96,8 +95,8 @@ func ListDatabases(ctx context.Context, s *server.Server, on server.Execer) ([]s
 	return names, err
 }
 
-// readDatabases reads the databases and the sizes of what is in them.
-func (f *Facts) readDatabases(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+// readDatabases reads which databases there are.
+func (f *Facts) readDatabases(ctx context.Context, s *server.Server, conn server.Execer) error {
 	names, err := ListDatabases(ctx, s, conn)
 	if err != nil {
 		return err
@@ -106,24 +105,30 @@ func (f *Facts) readDatabases(ctx context.Context, s *server.Server, conn *sql.C
 	for i, name := range names {
 		f.Databases[i].Name = name
 	}
-	if err := f.readTables(ctx, s, conn); err != nil {
-		return err
-	}
-	for query, count := range map[string]func(*Database) *int{
-		// A GROUP BY would not tell upper and lower case apart everywhere.
-		"SELECT event_schema AS d FROM information_schema.events":     func(d *Database) *int { return &d.Events },
-		"SELECT routine_schema AS d FROM information_schema.routines": func(d *Database) *int { return &d.Routines },
-	} {
-		rows, err := s.Query(ctx, conn, query)
-		if err != nil {
+	return nil
+}
+
+// readCounts counts what else is in them.
+func (f *Facts) readCounts(ctx context.Context, s *server.Server, conn server.Execer) error {
+	byName := f.byName()
+	count := func(query string, of func(*Database) *int) func(context.Context) error {
+		return func(ctx context.Context) error { // a GROUP BY would not tell upper and lower case apart everywhere
+			rows, err := s.Query(ctx, conn, query)
+			for _, r := range rows {
+				if d := byName[r["d"]]; d != nil {
+					*of(d)++
+				}
+			}
 			return err
 		}
-		for _, r := range rows {
-			if d := f.Database(r["d"]); d != nil {
-				*count(d)++
-			}
-		}
 	}
+	return s.Together(ctx, conn,
+		count("SELECT event_schema AS d FROM information_schema.events", func(d *Database) *int { return &d.Events }),
+		count("SELECT routine_schema AS d FROM information_schema.routines", func(d *Database) *int { return &d.Routines }))
+}
+
+// readEvents reads the enabled events of a slave.
+func (f *Facts) readEvents(ctx context.Context, s *server.Server, conn server.Execer) error {
 	if s.Role != finding.Slave {
 		return nil
 	}
@@ -137,18 +142,12 @@ func (f *Facts) readDatabases(ctx context.Context, s *server.Server, conn *sql.C
 }
 
 // readTables reads how many tables the databases have, and of what size.
-func (f *Facts) readTables(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	if err := s.FreshSizes(ctx, conn); err != nil {
-		return err
-	}
-	tables, err := s.Query(ctx, conn,
+func (f *Facts) readTables(ctx context.Context, s *server.Server, conn server.Execer) error {
+	tables, err := s.Query(ctx, conn, s.Freshly(
 		"SELECT table_schema AS d, table_name AS t, table_type IN ("+TableTypes+") AS is_table, engine AS e,"+
 			" COALESCE(data_length, 0) AS bytes, COALESCE(index_length, 0) AS index_bytes"+
-			" FROM information_schema.tables WHERE "+isNoSystem("table_schema"))
-	byName := make(map[string]*Database, len(f.Databases)) // tables may be many
-	for i := range f.Databases {
-		byName[f.Databases[i].Name] = &f.Databases[i]
-	}
+			" FROM information_schema.tables WHERE "+isNoSystem("table_schema")))
+	byName := f.byName()
 	for _, r := range tables {
 		d := byName[r["d"]]
 		if d == nil { // made meanwhile
@@ -174,56 +173,68 @@ func (f *Facts) readTables(ctx context.Context, s *server.Server, conn *sql.Conn
 	return err
 }
 
+// byName are the databases by their names: what is in them may be much.
+func (f *Facts) byName() map[string]*Database {
+	byName := make(map[string]*Database, len(f.Databases))
+	for i := range f.Databases {
+		byName[f.Databases[i].Name] = &f.Databases[i]
+	}
+	return byName
+}
+
 // readCollations reads which collations the server knows and the databases use.
-func (f *Facts) readCollations(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readCollations(ctx context.Context, s *server.Server, conn server.Execer) error {
 	known := "SELECT collation_name AS name FROM information_schema.collations"
 	if s.Version.AtLeast(server.MariaDB, 10, 10, 1) { // one collation serves several character sets there
 		known = "SELECT full_collation_name AS name FROM information_schema.collation_character_set_applicability"
 	}
-	rows, err := s.Query(ctx, conn, known)
-	if err != nil {
-		return err
-	}
-	f.Collations = make(map[string]bool, len(rows))
-	for _, r := range rows {
-		f.Collations[strings.ToLower(r["name"])] = true
-	}
-	used, err := s.Query(ctx, conn,
-		"SELECT table_schema AS d, collation_name AS c FROM information_schema.columns"+
-			" WHERE collation_name IS NOT NULL AND "+isNoSystem("table_schema")+
-			" GROUP BY CAST(table_schema AS BINARY), collation_name"+
-			" UNION ALL SELECT schema_name, default_collation_name FROM information_schema.schemata"+
-			" WHERE "+isNoSystem("schema_name")+" ORDER BY 1, 2")
-	if err != nil {
-		return err
-	}
-	for _, r := range used {
-		c := strings.ToLower(r["c"])
-		if d := f.Database(r["d"]); d != nil && !slices.Contains(d.Collations, c) {
-			d.Collations = append(d.Collations, c)
+	used := "SELECT table_schema AS d, collation_name AS c FROM information_schema.columns" +
+		" WHERE collation_name IS NOT NULL AND " + isNoSystem("table_schema") +
+		" GROUP BY CAST(table_schema AS BINARY), collation_name" +
+		" UNION ALL SELECT schema_name, default_collation_name FROM information_schema.schemata" +
+		" WHERE " + isNoSystem("schema_name") + " ORDER BY 1, 2"
+	return s.Together(ctx, conn, func(ctx context.Context) error {
+		rows, err := s.Query(ctx, conn, known)
+		f.Collations = make(map[string]bool, len(rows))
+		for _, r := range rows {
+			f.Collations[strings.ToLower(r["name"])] = true
 		}
-	}
-	return nil
+		return err
+	}, func(ctx context.Context) error {
+		rows, err := s.Query(ctx, conn, used)
+		for _, r := range rows {
+			c := strings.ToLower(r["c"])
+			if d := f.Database(r["d"]); d != nil && !slices.Contains(d.Collations, c) {
+				d.Collations = append(d.Collations, c)
+			}
+		}
+		return err
+	})
 }
 
 // readAges reads when what is in a slave's databases was made. Some tables do not
 // tell it.
-func (f *Facts) readAges(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readAges(ctx context.Context, s *server.Server, conn server.Execer) error {
 	if s.Role != finding.Slave || len(f.Databases) == 0 {
 		return nil
 	}
-	for _, query := range []string{
+	queries := []string{
 		"SELECT table_schema AS d, MIN(create_time) AS oldest, MAX(create_time) AS newest" +
 			" FROM information_schema.tables WHERE " + isNoSystem("table_schema") + " GROUP BY table_schema",
 		"SELECT routine_schema AS d, MIN(created) AS oldest, MAX(created) AS newest" +
 			" FROM information_schema.routines GROUP BY routine_schema",
 		"SELECT event_schema AS d, MIN(created) AS oldest, MAX(created) AS newest" +
 			" FROM information_schema.events GROUP BY event_schema",
-	} {
-		rows, err := s.Query(ctx, conn, query)
-		if err != nil {
-			return err
-		}
+	}
+	found := make([][]server.Record, len(queries))
+	err := server.Each(ctx, s, conn, queries, func(ctx context.Context, i int, query string) (err error) {
+		found[i], err = s.Query(ctx, conn, query)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, rows := range found {
 		for _, r := range rows {
 			d, oldest, newest := f.Database(r["d"]), r.Time("oldest"), r.Time("newest")
 			if d == nil || oldest.IsZero() {

@@ -95,11 +95,12 @@ func eventsOf(
 			CharacterSet: r["character_set_client"], Collation: r["collation_connection"],
 		})
 	}
-	for i := range events {
-		if err := events[i].encode(ctx, s, on); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
+	err = server.Each(ctx, s, on, events, func(ctx context.Context, i int, _ Event) error {
+		return events[i].encode(ctx, s, on)
+	})
 	return events, err
 }
 

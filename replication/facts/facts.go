@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"path/filepath"
 	"strings"
 	"time"
@@ -71,68 +70,90 @@ type Facts struct {
 	Engines map[string]bool // names, in lower case, of the storage engines; nil: not known
 
 	BrokenViews []BrokenView // of a master, which its login cannot open
+
+	users userRows // of which Accounts is made
 }
 
 // Read reads a server. What its login may not see is left out: the rules name the
-// privilege where it matters.
+// privilege where it matters. However much there is on the server, it takes a few round
+// trips.
 func Read(ctx context.Context, s *server.Server) (*Facts, error) {
-	conn, err := s.Session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }() // back to the pool
 	ctx = server.EachWithin(ctx, server.ReadLimit)
-	if err := s.HasRoom(ctx, conn); err != nil {
-		return nil, err
-	}
-	f, err := ReadVariables(ctx, s, conn)
+	f := &Facts{Role: s.Role, Version: s.Version}
+	err := f.readTogether(ctx, s, s.DB,
+		f.hasRoom, f.readVariables, f.ReadSources, f.readLogin, f.readWriters, f.readPlugins, f.readSessions,
+		f.readDatabases, f.readEngines)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.ReadSources(ctx, s, conn); err != nil {
+	err = f.readTogether(ctx, s, s.DB, // what depends on that
+		f.readSlave, f.readAccounts, f.readMaster, f.readCluster, f.readFree, f.readTables, f.readCounts, f.readEvents,
+		f.readAges, f.readCollations, f.readBrokenViews)
+	if err != nil {
 		return nil, err
-	}
-	for _, read := range []func(context.Context, *server.Server, *sql.Conn) error{
-		f.readLogin, f.readAccounts, f.readBound, f.readCreators, f.readWriters, f.readMaster, f.readSlave, f.readPlugins,
-		f.readCluster, f.readSessions, f.readFree, f.readDatabases, f.readAges, f.readCollations,
-		f.readEngines, f.readBrokenViews,
-	} {
-		if err := read(ctx, s, conn); err != nil {
-			return nil, err
-		}
 	}
 	return f, nil
 }
 
+// readTogether reads parts that do not depend on each other.
+func (f *Facts) readTogether(
+	ctx context.Context, s *server.Server, conn server.Execer,
+	parts ...func(context.Context, *server.Server, server.Execer) error,
+) error {
+	return server.Each(ctx, s, conn, parts,
+		func(ctx context.Context, _ int, read func(context.Context, *server.Server, server.Execer) error) error {
+			return read(ctx, s, conn)
+		})
+}
+
+// hasRoom refuses a slave that would not tell how it replicates.
+func (f *Facts) hasRoom(ctx context.Context, s *server.Server, on server.Execer) error {
+	return s.HasRoom(ctx, on)
+}
+
+// readVariables reads all global variables.
+func (f *Facts) readVariables(ctx context.Context, s *server.Server, on server.Execer) (err error) {
+	f.Variables, err = s.Variables(ctx, on)
+	return err
+}
+
 // readMaster reads the binary log, and who is registered as a slave.
-func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readMaster(ctx context.Context, s *server.Server, conn server.Execer) error {
 	if !f.HasBinaryLog() {
 		return nil
 	}
-	rows, err := server.ReadRecords(ctx, conn, s.Version.ShowMasterStatus())
-	if err != nil && !server.IsDenied(err) {
-		return s.Explain(s.Version.ShowMasterStatus(), err)
-	}
-	if len(rows) > 0 {
-		f.MasterLog = rows[0].Position()
-		f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
-	}
-	if f.BinaryLogs, err = s.BinaryLogs(ctx, conn); err != nil && !server.IsDenied(err) {
-		return err
-	}
-	if f.Registered, err = RegisteredSlaves(ctx, s, conn); err != nil && !server.IsDenied(err) {
-		return err
-	}
-	for _, r := range f.Registered {
-		f.Slaves = append(f.Slaves, r.ServerID)
-	}
-	return nil
+	return s.Together(ctx, conn, func(ctx context.Context) error {
+		rows, err := server.ReadRecords(ctx, conn, s.Version.ShowMasterStatus())
+		if err != nil && !server.IsDenied(err) {
+			return s.Explain(s.Version.ShowMasterStatus(), err)
+		}
+		if len(rows) > 0 {
+			f.MasterLog = rows[0].Position()
+			f.BinlogDo, f.BinlogNot = rows[0].List("binlog_do_db"), rows[0].List("binlog_ignore_db")
+		}
+		return nil
+	}, func(ctx context.Context) (err error) {
+		f.BinaryLogs, err = s.BinaryLogs(ctx, conn)
+		return unlessDenied(err)
+	}, func(ctx context.Context) (err error) {
+		if f.isOrdinary("REPLICATION CLIENT") {
+			return nil
+		}
+		f.Registered, err = RegisteredSlaves(ctx, s, conn)
+		for _, r := range f.Registered {
+			f.Slaves = append(f.Slaves, r.ServerID)
+		}
+		return unlessDenied(err)
+	})
 }
 
 // readSlave reads whom the server follows.
-func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
-	f.Masters, err = s.SlaveStatuses(ctx, conn)
-	if f.Unseen = server.IsDenied(err); f.Unseen {
+func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn server.Execer) (err error) {
+	if f.Unseen = f.isOrdinary(); !f.Unseen {
+		f.Masters, err = s.SlaveStatuses(ctx, conn)
+		f.Unseen = server.IsDenied(err)
+	}
+	if f.Unseen {
 		return f.readFilters(ctx, s, conn)
 	}
 	switch {
@@ -145,7 +166,7 @@ func (f *Facts) readSlave(ctx context.Context, s *server.Server, conn *sql.Conn)
 }
 
 // readFilters reads the filters that a new connection would have.
-func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn server.Execer) error {
 	values := f.Variables
 	if s.Version.Family == server.MySQL {
 		const query = "SELECT LOWER(filter_name) AS name, filter_rule AS value" +
@@ -168,7 +189,7 @@ func (f *Facts) readFilters(ctx context.Context, s *server.Server, conn *sql.Con
 }
 
 // readEngines reads which storage engines the server has.
-func (f *Facts) readEngines(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readEngines(ctx context.Context, s *server.Server, conn server.Execer) error {
 	rows, err := s.Query(ctx, conn,
 		"SELECT engine AS name FROM information_schema.engines WHERE support IN ('YES', 'DEFAULT')")
 	f.Engines = make(map[string]bool, len(rows))
@@ -182,7 +203,7 @@ func (f *Facts) readEngines(ctx context.Context, s *server.Server, conn *sql.Con
 // one that is stopped.
 func (f *Facts) FollowsNobody() bool { return len(f.Masters) == 0 && !f.Unseen }
 
-func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readPlugins(ctx context.Context, s *server.Server, conn server.Execer) error {
 	return f.ReadPlugins(ctx, s, conn)
 }
 
@@ -199,7 +220,7 @@ func (f *Facts) ReadPlugins(ctx context.Context, s *server.Server, conn server.E
 
 // readCluster finds Galera and Group Replication, whose members must not be
 // set up by hand as a master or slave.
-func (f *Facts) readCluster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readCluster(ctx context.Context, s *server.Server, conn server.Execer) error {
 	if f.On("wsrep_on") && f.Variable("wsrep_provider") != "" && f.Variable("wsrep_provider") != "none" {
 		f.Cluster = "Galera"
 		return nil
@@ -221,7 +242,7 @@ func (f *Facts) readCluster(ctx context.Context, s *server.Server, conn *sql.Con
 // readFree reads how much is free where the data directory is. It is looked at
 // as the process sees it that listens at the socket; by TCP, or without the
 // right to look, it is not known.
-func (f *Facts) readFree(context.Context, *server.Server, *sql.Conn) error {
+func (f *Facts) readFree(context.Context, *server.Server, server.Execer) error {
 	f.Free = f.freeAt(f.Variable("datadir"))
 	if log := f.Variable("log_bin_basename"); log != "" {
 		f.LogFree = f.freeAt(filepath.Dir(log))

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,13 +51,12 @@ func RegisteredSlaves(ctx context.Context, s *server.Server, on server.Execer) (
 
 // ReadAsMaster reads what makes a server a master besides its variables: its accounts
 // for slaves, its binary log, and who reads that, as far as the login may see it.
-func (f *Facts) ReadAsMaster(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	if err := f.readAccounts(ctx, s, conn); err != nil {
-		return err
-	}
-	if err := f.readMaster(ctx, s, conn); err != nil {
-		return err
-	}
+func (f *Facts) ReadAsMaster(ctx context.Context, s *server.Server, conn server.Execer) error {
+	return f.readTogether(ctx, s, conn, f.readAccounts, f.readMaster, f.readFollowers)
+}
+
+// readFollowers reads which slaves read the binary log.
+func (f *Facts) readFollowers(ctx context.Context, s *server.Server, conn server.Execer) error {
 	processes, err := s.Processes(ctx, conn)
 	f.Followers = followers(processes)
 	return err

@@ -154,11 +154,9 @@ func showGrants(ctx context.Context, s *server.Server, on server.Execer, whose s
 // ReadGrants gives as whom a server knows its login, and what that may do, by its active
 // roles too.
 func ReadGrants(ctx context.Context, s *server.Server) (user string, grants []Grant, err error) {
-	if user, err = s.Value(ctx, s.DB, "SELECT CURRENT_USER()"); err != nil {
-		return "", nil, err
-	}
-	lines, err := showGrants(ctx, s, s.DB, "")
-	return user, ParseGrants(lines), err
+	f := &Facts{}
+	err = f.readLogin(ctx, s, s.DB)
+	return f.User, ParseGrants(f.Grants), err
 }
 
 // GrantsOfDefiner gives what counts for that which runs as an account, its
@@ -181,15 +179,15 @@ func GrantsOfDefiner(ctx context.Context, s *server.Server, f *Facts, user, host
 			word = ", "
 		}
 	}
-	var lines []string
-	for _, one := range whose {
-		more, err := showGrants(ctx, s, s.DB, one)
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, more...)
+	lines := make([][]string, len(whose))
+	err := server.Each(ctx, s, s.DB, whose, func(ctx context.Context, i int, one string) (err error) {
+		lines[i], err = showGrants(ctx, s, s.DB, one)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	grants := ParseGrants(lines)
+	grants := ParseGrants(slices.Concat(lines...))
 	for i, g := range grants { // to patterns
 		if f.On("partial_revokes") && !g.Revoked && g.On.Object == "*" && g.On != Everywhere {
 			grants[i].On = WholeOf(server.EscapePattern(server.UnquoteName(g.On.Database)))
@@ -223,24 +221,31 @@ func rolesIn(lines []string) []string {
 // RoleLines makes the lines that make the roles which lines of SHOW GRANTS give,
 // and the roles of those: a server gives none that it does not have.
 func RoleLines(ctx context.Context, s *server.Server, on server.Execer, lines []string) ([]string, error) {
-	roles := rolesIn(lines)
 	var create, grants []string
-	for i := 0; i < len(roles); i++ {
-		line := "CREATE ROLE IF NOT EXISTS " + roles[i] + ";"
-		if slices.Contains(create, line) {
-			continue
-		}
-		create = append(create, line)
-		shown, err := showGrants(ctx, s, on, roles[i])
+	for roles := rolesIn(lines); len(roles) > 0; { // then those that these have
+		roles = slices.DeleteFunc(roles, func(role string) bool {
+			line := "CREATE ROLE IF NOT EXISTS " + role + ";"
+			known := slices.Contains(create, line)
+			if !known {
+				create = append(create, line)
+			}
+			return known
+		})
+		shown := make([][]string, len(roles))
+		err := server.Each(ctx, s, on, roles, func(ctx context.Context, i int, role string) (err error) {
+			shown[i], err = showGrants(ctx, s, on, role)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		roles = append(roles, rolesIn(shown)...)
-		for _, grant := range shown {
+		all := slices.Concat(shown...)
+		for _, grant := range all {
 			if !slices.Contains(grants, grant+";") && !strings.HasPrefix(grant, "GRANT USAGE ON ") {
 				grants = append(grants, grant+";")
 			}
 		}
+		roles = rolesIn(all)
 	}
 	return append(create, grants...), nil
 }

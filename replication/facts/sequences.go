@@ -20,17 +20,20 @@ func Sequences(ctx context.Context, s *server.Server, on server.Execer, database
 		return nil, err
 	}
 	const noTable = 1146
-	places := map[string]int64{}
-	for _, r := range rows {
-		query := "SELECT next_not_cached_value AS next FROM " + server.QuoteTable(r["d"], r["t"])
-		next, err := s.Value(ctx, on, query)
+	next := make([]string, len(rows))
+	err = server.Each(ctx, s, on, rows, func(ctx context.Context, i int, r server.Record) (err error) {
+		next[i], err = s.Value(ctx, on, "SELECT next_not_cached_value AS next FROM "+server.QuoteTable(r["d"], r["t"]))
 		if server.ErrorNumber(err) == noTable {
-			continue
+			return nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		if number, err := strconv.ParseInt(next, 10, 64); err == nil {
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	places := map[string]int64{}
+	for i, r := range rows {
+		if number, err := strconv.ParseInt(next[i], 10, 64); err == nil {
 			places[r["d"]+"."+r["t"]] = number
 		}
 	}

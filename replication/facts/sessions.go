@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 
@@ -29,12 +28,15 @@ type OldSessions struct {
 
 // readSessions reads the sessions of a server, those of this process, of gtunnel's accounts
 // and of slaves aside.
-func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	if s.Role == finding.Master {
-		if err := f.readStarted(ctx, s, conn); err != nil {
-			return err
-		}
+func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn server.Execer) error {
+	if s.Role != finding.Master {
+		return f.readPrograms(ctx, s, conn)
 	}
+	return f.readTogether(ctx, s, conn, f.readStarted, f.readPrograms)
+}
+
+// readPrograms reads those sessions.
+func (f *Facts) readPrograms(ctx context.Context, s *server.Server, conn server.Execer) error {
 	list, err := s.Processes(ctx, conn)
 	if err != nil {
 		return err
@@ -50,20 +52,21 @@ func (f *Facts) readSessions(ctx context.Context, s *server.Server, conn *sql.Co
 }
 
 // readStarted reads when a master was started, and which session reads that.
-func (f *Facts) readStarted(ctx context.Context, s *server.Server, conn *sql.Conn) error {
-	rows, err := s.Query(ctx, conn, "SELECT CONNECTION_ID() AS id, UNIX_TIMESTAMP() AS now")
-	if err != nil {
+func (f *Facts) readStarted(ctx context.Context, s *server.Server, conn server.Execer) error {
+	var rows []server.Record
+	var running time.Duration
+	err := s.Together(ctx, conn, func(ctx context.Context) (err error) {
+		rows, err = s.Query(ctx, conn, "SELECT CONNECTION_ID() AS id, UNIX_TIMESTAMP() AS now")
 		return err
-	}
-	running, err := s.Uptime(ctx, conn)
-	if err != nil {
+	}, func(ctx context.Context) (err error) {
+		running, err = s.Uptime(ctx, conn)
 		return err
-	}
-	if len(rows) > 0 {
+	})
+	if err == nil && len(rows) > 0 {
 		f.Session = rows[0].Number("id")
 		f.Started = time.Unix(int64(rows[0].Number("now")), 0).Add(-running).UTC() //nolint:gosec // seconds since 1970
 	}
-	return nil
+	return err
 }
 
 // ChangesFormat gives the sessions that keep a master's format when it gets

@@ -109,10 +109,7 @@ func (f *Facts) GTIDs() bool {
 // ReadSources reads where the values of variables come from: what is persisted,
 // and which option files the server has read.
 func (f *Facts) ReadSources(ctx context.Context, s *server.Server, on server.Execer) error {
-	if err := f.readPersisted(ctx, s, on); err != nil {
-		return err
-	}
-	return f.readOptionFiles(ctx, s, on)
+	return f.readTogether(ctx, s, on, f.readPersisted, f.readOptionFiles)
 }
 
 // readPersisted reads what MySQL 8.0 and later have persisted.

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -20,30 +19,34 @@ type BrokenView struct {
 
 // readBrokenViews finds those of a master. The lists of the server tell which may be:
 // MySQL says it where the comment of a table stands; MariaDB lists no columns of them.
-func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn *sql.Conn) error {
+func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn server.Execer) error {
 	if s.Role != finding.Master {
 		return nil
 	}
-	views, err := s.Query(ctx, conn,
-		"SELECT table_schema AS d, table_name AS n, table_comment AS c FROM information_schema.tables"+
-			" WHERE table_type = 'VIEW' AND "+isNoSystem("table_schema")+" ORDER BY 1, 2")
-	if err != nil || len(views) == 0 {
+	var views, opened []server.Record
+	var below map[string]bool
+	err := s.Together(ctx, conn, func(ctx context.Context) (err error) {
+		views, err = s.Query(ctx, conn,
+			"SELECT table_schema AS d, table_name AS n, table_comment AS c FROM information_schema.tables"+
+				" WHERE table_type = 'VIEW' AND "+isNoSystem("table_schema")+" ORDER BY 1, 2")
 		return err
-	}
-	opened, err := s.Query(ctx, conn, "SELECT DISTINCT table_schema AS d, table_name AS n"+
-		" FROM information_schema.columns WHERE "+isNoSystem("table_schema"))
-	if err != nil {
+	}, func(ctx context.Context) (err error) {
+		opened, err = s.Query(ctx, conn, "SELECT DISTINCT table_schema AS d, table_name AS n"+
+			" FROM information_schema.columns WHERE "+isNoSystem("table_schema"))
+		return err
+	}, func(ctx context.Context) (err error) {
+		below, err = barringViews(ctx, s, conn)
+		return err
+	})
+	if err != nil || len(views) == 0 {
 		return err
 	}
 	columns := make(map[string]bool, len(opened))
 	for _, r := range opened {
 		columns[server.QuoteTable(r["d"], r["n"])] = true
 	}
-	below, err := barringViews(ctx, s, conn)
-	if err != nil {
-		return err
-	}
-	for _, v := range views {
+	broken := make([]error, len(views))
+	err = server.Each(ctx, s, conn, views, func(ctx context.Context, i int, v server.Record) error {
 		name := server.QuoteTable(v["d"], v["n"])
 		var ask string
 		switch {
@@ -52,16 +55,19 @@ func (f *Facts) readBrokenViews(ctx context.Context, s *server.Server, conn *sql
 		case below[name]:
 			ask = "SELECT 1 FROM " + name + " LIMIT 0"
 		default:
-			continue
+			return nil
 		}
-		if _, err := server.ReadRecords(ctx, conn, ask); err != nil {
-			if server.ErrorNumber(err) == 0 {
-				return s.Explain(ask, err)
-			}
-			f.noteBroken(BrokenView{Database: v["d"], Name: v["n"], Error: err.Error()}, err)
+		if _, broken[i] = server.ReadRecords(ctx, conn, ask); broken[i] != nil && server.ErrorNumber(broken[i]) == 0 {
+			return s.Explain(ask, broken[i])
+		}
+		return nil
+	})
+	for i, v := range views {
+		if err == nil && broken[i] != nil {
+			f.noteBroken(BrokenView{Database: v["d"], Name: v["n"], Error: broken[i].Error()}, broken[i])
 		}
 	}
-	return nil
+	return err
 }
 
 // noteBroken notes a view that could not be opened, with the server's error.
@@ -92,7 +98,7 @@ func (f *Facts) hasOn(database, privilege string) bool {
 // barringViews are the views that are made on others that run as their definers: a
 // server makes such a view only if it can open those (tried on MariaDB 10.11 and
 // MySQL 9.7).
-func barringViews(ctx context.Context, s *server.Server, conn *sql.Conn) (map[string]bool, error) {
+func barringViews(ctx context.Context, s *server.Server, conn server.Execer) (map[string]bool, error) {
 	views, err := s.Query(ctx, conn,
 		"SELECT table_schema AS d, table_name AS n, security_type AS s, view_definition AS v"+
 			" FROM information_schema.views WHERE "+isNoSystem("table_schema"))

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // readWriters reads who can write on a slave in spite of read_only.
-func (f *Facts) readWriters(ctx context.Context, s *server.Server, conn *sql.Conn) (err error) {
+func (f *Facts) readWriters(ctx context.Context, s *server.Server, conn server.Execer) (err error) {
 	if s.Role == finding.Slave {
 		f.Writers, err = ListWriters(ctx, s, conn)
 	}
@@ -89,15 +88,16 @@ func writingRoles(ctx context.Context, s *server.Server, on server.Execer, privi
 	if err != nil {
 		return nil, err
 	}
+	lines := make([][]string, len(rows))
+	err = server.Each(ctx, s, on, rows, func(ctx context.Context, i int, r server.Record) (err error) {
+		lines[i], err = showGrants(ctx, s, on, server.QuoteName(r["user"]))
+		return err
+	})
 	var roles []string
-	for _, r := range rows {
-		lines, err := showGrants(ctx, s, on, server.QuoteName(r["user"]))
-		if err != nil {
-			return nil, err
-		}
-		if givenEverywhere(lines, privileges) {
+	for i, r := range rows {
+		if givenEverywhere(lines[i], privileges) {
 			roles = append(roles, r["user"])
 		}
 	}
-	return roles, nil
+	return roles, err
 }

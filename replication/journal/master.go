@@ -41,26 +41,77 @@ func MasterFile(directory string, slaveID uint32) NoteFile {
 // LookAtMaster sees how the master of a slave is, as far as its login may; nil if it may
 // not.
 func LookAtMaster(ctx context.Context, master *server.Server, slave *facts.Facts) (*MasterNote, error) {
-	conn, err := master.Session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }() // back to the pool
-	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin")
+	n := &MasterNote{Slave: slave.Identity(), Seen: time.Now().UTC()}
+	var f *facts.Facts
+	var lacking error
+	err := master.Together(ctx, master.DB, func(ctx context.Context) (err error) {
+		f, err = facts.ReadVariables(ctx, master, master.DB, "server_id", "server_uuid", "log_bin")
+		return err
+	}, func(ctx context.Context) error {
+		n.At, lacking = master.Position(ctx, master.DB)
+		if lacking == nil && master.Version.AtLeast(server.MariaDB, 10, 0, 2) {
+			n.At.GTID, _, lacking = master.GTIDsBefore(ctx, master.DB, n.At)
+		}
+		return nil
+	}, func(ctx context.Context) (err error) {
+		n.Started, err = master.Started(ctx, master.DB)
+		return err
+	})
 	if err != nil || !f.HasBinaryLog() {
 		return nil, err
 	}
-	n := &MasterNote{Slave: slave.Identity(), Seen: time.Now().UTC(), ID: f.ServerID(), UUID: f.UUID()}
-	if n.At, err = master.Position(ctx, conn); err != nil {
-		return nil, unlessDenied(err)
+	if lacking != nil {
+		return nil, unlessDenied(lacking)
 	}
-	if master.Version.AtLeast(server.MariaDB, 10, 0, 2) {
-		if n.At.GTID, _, err = master.GTIDsBefore(ctx, conn, n.At); err != nil {
-			return nil, unlessDenied(err)
+	n.ID, n.UUID = f.ServerID(), f.UUID()
+	return n, nil
+}
+
+// Compare sees how the master of a slave is, and whether it lacks the past that was noted of
+// it, if that is known.
+func (n *MasterNote) Compare(
+	ctx context.Context, master *server.Server, slave *facts.Facts,
+) (now *MasterNote, lost bool, err error) {
+	var past past
+	err = master.Together(ctx, master.DB, func(ctx context.Context) (err error) {
+		now, err = LookAtMaster(ctx, master, slave)
+		return err
+	}, func(ctx context.Context) error { // which needs no error where the note is of another master
+		past = n.readPast(ctx, master)
+		return nil
+	})
+	if err != nil || !n.IsOf(now) {
+		return now, false, err
+	}
+	lost, err = n.lostBy(ctx, master, now, past)
+	return now, lost, err
+}
+
+// past is what the binary log of a master tells of one that was noted.
+type past struct {
+	logs   []server.BinaryLog
+	before string // MariaDB's GTIDs before the place that was noted
+	known  bool   // they are
+
+	logsErr, beforeErr error
+}
+
+// readPast reads it.
+func (n *MasterNote) readPast(ctx context.Context, master *server.Server) past {
+	var p past
+	if n == nil {
+		return p
+	}
+	_ = master.Together(ctx, master.DB, func(ctx context.Context) error {
+		p.logs, p.logsErr = master.BinaryLogs(ctx, master.DB)
+		return nil
+	}, func(ctx context.Context) error {
+		if master.Version.Family == server.MariaDB {
+			p.before, p.known, p.beforeErr = master.GTIDsBefore(ctx, master.DB, n.At)
 		}
-	}
-	n.Started, err = master.Started(ctx, conn)
-	return n, err
+		return nil
+	})
+	return p
 }
 
 func unlessDenied(err error) error {
@@ -83,9 +134,9 @@ func (n *MasterNote) RestartedBefore(now *MasterNote) bool {
 	return now.Started.Sub(n.Started).Abs() > startSlack
 }
 
-// LostBy reports whether the master does not have the past that was noted, as far as its
+// lostBy reports whether the master does not have the past that was noted, as far as its
 // binary log tells. What it has purged since is not known.
-func (n *MasterNote) LostBy(ctx context.Context, master *server.Server, now *MasterNote) (bool, error) {
+func (n *MasterNote) lostBy(ctx context.Context, master *server.Server, now *MasterNote, p past) (bool, error) {
 	base := func(file string) string { return file[:strings.LastIndexByte(file, '.')+1] }
 	if base(n.At.File) != base(now.At.File) { // somebody calls the files otherwise since
 		return master.LacksGTIDs(ctx, n.At.GTID)
@@ -93,25 +144,23 @@ func (n *MasterNote) LostBy(ctx context.Context, master *server.Server, now *Mas
 	if now.At.Before(n.At) || n.RestartedBefore(now) && now.At.File == n.At.File {
 		return true, nil // a restart begins a new file
 	}
-	logs, err := master.BinaryLogs(ctx, master.DB)
-	if err != nil {
-		return false, unlessDenied(err)
+	if p.logsErr != nil {
+		return false, unlessDenied(p.logsErr)
 	}
-	i := slices.IndexFunc(logs, func(l server.BinaryLog) bool { return l.File == n.At.File })
+	i := slices.IndexFunc(p.logs, func(l server.BinaryLog) bool { return l.File == n.At.File })
 	if i < 0 {
 		return master.LacksGTIDs(ctx, n.At.GTID)
 	}
-	if logs[i].Bytes < n.At.Offset {
+	if p.logs[i].Bytes < n.At.Offset {
 		return true, nil
 	}
 	if master.Version.Family == server.MySQL {
 		return master.LacksGTIDs(ctx, n.At.GTID)
 	}
-	before, known, err := master.GTIDsBefore(ctx, master.DB, n.At)
-	if err != nil {
-		return false, unlessDenied(err)
+	if p.beforeErr != nil {
+		return false, unlessDenied(p.beforeErr)
 	}
-	return !known || !sameGTIDs(before, n.At.GTID), nil
+	return !p.known || !sameGTIDs(p.before, n.At.GTID), nil
 }
 
 // sameGTIDs reports whether two lists of MariaDB's have the same GTIDs.

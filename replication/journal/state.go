@@ -24,6 +24,7 @@ const (
 	SeedDump     SeedMethod = "dump"     // mariadb-dump or mysqldump, streamed into the slave; nothing on disk
 	SeedMydumper SeedMethod = "mydumper" // mydumper and myloader, in parallel, by a folder on the slave
 	SeedClone    SeedMethod = "clone"    // MySQL's clone plugin, which replaces the whole slave
+	SeedFile     SeedMethod = "file"     // a dump that was made on the master before, by gtunnel replication dump
 	SeedNone     SeedMethod = "none"     // the data is there already
 )
 

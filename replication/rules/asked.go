@@ -21,7 +21,7 @@ var asked = []Code{
 	{Code: server.RelayDiskFull, At: everywhere &^ Status},
 	{Code: "sql", At: everywhere, Meaning: "a server refuses a statement", Cure: "by the number of its error"},
 	{
-		Code: "busy", At: SetupMaster | SetupSlave | Compare | Repair,
+		Code: "busy", At: SetupMaster | SetupSlave | Compare | Repair | Dump,
 		Meaning: "another gtunnel replication command works on the server, or on this host",
 		Cure:    "wait for its end",
 	},
@@ -33,12 +33,12 @@ var asked = []Code{
 
 	// Of the files of the two ends.
 	{
-		Code: "hand-over", At: CheckPair | SetupMaster | SetupSlave,
+		Code: "hand-over", At: CheckPair | SetupMaster | SetupSlave | Dump,
 		Meaning: "a file is no hand-over file of setup-master, or of another version",
 		Cure:    "take the file that gtunnel replication setup-master wrote on the master",
 	},
 	{
-		Code: "readable-secret", At: CheckPair | SetupMaster | SetupSlave,
+		Code: "readable-secret", At: CheckPair | SetupMaster | SetupSlave | Dump,
 		Meaning: "a file with passwords can be read by others",
 		Cure:    "chmod 600",
 	},
@@ -88,12 +88,12 @@ var asked = []Code{
 		Cure: "as the error says",
 	},
 	{
-		Code: "no-coordinates", At: SetupSlave | Compare | Repair,
+		Code: "no-coordinates", At: SetupSlave | Compare | Repair | Dump,
 		Meaning: "the position of the master's binary log is not known",
 		Cure:    "let the login see it: GRANT REPLICATION CLIENT; of mydumper: the method dump",
 	},
 	{
-		Code: "bad-coordinates", At: SetupSlave | Repair,
+		Code: "bad-coordinates", At: SetupSlave | Repair | Dump,
 		Meaning: "the master's binary log does not have the position of the copy",
 		Cure:    "do not reset the master's binary log while it is seeded from; run this again",
 	},
@@ -103,7 +103,7 @@ var asked = []Code{
 			"or leave --method none out",
 	},
 	{
-		Code: "log-purged", At: SetupSlave | Repair,
+		Code: "log-purged", At: SetupSlave | Repair | Dump,
 		Meaning: "the master has purged the binary log from which the slave has to go on",
 		Cure:    "keep binary logs for longer; then run this again",
 	},
@@ -118,15 +118,15 @@ var asked = []Code{
 		Meaning: "there is no such method of the copy, or it cannot copy this",
 		Cure:    "use the method dump",
 	},
-	{Code: "unknown-database", At: SetupSlave},
-	{Code: "not-transactional", At: SetupSlave},
-	{Code: "lock-tables", At: SetupSlave, Meaning: "nobody can write on the master while the copy is made"},
+	{Code: "unknown-database", At: SetupSlave | Dump},
+	{Code: "not-transactional", At: SetupSlave | Dump},
+	{Code: "lock-tables", At: SetupSlave | Dump, Meaning: "nobody can write on the master while the copy is made"},
 	{
-		Code: "long-statement", At: SetupSlave,
+		Code: "long-statement", At: SetupSlave | Dump,
 		Meaning: "statements that run for long would hold up the lock of the copy, and all writers",
 		Cure:    "wait until they are done, or end them: KILL QUERY",
 	},
-	{Code: "lock-wait", At: SetupSlave | Repair},
+	{Code: "lock-wait", At: SetupSlave | Repair | Dump},
 	{
 		Code: "wait-timeout", At: SetupSlave | Repair,
 		Meaning: "the master ends sessions that wait, before the copy is done",
@@ -189,7 +189,7 @@ var asked = []Code{
 			"to mend it, ALTER TABLE ... MODIFY to VARBINARY or BLOB, then to utf8mb4",
 	},
 	{
-		Code: "no-history", At: SetupSlave, Meaning: "the history of system-versioned tables is not copied",
+		Code: "no-history", At: SetupSlave | Dump, Meaning: "the history of system-versioned tables is not copied",
 		Cure: "install mariadb-dump of MariaDB 10.11 or later, if the history matters",
 	},
 	{
@@ -203,7 +203,7 @@ var asked = []Code{
 	},
 	{Code: "no-rate", At: SetupSlave, Meaning: "the method takes no --max-rate", Cure: "use the method dump"},
 	{Code: "needs-room", At: SetupSlave, Meaning: "mydumper writes the rows to files first"},
-	{Code: "no-room", At: SetupSlave},
+	{Code: "no-room", At: SetupSlave | Dump},
 	{
 		Code: "no-clone", At: SetupSlave, Meaning: "the clone plugin cannot copy between these servers",
 		Cure: "use the method dump",
@@ -227,11 +227,11 @@ var asked = []Code{
 
 	// Of the copy: what ends it.
 	{
-		Code: "tool-missing", At: SetupSlave | Repair, Meaning: "a program that the copy needs is not installed",
+		Code: "tool-missing", At: SetupSlave | Repair | Dump, Meaning: "a program that the copy needs is not installed",
 		Cure: "install it on this host",
 	},
 	{
-		Code: "tool-failed", At: SetupSlave | Repair, Meaning: "a program of the copy has failed",
+		Code: "tool-failed", At: SetupSlave | Repair | Dump, Meaning: "a program of the copy has failed",
 		Cure: "by the error that it gave",
 	},
 	{
@@ -242,7 +242,43 @@ var asked = []Code{
 		Code: "schema-changed", At: SetupSlave, Meaning: "the schema was changed while mydumper copied the rows",
 		Cure: "run this again while nobody changes it, or use the method dump",
 	},
-	{Code: "dump-cut", At: SetupSlave | Repair, Meaning: "the dump ended before its end", Cure: "run this again"},
+	{Code: "dump-cut", At: SetupSlave | Repair | Dump, Meaning: "the dump ended before its end", Cure: "run this again"},
+
+	// Of a dump that was made before.
+	{
+		Code: "no-dump", At: SetupSlave, Meaning: "what --seed names was not made by gtunnel replication dump",
+		Cure: "make one on the master: gtunnel replication dump",
+	},
+	{
+		Code: "dump-format", At: SetupSlave, Meaning: "a dump was made by a newer gtunnel, in a format of its own",
+		Cure: "install that gtunnel here, or an older one on the master",
+	},
+	{
+		Code: "dump-changed", At: SetupSlave, Meaning: "a dump is not what was written: its checksum is another one",
+		Cure: "carry it here again, or make it anew",
+	},
+	{
+		Code: "dump-of-another", At: SetupSlave, Meaning: "a dump is of another master than the hand-over file",
+		Cure: "make it on that master, or bring the hand-over file of this one",
+	},
+	{
+		Code: "dump-databases", At: SetupSlave, Meaning: "a dump has other databases than are to be replicated",
+		Cure: "make it on the master with --databases",
+	},
+	{
+		Code: "dump-behind", At: SetupSlave,
+		Meaning: "the slave has had transactions that come after the dump, and would not take them again",
+		Cure:    "stop the slave's replication, and make the dump after that",
+	},
+	{
+		Code: "dump-without-gtids", At: SetupSlave,
+		Meaning: "a dump was made before the master's GTIDs were turned on, and does not have them",
+		Cure:    "make it anew on the master: gtunnel replication dump",
+	},
+	{
+		Code: "long-way", At: SetupSlave, Meaning: "the copy waits for the way to the master, not for its size",
+		Cure: "ssh root@MASTER gtunnel replication dump | gtunnel replication setup-slave --seed -",
+	},
 	{
 		Code: "clone-failed", At: SetupSlave, Meaning: "the clone plugin has failed, or was cut off",
 		Cure: "as its error says",
@@ -261,7 +297,7 @@ var asked = []Code{
 	{Code: "not-set-up", At: SetupSlave},
 	{Code: "stopped", At: SetupSlave},
 	{
-		Code: "no-binary-log", At: SetupMaster | Status | Compare, Meaning: "the master writes no binary log",
+		Code: "no-binary-log", At: SetupMaster | Status | Compare | Dump, Meaning: "the master writes no binary log",
 		Cure: "gtunnel replication setup-master there",
 	},
 	{

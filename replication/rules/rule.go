@@ -61,12 +61,13 @@ const (
 	CheckRejoin                        // the same for a rejoin
 	Follow                             // `follow`, of a slave outside of a pair: no rule, but codes
 	CheckVOMS                          // `check --voms`: VOMS
+	Dump                               // `dump`: no rule, but codes
 )
 
 // momentNames are the commands of the moments, in their order.
 var momentNames = []string{
 	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair", "status",
-	"promote", "switchover", "rejoin", "guard", "check", "check", "check", "follow", "check",
+	"promote", "switchover", "rejoin", "guard", "check", "check", "check", "follow", "check", "dump",
 }
 
 // String names the commands of the moments, as in "check, status".

@@ -3,6 +3,7 @@ package seed
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -151,24 +152,22 @@ const checkConstraints = "check_constraint_checks"
 // the master: what older servers say of a table leaves the default out, which
 // newer ones have changed.
 func (s *Seed) defaultCollations(ctx context.Context) ([]server.Statement, error) {
-	const query = "SELECT character_set_name AS c, default_collate_name AS d FROM information_schema.character_sets" +
-		" WHERE character_set_name IN ('utf8', 'utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf32') ORDER BY 1"
-	onMaster, err := s.Master.Query(ctx, s.Master.DB, query)
-	if err != nil {
+	var onMaster map[string]string
+	var err error
+	if s.File != nil {
+		onMaster = s.File.Head.Collations
+	} else if onMaster, err = readCollations(ctx, s.Master); err != nil {
 		return nil, err
 	}
-	onSlave, err := s.Slave.Query(ctx, s.Slave.DB, query)
+	onSlave, err := readCollations(ctx, s.Slave)
 	if err != nil {
 		return nil, err
-	}
-	defaults := make(map[string]string, len(onSlave))
-	for _, r := range onSlave {
-		defaults[r["c"]] = r["d"]
 	}
 	var differ []string
-	for _, r := range onMaster {
-		if is, exists := defaults[r["c"]]; exists && is != r["d"] && s.SlaveFacts.Collations[r["d"]] {
-			differ = append(differ, r["c"]+"="+r["d"])
+	for _, set := range slices.Sorted(maps.Keys(onMaster)) {
+		wanted := onMaster[set]
+		if is, exists := onSlave[set]; exists && is != wanted && s.SlaveFacts.Collations[wanted] {
+			differ = append(differ, set+"="+wanted)
 		}
 	}
 	list := strings.Join(differ, ",")
@@ -181,4 +180,16 @@ func (s *Seed) defaultCollations(ctx context.Context) ([]server.Statement, error
 		return []server.Statement{server.SQL("SET SESSION default_collation_for_utf8mb4=%s", old)}, nil
 	}
 	return nil, nil
+}
+
+// readCollations reads the default collations of the character sets of Unicode.
+func readCollations(ctx context.Context, s *server.Server) (map[string]string, error) {
+	rows, err := s.Query(ctx, s.DB,
+		"SELECT character_set_name AS c, default_collate_name AS d FROM information_schema.character_sets"+
+			" WHERE character_set_name IN ('utf8', 'utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf32')")
+	defaults := make(map[string]string, len(rows))
+	for _, r := range rows {
+		defaults[r["c"]] = r["d"]
+	}
+	return defaults, err
 }

@@ -20,44 +20,67 @@ const longStatement = 5 * time.Second
 // copy what is not consistent. The error is that of a server which could not be
 // asked.
 func (s *Seed) Check(ctx context.Context) (finding.Findings, error) {
-	c := &seedCheck{seed: s, extent: s.extent()}
-	if err := c.foreignKeys(ctx); err != nil {
+	checks := []func(*seedCheck, context.Context) error{(*seedCheck).foreignKeys}
+	switch s.Method {
+	case journal.SeedNone:
+	case journal.SeedFile:
+		checks = append(checks, (*seedCheck).ofFile)
+	case journal.SeedClone:
+		checks = append(checks, (*seedCheck).extents, (*seedCheck).clone)
+	default:
+		checks = append(checks, (*seedCheck).extents, (*seedCheck).locked, (*seedCheck).copying, (*seedCheck).sequences,
+			(*seedCheck).accounts, (*seedCheck).encoding, (*seedCheck).values, (*seedCheck).views, (*seedCheck).timeZones,
+			(*seedCheck).tablespaces, (*seedCheck).codeNames)
+	}
+	extent := s.extent()
+	extent.trip = s.Master.RoundTrip()
+	parts := make([]seedCheck, len(checks))
+	err := server.Each(ctx, s.Master, s.Master.DB, checks,
+		func(ctx context.Context, i int, check func(*seedCheck, context.Context) error) error {
+			parts[i] = seedCheck{seed: s, extent: extent}
+			return check(&parts[i], ctx)
+		})
+	if err != nil {
 		return finding.Findings{}, err
 	}
-	if s.Method == journal.SeedNone {
-		return c.Findings, nil
+	var found finding.Findings
+	for _, part := range parts {
+		found.Problems = append(found.Problems, part.Problems...)
+		found.Warnings = append(found.Warnings, part.Warnings...)
 	}
-	if err := c.measure(ctx, s); err != nil {
-		return finding.Findings{}, err
-	}
-	c.databases()
-	c.retention()
-	if s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
-		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
-	}
-	if s.Method == journal.SeedClone {
-		c.clone()
-		return c.Findings, nil
-	}
-	c.locked()
-	for _, check := range []func(context.Context) error{
-		c.tools, c.mydumper, c.statements, c.history, c.sequences, c.accounts, c.encoding, c.values, c.views,
-		c.timeZones, c.tablespaces, c.codeNames,
-	} {
-		if err := check(ctx); err != nil {
-			return finding.Findings{}, err
-		}
-	}
-	return c.Findings, nil
+	return found, nil
 }
 
-// seedCheck collects what is found.
+// seedCheck collects what one of the checks finds. They run together: see
+// server.Server.Together.
 type seedCheck struct {
 	finding.Findings
 	extent
 
 	seed    *Seed
-	foreign bool // see copying
+	dumper  *tool // nil: it is missing
+	foreign bool  // see copying
+}
+
+// extents finds what is wrong with what is to be copied.
+func (c *seedCheck) extents(context.Context) error {
+	c.databases()
+	c.retention()
+	c.longWay()
+	if s := c.seed; s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
+		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
+	}
+	return nil
+}
+
+// copying finds what keeps the tools from copying.
+func (c *seedCheck) copying(ctx context.Context) error {
+	for _, check := range []func(context.Context) error{c.tools, c.mydumper, c.statements, c.history} {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // databases finds those that are not on the master.
@@ -73,16 +96,26 @@ func (c *seedCheck) databases() {
 
 // tools finds those that are missing.
 func (c *seedCheck) tools(ctx context.Context) error {
+	if err := c.dumpTool(ctx); err != nil {
+		return err
+	}
+	return c.loaders(ctx)
+}
+
+// dumpTool finds whether the tool that dumps is missing.
+func (c *seedCheck) dumpTool(ctx context.Context) error {
 	dumper, foreign, err := c.seed.dumperOf(ctx)
-	c.foreign = foreign
+	c.dumper, c.foreign = dumper, foreign
 	if err == nil {
 		if p := c.seed.mayEnd(dumper); p != nil {
 			c.found(p, c.seed.MaxRate > 0) // which makes it wait for certain
 		}
 	}
-	if err = c.take(err); err != nil {
-		return err
-	}
+	return c.take(err)
+}
+
+// loaders finds the other tools that are missing.
+func (c *seedCheck) loaders(ctx context.Context) error {
 	for _, kind := range c.seed.otherTools() {
 		_, err := findTool(ctx, kind)
 		if err = c.take(err); err != nil {
@@ -116,7 +149,7 @@ const UnsnappedCode = "not-transactional"
 
 // locked finds the tables that only a lock keeps consistent, and says what the
 // lock costs.
-func (c *seedCheck) locked() {
+func (c *seedCheck) locked(context.Context) error {
 	tables := c.seed.unsnapped()
 	takes := c.estimate()
 	switch {
@@ -129,6 +162,7 @@ func (c *seedCheck) locked() {
 				" or make them InnoDB: ALTER TABLE ... ENGINE=InnoDB", max(takes, time.Second)),
 			"tables without transactions can change while they are copied: %s", finding.Items(tables))
 	}
+	return nil
 }
 
 // retention warns if the binary log may be purged before the slave follows it.
@@ -194,9 +228,8 @@ func (c *seedCheck) history(ctx context.Context) error {
 	if !s.Master.Version.AtLeast(server.MariaDB, 10, 3, 4) {
 		return nil
 	}
-	dumper, _, err := s.dumperOf(ctx)
-	if err != nil || dumper.knows("dump-history") != "" {
-		return ctx.Err() // if it is missing, tools has said so
+	if c.dumper == nil || c.dumper.knows("dump-history") != "" {
+		return nil // if it is missing, tools has said so
 	}
 	rows, err := s.Master.Query(ctx, s.Master.DB,
 		"SELECT CONCAT(table_schema, '.', table_name) AS t FROM information_schema.tables"+
@@ -246,7 +279,11 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 	if len(c.seed.Tables) > 0 {
 		return nil
 	}
-	missing, err := missingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, c.seed.Databases)
+	d, err := readDefined(ctx, c.seed.Master, c.seed.Databases)
+	if err != nil {
+		return err
+	}
+	missing, err := missingAccounts(ctx, c.seed.Master, c.seed.MasterFacts, c.seed.SlaveFacts, d)
 	if err != nil {
 		return err
 	}
@@ -260,7 +297,7 @@ func (c *seedCheck) accounts(ctx context.Context) error {
 		}
 		c.found(m.problem(how), len(m.bars) > 0)
 	}
-	return c.definerRights(ctx)
+	return c.definerRights(ctx, d)
 }
 
 // found takes a problem, or a warning if it does not bar the copy.

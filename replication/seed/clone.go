@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // it, shuts itself down and is waited for.
 func (s *Seed) clone(ctx context.Context) (server.Position, error) {
 	found := &seedCheck{seed: s}
-	if found.clone(); len(found.Problems) > 0 {
-		return server.Position{}, found.Err()
+	if err := found.clone(ctx); err != nil || len(found.Problems) > 0 {
+		return server.Position{}, cmp.Or(err, found.Err())
 	}
 	for _, end := range []*server.Server{s.Master, s.Slave} {
 		if err := installClone(ctx, end); err != nil {

@@ -52,7 +52,9 @@ func TestCloneRefused(t *testing.T) {
 				test.change(seed.MasterFacts, seed.SlaveFacts)
 			}
 			found := (&seedCheck{seed: seed})
-			found.clone()
+			if err := found.clone(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			if test.code == "" && len(found.Problems) > 0 || test.code != "" && !finding.HasCode(found.Err(), test.code) {
 				t.Errorf("found was\n%v", found.Err())
 			}

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"context"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -9,7 +10,7 @@ import (
 )
 
 // clone finds what keeps the plugin from copying.
-func (c *seedCheck) clone() {
+func (c *seedCheck) clone(context.Context) error {
 	master, slave := c.seed.MasterFacts, c.seed.SlaveFacts
 	const instead = "use the method dump"
 	for _, f := range []*facts.Facts{master, slave} {
@@ -18,7 +19,7 @@ func (c *seedCheck) clone() {
 		}
 	}
 	if len(c.Problems) > 0 {
-		return
+		return nil
 	}
 	for _, f := range []*facts.Facts{master, slave} {
 		if !f.Plugins["clone"] && !f.HasPrivilege("INSERT") { // into mysql.plugin
@@ -57,6 +58,7 @@ func (c *seedCheck) clone() {
 			server.QuoteAccount(user, host))
 	}
 	c.Warn(finding.Slave, "clone-erases", "", "the slave loses: %s", strings.Join(cloneErases(slave), "; "))
+	return nil
 }
 
 // cloneErases says what a seed by journal.SeedClone takes from a slave, to be agreed to.

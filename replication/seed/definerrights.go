@@ -15,32 +15,35 @@ import (
 
 // definerRights finds the definers that the slave has, but with fewer rights on
 // the databases than on the master: what runs as them would fail (1356, 1370).
-func (c *seedCheck) definerRights(ctx context.Context) error {
+func (c *seedCheck) definerRights(ctx context.Context, d *defined) error {
 	s := c.seed
 	if s.SlaveFacts.Accounts == nil || len(s.Databases) == 0 {
 		return nil
 	}
-	objects, err := definedObjects(ctx, s.Master, s.Databases)
-	if err != nil {
-		return err
-	}
-	barred, err := barredViews(ctx, s.Master, s.Databases)
-	if err != nil {
-		return err
-	}
 	asked := map[string]bool{}
-	for _, o := range objects {
+	var definers []definedObject
+	for _, o := range d.objects {
 		account := server.QuoteAccount(o.user, o.host)
-		if !o.asDefiner || asked[account] || s.SlaveFacts.Account(o.user, o.host) == nil {
-			continue
+		if o.asDefiner && !asked[account] && s.SlaveFacts.Account(o.user, o.host) != nil {
+			asked[account] = true
+			definers = append(definers, o)
 		}
-		asked[account] = true
-		lines, err := lackingGrants(ctx, s, o.user, o.host)
-		if err != nil {
-			return err
+	}
+	onMaster, err := grantsOf(ctx, s.Master, s.MasterFacts, definers)
+	if err != nil {
+		return err
+	}
+	onSlave, err := grantsOf(ctx, s.Slave, s.SlaveFacts, definers)
+	if err != nil {
+		return err
+	}
+	for i, o := range definers {
+		if onMaster[i] == nil || onSlave[i] == nil {
+			continue // it cannot be compared
 		}
-		if len(lines) > 0 {
-			bars := barred[o.user+"@"+o.host]
+		account := server.QuoteAccount(o.user, o.host)
+		if lines := lacking(account, *onMaster[i], *onSlave[i], s.SlaveFacts, s.Databases); len(lines) > 0 {
+			bars := d.barred[o.user+"@"+o.host]
 			if !slices.ContainsFunc(lines, opensViews.MatchString) {
 				bars = nil
 			}
@@ -66,22 +69,25 @@ func lackingRights(account, object, give string, bars []string) *finding.Problem
 		"the account %s has fewer rights than on the master, and is the definer of objects such as %s", account, object)
 }
 
-// lackingGrants gives the GRANT lines that give an account on the slave what it
-// may do with databases on the master.
-func lackingGrants(ctx context.Context, s *Seed, user, host string) ([]string, error) {
-	var both [2][]facts.Grant
-	for i, end := range []*server.Server{s.Master, s.Slave} {
-		grants, err := facts.GrantsOfDefiner(ctx, end, []*facts.Facts{s.MasterFacts, s.SlaveFacts}[i], user, host)
+// grantsOf gives what counts on a server for that which runs as accounts; nil where that
+// cannot be seen.
+func grantsOf(
+	ctx context.Context, s *server.Server, f *facts.Facts, accounts []definedObject,
+) ([]*[]facts.Grant, error) {
+	list := make([]*[]facts.Grant, len(accounts))
+	if f.Accounts == nil {
+		return list, nil
+	}
+	err := server.Each(ctx, s, s.DB, accounts, func(ctx context.Context, i int, o definedObject) error {
+		grants, err := facts.GrantsOfDefiner(ctx, s, f, o.user, o.host)
 		const noSuchGrant, noSuchRole = 1141, 3530
 		if number := server.ErrorNumber(err); server.IsDenied(err) || number == noSuchGrant || number == noSuchRole {
-			return nil, nil // it cannot be compared
+			return nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		both[i] = grants
-	}
-	return lacking(server.QuoteAccount(user, host), both[0], both[1], s.SlaveFacts, s.Databases), nil
+		list[i] = &grants
+		return err
+	})
+	return list, err
 }
 
 // lacking gives the lines that give an account the rights on databases that it

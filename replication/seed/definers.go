@@ -68,9 +68,9 @@ func (m *missingAccount) how(directory string, slave *facts.Facts) (string, erro
 // definers, or that have rights on databases, and that the slave lacks. What
 // the logins may not see is not found.
 func missingAccounts(
-	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, databases []string,
+	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, d *defined,
 ) ([]missingAccount, error) {
-	if slaveFacts.Accounts == nil || len(databases) == 0 {
+	if slaveFacts.Accounts == nil {
 		return nil, nil
 	}
 	var missing []*missingAccount
@@ -87,27 +87,15 @@ func missingAccounts(
 		missing = append(missing, m)
 		return m
 	}
-	objects, err := definedObjects(ctx, master, databases)
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range objects {
+	for _, o := range d.objects {
 		if m := need(o.user, o.host); m != nil {
 			m.definerOf = append(m.definerOf, o.name)
 		}
 	}
-	barred, err := barredViews(ctx, master, databases)
-	if err != nil {
-		return nil, err
-	}
 	for _, m := range missing {
-		m.bars = barred[m.user+"@"+m.host]
+		m.bars = d.barred[m.user+"@"+m.host]
 	}
-	users, err := grantedAccounts(ctx, master, databases)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range users {
+	for _, r := range d.granted {
 		// Not a role, and not ours.
 		if masterFacts.Account(r["user"], r["host"]) == nil || slices.Contains(facts.AccountUsers, r["user"]) {
 			continue
@@ -117,15 +105,39 @@ func missingAccounts(
 		}
 	}
 	list := make([]missingAccount, len(missing))
-	for i, m := range missing {
+	err := server.Each(ctx, master, master.DB, missing, func(ctx context.Context, i int, m *missingAccount) error {
 		create, hashed, err := createLines(ctx, master, masterFacts, slaveFacts, m)
-		if err != nil {
-			return nil, err
-		}
 		m.create, m.hashed = append([]string{server.LogNothing}, create...), hashed
 		list[i] = *m
+		return err
+	})
+	return list, err
+}
+
+// defined is what databases have to do with accounts.
+type defined struct {
+	objects []definedObject
+	barred  map[string][]string // see barredViews
+	granted []server.Record     // users and hosts, see grantedAccounts
+}
+
+// readDefined reads it of a master.
+func readDefined(ctx context.Context, master *server.Server, databases []string) (*defined, error) {
+	d := &defined{}
+	if len(databases) == 0 {
+		return d, nil
 	}
-	return list, nil
+	err := master.Together(ctx, master.DB, func(ctx context.Context) (err error) {
+		d.objects, err = definedObjects(ctx, master, databases)
+		return err
+	}, func(ctx context.Context) (err error) {
+		d.barred, err = barredViews(ctx, master, databases)
+		return err
+	}, func(ctx context.Context) (err error) {
+		d.granted, err = grantedAccounts(ctx, master, databases)
+		return err
+	})
+	return d, err
 }
 
 // definedObject is an object with a definer that is a user.
@@ -162,13 +174,15 @@ var definers = []struct{ kind, query string }{
 
 // definedObjects gives those of databases.
 func definedObjects(ctx context.Context, s *server.Server, databases []string) ([]definedObject, error) {
+	found := make([][]server.Record, len(definers))
+	kinds := make([]int, len(definers))
+	err := server.Each(ctx, s, s.DB, kinds, func(ctx context.Context, i int, _ int) (err error) {
+		found[i], err = s.Query(ctx, s.DB, fmt.Sprintf(definers[i].query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
+		return err
+	})
 	var objects []definedObject
-	for _, from := range definers {
-		rows, err := s.Query(ctx, s.DB, fmt.Sprintf(from.query, server.QuoteExactly(databases))+" ORDER BY 1, 2, 3")
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
+	for i, from := range definers {
+		for _, r := range found[i] {
 			if user, host, isUser := server.SplitAccount(r["definer"]); isUser { // else a role of MariaDB
 				objects = append(objects, definedObject{
 					name: from.kind + " " + r["d"] + "." + r["n"],
@@ -177,7 +191,7 @@ func definedObjects(ctx context.Context, s *server.Server, databases []string) (
 			}
 		}
 	}
-	return objects, nil
+	return objects, err
 }
 
 // barredViews gives the views that are made on views with the rights of their
@@ -238,41 +252,25 @@ func createLines(
 	if m.host == "localhost" || !m.applied {
 		anew[0] = "CREATE USER " + account + " IDENTIFIED BY '...'; -- any password, if it is a definer only"
 	}
-	if masterFacts.Account(m.user, m.host) == nil && masterFacts.Accounts != nil {
+	switch {
+	case masterFacts.Accounts == nil: // it may not be seen
+		return anew, false, nil
+	case masterFacts.Account(m.user, m.host) == nil:
 		anew[0] += "; it is not on the master either"
 		return anew, false, nil
 	}
-	conn, err := master.Session(ctx)
+	lines, err := showAccount(ctx, master, account)
+	if number := server.ErrorNumber(err); server.IsDenied(err) || number == 1064 || number == 1141 {
+		return anew, false, nil // it may not be seen, or the server is too old
+	}
 	if err != nil {
 		return nil, false, err
-	}
-	defer server.Discard(conn)
-	if masterFacts.Version.AtLeast(server.MySQL, 8, 0, 17) {
-		// A salted hash is not text.
-		if err := master.Exec(ctx, conn, server.SQL("SET SESSION print_identified_with_as_hex=1")); err != nil {
-			return nil, false, err
-		}
-	}
-	var lines []string
-	for _, show := range []string{"SHOW CREATE USER " + account, "SHOW GRANTS FOR " + account} {
-		rows, err := server.ReadRecords(ctx, conn, show)
-		if err != nil {
-			if number := server.ErrorNumber(err); server.IsDenied(err) || number == 1064 || number == 1141 {
-				return anew, false, nil // it may not be seen, or the server is too old
-			}
-			return nil, false, master.Explain(show, err)
-		}
-		for _, r := range rows {
-			for _, line := range r { // the only column
-				lines = append(lines, line+";")
-			}
-		}
 	}
 	if masterFacts.Version.AtLeast(server.MySQL, 8, 0, 0) {
 		// A role is an account there: the lines of another may have made it.
 		lines[0] = strings.Replace(lines[0], "CREATE USER ", "CREATE USER IF NOT EXISTS ", 1)
 	}
-	roles, err := facts.RoleLines(ctx, master, conn, lines)
+	roles, err := facts.RoleLines(ctx, master, master.DB, lines)
 	if err != nil {
 		return nil, false, err
 	}
@@ -283,6 +281,26 @@ func createLines(
 		anew = append(anew, hashInGrant.ReplaceAllString(grant, ""))
 	}
 	return append(roles, anew...), false, nil
+}
+
+// showAccount gives the lines by which a server shows how an account is made, and what it
+// may do.
+func showAccount(ctx context.Context, s *server.Server, account string) ([]string, error) {
+	shows := []string{"SHOW CREATE USER " + account, "SHOW GRANTS FOR " + account}
+	if s.Version.AtLeast(server.MySQL, 8, 0, 17) { // a salted hash is not text
+		shows[0] = "SET SESSION print_identified_with_as_hex=1; " + shows[0]
+	}
+	lines := make([][]string, len(shows))
+	err := server.Each(ctx, s, s.DB, shows, func(ctx context.Context, i int, show string) error {
+		rows, err := s.Query(ctx, s.DB, show)
+		for _, r := range rows {
+			for _, line := range r { // the only column
+				lines[i] = append(lines[i], line+";")
+			}
+		}
+		return err
+	})
+	return slices.Concat(lines...), err
 }
 
 // hashInGrant is what MariaDB's SHOW GRANTS says of the password.

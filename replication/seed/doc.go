@@ -1,6 +1,7 @@
 // Package seed copies databases from a master to a slave, at one position of the
 // master's binary log: by the dump tools of the server's family through a pipe, by
-// mydumper, or by the CLONE plugin of MySQL.
+// mydumper, by the CLONE plugin of MySQL, or by a dump that was made on the master's
+// host and carried here.
 //
 // A copy is whole or it is an error. It reads tables of transactional engines
 // without a lock but for the short one in which the copy begins; should that keep
@@ -11,6 +12,10 @@
 // dumpStream reads the coordinates from its head and hands the rest on, held to
 // MaxRate by mayPass, and load runs the tool that loads. Beside it guard looks
 // after the master's locks and binary log, and meter tells the progress.
+//
+// A dump that is carried goes the same walk in two halves: WriteDump begins it on the
+// master's host, where deliver compresses it with its coordinates and a checksum, and
+// DumpSource.Open takes it up on the slave's, once it is whole.
 //
 // Check says beforehand what a copy needs, and what it will not bring.
 package seed

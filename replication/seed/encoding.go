@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -35,20 +36,20 @@ func mislabelled(ctx context.Context, s *server.Server, databases []string) ([]s
 	if err != nil {
 		return nil, err
 	}
-	var found []string
+	var tables [][]server.Record // the columns of each
 	for len(columns) > 0 {
-		n := 1 // those of one table
+		n := 1
 		for n < len(columns) && columns[n]["d"] == columns[0]["d"] && columns[n]["t"] == columns[0]["t"] {
 			n++
 		}
-		inTable, err := mislabelledIn(ctx, s, columns[:n])
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, inTable...)
-		columns = columns[n:]
+		tables, columns = append(tables, columns[:n]), columns[n:]
 	}
-	return found, nil
+	found := make([][]string, len(tables))
+	err = server.Each(ctx, s, s.DB, tables, func(ctx context.Context, i int, columns []server.Record) (err error) {
+		found[i], err = mislabelledIn(ctx, s, columns)
+		return err
+	})
+	return slices.Concat(found...), err
 }
 
 // mislabelledIn looks at the columns of one table. It fetches the values that

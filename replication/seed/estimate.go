@@ -1,8 +1,10 @@
 package seed
 
 import (
-	"context"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 )
 
 // How long a copy takes, in parts. They are on the safe side of what was measured on
@@ -48,21 +50,21 @@ func (s *Seed) extent() extent {
 	return e
 }
 
-// measure measures a round trip to the master: the shortest of some.
-func (e *extent) measure(ctx context.Context, s *Seed) error {
-	conn, err := s.Master.Session(ctx)
-	if err != nil {
-		return err
+// longWait is how long a copy may wait for the way to the master before another way to
+// copy is said.
+const longWait = 20 * time.Second
+
+// longWay says of another way to copy where the tool that dumps would wait for answers
+// most of the time.
+func (c *seedCheck) longWay() {
+	s := c.seed
+	waits := (time.Duration(c.tables*tripsPerTable) * c.trip).Round(time.Second)
+	if waits < longWait || len(s.Tables) > 0 || s.Method != journal.SeedDump && s.Method != "" {
+		return
 	}
-	defer func() { _ = conn.Close() }() // back to the pool
-	for range 3 {
-		began := time.Now()
-		if _, err := s.Master.Value(ctx, conn, "SELECT 1"); err != nil {
-			return err
-		}
-		if took := time.Since(began); e.trip == 0 || took < e.trip {
-			e.trip = took
-		}
-	}
-	return nil
+	c.Warn(finding.Master, "long-way",
+		"ssh root@MASTER gtunnel replication dump | gtunnel replication setup-slave --seed -",
+		"the copy asks it about each of %s, and an answer takes %v: it waits for about %v alone;"+
+			" a dump that is made there does not",
+		finding.Count(c.tables, "table"), c.trip.Round(time.Millisecond), waits)
 }

@@ -25,7 +25,11 @@ type MissingAccount struct {
 func MissingAccounts(
 	ctx context.Context, master *server.Server, masterFacts, slaveFacts *facts.Facts, databases []string,
 ) ([]MissingAccount, error) {
-	missing, err := missingAccounts(ctx, master, masterFacts, slaveFacts, databases)
+	d, err := readDefined(ctx, master, databases)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := missingAccounts(ctx, master, masterFacts, slaveFacts, d)
 	list := make([]MissingAccount, len(missing))
 	for i, m := range missing {
 		list[i] = MissingAccount{User: m.user, DefinerOf: m.definerOf, Create: m.create}

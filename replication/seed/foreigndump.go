@@ -41,7 +41,7 @@ func (s *Seed) dumperOf(ctx context.Context) (t *tool, foreign bool, err error) 
 // chooseDumper is dumperOf, with all that the tool knows.
 func (s *Seed) chooseDumper(ctx context.Context) (t *tool, foreign bool, err error) {
 	own := dumpTool(s.Master.Version.Family)
-	if s.Master.Version.Family != server.MariaDB || s.Slave.Version.Family != server.MySQL {
+	if s.Master.Version.Family != server.MariaDB || s.Slave == nil || s.Slave.Version.Family != server.MySQL {
 		t, err = findTool(ctx, own)
 		return t, false, err
 	}

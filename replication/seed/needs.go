@@ -144,15 +144,19 @@ func (c *seedCheck) tablespaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	shown := make([][]server.Record, len(tables))
+	err = server.Each(ctx, s.Master, s.Master.DB, tables, func(ctx context.Context, i int, t server.Record) (err error) {
+		shown[i], err = s.Master.Query(ctx, s.Master.DB, "SHOW CREATE TABLE "+server.QuoteTable(t["d"], t["t"]))
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	var found, create []string
-	for _, t := range tables {
-		shown, err := s.Master.Query(ctx, s.Master.DB, "SHOW CREATE TABLE "+server.QuoteTable(t["d"], t["t"]))
-		if err != nil {
-			return err
-		}
+	for i, t := range tables {
 		for _, space := range onMaster {
-			if slices.Contains(onSlave, space) || len(shown) == 0 ||
-				!strings.Contains(shown[0]["create table"], " TABLESPACE "+server.QuoteName(space)) {
+			if slices.Contains(onSlave, space) || len(shown[i]) == 0 ||
+				!strings.Contains(shown[i][0]["create table"], " TABLESPACE "+server.QuoteName(space)) {
 				continue
 			}
 			found = append(found, t["d"]+"."+t["t"]+" ("+space+")")

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -11,6 +12,9 @@ type Phase string
 
 // The phases of a seed, in order.
 const (
+	PhaseReceive Phase = "receive" // a dump from elsewhere, before anything else
+	PhaseVerify  Phase = "verify"  // that it is whole
+
 	PhaseStart Phase = "start" // until the coordinates are known
 	PhaseCopy  Phase = "copy"
 	PhaseLoad  Phase = "load" // all has been read, and the slave works on the rest
@@ -42,6 +46,7 @@ const progressEvery = 500 * time.Millisecond
 type meter struct {
 	sizes map[string]uint64 // the tables' sizes, by the server's estimate
 	total uint64            // of all
+	exact uint64            // of the dump, if that is there already; then no sizes are known
 
 	phase atomic.Pointer[Phase]
 	bytes atomic.Uint64
@@ -83,10 +88,20 @@ func (m *meter) enter(phase Phase) { m.phase.Store(&phase) }
 // may look like one that does not exist.
 func (m *meter) begin(name string) {
 	before := m.table.Load()
-	if _, exists := m.sizes[name]; !exists || before.name == name {
+	if _, exists := m.sizes[name]; !exists && m.exact == 0 || before.name == name {
 		return
 	}
 	m.table.Store(&tableBegin{name: name, bytes: m.bytes.Load(), sizes: before.sizes + m.sizes[before.name]})
+}
+
+// show tells the progress, if somebody wants to know, until end.
+func (m *meter) show(ctx context.Context, to func(Progress)) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	if to != nil {
+		told.Go(func() { m.tell(ctx, to) })
+	}
+	return func() { cancel(); told.Wait() }
 }
 
 // tell hands the progress on until ctx ends.
@@ -118,6 +133,12 @@ func (m *meter) progress(now time.Time) Progress {
 	switch {
 	case p.Phase == PhaseLoad || p.Phase == PhaseEnd:
 		p.EstimatedBytes = p.Bytes
+		return p
+	case m.exact > 0:
+		p.EstimatedBytes = max(m.exact, p.Bytes)
+		if p.Rate > 0 {
+			p.Left = time.Duration(float64(p.EstimatedBytes-p.Bytes) / p.Rate * float64(time.Second))
+		}
 		return p
 	case m.total == 0:
 		return p

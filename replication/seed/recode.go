@@ -44,34 +44,54 @@ func (s *Seed) recodings(ctx context.Context) (found recodings, unsayable []stri
 	if err != nil {
 		return nil, nil, err
 	}
+	parts := codeParts(rows)
+	encoded := make([]string, len(parts))
+	err = server.Each(ctx, s.Master, s.Master.DB, parts, func(ctx context.Context, i int, p codePart) (err error) {
+		encoded[i], err = facts.Encode(ctx, s.Master, s.Master.DB, p.text, p.of["cs"])
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	found = recodings{}
+	for i, p := range parts {
+		r, cs := p.of, p.of["cs"]
+		if encoded[i] == "" || len(encoded[i]) > len(p.text) {
+			unsayable = append(unsayable, strings.ToLower(r["kind"])+" "+r["d"]+"."+r["n"]+" ("+cs+")")
+			continue
+		}
+		one := recoded{from: fmt.Appendf(nil, p.format, p.text), to: fmt.Appendf(nil, p.format, encoded[i])}
+		found[cs] = append(found[cs], one)
+	}
+	return found, unsayable, nil
+}
+
+// codePart is a part that has to be recoded, of a row of codeHeads, and where in a
+// statement it stands.
+type codePart struct {
+	of           server.Record
+	format, text string
+}
+
+// codeParts are those of the rows.
+func codeParts(rows []server.Record) []codePart {
+	var parts []codePart
 	for _, r := range rows {
-		cs := r["cs"]
-		if facts.IsUTF8(cs) || isASCII([]byte(r["n"]+r["definer"]+r["comment"])) {
+		if facts.IsUTF8(r["cs"]) {
 			continue
 		}
 		user, host, _ := server.SplitAccount(r["definer"])
-		for _, part := range []struct{ format, text string }{
-			{r["kind"] + " %s", server.QuoteName(r["n"])},
-			{"DEFINER=%s@" + server.QuoteName(host), server.QuoteName(user)},
-			{"COMMENT %s", quoteComment(r["comment"])},
+		for _, part := range []codePart{
+			{r, r["kind"] + " %s", server.QuoteName(r["n"])},
+			{r, "DEFINER=%s@" + server.QuoteName(host), server.QuoteName(user)},
+			{r, "COMMENT %s", quoteComment(r["comment"])},
 		} {
-			if isASCII([]byte(part.text)) {
-				continue
+			if !isASCII([]byte(part.text)) {
+				parts = append(parts, part)
 			}
-			encoded, err := facts.Encode(ctx, s.Master, s.Master.DB, part.text, cs)
-			if err != nil {
-				return nil, nil, err
-			}
-			if encoded == "" || len(encoded) > len(part.text) {
-				unsayable = append(unsayable, strings.ToLower(r["kind"])+" "+r["d"]+"."+r["n"]+" ("+cs+")")
-				continue
-			}
-			one := recoded{from: fmt.Appendf(nil, part.format, part.text), to: fmt.Appendf(nil, part.format, encoded)}
-			found[cs] = append(found[cs], one)
 		}
 	}
-	return found, unsayable, nil
+	return parts
 }
 
 // quoteComment is a comment as a SHOW CREATE has it.

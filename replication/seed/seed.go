@@ -24,6 +24,7 @@ import (
 type Seed struct {
 	// Master and Slave are as whom the tools log in, too. The master's login is
 	// the seeding account's, by TCP through the tunnel.
+	// A seed that only writes a dump has no slave.
 	Master, Slave           *server.Server
 	MasterFacts, SlaveFacts *facts.Facts
 
@@ -33,6 +34,7 @@ type Seed struct {
 	Method     journal.SeedMethod // empty: journal.SeedDump
 	LockTables bool               // hold a read lock on the master for the whole copy, for tables without transactions
 	MaxRate    uint64             // bytes a second; 0: no limit
+	File       *DumpFile          // of journal.SeedFile
 
 	// StateDir is where it is noted that max_allowed_packet of the slave is raised
 	// for the load; empty: nowhere.
@@ -78,6 +80,8 @@ func (s *Seed) Run(ctx context.Context) (server.Position, error) {
 		return byDump.Run(ctx)
 	case journal.SeedClone:
 		return s.clone(ctx)
+	case journal.SeedFile:
+		return s.loadFile(ctx)
 	case journal.SeedNone:
 		return server.Position{}, finding.New("", "no-seed",
 			"give the position of the master that the slave's data is of", "the method none copies nothing")
@@ -93,62 +97,26 @@ type copying struct {
 	dumper, loader *tool
 	foreign        bool // the dumper does not tell coordinates
 	recode         recodings
-	begun          bool // something may have been loaded
+	start          server.Position // see started
+	begun          bool            // something may have been loaded
 	guard          *guard
 	meter          *meter
+
+	// deliver takes the dump that a tool makes, of which begin has been read.
+	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
 }
 
 // copy runs a method beside the guard on the master, and tells the progress.
 func (s *Seed) copy(
 	ctx context.Context, method func(context.Context, *copying) (server.Position, error),
-) (position server.Position, err error) {
+) (server.Position, error) {
 	c := &copying{Seed: s}
-	if c.dumper, c.foreign, err = s.dumperOf(ctx); err != nil {
+	c.deliver = c.load
+	if err := c.readyDumper(ctx); err != nil {
 		return server.Position{}, err
 	}
-	if p := s.mayEnd(c.dumper); p != nil && s.MaxRate > 0 {
-		return server.Position{}, p
-	}
-	if c.loader, err = findTool(ctx, loadTool(s.Slave.Version.Family)); err != nil {
-		return server.Position{}, err
-	}
-	if c.recode, _, err = s.recodings(ctx); err != nil {
-		return server.Position{}, err
-	}
-	sizes, err := s.tableSizes(ctx)
-	if err != nil {
-		return server.Position{}, err
-	}
-	c.meter = newMeter(sizes)
 	removeAbandonedFolders()
-	restore, err := s.widenPackets(ctx)
-	if err != nil {
-		return server.Position{}, err
-	}
-	defer func() {
-		if e := restore(); err == nil && e != nil {
-			position, err = server.Position{}, e
-		}
-	}()
-	ctx, cancel := context.WithCancelCause(ctx)
-	var told sync.WaitGroup
-	defer told.Wait()
-	defer cancel(nil)
-	if c.guard, err = s.newGuard(ctx, cancel); err != nil {
-		return server.Position{}, err
-	}
-	defer c.guard.close()
-	if s.Progress != nil {
-		told.Go(func() { c.meter.tell(ctx, s.Progress) })
-	}
-	if position, err = method(ctx, c); err != nil {
-		return server.Position{}, err
-	}
-	c.meter.enter(PhaseEnd)
-	if err := s.disableEvents(ctx); err != nil {
-		return server.Position{}, err
-	}
-	return position, nil
+	return c.fill(ctx, func(ctx context.Context) (server.Position, error) { return method(ctx, c) })
 }
 
 // tableSizes gives the sizes of the tables to copy, by the server's estimate.
@@ -261,7 +229,7 @@ func (c *copying) dumpOnce(ctx context.Context) (server.Position, error) {
 		return server.Position{}, err
 	}
 	c.meter.enter(PhaseCopy)
-	return position, c.load(ctx, stream, head, dump)
+	return position, c.deliver(ctx, stream, head, dump)
 }
 
 // lockWaited is the problem of a lock that was given up.
@@ -274,7 +242,7 @@ func (s *Seed) lockWaited() error {
 // started checks the coordinates and tells them, before anything is loaded.
 func (c *copying) started(ctx context.Context, p server.Position) (server.Position, error) {
 	p, err := c.guard.begin(ctx, p)
-	c.begun = err == nil
+	c.start, c.begun = p, err == nil
 	if err == nil && c.Started != nil {
 		err = c.Started(ctx, p)
 	}
@@ -304,9 +272,9 @@ func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, ser
 
 // newStream makes the way of a dump.
 func (c *copying) newStream(from io.Reader) *dumpStream {
-	stream := &dumpStream{
-		from: from, meter: c.meter, limiter: newLimiter(c.MaxRate),
-		modes: unknownModes(c.Master.Version, c.Slave.Version), recode: c.recode,
+	stream := &dumpStream{from: from, meter: c.meter, limiter: newLimiter(c.MaxRate), recode: c.recode}
+	if c.Slave != nil {
+		stream.modes = unknownModes(c.Master.Version, c.Slave.Version)
 	}
 	if len(c.Tables) > 0 {
 		stream.database = c.databases()[0]

@@ -27,6 +27,7 @@ type dumpStream struct {
 	recode recodings // of names, definers and comments
 
 	database string       // that the dump has come to
+	tables   int          // that it has come to, by now
 	waits    atomic.Int32 // forDumper, forLoader, or neither
 	client   string       // the character set of the client that made what it has come to
 }
@@ -93,7 +94,7 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 			ready = read[:complete]
 		}
 		d.waits.Store(0)
-		if err := d.mayPass(ctx, len(ready)); err != nil {
+		if err := mayPass(ctx, d.limiter, len(ready)); err != nil {
 			return false, err
 		}
 		d.waits.Store(forLoader)
@@ -120,11 +121,11 @@ func newLimiter(maxRate uint64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(maxRate), int(max(1, maxRate/10))) //nolint:gosec // a tenth is an int
 }
 
-// mayPass waits until n more bytes may pass.
-func (d *dumpStream) mayPass(ctx context.Context, n int) error {
-	for d.limiter != nil && n > 0 {
-		part := min(n, d.limiter.Burst())
-		if err := d.limiter.WaitN(ctx, part); err != nil {
+// mayPass waits until n more bytes may pass a limiter; nil: at once.
+func mayPass(ctx context.Context, limiter *rate.Limiter, n int) error {
+	for limiter != nil && n > 0 {
+		part := min(n, limiter.Burst())
+		if err := limiter.WaitN(ctx, part); err != nil {
 			return cmp.Or(context.Cause(ctx), err)
 		}
 		n -= part
@@ -180,6 +181,7 @@ func (d *dumpStream) lookAt(line []byte) {
 	if name, ok := bytes.CutPrefix(line, databaseLine); ok {
 		d.database = server.UnquoteName(string(name))
 	} else if name, ok := bytes.CutPrefix(line, dataLine); ok {
+		d.tables++
 		d.meter.begin(d.database + "." + server.UnquoteName(string(name)))
 	} else if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) {
 		dropModes(line, d.modes)

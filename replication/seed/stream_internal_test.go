@@ -146,7 +146,7 @@ func TestStreamKeepsRate(t *testing.T) {
 	d.limiter = newLimiter(1 << 20)
 	begun := time.Now()
 	for _, n := range []int{0, 1, 150 << 10, 105 << 10} { // a quarter of a second, and a tenth ahead
-		if err := d.mayPass(t.Context(), n); err != nil {
+		if err := mayPass(t.Context(), d.limiter, n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,12 +158,12 @@ func TestStreamKeepsRate(t *testing.T) {
 	cancel(stopped)
 	for _, rate := range []uint64{1, 9, 1 << 20} {
 		d.limiter = newLimiter(rate)
-		if err := d.mayPass(ctx, 1<<20); !errors.Is(err, stopped) {
+		if err := mayPass(ctx, d.limiter, 1<<20); !errors.Is(err, stopped) {
 			t.Errorf("at %d B/s: %v", rate, err)
 		}
 	}
 	d.limiter = newLimiter(0)
-	if err := d.mayPass(ctx, 1<<30); err != nil {
+	if err := mayPass(ctx, d.limiter, 1<<30); err != nil {
 		t.Errorf("without a limit: %v", err)
 	}
 }

@@ -79,7 +79,7 @@ func (c *seedCheck) values(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := &lossyFindings{check: c}
+	var tables [][]*valueColumn // the columns of each
 	for len(columns) > 0 {
 		n := slices.IndexFunc(columns, func(other *valueColumn) bool {
 			return other.quotedTable() != columns[0].quotedTable()
@@ -87,34 +87,56 @@ func (c *seedCheck) values(ctx context.Context) error {
 		if n < 0 {
 			n = len(columns)
 		}
-		if err := found.look(ctx, columns[:n]); err != nil {
-			return err
-		}
-		columns = columns[n:]
+		tables, columns = append(tables, columns[:n]), columns[n:]
+	}
+	inTables := make([]lossyFindings, len(tables))
+	master := c.seed.Master
+	err = server.Each(ctx, master, master.DB, tables, func(ctx context.Context, i int, columns []*valueColumn) error {
+		inTables[i].check = c
+		return inTables[i].look(ctx, columns)
+	})
+	if err != nil {
+		return err
+	}
+	found := &lossyFindings{check: c}
+	for i := range inTables {
+		found.add(&inTables[i])
 	}
 	found.tell()
 	return nil
+}
+
+// add adds what was found in another table.
+func (f *lossyFindings) add(other *lossyFindings) {
+	f.rounded, f.unfound = append(f.rounded, other.rounded...), append(f.unfound, other.unfound...)
+	f.lost, f.updates = append(f.lost, other.lost...), append(f.updates, other.updates...)
+	f.retyped = append(f.retyped, other.retyped...)
+	f.changed, f.retype = addLines(f.changed, other.changed...), addLines(f.retype, other.retype...)
+	f.doubles = addLines(f.doubles, other.doubles...)
 }
 
 // valueColumns are the columns of the tables to copy that may have such values, those
 // of a table together. Columns that the slave computes are not copied.
 func (c *seedCheck) valueColumns(ctx context.Context) ([]*valueColumn, error) {
 	master := c.seed.Master
-	rows, err := master.Query(ctx, master.DB,
-		"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.data_type AS type,"+
-			" c.column_type AS full_type, IF("+oddText+", c.character_set_name, '') AS charset"+
-			" FROM information_schema.columns c"+joinTables+
-			" WHERE (c.data_type IN ('float', 'double', 'enum', 'set', 'json') OR "+oddText+")"+
-			" AND t.table_type IN ("+facts.TableTypes+")"+
-			" AND c.extra NOT REGEXP 'VIRTUAL|STORED|PERSISTENT' AND c.table_schema IN ("+
-			server.QuoteExactly(c.seed.databases())+")"+
-			" ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
-	if err != nil {
-		return nil, err
-	}
-	stamps, err := master.Query(ctx, master.DB,
-		"SELECT table_schema AS d, table_name AS t, column_name AS c FROM information_schema.columns"+
-			" WHERE extra LIKE '%on update%' AND table_schema IN ("+server.QuoteExactly(c.seed.databases())+")")
+	var rows, stamps []server.Record
+	err := master.Together(ctx, master.DB, func(ctx context.Context) (err error) {
+		rows, err = master.Query(ctx, master.DB,
+			"SELECT c.table_schema AS d, c.table_name AS t, c.column_name AS c, c.data_type AS type,"+
+				" c.column_type AS full_type, IF("+oddText+", c.character_set_name, '') AS charset"+
+				" FROM information_schema.columns c"+joinTables+
+				" WHERE (c.data_type IN ('float', 'double', 'enum', 'set', 'json') OR "+oddText+")"+
+				" AND t.table_type IN ("+facts.TableTypes+")"+
+				" AND c.extra NOT REGEXP 'VIRTUAL|STORED|PERSISTENT' AND c.table_schema IN ("+
+				server.QuoteExactly(c.seed.databases())+")"+
+				" ORDER BY CAST(c.table_schema AS BINARY), CAST(c.table_name AS BINARY), c.ordinal_position")
+		return err
+	}, func(ctx context.Context) (err error) {
+		stamps, err = master.Query(ctx, master.DB,
+			"SELECT table_schema AS d, table_name AS t, column_name AS c FROM information_schema.columns"+
+				" WHERE extra LIKE '%on update%' AND table_schema IN ("+server.QuoteExactly(c.seed.databases())+")")
+		return err
+	})
 	stampsOf := map[string][]string{}
 	for _, r := range stamps {
 		table := server.QuoteTable(r["d"], r["t"])

@@ -33,14 +33,56 @@ func EachWithin(ctx context.Context, limit time.Duration) context.Context {
 	return context.WithValue(ctx, limitKey{}, limit)
 }
 
-// limited gives the context of one question.
-func limited(ctx context.Context) (_ context.Context, limit time.Duration, cancel context.CancelFunc) {
-	limit, ok := ctx.Value(limitKey{}).(time.Duration)
-	if !ok {
-		return ctx, 0, func() {}
+// watch ends a context in which an answer has not come in time.
+type watch struct {
+	limit  time.Duration // of the answer that is waited for; 0: none
+	timer  *time.Timer   // nil: there was none yet
+	cancel context.CancelFunc
+}
+
+// limitOf is how long a question of a context may wait for its answer; 0: without end.
+func limitOf(ctx context.Context) time.Duration {
+	limit, _ := ctx.Value(limitKey{}).(time.Duration)
+	return limit
+}
+
+// newWatch gives the context of a question, or of several that are asked at once, whose
+// answers come one after the other; limit is that of the first one.
+func newWatch(ctx context.Context, limit time.Duration) (context.Context, *watch) {
+	within, cancel := context.WithCancel(ctx)
+	w := &watch{cancel: cancel}
+	w.again(limit)
+	return within, w
+}
+
+// again begins the time of the next answer.
+func (w *watch) again(limit time.Duration) {
+	w.stop()
+	w.limit = limit
+	if limit > 0 {
+		w.timer = time.AfterFunc(limit, w.cancel)
 	}
-	ctx, cancel = context.WithTimeout(ctx, limit)
-	return ctx, limit, cancel
+}
+
+// stop ends the time.
+func (w *watch) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// end ends the watch and its context.
+func (w *watch) end() {
+	w.stop()
+	w.cancel()
+}
+
+// explain gives the error of a question: NoAnswerError if the watch has ended its context.
+func (w *watch) explain(ctx, within context.Context, err error) error {
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return &NoAnswerError{Limit: w.limit}
+	}
+	return err
 }
 
 // SelectWithin is the SELECT of a query that the server ends by itself a moment after the

@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Execer runs statements: a *sql.DB, a *sql.Conn.
@@ -54,14 +56,26 @@ func (s *Server) stopLogging(ctx context.Context, on Execer) error {
 	return nil
 }
 
-// FreshSizes makes a session tell the sizes of tables as they are: MySQL tells
+// freshSizes makes a session tell the sizes of tables as they are: MySQL tells
 // them as they were up to a day ago (its manual,
 // information_schema_stats_expiry).
+const freshSizes = "SET SESSION information_schema_stats_expiry=0"
+
+// FreshSizes makes a session tell the sizes of tables as they are.
 func (s *Server) FreshSizes(ctx context.Context, on Execer) error {
 	if !s.Version.AtLeast(MySQL, 8, 0, 3) {
 		return nil
 	}
-	return s.Exec(ctx, on, SQL("SET SESSION information_schema_stats_expiry=0"))
+	return s.Exec(ctx, on, SQL(freshSizes))
+}
+
+// Freshly is a query that tells the sizes of tables as they are, and so do those after it
+// in its session.
+func (s *Server) Freshly(query string) string {
+	if s.packet == 0 || !s.Version.AtLeast(MySQL, 8, 0, 3) {
+		return query
+	}
+	return freshSizes + "; " + query
 }
 
 // Variables gives some global variables by name in lower case; all if none is
@@ -100,24 +114,53 @@ func (s *Server) Query(ctx context.Context, on Execer, query string, args ...any
 	return rows, nil
 }
 
-// ReadRecords gives all rows of a query. The error is the driver's, for those who
-// explain it in other words than the query.
+// ReadRecords gives all rows of a query, together with what is asked by others of the
+// same context: see Together. The error is the driver's, for those who explain it in
+// other words than the query.
 func ReadRecords(ctx context.Context, on Execer, query string, args ...any) ([]Record, error) {
-	within, limit, cancel := limited(ctx)
-	defer cancel()
-	records, err := readRecords(within, on, query, args...)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		return nil, &NoAnswerError{Limit: limit}
+	query, args = fillIn(query, args)
+	if p, ok := ctx.Value(placeKey{on}).(place); ok && len(args) == 0 {
+		return p.ask(query, limitOf(ctx))
 	}
-	return records, err
-}
-
-func readRecords(ctx context.Context, on Execer, query string, args ...any) ([]Record, error) {
-	rows, err := on.QueryContext(ctx, query, args...)
+	within, watch := newWatch(ctx, limitOf(ctx))
+	defer watch.end()
+	rows, err := on.QueryContext(within, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, watch.explain(ctx, within, err)
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it all
+	records, err := scanRecords(rows)
+	return records, watch.explain(ctx, within, err)
+}
+
+// fillIn puts arguments into a query, so that it need not be prepared first, which takes
+// a round trip more. All are left where one is neither text nor a number.
+func fillIn(query string, args []any) (string, []any) {
+	parts := strings.Split(query, "?")
+	if len(args) == 0 || len(parts) != len(args)+1 {
+		return query, args
+	}
+	var filled strings.Builder
+	filled.WriteString(parts[0])
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			if !utf8.ValidString(arg) {
+				return query, args
+			}
+			filled.WriteString(QuoteString(arg))
+		case int, int64, uint32, uint64:
+			fmt.Fprint(&filled, arg)
+		default:
+			return query, args
+		}
+		filled.WriteString(parts[i+1])
+	}
+	return filled.String(), nil
+}
+
+// scanRecords reads all rows of one result.
+func scanRecords(rows *sql.Rows) ([]Record, error) {
 	columns, err := rows.Columns()
 	if err != nil {
 		return nil, err

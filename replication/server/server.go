@@ -5,12 +5,9 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/go-sql-driver/mysql"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
@@ -64,6 +61,8 @@ type Server struct {
 	First   uint64 // the id of the first session that was opened by it; all others' are higher
 
 	DB     *sql.DB      // the pool of its connections
+	trip   atomic.Int64 // nanoseconds, see RoundTrip
+	packet int          // bytes that it takes at once, of several statements; 0: one statement alone
 	locked *sql.Conn    // the one that has the server's lock; nil: none, see Change
 	peer   atomic.Int32 // the process that listens at its socket, see dialPeer
 }
@@ -93,8 +92,16 @@ func (s *Server) open(ctx context.Context, connector driver.Connector) (*Server,
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	var version, comment string
-	err := s.DB.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment, CONNECTION_ID()").
-		Scan(&version, &comment, &s.First)
+	var err error
+	if sessions, ok := connector.(*sessions); ok { // which has asked
+		var conn *sql.Conn
+		if conn, err = s.DB.Conn(ctx); err == nil {
+			version, comment, s.First, s.packet = sessions.version, sessions.comment, sessions.first, sessions.packet
+			err = conn.Close() // back to the pool
+		}
+	} else {
+		err = s.DB.QueryRowContext(ctx, "SELECT "+greeting).Scan(&version, &comment, &s.First)
+	}
 	if err == nil {
 		s.Version, err = ParseVersion(version, comment)
 	}
@@ -105,25 +112,17 @@ func (s *Server) open(ctx context.Context, connector driver.Connector) (*Server,
 	return s, nil
 }
 
-// connector makes a server's connections. Their sessions are alike on
-// every server: no sql_mode, so that quoting is what it seems, and UTC; no
-// transaction that nobody began; and no end because of silence.
-func (s *Server) connector() (driver.Connector, error) {
-	config := mysql.NewConfig()
-	config.Net, config.Addr = s.Login.Network, s.Login.Address
-	config.User, config.Passwd = s.Login.User, s.Login.Password.Reveal()
-	if s.Login.Network == "unix" {
-		config.DialFunc = s.dialPeer
+// RoundTrip is the shortest time in which the server has answered so far: a little more
+// than the way to it and back.
+func (s *Server) RoundTrip() time.Duration { return time.Duration(s.trip.Load()) }
+
+// took notes the time of an answer.
+func (s *Server) took(time time.Duration) {
+	for is := s.trip.Load(); is == 0 || int64(time) < is; is = s.trip.Load() {
+		if s.trip.CompareAndSwap(is, int64(time)) {
+			return
+		}
 	}
-	config.Timeout = ConnectTimeout
-	config.Logger = &mysql.NopLogger{} // the errors are returned
-	config.InterpolateParams = false
-	config.Params = map[string]string{
-		"sql_mode": "''", "time_zone": "'+00:00'", "autocommit": "1",
-		"wait_timeout": strconv.Itoa(SessionTimeout),
-	}
-	config.MaxAllowedPacket = 0 // what the server says
-	return mysql.NewConnector(config)
 }
 
 // Close closes the connections.

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -16,14 +17,18 @@ type masterAnswer struct {
 
 	clock    time.Duration // against this host's
 	hasClock bool
+	past     masterPast
+	mute     bool             // the slave does not answer: nothing is held against it
+	same     *finding.Problem // see sameServer
 }
 
 // askMaster asks the master, if there is one, and answers once.
-func askMaster(ctx context.Context, master *server.Server, unreachable error, answer chan<- masterAnswer) {
-	var a masterAnswer
+func (r *statusReader) askMaster(
+	ctx context.Context, master *server.Server, unreachable error, a masterAnswer, answer chan<- masterAnswer,
+) {
 	err := unreachable
 	if master != nil {
-		err = a.read(ctx, master)
+		err = a.read(ctx, r.slave, r.variables, master)
 	}
 	a.Reachable = master != nil && err == nil
 	a.Tunnel = server.WayOf(err)
@@ -42,35 +47,54 @@ func askMaster(ctx context.Context, master *server.Server, unreachable error, an
 	answer <- a
 }
 
-func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
+// read asks the master all that is asked of it, in one round trip where that can be.
+func (a *masterAnswer) read(
+	ctx context.Context, slave *server.Server, slaveFacts *facts.Facts, master *server.Server,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
 	defer cancel()
-	conn, err := master.Session(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }() // back to the pool
+	return master.Together(ctx, master.DB, func(ctx context.Context) error {
+		return a.readSide(ctx, master)
+	}, func(ctx context.Context) error {
+		if !a.mute {
+			a.same = sameServer(ctx, slave, master)
+		}
+		return nil
+	}, func(ctx context.Context) error {
+		return a.past.read(ctx, slaveFacts, master)
+	})
+}
+
+// readSide reads what the master says of itself.
+func (a *masterAnswer) readSide(ctx context.Context, master *server.Server) error {
 	a.Version = master.Version.String()
-	f, err := facts.ReadVariables(ctx, master, conn, "server_id", "server_uuid", "log_bin", "gtid_mode",
-		"gtid_executed", "gtid_binlog_state")
-	if err != nil {
+	var f *facts.Facts
+	var rows []server.Record
+	var logErr error // of a binary log that may be off
+	err := master.Together(ctx, master.DB, func(ctx context.Context) (err error) {
+		f, err = facts.ReadVariables(ctx, master, master.DB, "server_id", "server_uuid", "log_bin", "gtid_mode",
+			"gtid_executed", "gtid_binlog_state")
 		return err
+	}, func(ctx context.Context) (err error) {
+		a.clock, a.hasClock, err = master.Clock(ctx, master.DB)
+		return err
+	}, func(ctx context.Context) error {
+		// The files come first: the last may grow until the position is read.
+		a.logs, logErr = master.BinaryLogs(ctx, master.DB)
+		return nil
+	}, func(ctx context.Context) (err error) {
+		rows, err = master.Query(ctx, master.DB, master.Version.ShowMasterStatus())
+		return err
+	})
+	if f != nil {
+		a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
 	}
-	a.ServerID, a.ServerUUID = f.ServerID(), f.UUID()
-	if !f.HasBinaryLog() {
+	switch {
+	case f != nil && len(f.Variables) > 0 && !f.HasBinaryLog():
 		return finding.New(finding.Master, "no-binary-log", "gtunnel replication setup-master there",
 			"its binary log is off")
-	}
-	if a.clock, a.hasClock, err = master.Clock(ctx, conn); err != nil {
-		return err
-	}
-	// The files come first: the last may grow until the position is read.
-	if a.logs, err = master.BinaryLogs(ctx, conn); err != nil {
-		return err
-	}
-	rows, err := master.Query(ctx, conn, master.Version.ShowMasterStatus())
-	if err != nil {
-		return err
+	case err != nil || logErr != nil:
+		return cmp.Or(err, logErr)
 	}
 	a.facts = f
 	if len(rows) > 0 {
@@ -83,8 +107,6 @@ func (a *masterAnswer) read(ctx context.Context, master *server.Server) error {
 // sameServer is the problem of logins that reach one server; nil if they do not, or
 // that cannot be asked.
 func sameServer(ctx context.Context, slave, master *server.Server) *finding.Problem {
-	ctx, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
-	defer cancel()
 	if p, ok := errors.AsType[*finding.Problem](slave.MustDiffer(ctx, master)); ok && p.Code == "same-server" {
 		return p
 	}

@@ -3,53 +3,56 @@ package watch
 import (
 	"context"
 
+	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/term"
 )
 
-// readPast holds what was noted of the master against what it has, and notes how it is
-// now. What cannot be asked is not known.
-func (r *statusReader) readPast(ctx context.Context, master *server.Server, directory string) error {
-	if !r.sameMaster {
-		return nil
-	}
-	file := journal.MasterFile(directory, r.Slave.ServerID)
-	note, err := journal.ReadNote[journal.MasterNote](file)
-	if err != nil {
-		return err
-	}
-	asking, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
-	defer cancel()
-	now, err := journal.LookAtMaster(asking, master, r.variables)
-	if err != nil || now == nil {
-		return ctx.Err()
-	}
-	if note.IsOf(now) {
-		lost, err := note.LostBy(asking, master, now)
-		if err != nil {
-			return ctx.Err()
-		}
-		if lost {
-			r.restored = note
-			return nil
-		}
-	}
-	file.Refresh(note, now)
-	return nil
+// masterPast is what the master has of the past that was noted of it, and what it publishes
+// of its pair. What cannot be asked is not known.
+type masterPast struct {
+	note, now *journal.MasterNote
+	lost      bool
+	record    *term.Record
 }
 
-// readPairOfMaster reads what the master publishes of its pair, where this slave is of none:
-// whether it still is the master. What cannot be read is not known.
-func (r *statusReader) readPairOfMaster(ctx context.Context, master *server.Server) error {
-	if !r.sameMaster || r.pair != nil || len(r.unseen) > 0 {
+// readNote reads what was noted of the master.
+func (p *masterPast) readNote(directory string, slaveID uint32) (err error) {
+	p.note, err = journal.ReadNote[journal.MasterNote](journal.MasterFile(directory, slaveID))
+	return err
+}
+
+// read asks the master.
+func (p *masterPast) read(ctx context.Context, slave *facts.Facts, master *server.Server) error {
+	return master.Together(ctx, master.DB, func(ctx context.Context) error {
+		var err error
+		if p.now, p.lost, err = p.note.Compare(ctx, master, slave); err != nil {
+			p.now = nil
+		}
 		return nil
+	}, func(ctx context.Context) error {
+		if record, err := term.ReadRecord(ctx, master, master.DB); err == nil {
+			p.record = record
+		}
+		return nil
+	})
+}
+
+// notePast notes whether the slave's master has lost its past, else how it is now; and, where
+// this slave is of no pair, whether it still is the master.
+func (r *statusReader) notePast(p *masterPast, directory string) {
+	if !r.sameMaster {
+		return
 	}
-	asking, cancel := context.WithTimeout(ctx, server.ConnectTimeout)
-	defer cancel()
-	record, err := term.ReadRecord(asking, master, master.DB)
-	if err == nil {
-		r.ofPair = record
+	switch {
+	case p.now == nil:
+	case p.lost:
+		r.restored = p.note
+	default:
+		journal.MasterFile(directory, r.Slave.ServerID).Refresh(p.note, p.now)
 	}
-	return ctx.Err()
+	if r.pair == nil && len(r.unseen) == 0 {
+		r.ofPair = p.record
+	}
 }

@@ -181,8 +181,12 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 	if roomErr == nil { // before the master, which then has all transactions that the slave has of it
 		roomErr = r.readVariables(ctx)
 	}
+	var noted masterPast
+	if roomErr == nil {
+		roomErr = noted.readNote(o.StateDir, r.variables.ServerID())
+	}
 	asked := make(chan masterAnswer, 1)
-	go askMaster(ctx, master, o.Unreachable, asked)
+	go r.askMaster(ctx, master, o.Unreachable, masterAnswer{past: noted, mute: roomErr != nil}, asked)
 	if roomErr == nil {
 		roomErr = r.readSlaveSide(ctx)
 	}
@@ -196,7 +200,7 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 		return roomErr
 	}
 	if r.Master.Reachable {
-		r.same = sameServer(ctx, r.slave, master)
+		r.same = answer.same
 	}
 	if r.hasClock = answer.hasClock; r.hasClock {
 		r.clock = answer.clock - r.ownClock
@@ -217,12 +221,7 @@ func (r *statusReader) read(ctx context.Context, master *server.Server, o Option
 	if err := r.readNotes(ctx, o.StateDir); err != nil {
 		return err
 	}
-	if err := r.readPast(ctx, master, o.StateDir); err != nil {
-		return err
-	}
-	if err := r.readPairOfMaster(ctx, master); err != nil {
-		return err
-	}
+	r.notePast(&answer.past, o.StateDir)
 	if err := r.readAsMaster(ctx, o.StateDir, o.HandedOver); err != nil {
 		return err
 	}
