@@ -102,7 +102,9 @@ func TestFloodWithFewFiles(t *testing.T) {
 // connections nor the end of the process.
 func TestStopInAFlood(t *testing.T) {
 	s := newSite(t)
-	server, address := s.startServer(startBackend(t).address(), "--drain-timeout", "1s", "--max-handshakes", "50")
+	// Not at the level debug, whose line for each of the flood this test would not read in time.
+	server, address := s.startServer(startBackend(t).address(), "--drain-timeout", "1s", "--max-handshakes", "50",
+		"--log-level", "info")
 	_, local := s.startClient(address)
 	conn := dial(t, local)
 	echo(t, conn, "before")
