@@ -114,7 +114,7 @@ var monitorCases = map[string]agentCase{
 		action: "monitor", status: masterNow, mark: "master", refuses: "crm_mon",
 		code: 8, score: "1000", marked: "master",
 	},
-	"monitor: not started":            {action: "monitor", status: slaveNow, code: 7},
+	"monitor: not started": {action: "monitor", status: slaveNow, code: 7},
 	"monitor: a probe of a slave": {
 		action: "monitor", status: slaveNow, probe: true,
 		code: 7, calls: []string{closed},
