@@ -45,16 +45,19 @@ func (s *story) byHand(t *testing.T, master *host) {
 var cures = regexp.MustCompile(
 	`may be open: start Pacemaker on it, or (stonith_admin --fence \S+); then (crm_resource --cleanup)`)
 
-// leftOpen stops Pacemaker in the maintenance mode on the master, whose host then hangs. That
-// its node has left in order does not say that its server is closed.
+// leftOpen stops Pacemaker in the maintenance mode on the master, whose host then hangs. When the
+// mode ends, Pacemaker would fence it, since the resource is active there to its knowledge; it is
+// made to forget that. Then the node has left in order, to Pacemaker.
 func (s *story) leftOpen(t *testing.T, master *host) {
 	t.Helper()
-	s.event(t, "in the maintenance mode, Pacemaker is stopped on the master; then its host hangs", master.peer(), func() {
+	const what = "in the maintenance mode, Pacemaker is stopped on the master, and forgets it; its host hangs"
+	s.event(t, what, master.peer(), func() {
 		s.maintained(t, master, func() {
 			// Without corosync's key boot does not start it again.
 			s.mustOn(t, master, "mv /etc/corosync/authkey /root/ && pkill -x pacemakerd && "+
 				"while pgrep -x pacemakerd >/dev/null; do sleep 0.2; done")
 			s.mustRun(t, "pause", master.id)
+			s.mustOn(t, master.peer(), "cibadmin --delete --xpath \"//node_state[@uname='"+master.name+"']/lrm\"")
 		})
 		var cure []string
 		s.eventually(t, "the agent refuses to promote", func() error {
