@@ -15,7 +15,7 @@ import (
 
 // TestAgent: what the agent makes of what gtunnel and the cluster say.
 func TestAgent(t *testing.T) {
-	for _, cases := range []map[string]agentCase{monitorCases, startCases, promoteCases, otherCases} {
+	for _, cases := range []map[string]agentCase{monitorCases, startCases, promoteCases, goneCases, otherCases} {
 		for name, c := range cases {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -25,8 +25,7 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// prepare makes a folder with what the agent finds: a gtunnel and a crm_mon of the test's,
-// and the mark.
+// prepare makes a folder with what the programs in testdata tell the agent, and the mark.
 func (c agentCase) prepare(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -34,30 +33,29 @@ func (c agentCase) prepare(t *testing.T) (folder string) {
 	if c.status != nil {
 		status = c.status.json()
 	}
-	cluster := "#!/bin/sh\n"
+	cluster := c.history
 	if c.node != "" {
-		cluster += fmt.Sprintf(`cat <<END
-<current_dc present="true" with_quorum="true"/>
+		cluster = fmt.Sprintf(`<current_dc present="true" with_quorum="true"/>
 <cluster_options stonith-enabled="%t" symmetric-cluster="true"/>
 <node name="server2.domain.two" id="2" %s/>
-END
-`, !c.noFence, c.node)
+%s`, !c.noFence, c.node, c.history)
 	}
 	files := map[string]string{
 		"status.json": status,
+		"cluster.xml": cluster,
 		"plan.json": map[string]string{
 			"open":   `{"steps": [{"name": "read-only"}, {"name": "verify"}]}`,
 			"closed": `{"steps": [{"name": "stop-events"}]}`,
 		}[c.seen],
-		"gtunnel": `#!/bin/sh
-shift
-case $* in *--dry-run*) cat "$HA_RSCTMP/plan.json"; exit 0 ;; esac
-[ "$1" != status ] || { cat "$HA_RSCTMP/status.json"; exit 1; }
-echo "$*" | sed 's| --config .*||' >>"$HA_RSCTMP/calls"
-[ "$1" != "` + c.refuses + `" ] || { echo "error: refused" >&2; exit 1; }
-`,
-		"crm_mon":      cluster,
 		"gtunnel.toml": "",
+	}
+	if c.later != nil {
+		files["later.json"] = c.later.json()
+	}
+	for node, value := range map[string]string{server1.name: c.record, server2.name: c.peerRecord} {
+		if value != "" {
+			files["record-"+node] = value + "\n"
+		}
 	}
 	if c.served {
 		files["gtunnel-pair.served"] = strconv.Itoa(os.Getpid()) + "\n"
@@ -66,7 +64,7 @@ echo "$*" | sed 's| --config .*||' >>"$HA_RSCTMP/calls"
 		files["gtunnel-pair.state"] = c.mark + "\n"
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,8 +80,9 @@ func agent(t *testing.T, folder, action string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(here, "gtunnel"), action)
 	cmd.Env = append(os.Environ(), "OCF_FUNCTIONS_DIR="+filepath.Join(here, "testdata"), "HA_RSCTMP="+folder,
-		"OCF_RESOURCE_INSTANCE=pair", "OCF_RESKEY_binary="+filepath.Join(folder, "gtunnel"),
-		"OCF_RESKEY_config="+filepath.Join(folder, "gtunnel.toml"), "PATH="+folder+":"+os.Getenv("PATH"))
+		"OCF_RESOURCE_INSTANCE=pair", "OCF_RESKEY_CRM_meta_on_node="+server1.name,
+		"OCF_RESKEY_config="+filepath.Join(folder, "gtunnel.toml"), "OCF_RESKEY_binary=gtunnel",
+		"PATH="+filepath.Join(here, "testdata", "programs")+":"+os.Getenv("PATH"))
 	return cmd
 }
 
@@ -93,7 +92,11 @@ func (c agentCase) check(t *testing.T) {
 	needJQ(t)
 	folder := c.prepare(t)
 	cmd := agent(t, folder, c.action)
-	cmd.Env = append(cmd.Env, "OCF_RESKEY_lose_at_most="+c.params)
+	cmd.Env = append(cmd.Env, "OCF_RESKEY_lose_at_most="+c.params, "OCF_RESKEY_CRM_meta_timeout="+c.timeout,
+		"REFUSES="+c.refuses)
+	if c.probe {
+		cmd.Env = append(cmd.Env, "OCF_RESKEY_CRM_meta_interval=0")
+	}
 	out, err := cmd.CombinedOutput()
 	code := 0
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -199,7 +202,12 @@ func TestShellcheck(t *testing.T) {
 		}
 		t.Skip("shellcheck is missing: .ci/install pacemaker")
 	}
-	out, err := exec.CommandContext(t.Context(), "shellcheck", "gtunnel", "host/boot", "host/fence_pdu").CombinedOutput()
+	scripts, err := filepath.Glob("testdata/programs/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts = append(scripts, "gtunnel", "host/boot", "host/fence_pdu")
+	out, err := exec.CommandContext(t.Context(), "shellcheck", scripts...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

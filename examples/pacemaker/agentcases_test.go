@@ -55,11 +55,17 @@ type agentCase struct {
 	noFence bool
 	served  bool   // this host was the master since the cluster manager was started
 	params  string // lose_at_most
-	seen    string // what demote would find where status tells nothing: open, closed; empty: nothing
-	refuses string // which of gtunnel's commands fails
+	timeout string // of the action, in milliseconds
+	probe   bool
+	seen    string  // what demote would find where status tells nothing: open, closed; empty: nothing
+	later   *status // from the second time on that it is asked for
+	refuses string  // what fails: one of gtunnel's commands, crm_mon, or a flag of crm_attribute
+
+	record, peerRecord string // of the nodes; empty: none
+	history            string // of fencings, by crm_mon
 
 	code   int
-	calls  []string // of gtunnel's commands but status
+	calls  []string // of gtunnel's commands but status, and what is recorded
 	score  string
 	marked string
 	reason string // a part of it
@@ -75,6 +81,8 @@ var (
 )
 
 const (
+	opened   = "record open"
+	closed   = "record closed"
 	demotes  = "demote --cluster --yes --timeout 30s"
 	switches = "switchover --cluster --yes"
 	promotes = "promote --cluster --yes"
@@ -86,14 +94,31 @@ const (
 // monitorCases are what monitor makes of what it hears.
 var monitorCases = map[string]agentCase{
 	"monitor: master": {
-		action: "monitor", status: masterNow, mark: "master",
+		action: "monitor", status: masterNow, mark: "master", record: "open",
 		code: 8, score: "1000", marked: "master",
 	},
 	"monitor: a pair that serves": {
-		action: "monitor", status: masterNow,
+		action: "monitor", status: masterNow, probe: true,
+		code: 8, calls: []string{opened}, score: "1000", marked: "master",
+	},
+	"monitor: a pair that serves, which cannot be recorded": {
+		action: "monitor", status: masterNow, refuses: "--update",
+		code: 9, reason: "cannot be set",
+	},
+	"monitor: a master, and more is known of its past": {
+		action: "monitor", status: masterNow, mark: "master",
+		record: "open" + wasBefore, history: fencing(server1, since),
+		code: 8, calls: []string{opened + wasBefore + wasSince}, score: "1000", marked: "master",
+	},
+	"monitor: a master, and the cluster does not answer": {
+		action: "monitor", status: masterNow, mark: "master", refuses: "crm_mon",
 		code: 8, score: "1000", marked: "master",
 	},
-	"monitor: not started":            {action: "monitor", status: slaveNow, code: 7},
+	"monitor: not started": {action: "monitor", status: slaveNow, code: 7},
+	"monitor: a probe of a slave": {
+		action: "monitor", status: slaveNow, probe: true,
+		code: 7, calls: []string{closed},
+	},
 	"monitor: not started, no server": {action: "monitor", code: 7},
 	"monitor: slave": {
 		action: "monitor", status: slaveNow, mark: "slave",
@@ -116,7 +141,20 @@ var monitorCases = map[string]agentCase{
 		score: "1000", marked: "slave",
 	},
 	"monitor: not marked, open, and more is not known": {
-		action: "monitor", seen: "open", code: 8, marked: "master",
+		action: "monitor", seen: "open", code: 8, calls: []string{opened}, marked: "master",
+	},
+	"monitor: switched over by hand, the old master": {
+		action: "monitor", status: slaveNow, mark: "master", record: "open", probe: true,
+		calls: []string{closed}, score: "100", marked: "slave",
+	},
+	"monitor: switched over by hand, the new one": {
+		action: "monitor", status: masterNow, mark: "slave", record: "closed", probe: true,
+		code: 8, calls: []string{opened}, score: "1000", marked: "master",
+	},
+	"monitor: opened by hand, by nobody's term": {
+		action: "monitor", status: like(slaveNow, func(s *status) { s.state, s.writable = "writable-slave", true }),
+		mark: "slave", record: "closed", probe: true,
+		code: 1, calls: []string{opened}, score: "none", marked: "slave", reason: "can be written to",
 	},
 	"monitor: not marked, closed, and more is not known": {action: "monitor", seen: "closed", code: 7},
 	"monitor: lags": {
@@ -152,7 +190,7 @@ var monitorCases = map[string]agentCase{
 		code: 9, score: "none", marked: "master", reason: "no answer",
 	},
 	"monitor: the master's peer is silent": {
-		action: "monitor", mark: "master", seen: "open",
+		action: "monitor", mark: "master", seen: "open", record: "open",
 		code: 8, marked: "master",
 	},
 	"monitor: the slave's master is silent": {action: "monitor", mark: "slave", seen: "closed", marked: "slave"},
@@ -172,6 +210,20 @@ var monitorCases = map[string]agentCase{
 		action: "monitor", status: like(slaveNow, func(s *status) { s.noGuard = true }), mark: "slave",
 		code: 1, score: "none", marked: "slave", reason: "gtunnel-guard",
 	},
+	"monitor: the master's guard is dead": {
+		action: "monitor", status: like(masterNow, func(s *status) { s.noGuard = true }), mark: "master", record: "open",
+		code: 9, marked: "master", reason: "gtunnel-guard",
+	},
+	"monitor: the master's guard is started again": {
+		action: "monitor", status: like(masterNow, func(s *status) { s.noGuard = true }), later: masterNow,
+		mark: "master", record: "open",
+		code: 8, score: "1000", marked: "master",
+	},
+	"monitor: the master's guard is started again, and closes": {
+		action: "monitor", status: like(masterNow, func(s *status) { s.noGuard = true }), later: slaveNow,
+		mark: "master", record: "open",
+		code: 9, marked: "master", reason: "was promoted",
+	},
 	"monitor: a slave that is open": {
 		action: "monitor", status: like(slaveNow, func(s *status) { s.state, s.writable = "writable-slave", true }),
 		mark: "slave", code: 1, score: "none", marked: "slave", reason: "can be written to",
@@ -186,19 +238,19 @@ var monitorCases = map[string]agentCase{
 var startCases = map[string]agentCase{
 	"start: slave": {
 		action: "start", status: slaveNow, node: online,
-		calls: []string{demotes}, score: "100", marked: "slave",
+		calls: []string{demotes, closed}, score: "100", marked: "slave",
 	},
 	"start: master": {
 		action: "start", status: closedNow, node: gone, served: true,
-		calls: []string{demotes}, score: "1000", marked: "slave",
+		calls: []string{demotes, closed}, score: "1000", marked: "slave",
 	},
 	"start: old master": {
 		action: "start", status: oldNow, node: online,
-		calls: []string{demotes, rejoins}, score: "none", marked: "slave", reason: "does not follow",
+		calls: []string{demotes, closed, rejoins}, score: "none", marked: "slave", reason: "does not follow",
 	},
 	"start: a rejoin that fails": {
 		action: "start", status: oldNow, node: online, refuses: "rejoin",
-		code: 1, calls: []string{demotes, rejoins}, reason: "rejoin: refused",
+		code: 1, calls: []string{demotes, closed, rejoins}, reason: "rejoin: refused",
 	},
 	"start: another guard": {
 		action: "start", status: like(slaveNow, func(s *status) { s.mode = "strict" }), node: online,
@@ -210,86 +262,49 @@ var startCases = map[string]agentCase{
 	},
 }
 
-// promoteCases are whom it may take for fenced, and whom not.
-var promoteCases = map[string]agentCase{
-	"promote: own term": {
-		action: "promote", status: closedNow, mark: "slave", node: online,
-		calls: []string{promotes}, score: "1000", marked: "master",
-	},
-	"promote: own term, the peer fenced": {
-		action: "promote", status: closedNow, mark: "slave", node: gone, served: true,
-		calls: []string{promotes + states}, score: "1000", marked: "master",
-	},
-	"promote: own term of before it was off, the peer fenced": {
-		action: "promote", status: closedNow, mark: "slave", node: gone,
-		code: 1, score: "none", marked: "slave", reason: "may have been the master while this host was off",
-	},
-	"promote: own term of before it was off, and any loss": {
-		action: "promote", status: closedNow, mark: "slave", node: gone, params: "any",
-		calls: []string{promotes + states}, score: "1000", marked: "master",
-	},
-	"promote: both live": {
-		action: "promote", status: slaveNow, mark: "slave", node: online,
-		calls: []string{switches}, score: "1000", marked: "master",
-	},
-	"promote: the peer is fenced": {
-		action: "promote", status: lostNow, mark: "slave", node: gone,
-		calls: []string{promotes + states + loses}, score: "1000", marked: "master",
-	},
-	"promote: the peer has left in order": {
-		action: "promote", status: slaveNow, mark: "slave", node: gone,
-		calls: []string{switches}, score: "1000", marked: "master",
-	},
-	"promote: the peer is not fenced yet": {
-		action: "promote", status: lostNow, mark: "slave", node: unclean,
-		code: 1, marked: "slave", reason: "unclean",
-	},
-	"promote: nobody fences": {
-		action: "promote", status: lostNow, mark: "slave", node: gone, noFence: true,
-		code: 1, marked: "slave", reason: "nobody has fenced it",
-	},
-	"promote: a node that nobody knows": {
-		action: "promote", status: lostNow, mark: "slave",
-		code: 1, marked: "slave", reason: "unknown",
-	},
-	"promote: gtunnel refuses": {
-		action: "promote", status: lostNow, mark: "slave", node: gone, refuses: "promote",
-		code: 1, calls: []string{promotes + states + loses}, marked: "master", reason: "refused",
-	},
-	"promote: the server does not answer": {
-		action: "promote", mark: "slave", node: gone,
-		code: 1, marked: "slave", reason: "no answer",
-	},
-}
-
 // otherCases are those of the other actions.
 var otherCases = map[string]agentCase{
 	"demote: master": {
 		action: "demote", status: masterNow, mark: "master",
-		calls: []string{demotes}, marked: "slave",
+		calls: []string{demotes, closed}, marked: "slave",
 	},
 	"demote: the server does not answer": {
 		action: "demote", mark: "master", refuses: "demote",
 		code: 1, calls: []string{demotes}, marked: "master", reason: "refused",
 	},
+	"demote: it cannot be recorded": {
+		action: "demote", status: masterNow, mark: "master", record: "open", refuses: "--update",
+		calls: []string{demotes}, marked: "slave",
+	},
+	"demote: with less time than is asked for": {
+		action: "demote", status: masterNow, mark: "master", record: "open", timeout: "30000",
+		calls: []string{"demote --cluster --yes --timeout 20s", closed}, marked: "slave",
+	},
+	"demote: with time enough": {
+		action: "demote", status: masterNow, mark: "master", record: "open", timeout: "60000",
+		calls: []string{demotes, closed}, marked: "slave",
+	},
 	"demote: not started": {action: "demote", status: slaveNow, code: 7},
 	"stop: master": {
 		action: "stop", status: masterNow, mark: "master",
-		calls: []string{demotes}, score: "none",
+		calls: []string{demotes, closed}, score: "none",
 	},
 	"stop: master, which does not answer": {
 		action: "stop", mark: "master", refuses: "demote",
 		code: 1, calls: []string{demotes}, marked: "master", reason: "refused",
 	},
-	"stop: slave": {action: "stop", status: slaveNow, mark: "slave", score: "none"},
+	"stop: slave": {action: "stop", seen: "closed", mark: "slave", calls: []string{closed}, score: "none"},
+	"stop: slave, of which that is recorded": {
+		action: "stop", seen: "closed", mark: "slave", record: "closed", score: "none",
+	},
 	"stop: slave that was opened by hand": {
 		action: "stop", mark: "slave", seen: "open",
-		calls: []string{demotes}, score: "none",
+		calls: []string{demotes, closed}, score: "none",
 	},
 	"stop: slave, which does not answer": {action: "stop", mark: "slave", score: "none"},
 	"stop: not started": {
 		action: "stop", seen: "closed", status: slaveNow,
-		calls: []string{demotes}, score: "none",
+		calls: []string{demotes, closed}, score: "none",
 	},
 	"stop: not started, no server":    {action: "stop", score: "none"},
 	"notify":                          {action: "notify"},

@@ -51,6 +51,11 @@ func TestPacemaker(t *testing.T) {
 	l.restore(t, quorum)
 	s.returns(t, server1)
 	s.whole(t, server2)
+
+	s.byHand(t, server1)
+	s.leftOpen(t, server1)
+	s.returns(t, server1)
+	s.whole(t, server2)
 	l.step(t, "done")
 }
 
@@ -248,18 +253,32 @@ type mon struct {
 			Name string `xml:"name,attr"`
 		} `xml:"node"`
 	} `xml:"resources>clone>resource"`
+	History []struct {
+		Name      string `xml:"name,attr"`
+		Resources []struct {
+			ID      string `xml:"id,attr"`
+			Actions []struct {
+				Task string `xml:"task,attr"`
+			} `xml:"operation_history"`
+		} `xml:"resource_history"`
+	} `xml:"node_history>node"`
+}
+
+// mon asks a host's crm_mon.
+func (l *lab) mon(h *host) (m mon, out string, err error) {
+	out, err = l.on(h, "crm_mon --one-shot --output-as=xml")
+	if err == nil {
+		err = xml.Unmarshal([]byte(out), &m)
+	}
+	return m, out, err
 }
 
 // whole waits until a host is the master, the other its slave, and the cluster says so.
 func (s *story) whole(t *testing.T, master *host) {
 	t.Helper()
 	s.eventually(t, master.name+" is the master, and "+master.peer().name+" its slave", func() error {
-		out, err := s.on(master, "crm_mon --one-shot --output-as=xml")
+		m, out, err := s.mon(master)
 		if err != nil {
-			return err
-		}
-		var m mon
-		if err := xml.Unmarshal([]byte(out), &m); err != nil {
 			return err
 		}
 		roles := map[string]string{}
