@@ -33,7 +33,11 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	t.Logf("the same again: GTUNNEL_CORPUS_SEED=%d", seed)
-	for _, kind := range corpusKinds() {
+	kinds := usualKinds()
+	if longCorpus() {
+		kinds = corpusKinds()
+	}
+	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			schemas, err := corpus.Schemas(kind, tables)

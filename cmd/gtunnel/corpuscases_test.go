@@ -14,7 +14,8 @@ import (
 // corpus.
 func longCorpus() bool { return os.Getenv("GTUNNEL_CORPUS") == "long" }
 
-// corpusKinds are the kinds of servers on which the corpus is tried.
+// corpusKinds are the kinds of servers on which the cases of the corpus are tried: each on
+// all of them by make corpus.
 func corpusKinds() []servertest.Kind {
 	if longCorpus() {
 		return servertest.Kinds()
@@ -34,10 +35,13 @@ func TestCorpusCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			shared := newDirectPair(t, kind)
+			if !longCorpus() {
+				cases = shared(kind, cases)
+			}
+			servers := newDirectPair(t, kind)
 			for _, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
-					p := *shared
+					p := *servers
 					p.t, p.folder = t, t.TempDir()
 					p.beginAnew()
 					p.pasteSQL(p.master, c.SQL)

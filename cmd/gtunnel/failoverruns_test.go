@@ -157,6 +157,14 @@ func shared[T any](kind servertest.Kind, all []T) []T {
 	return oneOf(2, all, 0)
 }
 
+// upTo are the numbers below n.
+func upTo(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
 // oneOf is one of every n from the first on, or all for allFamilies.
 func oneOf[T any](n int, all []T, first int) (some []T) {
 	if allFamilies() {

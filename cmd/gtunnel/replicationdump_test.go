@@ -113,7 +113,7 @@ func TestSetupByDump(t *testing.T) {
 	})
 }
 
-// TestCorpusByDump takes the schemas of services through a dump, while events write.
+// TestCorpusByDump takes the schemas of services through a dump.
 func TestCorpusByDump(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
 		schemas, err := corpus.Schemas(kind, 20)
@@ -286,7 +286,8 @@ case "$*" in --version|--help) exec %[1]s "$@";; esac
 	return folder
 }
 
-// TestKillByDump kills setup-slave at moments of its work with a dump. The next run
+// TestKillByDump kills setup-slave at moments of its work with a dump, which the families
+// share. The next run
 // completes what it left, and nothing of the dump stays behind.
 func TestKillByDump(t *testing.T) {
 	eachFamily(t, func(t *testing.T, kind servertest.Kind) {
@@ -297,7 +298,7 @@ func TestKillByDump(t *testing.T) {
 		p.must(p.slave, p.setupSlaveArgs("--seed", path)...)
 		whole := time.Since(begun)
 		const moments = 8
-		for i := range moments {
+		for _, i := range shared(kind, upTo(moments)) {
 			p.must(p.master, p.setupMasterArgs("--databases", "voms,iam", "--seed-again")...)
 			p.sql(p.master, "REPLACE INTO voms.t SELECT id + 7, REPEAT('x', 90) FROM voms.t")
 			p.onSlave("STOP SLAVE")

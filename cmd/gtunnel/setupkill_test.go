@@ -28,7 +28,7 @@ func (p *pair) killAfter(after time.Duration, s *servertest.Server, args ...stri
 	return cmd.Wait()
 }
 
-// TestKill kills setup-slave at twenty moments of its work. The next run
+// TestKill kills setup-slave at twenty moments of its work, which the families share. The next run
 // completes what it left, and both ends are equal.
 func TestKill(t *testing.T) {
 	t.Parallel()
@@ -45,7 +45,7 @@ func TestKill(t *testing.T) {
 			whole := time.Since(begun)
 			random := rand.New(rand.NewPCG(1, 2))
 			const moments = 20
-			for i := range moments {
+			for _, i := range shared(kind, upTo(moments)) {
 				p.must(p.master, p.setupMasterArgs("--databases", "voms,iam", "--seed-again")...)
 				p.sql(p.master, "REPLACE INTO voms.t SELECT id + 7, REPEAT('x', 90) FROM voms.t")
 				again := p.setupSlaveArgs("--reseed", "--replace-databases", "voms,iam")
