@@ -29,7 +29,10 @@ func (s *Server) Together(ctx context.Context, on Execer, asks ...func(context.C
 	own, within := ctx.Value(placeKey{on}).(place)
 	if !within {
 		outer := ctx
-		own.gathering = &gathering{busy: 1, answer: func(questions []*question) { s.answerAll(outer, on, questions) }}
+		var lost error // with the session, by an answer that did not come
+		own.gathering = &gathering{busy: 1, answer: func(questions []*question) {
+			lost = s.answerAll(outer, on, questions, lost)
+		}}
 	}
 	g := own.gathering
 	g.begin(len(asks) - 1) // beside the caller, which waits for them
@@ -163,10 +166,12 @@ func (g *gathering) pause(q *question) {
 const mostText = 512 << 10
 
 // answerAll answers questions in as few round trips as can be. A server passes over the
-// statements after one that fails: they are sent again.
-func (s *Server) answerAll(ctx context.Context, on Execer, questions []*question) {
+// statements after one that fails: they are sent again. A session is lost with an answer that
+// does not come in time: that is the error of whatever else is asked by it, and is given.
+func (s *Server) answerAll(ctx context.Context, on Execer, questions []*question, lost error) error {
+	_, session := on.(*sql.Conn)
 	most := min(mostText, s.packet/2)
-	for len(questions) > 0 {
+	for len(questions) > 0 && lost == nil {
 		n, text := 0, strings.Builder{}
 		for n == 0 || n < len(questions) && text.Len()+len(questions[n].query) < most {
 			if n > 0 {
@@ -175,8 +180,16 @@ func (s *Server) answerAll(ctx context.Context, on Execer, questions []*question
 			text.WriteString(questions[n].query)
 			n++
 		}
-		questions = questions[s.exchange(ctx, on, text.String(), questions[:n]):]
+		n = s.exchange(ctx, on, text.String(), questions[:n])
+		if late, ok := errors.AsType[*NoAnswerError](questions[n-1].err); ok && session {
+			lost = late
+		}
+		questions = questions[n:]
 	}
+	for _, q := range questions {
+		q.err = lost
+	}
+	return lost
 }
 
 // errNoRows is that of a statement which has no rows, not even none.

@@ -104,6 +104,24 @@ func togetherFails(t *testing.T, s *server.Server) {
 	if _, late := errors.AsType[*server.NoAnswerError](answers[1]); !late || answers[0] != nil || answers[2] != nil {
 		t.Errorf("each within a limit: %v", answers)
 	}
+	conn, err := s.Session(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// Whose session is lost, says so, and not that it is closed.
+	answers = make([]error, 2)
+	_ = server.Each(within, s, conn, []string{"1", "SLEEP(3)"}, func(ctx context.Context, i int, what string) error {
+		if _, answers[i] = server.ReadRecords(ctx, conn, "SELECT "+what); answers[i] == nil {
+			_, answers[i] = server.ReadRecords(ctx, conn, "SELECT 2")
+		}
+		return nil
+	})
+	for i, err := range answers {
+		if _, late := errors.AsType[*server.NoAnswerError](err); !late {
+			t.Errorf("in a session, the error of %d is %v", i, err)
+		}
+	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := s.Together(ended, s.DB, func(ctx context.Context) error {
