@@ -11,6 +11,10 @@ import (
 	"github.com/gtunnel/gtunnel/replication/servertest"
 )
 
+// slaveIdentity asks for the server_id, which setup-slave makes another than the master's, and
+// for read_only.
+const slaveIdentity = "SELECT CONCAT(@@GLOBAL.server_id, ' ', @@read_only + 0)"
+
 // TestConfigDir: servers that read another directory, too, which gtunnel would
 // not choose itself. It finds its file there without being told again.
 func TestConfigDir(t *testing.T) {
@@ -37,7 +41,7 @@ func TestConfigDir(t *testing.T) {
 			strings.Contains(string(out), "zz-gtunnel.cnf") {
 			t.Errorf("in another mount namespace: %v:\n%s", err, out)
 		}
-		both := []*servertest.Server{p.master, p.slave}
+		both, before := []*servertest.Server{p.master, p.slave}, ""
 		for _, s := range both {
 			folder := filepath.Join(s.Dir, "other.d")
 			if err := os.Mkdir(folder, 0o755); err != nil {
@@ -57,9 +61,8 @@ func TestConfigDir(t *testing.T) {
 				t.Error(err)
 			}
 			p.noChange(s, args[s]...)
+			before = p.value(s, slaveIdentity) // in the end the slave's
 		}
-		const identity = "SELECT CONCAT(@@GLOBAL.server_id, ' ', @@read_only + 0)"
-		before := p.value(p.slave, identity)
 		for _, s := range both {
 			p.restart(s)
 		}
@@ -73,7 +76,7 @@ func TestConfigDir(t *testing.T) {
 		if v := p.value(p.master, "SELECT @@GLOBAL."+keep); v == "1" {
 			t.Errorf("%s=%s after the restart", keep, v)
 		}
-		if v := p.value(p.slave, identity); v != before || !strings.HasSuffix(v, " 1") || strings.HasPrefix(v, "1 ") {
+		if v := p.value(p.slave, slaveIdentity); v != before || !strings.HasSuffix(v, " 1") || strings.HasPrefix(v, "1 ") {
 			t.Errorf("server_id and read_only of the slave were %s, and are %s after the restart", before, v)
 		}
 		p.sql(p.master, "INSERT INTO iam.t VALUES (1)")
