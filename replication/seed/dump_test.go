@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func writeDump(t *testing.T, s *seed.Seed) []byte {
 // loadDump loads a dump, of which no problem is found before.
 func loadDump(t *testing.T, s *seed.Seed, dump []byte) (server.Position, error) {
 	t.Helper()
-	source := &seed.DumpSource{From: bytes.NewReader(dump), Name: "the dump", Directory: t.TempDir()}
+	source := &seed.DumpSource{From: bytes.NewReader(dump), Name: "the dump", Directory: filepath.Join(t.TempDir(), "new")}
 	file, err := source.Open(t.Context(), func(*seed.DumpHead) error { return nil }, s.Progress)
 	if err != nil {
 		t.Fatal(err)

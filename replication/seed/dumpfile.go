@@ -92,6 +92,9 @@ func (d *DumpFile) Close() {
 
 // keep writes a stream to a file without a name in a directory.
 func (d *DumpFile) keep(ctx context.Context, from io.Reader, directory string, m *meter) error {
+	if err := os.MkdirAll(directory, 0o700); err != nil { // as the journal makes it
+		return fmt.Errorf("keep the dump: %w", err)
+	}
 	file, err := os.CreateTemp(directory, "dump-*")
 	if err != nil {
 		return fmt.Errorf("keep the dump: %w", err)
