@@ -77,12 +77,16 @@ func (h *Host) WaitReadOnly() {
 	h.Wait("SELECT @@GLOBAL.read_only", "1")
 }
 
+// waitLook is how often it is looked whether something is so. InnoDB notes its transactions
+// anew only when nobody has looked for 100 ms: who looks more often never sees a new one.
+const waitLook = 120 * time.Millisecond
+
 // waitFor waits until something is so.
 func waitFor(t testing.TB, is func() bool, otherwise func() (string, any)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(waitLook)
 	defer ticker.Stop()
 	for !is() {
 		select {
