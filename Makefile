@@ -81,19 +81,19 @@ short:
 	env -u CI $(GOTESTSUM) --jsonfile bin/check.json --post-run-command 'go run ./.ci/results bin/check.json' -- \
 		-short -vet=off -count=1 -p 4 $(TEST)
 
-# The race detector needs cgo, and is too slow for a gigabyte each way and for millions of
+# `make lint` vets. The race detector needs cgo, and is too slow for a gigabyte each way and for millions of
 # steps of a simulation: these run before, without it. Go prints what a test tells, such as the
 # number of states, only where it is run in its directory.
 test: export CGO_ENABLED = 1
 test: export TMPDIR := $(or $(TMPDIR),$(MEMORY))
 test:
 	.ci/install race $(SERVERS)
-	go test -count=1 -run TestBothWaysAtOnce ./tunnel
-	cd replication/failover/simulation && go test -count=1 -run 'TestScenarios|TestFaults'
+	go test -vet=off -count=1 -run TestBothWaysAtOnce ./tunnel
+	cd replication/failover/simulation && go test -vet=off -count=1 -run 'TestScenarios|TestFaults'
 	mkdir -p bin
 	$(GOTESTSUM) --jsonfile bin/tests.json \
 		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/tests.json' -- \
-		-race -count=1 -parallel 6 -timeout 55m $(TEST)
+		-race -vet=off -count=1 -parallel 6 -timeout 55m $(TEST)
 
 # `make test` has the short form of these. go test shows what they print in their own folder.
 failover:
