@@ -46,6 +46,13 @@ func (s *starter) close() {
 	<-s.done
 }
 
+// begin starts a command from that thread.
+func (s *starter) begin(cmd *exec.Cmd) error {
+	started := make(chan error)
+	s.requests <- func() { started <- cmd.Start() }
+	return <-started
+}
+
 // process is a running program with all that it started: they share a process
 // group of their own.
 type process struct {
@@ -66,9 +73,7 @@ func (s *starter) start(name, output string, death syscall.Signal, program strin
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = filepath.Dir(output)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: death}
-	started := make(chan error)
-	s.requests <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	if err := s.begin(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p := &process{name: name, pid: cmd.Process.Pid, output: output, done: make(chan struct{})}
