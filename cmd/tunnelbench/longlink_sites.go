@@ -227,7 +227,7 @@ func (f *farSites) run(ctx context.Context, c command) error {
 	if c.stdout != nil {
 		cmd.Stdout = c.stdout
 	}
-	if err := f.bench.starter.begin(cmd); err != nil {
+	if err := f.bench.starter.do(cmd.Start); err != nil {
 		return fmt.Errorf("start %s: %w", c.argv[0], err)
 	}
 	if err := cmd.Wait(); err != nil {

@@ -158,6 +158,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "hostile" {
 		return runHostile(ctx, args[1:], stdout, stderr)
 	}
+	if len(args) > 0 && args[0] == "line" {
+		return runLine(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) > 0 && args[0] == "longlink" {
 		return runLonglink(ctx, args[1:], stdout, stderr)
 	}
