@@ -68,6 +68,7 @@ func runLine(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	flags.StringVar(&o.json, "json", "", "write all values as JSON (--json=FILE; alone: to stdout, instead of text)")
 	flags.Lookup("json").NoOptDefVal = "-"
 	flags.StringVar(&o.markdown, "markdown", "", "write a Markdown table")
+	own := flags.String("own-congestion", "", "measure gtunnel once more, with this --congestion of its own")
 	gtunnel := flags.String("gtunnel", "", "the gtunnel to measure (default bin/gtunnel, then PATH)")
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "usage: tunnelbench line [flags], as root\n\n%s", flags.FlagUsages())
@@ -98,7 +99,7 @@ func runLine(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if len(found) == 0 {
 		return errors.New("no pair is left to measure")
 	}
-	r.pairs = found
+	r.pairs = withControl(found, *own)
 	measured, err := r.run(ctx, stderr)
 	if measured == nil {
 		return err
@@ -142,6 +143,21 @@ func (r *lineRun) run(ctx context.Context, progress io.Writer) (measured *result
 		measured.Rounds = round + 1
 	}
 	return measured, nil
+}
+
+// withControl adds a gtunnel that asks for a congestion control, if there is a name.
+func withControl(pairs []installed, name string) []installed {
+	if name == "" || pairs[0].name != "gtunnel" {
+		return pairs
+	}
+	own := pairs[0]
+	own.name = "gtunnel-" + name
+	own.info.Name = own.name
+	own.arguments = func(e end) ([]string, error) {
+		args, err := gtunnelArguments(e)
+		return append(args, "--congestion", name), err
+	}
+	return slices.Insert(slices.Clone(pairs), 1, own)
 }
 
 // controlName is the congestion control of the hosts.

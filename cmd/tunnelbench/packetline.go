@@ -154,7 +154,7 @@ func newLineHost(ip string, mtu int, congestion string) (*lineHost, error) {
 		for _, args := range [][]string{
 			{"link", "set", "lo", "up"},
 			{"address", "add", ip + "/30", "dev", "line0"},
-			{"link", "set", "line0", "mtu", strconv.Itoa(mtu), "txqueuelen", "10000", "up"},
+			{"link", "set", "line0", "mtu", strconv.Itoa(mtu), "txqueuelen", "1000", "up"},
 		} {
 			if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil { //nolint:noctx // it does not wait
 				return withHint(fmt.Errorf("ip %v: %w: %s", args, err, out), ".ci/install failover")
