@@ -36,7 +36,8 @@ func (c Config) checkCongestionControl() []*ConfigError {
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
-		err = errors.Join(unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, c.CongestionControl), unix.Close(fd))
+		err = unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, c.CongestionControl)
+		err = errors.Join(err, unix.Close(fd))
 	}
 	if err == nil {
 		return nil
@@ -44,7 +45,8 @@ func (c Config) checkCongestionControl() []*ConfigError {
 	found := &ConfigError{Setting: "congestion", Err: err}
 	if errors.Is(err, syscall.EPERM) {
 		found.Reason = fmt.Sprintf("the kernel lets only root use %s", c.CongestionControl)
-		found.Cure = fmt.Sprintf("as root: sysctl -w net.ipv4.tcp_allowed_congestion_control=%q, and in a file of /etc/sysctl.d",
+		found.Cure = fmt.Sprintf("as root: sysctl -w net.ipv4.tcp_allowed_congestion_control=%q, "+
+			"and the same in a file of /etc/sysctl.d",
 			strings.TrimSpace(controls("allowed")+" "+c.CongestionControl))
 		return []*ConfigError{found}
 	}

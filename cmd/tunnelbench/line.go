@@ -41,7 +41,10 @@ func lineMetrics() []metric {
 		{Name: "line.bulk", Title: "one stream", Unit: "MB/s", Better: more, Main: true},
 		{Name: "line.alone", Title: "an event alone, median", Unit: "ms", Better: less, Main: true},
 		{Name: "line.beside", Title: "an event beside that stream, median", Unit: "ms", Better: less, Main: true},
-		{Name: "line.beside.p99", Title: "an event beside that stream, 99th percentile", Unit: "ms", Better: less, Main: true},
+		{
+			Name: "line.beside.p99", Title: "an event beside that stream, 99th percentile", Unit: "ms", Better: less,
+			Main: true,
+		},
 		{
 			Name: "line.added", Title: "what the stream adds to an event's median, in round trips", Unit: "round trips",
 			Better: less, Main: true,

@@ -58,10 +58,14 @@ const mysqlShare = 1.5
 
 // reachOf is the reach of a step, where the case is the one that it is for.
 func (l *longlink) reachOf(step string, shape lineShape) reach {
+	thin := lineShape{RoundTrip: thinTrip, Rate: thinMbit * 1e6 / 8}
+	itsCase := shape.RoundTrip == reachTrip && l.tables == reachTables && l.rows == reachRows
+	if step == stepThin {
+		itsCase = shape == thin && l.thinRows == reachThinRows
+	}
 	r := reaches[step]
 	switch {
-	case step == stepThin && (shape != lineShape{RoundTrip: thinTrip, Rate: thinMbit * 1e6 / 8} || l.thinRows != reachThinRows),
-		step != stepThin && (shape.RoundTrip != reachTrip || l.tables != reachTables || l.rows != reachRows):
+	case !itsCase:
 		return reach{}
 	case l.kind.IsMySQL():
 		return reach{most: r.most * mysqlShare, aim: r.aim * mysqlShare}

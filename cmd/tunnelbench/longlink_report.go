@@ -88,15 +88,16 @@ func seconds(s float64) string {
 }
 
 func (r *longlinkResult) about() string {
-	text := fmt.Sprintf("%s; %s; %s; %d tables of %d rows", r.Machine, r.Started.Format("2006-01-02"), r.Server, r.Tables,
-		r.Rows)
+	words := []string{
+		r.Machine.String(), r.Started.Format("2006-01-02"), r.Server, fmt.Sprintf("%d tables of %d rows", r.Tables, r.Rows),
+	}
 	if r.Thin > 0 {
-		text += fmt.Sprintf("; over the thin line one table of %d rows", r.Thin)
+		words = append(words, fmt.Sprintf("over the thin line one table of %d rows", r.Thin))
 	}
 	for _, p := range r.Pairs {
-		text += fmt.Sprintf("; %s %s", p.Name, p.Version)
+		words = append(words, p.Name+" "+p.Version)
 	}
-	return text
+	return strings.Join(words, "; ")
 }
 
 func (r *longlinkResult) writeText(w io.Writer) error {

@@ -18,7 +18,7 @@ const (
 	stepDryRun  = "setup-slave --dry-run"
 	stepCopy    = "copy through the tunnel"
 	stepSeed    = "copy by dump piped to --seed -"
-	stepWhole   = "  and all of that setup-slave"
+	stepWhole   = "all of that setup-slave"
 	stepAgain   = "second setup-slave, no change"
 	stepCompare = "compare"
 	stepStatus  = "status"

@@ -24,6 +24,12 @@
 // one, and times its steps beside the servers' own tools through stunnel.
 //
 //	tunnelbench longlink --rtt 1ms,60ms,200ms --method dump
+//
+// tunnelbench line, as root, joins two network namespaces by a line of packets with a
+// delay, a rate and a queue, and measures over it what one stream carries, and how late
+// an event is beside it.
+//
+//	tunnelbench line --rtt 30ms --mbit 20 --queue 400ms --congestion reno
 package main
 
 import (
@@ -115,7 +121,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	ghostunnel := flags.String("ghostunnel", "", "the ghostunnel to measure (default bin/ghostunnel, then PATH)")
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n       tunnelbench hostile [flags]\n"+
-			"       tunnelbench longlink [flags]\n\n%s\npairs:    %s\nmeasures:\n",
+			"       tunnelbench longlink [flags]\n       tunnelbench line [flags]\n\n%s\npairs:    %s\nmeasures:\n",
 			flags.FlagUsages(), strings.Join(peerNames(allPeers()), ", "))
 		for _, m := range allMeasures() {
 			fmt.Fprintf(stderr, "  %-8s %s\n", m.name, m.about)
