@@ -22,6 +22,7 @@ type lineRun struct {
 	shape      lineShape
 	queue      time.Duration
 	congestion string // of both hosts; empty: the system's
+	limit      int    // megabits a second that the stream's reader takes, as --max-rate does; 0: all
 	warm       time.Duration
 	during     time.Duration
 	rounds     int
@@ -71,6 +72,7 @@ func runLine(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	flags.StringVar(&o.json, "json", "", "write all values as JSON (--json=FILE; alone: to stdout, instead of text)")
 	flags.Lookup("json").NoOptDefVal = "-"
 	flags.StringVar(&o.markdown, "markdown", "", "write a Markdown table")
+	flags.IntVar(&r.limit, "stream-mbit", 0, "megabits a second that the stream's reader takes, as by --max-rate; 0: all")
 	own := flags.String("own-congestion", "", "measure gtunnel once more, with this --congestion of its own")
 	gtunnel := flags.String("gtunnel", "", "the gtunnel to measure (default bin/gtunnel, then PATH)")
 	flags.Usage = func() {
@@ -83,7 +85,7 @@ func runLine(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return &usageError{error: withHint(err, "tunnelbench line --help")}
 	case flags.NArg() > 0:
 		return &usageError{error: fmt.Errorf("unexpected %q: tunnelbench line takes flags only", flags.Arg(0))}
-	case *mbit < 1 || *mbit > 10000 || r.rounds < 1 || r.rounds > maxRounds || r.queue < 0 || r.shape.RoundTrip < 0 ||
+	case *mbit < 1 || *mbit > 10000 || r.limit < 0 || r.rounds < 1 || r.rounds > maxRounds || r.queue < 0 || r.shape.RoundTrip < 0 ||
 		max(r.warm, r.during, r.shape.RoundTrip, r.queue) > time.Minute || r.during < time.Second:
 		return &usageError{error: fmt.Errorf("--mbit 1 to 10000, --rounds 1 to %d, times to 1m, --time from 1s", maxRounds)}
 	}
@@ -231,6 +233,7 @@ func (r *lineRun) measurePair(ctx context.Context, l *packetLine, p *pair) (valu
 	}
 	s := &session{conn: conn, pair: p, flow: p.backend.newFlow()}
 	defer s.close()
+	s.flow.rate = float64(r.limit) * 1e6 / 8
 	if err := errors.Join(ping(conn, s.flow.number), s.flow.start(conn, false), sleep(ctx, r.warm)); err != nil {
 		return nil, err
 	}

@@ -201,6 +201,7 @@ type flow struct {
 	stopping atomic.Bool
 	total    atomic.Int64 // bytes in all, known once the sender begins its last write
 	ended    chan error   // the receiver's verdict
+	rate     float64      // bytes a second that the receiver takes; 0: all that come
 }
 
 // newFlow registers a flow until it is forgotten.
@@ -235,8 +236,15 @@ func (f *flow) receive(conn net.Conn) (err error) {
 	defer func() { f.ended <- err }()
 	buffer := chunks.Get().(*[chunkSize]byte)
 	defer chunks.Put(buffer)
+	piece, begun := chunkSize, time.Now()
+	if f.rate > 0 { // small pieces, or they would come in bursts
+		piece = min(max(int(f.rate/100), 1), chunkSize)
+	}
 	for offset := int64(0); ; {
-		n, err := conn.Read(buffer[:])
+		if f.rate > 0 {
+			time.Sleep(time.Until(begun.Add(time.Duration(float64(offset) / f.rate * float64(time.Second)))))
+		}
+		n, err := conn.Read(buffer[:piece])
 		if !matches(buffer[:n], offset) {
 			return fmt.Errorf("the data differ from what was sent between the bytes %d and %d", offset, offset+int64(n))
 		}
