@@ -12,8 +12,8 @@ import (
 
 // lineShape is what makes a line long or thin.
 type lineShape struct {
-	RoundTrip time.Duration `json:"roundTrip"` // ns
-	Rate      float64       `json:"rate"`      // bytes a second each way, of all connections together; 0: no limit
+	RoundTrip time.Duration `json:"round_trip_ns"`
+	Rate      float64       `json:"bytes_per_second"` // each way, of all connections together; 0: no limit
 }
 
 // String is "round trip 60ms, 20 Mbit/s".

@@ -15,8 +15,8 @@ type longlinkResult struct {
 	Machine machine        `json:"machine"`
 	Server  string         `json:"server"`
 	Tables  int            `json:"tables"`
-	Rows    int            `json:"rows"`     // of each
-	Thin    int            `json:"thinRows"` // that cross the thin line
+	Rows    int            `json:"rows"`      // of each
+	Thin    int            `json:"thin_rows"` // that cross the thin line
 	Pairs   []pairInfo     `json:"pairs"`
 	Steps   []longlinkStep `json:"steps"`
 }

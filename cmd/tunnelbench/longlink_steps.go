@@ -272,6 +272,7 @@ func (f *farSites) wire(ctx context.Context) (near, far *net.TCPConn, err error)
 		return nil, nil, err
 	}
 	defer listener.Close() //nolint:errcheck // one connection is enough
+	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	line, err := f.newLine(ctx, listener.Addr().String())
 	if err != nil {
 		return nil, nil, err
