@@ -21,7 +21,8 @@ func socketOption[T any](t *testing.T, conn net.Conn, read func(fd int) (T, erro
 		t.Fatal(err)
 	}
 	var failed error
-	if err := errors.Join(raw.Control(func(fd uintptr) { value, failed = read(int(fd)) }), failed); err != nil {
+	err = raw.Control(func(fd uintptr) { value, failed = read(int(fd)) })
+	if err := errors.Join(err, failed); err != nil {
 		t.Fatal(err)
 	}
 	return value

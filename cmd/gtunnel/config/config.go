@@ -89,7 +89,7 @@ type Tunnel struct {
 	MaxDepth        int
 	Timeouts        tunnel.Timeouts
 	Limits          tunnel.Limits
-	Congestion      string // control of TCP
+	Congestion      string // control of TCP to the peer; empty: the system's
 	SharePort       bool   // see tunnel.Config
 
 	ofPair bool // made of the section [pair]
