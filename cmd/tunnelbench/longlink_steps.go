@@ -153,7 +153,7 @@ type stepClock struct {
 	begun map[string]time.Time
 }
 
-var stepLine = regexp.MustCompile(`^\s*\d+\. (?:slave|master|you): (.*)`)
+var stepLine = regexp.MustCompile(`^\s*\d+\. (?:slave|master): (.*)`)
 
 // hear takes a line of output.
 func (c *stepClock) hear(line string, now time.Time) {
