@@ -85,7 +85,8 @@ func runLine(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return &usageError{error: withHint(err, "tunnelbench line --help")}
 	case flags.NArg() > 0:
 		return &usageError{error: fmt.Errorf("unexpected %q: tunnelbench line takes flags only", flags.Arg(0))}
-	case *mbit < 1 || *mbit > 10000 || r.limit < 0 || r.rounds < 1 || r.rounds > maxRounds || r.queue < 0 || r.shape.RoundTrip < 0 ||
+	case *mbit < 1 || *mbit > 10000 || r.limit < 0 || r.rounds < 1 || r.rounds > maxRounds ||
+		min(r.warm, r.queue, r.shape.RoundTrip) < 0 ||
 		max(r.warm, r.during, r.shape.RoundTrip, r.queue) > time.Minute || r.during < time.Second:
 		return &usageError{error: fmt.Errorf("--mbit 1 to 10000, --rounds 1 to %d, times to 1m, --time from 1s", maxRounds)}
 	}
