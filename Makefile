@@ -29,6 +29,10 @@
 #                   (TEST=./tunnel ROOMS=tunnel)
 #   make fuzz       every fuzz target for FUZZTIME (20s)
 #   make bench      gtunnel and its peers side by side (BENCH="--scale quick")
+#   make longlink   a replication set up over a long line and over a thin one, beside the servers'
+#                   own tools through stunnel: the seconds of each step, in minutes
+#                   (LONGLINK="--rtt 1ms,60ms,200ms --method dump --markdown", or
+#                   "--server mysql-9.7" after .ci/install mysql)
 #   make mutate     the checks of PACKAGE (./certs) that no test of it holds
 #                   (MUTATE="--files access --kind all")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
@@ -53,7 +57,7 @@ TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile lint install clean
+.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -140,6 +144,11 @@ hostile: build
 	.ci/install stunnel
 	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench
 	bin/tunnelbench hostile $(HOSTILE)
+
+longlink: build
+	.ci/install stunnel mariadb
+	go build -trimpath -o bin/tunnelbench ./cmd/tunnelbench
+	bin/tunnelbench longlink $(LONGLINK)
 
 fuzz:
 	.ci/fuzz $(FUZZTIME)

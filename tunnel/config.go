@@ -35,6 +35,11 @@ type Config struct {
 	ServerName      string // client: the name that the server must prove; empty: the host of the target
 	UnsafePlaintext bool   // allow the plain end beyond loopback
 
+	// CongestionControl is that of the TCP connections to the peer, as tcp(7) names
+	// it, such as bbr; empty: the system's. It decides how much of what this end
+	// sends waits in the queues of a line: see README, over a long line.
+	CongestionControl string
+
 	// SharePort lets tunnels of one user listen at one port side by side: one at every
 	// address, such as :3307, and one at a single address, such as 127.0.0.1:3307,
 	// which gets what comes to that. In whatever order they are bound, all must share.
@@ -127,7 +132,7 @@ func (c Config) withDefaults() Config {
 // far as that can be told without the Endpoint and without the network.
 func (c Config) Check() []*ConfigError {
 	return slices.Concat(c.checkRole(), c.checkAccept(), c.checkConnect(), c.checkServerName(), c.checkPlainEnd(),
-		c.checkNumbers(), c.checkShares())
+		c.checkCongestionControl(), c.checkNumbers(), c.checkShares())
 }
 
 // check finds the first setting with which the tunnel cannot or must not

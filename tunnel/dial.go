@@ -42,7 +42,7 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	network, address := target.ForDial()
 	conn, err := t.dead.dial(ctx, dialer, network, address)
 	if err == nil {
-		if err = tune(conn, t.userTimeout); err != nil {
+		if err = t.tuneTarget(conn); err != nil {
 			reset(conn)
 		}
 	}
@@ -58,6 +58,14 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	}
 	t.dead.note(nil, target.String(), time.Now())
 	return conn, nil
+}
+
+// tuneTarget tunes what the tunnel has dialled, which is a client's way to its peer.
+func (t *Tunnel) tuneTarget(conn net.Conn) error {
+	if t.config.Role == Client {
+		return t.tunePeer(conn)
+	}
+	return tune(conn, t.userTimeout)
 }
 
 // explainDial is explainFailure for the targets of the tunnel, and says how long a

@@ -140,3 +140,10 @@ func (t *Tunnel) Suspects() int {
 func WriteLog(logger *zap.Logger, message string, fields ...zap.Field) {
 	boundedLog{logger: logger}.write(logger.Level(), message, fields...)
 }
+
+// EachLeg gives the two sockets of each session.
+func (t *Tunnel) EachLeg(see func(peer, plain net.Conn)) {
+	for _, s := range t.sessions.list() {
+		see(s.wire.Conn, s.plain.socket)
+	}
+}

@@ -84,7 +84,7 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 // newInboundWire makes the wire of an accepted connection, which reads in
 // turns.
 func (t *Tunnel) newInboundWire(in inbound) (*wire, error) {
-	if err := tune(in.conn, t.userTimeout); err != nil {
+	if err := t.tunePeer(in.conn); err != nil {
 		return nil, err
 	}
 	w, err := newWire(in.conn)

@@ -20,7 +20,9 @@ const (
 )
 
 // tune sets the socket options that both legs of a connection have; stallGuard
-// adjusts the user timeout later. Unix sockets need none.
+// adjusts the user timeout later. Unix sockets need none. The buffers are left to
+// the kernel: whoever sets them ends its tuning, and a long line needs what the
+// kernel then would not give.
 func tune(conn net.Conn, userTimeout time.Duration) error {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -32,6 +34,11 @@ func tune(conn net.Conn, userTimeout time.Duration) error {
 		}),
 		setUserTimeout(tcp, userTimeout),
 	)
+}
+
+// tunePeer is tune for the leg to the peer.
+func (t *Tunnel) tunePeer(conn net.Conn) error {
+	return errors.Join(tune(conn, t.userTimeout), setCongestionControl(conn, t.config.CongestionControl))
 }
 
 // setUserTimeout sets TCP_USER_TIMEOUT of tcp(7); 0 leaves the time to the

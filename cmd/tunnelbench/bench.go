@@ -45,7 +45,7 @@ func (b *bench) open(ctx context.Context) (err error) {
 	}
 	// Where in the range of ports a run begins differs from run to run.
 	b.port = firstPort + os.Getpid()%(lastPort-firstPort)
-	b.backend, err = newBackend(ctx)
+	b.backend, err = newBackend(ctx, "127.0.0.1:0")
 	return err
 }
 

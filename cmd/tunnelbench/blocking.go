@@ -136,12 +136,12 @@ func roundTrips(conn *net.TCPConn, size, count int, during time.Duration) ([]tim
 // this process's clock.
 var epoch = time.Now()
 
-// trickleInterval is the time between two messages of a trickle.
+// trickleInterval is the time between two messages of the trickle that is a measure.
 const trickleInterval = time.Millisecond
 
 // trickle sends count messages of size bytes, each with the time at which it
 // was sent, at even intervals. A late message does not delay the next.
-func trickle(conn *net.TCPConn, size, count int) error {
+func trickle(conn *net.TCPConn, size, count int, interval time.Duration) error {
 	c, err := newBlockingConn(conn)
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func trickle(conn *net.TCPConn, size, count int) error {
 	next := now.Nano()
 	message := bytes.Clone(patternAt(0, size))
 	for i := range count {
-		next += int64(trickleInterval)
+		next += int64(interval)
 		until := unix.NsecToTimespec(next)
 		for {
 			err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &until, nil)
@@ -174,11 +174,12 @@ func trickle(conn *net.TCPConn, size, count int) error {
 	return nil
 }
 
-// receiveTrickle asks for a trickle and returns how long each message was
-// under way.
-func receiveTrickle(conn *net.TCPConn, size, count int) ([]time.Duration, error) {
-	//nolint:gosec // both are ours
-	if _, err := conn.Write(request{verb: askTrickle, size: uint32(size), number: uint64(count)}.bytes()); err != nil {
+// receiveTrickle asks for a trickle at intervals of milliseconds and returns how
+// long each message was under way.
+func receiveTrickle(conn *net.TCPConn, size, count int, interval time.Duration) ([]time.Duration, error) {
+	//nolint:gosec // all are ours
+	r := request{verb: askTrickle, size: uint32(size), number: uint64(count) | uint64(interval.Milliseconds())<<32}
+	if _, err := conn.Write(r.bytes()); err != nil {
 		return nil, fmt.Errorf("send a request: %w", err)
 	}
 	c, err := newBlockingConn(conn)

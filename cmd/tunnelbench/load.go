@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +60,7 @@ const (
 	askFlow    = 'f' // send for the flow number
 	askSink    = 'r' // receive for the flow number
 	askEcho    = 'e' // echo messages of size bytes until the connection ends
-	askTrickle = 't' // send number messages of size bytes, one each interval
+	askTrickle = 't' // send messages of size bytes; see receiveTrickle
 )
 
 // requestSize is the length of a request on the wire.
@@ -95,8 +96,8 @@ type backend struct {
 	conns    map[*net.TCPConn]struct{}
 }
 
-func newBackend(ctx context.Context) (*backend, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+func newBackend(ctx context.Context, address string) (*backend, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the pairs: %w", err)
 	}
@@ -105,7 +106,10 @@ func newBackend(ctx context.Context) (*backend, error) {
 	return b, nil
 }
 
-func (b *backend) address() string { return b.listener.Addr().String() }
+// address is where it is reached on its host.
+func (b *backend) address() string { return net.JoinHostPort("127.0.0.1", b.port()) }
+
+func (b *backend) port() string { return strconv.Itoa(b.listener.Addr().(*net.TCPAddr).Port) }
 
 // close ends all connections and waits for what serves them.
 func (b *backend) close() {
@@ -183,7 +187,8 @@ func (b *backend) answer(conn *net.TCPConn, r request) error {
 	case askEcho:
 		return echoMessages(conn, int(r.size))
 	case askTrickle:
-		return trickle(conn, int(r.size), int(r.number)) //nolint:gosec // counts of ours
+		//nolint:gosec // counts of ours
+		return trickle(conn, int(r.size), int(uint32(r.number)), time.Duration(r.number>>32)*time.Millisecond)
 	}
 	return fmt.Errorf("unknown request %q", r.verb)
 }
@@ -196,6 +201,7 @@ type flow struct {
 	stopping atomic.Bool
 	total    atomic.Int64 // bytes in all, known once the sender begins its last write
 	ended    chan error   // the receiver's verdict
+	rate     float64      // bytes a second that the receiver takes; 0: all that come
 }
 
 // newFlow registers a flow until it is forgotten.
@@ -230,8 +236,15 @@ func (f *flow) receive(conn net.Conn) (err error) {
 	defer func() { f.ended <- err }()
 	buffer := chunks.Get().(*[chunkSize]byte)
 	defer chunks.Put(buffer)
+	piece, begun := chunkSize, time.Now()
+	if f.rate > 0 { // small pieces, or they would come in bursts
+		piece = min(max(int(f.rate/100), 1), chunkSize)
+	}
 	for offset := int64(0); ; {
-		n, err := conn.Read(buffer[:])
+		if f.rate > 0 {
+			time.Sleep(time.Until(begun.Add(time.Duration(float64(offset) / f.rate * float64(time.Second)))))
+		}
+		n, err := conn.Read(buffer[:piece])
 		if !matches(buffer[:n], offset) {
 			return fmt.Errorf("the data differ from what was sent between the bytes %d and %d", offset, offset+int64(n))
 		}

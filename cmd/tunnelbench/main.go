@@ -19,6 +19,17 @@
 // in meanwhile.
 //
 //	tunnelbench hostile --attack four,hellos --pairs gtunnel
+//
+// tunnelbench longlink sets a replication up over a long line and over a thin
+// one, and times its steps beside the servers' own tools through stunnel.
+//
+//	tunnelbench longlink --rtt 1ms,60ms,200ms --method dump
+//
+// tunnelbench line, as root, joins two network namespaces by a line of packets with a
+// delay, a rate and a queue, and measures over it what one stream carries, and how late
+// an event is beside it.
+//
+//	tunnelbench line --rtt 30ms --mbit 20 --queue 400ms --congestion reno
 package main
 
 import (
@@ -109,7 +120,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	gtunnel := flags.String("gtunnel", "", "the gtunnel to measure (default bin/gtunnel, then PATH)")
 	ghostunnel := flags.String("ghostunnel", "", "the ghostunnel to measure (default bin/ghostunnel, then PATH)")
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n       tunnelbench hostile [flags]\n\n%s\npairs:    %s\nmeasures:\n",
+		fmt.Fprintf(stderr, "usage: tunnelbench [flags]\n       tunnelbench hostile [flags]\n"+
+			"       tunnelbench longlink [flags]\n       tunnelbench line [flags]\n\n%s\npairs:    %s\nmeasures:\n",
 			flags.FlagUsages(), strings.Join(peerNames(allPeers()), ", "))
 		for _, m := range allMeasures() {
 			fmt.Fprintf(stderr, "  %-8s %s\n", m.name, m.about)
@@ -151,6 +163,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if len(args) > 0 && args[0] == "hostile" {
 		return runHostile(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "line" {
+		return runLine(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "longlink" {
+		return runLonglink(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && args[0] == "attack" { // the flood of a hostile run
 		return runAttack(ctx, args[1:])

@@ -76,7 +76,7 @@ func measureTrickle(ctx context.Context, b *bench, i installed) (values, error) 
 		if err != nil {
 			return err
 		}
-		delays, err := receiveTrickle(conn, trickleSize, count)
+		delays, err := receiveTrickle(conn, trickleSize, count, trickleInterval)
 		if err != nil {
 			return err
 		}

@@ -35,8 +35,9 @@ type pair struct {
 // pairOptions say how a pair is started.
 type pairOptions struct {
 	site   *site
-	folder string // for its files; made by the caller
-	most   int    // connections at once
+	folder string      // for its files; made by the caller
+	most   int         // connections at once
+	line   *packetLine // between the ends; nil: loopback
 }
 
 // startPair starts both ends and waits until data pass. The pair ends with ctx
@@ -89,13 +90,17 @@ func (b *bench) startEnd(ctx context.Context, i installed, o pairOptions, e end)
 	if err != nil {
 		return fail(nil, err)
 	}
-	e.accept = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	ip, starter := "127.0.0.1", b.starter
+	if o.line != nil {
+		ip, starter = o.line.place(e.client)
+	}
+	e.accept = net.JoinHostPort(ip, strconv.Itoa(port))
 	args, err := i.arguments(e)
 	if err != nil {
 		return fail(nil, err)
 	}
 	start := time.Now()
-	p, err := b.starter.start(i.name+" "+e.role(), filepath.Join(e.folder, "output"), i.death, i.path, args...)
+	p, err := starter.start(i.name+" "+e.role(), filepath.Join(e.folder, "output"), i.death, i.path, args...)
 	if err != nil {
 		return fail(nil, err)
 	}
@@ -113,7 +118,7 @@ func (p *process) waitListening(ctx context.Context, port int) error {
 	poll := time.NewTicker(200 * time.Microsecond)
 	defer poll.Stop()
 	for {
-		if open, err := listens(port); open || err != nil {
+		if open, err := listens(p.pid, port); open || err != nil {
 			return err
 		}
 		select {
@@ -126,9 +131,9 @@ func (p *process) waitListening(ctx context.Context, port int) error {
 	}
 }
 
-// listens reports whether a port of this host is open.
-func listens(port int) (bool, error) {
-	table, err := os.Open("/proc/net/tcp")
+// listens reports whether a port is open on the host on which a process runs.
+func listens(pid, port int) (bool, error) {
+	table, err := os.Open(fmt.Sprintf("/proc/%d/net/tcp", pid))
 	if err != nil {
 		return false, fmt.Errorf("look for open ports: %w", err)
 	}

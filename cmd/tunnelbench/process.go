@@ -32,6 +32,13 @@ func newStarter() *starter {
 	return s
 }
 
+// do runs a function in that thread.
+func (s *starter) do(run func() error) error {
+	done := make(chan error)
+	s.requests <- func() { done <- run() }
+	return <-done
+}
+
 func (s *starter) serve() {
 	defer close(s.done)
 	runtime.LockOSThread() // and never unlock: the thread ends with this goroutine
@@ -66,9 +73,7 @@ func (s *starter) start(name, output string, death syscall.Signal, program strin
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = filepath.Dir(output)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: death}
-	started := make(chan error)
-	s.requests <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	if err := s.do(cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p := &process{name: name, pid: cmd.Process.Pid, output: output, done: make(chan struct{})}

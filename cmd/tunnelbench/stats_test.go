@@ -131,11 +131,11 @@ func TestIsListening(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
-	if open, err := listens(port); err != nil || !open {
+	if open, err := listens(os.Getpid(), port); err != nil || !open {
 		t.Errorf("an open port: %v, %v", open, err)
 	}
 	listener.Close()
-	if open, err := listens(port); err != nil || open {
+	if open, err := listens(os.Getpid(), port); err != nil || open {
 		t.Errorf("a closed port: %v, %v", open, err)
 	}
 }

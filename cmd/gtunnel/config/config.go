@@ -89,7 +89,8 @@ type Tunnel struct {
 	MaxDepth        int
 	Timeouts        tunnel.Timeouts
 	Limits          tunnel.Limits
-	SharePort       bool // see tunnel.Config
+	Congestion      string // control of TCP to the peer; empty: the system's
+	SharePort       bool   // see tunnel.Config
 
 	ofPair bool // made of the section [pair]
 }
@@ -145,8 +146,10 @@ func (t *Tunnel) Config() tunnel.Config {
 		ServerName:      t.ServerName,
 		UnsafePlaintext: t.UnsafePlaintext,
 		SharePort:       t.SharePort,
-		Timeouts:        t.Timeouts,
-		Limits:          t.Limits,
+
+		CongestionControl: t.Congestion,
+		Timeouts:          t.Timeouts,
+		Limits:            t.Limits,
 	}
 }
 

@@ -33,6 +33,8 @@ type Pair struct {
 	HookTimeout                    time.Duration // 0: the preset of package failover
 
 	// Of set-ups in which the hosts are reached otherwise.
+	Congestion string // control of TCP between the hosts; empty: the system's
+
 	Accept    tunnel.Address   // where the peer's connections come
 	Connect   tunnel.Address   // the server of this host
 	Local     tunnel.Address   // where this host finds the peer's server
@@ -66,6 +68,7 @@ func (p *Pair) settings() []Setting {
 		{Name: "pre-promote", Target: &p.PrePromote},
 		{Name: "post-promote", Target: &p.PostPromote},
 		{Name: "hook-timeout", Target: &p.HookTimeout},
+		{Name: "congestion", Target: &p.Congestion},
 		{Name: "accept", Target: &p.Accept, Port: DefaultPort},
 		{Name: "connect", Target: &p.Connect, Port: MySQLPort},
 		{Name: "local", Target: &p.Local, Port: DefaultPort},
@@ -198,6 +201,7 @@ func (r *fileReader) findHost(p *Pair, defaults Tunnel) {
 // tunnels are those of a pair: the peer's way to the server of this host, and this host's
 // way to the peer's server.
 func (p *Pair) tunnels(defaults Tunnel) []Tunnel {
+	defaults.Congestion = p.Congestion
 	in, out := defaults, defaults
 	in.Name, in.Role, in.ofPair, in.SharePort = PairServer, tunnel.Server, true, true
 	in.Accept, in.Connect, in.AllowHost = p.Accept, []tunnel.Address{p.Connect}, slices.Concat([]string{p.Peer}, p.Slaves)

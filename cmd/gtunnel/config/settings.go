@@ -81,6 +81,10 @@ func (t *Tunnel) endSettings() []Setting {
 			Name: "unsafe-plaintext", Group: GroupTunnel, Target: &t.UnsafePlaintext,
 			Usage: "let the plain end reach beyond this host",
 		},
+		{
+			Name: "congestion", Group: GroupTunnel, Target: &t.Congestion, Preset: "the system's",
+			Arg: "NAME", Usage: "control, of TCP to the peer, such as bbr",
+		},
 	}
 }
 
