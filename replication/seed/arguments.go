@@ -72,6 +72,7 @@ func (s *Seed) plainArguments(t *tool) []string {
 	if option := t.knows(patientOptions...); option != "" {
 		args = append(args, "--"+option)
 	}
+	args = append(args, s.compression(t)...)
 	if t.version.Family == server.MariaDB {
 		// Within LOCK TABLES a default cannot take the next number of a sequence (1100).
 		args = append(args, "--skip-add-locks")
