@@ -36,6 +36,7 @@ type Seed struct {
 	MaxRate    uint64             // bytes a second, of what comes from the master; 0: no limit
 	Compress   bool               // have that compressed
 	File       *DumpFile          // of journal.SeedFile
+	Left       *journal.LoadNote  // of the load of it that was cut off: see LeftOf; nil: begin at its beginning
 
 	// StateDir is where it is noted that max_allowed_packet of the slave is raised
 	// for the load; empty: nowhere.
@@ -114,6 +115,7 @@ type copying struct {
 	begun          bool            // something may have been loaded
 	guard          *guard
 	meter          *meter
+	loaderSays     *os.File // takes what the loader says; nil: nobody does
 
 	// deliver takes the dump that a tool makes, of which begin has been read.
 	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
@@ -307,7 +309,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		return err
 	}
 	defer closeFiles(write)
-	load, err := startTool(c.loader, c.Slave.Login, loadArguments(c.loader), read, nil)
+	load, err := startTool(c.loader, c.Slave.Login, loadArguments(c.loader), read, c.loaderSays)
 	if err != nil {
 		return err
 	}
