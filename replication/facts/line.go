@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ var lineQuery = "SELECT CONCAT(" + strings.Repeat("UNHEX(SHA2(RAND(),512)),", ro
 	fmt.Sprint(lineRows)
 
 // MeasureLine has a server send up to 4 MB, for a second or so (2 at most), or until it is
-// certain that the line carries enough, in bits a second.
+// certain what the line carries, or that it carries enough, in bits a second.
 func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -101,7 +102,18 @@ func (m *lineMeter) came(bytes int, now time.Time) (done bool) {
 		return false
 	}
 	m.end(now)
-	return now.Sub(m.begun) >= m.limit || len(m.rates) > 1 && m.line().Bits >= m.enough
+	return now.Sub(m.begun) >= m.limit || len(m.rates) > 1 && m.line().Bits >= m.enough || m.steady()
+}
+
+// steady reports whether the rate has been the same for four windows: TCP has begun, and the
+// line is full.
+func (m *lineMeter) steady() bool {
+	const windows, alike = 4, 1.1
+	if len(m.rates) < windows {
+		return false
+	}
+	last := m.rates[len(m.rates)-windows:]
+	return slices.Max(last) < alike*slices.Min(last)
 }
 
 // end ends a window.

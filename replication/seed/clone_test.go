@@ -72,9 +72,13 @@ func TestSeedByClone(t *testing.T) {
 	defer master.Exec(t, "DROP USER gtunnel_seed@'127.0.0.1'", "DROP PROCEDURE mysql.gtunnel_drop_seed")
 	var told []seed.Phase
 	s.Progress = func(p seed.Progress) { told = append(told, p.Phase) }
+	s.MaxRate, s.Compress = 1<<30, true
 	position, err := runRestarting(t, s, slave)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, slave.Log())
+	}
+	if most := uint64(20 << 20); s.Passed() == 0 || s.Passed() > most { // the spaces for undo alone have 32 MB, of zeros
+		t.Errorf("%d bytes came by the way that is held to a rate, and compressed there are at most %d", s.Passed(), most)
 	}
 	if len(told) > 0 && told[0] != seed.PhaseCopy {
 		t.Errorf("the phases told were %v", told)

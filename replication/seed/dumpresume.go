@@ -2,7 +2,6 @@ package seed
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,5 +166,5 @@ func (c *copying) loadFrom(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return cmp.Or(notes.file.Remove(), err)
+	return notes.file.Remove()
 }

@@ -190,7 +190,11 @@ func (r *mydumperRun) countFolder(ctx context.Context, folder string) (end func(
 			}
 		}
 	}()
-	return func() { cancel(); <-done }
+	return func() {
+		cancel()
+		<-done
+		r.meter.bytes.Store(folderBytes(folder))
+	}
 }
 
 // folderBytes is the size of all files in a folder. Those that come and go

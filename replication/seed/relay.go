@@ -130,7 +130,10 @@ func (s *Seed) hold(ctx context.Context) (end func(), err error) {
 	if s.relay, err = newRelay(ctx, s.Master.Login, s.MaxRate); err != nil {
 		return nil, err
 	}
-	return func() { s.relay.stop(); s.relay = nil }, nil
+	return func() {
+		s.relay.stop()
+		s.passed, s.relay = s.relay.passed.Load(), nil
+	}, nil
 }
 
 // login is as whom, and where, a tool logs in to one of the seed's servers.

@@ -63,6 +63,7 @@ type Seed struct {
 
 	lockPatience time.Duration // of tests; 0: mostLockWait
 	hangPatience time.Duration // of tests; 0: silentTime
+	passed       uint64        // of tests: bytes from the master that the relay has let through
 }
 
 // Run copies, and gives the position at which replication has to begin. It
