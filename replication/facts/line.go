@@ -41,9 +41,8 @@ const (
 )
 
 // lineQuery makes rows that cannot be compressed, by what every server knows.
-var lineQuery = "SELECT CONCAT(" + strings.Repeat("UNHEX(SHA2(RAND(),512)),", rowBytes/64-1) +
-	"UNHEX(SHA2(RAND(),512))) FROM information_schema.collations a, information_schema.collations b LIMIT " +
-	fmt.Sprint(lineRows)
+var lineQuery = fmt.Sprintf("SELECT CONCAT(''%s) FROM information_schema.collations a, information_schema.collations b"+
+	" LIMIT %d", strings.Repeat(", UNHEX(SHA2(RAND(), 512))", rowBytes/64), lineRows)
 
 // MeasureLine has a server send up to 4 MB, for a second or so (2 at most), or until it is
 // certain what the line carries, or that it carries enough, in bits a second.

@@ -21,10 +21,13 @@ func TestLineMeter(t *testing.T) {
 		"fast and very long": {300 * time.Millisecond, 1e9, true, false},
 	} {
 		const enough = 100e6
-		m := lineMeter{window: max(lineWindow, line.trip), enough: enough, limit: min(max(8*line.trip, time.Second), 2*time.Second)}
+		m := lineMeter{
+			window: max(lineWindow, line.trip), enough: enough, limit: min(max(8*line.trip, time.Second), 2*time.Second),
+		}
 		now, burst, sent, done := time.Now(), 10*1460.0, 0, false
 		for at := now; !done && sent < lineRows; at = at.Add(line.trip) {
-			for came := 0.0; !done && came < burst && came*8/line.bits < line.trip.Seconds() && sent < lineRows; came += rowBytes {
+			full := min(burst, line.trip.Seconds()*line.bits/8)
+			for came := 0.0; !done && came < full && sent < lineRows; came += rowBytes {
 				sent++
 				now = at.Add(time.Duration(came * 8 / line.bits * float64(time.Second)))
 				done = m.came(rowBytes, now)

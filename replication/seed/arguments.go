@@ -103,8 +103,8 @@ func (s *Seed) gtidPurged(t *tool) string {
 // as they are; comments are parts of routines.
 func loadArguments(t *tool) []string {
 	args := []string{
-		"--batch", "--skip-column-names", "--unbuffered", "--binary-mode", "--comments", "--skip-reconnect", "--local-infile=0",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+		"--batch", "--skip-column-names", "--unbuffered", "--binary-mode", "--comments", "--skip-reconnect",
+		"--local-infile=0", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
 	}
 	for _, wanted := range []string{"sandbox", "system-command=OFF", "skip-print-query-on-error"} {
 		if option := t.knows(wanted); option != "" {

@@ -37,67 +37,72 @@ func fillLeft(t *testing.T, s *pairs.Server) []string {
 	return databases
 }
 
+// cutLoad is the load of a dump, in goes.
+type cutLoad struct {
+	master, slave *pairs.Server
+	databases     []string
+	dump          []byte
+	state         string // the directory
+}
+
+var errCut = errors.New("cut off")
+
+// load goes on with what is left, and is cut off as soon as a table is begun; empty: it is not.
+func (l *cutLoad) load(t *testing.T, left *journal.LoadNote, at string) error {
+	t.Helper()
+	s := newSeed(t, l.master, l.slave, l.databases...)
+	s.StateDir, s.Left = l.state, left
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	if at != "" {
+		go func() {
+			for n := 0; n == 0 && server.Pause(ctx, 2*time.Millisecond) == nil; {
+				_ = l.slave.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE"+
+					" CONCAT(table_schema, '.', table_name) = ?", at).Scan(&n)
+			}
+			cancel(errCut)
+		}()
+	}
+	_, err := loadDumpBy(ctx, t, s, l.dump)
+	return err
+}
+
+// left is what is noted of a load that was cut off, and holds.
+func (l *cutLoad) left(t *testing.T) *journal.LoadNote {
+	t.Helper()
+	s := newSeed(t, l.master, l.slave, l.databases...)
+	note, err := journal.ReadNote[journal.LoadNote](journal.LoadFile(l.state, s.SlaveFacts.ServerID()))
+	if err == nil {
+		note, err = seed.LeftOf(t.Context(), s.Slave, note, shaOf(t, l.dump), l.databases)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return note
+}
+
 // TestDumpGoesOn cuts the load of a dump off in the middle of tables, which is then gone on
 // with: what was whole is not loaded again, and what was not is not taken for whole.
 func TestDumpGoesOn(t *testing.T) {
 	master, slave := pairs.MariaDB.Start(t)
 	databases := fillLeft(t, master)
-	first := newSeed(t, master, slave, databases...)
-	dump := writeDump(t, first)
-	state := t.TempDir()
-	file := journal.LoadFile(state, first.SlaveFacts.ServerID())
-
-	cut := errors.New("cut off")
-	load := func(left *journal.LoadNote, at string) error {
-		t.Helper()
-		s := newSeed(t, master, slave, databases...)
-		s.StateDir, s.Left = state, left
-		ctx, cancel := context.WithCancelCause(t.Context())
-		defer cancel(nil)
-		if at != "" {
-			go func() { // until the table is half there
-				for n := 0; n == 0 && server.Pause(ctx, 2*time.Millisecond) == nil; {
-					_ = slave.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE"+
-						" CONCAT(table_schema, '.', table_name) = ?", at).Scan(&n)
-				}
-				cancel(cut)
-			}()
-		}
-		_, err := loadDumpBy(ctx, t, s, dump)
-		return err
-	}
-	left := func() *journal.LoadNote {
-		t.Helper()
-		note, err := journal.ReadNote[journal.LoadNote](file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := newSeed(t, master, slave, databases...)
-		note, err = seed.LeftOf(t.Context(), s.Slave, note, shaOf(t, dump), databases)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return note
-	}
+	l := cutLoad{master: master, slave: slave, databases: databases, state: t.TempDir()}
+	l.dump = writeDump(t, newSeed(t, master, slave, databases...))
 	for _, where := range []struct {
 		at    string
 		whole int
 	}{{"left_a.t3", 2}, {"left_b.t3", 6}} {
-		before := left()
-		if err := load(before, where.at); !errors.Is(err, cut) {
+		if err := l.load(t, l.left(t), where.at); !errors.Is(err, errCut) {
 			t.Fatalf("at %s the load gave %v", where.at, err)
 		}
-		note := left()
+		note := l.left(t)
 		if note == nil || note.Whole != where.whole || note.Next != where.at {
 			t.Fatalf("at %s it is noted: %+v", where.at, note)
 		}
 		// Nobody loads what is whole again.
 		slave.Exec(t, fmt.Sprintf("INSERT INTO left_a.t1 (id) VALUES (%d)", 100+where.whole))
 	}
-	if note := left(); note.Holds("another", time.Hour) {
-		t.Error("the load of another dump goes on where this one stopped")
-	}
-	if err := load(left(), ""); err != nil {
+	if err := l.load(t, l.left(t), ""); err != nil {
 		t.Fatal(err)
 	}
 	if n := slave.Count(t, "left_a.t1", "id > 100"); n != 2 {
@@ -105,7 +110,7 @@ func TestDumpGoesOn(t *testing.T) {
 	}
 	slave.Exec(t, "DELETE FROM left_a.t1 WHERE id > 100")
 	compareCopies(t, master, slave, databases)
-	if left() != nil {
+	if l.left(t) != nil {
 		t.Error("a load is noted that has come to its end")
 	}
 }

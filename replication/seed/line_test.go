@@ -46,3 +46,12 @@ func TestSeedHoldsLine(t *testing.T) {
 		}
 	}
 }
+
+// mustHoldLine fails if a clone has not come by the way that is held to a rate, or not
+// compressed: the spaces for undo alone have 32 MB, of zeros.
+func mustHoldLine(t *testing.T, s *seed.Seed) {
+	t.Helper()
+	if most := uint64(20 << 20); s.Passed() == 0 || s.Passed() > most {
+		t.Errorf("%d bytes came by the way that is held to a rate, and compressed there are at most %d", s.Passed(), most)
+	}
+}

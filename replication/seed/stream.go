@@ -78,6 +78,9 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 	begun := 0      // the beginning of a line, which waits for its end
 	var last []byte // what has passed of late
 	for {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
 		d.waits.Store(forDumper) // and so until it has ended
 		n, err := d.from.Read(buffer[begun:])
 		ended := errors.Is(err, io.EOF)
