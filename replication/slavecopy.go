@@ -21,7 +21,7 @@ func (s *slavePlan) seed() {
 		s.add(&Step{
 			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
 			Why:    "a run that is cut off must not leave half a copy that looks whole",
-			Action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
+			Action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity(), goesOn: s.left() != nil},
 		})
 	}
 	if s.status != nil {
@@ -186,11 +186,17 @@ type noteSeed struct {
 	databases []string
 	method    journal.SeedMethod
 	master    identity
+	goesOn    bool // with what a load has left
 }
 
 func (a *Applier) noteSeed(ctx context.Context, n noteSeed) error {
 	if err := a.forgetRepair(); err != nil {
 		return err
+	}
+	if !n.goesOn { // what is there is replaced by another copy
+		if err := journal.LoadFile(a.StateDir, a.SlaveFacts.ServerID()).Remove(); err != nil {
+			return err
+		}
 	}
 	persisted := a.State.PersistedEvents
 	if n.method == journal.SeedClone && persisted == nil {
