@@ -20,8 +20,10 @@ func (s *slavePlan) seed() {
 	if s.want.Method != journal.SeedNone {
 		s.add(&Step{
 			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
-			Why:    "a run that is cut off must not leave half a copy that looks whole",
-			Action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity(), goesOn: s.left() != nil},
+			Why: "a run that is cut off must not leave half a copy that looks whole",
+			Action: noteSeed{
+				databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity(), goesOn: s.left() != nil,
+			},
 		})
 	}
 	if s.status != nil {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -53,15 +55,18 @@ func LeftOf(
 
 // noteLoad begins to note the load of a dump. The caller ends it.
 func (c *copying) noteLoad(ctx context.Context, cuts *cuts) (*loadNotes, error) {
+	f, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB, "server_id") // the setup may have changed it
+	if err != nil {
+		return nil, err
+	}
 	n := &loadNotes{
-		seed: c.Seed, cuts: cuts, file: journal.LoadFile(c.StateDir, c.SlaveFacts.ServerID()),
+		seed: c.Seed, cuts: cuts, file: journal.LoadFile(c.StateDir, f.ServerID()),
 		note: journal.LoadNote{Began: time.Now(), SHA256: c.File.Tail.SHA256, Durable: true},
 	}
 	if c.Left != nil {
 		n.note = *c.Left
 	}
-	err := n.keep(ctx)
-	if err == nil {
+	if err = n.keep(ctx); err == nil {
 		n.said, n.says, err = os.Pipe()
 	}
 	if err != nil {
@@ -92,6 +97,7 @@ func (n *loadNotes) read(ctx context.Context) {
 			_, noted, later = n.keep(ctx), time.Now(), false // the next may succeed
 		}
 	}
+	_, _ = io.Copy(io.Discard, n.said) // a line that is too long must not hold the loader up
 	if later {
 		_ = n.keep(ctx) // the load has its own error, or is whole
 	}
