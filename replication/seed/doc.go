@@ -18,5 +18,9 @@
 // master's host, where deliver compresses it with its coordinates and a checksum, and
 // DumpSource.Open takes it up on the slave's, once it is whole.
 //
+// A load of such a dump that was cut off is gone on with: cuts has the loader tell of each
+// table before which all is loaded, loadNotes notes that, LeftOf says whether it still holds,
+// and cuts leaves out what comes before that table the next time.
+//
 // Check says beforehand what a copy needs, and what it will not bring.
 package seed
