@@ -19,7 +19,7 @@
 //  2. setup.go: Setup.Run reads the Situation (situation.go: Setup.Read), calls PlanSlave.
 //  3. slavecopy.go: slavePlan.seed adds the step that copies; its action is copyDatabases.
 //  4. apply.go: Applier.do calls Applier.copyDatabases, which makes and runs a seed.Seed.
-//  5. seed/stream.go: dumpStream.mayPass lets no more than Seed.MaxRate through.
+//  5. seed/relay.go: Seed.Run begins a relay, by which the tools get no more than Seed.MaxRate.
 //
 // The rooms below it each import only those before them: finding (words for what is
 // wrong), server (one login; the SQL of each dialect), optionfile (MySQL's option files),

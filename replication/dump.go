@@ -70,7 +70,7 @@ func (s *Setup) openDump(ctx context.Context) (err error) {
 	if s.dump, err = s.Dump.Open(ctx, s.acceptDump, s.Progress); err != nil {
 		return err
 	}
-	s.Want.Dump = &WantedDump{Name: s.dump.Name, Head: s.dump.Head}
+	s.Want.Dump = &WantedDump{Name: s.dump.Name, Head: s.dump.Head, Tail: s.dump.Tail}
 	return nil
 }
 
@@ -78,6 +78,7 @@ func (s *Setup) openDump(ctx context.Context) (err error) {
 type WantedDump struct {
 	Name string // to show
 	Head seed.DumpHead
+	Tail seed.DumpTail
 }
 
 // acceptDump refuses a dump that is not of the databases of the hand-over's master.

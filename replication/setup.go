@@ -293,6 +293,9 @@ func (e *UnfinishedError) goOn() string {
 	case e.Stage == journal.StageSeeding && e.Method == journal.SeedClone: // whose leavings nothing tells from data
 		return "the slave has no replication and perhaps no whole copy; the same command again copies from the beginning, " +
 			"with --replace-databases for what the clone has brought, if it names some"
+	case e.Stage == journal.StageSeeding && e.Method == journal.SeedFile:
+		return "the slave has no replication and no whole copy; " +
+			"the same command again goes on at the table where the load stopped"
 	case e.Stage == journal.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
 	case e.Stage == journal.StageSeeded:

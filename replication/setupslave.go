@@ -20,6 +20,7 @@ type SlaveWant struct {
 	Dump       *WantedDump     // of SeedFile
 	LockTables bool            // see seed.Seed
 	MaxRate    uint64          // bytes a second; 0: no limit; see seed.Seed
+	Compress   Compression     // of the copy, and of what the slave gets after it
 	Replace    []string        // databases of the slave whose data may be lost
 	Reseed     bool            // copy the databases though the slave replicates them
 

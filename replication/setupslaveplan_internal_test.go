@@ -22,6 +22,16 @@ func begun(slave *facts.Facts, want *planned, oldest, newest time.Duration) {
 	}
 }
 
+// loadCutOff makes a load of a dump be cut off, and the slave's databases hold what was made
+// until a time after its beginning.
+func loadCutOff(slave *facts.Facts, want *planned, newest time.Duration) {
+	slave.Masters = nil
+	want.State = journal.State{Stage: journal.StageSeeding, Databases: want.Databases, Begun: want.Databases}
+	want.Method, want.Dump = journal.SeedFile, &WantedDump{Name: "/voms.dump"}
+	want.Notes.Load = &journal.LoadNote{Whole: 1, Next: "voms.acl"}
+	begun(slave, want, time.Second, newest)
+}
+
 // planNames are the steps and problems of a plan.
 func planNames(p *Plan) string {
 	var names []string
@@ -95,6 +105,19 @@ var slavePlanStates = map[string]struct {
 		},
 		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, events-on, " +
 			"compare, drop-seed-account, note-done",
+	},
+	"the load of a dump was cut off": {
+		func(_, s *facts.Facts, w *planned) { loadCutOff(s, w, 30*time.Second) },
+		"note-seed, writable, seed, read-only, change-master, filter, start-slave, catch-up, compare, drop-seed-account, " +
+			"note-done",
+	},
+	"the load of a dump was cut off, and somebody has written since": {
+		func(_, s *facts.Facts, w *planned) {
+			loadCutOff(s, w, 12*time.Minute)
+			w.Replace = w.Databases
+		},
+		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, compare, " +
+			"drop-seed-account, note-done",
 	},
 	"copied, of a slave where nobody can write": {func(m, _ *facts.Facts, w *planned) {
 		m.Variables["super_read_only"] = "ON"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -12,6 +13,7 @@ import (
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/optionfile"
 	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -23,6 +25,9 @@ type Situation struct {
 	State  journal.State      // of earlier runs; its stage only as far as the master bears it out
 	Notes  journal.Notes      // of work on the slave that was cut off, as far as they hold
 	DropIn *optionfile.DropIn // of the slave, as it is; nil: no directory for it is known
+
+	Line       facts.Line // of what the master sends; zero: it was not measured
+	Algorithms string     // of the compression of what the slave gets; empty: they are none of its, or are not to change
 
 	MonitorThere FileThere           // in the place where the login for status is to be kept
 	Restored     *journal.MasterNote // of a past that the master does not have any more; nil: it has it
@@ -104,7 +109,7 @@ func (s *Setup) readFollowing(ctx context.Context) error {
 			s.Elsewhere, err = s.isElsewhere(ctx, mark)
 			return err
 		})
-	}, func(ctx context.Context) (err error) {
+	}, s.readAlgorithms, func(ctx context.Context) (err error) {
 		s.Blocked, err = blockedApplier(ctx, s.Slave, s.SlaveFacts)
 		return err
 	})
@@ -143,6 +148,12 @@ func (s *Setup) readJournal(ctx context.Context) error {
 	}
 	if !busy {
 		s.Notes.Comparison, s.Notes.Repair = notes.Comparison, notes.Repair
+	}
+	if d := s.Want.Dump; d != nil {
+		s.Notes.Load, err = seed.LeftOf(ctx, s.Slave, notes.Load, d.Tail.SHA256, s.Want.Databases)
+		if err != nil {
+			return err
+		}
 	}
 	if notes.Packets != nil {
 		uptime, err := s.Slave.Uptime(ctx, s.Slave.DB)
@@ -213,6 +224,10 @@ func (s *Setup) checkBeginning(ctx context.Context, seed, connects bool) (err er
 	none := s.Want.Method == journal.SeedNone
 	var found finding.Findings
 	var checkErr, aheadErr, orderErr error
+	var measuring sync.WaitGroup
+	if connects && !none {
+		measuring.Go(func() { s.readLine(ctx) })
+	}
 	_ = s.Master.Together(ctx, s.Master.DB, func(ctx context.Context) error {
 		if seed && !none || none && connects {
 			found, checkErr = s.Want.newSeed(s.applier()).Check(ctx)
@@ -229,6 +244,7 @@ func (s *Setup) checkBeginning(ctx context.Context, seed, connects bool) (err er
 		}
 		return nil
 	})
+	measuring.Wait()
 	s.Beginning = found
 	if checkErr != nil || len(found.Problems) > 0 {
 		return checkErr

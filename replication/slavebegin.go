@@ -63,6 +63,7 @@ func (s *slavePlan) settings() []wantedSetting {
 		},
 	}
 	wanted = append(wanted, s.crashSettings()...)
+	wanted = append(wanted, s.compressionSetting()...)
 	if s.want.TrustCreators {
 		wanted = append(wanted, trustCreators(s.slave))
 	}

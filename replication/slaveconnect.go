@@ -81,12 +81,15 @@ func (s *slavePlan) changeMaster(seeded bool) *Step {
 	c := connect{
 		to: server.Connection{
 			Host: server.Loopback, Port: s.want.Port, User: facts.ReplicationUser,
-			Password: s.want.HandOver.Passwords[facts.ReplicationUser],
+			Password: s.want.HandOver.Passwords[facts.ReplicationUser], Algorithms: s.algorithms(),
 		},
 		method: s.want.Method,
 		gtids:  s.master.Version.Family == v.Family && s.master.GTIDs() && s.slave.GTIDs(),
 
 		fromNothing: v.Family == server.MariaDB,
+	}
+	if on, reason := s.compresses(); on {
+		why += "; what comes is compressed: " + reason
 	}
 	var missing string
 	switch {
@@ -129,7 +132,7 @@ func (s *slavePlan) restateOptions() {
 	}
 	s.add(&Step{
 		Name: "connection", On: finding.Slave, What: "state the options of the replication again",
-		Why: "somebody has changed them since it was set up; " + whyApplied,
+		Why: "they are others than they should be; " + whyApplied,
 		SQL: []server.Statement{
 			v.StopSlave(server.BothThreads), server.SQL("%s%s", server.JoinStatements(verb, options), v.Channel()),
 			v.StartSlave(server.BothThreads),
@@ -179,6 +182,9 @@ func (s *slavePlan) drift() []server.Statement {
 	}
 	if status.GetsPublicKey != nil && !*status.GetsPublicKey {
 		options = append(options, server.SQL("GET_%s_PUBLIC_KEY=1", word))
+	}
+	if algorithms := s.otherAlgorithms(); algorithms != "" {
+		options = append(options, server.SQL("%s_COMPRESSION_ALGORITHMS=%s", word, server.QuoteString(algorithms)))
 	}
 	if !status.ByGTID && (s.State.ByGTID || s.goesByGTID()) {
 		if v.Family == server.MariaDB {

@@ -20,8 +20,10 @@ func (s *slavePlan) seed() {
 	if s.want.Method != journal.SeedNone {
 		s.add(&Step{
 			Name: "note-seed", On: finding.Slave, What: "note that the databases are being copied",
-			Why:    "a run that is cut off must not leave half a copy that looks whole",
-			Action: noteSeed{databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity()},
+			Why: "a run that is cut off must not leave half a copy that looks whole",
+			Action: noteSeed{
+				databases: s.want.Databases, method: s.want.Method, master: s.masterIdentity(), goesOn: s.left() != nil,
+			},
 		})
 	}
 	if s.status != nil {
@@ -45,9 +47,11 @@ func (s *slavePlan) seed() {
 		})
 	}
 	s.dropDatabases()
+	compress, _ := s.compresses()
 	step := &Step{
 		Name: "seed", On: finding.Slave, What: s.copying(),
-		Why: "a slave begins with what the master has at one position of its binary log", Action: copyDatabases{want: s.want},
+		Why:    "a slave begins with what the master has at one position of its binary log",
+		Action: copyDatabases{want: s.want, compress: compress, left: s.left()},
 	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
@@ -57,22 +61,41 @@ func (s *slavePlan) seed() {
 
 // copying says what is copied, and how.
 func (s *slavePlan) copying() string {
+	if d := s.want.Dump; d != nil && s.left() != nil {
+		return fmt.Sprintf("go on with the load of %s from %s, at the table %s: %d of %s are whole",
+			strings.Join(s.want.Databases, ", "), d.Name, s.left().Next, s.left().Whole, finding.Count(d.Tail.Tables, "table"))
+	}
 	if d := s.want.Dump; d != nil {
 		return fmt.Sprintf("load %s, about %s, from %s (a dump of %s, made on %s)", strings.Join(s.want.Databases, ", "),
 			finding.FormatBytes(d.Head.Bytes), d.Name, d.Head.Begun.Local().Format(time.DateTime), d.Head.Host)
 	}
-	var bytes uint64
-	for _, name := range s.want.Databases {
-		bytes += s.master.Database(name).Bytes
+	how := string(s.want.Method)
+	if on, why := s.compresses(); on {
+		how += ", compressed: " + why
+	} else if why != "" {
+		how += ", uncompressed: " + why
 	}
 	return fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
-		finding.FormatBytes(bytes), s.want.Method)
+		finding.FormatBytes(sizeOf(s.master, s.want.Databases)), how)
+}
+
+// left is what the load of a dump has left that was cut off, and is gone on with; nil: nothing.
+func (s *slavePlan) left() *journal.LoadNote {
+	if s.want.Dump == nil || s.Notes.Load == nil {
+		return nil
+	}
+	for _, name := range s.want.Databases {
+		if d := s.slave.Database(name); d != nil && !s.State.Left(d) { // somebody has made something in it
+			return nil
+		}
+	}
+	return s.Notes.Load
 }
 
 // dropDatabases adds the step that drops the slave's own databases of the names that are
 // copied. A clone does that itself.
 func (s *slavePlan) dropDatabases() {
-	if s.want.Method == journal.SeedClone {
+	if s.want.Method == journal.SeedClone || s.left() != nil {
 		return
 	}
 	drops := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}
@@ -165,11 +188,17 @@ type noteSeed struct {
 	databases []string
 	method    journal.SeedMethod
 	master    identity
+	goesOn    bool // with what a load has left
 }
 
 func (a *Applier) noteSeed(ctx context.Context, n noteSeed) error {
 	if err := a.forgetRepair(); err != nil {
 		return err
+	}
+	if !n.goesOn { // what is there is replaced by another copy
+		if err := journal.LoadFile(a.StateDir, a.SlaveFacts.ServerID()).Remove(); err != nil {
+			return err
+		}
 	}
 	persisted := a.State.PersistedEvents
 	if n.method == journal.SeedClone && persisted == nil {
@@ -210,7 +239,11 @@ func (a *Applier) forgetRepair() error {
 }
 
 // copyDatabases copies them from the master.
-type copyDatabases struct{ want SlaveWant }
+type copyDatabases struct {
+	want     SlaveWant
+	compress bool
+	left     *journal.LoadNote // see slavePlan.left
+}
 
 func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
 	now, err := a.Slave.Now(ctx)
@@ -221,11 +254,20 @@ func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
 	if c.want.Method == journal.SeedClone {
 		begun = nil // when a clone begins to erase is not known
 	}
-	if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
+	err = a.note(func(s *journal.State) {
+		if c.left != nil { // what is left was begun before
+			s.BegunUntil = now
+			return
+		}
+		s.Begin(begun, now)
+	})
+	if err != nil {
 		return err
 	}
 	stop := a.noteAlive(ctx)
-	start, err := c.want.newSeed(a).Run(ctx)
+	copying := c.want.newSeed(a)
+	copying.Compress, copying.Left = c.compress, c.left
+	start, err := copying.Run(ctx)
 	stop()
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func TestSetupByDump(t *testing.T) {
 		var told bytes.Buffer
 		dump := p.command(p.master, p.dumpArgs()...)
 		dump.Stderr = &told
-		out, code := p.fed(dump, p.setupSlaveArgs("--seed", "-")...)
+		out, code := p.fed(dump, p.setupSlaveArgs("--seed", "-", "--compress", "on")...)
 		for _, words := range []string{
 			"load voms, iam, about ", "from the dump of the standard input (a dump of ", "equal at ",
 		} {
@@ -85,6 +85,11 @@ func TestSetupByDump(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(p.stateDir(), "dump-*")); len(left) > 0 {
 			t.Errorf("%v were left", left)
 		}
+
+		p.compresses("on")
+		p.noChange(p.slave, p.setupSlaveArgs("--compress", "on")...)
+		p.must(p.slave, p.setupSlaveArgs("--compress", "off")...)
+		p.compresses("off")
 
 		// Once more, of a file: no change, unless that is asked for.
 		path := p.dumpTo("voms.dump")
@@ -111,6 +116,19 @@ func TestSetupByDump(t *testing.T) {
 		p.must(p.slave, p.compareArgs()...)
 		p.noSecrets()
 	})
+}
+
+// compresses fails unless what the slave gets is compressed, on or off, by what its server says.
+func (p *pair) compresses(want string) {
+	p.t.Helper()
+	query := "SELECT IF(@@GLOBAL.slave_compressed_protocol, 'on', 'off')"
+	if p.slave.Kind.IsMySQL() {
+		query = "SELECT IF(compression_algorithm = 'uncompressed', 'off', 'on')" +
+			" FROM performance_schema.replication_connection_configuration WHERE channel_name = ''"
+	}
+	if got := p.value(p.slave, query); got != want {
+		p.t.Errorf("the compression is %s, want %s", got, want)
+	}
 }
 
 // TestCorpusByDump takes the schemas of services through a dump.

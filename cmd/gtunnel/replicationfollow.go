@@ -270,7 +270,8 @@ func (f *follow) copyAnew(
 		Address: net.JoinHostPort(server.Loopback, strconv.Itoa(want.End.Port)),
 		Want: replication.SlaveWant{
 			HandOver: h, Databases: want.Databases, Port: want.End.Port, Method: journal.SeedMethod(f.method),
-			MaxRate: uint64(f.maxRate), Replace: want.Replace, Reseed: true, SkipCompare: f.skipCompare,
+			Compress: replication.CompressAuto, MaxRate: uint64(f.maxRate), Replace: want.Replace,
+			Reseed: true, SkipCompare: f.skipCompare,
 		},
 	}
 	return runCopy(ctx, setup, f.stateDir, own, func(ctx context.Context) (*server.Server, error) {

@@ -238,7 +238,8 @@ func (m *Main) copyForRejoin(
 		ConfigDir: r.configDir, Address: want.Master.Login.Address, Dialogue: talk,
 		Want: replication.SlaveWant{
 			HandOver: handOver, Databases: want.Databases, Port: host.Port, Method: journal.SeedMethod(r.method),
-			MaxRate: uint64(r.maxRate), Replace: want.Replace, Reseed: true, SkipCompare: r.skipCompare,
+			Compress: replication.CompressAuto, MaxRate: uint64(r.maxRate), Replace: want.Replace,
+			Reseed: true, SkipCompare: r.skipCompare,
 		},
 		Pair: &replication.Pair{
 			Name: host.Name, Peer: host.Peer, Store: host.Store, Port: host.Port,

@@ -43,6 +43,7 @@ type setupSlave struct {
 	method    string
 	seed      string
 	start     string
+	compress  string
 	maxRate   byteCount
 	pair      pairSetupFlags
 	semiSync  semiSyncFlag
@@ -53,7 +54,7 @@ type setupSlave struct {
 func (m *Main) setupSlaveCommand() *cobra.Command {
 	s := &setupSlave{
 		handOver: defaultHandOver, stateDir: defaultStateDir, monitor: defaultMasterFile,
-		method: string(journal.SeedDump), inner: innerTunnelConfig(),
+		method: string(journal.SeedDump), compress: string(replication.CompressAuto), inner: innerTunnelConfig(),
 	}
 	s.login.unsafePlaintext = &s.master.unsafePlaintext
 	cmd := &cobra.Command{
@@ -103,6 +104,10 @@ func (s *setupSlave) settings() []config.Setting {
 		{Name: "start", Arg: "FILE:POSITION", Target: &s.start, Usage: "of --method none: the coordinates of the data"},
 		{Name: "lock-tables", Target: &s.lockTables, Usage: "lock the master's tables during the copy"},
 		{Name: "max-rate", Arg: "BYTES", Target: &s.maxRate, Preset: "none", Usage: "a second, of the copy, such as 10M"},
+		{
+			Name: "compress", Arg: "WHEN", Target: &s.compress, Values: []string{"auto", "on", "off"},
+			Usage: "what comes from the master: auto, on, off",
+		},
 		{Name: "new-passwords", Target: &s.newPasswords, Usage: "with --master-user: replace those that other slaves use"},
 		{Name: "trust-function-creators", Target: &s.trustCreators, Usage: trustUsage},
 		{Name: "skip-compare", Target: &s.skipCompare, Usage: "do not compare the data at the end"},
@@ -245,6 +250,7 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 	want := replication.SlaveWant{
 		Databases: splitNames(s.databases), Replace: splitNames(s.replace), Reseed: s.reseed, SkipCompare: s.skipCompare,
 		Method: journal.SeedMethod(s.method), LockTables: s.lockTables, MaxRate: uint64(s.maxRate),
+		Compress:      replication.Compression(s.compress),
 		TrustCreators: s.trustCreators,
 	}
 	if err := s.checkSeed(); err != nil {

@@ -22,6 +22,7 @@ type Notes struct {
 	Comparison *ComparisonNote
 	Repair     *RepairNote
 	Packets    *PacketNote
+	Load       *LoadNote
 }
 
 // ReadNotes reads what is noted of a slave in the directory of its state; empty:
@@ -34,7 +35,10 @@ func ReadNotes(directory string, serverID uint32) (n Notes, err error) {
 	if n.Repair, err = ReadNote[RepairNote](repair); err != nil {
 		return n, err
 	}
-	n.Packets, err = ReadNote[PacketNote](PacketFile(directory, serverID))
+	if n.Packets, err = ReadNote[PacketNote](PacketFile(directory, serverID)); err != nil {
+		return n, err
+	}
+	n.Load, err = ReadNote[LoadNote](LoadFile(directory, serverID))
 	return n, err
 }
 

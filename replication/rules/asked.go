@@ -201,7 +201,6 @@ var asked = []Code{
 		Meaning: "the tool at hand would dump generated columns, which cannot be loaded",
 		Cure:    "install mysqldump of MySQL 9 on this host",
 	},
-	{Code: "no-rate", At: SetupSlave, Meaning: "the method takes no --max-rate", Cure: "use the method dump"},
 	{Code: "needs-room", At: SetupSlave, Meaning: "mydumper writes the rows to files first"},
 	{Code: "no-room", At: SetupSlave | Dump},
 	{

@@ -72,6 +72,7 @@ func (s *Seed) plainArguments(t *tool) []string {
 	if option := t.knows(patientOptions...); option != "" {
 		args = append(args, "--"+option)
 	}
+	args = append(args, s.compression(t)...)
 	if t.version.Family == server.MariaDB {
 		// Within LOCK TABLES a default cannot take the next number of a sequence (1100).
 		args = append(args, "--skip-add-locks")
@@ -102,8 +103,8 @@ func (s *Seed) gtidPurged(t *tool) string {
 // as they are; comments are parts of routines.
 func loadArguments(t *tool) []string {
 	args := []string{
-		"--batch", "--binary-mode", "--comments", "--skip-reconnect", "--local-infile=0",
-		"--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+		"--batch", "--skip-column-names", "--unbuffered", "--binary-mode", "--comments", "--skip-reconnect",
+		"--local-infile=0", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
 	}
 	for _, wanted := range []string{"sandbox", "system-command=OFF", "skip-print-query-on-error"} {
 		if option := t.knows(wanted); option != "" {

@@ -67,9 +67,6 @@ func (c *seedCheck) extents(context.Context) error {
 	c.databases()
 	c.retention()
 	c.longWay()
-	if s := c.seed; s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
-		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
-	}
 	return nil
 }
 

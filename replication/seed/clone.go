@@ -130,7 +130,7 @@ func PersistEvents(value string) server.Statement {
 
 // runClone runs CLONE INSTANCE to its end, which is the end of the session.
 func (s *Seed) runClone(ctx context.Context) error {
-	host, port := server.SplitAddress(s.Master.Login.Address)
+	host, port := server.SplitAddress(s.login(s.Master).Address)
 	told := s.tellClone(ctx)
 	defer told()
 	// The login before warmed the master's cache of caching_sha2_password:
@@ -139,6 +139,7 @@ func (s *Seed) runClone(ctx context.Context) error {
 		return s.Master.Explain("ping", err)
 	}
 	err := s.Slave.Run(ctx, []server.Statement{
+		server.SQL("SET GLOBAL clone_enable_compression=%t", s.Compress),
 		server.SQL("SET GLOBAL clone_valid_donor_list=%s", server.QuoteString(host+":"+port)),
 		server.SQL("CLONE INSTANCE FROM %s:%s IDENTIFIED BY %s REQUIRE NO SSL",
 			server.QuoteAccount(s.Master.Login.User, host), port, s.Master.Login.Password),

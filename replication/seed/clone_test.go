@@ -44,7 +44,7 @@ func TestSeedByClone(t *testing.T) {
 	master.Exec(t, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
 	defer master.Exec(t, "UNINSTALL PLUGIN clone")
 	s = newSeed(t, master, slave, databases...)
-	s.Method = journal.SeedClone
+	s.Method, s.MaxRate, s.Compress = journal.SeedClone, 1<<30, true
 	// The administrator is on both; the account that the slave had is not after.
 	s.Slave, err = server.Open(t.Context(), finding.Slave,
 		server.Login{Network: "unix", Address: slave.Socket, User: slave.User})
@@ -64,8 +64,7 @@ func TestSeedByClone(t *testing.T) {
 		t.Errorf("erased would be: %s", erases.Text)
 	}
 	// What a run that was killed has left, and a restart that makes the slave read-only.
-	notPersisted := ""
-	s.PersistedEvents = &notPersisted
+	s.PersistedEvents = new(string)
 	slave.Exec(t, "SET PERSIST event_scheduler=OFF", "SET PERSIST_ONLY super_read_only=ON")
 	master.Exec(t, "CREATE USER IF NOT EXISTS gtunnel_seed@'127.0.0.1' IDENTIFIED BY 'the-Pw1'",
 		"CREATE PROCEDURE mysql.gtunnel_drop_seed() SET @a=1")
@@ -76,6 +75,7 @@ func TestSeedByClone(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, slave.Log())
 	}
+	mustHoldLine(t, s)
 	if len(told) > 0 && told[0] != seed.PhaseCopy {
 		t.Errorf("the phases told were %v", told)
 	}

@@ -41,6 +41,12 @@ func writeDump(t *testing.T, s *seed.Seed) []byte {
 // loadDump loads a dump, of which no problem is found before.
 func loadDump(t *testing.T, s *seed.Seed, dump []byte) (server.Position, error) {
 	t.Helper()
+	return loadDumpBy(t.Context(), t, s, dump)
+}
+
+// loadDumpBy is loadDump until ctx ends.
+func loadDumpBy(ctx context.Context, t *testing.T, s *seed.Seed, dump []byte) (server.Position, error) {
+	t.Helper()
 	source := &seed.DumpSource{From: bytes.NewReader(dump), Name: "the dump", Directory: filepath.Join(t.TempDir(), "new")}
 	file, err := source.Open(t.Context(), func(*seed.DumpHead) error { return nil }, s.Progress)
 	if err != nil {
@@ -52,7 +58,7 @@ func loadDump(t *testing.T, s *seed.Seed, dump []byte) (server.Position, error) 
 	if err != nil || len(found.Problems) > 0 {
 		return server.Position{}, errors.Join(append([]error{err}, found.Err())...)
 	}
-	return s.Run(t.Context())
+	return s.Run(ctx)
 }
 
 // TestDumpCopiesEverything copies databases with all that databases have by a dump.

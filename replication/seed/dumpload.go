@@ -18,13 +18,8 @@ func (s *Seed) loadFile(ctx context.Context) (server.Position, error) {
 		if err != nil {
 			return server.Position{}, s.File.outdated(err)
 		}
-		sql, err := s.File.sql()
-		if err != nil {
-			return server.Position{}, err
-		}
-		defer func() { _ = sql.Close() }() // it was only read
 		c.meter.enter(PhaseCopy)
-		return position, c.load(ctx, c.newStream(sql), nil, nil)
+		return position, c.loadDump(ctx)
 	})
 }
 

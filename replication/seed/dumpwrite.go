@@ -65,7 +65,6 @@ func (c *copying) writeDump(
 		return err
 	}
 	defer func() { err = cmp.Or(err, compressed.Close()) }() // for the second time, unless it has failed
-	stream.limiter = nil                                     // it is what is written that is held to the rate
 	whole, err := stream.copy(ctx, begin, compressed)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

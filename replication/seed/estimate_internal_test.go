@@ -3,6 +3,8 @@ package seed
 import (
 	"testing"
 	"time"
+
+	"github.com/gtunnel/gtunnel/replication/journal"
 )
 
 // TestEstimate holds the estimate to what copies took.
@@ -24,6 +26,31 @@ func TestEstimate(t *testing.T) {
 	} {
 		if got := test.estimate(); got < test.least || got > test.most {
 			t.Errorf("%s: %v, and not between %v and %v", name, got, test.least, test.most)
+		}
+	}
+}
+
+// TestLongWay names the other way where a copy would mostly wait, and nowhere else.
+func TestLongWay(t *testing.T) {
+	const trip = 60 * time.Millisecond
+	for name, test := range map[string]struct {
+		extent
+		seed Seed
+		says bool
+	}{
+		"100 tables from 60 ms away": {extent: extent{tables: 100, trip: trip}, says: true},
+		"by the name of the method": {
+			extent: extent{tables: 100, trip: trip}, seed: Seed{Method: journal.SeedDump}, says: true,
+		},
+		"by mydumper": {extent: extent{tables: 100, trip: trip}, seed: Seed{Method: journal.SeedMydumper}},
+		"some tables": {extent: extent{tables: 100, trip: trip}, seed: Seed{Tables: []string{"a.t"}}},
+		"few tables":  {extent: extent{tables: 30, trip: trip}},
+		"near":        {extent: extent{tables: 100, trip: time.Millisecond}},
+	} {
+		c := seedCheck{seed: &test.seed, extent: test.extent}
+		c.longWay()
+		if said := len(c.Warnings) == 1 && c.Warnings[0].Code == "long-way"; said != test.says {
+			t.Errorf("%s: %v", name, c.Warnings)
 		}
 	}
 }

@@ -15,6 +15,9 @@ func (s *Seed) SetLockPatience(d time.Duration) { s.lockPatience = d }
 // SetHangPatience lets a tool do nothing for a time; 0: as a program's copy does.
 func (s *Seed) SetHangPatience(d time.Duration) { s.hangPatience = d }
 
+// Passed is how many bytes have come from the master by a Run with a MaxRate.
+func (s *Seed) Passed() uint64 { return s.passed }
+
 // MissingAccount is an account that the slave lacks.
 type MissingAccount struct {
 	User              string

@@ -121,7 +121,7 @@ func (c *copying) startUnderLock(ctx context.Context, conn *sql.Conn, stdout *os
 	mark := "gtunnel.seed." + rand.Text()
 	args := append([]string{"--init-command=SET NAMES utf8mb4", "--init-command-add=DO GET_LOCK('" + mark + "', 0)"},
 		c.dumpArguments()...)
-	dump, err := startTool(c.dumper, c.Master.Login, args, nil, stdout)
+	dump, err := startTool(c.dumper, c.login(c.Master), args, nil, stdout)
 	if err != nil {
 		return nil, err
 	}

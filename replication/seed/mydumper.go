@@ -123,6 +123,7 @@ func (r *mydumperRun) dumpRows(ctx context.Context) (server.Position, error) {
 	if r.mydumper.knows("complete-insert") != "" {
 		args = append(args, "--complete-insert")
 	}
+	args = append(args, r.compression(r.mydumper)...)
 	watch, err := r.guard.watchLock(ctx, !r.LockTables)
 	if err != nil {
 		return server.Position{}, err
@@ -162,7 +163,7 @@ func onlyDatabases(databases []string) string {
 
 // runTool runs a tool to its end, by a server's login.
 func (r *mydumperRun) runTool(ctx context.Context, t *tool, end *server.Server, args []string) error {
-	p, err := startTool(t, end.Login, args, nil, nil)
+	p, err := startTool(t, r.login(end), args, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -189,7 +190,11 @@ func (r *mydumperRun) countFolder(ctx context.Context, folder string) (end func(
 			}
 		}
 	}()
-	return func() { cancel(); <-done }
+	return func() {
+		cancel()
+		<-done
+		r.meter.bytes.Store(folderBytes(folder))
+	}
 }
 
 // folderBytes is the size of all files in a folder. Those that come and go

@@ -79,7 +79,7 @@ func (r *mydumperRun) dumpFile(ctx context.Context, path string, args []string) 
 	if err != nil {
 		return err
 	}
-	p, err := startTool(r.dumper, r.Master.Login, args, nil, file)
+	p, err := startTool(r.dumper, r.login(r.Master), args, nil, file)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,10 @@ type Seed struct {
 
 	Method     journal.SeedMethod // empty: journal.SeedDump
 	LockTables bool               // hold a read lock on the master for the whole copy, for tables without transactions
-	MaxRate    uint64             // bytes a second; 0: no limit
+	MaxRate    uint64             // bytes a second, of what comes from the master; 0: no limit
+	Compress   bool               // have that compressed
 	File       *DumpFile          // of journal.SeedFile
+	Left       *journal.LoadNote  // of the load of it that was cut off: see LeftOf; nil: begin at its beginning
 
 	// StateDir is where it is noted that max_allowed_packet of the slave is raised
 	// for the load; empty: nowhere.
@@ -57,13 +59,26 @@ type Seed struct {
 	// seed to go on. It may be nil.
 	Waiting func(text string)
 
+	relay *relay // of Run with a MaxRate
+
 	lockPatience time.Duration // of tests; 0: mostLockWait
 	hangPatience time.Duration // of tests; 0: silentTime
+	passed       uint64        // of tests: bytes from the master that the relay has let through
 }
 
 // Run copies, and gives the position at which replication has to begin. It
 // ends with all that it has started when ctx ends.
 func (s *Seed) Run(ctx context.Context) (server.Position, error) {
+	end, err := s.hold(ctx)
+	if err != nil {
+		return server.Position{}, err
+	}
+	defer end()
+	return s.run(ctx)
+}
+
+// run is Run by a way that is held to the rate.
+func (s *Seed) run(ctx context.Context) (server.Position, error) {
 	switch s.Method {
 	case journal.SeedDump, "":
 		return s.copy(ctx, s.dump)
@@ -77,7 +92,7 @@ func (s *Seed) Run(ctx context.Context) (server.Position, error) {
 		}
 		byDump := *s
 		byDump.Method = journal.SeedDump
-		return byDump.Run(ctx)
+		return byDump.run(ctx)
 	case journal.SeedClone:
 		return s.clone(ctx)
 	case journal.SeedFile:
@@ -101,6 +116,7 @@ type copying struct {
 	begun          bool            // something may have been loaded
 	guard          *guard
 	meter          *meter
+	loaderSays     *os.File // takes what the loader says; nil: nobody does
 
 	// deliver takes the dump that a tool makes, of which begin has been read.
 	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
@@ -262,7 +278,7 @@ func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, ser
 	if c.foreign {
 		dump, position, err = c.startForeign(ctx, stdout)
 	} else {
-		dump, err = startTool(c.dumper, c.Master.Login, c.dumpArguments(), nil, stdout)
+		dump, err = startTool(c.dumper, c.login(c.Master), c.dumpArguments(), nil, stdout)
 	}
 	if err != nil {
 		watch.stop()
@@ -272,7 +288,7 @@ func (c *copying) startDump(ctx context.Context, stdout *os.File) (*process, ser
 
 // newStream makes the way of a dump.
 func (c *copying) newStream(from io.Reader) *dumpStream {
-	stream := &dumpStream{from: from, meter: c.meter, limiter: newLimiter(c.MaxRate), recode: c.recode}
+	stream := &dumpStream{from: from, meter: c.meter, recode: c.recode}
 	if c.Slave != nil {
 		stream.modes = unknownModes(c.Master.Version, c.Slave.Version)
 	}
@@ -294,7 +310,7 @@ func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dum
 		return err
 	}
 	defer closeFiles(write)
-	load, err := startTool(c.loader, c.Slave.Login, loadArguments(c.loader), read, nil)
+	load, err := startTool(c.loader, c.Slave.Login, loadArguments(c.loader), read, c.loaderSays)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package seed
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,18 +10,15 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"golang.org/x/time/rate"
-
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
 // dumpStream carries a dump from the tool that makes it to the one that loads
 // it. It costs one search for short lines; rows are never looked at.
 type dumpStream struct {
-	from    io.Reader
-	meter   *meter
-	limiter *rate.Limiter // of bytes; nil: no limit
-	modes   []string      // values of sql_mode to leave out, which the slave does not know
+	from  io.Reader
+	meter *meter
+	modes []string // values of sql_mode to leave out, which the slave does not know
 
 	recode recodings // of names, definers and comments
 
@@ -82,6 +78,9 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 	begun := 0      // the beginning of a line, which waits for its end
 	var last []byte // what has passed of late
 	for {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
 		d.waits.Store(forDumper) // and so until it has ended
 		n, err := d.from.Read(buffer[begun:])
 		ended := errors.Is(err, io.EOF)
@@ -94,9 +93,6 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 			ready = read[:complete]
 		}
 		d.waits.Store(0)
-		if err := mayPass(ctx, d.limiter, len(ready)); err != nil {
-			return false, err
-		}
 		d.waits.Store(forLoader)
 		if _, err := to.Write(ready); err != nil {
 			return false, err
@@ -110,27 +106,6 @@ func (d *dumpStream) copy(ctx context.Context, head []byte, to io.Writer) (whole
 		}
 		begun = copy(buffer, read[len(ready):])
 	}
-}
-
-// newLimiter holds a stream to a rate in bytes a second; 0: no limit. What was late
-// may catch up for a tenth of a second at full speed.
-func newLimiter(maxRate uint64) *rate.Limiter {
-	if maxRate == 0 {
-		return nil
-	}
-	return rate.NewLimiter(rate.Limit(maxRate), int(max(1, maxRate/10))) //nolint:gosec // a tenth is an int
-}
-
-// mayPass waits until n more bytes may pass a limiter; nil: at once.
-func mayPass(ctx context.Context, limiter *rate.Limiter, n int) error {
-	for limiter != nil && n > 0 {
-		part := min(n, limiter.Burst())
-		if err := limiter.WaitN(ctx, part); err != nil {
-			return cmp.Or(context.Cause(ctx), err)
-		}
-		n -= part
-	}
-	return nil
 }
 
 // isWhole reports whether a dump's end is the line that the tools write when

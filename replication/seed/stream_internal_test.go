@@ -2,14 +2,11 @@ package seed
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -137,34 +134,6 @@ func TestStreamDropsUnknownModes(t *testing.T) {
 		if got := strings.ReplaceAll(out.String(), strings.Repeat(" ", len(before)-len(after))+"\n", "\n"); got != after {
 			t.Errorf("%s: got\n%s", name, out.String())
 		}
-	}
-}
-
-// TestStreamKeepsRate hands on pieces that are larger than what may catch up.
-func TestStreamKeepsRate(t *testing.T) {
-	d := newTestStream(nil)
-	d.limiter = newLimiter(1 << 20)
-	begun := time.Now()
-	for _, n := range []int{0, 1, 150 << 10, 105 << 10} { // a quarter of a second, and a tenth ahead
-		if err := mayPass(t.Context(), d.limiter, n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if took := time.Since(begun); took < 140*time.Millisecond {
-		t.Errorf("256 kB at 1 MB/s took %v", took)
-	}
-	stopped := errors.New("the master has gone")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(stopped)
-	for _, rate := range []uint64{1, 9, 1 << 20} {
-		d.limiter = newLimiter(rate)
-		if err := mayPass(ctx, d.limiter, 1<<20); !errors.Is(err, stopped) {
-			t.Errorf("at %d B/s: %v", rate, err)
-		}
-	}
-	d.limiter = newLimiter(0)
-	if err := mayPass(ctx, d.limiter, 1<<30); err != nil {
-		t.Errorf("without a limit: %v", err)
 	}
 }
 

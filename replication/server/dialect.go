@@ -97,12 +97,13 @@ func (v Version) ResetBinaryLog() string {
 
 // Connection is how a slave is told to reach its master: MASTER_HOST and so on.
 type Connection struct {
-	Host     string
-	Port     int
-	User     string // empty: account and password stay as they are
-	Password Password
-	Start    Position
-	ByGTID   bool // MariaDB: slave_pos; MySQL: auto-position
+	Host       string
+	Port       int
+	User       string // empty: account and password stay as they are
+	Password   Password
+	Start      Position
+	ByGTID     bool   // MariaDB: slave_pos; MySQL: auto-position
+	Algorithms string // of its compression, of MySQL 8.0.18 and later; empty: they stay as they are
 }
 
 // What a slave is told of patience. MySQL 8.4 would give up after ten retries,
@@ -150,6 +151,9 @@ func (v Version) ChangeMaster(c Connection) Statement {
 		// Without the key a caching_sha2_password account fails once the
 		// master's cache is cold.
 		options = append(options, SQL("GET_%s_PUBLIC_KEY=1", v.Word("MASTER", "SOURCE")))
+	}
+	if c.Algorithms != "" && v.CompressesBySource() {
+		options = append(options, SQL("%s_COMPRESSION_ALGORITHMS=%s", master, QuoteString(c.Algorithms)))
 	}
 	if c.ByGTID {
 		options = append(options, SQL("%s_AUTO_POSITION=1", master))
