@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
@@ -105,8 +106,21 @@ func comparisonSum(r *compare.Result) string {
 // comparisonCure is what to do about what differs.
 func comparisonCure(r *compare.Result) string {
 	cure := "everything is copied anew so: " + finding.WithNames(finding.SeedAnew, nil)
-	if slices.ContainsFunc(r.Tables, func(t compare.TableResult) bool { return !t.Equal() }) {
+	var byRows []string
+	others := false
+	for _, t := range r.Tables {
+		switch {
+		case t.ByRows():
+			byRows = append(byRows, t.Table)
+		case !t.Equal():
+			others = true
+		}
+	}
+	if len(byRows) > 0 || others {
 		cure = "gtunnel replication compare --repair-table copies a table anew; " + cure
+	}
+	if len(byRows) > 0 {
+		cure = replication.RowRepairCommand(byRows) + " puts the differing rows right; " + cure
 	}
 	if len(r.Objects) > 0 {
 		cure = "a view, trigger, routine or event can be made anew on the slave, as SHOW CREATE says on the master, " +

@@ -25,6 +25,7 @@ type replicationCompare struct {
 	databases  []string
 	tables     []string
 	repair     []string
+	repairRows bool
 	lockTables bool
 	all        bool
 	stateDir   string
@@ -48,6 +49,12 @@ A MySQL master is locked for some milliseconds. Tables without transactions,
 such as MyISAM, hold the slave up while they are compared, and what is written
 to them meanwhile looks like a difference unless --lock-tables keeps writes off.
 
+--repair-rows puts the rows right that differ, by their keys, after it has shown
+which: up to 10,000 of a table with a primary or unique key. Nothing is logged on
+the slave, which stands at one position of the master meanwhile, and what it has
+of its own in these rows is lost. Other tables take --repair-table, and so does
+a slave that has stopped at an error of a row.
+
 --repair-table replaces the slave's copy of a table by a new one from the
 master, whose login must be one that may dump it, and compares that. A slave
 that has stopped at an error of the table (1062, 1032) goes on then. A table
@@ -59,12 +66,16 @@ gtunnel replication status says what that is.`,
 		Example: `  gtunnel replication compare
   gtunnel replication compare --table voms.acl2 --table voms.usr
   gtunnel replication compare --json
+  gtunnel replication compare --repair-rows --dry-run
   gtunnel replication compare --repair-table voms.acl2 --master-user dba`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// the slave must go on
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
+			if c.repairRows {
+				return m.repairRows(ctx, c)
+			}
 			if len(c.repair) > 0 {
 				return m.repairTables(ctx, c)
 			}
@@ -84,9 +95,10 @@ gtunnel replication status says what that is.`,
 			Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none",
 			Usage: "copy this anew; or several, by commas",
 		},
-		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "with --repair-table: show the plan only"},
-		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "with --repair-table: show the whole plan"},
-		{Name: "yes", Target: &c.plan.yes, Usage: "with --repair-table: do not ask"},
+		{Name: "repair-rows", Target: &c.repairRows, Usage: "put the rows that differ right, by their keys"},
+		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "of a repair: show the plan only"},
+		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "of a repair: show the whole plan"},
+		{Name: "yes", Target: &c.plan.yes, Usage: "of a repair: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
 	settings = append(settings, c.login.settings()...)
@@ -100,7 +112,7 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 		return err
 	}
 	if c.plan.dryRun || c.plan.yes {
-		return &usage.Error{Message: "--dry-run and --yes are for --repair-table", Cure: "a comparison changes no data"}
+		return &usage.Error{Message: "--dry-run and --yes are for a repair", Cure: "a comparison changes no data"}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {

@@ -47,6 +47,8 @@ type Difference struct {
 	To         string         `json:"to"`   // the last row's key
 	MasterRows uint64         `json:"master_rows"`
 	SlaveRows  uint64         `json:"slave_rows"`
+
+	span keyRange // from the first row on, which is in it here, to the last; zero: the table has no key
 }
 
 // DifferenceKind is how rows differ.

@@ -49,6 +49,7 @@ type RepairNote struct {
 	Began         time.Time `json:"began"`
 	Tables        []string  `json:"tables"`
 	SuperReadOnly bool      `json:"super_read_only"` // it was read-only for all, and is to be so again
+	Rows          bool      `json:"rows,omitempty"`  // of rows by their keys: each table is as it was, or repaired
 }
 
 // NoteFile is a note's file; empty: nothing is noted.
@@ -171,7 +172,12 @@ func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 func (n *RepairNote) CutOff(f *facts.Facts, s *server.SlaveStatus) *finding.Problem {
 	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began),
 		finding.Items(n.Tables))
-	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s",
+	cure := "the repair again: " + RepairCommand(n.Tables)
+	if n.Rows {
+		text = fmt.Sprintf("the repair of %s was cut off, of rows of %s", noteTime(n.Began), finding.Items(n.Tables))
+		cure = "gtunnel replication compare, which ends it"
+	}
+	return finding.New(finding.Slave, "repair-cut-off", cure, "%s",
 		strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
 }
 
