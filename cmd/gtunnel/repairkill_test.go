@@ -99,6 +99,7 @@ func TestRepairKill(t *testing.T) {
 					t.Errorf("no kill of %s has left anything", name)
 				}
 			}
+			p.killRepairRows()
 			stop()
 			p.waitSlave("SELECT MAX(role) FROM voms.roles")
 			if out := p.must(p.slave, p.compareArgs()...); !strings.Contains(out, "3 of 3 tables equal") {
