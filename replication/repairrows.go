@@ -43,10 +43,14 @@ func (r *RowRepair) Run(ctx context.Context) error {
 		return err
 	}
 	situation := Situation{}
-	if situation.MasterFacts, err = facts.Read(ctx, r.Master); err != nil {
+	err = server.AtOnce(ctx, func(ctx context.Context) (err error) {
+		situation.MasterFacts, err = facts.Read(ctx, r.Master)
 		return err
-	}
-	if situation.SlaveFacts, err = facts.Read(ctx, r.Slave); err != nil {
+	}, func(ctx context.Context) (err error) {
+		situation.SlaveFacts, err = facts.Read(ctx, r.Slave)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	plan := PlanRowRepair(situation, look, r.LockTables)

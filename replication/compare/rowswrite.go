@@ -27,7 +27,7 @@ func WriteSettings(v server.Version) []server.Statement {
 // repair puts rows of some keys right, in one transaction, which is taken back unless the
 // slave's rows are the master's then.
 func (p *rowPair) repair(ctx context.Context, ends *snapshotEnds, keys []keyValue) (*TableRows, error) {
-	var master, slave rowSet
+	var master rowSet
 	if err := p.readKeys(ctx, ends.master, keys, "", &master); err != nil {
 		return nil, err
 	}
@@ -35,22 +35,32 @@ func (p *rowPair) repair(ctx context.Context, ends *snapshotEnds, keys []keyValu
 	if err != nil {
 		return nil, err
 	}
-	defer s.close(ctx) // and takes back what is not committed
+	defer s.close(ctx)
 	settings := append(WriteSettings(s.server.Version), server.SQL("START TRANSACTION READ WRITE"))
 	if err := s.exec(ctx, settings...); err != nil {
 		return nil, err
 	}
+	rows, err := p.rewrite(ctx, s, keys, &master)
+	if err == nil {
+		return rows, s.exec(ctx, server.SQL("COMMIT"))
+	}
+	ctx, cancel := server.CleanUp(ctx)
+	defer cancel()
+	_ = s.exec(ctx, server.SQL("ROLLBACK")) // or the session's end does
+	return nil, err
+}
+
+// rewrite makes the master's rows of those of the slave, and gives what differed.
+func (p *rowPair) rewrite(ctx context.Context, s *session, keys []keyValue, master *rowSet) (*TableRows, error) {
+	var slave rowSet
 	if err := p.readKeys(ctx, s, keys, forUpdate, &slave); err != nil {
 		return nil, err
 	}
-	differ := differing(&master, &slave)
+	differ := differing(master, &slave)
 	if err := p.write(ctx, s, differ); err != nil {
 		return nil, err
 	}
-	if err := p.mustBeEqual(ctx, s, keys, &master); err != nil {
-		return nil, err
-	}
-	return p.tableRows(differ), s.exec(ctx, server.SQL("COMMIT"))
+	return p.tableRows(differ), p.mustBeEqual(ctx, s, keys, master)
 }
 
 // forUpdate keeps others off the rows that are read.
