@@ -87,6 +87,9 @@ func (w *tableWork) divide(ctx context.Context, r keyRange, master, slave checks
 		return err
 	}
 	for _, part := range parts {
+		if w.compared && w.isOld() {
+			return errLegOver
+		}
 		m, s, err := w.checksums(ctx, part, w.hash)
 		switch {
 		case err != nil:

@@ -67,6 +67,15 @@ func NoteFiles(directory string, serverID uint32) (compare, repair NoteFile) {
 	return name("compare"), name("repair")
 }
 
+// CheckpointFile is the file of how far a slave's comparison has come, of which only a
+// comparison knows the content; empty: it is not kept.
+func CheckpointFile(directory string, serverID uint32) NoteFile {
+	if directory == "" {
+		return ""
+	}
+	return NoteFile(filepath.Join(directory, fmt.Sprintf("compare-checkpoint-%d.json", serverID)))
+}
+
 // NotesOf are those of a server as a slave.
 func NotesOf(ctx context.Context, s *server.Server, directory string) (compare, repair NoteFile, err error) {
 	f := &facts.Facts{}
