@@ -74,7 +74,7 @@ func (c *Comparison) refusePair(p *tablePair, slave *schema, triggers []string) 
 			"%s is without transactions, and can change while its rows are read", name)
 	case len(triggers) > 0:
 		return refusedRows(firesTriggers, name, "triggers of it would run on the slave: %s", finding.Items(triggers))
-	case slices.Contains(slave.objects[triggerKind].unseen, p.slave.database):
+	case !slave.granted.has(p.slave.database, []string{"TRIGGER"}):
 		return refusedRows(firesTriggers, name, "the login may not see if it has triggers, which would run on the slave")
 	}
 	for _, column := range p.master.columns {
