@@ -179,7 +179,12 @@ func (c *Comparison) atRows(ctx context.Context, tables []string, do func(*snaps
 	if err != nil {
 		return err
 	}
-	master, err := readSchema(ctx, c.Master, names)
+	ends, err := c.openEnds(ctx)
+	if err != nil {
+		return err
+	}
+	defer ends.close(ctx)
+	master, err := readSchema(ctx, ends.scout, names, tables)
 	if err != nil {
 		return err
 	}
@@ -192,16 +197,16 @@ func (c *Comparison) atRows(ctx context.Context, tables []string, do func(*snaps
 			err = resumeErr
 		}
 	}()
-	ends, err := c.openEnds(ctx, stopped, master.locked(tables))
+	if err := ends.meet(ctx, c, stopped, master.locked(tables)); err != nil {
+		return err
+	}
+	slave, err := readSchema(ctx, ends.slave, names, tables)
 	if err != nil {
 		return err
 	}
-	defer ends.close(ctx)
-	slave, err := readSchema(ctx, c.Slave, names)
-	if err != nil {
-		return err
-	}
-	pairs, err := c.pairTables(&Result{}, master, slave, stopped.status, tables)
+	walk := c.newWalk(tables)
+	walk.result = &Result{}
+	pairs, err := walk.pairTables(master, slave, stopped.status)
 	if err != nil {
 		return err
 	}
