@@ -107,12 +107,7 @@ func planners() map[string]planner {
 			tables := []string{"voms.t"}
 			return input{Want: &want}, func() *Plan { return PlanRepair(want.Situation, tables, true) }
 		},
-		"a repair of rows": func(v server.Version) (input, func() *Plan) {
-			master, slave, want := established(v)
-			want.MasterFacts, want.SlaveFacts = master, slave
-			look := newRowLook()
-			return input{Want: look}, func() *Plan { return PlanRowRepair(want.Situation, look, true) }
-		},
+		"a repair of rows": rowRepair,
 	}
 }
 

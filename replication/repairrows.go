@@ -133,11 +133,11 @@ func refusedTables(look *compare.RowLook, others []string) []*finding.Problem {
 // RowRepairCommand is the command line that puts the rows of tables right.
 func RowRepairCommand(tables []string) string {
 	const most = 10 // that fit into a line
-	command := "gtunnel replication compare --repair-rows"
+	words := []string{"gtunnel replication compare --repair-rows"}
 	for _, table := range tables[:min(len(tables), most)] {
-		command += " --table " + finding.ShellWord(table)
+		words = append(words, "--table "+finding.ShellWord(table))
 	}
-	return command
+	return strings.Join(words, " ")
 }
 
 // lostRows warns of rows that the slave loses.

@@ -62,7 +62,16 @@ func TestRefusedRows(t *testing.T) {
 	if look.Refused[0].Cure != "copy it" {
 		t.Errorf("the plan has changed what it is made of: %q", look.Refused[0].Cure)
 	}
-	if p := PlanRowRepair(want.Situation, &compare.RowLook{Others: look.Others}, false); len(p.Steps) > 0 || p.Err() != nil {
+	p = PlanRowRepair(want.Situation, &compare.RowLook{Others: look.Others}, false)
+	if len(p.Steps) > 0 || p.Err() != nil {
 		t.Errorf("without rows: %+v, %v", p.Steps, p.Err())
 	}
+}
+
+// rowRepair makes a plan of rows, for TestPlansArePure.
+func rowRepair(v server.Version) (input, func() *Plan) {
+	master, slave, want := established(v)
+	want.MasterFacts, want.SlaveFacts = master, slave
+	look := newRowLook()
+	return input{Want: look}, func() *Plan { return PlanRowRepair(want.Situation, look, true) }
 }

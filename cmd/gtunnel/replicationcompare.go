@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -73,11 +74,8 @@ gtunnel replication status says what that is.`,
 			// the slave must go on
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
-			if c.repairRows {
-				return m.repairRows(ctx, c)
-			}
-			if len(c.repair) > 0 {
-				return m.repairTables(ctx, c)
+			if c.repairRows || len(c.repair) > 0 {
+				return m.repair(ctx, c)
 			}
 			return m.compareReplication(ctx, c)
 		},
@@ -91,17 +89,9 @@ gtunnel replication status says what that is.`,
 		{Name: "lock-tables", Target: &c.lockTables, Usage: "lock tables without transactions on the master"},
 		{Name: "all", Target: &c.all, Usage: "show every table and all of their differences"},
 		{Name: "state-dir", Arg: "DIR", Target: &c.stateDir, File: true, Usage: "where to note what it does"},
-		{
-			Name: "repair-table", Arg: "DATABASE.TABLE", Target: &c.repair, Preset: "none",
-			Usage: "copy this anew; or several, by commas",
-		},
-		{Name: "repair-rows", Target: &c.repairRows, Usage: "put the rows that differ right, by their keys"},
-		{Name: "dry-run", Target: &c.plan.dryRun, Usage: "of a repair: show the plan only"},
-		{Name: "show-sql", Target: &c.plan.showSQL, Usage: "of a repair: show the whole plan"},
-		{Name: "yes", Target: &c.plan.yes, Usage: "of a repair: do not ask"},
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
-	settings = append(settings, c.login.settings()...)
+	settings = slices.Concat(settings, c.repairSettings(), c.login.settings())
 	config.AddFlags(cmd, "", append(settings, c.master.settings()...))
 	return cmd
 }

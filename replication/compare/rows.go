@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,16 +132,12 @@ func (c *Comparison) LookAtRows(ctx context.Context, found *Result) (*RowLook, e
 			return nil
 		}
 		rows, err := p.look(ctx, ends, spans[p.String()])
-		switch {
-		case finding.HasCode(err, inexactRows):
-			look.Refused = append(look.Refused, ends.master.server.Explain("", err))
-			return nil
-		case err != nil:
-			return err
-		case len(rows.Rows) > 0:
+		if refused, ok := errors.AsType[*finding.Problem](err); ok && rowCodes[refused.Code] {
+			look.Refused, err = append(look.Refused, refused), nil
+		} else if err == nil && len(rows.Rows) > 0 {
 			look.Tables = append(look.Tables, rows)
 		}
-		return nil
+		return err
 	})
 	return look, err
 }

@@ -96,31 +96,7 @@ func repairEveryType(t *testing.T, p *pairs.Couple, types [][4]string) {
 func TestRepairRows(t *testing.T) {
 	pairs.OnCouples(t, pairs.Followers, func(t *testing.T, p *pairs.Couple) {
 		p.Fresh(t, "rowwise")
-		p.OnMaster(t, "USE rowwise", "SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
-			"CREATE TABLE swapped (id INT PRIMARY KEY, u INT, UNIQUE (u))", "INSERT INTO swapped VALUES (1, 1), (2, 2), (3, 3)",
-			"CREATE TABLE parent (id INT PRIMARY KEY, v INT)", "INSERT INTO parent VALUES (1, 1), (2, 2)",
-			"CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id)"+
-				" ON DELETE CASCADE ON UPDATE CASCADE)", "INSERT INTO child VALUES (1, 1), (2, 2)",
-			"CREATE TABLE odd (id INT AUTO_INCREMENT PRIMARY KEY, d DATE, e ENUM('a', 'b'), f FLOAT, s SET("+members(64)+"))",
-			"INSERT INTO odd VALUES (0, '2026-02-31', 0, 0.1, 1 << 63), (-1, '2026-00-00', 1, 16777.217, 3)",
-			"CREATE TABLE texts (k VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v INT)",
-			"INSERT INTO texts VALUES ('a', 1), ('b ', 2), ('ß', 3)",
-			"CREATE TABLE fires (id INT PRIMARY KEY, v INT)", "INSERT INTO fires VALUES (1, 1)",
-			"CREATE TRIGGER tr AFTER DELETE ON fires FOR EACH ROW INSERT INTO swapped VALUES (OLD.id + 100, NULL)",
-			"CREATE TABLE updates (id INT PRIMARY KEY, v INT)", "INSERT INTO updates VALUES (1, 1)",
-			"CREATE TRIGGER up AFTER UPDATE ON updates FOR EACH ROW INSERT INTO swapped VALUES (OLD.id + 100, NULL)",
-			"CREATE TABLE keyless (v INT)", "INSERT INTO keyless VALUES (1)",
-			"CREATE TABLE my (id INT PRIMARY KEY, v INT) ENGINE=MyISAM", "INSERT INTO my VALUES (1, 1)",
-			"CREATE TABLE otherwise (id INT PRIMARY KEY, v INT, KEY (v))", "INSERT INTO otherwise VALUES (1, 1)",
-			"CREATE TABLE busy (id INT PRIMARY KEY, v VARCHAR(30))")
-		p.OnMaster(t, pairs.Numbered("rowwise.busy", 500)...)
-		p.Sync(t)
-		p.OnSlave(t, "SET sql_log_bin=0", "USE rowwise", "DELETE FROM swapped",
-			"INSERT INTO swapped VALUES (1, 2), (2, 1), (4, 3)", "UPDATE parent SET v = 3", "DELETE FROM odd",
-			"INSERT INTO odd VALUES (7, NULL, NULL, NULL, NULL)", "DELETE FROM texts", "INSERT INTO texts VALUES ('A', 1), ('b', 2)",
-			"UPDATE fires SET v = 2", "UPDATE keyless SET v = 2", "UPDATE my SET v = 2", "UPDATE otherwise SET v = 2",
-			"DROP TRIGGER up", "UPDATE updates SET v = 2", "ALTER TABLE otherwise DROP KEY v", "UPDATE busy SET v = 'mine'",
-			"CREATE TRIGGER up AFTER UPDATE ON updates FOR EACH ROW INSERT INTO swapped VALUES (OLD.id + 100, NULL)")
+		plantRows(t, p)
 		database := compare.Comparison{Databases: []string{"rowwise"}}
 		look := lookAt(t, p, database)
 		var codes []string
@@ -156,6 +132,37 @@ func TestRepairRows(t *testing.T) {
 		refusesInexact(t, p)
 		p.OnSlave(t, "SET sql_log_bin=0", "DROP DATABASE rowwise", "CREATE DATABASE rowwise")
 	})
+}
+
+// plantRows makes tables whose rows differ.
+func plantRows(t *testing.T, p *pairs.Couple) {
+	t.Helper()
+	p.OnMaster(t, "USE rowwise", "SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+		"CREATE TABLE swapped (id INT PRIMARY KEY, u INT, UNIQUE (u))", "INSERT INTO swapped VALUES (1, 1), (2, 2), (3, 3)",
+		"CREATE TABLE parent (id INT PRIMARY KEY, v INT)", "INSERT INTO parent VALUES (1, 1), (2, 2)",
+		"CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id)"+
+			" ON DELETE CASCADE ON UPDATE CASCADE)", "INSERT INTO child VALUES (1, 1), (2, 2)",
+		"CREATE TABLE odd (id INT AUTO_INCREMENT PRIMARY KEY, d DATE, e ENUM('a', 'b'), f FLOAT, s SET("+members(64)+"))",
+		"INSERT INTO odd VALUES (0, '2026-02-31', 0, 0.1, 1 << 63), (-1, '2026-00-00', 1, 16777.217, 3)",
+		"CREATE TABLE texts (k VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v INT)",
+		"INSERT INTO texts VALUES ('a', 1), ('b ', 2), ('ß', 3)",
+		"CREATE TABLE fires (id INT PRIMARY KEY, v INT)", "INSERT INTO fires VALUES (1, 1)",
+		"CREATE TRIGGER tr AFTER DELETE ON fires FOR EACH ROW INSERT INTO swapped VALUES (OLD.id + 100, NULL)",
+		"CREATE TABLE updates (id INT PRIMARY KEY, v INT)", "INSERT INTO updates VALUES (1, 1)",
+		"CREATE TRIGGER up AFTER UPDATE ON updates FOR EACH ROW INSERT INTO swapped VALUES (OLD.id + 100, NULL)",
+		"CREATE TABLE keyless (v INT)", "INSERT INTO keyless VALUES (1)",
+		"CREATE TABLE my (id INT PRIMARY KEY, v INT) ENGINE=MyISAM", "INSERT INTO my VALUES (1, 1)",
+		"CREATE TABLE otherwise (id INT PRIMARY KEY, v INT, KEY (v))", "INSERT INTO otherwise VALUES (1, 1)",
+		"CREATE TABLE busy (id INT PRIMARY KEY, v VARCHAR(30))")
+	p.OnMaster(t, pairs.Numbered("rowwise.busy", 500)...)
+	p.Sync(t)
+	p.OnSlave(t, "SET sql_log_bin=0", "USE rowwise", "DELETE FROM swapped",
+		"INSERT INTO swapped VALUES (1, 2), (2, 1), (4, 3)", "UPDATE parent SET v = 3", "DELETE FROM odd",
+		"INSERT INTO odd VALUES (7, NULL, NULL, NULL, NULL)", "DELETE FROM texts",
+		"INSERT INTO texts VALUES ('A', 1), ('b', 2)",
+		"UPDATE fires SET v = 2", "UPDATE keyless SET v = 2", "UPDATE my SET v = 2", "UPDATE otherwise SET v = 2",
+		"DROP TRIGGER up", "UPDATE updates SET v = 2", "ALTER TABLE otherwise DROP KEY v", "UPDATE busy SET v = 'mine'",
+		"CREATE TRIGGER up AFTER UPDATE ON updates FOR EACH ROW INSERT INTO swapped VALUES (OLD.id + 100, NULL)")
 }
 
 // refusesInexact takes everything back if a row is not the master's after it was written,

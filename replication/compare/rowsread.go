@@ -177,7 +177,7 @@ func (p *rowPair) readKeys(ctx context.Context, s *session, keys []keyValue, loc
 // batch is how many rows are read or written at a time.
 func (p *rowPair) batch() int {
 	const most, size = 200, 4 << 20
-	return int(min(max(size/max(p.master.rowBytes, 1), 1), most)) //nolint:gosec // at most 200
+	return int(min(max(size/max(p.master.rowBytes, 1), 1), most))
 }
 
 // oneOf is the condition that a row has one of some keys.

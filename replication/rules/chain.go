@@ -30,10 +30,9 @@ func makesSlavesStale(j *judgement) {
 		return
 	}
 	cure := "gtunnel replication setup-slave --reseed"
-	switch j.Moment {
-	case Repair:
+	if j.Moment == Repair {
 		cure = journal.RepairCommand(j.Tables)
-	case RepairRows:
+	} else if repairs {
 		cure = "gtunnel replication compare --repair-rows"
 	}
 	j.sayCure("afterwards, on each of them, once this one is equal to its master: "+cure,
