@@ -2,7 +2,6 @@ package compare
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,21 +124,24 @@ func (c *Comparison) LookAtRows(ctx context.Context, found *Result) (*RowLook, e
 		return nil, err
 	}
 	defer unlock()
-	err = c.atRows(ctx, tables, func(ends *snapshotEnds, p *rowPair) error {
-		look.At = ends.at
-		if p.refused != nil {
-			look.Refused = append(look.Refused, p.refused)
-			return nil
-		}
-		rows, err := p.look(ctx, ends, spans[p.String()])
-		if refused, ok := errors.AsType[*finding.Problem](err); ok && rowCodes[refused.Code] {
-			look.Refused, err = append(look.Refused, refused), nil
-		} else if err == nil && len(rows.Rows) > 0 {
-			look.Tables = append(look.Tables, rows)
-		}
-		return err
+	return look, c.atRows(ctx, tables, func(ends *snapshotEnds, p *rowPair) error {
+		return look.add(ctx, ends, p, spans[p.String()])
 	})
-	return look, err
+}
+
+// add adds what differs in the spans of a table, or why it is refused.
+func (l *RowLook) add(ctx context.Context, ends *snapshotEnds, p *rowPair, spans []keyRange) error {
+	l.At = ends.at
+	rows, refused, err := p.look(ctx, ends, spans)
+	switch {
+	case err != nil:
+		return err
+	case refused != nil:
+		l.Refused = append(l.Refused, refused)
+	case len(rows.Rows) > 0:
+		l.Tables = append(l.Tables, rows)
+	}
+	return nil
 }
 
 // RepairRows puts rows right that a look has found, for those who hold the lock of the

@@ -3,6 +3,7 @@ package compare
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -159,17 +160,30 @@ func (p *rowPair) read(ctx context.Context, s *session, condition string, into *
 	return nil
 }
 
-// readKeys reads the rows of some keys: as many at a time as make a statement and an
-// answer of a fair size. Lock is what else the statement says, as FOR UPDATE.
+// readKeys reads the rows of some keys. Lock is what else the statements say, as FOR UPDATE.
 func (p *rowPair) readKeys(ctx context.Context, s *session, keys []keyValue, lock string, into *rowSet) error {
+	spans := make([]keyRange, len(keys))
+	for i, v := range keys {
+		spans[i] = keyRange{after: v, upto: v}
+	}
+	return p.readSpans(ctx, s, spans, lock, into)
+}
+
+// readSpans reads the rows from the first to the last of each span: of as many at a time
+// as make a statement and an answer of a fair size.
+func (p *rowPair) readSpans(ctx context.Context, s *session, spans []keyRange, lock string, into *rowSet) error {
 	_, k := p.at(s)
-	for len(keys) > 0 {
-		n := min(len(keys), p.batch())
-		condition := " FORCE INDEX (" + server.QuoteName(k.name) + ") WHERE " + k.oneOf(keys[:n]) + lock
+	for len(spans) > 0 {
+		n := min(len(spans), p.batch())
+		conditions := make([]string, n)
+		for i, span := range spans[:n] {
+			conditions[i] = k.span(span)
+		}
+		condition := " FORCE INDEX (" + server.QuoteName(k.name) + ") WHERE " + strings.Join(conditions, " OR ") + lock
 		if err := p.read(ctx, s, condition, into); err != nil {
 			return err
 		}
-		keys = keys[n:]
+		spans = spans[n:]
 	}
 	return nil
 }
@@ -184,37 +198,26 @@ func (p *rowPair) batch() int {
 func (k *key) oneOf(keys []keyValue) string {
 	rows := make([]string, len(keys))
 	for i, v := range keys {
-		parts := make([]string, len(v))
-		for j, c := range k.columns {
-			parts[j] = server.QuoteName(c.name) + " = " + c.literal(v[j])
-		}
-		rows[i] = strings.Join(parts, " AND ")
-		if len(parts) > 1 {
-			rows[i] = "(" + rows[i] + ")"
-		}
+		rows[i] = k.is(v)
 	}
-	return "(" + strings.Join(rows, " OR ") + ")"
+	return strings.Join(rows, " OR ")
 }
 
-// readSpans reads the rows from the first to the last of each span.
-func (p *rowPair) readSpans(ctx context.Context, s *session, spans []keyRange, into *rowSet) error {
-	_, k := p.at(s)
-	var keys []keyValue
-	for _, span := range spans {
-		keys = append(keys, span.after)
+// is is the condition that a row has a key.
+func (k *key) is(v keyValue) string {
+	parts := make([]string, len(v))
+	for i, c := range k.columns {
+		parts[i] = server.QuoteName(c.name) + " = " + c.literal(v[i])
 	}
-	if err := p.readKeys(ctx, s, keys, "", into); err != nil {
-		return err
+	return "(" + strings.Join(parts, " AND ") + ")"
+}
+
+// span is the condition that a row is one from the first to the last of a span.
+func (k *key) span(r keyRange) string {
+	if strings.Join(r.after, "\x00") == strings.Join(r.upto, "\x00") {
+		return k.is(r.upto)
 	}
-	for _, span := range spans {
-		if strings.Join(span.after, "\x00") == strings.Join(span.upto, "\x00") {
-			continue
-		}
-		if err := p.read(ctx, s, k.clause(span), into); err != nil {
-			return err
-		}
-	}
-	return nil
+	return "(" + k.is(r.after) + " OR (" + k.beyond(">", r.after) + " AND " + k.beyond("<", r.upto) + "))"
 }
 
 // rowDifference is a row that is not the same on both ends. One that an end lacks is nil
@@ -248,25 +251,34 @@ func sameValues(m, s *rowValues) bool {
 	return true
 }
 
-// look reads what differs in the spans of a table.
-func (p *rowPair) look(ctx context.Context, ends *snapshotEnds, spans []keyRange) (*TableRows, error) {
+// look reads what differs in the spans of a table, or refuses it.
+func (p *rowPair) look(
+	ctx context.Context, ends *snapshotEnds, spans []keyRange,
+) (*TableRows, *finding.Problem, error) {
+	if p.refused != nil {
+		return nil, p.refused, nil
+	}
 	var master, slave rowSet
 	err := ends.inBoth(func(s *session) error {
 		into := &slave
 		if s == ends.master {
 			into = &master
 		}
-		return p.readSpans(ctx, s, spans, into)
+		return p.readSpans(ctx, s, spans, "", into)
 	})
+	if refused, ok := errors.AsType[*finding.Problem](err); ok && refused.Code == inexactRows {
+		return nil, refused, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rows := p.tableRows(differing(&master, &slave))
 	if n := uint64(len(rows.Rows)); n > mostRepaired || n*p.master.rowBytes > mostRepairedBytes {
-		return nil, refusedRows(tooManyRows, p.String(), "%d rows differ, of some %s: at most %d rows, and %s, are put right"+
-			" one by one", n, finding.FormatBytes(n*p.master.rowBytes), mostRepaired, finding.FormatBytes(mostRepairedBytes))
+		return nil, refusedRows(tooManyRows, p.String(), "%d rows differ, of some %s: at most %d rows, and %s, are put"+
+			" right one by one", n, finding.FormatBytes(n*p.master.rowBytes), mostRepaired,
+			finding.FormatBytes(mostRepairedBytes)), nil
 	}
-	return rows, nil
+	return rows, nil, nil
 }
 
 // tableRows is what differs, for people, and how it is put right.

@@ -19,9 +19,6 @@ const (
 	firesTriggers   = "rows-trigger"
 )
 
-// rowCodes are the codes that end the work on one table only, while it is looked at.
-var rowCodes = map[string]bool{inexactRows: true, tooManyRows: true}
-
 // refusedRows is the problem of a table whose rows cannot be put right by their keys:
 // it is copied anew.
 func refusedRows(code, table, format string, args ...any) *finding.Problem {
