@@ -205,10 +205,9 @@ func (f *checkpointFile) write(w *walk) {
 	_ = f.file.Write(k)
 }
 
-// end notes the result of a comparison that has ended, and that it needs no checkpoint.
-func (w *walk) end(r *Result) error {
-	if w.checkpoint == nil {
-		return nil
+// remove ends the checkpoint of a comparison that has ended.
+func (f *checkpointFile) remove() {
+	if f != nil {
+		_ = f.file.Remove() // this user may not have been allowed to write it either
 	}
-	return w.checkpoint.file.Remove()
 }
