@@ -39,13 +39,8 @@ type replicationCompare struct {
 	plan       planFlags
 }
 
-func (m *Main) replicationCompareCommand() *cobra.Command {
-	c := &replicationCompare{stateDir: defaultStateDir, snapshot: time.Minute, lag: 30 * time.Second}
-	c.login.unsafePlaintext = &c.master.unsafePlaintext
-	cmd := &cobra.Command{
-		Use:   "compare",
-		Short: "Compare the slave's data with the master's, at one position",
-		Long: `Compares the tables of this host's server, the slave, with those of its master
+// compareHelp is what the command says of itself.
+const compareHelp = `Compares the tables of this host's server, the slave, with those of its master
 at one position of the master's binary log. The slave stops just there for a
 moment and then goes on; the master is written to all the while. Shows what
 differs, rows by their keys, and what was not compared, and why; --all and
@@ -69,7 +64,15 @@ without transactions takes --lock-tables, which keeps all writers off the master
 while it is copied.
 
 After a kill or a crash in the middle the same command again ends what it left;
-gtunnel replication status says what that is.`,
+gtunnel replication status says what that is.`
+
+func (m *Main) replicationCompareCommand() *cobra.Command {
+	c := &replicationCompare{stateDir: defaultStateDir, snapshot: time.Minute, lag: 30 * time.Second}
+	c.login.unsafePlaintext = &c.master.unsafePlaintext
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Compare the slave's data with the master's, at one position",
+		Long:  compareHelp,
 		Example: `  gtunnel replication compare
   gtunnel replication compare --table voms.acl2 --table voms.usr
   gtunnel replication compare --json
@@ -86,6 +89,12 @@ gtunnel replication status says what that is.`,
 			return m.compareReplication(ctx, c)
 		},
 	}
+	config.AddFlags(cmd, "", c.settings())
+	return cmd
+}
+
+// settings are its flags.
+func (c *replicationCompare) settings() []config.Setting {
 	settings := []config.Setting{
 		{
 			Name: "databases", Arg: "NAME", Target: &c.databases, Preset: "what is replicated",
@@ -118,8 +127,7 @@ gtunnel replication status says what that is.`,
 		{Name: "json", Target: &c.plan.asJSON, Usage: "print JSON"},
 	}
 	settings = append(settings, c.login.settings()...)
-	config.AddFlags(cmd, "", append(settings, c.master.settings()...))
-	return cmd
+	return append(settings, c.master.settings()...)
 }
 
 func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) error {
