@@ -92,7 +92,11 @@ func comparisonSum(r *compare.Result) string {
 			equal++
 		}
 	}
-	sum := fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), r.At,
+	at := r.At.String()
+	if !r.Until.At(r.At) {
+		at += " to " + r.Until.String()
+	}
+	sum := fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), at,
 		r.Rows, finding.FormatBytes(r.Bytes), finding.FormatDuration(r.Took.Round(100*time.Millisecond)))
 	if r.ObjectsEqual > 0 {
 		sum += fmt.Sprintf("; %s of views, routines and the like equal", finding.Count(r.ObjectsEqual, "definition"))
@@ -145,6 +149,9 @@ func comparisonDetails(t compare.TableResult, all bool) []string {
 			line += ": --all lists them"
 		}
 		lines = append(lines, line)
+	}
+	if n := len(t.At); n > 1 {
+		lines = append(lines, fmt.Sprintf("compared in %d pieces, at %s to %s", n, t.At[0], t.At[n-1]))
 	}
 	if t.Note != "" {
 		lines = append(lines, "note: "+t.Note)

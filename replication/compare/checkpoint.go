@@ -54,7 +54,7 @@ func (w *tableWork) takeUp() {
 
 // shape is a number for what both ends' definitions say of the rows and of the key.
 func (p *tablePair) shape() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%v %v %v %v %t", p.master.columns, p.slave.columns, p.masterKey, p.slaveKey, p.across))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%v %v %v %v", p.master.columns, p.slave.columns, p.masterKey, p.slaveKey))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -115,28 +115,33 @@ func (c *Comparison) begin(ctx context.Context) (*walk, error) {
 			Tables: slices.Sorted(slices.Values(c.Tables)), LockTables: c.LockTables, All: c.All, Began: now,
 		},
 	}
+	w.lookForLeft(now)
+	return w, nil
+}
+
+// lookForLeft goes on from a checkpoint that is left, if that is wanted and it is of this
+// comparison, and otherwise says what it is.
+func (w *walk) lookForLeft(now time.Time) {
 	left, err := journal.ReadNote[checkpoint](w.checkpoint.file)
 	if err != nil {
-		c.say("the checkpoint of a comparison that was cut off is of no use: " + err.Error())
-		return w, nil
+		w.say("begins anew: " + err.Error())
 	}
 	if left == nil {
-		return w, nil
+		return
 	}
 	when := left.Changed.UTC().Format("2006-01-02 15:04:05 UTC")
+	tables := finding.Count(len(left.Done), "table")
 	switch why := left.unlike(&w.checkpoint.content, now); {
-	case why != "" && c.Resume:
-		c.say("begins anew: the checkpoint of " + when + " is of a comparison " + why)
+	case why != "" && w.Resume:
+		w.say("begins anew: the checkpoint of " + when + " is of a comparison " + why)
 	case why != "":
-	case !c.Resume:
-		c.say(fmt.Sprintf("begins anew: the comparison of %s was cut off after %s; with --resume this one would go on there",
-			when, finding.Count(len(left.Done), "table")))
+	case !w.Resume:
+		w.say("begins anew: the comparison of " + when + " was cut off after " + tables +
+			"; gtunnel replication compare --resume, with the same flags, would go on there")
 	default:
-		c.say(fmt.Sprintf("goes on with the comparison of %s, which was cut off after %s", when,
-			finding.Count(len(left.Done), "table")))
+		w.say("goes on with the comparison of " + when + ", which was cut off after " + tables)
 		w.takeUp(left)
 	}
-	return w, nil
 }
 
 // identity names the variables by which a server is known again.
@@ -205,10 +210,9 @@ func (f *checkpointFile) write(w *walk) {
 	_ = f.file.Write(k)
 }
 
-// end notes the result of a comparison that has ended, and that it needs no checkpoint.
-func (w *walk) end(r *Result) error {
-	if w.checkpoint == nil {
-		return nil
+// remove ends the checkpoint of a comparison that has ended.
+func (f *checkpointFile) remove() {
+	if f != nil {
+		_ = f.file.Remove() // this user may not have been allowed to write it either
 	}
-	return w.checkpoint.file.Remove()
 }

@@ -58,9 +58,10 @@ type Comparison struct {
 	Say      func(text string) // may be nil: tells what has become of a checkpoint
 	Progress func(Progress)    // may be nil; called in Run's goroutine
 
-	// Of tests; 0: what the methods patience and chunkBytes say.
+	// Of tests; 0: what the methods patience, chunkBytes and limit say.
 	slavePatience time.Duration
 	chunkSize     uint64
+	queryLimit    time.Duration
 }
 
 // Progress is how far a comparison has come. The bytes are the servers'
@@ -122,13 +123,11 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 	}
 	result.total()
 	result.Took = time.Since(started)
-	if err := c.noteMaster(ctx, result); err != nil {
+	if err := c.noteResult(ctx, result); err != nil {
 		return nil, err
 	}
-	if err := c.endRepair(ctx, result); err != nil {
-		return nil, err
-	}
-	return result, first.end(result)
+	first.checkpoint.remove()
+	return result, c.endRepair(ctx, result)
 }
 
 // pauseSlave stops the slave's SQL thread once the slave has caught up: one that

@@ -98,8 +98,8 @@ type objects struct {
 func (s *schema) readParts(databases []string) reading {
 	return func(ctx context.Context, opened *session) (func() error, error) {
 		found := make([]*objects, len(objectKinds))
-		parameters := func() error { return nil }
-		readings := []reading{s.readParameters(databases, &parameters)}
+		var parameters []server.Record
+		readings := []reading{readParameters(databases, &parameters)}
 		for i, kind := range objectKinds {
 			found[i] = &objects{byName: map[string]*object{}}
 			readings = append(readings, found[i].read(kind, databases))
@@ -117,7 +117,8 @@ func (s *schema) readParts(databases []string) reading {
 				}
 				s.objects[kind.kind] = found[i]
 			}
-			return parameters()
+			s.putParameters(parameters)
+			return nil
 		}, err
 	}
 }
@@ -192,23 +193,22 @@ func readSequence(ctx context.Context, session *session, o *object) error {
 	return err
 }
 
-// readParameters reads the parameters of routines, which are put into their definitions once
-// these are known.
-func (s *schema) readParameters(databases []string, later *func() error) reading {
+// readParameters reads the parameters of routines.
+func readParameters(databases []string, into *[]server.Record) reading {
 	return reads("SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p,"+
 		" dtd_identifier AS t FROM information_schema.parameters"+
 		" WHERE specific_schema IN ("+server.QuoteExactly(databases)+
-		") ORDER BY specific_schema, specific_name, routine_type, ordinal_position", func(rows []server.Record) error {
-		*later = func() error {
-			for _, r := range rows {
-				if o := s.objects[routineKind].byName[r["d"]+"."+r["n"]]; o != nil {
-					o.printed += ", " + words(r["m"]+" "+r["p"]+" "+plainType(r["t"]))
-				}
-			}
-			return nil
+		") ORDER BY specific_schema, specific_name, routine_type, ordinal_position",
+		func(rows []server.Record) error { *into = rows; return nil })
+}
+
+// putParameters adds the parameters of routines to their definitions.
+func (s *schema) putParameters(rows []server.Record) {
+	for _, r := range rows {
+		if o := s.objects[routineKind].byName[r["d"]+"."+r["n"]]; o != nil {
+			o.printed += ", " + words(r["m"]+" "+r["p"]+" "+plainType(r["t"]))
 		}
-		return nil
-	})
+	}
 }
 
 // objectPair compares the objects of a kind.

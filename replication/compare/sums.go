@@ -52,7 +52,7 @@ func (c *comparing) sum(ctx context.Context, ranges []*rangeSum) error {
 
 // sumAll asks both ends. What goes wrong with one range is noted there.
 func (c *comparing) sumAll(ctx context.Context, ranges []*rangeSum, exactly bool) error {
-	limit := max(c.maxSnapshot()-time.Since(c.ends.began), leastLimit)
+	limit := c.limit()
 	if len(ranges) == 0 {
 		return nil
 	}
@@ -71,6 +71,14 @@ func (c *comparing) sumAll(ctx context.Context, ranges []*rangeSum, exactly bool
 
 // leastLimit is the shortest time after which a query is given up.
 const leastLimit = time.Second
+
+// limit is how long a query may take: as long as the snapshot may be held.
+func (c *comparing) limit() time.Duration {
+	if c.queryLimit > 0 {
+		return c.queryLimit
+	}
+	return max(c.maxSnapshot()-time.Since(c.ends.began), leastLimit)
+}
 
 // ask asks one end. A table that was read before is freed, for those who wait to alter it.
 func (r *rangeSum) ask(ctx context.Context, s *session, limit time.Duration, exactly bool) {

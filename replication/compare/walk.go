@@ -224,7 +224,8 @@ func (c *comparing) next(ctx context.Context) error {
 	n, bytes := 0, uint64(0)
 	for n < len(c.queue) && n < mostTogether {
 		p := c.queue[n]
-		if bytes += p.bytes(); !c.isSmall(p) || p.transactional() != first.transactional() || n > 0 && bytes > c.chunkBytes() {
+		bytes += p.bytes()
+		if !c.isSmall(p) || p.transactional() != first.transactional() || n > 0 && bytes > c.chunkBytes() {
 			break
 		}
 		n++

@@ -76,6 +76,41 @@ func CheckpointFile(directory string, serverID uint32) NoteFile {
 	return NoteFile(filepath.Join(directory, fmt.Sprintf("compare-checkpoint-%d.json", serverID)))
 }
 
+// ComparedNote tells what the last comparison of all that a slave replicates has found.
+type ComparedNote struct {
+	Slave       string          `json:"slave"` // see facts.Facts.Identity
+	Ended       time.Time       `json:"ended"`
+	At          server.Position `json:"at"` // of the master's binary log: its first piece
+	Tables      int             `json:"tables"`
+	Differing   int             `json:"differing"`           // tables, and definitions of other things
+	NotCompared int             `json:"not_compared"`        // tables, and what was left out
+	Databases   []string        `json:"databases,omitempty"` // to which it was restricted
+}
+
+// String is its result in words.
+func (n *ComparedNote) String() string {
+	text := "equal"
+	if n.Differing > 0 {
+		text = finding.Count(n.Differing, "thing") + " NOT equal"
+	}
+	if n.NotCompared > 0 {
+		text += ", " + finding.Count(n.NotCompared, "thing") + " not compared"
+	}
+	if len(n.Databases) > 0 {
+		text += fmt.Sprintf(", of %s", finding.Items(n.Databases))
+	}
+	return text + fmt.Sprintf(" (%s at %s)", finding.Count(n.Tables, "table"), n.At)
+}
+
+// ComparedFile is the file of the ComparedNote of a slave; empty: nothing is noted. It is no
+// note of work that was cut off.
+func ComparedFile(directory string, slaveID uint32) NoteFile {
+	if directory == "" {
+		return ""
+	}
+	return NoteFile(filepath.Join(directory, fmt.Sprintf("compared-%d.json", slaveID)))
+}
+
 // NotesOf are those of a server as a slave.
 func NotesOf(ctx context.Context, s *server.Server, directory string) (compare, repair NoteFile, err error) {
 	f := &facts.Facts{}
