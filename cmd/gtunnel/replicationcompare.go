@@ -51,10 +51,10 @@ such as MyISAM, hold the slave up while they are compared, and what is written
 to them meanwhile looks like a difference unless --lock-tables keeps writes off.
 
 --repair-rows puts the rows right that differ, by their keys, after it has shown
-which: up to 10,000 of a table with a primary or unique key. Nothing is logged on
-the slave, which stands at one position of the master meanwhile, and what it has
-of its own in these rows is lost. Other tables take --repair-table, and so does
-a slave that has stopped at an error of a row.
+which: up to 10,000 of a table with a primary or unique key. Nothing is logged
+on the slave, which stands at one position of the master meanwhile, and what it
+has of its own in these rows is lost. Other tables take --repair-table, and so
+does a slave that has stopped at an error of a row.
 
 --repair-table replaces the slave's copy of a table by a new one from the
 master, whose login must be one that may dump it, and compares that. A slave
