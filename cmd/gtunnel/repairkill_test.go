@@ -178,7 +178,7 @@ func (p *pair) traces() string {
 			left = append(left, name+"="+got)
 		}
 	}
-	notes, err := filepath.Glob(filepath.Join(p.stateDir(), "*-[0-9]*.json"))
+	notes, err := filepath.Glob(filepath.Join(p.stateDir(), "[cr]*[er]-[0-9]*.json")) // of compare and repair: what is unfinished
 	if err != nil {
 		p.t.Fatal(err)
 	}
