@@ -171,6 +171,8 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 
 	case repairTables:
 		return a.repairTables(ctx, action)
+	case repairRows:
+		return a.repairRows(ctx, action)
 	default:
 		panic(fmt.Sprintf("replication: no step does %T", action))
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -28,6 +29,8 @@ type Step struct {
 	Undo  Undo               `json:"undo,omitempty"`  // takes it back, after the steps that came later
 	Loses []string           `json:"loses,omitempty"` // databases of the slave whose data it removes
 	Hand  string             `json:"hand,omitempty"`  // what the administrator must do: gtunnel cannot, or must not
+
+	Tables []*compare.TableRows `json:"tables,omitempty"` // whose rows it changes, each by its key
 
 	// UndoByHand says in words how the step is taken back where no SQL does that, or
 	// that nothing does.

@@ -107,6 +107,7 @@ func planners() map[string]planner {
 			tables := []string{"voms.t"}
 			return input{Want: &want}, func() *Plan { return PlanRepair(want.Situation, tables, true) }
 		},
+		"a repair of rows": rowRepair,
 	}
 }
 

@@ -87,12 +87,10 @@ func (r *repair) run(ctx context.Context, a *Applier) (err error) {
 		}
 	}
 	if err := file.Write(note); err != nil {
-		return &finding.Problem{
-			Code: "state", Text: "what is about to be done cannot be noted", Err: err,
-			Cure: "name a directory that this user may write with --state-dir",
-		}
+		return noteProblem(err)
 	}
-	if err := r.writable(ctx, a, f, note.SuperReadOnly); err != nil {
+	err = a.whileWritable(ctx, f, note.SuperReadOnly, func() error { return r.copyAnew(ctx, a) })
+	if err != nil {
 		switch {
 		case r.began: // the note stays
 		case earlier != nil:
@@ -161,26 +159,6 @@ func (r *repair) mustExist(ctx context.Context, master *server.Server) error {
 		}
 	}
 	return nil
-}
-
-// writable replaces the tables, on a slave that is read-only for all too, which it is
-// again at the end.
-func (r *repair) writable(ctx context.Context, a *Applier, f *facts.Facts, readOnlyForAll bool) (err error) {
-	if !readOnlyForAll {
-		return r.copyAnew(ctx, a)
-	}
-	begin, end := f.LetAdministratorsWrite()
-	defer func() {
-		ctx, cancel := server.CleanUp(ctx)
-		defer cancel()
-		if e := a.Slave.Change(ctx, end); err == nil {
-			err = e
-		}
-	}()
-	if err := a.Slave.Change(ctx, begin); err != nil {
-		return err
-	}
-	return r.copyAnew(ctx, a)
 }
 
 // copyAnew replaces the tables. It leaves the slave running if it returns no error.

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
 	"github.com/gtunnel/gtunnel/replication/servertest/pairs"
 	"github.com/gtunnel/gtunnel/replication/watch"
@@ -15,9 +18,10 @@ import (
 // How often the master may be waited for at most, logins included: of these there are two
 // or three, most of them at the same time.
 const (
-	mostOfPlan   = 20
-	mostOfAgain  = 20
-	mostOfStatus = 7
+	mostOfPlan    = 20
+	mostOfAgain   = 20
+	mostOfStatus  = 7
+	mostOfCompare = 36
 )
 
 // TestTurns: how often the slave waits for its master does not grow with the number of
@@ -52,7 +56,8 @@ func TestTurns(t *testing.T) {
 			s.again(t)
 			s.look(t)
 			s.mustBeAlike(t, turns, func() { s.fewer(t, few, many) },
-				act{"the setup again", mostOfAgain, s.again}, act{"status", mostOfStatus, s.look})
+				act{"the setup again", mostOfAgain, s.again}, act{"status", mostOfStatus, s.look},
+				act{"the comparison", mostOfCompare, s.compared})
 		})
 	}
 }
@@ -138,8 +143,8 @@ func (s *site) planned(t *testing.T) {
 	s.onlyPlan = false
 }
 
-// look looks at the slave as status does.
-func (s *site) look(t *testing.T) {
+// monitor logs in to the master. The caller closes it.
+func (s *site) monitor(t *testing.T) *server.Server {
 	t.Helper()
 	h, err := replication.ReadHandOver(s.handOver())
 	if err != nil {
@@ -149,6 +154,27 @@ func (s *site) look(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return master
+}
+
+// compared compares as the command does.
+func (s *site) compared(t *testing.T) {
+	t.Helper()
+	master := s.monitor(t)
+	defer master.Close()
+	comparison := &compare.Comparison{
+		Master: master, Slave: s.slave.AsRoot(t, finding.Slave), MaxLag: time.Minute, StateDir: s.directory, Keep: true,
+	}
+	result, err := comparison.Run(t.Context())
+	if err != nil || !result.Equal() || result.Rows == 0 || result.ObjectsEqual == 0 {
+		t.Fatalf("the comparison gives %+v, %v", result, err)
+	}
+}
+
+// look looks at the slave as status does.
+func (s *site) look(t *testing.T) {
+	t.Helper()
+	master := s.monitor(t)
 	defer master.Close()
 	status, err := watch.Read(t.Context(), s.slave.AsRoot(t, finding.Slave), master,
 		watch.Options{Through: s.through, StateDir: s.directory})

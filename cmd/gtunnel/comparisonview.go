@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
+	"github.com/gtunnel/gtunnel/replication"
 	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
@@ -91,7 +92,11 @@ func comparisonSum(r *compare.Result) string {
 			equal++
 		}
 	}
-	sum := fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), r.At,
+	at := r.At.String()
+	if !r.Until.At(r.At) {
+		at += " to " + r.Until.String()
+	}
+	sum := fmt.Sprintf("%d of %s equal at %s: %d rows, %s in %s", equal, finding.Count(len(r.Tables), "table"), at,
 		r.Rows, finding.FormatBytes(r.Bytes), finding.FormatDuration(r.Took.Round(100*time.Millisecond)))
 	if r.ObjectsEqual > 0 {
 		sum += fmt.Sprintf("; %s of views, routines and the like equal", finding.Count(r.ObjectsEqual, "definition"))
@@ -105,8 +110,21 @@ func comparisonSum(r *compare.Result) string {
 // comparisonCure is what to do about what differs.
 func comparisonCure(r *compare.Result) string {
 	cure := "everything is copied anew so: " + finding.WithNames(finding.SeedAnew, nil)
-	if slices.ContainsFunc(r.Tables, func(t compare.TableResult) bool { return !t.Equal() }) {
+	var byRows []string
+	others := false
+	for _, t := range r.Tables {
+		switch {
+		case t.ByRows():
+			byRows = append(byRows, t.Table)
+		case !t.Equal():
+			others = true
+		}
+	}
+	if len(byRows) > 0 || others {
 		cure = "gtunnel replication compare --repair-table copies a table anew; " + cure
+	}
+	if len(byRows) > 0 {
+		cure = replication.RowRepairCommand(byRows) + " puts the differing rows right; " + cure
 	}
 	if len(r.Objects) > 0 {
 		cure = "a view, trigger, routine or event can be made anew on the slave, as SHOW CREATE says on the master, " +
@@ -131,6 +149,9 @@ func comparisonDetails(t compare.TableResult, all bool) []string {
 			line += ": --all lists them"
 		}
 		lines = append(lines, line)
+	}
+	if n := len(t.At); n > 1 {
+		lines = append(lines, fmt.Sprintf("compared in %d pieces, at %s to %s", n, t.At[0], t.At[n-1]))
 	}
 	if t.Note != "" {
 		lines = append(lines, "note: "+t.Note)

@@ -52,6 +52,7 @@ func TestCorpus(t *testing.T) {
 			c.stopWriting()
 			c.agree(c.databases)
 			c.findsPlants()
+			c.repairsRows()
 			c.repairs()
 		})
 	}

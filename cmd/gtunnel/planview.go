@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
@@ -45,6 +47,29 @@ func (v planView) essence(s *replication.Step) {
 	if len(s.Loses) > 0 {
 		v.Write(stepHead("LOST", terminal.Bad), "what the slave has in "+strings.Join(s.Loses, ", "), terminal.Prose)
 	}
+	v.rows(s, 20)
+}
+
+// rows are those that a step changes: of each table the first ones, or all.
+func (v planView) rows(s *replication.Step, most int) {
+	for _, t := range s.Tables {
+		for i, row := range t.Rows {
+			if i == most {
+				v.Write(stepHead("", terminal.Plain), fmt.Sprintf("and %d more rows of %s", len(t.Rows)-most,
+					terminal.Printable(t.Table)), terminal.Prose)
+				break
+			}
+			v.Write(stepHead("row", rowColour(row)), terminal.Printable(t.Table+" "+row.String()), terminal.Prose)
+		}
+	}
+}
+
+// rowColour warns of rows that the slave loses.
+func rowColour(row compare.RowChange) terminal.Colour {
+	if row.Kind == compare.Extra {
+		return terminal.Bad
+	}
+	return terminal.Plain
 }
 
 // details are all that a step does, and how it is undone.
@@ -62,7 +87,10 @@ func (v planView) details(s *replication.Step) {
 		line("file", fmt.Sprintf("%s (mode %04o)", s.File.Path, s.File.Mode), terminal.Verbatim)
 		line("", s.File.Content.String(), terminal.Verbatim)
 	}
-	v.essence(s)
+	essential := *s
+	essential.Tables = nil // all of their rows
+	v.essence(&essential)
+	v.rows(s, math.MaxInt)
 	line("undo", s.Undo.String(), terminal.SQL)
 	line("undo", s.UndoByHand, terminal.Prose)
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +86,7 @@ var pages = []string{
 // GTUNNEL_FLAGS, has flags and values that the program takes.
 func TestREADMECommands(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```")
-	flags := regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>> /etc/gtunnel/(server|client)\.env)?$`)
+	flags := regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>> /etc/gtunnel/(server|client|compare)\.env)?$`)
 	prompt := regexp.MustCompile(`^(both|server[12])# `)
 	tried := 0
 	try := func(page, line string) {
@@ -117,9 +118,9 @@ func TestREADMECommands(t *testing.T) {
 					try(page, command)
 				}
 				if f := flags.FindStringSubmatch(line); f != nil {
-					role := f[3]
-					if role == "" {
-						role = "server"
+					role := cmp.Or(f[3], "server")
+					if role == "compare" {
+						role = "replication compare"
 					}
 					try(page, role+" "+f[1])
 				}

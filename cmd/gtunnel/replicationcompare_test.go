@@ -60,6 +60,7 @@ func TestReplicationCompare(t *testing.T) {
 			p.must(p.slave, p.compareArgs("--table", "voms.roles")...)
 
 			p.comparesAsJSON()
+			p.repairsByRows()
 
 			password := filepath.Join(p.folder, "password")
 			if err := os.WriteFile(password, []byte("the dba's own\n"), 0o600); err != nil {

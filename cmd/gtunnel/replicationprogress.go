@@ -42,7 +42,7 @@ func (v *progressView) compare(p compare.Progress) {
 	moment := terminal.Moment{
 		Phase: "compare", Done: p.Bytes, Total: p.Total, Line: comparisonLine(p, now.Sub(v.compares)),
 	}
-	if p.WaitsFor != nil {
+	if p.WaitsFor != nil || p.GivesWay != "" {
 		moment.Phase = "wait"
 	}
 	v.Show(moment)
@@ -77,6 +77,9 @@ func progressLine(p seed.Progress) string {
 
 // comparisonLine is a moment of a comparison in one line.
 func comparisonLine(p compare.Progress, took time.Duration) string {
+	if p.GivesWay != "" {
+		return "waiting: " + p.GivesWay
+	}
 	if p.WaitsFor != nil {
 		return fmt.Sprintf("waiting for the slave: at %s of %s", p.Slave, p.WaitsFor)
 	}

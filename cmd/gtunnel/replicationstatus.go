@@ -215,6 +215,10 @@ func writeReplicationFacts(out io.Writer, s *watch.Status) error {
 		fact("applies", "%s", thread(c.SQLRunning, c.SQLState, c.Executed, s.Lag.Bytes))
 		fact("lag", "%s", lag(s.Lag))
 		fact("replicates", "%s", replicated(c))
+		if s.Compared != nil {
+			ago := max(s.Time.Sub(s.Compared.Ended), 0).Round(time.Minute)
+			fact("compared", "%s ago: %s", finding.FormatDuration(ago), s.Compared)
+		}
 		if c.GTIDExecuted != "" {
 			fact("GTID", "%s", strings.ReplaceAll(c.GTIDExecuted, "\n", ""))
 		}

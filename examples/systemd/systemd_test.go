@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,15 +13,16 @@ import (
 // units are all; those of the flags have them in files of their own.
 var (
 	flagUnits = []string{"gtunnel-server.service", "gtunnel-client.service"}
-	units     = append([]string{"gtunnel.service", "gtunnel-guard.service"}, flagUnits...)
+	units     = append([]string{"gtunnel.service", "gtunnel-guard.service", "gtunnel-compare.service"}, flagUnits...)
+	timers    = []string{"gtunnel-compare.timer"}
 )
 
 // exposure is ten times what `systemd-analyze security` may say at most, of
-// 100. What is left is the network itself; and of the guard, that it is root, as whom
-// the server knows it.
+// 100. What is left is the network itself; and of the guard and the comparison, that they are root, as
+// whom the server knows them.
 var exposure = map[string]string{
 	"gtunnel.service": "12", "gtunnel-server.service": "12", "gtunnel-client.service": "12",
-	"gtunnel-guard.service": "19",
+	"gtunnel-guard.service": "19", "gtunnel-compare.service": "19",
 }
 
 // requireSystemd skips the test where systemd-analyze is missing, except in
@@ -45,14 +47,14 @@ func requireSystemd(t *testing.T) {
 func TestVerify(t *testing.T) {
 	requireSystemd(t)
 	root := newRoot(t)
-	for _, unit := range units {
+	for _, unit := range slices.Concat(units, timers) {
 		text, err := os.ReadFile(unit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(root, "etc/systemd/system", unit), string(text), 0o644)
 	}
-	if out := verify(t, root, units...); out != "" {
+	if out := verify(t, root, slices.Concat(units, timers)...); out != "" {
 		t.Errorf("systemd-analyze verify: %s", out)
 	}
 	// The check sees what is wrong.

@@ -26,14 +26,15 @@ type chunkOrError struct {
 	err error
 }
 
-// splitIntoChunks sends the ranges of a table in order, open at both ends, and
-// closes the channel. It asks size for each chunk's rows just before it looks
-// for its end, and stops early when ctx ends.
+// splitIntoChunks sends the ranges of a table after a key, nil for all, in order, the last
+// one open, and closes the channel. It asks size for each chunk's rows just before it looks
+// for its end, and stops early, but not in the middle of a query, when stop is closed.
 func splitIntoChunks(
-	ctx context.Context, s *session, t *tableShape, k *key, size func() uint64, chunks chan<- chunkOrError,
+	ctx context.Context, stop <-chan struct{}, s *session, t *tableShape, k *key, after keyValue, size func() uint64,
+	chunks chan<- chunkOrError,
 ) {
 	defer close(chunks)
-	var r keyRange
+	r := keyRange{after: after}
 	for k != nil {
 		var err error
 		r.upto, err = s.findKey(ctx, k, k.boundaryQuery(t, keyRange{after: r.after}, size()-1))
@@ -42,7 +43,7 @@ func splitIntoChunks(
 		}
 		select {
 		case chunks <- chunkOrError{keyRange: r, err: err}:
-		case <-ctx.Done():
+		case <-stop:
 			return
 		}
 		if err != nil {
@@ -52,7 +53,7 @@ func splitIntoChunks(
 	}
 	select {
 	case chunks <- chunkOrError{keyRange: keyRange{after: r.after}, err: nil}:
-	case <-ctx.Done():
+	case <-stop:
 	}
 }
 

@@ -38,18 +38,36 @@ type Comparison struct {
 
 	All bool // list all differences of a table, and not the first of them only
 
+	// MaxSnapshot is how long a snapshot is held on the master; 0: a minute. What is left
+	// then is compared at a later position, and so is the rest of a table that can be cut
+	// by a key. A table that cannot is compared whole, at the beginning of a snapshot.
+	MaxSnapshot time.Duration
+
+	// What the comparison gives way to: it ends its snapshots and waits while the slave is
+	// further behind than MaxLag (0: does not matter) or the master has more than one of
+	// the loads.
+	MaxLag    time.Duration
+	PauseWhen []Load
+
 	StateDir string // where what stops the slave is noted meanwhile; empty: nowhere
 
-	Progress func(Progress) // may be nil; called in Run's goroutine
+	// Keep keeps a checkpoint in StateDir until the comparison has ended, and Resume goes
+	// on from the one of a comparison that was cut off, if there is one.
+	Keep, Resume bool
 
-	// Of tests; 0: what the methods patience and chunkBytes say.
+	Say      func(text string) // may be nil: tells what has become of a checkpoint
+	Progress func(Progress)    // may be nil; called in Run's goroutine
+
+	// Of tests; 0: what the methods patience, chunkBytes and limit say.
 	slavePatience time.Duration
 	chunkSize     uint64
+	queryLimit    time.Duration
 }
 
 // Progress is how far a comparison has come. The bytes are the servers'
 // own estimates.
 type Progress struct {
+	GivesWay    string           // the reason for which it waits, in words; empty: it does not
 	WaitsFor    *server.Position // the slave is on its way there; nil: tables are compared
 	Slave       server.Position  // where it is, while it is waited for
 	Table       string           // "database.table"
@@ -78,10 +96,17 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 	if err := c.goOn(ctx); err != nil {
 		return nil, err
 	}
-	result, err := c.round(ctx, c.Tables, false)
+	if err := c.mustKnowLoads(ctx); err != nil {
+		return nil, err
+	}
+	first, err := c.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if err := first.run(ctx); err != nil {
+		return nil, err
+	}
+	result := first.result
 	again := result.again
 	for _, t := range result.Tables {
 		if t.again {
@@ -89,78 +114,20 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 		}
 	}
 	if len(again) > 0 {
-		second, err := c.round(ctx, again, true)
-		if err != nil {
+		second := c.newWalk(again)
+		second.second = true
+		if err := second.run(ctx); err != nil {
 			return nil, err
 		}
-		result.replace(second)
+		result.replace(again, second.result)
 	}
-	for _, t := range result.Tables {
-		result.Rows += t.Rows
-		result.Bytes += t.Bytes
-	}
+	result.total()
 	result.Took = time.Since(started)
-	if err := c.noteMaster(ctx, result); err != nil {
+	if err := c.noteResult(ctx, result); err != nil {
 		return nil, err
 	}
+	first.checkpoint.remove()
 	return result, c.endRepair(ctx, result)
-}
-
-// round compares tables at one position: first all that are wanted, and then those
-// that may turn out otherwise.
-func (c *Comparison) round(ctx context.Context, only []string, second bool) (result *Result, err error) {
-	names, others, err := c.databases(ctx)
-	if err != nil {
-		return nil, err
-	}
-	master, err := readSchema(ctx, c.Master, names)
-	if err != nil {
-		return nil, err
-	}
-	before, err := c.readBefore(ctx, names, master.sequences(only), second)
-	if err != nil {
-		return nil, err
-	}
-	slave, err := c.pauseSlave(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if resumeErr := slave.resume(ctx); err == nil && resumeErr != nil {
-			result, err = nil, resumeErr
-		}
-	}()
-	ends, err := c.openEnds(ctx, slave, master.locked(only))
-	if err != nil {
-		return nil, err
-	}
-	defer ends.close(ctx)
-	schema, err := readSchema(ctx, c.Slave, names)
-	if err != nil {
-		return nil, err
-	}
-	result = &Result{At: ends.at, Objects: []string{}, Skipped: []string{}}
-	for _, name := range others {
-		result.skip("database " + name + ": the slave does not replicate it")
-	}
-	pairs, err := c.pairTables(result, master, schema, slave.status, only)
-	if err != nil {
-		return nil, err
-	}
-	if !second {
-		skipHistory(result, pairs)
-		skipForeign(result, master, schema, pairs)
-		if len(only) == 0 {
-			skipUnseen(result, master, schema)
-			compareDatabases(result, master, schema, slave.status)
-		}
-		compareObjects(result, master, schema, only)
-	}
-	if err := c.compareSequences(ctx, result, before, slave.status, second); err != nil {
-		return nil, err
-	}
-	result.Tables, err = c.compareTables(ctx, ends, slave, pairs)
-	return result, err
 }
 
 // pauseSlave stops the slave's SQL thread once the slave has caught up: one that
@@ -180,36 +147,6 @@ func (c *Comparison) pauseSlave(ctx context.Context) (*pausedSlave, error) {
 		return nil, err
 	}
 	return pauseSlave(ctx, c.Slave, note, c.patience())
-}
-
-// compareTables compares the rows of the pairs, those without transactions first,
-// and lets the slave go on when these are done.
-func (c *Comparison) compareTables(
-	ctx context.Context, ends *snapshotEnds, slave *pausedSlave, pairs []*tablePair,
-) ([]TableResult, error) {
-	work := &comparing{Comparison: c, ends: ends, differing: 0}
-	for _, p := range pairs {
-		work.total += p.bytes()
-	}
-	stopped := len(pairs)
-	if i := slices.IndexFunc(pairs, func(p *tablePair) bool { return p.transactional() }); i >= 0 {
-		stopped = i // those without transactions come first
-	}
-	var results []TableResult
-	for i, p := range pairs {
-		if i == stopped {
-			if err := ends.unlock(ctx, slave); err != nil {
-				return nil, err
-			}
-		}
-		result, err := work.table(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, *result)
-	}
-	slices.SortStableFunc(results, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
-	return results, nil
 }
 
 // databases gives the names of the databases to compare, and of those of the slave

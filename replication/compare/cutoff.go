@@ -28,11 +28,16 @@ func (c *Comparison) goOn(ctx context.Context) error {
 		return err
 	}
 	if repaired != nil {
-		f, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB, "super_read_only")
+		f, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB, "read_only", "super_read_only")
 		if err != nil {
 			return err
 		}
-		if repaired.Holds(f, status) {
+		switch {
+		case repaired.Rows:
+			if err := c.endRows(ctx, repaired, f, repairFile); err != nil {
+				return err
+			}
+		case repaired.Holds(f, status):
 			return repaired.CutOff(f, status)
 		}
 	}
@@ -40,6 +45,20 @@ func (c *Comparison) goOn(ctx context.Context) error {
 		return (&pausedSlave{server: c.Slave, note: compareFile, paused: true}).resume(ctx)
 	}
 	return nil
+}
+
+// endRows ends a repair of rows that was cut off. What it has not put right this
+// comparison finds.
+func (c *Comparison) endRows(
+	ctx context.Context, repaired *journal.RepairNote, f *facts.Facts, file journal.NoteFile,
+) error {
+	if repaired.SuperReadOnly && !f.ReadOnlyForAll() {
+		_, end := f.LetAdministratorsWrite()
+		if err := c.Slave.Change(ctx, end); err != nil {
+			return err
+		}
+	}
+	return file.Remove()
 }
 
 // endRepair ends the note of a repair that was cut off, of which the server

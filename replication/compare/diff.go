@@ -37,7 +37,7 @@ func (d *differences) add(kind DifferenceKind, from, to keyValue, master, slave 
 	if d.open {
 		last := &d.list[len(d.list)-1]
 		if last.Kind == kind {
-			last.To = d.key.shown(to)
+			last.To, last.span.upto = d.key.shown(to), to
 			last.MasterRows += master
 			last.SlaveRows += slave
 			return
@@ -51,6 +51,7 @@ func (d *differences) add(kind DifferenceKind, from, to keyValue, master, slave 
 	difference := Difference{Kind: kind, MasterRows: master, SlaveRows: slave}
 	if d.key != nil {
 		difference.Key, difference.From, difference.To = d.key.names(), d.key.shown(from), d.key.shown(to)
+		difference.span = keyRange{after: from, upto: to}
 	}
 	d.list = append(d.list, difference)
 	d.open = true
@@ -86,6 +87,9 @@ func (w *tableWork) divide(ctx context.Context, r keyRange, master, slave checks
 		return err
 	}
 	for _, part := range parts {
+		if w.compared && w.isOld() {
+			return errLegOver
+		}
 		m, s, err := w.checksums(ctx, part, w.hash)
 		switch {
 		case err != nil:

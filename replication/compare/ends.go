@@ -18,46 +18,56 @@ type snapshotEnds struct {
 	scout         *session // on the master, in no snapshot: finds the chunks ahead
 	lock          *session // holds the lock on the master's tables without transactions; nil if there is none
 	at            server.Position
+	began         time.Time // the master's snapshot
 }
 
-// openEnds takes a snapshot of the master, lets the slave come to its position,
+// openEnds opens the sessions of both ends, all at once, with no snapshot yet. The caller
+// closes them.
+func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {
+	ends := &snapshotEnds{}
+	open := func(on *server.Server, s **session) func(context.Context) error {
+		return func(ctx context.Context) (err error) {
+			*s, err = openSession(ctx, on)
+			return err
+		}
+	}
+	asks := []func(context.Context) error{
+		open(c.Master, &ends.scout), open(c.Master, &ends.master), open(c.Slave, &ends.slave),
+	}
+	if c.LockTables {
+		asks = append(asks, open(c.Master, &ends.lock))
+	}
+	err := server.AtOnce(ctx, asks...)
+	for _, s := range []*session{ends.master, ends.slave} {
+		if err == nil {
+			err = s.mustHold()
+		}
+	}
+	if err != nil {
+		ends.close(ctx)
+		return nil, err
+	}
+	return ends, nil
+}
+
+// meet takes a snapshot of the master, lets the slave come to its position,
 // and takes a snapshot there. The tables to lock are quoted names; they are
 // locked if LockTables says so.
-func (c *Comparison) openEnds(ctx context.Context, slave *pausedSlave, lock []string) (ends *snapshotEnds, err error) {
-	ends = &snapshotEnds{}
-	defer func() {
-		if err != nil {
-			ends.close(ctx)
-			ends = nil
-		}
-	}()
-	if c.LockTables && len(lock) > 0 {
-		if ends.lock, err = openSession(ctx, c.Master); err != nil {
-			return ends, err
-		}
+func (e *snapshotEnds) meet(ctx context.Context, c *Comparison, slave *pausedSlave, tables []string) (err error) {
+	lock := e.lock
+	if len(tables) == 0 {
+		lock = nil
 	}
-	if ends.scout, err = openSession(ctx, c.Master); err != nil {
-		return ends, err
+	e.began = time.Now()
+	if e.at, err = e.master.snapshot(ctx, lock, tables); err != nil {
+		return err
 	}
-	if ends.master, err = openSession(ctx, c.Master); err != nil {
-		return ends, err
-	}
-	if ends.at, err = ends.master.snapshot(ctx, ends.lock, lock); err != nil {
-		return ends, err
-	}
-	slave.stopsAt(ends.at)
-	ends.at, err = c.Slave.AdvanceSlave(ctx, c.Master, ends.at, c.patience(),
-		func(at server.Position) { c.waits(ends.at, at) })
+	slave.stopsAt(e.at)
+	e.at, err = c.Slave.AdvanceSlave(ctx, c.Master, e.at, c.patience(), func(at server.Position) { c.waits(e.at, at) })
 	if err != nil {
-		return ends, err
+		return err
 	}
-	if ends.slave, err = openSession(ctx, c.Slave); err != nil {
-		return ends, err
-	}
-	if err = ends.slave.exec(ctx, startSnapshot); err != nil {
-		return ends, err
-	}
-	return ends, ends.inBoth(func(s *session) error { return s.mustHold(ctx) })
+	return e.slave.exec(ctx, startSnapshot)
 }
 
 // patience is how long the slave may stand still.
@@ -87,14 +97,16 @@ func (e *snapshotEnds) close(ctx context.Context) {
 }
 
 var (
-	startSnapshot = server.SQL("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+	startSnapshot = server.SQL("START TRANSACTION WITH CONSISTENT SNAPSHOT; " + setSavepoint)
 	unlockTables  = server.SQL("UNLOCK TABLES")
+)
 
-	// A transaction keeps ALTER TABLE waiting, and whatever comes after it,
-	// from a table it has read. Going back to a savepoint frees the tables
-	// and keeps the snapshot.
-	setSavepoint = server.SQL("SAVEPOINT gtunnel")
-	freeTables   = server.SQL("ROLLBACK TO SAVEPOINT gtunnel")
+// A transaction keeps ALTER TABLE waiting, and whatever comes after it,
+// from a table it has read. Going back to a savepoint frees the tables
+// and keeps the snapshot, and the savepoint.
+const (
+	setSavepoint = "SAVEPOINT gtunnel"
+	freeTables   = "ROLLBACK TO SAVEPOINT gtunnel; "
 )
 
 // snapshot starts a snapshot on a master and gives its exact position. If lock
@@ -132,24 +144,11 @@ const (
 // lockedSnapshot takes the snapshot of a MySQL master under a global read
 // lock, which lasts for two statements.
 func (s *session) lockedSnapshot(ctx context.Context, lock *session, tables []string) (server.Position, error) {
-	if err := s.exec(ctx, server.SQL("SET SESSION lock_wait_timeout=1")); err != nil {
-		return server.Position{}, err
-	}
 	var last error
 	for range readLockAttempts {
-		last = s.lockAll(ctx)
-		if last == nil {
-			p, err := s.snapshotUnderLock(ctx, lock, tables)
-			if unlockErr := s.exec(ctx, unlockTables); err == nil && unlockErr != nil {
-				err = unlockErr
-			}
-			if err == nil {
-				err = s.exec(ctx, server.SQL("SET SESSION lock_wait_timeout=60"))
-			}
-			return p, err
-		}
-		if !finding.HasCode(last, "busy") {
-			return server.Position{}, last
+		var at server.Position
+		if at, last = s.snapshotUnderLock(ctx, lock, tables); last == nil || !finding.HasCode(last, "busy") {
+			return at, last
 		}
 		if err := server.Pause(ctx, readLockPause); err != nil {
 			return server.Position{}, err
@@ -158,37 +157,58 @@ func (s *session) lockedSnapshot(ctx context.Context, lock *session, tables []st
 	return server.Position{}, last
 }
 
-// lockAll takes the global read lock, or gives a Problem "busy".
-func (s *session) lockAll(ctx context.Context) error {
+// mustBeQuiet gives the Problem "busy" while a query takes long.
+func (s *session) mustBeQuiet(ctx context.Context) error {
 	// Not information_schema.processlist: MySQL fails to convert a statement in
 	// it that has a character of four bytes (3854).
 	threads, err := s.server.Processes(ctx, s.conn)
 	if err != nil {
-		return err
+		return s.heard(err)
 	}
-	busy := finding.New(finding.Master, "busy",
-		"SHOW PROCESSLIST on the master; run this again when the long queries have ended",
-		"queries that take long keep the master from taking a read lock, which it needs for some milliseconds")
 	for _, t := range threads {
 		if t.Statement != "" && t.Time > time.Second && !t.IsServers() {
-			return busy
+			return busy()
 		}
 	}
-	err = s.exec(ctx, server.SQL("FLUSH TABLES WITH READ LOCK"))
-	if server.ErrorNumber(err) == 1205 {
-		return busy
-	}
-	return err
+	return nil
 }
 
+func busy() error {
+	return finding.New(finding.Master, "busy",
+		"SHOW PROCESSLIST on the master; run this again when the long queries have ended",
+		"queries that take long keep the master from taking a read lock, which it needs for some milliseconds")
+}
+
+// snapshotUnderLock takes the global read lock, the snapshot and its position, in one round
+// trip: however far the master is, it holds the lock for no longer than that takes it.
+// Tables that another session is to lock at the position take a round trip meanwhile.
 func (s *session) snapshotUnderLock(ctx context.Context, lock *session, tables []string) (server.Position, error) {
-	if err := lock.lockTables(ctx, tables); err != nil {
+	if err := s.mustBeQuiet(ctx); err != nil {
 		return server.Position{}, err
 	}
-	if err := s.exec(ctx, startSnapshot); err != nil {
-		return server.Position{}, err
+	const (
+		lockAll = "SET SESSION lock_wait_timeout=1; FLUSH TABLES WITH READ LOCK"
+		unlock  = "; UNLOCK TABLES; " + setSavepoint + "; SET SESSION lock_wait_timeout=60"
+	)
+	look := "START TRANSACTION WITH CONSISTENT SNAPSHOT; " + s.server.Version.ShowMasterStatus()
+	var rows []server.Record
+	var err error
+	if lock == nil {
+		rows, err = s.query(ctx, lockAll+"; "+look+unlock)
+	} else if err = s.exec(ctx, server.SQL(lockAll)); err == nil {
+		if err = lock.lockTables(ctx, tables); err == nil {
+			rows, err = s.query(ctx, look+unlock)
+		}
 	}
-	return s.server.Position(ctx, s.conn)
+	switch {
+	case server.ErrorNumber(err) == 1205:
+		err = busy()
+	case err == nil && len(rows) == 0:
+		err = server.NoBinaryLog()
+	case err == nil:
+		return rows[0].Position(), nil
+	}
+	return server.Position{}, errors.Join(err, s.exec(ctx, unlockTables))
 }
 
 // inBoth runs something on both ends at the same time and waits for both.

@@ -14,3 +14,9 @@ func (c Comparison) WithChunks(bytes uint64) *Comparison {
 	c.chunkSize = bytes
 	return &c
 }
+
+// WithLimit is a comparison whose queries take no longer.
+func (c Comparison) WithLimit(d time.Duration) *Comparison {
+	c.queryLimit = d
+	return &c
+}

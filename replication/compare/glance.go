@@ -28,16 +28,16 @@ type TableGlance struct {
 // TakeGlance looks at databases without stopping anybody, and at no more than that many
 // bytes: the smallest tables come first.
 func TakeGlance(ctx context.Context, s *server.Server, databases []string, most uint64) (*Glance, error) {
-	schema, err := readSchema(ctx, s, databases)
-	if err != nil {
-		return nil, err
-	}
 	opened, err := openSession(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	defer opened.close(ctx)
-	if err := opened.mustHold(ctx); err != nil {
+	if err := opened.mustHold(); err != nil {
+		return nil, err
+	}
+	schema, err := readSchema(ctx, opened, databases, nil)
+	if err != nil {
 		return nil, err
 	}
 	glance := &Glance{Tables: map[string]TableGlance{}}

@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"context"
 	"slices"
 
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -11,22 +10,26 @@ import (
 // is one on mysql.proc, which has the routines of all.
 type granted map[string]map[string]bool
 
-// readGranted reads what the login may do.
-func readGranted(ctx context.Context, session *session) (granted, error) {
-	rows, err := session.query(ctx,
-		"SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+server.OwnGrantee+
-			" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+
-			server.OwnGrantee+
-			" UNION ALL SELECT '*', CONCAT(privilege_type, ' ON proc') FROM information_schema.table_privileges"+
-			" WHERE table_schema = 'mysql' AND table_name = 'proc' AND "+server.OwnGrantee)
-	g := granted{}
-	for _, r := range rows {
-		if g[r["d"]] == nil {
-			g[r["d"]] = map[string]bool{}
+// readGranted reads what the login may do, and of what in the databases it does not see all.
+func (s *schema) readGranted(databases []string) reading {
+	return reads("SELECT '*' AS d, privilege_type AS p FROM information_schema.user_privileges WHERE "+server.OwnGrantee+
+		" UNION ALL SELECT table_schema, privilege_type FROM information_schema.schema_privileges WHERE "+
+		server.OwnGrantee+
+		" UNION ALL SELECT '*', CONCAT(privilege_type, ' ON proc') FROM information_schema.table_privileges"+
+		" WHERE table_schema = 'mysql' AND table_name = 'proc' AND "+server.OwnGrantee, func(rows []server.Record) error {
+		s.granted = granted{}
+		for _, r := range rows {
+			if s.granted[r["d"]] == nil {
+				s.granted[r["d"]] = map[string]bool{}
+			}
+			s.granted[r["d"]][r["p"]] = true
 		}
-		g[r["d"]][r["p"]] = true
-	}
-	return g, err
+		s.unseen = map[string][]string{
+			tableKind:      s.granted.lacking(databases, []string{"SELECT"}),
+			constraintKind: s.granted.lacking(databases, []string{"TRIGGER"}), // or another one that does more than read
+		}
+		return nil
+	})
 }
 
 // has reports whether one of the privileges is given on a database; "*": on all.

@@ -103,6 +103,7 @@ func TestCompareEveryType(t *testing.T) {
 			want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
+		repairEveryType(t, p, types)
 		p.OnSlave(t, "DROP DATABASE types", "CREATE DATABASE types")
 	})
 }

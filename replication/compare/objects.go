@@ -93,38 +93,74 @@ type objects struct {
 	unseen []string           // databases of which the login does not see all of them
 }
 
-// readObjects reads what there is besides tables, as far as the login sees it.
-func (s *schema) readObjects(ctx context.Context, session *session, databases []string) error {
-	for _, kind := range objectKinds {
-		found := &objects{byName: map[string]*object{}}
-		none := kind.kind == sequenceKind && s.server.Version.Family == server.MySQL
-		if !none && !s.granted.has("*", kind.everywhere) {
-			found.unseen = s.granted.lacking(databases, kind.privileges)
+// readParts reads what there is besides tables, as far as the login sees it: first of all
+// kinds what is there, and the parameters of routines, and then the rest of each.
+func (s *schema) readParts(databases []string) reading {
+	return func(ctx context.Context, opened *session) (func() error, error) {
+		found := make([]*objects, len(objectKinds))
+		var parameters []server.Record
+		readings := []reading{readParameters(databases, &parameters)}
+		for i, kind := range objectKinds {
+			found[i] = &objects{byName: map[string]*object{}}
+			readings = append(readings, found[i].read(kind, databases))
 		}
-		s.objects[kind.kind] = found
-		rows, err := session.query(ctx, kind.query+" IN ("+server.QuoteExactly(databases)+")")
-		if err != nil {
-			return err
+		err := s.readAll(ctx, opened, readings)
+		if err == nil {
+			err = server.Each(ctx, s.server, opened.conn, objectKinds,
+				func(ctx context.Context, i int, kind objectKind) error { return found[i].readRest(ctx, opened, kind) })
 		}
+		return func() error { // when the privileges are known
+			for i, kind := range objectKinds {
+				none := kind.kind == sequenceKind && s.server.Version.Family == server.MySQL
+				if !none && !s.granted.has("*", kind.everywhere) {
+					found[i].unseen = s.granted.lacking(databases, kind.privileges)
+				}
+				s.objects[kind.kind] = found[i]
+			}
+			s.putParameters(parameters)
+			return nil
+		}, err
+	}
+}
+
+// read reads which there are of a kind.
+func (found *objects) read(kind objectKind, databases []string) reading {
+	return reads(kind.query+" IN ("+server.QuoteExactly(databases)+")", func(rows []server.Record) error {
 		for _, r := range rows {
 			o := &object{database: r["d"], name: r["n"], definer: r["definer"], written: words(r["b"]), printed: words(r["p"])}
 			_, shown := r["b"]
 			o.hidden = !shown
-			if kind.read != nil {
-				err := kind.read(ctx, session, o)
-				switch number := server.ErrorNumber(err); {
-				case number == noTable, number == noView: // it was dropped meanwhile
-					continue
-				case server.IsDenied(err):
-					o.hidden = true
-				case err != nil:
-					return err
-				}
-			}
 			found.byName[o.String()] = o
 		}
+		return nil
+	})
+}
+
+// readRest reads the rest of each of a kind. One that was dropped meanwhile is left out.
+func (found *objects) readRest(ctx context.Context, opened *session, kind objectKind) error {
+	if kind.read == nil {
+		return nil
 	}
-	return s.readParameters(ctx, session, databases)
+	list := slices.Collect(maps.Values(found.byName))
+	gone := make([]bool, len(list))
+	err := server.Each(ctx, opened.server, opened.conn, list, func(ctx context.Context, i int, o *object) error {
+		err := kind.read(ctx, opened, o)
+		switch number := server.ErrorNumber(err); {
+		case number == noTable, number == noView:
+			gone[i] = true
+		case server.IsDenied(err):
+			o.hidden = true
+		default:
+			return err
+		}
+		return nil
+	})
+	for i, o := range list {
+		if gone[i] {
+			delete(found.byName, o.String())
+		}
+	}
+	return err
 }
 
 // words are a text with one space wherever it has any.
@@ -157,19 +193,22 @@ func readSequence(ctx context.Context, session *session, o *object) error {
 	return err
 }
 
-// readParameters adds the parameters of routines to their definitions.
-func (s *schema) readParameters(ctx context.Context, session *session, databases []string) error {
-	rows, err := session.query(ctx,
-		"SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p,"+
-			" dtd_identifier AS t FROM information_schema.parameters"+
-			" WHERE specific_schema IN ("+server.QuoteExactly(databases)+
-			") ORDER BY specific_schema, specific_name, routine_type, ordinal_position")
+// readParameters reads the parameters of routines.
+func readParameters(databases []string, into *[]server.Record) reading {
+	return reads("SELECT specific_schema AS d, specific_name AS n, parameter_mode AS m, parameter_name AS p,"+
+		" dtd_identifier AS t FROM information_schema.parameters"+
+		" WHERE specific_schema IN ("+server.QuoteExactly(databases)+
+		") ORDER BY specific_schema, specific_name, routine_type, ordinal_position",
+		func(rows []server.Record) error { *into = rows; return nil })
+}
+
+// putParameters adds the parameters of routines to their definitions.
+func (s *schema) putParameters(rows []server.Record) {
 	for _, r := range rows {
 		if o := s.objects[routineKind].byName[r["d"]+"."+r["n"]]; o != nil {
 			o.printed += ", " + words(r["m"]+" "+r["p"]+" "+plainType(r["t"]))
 		}
 	}
-	return err
 }
 
 // objectPair compares the objects of a kind.

@@ -43,55 +43,60 @@ func (p *tablePair) transactional() bool {
 	return (p.master == nil || p.master.transactional()) && (p.slave == nil || p.slave.transactional())
 }
 
-// pairTables brings the tables of both ends together, those without transactions
-// first, and notes in the result what is left out.
-func (c *Comparison) pairTables(
-	result *Result, master, slave *schema, status *server.SlaveStatus, only []string,
-) ([]*tablePair, error) {
+// pairTables brings the tables of both ends together that are wanted, and notes in the
+// result what is left out.
+func (w *walk) pairTables(master, slave *schema, status *server.SlaveStatus) ([]*tablePair, error) {
 	names := map[string]bool{}
 	for _, t := range slices.Concat(master.tables, slave.tables) {
 		names[t.String()] = true
 	}
-	sequences := slices.Concat(master.sequences(only), slave.sequences(only))
+	only := w.wanted()
+	sequences := setOf(slices.Concat(master.sequences(only), slave.sequences(only)))
 	for _, name := range only {
-		if !names[name] && !slices.Contains(sequences, name) {
+		switch {
+		case names[name] || sequences[name]:
+		case w.second || w.legs > 0:
+			w.result.skip("table " + name + ": it was dropped while the comparison went on")
+		default:
 			return nil, noTableProblem(name)
 		}
 	}
+	wanted := setOf(only)
 	var pairs []*tablePair
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if len(only) > 0 && !slices.Contains(only, name) {
+		if len(only) > 0 && !wanted[name] || w.done[name] {
 			continue
 		}
 		p := &tablePair{master: master.table(name), slave: slave.table(name)}
 		if filter := status.LeavesOut(name); filter != "" {
 			if status.LeavesOutAlone(name) { // as no setup means it
-				result.Objects = append(result.Objects, "table "+name+": the slave does not replicate it ("+filter+")")
+				w.result.Objects = append(w.result.Objects,
+					"table "+name+": the slave does not replicate it ("+filter+")")
 				continue
 			}
-			result.skip("table " + name + ": the slave leaves it out (" + filter + ")")
+			w.result.skip("table " + name + ": the slave leaves it out (" + filter + ")")
 			continue
 		}
-		if skipUnopened(result, name, master, slave) {
+		if skipUnopened(w.result, name, master, slave) {
 			continue
 		}
-		p.frozen = p.transactional() || p.master != nil && p.master.transactional() || c.LockTables
-		p.match(c.Master.Version, c.Slave.Version)
+		p.frozen = p.transactional() || p.master != nil && p.master.transactional() || w.LockTables
+		p.match(w.Master.Version, w.Slave.Version)
 		if p.master != nil && p.slave != nil {
 			p.matchTable(master, slave)
 		}
 		pairs = append(pairs, p)
 	}
-	slices.SortStableFunc(pairs, func(a, b *tablePair) int {
-		switch {
-		case a.transactional() == b.transactional():
-			return 0
-		case b.transactional():
-			return -1
-		}
-		return 1
-	})
 	return pairs, nil
+}
+
+// setOf is a list as a set.
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, name := range list {
+		set[name] = true
+	}
+	return set
 }
 
 // match compares the two definitions and finds the key for ranges.

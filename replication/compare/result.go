@@ -12,7 +12,8 @@ import (
 
 // Result is what a comparison found. Its JSON keys are stable.
 type Result struct {
-	At      server.Position `json:"at"` // of the master's binary log
+	At      server.Position `json:"at"`    // of the master's binary log: where the comparison began
+	Until   server.Position `json:"until"` // where its last piece was compared; At, if it has one only
 	Tables  []TableResult   `json:"tables"`
 	Objects []string        `json:"objects"` // differences of views, sequences, triggers, routines and events, in words
 	Skipped []string        `json:"skipped"` // what was not compared, and why, in words
@@ -30,6 +31,7 @@ type TableResult struct {
 	Table       string       `json:"table"` // "database.table"
 	Rows        uint64       `json:"rows"`  // of the master
 	Bytes       uint64       `json:"bytes"` // of data, as the master estimates
+	At          []string     `json:"at"`    // the position, file:offset, at which each of its pieces was compared
 	Differences []Difference `json:"differences"`
 	More        int          `json:"more"`      // chunks with differences that are not listed
 	Structure   []string     `json:"structure"` // how the tables themselves differ, in words
@@ -47,6 +49,8 @@ type Difference struct {
 	To         string         `json:"to"`   // the last row's key
 	MasterRows uint64         `json:"master_rows"`
 	SlaveRows  uint64         `json:"slave_rows"`
+
+	span keyRange // from the first row on, which is in it here, to the last; zero: the table has no key
 }
 
 // DifferenceKind is how rows differ.
@@ -103,6 +107,14 @@ func (r *Result) skip(text string) {
 	}
 }
 
+// total counts the rows and bytes of all tables.
+func (r *Result) total() {
+	for _, t := range r.Tables {
+		r.Rows += t.Rows
+		r.Bytes += t.Bytes
+	}
+}
+
 // Equal reports whether nothing differs of what was compared, and every table could
 // be.
 func (r *Result) Equal() bool {
@@ -120,17 +132,23 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 	}{Equal: r.Equal(), plain: (*plain)(r), NotCompared: r.NotCompared(), Took: r.Took.Seconds()})
 }
 
-// replace takes the tables and sequences of a second round.
-func (r *Result) replace(second *Result) {
+// replace takes the tables and sequences of a second round, and forgets those of its tables
+// that have been dropped meanwhile.
+func (r *Result) replace(again []string, second *Result) {
 	r.Objects = append(r.Objects, second.Objects...)
 	for _, text := range second.Skipped {
 		r.skip(text)
 	}
+	r.Until = second.Until
+	r.Tables = slices.DeleteFunc(r.Tables, func(t TableResult) bool { return slices.Contains(again, t.Table) })
 	for _, t := range second.Tables {
 		t.Note = strings.TrimPrefix(t.Note+"; compared again at "+second.At.String(), "; ")
-		i := slices.IndexFunc(r.Tables, func(first TableResult) bool { return first.Table == t.Table })
-		if i >= 0 {
-			r.Tables[i] = t
-		}
+		r.Tables = append(r.Tables, t)
 	}
+	r.sort()
+}
+
+// sort orders the tables by their names.
+func (r *Result) sort() {
+	slices.SortStableFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
 }

@@ -15,8 +15,9 @@ import (
 type schema struct {
 	server  *server.Server
 	tables  []*tableShape
-	objects map[string]*objects // by kind
-	granted granted             // to the login
+	byName  map[string]*tableShape // the same
+	objects map[string]*objects    // by kind
+	granted granted                // to the login
 
 	defaults map[string]string   // database -> default collation
 	unseen   map[string][]string // kind of what tables are -> databases of which the login does not see all
@@ -84,94 +85,110 @@ func (t *tableShape) read() string {
 func (t *tableShape) transactional() bool { return facts.IsTransactional(t.engine) }
 
 // table gives a table by "database.table"; nil if there is none.
-func (s *schema) table(name string) *tableShape {
-	i := slices.IndexFunc(s.tables, func(t *tableShape) bool { return t.String() == name })
-	if i < 0 {
-		return nil
-	}
-	return s.tables[i]
-}
+func (s *schema) table(name string) *tableShape { return s.byName[name] }
 
 // locked gives the quoted names of the tables without transactions, of all or
 // of those in the list.
 func (s *schema) locked(only []string) []string {
+	wanted := setOf(only)
 	var names []string
 	for _, t := range s.tables {
-		if !t.transactional() && (len(only) == 0 || slices.Contains(only, t.String())) {
+		if !t.transactional() && (len(wanted) == 0 || wanted[t.String()]) {
 			names = append(names, t.quoted())
 		}
 	}
 	return names
 }
 
-// readSchema reads what the databases hold.
-func readSchema(ctx context.Context, end *server.Server, databases []string) (*schema, error) {
-	opened, err := openSession(ctx, end)
-	if err != nil {
-		return nil, err
-	}
-	defer opened.close(ctx)
-	if err := end.FreshSizes(ctx, opened.conn); err != nil {
-		return nil, err
-	}
-	s := &schema{server: end, objects: map[string]*objects{}}
-	if s.granted, err = readGranted(ctx, opened); err != nil {
-		return nil, err
-	}
-	s.unseen = map[string][]string{
-		tableKind:      s.granted.lacking(databases, []string{"SELECT"}),
-		constraintKind: s.granted.lacking(databases, []string{"TRIGGER"}), // or another one that does more than read
-	}
+// reading asks a server for a part of a schema, and gives what puts that in. The parts are
+// asked for at once, and put in one after the other.
+type reading func(ctx context.Context, opened *session) (put func() error, err error)
+
+// readSchema reads what the databases hold; of tables in a list that is not empty, no more
+// than they are.
+func readSchema(ctx context.Context, opened *session, databases, only []string) (*schema, error) {
+	s := &schema{server: opened.server, byName: map[string]*tableShape{}, objects: map[string]*objects{}}
 	in := " IN (" + server.QuoteExactly(databases) + ")"
-	for _, read := range []func(context.Context, *session, string) error{
-		s.readTables, s.readKeys, s.readPartitions, s.readDefaults, s.readForeignKeys, s.readChecks,
-	} {
-		if err := read(ctx, opened, in); err != nil {
-			return nil, err
+	inTables := in
+	if len(only) > 0 {
+		names := make([]string, len(only))
+		for i, name := range only {
+			_, names[i] = server.SplitTable(name, databases)
 		}
+		inTables += " AND table_name IN (" + server.QuoteList(names) + ")"
 	}
-	return s, s.readObjects(ctx, opened, databases)
+	readings := []reading{
+		s.readGranted(databases), s.readTables(inTables), s.readColumns(inTables), s.readKeys(inTables),
+		s.readPartitions(inTables), s.readForeignKeys(in, inTables), s.readChecks(in),
+	}
+	if len(only) == 0 {
+		readings = append(readings, s.readDefaults(in), s.readParts(databases))
+	}
+	return s, s.readAll(ctx, opened, readings)
 }
 
-// readTables reads the tables with their columns.
-func (s *schema) readTables(ctx context.Context, session *session, in string) error {
-	tables, err := session.query(ctx,
-		"SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c,"+
-			" data_length AS bytes, avg_row_length AS r, table_comment AS comment FROM information_schema.tables"+
-			" WHERE table_type IN ("+facts.TableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name")
-	if err != nil {
-		return err
-	}
-	byName := make(map[string]*tableShape, len(tables))
-	for _, r := range tables {
-		t := &tableShape{
-			database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]),
-			versioned: r["k"] == "SYSTEM VERSIONED", bytes: r.Number("bytes"), rowBytes: r.Number("r"),
-			comment: r["comment"],
-		}
-		if _, opens := r["e"]; !opens {
-			t.broken, t.comment = r["comment"], ""
-		}
-		if other := byName[t.String()]; other != nil {
-			return finding.New(s.server.Role, "same-name", "compare them apart, by --databases",
-				"%s and %s are written alike", other.quoted(), t.quoted())
-		}
-		s.tables = append(s.tables, t)
-		byName[t.String()] = t
-	}
-	// All columns: older servers lack some.
-	columns, err := session.query(ctx,
-		"SELECT * FROM information_schema.columns WHERE table_schema"+in+
-			" ORDER BY table_schema, table_name, ordinal_position")
-	if err != nil {
-		return err
-	}
-	for _, r := range columns {
-		if t := byName[r["table_schema"]+"."+r["table_name"]]; t != nil {
-			t.columns = append(t.columns, newColumn(r))
+// readAll asks for parts of a schema, and puts them in in their order.
+func (s *schema) readAll(ctx context.Context, opened *session, readings []reading) error {
+	puts := make([]func() error, len(readings))
+	err := server.Each(ctx, s.server, opened.conn, readings,
+		func(ctx context.Context, i int, read reading) (err error) {
+			puts[i], err = read(ctx, opened)
+			return err
+		})
+	for _, put := range puts {
+		if err == nil {
+			err = put()
 		}
 	}
-	return nil
+	return err
+}
+
+// reads makes a reading of one query, whose rows are put in.
+func reads(query string, put func(rows []server.Record) error) reading {
+	return func(ctx context.Context, opened *session) (func() error, error) {
+		rows, err := opened.query(ctx, query)
+		return func() error { return put(rows) }, err
+	}
+}
+
+// readTables reads the tables.
+func (s *schema) readTables(in string) reading {
+	return reads("SELECT table_schema AS d, table_name AS t, table_type AS k, engine AS e, table_collation AS c,"+
+		" data_length AS bytes, avg_row_length AS r, table_comment AS comment FROM information_schema.tables"+
+		" WHERE table_type IN ("+facts.TableTypes+") AND table_schema"+in+" ORDER BY table_schema, table_name",
+		func(rows []server.Record) error {
+			for _, r := range rows {
+				t := &tableShape{
+					database: r["d"], name: r["t"], engine: r["e"], collation: utf8mb3(r["c"]),
+					versioned: r["k"] == "SYSTEM VERSIONED", bytes: r.Number("bytes"), rowBytes: r.Number("r"),
+					comment: r["comment"],
+				}
+				if _, opens := r["e"]; !opens {
+					t.broken, t.comment = r["comment"], ""
+				}
+				if other := s.byName[t.String()]; other != nil {
+					return finding.New(s.server.Role, "same-name", "compare them apart, by --databases",
+						"%s and %s are written alike", other.quoted(), t.quoted())
+				}
+				s.tables = append(s.tables, t)
+				s.byName[t.String()] = t
+			}
+			return nil
+		})
+}
+
+// readColumns reads the columns of the tables: all that is known of them, as older servers
+// lack some.
+func (s *schema) readColumns(in string) reading {
+	return reads("SELECT * FROM information_schema.columns WHERE table_schema"+in+
+		" ORDER BY table_schema, table_name, ordinal_position", func(rows []server.Record) error {
+		for _, r := range rows {
+			if t := s.table(r["table_schema"] + "." + r["table_name"]); t != nil {
+				t.columns = append(t.columns, newColumn(r))
+			}
+		}
+		return nil
+	})
 }
 
 // newColumn reads a row of information_schema.columns.
@@ -223,22 +240,16 @@ func utf8mb3(name string) string {
 }
 
 // readKeys reads the indexes and finds which tell rows apart in ranges.
-func (s *schema) readKeys(ctx context.Context, session *session, in string) error {
-	rows, err := session.query(ctx, "SELECT * FROM information_schema.statistics WHERE table_schema"+in+
-		" ORDER BY table_schema, table_name, index_name, seq_in_index")
-	if err != nil {
-		return err
-	}
-	var t *tableShape
-	for _, r := range rows {
-		if t == nil || t.database != r["table_schema"] || t.name != r["table_name"] {
-			if t = s.table(r["table_schema"] + "." + r["table_name"]); t == nil {
-				continue
+func (s *schema) readKeys(in string) reading {
+	return reads("SELECT * FROM information_schema.statistics WHERE table_schema"+in+
+		" ORDER BY table_schema, table_name, index_name, seq_in_index", func(rows []server.Record) error {
+		for _, r := range rows {
+			if t := s.table(r["table_schema"] + "." + r["table_name"]); t != nil {
+				t.addKeyPart(r)
 			}
 		}
-		t.addKeyPart(r)
-	}
-	return nil
+		return nil
+	})
 }
 
 // addKeyPart adds the next part of an index: a row of
@@ -271,22 +282,23 @@ func (t *tableShape) addKeyPart(r server.Record) {
 }
 
 // readPartitions reads how rows are divided.
-func (s *schema) readPartitions(ctx context.Context, session *session, in string) error {
-	rows, err := session.query(ctx,
-		"SELECT table_schema AS d, table_name AS t, partition_name AS p, CONCAT_WS(' ', partition_method,"+
-			" partition_expression, subpartition_method, subpartition_expression) AS how, CONCAT_WS(' ', partition_name,"+
-			" subpartition_name, partition_description) AS part FROM information_schema.partitions"+
-			" WHERE partition_name IS NOT NULL AND table_schema"+in+
-			" ORDER BY table_schema, table_name, partition_ordinal_position, subpartition_ordinal_position")
-	for _, r := range rows {
-		if t := s.table(r["d"] + "." + r["t"]); t != nil {
-			if t.partitions == "" {
-				t.partitions = r["how"] + ":"
+func (s *schema) readPartitions(in string) reading {
+	return reads("SELECT table_schema AS d, table_name AS t, partition_name AS p, CONCAT_WS(' ', partition_method,"+
+		" partition_expression, subpartition_method, subpartition_expression) AS how, CONCAT_WS(' ', partition_name,"+
+		" subpartition_name, partition_description) AS part FROM information_schema.partitions"+
+		" WHERE partition_name IS NOT NULL AND table_schema"+in+
+		" ORDER BY table_schema, table_name, partition_ordinal_position, subpartition_ordinal_position",
+		func(rows []server.Record) error {
+			for _, r := range rows {
+				if t := s.table(r["d"] + "." + r["t"]); t != nil {
+					if t.partitions == "" {
+						t.partitions = r["how"] + ":"
+					}
+					t.partitions += " " + r["part"] + ","
+				}
 			}
-			t.partitions += " " + r["part"] + ","
-		}
-	}
-	return err
+			return nil
+		})
 }
 
 // ranged reports whether ranges of the column's values mean the same in an index

@@ -40,6 +40,9 @@ type sequencePlaces map[string]sequencePlace
 
 // sequences gives the names of the sequences, of all or of those in the list.
 func (s *schema) sequences(only []string) []string {
+	if s.objects[sequenceKind] == nil { // they were not looked for
+		return nil
+	}
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.objects[sequenceKind].byName)), func(name string) bool {
 		return len(only) > 0 && !slices.Contains(only, name)
 	})
@@ -73,11 +76,14 @@ func (c *Comparison) compareSequences(
 	ctx context.Context, result *Result, before sequencesBefore, status *server.SlaveStatus, second bool,
 ) error {
 	names := slices.Sorted(maps.Keys(before.sequencePlaces))
-	after, err := readPlaces(ctx, c.Master, before.databases, names)
-	if err != nil {
+	var after, slave sequencePlaces
+	err := server.AtOnce(ctx, func(ctx context.Context) (err error) {
+		after, err = readPlaces(ctx, c.Master, before.databases, names)
 		return err
-	}
-	slave, err := readPlaces(ctx, c.Slave, before.databases, names)
+	}, func(ctx context.Context) (err error) {
+		slave, err = readPlaces(ctx, c.Slave, before.databases, names)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -105,26 +111,38 @@ func (c *Comparison) compareSequences(
 // readPlaces reads where sequences of databases stand. One that was dropped
 // meanwhile is left out.
 func readPlaces(ctx context.Context, s *server.Server, databases, names []string) (sequencePlaces, error) {
+	list := make([]*sequencePlace, len(names))
+	err := server.Each(ctx, s, s.DB, names, func(ctx context.Context, i int, name string) (err error) {
+		list[i], err = readPlace(ctx, s, name, databases)
+		return err
+	})
 	places := sequencePlaces{}
-	for _, name := range names {
-		quoted := server.QuoteTable(server.SplitTable(name, databases))
-		rows, err := s.Query(ctx, s.DB,
-			"SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
-		if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		next, ok := new(big.Int).SetString(rows[0]["next"], 10)
-		if !ok {
-			return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
-		}
-		places[name] = sequencePlace{
-			quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: rows[0].Number("cycles"),
+	for i, name := range names {
+		if list[i] != nil {
+			places[name] = *list[i]
 		}
 	}
-	return places, nil
+	return places, err
+}
+
+// readPlace reads where a sequence stands; nil: there is none.
+func readPlace(ctx context.Context, s *server.Server, name string, databases []string) (*sequencePlace, error) {
+	quoted := server.QuoteTable(server.SplitTable(name, databases))
+	rows, err := s.Query(ctx, s.DB,
+		"SELECT next_not_cached_value AS next, increment AS step, cycle_count AS cycles FROM "+quoted)
+	if server.ErrorNumber(err) == noTable || err == nil && len(rows) == 0 {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	next, ok := new(big.Int).SetString(rows[0]["next"], 10)
+	if !ok {
+		return nil, fmt.Errorf("sequence %s: next_not_cached_value %q is no number", name, rows[0]["next"])
+	}
+	return &sequencePlace{
+		quoted: quoted, next: next, down: strings.HasPrefix(rows[0]["step"], "-"), cycles: rows[0].Number("cycles"),
+	}, nil
 }
 
 // within reports whether a slave that stands there may be right, at a position at

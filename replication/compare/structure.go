@@ -24,68 +24,92 @@ const (
 )
 
 // readDefaults reads the collations that new tables of the databases get.
-func (s *schema) readDefaults(ctx context.Context, session *session, in string) error {
-	rows, err := session.query(ctx,
-		"SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata WHERE schema_name"+in)
-	s.defaults = make(map[string]string, len(rows))
-	for _, r := range rows {
-		s.defaults[r["d"]] = utf8mb3(r["c"])
-	}
-	return err
+func (s *schema) readDefaults(in string) reading {
+	return reads("SELECT schema_name AS d, default_collation_name AS c FROM information_schema.schemata"+
+		" WHERE schema_name"+in, func(rows []server.Record) error {
+		s.defaults = make(map[string]string, len(rows))
+		for _, r := range rows {
+			s.defaults[r["d"]] = utf8mb3(r["c"])
+		}
+		return nil
+	})
 }
 
 // readChecks reads the CHECKs. MySQL keeps their tables in another list: a join
 // by the server of two such lists takes time by the square of their length, and
 // the slave stands meanwhile.
-func (s *schema) readChecks(ctx context.Context, session *session, in string) error {
-	checks, tables := s.server.Version.CheckConstraints()
-	if checks == "" {
-		return nil
-	}
-	rows, err := session.query(ctx, checks+in)
-	if err != nil {
-		return err
-	}
-	if tables != "" {
-		clauses := make(map[[2]string]string, len(rows))
-		for _, r := range rows {
-			clauses[[2]string{r["d"], r["n"]}] = r["b"]
+func (s *schema) readChecks(in string) reading {
+	return func(ctx context.Context, opened *session) (func() error, error) {
+		checks, tables := s.server.Version.CheckConstraints()
+		if checks == "" {
+			return func() error { return nil }, nil
 		}
-		if rows, err = session.query(ctx, tables+in); err != nil {
+		var clauses, rows []server.Record
+		err := s.server.Together(ctx, opened.conn, func(ctx context.Context) (err error) {
+			clauses, err = opened.query(ctx, checks+in)
 			return err
-		}
-		for _, r := range rows {
-			r["b"] = clauses[[2]string{r["d"], r["n"]}] + r["not_enforced"]
-		}
+		}, func(ctx context.Context) (err error) {
+			if tables != "" {
+				rows, err = opened.query(ctx, tables+in)
+			}
+			return err
+		})
+		return func() error {
+			if tables == "" {
+				rows = clauses
+			} else {
+				joinClauses(rows, clauses)
+			}
+			slices.SortFunc(rows, func(a, b server.Record) int { return strings.Compare(a["n"], b["n"]) })
+			for _, r := range rows {
+				if t := s.table(r["d"] + "." + r["t"]); t != nil {
+					t.checks = append(t.checks, constraint{name: r["n"], text: words(r["b"])})
+				}
+			}
+			return nil
+		}, err
 	}
-	slices.SortFunc(rows, func(a, b server.Record) int { return strings.Compare(a["n"], b["n"]) })
+}
+
+// joinClauses puts what CHECKs demand into the rows of their tables.
+func joinClauses(rows, clauses []server.Record) {
+	texts := make(map[[2]string]string, len(clauses))
+	for _, r := range clauses {
+		texts[[2]string{r["d"], r["n"]}] = r["b"]
+	}
 	for _, r := range rows {
-		if t := s.table(r["d"] + "." + r["t"]); t != nil {
-			t.checks = append(t.checks, constraint{name: r["n"], text: strings.Join(strings.Fields(r["b"]), " ")})
-		}
+		r["b"] = texts[[2]string{r["d"], r["n"]}] + r["not_enforced"]
 	}
-	return nil
 }
 
 // readForeignKeys reads the foreign keys. NO ACTION and RESTRICT are the same. MariaDB
 // shows them only to those who may do more than read.
-func (s *schema) readForeignKeys(ctx context.Context, session *session, in string) error {
-	rows, err := session.query(ctx,
-		"SELECT constraint_schema AS d, table_name AS t, constraint_name AS n, REPLACE(delete_rule, 'NO ACTION',"+
-			" 'RESTRICT') AS on_delete, REPLACE(update_rule, 'NO ACTION', 'RESTRICT') AS on_update"+
-			" FROM information_schema.referential_constraints WHERE constraint_schema"+in)
-	if err != nil {
-		return err
+func (s *schema) readForeignKeys(in, inTables string) reading {
+	return func(ctx context.Context, opened *session) (func() error, error) {
+		var rules, columns []server.Record
+		err := s.server.Together(ctx, opened.conn, func(ctx context.Context) (err error) {
+			rules, err = opened.query(ctx, "SELECT constraint_schema AS d, table_name AS t, constraint_name AS n,"+
+				" REPLACE(delete_rule, 'NO ACTION', 'RESTRICT') AS on_delete,"+
+				" REPLACE(update_rule, 'NO ACTION', 'RESTRICT') AS on_update"+
+				" FROM information_schema.referential_constraints WHERE constraint_schema"+in)
+			return err
+		}, func(ctx context.Context) (err error) {
+			columns, err = opened.query(ctx, "SELECT table_schema AS d, table_name AS t, constraint_name AS n,"+
+				" column_name AS c, referenced_table_schema AS rd, referenced_table_name AS rt, referenced_column_name AS rc"+
+				" FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND table_schema"+
+				inTables+" ORDER BY table_schema, table_name, constraint_name, ordinal_position")
+			return err
+		})
+		return func() error { s.putForeignKeys(rules, columns); return nil }, err
 	}
+}
+
+// putForeignKeys puts foreign keys in, by their rules and their columns.
+func (s *schema) putForeignKeys(rows, columns []server.Record) {
 	rules := make(map[[3]string]string, len(rows))
 	for _, r := range rows {
 		rules[[3]string{r["d"], r["t"], r["n"]}] = " ON DELETE " + r["on_delete"] + " ON UPDATE " + r["on_update"]
 	}
-	columns, err := session.query(ctx,
-		"SELECT table_schema AS d, table_name AS t, constraint_name AS n, column_name AS c,"+
-			" referenced_table_schema AS rd, referenced_table_name AS rt, referenced_column_name AS rc"+
-			" FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND table_schema"+in+
-			" ORDER BY table_schema, table_name, constraint_name, ordinal_position")
 	for len(columns) > 0 {
 		first := columns[0]
 		n := slices.IndexFunc(columns, func(r server.Record) bool {
@@ -105,7 +129,6 @@ func (s *schema) readForeignKeys(ctx context.Context, session *session, in strin
 		}
 		columns = columns[n:]
 	}
-	return err
 }
 
 // matchTable compares what a table is beside its columns and indexes. Names that

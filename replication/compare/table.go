@@ -2,22 +2,13 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
-
-// comparing is the work of one round.
-type comparing struct {
-	*Comparison
-
-	ends      *snapshotEnds
-	total     uint64 // bytes of all tables
-	done      uint64 // bytes of the tables before this one
-	differing int    // tables
-}
 
 // The rows of a chunk are so many that it takes about chunkTime: long enough
 // for the trip to the servers not to matter, and short enough for a waiting
@@ -26,53 +17,132 @@ const (
 	chunkTime  = 500 * time.Millisecond
 	firstChunk = 4 << 20 // bytes
 	leastRows  = 100
+	chunkAhead = 4 // chunks whose bounds are known ahead, and that are asked for at once at most
 )
+
+// errLegOver ends the work on a table whose rest is for the next leg.
+var errLegOver = errors.New("the rest is compared at a later position")
 
 // tableWork is the work on one table.
 type tableWork struct {
 	*comparing
 	*tablePair
 
-	result *TableResult
-	hash   string        // a row's number, as an expression
-	exact  string        // the same, with floats exactly
-	near   bool          // floats are the same only as far as they are shown
-	size   atomic.Uint64 // rows of a chunk
-	found  differences
-	listed uint64 // rows that were looked at one by one
+	result  *TableResult
+	hash    string        // a row's number, as an expression
+	exact   string        // the same, with floats exactly
+	near    bool          // floats are the same only as far as they are shown
+	after   keyValue      // the last key that is compared; nil: none
+	size    atomic.Uint64 // rows of a chunk
+	endless bool          // a chunk may take as long as it does: it cannot be smaller
+	found   differences
+	listed  uint64 // rows that were looked at one by one
 }
 
-// table compares a table. What keeps the two from being compared is in the
-// result; an error ends the whole comparison.
-func (c *comparing) table(ctx context.Context, p *tablePair) (*TableResult, error) {
+// newWork begins the work on a table, or goes on with it.
+func (c *comparing) newWork(p *tablePair) *tableWork {
 	w := &tableWork{comparing: c, tablePair: p}
 	w.result = &TableResult{
-		Table: p.String(), Bytes: p.bytes(), Differences: []Difference{}, Structure: append([]string{}, p.structure...),
-		Problem: p.problem,
+		Table: p.String(), Bytes: p.bytes(), At: []string{c.ends.at.String()}, Differences: []Difference{},
+		Structure: append([]string{}, p.structure...), Problem: p.problem,
 	}
-	w.progress()
+	w.found.key, w.found.most = p.masterKey, fewDifferences
+	if w.All {
+		w.found.most = mostDifferences
+	}
 	if p.problem == "" {
-		if err := w.rows(ctx); err != nil {
-			if err := w.excuse(ctx, err); err != nil {
-				return nil, err
+		w.hash = rowHash(p.master.columns, p.across, false)
+		w.exact = rowHash(p.master.columns, p.across, true)
+		w.size.Store(max(w.chunkBytes()/w.rowBytes(), leastRows))
+		w.takeUp()
+	}
+	return w
+}
+
+// tables compares small tables, all of them in one round trip.
+func (c *comparing) tables(ctx context.Context, pairs []*tablePair) error {
+	works, ranges := make([]*tableWork, len(pairs)), []*rangeSum{}
+	byWork := map[*tableWork]*rangeSum{}
+	for i, p := range pairs {
+		works[i] = c.newWork(p)
+		if p.problem == "" {
+			r := &rangeSum{tableWork: works[i]}
+			ranges, byWork[works[i]] = append(ranges, r), r
+		}
+	}
+	works[0].progress()
+	if err := c.sum(ctx, ranges); err != nil {
+		return err
+	}
+	for _, w := range works {
+		var err error
+		if r := byWork[w]; r != nil {
+			err = w.judge(ctx, r)
+		}
+		switch {
+		case errors.Is(err, errLegOver):
+			c.ended = true
+		case isLate(err) && ctx.Err() == nil: // it is not as small as the server believes
+			c.long[w.String()] = true
+			c.queue = append([]*tablePair{w.tablePair}, c.queue...)
+		default:
+			if err := w.finish(ctx, err); err != nil {
+				return err
 			}
 		}
-		w.result.Differences, w.result.More = append(w.result.Differences, w.found.list...), w.found.more
 	}
-	if w.near {
-		p.addNote("some FLOATs are the same only in the six digits that are shown, which is what a dump carries")
-	}
-	if !p.frozen && len(w.result.Differences) > 0 {
-		w.result.again = true
-		p.addNote("the table has no transactions: a difference may be a write that came in between")
-	}
-	w.result.Note = p.note
-	if !w.result.Equal() {
-		c.differing++
-	}
-	c.done += w.result.Bytes
+	return nil
+}
+
+// table compares a table by itself, from where it has come to.
+func (c *comparing) table(ctx context.Context, p *tablePair) error {
+	w := c.newWork(p)
 	w.progress()
-	return w.result, nil
+	began := time.Now()
+	err := w.rows(ctx)
+	if errors.Is(err, errLegOver) {
+		c.ended = true
+		return nil
+	}
+	if took := time.Since(began); p.masterKey == nil && took > c.maxSnapshot() {
+		p.addNote("no key cuts the table into pieces: the snapshot of the master was held for " +
+			finding.FormatDuration(took.Round(time.Second)))
+	}
+	return w.finish(ctx, err)
+}
+
+// finish ends the work on a table. What keeps the two from being compared is in the
+// result; an error ends the whole comparison.
+func (w *tableWork) finish(ctx context.Context, err error) error {
+	if err != nil {
+		if err := w.excuse(ctx, err); err != nil {
+			return err
+		}
+	}
+	w.found.end()
+	w.result.Differences, w.result.More = append(w.result.Differences, w.found.list...), w.found.more
+	if w.near {
+		w.addNote("some FLOATs are the same only in the six digits that are shown, which is what a dump carries")
+	}
+	if !w.frozen && len(w.result.Differences) > 0 {
+		w.result.again = true
+		w.addNote("the table has no transactions: a difference may be a write that came in between")
+	}
+	w.result.Note = w.note
+	if !w.result.Equal() {
+		w.differing++
+	}
+	w.walk.finish(w.result)
+	w.progress()
+	return nil
+}
+
+// finish notes a table that is compared.
+func (w *walk) finish(t *TableResult) {
+	w.result.Tables = append(w.result.Tables, *t)
+	w.done[t.Table] = true
+	delete(w.begun, t.Table)
+	w.doneBytes += t.Bytes
 }
 
 // excuse makes a table's problem of an error that ends the work on this table
@@ -82,7 +152,7 @@ func (w *tableWork) excuse(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	switch number := server.ErrorNumber(err); number {
-	case 0, 1053, 1213, 1317, 1927, 4031: // the server, the session or its snapshot has ended
+	case 0, 1053, 1213, 1305, 1317, 1927, 4031: // the server, the session or its snapshot has ended
 		return err
 	case 1412, 1146, 1054, 1176:
 		w.result.again = true
@@ -97,40 +167,102 @@ func (w *tableWork) excuse(ctx context.Context, err error) error {
 
 // doneBytes estimates how much of the table has been compared.
 func (w *tableWork) doneBytes() uint64 {
-	if w.problem != "" {
+	if w.problem != "" || w.done[w.String()] {
 		return 0
 	}
 	return min(w.result.Rows*w.rowBytes(), w.result.Bytes)
 }
 
-// rows compares the rows, chunk by chunk.
+// rows compares the rows, chunk by chunk. A chunk that takes too long is made smaller.
 func (w *tableWork) rows(ctx context.Context) error {
-	w.found.key, w.found.most = w.masterKey, fewDifferences
-	if w.All {
-		w.found.most = mostDifferences
+	for {
+		err := w.chunks(ctx)
+		if !isLate(err) || ctx.Err() != nil {
+			return err
+		}
+		size := w.size.Load()
+		w.endless = size <= leastRows
+		w.size.Store(max(size/4, leastRows))
+		if w.over(ctx) {
+			return errLegOver
+		}
 	}
-	w.hash = rowHash(w.master.columns, w.across, false)
-	w.exact = rowHash(w.master.columns, w.across, true)
-	w.size.Store(max(w.chunkBytes()/w.rowBytes(), leastRows))
-	splitting, cancel := context.WithCancel(ctx)
-	chunks := make(chan chunkOrError, 1)
-	go splitIntoChunks(splitting, w.ends.scout, w.master, w.masterKey, w.size.Load, chunks)
+}
+
+// chunks compares chunks, from where the table has come to.
+func (w *tableWork) chunks(ctx context.Context) error {
+	stop, chunks := make(chan struct{}), make(chan chunkOrError, chunkAhead)
+	go splitIntoChunks(ctx, stop, w.ends.scout, w.master, w.masterKey, w.after, w.size.Load, chunks)
 	defer func() {
-		cancel()
+		close(stop)
 		for range chunks { // until the splitter has ended
 		}
 	}()
 	for chunk := range chunks {
-		if chunk.err != nil {
-			return chunk.err
+		batch := []chunkOrError{chunk}
+		for len(batch) < w.chunksTogether() && len(chunks) > 0 {
+			batch = append(batch, <-chunks)
 		}
-		if err := w.chunk(ctx, chunk.keyRange); err != nil {
+		if err := w.batch(ctx, batch); err != nil {
 			return err
 		}
 		w.progress()
+		if batch[len(batch)-1].upto != nil && w.over(ctx) {
+			return errLegOver
+		}
 	}
-	w.found.end()
 	return ctx.Err()
+}
+
+// chunksTogether is how many chunks are asked for at once: more than one where the way
+// to the master takes a good part of their time.
+func (w *tableWork) chunksTogether() int {
+	return min(2+int(10*w.Master.RoundTrip()/chunkTime), chunkAhead)
+}
+
+// batch compares chunks that follow each other, and finds the rows of those that differ.
+func (w *tableWork) batch(ctx context.Context, chunks []chunkOrError) error {
+	var ranges []*rangeSum
+	for _, chunk := range chunks {
+		if chunk.err != nil {
+			return chunk.err
+		}
+		ranges = append(ranges, &rangeSum{tableWork: w, keyRange: chunk.keyRange})
+	}
+	began := time.Now()
+	if err := w.sum(ctx, ranges); err != nil {
+		return err
+	}
+	var rows uint64
+	for _, r := range ranges {
+		rows += r.master.rows
+	}
+	w.resize(rows, max(time.Since(began)-w.Master.RoundTrip(), 0), len(chunks))
+	for _, r := range ranges {
+		if err := w.judge(ctx, r); err != nil {
+			return err
+		}
+		if w.after = r.upto; w.after != nil {
+			w.putDown()
+		}
+		w.compared, w.took = true, time.Since(began)
+	}
+	return nil
+}
+
+// judge finds the rows that differ in a range that is summed up.
+func (w *tableWork) judge(ctx context.Context, r *rangeSum) error {
+	if err := r.err(); err != nil {
+		return err
+	}
+	if r.same() {
+		w.found.end()
+	} else if err := w.locate(ctx, r.keyRange, r.master, r.slave); err != nil {
+		return err
+	}
+	w.near = w.near || r.near
+	w.result.Rows += r.master.rows
+	return nil
 }
 
 func (w *tableWork) rowBytes() uint64 { return max(w.master.rowBytes, 1) }
@@ -140,56 +272,26 @@ func (w *tableWork) progress() {
 	// The server's estimate of a table's size and the rows that were counted
 	// do not agree to the byte.
 	w.report(Progress{
-		Table: w.String(), Bytes: min(w.done+w.doneBytes(), w.total), Total: w.total, Differences: w.differing,
+		Table: w.String(), Bytes: min(w.walk.doneBytes+w.doneBytes(), w.total), Total: w.total, Differences: w.differing,
 	})
 }
 
 // chunkBytes is about how much data one query reads.
-func (w *tableWork) chunkBytes() uint64 {
-	if w.chunkSize > 0 {
-		return w.chunkSize
+func (c *comparing) chunkBytes() uint64 {
+	if c.chunkSize > 0 {
+		return c.chunkSize
 	}
 	return firstChunk
 }
 
-// chunk compares a range and, if it differs, finds the rows.
-func (w *tableWork) chunk(ctx context.Context, r keyRange) error {
-	defer w.freeTables(ctx)
-	if err := w.ends.inBoth(func(s *session) error { return s.exec(ctx, setSavepoint) }); err != nil {
-		return err
-	}
-	started := time.Now()
-	master, slave, err := w.checksums(ctx, r, w.exact)
-	if err != nil {
-		return err
-	}
-	w.resize(master.rows, time.Since(started))
-	w.result.Rows += master.rows
-	if master != slave && w.exact != w.hash {
-		if master, slave, err = w.checksums(ctx, r, w.hash); err != nil {
-			return err
-		}
-		w.near = w.near || master == slave
-	}
-	if master == slave {
-		w.found.end()
-		return nil
-	}
-	return w.locate(ctx, r, master, slave)
-}
-
-// freeTables lets those in who wait to alter a table.
-func (w *tableWork) freeTables(ctx context.Context) {
-	_ = w.ends.inBoth(func(s *session) error { return s.exec(ctx, freeTables) }) // the next query fails too
-}
-
-// resize makes the next chunks take the time they should.
-func (w *tableWork) resize(rows uint64, took time.Duration) {
+// resize makes the next chunks take the time they should, by the rows and the time of some.
+func (w *tableWork) resize(rows uint64, took time.Duration, chunks int) {
 	if w.chunkSize > 0 || rows == 0 {
 		return
 	}
-	factor := float64(chunkTime) / float64(max(took, time.Millisecond))
-	w.size.Store(max(uint64(float64(rows)*min(factor, 4)), leastRows))
+	each, n := max(took/time.Duration(chunks), time.Millisecond), float64(rows)/float64(chunks)
+	factor := min(float64(chunkTime)/float64(each), 4)
+	w.size.Store(max(uint64(n*factor), leastRows))
 }
 
 // checksums sums the rows' numbers of a range on both ends at the same time.

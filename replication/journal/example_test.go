@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -54,4 +56,18 @@ func ExampleRepairNote() {
 	// Output:
 	// true [voms.users] <nil>
 	// gtunnel replication compare --repair-table voms.users
+}
+
+// One of rows leaves no half a copy, and a comparison ends it.
+func ExampleRepairNote_CutOff() {
+	note := journal.RepairNote{
+		Began: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Tables: []string{"voms.users"}, Rows: true,
+	}
+	slave := &facts.Facts{Version: server.Version{Family: server.MySQL}}
+	problem := note.CutOff(slave, &server.SlaveStatus{SQLRunning: "No"})
+	fmt.Println(problem)
+	fmt.Println(problem.Cure)
+	// Output:
+	// slave: the repair of 2026-07-01 12:00:00 UTC was cut off, of rows of voms.users; the replication stands
+	// gtunnel replication compare, which ends it
 }

@@ -53,6 +53,7 @@ type RepairNote struct {
 	Began         time.Time `json:"began"`
 	Tables        []string  `json:"tables"`
 	SuperReadOnly bool      `json:"super_read_only"` // it was read-only for all, and is to be so again
+	Rows          bool      `json:"rows,omitempty"`  // of rows by their keys: each table is as it was, or repaired
 }
 
 // NoteFile is a note's file; empty: nothing is noted.
@@ -68,6 +69,50 @@ func NoteFiles(directory string, serverID uint32) (compare, repair NoteFile) {
 		return NoteFile(filepath.Join(directory, fmt.Sprintf("%s-%d.json", work, serverID)))
 	}
 	return name("compare"), name("repair")
+}
+
+// CheckpointFile is the file of how far a slave's comparison has come, of which only a
+// comparison knows the content; empty: it is not kept.
+func CheckpointFile(directory string, serverID uint32) NoteFile {
+	if directory == "" {
+		return ""
+	}
+	return NoteFile(filepath.Join(directory, fmt.Sprintf("compare-checkpoint-%d.json", serverID)))
+}
+
+// ComparedNote tells what the last comparison of all that a slave replicates has found.
+type ComparedNote struct {
+	Slave       string          `json:"slave"` // see facts.Facts.Identity
+	Ended       time.Time       `json:"ended"`
+	At          server.Position `json:"at"` // of the master's binary log: its first piece
+	Tables      int             `json:"tables"`
+	Differing   int             `json:"differing"`           // tables, and definitions of other things
+	NotCompared int             `json:"not_compared"`        // tables, and what was left out
+	Databases   []string        `json:"databases,omitempty"` // to which it was restricted
+}
+
+// String is its result in words.
+func (n *ComparedNote) String() string {
+	text := "equal"
+	if n.Differing > 0 {
+		text = finding.Count(n.Differing, "thing") + " NOT equal"
+	}
+	if n.NotCompared > 0 {
+		text += ", " + finding.Count(n.NotCompared, "thing") + " not compared"
+	}
+	if len(n.Databases) > 0 {
+		text += fmt.Sprintf(", of %s", finding.Items(n.Databases))
+	}
+	return text + fmt.Sprintf(" (%s at %s)", finding.Count(n.Tables, "table"), n.At)
+}
+
+// ComparedFile is the file of the ComparedNote of a slave; empty: nothing is noted. It is no
+// note of work that was cut off.
+func ComparedFile(directory string, slaveID uint32) NoteFile {
+	if directory == "" {
+		return ""
+	}
+	return NoteFile(filepath.Join(directory, fmt.Sprintf("compared-%d.json", slaveID)))
 }
 
 // NotesOf are those of a server as a slave.
@@ -175,7 +220,12 @@ func (n *RepairNote) traces(f *facts.Facts, s *server.SlaveStatus) []string {
 func (n *RepairNote) CutOff(f *facts.Facts, s *server.SlaveStatus) *finding.Problem {
 	text := fmt.Sprintf("the repair of %s was cut off: what the slave has of %s may be half a copy", noteTime(n.Began),
 		finding.Items(n.Tables))
-	return finding.New(finding.Slave, "repair-cut-off", "the repair again: "+RepairCommand(n.Tables), "%s",
+	cure := "the repair again: " + RepairCommand(n.Tables)
+	if n.Rows {
+		text = fmt.Sprintf("the repair of %s was cut off, of rows of %s", noteTime(n.Began), finding.Items(n.Tables))
+		cure = "gtunnel replication compare, which ends it"
+	}
+	return finding.New(finding.Slave, "repair-cut-off", cure, "%s",
 		strings.Join(append([]string{text}, n.traces(f, s)...), "; "))
 }
 

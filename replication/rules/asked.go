@@ -346,6 +346,45 @@ var asked = []Code{
 	{Code: "repair", At: Repair, Meaning: "a repair was cut off", Cure: "the same command again"},
 	{Code: "repair-cut-off", At: Repair},
 	{Code: CaseOfName, At: Repair},
+
+	// Of putting rows right.
+	{
+		Code: "rows-definition", At: RepairRows,
+		Meaning: "a table's rows are not put right: its definition differs, too, or it is system-versioned",
+		Cure:    "--repair-table copies it anew",
+	},
+	{
+		Code: "rows-key", At: RepairRows, Meaning: "a table's rows are not put right: no key tells them apart",
+		Cure: "--repair-table copies it anew",
+	},
+	{
+		Code: "rows-many", At: RepairRows, Meaning: "a table's rows are not put right one by one: too many differ",
+		Cure: "--repair-table copies it anew",
+	},
+	{
+		Code: "rows-trigger", At: RepairRows,
+		Meaning: "a table's rows are not put right: its triggers would run on the slave",
+		Cure:    "--repair-table copies it anew",
+	},
+	{
+		Code: "rows-inexact", At: RepairRows,
+		Meaning: "a table's rows are not put right: one cannot be written as the master has it",
+		Cure:    "--repair-table copies it anew",
+	},
+	{Code: "not-transactional", At: RepairRows},
+	{
+		Code: "rows-lost", At: RepairRows,
+		Meaning: "rows and values that the slave alone has are lost when rows are put right",
+		Cure:    "if they were written there on purpose, keep them first: --dry-run --json prints them",
+	},
+	{
+		Code: "rows-alone", At: RepairRows, Meaning: "something differs that is no row, and stays as it is",
+		Cure: "gtunnel replication compare says what to do",
+	},
+	{
+		Code: "still-writable", At: Repair, Meaning: "a slave could not be made read-only for all again",
+		Cure: "as the error says",
+	},
 }
 
 // everywhere is every moment.

@@ -11,14 +11,15 @@ import (
 // out of its binary log, and does not reach them.
 var chainRules = []Rule{
 	{
-		Code: "stale-slaves", On: finding.Slave, Needs: BothFacts, Warning: SetupSlave | Repair, judge: makesSlavesStale,
+		Code: "stale-slaves", On: finding.Slave, Needs: BothFacts, Warning: SetupSlave | Repair | RepairRows,
+		judge:   makesSlavesStale,
 		Meaning: "the slave has slaves of its own, which what is copied to it does not reach",
 		Cure:    "afterwards, on each of them: setup-slave --reseed, or compare --repair-table",
 	},
 }
 
 func makesSlavesStale(j *judgement) {
-	repairs := j.Moment == Repair
+	repairs := j.Moment == Repair || j.Moment == RepairRows
 	var ids []string
 	for _, id := range j.Slave.Slaves {
 		if id != j.Master.ServerID() { // the rule follows-this is about that
@@ -29,8 +30,10 @@ func makesSlavesStale(j *judgement) {
 		return
 	}
 	cure := "gtunnel replication setup-slave --reseed"
-	if repairs {
+	if j.Moment == Repair {
 		cure = journal.RepairCommand(j.Tables)
+	} else if repairs {
+		cure = "gtunnel replication compare --repair-rows"
 	}
 	j.sayCure("afterwards, on each of them, once this one is equal to its master: "+cure,
 		"it has slaves of its own, with the server ids %s: what is copied stays out of its binary log, so that they keep"+

@@ -19,6 +19,10 @@ var chainCases = []ruleCase{
 		want: "warning stale-slaves slave", at: rules.Repair, words: "server ids 13:|--repair-table voms.users --repair",
 		change: func(s *rules.Subject) { s.Slave.Slaves = []uint32{13} },
 	},
+	{
+		want: "warning stale-slaves slave", at: rules.RepairRows, words: "server ids 13:|compare --repair-rows",
+		change: func(s *rules.Subject) { s.Slave.Slaves = []uint32{13} },
+	},
 }
 
 // TestSlavesThatStayFresh: a setup that copies nothing leaves no slave of a slave behind.

@@ -62,12 +62,13 @@ const (
 	Follow                             // `follow`, of a slave outside of a pair: no rule, but codes
 	CheckVOMS                          // `check --voms`: VOMS
 	Dump                               // `dump`: no rule, but codes
+	RepairRows                         // `compare --repair-rows`: the facts of both, and the Tables
 )
 
 // momentNames are the commands of the moments, in their order.
 var momentNames = []string{
 	"check", "check", "setup-master", "setup-slave", "setup-slave", "status", "compare", "repair", "status",
-	"promote", "switchover", "rejoin", "guard", "check", "check", "check", "follow", "check", "dump",
+	"promote", "switchover", "rejoin", "guard", "check", "check", "check", "follow", "check", "dump", "repair",
 }
 
 // String names the commands of the moments, as in "check, status".

@@ -56,7 +56,7 @@ func ExampleCodes() {
 // moments are all of which a subject can be.
 var moments = []rules.Moment{
 	rules.CheckServer, rules.CheckPair, rules.SetupMaster, rules.SetupSlave, rules.Begin, rules.Status,
-	rules.Repair, rules.StatusMaster, rules.CheckPromote, rules.CheckSwitchover, rules.CheckRejoin,
+	rules.Repair, rules.RepairRows, rules.StatusMaster, rules.CheckPromote, rules.CheckSwitchover, rules.CheckRejoin,
 	rules.CheckVOMS,
 }
 
@@ -110,7 +110,7 @@ func wellSubject(moment rules.Moment, role finding.Role) *rules.Subject {
 		s.Ready = wellReady()
 	case rules.CheckVOMS:
 		s.VOMS = wellVOMS()
-	case rules.Repair:
+	case rules.Repair, rules.RepairRows:
 		s.Master, s.Slave = wellServer(finding.Master), wellServer(finding.Slave)
 		follows(s)
 		s.Tables = []string{"voms.users", "voms.roles"}

@@ -37,6 +37,17 @@ func losesTypes(v server.Version, c *valueColumn) string {
 	return jsonTypes(name) + " <> " + jsonTypes(jsonAgain(name))
 }
 
+// LosesJSON is the condition that a JSON column of MySQL's has a value that its text does
+// not say.
+func LosesJSON(v server.Version, column string) string {
+	c := &valueColumn{name: column, dataType: "json"}
+	condition := losesJSON(v, c)
+	if types := losesTypes(v, c); types != "" {
+		condition = "(" + condition + ") OR " + types
+	}
+	return condition
+}
+
 // jsonTypes is a number of the types of all parts of a JSON value.
 func jsonTypes(value string) string {
 	return "(SELECT SUM(CRC32(CONCAT(n, JSON_TYPE(v)))) FROM JSON_TABLE(JSON_EXTRACT(" + value +

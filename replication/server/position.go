@@ -53,7 +53,7 @@ func (s *Server) Position(ctx context.Context, on Execer) (Position, error) {
 		return Position{}, err
 	}
 	if len(rows) == 0 {
-		return Position{}, noBinaryLog()
+		return Position{}, NoBinaryLog()
 	}
 	return rows[0].Position(), nil
 }
@@ -76,13 +76,14 @@ func (s *Server) SnapshotPosition(ctx context.Context, on Execer) (Position, err
 		}
 	}
 	if p.IsZero() {
-		return Position{}, noBinaryLog()
+		return Position{}, NoBinaryLog()
 	}
 	p.GTID, _, err = s.GTIDsBefore(ctx, on, p)
 	return p, err
 }
 
-func noBinaryLog() *finding.Problem {
+// NoBinaryLog is the Problem no-binary-log of a master.
+func NoBinaryLog() *finding.Problem {
 	return finding.New(finding.Master, "no-binary-log",
 		"gtunnel replication setup-master there", "its binary log is off")
 }

@@ -45,6 +45,9 @@ type Status struct {
 	others     []*server.SlaveStatus
 	Lag        Lag `json:"lag"`
 
+	// Compared is what the last comparison by this host has found; nil: none is noted.
+	Compared *journal.ComparedNote `json:"compared,omitempty"`
+
 	Pair *PairSide `json:"pair,omitempty"` // what this host knows of the pair that it is of
 
 	Problems []*finding.Problem `json:"problems"` // why it is not healthy
@@ -281,6 +284,10 @@ func (r *statusReader) readNotes(ctx context.Context, directory string) error {
 	busy, err := r.slave.Busy(ctx, r.conn)
 	if r.busy = r.busy || busy; !r.busy {
 		r.compared, r.repaired = notes.Comparison, notes.Repair
+	}
+	last, unread := journal.ReadNote[journal.ComparedNote](journal.ComparedFile(directory, r.Slave.ServerID))
+	if unread == nil && last != nil && last.Slave == r.variables.Identity() {
+		r.Compared = last // without it status has one line less
 	}
 	r.runner = journal.Runner(directory)
 	r.copying = r.state.Stage == journal.StageSeeding && (r.busy || r.runner != 0)
