@@ -181,6 +181,7 @@ func TestCompareChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !result.Equal() || len(result.Tables) != 2 || result.Tables[0].Rows != 1000 ||
+			!strings.Contains(result.Tables[0].Note, "it was begun anew") ||
 			!strings.Contains(strings.Join(result.Skipped, "\n"), "table changes.b: it was dropped while") {
 			t.Errorf("got %+v", result)
 		}
