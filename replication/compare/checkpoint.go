@@ -20,6 +20,7 @@ type begun struct {
 	After  keyValue     `json:"after"` // the last key that is compared
 	At     []string     `json:"at"`    // the positions of the pieces
 	Rows   uint64       `json:"rows"`
+	Anew   bool         `json:"anew,omitempty"` // it was begun anew
 	Near   bool         `json:"near,omitempty"`
 	Listed uint64       `json:"listed,omitempty"`
 	Found  []Difference `json:"found,omitempty"`
@@ -30,8 +31,8 @@ type begun struct {
 // putDown notes how far the table has come.
 func (w *tableWork) putDown() {
 	w.begun[w.String()] = &begun{
-		Shape: w.shape(), After: w.after, At: w.result.At, Rows: w.result.Rows, Near: w.near, Listed: w.listed,
-		Found: slices.Clone(w.found.list), More: w.found.more, Open: w.found.open,
+		Shape: w.shape(), After: w.after, At: w.result.At, Rows: w.result.Rows, Near: w.near, Anew: w.anew,
+		Listed: w.listed, Found: slices.Clone(w.found.list), More: w.found.more, Open: w.found.open,
 	}
 }
 
@@ -41,10 +42,10 @@ func (w *tableWork) takeUp() {
 	switch {
 	case b == nil:
 	case b.Shape != w.shape():
-		w.addNote("its definition was changed while it was compared in pieces: it was begun anew")
+		w.anew = true
 		delete(w.begun, w.String())
 	default:
-		w.after, w.near, w.listed, w.result.Rows = b.After, b.Near, b.Listed, b.Rows
+		w.after, w.near, w.anew, w.listed, w.result.Rows = b.After, b.Near, b.Anew, b.Listed, b.Rows
 		w.found.list, w.found.more, w.found.open = slices.Clone(b.Found), b.More, b.Open
 		if at := w.ends.at.String(); !slices.Contains(b.At, at) {
 			w.result.At = append(slices.Clone(b.At), at)

@@ -36,6 +36,7 @@ type tableWork struct {
 	size    atomic.Uint64 // rows of a chunk
 	endless bool          // a chunk may take as long as it does: it cannot be smaller
 	found   differences
+	anew    bool   // it was begun anew, since it was altered
 	listed  uint64 // rows that were looked at one by one
 }
 
@@ -123,6 +124,9 @@ func (w *tableWork) finish(ctx context.Context, err error) error {
 	w.result.Differences, w.result.More = append(w.result.Differences, w.found.list...), w.found.more
 	if w.near {
 		w.addNote("some FLOATs are the same only in the six digits that are shown, which is what a dump carries")
+	}
+	if w.anew {
+		w.addNote("its definition was changed while it was compared in pieces: it was begun anew")
 	}
 	if !w.frozen && len(w.result.Differences) > 0 {
 		w.result.again = true
