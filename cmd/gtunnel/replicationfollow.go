@@ -44,7 +44,7 @@ type follow struct {
 func (m *Main) followCommand() *cobra.Command {
 	f := &follow{
 		config: config.DefaultFile, stateDir: defaultStateDir, monitor: defaultMasterFile, handOver: defaultHandOver,
-		method: string(journal.SeedDump), login: loginFlags{unsafePlaintext: new(bool)},
+		method: string(journal.SeedParallel), login: loginFlags{unsafePlaintext: new(bool)},
 	}
 	cmd := &cobra.Command{
 		Use:   "follow",

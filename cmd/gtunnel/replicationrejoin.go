@@ -41,7 +41,7 @@ type rejoin struct {
 }
 
 func (m *Main) rejoinCommand() *cobra.Command {
-	r := &rejoin{method: string(journal.SeedDump)}
+	r := &rejoin{method: string(journal.SeedParallel)}
 	cmd := &cobra.Command{
 		Use:   "rejoin",
 		Short: "Make this host, the old master, the slave of the new one",

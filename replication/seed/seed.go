@@ -67,6 +67,8 @@ func (s *Seed) Run(ctx context.Context) (server.Position, error) {
 	switch s.Method {
 	case journal.SeedDump, "":
 		return s.copy(ctx, s.dump)
+	case journal.SeedParallel:
+		return s.copy(ctx, s.parallel)
 	case journal.SeedMydumper:
 		position, err := s.copy(ctx, s.mydumper)
 		if !finding.HasCode(err, toolHangs) {
@@ -87,7 +89,7 @@ func (s *Seed) Run(ctx context.Context) (server.Position, error) {
 			"give the position of the master that the slave's data is of", "the method none copies nothing")
 	default:
 		return server.Position{}, finding.New("", "seed-method",
-			"dump, mydumper, clone or none", "there is no method %q", s.Method)
+			"parallel, dump, mydumper, clone or none", "there is no method %q", s.Method)
 	}
 }
 
@@ -101,6 +103,7 @@ type copying struct {
 	begun          bool            // something may have been loaded
 	guard          *guard
 	meter          *meter
+	begin          string // prelude, if it has been made
 
 	// deliver takes the dump that a tool makes, of which begin has been read.
 	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
@@ -285,9 +288,12 @@ func (c *copying) newStream(from io.Reader) *dumpStream {
 // load starts the tool that loads, and hands the dump to it, which is made
 // meanwhile, or, without a process, in a file already.
 func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
-	before, err := c.prelude(ctx)
-	if err != nil {
-		return err
+	before := c.begin
+	if before == "" {
+		var err error
+		if before, err = c.prelude(ctx); err != nil {
+			return err
+		}
 	}
 	read, write, err := widePipe()
 	if err != nil {

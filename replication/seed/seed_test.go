@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
@@ -27,7 +28,7 @@ func newSeed(t *testing.T, master, slave *pairs.Server, databases ...string) *se
 	pairs.MarkTools(t)
 	m, mf := master.AsSeeder(t, finding.Master)
 	s, sf := slave.AsSeeder(t, finding.Slave)
-	made := &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
+	made := &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases, Method: journal.SeedMethod(os.Getenv("GT_METHOD"))}
 	made.SetLockPatience(pairs.Patience)
 	return made
 }
