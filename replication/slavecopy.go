@@ -47,7 +47,8 @@ func (s *slavePlan) seed() {
 	s.dropDatabases()
 	step := &Step{
 		Name: "seed", On: finding.Slave, What: s.copying(),
-		Why: "a slave begins with what the master has at one position of its binary log", Action: copyDatabases{want: s.want},
+		Why:    "a slave begins with what the master has at one position of its binary log",
+		Action: copyDatabases{want: s.want, goOn: s.goesOn()},
 	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
@@ -65,14 +66,28 @@ func (s *slavePlan) copying() string {
 	for _, name := range s.want.Databases {
 		bytes += s.master.Database(name).Bytes
 	}
-	return fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
+	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
 		finding.FormatBytes(bytes), s.want.Method)
+	if s.goesOn() {
+		what += "; the tables that the copy which was cut off has brought are held against the master's, " +
+			"and kept where they are the same"
+	}
+	return what
+}
+
+// goesOn reports whether what the slave has of the databases is left of a copy that was cut
+// off, by the method that goes on with it, from the same master.
+func (s *slavePlan) goesOn() bool {
+	same, other := s.masterNoted()
+	return s.want.Method == journal.SeedParallel && s.State.Method == journal.SeedParallel &&
+		s.State.Stage == journal.StageSeeding && same && !other && len(s.lost()) == 0 &&
+		slices.Equal(slices.Sorted(slices.Values(s.want.Databases)), slices.Sorted(slices.Values(s.State.Databases)))
 }
 
 // dropDatabases adds the step that drops the slave's own databases of the names that are
-// copied. A clone does that itself.
+// copied. A clone does that itself, and so does a copy that goes on.
 func (s *slavePlan) dropDatabases() {
-	if s.want.Method == journal.SeedClone {
+	if s.want.Method == journal.SeedClone || s.goesOn() {
 		return
 	}
 	drops := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}
@@ -210,7 +225,10 @@ func (a *Applier) forgetRepair() error {
 }
 
 // copyDatabases copies them from the master.
-type copyDatabases struct{ want SlaveWant }
+type copyDatabases struct {
+	want SlaveWant
+	goOn bool // see slavePlan.goesOn
+}
 
 func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
 	now, err := a.Slave.Now(ctx)
@@ -221,11 +239,19 @@ func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
 	if c.want.Method == journal.SeedClone {
 		begun = nil // when a clone begins to erase is not known
 	}
-	if err := a.note(func(s *journal.State) { s.Begin(begun, now) }); err != nil {
+	err = a.note(func(s *journal.State) {
+		from := s.BegunFrom
+		if s.Begin(begun, now); c.goOn { // what is kept was made before
+			s.BegunFrom = from
+		}
+	})
+	if err != nil {
 		return err
 	}
 	stop := a.noteAlive(ctx)
-	start, err := c.want.newSeed(a).Run(ctx)
+	copies := c.want.newSeed(a)
+	copies.GoOn = c.goOn
+	start, err := copies.Run(ctx)
 	stop()
 	if err != nil {
 		return err

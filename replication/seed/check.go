@@ -67,7 +67,7 @@ func (c *seedCheck) extents(context.Context) error {
 	c.databases()
 	c.retention()
 	c.longWay()
-	if s := c.seed; s.MaxRate > 0 && s.Method != journal.SeedDump && s.Method != "" {
+	if s := c.seed; s.MaxRate > 0 && !s.byDumps() {
 		c.Warn("", "no-rate", "use the method dump", "the method %s takes no --max-rate", s.Method)
 	}
 	return nil

@@ -27,6 +27,7 @@ type gate struct {
 	to       server.Login // the master
 	listener net.Listener
 	open     chan struct{} // closed: the snapshots may be taken
+	goOn     chan struct{} // closed: the tools may go on, which have theirs
 	came     chan struct{} // one for each tool that is held
 	taken    chan struct{} // one for each snapshot that was taken
 
@@ -41,7 +42,7 @@ func newGate(ctx context.Context, to server.Login, tools int) (*gate, error) {
 		return nil, fmt.Errorf("listen for the tools that dump: %w", err)
 	}
 	g := &gate{
-		to: to, listener: listener, open: make(chan struct{}),
+		to: to, listener: listener, open: make(chan struct{}), goOn: make(chan struct{}),
 		came: make(chan struct{}, tools), taken: make(chan struct{}, tools),
 	}
 	ctx, g.cancel = context.WithCancel(ctx)
@@ -99,6 +100,16 @@ func (g *gate) relay(ctx context.Context, tool net.Conn) {
 	back.Wait()
 }
 
+// await waits until a channel is closed.
+func await(ctx context.Context, closed <-chan struct{}) error {
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // tell counts one more, of no more than there are tools.
 func tell(of chan struct{}) {
 	select {
@@ -126,15 +137,16 @@ func (g *gate) hold(ctx context.Context, tool io.Reader, master io.Writer, asked
 		snapshot := strings.HasPrefix(statement, "START TRANSACTION")
 		if snapshot {
 			tell(g.came)
-			select {
-			case <-g.open:
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := await(ctx, g.open); err != nil {
+				return err
 			}
 			asked.Store(true)
 		}
-		if _, err := master.Write(packet); err != nil || snapshot {
+		if _, err := master.Write(packet); err != nil {
 			return err
+		}
+		if snapshot {
+			return await(ctx, g.goOn)
 		}
 	}
 }
@@ -163,6 +175,7 @@ func (g *gate) watchReply(tool io.Writer, master io.Reader, asked *atomic.Bool) 
 type clientPackets struct {
 	from       io.Reader
 	compressed uint32 // of the capabilities, those that compress
+	attributes bool   // a statement comes with attributes, of which the tools have none
 	greeted    bool   // it has told its capabilities
 	loggedIn   bool
 }
@@ -171,6 +184,7 @@ type clientPackets struct {
 const (
 	compressZlib = 1 << 5
 	compressZstd = 1 << 26
+	attributes   = 1 << 27
 )
 
 const (
@@ -208,7 +222,8 @@ func (p *clientPackets) next() (packet []byte, statement string, err error) {
 	text := packet[head:]
 	switch {
 	case first && len(text) >= 4:
-		p.compressed = binary.LittleEndian.Uint32(text) & (compressZlib | compressZstd)
+		capabilities := binary.LittleEndian.Uint32(text)
+		p.compressed, p.attributes = capabilities&(compressZlib|compressZstd), capabilities&attributes != 0
 		return packet, "", nil
 	case zipped:
 		if packet[4]|packet[5]|packet[6] != 0 {
@@ -217,7 +232,11 @@ func (p *clientPackets) next() (packet []byte, statement string, err error) {
 		text = text[min(4, len(text)):]
 	}
 	if p.loggedIn && len(text) > 0 && text[0] == comQuery {
-		return packet, string(text[1:]), nil
+		text = text[1:]
+		if p.attributes && len(text) > 2 && text[0] == 0 { // none, in one set
+			text = text[2:]
+		}
+		return packet, string(text), nil
 	}
 	return packet, "", nil
 }

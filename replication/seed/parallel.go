@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,11 +77,11 @@ func (c *copying) parallelOnce(ctx context.Context, locked bool) (server.Positio
 		}
 	}
 	r := &parallelRun{copying: c}
-	if parts, err := r.plan(ctx); err != nil || parts < 2 {
-		if err == nil {
-			return c.dumpOnce(ctx)
-		}
+	switch several, err := r.plan(ctx); {
+	case err != nil:
 		return server.Position{}, err
+	case !several:
+		return c.dumpOnce(ctx)
 	}
 	defer r.end()
 	ctx, r.cancel = context.WithCancelCause(ctx)
@@ -114,10 +115,10 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// plan shares the tables out, and gives in how many parts.
-func (r *parallelRun) plan(ctx context.Context) (parts int, err error) {
+// plan shares the tables out, and reports whether there is something to share.
+func (r *parallelRun) plan(ctx context.Context) (several bool, err error) {
 	if r.objects, err = r.copying.objects(ctx); err != nil {
-		return 0, err
+		return false, err
 	}
 	kinds := map[string]bool{} // of what a tool may take for one another
 	for _, o := range r.objects {
@@ -125,26 +126,34 @@ func (r *parallelRun) plan(ctx context.Context) (parts int, err error) {
 	}
 	for _, o := range r.objects {
 		if kinds[o.fold] && !o.isTable() { // a table would be passed over with it
-			return 1, nil
+			return false, nil
 		}
+	}
+	if err := r.findKept(ctx); err != nil {
+		return false, err
 	}
 	trip := r.Master.RoundTrip()
 	most := dumpsAtOnce(trip)
 	for _, s := range []*server.Server{r.Master, r.Slave} {
 		free, err := freeConnections(ctx, s)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		most = min(most, free)
 	}
-	tables := those(r.objects, object.isTable)
-	if most < 2 || len(tables) < 2 {
-		return 1, nil
+	tables := those(r.objects, func(o object) bool { return o.isTable() && !r.keeps(o) })
+	if len(r.kept) == 0 && (most < 2 || len(tables) < 2) {
+		return false, nil
 	}
+	most = max(most, 1)
 	for _, tables := range partition(tables, most, trip) {
 		r.parts = append(r.parts, newPart(tableArguments, nil, r.objects, tables))
 	}
-	r.first = newPart(firstArguments, r.Databases, r.objects,
+	first := firstArguments
+	if len(r.kept) == 0 {
+		first = append(slices.Clone(first), "--add-drop-database")
+	}
+	r.first = newPart(first, r.Databases, r.objects,
 		those(r.objects, func(o object) bool { return o.kind == "SEQUENCE" }))
 	r.last = newPart(lastArguments, r.Databases, r.objects,
 		those(r.objects, func(o object) bool { return o.kind == "VIEW" }))
@@ -152,7 +161,7 @@ func (r *parallelRun) plan(ctx context.Context) (parts int, err error) {
 	if err == nil && r.copying.begin == "" {
 		r.copying.begin, err = r.prelude(ctx)
 	}
-	return len(r.parts), err
+	return true, err
 }
 
 // hasForeignKeys reports whether tables of the databases have any: making such tables at
@@ -332,6 +341,11 @@ func (r *parallelRun) each(do func(i int, d *partDump) error) error {
 // loadAll loads all: what the tables are put into, the tables, and what needs them.
 func (r *parallelRun) loadAll(ctx context.Context, asides [2]aside, unlock *readLock) error {
 	r.meter.enter(PhaseCopy)
+	if len(r.kept) > 0 {
+		if err := r.clearSlave(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.loadAside(ctx, asides[0]); err != nil {
 		return err
 	}

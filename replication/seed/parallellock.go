@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strconv"
@@ -40,16 +41,43 @@ func (r *parallelRun) snapshots(ctx context.Context, locked bool) (p server.Posi
 	if err := r.count(ctx, r.gate.came, snapshotPatience); err != nil {
 		return p, nil, err
 	}
+	own, err := r.ownSnapshot(ctx)
+	if err != nil {
+		return p, nil, err
+	}
+	defer own.end()
 	if !locked {
 		close(r.gate.open)
-		return p, nil, r.count(ctx, r.gate.taken, snapshotPatience)
+		if err = own.take(ctx); err == nil {
+			err = r.count(ctx, r.gate.taken, snapshotPatience)
+		}
+		if err == nil {
+			p, err = own.position(ctx)
+		}
+	} else {
+		p, lock, err = r.snapshotsLocked(ctx, own)
 	}
+	if err == nil {
+		err = r.stillSame(ctx, own)
+	}
+	if err != nil {
+		lock.discard()
+		return p, nil, err
+	}
+	close(r.gate.goOn)
+	return p, lock, nil
+}
+
+// snapshotsLocked lets all take their snapshots under a lock.
+func (r *parallelRun) snapshotsLocked(
+	ctx context.Context, own *ownSnapshot,
+) (p server.Position, lock *readLock, err error) {
 	watch, err := r.guard.watchLock(ctx, !r.LockTables)
 	if err != nil {
 		return p, nil, err
 	}
 	defer watch.stop()
-	p, lock, err = r.lock(ctx, watch)
+	p, lock, err = r.lock(ctx, watch, own)
 	if err == nil {
 		err = r.count(ctx, r.gate.taken, snapshotPatience)
 	}
@@ -68,7 +96,9 @@ func (r *parallelRun) snapshots(ctx context.Context, locked bool) (p server.Posi
 
 // lock takes the lock, opens the gate, and reads the coordinates. Without an error it is
 // the caller's to end.
-func (r *parallelRun) lock(ctx context.Context, watch *lockWatch) (p server.Position, lock *readLock, err error) {
+func (r *parallelRun) lock(
+	ctx context.Context, watch *lockWatch, own *ownSnapshot,
+) (p server.Position, lock *readLock, err error) {
 	conn, err := r.Master.Session(ctx)
 	if err != nil {
 		return p, nil, err
@@ -90,7 +120,10 @@ func (r *parallelRun) lock(ctx context.Context, watch *lockWatch) (p server.Posi
 	}
 	if err == nil {
 		close(r.gate.open)
+		taken := make(chan error, 1)
+		go func() { taken <- own.take(ctx) }()
 		p, err = r.Master.Position(ctx, conn)
+		err = cmp.Or(err, <-taken)
 	}
 	if err != nil {
 		lock.discard()
@@ -119,11 +152,14 @@ func (r *parallelRun) count(ctx context.Context, each <-chan struct{}, patience 
 				"not all dumps took their snapshots within %v", patience)
 		case <-look.C:
 			for _, d := range r.dumps {
-				if isEnded(d.process) {
-					if err := d.process.failure(finding.Master); err != nil {
-						return err
-					}
+				if !isEnded(d.process) {
+					continue
 				}
+				if err := d.process.failure(finding.Master); err != nil {
+					return err
+				}
+				return finding.New(finding.Master, snapshotsDiffer, "copy by --method dump",
+					"%s ended before all dumps had their snapshots", r.dumper.name())
 			}
 		}
 	}

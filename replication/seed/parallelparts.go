@@ -15,6 +15,7 @@ import (
 type object struct {
 	database, name string
 	kind           string // table_type of information_schema.tables
+	engine         string
 	bytes          uint64 // by the server's estimate
 	fold           string // equal for names that a tool may take for the same
 }
@@ -29,7 +30,7 @@ func (o object) isTable() bool { return o.kind != "VIEW" && o.kind != "SEQUENCE"
 func (c *copying) objects(ctx context.Context) ([]object, error) {
 	// MariaDB's tool compares the names that it is to pass over by this collation.
 	rows, err := c.Master.Query(ctx, c.Master.DB,
-		"SELECT table_schema AS d, table_name AS n, table_type AS k, HEX(WEIGHT_STRING(CONVERT("+
+		"SELECT table_schema AS d, table_name AS n, table_type AS k, engine AS e, HEX(WEIGHT_STRING(CONVERT("+
 			"CONCAT(table_schema, '.', table_name) USING utf8mb4) COLLATE utf8mb4_general_ci)) AS f"+
 			" FROM information_schema.tables WHERE table_schema IN ("+server.QuoteExactly(c.Databases)+") ORDER BY 1, 2")
 	if err != nil {
@@ -37,7 +38,7 @@ func (c *copying) objects(ctx context.Context) ([]object, error) {
 	}
 	all := make([]object, len(rows))
 	for i, r := range rows {
-		all[i] = object{database: r["d"], name: r["n"], kind: r["k"], fold: r["f"]}
+		all[i] = object{database: r["d"], name: r["n"], kind: r["k"], engine: r["e"], fold: r["f"]}
 		all[i].bytes = c.meter.sizes[all[i].String()]
 	}
 	return all, nil
@@ -124,7 +125,7 @@ type part struct {
 // The dumps that stand beside those of the tables: what these are put into, and what
 // needs them.
 var (
-	firstArguments = []string{"--no-data", "--skip-triggers", "--add-drop-database"}
+	firstArguments = []string{"--no-data", "--skip-triggers"}
 	lastArguments  = []string{"--no-data", "--skip-triggers", "--routines", "--events", "--no-create-db"}
 	tableArguments = []string{"--triggers", "--no-create-db"}
 )

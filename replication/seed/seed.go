@@ -36,6 +36,10 @@ type Seed struct {
 	MaxRate    uint64             // bytes a second; 0: no limit
 	File       *DumpFile          // of journal.SeedFile
 
+	// GoOn is that the slave has what a copy of these databases has left that was cut
+	// off: by journal.SeedParallel, tables that are the same on both ends are kept.
+	GoOn bool
+
 	// StateDir is where it is noted that max_allowed_packet of the slave is raised
 	// for the load; empty: nowhere.
 	StateDir string
@@ -104,6 +108,8 @@ type copying struct {
 	guard          *guard
 	meter          *meter
 	begin          string // prelude, if it has been made
+	kept           kept   // tables that the slave has already
+	attempt        int    // of going on
 
 	// deliver takes the dump that a tool makes, of which begin has been read.
 	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
@@ -179,6 +185,7 @@ func (c *copying) retryBegin(
 	for attempt := 1; ; attempt++ {
 		position, err := begin()
 		again := finding.HasCode(err, "lock-wait") || finding.HasCode(err, schemaChanged) ||
+			finding.HasCode(err, snapshotsDiffer) || finding.HasCode(err, keptChanged) ||
 			finding.HasCode(err, toolHangs) && attempt == 1
 		if !again || c.begun || attempt == lockAttempts {
 			return position, err
