@@ -95,7 +95,7 @@ func (c *copying) parallelOnce(ctx context.Context, locked bool) (server.Positio
 		return server.Position{}, cause(ctx, err)
 	}
 	defer unlock.discard()
-	if position, err = r.readHeads(ctx, position); err == nil {
+	if position, err = r.readHeads(position); err == nil {
 		position, err = c.started(ctx, position)
 	}
 	if err == nil {
@@ -174,8 +174,8 @@ func (r *parallelRun) hasForeignKeys(ctx context.Context) (bool, error) {
 
 // end ends all that was begun.
 func (r *parallelRun) end() {
-	for i := len(r.ends) - 1; i >= 0; i-- {
-		r.ends[i]()
+	for _, end := range slices.Backward(r.ends) {
+		end()
 	}
 	r.ends = nil
 }
@@ -291,7 +291,7 @@ func (r *parallelRun) byLock() bool { return r.foreign || r.Master.Version.Famil
 
 // readHeads reads the heads of all dumps, and gives the coordinates, which are those that
 // were read under the lock or are the same for all.
-func (r *parallelRun) readHeads(ctx context.Context, p server.Position) (server.Position, error) {
+func (r *parallelRun) readHeads(p server.Position) (server.Position, error) {
 	told := make([]server.Position, len(r.dumps))
 	err := r.each(func(i int, d *partDump) (err error) {
 		var ended bool

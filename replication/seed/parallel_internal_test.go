@@ -80,7 +80,9 @@ func TestDumpsAtOnce(t *testing.T) {
 func TestPartPassesOver(t *testing.T) {
 	t.Parallel()
 	all := []object{
-		{database: "a", name: "one"}, {database: "a", name: "t#w\"o"}, {database: "b", name: "three"},
+		{database: "a", name: "one"},
+		{database: "a", name: "t#w\"o"},
+		{database: "b", name: "three"},
 		{database: "a", name: "v", kind: "VIEW"},
 	}
 	p := newPart(tableArguments, nil, all, all[:1])

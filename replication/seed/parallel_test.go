@@ -75,7 +75,8 @@ func tableIDs(t *testing.T, s *pairs.Server, database string) map[string]string 
 		from = "innodb_tables"
 	}
 	ids := map[string]string{}
-	for _, row := range s.Rows(t, "SELECT name, table_id FROM information_schema."+from+" WHERE name LIKE '"+database+"/%'") {
+	for _, row := range s.Rows(t, "SELECT name, table_id FROM information_schema."+from+
+		" WHERE name LIKE '"+database+"/%'") {
 		ids[row[0][len(database)+1:]] = row[1]
 	}
 	return ids

@@ -52,8 +52,9 @@ func (r *parallelRun) findKept(ctx context.Context) (err error) {
 
 // keepable finds the tables that are the same on both ends now.
 func (c *copying) keepable(ctx context.Context, all []object) (kept, error) {
-	there, err := c.Slave.Query(ctx, c.Slave.DB, "SELECT table_schema AS d, table_name AS n FROM information_schema.tables"+
-		" WHERE table_schema IN ("+server.QuoteExactly(c.Databases)+")")
+	there, err := c.Slave.Query(ctx, c.Slave.DB,
+		"SELECT table_schema AS d, table_name AS n FROM information_schema.tables"+
+			" WHERE table_schema IN ("+server.QuoteExactly(c.Databases)+")")
 	if err != nil || len(there) == 0 {
 		return nil, err
 	}
@@ -129,17 +130,20 @@ func goneMeanwhile(err error) error {
 }
 
 // describeTriggers tells of the triggers of tables, by their names.
-func describeTriggers(ctx context.Context, s *server.Server, on server.Execer, tables []object) (map[string]string, error) {
+func describeTriggers(
+	ctx context.Context, s *server.Server, on server.Execer, tables []object,
+) (map[string]string, error) {
 	var databases []string
 	for _, o := range tables {
 		if !slices.Contains(databases, o.database) {
 			databases = append(databases, o.database)
 		}
 	}
-	rows, err := s.Query(ctx, on, "SELECT event_object_schema AS d, event_object_table AS n, CONCAT_WS(CHAR(1), trigger_name,"+
-		" event_manipulation, action_timing, action_order, action_statement, sql_mode, definer, character_set_client,"+
-		" collation_connection, database_collation) AS t FROM information_schema.triggers WHERE trigger_schema IN ("+
-		server.QuoteExactly(databases)+") ORDER BY trigger_schema, trigger_name")
+	rows, err := s.Query(ctx, on,
+		"SELECT event_object_schema AS d, event_object_table AS n, CONCAT_WS(CHAR(1), trigger_name,"+
+			" event_manipulation, action_timing, action_order, action_statement, sql_mode, definer, character_set_client,"+
+			" collation_connection, database_collation) AS t FROM information_schema.triggers WHERE trigger_schema IN ("+
+			server.QuoteExactly(databases)+") ORDER BY trigger_schema, trigger_name")
 	of := map[string]string{}
 	for _, r := range rows {
 		of[r["d"]+"."+r["n"]] += r["t"] + "\x00"
@@ -223,7 +227,9 @@ func (r *parallelRun) stillSame(ctx context.Context, own *ownSnapshot) error {
 
 // clearSlave drops all that the slave has of the databases but the kept tables.
 func (r *parallelRun) clearSlave(ctx context.Context) error {
-	statements := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}
+	statements := []server.Statement{
+		server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0"),
+	}
 	for _, database := range r.Databases {
 		if !r.keepsIn(database) {
 			statements = append(statements, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(database)))
