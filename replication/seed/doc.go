@@ -13,6 +13,10 @@
 // MaxRate by mayPass, and load runs the tool that loads. Beside it guard looks
 // after the master's locks and binary log, and meter tells the progress.
 //
+// The method parallel goes that walk several times at once: partition shares the tables
+// out, gate holds the tools until all of them can take their snapshots at one moment, and
+// what keepable finds of a copy that was cut off is not copied again.
+//
 // A dump that is carried goes the same walk in two halves: WriteDump begins it on the
 // master's host, where deliver compresses it with its coordinates and a checksum, and
 // DumpSource.Open takes it up on the slave's, once it is whole.
