@@ -15,6 +15,9 @@ func (s *Seed) SetLockPatience(d time.Duration) { s.lockPatience = d }
 // SetHangPatience lets a tool do nothing for a time; 0: as a program's copy does.
 func (s *Seed) SetHangPatience(d time.Duration) { s.hangPatience = d }
 
+// SetDumps is how many dumps the method parallel makes at once; 0: by the round trip.
+func (s *Seed) SetDumps(n int) { s.atOnce = n }
+
 // MissingAccount is an account that the slave lacks.
 type MissingAccount struct {
 	User              string

@@ -133,7 +133,7 @@ func (r *parallelRun) plan(ctx context.Context) (several bool, err error) {
 		return false, err
 	}
 	trip := r.Master.RoundTrip()
-	most := dumpsAtOnce(trip)
+	most := cmp.Or(r.atOnce, dumpsAtOnce(trip))
 	for _, s := range []*server.Server{r.Master, r.Slave} {
 		free, err := freeConnections(ctx, s)
 		if err != nil {

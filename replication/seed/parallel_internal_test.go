@@ -63,11 +63,11 @@ func TestPartition(t *testing.T) {
 	}
 }
 
-// TestDumpsAtOnce: two on a short way, and no more than many on a long one.
+// TestDumpsAtOnce: one on a short way, and no more than many on a long one.
 func TestDumpsAtOnce(t *testing.T) {
 	t.Parallel()
 	for trip, want := range map[time.Duration]int{
-		0: 2, time.Millisecond: 2, 20 * time.Millisecond: 7, 60 * time.Millisecond: 16, time.Second: 16,
+		0: 1, time.Millisecond: 2, 20 * time.Millisecond: 7, 60 * time.Millisecond: 16, time.Second: 16,
 	} {
 		if got := dumpsAtOnce(trip); got != want {
 			t.Errorf("%v: %d", trip, got)

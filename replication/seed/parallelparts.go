@@ -51,9 +51,15 @@ const (
 	tripsPerDump = 18
 )
 
-// dumpsAtOnce is how many dumps over a way with a round trip keep both servers busy: two,
-// and one more for each 4 ms.
+// shortWay is the round trip up to which one dump is as fast as several.
+const shortWay = time.Millisecond
+
+// dumpsAtOnce is how many dumps over a way with a round trip keep both servers busy: on a
+// short one a single dump, else two, and one more for each 4 ms.
 func dumpsAtOnce(trip time.Duration) int {
+	if trip < shortWay {
+		return 1
+	}
 	return min(mostDumps, 2+int(trip/(4*time.Millisecond)))
 }
 

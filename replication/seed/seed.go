@@ -63,6 +63,7 @@ type Seed struct {
 
 	lockPatience time.Duration // of tests; 0: mostLockWait
 	hangPatience time.Duration // of tests; 0: silentTime
+	atOnce       int           // of tests; 0: dumpsAtOnce
 }
 
 // Run copies, and gives the position at which replication has to begin. It

@@ -30,6 +30,7 @@ func newSeed(t *testing.T, master, slave *pairs.Server, databases ...string) *se
 	s, sf := slave.AsSeeder(t, finding.Slave)
 	made := &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
 	made.SetLockPatience(pairs.Patience)
+	made.SetDumps(3) // though the way is short
 	return made
 }
 
