@@ -60,13 +60,13 @@ func (c *Check) Run(ctx context.Context) (Readiness, error) {
 		return ready, nil
 	}
 	copied := newSlavePlan(Situation{MasterFacts: master, SlaveFacts: local},
-		SlaveWant{HandOver: c.HandOver, Databases: databases, Port: c.Port, Method: journal.SeedDump})
+		SlaveWant{HandOver: c.HandOver, Databases: databases, Port: c.Port, Method: journal.SeedParallel})
 	if !copied.needsSeed() {
 		return ready, nil
 	}
 	err = addCopy(ctx, &ready, &seed.Seed{
 		Master: c.Master, Slave: c.Local, MasterFacts: master, SlaveFacts: local,
-		Databases: databases, Method: journal.SeedDump,
+		Databases: databases, Method: journal.SeedParallel,
 	})
 	return ready, err
 }

@@ -51,7 +51,7 @@ func (s *slavePlan) seed() {
 	step := &Step{
 		Name: "seed", On: finding.Slave, What: s.copying(),
 		Why:    "a slave begins with what the master has at one position of its binary log",
-		Action: copyDatabases{want: s.want, compress: compress, left: s.left()},
+		Action: copyDatabases{want: s.want, compress: compress, left: s.left(), goOn: s.goesOn()},
 	}
 	if s.want.Method == journal.SeedClone {
 		step.Loses = s.lost()
@@ -75,8 +75,13 @@ func (s *slavePlan) copying() string {
 	} else if why != "" {
 		how += ", uncompressed: " + why
 	}
-	return fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
+	what := fmt.Sprintf("copy %s, about %s, through the tunnel (%s)", strings.Join(s.want.Databases, ", "),
 		finding.FormatBytes(sizeOf(s.master, s.want.Databases)), how)
+	if s.goesOn() {
+		what += "; the tables that the copy which was cut off has brought are held against the master's, " +
+			"and kept where they are the same"
+	}
+	return what
 }
 
 // left is what the load of a dump has left that was cut off, and is gone on with; nil: nothing.
@@ -92,10 +97,19 @@ func (s *slavePlan) left() *journal.LoadNote {
 	return s.Notes.Load
 }
 
+// goesOn reports whether what the slave has of the databases is left of a copy that was cut
+// off, by the method that goes on with it, from the same master.
+func (s *slavePlan) goesOn() bool {
+	same, other := s.masterNoted()
+	return s.want.Method == journal.SeedParallel && s.State.Method == journal.SeedParallel &&
+		s.State.Stage == journal.StageSeeding && same && !other && len(s.lost()) == 0 &&
+		slices.Equal(slices.Sorted(slices.Values(s.want.Databases)), slices.Sorted(slices.Values(s.State.Databases)))
+}
+
 // dropDatabases adds the step that drops the slave's own databases of the names that are
-// copied. A clone does that itself.
+// copied. A clone does that itself, and so does a copy that goes on.
 func (s *slavePlan) dropDatabases() {
-	if s.want.Method == journal.SeedClone || s.left() != nil {
+	if s.want.Method == journal.SeedClone || s.left() != nil || s.goesOn() {
 		return
 	}
 	drops := []server.Statement{server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0")}
@@ -243,6 +257,7 @@ type copyDatabases struct {
 	want     SlaveWant
 	compress bool
 	left     *journal.LoadNote // see slavePlan.left
+	goOn     bool              // see slavePlan.goesOn
 }
 
 func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
@@ -255,19 +270,18 @@ func (a *Applier) copyDatabases(ctx context.Context, c copyDatabases) error {
 		begun = nil // when a clone begins to erase is not known
 	}
 	err = a.note(func(s *journal.State) {
-		if c.left != nil { // what is left was begun before
-			s.BegunUntil = now
-			return
+		from := s.BegunFrom
+		if s.Begin(begun, now); c.left != nil || c.goOn { // what is kept was made before
+			s.BegunFrom = from
 		}
-		s.Begin(begun, now)
 	})
 	if err != nil {
 		return err
 	}
 	stop := a.noteAlive(ctx)
-	copying := c.want.newSeed(a)
-	copying.Compress, copying.Left = c.compress, c.left
-	start, err := copying.Run(ctx)
+	copies := c.want.newSeed(a)
+	copies.Compress, copies.Left, copies.GoOn = c.compress, c.left, c.goOn
+	start, err := copies.Run(ctx)
 	stop()
 	if err != nil {
 		return err

@@ -38,8 +38,10 @@ func BenchmarkCopy(b *testing.B) {
 		method string
 	}{
 		{servertest.MariaDB, "dump"},
+		{servertest.MariaDB, "parallel"},
 		{servertest.MariaDB118, "dump"},
 		{servertest.MySQL97, "dump"},
+		{servertest.MySQL97, "parallel"},
 		{servertest.MariaDB, "mydumper"},
 	} {
 		b.Run(string(c.kind)+"_"+c.method, func(b *testing.B) { benchmarkCopy(b, c.kind, c.method) })

@@ -178,7 +178,8 @@ func (p *pair) traces() string {
 			left = append(left, name+"="+got)
 		}
 	}
-	notes, err := filepath.Glob(filepath.Join(p.stateDir(), "[cr]*[er]-[0-9]*.json")) // of compare and repair: what is unfinished
+	// Of compare and repair: what is unfinished.
+	notes, err := filepath.Glob(filepath.Join(p.stateDir(), "[cr]*[er]-[0-9]*.json"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

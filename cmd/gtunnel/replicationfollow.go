@@ -44,7 +44,7 @@ type follow struct {
 func (m *Main) followCommand() *cobra.Command {
 	f := &follow{
 		config: config.DefaultFile, stateDir: defaultStateDir, monitor: defaultMasterFile, handOver: defaultHandOver,
-		method: string(journal.SeedDump), login: loginFlags{unsafePlaintext: new(bool)},
+		method: string(journal.SeedParallel), login: loginFlags{unsafePlaintext: new(bool)},
 	}
 	cmd := &cobra.Command{
 		Use:   "follow",
@@ -79,8 +79,8 @@ func (f *follow) settings() []config.Setting {
 		{Name: "new-copy", Target: &f.newCopy, Usage: "copy the databases anew though the history would do"},
 		{Name: "unsaved", Target: &f.unsaved, Usage: "go on though what only this host has cannot be read and saved"},
 		{
-			Name: "method", Arg: "METHOD", Target: &f.method, Values: []string{"dump", "mydumper", "clone"},
-			Usage: "of a new copy: dump, mydumper, clone",
+			Name: "method", Arg: "METHOD", Target: &f.method, Values: []string{"parallel", "dump", "mydumper", "clone"},
+			Usage: "of a new copy: parallel, dump, mydumper, clone",
 		},
 		{Name: "max-rate", Arg: "BYTES", Target: &f.maxRate, Preset: "none", Usage: "a second, of a new copy, such as 10M"},
 		{Name: "hand-over", Arg: "FILE", Target: &f.handOver, File: true, Usage: "of the new master, for a new copy"},

@@ -41,7 +41,7 @@ type rejoin struct {
 }
 
 func (m *Main) rejoinCommand() *cobra.Command {
-	r := &rejoin{method: string(journal.SeedDump)}
+	r := &rejoin{method: string(journal.SeedParallel)}
 	cmd := &cobra.Command{
 		Use:   "rejoin",
 		Short: "Make this host, the old master, the slave of the new one",
@@ -74,8 +74,8 @@ func (r *rejoin) settings() []config.Setting {
 		{Name: "give-up", Arg: "NAME", Target: &r.giveUp, Usage: "after a split-brain: this host, whose term is to go"},
 		{Name: "unsaved", Target: &r.unsaved, Usage: "go on though what only this host has cannot be read and saved"},
 		{
-			Name: "method", Arg: "METHOD", Target: &r.method, Values: []string{"dump", "mydumper", "clone"},
-			Usage: "of a new copy: dump, mydumper, clone",
+			Name: "method", Arg: "METHOD", Target: &r.method, Values: []string{"parallel", "dump", "mydumper", "clone"},
+			Usage: "of a new copy: parallel, dump, mydumper, clone",
 		},
 		{Name: "max-rate", Arg: "BYTES", Target: &r.maxRate, Preset: "none", Usage: "a second, of a new copy, such as 10M"},
 		{Name: "skip-compare", Target: &r.skipCompare, Usage: "do not compare the data at the end"},

@@ -54,7 +54,7 @@ type setupSlave struct {
 func (m *Main) setupSlaveCommand() *cobra.Command {
 	s := &setupSlave{
 		handOver: defaultHandOver, stateDir: defaultStateDir, monitor: defaultMasterFile,
-		method: string(journal.SeedDump), compress: string(replication.CompressAuto), inner: innerTunnelConfig(),
+		method: string(journal.SeedParallel), compress: string(replication.CompressAuto), inner: innerTunnelConfig(),
 	}
 	s.login.unsafePlaintext = &s.master.unsafePlaintext
 	cmd := &cobra.Command{
@@ -97,8 +97,9 @@ func (s *setupSlave) settings() []config.Setting {
 		},
 		{Name: "reseed", Target: &s.reseed, Usage: "copy the databases anew"},
 		{
-			Name: "method", Arg: "METHOD", Target: &s.method, Values: []string{"dump", "mydumper", "clone", "none"},
-			Usage: "how: dump, mydumper, clone, none",
+			Name: "method", Arg: "METHOD", Target: &s.method,
+			Values: []string{"parallel", "dump", "mydumper", "clone", "none"},
+			Usage:  "how: parallel, dump, mydumper, clone, none",
 		},
 		{Name: "seed", Arg: "FILE", Target: &s.seed, Preset: "none", Usage: "a dump of the command dump; - for the input"},
 		{Name: "start", Arg: "FILE:POSITION", Target: &s.start, Usage: "of --method none: the coordinates of the data"},

@@ -21,7 +21,7 @@ func (s *setupSlave) checkSeed() error {
 	switch {
 	case s.seed == "":
 		return nil
-	case s.method != string(journal.SeedDump):
+	case s.method != string(journal.SeedParallel):
 		flag, cure = "--method", "leave one of them out"
 	case s.lockTables:
 		flag, cure = "--lock-tables", "give it to gtunnel replication dump on the master"

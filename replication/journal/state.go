@@ -21,6 +21,7 @@ type SeedMethod string
 
 // The methods.
 const (
+	SeedParallel SeedMethod = "parallel" // as dump, by several of them at one snapshot
 	SeedDump     SeedMethod = "dump"     // mariadb-dump or mysqldump, streamed into the slave; nothing on disk
 	SeedMydumper SeedMethod = "mydumper" // mydumper and myloader, in parallel, by a folder on the slave
 	SeedClone    SeedMethod = "clone"    // MySQL's clone plugin, which replaces the whole slave

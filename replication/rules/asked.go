@@ -238,7 +238,16 @@ var asked = []Code{
 		Cure: "run this again, or use the method dump",
 	},
 	{
-		Code: "schema-changed", At: SetupSlave, Meaning: "the schema was changed while mydumper copied the rows",
+		Code: "snapshots-differ", At: SetupSlave, Meaning: "several dumps could not begin at one moment",
+		Cure: "run this again, or use the method dump",
+	},
+	{
+		Code: "kept-changed", At: SetupSlave,
+		Meaning: "tables that a copy which was cut off had brought were changed before the next could begin",
+		Cure:    "run this again",
+	},
+	{
+		Code: "schema-changed", At: SetupSlave, Meaning: "the schema was changed while the rows were copied",
 		Cure: "run this again while nobody changes it, or use the method dump",
 	},
 	{Code: "dump-cut", At: SetupSlave | Repair | Dump, Meaning: "the dump ended before its end", Cure: "run this again"},

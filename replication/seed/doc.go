@@ -14,6 +14,10 @@
 // after the master's locks and binary log, and meter tells the progress. All that a copy
 // gets from the master passes a relay that holds it to MaxRate, if there is one.
 //
+// The method parallel goes that walk several times at once: partition shares the tables
+// out, gate holds the tools until all of them can take their snapshots at one moment, and
+// what keepable finds of a copy that was cut off is not copied again.
+//
 // A dump that is carried goes the same walk in two halves: WriteDump begins it on the
 // master's host, where deliver compresses it with its coordinates and a checksum, and
 // DumpSource.Open takes it up on the slave's, once it is whole.

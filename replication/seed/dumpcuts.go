@@ -40,7 +40,6 @@ type cuts struct {
 }
 
 var (
-	tableLine = []byte("-- Table structure for table ")
 	bodyBegin = []byte("DELIMITER ;;")
 	bodyEnd   = []byte("DELIMITER ;")
 )

@@ -23,6 +23,7 @@ type extent struct {
 	tables  int    // views, sequences and routines, too
 	trip    time.Duration
 	maxRate uint64 // bytes a second; 0: no limit
+	several bool   // dumps go on at once
 }
 
 // estimate is how long the copy takes, roughly.
@@ -32,12 +33,26 @@ func (e extent) estimate() time.Duration {
 		rate = min(rate, e.maxRate)
 	}
 	rows := time.Duration(float64(e.bytes) / float64(rate) * float64(time.Second))
-	return (rows + time.Duration(e.tables)*(tableTime+tripsPerTable*e.trip)).Round(time.Second)
+	return (rows + time.Duration(e.tables)*tableTime + e.waits()).Round(time.Second)
+}
+
+// waits is for how long the copy waits for answers of the master alone.
+func (e extent) waits() time.Duration {
+	waits := time.Duration(e.tables*tripsPerTable) * e.trip
+	if e.several {
+		waits /= time.Duration(dumpsAtOnce(e.trip))
+	}
+	return waits
+}
+
+// byDumps reports whether the tools of the servers' own dump, straight into the slave.
+func (s *Seed) byDumps() bool {
+	return s.Method == "" || s.Method == journal.SeedDump || s.Method == journal.SeedParallel
 }
 
 // extent is that of the copy, but for the round trip to the master.
 func (s *Seed) extent() extent {
-	e := extent{maxRate: s.MaxRate}
+	e := extent{maxRate: s.MaxRate, several: s.Method == journal.SeedParallel}
 	for _, name := range s.databases() {
 		if d := s.MasterFacts.Database(name); d != nil {
 			e.bytes += d.Bytes
@@ -58,8 +73,8 @@ const longWait = 20 * time.Second
 // most of the time.
 func (c *seedCheck) longWay() {
 	s := c.seed
-	waits := (time.Duration(c.tables*tripsPerTable) * c.trip).Round(time.Second)
-	if waits < longWait || len(s.Tables) > 0 || s.Method != journal.SeedDump && s.Method != "" {
+	waits := c.waits().Round(time.Second)
+	if waits < longWait || len(s.Tables) > 0 || !s.byDumps() {
 		return
 	}
 	c.Warn(finding.Master, "long-way",

@@ -18,6 +18,9 @@ func (s *Seed) SetHangPatience(d time.Duration) { s.hangPatience = d }
 // Passed is how many bytes have come from the master by a Run with a MaxRate.
 func (s *Seed) Passed() uint64 { return s.passed }
 
+// SetDumps is how many dumps the method parallel makes at once; 0: by the round trip.
+func (s *Seed) SetDumps(n int) { s.atOnce = n }
+
 // MissingAccount is an account that the slave lacks.
 type MissingAccount struct {
 	User              string

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -113,7 +114,8 @@ func (g *guard) look(ctx context.Context, p server.Position) error {
 type lockWatch struct {
 	end     context.CancelFunc
 	looking sync.WaitGroup
-	killed  bool // read after looking
+	killed  bool          // read after looking
+	session atomic.Uint64 // that locks, once it is known; 0: one that flushes and was not there before
 }
 
 // watchLock watches a dump that is about to start, if it is to take a short
@@ -134,7 +136,7 @@ func (g *guard) watchLock(ctx context.Context, short bool) (*lockWatch, error) {
 	}
 	var wanted context.Context
 	wanted, w.end = context.WithCancel(ctx)
-	w.looking.Go(func() { w.killed = g.killLongLock(ctx, wanted, before) })
+	w.looking.Go(func() { w.killed = g.killLongLock(ctx, wanted, before, &w.session) })
 	return w, nil
 }
 
@@ -150,7 +152,7 @@ func (w *lockWatch) stop() bool {
 // come behind it, or while it is held. The dump's thread is one that was not there before and flushes
 // tables. It looks as long as it is wanted; a look is not cut short, for that
 // would end the guard's session with its own lock.
-func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool) bool {
+func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool, known *atomic.Uint64) bool {
 	var locking uint64 // the dump's thread
 	var since time.Time
 	for server.Pause(wanted, lockLook) == nil {
@@ -159,9 +161,10 @@ func (g *guard) killLongLock(ctx, wanted context.Context, before map[uint64]bool
 			return false // the seed meets the same
 		}
 		waiting := false
+		locking = cmp.Or(known.Load(), locking)
 		for _, t := range running {
 			flushes := strings.HasPrefix(t.Statement, "FLUSH ")
-			if flushes && !before[t.ID] && t.User == g.master.Login.User {
+			if flushes && known.Load() == 0 && !before[t.ID] && t.User == g.master.Login.User {
 				locking = t.ID
 			}
 			waiting = waiting || t.ID == locking && flushes || lockStates[t.State]

@@ -52,7 +52,8 @@ type meter struct {
 	bytes atomic.Uint64
 	table atomic.Pointer[tableBegin]
 
-	samples []sample // of the reader
+	samples []sample                 // of the reader
+	parts   atomic.Pointer[[]*meter] // of dumps that are made at once, which count what passes; nil: there are none
 }
 
 // tableBegin is a table with what had passed when it began.
@@ -121,6 +122,9 @@ func (m *meter) tell(ctx context.Context, to func(Progress)) {
 
 // progress is how far the dump is at a time.
 func (m *meter) progress(now time.Time) Progress {
+	if parts := m.parts.Load(); parts != nil {
+		return m.sum(now, *parts)
+	}
 	table := m.table.Load()
 	p := Progress{Phase: *m.phase.Load(), Table: table.name, Bytes: m.bytes.Load()}
 	m.samples = append(m.samples, sample{at: now, bytes: p.Bytes})
@@ -156,4 +160,22 @@ func (m *meter) progress(now time.Time) Progress {
 		p.Left = time.Duration(left / p.Rate * float64(time.Second))
 	}
 	return p
+}
+
+// sum is how far several dumps are together. The table is one of those that are copied.
+func (m *meter) sum(now time.Time, parts []*meter) Progress {
+	all := Progress{Phase: *m.phase.Load()}
+	for _, part := range parts {
+		p := part.progress(now)
+		all.Bytes += p.Bytes
+		all.EstimatedBytes += max(p.EstimatedBytes, p.Bytes)
+		all.Rate += p.Rate
+		if p.Phase == PhaseStart || all.Table == "" {
+			all.Table = p.Table
+		}
+	}
+	if all.Rate > 0 {
+		all.Left = time.Duration(float64(all.EstimatedBytes-all.Bytes) / all.Rate * float64(time.Second))
+	}
+	return all
 }

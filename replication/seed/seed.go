@@ -38,6 +38,10 @@ type Seed struct {
 	File       *DumpFile          // of journal.SeedFile
 	Left       *journal.LoadNote  // of the load of it that was cut off: see LeftOf; nil: begin at its beginning
 
+	// GoOn is that the slave has what a copy of these databases has left that was cut
+	// off: by journal.SeedParallel, tables that are the same on both ends are kept.
+	GoOn bool
+
 	// StateDir is where it is noted that max_allowed_packet of the slave is raised
 	// for the load; empty: nowhere.
 	StateDir string
@@ -64,6 +68,7 @@ type Seed struct {
 	lockPatience time.Duration // of tests; 0: mostLockWait
 	hangPatience time.Duration // of tests; 0: silentTime
 	passed       uint64        // of tests: bytes from the master that the relay has let through
+	atOnce       int           // of tests; 0: dumpsAtOnce
 }
 
 // Run copies, and gives the position at which replication has to begin. It
@@ -82,6 +87,8 @@ func (s *Seed) run(ctx context.Context) (server.Position, error) {
 	switch s.Method {
 	case journal.SeedDump, "":
 		return s.copy(ctx, s.dump)
+	case journal.SeedParallel:
+		return s.copy(ctx, s.parallel)
 	case journal.SeedMydumper:
 		position, err := s.copy(ctx, s.mydumper)
 		if !finding.HasCode(err, toolHangs) {
@@ -102,7 +109,7 @@ func (s *Seed) run(ctx context.Context) (server.Position, error) {
 			"give the position of the master that the slave's data is of", "the method none copies nothing")
 	default:
 		return server.Position{}, finding.New("", "seed-method",
-			"dump, mydumper, clone or none", "there is no method %q", s.Method)
+			"parallel, dump, mydumper, clone or none", "there is no method %q", s.Method)
 	}
 }
 
@@ -117,6 +124,9 @@ type copying struct {
 	guard          *guard
 	meter          *meter
 	loaderSays     *os.File // takes what the loader says; nil: nobody does
+	begin          string // prelude, if it has been made
+	kept           kept   // tables that the slave has already
+	attempt        int    // of going on
 
 	// deliver takes the dump that a tool makes, of which begin has been read.
 	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
@@ -192,6 +202,7 @@ func (c *copying) retryBegin(
 	for attempt := 1; ; attempt++ {
 		position, err := begin()
 		again := finding.HasCode(err, "lock-wait") || finding.HasCode(err, schemaChanged) ||
+			finding.HasCode(err, snapshotsDiffer) || finding.HasCode(err, keptChanged) ||
 			finding.HasCode(err, toolHangs) && attempt == 1
 		if !again || c.begun || attempt == lockAttempts {
 			return position, err
@@ -301,9 +312,12 @@ func (c *copying) newStream(from io.Reader) *dumpStream {
 // load starts the tool that loads, and hands the dump to it, which is made
 // meanwhile, or, without a process, in a file already.
 func (c *copying) load(ctx context.Context, stream *dumpStream, head []byte, dump *process) error {
-	before, err := c.prelude(ctx)
-	if err != nil {
-		return err
+	before := c.begin
+	if before == "" {
+		var err error
+		if before, err = c.prelude(ctx); err != nil {
+			return err
+		}
 	}
 	read, write, err := widePipe()
 	if err != nil {

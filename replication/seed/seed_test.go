@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/seed"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/servertest"
@@ -28,6 +29,7 @@ func newSeed(t *testing.T, master, slave *pairs.Server, databases ...string) *se
 	s, sf := slave.AsSeeder(t, finding.Slave)
 	made := &seed.Seed{Master: m, Slave: s, MasterFacts: mf, SlaveFacts: sf, Databases: databases}
 	made.SetLockPatience(pairs.Patience)
+	made.SetDumps(3) // though the way is short
 	return made
 }
 
@@ -40,6 +42,7 @@ func TestSeedCopiesEverything(t *testing.T) {
 			databases := fillServer(t, master, pair.Crosses())
 			slave.Exec(t, "DROP DATABASE IF EXISTS seed_all")
 			s := newSeed(t, master, slave, databases...)
+			s.Method = journal.SeedParallel
 			var phases []seed.Phase
 			s.Progress = func(p seed.Progress) { phases = append(phases, p.Phase) }
 			var started server.Position
@@ -84,30 +87,21 @@ func TestSeedWhileWriting(t *testing.T) {
 			for range 50 {
 				master.Exec(t, "INSERT INTO seed_busy.t (n, pad) SELECT seq.n, REPEAT('x', 1000) FROM ("+numbers(100)+") seq")
 			}
-			ctx, stop := context.WithCancel(t.Context())
-			var writing sync.WaitGroup
-			writing.Go(func() {
-				for n := 0; ctx.Err() == nil; n++ {
-					for _, statement := range []string{
-						"INSERT INTO seed_busy.t (n) VALUES (%d)", "INSERT INTO seed_busy.`ü` (n) VALUES (%d)",
-						"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %d %% 5000", "DELETE FROM seed_busy.`ü` WHERE id = %d / 2",
-					} {
-						if _, err := master.DB.ExecContext(t.Context(), fmt.Sprintf(statement, n)); err != nil {
-							t.Error(err)
-							return
-						}
-					}
+			for _, method := range []journal.SeedMethod{journal.SeedDump, journal.SeedParallel} {
+				stop := write(t, master,
+					"INSERT INTO seed_busy.t (n) VALUES (%[1]d)", "INSERT INTO seed_busy.`ü` (n) VALUES (%[1]d)",
+					"UPDATE seed_busy.t SET n = n + 1 WHERE id = 1 + %[1]d %% 5000", "DELETE FROM seed_busy.`ü` WHERE id = %[1]d / 2")
+				seed := newSeed(t, master, slave, "seed_busy")
+				seed.Method = method
+				seed.Waiting = func(text string) { t.Errorf("%s: %s", method, text) }
+				position, err := seed.Run(t.Context())
+				stop()
+				if err != nil {
+					t.Fatal(err)
 				}
-			})
-			seed := newSeed(t, master, slave, "seed_busy")
-			position, err := seed.Run(t.Context())
-			stop()
-			writing.Wait()
-			if err != nil {
-				t.Fatal(err)
+				follow(t, master, slave, position)
+				compareCopies(t, master, slave, []string{"seed_busy"})
 			}
-			follow(t, master, slave, position)
-			compareCopies(t, master, slave, []string{"seed_busy"})
 		})
 	}
 }
@@ -154,6 +148,25 @@ func TestSeedForeignDump(t *testing.T) {
 	if got := slave.Count(t, "`seed_ü`.`tä`", "pad = 'ö😀'"); got != slave.Count(t, "`seed_ü`.`tä`", "id > 5000") {
 		t.Errorf("%d rows have the text", got)
 	}
+}
+
+// write has a server execute statements one after the other, with a number in them that
+// grows, until stop.
+func write(t *testing.T, s *pairs.Server, statements ...string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			for _, statement := range statements {
+				if _, err := s.DB.ExecContext(t.Context(), fmt.Sprintf(statement, n)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	return func() { cancel(); writing.Wait() }
 }
 
 // follow makes a slave apply all that its master has done since a position, by

@@ -22,6 +22,11 @@ type dumpStream struct {
 
 	recode recodings // of names, definers and comments
 
+	takes   map[string]bool // the tables that are due, and whether they are yet, of a part of a copy; nil: all
+	strange string          // one that was not due
+	inTurn  bool            // tables are made in turn, by a lock that others have too
+	holds   bool            // that lock
+
 	database string       // that the dump has come to
 	tables   int          // that it has come to, by now
 	waits    atomic.Int32 // forDumper, forLoader, or neither
@@ -119,6 +124,7 @@ func isWhole(end []byte) bool {
 var (
 	newline      = []byte("\n")
 	databaseLine = []byte("-- Current Database: ")
+	tableLine    = []byte("-- Table structure for table ")
 	dataLine     = []byte("-- Dumping data for table ")
 	modeLine     = []byte("/*!50003 SET sql_mode ")
 )
@@ -155,9 +161,12 @@ func (d *dumpStream) look(read []byte) (complete int) {
 func (d *dumpStream) lookAt(line []byte) {
 	if name, ok := bytes.CutPrefix(line, databaseLine); ok {
 		d.database = server.UnquoteName(string(name))
+	} else if name, ok := bytes.CutPrefix(line, tableLine); ok && d.takes != nil {
+		d.takeTable(line, d.database+"."+server.UnquoteName(string(name)))
 	} else if name, ok := bytes.CutPrefix(line, dataLine); ok {
 		d.tables++
 		d.meter.begin(d.database + "." + server.UnquoteName(string(name)))
+		d.endTurn(line)
 	} else if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) {
 		dropModes(line, d.modes)
 	} else if len(d.recode) == 0 {

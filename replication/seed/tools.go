@@ -60,7 +60,8 @@ type tool struct {
 	options     map[string]bool // the long options that its help names, without hyphens
 	environment []string        // "NAME=value" that it runs with besides ours
 
-	session string // a statement with which its sessions begin, of a tool that takes none as an argument
+	session string   // a statement with which its sessions begin, of a tool that takes none as an argument
+	passes  []string // "database.table" that a tool which dumps passes over
 }
 
 // name is what the tool is called in messages.
@@ -217,6 +218,12 @@ func (t *tool) optionText(login server.Login) string {
 	}
 	if t.knows("get-server-public-key") != "" {
 		set("get-server-public-key", "1") // caching_sha2_password with a cold cache
+	}
+	if len(t.passes) > 0 { // which may be more than arguments can be
+		b.WriteString("[mysqldump]\n")
+		for _, table := range t.passes {
+			set("ignore-table", table)
+		}
 	}
 	return b.String()
 }

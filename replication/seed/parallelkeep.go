@@ -1,0 +1,270 @@
+package seed
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/replication/server"
+)
+
+// No snapshot outlives its connections, on neither family: a copy that was cut off is gone
+// on with at a new one. Of what is there a table is kept if it is the same on both ends at
+// that snapshot: as it is made, its triggers, and all of its rows by their number and
+// checksum. So a half table is none that is kept, however it came to be. All else is
+// dropped, and copied.
+
+// keptChanged is the code of tables that were the same on both ends before the snapshot,
+// and not at it.
+const keptChanged = "kept-changed"
+
+// kept are the tables that are on the slave already, with what they are by.
+type kept map[string]string
+
+// mayKeep reports whether a table's rows are in a snapshot, and in a checksum of it.
+func (o object) mayKeep() bool {
+	return o.kind == "BASE TABLE" && strings.EqualFold(o.engine, "InnoDB")
+}
+
+// keeps reports whether a table is kept.
+func (r *parallelRun) keeps(o object) bool {
+	_, is := r.kept[o.String()]
+	return is
+}
+
+// findKept finds what is kept: at the first attempt what is the same on both ends, then
+// what still was when the one before began, and at the last nothing.
+func (r *parallelRun) findKept(ctx context.Context) (err error) {
+	if !r.GoOn {
+		return nil
+	}
+	c := r.copying
+	switch c.attempt++; c.attempt {
+	case 1:
+		c.kept, err = c.keepable(ctx, r.objects)
+	case lockAttempts:
+		c.kept = nil
+	}
+	return err
+}
+
+// keepable finds the tables that are the same on both ends now.
+func (c *copying) keepable(ctx context.Context, all []object) (kept, error) {
+	there, err := c.Slave.Query(ctx, c.Slave.DB,
+		"SELECT table_schema AS d, table_name AS n FROM information_schema.tables"+
+			" WHERE table_schema IN ("+server.QuoteExactly(c.Databases)+")")
+	if err != nil || len(there) == 0 {
+		return nil, err
+	}
+	names := make(map[string]bool, len(there))
+	for _, r := range there {
+		names[r["d"]+"."+r["n"]] = true
+	}
+	candidates := those(all, func(o object) bool { return o.mayKeep() && names[o.String()] })
+	onMaster, err := describeTables(ctx, c.Master, c.Master.DB, candidates)
+	if err != nil {
+		return nil, err
+	}
+	onSlave, err := describeTables(ctx, c.Slave, c.Slave.DB, candidates)
+	if err != nil {
+		return nil, err
+	}
+	same := kept{}
+	for _, o := range candidates {
+		if by, known := onSlave[o.String()]; known && onMaster[o.String()] == by {
+			same[o.String()] = by
+		}
+	}
+	return same, nil
+}
+
+// describeTables tells of tables all by which they are the same as others. One that cannot
+// be told of, such as one that was changed since the session's snapshot, is left out.
+func describeTables(ctx context.Context, s *server.Server, on server.Execer, tables []object) (kept, error) {
+	if len(tables) == 0 {
+		return kept{}, nil
+	}
+	made, rows := make([]string, len(tables)), make([]string, len(tables))
+	err := server.Each(ctx, s, on, tables, func(ctx context.Context, i int, o object) error {
+		name := server.QuoteTable(o.database, o.name)
+		found, err := s.Query(ctx, on, "SHOW CREATE TABLE "+name)
+		if err != nil || len(found) == 0 {
+			return goneMeanwhile(err)
+		}
+		made[i] = found[0]["create table"]
+		count, err := s.Value(ctx, on, "SELECT COUNT(*) FROM "+name)
+		if err != nil {
+			return goneMeanwhile(err)
+		}
+		sums, err := s.Query(ctx, on, "CHECKSUM TABLE "+name)
+		if err == nil && len(sums) > 0 && sums[0]["checksum"] != "" {
+			rows[i] = count + " " + sums[0]["checksum"]
+		}
+		return goneMeanwhile(err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	triggers, err := describeTriggers(ctx, s, on, tables)
+	if err != nil {
+		return nil, err
+	}
+	all := kept{}
+	for i, o := range tables {
+		if made[i] != "" && rows[i] != "" {
+			all[o.String()] = strings.Join([]string{made[i], rows[i], triggers[o.String()]}, "\x00")
+		}
+	}
+	return all, nil
+}
+
+// goneMeanwhile passes over the errors of a table that was dropped or changed.
+func goneMeanwhile(err error) error {
+	switch server.ErrorNumber(err) {
+	case 1146, 1412, 1049: // it is not there, it was changed since the snapshot, its database is not there
+		return nil
+	}
+	return err
+}
+
+// describeTriggers tells of the triggers of tables, by their names.
+func describeTriggers(
+	ctx context.Context, s *server.Server, on server.Execer, tables []object,
+) (map[string]string, error) {
+	var databases []string
+	for _, o := range tables {
+		if !slices.Contains(databases, o.database) {
+			databases = append(databases, o.database)
+		}
+	}
+	rows, err := s.Query(ctx, on,
+		"SELECT event_object_schema AS d, event_object_table AS n, CONCAT_WS(CHAR(1), trigger_name,"+
+			" event_manipulation, action_timing, action_order, action_statement, sql_mode, definer, character_set_client,"+
+			" collation_connection, database_collation) AS t FROM information_schema.triggers WHERE trigger_schema IN ("+
+			server.QuoteExactly(databases)+") ORDER BY trigger_schema, trigger_name")
+	of := map[string]string{}
+	for _, r := range rows {
+		of[r["d"]+"."+r["n"]] += r["t"] + "\x00"
+	}
+	return of, err
+}
+
+// ownSnapshot is a session on the master that is at the snapshot of the dumps, too; nil:
+// there is none, because no table is kept.
+type ownSnapshot struct {
+	master *server.Server
+	conn   *sql.Conn
+}
+
+// ownSnapshot logs in. The caller ends it.
+func (r *parallelRun) ownSnapshot(ctx context.Context) (*ownSnapshot, error) {
+	if len(r.kept) == 0 {
+		return nil, nil //nolint:nilnil // it is not needed
+	}
+	conn, err := r.Master.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own := &ownSnapshot{master: r.Master, conn: conn}
+	if err := r.Master.Exec(ctx, conn, server.SQL("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")); err != nil {
+		own.end()
+		return nil, err
+	}
+	return own, nil
+}
+
+// take takes the snapshot.
+func (o *ownSnapshot) take(ctx context.Context) error {
+	if o == nil {
+		return nil
+	}
+	return o.master.Exec(ctx, o.conn, server.SQL("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
+}
+
+// position is where the binary log of MariaDB stood then.
+func (o *ownSnapshot) position(ctx context.Context) (server.Position, error) {
+	if o == nil {
+		return server.Position{}, nil
+	}
+	return o.master.SnapshotPosition(ctx, o.conn)
+}
+
+// end ends the session.
+func (o *ownSnapshot) end() {
+	if o != nil {
+		server.Discard(o.conn)
+	}
+}
+
+// stillSame finds whether the kept tables are the same at the snapshot. Those that are not
+// are no longer kept, and the error says to begin anew.
+func (r *parallelRun) stillSame(ctx context.Context, own *ownSnapshot) error {
+	if own == nil {
+		return nil
+	}
+	tables := those(r.objects, r.keeps)
+	now, err := describeTables(ctx, r.Master, own.conn, tables)
+	if err != nil {
+		return err
+	}
+	var changed []string
+	for _, o := range tables {
+		if now[o.String()] != r.kept[o.String()] {
+			changed = append(changed, o.String())
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	for _, name := range changed {
+		delete(r.kept, name)
+	}
+	return finding.New(finding.Master, keptChanged, "run this again",
+		"tables were changed before the copy could begin: %s", finding.Items(changed))
+}
+
+// clearSlave drops all that the slave has of the databases but the kept tables.
+func (r *parallelRun) clearSlave(ctx context.Context) error {
+	statements := []server.Statement{
+		server.SQL("SET SESSION sql_log_bin=0"), server.SQL("SET SESSION foreign_key_checks=0"),
+	}
+	for _, database := range r.Databases {
+		if !r.keepsIn(database) {
+			statements = append(statements, server.SQL("DROP DATABASE IF EXISTS %s", server.QuoteName(database)))
+		}
+	}
+	for _, list := range []string{
+		"SELECT event_schema AS d, event_name AS n, 'EVENT' AS k FROM information_schema.events WHERE event_schema",
+		"SELECT routine_schema AS d, routine_name AS n, routine_type AS k FROM information_schema.routines" +
+			" WHERE routine_schema",
+		"SELECT table_schema AS d, table_name AS n, table_type AS k FROM information_schema.tables WHERE table_schema",
+	} {
+		rows, err := r.Slave.Query(ctx, r.Slave.DB, list+" IN ("+server.QuoteExactly(r.Databases)+")")
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if _, is := r.kept[row["d"]+"."+row["n"]]; is && isTableKind(row["k"]) || !r.keepsIn(row["d"]) {
+				continue
+			}
+			word := row["k"]
+			if isTableKind(word) {
+				word = "TABLE"
+			}
+			statements = append(statements, server.SQL("DROP %s IF EXISTS %s", word, server.QuoteTable(row["d"], row["n"])))
+		}
+	}
+	return r.Slave.Run(ctx, statements)
+}
+
+// isTableKind reports whether what information_schema calls so is dropped as a table.
+func isTableKind(kind string) bool {
+	return strings.HasPrefix(kind, "BASE") || strings.HasPrefix(kind, "SYSTEM")
+}
+
+// keepsIn reports whether a table of a database is kept.
+func (r *parallelRun) keepsIn(database string) bool {
+	return slices.ContainsFunc(r.objects, func(o object) bool { return o.database == database && r.keeps(o) })
+}
