@@ -296,6 +296,9 @@ func (e *UnfinishedError) goOn() string {
 	case e.Stage == journal.StageSeeding && e.Method == journal.SeedFile:
 		return "the slave has no replication and no whole copy; " +
 			"the same command again goes on at the table where the load stopped"
+	case e.Stage == journal.StageSeeding && e.Method == journal.SeedParallel:
+		return "the slave has no replication and no whole copy; " +
+			"the same command again keeps the tables that are whole, and copies the others"
 	case e.Stage == journal.StageSeeding:
 		return "the slave has no replication and no whole copy; the same command again copies from the beginning"
 	case e.Stage == journal.StageSeeded:

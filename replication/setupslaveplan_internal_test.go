@@ -32,6 +32,16 @@ func loadCutOff(slave *facts.Facts, want *planned, newest time.Duration) {
 	begun(slave, want, time.Second, newest)
 }
 
+// copyCutOff makes a copy by several dumps be cut off.
+func copyCutOff(master, slave *facts.Facts, want *planned) {
+	slave.Masters, want.Method, master.Mark = nil, journal.SeedParallel, "its mark"
+	want.State = journal.State{
+		Stage: journal.StageSeeding, Method: journal.SeedParallel, Databases: want.Databases, Begun: want.Databases,
+		MasterID: master.ServerID(), MasterUUID: master.UUID(), MasterMark: master.Mark, SeedAccount: true,
+	}
+	begun(slave, want, time.Second, 30*time.Second)
+}
+
 // planNames are the steps and problems of a plan.
 func planNames(p *Plan) string {
 	var names []string
@@ -105,6 +115,19 @@ var slavePlanStates = map[string]struct {
 		},
 		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, events-on, " +
 			"compare, drop-seed-account, note-done",
+	},
+	"a copy by several dumps was cut off": {
+		func(m, s *facts.Facts, w *planned) { copyCutOff(m, s, w) },
+		"note-seed, writable, seed, read-only, change-master, filter, start-slave, catch-up, compare, drop-seed-account, " +
+			"note-done",
+	},
+	"a copy by several dumps was cut off, of another master": {
+		func(m, s *facts.Facts, w *planned) {
+			copyCutOff(m, s, w)
+			w.State.MasterID, w.State.MasterMark = 99, "another"
+		},
+		"note-seed, writable, drop-databases, seed, read-only, change-master, filter, start-slave, catch-up, compare, " +
+			"drop-seed-account, note-done",
 	},
 	"the load of a dump was cut off": {
 		func(_, s *facts.Facts, w *planned) { loadCutOff(s, w, 30*time.Second) },
