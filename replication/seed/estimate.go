@@ -10,11 +10,11 @@ import (
 // How long a copy takes, in parts. They are on the safe side of what was measured on
 // small hosts: a dump is loaded at the rate that the disk of the slave allows; a table
 // is made in 15 ms by MariaDB and in 50 ms by MySQL, however small it is, and a dump
-// asks the master about ten times of each.
+// waits up to 18 times for the master's answer about each.
 const (
 	assumedRate   = 10 << 20 // bytes of tables a second
 	tableTime     = 40 * time.Millisecond
-	tripsPerTable = 10
+	tripsPerTable = 18
 )
 
 // extent is how much is to be copied.

@@ -18,7 +18,7 @@ func TestEstimate(t *testing.T) {
 		"657 small tables":  {extent{bytes: 44e6, tables: 657}, 14 * time.Second, 50 * time.Second},
 		"657 larger ones":   {extent{bytes: 84e6, tables: 657}, 30 * time.Second, 60 * time.Second},
 		"657 from 30 ms away": {
-			extent{bytes: 44e6, tables: 657, trip: 30 * time.Millisecond}, 200 * time.Second, 5 * time.Minute,
+			extent{bytes: 44e6, tables: 657, trip: 30 * time.Millisecond}, 200 * time.Second, 7 * time.Minute,
 		},
 		"a rate that is a limit":     {extent{bytes: 1e8, tables: 1, maxRate: 1e6}, 100 * time.Second, 101 * time.Second},
 		"a rate that is no limit":    {extent{bytes: 1e8, tables: 1, maxRate: 1e9}, 8 * time.Second, 12 * time.Second},
@@ -39,12 +39,18 @@ func TestLongWay(t *testing.T) {
 		says bool
 	}{
 		"100 tables from 60 ms away": {extent: extent{tables: 100, trip: trip}, says: true},
+		"several dumps": {
+			extent: extent{tables: 100, trip: trip, several: true}, seed: Seed{Method: journal.SeedParallel},
+		},
+		"several dumps of many tables": {
+			extent: extent{tables: 640, trip: trip, several: true}, seed: Seed{Method: journal.SeedParallel}, says: true,
+		},
 		"by the name of the method": {
 			extent: extent{tables: 100, trip: trip}, seed: Seed{Method: journal.SeedDump}, says: true,
 		},
 		"by mydumper": {extent: extent{tables: 100, trip: trip}, seed: Seed{Method: journal.SeedMydumper}},
 		"some tables": {extent: extent{tables: 100, trip: trip}, seed: Seed{Tables: []string{"a.t"}}},
-		"few tables":  {extent: extent{tables: 30, trip: trip}},
+		"few tables":  {extent: extent{tables: 15, trip: trip}},
 		"near":        {extent: extent{tables: 100, trip: time.Millisecond}},
 	} {
 		c := seedCheck{seed: &test.seed, extent: test.extent}

@@ -23,6 +23,9 @@ type object struct {
 // String is its name as the tools and the meter have it.
 func (o object) String() string { return o.database + "." + o.name }
 
+// quoted is its name in a statement, which no other has.
+func (o object) quoted() string { return server.QuoteTable(o.database, o.name) }
+
 // isTable reports whether it has rows, or could have.
 func (o object) isTable() bool { return o.kind != "VIEW" && o.kind != "SEQUENCE" }
 
@@ -44,12 +47,8 @@ func (c *copying) objects(ctx context.Context) ([]object, error) {
 	return all, nil
 }
 
-const (
-	// mostDumps is how many dumps go on at once at the most.
-	mostDumps = 16
-	// tripsPerDump is for how many answers a tool waits that dumps a table, at the most.
-	tripsPerDump = 18
-)
+// mostDumps is how many dumps go on at once at the most.
+const mostDumps = 16
 
 // shortWay is the round trip up to which one dump is as fast as several.
 const shortWay = time.Millisecond
@@ -81,7 +80,7 @@ func partition(tables []object, most int, trip time.Duration) [][]object {
 		}
 		bytes := time.Duration(float64(table.bytes) / assumedRate * float64(time.Second))
 		units[i].tables = append(units[i].tables, table)
-		units[i].takes += tableTime + tripsPerDump*trip + bytes
+		units[i].takes += tableTime + tripsPerTable*trip + bytes
 	}
 	slices.SortStableFunc(units, func(a, b unit) int { return cmp.Compare(b.takes, a.takes) })
 	parts := make([]unit, min(most, len(units)))
