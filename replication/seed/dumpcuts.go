@@ -44,6 +44,15 @@ var (
 	bodyEnd   = []byte("DELIMITER ;")
 )
 
+// inBody reports whether what follows a line is within a routine, a trigger or an event,
+// from whether the line is.
+func inBody(body bool, line []byte) bool {
+	if body {
+		return !bytes.Equal(line, bodyEnd)
+	}
+	return bytes.HasPrefix(line, bodyBegin) // of an event it may be longer
+}
+
 // newCuts reads a dump from its beginning.
 func newCuts(sql io.Reader) *cuts {
 	return &cuts{from: bufio.NewReaderSize(sql, streamBuffer), word: "gtunnel-" + rand.Text(), head: true}
@@ -83,11 +92,9 @@ func (c *cuts) next() error {
 
 // look reports whether a line is a cut.
 func (c *cuts) look(line []byte) bool {
+	c.body = inBody(c.body, line)
 	switch {
 	case c.body:
-		c.body = !bytes.Equal(line, bodyEnd)
-	case bytes.Equal(line, bodyBegin):
-		c.body = true
 	case bytes.HasPrefix(line, databaseLine):
 		c.head, c.database = false, server.UnquoteName(string(line[len(databaseLine):]))
 	case bytes.HasPrefix(line, tableLine) && !c.head:

@@ -3,14 +3,10 @@ package seed
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
@@ -20,7 +16,8 @@ import (
 // part of the tables, and each with a loader of its own: a tool asks a dozen questions
 // about a table, one after the other, and over a long way waits for the answers most of
 // the time. The databases and MariaDB's sequences are loaded before the tables; views,
-// routines and events after them.
+// routines and events after them. These are in no snapshot: as in one dump, they are read
+// once there are the coordinates, so that what is made until then is in the copy.
 
 // parallel seeds by several dumps, or, where they are not to be had, by one.
 func (s *Seed) parallel(ctx context.Context, c *copying) (server.Position, error) {
@@ -34,13 +31,15 @@ func (s *Seed) parallel(ctx context.Context, c *copying) (server.Position, error
 		}
 		return position, err
 	})
-	alone := finding.HasCode(err, snapshotsDiffer) || finding.HasCode(err, "lock-wait") || server.IsDenied(err)
+	alone := finding.HasCode(err, snapshotsDiffer) || finding.HasCode(err, schemaChanged) ||
+		finding.HasCode(err, "lock-wait") || server.IsDenied(err)
 	if c.begun || !alone || c.LockTables {
 		return position, err
 	}
 	if s.Waiting != nil {
 		s.Waiting("several dumps could not begin at one moment (" + err.Error() + "): the copy goes on by one, method dump")
 	}
+	c.meter.parts.Store(nil)
 	return c.dump(ctx, c)
 }
 
@@ -57,6 +56,7 @@ type parallelRun struct {
 
 	gate   *gate
 	dumps  []*partDump             // of parts
+	asides [2]aside                // of first and last
 	cancel context.CancelCauseFunc // ends the run
 	ends   []func()                // of what has begun, to be called in reverse
 }
@@ -81,25 +81,25 @@ func (c *copying) parallelOnce(ctx context.Context, locked bool) (server.Positio
 	case err != nil:
 		return server.Position{}, err
 	case !several:
+		c.meter.parts.Store(nil)
 		return c.dumpOnce(ctx)
 	}
 	defer r.end()
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
-	asides, err := r.startAside(ctx)
-	if err != nil {
-		return server.Position{}, err
-	}
 	position, unlock, err := r.begin(ctx, locked)
 	if err != nil {
 		return server.Position{}, cause(ctx, err)
 	}
 	defer unlock.discard()
-	if position, err = r.readHeads(position); err == nil {
+	if err = r.unchanged(ctx); err == nil {
+		position, err = r.readHeads(position)
+	}
+	if err == nil {
 		position, err = c.started(ctx, position)
 	}
 	if err == nil {
-		err = r.loadAll(ctx, asides, unlock)
+		err = r.loadAll(ctx, unlock)
 	}
 	if err != nil {
 		return server.Position{}, cause(ctx, err)
@@ -180,17 +180,15 @@ func (r *parallelRun) end() {
 	r.ends = nil
 }
 
-// start starts the dump of a part, with a login. Its process ends with ctx, or by end.
-func (r *parallelRun) start(
-	ctx context.Context, p *part, login server.Login, position bool, to *os.File,
-) (*process, error) {
+// start starts the dump of a part, by the gate. Its process ends with ctx, or by end.
+func (r *parallelRun) start(ctx context.Context, p *part, position bool, to *os.File) (*process, error) {
 	unlocked := *r.Seed // whose lock is held here
 	unlocked.LockTables = false
 	plain := append(unlocked.plainArguments(r.dumper), "--skip-add-locks")
 	if position {
 		plain = append(plain, "--"+r.dumper.knows("source-data=2", "master-data=2"))
 	}
-	dump, err := startTool(p.tool(r.dumper, r.objects), login, p.dumpArguments(plain), nil, to)
+	dump, err := startTool(p.tool(r.dumper, r.objects), r.gate.login(), p.dumpArguments(plain), nil, to)
 	if err != nil {
 		return nil, err
 	}
@@ -199,64 +197,17 @@ func (r *parallelRun) start(
 	return dump, nil
 }
 
-// aside is a dump that is kept in memory until it is its turn.
-type aside struct {
-	dump *process
-	file *os.File
-}
-
-// startAside starts the dumps of what is loaded before and after the tables. No snapshot
-// has what they have. One that fails ends the run.
-func (r *parallelRun) startAside(ctx context.Context) (both [2]aside, err error) {
-	for i, p := range []*part{r.first, r.last} {
-		fd, err := unix.MemfdCreate("gtunnel-dump", unix.MFD_CLOEXEC)
-		if err != nil {
-			return both, fmt.Errorf("make a file in memory: %w", err)
-		}
-		file := os.NewFile(uintptr(fd), "a dump in memory")
-		r.ends = append(r.ends, func() { closeFiles(file) })
-		duplicate, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return both, fmt.Errorf("make a file in memory: %w", err)
-		}
-		dump, err := r.start(ctx, p, r.login(r.Master), false, os.NewFile(uintptr(duplicate), "a dump in memory"))
-		if err != nil {
-			return both, err
-		}
-		r.watchHang(ctx, dump, r.Master, nil)
-		r.ends = append(r.ends, afterEnd(dump, func() { r.cancel(dump.failure(finding.Master)) }))
-		both[i] = aside{dump: dump, file: file}
-	}
-	return both, nil
-}
-
-// loadAside loads such a dump.
-func (r *parallelRun) loadAside(ctx context.Context, a aside) error {
-	if err := a.dump.failure(finding.Master); err != nil {
-		return err
-	}
-	if _, err := a.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	stream := r.newStream(a.file)
-	_, head, _, err := stream.readHead()
-	if err != nil {
-		return err
-	}
-	own := *r.copying
-	own.meter = newMeter(nil)
-	stream.meter = own.meter
-	return own.load(ctx, stream, head, nil)
-}
-
 // begin starts the dumps of the tables, and gives their coordinates once each has its
 // snapshot; none if the dumps tell them. The lock, if it is wanted, is over unless it is
 // to be held for the whole copy.
 func (r *parallelRun) begin(ctx context.Context, locked bool) (p server.Position, unlock *readLock, err error) {
-	if r.gate, err = newGate(ctx, r.login(r.Master), len(r.parts)); err != nil {
+	if r.gate, err = newGate(ctx, r.login(r.Master), len(r.parts)+len(r.asides)); err != nil {
 		return p, nil, err
 	}
 	r.ends = append(r.ends, r.gate.close)
+	if err = r.startAsides(ctx); err != nil {
+		return p, nil, err
+	}
 	meters := make([]*meter, len(r.parts))
 	for i, part := range r.parts {
 		read, write, err := widePipe()
@@ -264,7 +215,7 @@ func (r *parallelRun) begin(ctx context.Context, locked bool) (p server.Position
 			return p, nil, err
 		}
 		r.ends = append(r.ends, func() { closeFiles(read) })
-		dump, err := r.start(ctx, part, r.gate.login(), !r.byLock(), write)
+		dump, err := r.start(ctx, part, !r.byLock(), write)
 		if err != nil {
 			return p, nil, err
 		}
@@ -287,6 +238,29 @@ func (r *parallelRun) begin(ctx context.Context, locked bool) (p server.Position
 // byLock reports whether the coordinates are read under a lock, because the tool does not
 // tell them without one of its own.
 func (r *parallelRun) byLock() bool { return r.foreign || r.Master.Version.Family != server.MariaDB }
+
+// unchanged finds whether the tables are still those that were shared out, while nothing is
+// loaded. What is made or dropped later, until the tools have come to it, ends the copy.
+func (r *parallelRun) unchanged(ctx context.Context) error {
+	now, err := r.copying.objects(ctx)
+	if err != nil {
+		return err
+	}
+	kinds := map[string]string{}
+	for _, o := range r.objects {
+		kinds[o.quoted()] = o.kind
+	}
+	for _, o := range now {
+		if kinds[o.quoted()] != o.kind {
+			return changedMeanwhile(o.String())
+		}
+		delete(kinds, o.quoted())
+	}
+	for name := range kinds {
+		return changedMeanwhile(name)
+	}
+	return nil
+}
 
 // readHeads reads the heads of all dumps, and gives the coordinates, which are those that
 // were read under the lock or are the same for all.
@@ -338,14 +312,14 @@ func (r *parallelRun) each(do func(i int, d *partDump) error) error {
 }
 
 // loadAll loads all: what the tables are put into, the tables, and what needs them.
-func (r *parallelRun) loadAll(ctx context.Context, asides [2]aside, unlock *readLock) error {
+func (r *parallelRun) loadAll(ctx context.Context, unlock *readLock) error {
 	r.meter.enter(PhaseCopy)
 	if len(r.kept) > 0 {
 		if err := r.clearSlave(ctx); err != nil {
 			return err
 		}
 	}
-	if err := r.loadAside(ctx, asides[0]); err != nil {
+	if err := r.loadAside(ctx, r.asides[0]); err != nil {
 		return err
 	}
 	var dumping sync.WaitGroup
@@ -370,7 +344,7 @@ func (r *parallelRun) loadAll(ctx context.Context, asides [2]aside, unlock *read
 	if err != nil {
 		return err
 	}
-	return r.loadAside(ctx, asides[1])
+	return r.loadAside(ctx, r.asides[1])
 }
 
 // snapshotPatience is how long the tools may take to come to their snapshots.

@@ -2,8 +2,12 @@ package seed_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
@@ -35,6 +39,11 @@ func TestParallelGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := tableIDs(t, slave, d)
+			if !pair.Slave.IsMySQL() {
+				slave.Exec(t, "SET SESSION sql_mode=ORACLE",
+					"CREATE PACKAGE "+d+".pkg AS FUNCTION f RETURN INT; END",
+					"CREATE PACKAGE BODY "+d+".pkg AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END", "SET SESSION sql_mode=DEFAULT")
+			}
 			slave.Exec(t, "DELETE FROM "+d+".half WHERE id > 150", "CREATE TABLE "+d+".own (id INT PRIMARY KEY)",
 				"CREATE PROCEDURE "+d+".own() SELECT 1", "CREATE VIEW "+d+".own_v AS SELECT 1")
 			master.Exec(t, "UPDATE "+d+".changed SET v = 'other' WHERE id = 7", "ALTER TABLE "+d+".altered COMMENT 'new'",
@@ -64,6 +73,81 @@ func TestParallelGoesOn(t *testing.T) {
 			master.Exec(t, "DROP DATABASE "+d)
 		})
 	}
+}
+
+// TestParallelGoesOnAnew keeps no table of a database that was changed on the master.
+func TestParallelGoesOnAnew(t *testing.T) {
+	master, slave := pairs.MariaDB.Start(t)
+	const d = "seed_goon_d"
+	master.Exec(t, "DROP DATABASE IF EXISTS "+d, "CREATE DATABASE "+d+" CHARACTER SET latin1",
+		"CREATE TABLE "+d+".t (id INT PRIMARY KEY)", "CREATE TABLE "+d+".u (id INT PRIMARY KEY)")
+	s := newSeed(t, master, slave, d)
+	s.Method, s.GoOn = journal.SeedParallel, true
+	for _, set := range []string{"latin1", "utf8mb4"} {
+		master.Exec(t, "ALTER DATABASE "+d+" CHARACTER SET "+set)
+		if _, err := s.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		compareCopies(t, master, slave, []string{d})
+	}
+}
+
+// TestParallelLate copies what is as it is at the coordinates, and not as it was before there
+// were any: the dumps of tables are late.
+func TestParallelLate(t *testing.T) {
+	master, slave := pairs.MariaDB.Start(t)
+	const d = "seed_late"
+	for _, changes := range [][]string{
+		{"CREATE FUNCTION " + d + ".f() RETURNS INT DETERMINISTIC RETURN 1", "SELECT SETVAL(" + d + ".s, 5000)"},
+		{"CREATE TABLE " + d + ".new (id INT PRIMARY KEY)", "CREATE VIEW " + d + ".v AS SELECT 1", "DROP TABLE " + d + ".t"},
+	} {
+		master.Exec(t, "DROP DATABASE IF EXISTS "+d, "CREATE DATABASE "+d, "CREATE SEQUENCE "+d+".s",
+			"CREATE TABLE "+d+".t (id INT PRIMARY KEY)", "CREATE TABLE "+d+".u (id INT PRIMARY KEY)")
+		s := newSeed(t, master, slave, d)
+		s.Method = journal.SeedParallel
+		begun, changed := filepath.Join(t.TempDir(), "begun"), filepath.Join(t.TempDir(), "changed")
+		pairs.WrapTools(t, "case \"$*\" in *--no-data*) ;; *) touch "+begun+"; while ! [ -e "+changed+
+			" ]; do sleep 0.05; done ;; esac\nexec $tool \"$@\"", "mariadb-dump")
+		var changing sync.WaitGroup
+		changing.Go(func() {
+			pairs.WaitFor(t, time.Minute, "dump of a part", func() (string, bool) {
+				_, err := os.Stat(begun)
+				return "", err == nil
+			})
+			time.Sleep(500 * time.Millisecond) // in which the dumps of the rest would be over
+			master.Exec(t, changes...)
+			if err := os.WriteFile(changed, nil, 0o600); err != nil {
+				t.Error(err)
+			}
+		})
+		_, err := s.Run(t.Context())
+		changing.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareCopies(t, master, slave, []string{d})
+	}
+}
+
+// TestParallelLooksLikeDump copies triggers whose text looks like a dump.
+func TestParallelLooksLikeDump(t *testing.T) {
+	master, slave := pairs.MariaDB.Start(t)
+	const d = "seed_looks"
+	trigger := "CREATE TRIGGER " + d + ".%[1]s_tr BEFORE INSERT ON " + d + ".%[1]s FOR EACH ROW BEGIN\n" +
+		"-- Current Database: `x`\n-- Table structure for table `nothing`\n-- Table structure for table `b`\n" +
+		"-- Dumping data for table `b`\nSET @a = 1;\nEND"
+	master.Exec(t, "DROP DATABASE IF EXISTS "+d, "CREATE DATABASE "+d)
+	for _, name := range []string{"a", "b", "c", "d"} {
+		master.Exec(t, "CREATE TABLE "+d+"."+name+" (id INT PRIMARY KEY)", "INSERT INTO "+d+"."+name+" VALUES (1)",
+			fmt.Sprintf(trigger, name))
+	}
+	master.Exec(t, "ALTER TABLE "+d+".b ADD FOREIGN KEY (id) REFERENCES "+d+".a (id)") // so tables are made in turn
+	s := newSeed(t, master, slave, d)
+	s.Method = journal.SeedParallel
+	if _, err := s.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	compareCopies(t, master, slave, []string{d})
 }
 
 // tableIDs are InnoDB's numbers of a database's tables: a table that is made anew has

@@ -12,15 +12,15 @@ import (
 
 // No snapshot outlives its connections, on neither family: a copy that was cut off is gone
 // on with at a new one. Of what is there a table is kept if it is the same on both ends at
-// that snapshot: as it is made, its triggers, and all of its rows by their number and
-// checksum. So a half table is none that is kept, however it came to be. All else is
+// that snapshot: as it and its database are made, its triggers, and all of its rows by their
+// number and checksum. So a half table is none that is kept, however it came to be. All else is
 // dropped, and copied.
 
 // keptChanged is the code of tables that were the same on both ends before the snapshot,
 // and not at it.
 const keptChanged = "kept-changed"
 
-// kept are the tables that are on the slave already, with what they are by.
+// kept are the tables that are on the slave already, quoted, with what they are by.
 type kept map[string]string
 
 // mayKeep reports whether a table's rows are in a snapshot, and in a checksum of it.
@@ -30,7 +30,7 @@ func (o object) mayKeep() bool {
 
 // keeps reports whether a table is kept.
 func (r *parallelRun) keeps(o object) bool {
-	_, is := r.kept[o.String()]
+	_, is := r.kept[o.quoted()]
 	return is
 }
 
@@ -47,7 +47,26 @@ func (r *parallelRun) findKept(ctx context.Context) (err error) {
 	case lockAttempts:
 		c.kept = nil
 	}
+	c.kept = c.kept.apart(r.objects)
 	return err
+}
+
+// apart gives those of the kept that are still there, and that no tool takes for another
+// which is to be copied: it would pass over that, too.
+func (k kept) apart(all []object) kept {
+	copied := map[string]bool{}
+	for _, o := range all {
+		if _, is := k[o.quoted()]; !is {
+			copied[o.fold] = true
+		}
+	}
+	apart := kept{}
+	for _, o := range all {
+		if by, is := k[o.quoted()]; is && !copied[o.fold] {
+			apart[o.quoted()] = by
+		}
+	}
+	return apart
 }
 
 // keepable finds the tables that are the same on both ends now.
@@ -60,9 +79,9 @@ func (c *copying) keepable(ctx context.Context, all []object) (kept, error) {
 	}
 	names := make(map[string]bool, len(there))
 	for _, r := range there {
-		names[r["d"]+"."+r["n"]] = true
+		names[server.QuoteTable(r["d"], r["n"])] = true
 	}
-	candidates := those(all, func(o object) bool { return o.mayKeep() && names[o.String()] })
+	candidates := those(all, func(o object) bool { return o.mayKeep() && names[o.quoted()] })
 	onMaster, err := describeTables(ctx, c.Master, c.Master.DB, candidates)
 	if err != nil {
 		return nil, err
@@ -73,8 +92,8 @@ func (c *copying) keepable(ctx context.Context, all []object) (kept, error) {
 	}
 	same := kept{}
 	for _, o := range candidates {
-		if by, known := onSlave[o.String()]; known && onMaster[o.String()] == by {
-			same[o.String()] = by
+		if by, known := onSlave[o.quoted()]; known && onMaster[o.quoted()] == by {
+			same[o.quoted()] = by
 		}
 	}
 	return same, nil
@@ -88,7 +107,7 @@ func describeTables(ctx context.Context, s *server.Server, on server.Execer, tab
 	}
 	made, rows := make([]string, len(tables)), make([]string, len(tables))
 	err := server.Each(ctx, s, on, tables, func(ctx context.Context, i int, o object) error {
-		name := server.QuoteTable(o.database, o.name)
+		name := o.quoted()
 		found, err := s.Query(ctx, on, "SHOW CREATE TABLE "+name)
 		if err != nil || len(found) == 0 {
 			return goneMeanwhile(err)
@@ -107,14 +126,14 @@ func describeTables(ctx context.Context, s *server.Server, on server.Execer, tab
 	if err != nil {
 		return nil, err
 	}
-	triggers, err := describeTriggers(ctx, s, on, tables)
+	databases, triggers, err := describeAround(ctx, s, on, tables)
 	if err != nil {
 		return nil, err
 	}
 	all := kept{}
 	for i, o := range tables {
-		if made[i] != "" && rows[i] != "" {
-			all[o.String()] = strings.Join([]string{made[i], rows[i], triggers[o.String()]}, "\x00")
+		if made[i] != "" && rows[i] != "" && databases[o.database] != "" {
+			all[o.quoted()] = strings.Join([]string{databases[o.database], made[i], rows[i], triggers[o.quoted()]}, "\x00")
 		}
 	}
 	return all, nil
@@ -129,26 +148,40 @@ func goneMeanwhile(err error) error {
 	return err
 }
 
-// describeTriggers tells of the triggers of tables, by their names.
-func describeTriggers(
+// describeAround tells of the databases of tables, and of the tables' triggers.
+func describeAround(
 	ctx context.Context, s *server.Server, on server.Execer, tables []object,
-) (map[string]string, error) {
-	var databases []string
+) (databases, triggers map[string]string, err error) {
+	databases, triggers = map[string]string{}, map[string]string{}
+	var names []string
 	for _, o := range tables {
-		if !slices.Contains(databases, o.database) {
-			databases = append(databases, o.database)
+		if !slices.Contains(names, o.database) {
+			names = append(names, o.database)
 		}
+	}
+	made := make([]string, len(names))
+	err = server.Each(ctx, s, on, names, func(ctx context.Context, i int, name string) error {
+		found, err := s.Query(ctx, on, "SHOW CREATE DATABASE "+server.QuoteName(name))
+		if err == nil && len(found) > 0 {
+			made[i] = found[0]["create database"]
+		}
+		return goneMeanwhile(err)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, name := range names {
+		databases[name] = made[i]
 	}
 	rows, err := s.Query(ctx, on,
 		"SELECT event_object_schema AS d, event_object_table AS n, CONCAT_WS(CHAR(1), trigger_name,"+
 			" event_manipulation, action_timing, action_order, action_statement, sql_mode, definer, character_set_client,"+
 			" collation_connection, database_collation) AS t FROM information_schema.triggers WHERE trigger_schema IN ("+
-			server.QuoteExactly(databases)+") ORDER BY trigger_schema, trigger_name")
-	of := map[string]string{}
+			server.QuoteExactly(names)+") ORDER BY trigger_schema, trigger_name")
 	for _, r := range rows {
-		of[r["d"]+"."+r["n"]] += r["t"] + "\x00"
+		triggers[server.QuoteTable(r["d"], r["n"])] += r["t"] + "\x00"
 	}
-	return of, err
+	return databases, triggers, err
 }
 
 // ownSnapshot is a session on the master that is at the snapshot of the dumps, too; nil:
@@ -211,8 +244,8 @@ func (r *parallelRun) stillSame(ctx context.Context, own *ownSnapshot) error {
 	}
 	var changed []string
 	for _, o := range tables {
-		if now[o.String()] != r.kept[o.String()] {
-			changed = append(changed, o.String())
+		if now[o.quoted()] != r.kept[o.quoted()] {
+			changed = append(changed, o.quoted())
 		}
 	}
 	if len(changed) == 0 {
@@ -246,14 +279,19 @@ func (r *parallelRun) clearSlave(ctx context.Context) error {
 			return err
 		}
 		for _, row := range rows {
-			if _, is := r.kept[row["d"]+"."+row["n"]]; is && isTableKind(row["k"]) || !r.keepsIn(row["d"]) {
+			if _, is := r.kept[server.QuoteTable(row["d"], row["n"])]; is && isTableKind(row["k"]) || !r.keepsIn(row["d"]) {
 				continue
 			}
 			word := row["k"]
 			if isTableKind(word) {
 				word = "TABLE"
 			}
-			statements = append(statements, server.SQL("DROP %s IF EXISTS %s", word, server.QuoteTable(row["d"], row["n"])))
+			drop := server.SQL("DROP %s IF EXISTS %s", word, server.QuoteTable(row["d"], row["n"]))
+			if strings.HasPrefix(word, "PACKAGE") { // which MariaDB knows of in this mode, and later in any
+				statements = append(statements, server.SQL("SET SESSION sql_mode=ORACLE"), drop, server.SQL("SET SESSION sql_mode=DEFAULT"))
+				continue
+			}
+			statements = append(statements, drop)
 		}
 	}
 	return r.Slave.Run(ctx, statements)

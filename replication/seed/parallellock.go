@@ -141,7 +141,7 @@ func (r *parallelRun) count(ctx context.Context, each <-chan struct{}, patience 
 	defer late.Stop()
 	look := time.NewTicker(lockLook)
 	defer look.Stop()
-	for n := 0; n < len(r.dumps); {
+	for n := 0; n < len(r.dumps)+len(r.asides); {
 		select {
 		case <-each:
 			n++

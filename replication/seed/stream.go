@@ -28,6 +28,7 @@ type dumpStream struct {
 	holds   bool            // that lock
 
 	database string       // that the dump has come to
+	body     bool         // within a routine, a trigger or an event, whose text may look like anything
 	tables   int          // that it has come to, by now
 	waits    atomic.Int32 // forDumper, forLoader, or neither
 	client   string       // the character set of the client that made what it has come to
@@ -69,6 +70,7 @@ func (d *dumpStream) readHead() (p server.Position, head []byte, ended bool, err
 		if ended = end < 0 && err != nil; end < 0 {
 			end = len(read)
 		}
+		d.waits.Store(0) // what comes is not taken yet: the tool may have to wait
 		p, head = readHead(read[:end])
 		d.from = io.MultiReader(bytes.NewReader(read[end:]), d.from)
 		return p, head, ended, nil
@@ -142,6 +144,7 @@ func (d *dumpStream) look(read []byte) (complete int) {
 		at += next + 1
 		rest := read[at:]
 		if !bytes.HasPrefix(rest, databaseLine[:2]) && !bytes.HasPrefix(rest, modeLine[:2]) &&
+			!bytes.HasPrefix(rest, bodyEnd[:2]) &&
 			(len(d.recode) == 0 || len(rest) >= longestLine && !isCode(rest)) {
 			continue
 		}
@@ -159,7 +162,10 @@ func (d *dumpStream) look(read []byte) (complete int) {
 
 // lookAt notes what a line tells of the dump, or amends it in its place.
 func (d *dumpStream) lookAt(line []byte) {
-	if name, ok := bytes.CutPrefix(line, databaseLine); ok {
+	d.body = inBody(d.body, line)
+	if d.body {
+		d.recodeLine(line)
+	} else if name, ok := bytes.CutPrefix(line, databaseLine); ok {
 		d.database = server.UnquoteName(string(name))
 	} else if name, ok := bytes.CutPrefix(line, tableLine); ok && d.takes != nil {
 		d.takeTable(line, d.database+"."+server.UnquoteName(string(name)))
@@ -169,7 +175,14 @@ func (d *dumpStream) lookAt(line []byte) {
 		d.endTurn(line)
 	} else if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) {
 		dropModes(line, d.modes)
-	} else if len(d.recode) == 0 {
+	} else {
+		d.recodeLine(line)
+	}
+}
+
+// recodeLine amends the names, definers and comments of a line of code.
+func (d *dumpStream) recodeLine(line []byte) {
+	if len(d.recode) == 0 {
 		return
 	} else if set := clientLine.FindSubmatch(line); set != nil {
 		d.client = string(set[1])
