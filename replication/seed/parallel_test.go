@@ -42,7 +42,8 @@ func TestParallelGoesOn(t *testing.T) {
 			if !pair.Slave.IsMySQL() {
 				slave.Exec(t, "SET SESSION sql_mode=ORACLE",
 					"CREATE PACKAGE "+d+".pkg AS FUNCTION f RETURN INT; END",
-					"CREATE PACKAGE BODY "+d+".pkg AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END", "SET SESSION sql_mode=DEFAULT")
+					"CREATE PACKAGE BODY "+d+".pkg AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END",
+					"SET SESSION sql_mode=DEFAULT")
 			}
 			slave.Exec(t, "DELETE FROM "+d+".half WHERE id > 150", "CREATE TABLE "+d+".own (id INT PRIMARY KEY)",
 				"CREATE PROCEDURE "+d+".own() SELECT 1", "CREATE VIEW "+d+".own_v AS SELECT 1")

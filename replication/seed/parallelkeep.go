@@ -288,7 +288,8 @@ func (r *parallelRun) clearSlave(ctx context.Context) error {
 			}
 			drop := server.SQL("DROP %s IF EXISTS %s", word, server.QuoteTable(row["d"], row["n"]))
 			if strings.HasPrefix(word, "PACKAGE") { // which MariaDB knows of in this mode, and later in any
-				statements = append(statements, server.SQL("SET SESSION sql_mode=ORACLE"), drop, server.SQL("SET SESSION sql_mode=DEFAULT"))
+				statements = append(statements,
+					server.SQL("SET SESSION sql_mode=ORACLE"), drop, server.SQL("SET SESSION sql_mode=DEFAULT"))
 				continue
 			}
 			statements = append(statements, drop)
