@@ -16,9 +16,10 @@ import (
 
 // begun is a table of which pieces are compared, and not all.
 type begun struct {
-	Shape  string       `json:"shape"` // of its definitions: with others it begins anew
-	After  keyValue     `json:"after"` // the last key that is compared
-	At     []string     `json:"at"`    // the positions of the pieces
+	Shape  string       `json:"shape"`          // of its definitions: with others it begins anew
+	After  keyValue     `json:"after"`          // the last key that is compared
+	Upto   keyValue     `json:"upto,omitempty"` // the last key that will be: see endAt
+	At     []string     `json:"at"`             // the positions of the pieces
 	Rows   uint64       `json:"rows"`
 	Anew   bool         `json:"anew,omitempty"` // it was begun anew
 	Near   bool         `json:"near,omitempty"`
@@ -31,7 +32,7 @@ type begun struct {
 // putDown notes how far the table has come.
 func (w *tableWork) putDown() {
 	w.begun[w.String()] = &begun{
-		Shape: w.shape(), After: w.after, At: w.result.At, Rows: w.result.Rows, Near: w.near, Anew: w.anew,
+		Shape: w.shape(), After: w.rest.after, Upto: w.rest.upto, At: w.result.At, Rows: w.result.Rows, Near: w.near, Anew: w.anew,
 		Listed: w.listed, Found: slices.Clone(w.found.list), More: w.found.more, Open: w.found.open,
 	}
 }
@@ -45,7 +46,8 @@ func (w *tableWork) takeUp() {
 		w.anew = true
 		delete(w.begun, w.String())
 	default:
-		w.after, w.near, w.anew, w.listed, w.result.Rows = b.After, b.Near, b.Anew, b.Listed, b.Rows
+		w.rest = keyRange{after: b.After, upto: b.Upto}
+		w.near, w.anew, w.listed, w.result.Rows = b.Near, b.Anew, b.Listed, b.Rows
 		w.found.list, w.found.more, w.found.open = slices.Clone(b.Found), b.More, b.Open
 		if at := w.ends.at.String(); !slices.Contains(b.At, at) {
 			w.result.At = append(slices.Clone(b.At), at)

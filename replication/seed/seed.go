@@ -124,9 +124,9 @@ type copying struct {
 	guard          *guard
 	meter          *meter
 	loaderSays     *os.File // takes what the loader says; nil: nobody does
-	begin          string // prelude, if it has been made
-	kept           kept   // tables that the slave has already
-	attempt        int    // of going on
+	begin          string   // prelude, if it has been made
+	kept           kept     // tables that the slave has already
+	attempt        int      // of going on
 
 	// deliver takes the dump that a tool makes, of which begin has been read.
 	deliver func(ctx context.Context, stream *dumpStream, begin []byte, dump *process) error
