@@ -92,6 +92,7 @@ type checkpointFile struct {
 	file    journal.NoteFile
 	content checkpoint
 	written time.Time
+	kept    bool // what was written last
 }
 
 // begin begins the first round, or goes on with it.
@@ -122,6 +123,9 @@ func (c *Comparison) begin(ctx context.Context) (*walk, error) {
 	return w, nil
 }
 
+// resumeCommand goes on with a comparison that was cut off.
+const resumeCommand = "gtunnel replication compare --resume, with the same flags,"
+
 // lookForLeft goes on from a checkpoint that is left, if that is wanted and it is of this
 // comparison, and otherwise says what it is.
 func (w *walk) lookForLeft(now time.Time) {
@@ -140,7 +144,7 @@ func (w *walk) lookForLeft(now time.Time) {
 	case why != "":
 	case !w.Resume:
 		w.say("begins anew: the comparison of " + when + " was cut off after " + tables +
-			"; gtunnel replication compare --resume, with the same flags, would go on there")
+			"; " + resumeCommand + " would go on there")
 	default:
 		w.say("goes on with the comparison of " + when + ", which was cut off after " + tables)
 		w.takeUp(left)
@@ -210,7 +214,14 @@ func (f *checkpointFile) write(w *walk) {
 	for _, t := range w.result.Tables {
 		k.Done = append(k.Done, doneTable{TableResult: t, Again: t.again})
 	}
-	_ = f.file.Write(k)
+	f.kept = f.file.Write(k) == nil
+}
+
+// tellKept says how a comparison that has ended too early is gone on with.
+func (f *checkpointFile) tellKept(c *Comparison) {
+	if f != nil && f.kept {
+		c.say("what was compared so far is kept: " + resumeCommand + " goes on there")
+	}
 }
 
 // remove ends the checkpoint of a comparison that has ended.
