@@ -32,7 +32,8 @@ type begun struct {
 // putDown notes how far the table has come.
 func (w *tableWork) putDown() {
 	w.begun[w.String()] = &begun{
-		Shape: w.shape(), After: w.rest.after, Upto: w.rest.upto, At: w.result.At, Rows: w.result.Rows, Near: w.near, Anew: w.anew,
+		Shape: w.shape(), After: w.rest.after, Upto: w.rest.upto, At: w.result.At, Rows: w.result.Rows,
+		Near: w.near, Anew: w.anew,
 		Listed: w.listed, Found: slices.Clone(w.found.list), More: w.found.more, Open: w.found.open,
 	}
 }
