@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gtunnel/gtunnel/replication/compare"
 	"github.com/gtunnel/gtunnel/replication/facts"
@@ -26,6 +27,10 @@ type RowRepair struct {
 	Tables        []string // "database.table"; empty: all of the databases
 	LockTables    bool     // see compare.Comparison
 	StateDir      string   // of the slave's host; empty: nothing is noted
+
+	// Of the comparison that finds the rows: see compare.Comparison.
+	MaxSnapshot, MaxLag time.Duration
+	PauseWhen           []compare.Load
 
 	Dialogue
 }
@@ -76,6 +81,7 @@ func (r *RowRepair) comparison() *compare.Comparison {
 	return &compare.Comparison{
 		Master: r.Master, Slave: r.Slave, Databases: r.Databases, Tables: r.Tables, LockTables: r.LockTables,
 		All: true, StateDir: r.StateDir, Progress: r.Comparing,
+		MaxSnapshot: r.MaxSnapshot, MaxLag: r.MaxLag, PauseWhen: r.PauseWhen,
 	}
 }
 

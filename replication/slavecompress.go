@@ -27,9 +27,14 @@ const (
 
 // readLine measures the line, for a copy that is worth it.
 func (s *Setup) readLine(ctx context.Context) {
-	if s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 ||
-		sizeOf(s.MasterFacts, s.Want.Databases) < worthMeasuring {
+	if s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 {
 		return
+	}
+	if sizeOf(s.MasterFacts, s.Want.Databases) < worthMeasuring { // or so the server believes
+		bytes, err := facts.FileBytes(ctx, s.Master, s.Want.Databases)
+		if err == nil && bytes < worthMeasuring { // what cannot be seen may be large
+			return
+		}
 	}
 	s.Line, _ = facts.MeasureLine(ctx, s.Master, slowLine) // what is wrong with the line others say
 }

@@ -92,7 +92,7 @@ func (m *Main) replicationCompareCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			if c.repairRows || len(c.repair) > 0 {
-				return m.repair(ctx, c)
+				return m.repair(ctx, c, cmd.Flags().Changed)
 			}
 			return m.compareReplication(ctx, c)
 		},
@@ -234,11 +234,6 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 	if len(c.tables) > 0 || len(c.databases) > 0 {
 		return &usage.Error{
 			Where: "--repair-table", Message: "compares the repaired tables only", Cure: "leave --table and --databases out",
-		}
-	}
-	if c.resume || len(c.pauseWhen) > 0 {
-		return &usage.Error{
-			Message: "--resume and --pause-when are for a comparison", Cure: "leave them out with --repair-table",
 		}
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)

@@ -100,13 +100,7 @@ func TestSetupByDump(t *testing.T) {
 		p.must(p.master, p.setupMasterArgs("--seed-again")...)
 		p.sql(p.master, "INSERT INTO iam.t VALUES (77)") // behind the dump
 		again := p.setupSlaveArgs("--seed", path, "--reseed", "--replace-databases", "voms,iam")
-		if kind.IsMySQL() { // which would pass over the row behind the dump
-			p.unchanged(p.slave, 1, "it replicates, and so comes to have transactions", again...)
-			p.waitSlave("SELECT COUNT(*) FROM iam.t WHERE id = 77")
-			p.onSlave("STOP SLAVE")
-			p.unchanged(p.slave, 1, "it has had transactions", again...)
-			p.dumpTo("voms.dump")
-		}
+		p.refusesBehind(again)
 		shown := p.must(p.slave, append(slices.Clone(again), "--dry-run")...)
 		if !strings.Contains(shown, "from "+path+" (a dump of ") {
 			t.Errorf("the plan says:\n%s", shown)
@@ -116,6 +110,26 @@ func TestSetupByDump(t *testing.T) {
 		p.must(p.slave, p.compareArgs()...)
 		p.noSecrets()
 	})
+}
+
+// refusesBehind refuses a dump for a slave that has come further by GTIDs, running or not. The
+// dump is such that it can be loaded then.
+func (p *pair) refusesBehind(again []string) {
+	p.t.Helper()
+	strict := func(on string) {
+		if !p.slave.Kind.IsMySQL() {
+			p.sql(p.slave, "SET GLOBAL gtid_strict_mode="+on)
+		}
+	}
+	strict("ON") // it would not take the row behind the dump, and MySQL would pass over it
+	p.unchanged(p.slave, 1, "it replicates, and so comes to have transactions", again...)
+	p.waitSlave("SELECT COUNT(*) FROM iam.t WHERE id = 77")
+	p.onSlave("STOP SLAVE")
+	p.unchanged(p.slave, 1, "it has had transactions", again...)
+	strict("OFF")
+	if p.slave.Kind.IsMySQL() {
+		p.dumpTo("voms.dump")
+	}
 }
 
 // compresses fails unless what the slave gets is compressed, on or off, by what its server says.
@@ -199,6 +213,13 @@ func TestSetupRefusesDumps(t *testing.T) {
 			t.Errorf("exit code %d of an empty standard input:\n%s", code, out)
 		}
 
+		if kind.IsMySQL() {
+			p.changeGTIDs("ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF")
+			before := p.dumpTo("before.dump")
+			p.changeGTIDs("OFF_PERMISSIVE", "ON_PERMISSIVE", "ON")
+			of(1, "has no GTIDs, which the master has turned on since", before)
+		}
+
 		// Older than the binary log.
 		p.sql(p.master, "FLUSH BINARY LOGS")
 		p.purgeLogs()
@@ -212,6 +233,14 @@ func (p *pair) dataOnSlave(path string) string {
 	p.t.Helper()
 	p.sql(p.slave, "CREATE DATABASE voms", "CREATE TABLE voms.mine (id INT PRIMARY KEY)")
 	return path
+}
+
+// changeGTIDs takes the master's gtid_mode through some values.
+func (p *pair) changeGTIDs(modes ...string) {
+	p.t.Helper()
+	for _, mode := range modes {
+		p.sql(p.master, "SET GLOBAL gtid_mode="+mode)
+	}
 }
 
 // dumpOf dumps another server than the master.

@@ -24,17 +24,24 @@ func (c *replicationCompare) repairSettings() []config.Setting {
 	}
 }
 
-// repair repairs rows or tables.
-func (m *Main) repair(ctx context.Context, c *replicationCompare) error {
-	switch {
-	case !c.repairRows:
-		return m.repairTables(ctx, c)
-	case len(c.repair) > 0:
-		return &usage.Error{
-			Where: "--repair-rows", Message: "another repair than --repair-table", Cure: "give one of them, and then the other",
+// repair repairs rows or tables. Given reports whether a flag is.
+func (m *Main) repair(ctx context.Context, c *replicationCompare, given func(flag string) bool) error {
+	repair, others := m.repairTables, []string{"resume", "pause-when", "max-lag", "max-snapshot"}
+	flag := "--repair-table"
+	if c.repairRows {
+		repair, others, flag = m.repairRows, []string{"resume"}, "--repair-rows"
+		if len(c.repair) > 0 {
+			return &usage.Error{
+				Where: flag, Message: "another repair than --repair-table", Cure: "give one of them, and then the other",
+			}
 		}
 	}
-	return m.repairRows(ctx, c)
+	for _, name := range others {
+		if given(name) {
+			return &usage.Error{Where: "--" + name, Message: "is not for " + flag, Cure: "leave it out with " + flag}
+		}
+	}
+	return repair(ctx, c)
 }
 
 // repairRows compares, puts the rows that differ right after consent, and compares their
@@ -42,6 +49,10 @@ func (m *Main) repair(ctx context.Context, c *replicationCompare) error {
 func (m *Main) repairRows(ctx context.Context, c *replicationCompare) error {
 	c.tables = splitTables(c.tables)
 	if err := checkTables("--table", c.tables); err != nil {
+		return err
+	}
+	loads, err := parseLoads(c.pauseWhen)
+	if err != nil {
 		return err
 	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
@@ -55,8 +66,9 @@ func (m *Main) repairRows(ctx context.Context, c *replicationCompare) error {
 	repair := &replication.RowRepair{
 		Master: comparison.Master, Slave: comparison.Slave, Databases: comparison.Databases, Tables: c.tables,
 		LockTables: c.lockTables, StateDir: c.stateDir, Dialogue: talk,
+		MaxSnapshot: c.snapshot, MaxLag: c.lag, PauseWhen: loads,
 	}
-	err = repair.Run(ctx)
+	err = explainLoad(repair.Run(ctx))
 	end()
 	if result == nil {
 		return err

@@ -270,7 +270,12 @@ func (s *setupSlave) want() (replication.SlaveWant, error) {
 		return want, &usage.Error{
 			Where: "--start", Message: "is for --method none only", Cure: "a copy brings its own coordinates",
 		}
-	case s.start != "":
+	case want.Method == journal.SeedNone && s.maxRate > 0:
+		return want, &usage.Error{
+			Where: "--max-rate", Message: "is not for --method none, which copies nothing", Cure: "leave it out",
+		}
+	}
+	if s.start != "" {
 		file, offset, found := strings.Cut(s.start, ":")
 		n, err := strconv.ParseUint(offset, 10, 64)
 		if !found || file == "" || err != nil {

@@ -16,9 +16,10 @@ import (
 
 // begun is a table of which pieces are compared, and not all.
 type begun struct {
-	Shape  string       `json:"shape"` // of its definitions: with others it begins anew
-	After  keyValue     `json:"after"` // the last key that is compared
-	At     []string     `json:"at"`    // the positions of the pieces
+	Shape  string       `json:"shape"`          // of its definitions: with others it begins anew
+	After  keyValue     `json:"after"`          // the last key that is compared
+	Upto   keyValue     `json:"upto,omitempty"` // the last key that will be: see endAt
+	At     []string     `json:"at"`             // the positions of the pieces
 	Rows   uint64       `json:"rows"`
 	Anew   bool         `json:"anew,omitempty"` // it was begun anew
 	Near   bool         `json:"near,omitempty"`
@@ -31,7 +32,8 @@ type begun struct {
 // putDown notes how far the table has come.
 func (w *tableWork) putDown() {
 	w.begun[w.String()] = &begun{
-		Shape: w.shape(), After: w.after, At: w.result.At, Rows: w.result.Rows, Near: w.near, Anew: w.anew,
+		Shape: w.shape(), After: w.rest.after, Upto: w.rest.upto, At: w.result.At, Rows: w.result.Rows,
+		Near: w.near, Anew: w.anew,
 		Listed: w.listed, Found: slices.Clone(w.found.list), More: w.found.more, Open: w.found.open,
 	}
 }
@@ -45,7 +47,8 @@ func (w *tableWork) takeUp() {
 		w.anew = true
 		delete(w.begun, w.String())
 	default:
-		w.after, w.near, w.anew, w.listed, w.result.Rows = b.After, b.Near, b.Anew, b.Listed, b.Rows
+		w.rest = keyRange{after: b.After, upto: b.Upto}
+		w.near, w.anew, w.listed, w.result.Rows = b.Near, b.Anew, b.Listed, b.Rows
 		w.found.list, w.found.more, w.found.open = slices.Clone(b.Found), b.More, b.Open
 		if at := w.ends.at.String(); !slices.Contains(b.At, at) {
 			w.result.At = append(slices.Clone(b.At), at)
@@ -90,6 +93,7 @@ type checkpointFile struct {
 	file    journal.NoteFile
 	content checkpoint
 	written time.Time
+	kept    bool // what was written last
 }
 
 // begin begins the first round, or goes on with it.
@@ -120,6 +124,9 @@ func (c *Comparison) begin(ctx context.Context) (*walk, error) {
 	return w, nil
 }
 
+// resumeCommand goes on with a comparison that was cut off.
+const resumeCommand = "gtunnel replication compare --resume, with the same flags,"
+
 // lookForLeft goes on from a checkpoint that is left, if that is wanted and it is of this
 // comparison, and otherwise says what it is.
 func (w *walk) lookForLeft(now time.Time) {
@@ -138,7 +145,7 @@ func (w *walk) lookForLeft(now time.Time) {
 	case why != "":
 	case !w.Resume:
 		w.say("begins anew: the comparison of " + when + " was cut off after " + tables +
-			"; gtunnel replication compare --resume, with the same flags, would go on there")
+			"; " + resumeCommand + " would go on there")
 	default:
 		w.say("goes on with the comparison of " + when + ", which was cut off after " + tables)
 		w.takeUp(left)
@@ -208,7 +215,14 @@ func (f *checkpointFile) write(w *walk) {
 	for _, t := range w.result.Tables {
 		k.Done = append(k.Done, doneTable{TableResult: t, Again: t.again})
 	}
-	_ = f.file.Write(k)
+	f.kept = f.file.Write(k) == nil
+}
+
+// tellKept says how a comparison that has ended too early is gone on with.
+func (f *checkpointFile) tellKept(c *Comparison) {
+	if f != nil && f.kept {
+		c.say("what was compared so far is kept: " + resumeCommand + " goes on there")
+	}
 }
 
 // remove ends the checkpoint of a comparison that has ended.

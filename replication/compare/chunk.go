@@ -23,37 +23,33 @@ type keyRange struct{ after, upto keyValue }
 // chunkOrError is what the splitter sends.
 type chunkOrError struct {
 	keyRange
-	err error
+	last bool // of the table
+	err  error
 }
 
-// splitIntoChunks sends the ranges of a table after a key, nil for all, in order, the last
-// one open, and closes the channel. It asks size for each chunk's rows just before it looks
-// for its end, and stops early, but not in the middle of a query, when stop is closed.
+// splitIntoChunks sends a range of a table in parts, in order, and closes the channel. It
+// asks size for each chunk's rows just before it looks for its end, and stops early, but not
+// in the middle of a query, when stop is closed.
 func splitIntoChunks(
-	ctx context.Context, stop <-chan struct{}, s *session, t *tableShape, k *key, after keyValue, size func() uint64,
+	ctx context.Context, stop <-chan struct{}, s *session, t *tableShape, k *key, rest keyRange, size func() uint64,
 	chunks chan<- chunkOrError,
 ) {
 	defer close(chunks)
-	r := keyRange{after: after}
-	for k != nil {
-		var err error
-		r.upto, err = s.findKey(ctx, k, k.boundaryQuery(t, keyRange{after: r.after}, size()-1))
-		if r.upto == nil && err == nil {
-			break
+	for last := false; !last; {
+		chunk := chunkOrError{keyRange: rest, last: k == nil}
+		if k != nil {
+			chunk.upto, chunk.err = s.findKey(ctx, k, k.boundaryQuery(t, rest, size()-1))
+		}
+		if chunk.upto == nil && chunk.err == nil {
+			chunk.upto, chunk.last = rest.upto, true
 		}
 		select {
-		case chunks <- chunkOrError{keyRange: r, err: err}:
+		case chunks <- chunk:
 		case <-stop:
 			return
 		}
-		if err != nil {
-			return
-		}
-		r.after = r.upto
-	}
-	select {
-	case chunks <- chunkOrError{keyRange: keyRange{after: r.after}, err: nil}:
-	case <-stop:
+		last = chunk.last || chunk.err != nil
+		rest.after = chunk.upto
 	}
 }
 

@@ -104,6 +104,7 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if err := first.run(ctx); err != nil {
+		first.checkpoint.tellKept(c)
 		return nil, err
 	}
 	result := first.result
@@ -117,6 +118,7 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 		second := c.newWalk(again)
 		second.second = true
 		if err := second.run(ctx); err != nil {
+			first.checkpoint.tellKept(c)
 			return nil, err
 		}
 		result.replace(again, second.result)

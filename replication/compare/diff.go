@@ -80,7 +80,8 @@ func (w *tableWork) locate(ctx context.Context, r keyRange, master, slave checks
 	return w.list(ctx, r)
 }
 
-// divide looks for the differences of a range in its parts.
+// divide looks for the differences of a range in its parts. They need no limit of their own:
+// each is an eighth of what was summed up within one.
 func (w *tableWork) divide(ctx context.Context, r keyRange, master, slave checksum) error {
 	parts, err := w.split(ctx, r, master, slave)
 	if err != nil {

@@ -41,23 +41,36 @@ func TakeGlance(ctx context.Context, s *server.Server, databases []string, most 
 		return nil, err
 	}
 	glance := &Glance{Tables: map[string]TableGlance{}}
+	var tables []*tableShape
 	for _, t := range bySize(schema.tables) {
 		if t.broken != "" || t.bytes > most {
 			glance.Left = append(glance.Left, t.String())
 			continue
 		}
 		most -= t.bytes
-		var columns []string
-		for _, c := range t.columns {
-			columns = append(columns, fmt.Sprintf("%s %s %s %t", c.name, c.columnType, c.collation, c.nullable))
-		}
-		sum, err := opened.checksum(ctx, checksumQuery(t, nil, keyRange{}, rowHash(t.columns, false, false)))
-		if err != nil {
-			return nil, s.Explain("read the table "+t.String(), err)
-		}
-		glance.Tables[t.String()] = TableGlance{Rows: sum.rows, Sum: sum.sum, Kind: strings.Join(columns, ", ")}
+		tables = append(tables, t)
 	}
-	return glance, nil
+	sums := make([]checksum, len(tables))
+	err = server.Each(ctx, s, opened.conn, tables, func(ctx context.Context, i int, t *tableShape) (err error) {
+		sums[i], err = opened.checksum(ctx, checksumQuery(t, nil, keyRange{}, rowHash(t.columns, false, false)))
+		if err != nil {
+			err = s.Explain("read the table "+t.String(), err)
+		}
+		return err
+	})
+	for i, t := range tables {
+		glance.Tables[t.String()] = TableGlance{Rows: sums[i].rows, Sum: sums[i].sum, Kind: kindOf(t)}
+	}
+	return glance, err
+}
+
+// kindOf is what the columns of a table are.
+func kindOf(t *tableShape) string {
+	columns := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		columns[i] = fmt.Sprintf("%s %s %s %t", c.name, c.columnType, c.collation, c.nullable)
+	}
+	return strings.Join(columns, ", ")
 }
 
 // bySize orders tables by their size, the smallest first.

@@ -32,7 +32,7 @@ type tableWork struct {
 	hash    string        // a row's number, as an expression
 	exact   string        // the same, with floats exactly
 	near    bool          // floats are the same only as far as they are shown
-	after   keyValue      // the last key that is compared; nil: none
+	rest    keyRange      // what is left to compare
 	size    atomic.Uint64 // rows of a chunk
 	endless bool          // a chunk may take as long as it does: it cannot be smaller
 	found   differences
@@ -103,7 +103,10 @@ func (c *comparing) table(ctx context.Context, p *tablePair) error {
 	err := w.rows(ctx)
 	if errors.Is(err, errLegOver) {
 		c.ended = true
-		return nil
+		return w.endAt(ctx)
+	}
+	if err == nil {
+		err = w.noteGrown(ctx)
 	}
 	if took := time.Since(began); p.masterKey == nil && took > c.maxSnapshot() {
 		p.addNote("no key cuts the table into pieces: the snapshot of the master was held for " +
@@ -196,7 +199,7 @@ func (w *tableWork) rows(ctx context.Context) error {
 // chunks compares chunks, from where the table has come to.
 func (w *tableWork) chunks(ctx context.Context) error {
 	stop, chunks := make(chan struct{}), make(chan chunkOrError, chunkAhead)
-	go splitIntoChunks(ctx, stop, w.ends.scout, w.master, w.masterKey, w.after, w.size.Load, chunks)
+	go splitIntoChunks(ctx, stop, w.ends.scout, w.master, w.masterKey, w.rest, w.size.Load, chunks)
 	defer func() {
 		close(stop)
 		for range chunks { // until the splitter has ended
@@ -211,7 +214,7 @@ func (w *tableWork) chunks(ctx context.Context) error {
 			return err
 		}
 		w.progress()
-		if batch[len(batch)-1].upto != nil && w.over(ctx) {
+		if !batch[len(batch)-1].last && w.over(ctx) {
 			return errLegOver
 		}
 	}
@@ -246,7 +249,7 @@ func (w *tableWork) batch(ctx context.Context, chunks []chunkOrError) error {
 		if err := w.judge(ctx, r); err != nil {
 			return err
 		}
-		if w.after = r.upto; w.after != nil {
+		if w.rest.after = r.upto; r.upto != nil {
 			w.putDown()
 		}
 		w.compared, w.took = true, time.Since(began)
