@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,16 +35,23 @@ func (l Line) String() string {
 const (
 	lineRows   = 4096                   // that are asked for at most, of rowBytes
 	rowBytes   = 16 * 64                // what SHA2 makes no compression on the way makes smaller
-	lineWindow = 100 * time.Millisecond // over which the rate is taken, or a round trip
-	lineTrips  = 8                      // round trips in which a rate that doubles has come to its end
+	lineWindow = 150 * time.Millisecond // over which the rate is taken at least: what comes, comes in pieces
+	lineTrips  = 2                      // round trips of a window: TCP at its beginning makes the rate a multiple within them
+	growth     = 1.5                    // of a rate from a window to the next, by which TCP has not come to the line's
 )
 
 // lineQuery makes rows that cannot be compressed, by what every server knows.
 var lineQuery = fmt.Sprintf("SELECT CONCAT(''%s) FROM information_schema.collations a, information_schema.collations b"+
 	" LIMIT %d", strings.Repeat(", UNHEX(SHA2(RAND(), 512))", rowBytes/64), lineRows)
 
-// MeasureLine has a server send up to 4 MB, for a second or so (2 at most), or until it is
-// certain what the line carries, or that it carries enough, in bits a second.
+// newLineMeter makes the meter of a line with a round trip.
+func newLineMeter(trip time.Duration, enough uint64) *lineMeter {
+	window := max(lineWindow, lineTrips*trip)
+	return &lineMeter{window: window, enough: enough, limit: min(max(4*window, time.Second), 2*time.Second)}
+}
+
+// MeasureLine has a server send up to 4 MB, for half a second or so (2 seconds at most), until
+// it is known what the line carries, or that it carries enough, in bits a second.
 func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -59,10 +65,7 @@ func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, er
 		return Line{}, s.Explain("measure the line", err)
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it all
-	trip := s.RoundTrip()
-	meter := lineMeter{
-		window: max(lineWindow, trip), enough: enough, limit: min(max(lineTrips*trip, time.Second), 2*time.Second),
-	}
+	meter := newLineMeter(s.RoundTrip(), enough)
 	var row sql.RawBytes
 	for rows.Next() {
 		if err := rows.Scan(&row); err != nil {
@@ -97,22 +100,13 @@ func (m *lineMeter) came(bytes int, now time.Time) (done bool) {
 		return false
 	}
 	m.bytes += bytes
-	if now.Sub(m.since) < m.window {
+	late := now.Sub(m.begun) >= m.limit
+	if now.Sub(m.since) < m.window && !late {
 		return false
 	}
 	m.end(now)
-	return now.Sub(m.begun) >= m.limit || len(m.rates) > 1 && m.line().Bits >= m.enough || m.steady()
-}
-
-// steady reports whether the rate has been the same for four windows: TCP has begun, and the
-// line is full.
-func (m *lineMeter) steady() bool {
-	const windows, alike = 4, 1.1
-	if len(m.rates) < windows {
-		return false
-	}
-	last := m.rates[len(m.rates)-windows:]
-	return slices.Max(last) < alike*slices.Min(last)
+	line := m.line()
+	return late || len(m.rates) > 1 && (line.Bits >= m.enough || !line.Grows)
 }
 
 // end ends a window.
@@ -123,16 +117,12 @@ func (m *lineMeter) end(now time.Time) {
 	m.since, m.bytes = now, 0
 }
 
-// line is the rate of the last two windows, or of as many as there are.
+// line is the rate of the last window.
 func (m *lineMeter) line() Line {
-	mean := func(rates []float64) (sum float64) {
-		for _, rate := range rates {
-			sum += rate / float64(len(rates))
-		}
-		return sum
-	}
 	n := len(m.rates)
-	last, before := mean(m.rates[max(0, n-2):]), mean(m.rates[max(0, n-4):max(0, n-2)])
-	const growth = 1.5
-	return Line{Bits: uint64(last), Grows: before > 0 && last > growth*before}
+	if n == 0 {
+		return Line{}
+	}
+	last := m.rates[n-1]
+	return Line{Bits: uint64(last), Grows: n > 1 && last > growth*m.rates[n-2]}
 }

@@ -21,9 +21,7 @@ func TestLineMeter(t *testing.T) {
 		"fast and very long": {300 * time.Millisecond, 1e9, true, false},
 	} {
 		const enough = 100e6
-		m := lineMeter{
-			window: max(lineWindow, line.trip), enough: enough, limit: min(max(8*line.trip, time.Second), 2*time.Second),
-		}
+		m := newLineMeter(line.trip, enough)
 		now, burst, sent, done := time.Now(), 10*1460.0, 0, false
 		for at := now; !done && sent < lineRows; at = at.Add(line.trip) {
 			full := min(burst, line.trip.Seconds()*line.bits/8)
