@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,28 +31,24 @@ func (l Line) String() string {
 	}
 }
 
-// How a line is measured. TCP begins slowly, the more so the longer the way: what counts is
-// the end of one transfer, which is cut off when it has told enough.
+// How a line is measured: by answers that double. TCP begins slowly, and as long as it is
+// not at the line's rate, so does the rate of the next one. Each is read whole, so that
+// nothing of the measurement is left on a line that is slow.
 const (
-	lineRows   = 4096                   // that are asked for at most, of rowBytes
-	rowBytes   = 16 * 64                // what SHA2 makes no compression on the way makes smaller
-	lineWindow = 150 * time.Millisecond // over which the rate is taken at least: what comes, comes in pieces
-	lineTrips  = 2                      // round trips of a window: TCP at its beginning makes the rate a multiple within them
-	growth     = 1.5                    // of a rate from a window to the next, by which TCP has not come to the line's
+	rowBytes  = 16 * 64               // what SHA2 makes no compression on the way makes smaller
+	firstRows = 128                   // of the first answer
+	lastRows  = 4096                  // of the last one
+	lineTime  = 3 * time.Second       // for all of them, at the most
+	leastTime = 50 * time.Millisecond // that an answer takes at least for its rate to be taken for the line's
+	growth    = 1.5                   // from an answer to the next, by which TCP has not come to its rate
 )
 
 // lineQuery makes rows that cannot be compressed, by what every server knows.
 var lineQuery = fmt.Sprintf("SELECT CONCAT(''%s) FROM information_schema.collations a, information_schema.collations b"+
-	" LIMIT %d", strings.Repeat(", UNHEX(SHA2(RAND(), 512))", rowBytes/64), lineRows)
+	" LIMIT ", strings.Repeat(", UNHEX(SHA2(RAND(), 512))", rowBytes/64))
 
-// newLineMeter makes the meter of a line with a round trip.
-func newLineMeter(trip time.Duration, enough uint64) *lineMeter {
-	window := max(lineWindow, lineTrips*trip)
-	return &lineMeter{window: window, enough: enough, limit: min(max(4*window, time.Second), 2*time.Second)}
-}
-
-// MeasureLine has a server send up to 4 MB, for half a second or so (2 seconds at most), until
-// it is known what the line carries, or that it carries enough, in bits a second.
+// MeasureLine has a server send what it takes to know what the line carries, or that it carries
+// enough, in bits a second: up to 8 MB, for 3 seconds at most.
 func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -59,65 +56,60 @@ func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, er
 	if err != nil {
 		return Line{}, err
 	}
-	defer server.Discard(conn) // what is still on its way is not waited for
-	rows, err := conn.QueryContext(ctx, lineQuery)
+	defer server.Discard(conn) // also where an answer is cut off
+	meter := lineMeter{enough: enough, trip: s.RoundTrip(), begun: time.Now()}
+	for rows := firstRows; rows <= lastRows; rows *= 2 {
+		done, err := meter.answer(ctx, conn, rows)
+		if err != nil {
+			return Line{}, s.Explain("measure the line", err)
+		}
+		if done {
+			break
+		}
+	}
+	return meter.line(), nil
+}
+
+// answer asks for so many rows, and reports whether it is known what the line carries.
+func (m *lineMeter) answer(ctx context.Context, conn *sql.Conn, n int) (done bool, err error) {
+	asked := time.Now()
+	rows, err := conn.QueryContext(ctx, lineQuery+strconv.Itoa(n))
 	if err != nil {
-		return Line{}, s.Explain("measure the line", err)
+		return false, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it all
-	meter := newLineMeter(s.RoundTrip(), enough)
 	var row sql.RawBytes
+	bytes := 0
 	for rows.Next() {
 		if err := rows.Scan(&row); err != nil {
-			return Line{}, err
+			return false, err
 		}
-		if meter.came(len(row), time.Now()) {
-			cancel()
-			return meter.line(), nil
+		bytes += len(row)
+		if now := time.Now(); now.Sub(m.begun) >= lineTime {
+			return m.came(bytes, now.Sub(asked)) || true, nil // the rest is given up
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return Line{}, s.Explain("measure the line", err)
-	}
-	meter.end(time.Now())
-	return meter.line(), nil
+	return m.came(bytes, time.Since(asked)), rows.Err()
 }
 
 // lineMeter tells the rate of what comes.
 type lineMeter struct {
-	window, limit time.Duration
-	enough        uint64 // bits a second
-
-	begun, since time.Time // of all, and of the window
-	bytes        int       // of the window
-	rates        []float64 // of the windows that are over, in bits a second
+	enough uint64 // bits a second
+	trip   time.Duration
+	begun  time.Time
+	rates  []float64 // of the answers, in bits a second
 }
 
-// came counts, and reports whether that is enough.
-func (m *lineMeter) came(bytes int, now time.Time) (done bool) {
-	if m.begun.IsZero() { // how long the first was on its way is not known
-		m.begun, m.since = now, now
-		return false
-	}
-	m.bytes += bytes
-	late := now.Sub(m.begun) >= m.limit
-	if now.Sub(m.since) < m.window && !late {
-		return false
-	}
-	m.end(now)
+// came counts an answer, with the time since it was asked for, and reports whether the rate is
+// known.
+func (m *lineMeter) came(bytes int, took time.Duration) (known bool) {
+	took = max(took-m.trip, time.Millisecond)
+	m.rates = append(m.rates, float64(bytes)*8/took.Seconds())
 	line := m.line()
-	return late || len(m.rates) > 1 && (line.Bits >= m.enough || !line.Grows)
+	return len(m.rates) > 1 && (line.Bits >= m.enough || !line.Grows && took >= leastTime)
 }
 
-// end ends a window.
-func (m *lineMeter) end(now time.Time) {
-	if took := now.Sub(m.since); took > 0 && (took >= m.window/2 || len(m.rates) == 0) {
-		m.rates = append(m.rates, float64(m.bytes)*8/took.Seconds())
-	}
-	m.since, m.bytes = now, 0
-}
-
-// line is the rate of the last window.
+// line is the rate of the last answer.
 func (m *lineMeter) line() Line {
 	n := len(m.rates)
 	if n == 0 {
