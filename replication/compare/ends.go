@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type snapshotEnds struct {
 // closes them.
 func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {
 	ends := &snapshotEnds{}
+	var spare *sql.Conn // by which the master is asked how far it is, while the slave stands
 	open := func(on *server.Server, s **session) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
 			*s, err = openSession(ctx, on)
@@ -33,11 +35,18 @@ func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {
 	}
 	asks := []func(context.Context) error{
 		open(c.Master, &ends.scout), open(c.Master, &ends.master), open(c.Slave, &ends.slave),
+		func(ctx context.Context) (err error) {
+			spare, err = c.Master.Session(ctx)
+			return err
+		},
 	}
 	if c.LockTables {
 		asks = append(asks, open(c.Master, &ends.lock))
 	}
 	err := server.AtOnce(ctx, asks...)
+	if spare != nil {
+		_ = spare.Close() // back to the pool
+	}
 	for _, s := range []*session{ends.master, ends.slave} {
 		if err == nil {
 			err = s.mustHold()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,21 +31,24 @@ func (l Line) String() string {
 	}
 }
 
-// How a line is measured. TCP begins slowly, the more so the longer the way: what counts is
-// the end of one transfer, which is cut off when it has told enough.
+// How a line is measured: by answers that double. TCP begins slowly, and as long as it is
+// not at the line's rate, so does the rate of the next one. Each is read whole, so that
+// nothing of the measurement is left on a line that is slow.
 const (
-	lineRows   = 4096                   // that are asked for at most, of rowBytes
-	rowBytes   = 16 * 64                // what SHA2 makes no compression on the way makes smaller
-	lineWindow = 100 * time.Millisecond // over which the rate is taken, or a round trip
-	lineTrips  = 8                      // round trips in which a rate that doubles has come to its end
+	rowBytes  = 16 * 64               // what SHA2 makes no compression on the way makes smaller
+	firstRows = 128                   // of the first answer
+	lastRows  = 4096                  // of the last one
+	lineTime  = 3 * time.Second       // for all of them, at the most
+	leastTime = 50 * time.Millisecond // that an answer takes at least for its rate to be taken for the line's
+	growth    = 1.5                   // from an answer to the next, by which TCP has not come to its rate
 )
 
 // lineQuery makes rows that cannot be compressed, by what every server knows.
 var lineQuery = fmt.Sprintf("SELECT CONCAT(''%s) FROM information_schema.collations a, information_schema.collations b"+
-	" LIMIT %d", strings.Repeat(", UNHEX(SHA2(RAND(), 512))", rowBytes/64), lineRows)
+	" LIMIT ", strings.Repeat(", UNHEX(SHA2(RAND(), 512))", rowBytes/64))
 
-// MeasureLine has a server send up to 4 MB, for a second or so (2 at most), or until it is
-// certain what the line carries, or that it carries enough, in bits a second.
+// MeasureLine has a server send what it takes to know what the line carries, or that it carries
+// enough, in bits a second: up to 8 MB, for 3 seconds at most.
 func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -53,86 +56,65 @@ func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, er
 	if err != nil {
 		return Line{}, err
 	}
-	defer server.Discard(conn) // what is still on its way is not waited for
-	rows, err := conn.QueryContext(ctx, lineQuery)
+	defer server.Discard(conn) // also where an answer is cut off
+	meter := lineMeter{enough: enough, trip: s.RoundTrip(), begun: time.Now()}
+	for rows := firstRows; rows <= lastRows; rows *= 2 {
+		done, err := meter.answer(ctx, conn, rows)
+		if err != nil {
+			return Line{}, s.Explain("measure the line", err)
+		}
+		if done {
+			break
+		}
+	}
+	return meter.line(), nil
+}
+
+// answer asks for so many rows, and reports whether it is known what the line carries.
+func (m *lineMeter) answer(ctx context.Context, conn *sql.Conn, n int) (done bool, err error) {
+	asked := time.Now()
+	rows, err := conn.QueryContext(ctx, lineQuery+strconv.Itoa(n))
 	if err != nil {
-		return Line{}, s.Explain("measure the line", err)
+		return false, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it all
-	trip := s.RoundTrip()
-	meter := lineMeter{
-		window: max(lineWindow, trip), enough: enough, limit: min(max(lineTrips*trip, time.Second), 2*time.Second),
-	}
 	var row sql.RawBytes
+	bytes := 0
 	for rows.Next() {
 		if err := rows.Scan(&row); err != nil {
-			return Line{}, err
+			return false, err
 		}
-		if meter.came(len(row), time.Now()) {
-			cancel()
-			return meter.line(), nil
+		bytes += len(row)
+		if now := time.Now(); now.Sub(m.begun) >= lineTime {
+			return m.came(bytes, now.Sub(asked)) || true, nil // the rest is given up
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return Line{}, s.Explain("measure the line", err)
-	}
-	meter.end(time.Now())
-	return meter.line(), nil
+	return m.came(bytes, time.Since(asked)), rows.Err()
 }
 
 // lineMeter tells the rate of what comes.
 type lineMeter struct {
-	window, limit time.Duration
-	enough        uint64 // bits a second
-
-	begun, since time.Time // of all, and of the window
-	bytes        int       // of the window
-	rates        []float64 // of the windows that are over, in bits a second
+	enough uint64 // bits a second
+	trip   time.Duration
+	begun  time.Time
+	rates  []float64 // of the answers, in bits a second
 }
 
-// came counts, and reports whether that is enough.
-func (m *lineMeter) came(bytes int, now time.Time) (done bool) {
-	if m.begun.IsZero() { // how long the first was on its way is not known
-		m.begun, m.since = now, now
-		return false
-	}
-	m.bytes += bytes
-	if now.Sub(m.since) < m.window {
-		return false
-	}
-	m.end(now)
-	return now.Sub(m.begun) >= m.limit || len(m.rates) > 1 && m.line().Bits >= m.enough || m.steady()
+// came counts an answer, with the time since it was asked for, and reports whether the rate is
+// known.
+func (m *lineMeter) came(bytes int, took time.Duration) (known bool) {
+	took = max(took-m.trip, time.Millisecond)
+	m.rates = append(m.rates, float64(bytes)*8/took.Seconds())
+	line := m.line()
+	return len(m.rates) > 1 && (line.Bits >= m.enough || !line.Grows && took >= leastTime)
 }
 
-// steady reports whether the rate has been the same for four windows: TCP has begun, and the
-// line is full.
-func (m *lineMeter) steady() bool {
-	const windows, alike = 4, 1.1
-	if len(m.rates) < windows {
-		return false
-	}
-	last := m.rates[len(m.rates)-windows:]
-	return slices.Max(last) < alike*slices.Min(last)
-}
-
-// end ends a window.
-func (m *lineMeter) end(now time.Time) {
-	if took := now.Sub(m.since); took > 0 && (took >= m.window/2 || len(m.rates) == 0) {
-		m.rates = append(m.rates, float64(m.bytes)*8/took.Seconds())
-	}
-	m.since, m.bytes = now, 0
-}
-
-// line is the rate of the last two windows, or of as many as there are.
+// line is the rate of the last answer.
 func (m *lineMeter) line() Line {
-	mean := func(rates []float64) (sum float64) {
-		for _, rate := range rates {
-			sum += rate / float64(len(rates))
-		}
-		return sum
-	}
 	n := len(m.rates)
-	last, before := mean(m.rates[max(0, n-2):]), mean(m.rates[max(0, n-4):max(0, n-2)])
-	const growth = 1.5
-	return Line{Bits: uint64(last), Grows: before > 0 && last > growth*before}
+	if n == 0 {
+		return Line{}
+	}
+	last := m.rates[n-1]
+	return Line{Bits: uint64(last), Grows: n > 1 && last > growth*m.rates[n-2]}
 }

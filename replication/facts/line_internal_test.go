@@ -21,29 +21,24 @@ func TestLineMeter(t *testing.T) {
 		"fast and very long": {300 * time.Millisecond, 1e9, true, false},
 	} {
 		const enough = 100e6
-		m := lineMeter{
-			window: max(lineWindow, line.trip), enough: enough, limit: min(max(8*line.trip, time.Second), 2*time.Second),
-		}
-		now, burst, sent, done := time.Now(), 10*1460.0, 0, false
-		for at := now; !done && sent < lineRows; at = at.Add(line.trip) {
-			full := min(burst, line.trip.Seconds()*line.bits/8)
-			for came := 0.0; !done && came < full && sent < lineRows; came += rowBytes {
-				sent++
-				now = at.Add(time.Duration(came * 8 / line.bits * float64(time.Second)))
-				done = m.came(rowBytes, now)
+		m := lineMeter{enough: enough, trip: line.trip}
+		burst, all, full := 10*1460.0, time.Duration(0), line.trip.Seconds()*line.bits/8
+		for rows, done := firstRows, false; !done && rows <= lastRows && all < lineTime; rows *= 2 {
+			took := line.trip
+			for left := float64(rows * rowBytes); left > 0; left -= burst {
+				if burst < full { // TCP waits to be told that it has come
+					took += line.trip
+					burst *= 2
+				}
+				took += time.Duration(min(left, burst) * 8 / line.bits * float64(time.Second))
 			}
-			burst *= 2
-		}
-		if !done {
-			m.end(now)
+			all += took
+			done = m.came(rows*rowBytes, took)
 		}
 		got := m.line()
 		slow := float64(got.Bits) < enough && !got.Grows
-		if slow != line.slow || slow && (float64(got.Bits) < 0.7*line.bits || float64(got.Bits) > 1.3*line.bits) {
+		if slow != line.slow || slow && (float64(got.Bits) < 0.5*line.bits || float64(got.Bits) > 1.3*line.bits) {
 			t.Errorf("%s: %v, which is %d bit/s", name, got, got.Bits)
-		}
-		if took := now.Sub(m.begun); took > 2300*time.Millisecond {
-			t.Errorf("%s took %v", name, took)
 		}
 	}
 }

@@ -6,20 +6,34 @@ import (
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
-// readyDumper finds what a dump is made with, and what is to be known of it before.
-func (c *copying) readyDumper(ctx context.Context) (err error) {
-	if c.dumper, c.foreign, err = c.dumperOf(ctx); err != nil {
+// readyDumper finds what a dump is made with, and what is to be known of it before. Both of
+// its connections to the master are there then for the copy, which need not wait for others.
+func (c *copying) readyDumper(ctx context.Context) error {
+	var sizes map[string]uint64
+	err := server.AtOnce(ctx,
+		func(ctx context.Context) error {
+			return c.Master.Together(ctx, c.Master.DB,
+				func(ctx context.Context) (err error) {
+					c.dumper, c.foreign, err = c.dumperOf(ctx)
+					return err
+				},
+				func(ctx context.Context) (err error) {
+					c.recode, _, err = c.recodings(ctx)
+					return err
+				})
+		},
+		func(ctx context.Context) (err error) {
+			sizes, err = c.tableSizes(ctx)
+			return err
+		})
+	if err != nil {
 		return err
 	}
 	if p := c.mayEnd(c.dumper); p != nil && c.MaxRate > 0 {
 		return p
 	}
-	if c.recode, _, err = c.recodings(ctx); err != nil {
-		return err
-	}
-	sizes, err := c.tableSizes(ctx)
 	c.meter = newMeter(sizes)
-	return err
+	return nil
 }
 
 // fill runs a method that loads, and ends what a copy has at its end.
