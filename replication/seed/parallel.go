@@ -117,7 +117,8 @@ func cause(ctx context.Context, err error) error {
 
 // plan shares the tables out, and reports whether there is something to share.
 func (r *parallelRun) plan(ctx context.Context) (several bool, err error) {
-	if r.objects, err = r.copying.objects(ctx); err != nil {
+	free, err := r.ask(ctx)
+	if err != nil {
 		return false, err
 	}
 	kinds := map[string]bool{} // of what a tool may take for one another
@@ -133,16 +134,9 @@ func (r *parallelRun) plan(ctx context.Context) (several bool, err error) {
 		return false, err
 	}
 	trip := r.Master.RoundTrip()
-	most := cmp.Or(r.atOnce, dumpsAtOnce(trip))
-	for _, s := range []*server.Server{r.Master, r.Slave} {
-		free, err := freeConnections(ctx, s)
-		if err != nil {
-			return false, err
-		}
-		most = min(most, free)
-	}
+	most := min(cmp.Or(r.atOnce, dumpsAtOnce(trip)), free)
 	tables := those(r.objects, func(o object) bool { return o.isTable() && !r.keeps(o) })
-	if len(r.kept) == 0 && (most < 2 || len(tables) < 2) {
+	if len(r.kept) == 0 && (most < 2 || len(tables) == 0) {
 		return false, nil
 	}
 	most = max(most, 1)
@@ -157,11 +151,38 @@ func (r *parallelRun) plan(ctx context.Context) (several bool, err error) {
 		those(r.objects, func(o object) bool { return o.kind == "SEQUENCE" }))
 	r.last = newPart(lastArguments, r.Databases, r.objects,
 		those(r.objects, func(o object) bool { return o.kind == "VIEW" }))
-	r.inTurn, err = r.hasForeignKeys(ctx)
-	if err == nil && r.copying.begin == "" {
-		r.copying.begin, err = r.prelude(ctx)
+	return true, nil
+}
+
+// ask reads what a plan depends on, and gives how many connections may be made to either
+// server.
+func (r *parallelRun) ask(ctx context.Context) (free int, err error) {
+	var onMaster, onSlave int
+	asks := []func(context.Context) error{
+		func(ctx context.Context) (err error) {
+			r.objects, err = r.copying.objects(ctx)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			onMaster, err = freeConnections(ctx, r.Master)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			r.inTurn, err = r.hasForeignKeys(ctx)
+			return err
+		},
 	}
-	return true, err
+	if r.copying.begin == "" {
+		asks = append(asks, func(ctx context.Context) (err error) {
+			r.copying.begin, err = r.prelude(ctx)
+			return err
+		})
+	}
+	if err := r.Master.Together(ctx, r.Master.DB, asks...); err != nil {
+		return 0, err
+	}
+	onSlave, err = freeConnections(ctx, r.Slave)
+	return min(onMaster, onSlave), err
 }
 
 // hasForeignKeys reports whether tables of the databases have any: making such tables at

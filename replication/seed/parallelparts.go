@@ -104,11 +104,16 @@ func partition(tables []object, most int, trip time.Duration) [][]object {
 // freeConnections is how many more a login may make to a server, without taking the last
 // ones from others.
 func freeConnections(ctx context.Context, s *server.Server) (int, error) {
-	rows, err := s.Query(ctx, s.DB, "SELECT @@max_connections AS most, @@max_user_connections AS own")
-	if err != nil {
-		return 0, err
-	}
-	status, err := s.Query(ctx, s.DB, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+	var rows, status []server.Record
+	err := s.Together(ctx, s.DB,
+		func(ctx context.Context) (err error) {
+			rows, err = s.Query(ctx, s.DB, "SELECT @@max_connections AS most, @@max_user_connections AS own")
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			status, err = s.Query(ctx, s.DB, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+			return err
+		})
 	if err != nil {
 		return 0, err
 	}
