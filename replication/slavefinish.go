@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication/compare"
@@ -118,6 +119,9 @@ func (a *Applier) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var warming sync.WaitGroup
+	warming.Go(func() { a.Master.Warm(ctx, compare.Sessions) }) // while the slave connects
+	defer warming.Wait()
 	problem := func(code string, number int, text string) *finding.Problem {
 		p := *slaveProblem(code, number, text).For(a.State.Databases)
 		p.Cure = a.Slave.Version.InWords(p.Cure)

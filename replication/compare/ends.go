@@ -22,6 +22,9 @@ type snapshotEnds struct {
 	began         time.Time // the master's snapshot
 }
 
+// Sessions is how many sessions a comparison has on the master at once.
+const Sessions = 3
+
 // openEnds opens the sessions of both ends, all at once, with no snapshot yet. The caller
 // closes them.
 func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,7 @@ func Over(ctx context.Context, role finding.Role, login Login, connector driver.
 func (s *Server) open(ctx context.Context, connector driver.Connector) (*Server, error) {
 	s.DB = sql.OpenDB(connector)
 	s.DB.SetConnMaxIdleTime(time.Minute)
+	s.DB.SetMaxIdleConns(warmSessions)
 	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	var version, comment string
@@ -141,6 +143,26 @@ func (s *Server) Session(ctx context.Context) (*sql.Conn, error) {
 		return nil, s.Explain("cannot log in as "+s.Login.String(), err)
 	}
 	return conn, nil
+}
+
+// warmSessions is how many sessions a pool keeps that nobody uses, for a while.
+const warmSessions = 4
+
+// Warm logs in so often, all at once, and leaves the sessions to the pool: over a long way
+// a login takes several round trips, for which what comes next need not wait. Who
+// cannot log in finds out then.
+func (s *Server) Warm(ctx context.Context, sessions int) {
+	var logins sync.WaitGroup
+	conns := make([]*sql.Conn, min(sessions, warmSessions))
+	for i := range conns {
+		logins.Go(func() { conns[i], _ = s.Session(ctx) })
+	}
+	logins.Wait()
+	for _, conn := range conns {
+		if conn != nil {
+			_ = conn.Close() // back to the pool
+		}
+	}
 }
 
 // Discard closes a connection instead of giving it back to the pool: what its
