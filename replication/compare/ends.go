@@ -102,7 +102,11 @@ func (e *snapshotEnds) unlock(ctx context.Context, slave *pausedSlave) error {
 	return slave.resume(ctx)
 }
 
+// close ends the sessions; nil has none.
 func (e *snapshotEnds) close(ctx context.Context) {
+	if e == nil {
+		return
+	}
 	for _, s := range []*session{e.lock, e.scout, e.master, e.slave} {
 		s.close(ctx)
 	}
@@ -131,10 +135,8 @@ func (s *session) snapshot(ctx context.Context, lock *session, tables []string) 
 	if err := lock.lockTables(ctx, tables); err != nil {
 		return server.Position{}, err
 	}
-	if err := s.exec(ctx, startSnapshot); err != nil {
-		return server.Position{}, err
-	}
-	return s.server.SnapshotPosition(ctx, s.conn)
+	p, err := s.server.SnapshotPosition(ctx, s.conn, startSnapshot)
+	return p, s.heard(err)
 }
 
 // lockTables takes a read lock; a nil session none.

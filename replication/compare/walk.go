@@ -64,16 +64,22 @@ func (w *walk) run(ctx context.Context) error {
 // leg compares as much as it may at one position, and reports whether anything is left.
 func (w *walk) leg(ctx context.Context) (more bool, err error) {
 	var others []string
-	if w.legs == 0 {
-		if w.databaseNames, others, err = w.databases(ctx); err != nil {
-			return false, err
-		}
-	}
-	ends, err := w.openEnds(ctx)
+	var ends *snapshotEnds
+	err = server.AtOnce(ctx,
+		func(ctx context.Context) (err error) {
+			if w.legs == 0 {
+				w.databaseNames, others, err = w.databases(ctx)
+			}
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			ends, err = w.openEnds(ctx)
+			return err
+		})
+	defer ends.close(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer ends.close(ctx)
 	master, err := readSchema(ctx, ends.scout, w.databaseNames, w.left)
 	if err != nil {
 		return false, err

@@ -56,13 +56,21 @@ func MeasureLine(ctx context.Context, s *server.Server, enough uint64) (Line, er
 	if err != nil {
 		return Line{}, err
 	}
-	defer server.Discard(conn) // also where an answer is cut off
+	whole := false
+	defer func() {
+		if whole {
+			_ = conn.Close() // back to the pool
+		} else {
+			server.Discard(conn) // what is still on its way is not waited for
+		}
+	}()
 	meter := lineMeter{enough: enough, trip: s.RoundTrip(), begun: time.Now()}
 	for rows := firstRows; rows <= lastRows; rows *= 2 {
 		done, err := meter.answer(ctx, conn, rows)
 		if err != nil {
 			return Line{}, s.Explain("measure the line", err)
 		}
+		whole = time.Since(meter.begun) < lineTime
 		if done {
 			break
 		}
@@ -86,7 +94,8 @@ func (m *lineMeter) answer(ctx context.Context, conn *sql.Conn, n int) (done boo
 		}
 		bytes += len(row)
 		if now := time.Now(); now.Sub(m.begun) >= lineTime {
-			return m.came(bytes, now.Sub(asked)) || true, nil // the rest is given up
+			m.came(bytes, now.Sub(asked))
+			return true, nil // the rest is given up
 		}
 	}
 	return m.came(bytes, time.Since(asked)), rows.Err()

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,9 +61,14 @@ func (s *Server) Position(ctx context.Context, on Execer) (Position, error) {
 
 // SnapshotPosition reads where MariaDB's binary log stood when the session's
 // consistent snapshot began, of which it is a part (its manual, "START
-// TRANSACTION"). MySQL knows nothing like that.
-func (s *Server) SnapshotPosition(ctx context.Context, on Execer) (Position, error) {
-	rows, err := s.Query(ctx, on, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+// TRANSACTION"). MySQL knows nothing like that. The statements by which it begins go in the
+// same round trip; none: it has begun.
+func (s *Server) SnapshotPosition(ctx context.Context, on Execer, begin ...Statement) (Position, error) {
+	query := "SHOW STATUS LIKE 'binlog_snapshot_%'"
+	for _, statement := range slices.Backward(begin) {
+		query = statement.Reveal() + "; " + query
+	}
+	rows, err := s.Query(ctx, on, query)
 	if err != nil {
 		return Position{}, err
 	}

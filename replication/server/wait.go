@@ -53,8 +53,12 @@ func (s *Server) AdvanceSlave(
 	return to, err
 }
 
-// pollSlave is how often a slave is looked at.
-const pollSlave = 50 * time.Millisecond
+// pollSlave is how often a slave is looked at, and firstPoll how soon after the first look:
+// what it does is often done at once.
+const (
+	firstPoll = 5 * time.Millisecond
+	pollSlave = 50 * time.Millisecond
+)
 
 // WatchSlave looks at a slave, many times a second, until done reports that it is
 // as it should be, or gives an error. Done is told its status, nil if it is no
@@ -64,7 +68,7 @@ func (s *Server) WatchSlave(
 	ctx context.Context, done func(status *SlaveStatus, standing time.Duration) (bool, error),
 ) error {
 	var last Position
-	moved := time.Now()
+	moved, pause := time.Now(), firstPoll
 	for {
 		status, err := s.SlaveStatus(ctx, s.DB)
 		if err != nil {
@@ -77,9 +81,10 @@ func (s *Server) WatchSlave(
 		if ended, err := done(status, standing); ended || err != nil {
 			return err
 		}
-		if err := Pause(ctx, pollSlave); err != nil {
+		if err := Pause(ctx, pause); err != nil {
 			return err
 		}
+		pause = min(2*pause, pollSlave)
 	}
 }
 
