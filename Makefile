@@ -108,6 +108,7 @@ failover:
 families:
 	.ci/install mariadb mysql failover
 	cd cmd/gtunnel && GTUNNEL_FAMILIES=all go test -count=1 -parallel 4 -timeout 180m
+	GTUNNEL_FAMILIES=all go test -count=1 -run Parallel ./replication/seed
 
 faults:
 	.ci/install mariadb mysql failover

@@ -12,7 +12,7 @@ import (
 // TestParallelCorpus copies the schemas of services by several dumps, and goes on with that
 // copy after their later versions have come: the slave has what one dump would have brought.
 func TestParallelCorpus(t *testing.T) {
-	for _, pair := range pairs.Followers {
+	for _, pair := range pairs.Usual() {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			schemas, err := corpus.Schemas(pair.Master, 12)

@@ -13,7 +13,7 @@ import (
 // TestParallelNames copies each table once, however databases and tables are called, by
 // several dumps, and goes on with such a copy.
 func TestParallelNames(t *testing.T) {
-	for _, pair := range pairs.Followers {
+	for _, pair := range pairs.Usual() {
 		t.Run(pair.String(), func(t *testing.T) {
 			master, slave := pair.Start(t)
 			quote := func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }

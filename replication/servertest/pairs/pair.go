@@ -1,6 +1,7 @@
 package pairs
 
 import (
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,6 +24,15 @@ var (
 
 // Followers are pairs whose slave follows by GTID, one of each family.
 var Followers = []Pair{MariaDB, MySQL}
+
+// Usual are those of the Followers on which a long story is told whose steps other tests run
+// on both families: MariaDB's, or with GTUNNEL_FAMILIES=all, as by make families, all.
+func Usual() []Pair {
+	if os.Getenv("GTUNNEL_FAMILIES") == "all" {
+		return Followers
+	}
+	return []Pair{MariaDB}
+}
 
 // All are those between which databases are copied.
 var All = []Pair{MariaDB, MySQL, MariaDB118, Upgrade, Crossed}
