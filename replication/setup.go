@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -163,7 +164,10 @@ type Setup struct {
 
 	Situation // of both ends, which Run reads
 
-	dump *seed.DumpFile // that was found whole
+	dump  *seed.DumpFile // that was found whole
+	small bool           // the files of the databases are: their copy is not worth measuring the line
+
+	early sync.WaitGroup // of what is measured while the servers are read
 }
 
 // Run makes the slave: it sets the master up first if the login there is an
@@ -171,9 +175,20 @@ type Setup struct {
 // reports whether the plan of the slave was applied to its end.
 func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 	early := s.Want.HandOver != nil && s.Pair == nil // nothing changes before they are read
+	if len(s.Want.Databases) == 0 && s.Want.HandOver != nil {
+		s.Want.Databases = s.Want.HandOver.Databases
+	}
+	defer s.early.Wait()
+	outer := ctx
 	err = s.Master.Together(ctx, s.Master.DB,
 		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
-		func(ctx context.Context) error { return s.State.Of(ctx, s.Slave) },
+		func(ctx context.Context) error {
+			err := s.State.Of(ctx, s.Slave)
+			if err == nil && early {
+				s.early.Go(func() { s.readLineEarly(outer) }) // beside what is asked here, which does not wait for it
+			}
+			return err
+		},
 		s.readPairOfMaster,
 		func(ctx context.Context) error {
 			if early {

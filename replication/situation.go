@@ -94,12 +94,7 @@ func (s *Setup) readEnds(ctx context.Context) error {
 	}, func(ctx context.Context) (err error) {
 		s.SlaveFacts, err = s.settled(ctx)
 		return err
-	}, s.tryPassword, func(ctx context.Context) error {
-		if s.State.Stage != journal.StageDone {
-			s.Master.Warm(ctx, 2) // for the line's measurement, and the copy
-		}
-		return nil
-	})
+	}, s.tryPassword)
 }
 
 // readFollowing reads what there is to know of a slave that follows the master, or did.

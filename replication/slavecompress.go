@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
 
@@ -25,18 +26,35 @@ const (
 	worthMeasuring = 8 << 20
 )
 
-// readLine measures the line, for a copy that is worth it.
-func (s *Setup) readLine(ctx context.Context) {
-	if s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 {
+// begins reports whether a slave begins, as far as that is known without the servers.
+func (s *Setup) begins() bool { return s.State.Stage != journal.StageDone || s.Want.Reseed }
+
+// readLineEarly measures the line while the servers are read, where a slave begins and the
+// files of the databases are worth it.
+func (s *Setup) readLineEarly(ctx context.Context) {
+	if !s.begins() || s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 || s.Want.Method == journal.SeedNone {
 		return
 	}
-	if sizeOf(s.MasterFacts, s.Want.Databases) < worthMeasuring { // or so the server believes
-		bytes, err := facts.FileBytes(ctx, s.Master, s.Want.Databases)
-		if err == nil && bytes < worthMeasuring { // what cannot be seen may be large
-			return
-		}
+	bytes, err := facts.FileBytes(ctx, s.Master, s.Want.Databases)
+	if s.small = err == nil && bytes < worthMeasuring; err == nil && !s.small {
+		s.measureLine(ctx)
 	}
-	s.Line, _ = facts.MeasureLine(ctx, s.Master, slowLine) // what is wrong with the line others say
+}
+
+// readLine measures the line for a copy that is worth it, unless that was done.
+func (s *Setup) readLine(ctx context.Context) {
+	s.early.Wait()
+	measured := s.Line != facts.Line{}
+	if measured || s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 ||
+		s.small && sizeOf(s.MasterFacts, s.Want.Databases) < worthMeasuring { // what cannot be seen may be large
+		return
+	}
+	s.measureLine(ctx)
+}
+
+// measureLine measures the line. What is wrong with it others say.
+func (s *Setup) measureLine(ctx context.Context) {
+	s.Line, _ = facts.MeasureLine(ctx, s.Master, slowLine)
 }
 
 // readAlgorithms reads how a slave compresses what it gets, if that is to become another way.
