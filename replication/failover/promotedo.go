@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gtunnel/gtunnel/replication"
@@ -113,15 +114,37 @@ func (p *Promote) awaitApplied(ctx context.Context) error {
 // stopApplying stops the slave, of which all that was received whole is applied. Threads that
 // have a part of a transaction are ended first: the rest of it does not come any more.
 func (p *Promote) stopApplying(ctx context.Context, statements []server.Statement) error {
+	if err := p.endParts(ctx); err != nil {
+		return err
+	}
+	stopping, stopped := context.WithCancel(ctx)
+	var ending sync.WaitGroup
+	ending.Go(func() { // a busy host's thread comes to its part only then
+		for server.Pause(stopping, partsLook) == nil {
+			_ = p.endParts(stopping) // the stop takes a minute then
+		}
+	})
+	err := p.own.Change(ctx, statements...)
+	stopped()
+	ending.Wait()
+	return err
+}
+
+// partsLook is how often it is looked for such threads while the slave stops.
+const partsLook = time.Second
+
+// endParts ends the threads that have a part of a transaction. Without the right to it the
+// stop takes a minute.
+func (p *Promote) endParts(ctx context.Context) error {
 	parts, err := p.own.Parts(ctx, p.own.DB)
 	if err == nil {
 		err = kill(ctx, p.own, p.own.DB, parts)
 	}
 	const notOwner = 1095
-	if err != nil && !server.IsDenied(err) && server.ErrorNumber(err) != notOwner { // without it, it takes a minute
-		return err
+	if server.IsDenied(err) || server.ErrorNumber(err) == notOwner {
+		return nil
 	}
-	return p.own.Change(ctx, statements...)
+	return err
 }
 
 // askAgain looks for signs of life once more.

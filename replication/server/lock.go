@@ -43,6 +43,7 @@ func (s *Server) Lock(ctx context.Context) (unlock func(), err error) {
 type Place struct {
 	server *Server
 	places int
+	number int // of this one
 	conn   *sql.Conn
 }
 
@@ -60,7 +61,7 @@ func (s *Server) Place(ctx context.Context, places int) (*Place, error) {
 			return nil, err
 		}
 		if got {
-			return &Place{server: s, places: places, conn: conn}, nil
+			return &Place{server: s, places: places, number: i, conn: conn}, nil
 		}
 	}
 	Discard(conn)
@@ -75,6 +76,9 @@ func placeName(i int) string { return lockName + ".place" + strconv.Itoa(i) }
 func (p *Place) Leave(ctx context.Context) (last bool, unlock func(), err error) {
 	if unlock, err = p.server.Lock(ctx); err != nil {
 		return false, nil, err
+	}
+	if p.conn != nil { // whose end the server may notice later than the next question
+		_ = p.server.Exec(ctx, p.conn, SQL("DO RELEASE_LOCK(%s)", QuoteString(placeName(p.number))))
 	}
 	p.Close()
 	for i := range p.places {
