@@ -72,6 +72,7 @@ func (f *failureLog) allow(code certs.Code, bytes int) (suppressed uint64, ok bo
 // the bounds of failureLog.
 func (t *Tunnel) logFailure(level zapcore.Level, message string, code certs.Code, fields ...zap.Field) {
 	fields = boundFields(fields)
+	t.refusals.add(code, fields)
 	suppressed, ok := t.failures.allow(code, textBytes(fields))
 	if !ok {
 		return

@@ -35,11 +35,11 @@ var (
 )
 
 // collector reads the counters of tunnels when it is scraped.
-type collector struct{ tunnels []*Tunnel }
+type collector struct{ tunnels func() []*Tunnel }
 
 // newCollector tells Prometheus what the tunnels have done and are doing.
 // Their names must differ.
-func newCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
+func newCollector(tunnels func() []*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
 
 // Describe sends what the collector tells.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
@@ -54,7 +54,7 @@ func (c collector) Describe(descs chan<- *prometheus.Desc) {
 
 // Collect sends the present values.
 func (c collector) Collect(metrics chan<- prometheus.Metric) {
-	for _, t := range c.tunnels {
+	for _, t := range c.tunnels() {
 		status := t.Status()
 		counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value),

@@ -282,6 +282,13 @@ func (t *table) count() int {
 	return len(t.sessions)
 }
 
+// get gives a session; nil if there is none of this id any more.
+func (t *table) get(id uint64) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sessions[id]
+}
+
 // list gives the sessions, the oldest first.
 func (t *table) list() []*session {
 	t.mu.Lock()

@@ -22,6 +22,7 @@ type Tunnel struct {
 	config      Config
 	log         boundedLog
 	failures    failureLog
+	refusals    refusals
 	handshakes  handshakes
 	dials       chan struct{} // client: holds one for each connection that is being opened
 	dead        dead
@@ -82,6 +83,9 @@ func New(config Config) (*Tunnel, error) {
 	}
 	return t, nil
 }
+
+// Name is the tunnel's name.
+func (t *Tunnel) Name() string { return t.config.Name }
 
 // Serve accepts connections until ctx ends, then stops accepting, lets open
 // connections go on for Timeouts.Drain, closes them and returns nil.

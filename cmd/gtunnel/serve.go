@@ -40,7 +40,7 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 		return err
 	}
 	// The admin socket is first because its making changes the umask.
-	admin, err := m.startAdmin(ctx, c, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
+	admin, err := m.startAdmin(ctx, c, m.adminHandler(func() []*tunnel.Tunnel { return p.tunnels }, logger), logger)
 	if err != nil {
 		return err
 	}
