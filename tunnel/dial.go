@@ -40,6 +40,7 @@ func firstTarget[T any](
 func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
 	network, address := target.ForDial()
+	begin := time.Now()
 	conn, err := t.dead.dial(ctx, dialer, network, address)
 	if err == nil {
 		if err = t.tuneTarget(conn); err != nil {
@@ -56,7 +57,9 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 		reason, cure := t.explainDial(target, err)
 		return nil, &targetError{target: target, reason: reason, cure: cure, err: err}
 	}
-	t.dead.note(nil, target.String(), time.Now())
+	now := time.Now()
+	t.dialTimes.observe(now.Sub(begin))
+	t.dead.note(nil, target.String(), now)
 	return conn, nil
 }
 

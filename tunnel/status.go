@@ -25,6 +25,10 @@ type Status struct {
 	// accepted, by code.
 	SessionsRefused map[string]uint64 `json:"sessions_refused"`
 
+	// SessionsClosed counts sessions that have ended, by why: ended in order, idle, reset by
+	// the peer (peer-reset) or on the plain side (plain-reset), and so on.
+	SessionsClosed map[string]uint64 `json:"sessions_closed"`
+
 	// Warnings are what is not as it should be in the trust of this tunnel's peers, and is
 	// tolerated.
 	Warnings []Warning `json:"warnings"`
@@ -103,6 +107,7 @@ func (t *Tunnel) Status() Status {
 		Accepted:          traffic.Accepted,
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
+		SessionsClosed:    map[string]uint64{},
 		Warnings:          []Warning{},
 		Certificate:       t.certificateStatus(),
 		CRLEnds:           t.crlEnds(time.Now()),
@@ -125,6 +130,9 @@ func (t *Tunnel) Status() Status {
 	}
 	for code, n := range t.sessionsRefused {
 		status.SessionsRefused[string(code)] = n
+	}
+	for code, n := range t.sessionsClosed {
+		status.SessionsClosed[string(code)] = n
 	}
 	status.DialFailures = maps.Clone(t.dialFailures)
 	t.mu.Unlock()
@@ -190,6 +198,6 @@ func (t *Tunnel) CloseSession(id, reason string) bool {
 	if s == nil {
 		return false
 	}
-	s.abort(reason)
+	s.abort(closedByAdmin, reason)
 	return true
 }

@@ -34,6 +34,9 @@ type Tunnel struct {
 	userTimeout time.Duration
 	firstByte   time.Duration // server: how long a peer may be silent
 
+	handshakeTimes histogram // of peers that were verified
+	dialTimes      histogram // of targets that were reached
+
 	accepted   atomic.Uint64
 	dismissing atomic.Int32 // connections that are being told why they are refused
 	fromPeer   atomic.Uint64
@@ -47,6 +50,7 @@ type Tunnel struct {
 	served          bool
 	refused         map[certs.Code]uint64
 	sessionsRefused map[certs.Code]uint64
+	sessionsClosed  map[closeCode]uint64
 	dialFailures    map[string]uint64 // by target
 }
 
@@ -72,6 +76,7 @@ func New(config Config) (*Tunnel, error) {
 		closed:          make(chan struct{}),
 		refused:         make(map[certs.Code]uint64),
 		sessionsRefused: make(map[certs.Code]uint64),
+		sessionsClosed:  make(map[closeCode]uint64),
 		dialFailures:    make(map[string]uint64),
 	}
 	if config.Role == Server {

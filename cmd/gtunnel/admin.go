@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -168,6 +169,18 @@ func lostLines(log *logQueue) prometheus.Collector {
 		Name: "gtunnel_log_lines_lost_total",
 		Help: "Lines of the log that the standard error has not taken: its disk was full, or its reader slow or gone.",
 	}, func() float64 { return float64(log.lost.Load()) })
+}
+
+// buildInfo tells Prometheus which gtunnel this is.
+func buildInfo() prometheus.Collector {
+	build := thisBuild()
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gtunnel_build_info",
+		Help: "Always 1; the labels say which gtunnel this is, and by which Go it was built.",
+		ConstLabels: prometheus.Labels{
+			"version": build.Version, "commit": build.Commit, "goversion": runtime.Version(),
+		},
+	}, func() float64 { return 1 })
 }
 
 // serve answers requests until close.

@@ -30,7 +30,7 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 //     start; the answer is the level before. GET gives the level.
 func (m *Main) adminHandler(tunnels func() []*tunnel.Tunnel, logger *zap.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(m.log)))
+	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(m.log), buildInfo()))
 	mux.HandleFunc("DELETE /tunnels/{tunnel}/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		closeSession(w, r, tunnels())
 	})

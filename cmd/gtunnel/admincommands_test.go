@@ -3,12 +3,15 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/gtunnel/gtunnel/certs/certstest"
 	gtunnel "github.com/gtunnel/gtunnel/cmd/gtunnel"
@@ -87,6 +90,15 @@ func TestAdminCommands(t *testing.T) {
 		t.Errorf("the log: %s", l.text)
 	}
 
+	_, metrics := sendAdmin(t, filepath.Join(folder, "server.sock"), http.MethodGet, "/metrics", "")
+	for _, want := range []string{`gtunnel_sessions_closed_total{reason="administrator",tunnel="server"} 1`, "gtunnel_build_info{"} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if problems, err := promlint.New(strings.NewReader(metrics)).Lint(); err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v, %v", problems, err)
+	}
 	mustChangeLogLevel(t, server, admin, client)
 }
 
@@ -128,9 +140,11 @@ func sendAdmin(t *testing.T, socket, method, path, body string) (code int, text 
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	answer := make([]byte, 1000)
-	n, _ := response.Body.Read(answer)
-	return response.StatusCode, string(answer[:n])
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
 }
 
 // TestStatusWatch: a watch that is not at a terminal has a line for each change,
