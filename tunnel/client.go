@@ -59,6 +59,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() {
 		endDial()
+		t.farEnd.note("")
 		s.info("connected", zap.Stringer("target", target))
 	}
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
@@ -198,6 +199,7 @@ func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
 		}
 	}
 	if s.explain(closedPeerRefusedUs, explained.Reason) {
+		t.farEnd.note(explained.Error())
 		t.peerRefused(s.id, s.status().Target, explained)
 	}
 }

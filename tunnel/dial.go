@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -175,6 +176,11 @@ func handshakeFailed(target Address, err error) *targetError {
 // target that was refused has its own line, so a connection that failed on
 // those alone is only counted.
 func (t *Tunnel) noTarget(in inbound, failed []error) {
+	texts := make([]string, len(failed))
+	for i, err := range failed {
+		texts[i] = err.Error()
+	}
+	t.farEnd.note(strings.Join(texts, "; "))
 	var unsaid []*targetError
 	for _, err := range failed {
 		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {

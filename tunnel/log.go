@@ -2,8 +2,11 @@ package tunnel
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
@@ -118,8 +121,35 @@ func boundFields(fields []zap.Field) []zap.Field {
 	return bounded
 }
 
-// boundText cuts a text that is longer than maxText.
+// oneLine is a text without what could end, hide or turn round a line where it is
+// shown: characters that are not printable are escaped as in Go, and so is what
+// is no UTF-8. No name in it is what it was, but none was a name to begin with.
+func oneLine(text string) string {
+	clean := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
+	if strings.IndexFunc(text, func(r rune) bool { return !clean(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		if clean(r) {
+			b.WriteString(text[:size])
+		} else {
+			quoted := strconv.Quote(text[:size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}
+
+// boundText makes a text one line, and cuts what is longer than maxText.
 func boundText(text string) string {
+	return cutText(oneLine(text))
+}
+
+// cutText cuts a text that is longer than maxText.
+func cutText(text string) string {
 	if len(text) <= maxText {
 		return text
 	}

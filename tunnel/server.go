@@ -33,6 +33,7 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 		t.sessions.remove(s)
 		return nil
 	}
+	t.farEnd.note("")
 	s.info("connected", zap.Stringer("target", target))
 	return s
 }

@@ -26,6 +26,7 @@ type Tunnel struct {
 	handshakes  handshakes
 	dials       chan struct{} // client: holds one for each connection that is being opened
 	dead        dead
+	farEnd      farEnd
 	sessions    table
 	agenda      agenda
 	clock       clock
