@@ -116,7 +116,8 @@ func (a *administered) checkMetrics(t *testing.T) {
 	if strings.Contains(body, "\ngtunnel_crl_expiry_timestamp_seconds{") { // there is no list
 		t.Error("a list that is not there has an end")
 	}
-	if !strings.Contains(body, "\n"+`gtunnel_ca_expiry_timestamp_seconds{ca="/DC=test/DC=gtunnel/CN=CA",tunnel="client"} 1.`) {
+	const ofCA = `gtunnel_ca_expiry_timestamp_seconds{ca="/DC=test/DC=gtunnel/CN=CA",tunnel="client"} 1.`
+	if !strings.Contains(body, "\n"+ofCA) {
 		t.Error("the CA's certificate has no end")
 	}
 	if !strings.Contains(body, "\n"+`gtunnel_certificate_expiry_timestamp_seconds{tunnel="client"} 1.`) {

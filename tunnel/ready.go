@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/gtunnel/gtunnel/certs"
 )
 
@@ -83,10 +85,9 @@ func (r *tried) problem(target Address) string {
 	if r.reason != "" {
 		text += ": " + r.reason
 	}
-	for _, field := range r.fields {
-		if field.Key == "cure" && field.String != "" {
-			text += "; hint: " + field.String
-		}
+	i := slices.IndexFunc(r.fields, func(f zap.Field) bool { return f.Key == "cure" })
+	if i >= 0 && r.fields[i].String != "" {
+		text += "; hint: " + r.fields[i].String
 	}
 	return text
 }

@@ -215,6 +215,7 @@ func (t *Tunnel) supervise(over <-chan struct{}) {
 		case <-over:
 			return
 		case now := <-ticker.C:
+			t.countFailures(now)
 			for _, s := range t.sessions.list() {
 				s.check(now)
 			}

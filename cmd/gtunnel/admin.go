@@ -167,7 +167,7 @@ func (l *adminLog) Write(text []byte) (int, error) {
 func lostLines(log *logQueue) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "gtunnel_log_lines_lost_total",
-		Help: "Lines of the log that the standard error has not taken: its disk was full, or its reader slow or gone.",
+		Help: "Lines of the log that it has not taken: its disk was full, or its reader slow or gone.",
 	}, func() float64 { return float64(log.lost.Load()) })
 }
 

@@ -28,17 +28,17 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 //   - DELETE /tunnels/NAME/sessions/ID: closes a connection.
 //   - PUT /log-level: sets the level to the one in the body until the next
 //     start; the answer is the level before. GET gives the level.
-func (m *Main) adminHandler(tunnels func() []*tunnel.Tunnel, logger *zap.Logger) http.Handler {
+func adminHandler(tunnels func() []*tunnel.Tunnel, log *logQueue, logger *zap.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(m.log), buildInfo()))
+	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(log), buildInfo()))
 	mux.HandleFunc("DELETE /tunnels/{tunnel}/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		closeSession(w, r, tunnels())
 	})
 	mux.HandleFunc("GET /log-level", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, m.log.level.Level())
+		fmt.Fprintln(w, log.level.Level())
 	})
 	mux.HandleFunc("PUT /log-level", func(w http.ResponseWriter, r *http.Request) {
-		m.setLogLevel(w, r, logger)
+		setLogLevel(w, r, log, logger)
 	})
 	return changesFromAskers(mux)
 }
@@ -54,7 +54,7 @@ func closeSession(w http.ResponseWriter, r *http.Request, tunnels []*tunnel.Tunn
 }
 
 // setLogLevel takes a level from the body.
-func (m *Main) setLogLevel(w http.ResponseWriter, r *http.Request, logger *zap.Logger) {
+func setLogLevel(w http.ResponseWriter, r *http.Request, log *logQueue, logger *zap.Logger) {
 	const longest = 100
 	text, err := io.ReadAll(io.LimitReader(r.Body, longest))
 	word := strings.TrimSpace(string(text))
@@ -63,12 +63,12 @@ func (m *Main) setLogLevel(w http.ResponseWriter, r *http.Request, logger *zap.L
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("%q is no level", word), "write one of "+strings.Join(logLevels, ", "))
 		return
 	}
-	before := m.log.level.Level()
+	before := log.level.Level()
 	lower := min(before, level) // who raises it must leave a trace
-	m.log.level.SetLevel(lower)
+	log.level.SetLevel(lower)
 	logger.Log(max(lower, zapcore.InfoLevel), "log level changed until the next start",
 		zap.Stringer("before", before), zap.Stringer("level", level), zap.String("by", askerOf(r)))
-	m.log.level.SetLevel(level)
+	log.level.SetLevel(level)
 	fmt.Fprintln(w, before)
 }
 

@@ -83,7 +83,7 @@ func (q *logQueue) run(idle chan struct{}) {
 		}
 		if dropped > 0 {
 			q.missing += dropped
-			q.reason = "the standard error took no lines"
+			q.reason = "it took no lines"
 			q.ownUp()
 		}
 	}
@@ -129,6 +129,6 @@ func (q *logQueue) Sync() error {
 	case <-idle:
 		return nil
 	case <-patience.C:
-		return errors.New("the standard error takes no more log lines")
+		return errors.New("it takes no more log lines")
 	}
 }
