@@ -25,7 +25,7 @@ func TestLogFile(t *testing.T) {
 	local := filepath.Join(t.TempDir(), "plain.sock")
 	client := start(t, "client", nil, append([]string{
 		"client", "--accept", "unix:" + local, "--connect", server, "--capath", s.capath, "--log-level", "debug",
-		"--log-file", file,
+		"--log-file", file, "--drain-timeout", "100ms",
 	}, s.client.flags()...)...)
 	wait := func(path string, words ...string) {
 		t.Helper()
