@@ -59,6 +59,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() {
 		endDial()
+		t.farEnd.note("")
 		s.info("connected", zap.Stringer("target", target))
 	}
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
@@ -67,7 +68,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	if !t.sessions.add(s) {
-		s.abort("too many connections")
+		s.abort(closedNotOpened, "too many connections")
 		t.refuseSession(ctx, in)
 		return nil
 	}
@@ -153,8 +154,10 @@ func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (
 		reset(raw)
 		return verified{}, &targetError{target: target, reason: err.Error(), err: err}
 	}
+	begin := time.Now()
 	conn, result, err := t.config.Endpoint.Client(deadline, w, t.serverName(target))
 	if err == nil {
+		t.handshakeTimes.observe(time.Since(begin))
 		err = w.carry()
 	}
 	if err != nil {
@@ -195,7 +198,8 @@ func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
 			Err:    err,
 		}
 	}
-	if s.explain(explained.Reason) {
+	if s.explain(closedPeerRefusedUs, explained.Reason) {
+		t.farEnd.note(explained.Error())
 		t.peerRefused(s.id, s.status().Target, explained)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,6 +41,7 @@ func firstTarget[T any](
 func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
 	network, address := target.ForDial()
+	begin := time.Now()
 	conn, err := t.dead.dial(ctx, dialer, network, address)
 	if err == nil {
 		if err = t.tuneTarget(conn); err != nil {
@@ -56,7 +58,9 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 		reason, cure := t.explainDial(target, err)
 		return nil, &targetError{target: target, reason: reason, cure: cure, err: err}
 	}
-	t.dead.note(nil, target.String(), time.Now())
+	now := time.Now()
+	t.dialTimes.observe(now.Sub(begin))
+	t.dead.note(nil, target.String(), now)
 	return conn, nil
 }
 
@@ -172,6 +176,11 @@ func handshakeFailed(target Address, err error) *targetError {
 // target that was refused has its own line, so a connection that failed on
 // those alone is only counted.
 func (t *Tunnel) noTarget(in inbound, failed []error) {
+	texts := make([]string, len(failed))
+	for i, err := range failed {
+		texts[i] = err.Error()
+	}
+	t.farEnd.note(strings.Join(texts, "; "))
 	var unsaid []*targetError
 	for _, err := range failed {
 		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {

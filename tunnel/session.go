@@ -48,7 +48,8 @@ type session struct {
 	mu         sync.Mutex
 	plain      leg
 	target     string
-	reason     string // the first for which the session ended; empty while it has none
+	code       closeCode // the first for which the session ended; empty while it has none
+	reason     string    // likewise
 	ended      bool
 	abortTimer *time.Timer
 	nextReport time.Time
@@ -61,7 +62,7 @@ func (t *Tunnel) newSession(id uint64, w *wire, conn *tlsStream, result *certs.R
 	now := time.Now()
 	s := &session{
 		id: id, tunnel: t, opened: now, wire: w,
-		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
+		peer:       leg{name: peerSide, stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
 	s.result.Store(result)
@@ -92,35 +93,41 @@ func (s *session) attach(name string, conn net.Conn, target string) error {
 func (s *session) touch() { s.lastActivity.Store(time.Now().UnixNano()) }
 
 // abort resets both sides at once. The first reason counts.
-func (s *session) abort(reason string) {
+func (s *session) abort(code closeCode, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reason = cmp.Or(s.reason, reason)
+	s.setReason(code, reason)
 	s.failing.Store(true)
 	s.resetLegs()
 }
 
+// setReason notes why the session ends, if it has no reason yet. The caller
+// holds s.mu.
+func (s *session) setReason(code closeCode, reason string) {
+	s.code, s.reason = cmp.Or(s.code, code), cmp.Or(s.reason, reason)
+}
+
 // fail notes that one side is broken and resets both after a while, unless
 // abort or finish comes first.
-func (s *session) fail(reason string, after time.Duration) {
+func (s *session) fail(code closeCode, reason string, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reason = cmp.Or(s.reason, reason)
+	s.setReason(code, reason)
 	s.failing.Store(true)
 	if s.abortTimer == nil && !s.ended {
-		s.abortTimer = time.AfterFunc(after, func() { s.abort("") })
+		s.abortTimer = time.AfterFunc(after, func() { s.abort("", "") })
 	}
 }
 
 // explain replaces the reason by a better one, and reports whether it did: not
 // if this end has ended the session itself.
-func (s *session) explain(reason string) bool {
+func (s *session) explain(code closeCode, reason string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
 	}
-	s.reason = reason
+	s.code, s.reason = code, reason
 	return true
 }
 
@@ -136,7 +143,7 @@ func (s *session) finish() {
 		s.resetLegs()
 		return
 	}
-	s.reason = cmp.Or(s.reason, "both sides ended")
+	s.setReason(closedInOrder, "both sides ended")
 	s.ended = true
 	_ = s.plain.socket.Close() // both directions have ended: nothing can be lost
 	_ = s.wire.Close()
@@ -169,10 +176,10 @@ func (s *session) check(now time.Time) {
 	case (ended || idle) && (isQueued(s.wire.Conn) || isQueued(plain)):
 		s.touch() // not silent: a reader is slow, and what it is to read is on its way
 	case ended:
-		s.abort(fmt.Sprintf("one side had ended and the other was silent for %s", timeouts.HalfClose))
+		s.abort(closedHalf, fmt.Sprintf("one side had ended and the other was silent for %s", timeouts.HalfClose))
 		return
 	case idle:
-		s.abort(fmt.Sprintf("idle for %s", timeouts.Idle))
+		s.abort(closedIdle, fmt.Sprintf("idle for %s", timeouts.Idle))
 		return
 	}
 	s.mu.Lock()
@@ -194,11 +201,12 @@ func (s *session) info(message string, fields ...zap.Field) {
 	s.tunnel.log.write(zapcore.InfoLevel, message, append([]zap.Field{connField(s.id)}, fields...)...)
 }
 
-// logClosed writes the last line of the session.
+// logClosed counts the end of the session and writes its last line.
 func (s *session) logClosed() {
 	s.mu.Lock()
-	reason := s.reason
+	code, reason := s.code, s.reason
 	s.mu.Unlock()
+	s.tunnel.countClosed(code)
 	s.info("closed", append(s.traffic(), zap.String("reason", reason))...)
 }
 
@@ -282,6 +290,13 @@ func (t *table) count() int {
 	return len(t.sessions)
 }
 
+// get gives a session; nil if there is none of this id any more.
+func (t *table) get(id uint64) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sessions[id]
+}
+
 // list gives the sessions, the oldest first.
 func (t *table) list() []*session {
 	t.mu.Lock()
@@ -300,6 +315,6 @@ func (t *table) close(reason string) {
 	t.closed = reason
 	t.mu.Unlock()
 	for _, s := range t.list() {
-		s.abort(reason)
+		s.abort(closedStopped, reason)
 	}
 }

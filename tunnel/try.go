@@ -85,6 +85,7 @@ func (t *Tunnel) tryUntilItWorks(
 		if ctx.Err() != nil {
 			return // it proves nothing
 		}
+		t.noteTried(target, result)
 		if result.works || said != result.message+result.reason {
 			said = result.message + result.reason
 			level := zapcore.WarnLevel

@@ -22,9 +22,11 @@ type Tunnel struct {
 	config      Config
 	log         boundedLog
 	failures    failureLog
+	refusals    refusals
 	handshakes  handshakes
 	dials       chan struct{} // client: holds one for each connection that is being opened
 	dead        dead
+	farEnd      farEnd
 	sessions    table
 	agenda      agenda
 	clock       clock
@@ -32,6 +34,9 @@ type Tunnel struct {
 	reportEvery time.Duration
 	userTimeout time.Duration
 	firstByte   time.Duration // server: how long a peer may be silent
+
+	handshakeTimes histogram // of peers that were verified
+	dialTimes      histogram // of targets that were reached
 
 	accepted   atomic.Uint64
 	dismissing atomic.Int32 // connections that are being told why they are refused
@@ -46,6 +51,7 @@ type Tunnel struct {
 	served          bool
 	refused         map[certs.Code]uint64
 	sessionsRefused map[certs.Code]uint64
+	sessionsClosed  map[closeCode]uint64
 	dialFailures    map[string]uint64 // by target
 }
 
@@ -71,6 +77,7 @@ func New(config Config) (*Tunnel, error) {
 		closed:          make(chan struct{}),
 		refused:         make(map[certs.Code]uint64),
 		sessionsRefused: make(map[certs.Code]uint64),
+		sessionsClosed:  make(map[closeCode]uint64),
 		dialFailures:    make(map[string]uint64),
 	}
 	if config.Role == Server {
@@ -82,6 +89,9 @@ func New(config Config) (*Tunnel, error) {
 	}
 	return t, nil
 }
+
+// Name is the tunnel's name.
+func (t *Tunnel) Name() string { return t.config.Name }
 
 // Serve accepts connections until ctx ends, then stops accepting, lets open
 // connections go on for Timeouts.Drain, closes them and returns nil.
@@ -205,6 +215,7 @@ func (t *Tunnel) supervise(over <-chan struct{}) {
 		case <-over:
 			return
 		case now := <-ticker.C:
+			t.countFailures(now)
 			for _, s := range t.sessions.list() {
 				s.check(now)
 			}

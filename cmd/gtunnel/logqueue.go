@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // How much text may wait for a slow standard error, in bytes, and how long
@@ -25,6 +27,7 @@ type logQueue struct {
 	out    io.Writer
 	lostAs func(lines uint64, reason string) []byte // the line that owns up to lost ones; may be nil
 	lost   atomic.Uint64                            // lines, in all
+	level  zap.AtomicLevel                          // of its logger, from newLogger on
 
 	mu      sync.Mutex
 	lines   [][]byte
@@ -80,7 +83,7 @@ func (q *logQueue) run(idle chan struct{}) {
 		}
 		if dropped > 0 {
 			q.missing += dropped
-			q.reason = "the standard error took no lines"
+			q.reason = "it took no lines"
 			q.ownUp()
 		}
 	}
@@ -126,6 +129,6 @@ func (q *logQueue) Sync() error {
 	case <-idle:
 		return nil
 	case <-patience.C:
-		return errors.New("the standard error takes no more log lines")
+		return errors.New("it takes no more log lines")
 	}
 }

@@ -34,13 +34,18 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
-	logger := withCures(newLogger(c, m.log, m.Getenv), &c)
+	queue, plain, endLog, err := m.serviceLog(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer endLog()
+	logger := withCures(plain, &c)
 	p, err := newProcess(c, logger)
 	if err != nil {
 		return err
 	}
 	// The admin socket is first because its making changes the umask.
-	admin, err := m.startAdmin(ctx, c, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
+	admin, err := m.startAdmin(ctx, c, adminHandler(func() []*tunnel.Tunnel { return p.tunnels }, queue, logger), logger)
 	if err != nil {
 		return err
 	}

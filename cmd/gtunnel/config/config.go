@@ -54,6 +54,7 @@ const (
 type Config struct {
 	LogLevel       zapcore.Level
 	LogFormat      string // "console" or "json"
+	LogFile        string // of a process that serves; empty: the standard error
 	Admin          AdminAddress
 	AdminSocket    string        // the preset socket: its name in RuntimeFolder
 	ReloadInterval time.Duration // 0: only SIGHUP reloads
