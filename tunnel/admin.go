@@ -16,7 +16,8 @@ type AdminStatus struct {
 }
 
 // AdminHandler answers what administrators and monitoring ask about tunnels,
-// whose names must differ:
+// whose names must differ but for those that are retired, of which it tells the
+// status alone:
 //
 //   - GET /status: an AdminStatus as JSON.
 //   - GET /metrics: the counters in Prometheus's text format, with those that
@@ -24,18 +25,20 @@ type AdminStatus struct {
 //   - GET /healthz: 200 if every tunnel accepts connections, otherwise 503 and
 //     the names of those that do not. It opens no connection.
 //
-// It knows no access control: serve it on a unix socket or on loopback.
-func AdminHandler(tunnels []*Tunnel, more ...prometheus.Collector) http.Handler {
+// Each request asks tunnels for those of its moment. The handler changes
+// nothing, and knows no access control: serve it on a unix socket or on
+// loopback.
+func AdminHandler(tunnels func() []*Tunnel, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(more...)
-	registry.MustRegister(newCollector(tunnels...), collectors.NewGoCollector(),
+	registry.MustRegister(newCollector(tunnels), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		answer := AdminStatus{Tunnels: []Status{}}
-		for _, t := range tunnels {
+		for _, t := range tunnels() {
 			answer.Tunnels = append(answer.Tunnels, t.Status())
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -43,10 +46,10 @@ func AdminHandler(tunnels []*Tunnel, more ...prometheus.Collector) http.Handler 
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		for _, t := range tunnels {
-			if !t.accepting.Load() {
+		for _, t := range tunnels() {
+			if !t.accepting.Load() && !t.isRetired() {
 				w.WriteHeader(http.StatusServiceUnavailable)
-				fmt.Fprintf(w, "tunnel %s does not accept connections\n", t.config.Name)
+				fmt.Fprintf(w, "tunnel %s does not accept connections\n", t.config().Name)
 				return
 			}
 		}

@@ -121,7 +121,9 @@ func IsListening(address Address) bool { return isListening(address) }
 const ClockDoubt = clockDoubt
 
 // NewCollector tells Prometheus of tunnels.
-func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return newCollector(tunnels...) }
+func NewCollector(tunnels ...*Tunnel) prometheus.Collector {
+	return newCollector(func() []*Tunnel { return tunnels })
+}
 
 // BuffersInUse is how many bytes of buffers are on their way in the process.
 func BuffersInUse() int64 { return buffersInUse.Load() }

@@ -35,11 +35,11 @@ var (
 )
 
 // collector reads the counters of tunnels when it is scraped.
-type collector struct{ tunnels []*Tunnel }
+type collector struct{ tunnels func() []*Tunnel }
 
 // newCollector tells Prometheus what the tunnels have done and are doing.
 // Their names must differ.
-func newCollector(tunnels ...*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
+func newCollector(tunnels func() []*Tunnel) prometheus.Collector { return collector{tunnels: tunnels} }
 
 // Describe sends what the collector tells.
 func (c collector) Describe(descs chan<- *prometheus.Desc) {
@@ -54,7 +54,10 @@ func (c collector) Describe(descs chan<- *prometheus.Desc) {
 
 // Collect sends the present values.
 func (c collector) Collect(metrics chan<- prometheus.Metric) {
-	for _, t := range c.tunnels {
+	for _, t := range c.tunnels() {
+		if t.isRetired() {
+			continue // another may have its name
+		}
 		status := t.Status()
 		counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value),
@@ -122,9 +125,9 @@ var (
 
 // collectTrust sends how the files of a tunnel stand at the time now.
 func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
-	endpoint := t.config.Endpoint
+	endpoint := t.config().Endpoint
 	end := endpoint.Credential.Certificate().NotAfter
-	metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(end.Unix()), t.config.Name)
+	metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(end.Unix()), t.config().Name)
 	if endpoint.Policy.CRL == certs.CRLIgnore {
 		return
 	}
@@ -134,9 +137,9 @@ func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
 		"current": report.Current - report.Ending, "ending": report.Ending, "stale": report.Stale, "bad": report.Bad,
 		"missing": report.Missing,
 	} {
-		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config.Name, state)
+		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config().Name, state)
 	}
-	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, float64(report.Refused), t.config.Name)
+	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, float64(report.Refused), t.config().Name)
 	type labels struct{ dn, code string }
 	seen := make(map[labels]bool) // CAs of one name may be in one state
 	for _, ca := range snapshot.CAs() {
@@ -146,6 +149,6 @@ func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
 			continue
 		}
 		seen[state] = true
-		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config.Name, state.dn, state.code)
+		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config().Name, state.dn, state.code)
 	}
 }

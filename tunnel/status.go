@@ -75,25 +75,25 @@ func (t *Tunnel) Traffic() Traffic {
 func (t *Tunnel) Status() Status {
 	traffic := t.Traffic()
 	status := Status{
-		Name:              t.config.Name,
-		Role:              t.config.Role,
-		Accept:            t.config.Accept.String(),
+		Name:              t.config().Name,
+		Role:              t.config().Role,
+		Accept:            t.config().Accept.String(),
 		Connect:           []string{},
 		Accepting:         t.accepting.Load(),
 		Accepted:          traffic.Accepted,
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
 		Warnings:          []Warning{},
-		CRLs:              t.config.Endpoint.Store.Snapshot().CRLReport(t.config.Endpoint.Policy, time.Now()),
+		CRLs:              t.config().Endpoint.Store.Snapshot().CRLReport(t.config().Endpoint.Policy, time.Now()),
 		HandshakesPending: t.handshakes.pending(),
 		BytesFromPeer:     traffic.BytesFromPeer,
 		BytesToPeer:       traffic.BytesToPeer,
 		Sessions:          []SessionStatus{},
 	}
 	if bound := t.Addr(); bound != nil {
-		status.Accept = t.config.Accept.bound(bound)
+		status.Accept = t.config().Accept.bound(bound)
 	}
-	for _, target := range t.config.Connect {
+	for _, target := range t.config().Connect {
 		status.Connect = append(status.Connect, target.String())
 	}
 	t.mu.Lock()

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // How much text may wait for a slow standard error, in bytes, and how long
@@ -25,6 +27,7 @@ type logQueue struct {
 	out    io.Writer
 	lostAs func(lines uint64, reason string) []byte // the line that owns up to lost ones; may be nil
 	lost   atomic.Uint64                            // lines, in all
+	level  zap.AtomicLevel                          // of its logger, from newLogger on
 
 	mu      sync.Mutex
 	lines   [][]byte

@@ -89,6 +89,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.clientCommand(),
 		m.runCommand(),
 		m.statusCommand(),
+		m.reloadCommand(),
 		m.certsCommand(),
 		m.replicationCommand(),
 		m.versionCommand(),

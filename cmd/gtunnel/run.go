@@ -42,8 +42,9 @@ its keys.
 The keys of [tunnel.NAME] are role ("server" or "client") and the flags of
 that command with underscores; those of its certificates may stand in [tls].
 Durations are written as "10s". Relative paths begin at the file's folder. A
-section with cafile and without capath trusts nothing else. SIGHUP puts changed
-access rules in force, and names other changes: those need a restart.`,
+section with cafile and without capath trusts nothing else. At the top,
+include = ["conf.d/*.toml"] names files with more tunnels. gtunnel reload, or
+SIGHUP, puts a changed file in force: all of it, or nothing if it has a fault.`,
 		Example: `  gtunnel run --check        is all well, the certificates too?
   gtunnel run --config /etc/gtunnel/two-masters.toml`,
 		Args: noArguments,
@@ -79,7 +80,7 @@ func (m *Main) check(c config.Config) error {
 	}
 	for i, t := range c.Tunnels {
 		fmt.Fprintf(m.Stdout, "tunnel %s: %s, accept %s, connect %s, as %s: ok\n",
-			t.Name, t.Role, t.Accept, addressList(t.Connect), certs.ShowDN(p.endpoints[i].Credential.Identity().DN))
+			t.Name, t.Role, t.Accept, addressList(t.Connect), certs.ShowDN(p.tunnels[i].endpoint.Credential.Identity().DN))
 	}
 	return usage.Join(c.Hooks()) // the tunnels work without them
 }

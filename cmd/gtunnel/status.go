@@ -55,7 +55,8 @@ the [admin] of its file, says. A * in the path of a socket stands for any text.`
 			if len(tunnels) == 0 && err != nil {
 				return err
 			}
-			if printErr := m.printStatus(tunnels, asJSON); printErr != nil {
+			reloads := askReloads(cmd.Context(), addresses)
+			if printErr := m.printStatus(tunnels, reloads, asJSON); printErr != nil {
 				return printErr
 			}
 			for _, a := range dead {
@@ -133,13 +134,21 @@ func askAll(
 }
 
 // printStatus prints what the processes answered.
-func (m *Main) printStatus(tunnels []tunnel.Status, asJSON bool) error {
+func (m *Main) printStatus(tunnels []tunnel.Status, reloads []reloadAnswer, asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(m.Stdout)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(tunnel.AdminStatus{Tunnels: tunnels})
+		return encoder.Encode(struct {
+			tunnel.AdminStatus
+
+			Reloads []reloadAnswer `json:"reloads"` // of each process
+		}{AdminStatus: tunnel.AdminStatus{Tunnels: tunnels}, Reloads: reloads})
 	}
-	return writeStatus(m.Stdout, tunnels, time.Now())
+	if err := writeStatus(m.Stdout, tunnels, time.Now()); err != nil {
+		return err
+	}
+	writeReloads(m.Stdout, reloads)
+	return nil
 }
 
 // askStatus asks the process at an admin address.

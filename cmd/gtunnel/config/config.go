@@ -8,13 +8,14 @@
 // to. [Config.Faults] then judges the values, alone and together. Every mistake
 // is a [usage.Error] with its flag, or its file, line and key; all are told at
 // once. [Config.Where], [Config.ErrorAbout] and [Config.Words] say the same of
-// what turns out later, when the files that a Config names are loaded. At
-// SIGHUP [NeedRestart] compares the file with what runs.
+// what turns out later, when the files that a Config names are loaded. At a
+// reload [Compare] and [NeedRestart] say how the file differs from what runs.
 package config
 
 import (
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -151,6 +152,16 @@ func (t *Tunnel) Config() tunnel.Config {
 		Timeouts:          t.Timeouts,
 		Limits:            t.Limits,
 	}
+}
+
+// Summary is the tunnel in a few words: its role, where it listens, and where it
+// goes.
+func (t *Tunnel) Summary() string {
+	var targets []string
+	for _, target := range t.Connect {
+		targets = append(targets, target.String())
+	}
+	return fmt.Sprintf("%s, accept %s, connect %s", t.Role, t.Accept, strings.Join(targets, " "))
 }
 
 // Trust is what the tunnel trusts.
