@@ -139,7 +139,8 @@ func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
 	} {
 		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config().Name, state)
 	}
-	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, float64(report.Refused), t.config().Name)
+	refused := float64(report.Refused)
+	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, refused, t.config().Name)
 	type labels struct{ dn, code string }
 	seen := make(map[labels]bool) // CAs of one name may be in one state
 	for _, ca := range snapshot.CAs() {

@@ -78,11 +78,11 @@ type handshakes struct {
 	total     int
 	perSource int // 0: no limit
 	last      uint64
-	held     []*place
-	crowds   map[netip.Prefix]*int
-	known    sources
-	suspects sources
-	turns    turns
+	held      []*place
+	crowds    map[netip.Prefix]*int
+	known     sources
+	suspects  sources
+	turns     turns
 }
 
 // enter takes a place for a connection from source. If there is none left, one

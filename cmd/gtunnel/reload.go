@@ -43,7 +43,8 @@ type reloader struct {
 
 func newReloader(p *process, logger *zap.Logger) *reloader {
 	r := &reloader{
-		process: p, started: p.config, logger: logger, said: map[any]string{}, problems: map[any][]reloadProblem{}, warned: map[any]time.Time{},
+		process: p, started: p.config, logger: logger,
+		said: map[any]string{}, problems: map[any][]reloadProblem{}, warned: map[any]time.Time{},
 		flagsFrom: modified(p.config.FlagsFile), reloads: newReloads(time.Now()), level: zap.NewAtomicLevel(),
 		shown: new(atomic.Pointer[config.Config]), begin: func(*member) {}, tryAgain: func(*member) {},
 	}
@@ -248,13 +249,17 @@ func (r *reloader) mended(what any) {
 	delete(r.problems, what)
 }
 
+// problem puts what is wrong into the user's words.
+func (r *reloader) problem(text, cure string) reloadProblem {
+	c := &r.process.config
+	return reloadProblem{Text: certs.NameSettings(text, c.SettingName), Cure: c.Words(cure)}
+}
+
 // fail logs why something could not be reloaded, unless it has said so before,
 // and reports whether it did.
 func (r *reloader) fail(what any, message string, err error) bool {
 	text, cure := fmt.Sprint(err), usage.HintOf(err)
-	r.problems[what] = []reloadProblem{{
-		Text: certs.NameSettings(text, r.process.config.SettingName), Cure: r.process.config.Words(cure),
-	}}
+	r.problems[what] = []reloadProblem{r.problem(text, cure)}
 	if !r.news(what, text) {
 		return false
 	}

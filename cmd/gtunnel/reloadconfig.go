@@ -12,7 +12,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication/finding"
@@ -254,7 +253,7 @@ func (r *reloader) badConfig(file string, err error) (said bool) {
 	var problems []reloadProblem
 	for _, err := range usage.Split(err) {
 		texts = append(texts, err.Error())
-		problems = append(problems, reloadProblem{Text: certs.NameSettings(err.Error(), r.process.config.SettingName), Cure: r.process.config.Words(usage.HintOf(err))})
+		problems = append(problems, r.problem(err.Error(), usage.HintOf(err)))
 	}
 	r.problems[file] = problems
 	if !r.news(file, fmt.Sprint(err)) {

@@ -244,8 +244,9 @@ func TestReloadNamesTheRest(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", l.field("settings"), want)
 	}
 	for message, want := range map[string]int{
-		"access rules changed": 1, "tunnel changed": 1, "tunnel added": 1, "tunnel drains: its connections may go on for a while": 1,
-		"reload: nothing has changed": 0,
+		"access rules changed": 1, "tunnel changed": 1, "tunnel added": 1,
+		"tunnel drains: its connections may go on for a while": 1,
+		"reload: nothing has changed":                          0,
 	} {
 		if n := f.count(message); n != want {
 			t.Errorf("%q is said %d times, want %d", message, n, want)

@@ -29,10 +29,11 @@ type reloaded struct {
 func startReloaded(t *testing.T, text string) *reloaded {
 	t.Helper()
 	s := newSite(t)
-	r := &reloaded{site: s, file: filepath.Join(s.folder, "gtunnel.toml"), admin: "unix:" + filepath.Join(s.folder, "a.sock")}
+	in := func(name string) string { return filepath.Join(s.folder, name) }
+	r := &reloaded{site: s, file: in("gtunnel.toml"), admin: "unix:" + in("a.sock")}
 	r.put(r.file, r.whole(text))
 	r.program = start(t, "run", nil, "run", "--config", r.file)
-	r.program.waitMessage("listening")
+	r.waitMessage("listening")
 	return r
 }
 
@@ -69,8 +70,8 @@ func (r *reloaded) ask(t *testing.T, wantCode int) (stdout, stderr string) {
 
 // serverSection is a server for every host.
 func serverSection(name, accept, target, more string) string {
-	return fmt.Sprintf("[tunnel.%s]\nrole = \"server\"\naccept = %q\nconnect = %q\nallow_all = true\ndrain_timeout = \"1s\"\n%s\n",
-		name, accept, target, more)
+	return fmt.Sprintf("[tunnel.%s]\nrole = \"server\"\naccept = %q\nconnect = %q\nallow_all = true\n"+
+		"drain_timeout = \"1s\"\n%s\n", name, accept, target, more)
 }
 
 // TestReloadUnderSessions: a reload that adds, removes and changes tunnels, ten
@@ -81,7 +82,8 @@ func TestReloadUnderSessions(t *testing.T) {
 	b := startBackend(t)
 	stays, changes, goes, comes := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
 	base := serverSection("stays", stays, b.address(), "")
-	r := startReloaded(t, base+serverSection("changes", changes, b.address(), "")+serverSection("goes", goes, b.address(), ""))
+	r := startReloaded(t, base+
+		serverSection("changes", changes, b.address(), "")+serverSection("goes", goes, b.address(), ""))
 	_, local := r.startClient(stays)
 	_, localChanges := r.startClient(changes)
 	_, localGoes := r.startClient(goes)
@@ -98,7 +100,8 @@ func TestReloadUnderSessions(t *testing.T) {
 		r.put(r.file, r.whole(base+serverSection("changes", changes, b.address(), fmt.Sprintf("idle_timeout = \"%dh\"", n+1))+
 			serverSection(fmt.Sprint("comes", n), comes, b.address(), "")))
 		stdout, _ := r.ask(t, 0)
-		for _, want := range []string{"tunnel changes changed: ", fmt.Sprintf("tunnel comes%d added: server, accept %s", n, comes)} {
+		added := fmt.Sprintf("tunnel comes%d added: server, accept %s", n, comes)
+		for _, want := range []string{"tunnel changes changed: ", added} {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("reload %d says %q, not %q", n, stdout, want)
 			}
@@ -158,29 +161,24 @@ func (r *reloaded) state(t *testing.T) reloadState {
 	return all.Reloads[0]
 }
 
-// TestReloadAllOrNothing: a file of which one thing cannot be had changes
-// nothing, says so with file and line, and status shows it until it is mended.
-func TestReloadAllOrNothing(t *testing.T) {
-	b := startBackend(t)
-	address, taken := freeAddress(t), b.address()
-	base := serverSection("one", address, b.address(), "")
-	r := startReloaded(t, base)
-	_, local := r.startClient(address)
-	conn := dial(t, local)
-	echo(t, conn, "before")
-	unreadable := filepath.Join(r.folder, "conf.d", "secret.toml")
-	for name, test := range map[string]struct {
-		text string
-		more map[string]string // files of conf.d
-		want []string          // in the standard error
-	}{
+// badFile is a file, with others that it includes, that must not be put in force.
+type badFile struct {
+	text string
+	more map[string]string // files of conf.d
+	want []string          // in the standard error
+}
+
+// badFiles are changes of base, whose tunnel listens at address; taken is another
+// process's.
+func badFiles(base, address, taken string) map[string]badFile {
+	return map[string]badFile{
 		"a port that is taken": {
-			base + serverSection("two", freeAddress(t), taken, "") + serverSection("three", taken, "127.0.0.1:1", ""), nil,
-			[]string{"gtunnel.toml:25: tunnel.three.accept: cannot listen at " + taken, "hint: see who holds it"},
+			base + serverSection("two", "127.0.0.1:0", taken, "") + serverSection("three", taken, "127.0.0.1:1", ""), nil,
+			[]string{"gtunnel.toml:27: tunnel.three.accept: cannot listen at " + taken, "hint: see who holds it"},
 		},
 		"another CApath": {
-			base + serverSection("two", freeAddress(t), b.address(), "capath = \"nowhere\""), nil,
-			[]string{"gtunnel.toml:23: tunnel.two.capath: ", "nowhere"},
+			base + serverSection("two", "127.0.0.1:0", taken, "capath = \"nowhere\""), nil,
+			[]string{"gtunnel.toml:24: tunnel.two.capath: ", "nowhere"},
 		},
 		"an address within the old one": {
 			strings.Replace(base, address, strings.TrimPrefix(address, "127.0.0.1"), 1), nil,
@@ -194,17 +192,32 @@ func TestReloadAllOrNothing(t *testing.T) {
 		},
 		"a section of the process": {
 			base, map[string]string{"a.toml": "[log]\nlevel = \"debug\"\n[tunel]\n"},
-			[]string{"a.toml:1: log: is not for a file", "hint: move it to ", "a.toml:3: tunel: unknown", "did you mean tunnel?"},
+			[]string{"a.toml:1: log: is not for a file", "hint: move it to ", "a.toml:3: tunel: unknown", "you mean tunnel?"},
 		},
 		"a mistake in a file": {
-			base, map[string]string{"a.toml": serverSection("two", freeAddress(t), b.address(), "acept = 1")},
+			base, map[string]string{"a.toml": serverSection("two", "127.0.0.1:0", taken, "acept = 1")},
 			[]string{"a.toml:7: tunnel.two.acept: unknown key", "did you mean accept?"},
 		},
 		"an include within": {
-			base, map[string]string{"a.toml": "include = \"b.toml\""}, []string{"a.toml:1: include: a file that is included includes no"},
+			base, map[string]string{"a.toml": "include = \"b.toml\""},
+			[]string{"a.toml:1: include: a file that is included includes no"},
 		},
 		"a folder": {base, map[string]string{"a.toml/x": ""}, []string{"a.toml: is a directory"}},
-	} {
+	}
+}
+
+// TestReloadAllOrNothing: a file of which one thing cannot be had changes
+// nothing, says so with file and line, and status shows it until it is mended.
+func TestReloadAllOrNothing(t *testing.T) {
+	b := startBackend(t)
+	address, taken := freeAddress(t), b.address()
+	base := serverSection("one", address, b.address(), "")
+	r := startReloaded(t, base)
+	_, local := r.startClient(address)
+	conn := dial(t, local)
+	echo(t, conn, "before")
+	unreadable := filepath.Join(r.folder, "conf.d", "secret.toml")
+	for name, test := range badFiles(base, address, taken) {
 		for file, text := range test.more {
 			r.put(filepath.Join(r.folder, "conf.d", file), text)
 		}
@@ -254,7 +267,8 @@ func TestReloadIncluded(t *testing.T) {
 		t.Errorf("changed: %q", stdout)
 	}
 	r.put(extra, serverSection("three", two, b.address(), "")) // takes the socket over
-	if stdout, _ := r.ask(t, 0); !strings.Contains(stdout, "tunnel three added") || !strings.Contains(stdout, "tunnel two removed") {
+	if stdout, _ := r.ask(t, 0); !strings.Contains(stdout, "tunnel three added") ||
+		!strings.Contains(stdout, "tunnel two removed") {
 		t.Errorf("renamed: %q", stdout)
 	}
 	_, local := r.startClient(two, "--server-name", "server.test")

@@ -55,7 +55,9 @@ var changesCases = map[string]struct {
 		"[log]", "cafile = \"ca.pem\"\n[log]",
 		[]string{"change one :3: tls.cafile", "change two :3: tls.cafile"},
 	},
-	"a target":        {`"server1:3307"`, `["server1:3307", "server2:3307"]`, []string{"change two :10: tunnel.two.connect"}},
+	"a target": {
+		`"server1:3307"`, `["server1:3307", "server2:3307"]`, []string{"change two :10: tunnel.two.connect"},
+	},
 	"another address": {`"a.test"`, "\"a.test\"\naccept = \":3308\"", []string{"replace one :8: tunnel.one.accept"}},
 	"another role": {
 		"\"client\"\n", "\"server\"\nallow_all = true\n",

@@ -13,6 +13,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -162,6 +163,18 @@ func (t *Tunnel) Summary() string {
 		targets = append(targets, target.String())
 	}
 	return fmt.Sprintf("%s, accept %s, connect %s", t.Role, t.Accept, strings.Join(targets, " "))
+}
+
+// ServerNames are the names that a client wants of its servers.
+func (t *Tunnel) ServerNames() []string {
+	if t.ServerName != "" {
+		return []string{t.ServerName}
+	}
+	var names []string
+	for _, target := range t.Connect {
+		names = append(names, cmp.Or(target.Host, "127.0.0.1"))
+	}
+	return names
 }
 
 // Trust is what the tunnel trusts.

@@ -170,7 +170,8 @@ func (r *fileReader) readIncluded(document map[string]any, names []string, other
 		}
 		section := place{"tunnel", name}
 		if others.config.TunnelNamed(name) != nil && others.config.origin.has(section) {
-			r.add(section, "another tunnel has the name: "+others.config.origin.describe(section), "give one of them another name")
+			r.add(section, "another tunnel has the name: "+others.config.origin.describe(section),
+				"give one of them another name")
 			continue
 		}
 		r.tunnel(name, value, defaults)

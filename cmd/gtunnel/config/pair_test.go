@@ -195,7 +195,8 @@ func TestPairChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := changeLines(config.Compare(&running, &now), file); !slices.Equal(got, []string{"change pair-server :4: pair"}) {
+	got := changeLines(config.Compare(&running, &now), file)
+	if !slices.Equal(got, []string{"change pair-server :4: pair"}) {
 		t.Errorf("%q", got)
 	}
 }
