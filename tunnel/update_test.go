@@ -70,7 +70,6 @@ func TestListenAs(t *testing.T) {
 	old := start(t, config)
 	client := start(t, p.clientConfig(t, "unix:"+path))
 	near, far := openSession(t, client, conns)
-
 	unused, err := tunnel.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -103,8 +102,7 @@ func TestListenAs(t *testing.T) {
 		}
 	}
 	exchangeAcross(t, near, far)
-	newNear, newFar := openSession(t, client, conns)
-	exchangeAcross(t, newNear, newFar)
+	newNear, _ := openSession(t, client, conns)
 	near.Close()
 	far.Close()
 	if err := old.wait(t); err != nil {
@@ -116,7 +114,6 @@ func TestListenAs(t *testing.T) {
 		conn.Close()
 	}
 	newNear.Close()
-	newFar.Close()
 	stop()
 	if err := <-served; err != nil {
 		t.Error(err)

@@ -187,7 +187,8 @@ func badFiles(base, address, taken string) map[string]badFile {
 		"half of a file": {base[:len(base)/2], nil, []string{"gtunnel.toml:14: not TOML"}},
 		"nothing":        {"", nil, []string{"no tunnel is configured"}},
 		"a name twice": {
-			base, map[string]string{"a.toml": "\n" + base},
+			base,
+			map[string]string{"a.toml": "\n" + base},
 			[]string{"a.toml:2: tunnel.one: another tunnel has the name: ", "gtunnel.toml:11: tunnel.one"},
 		},
 		"a section of the process": {

@@ -112,12 +112,12 @@ type ending struct {
 func (s *service) run(ctx context.Context) error {
 	reloading, stopReloading := context.WithCancel(context.WithoutCancel(ctx)) // until the last connection has ended
 	ctx, drain := context.WithCancel(ctx)
-	defer drain()
+	defer s.serving.Wait()
+	defer drain() // ends the tries of a target that was never reached, too
 	s.start()
 	for _, m := range s.tunnels {
 		s.begin(ctx, m)
 	}
-	defer s.serving.Wait()
 	s.reloader.begin = func(m *member) { s.begin(ctx, m) }
 	s.reloader.tryAgain = func(m *member) { s.try(ctx, m) }
 	s.serving.Go(func() { s.reloader.run(reloading, s.hangups) })
