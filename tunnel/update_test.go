@@ -102,7 +102,7 @@ func TestListenAs(t *testing.T) {
 		}
 	}
 	exchangeAcross(t, near, far)
-	newNear, _ := openSession(t, client, conns)
+	newNear, newFar := openSession(t, client, conns)
 	near.Close()
 	far.Close()
 	if err := old.wait(t); err != nil {
@@ -114,6 +114,7 @@ func TestListenAs(t *testing.T) {
 		conn.Close()
 	}
 	newNear.Close()
+	newFar.Close()
 	stop()
 	if err := <-served; err != nil {
 		t.Error(err)

@@ -192,15 +192,18 @@ func badFiles(base, address, taken string) map[string]badFile {
 			[]string{"a.toml:2: tunnel.one: another tunnel has the name: ", "gtunnel.toml:11: tunnel.one"},
 		},
 		"a section of the process": {
-			base, map[string]string{"a.toml": "[log]\nlevel = \"debug\"\n[tunel]\n"},
+			base,
+			map[string]string{"a.toml": "[log]\nlevel = \"debug\"\n[tunel]\n"},
 			[]string{"a.toml:1: log: is not for a file", "hint: move it to ", "a.toml:3: tunel: unknown", "you mean tunnel?"},
 		},
 		"a mistake in a file": {
-			base, map[string]string{"a.toml": serverSection("two", "127.0.0.1:0", taken, "acept = 1")},
+			base,
+			map[string]string{"a.toml": serverSection("two", "127.0.0.1:0", taken, "acept = 1")},
 			[]string{"a.toml:7: tunnel.two.acept: unknown key", "did you mean accept?"},
 		},
 		"an include within": {
-			base, map[string]string{"a.toml": "include = \"b.toml\""},
+			base,
+			map[string]string{"a.toml": "include = \"b.toml\""},
 			[]string{"a.toml:1: include: a file that is included includes no"},
 		},
 		"a folder": {base, map[string]string{"a.toml/x": ""}, []string{"a.toml: is a directory"}},
