@@ -104,7 +104,7 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 	})
 	connections.Go(func() {
 		open := t.openClient
-		if t.config.Role == Server {
+		if t.config().Role == Server {
 			open = t.openServer
 		}
 		if s := open(ctx, in); s != nil {
@@ -120,7 +120,7 @@ const farewells = 100
 // dismiss ends a connection that is refused before its handshake. A server
 // tells the peer by an alert.
 func (t *Tunnel) dismiss(conn net.Conn, connections *sync.WaitGroup) {
-	if t.config.Role != Server || t.dismissing.Load() >= farewells {
+	if t.config().Role != Server || t.dismissing.Load() >= farewells {
 		reset(conn)
 		return
 	}

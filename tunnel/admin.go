@@ -20,7 +20,8 @@ type AdminStatus struct {
 }
 
 // AdminHandler answers what administrators and monitoring ask about tunnels,
-// whose names must differ:
+// whose names must differ but for those that are retired, of which it tells the
+// status alone:
 //
 //   - GET /status: an AdminStatus as JSON.
 //   - GET /metrics: the counters in Prometheus's text format, with those that
@@ -54,9 +55,9 @@ func AdminHandler(tunnels func() []*Tunnel, more ...prometheus.Collector) http.H
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		for _, t := range tunnels() {
-			if !t.accepting.Load() {
+			if !t.accepting.Load() && !t.isRetired() {
 				w.WriteHeader(http.StatusServiceUnavailable)
-				fmt.Fprintf(w, "tunnel %s does not accept connections\n", t.config.Name)
+				fmt.Fprintf(w, "tunnel %s does not accept connections\n", t.config().Name)
 				return
 			}
 		}
@@ -76,13 +77,15 @@ func serveReady(w http.ResponseWriter, r *http.Request, tunnels []*Tunnel) {
 	problems := make([][]string, len(tunnels))
 	var asking sync.WaitGroup
 	for i, t := range tunnels {
-		asking.Go(func() { problems[i] = t.unready(ctx, time.Now()) })
+		if !t.isRetired() {
+			asking.Go(func() { problems[i] = t.unready(ctx, time.Now()) })
+		}
 	}
 	asking.Wait()
 	var text strings.Builder
 	for i, t := range tunnels {
 		for _, problem := range problems[i] {
-			fmt.Fprintf(&text, "tunnel %s is not ready: %s\n", t.config.Name, inFlags(problem))
+			fmt.Fprintf(&text, "tunnel %s is not ready: %s\n", t.config().Name, inFlags(problem))
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -9,8 +9,9 @@ type closeCode string
 const (
 	closedInOrder       closeCode = "ended"
 	closedIdle          closeCode = "idle"
-	closedHalf          closeCode = "half-closed" // one side had ended, the other was silent
-	closedStopped       closeCode = "stopped"     // the tunnel was
+	closedHalf          closeCode = "half-closed"    // one side had ended, the other was silent
+	closedStopped       closeCode = "stopped"        // the tunnel was
+	closedTargetRemoved closeCode = "target-removed" // from the configuration
 	closedByAdmin       closeCode = "administrator"
 	closedNotAccepted   closeCode = "peer-no-longer-accepted"
 	closedPeerRefusedUs closeCode = "peer-refused-us"
@@ -28,8 +29,8 @@ var (
 
 // closeCodes are all that a session that was relayed may end with.
 var closeCodes = []closeCode{
-	closedInOrder, closedIdle, closedHalf, closedStopped, closedByAdmin, closedNotAccepted, closedPeerRefusedUs,
-	closedNotPlain,
+	closedInOrder, closedIdle, closedHalf, closedStopped, closedTargetRemoved, closedByAdmin, closedNotAccepted,
+	closedPeerRefusedUs, closedNotPlain,
 	peerCodes.cutOff, peerCodes.reset, peerCodes.silent, peerCodes.failed,
 	plainCodes.cutOff, plainCodes.reset, plainCodes.silent, plainCodes.failed,
 }

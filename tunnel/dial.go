@@ -39,7 +39,7 @@ func firstTarget[T any](
 // tried, as it resolves now, within Timeouts.Dial, those that were dead lately
 // last. The error is a *targetError.
 func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
+	dialer := net.Dialer{Timeout: t.config().Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
 	network, address := target.ForDial()
 	begin := time.Now()
 	conn, err := t.dead.dial(ctx, dialer, network, address)
@@ -66,7 +66,7 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 
 // tuneTarget tunes what the tunnel has dialled, which is a client's way to its peer.
 func (t *Tunnel) tuneTarget(conn net.Conn) error {
-	if t.config.Role == Client {
+	if t.config().Role == Client {
 		return t.tunePeer(conn)
 	}
 	return tune(conn, t.userTimeout)
@@ -76,12 +76,12 @@ func (t *Tunnel) tuneTarget(conn net.Conn) error {
 // dial may take.
 func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	program := mysqld
-	if t.config.Role == Client {
+	if t.config().Role == Client {
 		program = "gtunnel server"
 	}
 	reason, cure = explainFailure(target, err, program)
 	if reason == noAnswer {
-		reason = fmt.Sprintf("no answer within %s", t.config.Timeouts.Dial)
+		reason = fmt.Sprintf("no answer within %s", t.config().Timeouts.Dial)
 	}
 	return reason, cure
 }

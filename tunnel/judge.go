@@ -189,7 +189,7 @@ func (s *session) judgeAgain() (kept bool) {
 }
 
 func (s *session) recheck(now time.Time) (*certs.Result, error) {
-	return s.tunnel.config.Endpoint.Recheck(s.result.Load(), now)
+	return s.tunnel.config().Endpoint.Recheck(s.result.Load(), now)
 }
 
 // accept notes a verdict in the peer's favour.

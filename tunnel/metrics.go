@@ -62,6 +62,9 @@ func (c collector) Describe(descs chan<- *prometheus.Desc) {
 // Collect sends the present values.
 func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	for _, t := range c.tunnels() {
+		if t.isRetired() {
+			continue // another may have its name
+		}
 		status := t.Status()
 		counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value),
@@ -139,9 +142,9 @@ var (
 
 // collectTrust sends how the files of a tunnel stand at the time now.
 func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
-	endpoint := t.config.Endpoint
+	endpoint := t.config().Endpoint
 	end := endpoint.Credential.Certificate().NotAfter
-	metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(end.Unix()), t.config.Name)
+	metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(end.Unix()), t.config().Name)
 	snapshot := endpoint.Store.Snapshot()
 	collectEnds(t, snapshot, now, metrics)
 	if endpoint.Policy.CRL == certs.CRLIgnore {
@@ -152,9 +155,10 @@ func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
 		"current": report.Current - report.Ending, "ending": report.Ending, "stale": report.Stale, "bad": report.Bad,
 		"missing": report.Missing,
 	} {
-		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config.Name, state)
+		metrics <- prometheus.MustNewConstMetric(crlStateDesc, prometheus.GaugeValue, float64(n), t.config().Name, state)
 	}
-	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, float64(report.Refused), t.config.Name)
+	refused := float64(report.Refused)
+	metrics <- prometheus.MustNewConstMetric(crlRefusedDesc, prometheus.GaugeValue, refused, t.config().Name)
 	type labels struct{ dn, code string }
 	seen := make(map[labels]bool) // CAs of one name may be in one state
 	for _, ca := range snapshot.CAs() {
@@ -164,7 +168,7 @@ func collectTrust(t *Tunnel, now time.Time, metrics chan<- prometheus.Metric) {
 			continue
 		}
 		seen[state] = true
-		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config.Name, state.dn, state.code)
+		metrics <- prometheus.MustNewConstMetric(staleCADesc, prometheus.GaugeValue, 1, t.config().Name, state.dn, state.code)
 	}
 }
 
@@ -185,7 +189,7 @@ func collectEnds(t *Tunnel, snapshot *certs.Snapshot, now time.Time, metrics cha
 	}
 	for desc, ends := range map[*prometheus.Desc]map[string]time.Time{caExpiryDesc: cas, crlExpiryDesc: lists} {
 		for dn, end := range ends {
-			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(end.Unix()), t.config.Name, dn)
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(end.Unix()), t.config().Name, dn)
 		}
 	}
 }

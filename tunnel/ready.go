@@ -68,6 +68,23 @@ func (f *farEnd) listens(now bool) (ever bool) {
 	return f.listened
 }
 
+// forget forgets all attempts.
+func (f *farEnd) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at, f.problem, f.final, f.listened = time.Time{}, "", false, false
+}
+
+// forgetFarEnd forgets how attempts went before another configuration, if they say
+// nothing of those to come.
+func (t *Tunnel) forgetFarEnd(before *Config) {
+	now := t.config()
+	sameTargets := slices.Equal(before.Connect, now.Connect) && before.ServerName == now.ServerName
+	if !sameTargets || now.Role == Client && before.Endpoint != now.Endpoint {
+		t.farEnd.forget()
+	}
+}
+
 // noteTried notes an attempt of Try. One target that fails is no news where
 // another has worked.
 func (t *Tunnel) noteTried(target Address, result tried) {
@@ -109,7 +126,7 @@ func (t *Tunnel) unready(ctx context.Context, now time.Time) []string {
 	if !t.accepting.Load() {
 		problems = append(problems, "it does not accept connections")
 	}
-	endpoint := t.config.Endpoint
+	endpoint := t.config().Endpoint
 	if certificate := t.certificateStatus(); now.After(certificate.NotAfter) {
 		problems = append(problems, fmt.Sprintf("its certificate %s ended on %s; hint: renew it",
 			certificate.File, certificate.NotAfter.UTC().Format(time.RFC3339)))
@@ -123,7 +140,7 @@ func (t *Tunnel) unready(ctx context.Context, now time.Time) []string {
 		problems = append(problems, "the revocation lists refuse every peer: "+report.String()+"; hint: run fetch-crl")
 	}
 	farEnd := t.serverProblem
-	if t.config.Role == Server {
+	if t.config().Role == Server {
 		farEnd = t.targetProblem
 	}
 	if problem := farEnd(ctx, now); problem != "" {
@@ -134,14 +151,14 @@ func (t *Tunnel) unready(ctx context.Context, now time.Time) []string {
 
 // targetProblem says what is wrong with a server's targets.
 func (t *Tunnel) targetProblem(_ context.Context, now time.Time) string {
-	listening := slices.ContainsFunc(t.config.Connect, isListening)
+	listening := slices.ContainsFunc(t.config().Connect, isListening)
 	ever := t.farEnd.listens(listening)
-	local := !slices.ContainsFunc(t.config.Connect, func(a Address) bool { return !a.IsLoopback() })
+	local := !slices.ContainsFunc(t.config().Connect, func(a Address) bool { return !a.IsLoopback() })
 	switch {
 	case listening:
 		return ""
 	case local && ever:
-		return "nobody listens at " + addressTexts(t.config.Connect) + " any more; hint: is mysqld running?"
+		return "nobody listens at " + addressTexts(t.config().Connect) + " any more; hint: is mysqld running?"
 	}
 	problem, _ := t.farEnd.last(now) // it cannot be found out anew without a connection
 	if problem == "" {
@@ -167,7 +184,7 @@ func (t *Tunnel) serverProblem(ctx context.Context, now time.Time) string {
 	}
 	var problems []string
 	final := true
-	for _, target := range t.config.Connect {
+	for _, target := range t.config().Connect {
 		result := t.tryServer(ctx, target)
 		if ctx.Err() != nil {
 			return "the check of " + target.String() + " did not end in time"

@@ -119,3 +119,30 @@ func TestReadyClientOfMySQL(t *testing.T) {
 		t.Errorf("asked %d times", n)
 	}
 }
+
+// TestReadyAfterUpdate: how a target was that is no longer one does not count, nor
+// does a tunnel that is retired.
+func TestReadyAfterUpdate(t *testing.T) {
+	target, _ := held(t)
+	p := newPKI(t)
+	server := start(t, p.serverConfig(t, target))
+	config := p.clientConfig(t, unused(t))
+	client := start(t, config)
+	eventually(t, "they accept", func() bool { return client.Status().Accepting && server.Status().Accepting })
+	client.wantReady(t, time.Now(), "server not reached")
+	config.Connect = []tunnel.Address{address(t, server.Addr().String())}
+	if err := client.Update(config); err != nil {
+		t.Fatal(err)
+	}
+	client.wantReady(t, time.Now())
+	config.Connect = []tunnel.Address{address(t, unused(t))}
+	if err := client.Update(config); err != nil {
+		t.Fatal(err)
+	}
+	client.wantReady(t, time.Now(), "server not reached")
+	client.Retire()
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{client.Tunnel, server.Tunnel} })
+	if code, body := get(t, admin, "/readyz"); code != http.StatusOK {
+		t.Errorf("%d %q", code, body)
+	}
+}

@@ -18,7 +18,7 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 	if s == nil {
 		return nil
 	}
-	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), t.dial)
+	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config().Connect, time.Now()), t.dial)
 	if !ok {
 		s.abort(closedNotOpened, "no target could be reached")
 		if ctx.Err() == nil {
@@ -101,7 +101,7 @@ func (t *Tunnel) newInboundWire(in inbound) (*wire, error) {
 // the connection is closed, also after a handshake that failed. That is done
 // before the new one is served, or connections could outnumber the places.
 func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn, *certs.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	ctx, cancel := context.WithTimeout(ctx, t.config().Timeouts.Handshake)
 	defer cancel()
 	in.place.watch(ctx.Done(), func() {
 		if w.isOver() {
@@ -112,7 +112,7 @@ func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn
 		cancel()
 	})
 	begin := time.Now()
-	conn, result, err := t.config.Endpoint.Server(ctx, w)
+	conn, result, err := t.config().Endpoint.Server(ctx, w)
 	if err == nil {
 		t.handshakeTimes.observe(time.Since(begin))
 	}

@@ -27,6 +27,7 @@ type session struct {
 	tunnel *Tunnel
 	opened time.Time
 	source netip.Prefix // server: of the peer
+	proved string       // client: the name that the server has proved
 
 	judging sync.Mutex
 	result  atomic.Pointer[certs.Result] // why the peer is trusted; judge alone replaces it
@@ -54,7 +55,9 @@ type session struct {
 	abortTimer *time.Timer
 	nextReport time.Time
 
-	peerStall, plainStall stallGuard // check alone uses them
+	// check alone uses these.
+	peerStall, plainStall stallGuard
+	outdated              time.Time // since when its target is no longer one; zero: it is
 }
 
 // newSession makes the session of a verified peer.
@@ -165,7 +168,7 @@ func (s *session) resetLegs() {
 // reader is merely slow, and writes a line about a long-lived one now and
 // then. One goroutine calls it.
 func (s *session) check(now time.Time) {
-	timeouts := s.tunnel.config.Timeouts
+	timeouts := s.tunnel.config().Timeouts
 	s.mu.Lock()
 	plain := s.plain.socket
 	s.mu.Unlock()
@@ -181,6 +184,9 @@ func (s *session) check(now time.Time) {
 	case idle:
 		s.abort(closedIdle, fmt.Sprintf("idle for %s", timeouts.Idle))
 		return
+	case s.isOverdue(now):
+		s.abort(closedTargetRemoved, "its target is no longer one of the tunnel's, and the time to drain is over")
+		return
 	}
 	s.mu.Lock()
 	due := !now.Before(s.nextReport)
@@ -194,6 +200,28 @@ func (s *session) check(now time.Time) {
 	if due {
 		s.info("still open", s.traffic()...)
 	}
+}
+
+// isOverdue reports whether Update took the session's target away, or the name
+// that it has proved, longer ago than open connections may go on after a stop.
+func (s *session) isOverdue(now time.Time) bool {
+	s.mu.Lock()
+	target := s.target
+	s.mu.Unlock()
+	t := s.tunnel
+	config := t.config()
+	isItsOwn := func(a Address) bool {
+		return a.String() == target && (config.Role == Server || t.serverName(a) == s.proved)
+	}
+	switch {
+	case target == "" || slices.ContainsFunc(config.Connect, isItsOwn):
+		s.outdated = time.Time{}
+	case s.outdated.IsZero():
+		s.outdated = now
+	default:
+		return now.Sub(s.outdated) >= config.Timeouts.Drain
+	}
+	return false
 }
 
 // info writes a line of this session.
@@ -249,9 +277,8 @@ func connField(id uint64) zap.Field { return zap.String("conn", formatID(id)) }
 
 // table holds the live sessions and bounds their number.
 type table struct {
-	limit int
-
 	mu       sync.Mutex
+	limit    int
 	sessions map[uint64]*session
 	closed   string // why no session may be added any more; empty while they may
 }
@@ -269,6 +296,13 @@ func (t *table) add(s *session) bool {
 	}
 	t.sessions[s.id] = s
 	return true
+}
+
+// allow sets how many sessions there may be. More than that go on.
+func (t *table) allow(limit int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.limit = limit
 }
 
 // isFull reports whether there is no place for another session.

@@ -16,6 +16,7 @@ type Status struct {
 	Accept    string   `json:"accept"` // as bound, once it is
 	Connect   []string `json:"connect"`
 	Accepting bool     `json:"accepting"`
+	Retired   bool     `json:"retired"` // open connections go on, and another may have its name: Tunnel.Retire
 	Accepted  uint64   `json:"accepted"`
 
 	// Refused counts connections, and attempts at targets, that came to nothing, by code.
@@ -99,11 +100,12 @@ func (t *Tunnel) Traffic() Traffic {
 func (t *Tunnel) Status() Status {
 	traffic := t.Traffic()
 	status := Status{
-		Name:              t.config.Name,
-		Role:              t.config.Role,
-		Accept:            t.config.Accept.String(),
+		Name:              t.config().Name,
+		Role:              t.config().Role,
+		Accept:            t.config().Accept.String(),
 		Connect:           []string{},
 		Accepting:         t.accepting.Load(),
+		Retired:           t.isRetired(),
 		Accepted:          traffic.Accepted,
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
@@ -112,16 +114,16 @@ func (t *Tunnel) Status() Status {
 		Certificate:       t.certificateStatus(),
 		CRLEnds:           t.crlEnds(time.Now()),
 		Refusals:          t.refusals.list(),
-		CRLs:              t.config.Endpoint.Store.Snapshot().CRLReport(t.config.Endpoint.Policy, time.Now()),
+		CRLs:              t.config().Endpoint.Store.Snapshot().CRLReport(t.config().Endpoint.Policy, time.Now()),
 		HandshakesPending: t.handshakes.pending(),
 		BytesFromPeer:     traffic.BytesFromPeer,
 		BytesToPeer:       traffic.BytesToPeer,
 		Sessions:          []SessionStatus{},
 	}
 	if bound := t.Addr(); bound != nil {
-		status.Accept = t.config.Accept.bound(bound)
+		status.Accept = t.config().Accept.bound(bound)
 	}
-	for _, target := range t.config.Connect {
+	for _, target := range t.config().Connect {
 		status.Connect = append(status.Connect, target.String())
 	}
 	t.mu.Lock()
@@ -147,7 +149,7 @@ func (t *Tunnel) Status() Status {
 
 // certificateStatus says with what the tunnel proves this host.
 func (t *Tunnel) certificateStatus() CertificateStatus {
-	credential := t.config.Endpoint.Credential
+	credential := t.config().Endpoint.Credential
 	file, _ := credential.Files()
 	return CertificateStatus{
 		DN: credential.Identity().DN, File: file, NotAfter: credential.Certificate().NotAfter,
@@ -158,10 +160,10 @@ func (t *Tunnel) certificateStatus() CertificateStatus {
 // aside. It is empty where the tunnel does not look at lists.
 func (t *Tunnel) crlEnds(now time.Time) []CRLEnd {
 	ends := []CRLEnd{}
-	if t.config.Endpoint.Policy.CRL == certs.CRLIgnore {
+	if t.config().Endpoint.Policy.CRL == certs.CRLIgnore {
 		return ends
 	}
-	for _, ca := range t.config.Endpoint.Store.Snapshot().CAs() {
+	for _, ca := range t.config().Endpoint.Store.Snapshot().CAs() {
 		if end := crlEnd(ca, now); !end.IsZero() && now.Before(ca.Certificate.NotAfter) {
 			ends = append(ends, CRLEnd{CA: ca.Subject.Slash(), NextUpdate: end})
 		}

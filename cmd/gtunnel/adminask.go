@@ -112,7 +112,14 @@ func askStatus(ctx context.Context, admin tunnel.Address) (status tunnel.AdminSt
 // askProcess sends a request to the process at an admin address, and gives the
 // answer.
 func askProcess(ctx context.Context, admin tunnel.Address, method, path, body string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	return askWithin(ctx, 10*time.Second, admin, method, path, body)
+}
+
+// askWithin is askProcess for what may take another time.
+func askWithin(
+	ctx context.Context, patience time.Duration, admin tunnel.Address, method, path, body string,
+) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	at := admin
 	if at.Network == "tcp" {

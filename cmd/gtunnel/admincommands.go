@@ -28,9 +28,12 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 //   - DELETE /tunnels/NAME/sessions/ID: closes a connection.
 //   - PUT /log-level: sets the level to the one in the body until the next
 //     start; the answer is the level before. GET gives the level.
-func adminHandler(tunnels func() []*tunnel.Tunnel, log *logQueue, logger *zap.Logger) http.Handler {
+//   - /reload: as reloads.handler has it.
+func adminHandler(
+	tunnels func() []*tunnel.Tunnel, log *logQueue, reloads *reloads, logger *zap.Logger,
+) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(log), buildInfo()))
+	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(log), buildInfo(), reloads))
 	mux.HandleFunc("DELETE /tunnels/{tunnel}/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		closeSession(w, r, tunnels())
 	})
@@ -40,14 +43,17 @@ func adminHandler(tunnels func() []*tunnel.Tunnel, log *logQueue, logger *zap.Lo
 	mux.HandleFunc("PUT /log-level", func(w http.ResponseWriter, r *http.Request) {
 		setLogLevel(w, r, log, logger)
 	})
-	return changesFromAskers(mux)
+	return changesFromAskers(reloads.handler(mux))
 }
 
-// closeSession closes what the path names.
+// closeSession closes what the path names. A tunnel that is leaving may have the
+// name of another.
 func closeSession(w http.ResponseWriter, r *http.Request, tunnels []*tunnel.Tunnel) {
 	name, id := r.PathValue("tunnel"), r.PathValue("id")
-	i := slices.IndexFunc(tunnels, func(t *tunnel.Tunnel) bool { return t.Name() == name })
-	if i < 0 || !tunnels[i].CloseSession(id, "closed by "+askerOf(r)) {
+	closed := slices.ContainsFunc(tunnels, func(t *tunnel.Tunnel) bool {
+		return t.Name() == name && t.CloseSession(id, "closed by "+askerOf(r))
+	})
+	if !closed {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("tunnel %s has no open connection %s", name, id),
 			"gtunnel sessions lists what is open")
 	}
@@ -63,12 +69,7 @@ func setLogLevel(w http.ResponseWriter, r *http.Request, log *logQueue, logger *
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("%q is no level", word), "write one of "+strings.Join(logLevels, ", "))
 		return
 	}
-	before := log.level.Level()
-	lower := min(before, level) // who raises it must leave a trace
-	log.level.SetLevel(lower)
-	logger.Log(max(lower, zapcore.InfoLevel), "log level changed until the next start",
-		zap.Stringer("before", before), zap.Stringer("level", level), zap.String("by", askerOf(r)))
-	log.level.SetLevel(level)
+	before := log.changeLevel(level, logger, "log level changed until the next start", zap.String("by", askerOf(r)))
 	fmt.Fprintln(w, before)
 }
 

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -59,48 +57,45 @@ func (f *logFile) reopen() error {
 	return nil
 }
 
-// reopenAtHangups opens the file anew at each SIGHUP until ctx ends. The logger
-// is told what goes wrong.
-func (f *logFile) reopenAtHangups(ctx context.Context, hangups <-chan os.Signal, logger *zap.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-			if err := f.reopen(); err != nil {
-				logger.Error("the log file cannot be opened anew: the log goes on in the old one",
-					zap.Error(err), zap.String("cure", logFileHint(err, f.path)))
-			}
-		}
-	}
+// serviceLog is where a serving process logs: to the standard error, or to its
+// file.
+type serviceLog struct {
+	queue  *logQueue
+	logger *zap.Logger
+	file   *logFile // nil: none
 }
 
-// serviceLog is where a serving process logs: to the standard error, or to its
-// file. end writes what waits.
-func (m *Main) serviceLog(ctx context.Context, c config.Config) (
-	queue *logQueue, logger *zap.Logger, end func(), err error,
-) {
+// openServiceLog opens the log that a configuration names. Its end must be called.
+func (m *Main) openServiceLog(c config.Config) (*serviceLog, error) {
 	if c.LogFile == "" {
-		return m.log, newLogger(c, m.log, m.Getenv), func() {}, nil // Run ends it
+		return &serviceLog{queue: m.log, logger: newLogger(c, m.log, m.Getenv)}, nil
 	}
 	file, err := openLogFile(c.LogFile)
 	if err != nil {
-		return nil, nil, nil, usage.WithHint(fmt.Errorf("the log file: %w", err), logFileHint(err, c.LogFile))
+		return nil, usage.WithHint(fmt.Errorf("the log file: %w", err), logFileHint(err, c.LogFile))
 	}
-	queue = &logQueue{out: file}
-	logger = newLogger(c, queue, m.Getenv)
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	ctx, stop := context.WithCancel(ctx)
-	var reopening sync.WaitGroup
-	reopening.Go(func() { file.reopenAtHangups(ctx, hangups, logger) })
-	return queue, logger, func() {
-		signal.Stop(hangups)
-		stop()
-		reopening.Wait()
-		_ = queue.Sync()      // fails if the disk takes no more: then nobody could be told there
-		_ = file.file.Close() // every line was written before
-	}, nil
+	queue := &logQueue{out: file}
+	return &serviceLog{queue: queue, logger: newLogger(c, queue, m.Getenv), file: file}, nil
+}
+
+// reopen opens the file anew, if there is one.
+func (l *serviceLog) reopen() error {
+	if l.file == nil {
+		return nil
+	}
+	if err := l.file.reopen(); err != nil {
+		return usage.WithHint(fmt.Errorf("the log file: %w", err), logFileHint(err, l.file.path))
+	}
+	return nil
+}
+
+// end writes what waits for the file.
+func (l *serviceLog) end() {
+	if l.file == nil {
+		return // Run ends the standard error's
+	}
+	_ = l.queue.Sync()      // fails if the disk takes no more: then nobody could be told there
+	_ = l.file.file.Close() // every line was written before
 }
 
 func logFileHint(err error, path string) string {

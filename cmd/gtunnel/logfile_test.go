@@ -22,10 +22,11 @@ func TestLogFile(t *testing.T) {
 	}
 	file, moved := filepath.Join(folder, "gtunnel.log"), filepath.Join(folder, "gtunnel.log.1")
 	_, server := s.startServer(b.address())
+	admin := "unix:" + filepath.Join(t.TempDir(), "a.sock")
 	local := filepath.Join(t.TempDir(), "plain.sock")
 	client := start(t, "client", nil, append([]string{
 		"client", "--accept", "unix:" + local, "--connect", server, "--capath", s.capath, "--log-level", "debug",
-		"--log-file", file, "--drain-timeout", "100ms",
+		"--log-file", file, "--drain-timeout", "100ms", "--admin", admin,
 	}, s.client.flags()...)...)
 	wait := func(path string, words ...string) {
 		t.Helper()
@@ -56,6 +57,8 @@ func TestLogFile(t *testing.T) {
 	}
 	client.signal(syscall.SIGHUP)
 	wait(filepath.Join(gone, "gtunnel.log"), "the log file cannot be opened anew", "LogsDirectory=log")
+	wantRun(t, 1, []string{"the log file: open " + file, "hint: make its folder"}, "reload", "--admin", admin)
+	wantRun(t, 0, []string{"RELOAD FAILED", "the log file: open " + file}, "status", "--admin", admin)
 	echo(t, dialSocket(t, local), "goes on")
 	client.signal(syscall.SIGTERM)
 	if code := client.waitExit(); code != 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // How much text may wait for a slow standard error, in bytes, and how long
@@ -113,6 +114,20 @@ func (q *logQueue) put(line []byte) bool {
 		q.reason = err.Error()
 	}
 	return err == nil
+}
+
+// changeLevel gives the log of a queue another level and tells it there, also
+// who raises it. It returns the level before.
+func (q *logQueue) changeLevel(
+	level zapcore.Level, logger *zap.Logger, message string, fields ...zap.Field,
+) (before zapcore.Level) {
+	before = q.level.Level()
+	lower := min(before, level)
+	q.level.SetLevel(lower)
+	fields = append([]zap.Field{zap.Stringer("before", before), zap.Stringer("level", level)}, fields...)
+	logger.Log(max(lower, zapcore.InfoLevel), message, fields...)
+	q.level.SetLevel(level)
+	return before
 }
 
 // Sync waits until all that was queued is written, two seconds at most.

@@ -92,6 +92,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.sessionsCommand(),
 		m.closeCommand(),
 		m.logLevelCommand(),
+		m.reloadCommand(),
 		m.certsCommand(),
 		m.replicationCommand(),
 		m.versionCommand(),

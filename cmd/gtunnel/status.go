@@ -43,7 +43,8 @@ terminal the screen is drawn anew, elsewhere each change is a line.`,
 			if len(processes) == 0 && err != nil {
 				return err
 			}
-			if printErr := m.printStatus(tunnelsOf(processes), q.asJSON); printErr != nil {
+			answer := newStatusAnswer(cmd.Context(), processes)
+			if printErr := answer.print(m.Stdout, q.asJSON); printErr != nil {
 				return printErr
 			}
 			return err
@@ -125,14 +126,32 @@ func tunnelsOf(processes []answered) []tunnel.Status {
 	return tunnels
 }
 
-// printStatus prints what the processes answered.
-func (m *Main) printStatus(tunnels []tunnel.Status, asJSON bool) error {
-	if asJSON {
-		encoder := json.NewEncoder(m.Stdout)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(tunnel.AdminStatus{Tunnels: tunnels})
+// statusAnswer is what the processes answered, as JSON has it.
+type statusAnswer struct {
+	tunnel.AdminStatus
+
+	Reloads []reloadAnswer `json:"reloads"` // of each process
+}
+
+// newStatusAnswer asks processes for their reloads, too.
+func newStatusAnswer(ctx context.Context, processes []answered) *statusAnswer {
+	return &statusAnswer{
+		AdminStatus: tunnel.AdminStatus{Tunnels: tunnelsOf(processes)}, Reloads: askReloads(ctx, processes),
 	}
-	return writeStatus(m.Stdout, tunnels, time.Now())
+}
+
+// print prints it for a person, or as JSON.
+func (a *statusAnswer) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(a)
+	}
+	if err := writeStatus(out, a.Tunnels, time.Now()); err != nil {
+		return err
+	}
+	writeReloads(out, a.Reloads)
+	return nil
 }
 
 // writeStatus prints the tunnels, how their certificates and the revocation
@@ -146,7 +165,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		for _, n := range t.Refused {
 			refused += n
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", shownName(&t), t.Role, t.Accept, strings.Join(t.Connect, " "),
 			len(t.Sessions), t.Accepted, refused, finding.FormatBytes(t.BytesFromPeer), finding.FormatBytes(t.BytesToPeer))
 	}
 	writeTrust(w, tunnels, now)
@@ -157,6 +176,14 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		writeSessions(w, tunnels, now)
 	}
 	return w.Flush()
+}
+
+// shownName is the name of a tunnel, with what tells it from another of its name.
+func shownName(t *tunnel.Status) string {
+	if t.Retired {
+		return t.Name + " (leaving)"
+	}
+	return t.Name
 }
 
 // writeTrust prints when certificates and lists end, and how they stand.
@@ -170,7 +197,8 @@ func writeTrust(w io.Writer, tunnels []tunnel.Status, now time.Time) {
 		if len(t.CRLEnds) > 0 {
 			first = daysUntil(now, t.CRLEnds[0].NextUpdate)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Name, daysUntil(now, t.Certificate.NotAfter), first, inFlags(t.CRLs.String()))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", shownName(&t), daysUntil(now, t.Certificate.NotAfter), first,
+			inFlags(t.CRLs.String()))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,7 +35,7 @@ func (m *Main) watchStatus(ctx context.Context, q *tunnelQuestion) error {
 		case first && processes == nil:
 			return err
 		}
-		if err := w.show(tunnelsOf(processes), err); err != nil {
+		if err := w.show(newStatusAnswer(ctx, processes), err); err != nil {
 			return err
 		}
 		if server.Pause(ctx, watchPause) != nil {
@@ -48,24 +49,25 @@ type statusWatch struct {
 	main     *Main
 	screen   *terminal.Screen
 	question *tunnelQuestion
-	before   map[string]tunnel.Status // by name; nil: nothing yet
+	before   map[string]tunnel.Status // by name as it is shown; nil: nothing yet
+	reloads  []string                 // what was said of them
 	failure  error                    // of the last look
 }
 
 // show shows one look, which may have failed in part.
-func (w *statusWatch) show(tunnels []tunnel.Status, failure error) error {
+func (w *statusWatch) show(answer *statusAnswer, failure error) error {
 	out := w.main.Stdout
 	failed := failure != nil && fmt.Sprint(failure) != fmt.Sprint(w.failure)
 	w.failure = failure
 	switch {
 	case w.question.asJSON:
-		return json.NewEncoder(out).Encode(tunnel.AdminStatus{Tunnels: tunnels})
+		return json.NewEncoder(out).Encode(answer)
 	case w.screen.IsTerminal():
 		w.screen.Clear()
 		if failure != nil {
 			fmt.Fprintln(out, failure)
 		}
-		return writeStatus(out, tunnels, time.Now())
+		return answer.print(out, false)
 	}
 	line := func(format string, args ...any) {
 		fmt.Fprintf(out, "%s %s\n", time.Now().UTC().Format(time.RFC3339), terminal.Printable(fmt.Sprintf(format, args...)))
@@ -73,15 +75,30 @@ func (w *statusWatch) show(tunnels []tunnel.Status, failure error) error {
 	if failed {
 		line("%v", failure)
 	}
+	w.tellTunnels(answer.Tunnels, line)
+	w.tellReloads(answer.Reloads, line)
+	return nil
+}
+
+// tellTunnels says what is otherwise than at the last look.
+func (w *statusWatch) tellTunnels(tunnels []tunnel.Status, line func(string, ...any)) {
 	now := map[string]tunnel.Status{}
+	var open []tunnel.SessionStatus // of all: a tunnel that is replaced keeps its own under another name
 	for _, t := range tunnels {
-		now[t.Name] = t
-		before, known := w.before[t.Name]
+		open = append(open, t.Sessions...)
+	}
+	for _, t := range tunnels {
+		name := shownName(&t)
+		now[name] = t
+		before, known := w.before[name]
 		if !known {
-			line("%s: %s at %s, %s open", t.Name, t.Role, t.Accept, finding.Count(len(t.Sessions), "connection"))
+			line("%s: %s at %s, %s open", name, t.Role, t.Accept, finding.Count(len(t.Sessions), "connection"))
 		}
+		before.Sessions = slices.DeleteFunc(slices.Clone(before.Sessions), func(s tunnel.SessionStatus) bool {
+			return !slices.ContainsFunc(t.Sessions, isSame(&s)) && slices.ContainsFunc(open, isSame(&s))
+		})
 		for _, change := range tunnelChanges(&before, &t, known) {
-			line("%s: %s", t.Name, change)
+			line("%s: %s", name, change)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.before)) {
@@ -90,7 +107,35 @@ func (w *statusWatch) show(tunnels []tunnel.Status, failure error) error {
 		}
 	}
 	w.before = now
-	return nil
+}
+
+// tellReloads says what of the files is not in force, and what was not and is.
+func (w *statusWatch) tellReloads(reloads []reloadAnswer, line func(string, ...any)) {
+	var now []string
+	for _, r := range reloads {
+		for _, problem := range r.Problems {
+			text := r.Admin + ": reload failed: " + problem.Text
+			if problem.Cure != "" {
+				text += "; hint: " + problem.Cure
+			}
+			now = append(now, text)
+		}
+		for _, setting := range r.Restart {
+			now = append(now, r.Admin+": needs a restart: "+setting)
+		}
+	}
+	for _, text := range now {
+		if !slices.Contains(w.reloads, text) {
+			line("%s", text)
+		}
+	}
+	for _, text := range w.reloads {
+		answers := slices.ContainsFunc(reloads, func(r reloadAnswer) bool { return strings.HasPrefix(text, r.Admin+": ") })
+		if answers && !slices.Contains(now, text) {
+			line("no longer so: %s", text)
+		}
+	}
+	w.reloads = now
 }
 
 // tunnelChanges says what is otherwise than it was; of a tunnel that was not known,
