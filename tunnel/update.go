@@ -54,8 +54,12 @@ func (t *Tunnel) Update(config Config) error {
 
 // Retire ends Serve as the end of its context does, for a tunnel that the
 // process does without from now on: AdminHandler no longer misses it, nor counts
-// it. It may be called at any time, more than once.
-func (t *Tunnel) Retire() { t.retireOnce.Do(func() { close(t.retired) }) }
+// it. When it returns the tunnel no longer listens. It may be called at any time,
+// more than once.
+func (t *Tunnel) Retire() {
+	t.retireOnce.Do(func() { close(t.retired) })
+	_ = t.closeListener() // fails if it was closed before
+}
 
 // isRetired reports whether Retire was called.
 func (t *Tunnel) isRetired() bool {

@@ -310,11 +310,13 @@ func TestReloadReplaced(t *testing.T) {
 		t.Fatalf("the connections: %v: %s", err, list)
 	}
 	for _, s := range open.Sessions {
-		wantRun(t, 0, []string{"closed connection " + s.ID + " of tunnel one"}, append(admin, "close", s.ID, "--tunnel", "one")...)
+		words := []string{"closed connection " + s.ID + " of tunnel one"}
+		wantRun(t, 0, words, append(admin, "close", s.ID, "--tunnel", "one")...)
 	}
 	wantEnd(t, first)
 	wantEnd(t, second)
-	if code, body := sendAdmin(t, strings.TrimPrefix(r.admin, "unix:"), http.MethodGet, "/readyz", ""); code != http.StatusOK {
+	socket := strings.TrimPrefix(r.admin, "unix:")
+	if code, body := sendAdmin(t, socket, http.MethodGet, "/readyz", ""); code != http.StatusOK {
 		t.Errorf("readyz: %d, %s", code, body)
 	}
 }
