@@ -57,4 +57,7 @@ func TestReloadConfigOnce(t *testing.T) {
 			t.Errorf("%q: said: %t, %v", step.text, said, logs.All()[before:])
 		}
 	}
+	if len(r.restart) != 1 { // of the last file that was sound
+		t.Errorf("a file with a fault leaves %q of what needs a restart", r.restart)
+	}
 }
