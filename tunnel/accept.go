@@ -31,7 +31,7 @@ type inbound struct {
 }
 
 // accept starts a goroutine of connections for every connection, until ctx
-// ends or Close is called. The error says that the listener is broken.
+// ends or Close or Retire is called. The error says that the listener is broken.
 func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections *sync.WaitGroup) error {
 	var delay time.Duration
 	for {
@@ -41,7 +41,7 @@ func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections 
 			t.admit(ctx, conn, connections)
 			continue
 		}
-		if ctx.Err() != nil || t.isClosed() {
+		if ctx.Err() != nil || t.isClosed() || t.isRetired() {
 			return nil //nolint:nilerr // the end was asked for, and closed the listener
 		}
 		if isBroken(err) {
@@ -104,7 +104,7 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 	})
 	connections.Go(func() {
 		open := t.openClient
-		if t.config.Role == Server {
+		if t.config().Role == Server {
 			open = t.openServer
 		}
 		if s := open(ctx, in); s != nil {
@@ -120,7 +120,7 @@ const farewells = 100
 // dismiss ends a connection that is refused before its handshake. A server
 // tells the peer by an alert.
 func (t *Tunnel) dismiss(conn net.Conn, connections *sync.WaitGroup) {
-	if t.config.Role != Server || t.dismissing.Load() >= farewells {
+	if t.config().Role != Server || t.dismissing.Load() >= farewells {
 		reset(conn)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -39,7 +40,7 @@ func TestAdmin(t *testing.T) {
 	server, client := startPair(t, dead, func(server, _ *tunnel.Config) {
 		server.Connect = append(server.Connect, address(t, good))
 	})
-	admin := tunnel.AdminHandler([]*tunnel.Tunnel{server.Tunnel, client.Tunnel})
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel, client.Tunnel} })
 	a := &administered{admin: admin, server: server, client: client, good: good, dead: dead}
 	exchange(t, dial(t, client.Addr()), "hello")
 	dial(t, server.Addr()) // silent
@@ -98,6 +99,10 @@ func (a *administered) checkMetrics(t *testing.T) {
 		`gtunnel_dial_failures_total{target="` + a.dead + `",tunnel="server"} 1`,
 		`gtunnel_dial_failures_total{target="` + a.good + `",tunnel="server"} 0`,
 		`gtunnel_accepting{tunnel="server"} 1`,
+		`gtunnel_sessions_closed_total{reason="ended",tunnel="server"} 0`,
+		`gtunnel_handshake_duration_seconds_count{tunnel="server"} 1`,
+		`gtunnel_handshake_duration_seconds_bucket{tunnel="client",le="+Inf"} 1`,
+		`gtunnel_dial_duration_seconds_count{tunnel="server"} 1`,
 		`gtunnel_trust_warnings{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="client"} 1`,
 		`gtunnel_ca_without_current_crl{ca="/DC=test/DC=gtunnel/CN=CA",code="crl-missing",tunnel="server"} 1`,
 		`gtunnel_crl_cas{state="missing",tunnel="server"} 1`,
@@ -108,12 +113,22 @@ func (a *administered) checkMetrics(t *testing.T) {
 			t.Errorf("no line %s", line)
 		}
 	}
+	if strings.Contains(body, "\ngtunnel_crl_expiry_timestamp_seconds{") { // there is no list
+		t.Error("a list that is not there has an end")
+	}
+	const ofCA = `gtunnel_ca_expiry_timestamp_seconds{ca="/DC=test/DC=gtunnel/CN=CA",tunnel="client"} 1.`
+	if !strings.Contains(body, "\n"+ofCA) {
+		t.Error("the CA's certificate has no end")
+	}
 	if !strings.Contains(body, "\n"+`gtunnel_certificate_expiry_timestamp_seconds{tunnel="client"} 1.`) {
 		t.Error("the client's certificate has no end")
 	}
+	if problems, err := promlint.New(strings.NewReader(body)).Lint(); err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v, %v", problems, err)
+	}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(tunnel.NewCollector(a.server.Tunnel, a.client.Tunnel))
-	if families, err := registry.Gather(); err != nil || len(families) != 12 {
+	if families, err := registry.Gather(); err != nil || len(families) != 16 {
 		t.Errorf("the collector gives %d metrics: %v", len(families), err)
 	}
 }

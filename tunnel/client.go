@@ -21,6 +21,7 @@ type verified struct {
 	wire   *wire
 	conn   *tls.Conn
 	result *certs.Result
+	name   string // that it has proved
 }
 
 // openClient begins the life of a connection of a client: the server is
@@ -56,9 +57,11 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	time.AfterFunc(acceptanceTime, endDial)
 
 	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
+	s.proved = v.name
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() {
 		endDial()
+		t.farEnd.note("")
 		s.info("connected", zap.Stringer("target", target))
 	}
 	s.onReadError = func(from leg, err error) { t.explainFirstRead(s, from, err) }
@@ -67,7 +70,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	if !t.sessions.add(s) {
-		s.abort("too many connections")
+		s.abort(closedNotOpened, "too many connections")
 		t.refuseSession(ctx, in)
 		return nil
 	}
@@ -91,9 +94,9 @@ const (
 // MySQL would wait a minute before its slave connects again.
 func (t *Tunnel) openTarget(ctx context.Context, in inbound) (v verified, target Address, failed []error, ok bool) {
 	open := func(ctx context.Context, target Address) (verified, error) { return t.dialVerified(ctx, in, target) }
-	end := time.Now().Add(t.config.Timeouts.Dial)
+	end := time.Now().Add(t.config().Timeouts.Dial)
 	for wait := busyWaitMin; ; wait = min(2*wait, busyWaitMax) {
-		v, target, failed, ok = firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), open)
+		v, target, failed, ok = firstTarget(ctx, t.dead.inOrder(t.config().Connect, time.Now()), open)
 		if ok || !slices.ContainsFunc(failed, isBusy) || time.Until(end) < wait {
 			return v, target, failed, ok
 		}
@@ -124,7 +127,7 @@ const acceptanceTime = 500 * time.Millisecond
 // beginDial waits until a connection may be opened, as long as a dial may take.
 // It is open once end was called, which may be done more than once.
 func (t *Tunnel) beginDial(ctx context.Context, in inbound) (end func(), ok bool) {
-	patience := time.NewTimer(t.config.Timeouts.Dial)
+	patience := time.NewTimer(t.config().Timeouts.Dial)
 	defer patience.Stop()
 	select {
 	case t.dials <- struct{}{}:
@@ -133,7 +136,7 @@ func (t *Tunnel) beginDial(ctx context.Context, in inbound) (end func(), ok bool
 	case <-patience.C:
 		t.refuse(in, CodeTooManyHandshakes,
 			fmt.Sprintf("%d other connections were being opened to the targets for all of dial-timeout, %s", maxDials,
-				t.config.Timeouts.Dial),
+				t.config().Timeouts.Dial),
 			"look at the other lines of this log: the targets are slow or cannot be reached")
 	}
 	return nil, false
@@ -146,15 +149,17 @@ func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (
 	if err != nil {
 		return verified{}, err
 	}
-	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	deadline, cancel := context.WithTimeout(ctx, t.config().Timeouts.Handshake)
 	defer cancel()
 	w, err := newWire(raw)
 	if err != nil {
 		reset(raw)
 		return verified{}, &targetError{target: target, reason: err.Error(), err: err}
 	}
-	conn, result, err := t.config.Endpoint.Client(deadline, w, t.serverName(target))
+	name, begin := t.serverName(target), time.Now()
+	conn, result, err := t.config().Endpoint.Client(deadline, w, name)
 	if err == nil {
+		t.handshakeTimes.observe(time.Since(begin))
 		err = w.carry()
 	}
 	if err != nil {
@@ -165,14 +170,14 @@ func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (
 		return verified{}, handshakeFailed(target, err)
 	}
 	t.peerVerified(in.id, target.String(), conn, result)
-	return verified{wire: w, conn: conn, result: result}, nil
+	return verified{wire: w, conn: conn, result: result, name: name}, nil
 }
 
 // serverName is the name that a target must prove.
 func (t *Tunnel) serverName(target Address) string {
-	switch {
-	case t.config.ServerName != "":
-		return t.config.ServerName
+	switch configured := t.config().ServerName; {
+	case configured != "":
+		return configured
 	case target.Host == "":
 		return "127.0.0.1"
 	default:
@@ -195,7 +200,8 @@ func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
 			Err:    err,
 		}
 	}
-	if s.explain(explained.Reason) {
+	if s.explain(closedPeerRefusedUs, explained.Reason) {
+		t.farEnd.note(explained.Error())
 		t.peerRefused(s.id, s.status().Target, explained)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,8 +39,9 @@ func firstTarget[T any](
 // tried, as it resolves now, within Timeouts.Dial, those that were dead lately
 // last. The error is a *targetError.
 func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: t.config.Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
+	dialer := net.Dialer{Timeout: t.config().Timeouts.Dial, KeepAlive: -1} // tune sets keepalive
 	network, address := target.ForDial()
+	begin := time.Now()
 	conn, err := t.dead.dial(ctx, dialer, network, address)
 	if err == nil {
 		if err = t.tuneTarget(conn); err != nil {
@@ -56,13 +58,15 @@ func (t *Tunnel) dial(ctx context.Context, target Address) (net.Conn, error) {
 		reason, cure := t.explainDial(target, err)
 		return nil, &targetError{target: target, reason: reason, cure: cure, err: err}
 	}
-	t.dead.note(nil, target.String(), time.Now())
+	now := time.Now()
+	t.dialTimes.observe(now.Sub(begin))
+	t.dead.note(nil, target.String(), now)
 	return conn, nil
 }
 
 // tuneTarget tunes what the tunnel has dialled, which is a client's way to its peer.
 func (t *Tunnel) tuneTarget(conn net.Conn) error {
-	if t.config.Role == Client {
+	if t.config().Role == Client {
 		return t.tunePeer(conn)
 	}
 	return tune(conn, t.userTimeout)
@@ -72,12 +76,12 @@ func (t *Tunnel) tuneTarget(conn net.Conn) error {
 // dial may take.
 func (t *Tunnel) explainDial(target Address, err error) (reason, cure string) {
 	program := mysqld
-	if t.config.Role == Client {
+	if t.config().Role == Client {
 		program = "gtunnel server"
 	}
 	reason, cure = explainFailure(target, err, program)
 	if reason == noAnswer {
-		reason = fmt.Sprintf("no answer within %s", t.config.Timeouts.Dial)
+		reason = fmt.Sprintf("no answer within %s", t.config().Timeouts.Dial)
 	}
 	return reason, cure
 }
@@ -172,6 +176,11 @@ func handshakeFailed(target Address, err error) *targetError {
 // target that was refused has its own line, so a connection that failed on
 // those alone is only counted.
 func (t *Tunnel) noTarget(in inbound, failed []error) {
+	texts := make([]string, len(failed))
+	for i, err := range failed {
+		texts[i] = err.Error()
+	}
+	t.farEnd.note(strings.Join(texts, "; "))
 	var unsaid []*targetError
 	for _, err := range failed {
 		if e, ok := errors.AsType[*targetError](err); ok && !e.logged {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,7 +122,9 @@ func IsListening(address Address) bool { return isListening(address) }
 const ClockDoubt = clockDoubt
 
 // NewCollector tells Prometheus of tunnels.
-func NewCollector(tunnels ...*Tunnel) prometheus.Collector { return newCollector(tunnels...) }
+func NewCollector(tunnels ...*Tunnel) prometheus.Collector {
+	return newCollector(func() []*Tunnel { return tunnels })
+}
 
 // BuffersInUse is how many bytes of buffers are on their way in the process.
 func BuffersInUse() int64 { return buffersInUse.Load() }
@@ -147,3 +150,14 @@ func (t *Tunnel) EachLeg(see func(peer, plain net.Conn)) {
 		see(s.wire.Conn, s.plain.socket)
 	}
 }
+
+// Unready says why a tunnel is not ready at a moment.
+func (t *Tunnel) Unready(ctx context.Context, now time.Time) string {
+	return inFlags(strings.Join(t.unready(ctx, now), "\n"))
+}
+
+// How long a client's last attempt counts for its readiness.
+const (
+	ProvenFor = provenFor
+	FailedFor = failedFor
+)

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"cmp"
 	"runtime"
 	"sync"
 	"time"
@@ -190,7 +189,7 @@ func (s *session) judgeAgain() (kept bool) {
 }
 
 func (s *session) recheck(now time.Time) (*certs.Result, error) {
-	return s.tunnel.config.Endpoint.Recheck(s.result.Load(), now)
+	return s.tunnel.config().Endpoint.Recheck(s.result.Load(), now)
 }
 
 // accept notes a verdict in the peer's favour.
@@ -208,7 +207,7 @@ func (s *session) refuse(err error) {
 		return
 	}
 	s.tunnel.peerNoLongerAccepted(s, err) // before the line that the session is closed
-	s.reason = cmp.Or(s.reason, "the peer is no longer accepted: "+err.Error())
+	s.setReason(closedNotAccepted, "the peer is no longer accepted: "+err.Error())
 	s.failing.Store(true)
 	s.resetLegs()
 }

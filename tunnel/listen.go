@@ -29,7 +29,7 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	if t.listener != nil {
 		return errors.New("tunnel: Listen was called before")
 	}
-	accept := t.config.Accept
+	accept := t.config().Accept
 	if accept.Network == "unix" {
 		if err := RemoveStaleSocket(ctx, accept.Path); err != nil {
 			return listenError(accept, err)
@@ -38,7 +38,7 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	listenConfig := net.ListenConfig{KeepAlive: -1} // tune sets keepalive
 	listenConfig.SetMultipathTCP(false)             // TCP_USER_TIMEOUT and splice want plain TCP
 	network, address := accept.ForListen()
-	if t.config.SharePort && accept.Network == "tcp" {
+	if t.config().SharePort && accept.Network == "tcp" {
 		if isTaken(accept) {
 			return listenError(accept, syscall.EADDRINUSE)
 		}
@@ -55,15 +55,20 @@ func (t *Tunnel) Listen(ctx context.Context) error {
 	default:
 	}
 	t.listener = listener
-	t.config.Logger.Info("listening",
-		zap.String("role", string(t.config.Role)),
-		zap.String("accept", accept.bound(listener.Addr())),
-		zap.Stringers("connect", t.config.Connect))
-	if places := t.handshakes.total; places < t.config.Limits.Handshakes {
-		t.config.Logger.Warn("the limit of open files allows fewer handshakes at once than max-handshakes",
+	return nil
+}
+
+// logListening says where the tunnel listens, for what. The caller holds t.mu.
+func (t *Tunnel) logListening() {
+	config := t.config()
+	config.Logger.Info("listening",
+		zap.String("role", string(config.Role)),
+		zap.String("accept", config.Accept.bound(t.listener.Addr())),
+		zap.Stringers("connect", config.Connect))
+	if places := t.handshakes.places(); places < config.Limits.Handshakes {
+		config.Logger.Warn("the limit of open files allows fewer handshakes at once than max-handshakes",
 			zap.Int("handshakes", places), zap.String("cure", "raise the limit of open files (LimitNOFILE in the systemd unit)"))
 	}
-	return nil
 }
 
 // Addr is the address that Listen bound, nil before.

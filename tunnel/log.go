@@ -2,8 +2,13 @@ package tunnel
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
@@ -33,6 +38,15 @@ const (
 	failureUnit  = 1 << 10
 )
 
+// One host has a line about one code each second at most, as far as so many hosts
+// are remembered. What was not written is counted by the next line about the
+// code, or by a line of its own if none comes for a while.
+const (
+	sourceEvery  = time.Second
+	sourcesKept  = 1000
+	tellFailures = time.Minute
+)
+
 // failureLog bounds the lines about connections that came to nothing, which
 // anybody can cause. Each code has its own bound, so that a flood of one does
 // not hide the others.
@@ -43,12 +57,14 @@ type failureLog struct {
 
 type failureBound struct {
 	limiter    *rate.Limiter
+	sources    map[string]time.Time // when each host had its last line
 	suppressed uint64
+	since      time.Time // when the first of these was not written
 }
 
-// allow reports whether a line about code with so many bytes of text may be
-// written now, and how many were not since the last one.
-func (f *failureLog) allow(code certs.Code, bytes int) (suppressed uint64, ok bool) {
+// allow reports whether a line about code and a host with so many bytes of text
+// may be written now, and how many were not since the last one.
+func (f *failureLog) allow(code certs.Code, source string, bytes int, now time.Time) (suppressed uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.codes == nil {
@@ -56,23 +72,65 @@ func (f *failureLog) allow(code certs.Code, bytes int) (suppressed uint64, ok bo
 	}
 	bound := f.codes[code]
 	if bound == nil {
-		bound = &failureBound{limiter: rate.NewLimiter(failureRate, failureBurst)}
+		bound = &failureBound{limiter: rate.NewLimiter(failureRate, failureBurst), sources: make(map[string]time.Time)}
 		f.codes[code] = bound
 	}
+	last, known := bound.sources[source]
 	cost := min(1+bytes/failureUnit, failureBurst) // or it could never be paid
-	if !bound.limiter.AllowN(time.Now(), cost) {
+	if known && now.Sub(last) < sourceEvery || !bound.limiter.AllowN(now, cost) {
+		if bound.suppressed == 0 {
+			bound.since = now
+		}
 		bound.suppressed++
 		return 0, false
 	}
+	if len(bound.sources) >= sourcesKept {
+		clear(bound.sources)
+	}
+	bound.sources[source] = now
 	suppressed, bound.suppressed = bound.suppressed, 0
 	return suppressed, true
+}
+
+// takeOld gives the counts that no line has told for a while.
+func (f *failureLog) takeOld(now time.Time) map[certs.Code]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := make(map[certs.Code]uint64)
+	for code, bound := range f.codes {
+		if bound.suppressed > 0 && now.Sub(bound.since) >= tellFailures {
+			old[code], bound.suppressed = bound.suppressed, 0
+		}
+	}
+	return old
+}
+
+// countFailures tells of failures that had no line.
+func (t *Tunnel) countFailures(now time.Time) {
+	old := t.failures.takeOld(now)
+	for _, code := range slices.Sorted(maps.Keys(old)) {
+		t.log.write(zapcore.WarnLevel, "more came to nothing, without a line each",
+			zap.String("code", string(code)), zap.Uint64("suppressed", old[code]))
+	}
+}
+
+// sourceIn is the host that the fields of a line are about; empty if they name
+// none.
+func sourceIn(fields []zap.Field) string {
+	for _, field := range fields {
+		if field.Key == "from" || field.Key == "peer" {
+			return hostOf(field.String)
+		}
+	}
+	return ""
 }
 
 // logFailure writes a line about a connection that came to nothing, within
 // the bounds of failureLog.
 func (t *Tunnel) logFailure(level zapcore.Level, message string, code certs.Code, fields ...zap.Field) {
 	fields = boundFields(fields)
-	suppressed, ok := t.failures.allow(code, textBytes(fields))
+	t.refusals.add(code, fields)
+	suppressed, ok := t.failures.allow(code, sourceIn(fields), textBytes(fields), time.Now())
 	if !ok {
 		return
 	}
@@ -117,8 +175,35 @@ func boundFields(fields []zap.Field) []zap.Field {
 	return bounded
 }
 
-// boundText cuts a text that is longer than maxText.
+// oneLine is a text without what could end, hide or turn round a line where it is
+// shown: characters that are not printable are escaped as in Go, and so is what
+// is no UTF-8. No name in it is what it was, but none was a name to begin with.
+func oneLine(text string) string {
+	clean := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
+	if strings.IndexFunc(text, func(r rune) bool { return !clean(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		if clean(r) {
+			b.WriteString(text[:size])
+		} else {
+			quoted := strconv.Quote(text[:size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}
+
+// boundText makes a text one line, and cuts what is longer than maxText.
 func boundText(text string) string {
+	return cutText(oneLine(text))
+}
+
+// cutText cuts a text that is longer than maxText.
+func cutText(text string) string {
 	if len(text) <= maxText {
 		return text
 	}

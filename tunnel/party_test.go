@@ -116,8 +116,8 @@ func openSession(t testing.TB, client *running, conns <-chan *net.TCPConn) (near
 // expectMetric wants a line among the tunnel's metrics.
 func expectMetric(t testing.TB, r *running, line string) {
 	t.Helper()
-	if _, body := get(t, tunnel.AdminHandler([]*tunnel.Tunnel{r.Tunnel}), "/metrics"); !strings.Contains(body,
-		"\n"+line+"\n") {
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{r.Tunnel} })
+	if _, body := get(t, admin, "/metrics"); !strings.Contains(body, "\n"+line+"\n") {
 		t.Errorf("the metrics lack the line %s", line)
 	}
 }

@@ -72,17 +72,17 @@ type place struct {
 
 // handshakes are the connections that are not verified yet.
 type handshakes struct {
-	total     int
-	perSource int  // 0: no limit
-	evict     bool // one gives way to a new one; else a new one is refused
+	evict bool // one gives way to a new one; else a new one is refused
 
-	mu       sync.Mutex
-	last     uint64
-	held     []*place
-	crowds   map[netip.Prefix]*int
-	known    sources
-	suspects sources
-	turns    turns
+	mu        sync.Mutex
+	total     int
+	perSource int // 0: no limit
+	last      uint64
+	held      []*place
+	crowds    map[netip.Prefix]*int
+	known     sources
+	suspects  sources
+	turns     turns
 }
 
 // enter takes a place for a connection from source. If there is none left, one
@@ -206,6 +206,21 @@ func (h *handshakes) judge(source netip.Prefix, change func(*place), now time.Ti
 		}
 	}
 	h.grant(now)
+}
+
+// limit sets how many places there are, and how many of them one source may
+// have. Whoever has one keeps it.
+func (h *handshakes) limit(total, perSource int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.total, h.perSource = total, perSource
+}
+
+// places is how many there are.
+func (h *handshakes) places() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.total
 }
 
 // pending is how many connections are not verified yet.

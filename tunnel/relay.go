@@ -19,6 +19,9 @@ type leg struct {
 	ended  *atomic.Bool // this end has sent its end there
 }
 
+// peerSide is the name of the leg to the peer.
+const peerSide = "peer"
+
 // half carries bytes one way.
 type half struct {
 	from, to leg
@@ -98,7 +101,7 @@ func (s *session) pass(h *half, data *buffer) bool {
 	if h.inspect != nil {
 		if stop := h.inspect(data.data()); stop != nil {
 			data.release()
-			s.abort(stop.Error())
+			s.abort(closedNotPlain, stop.Error())
 			return false
 		}
 	}
@@ -124,7 +127,7 @@ func (s *session) pass(h *half, data *buffer) bool {
 // and says so first.
 func (s *session) passEnd(h *half) {
 	if s.failing.Load() {
-		s.abort("") // h.to broke before: what ended here may be cut off
+		s.abort("", "") // h.to broke before: what ended here may be cut off
 		return
 	}
 	if isReset(h.from.socket) && !h.from.ended.Load() {
@@ -155,20 +158,25 @@ const lastWords = 2 * time.Second
 // broke: a MySQL server sends its error message and closes, and that message
 // would be lost if both sides were reset at once.
 func (s *session) writeFailed(h *half, err error) {
-	s.fail(failure(h.to, err), lastWords)
+	code, reason := failure(h.to, err)
+	s.fail(code, reason, lastWords)
 }
 
-// failure says in plain words what broke.
-func failure(side leg, err error) string {
+// failure says in a word and in plain words what broke.
+func failure(side leg, err error) (code closeCode, reason string) {
+	codes := plainCodes
+	if side.name == peerSide {
+		codes = peerCodes
+	}
 	switch {
 	case errors.Is(err, errCutOff), errors.Is(err, io.ErrUnexpectedEOF):
-		return side.name + " was cut off: " + errCutOff.Error()
+		return codes.cutOff, side.name + " was cut off: " + errCutOff.Error()
 	case isResetError(err):
-		return side.name + " reset the connection"
+		return codes.reset, side.name + " reset the connection"
 	case errors.Is(err, syscall.ETIMEDOUT):
-		return side.name + " no longer answers: keepalive or TCP_USER_TIMEOUT ran out"
+		return codes.silent, side.name + " no longer answers: keepalive or TCP_USER_TIMEOUT ran out"
 	default:
-		return side.name + " failed: " + err.Error()
+		return codes.failed, side.name + " failed: " + err.Error()
 	}
 }
 

@@ -18,9 +18,9 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 	if s == nil {
 		return nil
 	}
-	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config.Connect, time.Now()), t.dial)
+	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config().Connect, time.Now()), t.dial)
 	if !ok {
-		s.abort("no target could be reached")
+		s.abort(closedNotOpened, "no target could be reached")
 		if ctx.Err() == nil {
 			t.noTarget(in, failed)
 		}
@@ -29,10 +29,11 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 	}
 	t.skippedTargets(in, failed)
 	if err := s.attach("target", conn, target.String()); err != nil {
-		s.abort(err.Error())
+		s.abort(closedNotOpened, err.Error())
 		t.sessions.remove(s)
 		return nil
 	}
+	t.farEnd.note("")
 	s.info("connected", zap.Stringer("target", target))
 	return s
 }
@@ -100,7 +101,7 @@ func (t *Tunnel) newInboundWire(in inbound) (*wire, error) {
 // the connection is closed, also after a handshake that failed. That is done
 // before the new one is served, or connections could outnumber the places.
 func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn, *certs.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	ctx, cancel := context.WithTimeout(ctx, t.config().Timeouts.Handshake)
 	defer cancel()
 	in.place.watch(ctx.Done(), func() {
 		if w.isOver() {
@@ -110,7 +111,11 @@ func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn
 		_ = in.conn.Close()
 		cancel()
 	})
-	conn, result, err := t.config.Endpoint.Server(ctx, w)
+	begin := time.Now()
+	conn, result, err := t.config().Endpoint.Server(ctx, w)
+	if err == nil {
+		t.handshakeTimes.observe(time.Since(begin))
+	}
 	in.place.await(time.Now()) // at most for the end of the connection
 	return conn, result, err
 }

@@ -27,6 +27,7 @@ type session struct {
 	tunnel *Tunnel
 	opened time.Time
 	source netip.Prefix // server: of the peer
+	proved string       // client: the name that the server has proved
 
 	judging sync.Mutex
 	result  atomic.Pointer[certs.Result] // why the peer is trusted; judge alone replaces it
@@ -48,12 +49,15 @@ type session struct {
 	mu         sync.Mutex
 	plain      leg
 	target     string
-	reason     string // the first for which the session ended; empty while it has none
+	code       closeCode // the first for which the session ended; empty while it has none
+	reason     string    // likewise
 	ended      bool
 	abortTimer *time.Timer
 	nextReport time.Time
 
-	peerStall, plainStall stallGuard // check alone uses them
+	// check alone uses these.
+	peerStall, plainStall stallGuard
+	outdated              time.Time // since when its target is no longer one; zero: it is
 }
 
 // newSession makes the session of a verified peer.
@@ -61,7 +65,7 @@ func (t *Tunnel) newSession(id uint64, w *wire, conn *tlsStream, result *certs.R
 	now := time.Now()
 	s := &session{
 		id: id, tunnel: t, opened: now, wire: w,
-		peer:       leg{name: "peer", stream: conn, socket: w, ended: new(atomic.Bool)},
+		peer:       leg{name: peerSide, stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
 	s.result.Store(result)
@@ -92,35 +96,41 @@ func (s *session) attach(name string, conn net.Conn, target string) error {
 func (s *session) touch() { s.lastActivity.Store(time.Now().UnixNano()) }
 
 // abort resets both sides at once. The first reason counts.
-func (s *session) abort(reason string) {
+func (s *session) abort(code closeCode, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reason = cmp.Or(s.reason, reason)
+	s.setReason(code, reason)
 	s.failing.Store(true)
 	s.resetLegs()
 }
 
+// setReason notes why the session ends, if it has no reason yet. The caller
+// holds s.mu.
+func (s *session) setReason(code closeCode, reason string) {
+	s.code, s.reason = cmp.Or(s.code, code), cmp.Or(s.reason, reason)
+}
+
 // fail notes that one side is broken and resets both after a while, unless
 // abort or finish comes first.
-func (s *session) fail(reason string, after time.Duration) {
+func (s *session) fail(code closeCode, reason string, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reason = cmp.Or(s.reason, reason)
+	s.setReason(code, reason)
 	s.failing.Store(true)
 	if s.abortTimer == nil && !s.ended {
-		s.abortTimer = time.AfterFunc(after, func() { s.abort("") })
+		s.abortTimer = time.AfterFunc(after, func() { s.abort("", "") })
 	}
 }
 
 // explain replaces the reason by a better one, and reports whether it did: not
 // if this end has ended the session itself.
-func (s *session) explain(reason string) bool {
+func (s *session) explain(code closeCode, reason string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
 	}
-	s.reason = reason
+	s.code, s.reason = code, reason
 	return true
 }
 
@@ -136,7 +146,7 @@ func (s *session) finish() {
 		s.resetLegs()
 		return
 	}
-	s.reason = cmp.Or(s.reason, "both sides ended")
+	s.setReason(closedInOrder, "both sides ended")
 	s.ended = true
 	_ = s.plain.socket.Close() // both directions have ended: nothing can be lost
 	_ = s.wire.Close()
@@ -158,7 +168,7 @@ func (s *session) resetLegs() {
 // reader is merely slow, and writes a line about a long-lived one now and
 // then. One goroutine calls it.
 func (s *session) check(now time.Time) {
-	timeouts := s.tunnel.config.Timeouts
+	timeouts := s.tunnel.config().Timeouts
 	s.mu.Lock()
 	plain := s.plain.socket
 	s.mu.Unlock()
@@ -169,10 +179,13 @@ func (s *session) check(now time.Time) {
 	case (ended || idle) && (isQueued(s.wire.Conn) || isQueued(plain)):
 		s.touch() // not silent: a reader is slow, and what it is to read is on its way
 	case ended:
-		s.abort(fmt.Sprintf("one side had ended and the other was silent for %s", timeouts.HalfClose))
+		s.abort(closedHalf, fmt.Sprintf("one side had ended and the other was silent for %s", timeouts.HalfClose))
 		return
 	case idle:
-		s.abort(fmt.Sprintf("idle for %s", timeouts.Idle))
+		s.abort(closedIdle, fmt.Sprintf("idle for %s", timeouts.Idle))
+		return
+	case s.isOverdue(now):
+		s.abort(closedTargetRemoved, "its target is no longer one of the tunnel's, and the time to drain is over")
 		return
 	}
 	s.mu.Lock()
@@ -189,16 +202,39 @@ func (s *session) check(now time.Time) {
 	}
 }
 
+// isOverdue reports whether Update took the session's target away, or the name
+// that it has proved, longer ago than open connections may go on after a stop.
+func (s *session) isOverdue(now time.Time) bool {
+	s.mu.Lock()
+	target := s.target
+	s.mu.Unlock()
+	t := s.tunnel
+	config := t.config()
+	isItsOwn := func(a Address) bool {
+		return a.String() == target && (config.Role == Server || t.serverName(a) == s.proved)
+	}
+	switch {
+	case target == "" || slices.ContainsFunc(config.Connect, isItsOwn):
+		s.outdated = time.Time{}
+	case s.outdated.IsZero():
+		s.outdated = now
+	default:
+		return now.Sub(s.outdated) >= config.Timeouts.Drain
+	}
+	return false
+}
+
 // info writes a line of this session.
 func (s *session) info(message string, fields ...zap.Field) {
 	s.tunnel.log.write(zapcore.InfoLevel, message, append([]zap.Field{connField(s.id)}, fields...)...)
 }
 
-// logClosed writes the last line of the session.
+// logClosed counts the end of the session and writes its last line.
 func (s *session) logClosed() {
 	s.mu.Lock()
-	reason := s.reason
+	code, reason := s.code, s.reason
 	s.mu.Unlock()
+	s.tunnel.countClosed(code)
 	s.info("closed", append(s.traffic(), zap.String("reason", reason))...)
 }
 
@@ -241,9 +277,8 @@ func connField(id uint64) zap.Field { return zap.String("conn", formatID(id)) }
 
 // table holds the live sessions and bounds their number.
 type table struct {
-	limit int
-
 	mu       sync.Mutex
+	limit    int
 	sessions map[uint64]*session
 	closed   string // why no session may be added any more; empty while they may
 }
@@ -261,6 +296,13 @@ func (t *table) add(s *session) bool {
 	}
 	t.sessions[s.id] = s
 	return true
+}
+
+// allow sets how many sessions there may be. More than that go on.
+func (t *table) allow(limit int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.limit = limit
 }
 
 // isFull reports whether there is no place for another session.
@@ -282,6 +324,13 @@ func (t *table) count() int {
 	return len(t.sessions)
 }
 
+// get gives a session; nil if there is none of this id any more.
+func (t *table) get(id uint64) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sessions[id]
+}
+
 // list gives the sessions, the oldest first.
 func (t *table) list() []*session {
 	t.mu.Lock()
@@ -300,6 +349,6 @@ func (t *table) close(reason string) {
 	t.closed = reason
 	t.mu.Unlock()
 	for _, s := range t.list() {
-		s.abort(reason)
+		s.abort(closedStopped, reason)
 	}
 }

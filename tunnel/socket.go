@@ -38,7 +38,7 @@ func tune(conn net.Conn, userTimeout time.Duration) error {
 
 // tunePeer is tune for the leg to the peer.
 func (t *Tunnel) tunePeer(conn net.Conn) error {
-	return errors.Join(tune(conn, t.userTimeout), setCongestionControl(conn, t.config.CongestionControl))
+	return errors.Join(tune(conn, t.userTimeout), setCongestionControl(conn, t.config().CongestionControl))
 }
 
 // setUserTimeout sets TCP_USER_TIMEOUT of tcp(7); 0 leaves the time to the

@@ -2,6 +2,8 @@ package tunnel
 
 import (
 	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gtunnel/gtunnel/certs"
@@ -14,6 +16,7 @@ type Status struct {
 	Accept    string   `json:"accept"` // as bound, once it is
 	Connect   []string `json:"connect"`
 	Accepting bool     `json:"accepting"`
+	Retired   bool     `json:"retired"` // open connections go on, and another may have its name: Tunnel.Retire
 	Accepted  uint64   `json:"accepted"`
 
 	// Refused counts connections, and attempts at targets, that came to nothing, by code.
@@ -23,9 +26,17 @@ type Status struct {
 	// accepted, by code.
 	SessionsRefused map[string]uint64 `json:"sessions_refused"`
 
+	// SessionsClosed counts sessions that have ended, by why: ended in order, idle, reset by
+	// the peer (peer-reset) or on the plain side (plain-reset), and so on.
+	SessionsClosed map[string]uint64 `json:"sessions_closed"`
+
 	// Warnings are what is not as it should be in the trust of this tunnel's peers, and is
 	// tolerated.
 	Warnings []Warning `json:"warnings"`
+
+	Certificate CertificateStatus `json:"certificate"` // with which this host proves itself
+	CRLEnds     []CRLEnd          `json:"crl_ends"`    // the first to end first, CAs with a verified list only
+	Refusals    []Refusal         `json:"refusals"`    // the last of each code, the newest first
 
 	CRLs              certs.CRLReport   `json:"crls"`               // how the lists of the trusted CAs stand now
 	HandshakesPending int               `json:"handshakes_pending"` // connections that are not verified yet
@@ -47,6 +58,20 @@ type SessionStatus struct {
 	LastActivity  time.Time `json:"last_activity"`
 	BytesFromPeer uint64    `json:"bytes_from_peer"`
 	BytesToPeer   uint64    `json:"bytes_to_peer"`
+}
+
+// CertificateStatus is a certificate of this host.
+type CertificateStatus struct {
+	DN       string    `json:"dn"` // slash form
+	File     string    `json:"file"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// CRLEnd is until when a trusted CA has a verified revocation list. It may be
+// in the past. A list without a nextUpdate has no end.
+type CRLEnd struct {
+	CA         string    `json:"ca"` // DN, slash form
+	NextUpdate time.Time `json:"next_update"`
 }
 
 // Warning is a defect that was tolerated when a peer was judged, since the
@@ -75,25 +100,30 @@ func (t *Tunnel) Traffic() Traffic {
 func (t *Tunnel) Status() Status {
 	traffic := t.Traffic()
 	status := Status{
-		Name:              t.config.Name,
-		Role:              t.config.Role,
-		Accept:            t.config.Accept.String(),
+		Name:              t.config().Name,
+		Role:              t.config().Role,
+		Accept:            t.config().Accept.String(),
 		Connect:           []string{},
 		Accepting:         t.accepting.Load(),
+		Retired:           t.isRetired(),
 		Accepted:          traffic.Accepted,
 		Refused:           map[string]uint64{},
 		SessionsRefused:   map[string]uint64{},
+		SessionsClosed:    map[string]uint64{},
 		Warnings:          []Warning{},
-		CRLs:              t.config.Endpoint.Store.Snapshot().CRLReport(t.config.Endpoint.Policy, time.Now()),
+		Certificate:       t.certificateStatus(),
+		CRLEnds:           t.crlEnds(time.Now()),
+		Refusals:          t.refusals.list(),
+		CRLs:              t.config().Endpoint.Store.Snapshot().CRLReport(t.config().Endpoint.Policy, time.Now()),
 		HandshakesPending: t.handshakes.pending(),
 		BytesFromPeer:     traffic.BytesFromPeer,
 		BytesToPeer:       traffic.BytesToPeer,
 		Sessions:          []SessionStatus{},
 	}
 	if bound := t.Addr(); bound != nil {
-		status.Accept = t.config.Accept.bound(bound)
+		status.Accept = t.config().Accept.bound(bound)
 	}
-	for _, target := range t.config.Connect {
+	for _, target := range t.config().Connect {
 		status.Connect = append(status.Connect, target.String())
 	}
 	t.mu.Lock()
@@ -102,6 +132,9 @@ func (t *Tunnel) Status() Status {
 	}
 	for code, n := range t.sessionsRefused {
 		status.SessionsRefused[string(code)] = n
+	}
+	for code, n := range t.sessionsClosed {
+		status.SessionsClosed[string(code)] = n
 	}
 	status.DialFailures = maps.Clone(t.dialFailures)
 	t.mu.Unlock()
@@ -112,4 +145,61 @@ func (t *Tunnel) Status() Status {
 		status.Sessions = append(status.Sessions, s.status())
 	}
 	return status
+}
+
+// certificateStatus says with what the tunnel proves this host.
+func (t *Tunnel) certificateStatus() CertificateStatus {
+	credential := t.config().Endpoint.Credential
+	file, _ := credential.Files()
+	return CertificateStatus{
+		DN: credential.Identity().DN, File: file, NotAfter: credential.Certificate().NotAfter,
+	}
+}
+
+// crlEnds says when the verified lists of the trusted CAs end, expired CAs
+// aside. It is empty where the tunnel does not look at lists.
+func (t *Tunnel) crlEnds(now time.Time) []CRLEnd {
+	ends := []CRLEnd{}
+	if t.config().Endpoint.Policy.CRL == certs.CRLIgnore {
+		return ends
+	}
+	for _, ca := range t.config().Endpoint.Store.Snapshot().CAs() {
+		if end := crlEnd(ca, now); !end.IsZero() && now.Before(ca.Certificate.NotAfter) {
+			ends = append(ends, CRLEnd{CA: ca.Subject.Slash(), NextUpdate: end})
+		}
+	}
+	slices.SortFunc(ends, func(a, b CRLEnd) int { return a.NextUpdate.Compare(b.NextUpdate) })
+	return ends
+}
+
+// crlEnd is when the last verified list of a CA ends; zero if it has none, or one
+// that does not end.
+func crlEnd(ca *certs.CA, now time.Time) (end time.Time) {
+	for _, list := range ca.CRLs {
+		code, _ := list.State(now)
+		switch {
+		case code != "" && code != certs.CodeCRLExpired:
+		case list.NextUpdate.IsZero():
+			return time.Time{}
+		case list.NextUpdate.After(end):
+			end = list.NextUpdate
+		}
+	}
+	return end
+}
+
+// CloseSession resets both sides of the open connection with this
+// SessionStatus.ID, for a reason that its last line in the log gives. It
+// reports whether there is one.
+func (t *Tunnel) CloseSession(id, reason string) bool {
+	number, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		return false
+	}
+	s := t.sessions.get(number)
+	if s == nil {
+		return false
+	}
+	s.abort(closedByAdmin, reason)
+	return true
 }

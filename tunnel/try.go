@@ -35,11 +35,11 @@ func (t *Tunnel) Try(ctx context.Context) { t.tryEach(ctx, tryAgainMin) }
 // tryEach is Try with a first delay.
 func (t *Tunnel) tryEach(ctx context.Context, delay time.Duration) {
 	try := t.tryTarget
-	if t.config.Role == Client {
+	if t.config().Role == Client {
 		try = t.tryServer
 	}
 	var trying sync.WaitGroup
-	for _, target := range t.config.Connect {
+	for _, target := range t.config().Connect {
 		trying.Go(func() { t.tryUntilItWorks(ctx, target, delay, try) })
 	}
 	trying.Wait()
@@ -85,13 +85,14 @@ func (t *Tunnel) tryUntilItWorks(
 		if ctx.Err() != nil {
 			return // it proves nothing
 		}
+		t.noteTried(target, result)
 		if result.works || said != result.message+result.reason {
 			said = result.message + result.reason
 			level := zapcore.WarnLevel
 			if result.works {
 				level = zapcore.InfoLevel
 			}
-			t.config.Logger.Log(level, result.message,
+			t.config().Logger.Log(level, result.message,
 				append([]zap.Field{zap.Stringer("target", target)}, boundFields(result.fields)...)...)
 		}
 		if result.works || result.final {
@@ -120,10 +121,10 @@ func (t *Tunnel) tryServer(ctx context.Context, target Address) tried {
 		return failedTry("server not reached", err)
 	}
 	defer func() { _ = conn.Close() }() // it was only tried
-	deadline, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	deadline, cancel := context.WithTimeout(ctx, t.config().Timeouts.Handshake)
 	defer cancel()
 	name := t.serverName(target)
-	probing, err := t.config.Endpoint.Probe(deadline, conn, name, true)
+	probing, err := t.config().Endpoint.Probe(deadline, conn, name, true)
 	if err != nil {
 		return failedTry("server reached, but it has not proved itself", err)
 	}
@@ -167,10 +168,10 @@ func targetWord(state certs.TargetState) string {
 // is accepted (certs.CheckProtocol). It is no session, and nothing that was
 // refused.
 func (t *Tunnel) answerCheck(ctx context.Context, in inbound, conn *tls.Conn, result *certs.Result) {
-	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Handshake)
+	ctx, cancel := context.WithTimeout(ctx, t.config().Timeouts.Handshake)
 	defer cancel()
 	state := t.targetState(ctx)
-	_ = in.conn.SetDeadline(time.Now().Add(t.config.Timeouts.Handshake)) // fails only if the peer has gone
+	_ = in.conn.SetDeadline(time.Now().Add(t.config().Timeouts.Handshake)) // fails only if the peer has gone
 	t.log.write(zapcore.InfoLevel, "peer checked the tunnel: accepted", connField(in.id),
 		zap.Stringer("peer", in.conn.RemoteAddr()), zap.Strings("path", pathDNs(result)),
 		zap.String("target", targetWord(state)))
@@ -183,7 +184,7 @@ func (t *Tunnel) answerCheck(ctx context.Context, in inbound, conn *tls.Conn, re
 // connections that break off until it blocks this host (max_connect_errors).
 func (t *Tunnel) targetState(ctx context.Context) certs.TargetState {
 	best := certs.TargetDown
-	for _, target := range t.config.Connect {
+	for _, target := range t.config().Connect {
 		switch {
 		case !target.IsLoopback():
 			best = certs.TargetUnknown

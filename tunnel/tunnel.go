@@ -19,12 +19,14 @@ const reportEvery = time.Hour
 
 // Tunnel is one listening tunnel. Its methods may be called concurrently.
 type Tunnel struct {
-	config      Config
+	current     atomic.Pointer[Config] // never nil; what it points to never changes
 	log         boundedLog
 	failures    failureLog
+	refusals    refusals
 	handshakes  handshakes
 	dials       chan struct{} // client: holds one for each connection that is being opened
 	dead        dead
+	farEnd      farEnd
 	sessions    table
 	agenda      agenda
 	clock       clock
@@ -33,19 +35,27 @@ type Tunnel struct {
 	userTimeout time.Duration
 	firstByte   time.Duration // server: how long a peer may be silent
 
+	handshakeTimes histogram // of peers that were verified
+	dialTimes      histogram // of targets that were reached
+
 	accepted   atomic.Uint64
 	dismissing atomic.Int32 // connections that are being told why they are refused
 	fromPeer   atomic.Uint64
 	toPeer     atomic.Uint64
 	accepting  atomic.Bool
+	updated    chan struct{} // holds one: Update was called
+	retired    chan struct{} // closed by Retire
+	retireOnce sync.Once
 	closed     chan struct{}
 	closeOnce  sync.Once
 
 	mu              sync.Mutex
 	listener        net.Listener
+	heir            *Tunnel // that shares the listener; see ListenAs
 	served          bool
 	refused         map[certs.Code]uint64
 	sessionsRefused map[certs.Code]uint64
+	sessionsClosed  map[closeCode]uint64
 	dialFailures    map[string]uint64 // by target
 }
 
@@ -58,32 +68,34 @@ func New(config Config) (*Tunnel, error) {
 	}
 	config.Logger = config.Logger.With(zap.String("tunnel", config.Name))
 	t := &Tunnel{
-		config:          config,
 		log:             boundedLog{logger: config.Logger},
-		handshakes:      handshakes{total: config.Limits.Handshakes},
 		dials:           make(chan struct{}, maxDials),
-		sessions:        table{limit: config.Limits.Connections},
 		agenda:          newAgenda(),
 		clock:           newClock(),
 		reportEvery:     reportEvery,
 		userTimeout:     userTimeout,
 		firstByte:       firstByteTime,
+		updated:         make(chan struct{}, 1),
+		retired:         make(chan struct{}),
 		closed:          make(chan struct{}),
 		refused:         make(map[certs.Code]uint64),
 		sessionsRefused: make(map[certs.Code]uint64),
+		sessionsClosed:  make(map[closeCode]uint64),
 		dialFailures:    make(map[string]uint64),
 	}
 	if config.Role == Server {
-		t.handshakes.total = min(t.handshakes.total, openFilesLimit()/filesPerPlace)
-		t.handshakes.perSource = config.Limits.HandshakesPerSource
 		t.handshakes.evict = true
 		t.handshakes.turns.scarce.carried = func() uint64 { return t.fromPeer.Load() + t.toPeer.Load() }
 		t.handshakes.turns.scarce.idle = idleTime
 	}
+	t.use(config)
 	return t, nil
 }
 
-// Serve accepts connections until ctx ends, then stops accepting, lets open
+// Name is the tunnel's name.
+func (t *Tunnel) Name() string { return t.config().Name }
+
+// Serve accepts connections until ctx ends or Retire, then stops accepting, lets open
 // connections go on for Timeouts.Drain, closes them and returns nil.
 // Connections that are not open yet when ctx ends are given up at once.
 // Serve returns nil at once after Close, and early with an error, with all
@@ -99,8 +111,12 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 
 	var supervisor, connections sync.WaitGroup
 	supervisor.Go(func() {
-		<-opening.Done()
-		_ = listener.Close() // ends accept
+		select {
+		case <-opening.Done():
+		case <-t.retired:
+			stop()
+		}
+		_ = t.closeListener() // ends accept
 	})
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })
@@ -135,6 +151,7 @@ func (t *Tunnel) beginServe() (net.Listener, error) {
 		return nil, errors.New("tunnel: Serve was called before")
 	}
 	t.served = true
+	t.logListening()
 	return t.listener, nil
 }
 
@@ -146,7 +163,7 @@ func (t *Tunnel) drain(connections *sync.WaitGroup) {
 		connections.Wait()
 		close(ended)
 	}()
-	patience := time.NewTimer(t.config.Timeouts.Drain)
+	patience := time.NewTimer(t.config().Timeouts.Drain)
 	defer patience.Stop()
 	select {
 	case <-ended:
@@ -163,13 +180,7 @@ func (t *Tunnel) drain(connections *sync.WaitGroup) {
 // them; Serve does. It may be called at any time, more than once.
 func (t *Tunnel) Close() error {
 	t.closeOnce.Do(func() { close(t.closed) })
-	t.mu.Lock()
-	listener := t.listener
-	t.mu.Unlock()
-	if listener == nil {
-		return nil
-	}
-	if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := t.closeListener(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
@@ -194,20 +205,29 @@ const (
 
 // supervise checks the sessions until over is closed.
 func (t *Tunnel) supervise(over <-chan struct{}) {
-	shortest := min(t.config.Timeouts.HalfClose, t.reportEvery, t.userTimeout)
-	if idle := t.config.Timeouts.Idle; idle > 0 {
-		shortest = min(shortest, idle)
-	}
-	ticker := time.NewTicker(min(max(shortest/4, superviseMin), superviseMax))
+	ticker := time.NewTicker(t.superviseEvery())
 	defer ticker.Stop()
 	for {
 		select {
 		case <-over:
 			return
+		case <-t.updated:
+			ticker.Reset(t.superviseEvery())
 		case now := <-ticker.C:
+			t.countFailures(now)
 			for _, s := range t.sessions.list() {
 				s.check(now)
 			}
 		}
 	}
+}
+
+// superviseEvery is how often supervise looks at the sessions.
+func (t *Tunnel) superviseEvery() time.Duration {
+	timeouts := t.config().Timeouts
+	shortest := min(timeouts.HalfClose, timeouts.Drain, t.reportEvery, t.userTimeout)
+	if timeouts.Idle > 0 {
+		shortest = min(shortest, timeouts.Idle)
+	}
+	return min(max(shortest/4, superviseMin), superviseMax)
 }

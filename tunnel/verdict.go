@@ -102,6 +102,7 @@ func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
 	t.mu.Lock()
 	t.sessionsRefused[code]++
 	t.mu.Unlock()
+	t.refusals.add(code, boundFields(fields))
 	t.log.write(zapcore.WarnLevel, "peer no longer accepted", append(fields, zap.String("code", string(code)))...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,71 +29,78 @@ import (
 // startAdmin serves the state of the process at its admin address; it gives
 // nil where there is none. An address that was asked for must be had. The
 // preset is only a service to the administrator: without it the process goes
-// on, and says so.
+// on, and says so. A process whose address is a port has the preset too,
+// because a port takes no changes.
 func (m *Main) startAdmin(
 	ctx context.Context, c config.Config, handler http.Handler, logger *zap.Logger,
-) (admin *adminServer, err error) {
-	switch {
-	case c.Admin.None:
+) (*adminServer, error) {
+	if c.Admin.None {
 		return nil, nil //nolint:nilnil // none was wanted
-	case c.Admin.Address != (tunnel.Address{}):
-		admin, err = listenAdmin(ctx, c.Admin.Address, handler, logger)
-	default:
+	}
+	var listeners []net.Listener
+	if c.Admin.Address != (tunnel.Address{}) {
+		listener, err := listenAdmin(ctx, c.Admin.Address)
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, listener)
+	}
+	if c.Admin.Network != "unix" {
 		folder, _, _ := strings.Cut(m.Getenv("RUNTIME_DIRECTORY"), ":")
-		admin, err = listenPreset(ctx, cmp.Or(folder, config.RuntimeFolder), c.AdminSocket, handler, logger)
+		listener, err := listenPreset(ctx, cmp.Or(folder, config.RuntimeFolder), c.AdminSocket)
 		if err != nil {
 			logger.Info("no admin socket: gtunnel status will not find this process", zap.String("reason", err.Error()),
 				zap.String("cure", "give it a socket of its own with --admin unix:PATH, or do without by --admin "+config.NoAdmin))
-			return nil, nil //nolint:nilnil // it goes on without
+		} else {
+			listeners = append(listeners, listener)
 		}
 	}
-	if err != nil {
-		return nil, err
+	if listeners == nil {
+		return nil, nil //nolint:nilnil // it goes on without
 	}
+	admin := newAdminServer(listeners, handler, logger)
 	go admin.serve()
 	return admin, nil
 }
 
 // listenPreset makes a socket in a folder, which it makes too where it is
 // missing.
-func listenPreset(
-	ctx context.Context, folder, socket string, handler http.Handler, logger *zap.Logger,
-) (*adminServer, error) {
+func listenPreset(ctx context.Context, folder, socket string) (net.Listener, error) {
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return listenAdmin(ctx, tunnel.Address{Network: "unix", Path: filepath.Join(folder, socket)}, handler, logger)
+	return listenAdmin(ctx, tunnel.Address{Network: "unix", Path: filepath.Join(folder, socket)})
 }
 
 // adminServer serves the state of the process to its administrator.
 type adminServer struct {
-	listener net.Listener
-	server   *http.Server
-	ended    chan struct{} // closed when serve ends
-	err      error         // why, once ended is closed; nil after close
+	listeners []net.Listener
+	server    *http.Server
+	ended     chan struct{} // closed when serve ends
+	err       error         // why, once ended is closed; nil after close
 }
 
-// listenAdmin binds the admin address. A unix socket is its owner's alone; a
-// TCP port answers what asks this host by its own names. The logger is told
-// what goes wrong.
-func listenAdmin(
-	ctx context.Context, address tunnel.Address, handler http.Handler, logger *zap.Logger,
-) (*adminServer, error) {
-	var listener net.Listener
-	var err error
+// listenAdmin binds an admin address. A unix socket is its owner's alone.
+func listenAdmin(ctx context.Context, address tunnel.Address) (listener net.Listener, err error) {
 	if network, at := address.ForListen(); network == "unix" {
 		listener, err = listenPrivate(ctx, at)
 	} else {
 		listener, err = new(net.ListenConfig).Listen(ctx, network, at)
-		handler = onlyLocal(handler)
 	}
 	if err != nil {
 		return nil, usage.WithHint(fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err))
 	}
+	return boundedListener{Listener: listener, slots: make(chan struct{}, adminConnections)}, nil
+}
+
+// newAdminServer makes a server that serve starts. The logger is told what goes
+// wrong.
+func newAdminServer(listeners []net.Listener, handler http.Handler, logger *zap.Logger) *adminServer {
 	return &adminServer{
-		listener: boundedListener{Listener: listener, slots: make(chan struct{}, adminConnections)},
+		listeners: listeners,
 		server: &http.Server{
-			Handler:           handler,
+			Handler:           onlyLocal(handler),
+			ConnContext:       withAsker,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      30 * time.Second,
@@ -103,10 +111,10 @@ func listenAdmin(
 			}, "", 0),
 		},
 		ended: make(chan struct{}),
-	}, nil
+	}
 }
 
-// adminConnections is how many connections the admin server takes at once.
+// adminConnections is how many connections an admin address takes at once.
 // Others wait, the longest until those that ask nothing are closed: any user of
 // this host can connect to a TCP port, and could take all files of the process.
 const adminConnections = 50
@@ -159,15 +167,34 @@ func (l *adminLog) Write(text []byte) (int, error) {
 func lostLines(log *logQueue) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "gtunnel_log_lines_lost_total",
-		Help: "Lines of the log that the standard error has not taken: its disk was full, or its reader slow or gone.",
+		Help: "Lines of the log that it has not taken: its disk was full, or its reader slow or gone.",
 	}, func() float64 { return float64(log.lost.Load()) })
+}
+
+// buildInfo tells Prometheus which gtunnel this is.
+func buildInfo() prometheus.Collector {
+	build := thisBuild()
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gtunnel_build_info",
+		Help: "Always 1; the labels say which gtunnel this is, and by which Go it was built.",
+		ConstLabels: prometheus.Labels{
+			"version": build.Version, "commit": build.Commit, "goversion": runtime.Version(),
+		},
+	}, func() float64 { return 1 })
 }
 
 // serve answers requests until close.
 func (a *adminServer) serve() {
 	defer close(a.ended)
-	if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-		a.err = fmt.Errorf("admin: %w", err)
+	failed := make(chan error, len(a.listeners))
+	for _, l := range a.listeners {
+		go func() { failed <- a.server.Serve(l) }()
+	}
+	for range a.listeners {
+		if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+			a.err = fmt.Errorf("admin: %w", err)
+			_ = a.server.Close() // the others end too
+		}
 	}
 }
 
@@ -177,11 +204,15 @@ func (a *adminServer) close() {
 	<-a.ended
 }
 
-// onlyLocal refuses what a page of the web makes a browser of this host ask:
-// requests that name another host, whose name was made to lead here (DNS
+// onlyLocal refuses what a page of the web makes a browser of this host ask at a
+// port: requests that name another host, whose name was made to lead here (DNS
 // rebinding), and those on behalf of a page from elsewhere.
 func onlyLocal(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
+			handler.ServeHTTP(w, r)
+			return
+		}
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = strings.Trim(r.Host, "[]") // without a port

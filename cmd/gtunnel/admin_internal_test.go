@@ -46,10 +46,9 @@ func TestAdminSocketInTheWay(t *testing.T) {
 		{at("datagrams.sock"), "address already in use", "another process has this address"},
 		{at("none/a.sock"), "no such file or directory", "make the folder of the socket first"},
 	} {
-		admin, err := listenAdmin(t.Context(), tunnel.Address{Network: "unix", Path: test.path}, http.NotFoundHandler(),
-			zap.NewNop())
+		listener, err := listenAdmin(t.Context(), tunnel.Address{Network: "unix", Path: test.path})
 		if err == nil {
-			admin.listener.Close()
+			listener.Close()
 			t.Errorf("%s: it is had", test.path)
 			continue
 		}
@@ -90,13 +89,17 @@ func TestAdminSocketInTheWay(t *testing.T) {
 // closed does not.
 func TestAdminBreaks(t *testing.T) {
 	for closed, want := range map[bool]string{false: "admin: accept tcp4 127.0.0.1:", true: ""} {
-		admin, err := listenAdmin(t.Context(), tunnel.Address{Network: "tcp", Host: "127.0.0.1", Port: "0"},
-			http.NotFoundHandler(), zap.NewNop())
+		listener, err := listenAdmin(t.Context(), tunnel.Address{Network: "tcp", Host: "127.0.0.1", Port: "0"})
 		if err != nil {
 			t.Fatal(err)
 		}
+		socket, err := listenAdmin(t.Context(), tunnel.Address{Network: "unix", Path: filepath.Join(t.TempDir(), "a.sock")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		admin := newAdminServer([]net.Listener{listener, socket}, http.NotFoundHandler(), zap.NewNop())
 		go admin.serve()
-		conn, err := net.Dial("tcp", admin.listener.Addr().String())
+		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +112,7 @@ func TestAdminBreaks(t *testing.T) {
 		conn.Close()
 		if closed {
 			admin.close()
-		} else if err := admin.listener.Close(); err != nil {
+		} else if err := listener.Close(); err != nil {
 			t.Fatal(err)
 		}
 		<-admin.ended

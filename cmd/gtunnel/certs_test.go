@@ -195,7 +195,7 @@ func TestUnreadable(t *testing.T) {
 			"\nok       chain: ",
 		}},
 		"status": {[]string{"status", "--admin", "unix:" + closed + "/*.sock"}, 1, []string{
-			"gtunnel: cannot look for admin sockets: open " + closed + ": permission denied\nhint: run gtunnel status as root",
+			"gtunnel: cannot look for admin sockets: open " + closed + ": permission denied\nhint: run this as root",
 		}},
 	} {
 		t.Run(about, func(t *testing.T) {

@@ -82,7 +82,8 @@ func (p *process) logEndedCAs(logger *zap.Logger, now time.Time) {
 		store      *certs.Store
 	}
 	told := make(map[own]bool)
-	for _, e := range p.endpoints {
+	for _, m := range p.tunnels {
+		e := m.endpoint
 		if o := (own{credential: e.Credential, store: e.Store}); !told[o] {
 			told[o] = true
 			certFile, _ := e.Credential.Files()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -34,14 +35,14 @@ func (w settingsWriter) Write(line []byte) (int, error) {
 type cureCore struct {
 	zapcore.Core
 
-	config *config.Config
-	tunnel string // whose log it is; empty for the process's own
+	config *atomic.Pointer[config.Config] // of the moment
+	tunnel string                         // whose log it is; empty for the process's own
 }
 
 // withCures puts the cures of a log into the words of who wrote the
-// configuration.
-func withCures(logger *zap.Logger, c *config.Config) *zap.Logger {
-	if c.File() == "" {
+// configuration of the moment.
+func withCures(logger *zap.Logger, c *atomic.Pointer[config.Config]) *zap.Logger {
+	if c.Load().File() == "" {
 		return logger // the cures name flags
 	}
 	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
@@ -74,8 +75,9 @@ func (c *cureCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 		if f.Key != "cure" {
 			continue
 		}
-		if cure := c.config.Words(f.String); cure != f.String {
-			fields = append(slices.Clone(fields), zap.String("settings", c.config.Section(c.tunnel)))
+		now := c.config.Load()
+		if cure := now.Words(f.String); cure != f.String {
+			fields = append(slices.Clone(fields), zap.String("settings", now.Section(c.tunnel)))
 			fields[i].String = cure
 		}
 		break

@@ -14,15 +14,17 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 )
 
-// newLogger logs to a queue in the configuration's format, from its level up.
+// newLogger logs to a queue in the configuration's format, from its level up,
+// which the queue's level changes while the process runs.
 // On a terminal it is for a person, unless it shall be JSON.
 // What goes straight to systemd's journal as text carries the level as the
 // journal reads it (sd-daemon(3)) and no time, because the journal has its own.
 // A queue has one logger, from before its first line.
 func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *zap.Logger {
+	queue.level = zap.NewAtomicLevelAt(c.LogLevel)
 	out := settingsWriter{WriteSyncer: queue, config: &c}
 	if screen := terminal.NewScreen(queue.out, getenv); screen.IsTerminal() && c.LogFormat != "json" {
-		core := &personCore{LevelEnabler: c.LogLevel, out: out, screen: screen}
+		core := &personCore{LevelEnabler: queue.level, out: out, screen: screen}
 		queue.lostAs = func(lines uint64, reason string) []byte { return core.encode(ownUpTo(lines, reason)) }
 		return zap.New(core, zap.ErrorOutput(queue))
 	}
@@ -54,7 +56,7 @@ func newLogger(c config.Config, queue *logQueue, getenv func(string) string) *za
 		}
 		return line.Bytes()
 	}
-	return zap.New(zapcore.NewCore(encoder, out, c.LogLevel), zap.ErrorOutput(queue))
+	return zap.New(zapcore.NewCore(encoder, out, queue.level), zap.ErrorOutput(queue))
 }
 
 // ownUpTo owns up to lines that a log lacks.

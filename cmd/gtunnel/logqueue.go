@@ -6,6 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // How much text may wait for a slow standard error, in bytes, and how long
@@ -25,6 +28,7 @@ type logQueue struct {
 	out    io.Writer
 	lostAs func(lines uint64, reason string) []byte // the line that owns up to lost ones; may be nil
 	lost   atomic.Uint64                            // lines, in all
+	level  zap.AtomicLevel                          // of its logger, from newLogger on
 
 	mu      sync.Mutex
 	lines   [][]byte
@@ -80,7 +84,7 @@ func (q *logQueue) run(idle chan struct{}) {
 		}
 		if dropped > 0 {
 			q.missing += dropped
-			q.reason = "the standard error took no lines"
+			q.reason = "it took no lines"
 			q.ownUp()
 		}
 	}
@@ -112,6 +116,20 @@ func (q *logQueue) put(line []byte) bool {
 	return err == nil
 }
 
+// changeLevel gives the log of a queue another level and tells it there, also
+// who raises it. It returns the level before.
+func (q *logQueue) changeLevel(
+	level zapcore.Level, logger *zap.Logger, message string, fields ...zap.Field,
+) (before zapcore.Level) {
+	before = q.level.Level()
+	lower := min(before, level)
+	q.level.SetLevel(lower)
+	fields = append([]zap.Field{zap.Stringer("before", before), zap.Stringer("level", level)}, fields...)
+	logger.Log(max(lower, zapcore.InfoLevel), message, fields...)
+	q.level.SetLevel(level)
+	return before
+}
+
 // Sync waits until all that was queued is written, two seconds at most.
 func (q *logQueue) Sync() error {
 	q.mu.Lock()
@@ -126,6 +144,6 @@ func (q *logQueue) Sync() error {
 	case <-idle:
 		return nil
 	case <-patience.C:
-		return errors.New("the standard error takes no more log lines")
+		return errors.New("it takes no more log lines")
 	}
 }

@@ -156,7 +156,7 @@ func TestLinesThatFindTheQueueFull(t *testing.T) {
 		if err := q.Sync(); err != nil {
 			t.Fatal(err)
 		}
-		if text := s.text.String(); text != held+"5 lost: the standard error took no lines\n" || q.lost.Load() != 5 {
+		if text := s.text.String(); text != held+"5 lost: it took no lines\n" || q.lost.Load() != 5 {
 			t.Errorf("%s: %d lost, and the end is %q", name, q.lost.Load(), text[max(0, len(text)-100):])
 		}
 	}

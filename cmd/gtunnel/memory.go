@@ -11,7 +11,7 @@ import (
 
 // saveMemory gives memory back to the system after each burst of work of the
 // tunnels, until ctx ends.
-func saveMemory(ctx context.Context, tunnels []*tunnel.Tunnel) {
+func saveMemory(ctx context.Context, tunnels func() []*tunnel.Tunnel) {
 	ticker := time.NewTicker(thriftEvery)
 	defer ticker.Stop()
 	var burst thrift
@@ -20,7 +20,7 @@ func saveMemory(ctx context.Context, tunnels []*tunnel.Tunnel) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if burst.due(workOf(tunnels)) {
+			if burst.due(workOf(tunnels())) {
 				giveBack()
 			}
 		}
@@ -50,7 +50,7 @@ const (
 // due looks at the work that has been done so far, every thriftEvery, and
 // reports whether this is a moment.
 func (m *thrift) due(work uint64) bool {
-	done := work - m.seen
+	done := work - m.seen // a tunnel that is gone since makes it huge: there is memory to give back
 	m.seen = work
 	if done >= burstWork {
 		m.burst, m.quiet = true, 0

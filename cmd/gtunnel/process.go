@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,14 +13,28 @@ import (
 )
 
 // process is what a configuration becomes. Tunnels share what is loaded from
-// the same files.
+// the same files. Once it serves, the reloader alone changes it and reads it
+// freely; others read it by its methods that lock.
 type process struct {
-	config      config.Config
-	tunnels     []*tunnel.Tunnel  // in the order of the configuration
-	endpoints   []*certs.Endpoint // of these tunnels
 	stores      map[certs.StoreConfig]opened[*certs.Store]
 	credentials map[credentialFiles]opened[*certs.Credential]
 	sound       bool // the values are
+
+	mu      sync.Mutex
+	config  config.Config
+	tunnels []*member // in the order of the configuration
+	leaving []*member // that a reload has taken out, while their connections go on
+	running int       // tunnels whose end has not been seen
+	over    bool      // the process ends: no tunnel may begin any more
+}
+
+// member is a tunnel of a process, with what it was made of.
+type member struct {
+	*tunnel.Tunnel
+
+	config    config.Tunnel
+	endpoint  *certs.Endpoint
+	stopTries func() // of its targets; nil before it serves
 }
 
 // opened is a thing loaded from files, or why it could not be.
@@ -33,70 +48,106 @@ type credentialFiles struct{ cert, key string }
 // newProcess loads all that the configuration names and builds its tunnels.
 // The error joins everything that is wrong, in the order of the file.
 func newProcess(c config.Config, logger *zap.Logger) (*process, error) {
-	p := &process{
+	return new(process).next(c, logger)
+}
+
+// next is newProcess for a configuration that is to come after p's. It shares
+// with p what p has loaded, and the tunnels that can go on: neither they nor p
+// are touched.
+func (p *process) next(c config.Config, logger *zap.Logger) (*process, error) {
+	next := &process{
 		config:      c,
 		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
 		credentials: map[credentialFiles]opened[*certs.Credential]{},
 	}
 	found := c.Faults()
-	p.sound = len(found) == 0
+	next.sound = len(found) == 0
 	for i := range c.Tunnels {
-		made, endpoint, problems := p.newTunnel(&c.Tunnels[i], logger)
+		m, problems := next.newMember(&c.Tunnels[i], p, logger)
 		found = append(found, problems...)
-		p.tunnels = append(p.tunnels, made)
-		p.endpoints = append(p.endpoints, endpoint)
+		next.tunnels = append(next.tunnels, m)
 	}
-	return p, usage.Join(found)
+	return next, usage.Join(found)
 }
 
-func (p *process) newTunnel(t *config.Tunnel, logger *zap.Logger) (*tunnel.Tunnel, *certs.Endpoint, []*usage.Error) {
+// named finds the tunnel of a name; nil if there is none.
+func (p *process) named(name string) *member {
+	for _, m := range p.tunnels {
+		if m.config.Name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// newMember makes a tunnel, or gives that of the process before it another
+// configuration, which is not in force yet.
+func (p *process) newMember(t *config.Tunnel, before *process, logger *zap.Logger) (*member, []*usage.Error) {
 	var found []*usage.Error
 	add := func(err error, keys ...string) {
 		for _, err := range usage.Split(err) {
 			found = append(found, p.config.ErrorAbout(t, err, keys...))
 		}
 	}
-	endpoint := &certs.Endpoint{
-		Policy:     t.Policy(),
-		MinVersion: uint16(t.MinTLS),
+	m := &member{config: *t, endpoint: &certs.Endpoint{Policy: t.Policy(), MinVersion: uint16(t.MinTLS)}}
+	from, files := t.Trust(), credentialFiles{cert: t.Cert, key: t.Key}
+	store, isNew := open(p.stores, before.stores, from, p.config.Sound(t, "capath", "cafile"),
+		func() (*certs.Store, error) { return certs.OpenStore(from) })
+	if isNew && store.err != nil {
+		add(store.err, "capath", "cafile")
 	}
-	from := t.Trust()
-	store, again := p.stores[from]
-	if !again && p.config.Sound(t, "capath", "cafile") {
-		store.value, store.err = certs.OpenStore(from)
-		p.stores[from] = store
-		if store.err != nil {
-			add(store.err, "capath", "cafile")
-		}
+	credential, isNew := open(p.credentials, before.credentials, files, p.config.Sound(t, "cert", "key"),
+		func() (*certs.Credential, error) { return certs.LoadCredential(t.Cert, t.Key) })
+	if isNew && credential.err != nil {
+		add(credential.err, "cert", "key")
 	}
-	endpoint.Store = store.value
-	files := credentialFiles{cert: t.Cert, key: t.Key}
-	credential, again := p.credentials[files]
-	if !again && p.config.Sound(t, "cert", "key") {
-		credential.value, credential.err = certs.LoadCredential(t.Cert, t.Key)
-		p.credentials[files] = credential
-		if credential.err != nil {
-			add(credential.err, "cert", "key")
-		}
-	}
-	endpoint.Credential = credential.value
+	m.endpoint.Store, m.endpoint.Credential = store.value, credential.value
 	if !p.sound || store.err != nil || credential.err != nil || len(found) > 0 {
-		return nil, endpoint, found // a tunnel could only say the same again
+		return m, found // a tunnel could only say the same again
 	}
 	var err error
 	if t.Role == tunnel.Server {
-		if endpoint.Policy.Access, err = t.Access(); err != nil {
+		if m.endpoint.Policy.Access, err = t.Access(); err != nil {
 			add(err)
-			return nil, endpoint, found
+			return m, found
 		}
 	}
-	ready := t.Config()
-	ready.Endpoint, ready.Logger = endpoint, logger
-	made, err := tunnel.New(ready)
-	if err != nil {
+	if running := before.named(t.Name); running != nil && running.config.CanBecome(t) {
+		m.Tunnel, m.stopTries = running.Tunnel, running.stopTries
+		if running.config.SameEndpoint(t) {
+			m.endpoint = running.endpoint // with its memory
+		}
+		return m, nil
+	}
+	ready := m.ready()
+	ready.Logger = logger
+	if m.Tunnel, err = tunnel.New(ready); err != nil {
 		add(err)
 	}
-	return made, endpoint, found
+	return m, found
+}
+
+// ready is the configuration of the tunnel for package tunnel.
+func (m *member) ready() tunnel.Config {
+	ready := m.config.Config()
+	ready.Endpoint = m.endpoint
+	return ready
+}
+
+// open gives what is loaded from a key already, here or in the process before,
+// or loads it if the values of the key are sound; isNew reports whether it did.
+func open[K comparable, T any](
+	here, before map[K]opened[T], key K, sound bool, load func() (T, error),
+) (loaded opened[T], isNew bool) {
+	loaded, known := here[key]
+	if known || !sound {
+		return loaded, false
+	}
+	if loaded, known = before[key]; !known {
+		loaded.value, loaded.err = load()
+	}
+	here[key] = loaded
+	return loaded, !known
 }
 
 // logStart tells what the process is, proves itself with and trusts. Each
@@ -105,10 +156,21 @@ func (p *process) logStart(logger *zap.Logger, now time.Time) {
 	build := thisBuild()
 	logger.Info("gtunnel starting",
 		zap.String("version", build.Version), zap.String("commit", build.Commit), zap.Int("tunnels", len(p.tunnels)))
+	p.logLoaded(logger, new(process), now)
+}
+
+// logLoaded tells what the process proves itself with and trusts that it did not
+// before.
+func (p *process) logLoaded(logger *zap.Logger, before *process, now time.Time) {
 	for files, credential := range p.credentials {
-		logCredential(logger, "certificate", files, credential.value, now)
+		if _, known := before.credentials[files]; !known {
+			logCredential(logger, "certificate", files, credential.value, now)
+		}
 	}
 	for trust, store := range p.stores {
+		if _, known := before.stores[trust]; known {
+			continue
+		}
 		snapshot := store.value.Snapshot()
 		logProblems(logger, snapshot.Problems())
 		logWeakCAs(logger, snapshot, now)

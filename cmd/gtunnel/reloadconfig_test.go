@@ -27,7 +27,9 @@ func (s *site) startFileServer(target string, lines ...string) (f *fileServer, a
 	f = &fileServer{site: s, file: filepath.Join(s.folder, "gtunnel.toml"), target: target}
 	f.write(lines...)
 	f.program = start(s.t, "run", nil, "run", "--config", f.file)
-	return f, f.waitListening()
+	return f, f.waitLine("listening", 0, func(l logLine) bool {
+		return l.field("message") == "listening" && l.field("tunnel") == "voms"
+	}).field("accept")
 }
 
 // write writes the file anew.
@@ -176,15 +178,15 @@ func TestReloadAccessOfOne(t *testing.T) {
 	}
 }
 
-// TestReloadOfAnotherRole: a server that the file makes a client keeps its
-// access rules until it is restarted.
+// TestReloadOfAnotherRole: a server that the file makes a client is another
+// tunnel at the same port; the connections of the old one may go on for a while.
 func TestReloadOfAnotherRole(t *testing.T) {
 	s := newSite(t)
 	f, address := s.startFileServer(startBackend(t).address(), `allow_host = "client.test"`)
 	_, local := s.startClient(address)
 	conn := dial(t, local)
 	echo(t, conn, "before")
-	f.write()
+	f.write(`drain_timeout = "10m"`)
 	text, err := os.ReadFile(f.file)
 	if err != nil {
 		t.Fatal(err)
@@ -196,15 +198,13 @@ func TestReloadOfAnotherRole(t *testing.T) {
 	}
 	from := len(f.logged())
 	f.signal(syscall.SIGHUP)
-	if l := f.waitMore(from, "settings changed in the file: they need a "+
-		"restart"); !strings.Contains(l.field("settings"), "tunnel.voms.role") {
+	if l := f.waitMore(from, "tunnel replaced"); !strings.Contains(l.field("settings"), "tunnel.voms.role") {
 		t.Errorf("the settings: %s", l.text)
 	}
-	if n := f.count("access rules changed"); n > 0 {
-		t.Error("the rules of a client are put in force")
+	if l := f.waitMore(from, "listening"); l.field("role") != "client" || l.field("accept") != address {
+		t.Errorf("where it listens: %s", l.text)
 	}
-	echo(t, conn, "as before")
-	echo(t, dial(t, local), "anew")
+	echo(t, conn, "still")
 }
 
 // count says how often a message was logged.
@@ -218,38 +218,46 @@ func (p *program) count(message string) (n int) {
 }
 
 // TestReloadNamesTheRest: what only a restart puts in force is named by line
-// and key, as long as the file says it; and nothing is done about it.
+// and key, as long as the file says it; all else is in force, and named.
 func TestReloadNamesTheRest(t *testing.T) {
 	s := newSite(t)
-	b := startBackend(t)
+	b, other := startBackend(t), startBackend(t)
 	f, address := s.startFileServer("", `allow_host = "client.test"`, `idle_timeout = "1h"`, `connect = "`+b.address()+`"`,
-		`[tunnel.old]`, `role = "client"`, `accept = "127.0.0.1:0"`, `connect = "server1:3307"`)
+		`[tunnel.old]`, `role = "client"`, `accept = "127.0.0.1:0"`, `connect = "127.0.0.1:1"`)
 	_, local := s.startClient(address)
+	echo(t, dial(t, local), "before")
 	const message = "settings changed in the file: they need a restart"
 	lines := []string{
 		`allow_host = ["client.test", "other.test"]`, // line 13
-		`connect = ["127.0.0.1:1"]`, `min_tls = "1.3"`,
+		`connect = ["` + other.address() + `"]`, `min_tls = "1.3"`,
 		`[admin]`, `address = "127.0.0.1:9307"`,
-		`[tunnel.new]`, `role = "client"`, `accept = "127.0.0.1:0"`, `connect = "server1:3307"`,
+		`[tunnel.new]`, `role = "client"`, `accept = "127.0.0.1:0"`, `connect = "127.0.0.1:1"`,
 	}
 	at := func(line int, key string) string { return fmt.Sprintf("%s:%d: %s", f.file, line, key) }
-	want := fmt.Sprintf("%q", []string{
-		at(14, "tunnel.voms.connect"), at(15, "tunnel.voms.min_tls"), at(17, "admin.address"), at(18, "tunnel.new"),
-		"tunnel.old is gone", "tunnel.voms.idle_timeout is gone",
-	})
-	want = strings.ReplaceAll(want, `" "`, `","`) // as JSON
+	list := func(texts ...string) string { return strings.ReplaceAll(fmt.Sprintf("%q", texts), `" "`, `","`) } // as JSON
 	for range 2 {
-		if l := f.reload(message, lines...); l.field("settings") != want || l.field("level") != "warn" {
-			t.Errorf("got  %s\nwant %s", l.field("settings"), want)
+		if l := f.reload(message, lines...); l.field("settings") != list(at(17, "admin.address")) ||
+			l.field("level") != "warn" {
+			t.Errorf("the rest: %s", l.text)
 		}
 	}
-	if n := f.count("access rules changed"); n != 1 {
-		t.Errorf("the access rules are put in force %d times, want once", n)
+	want := list(at(14, "tunnel.voms.connect"), at(15, "tunnel.voms.min_tls"), "tunnel.voms.idle_timeout is gone")
+	if l := f.waitMessage("tunnel changed"); l.field("settings") != want || l.field("tunnel") != "voms" {
+		t.Errorf("got  %s\nwant %s", l.field("settings"), want)
 	}
-	if n := f.count("reload: nothing has changed"); n > 0 {
-		t.Error("nothing is said to have changed")
+	for message, want := range map[string]int{
+		"access rules changed": 1, "tunnel changed": 1, "tunnel added": 1,
+		"tunnel drains: its connections may go on for a while": 1,
+		"reload: nothing has changed":                          0,
+	} {
+		if n := f.count(message); n != want {
+			t.Errorf("%q is said %d times, want %d", message, n, want)
+		}
 	}
-	echo(t, dial(t, local), "as before")
+	echo(t, dial(t, local), "through the new target")
+	if n := other.accepted.Load(); n != 1 {
+		t.Errorf("%d connections at the new target", n)
+	}
 }
 
 // TestReloadOfABadFile: a file with a fault changes nothing, and all that is

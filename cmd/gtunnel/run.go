@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -42,8 +44,9 @@ its keys.
 The keys of [tunnel.NAME] are role ("server" or "client") and the flags of
 that command with underscores; those of its certificates may stand in [tls].
 Durations are written as "10s". Relative paths begin at the file's folder. A
-section with cafile and without capath trusts nothing else. SIGHUP puts changed
-access rules in force, and names other changes: those need a restart.`,
+section with cafile and without capath trusts nothing else. At the top,
+include = ["conf.d/*.toml"] names files with more tunnels. gtunnel reload, or
+SIGHUP, puts a changed file in force: all of it, or nothing if it has a fault.`,
 		Example: `  gtunnel run --check        is all well, the certificates too?
   gtunnel run --config /etc/gtunnel/two-masters.toml`,
 		Args: noArguments,
@@ -62,13 +65,13 @@ access rules in force, and names other changes: those need a restart.`,
 		{Name: "config", Arg: "FILE", Target: &file, File: true, Usage: "the file"},
 		{Name: "cert", Arg: "FILE", Target: &cert, File: true, Preset: "as in [tls]", Usage: "unless [tls] names one"},
 		{Name: "key", Arg: "FILE", Target: &key, File: true, Preset: "as in [tls]", Usage: "its key"},
-		{Name: "check", Target: &check, Usage: "only say what is wrong with it or its certificates"},
+		{Name: "check", Target: &check, Usage: "only say what it would do, or what is wrong with it"},
 	})
 	return cmd
 }
 
-// check builds every tunnel without listening and prints a line for each, and
-// what is doubtful.
+// check builds every tunnel without listening and prints what each would do,
+// and what is doubtful.
 func (m *Main) check(c config.Config) error {
 	p, err := newProcess(c, nil)
 	if err != nil {
@@ -77,17 +80,20 @@ func (m *Main) check(c config.Config) error {
 	for _, doubt := range c.Doubts() {
 		fmt.Fprintf(m.Stderr, "warning: %v\nhint: %s\n", doubt, doubt.Hint())
 	}
-	for i, t := range c.Tunnels {
-		fmt.Fprintf(m.Stdout, "tunnel %s: %s, accept %s, connect %s, as %s: ok\n",
-			t.Name, t.Role, t.Accept, addressList(t.Connect), certs.ShowDN(p.endpoints[i].Credential.Identity().DN))
+	now := time.Now()
+	for _, t := range p.tunnels {
+		credential, snapshot := t.endpoint.Credential, t.endpoint.Store.Snapshot()
+		end := credential.Certificate().NotAfter
+		fmt.Fprintf(m.Stdout, "tunnel %s: %s: ok\n", t.config.Name, t.config.Summary())
+		fmt.Fprintf(m.Stdout, "  is       %s until %s (%d days)\n", certs.ShowDN(credential.Identity().DN),
+			end.UTC().Format(time.DateTime+" UTC"), daysLeft(end, now))
+		if t.config.Role == tunnel.Server {
+			fmt.Fprintf(m.Stdout, "  lets in  %s\n", strings.Join(t.config.AccessRules(), ", "))
+		} else {
+			fmt.Fprintf(m.Stdout, "  wants    %s\n", strings.Join(t.config.ServerNames(), ", "))
+		}
+		fmt.Fprintf(m.Stdout, "  trusts   %s; %s\n", finding.Count(len(snapshot.CAs()), "CA"),
+			certs.NameSettings(snapshot.CRLReport(t.config.Policy(), now).String(), c.SettingName))
 	}
 	return usage.Join(c.Hooks()) // the tunnels work without them
-}
-
-func addressList(addresses []tunnel.Address) string {
-	var texts []string
-	for _, a := range addresses {
-		texts = append(texts, a.String())
-	}
-	return strings.Join(texts, " ")
 }

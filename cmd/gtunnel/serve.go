@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,15 +16,15 @@ import (
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
-	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // serve runs the tunnels of a configuration. When ctx ends, or at SIGTERM or
 // SIGINT, the tunnels drain and serve returns nil; a second signal closes
-// their connections at once. SIGHUP reloads certificates, trust and access
-// rules, or says that the terminal is gone, which is a first signal to stop. The
-// failure of one tunnel ends all: a supervisor then starts the process anew.
+// their connections at once. SIGHUP reloads the configuration file,
+// certificates and trust, or says that the terminal is gone, which is a first
+// signal to stop. The failure of one tunnel ends all: a supervisor then starts
+// the process anew.
 func (m *Main) serve(ctx context.Context, c config.Config) error {
 	// A reader of the log that goes away must not end the process. It stays so
 	// to its end: Run may still report a failure.
@@ -34,13 +35,21 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
-	logger := withCures(newLogger(c, m.log, m.Getenv), &c)
+	log, err := m.openServiceLog(c)
+	if err != nil {
+		return err
+	}
+	defer log.end()
+	shown := new(atomic.Pointer[config.Config])
+	shown.Store(&c)
+	logger := withCures(log.logger, shown)
 	p, err := newProcess(c, logger)
 	if err != nil {
 		return err
 	}
+	reloads := newReloads(time.Now())
 	// The admin socket is first because its making changes the umask.
-	admin, err := m.startAdmin(ctx, c, tunnel.AdminHandler(p.tunnels, lostLines(m.log)), logger)
+	admin, err := m.startAdmin(ctx, c, adminHandler(p.all, log.queue, reloads, logger), logger)
 	if err != nil {
 		return err
 	}
@@ -52,16 +61,21 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
-	s := service{process: p, logger: logger, signals: signals, hangups: hangups, admin: admin}
+	reloader := newReloader(p, logger)
+	reloader.reloads, reloader.log, reloader.shown = reloads, log, shown
+	s := service{
+		process: p, logger: logger, signals: signals, hangups: hangups, admin: admin, reloader: reloader,
+		ended: make(chan ending),
+	}
 	return s.run(ctx)
 }
 
 // listen binds every tunnel's address, or none. The error joins what failed.
 func (p *process) listen(ctx context.Context) error {
 	var failed []error
-	for i, t := range p.tunnels {
+	for _, t := range p.tunnels {
 		if err := t.Listen(ctx); err != nil {
-			failed = append(failed, inPlace(p.config.Where(&p.config.Tunnels[i], "accept"), err))
+			failed = append(failed, inPlace(p.config.Where(&t.config, "accept"), err))
 		}
 	}
 	if failed == nil {
@@ -79,55 +93,69 @@ func inPlace(where string, err error) error {
 	return fmt.Errorf("%s: %w", where, err)
 }
 
-func (p *process) closeTunnels() {
-	for _, t := range p.tunnels {
-		_ = t.Close() // nothing but the listener can fail, and it is going
-	}
-}
-
 // service is a process that serves.
 type service struct {
 	*process
 
-	logger  *zap.Logger
-	signals <-chan os.Signal // to stop
-	hangups <-chan os.Signal // to reload
-	admin   *adminServer     // nil: none
+	logger   *zap.Logger
+	signals  <-chan os.Signal // to stop
+	hangups  <-chan os.Signal // to reload
+	admin    *adminServer     // nil: none
+	reloader *reloader
+	serving  sync.WaitGroup
+	ended    chan ending
+}
+
+// ending is the end of a tunnel.
+type ending struct {
+	member *member
+	err    error
 }
 
 // run serves every tunnel and waits for the end of all.
 func (s *service) run(ctx context.Context) error {
 	reloading, stopReloading := context.WithCancel(context.WithoutCancel(ctx)) // until the last connection has ended
 	ctx, drain := context.WithCancel(ctx)
-	defer drain()
-	ended := make(chan error, len(s.tunnels))
-	var serving sync.WaitGroup
-	for i, t := range s.tunnels {
-		name := s.config.Tunnels[i].Name
-		serving.Go(func() {
-			err := t.Serve(ctx)
-			if err != nil {
-				err = fmt.Errorf("tunnel %s: %w", name, err)
-			}
-			ended <- err
-		})
+	defer s.serving.Wait()
+	defer drain() // ends the tries of a target that was never reached, too
+	s.start()
+	for _, m := range s.tunnels {
+		s.begin(ctx, m)
 	}
-	defer serving.Wait()
-	serving.Go(func() { newReloader(s.process, s.logger).run(reloading, s.hangups) })
-	serving.Go(func() { saveMemory(reloading, s.tunnels) })
+	s.reloader.begin = func(m *member) { s.begin(ctx, m) }
+	s.reloader.tryAgain = func(m *member) { s.try(ctx, m) }
+	s.serving.Go(func() { s.reloader.run(reloading, s.hangups) })
+	s.serving.Go(func() { saveMemory(reloading, s.all) })
 	defer stopReloading()
-	trying, stopTrying := context.WithCancel(ctx)
-	for _, t := range s.tunnels {
-		serving.Go(func() { t.Try(trying) })
-	}
-	defer stopTrying()
-	notify(daemon.SdNotifyReady, s.summary())
-	return s.untilEnd(ctx, drain, ended)
+	notify(daemon.SdNotifyReady, s.reloader.summary())
+	return s.untilEnd(ctx, drain)
+}
+
+// begin serves a tunnel, which listens, until ctx ends or it is retired.
+func (s *service) begin(ctx context.Context, m *member) {
+	s.try(ctx, m)
+	s.serving.Go(func() {
+		err := m.Serve(ctx)
+		if err != nil {
+			err = fmt.Errorf("tunnel %s: %w", m.config.Name, err)
+		}
+		s.ended <- ending{member: m, err: err}
+	})
+}
+
+// try tries the targets of a tunnel, until ctx ends or its stopTries is called.
+func (s *service) try(ctx context.Context, m *member) {
+	trying, stop := context.WithCancel(ctx)
+	m.stopTries = stop
+	s.serving.Go(func() {
+		defer stop()
+		m.Try(trying)
+	})
 }
 
 // untilEnd waits for the end of every tunnel, and returns the first failure. The
 // first signal drains the tunnels, the second closes them.
-func (s *service) untilEnd(ctx context.Context, drain func(), ended <-chan error) (failed error) {
+func (s *service) untilEnd(ctx context.Context, drain func()) (failed error) {
 	var adminEnded <-chan struct{}
 	if s.admin != nil {
 		adminEnded = s.admin.ended
@@ -135,13 +163,13 @@ func (s *service) untilEnd(ctx context.Context, drain func(), ended <-chan error
 	watchdog, stopWatchdog := newWatchdog()
 	defer stopWatchdog()
 	stopping := ctx.Done()
-	for left := len(s.tunnels); left > 0; {
+	for left := true; left; {
 		select {
-		case err := <-ended:
-			left--
-			if err != nil && failed == nil {
-				failed = err
-				notify(daemon.SdNotifyStopping, "failed: "+err.Error())
+		case end := <-s.ended:
+			left = s.forget(end.member)
+			if end.err != nil && failed == nil {
+				failed = end.err
+				notify(daemon.SdNotifyStopping, "failed: "+failed.Error())
 				s.closeTunnels()
 			}
 		case <-adminEnded:
@@ -160,28 +188,14 @@ func (s *service) untilEnd(ctx context.Context, drain func(), ended <-chan error
 			s.logger.Info("draining: a second signal closes all connections at once", zap.Stringer("signal", received))
 		case <-stopping:
 			stopping = nil
-			notify(daemon.SdNotifyStopping, "draining, "+s.summary())
+			notify(daemon.SdNotifyStopping, "draining, "+s.reloader.summary())
 		case <-watchdog:
 			// The summary needs every tunnel's locks: a tunnel that is stuck
 			// lets the watchdog bite.
-			notify(daemon.SdNotifyWatchdog, s.summary())
+			notify(daemon.SdNotifyWatchdog, s.reloader.summary())
 		}
 	}
 	return failed
-}
-
-// sessions counts the open connections of all tunnels.
-func (p *process) sessions() int {
-	n := 0
-	for _, t := range p.tunnels {
-		n += len(t.Status().Sessions)
-	}
-	return n
-}
-
-// summary is the state of the process in a few words, for systemctl status.
-func (p *process) summary() string {
-	return fmt.Sprintf("%s, %s", finding.Count(len(p.tunnels), "tunnel"), finding.Count(p.sessions(), "connection"))
 }
 
 // notify tells systemd the state of the process, if systemd asked for it.

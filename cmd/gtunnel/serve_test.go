@@ -161,6 +161,16 @@ func TestOneTunnelBreaks(t *testing.T) {
 	}
 }
 
+// TestOneTunnelBreaksAlone: also while a target was never reached, and is tried again
+// and again.
+func TestOneTunnelBreaksAlone(t *testing.T) {
+	client, stderr, _, exit := startFile(t, "127.0.0.1:1")
+	breakListener(t, client)
+	if code := waitCode(t, exit); code != 1 {
+		t.Errorf("exit code %d, want 1: %s", code, stderr)
+	}
+}
+
 // TestStatusOfAnother: whatever answers at the admin address, if it is no
 // gtunnel process, the program says so.
 func TestStatusOfAnother(t *testing.T) {

@@ -36,12 +36,19 @@ while (--drain-timeout); any other SIGHUP reads the files again.`,
 func (m *Main) tunnelCommand(role tunnel.Role, cmd *cobra.Command) *cobra.Command {
 	c, only := config.New(string(role)), config.NewTunnel(string(role), role)
 	cmd.Args = noArguments
+	check := false
 	config.AddFlags(cmd, role, append(only.Settings(), c.Settings()...))
+	config.AddFlags(cmd, role, []config.Setting{
+		{Name: "check", Group: config.GroupTunnel, Target: &check, Usage: "only say what it would do, or what is wrong"},
+	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		only.TrustFlagsOnly(cmd.Flags())
 		only.Complete()
 		c.Tunnels = []config.Tunnel{only}
 		c.FlagsFile = m.Getenv(flagsFileVariable)
+		if check {
+			return m.check(c)
+		}
 		return m.serve(cmd.Context(), c)
 	}
 	return cmd

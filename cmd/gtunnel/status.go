@@ -1,21 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,229 +20,275 @@ import (
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
-// adminSockets is where the admin sockets are that commands preset.
-const adminSockets = config.RuntimeFolder + "/*.sock"
-
-// maxStatus bounds the answer of a process, in bytes.
-const maxStatus = 64 << 20
-
 func (m *Main) statusCommand() *cobra.Command {
-	var admin tunnel.Address
-	var asJSON bool
+	var q tunnelQuestion
+	watch := false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "What the running process says of its tunnels and connections",
-		Long: `Asks the running processes for their tunnels and open connections. Each has a
-socket in /run/gtunnel if root or systemd started it, else where its --admin, or
-the [admin] of its file, says. A * in the path of a socket stands for any text.`,
-		Example: `  gtunnel status
+		Long: `Asks the running processes for their tunnels, when certificates and revocation
+lists end, whom they refused lately and what to do about it, and the open
+connections. Each has a socket in /run/gtunnel if root or systemd started it,
+else where its --admin, or the [admin] of its file, says. A * in the path of a
+socket stands for any text. With --watch it looks again every two seconds: on a
+terminal the screen is drawn anew, elsewhere each change is a line.`,
+		Example: `  gtunnel status --watch
   gtunnel status --admin 127.0.0.1:9307 --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			addresses, err := expand(admin)
-			if err != nil {
+			if watch {
+				return m.watchStatus(cmd.Context(), &q)
+			}
+			processes, err := m.askTunnels(cmd.Context(), &q)
+			if len(processes) == 0 && err != nil {
 				return err
 			}
-			tunnels, dead, err := askAll(cmd.Context(), addresses)
-			if len(tunnels) == 0 && err != nil {
-				return err
-			}
-			if printErr := m.printStatus(tunnels, asJSON); printErr != nil {
+			answer := newStatusAnswer(cmd.Context(), processes)
+			if printErr := answer.print(m.Stdout, q.asJSON); printErr != nil {
 				return printErr
-			}
-			for _, a := range dead {
-				fmt.Fprintf(m.Stderr, "note: no process answers at %s: one that was killed left it behind\n", a)
 			}
 			return err
 		},
 	}
-	config.AddFlags(cmd, "", []config.Setting{
-		{Name: "admin", Arg: "ADDRESS", Target: &admin, Preset: "unix:" + adminSockets, Usage: "what its --admin is"},
-		{Name: "json", Target: &asJSON, Usage: "print JSON"},
-	})
+	config.AddFlags(cmd, "", append(q.settings(),
+		config.Setting{Name: "watch", Target: &watch, Usage: "look again and again, until Ctrl-C"}))
 	return cmd
 }
 
-// expand lists the sockets that the pattern in an admin address finds. Other
-// addresses stand for themselves; none for the usual folder.
-func expand(admin tunnel.Address) ([]tunnel.Address, error) {
-	if admin == (tunnel.Address{}) {
-		admin = tunnel.Address{Network: "unix", Path: adminSockets}
-	}
-	if admin.Network != "unix" || !strings.Contains(admin.Path, "*") {
-		return []tunnel.Address{admin}, nil
-	}
-	paths, err := filepath.Glob(admin.Path)
-	if err != nil {
-		return nil, &usage.Error{
-			Where: "--admin", Message: fmt.Sprintf("%q is no pattern: %v", admin.Path, err),
-			Cure: "write the path of one socket",
-		}
-	}
-	if len(paths) == 0 {
-		folder := filepath.Dir(admin.Path)
-		if _, err := os.ReadDir(folder); errors.Is(err, fs.ErrPermission) { // which Glob keeps to itself
-			err = fmt.Errorf("cannot look for admin sockets: %w", err)
-			return nil, usage.WithHint(err, "run gtunnel status as root, or as the user of the process")
-		}
-		return nil, usage.WithHint(
-			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
-			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? "+
-				"One of another user than root needs an --admin of its own, "+
-				"and gtunnel status the same: gtunnel status --admin ADDRESS",
-		)
-	}
-	var addresses []tunnel.Address
-	for _, path := range paths {
-		addresses = append(addresses, tunnel.Address{Network: "unix", Path: path})
-	}
-	return addresses, nil
+// tunnelQuestion is what a command wants to know of the running processes.
+type tunnelQuestion struct {
+	admin  tunnel.Address // or a pattern of sockets
+	name   string         // of the only tunnel; empty: all
+	peer   string         // part of the DN of the only peers; empty: all
+	asJSON bool
 }
 
-// askAll asks each of the processes. A socket at which nobody listens is dead,
-// not an error, if another process answers. The error joins the others'.
-func askAll(
-	ctx context.Context, addresses []tunnel.Address,
-) (tunnels []tunnel.Status, dead []tunnel.Address, err error) {
-	var failed, refused []error
-	answered := false
-	for _, a := range addresses {
-		status, err := askStatus(ctx, a)
-		switch {
-		case err == nil:
-			answered = true
-			tunnels = append(tunnels, status.Tunnels...)
-		case errors.Is(err, syscall.ECONNREFUSED):
-			dead, refused = append(dead, a), append(refused, err)
-		default:
-			failed = append(failed, err)
-		}
+func (q *tunnelQuestion) settings() []config.Setting {
+	return []config.Setting{
+		{Name: "admin", Arg: "ADDRESS", Target: &q.admin, Preset: "unix:" + adminSockets, Usage: "what its --admin is"},
+		{Name: "tunnel", Arg: "NAME", Target: &q.name, Usage: "only this tunnel"},
+		{Name: "peer", Arg: "TEXT", Target: &q.peer, Usage: "only peers with this in their DN, in any case"},
+		{Name: "json", Target: &q.asJSON, Usage: "print JSON"},
 	}
-	if !answered {
-		return nil, nil, errors.Join(append(failed, refused...)...)
-	}
-	return tunnels, dead, errors.Join(failed...)
 }
 
-// printStatus prints what the processes answered.
-func (m *Main) printStatus(tunnels []tunnel.Status, asJSON bool) error {
+// askTunnels asks the processes, notes sockets at which none answers any more,
+// and leaves what is in question. The error joins those of the processes that
+// failed; others may have answered all the same.
+func (m *Main) askTunnels(ctx context.Context, q *tunnelQuestion) ([]answered, error) {
+	processes, dead, err := askAll(ctx, q.admin)
+	if processes == nil {
+		return nil, err
+	}
+	for _, a := range dead {
+		fmt.Fprintf(m.Stderr, "note: no process answers at %s: one that was killed left it behind\n", a)
+	}
+	if filterErr := q.filter(processes); filterErr != nil {
+		return nil, filterErr
+	}
+	return processes, err
+}
+
+// filter leaves what is in question of the answers.
+func (q *tunnelQuestion) filter(processes []answered) error {
+	var names []string
+	found := q.name == ""
+	for i := range processes {
+		p := &processes[i]
+		for _, t := range p.tunnels {
+			names = append(names, t.Name)
+			found = found || t.Name == q.name
+		}
+		p.tunnels = slices.DeleteFunc(p.tunnels, func(t tunnel.Status) bool { return q.name != "" && t.Name != q.name })
+		for j := range p.tunnels {
+			t := &p.tunnels[j]
+			t.Sessions = slices.DeleteFunc(t.Sessions, func(s tunnel.SessionStatus) bool { return !q.isPeer(s.PeerDN) })
+			t.Refusals = slices.DeleteFunc(t.Refusals, func(r tunnel.Refusal) bool { return !q.isPeer(r.PeerDN) })
+		}
+	}
+	if !found {
+		return usage.WithHint(fmt.Errorf("no tunnel %s is running", q.name), "those that are: "+strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// isPeer reports whether a peer of this DN, in slash form, is in question.
+func (q *tunnelQuestion) isPeer(dn string) bool {
+	return strings.Contains(strings.ToLower(dn), strings.ToLower(q.peer))
+}
+
+// tunnelsOf are the tunnels of all processes.
+func tunnelsOf(processes []answered) []tunnel.Status {
+	tunnels := []tunnel.Status{}
+	for _, p := range processes {
+		tunnels = append(tunnels, p.tunnels...)
+	}
+	return tunnels
+}
+
+// statusAnswer is what the processes answered, as JSON has it.
+type statusAnswer struct {
+	tunnel.AdminStatus
+
+	Reloads []reloadAnswer `json:"reloads"` // of each process
+}
+
+// newStatusAnswer asks processes for their reloads, too.
+func newStatusAnswer(ctx context.Context, processes []answered) *statusAnswer {
+	return &statusAnswer{
+		AdminStatus: tunnel.AdminStatus{Tunnels: tunnelsOf(processes)}, Reloads: askReloads(ctx, processes),
+	}
+}
+
+// print prints it for a person, or as JSON.
+func (a *statusAnswer) print(out io.Writer, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(m.Stdout)
+		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(tunnel.AdminStatus{Tunnels: tunnels})
+		return encoder.Encode(a)
 	}
-	return writeStatus(m.Stdout, tunnels, time.Now())
+	if err := writeStatus(out, a.Tunnels, time.Now()); err != nil {
+		return err
+	}
+	writeReloads(out, a.Reloads)
+	return nil
 }
 
-// askStatus asks the process at an admin address.
-func askStatus(ctx context.Context, admin tunnel.Address) (tunnel.AdminStatus, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	at := admin
-	if at.Network == "tcp" {
-		at.Host = cmp.Or(at.Host, "127.0.0.1")
-	}
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		network, address := at.ForListen() // a process with the same --admin listens there
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}}
-	defer transport.CloseIdleConnections()
-	var status tunnel.AdminStatus
-	// The host only fills the request: the dialer knows where to go.
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/status", http.NoBody)
-	if err != nil {
-		return status, err
-	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
-		return status, usage.WithHint(fmt.Errorf("no answer from %s: %w", admin, errors.Unwrap(err)), statusHint(err))
-	}
-	defer func() { _ = response.Body.Close() }() // only read
-	if response.StatusCode != http.StatusOK {
-		return status, usage.WithHint(fmt.Errorf("%s answered %s", admin, response.Status), notAdmin)
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxStatus)).Decode(&status); err != nil {
-		return status, usage.WithHint(fmt.Errorf("%s did not answer with a status: %w", admin, err), notAdmin)
-	}
-	return status, nil
-}
-
-// notAdmin is what to do about an answer that is no status.
-const notAdmin = "is it the admin address of a gtunnel process?"
-
-func statusHint(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return "the socket is its owner's alone: run gtunnel status as root, or as the user of the process"
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return "no process serves there: start one with this --admin, " +
-			"or see systemctl status 'gtunnel*' and journalctl -u 'gtunnel*'"
-	}
-	return notAdmin
-}
-
-// writeStatus prints the tunnels, how the revocation lists of their CAs stand,
-// why connections came to nothing or were closed, what is tolerated, and the
-// open connections.
+// writeStatus prints the tunnels, how their certificates and the revocation
+// lists of their CAs stand, why connections came to nothing or were closed, what
+// is tolerated, and the open connections.
 func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 	w := terminal.NewTable(out)
 	fmt.Fprintln(w, "TUNNEL\tROLE\tACCEPT\tCONNECT\tOPEN\tACCEPTED\tREFUSED\tFROM PEER\tTO PEER")
-	open, failures, closed, warned := 0, false, false, false
 	for _, t := range tunnels {
 		var refused uint64
 		for _, n := range t.Refused {
 			refused += n
 		}
-		open += len(t.Sessions)
-		failures = failures || len(t.Refused)+len(t.DialFailures) > 0
-		closed, warned = closed || len(t.SessionsRefused) > 0, warned || len(t.Warnings) > 0
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, t.Role, t.Accept, strings.Join(t.Connect, " "),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", shownName(&t), t.Role, t.Accept, strings.Join(t.Connect, " "),
 			len(t.Sessions), t.Accepted, refused, finding.FormatBytes(t.BytesFromPeer), finding.FormatBytes(t.BytesToPeer))
 	}
-	fmt.Fprintln(w, "\nTUNNEL\tTRUST")
-	for _, t := range tunnels {
-		if t.CRLs != (certs.CRLReport{}) { // of a process that knew no such thing
-			fmt.Fprintf(w, "%s\t%s\n", t.Name, inFlags(t.CRLs.String()))
-		}
-	}
-	if failures {
-		fmt.Fprintln(w, "\nTUNNEL\tCAME TO NOTHING\tTIMES")
-		for _, t := range tunnels {
-			for _, code := range slices.Sorted(maps.Keys(t.Refused)) {
-				fmt.Fprintf(w, "%s\t%s\t%d\n", t.Name, code, t.Refused[code])
-			}
-			for _, target := range slices.Sorted(maps.Keys(t.DialFailures)) {
-				fmt.Fprintf(w, "%s\ttarget %s unreachable\t%d\n", t.Name, target, t.DialFailures[target])
-			}
-		}
-	}
-	if closed {
-		fmt.Fprintln(w, "\nTUNNEL\tCLOSED AS NO LONGER ACCEPTED\tTIMES")
-		for _, t := range tunnels {
-			for _, code := range slices.Sorted(maps.Keys(t.SessionsRefused)) {
-				fmt.Fprintf(w, "%s\t%s\t%d\n", t.Name, code, t.SessionsRefused[code])
-			}
-		}
-	}
-	if warned {
-		fmt.Fprintln(w, "\nTUNNEL\tWARNING\tABOUT")
-		for _, t := range tunnels {
-			for _, warning := range t.Warnings {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, warning.Code, inFlags(warning.Text))
-			}
-		}
-	}
-	if open > 0 {
-		fmt.Fprintln(w, "\nCONNECTION\tTUNNEL\tFROM\tTARGET\tOPEN FOR\tSILENT FOR\tFROM PEER\tTO PEER\tPEER")
-		for _, t := range tunnels {
-			for _, s := range t.Sessions {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
-					age(now, s.Opened), age(now, s.LastActivity),
-					finding.FormatBytes(s.BytesFromPeer), finding.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
-			}
-		}
+	writeTrust(w, tunnels, now)
+	writeCounts(w, tunnels)
+	writeRefusals(w, tunnels, now)
+	if slices.ContainsFunc(tunnels, func(t tunnel.Status) bool { return len(t.Sessions) > 0 }) {
+		fmt.Fprintln(w)
+		writeSessions(w, tunnels, now)
 	}
 	return w.Flush()
+}
+
+// shownName is the name of a tunnel, with what tells it from another of its name.
+func shownName(t *tunnel.Status) string {
+	if t.Retired {
+		return t.Name + " (leaving)"
+	}
+	return t.Name
+}
+
+// writeTrust prints when certificates and lists end, and how they stand.
+func writeTrust(w io.Writer, tunnels []tunnel.Status, now time.Time) {
+	fmt.Fprintln(w, "\nTUNNEL\tCERTIFICATE ENDS\tFIRST CRL ENDS\tTRUST")
+	for _, t := range tunnels {
+		if t.CRLs == (certs.CRLReport{}) { // of a process that knew no such thing
+			continue
+		}
+		first := "-"
+		if len(t.CRLEnds) > 0 {
+			first = daysUntil(now, t.CRLEnds[0].NextUpdate)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", shownName(&t), daysUntil(now, t.Certificate.NotAfter), first,
+			inFlags(t.CRLs.String()))
+	}
+}
+
+// daysUntil says how far away an end is.
+func daysUntil(now, end time.Time) string {
+	days := int(end.Sub(now).Abs().Hours() / 24)
+	switch {
+	case end.IsZero():
+		return "-"
+	case !now.Before(end):
+		return fmt.Sprintf("ended %s ago", finding.Count(days, "day"))
+	}
+	return "in " + finding.Count(days, "day")
+}
+
+// writeCounts prints why connections came to nothing or were closed, and what is
+// tolerated.
+func writeCounts(w io.Writer, tunnels []tunnel.Status) {
+	head := func(text string) func() { // prints it before the first line only
+		said := false
+		return func() {
+			if !said {
+				fmt.Fprintln(w, "\n"+text)
+			}
+			said = true
+		}
+	}
+	nothing := head("TUNNEL\tCAME TO NOTHING\tTIMES")
+	for _, t := range tunnels {
+		for _, code := range slices.Sorted(maps.Keys(t.Refused)) {
+			nothing()
+			fmt.Fprintf(w, "%s\t%s\t%d\n", t.Name, code, t.Refused[code])
+		}
+		for _, target := range slices.Sorted(maps.Keys(t.DialFailures)) {
+			nothing()
+			fmt.Fprintf(w, "%s\ttarget %s unreachable\t%d\n", t.Name, target, t.DialFailures[target])
+		}
+	}
+	closed := head("TUNNEL\tCLOSED AS NO LONGER ACCEPTED\tTIMES")
+	for _, t := range tunnels {
+		for _, code := range slices.Sorted(maps.Keys(t.SessionsRefused)) {
+			closed()
+			fmt.Fprintf(w, "%s\t%s\t%d\n", t.Name, code, t.SessionsRefused[code])
+		}
+	}
+	warned := head("TUNNEL\tWARNING\tABOUT")
+	for _, t := range tunnels {
+		for _, warning := range t.Warnings {
+			warned()
+			fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, warning.Code, inFlags(warning.Text))
+		}
+	}
+}
+
+// refusalsShown is how many refusals a person is shown.
+const refusalsShown = 10
+
+// writeRefusals prints who was refused last, and what to do about it.
+func writeRefusals(w io.Writer, tunnels []tunnel.Status, now time.Time) {
+	type refused struct {
+		tunnel string
+		tunnel.Refusal
+	}
+	var all []refused
+	for _, t := range tunnels {
+		for _, r := range t.Refusals {
+			all = append(all, refused{t.Name, r})
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.SortStableFunc(all, func(a, b refused) int { return b.Time.Compare(a.Time) })
+	fmt.Fprintln(w, "\nREFUSED LAST")
+	for _, r := range all[:min(len(all), refusalsShown)] {
+		line := fmt.Sprintf("%s: %s ago, %s, %d times", r.tunnel, age(now, r.Time), r.Code, r.Times)
+		if r.Peer != "" {
+			line += ", last from " + r.Peer
+		}
+		if r.PeerDN != "" {
+			line += ", " + certs.ShowDN(r.PeerDN)
+		}
+		fmt.Fprintf(w, "%s\n  %s\n", terminal.Printable(line), terminal.Printable(inFlags(r.Reason)))
+		if r.Cure != "" {
+			fmt.Fprintf(w, "  hint: %s\n", terminal.Printable(inFlags(r.Cure)))
+		}
+	}
+	if more := len(all) - refusalsShown; more > 0 {
+		fmt.Fprintf(w, "and %d more: gtunnel status --json\n", more)
+	}
 }
 
 // age is how long ago a moment was, in whole seconds.

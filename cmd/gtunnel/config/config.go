@@ -8,13 +8,15 @@
 // to. [Config.Faults] then judges the values, alone and together. Every mistake
 // is a [usage.Error] with its flag, or its file, line and key; all are told at
 // once. [Config.Where], [Config.ErrorAbout] and [Config.Words] say the same of
-// what turns out later, when the files that a Config names are loaded. At
-// SIGHUP [NeedRestart] compares the file with what runs.
+// what turns out later, when the files that a Config names are loaded. At a
+// reload [Compare] and [NeedRestart] say how the file differs from what runs.
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -54,6 +56,7 @@ const (
 type Config struct {
 	LogLevel       zapcore.Level
 	LogFormat      string // "console" or "json"
+	LogFile        string // of a process that serves; empty: the standard error
 	Admin          AdminAddress
 	AdminSocket    string        // the preset socket: its name in RuntimeFolder
 	ReloadInterval time.Duration // 0: only SIGHUP reloads
@@ -151,6 +154,28 @@ func (t *Tunnel) Config() tunnel.Config {
 		Timeouts:          t.Timeouts,
 		Limits:            t.Limits,
 	}
+}
+
+// Summary is the tunnel in a few words: its role, where it listens, and where it
+// goes.
+func (t *Tunnel) Summary() string {
+	var targets []string
+	for _, target := range t.Connect {
+		targets = append(targets, target.String())
+	}
+	return fmt.Sprintf("%s, accept %s, connect %s", t.Role, t.Accept, strings.Join(targets, " "))
+}
+
+// ServerNames are the names that a client wants of its servers.
+func (t *Tunnel) ServerNames() []string {
+	if t.ServerName != "" {
+		return []string{t.ServerName}
+	}
+	var names []string
+	for _, target := range t.Connect {
+		names = append(names, cmp.Or(target.Host, "127.0.0.1"))
+	}
+	return names
 }
 
 // Trust is what the tunnel trusts.

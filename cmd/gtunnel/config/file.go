@@ -35,27 +35,35 @@ func ReadFor(file, cert, key string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	var document map[string]any
-	meta, err := toml.Decode(text, &document)
+	document, names, err := decode(file, text)
 	if err != nil {
-		if e, ok := errors.AsType[toml.ParseError](err); ok {
-			hint := "strings stand in quotes, one key = value on a line, sections in [brackets]"
-			if strings.Contains(e.Message, "already been defined") {
-				hint = "remove one of the two"
-			}
-			return Config{}, &usage.Error{
-				Where: fmt.Sprintf("%s:%d", file, e.Position.Line), Message: "not TOML: " + strings.TrimSuffix(e.Message, "."),
-				Cure: hint,
-			}
-		}
-		return Config{}, &usage.Error{Where: file, Err: err}
+		return Config{}, err
 	}
 	r := fileReader{folder: filepath.Dir(file), config: New("run"), cert: cert, key: key}
 	r.config.cert, r.config.key = cert, key
 	r.config.origin = origin{file: file, lines: keyLines(text), wrong: map[string]bool{}}
-	r.read(document, tunnelNames(meta.Keys()))
+	r.read(document, names)
 	r.config.problems = r.found
 	return r.config, nil
+}
+
+// decode reads TOML, and lists its tunnels in the order of the file.
+func decode(file, text string) (document map[string]any, tunnels []string, err error) {
+	meta, err := toml.Decode(text, &document)
+	if e, ok := errors.AsType[toml.ParseError](err); ok {
+		hint := "strings stand in quotes, one key = value on a line, sections in [brackets]"
+		if strings.Contains(e.Message, "already been defined") {
+			hint = "remove one of the two"
+		}
+		return nil, nil, &usage.Error{
+			Where: fmt.Sprintf("%s:%d", file, e.Position.Line), Message: "not TOML: " + strings.TrimSuffix(e.Message, "."),
+			Cure: hint,
+		}
+	}
+	if err != nil {
+		return nil, nil, &usage.Error{Where: file, Err: err}
+	}
+	return document, tunnelNames(meta.Keys()), nil
 }
 
 func readFile(file string) (string, error) {
@@ -122,10 +130,13 @@ func (r *fileReader) add(p place, message, hint string) {
 // sections are the tables at the top of the file.
 var sections = []string{"tls", "log", "admin", "pair", "tunnel"}
 
+// atTop is all that may stand at the top of the file.
+var atTop = append([]string{includeKey}, sections...)
+
 func (r *fileReader) read(document map[string]any, names []string) {
 	for _, name := range slices.Sorted(maps.Keys(document)) {
-		if !slices.Contains(sections, name) {
-			r.unknown(place{name}, sections)
+		if !slices.Contains(atTop, name) {
+			r.unknown(place{name}, atTop)
 		}
 	}
 	defaults := NewTunnel("", "")
@@ -140,14 +151,15 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	r.section(place{"admin"}, document["admin"], admin, nil)
 
 	tunnels := r.asTable(place{"tunnel"}, document["tunnel"])
-	if len(names) == 0 && document["pair"] == nil && !r.config.origin.wrong["tunnel"] {
-		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
-	}
 	r.pair(document["pair"], defaults)
 	for _, name := range names {
 		if value, ok := tunnels[name]; ok {
 			r.tunnel(name, value, defaults)
 		}
+	}
+	sound := r.include(document[includeKey], defaults)
+	if sound && len(names)+len(r.config.Tunnels) == 0 && document["pair"] == nil && !r.config.origin.wrong["tunnel"] {
+		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
 	}
 }
 

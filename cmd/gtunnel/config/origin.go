@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -25,7 +26,8 @@ func (c *Config) Section(tunnel string) string {
 	case c.Pair != nil && (tunnel == PairServer || tunnel == PairClient):
 		return "[pair] in " + c.origin.file
 	}
-	return "[" + place{"tunnel", tunnel}.String() + "] in " + c.origin.file
+	section := place{"tunnel", tunnel}
+	return "[" + section.String() + "] in " + c.origin.fileOf(section)
 }
 
 // Sound reports whether no value at these keys of a tunnel, nor the value in
@@ -98,9 +100,18 @@ func (p place) key(key string) place { return append(slices.Clone(p), key) }
 // origin knows where the values of a configuration come from, to say so in
 // errors. The zero value stands for the command line.
 type origin struct {
-	file  string          // empty: the command line
-	lines map[string]int  // by place
-	wrong map[string]bool // the places whose values are wrong
+	file     string            // empty: the command line
+	included map[string]string // the files of the tunnels, by name, that are in another one
+	lines    map[string]int    // by place
+	wrong    map[string]bool   // the places whose values are wrong
+}
+
+// fileOf is the file that has the place p.
+func (o origin) fileOf(p place) string {
+	if len(p) > 1 && p[0] == "tunnel" {
+		return cmp.Or(o.included[p[1]], o.file)
+	}
+	return o.file
 }
 
 // keyName is what the user calls the setting name.
@@ -128,7 +139,7 @@ func (o origin) describe(p place) string {
 	}
 	for ; len(p) > 0; p = p[:len(p)-1] {
 		if line := o.lines[p.String()]; line > 0 {
-			return fmt.Sprintf("%s:%d: %s", o.file, line, p)
+			return fmt.Sprintf("%s:%d: %s", o.fileOf(p), line, p)
 		}
 	}
 	return o.file
@@ -185,6 +196,9 @@ func (o origin) words(hint string) string {
 // errorAt makes an error about the value at p.
 func (o origin) errorAt(p place, message, hint string) *usage.Error {
 	e := &usage.Error{Where: o.describe(p), Message: message, Cure: hint}
+	if file := o.fileOf(p); file != o.file {
+		e.File = file
+	}
 	for ; len(p) > 0 && e.Line == 0; p = p[:len(p)-1] {
 		e.Line = o.lines[p.String()]
 	}

@@ -176,8 +176,8 @@ func TestNoPair(t *testing.T) {
 	}
 }
 
-// TestPairRestart: what of a pair needs a restart is named.
-func TestPairRestart(t *testing.T) {
+// TestPairChanges: what has changed of a pair is named.
+func TestPairChanges(t *testing.T) {
 	t.Parallel()
 	file := pairFile(t, bothHosts, "server1.domain.one")
 	running, err := config.Read(file)
@@ -195,8 +195,9 @@ func TestPairRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := config.NeedRestart(&running, &now); len(left) != 1 || left[0] != file+":4: pair" {
-		t.Errorf("%q", left)
+	got := changeLines(config.Compare(&running, &now), file)
+	if !slices.Equal(got, []string{"change pair-server :4: pair"}) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -44,6 +44,10 @@ func (c *Config) Settings() []Setting {
 			Arg:    "FORMAT", Usage: "console or json",
 		},
 		{
+			Name: "log-file", Group: GroupLogging, Target: &c.LogFile, File: true, Preset: "standard error",
+			Arg: "FILE", Usage: "SIGHUP opens it anew",
+		},
+		{
 			Name: "admin", Group: GroupLogging, Target: &c.Admin, Preset: "unix:" + RuntimeFolder + "/" + c.AdminSocket,
 			Arg: "ADDRESS", Usage: "for status; or none",
 		},

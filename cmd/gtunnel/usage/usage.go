@@ -18,6 +18,7 @@ import (
 // Error is wrong usage or configuration.
 type Error struct {
 	Where   string // the flag, or file:line: key; may be empty
+	File    string // to order by: empty for the configuration file, else the one that it includes
 	Line    int    // of the file, to order by; 0 if none
 	Message string // may be empty if there is a cause
 	Cure    string // what to do; empty: the cause knows it, or nobody
@@ -50,10 +51,12 @@ func Is(err error) bool {
 	return ok
 }
 
-// Join is [errors.Join] for errors of one file, which it orders by their lines;
-// nil if there are none.
+// Join is [errors.Join] for errors of one configuration, which it orders by
+// their files and lines; nil if there are none.
 func Join(list []*Error) error {
-	sorted := slices.SortedStableFunc(slices.Values(list), func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	sorted := slices.SortedStableFunc(slices.Values(list), func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 	var joined []error
 	for _, e := range sorted {
 		joined = append(joined, e)
