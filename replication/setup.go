@@ -179,24 +179,7 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		s.Want.Databases = s.Want.HandOver.Databases
 	}
 	defer s.early.Wait()
-	outer := ctx
-	err = s.Master.Together(ctx, s.Master.DB,
-		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
-		func(ctx context.Context) error {
-			err := s.State.Of(ctx, s.Slave)
-			if err == nil && early {
-				s.early.Go(func() { s.readLineEarly(outer) }) // beside what is asked here, which does not wait for it
-			}
-			return err
-		},
-		s.readPairOfMaster,
-		func(ctx context.Context) error {
-			if early {
-				return s.readEnds(ctx)
-			}
-			return nil
-		})
-	if err != nil {
+	if err := s.readFirst(ctx, early); err != nil {
 		return false, err
 	}
 	if s.Want.HandOver == nil {
@@ -242,6 +225,26 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// readFirst reads what all else depends on, and, where nothing changes before, both servers.
+func (s *Setup) readFirst(outer context.Context, ends bool) error {
+	return s.Master.Together(outer, s.Master.DB,
+		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
+		func(ctx context.Context) error {
+			err := s.State.Of(ctx, s.Slave)
+			if err == nil && ends { // beside what is asked here, which does not wait for it
+				s.early.Go(func() { s.readLineEarly(outer) })
+			}
+			return err
+		},
+		s.readPairOfMaster,
+		func(ctx context.Context) error {
+			if ends {
+				return s.readEnds(ctx)
+			}
+			return nil
+		})
 }
 
 // readPair completes what is wanted of a pair.
