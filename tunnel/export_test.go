@@ -147,7 +147,10 @@ func WriteLog(logger *zap.Logger, message string, fields ...zap.Field) {
 // EachLeg gives the two sockets of each session.
 func (t *Tunnel) EachLeg(see func(peer, plain net.Conn)) {
 	for _, s := range t.sessions.list() {
-		see(s.wire.Conn, s.plain.socket)
+		s.mu.Lock()
+		plain := s.plain.socket
+		s.mu.Unlock()
+		see(s.wire.Conn, plain)
 	}
 }
 
