@@ -163,7 +163,9 @@ func (d *dumpStream) look(read []byte) (complete int) {
 // lookAt notes what a line tells of the dump, or amends it in its place.
 func (d *dumpStream) lookAt(line []byte) {
 	d.body = inBody(d.body, line)
-	if d.body {
+	if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) { // also within DELIMITER, as an event's is
+		dropModes(line, d.modes)
+	} else if d.body {
 		d.recodeLine(line)
 	} else if name, ok := bytes.CutPrefix(line, databaseLine); ok {
 		d.database = server.UnquoteName(string(name))
@@ -173,8 +175,6 @@ func (d *dumpStream) lookAt(line []byte) {
 		d.tables++
 		d.meter.begin(d.database + "." + server.UnquoteName(string(name)))
 		d.endTurn(line)
-	} else if len(d.modes) > 0 && bytes.HasPrefix(line, modeLine) {
-		dropModes(line, d.modes)
 	} else {
 		d.recodeLine(line)
 	}
