@@ -156,7 +156,8 @@ func (g *gate) watchReply(tool io.Writer, master io.Reader, asked *atomic.Bool) 
 	buffer := make([]byte, 16<<10)
 	for {
 		n, err := master.Read(buffer)
-		if n > 0 && asked.Load() {
+		answered := n > 0 && asked.Load() // before it is passed on: what is asked then is another question
+		if answered {
 			tell(g.taken)
 		}
 		if n > 0 {
@@ -164,7 +165,7 @@ func (g *gate) watchReply(tool io.Writer, master io.Reader, asked *atomic.Bool) 
 				return err
 			}
 		}
-		if err != nil || asked.Load() && n > 0 {
+		if err != nil || answered {
 			return err
 		}
 	}
