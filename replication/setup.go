@@ -164,10 +164,11 @@ type Setup struct {
 
 	Situation // of both ends, which Run reads
 
-	dump  *seed.DumpFile // that was found whole
-	small bool           // the files of the databases are: their copy is not worth measuring the line
+	dump *seed.DumpFile // that was found whole
 
-	early sync.WaitGroup // of what is measured while the servers are read
+	small     bool           // the files of the databases are known to be
+	early     sync.WaitGroup // of the line's measurement, while the servers are read
+	earlyLine facts.Line     // read after that
 }
 
 // Run makes the slave: it sets the master up first if the login there is an
@@ -178,7 +179,8 @@ func (s *Setup) Run(ctx context.Context) (applied bool, err error) {
 	if len(s.Want.Databases) == 0 && s.Want.HandOver != nil {
 		s.Want.Databases = s.Want.HandOver.Databases
 	}
-	defer s.early.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer func() { end(); s.early.Wait() }()
 	if err := s.readFirst(ctx, early); err != nil {
 		return false, err
 	}
@@ -233,8 +235,8 @@ func (s *Setup) readFirst(outer context.Context, ends bool) error {
 		func(ctx context.Context) error { return s.Slave.MustDiffer(ctx, s.Master) },
 		func(ctx context.Context) error {
 			err := s.State.Of(ctx, s.Slave)
-			if err == nil && ends { // beside what is asked here, which does not wait for it
-				s.early.Go(func() { s.readLineEarly(outer) })
+			if err == nil && ends {
+				s.readLineEarly(ctx, outer) // beside what is asked here, which does not wait for it
 			}
 			return err
 		},

@@ -94,6 +94,9 @@ func (s *site) setUpSlave(t *testing.T, want replication.SlaveWant) (steps []str
 		}
 	}
 	applied, err := setup.Run(t.Context())
+	if setup.Line.Bits > 0 {
+		t.Error("the line was measured for a small database")
+	}
 	if err == nil && applied != (len(steps) > 0) {
 		t.Errorf("applied is %t after the steps %s", applied, steps)
 	}

@@ -29,32 +29,37 @@ const (
 // begins reports whether a slave begins, as far as that is known without the servers.
 func (s *Setup) begins() bool { return s.State.Stage != journal.StageDone || s.Want.Reseed }
 
-// readLineEarly measures the line while the servers are read, where a slave begins and the
-// files of the databases are worth it.
-func (s *Setup) readLineEarly(ctx context.Context) {
+// readLineEarly begins to measure the line, within another context, while the servers are
+// read, where a slave begins and the files of the databases are worth it. readLine takes what
+// comes of it.
+func (s *Setup) readLineEarly(ctx, within context.Context) {
 	if !s.begins() || s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 || s.Want.Method == journal.SeedNone {
 		return
 	}
 	bytes, err := facts.FileBytes(ctx, s.Master, s.Want.Databases)
 	if s.small = err == nil && bytes < worthMeasuring; err == nil && !s.small {
-		s.measureLine(ctx)
+		s.early.Go(func() {
+			s.earlyLine, _ = facts.MeasureLine(within, s.Master, slowLine) // what is wrong with the line others say
+		})
 	}
 }
 
 // readLine measures the line for a copy that is worth it, unless that was done.
 func (s *Setup) readLine(ctx context.Context) {
 	s.early.Wait()
-	measured := s.Line != facts.Line{}
-	if measured || s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 ||
-		s.small && sizeOf(s.MasterFacts, s.Want.Databases) < worthMeasuring { // what cannot be seen may be large
+	if s.Line = s.earlyLine; s.Line.Bits > 0 || s.Want.Compress != CompressAuto || s.Want.MaxRate > 0 {
 		return
 	}
-	s.measureLine(ctx)
-}
-
-// measureLine measures the line. What is wrong with it others say.
-func (s *Setup) measureLine(ctx context.Context) {
-	s.Line, _ = facts.MeasureLine(ctx, s.Master, slowLine)
+	if sizeOf(s.MasterFacts, s.Want.Databases) < worthMeasuring { // or so the server believes
+		if !s.small {
+			bytes, err := facts.FileBytes(ctx, s.Master, s.Want.Databases)
+			s.small = err == nil && bytes < worthMeasuring // what cannot be seen may be large
+		}
+		if s.small {
+			return
+		}
+	}
+	s.Line, _ = facts.MeasureLine(ctx, s.Master, slowLine) // what is wrong with the line others say
 }
 
 // readAlgorithms reads how a slave compresses what it gets, if that is to become another way.

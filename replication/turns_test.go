@@ -147,7 +147,9 @@ func (s *site) fewer(t *testing.T, from, to int) {
 func (s *site) planned(t *testing.T) {
 	t.Helper()
 	s.onlyPlan = true
-	if _, err := s.setUpSlave(t, byDump); err != nil {
+	want := byDump
+	want.Compress = replication.CompressAuto // as the command presets it
+	if _, err := s.setUpSlave(t, want); err != nil {
 		t.Fatal(err)
 	}
 	s.onlyPlan = false

@@ -55,7 +55,7 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 			fmt.Errorf("no gtunnel process has an admin socket in %s", folder),
 			"is one running (systemctl status 'gtunnel*'; journalctl -u 'gtunnel*' says why not)? "+
 				"One of another user than root needs an --admin of its own, "+
-				"and this command the same: gtunnel status --admin ADDRESS",
+				"and this command the same one: --admin ADDRESS",
 		)
 	}
 	var addresses []tunnel.Address

@@ -139,16 +139,11 @@ func (m *Main) compareReplication(ctx context.Context, c *replicationCompare) er
 	if c.plan.dryRun || c.plan.yes {
 		return &usage.Error{Message: "--dry-run and --yes are for a repair", Cure: "a comparison changes no data"}
 	}
-	loads, err := parseLoads(c.pauseWhen)
-	if err != nil {
-		return err
-	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer closeBoth()
-	comparison.MaxSnapshot, comparison.MaxLag, comparison.PauseWhen = c.snapshot, c.lag, loads
 	comparison.Keep, comparison.Resume = true, c.resume
 	comparison.Say = func(text string) { fmt.Fprintf(m.Stderr, "%s\n", terminal.Printable(text)) }
 	result, err := m.runComparison(ctx, comparison)
@@ -258,6 +253,10 @@ func (m *Main) repairTables(ctx context.Context, c *replicationCompare) error {
 
 // newComparison logs in to both servers. The caller closes them.
 func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compare.Comparison, func(), error) {
+	loads, err := parseLoads(c.pauseWhen)
+	if err != nil {
+		return nil, nil, err
+	}
 	slave, err := m.openLocal(ctx, finding.Slave, &c.login)
 	if err != nil {
 		return nil, nil, err
@@ -273,7 +272,7 @@ func (m *Main) newComparison(ctx context.Context, c *replicationCompare) (*compa
 	}
 	return &compare.Comparison{
 		Master: master, Slave: slave, Databases: splitNames(c.databases), Tables: c.tables, LockTables: c.lockTables,
-		All: c.all, StateDir: c.stateDir,
+		All: c.all, StateDir: c.stateDir, MaxSnapshot: c.snapshot, MaxLag: c.lag, PauseWhen: loads,
 	}, closeBoth, nil
 }
 

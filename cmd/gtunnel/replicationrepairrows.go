@@ -51,10 +51,6 @@ func (m *Main) repairRows(ctx context.Context, c *replicationCompare) error {
 	if err := checkTables("--table", c.tables); err != nil {
 		return err
 	}
-	loads, err := parseLoads(c.pauseWhen)
-	if err != nil {
-		return err
-	}
 	comparison, closeBoth, err := m.newComparison(ctx, c)
 	if err != nil {
 		return err
@@ -66,7 +62,7 @@ func (m *Main) repairRows(ctx context.Context, c *replicationCompare) error {
 	repair := &replication.RowRepair{
 		Master: comparison.Master, Slave: comparison.Slave, Databases: comparison.Databases, Tables: c.tables,
 		LockTables: c.lockTables, StateDir: c.stateDir, Dialogue: talk,
-		MaxSnapshot: c.snapshot, MaxLag: c.lag, PauseWhen: loads,
+		MaxSnapshot: comparison.MaxSnapshot, MaxLag: comparison.MaxLag, PauseWhen: comparison.PauseWhen,
 	}
 	err = explainLoad(repair.Run(ctx))
 	end()
