@@ -31,7 +31,8 @@ type Applier struct {
 
 	Dialogue
 
-	place *server.Place // of the master
+	place      *server.Place       // of the master
+	comparison *compare.Comparison // that is prepared, and comes soon; nil: none
 }
 
 // Dialogue is how the work is told to the administrator, and agreed with. Each of
@@ -86,6 +87,11 @@ func (a *Applier) Apply(ctx context.Context, p *Plan) (err error) {
 		}
 		defer unlock()
 	}
+	defer func() {
+		if a.comparison != nil { // a step before it has failed
+			a.comparison.Release(ctx)
+		}
+	}()
 	return a.Carry(ctx, p, a.do)
 }
 
@@ -159,7 +165,7 @@ func (a *Applier) do(ctx context.Context, step *Step) error {
 	case noteRunning:
 		return a.noteRunning(ctx, step)
 	case catchUp:
-		return a.catchUp(ctx)
+		return a.catchUp(ctx, action)
 	case restoreEvents:
 		return a.restoreEvents(ctx)
 	case compareData:

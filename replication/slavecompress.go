@@ -40,6 +40,7 @@ func (s *Setup) readLineEarly(ctx, within context.Context) {
 	if s.small = err == nil && bytes < worthMeasuring; err == nil && !s.small {
 		s.early.Go(func() {
 			s.earlyLine, _ = facts.MeasureLine(within, s.Master, slowLine) // what is wrong with the line others say
+			s.Master.Warm(within, 2)                                       // for the copy, which asks by two sessions at once
 		})
 	}
 }

@@ -25,8 +25,10 @@ func (s *slavePlan) finish(seeded bool) {
 		_, other := s.masterNoted()
 		due = other || s.Restored != nil || s.Restarted // only the data tells whether it is what it was
 	}
+	compares := due && !s.want.SkipCompare
 	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
-		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up", Action: catchUp{}})
+		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up",
+			Action: catchUp{compares: compares, comparison: s.comparison()}})
 	}
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{
@@ -46,10 +48,10 @@ func (s *slavePlan) finish(seeded bool) {
 		pair.noteStep(s.Plan, finding.Slave, s.want.Databases)
 		pair.semiSyncStep(s.Plan, s.slave.Version)
 	}
-	if due && !s.want.SkipCompare {
+	if compares {
 		s.add(&Step{
 			Name: "compare", On: finding.Slave, What: "compare the data of both at one position",
-			Action: compareData{databases: s.want.Databases, lockTables: s.want.LockTables},
+			Action: s.comparison(),
 		})
 	}
 	if s.seedAccountGoes(seeded) {
@@ -112,16 +114,22 @@ var lasting = map[int]bool{
 
 // catchUp waits until the slave has applied all that the master had when it
 // began.
-type catchUp struct{}
+type catchUp struct {
+	compares   bool // a comparison comes next
+	comparison compareData
+}
 
-func (a *Applier) catchUp(ctx context.Context) error {
+func (a *Applier) catchUp(ctx context.Context, c catchUp) (err error) {
 	target, err := a.Master.Position(ctx, a.Master.DB)
 	if err != nil {
 		return err
 	}
-	var warming sync.WaitGroup
-	warming.Go(func() { a.Master.Warm(ctx, compare.Sessions) }) // while the slave connects
-	defer warming.Wait()
+	if c.compares {
+		a.comparison = a.newComparison(c.comparison)
+		var preparing sync.WaitGroup
+		preparing.Go(func() { a.comparison.Prepare(ctx) }) // while the slave connects
+		defer preparing.Wait()
+	}
 	problem := func(code string, number int, text string) *finding.Problem {
 		p := *slaveProblem(code, number, text).For(a.State.Databases)
 		p.Cure = a.Slave.Version.InWords(p.Cure)
@@ -182,10 +190,23 @@ type compareData struct {
 	lockTables        bool // see compare.Comparison
 }
 
-func (a *Applier) compareData(ctx context.Context, d compareData) error {
-	comparison := &compare.Comparison{
+// comparison is that of the whole slave.
+func (s *slavePlan) comparison() compareData {
+	return compareData{databases: s.want.Databases, lockTables: s.want.LockTables}
+}
+
+// newComparison is the comparison of a step.
+func (a *Applier) newComparison(d compareData) *compare.Comparison {
+	return &compare.Comparison{
 		Master: a.Master, Slave: a.Slave, Databases: d.databases, Tables: d.tables, LockTables: d.lockTables,
 		StateDir: a.StateDir, Progress: a.Comparing,
+	}
+}
+
+func (a *Applier) compareData(ctx context.Context, d compareData) error {
+	comparison := a.comparison // that catchUp has prepared
+	if a.comparison = nil; comparison == nil {
+		comparison = a.newComparison(d)
 	}
 	result, err := comparison.Compare(ctx)
 	if err != nil {

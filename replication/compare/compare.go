@@ -58,6 +58,9 @@ type Comparison struct {
 	Say      func(text string) // may be nil: tells what has become of a checkpoint
 	Progress func(Progress)    // may be nil; called in Run's goroutine
 
+	prepared *prepared           // by Prepare; nil: nothing is
+	seen     *journal.MasterNote // how the master was when this began; nil: it is not noted
+
 	// Of tests; 0: what the methods patience, chunkBytes and limit say.
 	slavePatience time.Duration
 	chunkSize     uint64
@@ -132,15 +135,11 @@ func (c *Comparison) Compare(ctx context.Context) (*Result, error) {
 	return result, c.endRepair(ctx, result)
 }
 
-// pauseSlave stops the slave's SQL thread once the slave has caught up: one that
-// lags or hangs is waited for while it runs, and with no lock on the master. The
-// caller must resume it.
-func (c *Comparison) pauseSlave(ctx context.Context) (*pausedSlave, error) {
-	to, err := c.Master.Position(ctx, c.Master.DB)
-	if err != nil {
-		return nil, err
-	}
-	err = c.Slave.WaitForSlave(ctx, to, c.patience(), func(at server.Position) { c.waits(to, at) })
+// pauseSlave stops the slave's SQL thread once the slave has come to a position at which the
+// master was just before: one that lags or hangs is waited for while it runs, and with no
+// lock on the master. The caller must resume it.
+func (c *Comparison) pauseSlave(ctx context.Context, to server.Position) (*pausedSlave, error) {
+	err := c.Slave.WaitForSlave(ctx, to, c.patience(), func(at server.Position) { c.waits(to, at) })
 	if err != nil {
 		return nil, err
 	}

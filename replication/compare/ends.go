@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"strings"
 	"time"
@@ -22,14 +21,11 @@ type snapshotEnds struct {
 	began         time.Time // the master's snapshot
 }
 
-// Sessions is how many sessions a comparison has on the master at once.
-const Sessions = 3
-
 // openEnds opens the sessions of both ends, all at once, with no snapshot yet. The caller
-// closes them.
+// closes them. It has asked the master by its pool before, or does so meanwhile: while the
+// slave stands, nothing waits for a login.
 func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {
 	ends := &snapshotEnds{}
-	var spare *sql.Conn // by which the master is asked how far it is, while the slave stands
 	open := func(on *server.Server, s **session) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
 			*s, err = openSession(ctx, on)
@@ -38,18 +34,11 @@ func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {
 	}
 	asks := []func(context.Context) error{
 		open(c.Master, &ends.scout), open(c.Master, &ends.master), open(c.Slave, &ends.slave),
-		func(ctx context.Context) (err error) {
-			spare, err = c.Master.Session(ctx)
-			return err
-		},
 	}
 	if c.LockTables {
 		asks = append(asks, open(c.Master, &ends.lock))
 	}
 	err := server.AtOnce(ctx, asks...)
-	if spare != nil {
-		_ = spare.Close() // back to the pool
-	}
 	for _, s := range []*session{ends.master, ends.slave} {
 		if err == nil {
 			err = s.mustHold()

@@ -45,10 +45,20 @@ func (c *Comparison) noteMaster(ctx context.Context, slave *facts.Facts) error {
 	if len(c.Databases) > 0 && slices.ContainsFunc(status.Replicated(), left) {
 		return nil
 	}
-	now, err := journal.LookAtMaster(ctx, c.Master, slave)
+	journal.MasterFile(c.StateDir, slave.ServerID()).Refresh(nil, c.seen)
+	return nil
+}
+
+// look sees how the master is before anything is compared, if that may be noted: what
+// happens to it meanwhile is seen by the note then.
+func (c *Comparison) look(ctx context.Context) error {
+	if len(c.Tables) > 0 || c.StateDir == "" {
+		return nil
+	}
+	slave, err := facts.ReadVariables(ctx, c.Slave, c.Slave.DB)
 	if err != nil {
 		return err
 	}
-	journal.MasterFile(c.StateDir, slave.ServerID()).Refresh(nil, now)
-	return nil
+	c.seen, err = journal.LookAtMaster(ctx, c.Master, slave)
+	return err
 }

@@ -183,11 +183,11 @@ func (c *Comparison) atRows(ctx context.Context, tables []string, do func(*snaps
 		return err
 	}
 	defer ends.close(ctx)
-	master, err := readSchema(ctx, ends.scout, names, tables)
+	master, to, err := c.readMaster(ctx, ends, names, tables)
 	if err != nil {
 		return err
 	}
-	stopped, err := c.pauseSlave(ctx)
+	stopped, err := c.pauseSlave(ctx, to)
 	if err != nil {
 		return err
 	}

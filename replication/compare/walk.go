@@ -63,32 +63,17 @@ func (w *walk) run(ctx context.Context) error {
 
 // leg compares as much as it may at one position, and reports whether anything is left.
 func (w *walk) leg(ctx context.Context) (more bool, err error) {
-	var others []string
-	var ends *snapshotEnds
-	err = server.AtOnce(ctx,
-		func(ctx context.Context) (err error) {
-			if w.legs == 0 {
-				w.databaseNames, others, err = w.databases(ctx)
-			}
-			return err
-		},
-		func(ctx context.Context) (err error) {
-			ends, err = w.openEnds(ctx)
-			return err
-		})
+	p, err := w.ready(ctx)
+	if err != nil {
+		return false, err
+	}
+	ends, master := p.ends, p.master
 	defer ends.close(ctx)
-	if err != nil {
-		return false, err
-	}
-	master, err := readSchema(ctx, ends.scout, w.databaseNames, w.left)
-	if err != nil {
-		return false, err
-	}
 	before, err := w.readBefore(ctx, w.databaseNames, master.sequences(w.only), w.second)
 	if err != nil {
 		return false, err
 	}
-	slave, err := w.pauseSlave(ctx)
+	slave, err := w.pauseSlave(ctx, p.to)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +89,7 @@ func (w *walk) leg(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	w.meet(ends.at, others)
+	w.meet(ends.at, p.others)
 	pairs, err := w.pairTables(master, schema, slave.status)
 	if err != nil {
 		return false, err

@@ -87,8 +87,9 @@ func Read(ctx context.Context, s *server.Server) (*Facts, error) {
 		return nil, err
 	}
 	err = f.readTogether(ctx, s, s.DB, // what depends on that
-		f.readSlave, f.readAccounts, f.readMaster, f.readCluster, f.readFree, f.readTables, f.readCounts, f.readEvents,
-		f.readAges, f.readCollations, f.readBrokenViews)
+		f.readAccounts, f.readMaster, f.readCluster, f.readFree, f.readTables, f.readCounts, f.readEvents,
+		f.readAges, f.readCollations, f.readBrokenViews,
+		f.readSlave) // last, as it may be refused: the server passes over what comes after it, and is asked again
 	if err != nil {
 		return nil, err
 	}

@@ -36,10 +36,10 @@ func (l Line) String() string {
 // nothing of the measurement is left on a line that is slow.
 const (
 	rowBytes  = 16 * 64               // what SHA2 makes no compression on the way makes smaller
-	firstRows = 128                   // of the first answer
+	firstRows = 64                    // of the first answer
 	lastRows  = 4096                  // of the last one
 	lineTime  = 3 * time.Second       // for all of them, at the most
-	leastTime = 50 * time.Millisecond // that an answer takes at least for its rate to be taken for the line's
+	leastTime = 40 * time.Millisecond // that an answer takes at least for its rate to be taken for the line's
 	growth    = 1.5                   // from an answer to the next, by which TCP has not come to its rate
 )
 
