@@ -15,7 +15,7 @@ import (
 // ALTER TABLE and for whoever watches.
 const (
 	chunkTime  = 500 * time.Millisecond
-	firstChunk = 4 << 20 // bytes
+	firstChunk = 16 << 20 // bytes
 	leastRows  = 100
 	chunkAhead = 4 // chunks whose bounds are known ahead, and that are asked for at once at most
 )

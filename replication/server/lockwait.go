@@ -30,7 +30,7 @@ type LockWait struct {
 // it, as far as the login may see that; nil if they wait for no lock.
 func (s *Server) FindLockWait(ctx context.Context, on Execer) (*LockWait, error) {
 	processes, err := s.Processes(ctx, on)
-	if err != nil {
+	if err != nil || !slices.ContainsFunc(processes, Process.mayWait) {
 		return nil, err
 	}
 	own, err := s.Value(ctx, on, "SELECT CONNECTION_ID()")
@@ -98,6 +98,12 @@ func (s *Server) transactions(ctx context.Context, on Execer) ([]transaction, er
 		list[i] = transaction{thread: r.Number("thread"), waits: r["state"] == "LOCK WAIT"}
 	}
 	return list, nil
+}
+
+// mayWait reports whether the thread may be one that applies and waits for a lock, by its
+// state alone: InnoDB's list need not be waited for where all of them wait for more.
+func (p Process) mayWait() bool {
+	return p.User == "system user" && (p.State == "" || !idleThread.MatchString(p.State))
 }
 
 // findLockWait finds the thread that applies and waits for the longest time.
