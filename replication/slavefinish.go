@@ -27,8 +27,10 @@ func (s *slavePlan) finish(seeded bool) {
 	}
 	compares := due && !s.want.SkipCompare
 	if due || !s.established || !s.status.Running() || s.newPassword() || len(s.drift()) > 0 {
-		s.add(&Step{Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up",
-			Action: catchUp{compares: compares, comparison: s.comparison()}})
+		s.add(&Step{
+			Name: "catch-up", On: finding.Slave, What: "wait until the slave has caught up",
+			Action: catchUp{compares: compares, comparison: s.comparison()},
+		})
 	}
 	if seeded && s.slave.On("event_scheduler") || s.State.EventScheduler != "" || s.State.PersistedEvents != nil {
 		s.add(&Step{

@@ -48,7 +48,8 @@ func TestParallelGoesOn(t *testing.T) {
 					"SET SESSION sql_mode=DEFAULT")
 			}
 			// What CHECKSUM TABLE takes for the same.
-			slave.Exec(t, "UPDATE "+d+".shifted SET v = 'ab', w = 'c'", "DELETE FROM "+d+".half WHERE id > 150", "CREATE TABLE "+d+".own (id INT PRIMARY KEY)",
+			slave.Exec(t, "UPDATE "+d+".shifted SET v = 'ab', w = 'c'", "DELETE FROM "+d+".half WHERE id > 150",
+				"CREATE TABLE "+d+".own (id INT PRIMARY KEY)",
 				"CREATE PROCEDURE "+d+".own() SELECT 1", "CREATE VIEW "+d+".own_v AS SELECT 1")
 			master.Exec(t, "UPDATE "+d+".changed SET v = 'other' WHERE id = 7", "ALTER TABLE "+d+".altered COMMENT 'new'",
 				fmt.Sprintf(trigger, "tr2", "new_trigger"), "DROP TABLE "+d+".gone")

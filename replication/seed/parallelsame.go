@@ -55,7 +55,9 @@ func describeTables(ctx context.Context, s *server.Server, on server.Execer, tab
 
 // textColumns gives the columns of tables that are as long as what they hold, by the table's
 // quoted name.
-func textColumns(ctx context.Context, s *server.Server, on server.Execer, tables []object) (map[string][]string, error) {
+func textColumns(
+	ctx context.Context, s *server.Server, on server.Execer, tables []object,
+) (map[string][]string, error) {
 	rows, err := s.Query(ctx, on, "SELECT table_schema AS d, table_name AS n, column_name AS c"+
 		" FROM information_schema.columns WHERE data_type IN ('char', 'varchar', 'binary', 'varbinary', 'tinytext',"+
 		" 'text', 'mediumtext', 'longtext', 'tinyblob', 'blob', 'mediumblob', 'longblob') AND table_schema IN ("+

@@ -112,7 +112,8 @@ func (p *process) failure(on finding.Role) error {
 }
 
 // cureOfTool is finding.CureOf for an error that a tool tells: one that loads
-// reaches the server of this host without the tunnel.
+// reaches the server of this host without the tunnel, and while a slave is copied there is no
+// replication to be started.
 func cureOfTool(number int, on finding.Role) string {
 	switch {
 	case number == 1153:
@@ -122,7 +123,7 @@ func cureOfTool(number int, on finding.Role) string {
 	case on == finding.Slave && number >= 2000 && number < 3000: // of the connection
 		return "does the server of this host run? Its error log says why it has ended the connection"
 	}
-	return finding.CureOf(number, on)
+	return strings.TrimSuffix(finding.CureOf(number, on), "; then: START SLAVE")
 }
 
 // toolError is the number of a server's error in a tool's words.
