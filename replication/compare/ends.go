@@ -53,8 +53,11 @@ func (c *Comparison) openEnds(ctx context.Context) (*snapshotEnds, error) {
 
 // meet takes a snapshot of the master, lets the slave come to its position,
 // and takes a snapshot there. The tables to lock are quoted names; they are
-// locked if LockTables says so.
-func (e *snapshotEnds) meet(ctx context.Context, c *Comparison, slave *pausedSlave, tables []string) (err error) {
+// locked if LockTables says so. What else is to be asked just after the master's snapshot is
+// asked beside the slave's way.
+func (e *snapshotEnds) meet(
+	ctx context.Context, c *Comparison, slave *pausedSlave, tables []string, beside ...func(context.Context) error,
+) (err error) {
 	lock := e.lock
 	if len(tables) == 0 {
 		lock = nil
@@ -64,11 +67,13 @@ func (e *snapshotEnds) meet(ctx context.Context, c *Comparison, slave *pausedSla
 		return err
 	}
 	slave.stopsAt(e.at)
-	e.at, err = c.Slave.AdvanceSlave(ctx, c.Master, e.at, c.patience(), func(at server.Position) { c.waits(e.at, at) })
-	if err != nil {
-		return err
-	}
-	return e.slave.exec(ctx, startSnapshot)
+	return server.AtOnce(ctx, append(beside, func(ctx context.Context) (err error) {
+		e.at, err = c.Slave.AdvanceSlave(ctx, c.Master, e.at, c.patience(), func(at server.Position) { c.waits(e.at, at) })
+		if err != nil {
+			return err
+		}
+		return e.slave.exec(ctx, startSnapshot)
+	})...)
 }
 
 // patience is how long the slave may stand still.

@@ -82,7 +82,11 @@ func (w *walk) leg(ctx context.Context) (more bool, err error) {
 			err = resumeErr
 		}
 	}()
-	if err := ends.meet(ctx, w.Comparison, slave, master.locked(w.wanted())); err != nil {
+	err = ends.meet(ctx, w.Comparison, slave, master.locked(w.wanted()), func(ctx context.Context) (err error) {
+		master, err = readSchema(ctx, ends.scout, w.databaseNames, w.left) // the one before may be old
+		return err
+	})
+	if err != nil {
 		return false, err
 	}
 	schema, err := readSchema(ctx, ends.slave, w.databaseNames, w.left)
