@@ -18,10 +18,10 @@ import (
 // How often the master may be waited for at most, logins included: of these there are two
 // or three, most of them at the same time.
 const (
-	mostOfPlan    = 20
-	mostOfAgain   = 20
+	mostOfPlan    = 19
+	mostOfAgain   = 19
 	mostOfStatus  = 7
-	mostOfCompare = 36
+	mostOfCompare = 27
 )
 
 // TestTurns: how often the slave waits for its master does not grow with the number of
