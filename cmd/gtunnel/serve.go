@@ -63,6 +63,7 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	}
 	reloader := newReloader(p, logger)
 	reloader.reloads, reloader.log, reloader.shown = reloads, log, shown
+	reloader.landlocked = m.restrict(&c, logger) // what is needed once has been done
 	s := service{
 		process: p, logger: logger, signals: signals, hangups: hangups, admin: admin, reloader: reloader,
 		ended: make(chan ending),

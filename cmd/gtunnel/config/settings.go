@@ -51,6 +51,11 @@ func (c *Config) Settings() []Setting {
 			Name: "admin", Group: GroupLogging, Target: &c.Admin, Preset: "unix:" + RuntimeFolder + "/" + c.AdminSocket,
 			Arg: "ADDRESS", Usage: "for status; or none",
 		},
+		{
+			Name: "landlock", Group: GroupLogging, Target: &c.Landlock,
+			Values: []string{LandlockOn, LandlockFiles, LandlockOff},
+			Arg:    "MODE", Usage: "only its own files and ports; or files, off",
+		},
 	}
 }
 
@@ -92,7 +97,7 @@ func (t *Tunnel) endSettings() []Setting {
 	}
 }
 
-// accessSettings are whom a server lets in.
+// accessSettings are whom a tunnel lets in.
 func (t *Tunnel) accessSettings() []Setting {
 	return []Setting{
 		{
@@ -106,6 +111,10 @@ func (t *Tunnel) accessSettings() []Setting {
 		{
 			Name: "allow-all", Group: GroupAccess, Target: &t.AllowAll, Role: tunnel.Server,
 			Usage: "every host with a certificate of a trusted CA",
+		},
+		{
+			Name: "allow-from", Group: GroupAccess, Target: &t.AllowFrom, Preset: "anywhere",
+			Arg: "NETWORK", Usage: "only from there, as 192.0.2.0/24; repeatable",
 		},
 	}
 }
@@ -189,6 +198,14 @@ func (t *Tunnel) limitSettings() []Setting {
 		{
 			Name: "max-connections", Group: GroupLimits, Target: &t.Limits.Connections,
 			Arg: "N", Usage: "connections",
+		},
+		{
+			Name: "max-connections-per-peer", Group: GroupLimits, Target: &t.Limits.ConnectionsPerPeer, Role: tunnel.Server,
+			Arg: "N", Usage: "of these of one DN",
+		},
+		{
+			Name: "max-session-age", Group: GroupLimits, Target: &t.Timeouts.SessionAge, Zero: true,
+			Arg: "TIME", Usage: "a connection then ends; 0s: never",
 		},
 		{
 			Name: "max-handshakes", Group: GroupLimits, Target: &t.Limits.Handshakes,
