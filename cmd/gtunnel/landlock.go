@@ -35,7 +35,8 @@ type landlocked struct {
 	files bool // are restricted; nothing is otherwise
 	ports bool // are restricted too
 
-	getenv func(string) string
+	started config.Config
+	getenv  func(string) string
 }
 
 // restrict restricts this process, as far as the configuration wants it and the
@@ -64,7 +65,8 @@ func (m *Main) restrict(c *config.Config, logger *zap.Logger) landlocked {
 	_, _ = time.Now().Zone() // has its file read, which it does once
 	l := landlocked{
 		rules: landlockRulesOf(c, m.Getenv).real(), files: true,
-		ports: c.Landlock == config.LandlockOn && version >= landlockPorts, getenv: m.Getenv,
+		ports: c.Landlock == config.LandlockOn && version >= landlockPorts,
+		started: *c, getenv: m.Getenv,
 	}
 	if err := l.enforce(); err != nil {
 		return none(err.Error(), "")
@@ -125,12 +127,14 @@ func (l *landlocked) enforce() error {
 	return what.BestEffort().Restrict(rules...)
 }
 
-// checkReload refuses a configuration that needs more than the process may do.
-func (l *landlocked) checkReload(c *config.Config) error {
-	if !l.files {
+// checkReload refuses a sound configuration that needs more than the process may
+// do. What only a restart puts in force does not count.
+func (l *landlocked) checkReload(c config.Config) error {
+	if !l.files || len(c.Faults()) > 0 {
 		return nil
 	}
-	needs := l.rules.beyond(landlockRulesOf(c, l.getenv), l.ports)
+	c.Admin, c.LogFile = l.started.Admin, l.started.LogFile
+	needs := l.rules.beyond(landlockRulesOf(&c, l.getenv), l.ports)
 	if len(needs) == 0 {
 		return nil
 	}

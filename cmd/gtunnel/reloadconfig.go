@@ -48,7 +48,7 @@ func (r *reloader) prepare(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.landlocked.checkReload(&c); err != nil {
+	if err := r.landlocked.checkReload(c); err != nil {
 		return nil, err
 	}
 	next, err := r.process.next(c, r.logger)

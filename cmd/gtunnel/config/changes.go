@@ -16,7 +16,7 @@ type Changes struct {
 // TunnelChange is what differs of a tunnel.
 type TunnelChange struct {
 	Name     string
-	Settings []string // the names that it lets in aside
+	Settings []string // access rules aside
 
 	// Replaced reports that it cannot be changed while it runs: its role differs, or where it
 	// listens.
@@ -41,9 +41,6 @@ func (t *Tunnel) SameEndpoint(other *Tunnel) bool {
 
 // onlyRestart are the settings of the process that only a restart puts in force.
 var onlyRestart = []string{"log-format", "log-file", "admin", "landlock"}
-
-// accessRules are the settings of which AccessRules are made.
-var accessRules = []string{"allow-host", "allow-dn", "allow-all"}
 
 // NeedRestart names the settings of the process in which a file differs from
 // that of the start, and that only a restart puts in force.
@@ -85,7 +82,7 @@ func compareTunnel(running, file *Config, before, after *Tunnel) (change TunnelC
 	}
 	now := after.Settings()
 	for i, s := range before.Settings() {
-		if slices.Contains(accessRules, s.Name) || !s.differs(now[i]) {
+		if s.Group == GroupAccess || !s.differs(now[i]) {
 			continue
 		}
 		differs = true

@@ -216,7 +216,7 @@ func (t *Tunnel) Access() (*certs.Access, error) {
 	return certs.NewAccess(t.AllowHost, t.AllowDN, t.AllowAll)
 }
 
-// AccessRules are whom a tunnel lets in by name, each rule as the file writes it.
+// AccessRules are the access rules of a tunnel, each as the file writes it.
 func (t *Tunnel) AccessRules() []string {
 	var rules []string
 	for _, host := range t.AllowHost {

@@ -79,6 +79,10 @@ func (t *Tunnel) endSettings() []Setting {
 			Arg: "ADDRESS", Usage: "where to listen; :P: IPv4 and IPv6",
 		},
 		{
+			Name: "allow-from", Group: GroupTunnel, Target: &t.AllowFrom, Preset: "anywhere",
+			Arg: "NETWORK", Usage: "who connects, as 192.0.2.0/24; repeatable",
+		},
+		{
 			Name: "connect", Group: GroupTunnel, Target: &t.Connect, Preset: connect, Port: port,
 			Arg: "ADDRESS", Usage: "the target; repeat it for failover",
 		},
@@ -97,7 +101,7 @@ func (t *Tunnel) endSettings() []Setting {
 	}
 }
 
-// accessSettings are whom a tunnel lets in.
+// accessSettings are whom a server lets in.
 func (t *Tunnel) accessSettings() []Setting {
 	return []Setting{
 		{
@@ -111,10 +115,6 @@ func (t *Tunnel) accessSettings() []Setting {
 		{
 			Name: "allow-all", Group: GroupAccess, Target: &t.AllowAll, Role: tunnel.Server,
 			Usage: "every host with a certificate of a trusted CA",
-		},
-		{
-			Name: "allow-from", Group: GroupAccess, Target: &t.AllowFrom, Preset: "anywhere",
-			Arg: "NETWORK", Usage: "only from there, as 192.0.2.0/24; repeatable",
 		},
 	}
 }
