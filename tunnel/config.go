@@ -71,7 +71,7 @@ type Timeouts struct {
 
 // Limits bound what peers can take.
 type Limits struct {
-	Connections int // verified connections at once; default 10000
+	Connections int // verified connections at once; default 5000
 
 	// ConnectionsPerPeer bounds, at a server, those of one peer, by the DN that it has proved;
 	// default 2500, or Connections if that is less.
@@ -102,7 +102,7 @@ func DefaultTimeouts() Timeouts {
 
 // DefaultLimits are the limits that zero limits stand for.
 func DefaultLimits() Limits {
-	return Limits{Connections: 10000, ConnectionsPerPeer: 2500, Handshakes: 1000, HandshakesPerSource: 250}
+	return Limits{Connections: 5000, ConnectionsPerPeer: 2500, Handshakes: 1000, HandshakesPerSource: 250}
 }
 
 // ConfigError is a setting with which a tunnel cannot work on this host.

@@ -14,7 +14,7 @@ func (t *Tunnel) use(config Config) {
 	t.current.Store(&config)
 	total, perSource, perPeer := config.Limits.Handshakes, 0, 0
 	if config.Role == Server {
-		total, perSource = min(total, openFilesLimit()/filesPerPlace), config.Limits.HandshakesPerSource
+		total, perSource = min(total, OpenFilesLimit()/filesPerPlace), config.Limits.HandshakesPerSource
 		perPeer = config.Limits.ConnectionsPerPeer
 	}
 	t.handshakes.limit(total, perSource)

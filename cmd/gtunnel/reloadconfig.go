@@ -136,6 +136,7 @@ func (r *reloader) commit(next *process, changes config.Changes) (said bool) {
 	}
 	if len(r.changes) > 0 {
 		logDoubts(r.logger, c)
+		logOpenFiles(r.logger, c)
 	}
 	return len(r.changes) > 0
 }
