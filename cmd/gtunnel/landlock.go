@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -134,13 +133,14 @@ func (l *landlocked) checkReload(c config.Config) error {
 		return nil
 	}
 	c.Admin, c.LogFile = l.started.Admin, l.started.LogFile
-	needs := l.rules.beyond(landlockRulesOf(&c, l.getenv), l.ports)
+	cure := "restart the service: then it may"
+	needs, ports := l.rules.beyond(landlockRulesOf(&c, l.getenv))
+	if l.ports && len(ports) > 0 {
+		needs = append(needs, ports...)
+		cure += `; with [landlock] mode = "files", a reload can have other ports`
+	}
 	if len(needs) == 0 {
 		return nil
-	}
-	cure := "restart the service: it is then let do this"
-	if l.ports && slices.ContainsFunc(needs, func(need string) bool { return !strings.HasPrefix(need, "/") }) {
-		cure += `; with [landlock] mode = "files" a reload can have other ports from then on`
 	}
 	return &usage.Error{
 		Where:   c.File(),

@@ -193,33 +193,37 @@ func (r landlockRules) real() landlockRules {
 }
 
 // beyond names what the rules of another configuration allow and these, which
-// are real, do not. Ports count if they are restricted. What is missing on disk
-// does not count: whoever wants to use it says so.
-func (r landlockRules) beyond(other landlockRules, ports bool) (needs []string) {
+// are real, do not. What is missing on disk does not count: whoever wants to use
+// it says so.
+func (r landlockRules) beyond(other landlockRules) (paths, ports []string) {
 	other = other.real()
-	for _, kind := range []struct{ allowed, wanted []string }{
-		{allowed: r.read, wanted: other.read}, {allowed: r.sockets, wanted: other.sockets},
+	for _, kind := range []struct {
+		what            string
+		allowed, wanted []string
+	}{
+		{what: "files in ", allowed: r.read, wanted: other.read},
+		{what: "sockets in ", allowed: r.sockets, wanted: other.sockets},
 	} {
 		for _, path := range kind.wanted {
 			if !isBelow(path, kind.allowed) {
-				needs = append(needs, path)
+				paths = append(paths, kind.what+path)
 			}
 		}
 	}
-	if !ports {
-		return needs
-	}
-	for _, port := range other.bind {
-		if !slices.Contains(r.bind, port) {
-			needs = append(needs, fmt.Sprintf("listening at port %d", port))
+	for _, kind := range []struct {
+		what            string
+		allowed, wanted []uint16
+	}{
+		{what: "listening at port", allowed: r.bind, wanted: other.bind},
+		{what: "connections to port", allowed: r.connect, wanted: other.connect},
+	} {
+		for _, port := range kind.wanted {
+			if !slices.Contains(kind.allowed, port) {
+				ports = append(ports, fmt.Sprintf("%s %d", kind.what, port))
+			}
 		}
 	}
-	for _, port := range other.connect {
-		if !slices.Contains(r.connect, port) {
-			needs = append(needs, fmt.Sprintf("connections to port %d", port))
-		}
-	}
-	return needs
+	return paths, ports
 }
 
 // isBelow reports whether a path is one of these or below one.

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
@@ -86,7 +85,7 @@ func TestNoRuleForAll(t *testing.T) {
 }
 
 // TestBeyondLandlock: what a configuration needs beyond the rules is named; what
-// is below a folder of theirs, or missing, is not; ports only if they count.
+// is below a folder of theirs, or missing, is not.
 func TestBeyondLandlock(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"host/below", "certificates", "hostile"} {
@@ -101,11 +100,14 @@ func TestBeyondLandlock(t *testing.T) {
 		return landlockRules{read: read, bind: []uint16{3307, 3308}, connect: []uint16{3306}}
 	}
 	other := wanted(filepath.Join(folder, "host/below"), filepath.Join(folder, "missing"), filepath.Join(folder, "hostile"))
-	got := strings.Join(allowed.beyond(other, true), ", ")
-	if want := filepath.Join(folder, "hostile") + ", listening at port 3308, connections to port 3306"; got != want {
-		t.Errorf("beyond the rules: %s, want %s", got, want)
+	paths, ports := allowed.beyond(other)
+	if want := []string{"files in " + filepath.Join(folder, "hostile")}; !slices.Equal(paths, want) {
+		t.Errorf("beyond the rules: %q, want %q", paths, want)
 	}
-	if got := allowed.beyond(wanted(allowed.read...), false); len(got) > 0 {
-		t.Errorf("beyond the rules of files: %q", got)
+	if want := []string{"listening at port 3308", "connections to port 3306"}; !slices.Equal(ports, want) {
+		t.Errorf("beyond the rules: %q, want %q", ports, want)
+	}
+	if paths, ports = allowed.beyond(allowed); len(paths)+len(ports) > 0 {
+		t.Errorf("the rules are beyond themselves: %q, %q", paths, ports)
 	}
 }
