@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -57,15 +58,17 @@ func (m *Main) restrict(c *config.Config, logger *zap.Logger) landlocked {
 		return none("it is off", "")
 	}
 	version, err := kernel.LandlockGetABIVersion()
-	if err != nil || version < 1 {
+	switch {
+	case errors.Is(err, syscall.EPERM):
+		return none("a filter of system calls forbids it", "let @sandbox pass: SystemCallFilter of systemd.exec(5)")
+	case err != nil || version < 1:
 		return none("this kernel has none, or not among its security modules",
 			"Linux 5.13 and later can have it: cat /sys/kernel/security/lsm shows it where it is on")
 	}
 	_, _ = time.Now().Zone() // has its file read, which it does once
 	l := landlocked{
-		rules: landlockRulesOf(c, m.Getenv).real(), files: true,
-		ports: c.Landlock == config.LandlockOn && version >= landlockPorts,
-		started: *c, getenv: m.Getenv,
+		rules: landlockRulesOf(c, m.Getenv).resolved(), started: *c, getenv: m.Getenv,
+		files: true, ports: c.Landlock == config.LandlockOn && version >= landlockPorts,
 	}
 	if err := l.enforce(); err != nil {
 		return none(err.Error(), "")

@@ -176,14 +176,14 @@ func parentOf(path string) string {
 	return path
 }
 
-// real are the rules with the paths to which symbolic links lead, and without
+// resolved are the rules with the paths to which symbolic links lead, and without
 // what is missing: what the kernel is told, which knows files and no names.
-func (r landlockRules) real() landlockRules {
+func (r landlockRules) resolved() landlockRules {
 	for _, paths := range []*[]string{&r.read, &r.logs, &r.sockets} {
 		var found []string
 		for _, path := range *paths {
-			if real, err := filepath.EvalSymlinks(path); err == nil {
-				found = append(found, real)
+			if target, err := filepath.EvalSymlinks(path); err == nil {
+				found = append(found, target)
 			}
 		}
 		slices.Sort(found)
@@ -193,10 +193,10 @@ func (r landlockRules) real() landlockRules {
 }
 
 // beyond names what the rules of another configuration allow and these, which
-// are real, do not. What is missing on disk does not count: whoever wants to use
+// are resolved, do not. What is missing on disk does not count: whoever wants to use
 // it says so.
 func (r landlockRules) beyond(other landlockRules) (paths, ports []string) {
-	other = other.real()
+	other = other.resolved()
 	for _, kind := range []struct {
 		what            string
 		allowed, wanted []string

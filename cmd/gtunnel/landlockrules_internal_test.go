@@ -57,7 +57,8 @@ func TestLandlockRules(t *testing.T) {
 	if !slices.Equal(r.bind, []uint16{3307}) || !slices.Equal(r.connect, []uint16{3307}) {
 		t.Errorf("it listens at %d and connects to %d", r.bind, r.connect)
 	}
-	if !slices.Equal(r.logs, []string{filepath.Join(folder, "log")}) || !slices.Equal(r.sockets, []string{"/run/gtunnel"}) {
+	logs := []string{filepath.Join(folder, "log")}
+	if !slices.Equal(r.logs, logs) || !slices.Equal(r.sockets, []string{"/run/gtunnel"}) {
 		t.Errorf("it logs in %q and makes sockets in %q", r.logs, r.sockets)
 	}
 
@@ -94,12 +95,13 @@ func TestBeyondLandlock(t *testing.T) {
 		}
 	}
 	c := landlockedClient(t, folder)
-	allowed := landlockRulesOf(&c, noEnvironment).real()
+	allowed := landlockRulesOf(&c, noEnvironment).resolved()
 	allowed.read = []string{filepath.Join(folder, "certificates"), filepath.Join(folder, "host")}
 	wanted := func(read ...string) landlockRules {
 		return landlockRules{read: read, bind: []uint16{3307, 3308}, connect: []uint16{3306}}
 	}
-	other := wanted(filepath.Join(folder, "host/below"), filepath.Join(folder, "missing"), filepath.Join(folder, "hostile"))
+	other := wanted(
+		filepath.Join(folder, "host/below"), filepath.Join(folder, "missing"), filepath.Join(folder, "hostile"))
 	paths, ports := allowed.beyond(other)
 	if want := []string{"files in " + filepath.Join(folder, "hostile")}; !slices.Equal(paths, want) {
 		t.Errorf("beyond the rules: %q, want %q", paths, want)

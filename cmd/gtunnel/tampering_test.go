@@ -29,6 +29,7 @@ const (
 // are refused from one address. No session notices; memory and log stay bounded;
 // and when all is mended so is the server.
 func TestTampering(t *testing.T) {
+	requireLandlock(t)
 	const refused = 10_000
 	s, disk := newSite(t), relayDisk(t)
 	log, admin := filepath.Join(disk, "gtunnel.log"), "unix:"+filepath.Join(s.folder, "admin.sock")
@@ -51,13 +52,8 @@ func TestTampering(t *testing.T) {
 	}
 	before := memoryOf(t, server)
 
-	elsewhere := t.TempDir() // where the server may not read: no user of a test is refused otherwise
-	if err := os.Rename(s.capath, s.capath+".kept"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(elsewhere, s.capath); err != nil {
-		t.Fatal(err)
-	}
+	rename(t, s.capath, s.capath+".kept")
+	link(t, t.TempDir(), s.capath) // where Landlock lets the server read nothing, as root too
 	wantRun(t, 1, []string{"permission denied", "Landlock", "restart the service"}, "reload", "--admin", admin)
 	begin := time.Now()
 	refuseMany(t, address, refused/2)
@@ -83,9 +79,7 @@ func TestTampering(t *testing.T) {
 	if err := os.Remove(s.capath); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(s.capath+".kept", s.capath); err != nil {
-		t.Fatal(err)
-	}
+	rename(t, s.capath+".kept", s.capath)
 	wantRun(t, 0, nil, "reload", "--admin", admin)
 	echo(t, dial(t, local), "as before")
 	endTalks()

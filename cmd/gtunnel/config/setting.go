@@ -179,7 +179,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	case network != network.Masked():
 		return network, &usage.Error{
 			Message: fmt.Sprintf("%s is an address in a network, not the network", text),
-			Cure: fmt.Sprintf("did you mean %s, or the one address %s?", network.Masked(), network.Addr()),
+			Cure:    fmt.Sprintf("did you mean %s, or the one address %s?", network.Masked(), network.Addr()),
 		}
 	}
 	return network, nil
