@@ -12,19 +12,6 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 )
 
-// The reasons of the tunnel itself for which a connection comes to nothing;
-// they stand beside those of package certs in logs, Status and metrics.
-const (
-	CodeTooManyHandshakes  certs.Code = "too-many-handshakes"             // Limits.Handshakes
-	CodeTooManyFromSource  certs.Code = "too-many-handshakes-from-source" // Limits.HandshakesPerSource
-	CodeTooManyConnections certs.Code = "too-many-connections"            // Limits.Connections
-	CodeTooManyOfPeer      certs.Code = "too-many-connections-of-peer"    // Limits.ConnectionsPerPeer
-	CodeSourceNotAllowed   certs.Code = "source-not-allowed"              // Config.AllowFrom
-	CodeNoTarget           certs.Code = "no-target"                       // no target could be reached
-	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
-	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
-)
-
 // refuse counts and logs a connection that the tunnel itself refuses. The
 // caller closes it.
 func (t *Tunnel) refuse(in inbound, code certs.Code, reason, cure string, more ...zap.Field) {

@@ -14,6 +14,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // topicCommands are the topics of gtunnel help, which is what they are: without
@@ -38,7 +39,7 @@ func showTopic(out io.Writer, topic string) {
 // topicTables are the tables of the packages that know them.
 func topicTables() help.Tables {
 	var tables help.Tables
-	for _, c := range certs.Codes() {
+	for _, c := range slices.Concat(certs.Codes(), tunnel.Codes()) {
 		tables.Codes = append(tables.Codes, help.Code{
 			Code: string(c.Code), Meaning: inFlags(c.Meaning), Cure: inFlags(c.Cure),
 		})

@@ -60,7 +60,7 @@ func (m *Main) restrict(c *config.Config, logger *zap.Logger) landlocked {
 	version, err := kernel.LandlockGetABIVersion()
 	switch {
 	case errors.Is(err, syscall.EPERM):
-		return none("a filter of system calls forbids it", "let @sandbox pass: SystemCallFilter of systemd.exec(5)")
+		return none("a filter of system calls forbids it", "SystemCallFilter=@system-service of a systemd unit lets it pass")
 	case err != nil || version < 1:
 		return none("this kernel has none, or not among its security modules",
 			"Linux 5.13 and later can have it: cat /sys/kernel/security/lsm shows it where it is on")
