@@ -16,28 +16,28 @@ const (
 )
 
 // Codes lists the codes of this package, each with its meaning and what is mostly
-// to do, as certs.Codes does.
+// to do. Settings stand there by their bare names.
 func Codes() []certs.Meaning {
 	return []certs.Meaning{
 		{
-			Code: CodeSourceNotAllowed, Meaning: "the connection comes from none of the networks of ‹allow-from›",
-			Cure: "If it is one of your hosts, add its address to ‹allow-from›.",
+			Code: CodeSourceNotAllowed, Meaning: "the connection comes from none of the networks of allow-from",
+			Cure: "If it is one of your hosts, add its address to allow-from.",
 		},
 		{
-			Code: CodeTooManyHandshakes, Meaning: "more connections wait for their verification than ‹max-handshakes› allows",
-			Cure: "See who connects so much: ss -tn. If they are your own hosts, raise ‹max-handshakes›.",
+			Code: CodeTooManyHandshakes, Meaning: "more connections wait for their verification than max-handshakes allows",
+			Cure: "See who connects so much: ss -tn. If they are your own hosts, raise max-handshakes.",
 		},
 		{
-			Code: CodeTooManyFromSource, Meaning: "of these, more than ‹max-handshakes-per-source› allows are of one address",
-			Cure: "If it is your own host, raise ‹max-handshakes-per-source›.",
+			Code: CodeTooManyFromSource, Meaning: "of these, more than max-handshakes-per-source allows are of one address",
+			Cure: "If it is your own host, raise max-handshakes-per-source.",
 		},
 		{
-			Code: CodeTooManyConnections, Meaning: "as many connections are open as ‹max-connections› allows",
-			Cure: "Look for what keeps them open: gtunnel sessions. Or raise ‹max-connections›.",
+			Code: CodeTooManyConnections, Meaning: "as many connections are open as max-connections allows",
+			Cure: "Look for what keeps them open: gtunnel sessions. Or raise max-connections.",
 		},
 		{
-			Code: CodeTooManyOfPeer, Meaning: "the peer has as many connections open as ‹max-connections-per-peer› allows",
-			Cure: "Look on that host for what opens so many, or raise ‹max-connections-per-peer›.",
+			Code: CodeTooManyOfPeer, Meaning: "the peer has as many connections open as max-connections-per-peer allows",
+			Cure: "Look on that host for what opens so many, or raise max-connections-per-peer.",
 		},
 		{
 			Code: CodeNoTarget, Meaning: "no target could be reached",

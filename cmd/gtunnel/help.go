@@ -39,9 +39,15 @@ func showTopic(out io.Writer, topic string) {
 // topicTables are the tables of the packages that know them.
 func topicTables() help.Tables {
 	var tables help.Tables
-	for _, c := range slices.Concat(certs.Codes(), tunnel.Codes()) {
+	for _, c := range certs.Codes() {
 		tables.Codes = append(tables.Codes, help.Code{
 			Code: string(c.Code), Meaning: inFlags(c.Meaning), Cure: inFlags(c.Cure),
+		})
+	}
+	flags := new(config.Config)
+	for _, c := range tunnel.Codes() {
+		tables.Codes = append(tables.Codes, help.Code{
+			Code: string(c.Code), Meaning: flags.Words(c.Meaning), Cure: flags.Words(c.Cure),
 		})
 	}
 	for _, c := range rules.Codes() {
