@@ -26,7 +26,8 @@ const (
 type inbound struct {
 	id     uint64
 	conn   net.Conn
-	source netip.Prefix
+	from   netip.Addr   // its peer; none of a unix socket
+	source netip.Prefix // of it
 	place  *place
 }
 
@@ -81,8 +82,14 @@ func (t *Tunnel) acceptFailed(err error, delay time.Duration) {
 // wait for the far side as may.
 func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.WaitGroup) {
 	t.accepted.Add(1)
-	in := inbound{id: lastID.Add(1), conn: conn, source: sourceOf(conn.RemoteAddr())}
+	from := addressOf(conn.RemoteAddr())
+	in := inbound{id: lastID.Add(1), conn: conn, from: from, source: sourceOf(from)}
 	t.log.write(zapcore.DebugLevel, "accepted", connField(in.id), fromField(conn))
+	if !t.config().takesFrom(in.from) {
+		t.refuse(in, CodeSourceNotAllowed, notFrom(in.from), allowFrom(in.from))
+		reset(conn)
+		return
+	}
 	if t.sessions.isFull() {
 		t.refuseSession(ctx, in)
 		t.dismiss(conn, connections)

@@ -57,7 +57,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	time.AfterFunc(acceptanceTime, endDial)
 
 	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
-	s.proved = v.name
+	s.from, s.proved = in.from, v.name
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() {
 		endDial()
@@ -69,7 +69,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 		reset(v.wire)
 		return nil
 	}
-	if !t.sessions.add(s) {
+	if t.sessions.add(s) != "" {
 		s.abort(closedNotOpened, "too many connections")
 		t.refuseSession(ctx, in)
 		return nil

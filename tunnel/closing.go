@@ -13,6 +13,7 @@ const (
 	closedStopped       closeCode = "stopped"        // the tunnel was
 	closedTargetRemoved closeCode = "target-removed" // from the configuration
 	closedByAdmin       closeCode = "administrator"
+	closedAge           closeCode = "too-old" // Timeouts.SessionAge
 	closedNotAccepted   closeCode = "peer-no-longer-accepted"
 	closedPeerRefusedUs closeCode = "peer-refused-us"
 	closedNotPlain      closeCode = "tls-on-plain-port"
@@ -29,8 +30,8 @@ var (
 
 // closeCodes are all that a session that was relayed may end with.
 var closeCodes = []closeCode{
-	closedInOrder, closedIdle, closedHalf, closedStopped, closedTargetRemoved, closedByAdmin, closedNotAccepted,
-	closedPeerRefusedUs, closedNotPlain,
+	closedInOrder, closedIdle, closedHalf, closedStopped, closedTargetRemoved, closedByAdmin, closedAge,
+	closedNotAccepted, closedPeerRefusedUs, closedNotPlain,
 	peerCodes.cutOff, peerCodes.reset, peerCodes.silent, peerCodes.failed,
 	plainCodes.cutOff, plainCodes.reset, plainCodes.silent, plainCodes.failed,
 }

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,10 @@ type Config struct {
 	ServerName      string // client: the name that the server must prove; empty: the host of the target
 	UnsafePlaintext bool   // allow the plain end beyond loopback
 
+	// AllowFrom are the networks from which connections are taken; empty: from anywhere. It
+	// is looked at before anything is read, and again in open sessions after an Update.
+	AllowFrom []netip.Prefix
+
 	// CongestionControl is that of the TCP connections to the peer, as tcp(7) names
 	// it, such as bbr; empty: the system's. It decides how much of what this end
 	// sends waits in the queues of a line: see README, over a long line.
@@ -58,11 +63,19 @@ type Timeouts struct {
 	HalfClose time.Duration // silence after one side has ended before the other is ended too; default 5 min
 	Idle      time.Duration // silence both ways before a connection is closed; default 0, never
 	Drain     time.Duration // how long open connections may go on after a stop; default 30 s
+
+	// SessionAge is how old a session may become, whatever it does, until both its sides are
+	// reset; default 0, any age.
+	SessionAge time.Duration
 }
 
 // Limits bound what peers can take.
 type Limits struct {
-	Connections int // verified connections at once; default 10000
+	Connections int // verified connections at once; default 5000
+
+	// ConnectionsPerPeer bounds, at a server, those of one peer, by the DN that it has proved;
+	// default 2500, or Connections if that is less.
+	ConnectionsPerPeer int
 
 	// Handshakes bounds the connections that are not verified yet; default
 	// 1000; of a server never more than a quarter of the files that the process
@@ -82,12 +95,14 @@ func DefaultTimeouts() Timeouts {
 		HalfClose: 5 * time.Minute,
 		Idle:      0,
 		Drain:     30 * time.Second,
+
+		SessionAge: 0,
 	}
 }
 
 // DefaultLimits are the limits that zero limits stand for.
 func DefaultLimits() Limits {
-	return Limits{Connections: 10000, Handshakes: 1000, HandshakesPerSource: 250}
+	return Limits{Connections: 5000, ConnectionsPerPeer: 2500, Handshakes: 1000, HandshakesPerSource: 250}
 }
 
 // ConfigError is a setting with which a tunnel cannot work on this host.
@@ -116,7 +131,12 @@ func (c Config) withDefaults() Config {
 	c.Timeouts.HalfClose = cmp.Or(c.Timeouts.HalfClose, timeouts.HalfClose)
 	c.Timeouts.Idle = cmp.Or(c.Timeouts.Idle, timeouts.Idle)
 	c.Timeouts.Drain = cmp.Or(c.Timeouts.Drain, timeouts.Drain)
+	c.Timeouts.SessionAge = cmp.Or(c.Timeouts.SessionAge, timeouts.SessionAge)
 	c.Limits.Connections = cmp.Or(c.Limits.Connections, limits.Connections)
+	c.Limits.ConnectionsPerPeer = cmp.Or(c.Limits.ConnectionsPerPeer, limits.ConnectionsPerPeer)
+	if c.Limits.ConnectionsPerPeer == limits.ConnectionsPerPeer {
+		c.Limits.ConnectionsPerPeer = min(c.Limits.ConnectionsPerPeer, c.Limits.Connections)
+	}
 	c.Limits.Handshakes = cmp.Or(c.Limits.Handshakes, limits.Handshakes)
 	c.Limits.HandshakesPerSource = cmp.Or(c.Limits.HandshakesPerSource, limits.HandshakesPerSource)
 	if c.Limits.HandshakesPerSource == limits.HandshakesPerSource {
@@ -132,7 +152,7 @@ func (c Config) withDefaults() Config {
 // far as that can be told without the Endpoint and without the network.
 func (c Config) Check() []*ConfigError {
 	return slices.Concat(c.checkRole(), c.checkAccept(), c.checkConnect(), c.checkServerName(), c.checkPlainEnd(),
-		c.checkCongestionControl(), c.checkNumbers(), c.checkShares())
+		c.checkAllowFrom(), c.checkCongestionControl(), c.checkNumbers(), c.checkShares())
 }
 
 // check finds the first setting with which the tunnel cannot or must not
@@ -282,7 +302,9 @@ func (c Config) checkNumbers() (found []*ConfigError) {
 		{setting: "half-close-timeout", value: int64(c.Timeouts.HalfClose)},
 		{setting: "idle-timeout", value: int64(c.Timeouts.Idle)},
 		{setting: "drain-timeout", value: int64(c.Timeouts.Drain)},
+		{setting: "max-session-age", value: int64(c.Timeouts.SessionAge)},
 		{setting: "max-connections", value: int64(c.Limits.Connections)},
+		{setting: "max-connections-per-peer", value: int64(c.Limits.ConnectionsPerPeer)},
 		{setting: "max-handshakes", value: int64(c.Limits.Handshakes)},
 		{setting: "max-handshakes-per-source", value: int64(c.Limits.HandshakesPerSource)},
 	} {
@@ -296,18 +318,34 @@ func (c Config) checkNumbers() (found []*ConfigError) {
 	return found
 }
 
-// checkShares refuses to let one source have every place for handshakes by a
-// limit of its own; the preset follows the other limit instead.
-func (c Config) checkShares() []*ConfigError {
-	all, one := c.Limits.Handshakes, c.Limits.HandshakesPerSource
-	if c.Role != Server || all <= 0 || one <= all || one == DefaultLimits().HandshakesPerSource {
-		return nil
+// checkShares refuses limits of one source or peer above those of all; the
+// presets follow the limits of all instead.
+func (c Config) checkShares() (found []*ConfigError) {
+	presets := DefaultLimits()
+	for _, share := range []struct {
+		setting, of, all string
+		one, total       int
+		preset           int
+	}{
+		{
+			setting: "max-handshakes-per-source", of: "source", all: "max-handshakes",
+			one: c.Limits.HandshakesPerSource, total: c.Limits.Handshakes, preset: presets.HandshakesPerSource,
+		},
+		{
+			setting: "max-connections-per-peer", of: "peer", all: "max-connections",
+			one: c.Limits.ConnectionsPerPeer, total: c.Limits.Connections, preset: presets.ConnectionsPerPeer,
+		},
+	} {
+		if c.Role != Server || share.total <= 0 || share.one <= share.total || share.one == share.preset {
+			continue
+		}
+		found = append(found, &ConfigError{
+			Setting: share.setting,
+			Reason:  fmt.Sprintf("%d from one %s are more than all, %d", share.one, share.of, share.total),
+			Cure:    fmt.Sprintf("write less than %d, or raise %s", share.total, share.all),
+		})
 	}
-	return []*ConfigError{{
-		Setting: "max-handshakes-per-source",
-		Reason:  fmt.Sprintf("%d from one source are more than all, %d", one, all),
-		Cure:    fmt.Sprintf("write less than %d, or raise max-handshakes", all),
-	}}
+	return found
 }
 
 func (c Config) checkEndpoint() (found []*ConfigError) {

@@ -3,6 +3,7 @@ package tunnel_test
 import (
 	"errors"
 	"maps"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -67,6 +68,18 @@ var settingErrors = map[string]configError{
 			c.Limits = tunnel.Limits{Handshakes: 20, HandshakesPerSource: 30}
 		}, setting: "max-handshakes-per-source", text: "30 from one source are more than all, 20",
 		hint: "write less than 20",
+	},
+	"one peer takes all": {
+		change: func(c *tunnel.Config) {
+			c.Limits = tunnel.Limits{Connections: 20, ConnectionsPerPeer: 30}
+		}, setting: "max-connections-per-peer", text: "30 from one peer are more than all, 20",
+		hint: "raise max-connections",
+	},
+	"networks of a unix socket": {
+		change: func(c *tunnel.Config) {
+			c.Accept = tunnel.Address{Network: "unix", Path: "/run/a.sock"}
+			c.AllowFrom = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		}, setting: "allow-from", text: "no address", hint: "remove allow-from",
 	},
 	"no store": {
 		change: func(c *tunnel.Config) { c.Endpoint.Store = nil }, setting: "capath", text: "no CAs", hint: "cafile",

@@ -189,6 +189,9 @@ func (s *session) judgeAgain() (kept bool) {
 }
 
 func (s *session) recheck(now time.Time) (*certs.Result, error) {
+	if err := s.checkSource(); err != nil {
+		return nil, err
+	}
 	return s.tunnel.config().Endpoint.Recheck(s.result.Load(), now)
 }
 

@@ -336,8 +336,17 @@ func (p *place) gone() certs.Code {
 // are verified and their targets are connected in the worst of floods.
 const filesPerPlace = 4
 
-// openFilesLimit is how many files the process may have open.
-func openFilesLimit() int {
+// OpenFiles is how many files the connections of a tunnel take at its limits:
+// two for each that is open, one for each that is not verified yet, and its
+// listener.
+func (c Config) OpenFiles() int {
+	limits := c.withDefaults().Limits
+	return 2*limits.Connections + limits.Handshakes + 1
+}
+
+// OpenFilesLimit is how many files the process may have open. Go has raised
+// that to the hard limit when the process began.
+func OpenFilesLimit() int {
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur > math.MaxInt32 {
 		return math.MaxInt32

@@ -64,13 +64,19 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	}
 	t.peerVerified(in.id, peer, conn, result)
 	s := t.newSession(in.id, w, &tlsStream{Conn: conn, wire: w}, result)
-	s.source = in.source
+	s.from, s.source = in.from, in.source
 	if err := w.carry(); err != nil {
 		reset(in.conn)
 		t.peerRefused(in.id, peer, err)
 		return nil
 	}
-	if !t.sessions.add(s) {
+	switch t.sessions.add(s) {
+	case "":
+	case CodeTooManyOfPeer:
+		reset(in.conn)
+		t.refuseOfPeer(in, result.Peer.DN)
+		return nil
+	default:
 		reset(in.conn)
 		t.refuseSession(ctx, in)
 		return nil

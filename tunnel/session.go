@@ -26,8 +26,11 @@ type session struct {
 	id     uint64
 	tunnel *Tunnel
 	opened time.Time
+	from   netip.Addr   // of who connected; none of a unix socket
 	source netip.Prefix // server: of the peer
 	proved string       // client: the name that the server has proved
+
+	countedFor string // the DN for which the table counts it; table.mu guards it
 
 	judging sync.Mutex
 	result  atomic.Pointer[certs.Result] // why the peer is trusted; judge alone replaces it
@@ -184,6 +187,9 @@ func (s *session) check(now time.Time) {
 	case idle:
 		s.abort(closedIdle, fmt.Sprintf("idle for %s", timeouts.Idle))
 		return
+	case timeouts.SessionAge > 0 && now.Sub(s.opened) >= timeouts.SessionAge:
+		s.abort(closedAge, fmt.Sprintf("as old as max-session-age allows, %s", timeouts.SessionAge))
+		return
 	case s.isOverdue(now):
 		s.abort(closedTargetRemoved, "its target is no longer one of the tunnel's, and the time to drain is over")
 		return
@@ -279,30 +285,38 @@ func connField(id uint64) zap.Field { return zap.String("conn", formatID(id)) }
 type table struct {
 	mu       sync.Mutex
 	limit    int
+	perPeer  int // 0: no limit
 	sessions map[uint64]*session
-	closed   string // why no session may be added any more; empty while they may
+	ofPeer   map[string]int // sessions, by the DN of their peer
+	closed   string         // why no session may be added any more; empty while they may
 }
 
-// add enters a session, and reports whether it did: not if the table is full or
-// closed.
-func (t *table) add(s *session) bool {
+// add enters a session. If it cannot, because the table is full or closed, or
+// the peer has as many as it may, a code says which limit is reached.
+func (t *table) add(s *session) (code certs.Code) {
+	dn := s.result.Load().Peer.DN
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed != "" || len(t.sessions) >= t.limit {
-		return false
+	switch {
+	case t.closed != "" || len(t.sessions) >= t.limit:
+		return CodeTooManyConnections
+	case t.perPeer > 0 && t.ofPeer[dn] >= t.perPeer:
+		return CodeTooManyOfPeer
+	case t.sessions == nil:
+		t.sessions, t.ofPeer = make(map[uint64]*session), make(map[string]int)
 	}
-	if t.sessions == nil {
-		t.sessions = make(map[uint64]*session)
-	}
+	s.countedFor = dn
 	t.sessions[s.id] = s
-	return true
+	t.ofPeer[dn]++
+	return ""
 }
 
-// allow sets how many sessions there may be. More than that go on.
-func (t *table) allow(limit int) {
+// allow sets how many sessions there may be, and how many of them of one peer.
+// More than that go on.
+func (t *table) allow(limit, perPeer int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.limit = limit
+	t.limit, t.perPeer = limit, perPeer
 }
 
 // isFull reports whether there is no place for another session.
@@ -315,7 +329,13 @@ func (t *table) isFull() bool {
 func (t *table) remove(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.sessions[s.id] != s {
+		return
+	}
 	delete(t.sessions, s.id)
+	if t.ofPeer[s.countedFor]--; t.ofPeer[s.countedFor] == 0 {
+		delete(t.ofPeer, s.countedFor)
+	}
 }
 
 func (t *table) count() int {

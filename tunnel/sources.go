@@ -44,15 +44,19 @@ func (s sources) has(source netip.Prefix, now time.Time, lately time.Duration) b
 	return ok && now.Sub(noted) < lately
 }
 
-// sourceOf is whom a connection is counted for: its IPv4 address, or the /64
-// of its IPv6 address, since one host commonly owns all of that. Unix sockets
-// have none.
-func sourceOf(address net.Addr) netip.Prefix {
-	tcp, ok := address.(*net.TCPAddr)
+// addressOf is the IP address of an end of a connection, an IPv4 address as
+// such. Unix sockets have none.
+func addressOf(end net.Addr) netip.Addr {
+	tcp, ok := end.(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// sourceOf is whom a connection is counted for: its IPv4 address, or the /64
+// of its IPv6 address, since one host commonly owns all of that.
+func sourceOf(ip netip.Addr) netip.Prefix {
 	bits := 32
 	if ip.Is6() {
 		bits = 64

@@ -93,7 +93,7 @@ func TestGoneBeforeItsTurn(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := handshakes{total: 1}
-			p, _, _ := h.enter(sourceOf(near.RemoteAddr()), time.Now())
+			p, _, _ := h.enter(sourceOf(addressOf(near.RemoteAddr())), time.Now())
 			defer h.leave(p)
 			if err := leave(far.(*net.TCPConn)); err != nil {
 				t.Fatal(err)
@@ -137,7 +137,7 @@ func TestSourceOf(t *testing.T) {
 		if test.want != "" {
 			want = prefix(test.want)
 		}
-		got := sourceOf(test.address)
+		got := sourceOf(addressOf(test.address))
 		if got != want {
 			t.Errorf("%v: %s, want %s", test.address, got, want)
 		}

@@ -226,8 +226,10 @@ func (t *Tunnel) supervise(over <-chan struct{}) {
 func (t *Tunnel) superviseEvery() time.Duration {
 	timeouts := t.config().Timeouts
 	shortest := min(timeouts.HalfClose, timeouts.Drain, t.reportEvery, t.userTimeout)
-	if timeouts.Idle > 0 {
-		shortest = min(shortest, timeouts.Idle)
+	for _, bound := range []time.Duration{timeouts.Idle, timeouts.SessionAge} {
+		if bound > 0 {
+			shortest = min(shortest, bound)
+		}
 	}
 	return min(max(shortest/4, superviseMin), superviseMax)
 }

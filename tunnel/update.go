@@ -12,12 +12,13 @@ func (t *Tunnel) config() *Config { return t.current.Load() }
 // use puts a sound configuration in force.
 func (t *Tunnel) use(config Config) {
 	t.current.Store(&config)
-	total, perSource := config.Limits.Handshakes, 0
+	total, perSource, perPeer := config.Limits.Handshakes, 0, 0
 	if config.Role == Server {
-		total, perSource = min(total, openFilesLimit()/filesPerPlace), config.Limits.HandshakesPerSource
+		total, perSource = min(total, OpenFilesLimit()/filesPerPlace), config.Limits.HandshakesPerSource
+		perPeer = config.Limits.ConnectionsPerPeer
 	}
 	t.handshakes.limit(total, perSource)
-	t.sessions.allow(config.Limits.Connections)
+	t.sessions.allow(config.Limits.Connections, perPeer)
 }
 
 // Update changes the configuration while the tunnel serves. Name, Role, Accept,
@@ -25,8 +26,8 @@ func (t *Tunnel) use(config Config) {
 // tunnel (ListenAs). New connections follow the new configuration at once. Of
 // the open ones,
 //
-//   - each is judged again by the new Endpoint, and closed if its peer is no
-//     longer accepted,
+//   - each is judged again by the new Endpoint and AllowFrom, and closed if its
+//     peer is no longer accepted,
 //   - timeouts count as if they had been so from the beginning,
 //   - those above a limit go on,
 //   - one whose target is no longer listed, or must prove another name now, goes

@@ -12,17 +12,6 @@ import (
 	"github.com/gtunnel/gtunnel/certs"
 )
 
-// The reasons of the tunnel itself for which a connection comes to nothing;
-// they stand beside those of package certs in logs, Status and metrics.
-const (
-	CodeTooManyHandshakes  certs.Code = "too-many-handshakes"             // Limits.Handshakes
-	CodeTooManyFromSource  certs.Code = "too-many-handshakes-from-source" // Limits.HandshakesPerSource
-	CodeTooManyConnections certs.Code = "too-many-connections"            // Limits.Connections
-	CodeNoTarget           certs.Code = "no-target"                       // no target could be reached
-	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
-	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
-)
-
 // refuse counts and logs a connection that the tunnel itself refuses. The
 // caller closes it.
 func (t *Tunnel) refuse(in inbound, code certs.Code, reason, cure string, more ...zap.Field) {
@@ -40,6 +29,13 @@ func (t *Tunnel) refuseSession(ctx context.Context, in inbound) {
 	}
 	t.refuse(in, CodeTooManyConnections, "as many connections are open as the limit allows",
 		"raise max-connections, or look for what keeps them open: gtunnel status")
+}
+
+// refuseOfPeer notes a connection of a verified peer that has as many open as
+// it may.
+func (t *Tunnel) refuseOfPeer(in inbound, dn string) {
+	t.refuse(in, CodeTooManyOfPeer, "its peer has as many connections open as max-connections-per-peer allows",
+		"look on that host for what opens so many, or raise max-connections-per-peer", zap.String("dn", dn))
 }
 
 // raiseLimit is the cure where places for handshakes are short.

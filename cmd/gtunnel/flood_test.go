@@ -81,6 +81,10 @@ func TestFloodWithFewFiles(t *testing.T) {
 				"max-handshakes"); few.field("handshakes") != "32" {
 				t.Errorf("the places: %s", few.text)
 			}
+			if all := server.waitMessage("fewer files may be open than the tunnels take at their limits: connections " +
+				"will be refused before that"); !strings.Contains(all.field("cure"), "LimitNOFILE=11101 ") {
+				t.Errorf("the files of the connections: %s", all.text)
+			}
 			_, local := s.startClient(address)
 			flood(t, address, 200, text)
 			server.waitLine("a place that went to another", 0, func(l logLine) bool {

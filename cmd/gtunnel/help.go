@@ -14,6 +14,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/rules"
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // topicCommands are the topics of gtunnel help, which is what they are: without
@@ -41,6 +42,12 @@ func topicTables() help.Tables {
 	for _, c := range certs.Codes() {
 		tables.Codes = append(tables.Codes, help.Code{
 			Code: string(c.Code), Meaning: inFlags(c.Meaning), Cure: inFlags(c.Cure),
+		})
+	}
+	flags := new(config.Config)
+	for _, c := range tunnel.Codes() {
+		tables.Codes = append(tables.Codes, help.Code{
+			Code: string(c.Code), Meaning: flags.Words(c.Meaning), Cure: flags.Words(c.Cure),
 		})
 	}
 	for _, c := range rules.Codes() {

@@ -23,6 +23,8 @@ func main() {
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
 		Getenv: os.Getenv,
+
+		OwnProcess: true,
 	}
 	os.Exit(m.Run(context.Background()))
 }

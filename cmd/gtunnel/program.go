@@ -23,6 +23,9 @@ type Main struct {
 	Stderr io.Writer
 	Getenv func(string) string
 
+	// OwnProcess says that the process ends with this run, and may be restricted until then.
+	OwnProcess bool
+
 	command *cobra.Command // that is run; nil before that
 	asked   bool           // for a password
 

@@ -33,6 +33,8 @@ type reloader struct {
 	warned    map[any]time.Time       // when it was last said of a credential that it ends soon, or has ended
 	flagsFrom time.Time               // when the file of the flags was written that are in force
 
+	landlocked landlocked // what the process may do
+
 	// Of a process that serves.
 	reloads  *reloads
 	log      *serviceLog
@@ -273,6 +275,7 @@ func (r *reloader) problem(text, cure string) reloadProblem {
 // fail logs why something could not be reloaded, unless it has said so before,
 // and reports whether it did.
 func (r *reloader) fail(what any, message string, err error) bool {
+	err = r.landlocked.explain(err)
 	text, cure := fmt.Sprint(err), usage.HintOf(err)
 	r.problems[what] = []reloadProblem{r.problem(text, cure)}
 	if !r.news(what, text) {

@@ -48,6 +48,9 @@ func (r *reloader) prepare(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.landlocked.checkReload(c); err != nil {
+		return nil, err
+	}
 	next, err := r.process.next(c, r.logger)
 	if err != nil {
 		return nil, err
@@ -133,6 +136,7 @@ func (r *reloader) commit(next *process, changes config.Changes) (said bool) {
 	}
 	if len(r.changes) > 0 {
 		logDoubts(r.logger, c)
+		logOpenFiles(r.logger, c)
 	}
 	return len(r.changes) > 0
 }
@@ -252,6 +256,7 @@ func (r *reloader) badConfig(file string, err error) (said bool) {
 	var texts []string
 	var problems []reloadProblem
 	for _, err := range usage.Split(err) {
+		err = r.landlocked.explain(err)
 		texts = append(texts, err.Error())
 		problems = append(problems, r.problem(err.Error(), usage.HintOf(err)))
 	}
@@ -259,7 +264,7 @@ func (r *reloader) badConfig(file string, err error) (said bool) {
 	if !r.news(file, fmt.Sprint(err)) {
 		return false
 	}
-	cure := usage.HintOf(err)
+	cure := problems[0].Cure
 	if len(texts) > 1 {
 		cure = "gtunnel run --check --config " + file + " says what to do about each"
 	}

@@ -259,8 +259,8 @@ func TestReloadAllOrNothing(t *testing.T) {
 // change, as those of the file itself.
 func TestReloadIncluded(t *testing.T) {
 	b := startBackend(t)
-	one, two := freeAddress(t), "unix:"+filepath.Join(t.TempDir(), "two.sock")
-	r := startReloaded(t, serverSection("one", one, b.address(), ""))
+	r := startReloaded(t, serverSection("one", freeAddress(t), b.address(), ""))
+	two := "unix:" + filepath.Join(r.folder, "two.sock") // where Landlock lets it make sockets
 	extra := filepath.Join(r.folder, "conf.d", "20-two.toml")
 	r.put(extra, serverSection("two", two, b.address(), ""))
 	r.put(filepath.Join(r.folder, "conf.d", ".20-two.toml"), "an editor's")

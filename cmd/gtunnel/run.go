@@ -92,6 +92,9 @@ func (m *Main) check(c config.Config) error {
 		} else {
 			fmt.Fprintf(m.Stdout, "  wants    %s\n", strings.Join(t.config.ServerNames(), ", "))
 		}
+		if from := t.config.AllowFrom; len(from) > 0 {
+			fmt.Fprintf(m.Stdout, "  from     %s\n", strings.Trim(fmt.Sprint(from), "[]"))
+		}
 		fmt.Fprintf(m.Stdout, "  trusts   %s; %s\n", finding.Count(len(snapshot.CAs()), "CA"),
 			certs.NameSettings(snapshot.CRLReport(t.config.Policy(), now).String(), c.SettingName))
 	}

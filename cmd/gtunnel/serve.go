@@ -58,11 +58,13 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	}
 	p.logStart(logger, time.Now())
 	logDoubts(logger, &c)
+	logOpenFiles(logger, &c)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
 	reloader := newReloader(p, logger)
 	reloader.reloads, reloader.log, reloader.shown = reloads, log, shown
+	reloader.landlocked = m.restrict(&c, logger) // what is needed once has been done
 	s := service{
 		process: p, logger: logger, signals: signals, hangups: hangups, admin: admin, reloader: reloader,
 		ended: make(chan ending),
@@ -214,6 +216,26 @@ func newWatchdog() (ticks <-chan time.Time, stop func()) {
 	}
 	ticker := time.NewTicker(interval / 2)
 	return ticker.C, ticker.Stop
+}
+
+// ownFiles are the files that a process has open beside its connections, many
+// connections of its admin address included.
+const ownFiles = 100
+
+// logOpenFiles warns if the process may have fewer files open than the limits of
+// its tunnels together take.
+func logOpenFiles(logger *zap.Logger, c *config.Config) {
+	needed, limit := ownFiles, tunnel.OpenFilesLimit()
+	for i := range c.Tunnels {
+		needed += c.Tunnels[i].Config().OpenFiles()
+	}
+	if needed <= limit {
+		return
+	}
+	logger.Warn("fewer files may be open than the tunnels take at their limits: connections will be refused before that",
+		zap.Int("open_files", limit), zap.Int("needed", needed), zap.String("cure",
+			fmt.Sprintf("write LimitNOFILE=%d into the systemd unit (systemctl edit), or ulimit -Hn %d before the start; "+
+				"or lower max-connections", needed, needed)))
 }
 
 // logDoubts warns of access rules that are sound and may match nobody.

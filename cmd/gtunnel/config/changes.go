@@ -40,7 +40,7 @@ func (t *Tunnel) SameEndpoint(other *Tunnel) bool {
 }
 
 // onlyRestart are the settings of the process that only a restart puts in force.
-var onlyRestart = []string{"log-format", "log-file", "admin"}
+var onlyRestart = []string{"log-format", "log-file", "admin", "landlock"}
 
 // NeedRestart names the settings of the process in which a file differs from
 // that of the start, and that only a restart puts in force.
@@ -118,8 +118,11 @@ func difference(running, file *Config, places ...place) string {
 
 // processPlace is where the file has a setting of the process.
 func processPlace(s Setting) place {
-	if s.Name == "admin" {
+	switch s.Name {
+	case "admin":
 		return place{"admin", "address"}
+	case "landlock":
+		return place{"landlock", "mode"}
 	}
 	return place{"log", keyOf(strings.TrimPrefix(s.Name, "log-"))}
 }

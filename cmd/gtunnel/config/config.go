@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -57,6 +58,7 @@ type Config struct {
 	LogLevel       zapcore.Level
 	LogFormat      string // "console" or "json"
 	LogFile        string // of a process that serves; empty: the standard error
+	Landlock       string // what the kernel is told to refuse this process: LandlockOn, LandlockFiles or LandlockOff
 	Admin          AdminAddress
 	AdminSocket    string        // the preset socket: its name in RuntimeFolder
 	ReloadInterval time.Duration // 0: only SIGHUP reloads
@@ -67,6 +69,7 @@ type Config struct {
 	cert, key string // see ReadFor
 
 	origin   origin
+	includes []string       // folders
 	problems []*usage.Error // what was wrong in the file already
 }
 
@@ -81,6 +84,7 @@ type Tunnel struct {
 	AllowHost       []string
 	AllowDN         []string
 	AllowAll        bool
+	AllowFrom       []netip.Prefix
 	Cert, Key       string
 	CApath, CAfile  string
 	CRL             certs.CRLMode
@@ -100,10 +104,22 @@ type Tunnel struct {
 
 // New is the configuration of a process that is told nothing but its command.
 func New(command string) Config {
-	return Config{
+	c := Config{
 		LogLevel: zapcore.InfoLevel, LogFormat: "console", ReloadInterval: time.Minute, AdminSocket: command + ".sock",
+		Landlock: LandlockOn,
 	}
+	if command == "run" { // its file may get tunnels at other ports, which a reload could not have then
+		c.Landlock = LandlockFiles
+	}
+	return c
 }
+
+// What a process has the kernel refuse it, once it has started: see Config.Landlock.
+const (
+	LandlockOn    = "on"    // files and TCP ports that its configuration does not name
+	LandlockFiles = "files" // only the files
+	LandlockOff   = "off"   // nothing
+)
 
 // NewTunnel is the configuration of a tunnel that is told nothing but, perhaps,
 // its role.
@@ -124,6 +140,9 @@ func NewTunnel(name string, role tunnel.Role) Tunnel {
 
 // File is the configuration file; empty if the flags are all.
 func (c *Config) File() string { return c.origin.file }
+
+// IncludedFolders are those in which the patterns of include look for files.
+func (c *Config) IncludedFolders() []string { return c.includes }
 
 // Again reads the configuration file once more, for the same process.
 func (c *Config) Again() (Config, error) { return ReadFor(c.origin.file, c.cert, c.key) }
@@ -149,6 +168,7 @@ func (t *Tunnel) Config() tunnel.Config {
 		ServerName:      t.ServerName,
 		UnsafePlaintext: t.UnsafePlaintext,
 		SharePort:       t.SharePort,
+		AllowFrom:       t.AllowFrom,
 
 		CongestionControl: t.Congestion,
 		Timeouts:          t.Timeouts,

@@ -66,6 +66,7 @@ func (r *fileReader) filesOf(pattern string) ([]string, error) {
 		path = filepath.Join(r.folder, path)
 	}
 	folder, name := filepath.Split(filepath.Clean(path))
+	r.config.includes = append(r.config.includes, filepath.Clean(folder))
 	if strings.ContainsAny(folder, wildcards) {
 		return nil, &usage.Error{
 			Message: fmt.Sprintf("%q has a wildcard in the name of a folder", pattern),

@@ -51,6 +51,11 @@ func (c *Config) Settings() []Setting {
 			Name: "admin", Group: GroupLogging, Target: &c.Admin, Preset: "unix:" + RuntimeFolder + "/" + c.AdminSocket,
 			Arg: "ADDRESS", Usage: "for status; or none",
 		},
+		{
+			Name: "landlock", Group: GroupLogging, Target: &c.Landlock,
+			Values: []string{LandlockOn, LandlockFiles, LandlockOff},
+			Arg:    "MODE", Usage: "only its own files and ports; or files, off",
+		},
 	}
 }
 
@@ -72,6 +77,10 @@ func (t *Tunnel) endSettings() []Setting {
 		{
 			Name: "accept", Group: GroupTunnel, Target: &t.Accept, Preset: accept, Port: DefaultPort,
 			Arg: "ADDRESS", Usage: "where to listen; :P: IPv4 and IPv6",
+		},
+		{
+			Name: "allow-from", Group: GroupTunnel, Target: &t.AllowFrom, Preset: "anywhere",
+			Arg: "NETWORK", Usage: "who connects, as 192.0.2.0/24; repeatable",
 		},
 		{
 			Name: "connect", Group: GroupTunnel, Target: &t.Connect, Preset: connect, Port: port,
@@ -189,6 +198,14 @@ func (t *Tunnel) limitSettings() []Setting {
 		{
 			Name: "max-connections", Group: GroupLimits, Target: &t.Limits.Connections,
 			Arg: "N", Usage: "connections",
+		},
+		{
+			Name: "max-connections-per-peer", Group: GroupLimits, Target: &t.Limits.ConnectionsPerPeer, Role: tunnel.Server,
+			Arg: "N", Usage: "of these of one DN",
+		},
+		{
+			Name: "max-session-age", Group: GroupLimits, Target: &t.Timeouts.SessionAge, Zero: true,
+			Arg: "TIME", Usage: "a connection then ends; 0s: never",
 		},
 		{
 			Name: "max-handshakes", Group: GroupLimits, Target: &t.Limits.Handshakes,
