@@ -26,6 +26,7 @@ type session struct {
 	id     uint64
 	tunnel *Tunnel
 	opened time.Time
+	from   origin       // of the peer
 	source netip.Prefix // server: of the peer
 	proved string       // client: the name that the server has proved
 
@@ -64,7 +65,7 @@ type session struct {
 func (t *Tunnel) newSession(id uint64, w *wire, conn *tlsStream, result *certs.Result) *session {
 	now := time.Now()
 	s := &session{
-		id: id, tunnel: t, opened: now, wire: w,
+		id: id, tunnel: t, opened: now, wire: w, from: origin{address: w.RemoteAddr()},
 		peer:       leg{name: peerSide, stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
@@ -253,9 +254,14 @@ func (s *session) status() SessionStatus {
 	target := s.target
 	s.mu.Unlock()
 	result := s.result.Load()
+	proxy := ""
+	if s.from.proxy != nil {
+		proxy = s.from.proxy.String()
+	}
 	return SessionStatus{
 		ID:            formatID(s.id),
-		PeerAddress:   s.wire.RemoteAddr().String(),
+		PeerAddress:   s.from.address.String(),
+		ProxyAddress:  proxy,
 		PeerDN:        result.Peer.DN,
 		Path:          pathDNs(result),
 		NextEvent:     result.NextEvent,

@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -94,6 +95,8 @@ type Tunnel struct {
 	Limits          tunnel.Limits
 	Congestion      string // control of TCP to the peer; empty: the system's
 	SharePort       bool   // see tunnel.Config
+	ProxyProtocol   bool   // likewise
+	AcceptProxyFrom []netip.Prefix
 
 	ofPair bool // made of the section [pair]
 }
@@ -149,6 +152,8 @@ func (t *Tunnel) Config() tunnel.Config {
 		ServerName:      t.ServerName,
 		UnsafePlaintext: t.UnsafePlaintext,
 		SharePort:       t.SharePort,
+		ProxyProtocol:   t.ProxyProtocol,
+		AcceptProxyFrom: t.AcceptProxyFrom,
 
 		CongestionControl: t.Congestion,
 		Timeouts:          t.Timeouts,

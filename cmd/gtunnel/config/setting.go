@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ type Setting struct {
 	File   bool          // the value names a file: a relative one is beside the configuration file
 
 	// Target points into the configuration: *string, *bool, *int (1 or
-	// more), *time.Duration, *[]string, *[]tunnel.Address, or an
+	// more), *time.Duration, *[]string, *[]tunnel.Address, *[]netip.Prefix, or an
 	// encoding.TextUnmarshaler.
 	Target any
 }
@@ -79,6 +80,8 @@ func (s Setting) setText(text string) error {
 		return add(target, parseString, text)
 	case *[]tunnel.Address:
 		return add(target, s.parseAddress, text)
+	case *[]netip.Prefix:
+		return add(target, parseNetwork, text)
 	case encoding.TextUnmarshaler:
 		return target.UnmarshalText([]byte(text))
 	default:
@@ -161,6 +164,26 @@ func (s Setting) parseAddress(text string) (tunnel.Address, error) {
 	return a, err
 }
 
+// parseNetwork reads a network, or one address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(text); err == nil && ip.Zone() == "" {
+		ip = ip.Unmap()
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(text)
+	switch masked := network.Masked(); {
+	case err != nil, network.Addr().Is4In6():
+		return netip.Prefix{}, &usage.Error{
+			Message: fmt.Sprintf("%q is no network", text), Cure: "write it as in 192.0.2.0/24, 192.0.2.7 or 2001:db8::/64",
+		}
+	case masked != network:
+		return netip.Prefix{}, &usage.Error{
+			Message: fmt.Sprintf("%s has more than a network in it", text), Cure: "did you mean " + masked.String() + "?",
+		}
+	}
+	return network, nil
+}
+
 // setValue sets the target from a value of the configuration file, whose type
 // must be the setting's own. Lists are replaced.
 func (s Setting) setValue(value any) error {
@@ -183,6 +206,9 @@ func (s Setting) setValue(value any) error {
 	case *[]tunnel.Address:
 		*target = nil
 		kind = `a list of addresses, such as ["server1:3307", "server2:3307"]`
+	case *[]netip.Prefix:
+		*target = nil
+		kind = `a list of networks, such as ["192.0.2.0/24"]`
 	case *time.Duration:
 		kind = `a duration in quotes, such as "10s"`
 	default:
@@ -197,7 +223,7 @@ func (s Setting) setValue(value any) error {
 		}
 	case []any:
 		switch s.Target.(type) {
-		case *[]string, *[]tunnel.Address:
+		case *[]string, *[]tunnel.Address, *[]netip.Prefix:
 			return s.setList(value, kind)
 		}
 	}
@@ -247,7 +273,7 @@ func (s Setting) text() string {
 		return strconv.Itoa(*target)
 	case *time.Duration:
 		return finding.FormatDuration(*target)
-	case *bool, *[]string, *[]tunnel.Address:
+	case *bool, *[]string, *[]tunnel.Address, *[]netip.Prefix:
 		return ""
 	case encoding.TextMarshaler:
 		if text, err := target.MarshalText(); err == nil {
