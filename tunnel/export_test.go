@@ -188,3 +188,6 @@ func ReadAnswer(pieces ...[]byte) (number uint16, message string) {
 	}
 	return number, message
 }
+
+// AnswerCure is what to do about a refusal of the target's.
+func AnswerCure(number uint16, message string) string { return answerCure(number, message) }

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -102,14 +103,23 @@ func (t *Tunnel) answerInspector(in inbound, target Address) func([]byte) error 
 // PROXY protocol.
 func answerCure(number uint16, message string) string {
 	switch {
+	case number == errorPacketOrder:
+		return "remove proxy-protocol: MySQL does not know the PROXY protocol, MariaDB does"
 	case number == errorHost && strings.HasPrefix(message, "Proxy header is not accepted"):
 		return "in the option files of MariaDB set proxy_protocol_networks=127.0.0.1, or localhost for its socket; " +
 			"or remove proxy-protocol here"
-	case number == errorHost, number == errorAccessDenied:
+	case number != errorHost && number != errorAccessDenied:
+	case !namesOwnHost(message):
 		return "with proxy-protocol an account must be for the address of the peer, not for 127.0.0.1: " +
 			"make it for that, or remove proxy-protocol, as for gtunnel replication"
-	case number == errorPacketOrder:
-		return "remove proxy-protocol: MySQL does not know the PROXY protocol, MariaDB does"
 	}
 	return ""
+}
+
+// namesOwnHost reports whether a target says that a login came from this host, as it does
+// where it has not read the header: MySQL, before it does so, of hosts that it has no
+// account for. MariaDB says the peer's address, or the name of that.
+func namesOwnHost(message string) bool {
+	return slices.ContainsFunc([]string{"'127.0.0.1'", "'::1'", "'localhost'"},
+		func(host string) bool { return strings.Contains(message, host) })
 }

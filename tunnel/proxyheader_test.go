@@ -348,6 +348,10 @@ func TestTargetRefuses(t *testing.T) {
 			}
 		})
 	}
+	own := packet(0, "\xff\x6a\x04Host '127.0.0.1' is not allowed to connect to this MySQL server")
+	if cure := tunnel.AnswerCure(tunnel.ReadAnswer([]byte(own))); cure != "" {
+		t.Errorf("a refusal that is not about the header has the cure %s", cure)
+	}
 	ok := packet(0, greeting) + packet(2, "\x00\x00\x00\x02\x00\x00\x00") + packet(1, "\xff\x15\x04#28000Access denied")
 	if number, _ := tunnel.ReadAnswer([]byte(ok)); number != 0 {
 		t.Error("an error after the login counts")
