@@ -78,7 +78,7 @@ func TestProxyProtocolToMariaDB(t *testing.T) {
 	}
 	out, code := p.run(p.slave, p.setupSlaveArgs()...)
 	if code != 1 || !strings.Contains(out, "'"+slaveAddress+"'") ||
-		!strings.Contains(out, "hint: on the master remove proxy_protocol, or --proxy-protocol, from the tunnel of the replication") {
+		!strings.Contains(out, "hint: on the master remove proxy_protocol, or --proxy-protocol, from the tunnel of the ") {
 		t.Errorf("setup-slave: %d\n%s", code, out)
 	}
 	p.server.wantCode(0, "target-refused", slaveAddress, "an account must be for the address of the peer")

@@ -15,8 +15,8 @@ import (
 // The image that has MariaDB's client and a shell's tools.
 const image = "gtunnel-example/database"
 
-// TestReplication starts the example, restarts each of its containers, and
-// looks at what the sites can reach of each other.
+// TestReplication starts the example, restarts each of its programs, and looks at
+// what the hosts can reach of each other.
 func TestReplication(t *testing.T) {
 	s := start(t)
 	s.rowsArrive(t, "at the start")
@@ -141,7 +141,8 @@ func (s *stack) apart(t *testing.T) {
 	members, err := s.run("network", "inspect", "-f", "{{range .Containers}}{{.Name}} {{end}}", s.project+"_internet")
 	got := strings.Fields(members)
 	slices.Sort(got)
-	if want := []string{s.project + "_master-host_1", s.project + "_slave-host_1"}; err != nil || !slices.Equal(got, want) {
+	want := []string{s.project + "_master-host_1", s.project + "_slave-host_1"}
+	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("on the internet there are %v (%v), want %v", got, err, want)
 	}
 

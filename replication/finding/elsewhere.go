@@ -35,7 +35,7 @@ const hostNotAllowed = 1130
 var (
 	elsewhere = Cause{
 		Code: "login-from-elsewhere",
-		Words: "the master does not see the login come from 127.0.0.1, for which its accounts are, but from another address: " +
+		Words: "the master does not see the login come from 127.0.0.1, for which its accounts are, but from elsewhere: " +
 			"its gtunnel server tells it where the slave is (proxy-protocol), or an address translation stands between",
 		Cure: "on the master remove proxy_protocol, or --proxy-protocol, from the tunnel of the replication; " +
 			"what wants to see addresses gets a tunnel of its own, at another port",

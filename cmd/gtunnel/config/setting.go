@@ -178,7 +178,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		}
 	case masked != network:
 		return netip.Prefix{}, &usage.Error{
-			Message: fmt.Sprintf("%s has more than a network in it", text), Cure: "did you mean " + masked.String() + "?",
+			Message: fmt.Sprintf("%s is not the network itself", text), Cure: "did you mean " + masked.String() + "?",
 		}
 	}
 	return network, nil

@@ -87,15 +87,15 @@ func (t *Tunnel) endSettings() []Setting {
 		},
 		{
 			Name: "congestion", Group: GroupTunnel, Target: &t.Congestion, Preset: "the system's",
-			Arg: "NAME", Usage: "control, of TCP to the peer, such as bbr",
+			Arg: "NAME", Usage: "of TCP to the peer, such as bbr",
 		},
 		{
 			Name: "proxy-protocol", Group: GroupTunnel, Target: &t.ProxyProtocol, Role: tunnel.Server,
-			Usage: "tell MariaDB the peer's address (proxy_protocol_networks)",
+			Usage: "tell MariaDB the address of each peer",
 		},
 		{
 			Name: "accept-proxy-from", Group: GroupTunnel, Target: &t.AcceptProxyFrom, Role: tunnel.Server,
-			Arg: "CIDR", Usage: "proxies that must send PROXY headers; repeatable",
+			Arg: "CIDR", Usage: "proxies, which send PROXY headers; repeatable",
 		},
 	}
 }
