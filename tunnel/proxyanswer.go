@@ -40,7 +40,10 @@ func (a *answerReader) read(data []byte) (number uint16, message string) {
 		switch {
 		case len(payload) > 2 && payload[0] == packetError:
 			a.end()
-			return binary.LittleEndian.Uint16(payload[1:]), withoutState(string(payload[3:]))
+			if number = binary.LittleEndian.Uint16(payload[1:]); number != 0 {
+				message = withoutState(string(payload[3:]))
+			}
+			return number, message
 		case a.packets > 1 && len(payload) > 0 && payload[0] == packetOK, a.packets == answerPackets:
 			a.end()
 		}

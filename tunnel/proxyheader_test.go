@@ -365,6 +365,7 @@ func TestTargetRefuses(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(packet(0, "\n5.5.5")+packet(1, "\xff\x6a\x04#HY000Host")), 5)
 	f.Add([]byte("\x16\x03\x03\xff"), 1)
+	f.Add([]byte(packet(0, "\xff\x00\x00no number")), 7)
 	f.Add([]byte("\x03\x00\x00\x00\xff#1"), 1)
 	f.Fuzz(func(t *testing.T, data []byte, cut int) {
 		if len(data) > 4<<10 {
