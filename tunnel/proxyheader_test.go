@@ -234,7 +234,6 @@ func TestProxiedSourcesHaveLimitsOfTheirOwn(t *testing.T) {
 	}
 	header := headerOf(t, 2, "192.0.2.9:40001", "198.51.100.1:3307")
 	exchange(t, dial(t, start(t, p.clientConfig(t, proxy(t, "127.0.0.9", server.Addr(), header))).Addr()), "one gets in")
-	pending(20)
 }
 
 // headedTarget is a target that reads a header, then echoes; it gives the headers.
