@@ -72,8 +72,8 @@ func (t *Tunnel) admitProxied(ctx context.Context, in inbound, connections *sync
 }
 
 // readOrigin reads the header of a proxy, until the end of the time for the
-// handshake. A check of the proxy's own (LOCAL, or UNKNOWN) leaves the proxy as
-// the origin.
+// handshake. A check of the proxy's own leaves the proxy as the origin: LOCAL, UNKNOWN,
+// or its own address, as haproxy says it in version 1.
 func (t *Tunnel) readOrigin(ctx context.Context, in *inbound) error {
 	if err := in.conn.SetReadDeadline(in.deadline); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (t *Tunnel) readOrigin(ctx context.Context, in *inbound) error {
 	if err != nil {
 		return headerError(len(text), err)
 	}
-	if address == nil {
+	if address == nil || address.String() == in.from.address.String() {
 		in.isProxyCheck = true
 		return nil
 	}

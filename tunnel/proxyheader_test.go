@@ -179,16 +179,19 @@ func TestBadProxyHeaders(t *testing.T) {
 // has no line.
 func TestProxyChecks(t *testing.T) {
 	server := proxied(t, newPKI(t), func(c *tunnel.Config) { c.Connect = []tunnel.Address{address(t, untouched(t))} })
-	for _, header := range [][]byte{local, []byte("PROXY UNKNOWN\r\n")} {
+	for _, header := range [][]byte{local, []byte("PROXY UNKNOWN\r\n"), nil} {
 		conn := from(t, "127.0.0.9", server.Addr())
+		if header == nil { // as haproxy's send-proxy
+			header = headerOf(t, 1, conn.LocalAddr().String(), server.Addr().String())
+		}
 		if _, err := conn.Write(header); err != nil {
 			t.Fatal(err)
 		}
 		_ = conn.(*net.TCPConn).CloseWrite()
 		expectEnd(t, conn)
 	}
-	eventually(t, "both are told of",
-		func() bool { return server.logs.FilterMessage("a proxy has checked the port").Len() == 2 })
+	eventually(t, "all are told of",
+		func() bool { return server.logs.FilterMessage("a proxy has checked the port").Len() == 3 })
 	if status := server.Status(); len(status.Refused) != 0 || len(status.Refusals) != 0 || server.Suspects() != 0 {
 		t.Errorf("refused: %v, %v", status.Refused, status.Refusals)
 	}
