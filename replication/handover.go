@@ -204,7 +204,7 @@ func (h *HandOver) OpenMaster(ctx context.Context, address string) (*server.Serv
 		return seeder, err
 	}
 	err = monitorErr
-	if p, ok := errors.AsType[*finding.Problem](err); ok && server.IsAccessDenied(err) {
+	if p, ok := errors.AsType[*finding.Problem](err); ok && server.IsAccessDenied(err) && namesLoopback(err) {
 		p.Cure = "the hand-over file is older than the passwords of the accounts, or of another master:" +
 			" bring that master's file here again, after gtunnel replication setup-master there;" +
 			" if the passwords are not known there any more, setup-master --new-passwords"

@@ -24,11 +24,14 @@ const (
 
 // inbound is an accepted connection whose peer is not verified yet.
 type inbound struct {
-	id     uint64
-	conn   net.Conn
-	from   netip.Addr   // its peer; none of a unix socket
-	source netip.Prefix // of it
-	place  *place
+	id       uint64
+	conn     net.Conn
+	from     origin
+	source   netip.Prefix // of from
+	deadline time.Time    // of the handshake, and of what a proxy sends before it
+	place    *place
+
+	isProxyCheck bool // a proxy speaks for itself, or for nobody that it knows
 }
 
 // accept starts a goroutine of connections for every connection, until ctx
@@ -77,38 +80,41 @@ func (t *Tunnel) acceptFailed(err error, delay time.Duration) {
 		zap.Error(err), zap.Duration("retry_in", delay), zap.String("cure", cure))
 }
 
-// admit begins the life of a connection, or refuses it: a server at once if
-// there is no place for its session, a client if as many local connections
-// wait for the far side as may.
+// admit begins the life of a connection. Where it comes from is known at once, or
+// when a proxy has said so.
 func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.WaitGroup) {
 	t.accepted.Add(1)
-	from := addressOf(conn.RemoteAddr())
-	in := inbound{id: lastID.Add(1), conn: conn, from: from, source: sourceOf(from)}
-	t.log.write(zapcore.DebugLevel, "accepted", connField(in.id), fromField(conn))
-	if !t.config().takesFrom(in.from) {
-		t.refuse(in, CodeSourceNotAllowed, notFrom(in.from), allowFrom(in.from))
-		reset(conn)
+	in := inbound{
+		id: lastID.Add(1), conn: conn, from: origin{address: conn.RemoteAddr()}, source: sourceOf(addressOf(conn.RemoteAddr())),
+		deadline: time.Now().Add(t.config().Timeouts.Handshake),
+	}
+	t.log.write(zapcore.DebugLevel, "accepted", append(in.from.fields("from"), connField(in.id))...)
+	if t.isProxy(in.from.address) {
+		t.admitProxied(ctx, in, connections)
+		return
+	}
+	t.admitOrigin(ctx, in, connections)
+}
+
+// admitOrigin goes on with a connection of which is known where it comes from, or
+// refuses it: a server at once if there is no place for its session, a client if as
+// many local connections wait for the far side as may.
+func (t *Tunnel) admitOrigin(ctx context.Context, in inbound, connections *sync.WaitGroup) {
+	if !t.config().takesFrom(in.from.ip()) {
+		if !in.isProxyCheck {
+			t.refuse(in, CodeSourceNotAllowed, notFrom(in.from.ip()), allowFrom(in.from.ip()))
+		}
+		reset(in.conn)
 		return
 	}
 	if t.sessions.isFull() {
 		t.refuseSession(ctx, in)
-		t.dismiss(conn, connections)
+		t.dismiss(in.conn, connections)
 		return
 	}
-	p, gone, code := t.handshakes.enter(in.source, time.Now())
-	if gone != nil {
-		gone.dismiss()
-	}
-	if code != "" {
-		t.refuse(in, code, tooMany(code), raiseLimit)
-		t.dismiss(conn, connections)
+	if !t.takePlace(&in, in.source, connections) {
 		return
 	}
-	in.place = p
-	p.watch(nil, func() { // until shakeHands does: many may come before a goroutine of theirs runs
-		_, _ = conn.Write(certs.BusyAlert()) // the first in its socket, which takes it
-		_ = conn.Close()
-	})
 	connections.Go(func() {
 		open := t.openClient
 		if t.config().Role == Server {
@@ -118,6 +124,27 @@ func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.Wai
 			s.relay(connections)
 		}
 	})
+}
+
+// takePlace gives a connection a place for its handshake, as one from source, or
+// refuses it, and reports whether it did give one.
+func (t *Tunnel) takePlace(in *inbound, source netip.Prefix, connections *sync.WaitGroup) bool {
+	p, gone, code := t.handshakes.enter(source, time.Now())
+	if gone != nil {
+		gone.dismiss()
+	}
+	if code != "" {
+		t.refuse(*in, code, tooMany(code), raiseLimit)
+		t.dismiss(in.conn, connections)
+		return false
+	}
+	in.place = p
+	conn := in.conn
+	p.watch(nil, func() { // until shakeHands does: many may come before a goroutine of theirs runs
+		_, _ = conn.Write(certs.BusyAlert()) // the first in its socket, which takes it
+		_ = conn.Close()
+	})
+	return true
 }
 
 // farewells is how many connections at once are told why they are refused, for

@@ -57,7 +57,7 @@ func (t *Tunnel) openClient(ctx context.Context, in inbound) *session {
 	time.AfterFunc(acceptanceTime, endDial)
 
 	s := t.newSession(in.id, v.wire, &tlsStream{Conn: v.conn, wire: v.wire}, v.result)
-	s.from, s.proved = in.from, v.name
+	s.from, s.proved = in.from.ip(), v.name
 	s.inspect = t.plainInspector(in)
 	s.onFirstByte = func() {
 		endDial()
@@ -164,14 +164,17 @@ func (t *Tunnel) dialVerified(ctx context.Context, in inbound, target Address) (
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			t.peerRefused(in.id, target.String(), err)
+			t.peerRefused(in.id, peerAt(target.String()), err)
 		}
 		closeGently(raw)
 		return verified{}, handshakeFailed(target, err)
 	}
-	t.peerVerified(in.id, target.String(), conn, result)
+	t.peerVerified(in.id, peerAt(target.String()), conn, result)
 	return verified{wire: w, conn: conn, result: result, name: name}, nil
 }
+
+// peerAt names a server that was dialled as a peer.
+func peerAt(target string) []zap.Field { return []zap.Field{zap.String("peer", target)} }
 
 // serverName is the name that a target must prove.
 func (t *Tunnel) serverName(target Address) string {
@@ -202,6 +205,6 @@ func (t *Tunnel) explainFirstRead(s *session, from leg, err error) {
 	}
 	if s.explain(closedPeerRefusedUs, explained.Reason) {
 		t.farEnd.note(explained.Error())
-		t.peerRefused(s.id, s.status().Target, explained)
+		t.peerRefused(s.id, peerAt(s.status().Target), explained)
 	}
 }

@@ -13,6 +13,8 @@ const (
 	CodeNoTarget           certs.Code = "no-target"                       // no target could be reached
 	CodeTLSOnPlainPort     certs.Code = "tls-on-plain-port"               // client: TLS arrived where plain data belongs
 	CodeAcceptFailed       certs.Code = "accept-failed"                   // the system gave no socket for a connection
+	CodeBadProxyHeader     certs.Code = "bad-proxy-header"                // from AcceptProxyFrom, without a sound header
+	CodeTargetRefused      certs.Code = "target-refused"                  // what ProxyProtocol told the target
 )
 
 // Codes lists the codes of this package, each with its meaning and what is mostly
@@ -50,6 +52,14 @@ func Codes() []certs.Meaning {
 		{
 			Code: CodeAcceptFailed, Meaning: "the system gave no socket for a connection",
 			Cure: "Raise the limit of open files: LimitNOFILE in the systemd unit.",
+		},
+		{
+			Code: CodeBadProxyHeader, Meaning: "a connection from a network of accept-proxy-from has no sound PROXY header",
+			Cure: "Have the proxy send one (haproxy: send-proxy-v2), or take its network out of accept-proxy-from.",
+		},
+		{
+			Code: CodeTargetRefused, Meaning: "the target refused what proxy-protocol told it",
+			Cure: "See gtunnel help proxy.",
 		},
 	}
 }

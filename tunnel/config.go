@@ -50,6 +50,15 @@ type Config struct {
 	// which gets what comes to that. In whatever order they are bound, all must share.
 	SharePort bool
 
+	// ProxyProtocol has a server tell its target where a connection comes from, by the
+	// PROXY protocol, version 2. MariaDB takes that from the networks that it has in
+	// proxy_protocol_networks; MySQL does not know it.
+	ProxyProtocol bool
+
+	// AcceptProxyFrom are the networks of the proxies in front of a server. What comes from
+	// there must begin with a header of the PROXY protocol, which is believed.
+	AcceptProxyFrom []netip.Prefix
+
 	Endpoint *certs.Endpoint
 	Timeouts Timeouts
 	Limits   Limits
@@ -152,7 +161,7 @@ func (c Config) withDefaults() Config {
 // far as that can be told without the Endpoint and without the network.
 func (c Config) Check() []*ConfigError {
 	return slices.Concat(c.checkRole(), c.checkAccept(), c.checkConnect(), c.checkServerName(), c.checkPlainEnd(),
-		c.checkAllowFrom(), c.checkCongestionControl(), c.checkNumbers(), c.checkShares())
+		c.checkAllowFrom(), c.checkProxy(), c.checkCongestionControl(), c.checkNumbers(), c.checkShares())
 }
 
 // check finds the first setting with which the tunnel cannot or must not

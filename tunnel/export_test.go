@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"net"
 	"strings"
@@ -164,3 +165,29 @@ const (
 	ProvenFor = provenFor
 	FailedFor = failedFor
 )
+
+// ReadProxyHeader reads a header of the PROXY protocol, and gives its bytes and the
+// address that it names; nil if it names none.
+func ReadProxyHeader(conn io.Reader) (text []byte, address net.Addr, err error) {
+	if text, err = readProxyHeader(conn); err == nil {
+		address, err = parseProxyHeader(text)
+	}
+	return text, address, err
+}
+
+// FormatProxyHeader makes a header for the target.
+func FormatProxyHeader(from, to net.Addr) ([]byte, error) { return formatProxyHeader(from, to) }
+
+// ReadAnswer reads what a target sends, in pieces, and gives the first error in it.
+func ReadAnswer(pieces ...[]byte) (number uint16, message string) {
+	var a answerReader
+	for _, piece := range pieces {
+		if number, message = a.read(piece); number != 0 {
+			break
+		}
+	}
+	return number, message
+}
+
+// AnswerCure is what to do about a refusal of the target's.
+func AnswerCure(number uint16, message string) string { return answerCure(number, message) }

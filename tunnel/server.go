@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/gtunnel/gtunnel/certs"
 )
@@ -18,7 +19,8 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 	if s == nil {
 		return nil
 	}
-	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config().Connect, time.Now()), t.dial)
+	conn, target, failed, ok := firstTarget(ctx, t.dead.inOrder(t.config().Connect, time.Now()),
+		func(ctx context.Context, target Address) (net.Conn, error) { return t.dialFor(ctx, in, target) })
 	if !ok {
 		s.abort(closedNotOpened, "no target could be reached")
 		if ctx.Err() == nil {
@@ -34,6 +36,9 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 		return nil
 	}
 	t.farEnd.note("")
+	if t.config().ProxyProtocol {
+		s.inspect = t.answerInspector(in, target)
+	}
 	s.info("connected", zap.Stringer("target", target))
 	return s
 }
@@ -42,7 +47,7 @@ func (t *Tunnel) openServer(ctx context.Context, in inbound) *session {
 // itself in time. All others are closed, counted and logged, and give nil.
 func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	defer t.handshakes.leave(in.place)
-	peer := in.conn.RemoteAddr().String()
+	peer := in.from.fields("peer")
 	w, err := t.newInboundWire(in)
 	if err != nil {
 		t.handshakeEnded(ctx, in, err)
@@ -64,7 +69,7 @@ func (t *Tunnel) verifyInbound(ctx context.Context, in inbound) *session {
 	}
 	t.peerVerified(in.id, peer, conn, result)
 	s := t.newSession(in.id, w, &tlsStream{Conn: conn, wire: w}, result)
-	s.from, s.source = in.from, in.source
+	s.from, s.origin, s.source = in.from.ip(), in.from, in.source
 	if err := w.carry(); err != nil {
 		reset(in.conn)
 		t.peerRefused(in.id, peer, err)
@@ -107,7 +112,7 @@ func (t *Tunnel) newInboundWire(in inbound) (*wire, error) {
 // the connection is closed, also after a handshake that failed. That is done
 // before the new one is served, or connections could outnumber the places.
 func (t *Tunnel) shakeHands(ctx context.Context, in inbound, w *wire) (*tls.Conn, *certs.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.config().Timeouts.Handshake)
+	ctx, cancel := context.WithDeadline(ctx, in.deadline)
 	defer cancel()
 	in.place.watch(ctx.Done(), func() {
 		if w.isOver() {
@@ -138,9 +143,12 @@ func (t *Tunnel) handshakeEnded(ctx context.Context, in inbound, err error) {
 		_ = in.conn.Close()
 		t.refuse(in, CodeTooManyHandshakes, errNoTurn.Error(),
 			"see who connects so much: ss -tn; a firewall can bound what one network opens")
+	case in.isProxyCheck && in.place.shown() == silent:
+		t.log.write(zapcore.DebugLevel, "a proxy has checked the port", append(in.from.fields("from"), connField(in.id))...)
+		closeGently(in.conn)
 	default:
 		t.suspect(in)
-		t.peerRefused(in.id, in.conn.RemoteAddr().String(), err)
+		t.peerRefused(in.id, in.from.fields("peer"), err)
 		closeGently(in.conn)
 	}
 }

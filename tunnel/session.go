@@ -27,6 +27,7 @@ type session struct {
 	tunnel *Tunnel
 	opened time.Time
 	from   netip.Addr   // of who connected; none of a unix socket
+	origin origin       // of the peer
 	source netip.Prefix // server: of the peer
 	proved string       // client: the name that the server has proved
 
@@ -67,7 +68,7 @@ type session struct {
 func (t *Tunnel) newSession(id uint64, w *wire, conn *tlsStream, result *certs.Result) *session {
 	now := time.Now()
 	s := &session{
-		id: id, tunnel: t, opened: now, wire: w,
+		id: id, tunnel: t, opened: now, wire: w, origin: origin{address: w.RemoteAddr()},
 		peer:       leg{name: peerSide, stream: conn, socket: w, ended: new(atomic.Bool)},
 		nextReport: now.Add(t.reportEvery),
 	}
@@ -259,9 +260,14 @@ func (s *session) status() SessionStatus {
 	target := s.target
 	s.mu.Unlock()
 	result := s.result.Load()
+	proxy := ""
+	if s.origin.proxy != nil {
+		proxy = s.origin.proxy.String()
+	}
 	return SessionStatus{
 		ID:            formatID(s.id),
-		PeerAddress:   s.wire.RemoteAddr().String(),
+		PeerAddress:   s.origin.address.String(),
+		ProxyAddress:  proxy,
 		PeerDN:        result.Peer.DN,
 		Path:          pathDNs(result),
 		NextEvent:     result.NextEvent,

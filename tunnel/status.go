@@ -50,10 +50,11 @@ type Status struct {
 type SessionStatus struct {
 	ID            string    `json:"id"` // as in the field conn of the log
 	PeerAddress   string    `json:"peer_address"`
-	PeerDN        string    `json:"peer_dn"`    // slash form
-	Path          []string  `json:"path"`       // DNs of the verified path, slash form, the peer's own first
-	NextEvent     time.Time `json:"next_event"` // when the peer is judged again, unless files change before
-	Target        string    `json:"target"`     // empty while it is being dialled
+	ProxyAddress  string    `json:"proxy_address,omitempty"` // which passed it on; empty: it came here itself
+	PeerDN        string    `json:"peer_dn"`                 // slash form
+	Path          []string  `json:"path"`                    // DNs of the verified path, slash form, the peer's own first
+	NextEvent     time.Time `json:"next_event"`              // when the peer is judged again, unless files change before
+	Target        string    `json:"target"`                  // empty while it is being dialled
 	Opened        time.Time `json:"opened"`
 	LastActivity  time.Time `json:"last_activity"`
 	BytesFromPeer uint64    `json:"bytes_from_peer"`

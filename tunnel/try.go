@@ -172,9 +172,8 @@ func (t *Tunnel) answerCheck(ctx context.Context, in inbound, conn *tls.Conn, re
 	defer cancel()
 	state := t.targetState(ctx)
 	_ = in.conn.SetDeadline(time.Now().Add(t.config().Timeouts.Handshake)) // fails only if the peer has gone
-	t.log.write(zapcore.InfoLevel, "peer checked the tunnel: accepted", connField(in.id),
-		zap.Stringer("peer", in.conn.RemoteAddr()), zap.Strings("path", pathDNs(result)),
-		zap.String("target", targetWord(state)))
+	t.log.write(zapcore.InfoLevel, "peer checked the tunnel: accepted", append(in.from.fields("peer"), connField(in.id),
+		zap.Strings("path", pathDNs(result)), zap.String("target", targetWord(state)))...)
 	_ = certs.AnswerCheck(conn, state) // fails only if the peer has gone
 	closeGently(in.conn)
 }

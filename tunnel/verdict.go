@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -17,8 +16,8 @@ import (
 func (t *Tunnel) refuse(in inbound, code certs.Code, reason, cure string, more ...zap.Field) {
 	t.countRefused(code)
 	fields := append([]zap.Field{
-		connField(in.id), fromField(in.conn), zap.String("reason", reason), zap.String("cure", cure),
-	}, more...)
+		connField(in.id), zap.String("reason", reason), zap.String("cure", cure),
+	}, append(in.from.fields("from"), more...)...)
 	t.logFailure(zapcore.WarnLevel, "connection refused", code, fields...)
 }
 
@@ -49,9 +48,6 @@ func tooMany(code certs.Code) string {
 	return "more connections wait for their verification than max-handshakes allows"
 }
 
-// fromField is the address that a connection came from.
-func fromField(conn net.Conn) zap.Field { return zap.Stringer("from", conn.RemoteAddr()) }
-
 // countRefused counts a connection that came to nothing.
 func (t *Tunnel) countRefused(code certs.Code) {
 	t.mu.Lock()
@@ -59,10 +55,10 @@ func (t *Tunnel) countRefused(code certs.Code) {
 	t.refused[code]++
 }
 
-// peerRefused counts and logs a peer with which the handshake failed. peer is
-// its address.
-func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
-	fields := []zap.Field{connField(id), zap.String("peer", peer)}
+// peerRefused counts and logs a peer with which the handshake failed. peer says
+// where it is.
+func (t *Tunnel) peerRefused(id uint64, peer []zap.Field, err error) {
+	fields := append([]zap.Field{connField(id)}, peer...)
 	level := zapcore.WarnLevel
 	code := certs.CodeDisconnected
 	refusal, isRefusal := errors.AsType[*certs.Refusal](err)
@@ -87,7 +83,7 @@ func (t *Tunnel) peerRefused(id uint64, peer string, err error) {
 // peerNoLongerAccepted counts and logs an open session whose peer is refused
 // now.
 func (t *Tunnel) peerNoLongerAccepted(s *session, err error) {
-	fields := []zap.Field{connField(s.id), zap.Stringer("peer", s.wire.RemoteAddr())}
+	fields := append([]zap.Field{connField(s.id)}, s.origin.fields("peer")...)
 	code := certs.CodeMalformed
 	if refusal, ok := errors.AsType[*certs.Refusal](err); ok {
 		code = refusal.Code
@@ -115,11 +111,12 @@ func refusalFields(refusal *certs.Refusal) []zap.Field {
 	return fields
 }
 
-// peerVerified logs why a peer is trusted, and whether it had a ticket.
-func (t *Tunnel) peerVerified(id uint64, peer string, conn *tls.Conn, result *certs.Result) {
-	t.log.write(zapcore.InfoLevel, "peer verified", connField(id), zap.String("peer", peer),
+// peerVerified logs why a peer is trusted, and whether it had a ticket. peer says
+// where it is.
+func (t *Tunnel) peerVerified(id uint64, peer []zap.Field, conn *tls.Conn, result *certs.Result) {
+	t.log.write(zapcore.InfoLevel, "peer verified", append(append([]zap.Field{connField(id)}, peer...),
 		zap.Strings("path", pathDNs(result)), zap.Strings("hosts", result.Peer.Hosts),
-		zap.Bool("resumed", conn.ConnectionState().DidResume))
+		zap.Bool("resumed", conn.ConnectionState().DidResume))...)
 }
 
 // pathDNs names the certificates of a verified path, the peer's own first.

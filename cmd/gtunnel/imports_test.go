@@ -62,7 +62,7 @@ var imports = map[string][]string{
 	module + "/certs/internal/dertest": {"golang.org/x/crypto"},
 	module + "/certs/certstest":        {"golang.org/x/crypto"},
 	module + "/tunnel": {
-		module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang",
+		module + "/certs", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/pires/go-proxyproto",
 		"golang.org/x/sys", "golang.org/x/time",
 	},
 	module + "/replication/servertest":        {"github.com/go-sql-driver/mysql"},

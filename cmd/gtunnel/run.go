@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func (m *Main) check(c config.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, doubt := range c.Doubts() {
+	for _, doubt := range slices.Concat(c.Doubts(), c.ProxyDoubts()) {
 		fmt.Fprintf(m.Stderr, "warning: %v\nhint: %s\n", doubt, doubt.Hint())
 	}
 	now := time.Now()

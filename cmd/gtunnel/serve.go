@@ -238,9 +238,13 @@ func logOpenFiles(logger *zap.Logger, c *config.Config) {
 				"or lower max-connections", needed, needed)))
 }
 
-// logDoubts warns of access rules that are sound and may match nobody.
+// logDoubts warns of access rules that are sound and may match nobody, and of trust in
+// every host as a proxy.
 func logDoubts(logger *zap.Logger, c *config.Config) {
 	for _, doubt := range c.Doubts() {
 		logger.Warn("an access rule may match nobody", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
+	}
+	for _, doubt := range c.ProxyDoubts() {
+		logger.Warn("every host is taken for a proxy", zap.String("reason", doubt.Error()), zap.String("cure", doubt.Hint()))
 	}
 }

@@ -78,11 +78,19 @@ func writeSessions(w io.Writer, tunnels []tunnel.Status, now time.Time) {
 	fmt.Fprintln(w, "CONNECTION\tTUNNEL\tFROM\tTARGET\tOPEN FOR\tSILENT FOR\tFROM PEER\tTO PEER\tPEER")
 	for _, t := range tunnels {
 		for _, s := range t.Sessions {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, s.PeerAddress, s.Target,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, t.Name, fromText(s), s.Target,
 				age(now, s.Opened), age(now, s.LastActivity),
 				finding.FormatBytes(s.BytesFromPeer), finding.FormatBytes(s.BytesToPeer), certs.ShowDN(s.PeerDN))
 		}
 	}
+}
+
+// fromText is where a connection comes from, with the proxy that has passed it on.
+func fromText(s tunnel.SessionStatus) string {
+	if s.ProxyAddress == "" {
+		return s.PeerAddress
+	}
+	return s.PeerAddress + " by " + s.ProxyAddress
 }
 
 func (m *Main) closeCommand() *cobra.Command {

@@ -156,7 +156,7 @@ func tunnelChanges(before, now *tunnel.Status, known bool) []string {
 	for _, s := range now.Sessions {
 		open[s.ID] = true
 		if !slices.ContainsFunc(before.Sessions, isSame(&s)) {
-			say("connection %s is open, from %s, %s", s.ID, s.PeerAddress, certs.ShowDN(s.PeerDN))
+			say("connection %s is open, from %s, %s", s.ID, fromText(s), certs.ShowDN(s.PeerDN))
 		}
 	}
 	for _, s := range before.Sessions {

@@ -27,6 +27,8 @@ func EveryCause() []Cause {
 	for _, r := range slices.Concat(refusals, fatals) {
 		add(r.Cause)
 	}
+	add(elsewhere)
+	add(noHeaders)
 	return list
 }
 

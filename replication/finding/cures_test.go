@@ -93,6 +93,18 @@ var slaveErrors = []struct {
 			"in AUTO_POSITION mode: this server has GTID_MODE = OFF instead of ON.'", "gtid-mode", nil,
 	},
 	{
+		1130, "Host '192.0.2.7' is not allowed to connect to this MariaDB server", "login-from-elsewhere",
+		[]string{"proxy-protocol", "remove proxy_protocol"},
+	},
+	{
+		1130, "Proxy header is not accepted from 127.0.0.1", "proxy-header-refused", []string{"remove proxy_protocol"},
+	},
+	{
+		1045, "error connecting to master 'db_rep@127.0.0.1:3307' - retry-time: 10  maximum-retries: 100000  message: " +
+			"Access denied for user 'db_rep'@'192.0.2.7' (using password: YES)", "login-from-elsewhere",
+		[]string{"another address"},
+	},
+	{
 		1130, "Host '127.0.0.1' is not allowed to connect to this MariaDB server", "host-not-allowed",
 		[]string{"setup-master"},
 	},

@@ -33,6 +33,13 @@ func slaveCause(number int, text string) Cause {
 		c = withTable(c, number, text)
 	case AccessDenied:
 		c = slaveDenied
+		if other, ok := Elsewhere(number, text); ok {
+			c = other
+		}
+	case hostNotAllowed:
+		if other, ok := Elsewhere(number, text); ok {
+			c = other
+		}
 	case 1286:
 		if engine := errorEngine.FindStringSubmatch(text); engine != nil {
 			c.Cure = strings.ReplaceAll(c.Cure, "'ha_NAME', as in 'ha_archive'", "'ha_"+strings.ToLower(engine[1])+"'")

@@ -21,6 +21,9 @@ func (s *Server) Explain(doing string, err error) *finding.Problem {
 	p := &finding.Problem{On: s.Role, Code: "sql", Text: doing, Err: err}
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		p.Cure = s.Version.InWords(finding.CureOf(int(e.Number), s.Role))
+		if c, ok := finding.Elsewhere(int(e.Number), e.Message); ok && s.Role == finding.Master && s.Login.Network != "unix" {
+			p.Code, p.Cure = c.Code, c.Cure
+		}
 		return p
 	}
 	if _, ok := errors.AsType[*NoAnswerError](err); ok {

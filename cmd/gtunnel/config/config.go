@@ -98,6 +98,8 @@ type Tunnel struct {
 	Limits          tunnel.Limits
 	Congestion      string // control of TCP to the peer; empty: the system's
 	SharePort       bool   // see tunnel.Config
+	ProxyProtocol   bool   // likewise
+	AcceptProxyFrom []netip.Prefix
 
 	ofPair bool // made of the section [pair]
 }
@@ -169,6 +171,8 @@ func (t *Tunnel) Config() tunnel.Config {
 		UnsafePlaintext: t.UnsafePlaintext,
 		SharePort:       t.SharePort,
 		AllowFrom:       t.AllowFrom,
+		ProxyProtocol:   t.ProxyProtocol,
+		AcceptProxyFrom: t.AcceptProxyFrom,
 
 		CongestionControl: t.Congestion,
 		Timeouts:          t.Timeouts,

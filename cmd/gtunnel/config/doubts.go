@@ -45,3 +45,18 @@ func doubtfulHost(rule string) (message, hint string) {
 	}
 	return "", ""
 }
+
+// ProxyDoubts finds networks of proxies that are all the world. They are warned
+// of, because a firewall may stand before it.
+func (c *Config) ProxyDoubts() []*usage.Error {
+	var found []*usage.Error
+	for _, t := range c.Tunnels {
+		for _, network := range t.AcceptProxyFrom {
+			if network.Bits() == 0 {
+				found = append(found, c.origin.errorAt(t.place().key("accept_proxy_from"),
+					network.String()+" is every host: each could say that it is another one", "write the addresses of the proxies"))
+			}
+		}
+	}
+	return found
+}

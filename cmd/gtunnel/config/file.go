@@ -255,7 +255,7 @@ func (r *fileReader) section(p place, value any, settings []Setting, trust *Tunn
 	trust.trustOnly(capath, cafile)
 	for _, s := range settings { // the role is known only now
 		if _, ok := table[s.key()]; ok && s.Role != "" && trust.Role != "" && s.Role != trust.Role {
-			r.add(p.key(s.key()), fmt.Sprintf("is for role %q only", s.Role), roleHint(trust.Role, r.config.origin))
+			r.add(p.key(s.key()), fmt.Sprintf("is for role %q only", s.Role), roleHint(trust.Role, s, r.config.origin))
 		}
 	}
 }

@@ -96,7 +96,15 @@ func (t *Tunnel) endSettings() []Setting {
 		},
 		{
 			Name: "congestion", Group: GroupTunnel, Target: &t.Congestion, Preset: "the system's",
-			Arg: "NAME", Usage: "control, of TCP to the peer, such as bbr",
+			Arg: "NAME", Usage: "of TCP to the peer, such as bbr",
+		},
+		{
+			Name: "proxy-protocol", Group: GroupTunnel, Target: &t.ProxyProtocol, Role: tunnel.Server,
+			Usage: "tell MariaDB the address of each peer",
+		},
+		{
+			Name: "accept-proxy-from", Group: GroupTunnel, Target: &t.AcceptProxyFrom, Role: tunnel.Server,
+			Arg: "CIDR", Usage: "proxies, which send PROXY headers; repeatable",
 		},
 	}
 }
@@ -243,7 +251,7 @@ func OfOtherRole(role tunnel.Role, flag string) *usage.Error {
 	for _, s := range t.Settings() {
 		if s.Name == flag && s.Role != "" && s.Role != role {
 			return &usage.Error{
-				Where: "--" + flag, Message: fmt.Sprintf("is for gtunnel %s only", s.Role), Cure: roleHint(role, origin{}),
+				Where: "--" + flag, Message: fmt.Sprintf("is for gtunnel %s only", s.Role), Cure: roleHint(role, s, origin{}),
 			}
 		}
 	}
@@ -251,8 +259,11 @@ func OfOtherRole(role tunnel.Role, flag string) *usage.Error {
 }
 
 // roleHint says what a role has in place of a setting of the other one.
-func roleHint(role tunnel.Role, o origin) string {
-	if role == tunnel.Client {
+func roleHint(role tunnel.Role, s Setting, o origin) string {
+	switch {
+	case role == tunnel.Client && s.Group == GroupTunnel:
+		return "remove it here: it is for the gtunnel server, which sees where peers come from"
+	case role == tunnel.Client:
 		return "remove it: a client lets in whoever can reach its address, and checks the server's name"
 	}
 	return fmt.Sprintf("remove it: a server checks its peers against %s and %s",
