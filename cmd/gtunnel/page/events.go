@@ -23,6 +23,7 @@ type event struct {
 	tunnel string // empty: the process
 	text   string
 	detail string
+	code   string // of a refusal
 	cure   string
 	times  uint64
 }

@@ -1,12 +1,13 @@
 package page
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -39,13 +40,22 @@ type rendering struct {
 func newRendering(v *view) (*rendering, error) {
 	r := &rendering{view: v, parts: make(map[string]string, len(fragments))}
 	for _, name := range fragments {
-		var b bytes.Buffer
-		if err := templates.ExecuteTemplate(&b, name, v); err != nil {
+		part, err := execute(name, v)
+		if err != nil {
 			return nil, err
 		}
-		r.parts[name] = b.String()
+		r.parts[name] = part
 	}
 	return r, nil
+}
+
+// execute is what a template makes of a view.
+func execute(name string, v *view) (string, error) {
+	var b strings.Builder
+	if err := templates.ExecuteTemplate(&b, name, v); err != nil {
+		return "", err
+	}
+	return visible(b.String()), nil
 }
 
 // update is what a stream is told: the parts that are new.
@@ -56,7 +66,7 @@ type update struct {
 
 // since is what has changed since another rendering; nil is none.
 func (r *rendering) since(before *rendering) update {
-	u := update{Title: r.view.Title, Parts: make(map[string]string)}
+	u := update{Title: visible(r.view.Title), Parts: make(map[string]string)}
 	for name, part := range r.parts {
 		if before == nil || before.parts[name] != part {
 			u.Parts[name] = part
@@ -100,16 +110,16 @@ func setHeaders(w http.ResponseWriter, kind string) {
 func (p *Page) serveIndex(w http.ResponseWriter, r *http.Request) {
 	p.look(r.Context())
 	now, err := p.render()
-	var b bytes.Buffer
+	text := ""
 	if err == nil {
-		err = templates.ExecuteTemplate(&b, "page", now.view)
+		text, err = execute("page", now.view)
 	}
 	if err != nil {
 		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	setHeaders(w, "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes()) // fails only if the client has gone
+	_, _ = io.WriteString(w, text) // fails only if the client has gone
 }
 
 // serveEvents streams what changes as server-sent events until the client goes

@@ -146,14 +146,14 @@ func trace(values []value, now time.Time, gap time.Duration, scale float64) (pat
 	return b.String(), filled.String()
 }
 
-// niceTop is the least of 1, 2 and 5 times a power of ten that is not below the
-// greatest value.
+// niceTop is a round number that is not below the greatest value, and not far
+// above it.
 func niceTop(most float64) float64 {
 	if most <= 1 {
 		return 1
 	}
 	power := math.Pow(10, math.Floor(math.Log10(most)))
-	for _, factor := range []float64{1, 2, 5, 10} {
+	for _, factor := range []float64{1, 2, 3, 4, 6, 8, 10} {
 		if most <= factor*power {
 			return factor * power
 		}

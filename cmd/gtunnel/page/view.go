@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,8 @@ import (
 // that ends within certificateSoon is warned of in the log too.
 const (
 	sessionsShown   = 25
-	eventsShown     = 25
+	troubleShown    = 20
+	othersShown     = 8
 	listsShown      = 8
 	certificateSoon = 14 * 24 * time.Hour
 	refusedLately   = time.Hour
@@ -103,7 +105,7 @@ type eventView struct {
 	Ago                 string
 	Level               level
 	About, Text, Detail string
-	Cure                string
+	Code, Cure          string
 	Times               uint64
 }
 
@@ -128,18 +130,49 @@ func newView(s *sight) *view {
 		t := &s.statuses[i]
 		v.Tunnels = append(v.Tunnels, s.tunnel(t))
 		if !t.Retired {
-			v.Certificates = append(v.Certificates, s.certificate(t))
+			v.addCertificate(s.certificate(t))
 			v.Tolerated = append(v.Tolerated, s.tolerated(t)...)
 			v.Attention = append(v.Attention, s.attention(t)...)
 		}
 	}
-	v.Attention = slices.Concat(v.Attention, v.Replication.Notices, v.Reload.Notices)
+	v.Attention = together(slices.Concat(v.Attention, v.Replication.Notices, v.Reload.Notices))
 	slices.SortStableFunc(v.Attention, func(a, b notice) int { return cmp.Compare(b.Level, a.Level) })
 	v.Throughput = s.throughput()
 	v.Sessions, v.MoreSessions = s.sessions()
 	v.Events = s.eventViews()
 	v.conclude(s)
 	return v
+}
+
+// together makes one of notices that differ only in what they are about.
+func together(notices []notice) []notice {
+	var found []notice
+	for _, n := range notices {
+		i := slices.IndexFunc(found, func(before notice) bool {
+			return before.Level == n.Level && before.Text == n.Text && before.Cure == n.Cure
+		})
+		if i < 0 {
+			found = append(found, n)
+		} else if found[i].About != n.About {
+			found[i].About += ", " + strings.TrimPrefix(n.About, "Tunnel ")
+		}
+	}
+	return found
+}
+
+// addCertificate adds what tunnels prove this host with. Those that do it alike
+// are one.
+func (v *view) addCertificate(c certificateView) {
+	for i := range v.Certificates {
+		before := &v.Certificates[i]
+		same := c
+		same.Tunnel = before.Tunnel
+		if reflect.DeepEqual(*before, same) {
+			before.Tunnel += ", " + c.Tunnel
+			return
+		}
+	}
+	v.Certificates = append(v.Certificates, c)
 }
 
 // conclude says how all of it stands.
@@ -332,11 +365,15 @@ func (s *sight) eventViews() []eventView {
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return b.at.Compare(a.at) })
 	var shown []eventView
-	for _, e := range all[:min(len(all), eventsShown)] {
+	left := map[bool]int{true: othersShown, false: troubleShown} // by whether all is good
+	for _, e := range all {
+		if left[e.level == good]--; left[e.level == good] < 0 {
+			continue
+		}
 		shown = append(shown, eventView{
-			At: at(s.now, e.at), Ago: ago(s.now, e.at), Level: e.level, About: plain(cmp.Or(e.tunnel, "process")),
+			At: at(s.now, e.at), Ago: ago(s.now, e.at), Level: e.level, About: plain(cmp.Or(e.tunnel, "Process")),
 			Text: plain(sentence(s.source.Words(e.text))), Detail: plain(s.source.Words(e.detail)),
-			Cure: plain(s.source.Cure(e.cure)), Times: e.times,
+			Code: e.code, Cure: plain(s.source.Cure(e.cure)), Times: e.times,
 		})
 	}
 	return shown
@@ -349,8 +386,8 @@ func refusalEvent(name string, r *tunnel.Refusal) event {
 		who = strings.TrimPrefix(who+", ", ", ") + certs.ShowDN(r.PeerDN)
 	}
 	return event{
-		at: r.Time, level: warning, tunnel: name, text: fmt.Sprintf("%s: %s", r.Code, r.Reason), detail: who, cure: r.Cure,
-		times: r.Times,
+		at: r.Time, level: warning, tunnel: name, text: r.Reason, detail: who,
+		code: string(r.Code), cure: r.Cure, times: r.Times,
 	}
 }
 

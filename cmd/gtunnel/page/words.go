@@ -10,26 +10,27 @@ import (
 	"github.com/gtunnel/gtunnel/replication/finding"
 )
 
-// textLimit is how much of a text is shown, in characters: what a peer says may
+// textLimit is how much of a text is shown, in bytes: what a peer says may
 // stand in it.
 const textLimit = 600
 
-// plain is a text without characters that are not seen but change what is, such
-// as those that turn the direction of writing, and of a bounded length.
+// plain is a text of a bounded length.
 func plain(text string) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range text {
-		if n++; n > textLimit {
-			b.WriteString(" …")
-			break
-		}
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar) {
-			r = '?'
-		}
-		b.WriteRune(r)
+	if len(text) <= textLimit {
+		return text
 	}
-	return b.String()
+	return strings.ToValidUTF8(text[:textLimit], "") + " …"
+}
+
+// visible is HTML without characters that are not seen but change what is, such
+// as those that turn the direction of writing.
+func visible(html string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar) {
+			return '?'
+		}
+		return r
+	}, html)
 }
 
 // splitCure takes the cure from the end of a problem that names one.
