@@ -43,12 +43,14 @@ func splitCure(text string) Problem {
 	return Problem{Text: before, Cure: cure}
 }
 
-// sentence begins a text with a capital letter.
+// sentence begins a text with a capital letter, unless it begins with the name of
+// a file, an address or the like.
 func sentence(text string) string {
-	for i, r := range text {
-		return string(unicode.ToUpper(r)) + text[i+len(string(r)):]
+	first, _, _ := strings.Cut(text, " ")
+	if text == "" || first == "gtunnel" || strings.ContainsAny(first, "./:_=‹") {
+		return text
 	}
-	return ""
+	return strings.ToUpper(text[:1]) + text[1:] // what is no ASCII letter stays
 }
 
 // ago says in words how long ago a moment was.

@@ -179,7 +179,7 @@ func (s *site) knock(commonName string) {
 		s.t.Fatal(err)
 	}
 	dialer := tls.Dialer{Config: &tls.Config{
-		Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, //nolint:gosec // the server judges here
+		Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, // the server judges here
 	}}
 	conn, err := dialer.DialContext(s.t.Context(), "tcp", s.server)
 	if err == nil {
@@ -250,7 +250,8 @@ func TestLive(t *testing.T) {
 	s.knock(name)
 	b.wait(`document.querySelector("#event-list").textContent.includes(` + quote(name) + `)`)
 	b.wait(`document.querySelector(".headline").textContent === "1 thing needs attention"`)
-	cure := eval[string](b, `Array.from(document.querySelectorAll("#event-list li")).find((e) => e.textContent.includes("<script>"))`+
+	cure := eval[string](b, `Array.from(document.querySelectorAll("#event-list li")).`+
+		`find((e) => e.textContent.includes("<script>"))`+
 		`.querySelector(".cure").textContent`)
 	if !strings.Contains(cure, "--allow-host") && !strings.Contains(cure, "--allow-dn") {
 		t.Errorf("the cure of a refusal is %q", cure)
@@ -298,7 +299,8 @@ func (b *browser) keyboard() {
 	const carried = `document.querySelector("#session-list td.number").textContent`
 	before := eval[string](b, carried)
 	b.wait(carried + ` !== ` + quote(before))
-	if !eval[bool](b, `document.querySelector("#throughput-plot details").open && document.activeElement.tagName === "SUMMARY"`) {
+	const unfolded = `document.querySelector("#throughput-plot details").open`
+	if !eval[bool](b, unfolded+` && document.activeElement.tagName === "SUMMARY"`) {
 		b.t.Error("an update folds what was unfolded, or takes the focus away")
 	}
 }

@@ -26,8 +26,10 @@ func (b *browser) checkRules(as string) {
 func (b *browser) checkNames() {
 	b.t.Helper()
 	nodes := call(b, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{}).Nodes
-	named := []string{"link", "button", "image", "img", "table", "heading", "region", "navigation", "figure", "columnheader",
-		"rowheader", "DisclosureTriangle"}
+	named := []string{
+		"link", "button", "image", "img", "table", "heading", "region", "navigation", "figure", "columnheader",
+		"rowheader", "DisclosureTriangle",
+	}
 	count := make(map[string]int)
 	for _, node := range nodes {
 		if node.Ignored || node.Role == nil {

@@ -166,7 +166,8 @@ func sampleReplication(now time.Time, well bool) *page.Replication {
 		if i < 200 {
 			lag = math.Abs(math.Sin(float64(i) / 9))
 		}
-		r.History = append(r.History, page.LagPoint{At: now.Add(time.Duration(i-page.HistoryLimit) * 10 * time.Second), LagSeconds: &lag})
+		at := now.Add(time.Duration(i-page.HistoryLimit) * 10 * time.Second)
+		r.History = append(r.History, page.LagPoint{At: at, LagSeconds: &lag})
 	}
 	if well {
 		return r
@@ -217,7 +218,8 @@ func TestLooks(t *testing.T) {
 				b.look(width, colours)
 				b.open(server.URL)
 				b.wait(`document.body.dataset.live === "on"`)
-				if headline := eval[string](b, `document.querySelector(".headline").textContent`); well != (headline == "All is well") {
+				headline := eval[string](b, `document.querySelector(".headline").textContent`)
+				if well != (headline == "All is well") {
 					t.Errorf("%s: the headline is %q", as, headline)
 				}
 				b.checkRules(as)
