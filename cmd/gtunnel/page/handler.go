@@ -140,7 +140,6 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	ticker := time.NewTicker(streamEvery)
 	defer ticker.Stop()
 	s := stream{w: w, control: http.NewResponseController(w)}
-	_ = s.control.SetReadDeadline(time.Time{}) // nothing more is read; without a connection there is no deadline
 	for {
 		p.noteLook()
 		if err := s.send(p); err != nil {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,12 +31,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a tunnel that says what a test wants.
 type fake struct {
+	mu      sync.Mutex // for those that change while they are shown
 	status  tunnel.Status
 	unready []string
 	asked   atomic.Int64 // how often its far end was
 }
 
-func (f *fake) Status() tunnel.Status { return f.status }
+func (f *fake) Status() tunnel.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+// change changes the status while it is shown.
+func (f *fake) change(how func(*tunnel.Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how(&f.status)
+}
 
 func (f *fake) Traffic() tunnel.Traffic {
 	return tunnel.Traffic{BytesFromPeer: f.status.BytesFromPeer, BytesToPeer: f.status.BytesToPeer}

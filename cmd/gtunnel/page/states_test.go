@@ -53,7 +53,10 @@ var states = map[string]struct {
 	},
 	"certificate has ended": {
 		func(f *fake, _ *page.Source) { f.status.Certificate.NotAfter = time.Now().Add(-49 * time.Hour) },
-		[]string{"1 thing needs attention", "hostcert.pem has ended 2 days ago: every peer refuses it", "Problem Certificate: Ended 2 days ago"},
+		[]string{
+			"1 thing needs attention", "hostcert.pem has ended 2 days ago: every peer refuses it",
+			"Problem Certificate: Ended 2 days ago",
+		},
 	},
 	"lists refuse": {
 		func(f *fake, _ *page.Source) {

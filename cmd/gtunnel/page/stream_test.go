@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/page"
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // TestStream: a stream tells all first, then only what has changed, and ends
@@ -34,7 +35,7 @@ func TestStream(t *testing.T) {
 		}
 		time.Sleep(page.StreamEvery)
 		stream.next(t)
-		f.status.Accepted = 12345
+		f.change(func(status *tunnel.Status) { status.Accepted = 12345 })
 		time.Sleep(page.StreamEvery)
 		synctest.Wait()
 		next := stream.next(t)
