@@ -53,7 +53,7 @@
   }
   if (document.querySelectorAll("h1").length !== 1) broken.push("there is not one h1");
   for (const table of document.querySelectorAll("table")) {
-    if (!table.querySelector("thead th[scope=col]")) broken.push("a table has no headers");
+    if (!table.tHead || table.querySelector("thead th:not([scope=col])")) broken.push("a table has no headers");
     if (!table.caption && !table.hasAttribute("aria-labelledby")) broken.push("a table has no name");
   }
   const ids = Array.from(document.querySelectorAll("[id]"), (e) => e.id);
