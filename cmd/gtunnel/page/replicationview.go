@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// monitorCommand starts the process that watches the replication.
-const monitorCommand = "gtunnel replication monitor"
+// monitorCommand starts gtunnel replication monitor, which watches the
+// replication, as a service.
+const monitorCommand = "systemctl enable --now gtunnel-monitor"
 
 // replicationView is how the replication stands, where it is watched.
 type replicationView struct {
@@ -34,7 +35,7 @@ func (s *sight) replication() *replicationView {
 		return s.replicationWatched(r)
 	case w.problem != "":
 		text := "The state of the replication is not known: " + plain(w.problem)
-		hint := "look at the process that watches it: " + monitorCommand
+		hint := "look at the process that watches it: systemctl status gtunnel-monitor"
 		return &replicationView{
 			Level: warning, State: text, Hint: hint,
 			Notices: []notice{{Level: warning, About: "Replication", Text: text, Cure: hint}},
@@ -43,7 +44,7 @@ func (s *sight) replication() *replicationView {
 		return &replicationView{State: "It is being looked for."}
 	}
 	return &replicationView{
-		State: "Not watched on this host.", Hint: "on the slave, start what watches it:", Command: monitorCommand,
+		State: "Not watched on this host.", Hint: "on the slave, have gtunnel replication monitor watch it:", Command: monitorCommand,
 	}
 }
 

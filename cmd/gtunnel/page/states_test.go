@@ -166,7 +166,7 @@ func TestReplication(t *testing.T) {
 			"1 thing needs attention", "The state of the replication is not known", "answers what cannot be read",
 		}},
 		"an error": {http.StatusInternalServerError, []string{"1 thing needs attention", "answers 500"}},
-		"nobody":   {nil, []string{"All is well", "Not watched on this host.", "gtunnel replication monitor"}},
+		"nobody":   {nil, []string{"All is well", "Not watched on this host.", "systemctl enable --now gtunnel-monitor"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := source(sound("main"))
