@@ -3,6 +3,8 @@ package page
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -51,7 +53,7 @@ func (s *sight) replication() *replicationView {
 // replicationWatched is what the process says that watches it.
 func (s *sight) replicationWatched(r *Replication) *replicationView {
 	v := &replicationView{
-		Watched: true, State: plain(sentence(r.Summary)), Hint: plain(r.Hint), Master: plain(r.Master), Lag: "not known",
+		Watched: true, State: plain(sentence(withoutCode(r.Summary))), Hint: plain(r.Hint), Master: plain(r.Master), Lag: "not known",
 	}
 	if r.LagSeconds != nil {
 		v.Lag = seconds(*r.LagSeconds)
@@ -66,6 +68,9 @@ func (s *sight) replicationWatched(r *Replication) *replicationView {
 		}
 		v.Level = max(v.Level, n.Level)
 		v.Notices = append(v.Notices, n)
+		if n.Cure == v.Hint {
+			v.Hint = "" // it is said already
+		}
 	}
 	stands := problem // what is not known to be good is not good
 	switch r.State {
@@ -92,6 +97,12 @@ func (s *sight) replicationWatched(r *Replication) *replicationView {
 	}
 	return v
 }
+
+// codeBefore is the code of a state before its text, as in "ok: ".
+var codeBefore = regexp.MustCompile(`^[a-z]+(-[a-z]+)*: `)
+
+// withoutCode is the text of a state for a person.
+func withoutCode(text string) string { return strings.TrimPrefix(text, codeBefore.FindString(text)) }
 
 // lagPlot is the plot of the lag.
 func (s *sight) lagPlot(r *Replication) *plot {

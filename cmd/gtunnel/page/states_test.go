@@ -131,7 +131,7 @@ func TestStates(t *testing.T) {
 func TestReplication(t *testing.T) {
 	lag := 2.5
 	running := page.Replication{
-		State: page.ReplicationRunning, Summary: "keeps up", Master: "127.0.0.1:3307", LagSeconds: &lag,
+		State: page.ReplicationRunning, Summary: "ok: keeps up", Master: "127.0.0.1:3307", LagSeconds: &lag,
 		Since: time.Now().Add(-3 * day),
 		History: []page.LagPoint{
 			{At: time.Now().Add(-20 * time.Second), LagSeconds: &lag}, {At: time.Now().Add(-10 * time.Second)},

@@ -157,7 +157,7 @@ func spoil(slave, master *sampleTunnel, reload *page.Reload, now time.Time) {
 
 func sampleReplication(now time.Time, well bool) *page.Replication {
 	r := &page.Replication{
-		State: page.ReplicationRunning, Summary: "replicates from db1.site.example and keeps up", Master: "127.0.0.1:3307",
+		State: page.ReplicationRunning, Summary: "ok: the slave has applied all that the master has", Master: "127.0.0.1:3307",
 		LagSeconds: new(float64), Since: now.Add(-19 * 24 * time.Hour),
 		Compared: &page.Comparison{At: now.Add(-6 * time.Hour), Equal: true, Summary: "all 214 tables are equal"},
 	}
@@ -176,7 +176,7 @@ func sampleReplication(now time.Time, well bool) *page.Replication {
 		r.History[i].LagSeconds = nil
 	}
 	r.State, r.LagSeconds, r.Since = page.ReplicationBroken, nil, now.Add(-7*time.Minute)
-	r.Summary = "the I/O thread cannot reach its master since 7 minutes"
+	r.Summary = "unreachable: the slave has not reached its master for 7 minutes"
 	r.Findings = []page.ReplicationFinding{{
 		Level: "problem", Code: "io-thread", Text: "the slave cannot reach its master at 127.0.0.1:3307: error 2003",
 		Cure: "gtunnel status shows whether the tunnel carries connections",
