@@ -46,14 +46,16 @@ func (s *sight) replication() *replicationView {
 		return &replicationView{State: "It is being looked for."}
 	}
 	return &replicationView{
-		State: "Not watched on this host.", Hint: "on the slave, have gtunnel replication monitor watch it:", Command: monitorCommand,
+		State: "Not watched on this host.", Command: monitorCommand,
+		Hint: "on the slave, have gtunnel replication monitor watch it:",
 	}
 }
 
 // replicationWatched is what the process says that watches it.
 func (s *sight) replicationWatched(r *Replication) *replicationView {
 	v := &replicationView{
-		Watched: true, State: plain(sentence(withoutCode(r.Summary))), Hint: plain(r.Hint), Master: plain(r.Master), Lag: "not known",
+		Watched: true, State: plain(sentence(withoutCode(r.Summary))), Hint: plain(r.Hint), Master: plain(r.Master),
+		Lag: "not known",
 	}
 	if r.LagSeconds != nil {
 		v.Lag = seconds(*r.LagSeconds)
@@ -82,7 +84,7 @@ func (s *sight) replicationWatched(r *Replication) *replicationView {
 	}
 	if stands > v.Level {
 		v.Level = stands
-		v.Notices = append(v.Notices, notice{Level: stands, About: "Replication", Text: v.State, Cure: v.Hint})
+		v.Notices = append(v.Notices, notice{Level: stands, About: "Replication", Text: v.State, Cure: plain(r.Hint)})
 	}
 	v.Plot = s.lagPlot(r)
 	if c := r.Compared; c != nil {

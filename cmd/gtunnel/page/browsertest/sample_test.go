@@ -157,7 +157,8 @@ func spoil(slave, master *sampleTunnel, reload *page.Reload, now time.Time) {
 
 func sampleReplication(now time.Time, well bool) *page.Replication {
 	r := &page.Replication{
-		State: page.ReplicationRunning, Summary: "ok: the slave has applied all that the master has", Master: "127.0.0.1:3307",
+		State: page.ReplicationRunning, Summary: "ok: the slave has applied all that the master has",
+		Master:     "127.0.0.1:3307",
 		LagSeconds: new(float64), Since: now.Add(-19 * 24 * time.Hour),
 		Compared: &page.Comparison{At: now.Add(-6 * time.Hour), Equal: true, Summary: "all 214 tables are equal"},
 	}
