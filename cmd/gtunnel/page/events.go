@@ -93,7 +93,9 @@ func (c *eventCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 		parts = append(parts, reason)
 	}
 	for _, key := range slices.Sorted(maps.Keys(encoder.Fields)) {
-		parts = append(parts, fmt.Sprintf("%s: %s", strings.ReplaceAll(key, "_", " "), valueText(encoder.Fields[key])))
+		if text := valueText(encoder.Fields[key]); text != "" {
+			parts = append(parts, strings.ReplaceAll(key, "_", " ")+": "+text)
+		}
 	}
 	happened.detail = plain(strings.Join(parts, "; "))
 	c.events.add(happened)

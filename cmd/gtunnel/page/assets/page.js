@@ -58,9 +58,10 @@ function connect() {
     say("Live", "on");
   };
   source.onerror = () => {
-    const since = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const since = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     if (document.body.dataset.live !== "lost") {
       say(`Connection lost at ${since}: this is the state of then`, "lost");
+      document.title = `Connection lost: ${document.title}`;
     }
     if (source.readyState === EventSource.CLOSED) { // refused: the browser does not try again
       disconnect();

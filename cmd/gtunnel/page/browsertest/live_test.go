@@ -270,6 +270,11 @@ func TestLive(t *testing.T) {
 
 	_ = s.serverProcess.Process.Signal(syscall.SIGKILL)
 	b.wait(`document.getElementById("live").textContent.startsWith("Connection lost at ")`)
+	b.wait(`document.title.startsWith("Connection lost: ")`)
+	if eval[string](b, `getComputedStyle(document.querySelector(".headline")).borderStyle`) != "dashed" {
+		t.Error("what was well when the connection was lost still looks so")
+	}
+	b.checkRules("lost")
 	b.keepPicture("lost")
 }
 
