@@ -8,6 +8,8 @@
 #                   other programs, without the race detector
 #   make test       everything, with the race detector; at the end a table of
 #                   what ran on which server (bin/tests.txt has one of each test)
+#   make page       the page for administrators in a real browser: its tests, and pictures of it
+#                   in bin/ (light, dark, on a phone, with a problem)
 #   make corpus     schemas as odd as those of services through setup, writes,
 #                   changes, compare and repair, at length, on every server
 #                   (GTUNNEL_CORPUS_SEED=N repeats the writes of a run)
@@ -47,9 +49,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd docker pacemaker igtf voms
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd docker pacemaker igtf voms chromium
 FUZZTIME = 20s
 PACKAGE  = ./certs
+BROWSER  = cmd/gtunnel/page/browsertest
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
 # has room, they do not.
 MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 8000000 { print "/dev/shm" }')
@@ -57,7 +60,7 @@ TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
+.PHONY: build demo check short test page families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -72,7 +75,7 @@ voms: build
 	go build -o bin/voms ./examples/voms
 	bin/voms --gtunnel $(BINARY)
 
-GOTESTSUM = go tool -modfile=.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary skipped,output
+GOTESTSUM = go tool -modfile=$(CURDIR)/.ci/tools.mod gotestsum --format pkgname-and-test-fails --hide-summary skipped,output
 
 # The linters include go vet and the format, and run beside the tests, which wait
 # more than they work. What a test needs of this host, it says before it is left
@@ -95,9 +98,15 @@ test:
 	go test -vet=off -count=1 -run TestBothWaysAtOnce ./tunnel
 	cd replication/failover/simulation && go test -vet=off -count=1 -run 'TestScenarios|TestFaults'
 	mkdir -p bin
+	cd $(BROWSER) && $(GOTESTSUM) --jsonfile $(CURDIR)/bin/browser.json -- -vet=off -count=1 ./...
 	$(GOTESTSUM) --jsonfile bin/tests.json \
-		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/tests.json' -- \
+		--post-run-command 'go run ./.ci/results --every bin/tests.txt bin/browser.json bin/tests.json' -- \
 		-race -vet=off -count=1 -parallel 6 -timeout 55m $(TEST)
+
+page:
+	.ci/install chromium
+	mkdir -p bin
+	cd $(BROWSER) && GTUNNEL_PAGE_SHOTS=$(CURDIR)/bin go test -count=1 ./...
 
 # `make test` has the short form of these. go test shows what they print in their own folder.
 failover:
@@ -162,6 +171,7 @@ bin/golangci-lint: .ci/lint.mod
 
 lint: bin/golangci-lint
 	bin/golangci-lint run --allow-serial-runners ./...
+	cd $(BROWSER) && $(CURDIR)/bin/golangci-lint run --allow-serial-runners ./...
 
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel

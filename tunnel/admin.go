@@ -29,7 +29,7 @@ type AdminStatus struct {
 //   - GET /healthz: 200 if every tunnel accepts connections, otherwise 503 and
 //     the names of those that do not. It opens no connection.
 //   - GET /readyz: 200 if every tunnel can carry new connections, as far as can
-//     be found out without a connection to a target (unready), otherwise 503 and
+//     be found out without a connection to a target (Tunnel.Unready), otherwise 503 and
 //     why not in plain words. A client without an open connection may check its
 //     server for that, once a minute at most.
 //
@@ -78,7 +78,7 @@ func serveReady(w http.ResponseWriter, r *http.Request, tunnels []*Tunnel) {
 	var asking sync.WaitGroup
 	for i, t := range tunnels {
 		if !t.isRetired() {
-			asking.Go(func() { problems[i] = t.unready(ctx, time.Now()) })
+			asking.Go(func() { problems[i] = t.Unready(ctx, time.Now()) })
 		}
 	}
 	asking.Wait()

@@ -155,9 +155,9 @@ func (t *Tunnel) EachLeg(see func(peer, plain net.Conn)) {
 	}
 }
 
-// Unready says why a tunnel is not ready at a moment.
-func (t *Tunnel) Unready(ctx context.Context, now time.Time) string {
-	return inFlags(strings.Join(t.unready(ctx, now), "\n"))
+// UnreadyText says why a tunnel is not ready at a moment.
+func (t *Tunnel) UnreadyText(ctx context.Context, now time.Time) string {
+	return inFlags(strings.Join(t.Unready(ctx, now), "\n"))
 }
 
 // How long a client's last attempt counts for its readiness.

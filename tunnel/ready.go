@@ -109,7 +109,7 @@ func (r *tried) problem(target Address) string {
 	return text
 }
 
-// unready says in plain words what keeps new connections from being carried; a
+// Unready says in plain words what keeps new connections from being carried; a
 // ready tunnel gives nothing. A tunnel is ready if
 //
 //   - it listens, its certificate has not ended, and it trusts a CA whose
@@ -121,7 +121,7 @@ func (r *tried) problem(target Address) string {
 //     certs.CheckProtocol.
 //
 // No connection to a server's target is opened.
-func (t *Tunnel) unready(ctx context.Context, now time.Time) []string {
+func (t *Tunnel) Unready(ctx context.Context, now time.Time) []string {
 	var problems []string
 	if !t.accepting.Load() {
 		problems = append(problems, "it does not accept connections")

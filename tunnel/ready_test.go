@@ -14,7 +14,7 @@ import (
 // wantReady wants a tunnel to be ready, or not for a reason with these words.
 func (r *running) wantReady(t *testing.T, now time.Time, words ...string) {
 	t.Helper()
-	got := r.Unready(t.Context(), now)
+	got := r.UnreadyText(t.Context(), now)
 	if len(words) == 0 && got != "" {
 		t.Errorf("not ready: %s", got)
 	}

@@ -1,7 +1,7 @@
-// Results reads what go test -json has written, and prints what no list of
+// Results reads what go test -json has written to files, and prints what no list of
 // packages tells:
 //
-//	go run ./.ci/results [--every TABLE] FILE
+//	go run ./.ci/results [--every TABLE] FILE...
 //
 // a table of how many tests of each package ran on which server, or with what
 // else is not Go's own, if any did; and why how many tests were left out. With
@@ -25,25 +25,28 @@ import (
 func main() {
 	every := flag.String("every", "", "write a table with a row for each test to this `file`")
 	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./.ci/results [--every TABLE] FILE")
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./.ci/results [--every TABLE] FILE...")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *every); err != nil {
+	if err := run(flag.Args(), *every); err != nil {
 		fmt.Fprintln(os.Stderr, "results:", err)
 		os.Exit(1)
 	}
 }
 
-func run(file, every string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it is only read
-	tests, err := read(f)
-	if err != nil {
-		return err
+func run(files []string, every string) error {
+	var tests []*test
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		more, err := read(bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		tests = append(tests, more...)
 	}
 	if every != "" {
 		var table bytes.Buffer
@@ -55,7 +58,7 @@ func run(file, every string) error {
 	var out bytes.Buffer
 	printNeeds(&out, tests, false)
 	printLeftOut(&out, tests)
-	_, err = out.WriteTo(os.Stdout)
+	_, err := out.WriteTo(os.Stdout)
 	return err
 }
 

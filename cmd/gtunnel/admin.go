@@ -44,10 +44,10 @@ func (m *Main) startAdmin(
 			return nil, err
 		}
 		listeners = append(listeners, listener)
+		logPage(logger, listener.Addr())
 	}
 	if c.Admin.Network != "unix" {
-		folder, _, _ := strings.Cut(m.Getenv("RUNTIME_DIRECTORY"), ":")
-		listener, err := listenPreset(ctx, cmp.Or(folder, config.RuntimeFolder), c.AdminSocket)
+		listener, err := listenPreset(ctx, m.runtimeFolder(), c.AdminSocket)
 		if err != nil {
 			logger.Info("no admin socket: gtunnel status will not find this process", zap.String("reason", err.Error()),
 				zap.String("cure", "give it a socket of its own with --admin unix:PATH, or do without by --admin "+config.NoAdmin))
@@ -61,6 +61,13 @@ func (m *Main) startAdmin(
 	admin := newAdminServer(listeners, handler, logger)
 	go admin.serve()
 	return admin, nil
+}
+
+// runtimeFolder is where the sockets of this host's processes are: systemd names
+// it to a service.
+func (m *Main) runtimeFolder() string {
+	folder, _, _ := strings.Cut(m.Getenv("RUNTIME_DIRECTORY"), ":")
+	return cmp.Or(folder, config.RuntimeFolder)
 }
 
 // listenPreset makes a socket in a folder, which it makes too where it is
@@ -206,7 +213,8 @@ func (a *adminServer) close() {
 
 // onlyLocal refuses what a page of the web makes a browser of this host ask at a
 // port: requests that name another host, whose name was made to lead here (DNS
-// rebinding), and those on behalf of a page from elsewhere.
+// rebinding), and those on behalf of a page from elsewhere, but for a link that
+// is followed to here (Fetch Metadata, W3C).
 func onlyLocal(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
@@ -217,13 +225,16 @@ func onlyLocal(handler http.Handler) http.Handler {
 		if err != nil {
 			host = strings.Trim(r.Host, "[]") // without a port
 		}
-		origin := r.Header.Get("Origin")
+		origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
+		elsewhere := site != "" && site != "same-origin" && site != "none"
 		switch {
 		case !tunnel.Address{Network: "tcp", Host: host}.IsLoopback():
 			message := fmt.Sprintf("the host %q is not this one: ask localhost or a loopback address", r.Host)
 			http.Error(w, message, http.StatusForbidden)
 		case origin != "" && origin != "http://"+r.Host:
 			http.Error(w, fmt.Sprintf("pages of %q may not ask this", origin), http.StatusForbidden)
+		case elsewhere && r.Header.Get("Sec-Fetch-Mode") != "navigate":
+			http.Error(w, "pages from elsewhere may not ask this", http.StatusForbidden)
 		default:
 			handler.ServeHTTP(w, r)
 		}

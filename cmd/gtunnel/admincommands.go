@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/page"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
@@ -29,10 +30,12 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 //   - PUT /log-level: sets the level to the one in the body until the next
 //     start; the answer is the level before. GET gives the level.
 //   - /reload: as reloads.handler has it.
+//   - / and what it loads: the page for a person.
 func adminHandler(
-	tunnels func() []*tunnel.Tunnel, log *logQueue, reloads *reloads, logger *zap.Logger,
+	tunnels func() []*tunnel.Tunnel, log *logQueue, reloads *reloads, overview *page.Page, logger *zap.Logger,
 ) http.Handler {
 	mux := http.NewServeMux()
+	overview.Routes(mux)
 	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(log), buildInfo(), reloads))
 	mux.HandleFunc("DELETE /tunnels/{tunnel}/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		closeSession(w, r, tunnels())

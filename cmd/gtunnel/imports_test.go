@@ -68,9 +68,12 @@ var imports = map[string][]string{
 	module + "/replication/servertest":        {"github.com/go-sql-driver/mysql"},
 	module + "/replication/servertest/corpus": {module + "/replication/servertest"},
 
-	module + "/cmd/gtunnel/help":     {},
-	module + "/cmd/gtunnel/usage":    {},
-	module + "/cmd/gtunnel/voms":     {module + "/cmd/gtunnel/usage"},
+	module + "/cmd/gtunnel/help":  {},
+	module + "/cmd/gtunnel/usage": {},
+	module + "/cmd/gtunnel/voms":  {module + "/cmd/gtunnel/usage"},
+	module + "/cmd/gtunnel/page": {
+		module + "/certs", module + "/tunnel", module + "/replication/finding", "go.uber.org/zap",
+	},
 	module + "/cmd/gtunnel/terminal": {"github.com/cheggaaa/pb", "golang.org/x/sys", "golang.org/x/term"},
 	module + "/cmd/gtunnel/config": {
 		module + "/certs", module + "/tunnel", module + "/cmd/gtunnel/usage", module + "/replication/finding",

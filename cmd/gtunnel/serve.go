@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/page"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -42,14 +43,16 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	defer log.end()
 	shown := new(atomic.Pointer[config.Config])
 	shown.Store(&c)
-	logger := withCures(log.logger, shown)
+	events := new(page.Events)
+	logger := withEvents(withCures(log.logger, shown), events)
 	p, err := newProcess(c, logger)
 	if err != nil {
 		return err
 	}
 	reloads := newReloads(time.Now())
 	// The admin socket is first because its making changes the umask.
-	admin, err := m.startAdmin(ctx, c, adminHandler(p.all, log.queue, reloads, logger), logger)
+	overview := m.newPage(p, reloads, shown, events)
+	admin, err := m.startAdmin(ctx, c, adminHandler(p.all, log.queue, reloads, overview, logger), logger)
 	if err != nil {
 		return err
 	}
@@ -66,7 +69,7 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	reloader.reloads, reloader.log, reloader.shown = reloads, log, shown
 	reloader.landlocked = m.restrict(&c, logger) // what is needed once has been done
 	s := service{
-		process: p, logger: logger, signals: signals, hangups: hangups, admin: admin, reloader: reloader,
+		process: p, logger: logger, signals: signals, hangups: hangups, admin: admin, page: overview, reloader: reloader,
 		ended: make(chan ending),
 	}
 	return s.run(ctx)
@@ -103,6 +106,7 @@ type service struct {
 	signals  <-chan os.Signal // to stop
 	hangups  <-chan os.Signal // to reload
 	admin    *adminServer     // nil: none
+	page     *page.Page
 	reloader *reloader
 	serving  sync.WaitGroup
 	ended    chan ending
@@ -128,6 +132,7 @@ func (s *service) run(ctx context.Context) error {
 	s.reloader.tryAgain = func(m *member) { s.try(ctx, m) }
 	s.serving.Go(func() { s.reloader.run(reloading, s.hangups) })
 	s.serving.Go(func() { saveMemory(reloading, s.all) })
+	s.serving.Go(func() { s.page.Run(reloading) })
 	defer stopReloading()
 	notify(daemon.SdNotifyReady, s.reloader.summary())
 	return s.untilEnd(ctx, drain)

@@ -20,7 +20,7 @@ func (c *Config) check() []*usage.Error {
 	if c.Admin.Address != (tunnel.Address{}) && !c.Admin.IsLoopback() {
 		found = append(found, c.origin.errorAt(place{"admin", "address"},
 			fmt.Sprintf("%s is not a loopback address: anybody could reach it", c.Admin.Address),
-			"use unix:/run/gtunnel/admin.sock or 127.0.0.1:9307"))
+			"use 127.0.0.1:9307, and from elsewhere ssh -L 9307:127.0.0.1:9307 HOST, or unix:/run/gtunnel/admin.sock"))
 	}
 	taken := false
 	for i, t := range c.Tunnels {

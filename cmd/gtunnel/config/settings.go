@@ -49,7 +49,7 @@ func (c *Config) Settings() []Setting {
 		},
 		{
 			Name: "admin", Group: GroupLogging, Target: &c.Admin, Preset: "unix:" + RuntimeFolder + "/" + c.AdminSocket,
-			Arg: "ADDRESS", Usage: "for status; or none",
+			Arg: "ADDRESS", Usage: "for status, page; or none",
 		},
 		{
 			Name: "landlock", Group: GroupLogging, Target: &c.Landlock,
