@@ -32,8 +32,8 @@ type monitoring struct {
 	admin    tunnel.Address // zero: none
 }
 
-// The bounds of a look, and of the pause between two. Together they are shorter than what the
-// unit gives as WatchdogSec.
+// The bounds of a look, and of the pause between two. A pause and two looks are shorter than what
+// the unit gives as WatchdogSec.
 const (
 	monitorPause = 10 * time.Second
 	mostPause    = time.Minute
@@ -101,7 +101,7 @@ func (m *Main) monitor(ctx context.Context, c *monitoring) error {
 		return err
 	}
 	m.Stdin = strings.NewReader("") // nobody is there to be asked for a password
-	watching := monitor.New(2*mostPause + lookPatience)
+	watching := monitor.New(mostPause + 2*lookPatience)
 	handler := watching.Handler(lostLines(m.log), buildInfo())
 	if c.admin != (tunnel.Address{}) {
 		listener, err := listenAdmin(ctx, c.admin)
@@ -117,6 +117,7 @@ func (m *Main) monitor(ctx context.Context, c *monitoring) error {
 	defer socket.close()
 	logger.Info("monitor starts", zap.Duration("interval", c.interval), zap.Stringer("admin", c.admin))
 	m.lookOn(ctx, c, watching, socket, logger)
+	notify(daemon.SdNotifyStopping, "it ends")
 	logger.Info("monitor ends")
 	return nil
 }
@@ -133,8 +134,8 @@ func (m *Main) monitorLogger(file string) (*zap.Logger, error) {
 }
 
 // lookOn looks again and again until ctx ends. The logins stay from look to look; after one
-// that not both servers have answered they are made anew, so that what has changed counts: a
-// server that was started again, a password.
+// that not both servers have answered all is asked by new ones, so that what has changed counts:
+// a server that was started again, a password.
 func (m *Main) lookOn(
 	ctx context.Context, c *monitoring, watching *monitor.Monitor, socket *pageSocket, logger *zap.Logger,
 ) {
@@ -142,13 +143,12 @@ func (m *Main) lookOn(
 	defer func() { l.close() }()
 	for state := daemon.SdNotifyReady; ; state = daemon.SdNotifyWatchdog {
 		socket.keep(ctx)
-		begun := time.Now()
-		within, cancel := context.WithTimeout(ctx, lookPatience)
-		status, err := m.look(within, &c.question, &l)
-		if err != nil && within.Err() != nil {
-			err = fmt.Errorf("there is no answer within %s: %w", lookPatience, err)
+		begun, kept := time.Now(), l.slave != nil
+		status, err := m.lookWithin(ctx, c, &l)
+		if kept && !answeredByBoth(status) { // which may be the fault of the logins alone
+			l.close()
+			status, err = m.lookWithin(ctx, c, &l)
 		}
-		cancel()
 		if ctx.Err() != nil {
 			return
 		}
@@ -168,6 +168,17 @@ func (m *Main) lookOn(
 			return
 		}
 	}
+}
+
+// lookWithin is a look of lookPatience at most.
+func (m *Main) lookWithin(ctx context.Context, c *monitoring, l *lookout) (*watch.Status, error) {
+	within, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	status, err := m.look(within, &c.question, l)
+	if err != nil && within.Err() != nil {
+		err = fmt.Errorf("there is no answer within %s: %w", lookPatience, err)
+	}
+	return status, err
 }
 
 // answeredByBoth reports whether a look has reached all whom it asked.

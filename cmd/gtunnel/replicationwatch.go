@@ -146,7 +146,9 @@ func pairUnseen(err error, file string) []*finding.Problem {
 	}
 	var why []*finding.Problem
 	for _, e := range usage.Split(err) {
-		p := &finding.Problem{Text: "what it knows of its pair cannot be read", Err: e, Cure: usage.HintOf(e)}
+		p := &finding.Problem{
+			On: finding.Own, Code: "pair-unseen", Text: "what it knows of its pair cannot be read", Err: e, Cure: usage.HintOf(e),
+		}
 		if usage.Is(e) {
 			p.Cure = strings.TrimPrefix(p.Cure+"; gtunnel run --check --config "+file+" lists all that is wrong with it", "; ")
 		}
@@ -173,7 +175,7 @@ func pairOf(file string) (*config.Pair, error) {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	c, err := config.Read(file)
-	if err == nil {
+	if err == nil && !c.IsEmpty() {
 		err = usage.Join(c.Faults())
 	}
 	if err != nil || c.Pair == nil {

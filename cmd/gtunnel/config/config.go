@@ -68,6 +68,7 @@ type Config struct {
 
 	origin   origin
 	problems []*usage.Error // what was wrong in the file already
+	empty    bool           // the file has neither tunnels nor a pair
 }
 
 // Tunnel is one tunnel with everything that it does not share.
@@ -121,6 +122,10 @@ func NewTunnel(name string, role tunnel.Role) Tunnel {
 		Limits:   tunnel.DefaultLimits(),
 	}
 }
+
+// IsEmpty reports whether nothing is wrong with the configuration file but that it has neither a
+// tunnel nor a pair, as the one that a package brings.
+func (c *Config) IsEmpty() bool { return c.empty && len(c.Faults()) == 1 }
 
 // File is the configuration file; empty if the flags are all.
 func (c *Config) File() string { return c.origin.file }
