@@ -53,7 +53,8 @@ func (s *pageSocket) make(ctx context.Context) error {
 		return err
 	}
 	path := filepath.Join(s.folder, page.SocketName)
-	if now, err := os.Lstat(path); s.server != nil && err == nil && os.SameFile(now, s.made) && ownerOf(now) == ownerOf(folder) {
+	owner := ownerOf(folder)
+	if now, err := os.Lstat(path); s.server != nil && err == nil && os.SameFile(now, s.made) && ownerOf(now) == owner {
 		return nil
 	}
 	s.close()
@@ -61,7 +62,7 @@ func (s *pageSocket) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if owner := ownerOf(folder); owner != os.Geteuid() {
+	if owner != os.Geteuid() {
 		err = os.Lchown(path, owner, -1)
 	}
 	if err == nil {

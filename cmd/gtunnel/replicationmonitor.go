@@ -68,7 +68,10 @@ not known is not there, and never 0.`,
 			Name: "interval", Arg: "TIME", Target: &c.interval, Least: time.Second,
 			Usage: "the pause between two looks; at most 1m",
 		},
-		{Name: "admin", Arg: "ADDRESS", Target: &c.admin, Preset: "none", Usage: "a port of this host for /metrics and /healthz"},
+		{
+			Name: "admin", Arg: "ADDRESS", Target: &c.admin, Preset: "none",
+			Usage: "a port of this host for /metrics and /healthz",
+		},
 		{Name: "state-dir", Arg: "DIR", Target: &q.stateDir, File: true, Usage: "notes of runs that were cut off"},
 		{Name: "config", Arg: "FILE", Target: &q.config, File: true, Usage: "the file with the section [pair]"},
 	}

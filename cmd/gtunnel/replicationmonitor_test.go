@@ -119,7 +119,8 @@ func (m *monitored) metrics(want map[string]string, absent ...string) {
 func (m *monitored) logins() int {
 	m.t.Helper()
 	var name, n string
-	if err := m.master.DB.QueryRowContext(m.t.Context(), "SHOW GLOBAL STATUS LIKE 'Connections'").Scan(&name, &n); err != nil {
+	row := m.master.DB.QueryRowContext(m.t.Context(), "SHOW GLOBAL STATUS LIKE 'Connections'")
+	if err := row.Scan(&name, &n); err != nil {
 		m.t.Fatal(err)
 	}
 	count, err := strconv.Atoi(n)
@@ -133,26 +134,15 @@ func (m *monitored) logins() int {
 // know, outlives its servers and its folder, and is no load.
 func TestMonitor(t *testing.T) {
 	m := newMonitored(t)
-	m.systemd.SetReadDeadline(time.Now().Add(databasePatience))
-	message := make([]byte, 4096)
-	if n, err := m.systemd.Read(message); err != nil || !strings.HasPrefix(string(message[:n]), "READY=1\n") {
-		t.Fatalf("%q, %v", message[:n], err)
-	}
-	m.systemd.SetReadDeadline(time.Time{})
-	go func() { // as systemd: whoever writes to a full socket waits
-		for message := make([]byte, 4096); ; {
-			if _, err := m.systemd.Read(message); err != nil {
-				return
-			}
-		}
-	}()
+	m.getsReady()
 	well := func(r page.Replication) bool { return r.LagSeconds != nil && *r.LagSeconds == 0 && len(r.History) > 1 }
 	shown := m.wait(page.ReplicationRunning, well)
 	if shown.Master != fmt.Sprintf("127.0.0.1:%d", m.master.Port) || shown.Summary == "" || shown.Since.IsZero() {
 		t.Errorf("%+v", shown)
 	}
 	m.metrics(map[string]string{
-		"mysql_up": "1", "mysql_slave_status_slave_io_running{LABELS}": "1", "mysql_slave_status_slave_sql_running{LABELS}": "1",
+		"mysql_up": "1", "mysql_slave_status_slave_io_running{LABELS}": "1",
+		"mysql_slave_status_slave_sql_running{LABELS}":     "1",
 		"mysql_slave_status_seconds_behind_master{LABELS}": "0", "mysql_slave_status_last_errno{LABELS}": "0",
 		`gtunnel_replication_state{state="ok"}`: "1", `gtunnel_replication_state{state="unknown"}`: "0",
 		"gtunnel_replication_lag_seconds": "0", "gtunnel_replication_lag_bytes": "0",
@@ -164,7 +154,8 @@ func TestMonitor(t *testing.T) {
 
 	m.exec(m.slave, "STOP SLAVE SQL_THREAD")
 	m.exec(m.master, "INSERT INTO d.t VALUES (1)")
-	shown = m.wait(page.ReplicationStopped, func(r page.Replication) bool { return r.LagSeconds != nil && *r.LagSeconds > 0 })
+	behind := func(r page.Replication) bool { return r.LagSeconds != nil && *r.LagSeconds > 0 }
+	shown = m.wait(page.ReplicationStopped, behind)
 	if len(shown.Findings) == 0 || shown.Hint == "" {
 		t.Errorf("%+v", shown)
 	}
@@ -175,19 +166,7 @@ func TestMonitor(t *testing.T) {
 	m.exec(m.slave, "START SLAVE SQL_THREAD")
 	m.wait(page.ReplicationRunning, well)
 
-	if err := m.slave.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	shown = m.wait(page.ReplicationUnknown, func(r page.Replication) bool { return strings.HasPrefix(r.Summary, "server-down") })
-	if shown.LagSeconds != nil || !strings.Contains(shown.Summary, "does not answer") {
-		t.Errorf("%+v", shown)
-	}
-	m.metrics(map[string]string{"mysql_up": "0", `gtunnel_replication_state{state="server-down"}`: "1"},
-		"mysql_slave_status_", "gtunnel_replication_lag", "gtunnel_replication_master_")
-	if err := m.slave.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	m.wait(page.ReplicationRunning, well)
+	m.outlivesItsServer(well)
 	if got := m.ask("/healthz"); got != "ok\n" {
 		t.Errorf("/healthz: %q", got)
 	}
@@ -201,6 +180,45 @@ func TestMonitor(t *testing.T) {
 	if n := len(m.process.logged()); n > 30 {
 		t.Errorf("%d lines in the log", n)
 	}
+}
+
+// outlivesItsServer: what a server that is down does not tell is not there, and comes back.
+func (m *monitored) outlivesItsServer(well func(page.Replication) bool) {
+	t := m.t
+	t.Helper()
+	if err := m.slave.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	down := func(r page.Replication) bool { return strings.HasPrefix(r.Summary, "server-down") }
+	shown := m.wait(page.ReplicationUnknown, down)
+	if shown.LagSeconds != nil || !strings.Contains(shown.Summary, "does not answer") {
+		t.Errorf("%+v", shown)
+	}
+	m.metrics(map[string]string{"mysql_up": "0", `gtunnel_replication_state{state="server-down"}`: "1"},
+		"mysql_slave_status_", "gtunnel_replication_lag", "gtunnel_replication_master_")
+	if err := m.slave.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.wait(page.ReplicationRunning, well)
+}
+
+// getsReady reads what the monitor says to systemd, until the test ends: whoever writes to a
+// full socket waits.
+func (m *monitored) getsReady() {
+	m.t.Helper()
+	m.systemd.SetReadDeadline(time.Now().Add(databasePatience))
+	message := make([]byte, 4096)
+	if n, err := m.systemd.Read(message); err != nil || !strings.HasPrefix(string(message[:n]), "READY=1\n") {
+		m.t.Fatalf("%q, %v", message[:n], err)
+	}
+	m.systemd.SetReadDeadline(time.Time{})
+	go func() {
+		for message := make([]byte, 4096); ; {
+			if _, err := m.systemd.Read(message); err != nil {
+				return
+			}
+		}
+	}()
 }
 
 // isNoLoad: looks make no new login, and no line in the log.

@@ -54,11 +54,11 @@ func (n *nagios) settings() []config.Setting {
 	}
 }
 
-// nagiosEnd is how a plugin ends: what it has to say is said.
-type nagiosEnd struct{ code int }
+// nagiosError is how a plugin ends: what it has to say is said.
+type nagiosError struct{ code int }
 
 // Error is the state.
-func (e *nagiosEnd) Error() string { return nagiosWords[e.code] }
+func (e *nagiosError) Error() string { return nagiosWords[e.code] }
 
 // asPlugin looks once and says in a line how the replication is, within a bound of time.
 func (m *Main) asPlugin(ctx context.Context, q *statusQuestion) error {
@@ -79,7 +79,7 @@ func (m *Main) asPlugin(ctx context.Context, q *statusQuestion) error {
 	case err != nil && within.Err() != nil && ctx.Err() == nil:
 		// What is beyond the plugin, as a time-out is, is not UNKNOWN (Guidelines, the same).
 		m.tellNagios(nagiosCritical, fmt.Sprintf("no answer within --timeout %s: %v", n.patience, err), "")
-		return &nagiosEnd{code: nagiosCritical}
+		return &nagiosError{code: nagiosCritical}
 	case err != nil:
 		return err // which pluginEnd tells
 	}
@@ -89,13 +89,13 @@ func (m *Main) asPlugin(ctx context.Context, q *statusQuestion) error {
 	if code == nagiosOK {
 		return nil
 	}
-	return &nagiosEnd{code: code}
+	return &nagiosError{code: code}
 }
 
 // pluginEnd gives the exit code of a run as a plugin, and tells there why it could not look;
 // false if it was none. Wrong usage is one too: 2 would be CRITICAL.
 func (m *Main) pluginEnd(err error) (code int, ended bool) {
-	if end, ok := errors.AsType[*nagiosEnd](err); ok {
+	if end, ok := errors.AsType[*nagiosError](err); ok {
 		return end.code, true
 	}
 	if !slices.Contains(m.Args, nagiosFlag) {

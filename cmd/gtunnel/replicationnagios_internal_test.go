@@ -11,82 +11,85 @@ import (
 	"github.com/gtunnel/gtunnel/replication/watch"
 )
 
+// nagiosCase is a status, and what the plugin makes of it.
+type nagiosCase struct {
+	status    watch.Status
+	connected bool
+	code      int
+	line      string
+}
+
+var failed = &finding.Problem{On: finding.Slave, Code: "sql-error", Text: "it | broke\nbadly", Cure: "mend | it"}
+
+var nagiosCases = map[string]nagiosCase{
+	"well": {
+		connected: true, code: nagiosOK,
+		status: watch.Status{
+			State: watch.HealthOK, Healthy: true, Summary: "all applied",
+			Lag: watch.Lag{Bytes: new(uint64(0)), Unread: new(uint64(0)), Silence: new(2.5), Seconds: new(int64(0))},
+		},
+		line: "REPLICATION OK - ok: all applied | lag=0s;60;600;0 bytes=0B;;;0 unread=0B;;;0 silence=2.5s;;;0 " +
+			"problems=0;;;0 warnings=0;;;0",
+	},
+	"lag": {
+		connected: true, code: nagiosWarning,
+		status: watch.Status{
+			State: watch.HealthLagging, Healthy: true, Summary: "behind",
+			Lag: watch.Lag{Bytes: new(uint64(5)), Unread: new(uint64(0)), Seconds: new(int64(61))},
+		},
+		line: "REPLICATION WARNING - lagging: behind; the lag of 61 s is more than --warn-lag 1m | " +
+			"lag=61s;60;600;0 bytes=5B;;;0 unread=0B;;;0 problems=0;;;0 warnings=0;;;0",
+	},
+	"much lag": {
+		connected: true, code: nagiosCritical,
+		status: watch.Status{
+			State: watch.HealthLagging, Healthy: true, Summary: "behind",
+			Lag: watch.Lag{Bytes: new(uint64(5)), Unread: new(uint64(0)), Seconds: new(int64(601))},
+		},
+		line: "REPLICATION CRITICAL - lagging: behind; the lag of 601 s is more than --max-lag 10m | " +
+			"lag=601s;60;600;0 bytes=5B;;;0 unread=0B;;;0 problems=0;;;0 warnings=0;;;0",
+	},
+	"lag that is not known": {
+		connected: true, code: nagiosWarning,
+		status: watch.Status{
+			State: watch.HealthLagging, Healthy: true, Summary: "2 MB behind",
+			Lag: watch.Lag{Bytes: new(uint64(2e6)), Unread: new(uint64(2e6)), Seconds: new(int64(0))},
+		},
+		line: "REPLICATION WARNING - lagging: 2 MB behind; how long is not known | " +
+			"bytes=2000000B;;;0 unread=2000000B;;;0 problems=0;;;0 warnings=0;;;0",
+	},
+	"problem": {
+		code: nagiosCritical,
+		status: watch.Status{
+			State: watch.HealthSQLError, Summary: "an error has stopped it", Problems: []*finding.Problem{failed},
+		},
+		line: "REPLICATION CRITICAL - sql-error: an error has stopped it; slave: it / broke badly; hint: mend / it | " +
+			"problems=1;;;0 warnings=0;;;0",
+	},
+	"problem beside a state that is well": {
+		connected: true, code: nagiosCritical,
+		status: watch.Status{
+			State: watch.HealthOK, Summary: "all applied", Problems: []*finding.Problem{failed},
+			Lag: watch.Lag{Bytes: new(uint64(0))},
+		},
+		line: "REPLICATION CRITICAL - not well: it / broke badly (ok: all applied); hint: mend / it | " +
+			"lag=0s;60;600;0 bytes=0B;;;0 problems=1;;;0 warnings=0;;;0",
+	},
+	"warning": {
+		code: nagiosWarning,
+		status: watch.Status{
+			State: watch.HealthMaster, Healthy: true, Summary: "one slave", Warnings: []*finding.Problem{failed},
+		},
+		line: "REPLICATION WARNING - master: one slave; slave: it / broke badly; hint: mend / it | " +
+			"problems=0;;;0 warnings=1;;;0",
+	},
+}
+
 // TestNagiosJudge: what status calls a problem is never OK, what is not known is never 0, and
 // the line is one that a program can read.
 func TestNagiosJudge(t *testing.T) {
 	n := newNagios()
-	unsigned := func(n uint64) *uint64 { return &n }
-	signed := func(n int64) *int64 { return &n }
-	silence := 2.5
-	problem := &finding.Problem{On: finding.Slave, Code: "sql-error", Text: "it | broke\nbadly", Cure: "mend | it"}
-	for name, c := range map[string]struct {
-		status    watch.Status
-		connected bool
-		code      int
-		line      string
-	}{
-		"well": {
-			connected: true, code: nagiosOK,
-			status: watch.Status{
-				State: watch.HealthOK, Healthy: true, Summary: "all applied",
-				Lag: watch.Lag{Bytes: unsigned(0), Unread: unsigned(0), Silence: &silence, Seconds: signed(0)},
-			},
-			line: "REPLICATION OK - ok: all applied | lag=0s;60;600;0 bytes=0B;;;0 unread=0B;;;0 silence=2.5s;;;0 " +
-				"problems=0;;;0 warnings=0;;;0",
-		},
-		"lag": {
-			connected: true, code: nagiosWarning,
-			status: watch.Status{
-				State: watch.HealthLagging, Healthy: true, Summary: "behind",
-				Lag: watch.Lag{Bytes: unsigned(5), Unread: unsigned(0), Seconds: signed(61)},
-			},
-			line: "REPLICATION WARNING - lagging: behind; the lag of 61 s is more than --warn-lag 1m | " +
-				"lag=61s;60;600;0 bytes=5B;;;0 unread=0B;;;0 problems=0;;;0 warnings=0;;;0",
-		},
-		"much lag": {
-			connected: true, code: nagiosCritical,
-			status: watch.Status{
-				State: watch.HealthLagging, Healthy: true, Summary: "behind",
-				Lag: watch.Lag{Bytes: unsigned(5), Unread: unsigned(0), Seconds: signed(601)},
-			},
-			line: "REPLICATION CRITICAL - lagging: behind; the lag of 601 s is more than --max-lag 10m | " +
-				"lag=601s;60;600;0 bytes=5B;;;0 unread=0B;;;0 problems=0;;;0 warnings=0;;;0",
-		},
-		"lag that is not known": {
-			connected: true, code: nagiosWarning,
-			status: watch.Status{
-				State: watch.HealthLagging, Healthy: true, Summary: "2 MB behind",
-				Lag: watch.Lag{Bytes: unsigned(2e6), Unread: unsigned(2e6), Seconds: signed(0)},
-			},
-			line: "REPLICATION WARNING - lagging: 2 MB behind; how long is not known | " +
-				"bytes=2000000B;;;0 unread=2000000B;;;0 problems=0;;;0 warnings=0;;;0",
-		},
-		"problem": {
-			code: nagiosCritical,
-			status: watch.Status{
-				State: watch.HealthSQLError, Summary: "an error has stopped it", Problems: []*finding.Problem{problem},
-			},
-			line: "REPLICATION CRITICAL - sql-error: an error has stopped it; slave: it / broke badly; hint: mend / it | " +
-				"problems=1;;;0 warnings=0;;;0",
-		},
-		"problem beside a state that is well": {
-			connected: true, code: nagiosCritical,
-			status: watch.Status{
-				State: watch.HealthOK, Summary: "all applied", Problems: []*finding.Problem{problem},
-				Lag: watch.Lag{Bytes: unsigned(0)},
-			},
-			line: "REPLICATION CRITICAL - not well: it / broke badly (ok: all applied); hint: mend / it | " +
-				"lag=0s;60;600;0 bytes=0B;;;0 problems=1;;;0 warnings=0;;;0",
-		},
-		"warning": {
-			code: nagiosWarning,
-			status: watch.Status{
-				State: watch.HealthMaster, Healthy: true, Summary: "one slave", Warnings: []*finding.Problem{problem},
-			},
-			line: "REPLICATION WARNING - master: one slave; slave: it / broke badly; hint: mend / it | " +
-				"problems=0;;;0 warnings=1;;;0",
-		},
-	} {
+	for name, c := range nagiosCases {
 		t.Run(name, func(t *testing.T) {
 			if c.connected {
 				c.status.Connection = &server.SlaveStatus{}

@@ -32,11 +32,11 @@ all; how far they have come only the slaves know. On a host of a pair it tells
 the terms of both, what the guard does and for what it waits, and, while the
 master does not answer, what must not be done now.
 --watch looks again every 2 s until ctrl-C: a screen with a plot of the lag, or,
-piped, a line for each change. --nagios is a plugin: a problem is CRITICAL, a
-warning WARNING, and what could not be asked UNKNOWN. --json prints schema (1), state, healthy, summary, role, slave, master,
-pair, connection (the slave's own status), lag (bytes, unread_bytes,
-silence_seconds, seconds_behind: null where it is not known), and problems and
-warnings, each with on, code, text and cure.`
+piped, a line for each change. --nagios is a plugin of Nagios: a problem is
+CRITICAL, a warning WARNING, and what could not be asked UNKNOWN.
+--json prints schema (1), state, healthy, summary, role, slave, master, pair,
+connection (the slave's own status), lag (bytes, unread_bytes, silence_seconds,
+seconds_behind: null where it is not known), and problems and warnings, each with on, code, text and cure.`
 
 func (m *Main) replicationStatusCommand() *cobra.Command {
 	q := statusQuestion{stateDir: defaultStateDir, config: config.DefaultFile, nagios: newNagios()}

@@ -147,7 +147,8 @@ func pairUnseen(err error, file string) []*finding.Problem {
 	var why []*finding.Problem
 	for _, e := range usage.Split(err) {
 		p := &finding.Problem{
-			On: finding.Own, Code: "pair-unseen", Text: "what it knows of its pair cannot be read", Err: e, Cure: usage.HintOf(e),
+			On: finding.Own, Code: "pair-unseen", Text: "what it knows of its pair cannot be read", Err: e,
+			Cure: usage.HintOf(e),
 		}
 		if usage.Is(e) {
 			p.Cure = strings.TrimPrefix(p.Cure+"; gtunnel run --check --config "+file+" lists all that is wrong with it", "; ")
@@ -175,8 +176,8 @@ func pairOf(file string) (*config.Pair, error) {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	c, err := config.Read(file)
-	if err == nil && !c.IsEmpty() {
-		err = usage.Join(c.Faults())
+	if err == nil {
+		err = usage.Join(c.PairFaults())
 	}
 	if err != nil || c.Pair == nil {
 		return nil, err

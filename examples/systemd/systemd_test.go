@@ -13,8 +13,10 @@ import (
 // units are all; those of the flags have them in files of their own.
 var (
 	flagUnits = []string{"gtunnel-server.service", "gtunnel-client.service"}
-	units     = append([]string{"gtunnel.service", "gtunnel-guard.service", "gtunnel-compare.service", "gtunnel-monitor.service"}, flagUnits...)
-	timers    = []string{"gtunnel-compare.timer"}
+	units     = append([]string{
+		"gtunnel.service", "gtunnel-guard.service", "gtunnel-compare.service", "gtunnel-monitor.service",
+	}, flagUnits...)
+	timers = []string{"gtunnel-compare.timer"}
 )
 
 // exposure is ten times what `systemd-analyze security` may say at most, of

@@ -44,7 +44,9 @@ func TestLagMeter(t *testing.T) {
 	for name, looks := range map[string][]lagLook{
 		"at once": {{at: 0, master: 10, received: 10, done: 10, said: 0, want: 0, caughtUp: 0}},
 		"first look at one that has not received all": {{at: 0, master: 10, said: 0, want: -1, caughtUp: -1}},
-		"stopped with all":                            {{at: 0, master: 10, received: 10, done: 10, said: -1, want: 0, caughtUp: 0}},
+		"stopped with all": {
+			{at: 0, master: 10, received: 10, done: 10, said: -1, want: 0, caughtUp: 0},
+		},
 		"a dead link, of which the slave says 0": {
 			{at: 0, master: 10, received: 10, done: 10, want: 0, caughtUp: 0},
 			{at: 10, master: 30, received: 10, done: 10, want: 10, caughtUp: 0},

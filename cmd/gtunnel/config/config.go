@@ -123,9 +123,15 @@ func NewTunnel(name string, role tunnel.Role) Tunnel {
 	}
 }
 
-// IsEmpty reports whether nothing is wrong with the configuration file but that it has neither a
-// tunnel nor a pair, as the one that a package brings.
-func (c *Config) IsEmpty() bool { return c.empty && len(c.Faults()) == 1 }
+// PairFaults are the Faults for who wants to know of the pair alone: that the file has neither
+// tunnels nor a pair, as the one that a package brings, is none then.
+func (c *Config) PairFaults() []*usage.Error {
+	faults := c.Faults()
+	if c.empty && len(faults) == 1 {
+		return nil
+	}
+	return faults
+}
 
 // File is the configuration file; empty if the flags are all.
 func (c *Config) File() string { return c.origin.file }

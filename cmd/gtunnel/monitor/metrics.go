@@ -26,7 +26,7 @@ var (
 	lastIOErrnoDesc  = ofConnection("last_io_errno", "The error that keeps the slave from its master; 0: none.")
 	lastSQLErrnoDesc = ofConnection("last_sql_errno", "The error that has stopped the SQL thread; 0: none.")
 	readDesc         = ofConnection("read_master_log_pos", "Where in its file of the master's binary log the slave reads.")
-	executedDesc     = ofConnection("exec_master_log_pos", "How far in its file of the master's binary log it has applied.")
+	executedDesc     = ofConnection("exec_master_log_pos", "How far in its file of the master's binary log it applies.")
 	masterIDDesc     = ofConnection("master_server_id", "The server_id of the master, once the slave has known it.")
 	delayDesc        = ofConnection("sql_delay", "By how many seconds the slave is told to stay behind.")
 )
@@ -75,8 +75,9 @@ func own(name, help string, labels ...string) *prometheus.Desc {
 var healths = []watch.Health{
 	watch.HealthOK, watch.HealthLagging, watch.HealthConnecting, watch.HealthStalled, watch.HealthApplierStuck,
 	watch.HealthIOStopped, watch.HealthTunnelDown, watch.HealthAuthFailed, watch.HealthSQLError, watch.HealthSeedNeeded,
-	watch.HealthDiverged, watch.HealthCutOffWork, watch.HealthNotConfigured, watch.HealthCopying, watch.HealthWritableSlave,
-	watch.HealthMaster, watch.HealthGuardReadOnly, watch.HealthSplitBrain, watch.HealthServerDown,
+	watch.HealthDiverged, watch.HealthCutOffWork, watch.HealthNotConfigured, watch.HealthCopying,
+	watch.HealthWritableSlave, watch.HealthMaster, watch.HealthGuardReadOnly, watch.HealthSplitBrain,
+	watch.HealthServerDown,
 	watch.Health(page.ReplicationUnknown),
 }
 
