@@ -59,7 +59,7 @@ func (p *lagPlot) draw(columns int, now time.Time) string {
 		return over + ": not known"
 	}
 	return asciigraph.Plot(points, asciigraph.Height(plotRows), asciigraph.LowerBound(0), asciigraph.UpperBound(most),
-		asciigraph.YAxisValueFormatter(func(v float64) string { return fmt.Sprintf("%6.4g", v) })) +
+		asciigraph.YAxisValueFormatter(func(v float64) string { return fmt.Sprintf("%7.1f", v) })) +
 		"\n" + over + " (a gap: not known)"
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -302,4 +303,24 @@ func TestNagios(t *testing.T) {
 		silent.Addr().(*net.TCPAddr).Port), 0o600)
 	plugin(2, "REPLICATION CRITICAL - no answer within --timeout 1s", "--timeout", "1s",
 		"--master-defaults-file", "HOME/silent.cnf")
+}
+
+// monitors: on a host of a pair the monitor knows the term, the roles and the guards.
+func (h *coupleHost) monitors() {
+	t := h.c.t
+	t.Helper()
+	m := &monitored{watched: &watched{loginHome: &loginHome{t: t.(*testing.T)}}, folder: t.TempDir(), port: freePort(t)}
+	args := h.statusInPair("--interval", "1s", "--admin", "127.0.0.1:"+m.port)
+	args[slices.Index(args, "status")] = "monitor"
+	m.process = start(t, h.name+" monitor", []string{"RUNTIME_DIRECTORY=" + m.folder}, args...)
+	// By the second look its logins are those of the first.
+	m.wait(page.ReplicationRunning, func(r page.Replication) bool { return len(r.History) > 1 })
+	m.metrics(map[string]string{
+		"gtunnel_replication_term": "1", `gtunnel_replication_role{role="slave"}`: "1",
+		`gtunnel_replication_guard_running{host="this"}`: "1", `gtunnel_replication_guard_running{host="peer"}`: "1",
+		`gtunnel_replication_writable{host="this"}`: "0", `gtunnel_replication_writable{host="peer"}`: "1",
+		"gtunnel_replication_guard_read_only": "0", "gtunnel_replication_lag_seconds": "0",
+	})
+	m.process.signal(syscall.SIGTERM)
+	m.process.waitExit()
 }

@@ -136,7 +136,7 @@ func TestLagPlot(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	if len(lines) != plotRows+2 || !strings.Contains(lines[0], "77 ") ||
+	if len(lines) != plotRows+2 || !strings.Contains(lines[0], "77.0 ") ||
 		!strings.Contains(lines[len(lines)-1], "the last 1h") {
 		t.Errorf("the plot:\n%s", drawn)
 	}

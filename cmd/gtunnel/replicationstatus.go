@@ -36,7 +36,8 @@ piped, a line for each change. --nagios is a plugin of Nagios: a problem is
 CRITICAL, a warning WARNING, and what could not be asked UNKNOWN.
 --json prints schema (1), state, healthy, summary, role, slave, master, pair,
 connection (the slave's own status), lag (bytes, unread_bytes, silence_seconds,
-seconds_behind: null where it is not known), and problems and warnings, each with on, code, text and cure.`
+seconds_behind: null where it is not known), and problems and
+warnings, each with on, code, text and cure.`
 
 func (m *Main) replicationStatusCommand() *cobra.Command {
 	q := statusQuestion{stateDir: defaultStateDir, config: config.DefaultFile, nagios: newNagios()}
