@@ -118,7 +118,8 @@ func (m *Main) monitor(ctx context.Context, c *monitoring) error {
 	folder, _, _ := strings.Cut(m.Getenv("RUNTIME_DIRECTORY"), ":")
 	socket := &pageSocket{folder: cmp.Or(folder, config.RuntimeFolder), handler: handler, logger: logger}
 	defer socket.close()
-	logger.Info("monitor starts", zap.Duration("interval", c.interval), zap.Stringer("admin", c.admin))
+	logger.Info("monitor starts", zap.Duration("interval", c.interval),
+		zap.String("admin", cmp.Or(c.admin.String(), config.NoAdmin)))
 	m.lookOn(ctx, c, watching, socket, logger)
 	notify(daemon.SdNotifyStopping, "it ends")
 	logger.Info("monitor ends")
