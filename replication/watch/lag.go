@@ -7,8 +7,9 @@ import (
 )
 
 // LagSeconds is how old the slave's data is, in seconds, as far as one look can tell; nil if
-// it cannot. It is never 0 where that is not known: of what the slave has not received yet,
-// its Seconds_Behind_Master tells nothing, and on a dead link that stays 0.
+// it cannot. It is never 0 where that is not known, as while the master does not answer: of what
+// the slave has not received yet its Seconds_Behind_Master tells nothing, and on a dead link
+// that stays 0.
 func (s *Status) LagSeconds() *float64 {
 	said := s.Lag.Seconds
 	switch {
@@ -19,8 +20,6 @@ func (s *Status) LagSeconds() *float64 {
 	case said == nil:
 		return nil
 	case s.Lag.Unread != nil && *s.Lag.Unread == 0, *said > 0:
-	case s.Lag.Bytes == nil && (s.State == HealthOK || s.State == HealthLagging || s.State == HealthWritableSlave):
-		// The master was not asked, and heartbeats tell that the link is alive.
 	default:
 		return nil
 	}
