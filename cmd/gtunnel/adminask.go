@@ -12,11 +12,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
+	"github.com/gtunnel/gtunnel/cmd/gtunnel/page"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -46,6 +48,8 @@ func expand(admin tunnel.Address) ([]tunnel.Address, error) {
 			Cure: "write the path of one socket",
 		}
 	}
+	// The process that watches the replication has no tunnels.
+	paths = slices.DeleteFunc(paths, func(path string) bool { return filepath.Base(path) == page.SocketName })
 	if len(paths) == 0 {
 		folder := filepath.Dir(admin.Path)
 		if _, err := os.ReadDir(folder); errors.Is(err, fs.ErrPermission) { // which Glob keeps to itself

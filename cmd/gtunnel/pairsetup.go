@@ -54,7 +54,7 @@ func (f *pairSetupFlags) pair(stateDir, monitor string) (*replication.Pair, erro
 	}
 	c, err := config.Read(f.config)
 	if err == nil {
-		err = usage.Join(c.Faults())
+		err = usage.Join(c.PairFaults())
 	}
 	if err != nil {
 		return nil, err

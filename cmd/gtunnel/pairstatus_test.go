@@ -58,6 +58,7 @@ func TestPairStatus(t *testing.T) {
 			"here 1 (server1.domain.one, by setup")
 		c.knowsBoth(b)
 		c.watches(a)
+		b.monitors()
 
 		endB()
 		c.sql(c.slave, "SET GLOBAL read_only=0")

@@ -59,6 +59,9 @@ func (m *Main) Run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
+	if code, ended := m.pluginEnd(err); ended {
+		return code
+	}
 	m.report(m.log, err)
 	if parsed && !usage.Is(err) {
 		return 1

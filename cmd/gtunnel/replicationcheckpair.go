@@ -25,7 +25,7 @@ func (m *Main) pairOfCheck(ctx context.Context, c *replicationCheck) (config.Con
 	}
 	cfg, err := config.Read(c.pair.config)
 	if err == nil {
-		err = usage.Join(cfg.Faults())
+		err = usage.Join(cfg.PairFaults())
 	}
 	if err != nil || cfg.Pair == nil || cfg.Pair.Host == "" {
 		return cfg, term.Note{}, false, err

@@ -183,7 +183,7 @@ func (f *follow) ends() ([]failover.End, error) {
 		return nil, &usage.Error{Where: f.config, Message: "is not there", Cure: twoClients}
 	}
 	if err == nil {
-		err = usage.Join(c.Faults())
+		err = usage.Join(c.PairFaults())
 	}
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/terminal"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/usage"
 	"github.com/gtunnel/gtunnel/replication"
+	"github.com/gtunnel/gtunnel/replication/failover"
 	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/server"
 	"github.com/gtunnel/gtunnel/replication/watch"
@@ -30,14 +31,16 @@ On a master it lists the slaves that are connected, and whether they were sent
 all; how far they have come only the slaves know. On a host of a pair it tells
 the terms of both, what the guard does and for what it waits, and, while the
 master does not answer, what must not be done now.
---watch looks again every 2 s until ctrl-C: a screen, or, piped, a line for each
-change. --json prints schema (1), state, healthy, summary, role, slave, master,
-pair, connection (the slave's own status), lag (bytes, unread_bytes,
-silence_seconds, seconds_behind: null where it is not known), and problems and
+--watch looks again every 2 s until ctrl-C: a screen with a plot of the lag, or,
+piped, a line for each change. --nagios is a plugin of Nagios: a problem is
+CRITICAL, a warning WARNING, and what could not be asked UNKNOWN.
+--json prints schema (1), state, healthy, summary, role, slave, master, pair,
+connection (the slave's own status), lag (bytes, unread_bytes, silence_seconds,
+seconds_behind: null where it is not known), and problems and
 warnings, each with on, code, text and cure.`
 
 func (m *Main) replicationStatusCommand() *cobra.Command {
-	q := statusQuestion{stateDir: defaultStateDir, config: config.DefaultFile}
+	q := statusQuestion{stateDir: defaultStateDir, config: config.DefaultFile, nagios: newNagios()}
 	q.login.unsafePlaintext = &q.master.unsafePlaintext
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -46,9 +49,13 @@ func (m *Main) replicationStatusCommand() *cobra.Command {
 		Example: `  gtunnel replication status
   gtunnel replication status --watch
   gtunnel replication status --json
+  gtunnel replication status --nagios --warn-lag 1m --max-lag 10m
   gtunnel replication status --master-user watch --master-password-file pw`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if q.nagios.on {
+				return m.asPlugin(cmd.Context(), &q)
+			}
 			if err := m.forgetSlave(cmd.Context(), &q); err != nil {
 				return err
 			}
@@ -68,7 +75,7 @@ func (m *Main) replicationStatusCommand() *cobra.Command {
 		{Name: "state-dir", Arg: "DIR", Target: &q.stateDir, File: true, Usage: "notes of runs that were cut off"},
 		{Name: "config", Arg: "FILE", Target: &q.config, File: true, Usage: "the file with the section [pair]"},
 	}
-	settings = append(settings, q.login.settings()...)
+	settings = slices.Concat(settings[:2], q.nagios.settings(), settings[2:], q.login.settings())
 	config.AddFlags(cmd, "", append(settings, q.master.settings()...))
 	return cmd
 }
@@ -97,6 +104,7 @@ type statusQuestion struct {
 	master           masterFlags
 	stateDir, config string
 	asJSON, watch    bool
+	nagios           nagios
 	forget           int // the server_id of a slave; 0: of none
 }
 
@@ -110,34 +118,58 @@ func notWell(status *watch.Status) error {
 }
 
 // readReplicationStatus asks the slave, and the master if it can be reached.
-func (m *Main) readReplicationStatus(
-	ctx context.Context, q *statusQuestion,
-) (*watch.Status, error) {
+func (m *Main) readReplicationStatus(ctx context.Context, q *statusQuestion) (*watch.Status, error) {
+	var l lookout
+	defer l.close()
+	return m.look(ctx, q, &l)
+}
+
+// lookout is the logins by which a status is read, look after look. The zero value has none
+// yet; close ends them, and leaves the zero value.
+type lookout struct {
+	slave, master *server.Server
+	pair          *failover.Observer // of a host of a pair
+}
+
+func (l *lookout) close() {
+	if l.pair != nil {
+		l.pair.Close()
+	}
+	for _, s := range []*server.Server{l.master, l.slave} {
+		if s != nil {
+			_ = s.Close() // it was only asked
+		}
+	}
+	*l = lookout{}
+}
+
+// look is readReplicationStatus by the logins of a lookout, which get those that they lack.
+func (m *Main) look(ctx context.Context, q *statusQuestion, l *lookout) (_ *watch.Status, err error) {
 	flags := &q.master
-	slave, err := m.openLocal(ctx, finding.Slave, &q.login)
+	if l.slave == nil {
+		l.slave, err = m.openLocal(ctx, finding.Slave, &q.login)
+	}
 	if isDown(err) && ctx.Err() == nil {
 		return m.readDown(ctx, q, err)
 	}
 	if err != nil {
 		return nil, ofOwn(err)
 	}
-	defer func() { _ = slave.Close() }() // it was only asked
-	master, err := m.openMaster(ctx, flags)
+	if l.master == nil {
+		l.master, err = m.openMaster(ctx, flags)
+	}
 	if err != nil && (ctx.Err() != nil || usage.Is(err) && *flags != (masterFlags{})) {
 		return nil, err
-	}
-	if master != nil {
-		defer func() { _ = master.Close() }() // it was only asked
 	}
 	through := ""
 	if c, err := flags.credentials(); err == nil {
 		through = c.Address
 	}
-	pair, pairErr := m.seePair(ctx, q, slave, master, err)
+	pair, pairErr := m.seePair(ctx, q, l, err)
 	if pairErr != nil && (ctx.Err() != nil || isMistyped(q.config)) {
 		return nil, pairErr
 	}
-	return watch.Read(ctx, slave, master, watch.Options{
+	return watch.Read(ctx, l.slave, l.master, watch.Options{
 		Unreachable: err, Through: through, StateDir: q.stateDir, HandedOver: handedOver, Pair: pair,
 		PairUnseen: pairUnseen(pairErr, q.config),
 	})

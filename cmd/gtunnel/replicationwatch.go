@@ -35,6 +35,8 @@ func (m *Main) watchReplication(ctx context.Context, q *statusQuestion) error {
 	screen := terminal.NewScreen(m.Stdout, m.Getenv)
 	said := ""
 	var last *watch.Status
+	var meter watch.LagMeter
+	var plot lagPlot
 	for {
 		status, err := m.readReplicationStatus(ctx, q)
 		switch {
@@ -54,6 +56,10 @@ func (m *Main) watchReplication(ctx context.Context, q *statusQuestion) error {
 			if err := m.writeReplicationStatus(status); err != nil {
 				return err
 			}
+			plot.add(status.Time, meter.Measure(status))
+			if drawn := plot.draw(screen.Columns(), status.Time); drawn != "" && status.Role == finding.Slave {
+				fmt.Fprintf(m.Stdout, "\n%s\n", drawn)
+			}
 		case line != said:
 			fmt.Fprintf(m.Stdout, "%s %s\n", status.Time.UTC().Format(time.RFC3339), line)
 			said = line
@@ -70,15 +76,15 @@ func (m *Main) printStatusLine(status *watch.Status) error {
 	return json.NewEncoder(m.Stdout).Encode(status)
 }
 
-// seePair looks at the pair that this host is of; nil if it is of none.
-func (m *Main) seePair(ctx context.Context, q *statusQuestion, own, peer *server.Server, silent error) (
-	*rules.SeenPair, error,
-) {
+// seePair looks at the pair that this host is of, by a lookout's logins; nil if it is of none.
+// silent is why there is none at the peer.
+func (m *Main) seePair(ctx context.Context, q *statusQuestion, l *lookout, silent error) (*rules.SeenPair, error) {
 	pair, err := pairOf(q.config)
 	if pair == nil {
 		return nil, err
 	}
 	m.seeCluster(pair)
+	own, peer := l.slave, l.master
 	host := failover.Host{
 		Name: pair.Host, Peer: pair.Peer, Mode: term.Mode(pair.Guard), Store: term.NewFile(q.stateDir, pair.Host, pair.Peer),
 		Own: func(ctx context.Context) (*server.Server, error) { return server.Open(ctx, finding.Own, own.Login) },
@@ -89,9 +95,10 @@ func (m *Main) seePair(ctx context.Context, q *statusQuestion, own, peer *server
 			return server.Open(ctx, finding.Peer, peer.Login)
 		},
 	}
-	observer := host.Observe()
-	defer observer.Close()
-	s, err := observer.Look(ctx)
+	if l.pair == nil {
+		l.pair = host.Observe()
+	}
+	s, err := l.pair.Look(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +146,10 @@ func pairUnseen(err error, file string) []*finding.Problem {
 	}
 	var why []*finding.Problem
 	for _, e := range usage.Split(err) {
-		p := &finding.Problem{Text: "what it knows of its pair cannot be read", Err: e, Cure: usage.HintOf(e)}
+		p := &finding.Problem{
+			On: finding.Own, Code: "pair-unseen", Text: "what it knows of its pair cannot be read", Err: e,
+			Cure: usage.HintOf(e),
+		}
 		if usage.Is(e) {
 			p.Cure = strings.TrimPrefix(p.Cure+"; gtunnel run --check --config "+file+" lists all that is wrong with it", "; ")
 		}
@@ -167,7 +177,7 @@ func pairOf(file string) (*config.Pair, error) {
 	}
 	c, err := config.Read(file)
 	if err == nil {
-		err = usage.Join(c.Faults())
+		err = usage.Join(c.PairFaults())
 	}
 	if err != nil || c.Pair == nil {
 		return nil, err

@@ -13,16 +13,20 @@ import (
 // units are all; those of the flags have them in files of their own.
 var (
 	flagUnits = []string{"gtunnel-server.service", "gtunnel-client.service"}
-	units     = append([]string{"gtunnel.service", "gtunnel-guard.service", "gtunnel-compare.service"}, flagUnits...)
-	timers    = []string{"gtunnel-compare.timer"}
+	units     = append([]string{
+		"gtunnel.service", "gtunnel-guard.service", "gtunnel-compare.service", "gtunnel-monitor.service",
+	}, flagUnits...)
+	timers = []string{"gtunnel-compare.timer"}
 )
 
 // exposure is ten times what `systemd-analyze security` may say at most, of
-// 100. What is left is the network itself; and of the guard and the comparison, that they are root, as
+// 100. What is left is the network itself; and of the guard, the comparison and the monitor, that they are root, as
 // whom the server knows them.
 var exposure = map[string]string{
 	"gtunnel.service": "12", "gtunnel-server.service": "12", "gtunnel-client.service": "12",
 	"gtunnel-guard.service": "19", "gtunnel-compare.service": "19",
+	// It may give the socket of the page to the tunnel's user.
+	"gtunnel-monitor.service": "22",
 }
 
 // requireSystemd skips the test where systemd-analyze is missing, except in

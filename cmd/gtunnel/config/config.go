@@ -71,6 +71,7 @@ type Config struct {
 	origin   origin
 	includes []string       // folders
 	problems []*usage.Error // what was wrong in the file already
+	empty    bool           // the file has neither tunnels nor a pair
 }
 
 // Tunnel is one tunnel with everything that it does not share.
@@ -138,6 +139,16 @@ func NewTunnel(name string, role tunnel.Role) Tunnel {
 		Timeouts: tunnel.DefaultTimeouts(),
 		Limits:   tunnel.DefaultLimits(),
 	}
+}
+
+// PairFaults are the Faults for who wants to know of the pair alone: that the file has neither
+// tunnels nor a pair, as the one that a package brings, is none then.
+func (c *Config) PairFaults() []*usage.Error {
+	faults := c.Faults()
+	if c.empty && len(faults) == 1 {
+		return nil
+	}
+	return faults
 }
 
 // File is the configuration file; empty if the flags are all.

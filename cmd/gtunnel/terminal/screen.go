@@ -70,6 +70,17 @@ func NewScreen(out io.Writer, getenv func(string) string) *Screen {
 // IsTerminal reports whether a person looks at it.
 func (s *Screen) IsTerminal() bool { return s.terminal != nil }
 
+// Columns is the width of a terminal, now: it may be changed; the usual one where it does not
+// say, or there is none.
+func (s *Screen) Columns() int {
+	if s.terminal != nil {
+		if width := columns(s.terminal); width > 0 {
+			return width
+		}
+	}
+	return usualColumns
+}
+
 // Clear empties a terminal, and goes on at its top (ECMA-48: CUP, ED).
 func (s *Screen) Clear() {
 	if s.terminal != nil {
@@ -113,11 +124,8 @@ func (s *Screen) wrap(line string, indent int, wrapping Wrapping) []string {
 	if s.terminal == nil || wrapping == Verbatim {
 		return []string{line}
 	}
-	width := columns(s.terminal) // now: it may have been changed
-	if width == 0 {
-		width = usualColumns
-	}
-	if width -= indent + 1; width < leastColumns {
+	width := s.Columns() - indent - 1
+	if width < leastColumns {
 		return []string{line}
 	}
 	var parts []string
