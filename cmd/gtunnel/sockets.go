@@ -73,7 +73,7 @@ func (s *sockets) settle(tunnels []*member) {
 	s.kept = nil
 	wanted := map[string]bool{}
 	for _, m := range tunnels {
-		if m.config.Accept.Network != "tcp" || slices.ContainsFunc(s.units, m.config.Accept.IsSocket) {
+		if !isKept(m.config.Accept) || slices.ContainsFunc(s.units, m.config.Accept.IsSocket) {
 			continue
 		}
 		address := keptName(m.config.Accept)
@@ -91,6 +91,10 @@ func (s *sockets) settle(tunnels []*member) {
 		}
 	}
 }
+
+// isKept reports whether a socket at the address is of use to the next start: a unix socket is
+// made anew, and a free port is another one.
+func isKept(a tunnel.Address) bool { return a.Network == "tcp" && a.Port != "0" }
 
 // keptName is an address without the colons that a name of systemd's may not have.
 func keptName(a tunnel.Address) string { return strings.ReplaceAll(a.String(), ":", " ") }
