@@ -270,6 +270,14 @@ func (s *site) restart() {
 	if r.cut == 0 {
 		t.Error("no restart has cut a connection that stays: were there any?")
 	}
+	// At another address of the same port, which the socket that was kept would be in the way of.
+	s.Write("/etc/gtunnel/server.env",
+		"GTUNNEL_FLAGS=--allow-host server2.domain.two --drain-timeout 1s --accept 10.30.7.1:3307\n", 0o644)
+	s.Run("systemctl", "restart", "gtunnel-server")
+	if n := s.show("gtunnel-server", "NFileDescriptorStore"); n != "1" {
+		t.Errorf("at another address systemd keeps %s sockets", n)
+	}
+	s.Wait("a visitor is served there", s.isServed)
 }
 
 // sockets: the service is started by who connects to its socket, finds that by its address,
