@@ -49,7 +49,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd docker pacemaker igtf voms chromium prometheus
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 docker pacemaker igtf voms chromium prometheus
 FUZZTIME = 20s
 PACKAGE  = ./certs
 BROWSER  = cmd/gtunnel/page/browsertest
@@ -179,9 +179,10 @@ install: build
 	for topic in $(TOPICS); do \
 		$(BINARY) man $$topic >$(DESTDIR)$(PREFIX)/share/man/man7/gtunnel-$$topic.7 || exit 1; \
 	done
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service examples/systemd/*.timer
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service examples/systemd/*.timer examples/systemd/*.socket examples/systemd/*.path
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
 	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
+	install -D -m 0644 examples/systemd/gtunnel.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/gtunnel.conf
 	install -d -m 0700 $(DESTDIR)/var/lib/gtunnel
 	for role in server client; do \
 		test -e $(DESTDIR)/etc/gtunnel/$$role.env || \
