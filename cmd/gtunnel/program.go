@@ -104,6 +104,15 @@ func (m *Main) rootCommand() *cobra.Command {
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
 			cmd.Args = aTopic
+			cmd.Short = "A topic, or a command; without one, a list of the topics"
+			ofCommand := cmd.Run
+			cmd.Run = func(cmd *cobra.Command, args []string) {
+				if len(args) == 0 {
+					listTopics(m.Stdout)
+					return
+				}
+				ofCommand(cmd, args)
+			}
 		}
 		if cmd.HasSubCommands() { // as if it were ours
 			cmd.Args, cmd.Run = root.Args, root.Run
@@ -148,6 +157,9 @@ func unknownCommand(kind, word string, cmd *cobra.Command) error {
 	}
 	near := usage.Closest(word, slices.Concat(own, grouped)) // of two that are as close, its own
 	hint := cmd.CommandPath() + " --help lists the " + kind + "s"
+	if kind == "topic" {
+		hint = "gtunnel help lists the topics"
+	}
 	if near != "" && !slices.Contains(own, near) {
 		near = strings.Join(paths[near], " or ")
 	}
