@@ -33,7 +33,8 @@ func showTopic(out io.Writer, topic string) {
 // listTopics prints the topics, each with its title, and where the commands are.
 func listTopics(out io.Writer) {
 	var b strings.Builder
-	b.WriteString("Topics, for gtunnel help TOPIC; gtunnel --help lists the commands\n\n")
+	b.WriteString("Topics, for gtunnel help TOPIC; gtunnel --help lists the commands, and\n" +
+		"gtunnel help CODE explains a code\n\n")
 	for _, topic := range help.Topics() {
 		fmt.Fprintf(&b, "  %-15s  %s\n", topic, help.Title(topic))
 	}

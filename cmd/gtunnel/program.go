@@ -99,16 +99,22 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.manCommand(),
 	)
 	root.AddCommand(topicCommands()...)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
-			cmd.Args = aTopic
-			cmd.Short = "A topic, or a command; without one, a list of the topics"
+			cmd.Args, cmd.ValidArgsFunction = aTopic, completeHelp
+			cmd.Use = "help [TOPIC|COMMAND|CODE]"
+			cmd.Short = "A topic, a command or a code; without one, a list of the topics"
+			cmd.Long = ""
 			ofCommand := cmd.Run
 			cmd.Run = func(cmd *cobra.Command, args []string) {
-				if len(args) == 0 {
+				switch {
+				case len(args) == 0:
 					listTopics(m.Stdout)
+					return
+				case len(args) == 1 && slices.Contains(allCodes(), args[0]) && showCode(m.Stdout, args[0]):
 					return
 				}
 				ofCommand(cmd, args)
@@ -118,6 +124,7 @@ func (m *Main) rootCommand() *cobra.Command {
 			cmd.Args, cmd.Run = root.Args, root.Run
 		}
 	}
+	m.completeFlags(root)
 	return root
 }
 
@@ -135,6 +142,8 @@ func aTopic(cmd *cobra.Command, args []string) error {
 	switch {
 	case err != nil || len(rest) == 0:
 		return err
+	case !found.HasParent() && len(rest) == 1 && slices.Contains(allCodes(), rest[0]):
+		return nil
 	case !found.HasParent():
 		return unknownCommand("topic", rest[0], found)
 	case found.Args == nil: // a topic takes no words, and minds none
@@ -149,6 +158,9 @@ func unknownCommand(kind, word string, cmd *cobra.Command) error {
 	own, grouped, paths := commandNames(cmd), []string{}, map[string][]string{}
 	if !cmd.HasParent() {
 		own = append(own, help.Topics()...)
+	}
+	if kind == "topic" {
+		own = append(own, allCodes()...)
 	}
 	for _, group := range cmd.Root().Commands() {
 		for _, name := range commandNames(group) {
