@@ -87,7 +87,7 @@ func (m *Main) completeDatabases(
 	if err != nil {
 		return nil, directive
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // only read
 	names, err := facts.ListDatabases(ctx, s, s.DB)
 	if err != nil {
 		return nil, directive

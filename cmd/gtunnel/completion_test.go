@@ -34,7 +34,8 @@ func TestCompletionOfTunnels(t *testing.T) {
 	_, client := s.startClient(address)
 	echo(t, dial(t, client), "a connection")
 	both := "unix:" + filepath.Join(folder, "*.sock")
-	if names, _ := completions(t, "status", "--admin", both, "--tunnel", ""); !slices.Equal(names, []string{"client", "server"}) {
+	names, _ := completions(t, "status", "--admin", both, "--tunnel", "")
+	if !slices.Equal(names, []string{"client", "server"}) {
 		t.Errorf("the tunnels are %q", names)
 	}
 	if names, _ := completions(t, "status", "--admin", both, "--tunnel", "s"); !slices.Equal(names, []string{"server"}) {

@@ -90,20 +90,21 @@ func inManPage(shown, topic string) string {
 	return shown + " (" + page + ")"
 }
 
-// man writes roff.
+// man collects roff.
 type man struct {
-	strings.Builder
 	renderer
-	last string // line
+	lines []string
 }
+
+// String is all of it.
+func (m *man) String() string { return strings.Join(m.lines, "\n") + "\n" }
 
 // line writes a line. A heading needs no paragraph after it.
 func (m *man) line(line string) {
-	if line == ".PP" && (strings.HasPrefix(m.last, ".SH") || strings.HasPrefix(m.last, ".SS")) {
+	if n := len(m.lines); line == ".PP" && n > 0 && strings.HasPrefix(m.lines[n-1], ".S") {
 		return
 	}
-	m.last = line
-	m.WriteString(line + "\n")
+	m.lines = append(m.lines, line)
 }
 
 func (m *man) text(text string) {

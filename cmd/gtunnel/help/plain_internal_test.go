@@ -11,8 +11,8 @@ const page = "# Title\n\nA line with `code`, *words*, snake_case, a\\*star and [
 	"## Part\n\n- one\n- two, which is a long item that does not fit in one line of a terminal of eighty columns\n\n" +
 	"1. First:\n\n       indented code\n         deeper\n\n   more\n2. Second\n\n" +
 	"```\nfenced code\n```\n\n<!-- a comment -->\n\n" +
-	"| name | meaning |\n| --- | --- |\n| `a` | short |\n| `b\\|c` | a long text that is broken into lines at the width of " +
-	"a terminal, below itself |\n\n" +
+	"| name | meaning |\n| --- | --- |\n| `a` | short |\n| `b\\|c` | a long text that is broken into lines at the width " +
+	"of a terminal, below itself |\n\n" +
 	"| key | value | preset |\n| --- | --- | --- |\n| `accept` | an address that is long enough | `127.0.0.1:3307 of a " +
 	"client, and :3307 of a server` |\n| `a_key_with_a_name` | an address | none |\n"
 
@@ -65,9 +65,10 @@ func TestMan(t *testing.T) {
 		m.block(n)
 	}
 	for _, want := range []string{
-		".SH Title\nA line with \\(gacode\\(ga, words, snake_case, a*star and a topic (gtunnel\\-crl(7)), gtunnel\\-crl(7), below",
+		".SH Title\nA line with \\(gacode\\(ga, words, snake_case, a*star and a topic (gtunnel\\-crl(7)), gtunnel\\-crl(7)",
 		".IP \\(bu 2\none\n.IP \\(bu 2\ntwo,",
-		".IP 1. 4\nFirst:\n.RS 4\n.PP\n.RS 4\n.nf\nindented code\n  deeper\n.fi\n.RE\n.RE\n.RS 4\n.PP\nmore\n.RE\n.IP 2. 4\nSecond\n",
+		".IP 1. 4\nFirst:\n.RS 4\n.PP\n.RS 4\n.nf\nindented code\n  deeper\n.fi\n.RE\n.RE\n",
+		".RE\n.RS 4\n.PP\nmore\n.RE\n.IP 2. 4\nSecond\n",
 		".TP\n\\fBb|c\\fR\na long text",
 		".nf\naccept\n    value: an address",
 	} {

@@ -74,12 +74,12 @@ func (r renderer) table(n *tables.Table, width int) []string {
 // columns are the lines of one row. Only the last cell may take several.
 func columns(row []string, widths []int) []string {
 	last := len(widths) - 1
-	first := ""
+	var first strings.Builder
 	for i, cell := range row[:last] {
-		first += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+columnGap)
+		first.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+columnGap))
 	}
-	rest := strings.Repeat(" ", utf8.RuneCountInString(first))
-	lines := indent(first, rest, wrap(row[last], widths[last]))
+	rest := strings.Repeat(" ", utf8.RuneCountInString(first.String()))
+	lines := indent(first.String(), rest, wrap(row[last], widths[last]))
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
