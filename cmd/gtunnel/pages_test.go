@@ -169,7 +169,7 @@ func TestTopicLinks(t *testing.T) {
 }
 
 var (
-	pageFlag    = regexp.MustCompile(`(?m)^\\fB\\-\\-((?:[a-z0-9]|\\-)+)`)
+	pageFlag    = regexp.MustCompile(`(?m)^\\fB\\-\\-((?:[a-z0-9]|\\-)+).*\n(.*)`)
 	writtenFlag = regexp.MustCompile("(?:^|[\\s`(\\[,])--([a-z][a-z0-9-]+)")
 )
 
@@ -184,7 +184,8 @@ var foreignFlags = []string{
 	"help", "defaults-file", "now", "move", "mysql-socket", "contactstring",
 }
 
-// TestWrittenFlags: every flag that the README or a topic names is one of the program.
+// TestWrittenFlags: every flag of the program is explained in its page, and every flag that the
+// README or a topic names is one of the program.
 func TestWrittenFlags(t *testing.T) {
 	folder := t.TempDir()
 	if code, _, stderr := runMain(t, "man", "--folder", folder); code != 0 {
@@ -201,7 +202,11 @@ func TestWrittenFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, found := range pageFlag.FindAllStringSubmatch(string(source), -1) {
-			flags[strings.ReplaceAll(found[1], `\`, "")] = true
+			name := strings.ReplaceAll(found[1], `\`, "")
+			flags[name] = true
+			if found[2] == "" || strings.HasPrefix(found[2], ".") {
+				t.Errorf("%s does not say what --%s is", page, name)
+			}
 		}
 	}
 	if len(flags) < 80 {

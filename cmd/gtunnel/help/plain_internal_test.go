@@ -48,6 +48,8 @@ a     short
 b|c   a long text that is broken into lines at the width of a terminal, below
       itself
 
+key
+---
 accept
     value: an address that is long enough
     preset: ` + "`127.0.0.1:3307 of a client, and :3307 of a server`" + `
@@ -70,7 +72,7 @@ func TestMan(t *testing.T) {
 		".IP 1. 4\nFirst:\n.RS 4\n.PP\n.RS 4\n.nf\nindented code\n  deeper\n.fi\n.RE\n.RE\n",
 		".RE\n.RS 4\n.PP\nmore\n.RE\n.IP 2. 4\nSecond\n",
 		".TP\n\\fBb|c\\fR\na long text",
-		".nf\naccept\n    value: an address",
+		".nf\nkey\n\\-\\-\\-\naccept\n    value: an address",
 	} {
 		if !strings.Contains(m.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &m)

@@ -90,6 +90,13 @@ func columns(row []string, widths []int) []string {
 // their heads before them if there are several.
 func rowsBelow(rows [][]string, width int) []string {
 	var lines []string
+	if strings.Join(rows[0][:2], "") != "" {
+		lines = append(lines, rows[0][0])
+		if len(rows[0]) == 2 {
+			lines = append(lines, below+rows[0][1])
+		}
+		lines = append(lines, strings.Repeat("-", utf8.RuneCountInString(rows[0][0])))
+	}
 	for _, row := range rows[1:] {
 		lines = append(lines, wrap(row[0], width)...)
 		for i, cell := range row[1:] {
