@@ -41,7 +41,7 @@ func TestWriteCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `.TH GTUNNEL\-LOG\-LEVEL 1 "2026-11-29" gtunnel gtunnel
+	const want = `.TH GTUNNEL-LOG-LEVEL 1 "2026-11-29" gtunnel gtunnel
 .SH NAME
 gtunnel\-log\-level \- the level
 .SH SYNOPSIS

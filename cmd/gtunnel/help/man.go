@@ -114,7 +114,7 @@ func (m *man) text(text string) {
 }
 
 func (m *man) head(name, section, date, summary string) {
-	m.line(fmt.Sprintf(`.TH %s %s "%s" gtunnel gtunnel`, roff(strings.ToUpper(name)), section, date))
+	m.line(fmt.Sprintf(`.TH %s %s "%s" gtunnel gtunnel`, strings.ToUpper(name), section, date))
 	m.line(".SH NAME")
 	m.line(roff(name) + ` \- ` + roff(summary))
 }
@@ -197,18 +197,40 @@ func (m *man) list(n *ast.List) {
 }
 
 func (m *man) table(n *tables.Table) {
-	if !isTerms(n) {
+	rows := m.rows(n)
+	if _, fits := columnWidths(rows, manWidth); fits && !isTerms(n) {
 		m.line(".PP")
 		m.asIs(m.renderer.table(n, manWidth))
 		return
 	}
-	rows := m.rows(n)
+	if !isTerms(n) {
+		m.rowsBelow(rows)
+		return
+	}
 	if head := strings.TrimSpace(strings.Join(rows[0], ": ")); strings.Trim(head, ": ") != "" {
 		m.line(".PP")
 		m.text(strings.Trim(head, ": ") + ":")
 	}
 	for _, row := range rows[1:] {
 		m.entries([]Entry{{Name: row[0], Text: row[1]}})
+	}
+}
+
+// rowsBelow writes the first cell of each row as a name, and the others below it.
+func (m *man) rowsBelow(rows [][]string) {
+	for _, row := range rows[1:] {
+		m.entries([]Entry{{Name: row[0]}})
+		first := true
+		for i, cell := range row[1:] {
+			if cell == "" {
+				continue
+			}
+			if !first {
+				m.line(".br")
+			}
+			first = false
+			m.text(rows[0][i+1] + ": " + cell)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func TestMan(t *testing.T) {
 		".IP 1. 4\nFirst:\n.RS 4\n.PP\n.RS 4\n.nf\nindented code\n  deeper\n.fi\n.RE\n.RE\n",
 		".RE\n.RS 4\n.PP\nmore\n.RE\n.IP 2. 4\nSecond\n",
 		".TP\n\\fBb|c\\fR\na long text",
-		".nf\nkey\n\\-\\-\\-\naccept\n    value: an address",
+		".TP\n\\fBaccept\\fR\nvalue: an address that is long enough\n.br\npreset: ",
 	} {
 		if !strings.Contains(m.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &m)

@@ -36,22 +36,9 @@ func (r renderer) rows(n *tables.Table) [][]string {
 // else with the first cell of each row alone, and the others below it.
 func (r renderer) table(n *tables.Table, width int) []string {
 	rows := r.rows(n)
-	widths := make([]int, len(rows[0]))
-	before := 0
-	for i := range widths {
-		for _, row := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
-		}
-		if i+1 < len(widths) {
-			before += widths[i] + columnGap
-		}
-	}
-	last := len(widths) - 1
-	if before+min(widths[last], leastLast) > width {
+	widths, fit := columnWidths(rows, width)
+	if !fit {
 		return rowsBelow(rows, width)
-	}
-	if before+widths[last] > width {
-		widths[last] = width - before
 	}
 	var lines []string
 	head := strings.Join(rows[0], "") != ""
@@ -69,6 +56,27 @@ func (r renderer) table(n *tables.Table, width int) []string {
 		}
 	}
 	return lines
+}
+
+// columnWidths are those of the columns of a table, of which the last may be broken into lines;
+// fit is whether there is room for them.
+func columnWidths(rows [][]string, width int) (widths []int, fit bool) {
+	widths = make([]int, len(rows[0]))
+	before := 0
+	for i := range widths {
+		for _, row := range rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		}
+		if i+1 < len(widths) {
+			before += widths[i] + columnGap
+		}
+	}
+	last := len(widths) - 1
+	if before+min(widths[last], leastLast) > width {
+		return nil, false
+	}
+	widths[last] = min(widths[last], width-before)
+	return widths, true
 }
 
 // columns are the lines of one row. Only the last cell may take several.
