@@ -29,6 +29,10 @@ func Keys() []Key {
 	add("[tls]", inSection(server.Settings(), GroupCertificates, ""))
 	add("[tls]", inSection(process.Settings(), GroupCertificates, ""))
 	add("[log]", inSection(process.Settings(), "", "log-"))
+	if landlock := inSection(process.Settings(), "", "landlock"); len(landlock) > 0 {
+		landlock[0].Name = "mode"
+		add("[landlock]", landlock)
+	}
 	admin := inSection(process.Settings(), "", "admin")
 	admin[0].Name = "address"
 	add("[admin]", admin)
