@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"time"
 
@@ -63,6 +64,9 @@ func Keys() []Key {
 // describe is the setting as a key of a section.
 func (s Setting) describe(section string) Key {
 	key := Key{Section: section, Name: s.key(), Preset: s.Preset, Usage: s.Usage, Kind: "a string"}
+	if reflect.TypeOf(s.Target).Elem().Kind() == reflect.Slice {
+		key.Kind = "a list of strings"
+	}
 	if key.Preset == "" {
 		key.Preset = s.text()
 	}
@@ -73,8 +77,6 @@ func (s Setting) describe(section string) Key {
 		key.Kind = "a number"
 	case *time.Duration:
 		key.Kind = "a duration"
-	case *[]string:
-		key.Kind = "a list of strings"
 	case *tunnel.Address, *AdminAddress:
 		key.Kind = "an address"
 	case *[]tunnel.Address:
