@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ func Keys() []Key {
 	add("[tls]", inSection(server.Settings(), GroupCertificates, ""))
 	add("[tls]", inSection(process.Settings(), GroupCertificates, ""))
 	add("[log]", inSection(process.Settings(), "", "log-"))
+	add("[process]", slices.DeleteFunc(process.Settings(), func(s Setting) bool {
+		return s.Group == GroupCertificates || s.Name == "admin" || s.Name == "landlock" || strings.HasPrefix(s.Name, "log-")
+	}))
 	if landlock := inSection(process.Settings(), "", "landlock"); len(landlock) > 0 {
 		landlock[0].Name = "mode"
 		add("[landlock]", landlock)
