@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -99,11 +100,17 @@ func flagGroups(cmd *cobra.Command) []help.Group {
 	sorted := flags.SortFlags
 	flags.SortFlags = false // the order of definition is the order of use
 	defer func() { flags.SortFlags = sorted }()
-	var groups []help.Group
-	for _, group := range []string{
+	order := []string{
 		config.GroupTunnel, config.GroupAccess, config.GroupCertificates, config.GroupLimits, config.GroupLogging,
 		"", config.GroupVOMS, config.GroupPair, config.GroupLogin, config.GroupMaster,
-	} {
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if group := config.GroupOf(f); !slices.Contains(order, group) {
+			order = append(order, group)
+		}
+	})
+	var groups []help.Group
+	for _, group := range order {
 		g := help.Group{Title: cmp.Or(group, "Flags")}
 		flags.VisitAll(func(f *pflag.Flag) {
 			if config.GroupOf(f) != group || f.Hidden || f.Name == "help" || f.Name == "version" {

@@ -176,12 +176,12 @@ var (
 // foreignCommands are those of other programs, whose flags stand in the pages, too.
 var foreignCommands = regexp.MustCompile(
 	`^(rsync|scp|ssh|systemctl|journalctl|firewall-cmd|mariadb|mysql|mysqldump|docker|docker-compose|` +
-		`bin/tunnelbench|make|install|ipmitool|alias|crm|pcs|git|go|voms\S*|curl)\b`)
+		`bin/tunnelbench|make|install|ipmitool|alias|crm|pcs|git|go|voms\S*|curl|useradd|apt|dnf|gpg|rpmsign)\b`)
 
 // foreignFlags are of other programs within running text.
 var foreignFlags = []string{
 	"scale", "measure", "rounds", "attack", "pairs", "rtt", "server", "markdown", "from", "append-verify",
-	"help", "defaults-file", "now", "move", "mysql-socket", "contactstring",
+	"help", "defaults-file", "now", "move", "mysql-socket", "contactstring", "import",
 }
 
 // TestWrittenFlags: every flag of the program is explained in its page, and every flag that the

@@ -61,7 +61,7 @@ func commandPages() []string {
 
 var (
 	promptWord = regexp.MustCompile(`^((both|server[12])# |ssh root@\S+ )`)
-	flagsLine  = regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>> /etc/gtunnel/(server|client|compare)\.env)?$`)
+	flagsLine  = regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>>? ?/etc/gtunnel/(server|client|compare|monitor)\.env)?$`)
 )
 
 // TestPageCommands: every gtunnel command of the pages, in a block or within a line, and every
@@ -71,7 +71,7 @@ func TestPageCommands(t *testing.T) {
 	try := func(page, line string) {
 		t.Helper()
 		line, _, _ = strings.Cut(line+" ", " | ")
-		line = strings.TrimSuffix(strings.TrimSpace(line), " |")
+		line = strings.TrimRight(line, " |&")
 		if tried[line] || strings.Contains(line, "...") {
 			return
 		}
@@ -98,8 +98,8 @@ func TestPageCommands(t *testing.T) {
 			}
 			if f := flagsLine.FindStringSubmatch(line); f != nil {
 				role := cmp.Or(f[3], "server")
-				if role == "compare" {
-					role = "replication compare"
+				if role == "compare" || role == "monitor" {
+					role = "replication " + role
 				}
 				try(page, role+" "+f[1])
 			}
