@@ -39,7 +39,7 @@
 #                   (MUTATE="--files access --kind all")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
-#   make install    the binary, the man pages and the systemd units below PREFIX,
+#   make install    the binary, the man pages, the completions and the systemd units below PREFIX,
 #                   /var/lib/gtunnel (0700) for the hand-over file and the notes of
 #                   a slave, and in /etc/gtunnel the files with their flags, where
 #                   they are missing
@@ -49,21 +49,25 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 docker pacemaker igtf voms chromium prometheus
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 docker pacemaker igtf voms man chromium prometheus
 FUZZTIME = 20s
 PACKAGE  = ./certs
 BROWSER  = cmd/gtunnel/page/browsertest
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
 # has room, they do not.
 MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 8000000 { print "/dev/shm" }')
-TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
+# Where each shell looks for them; the first word names the shell.
+COMPLETIONS = bash-completion/completions/gtunnel zsh/site-functions/_gtunnel fish/vendor_completions.d/gtunnel.fish
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test page families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
+.PHONY: build help demo check short test page families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
+
+help:
+	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
 
 demo: build
 	.ci/install mariadb
@@ -175,9 +179,10 @@ lint: bin/golangci-lint
 
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
-	install -d $(DESTDIR)$(PREFIX)/share/man/man7
-	for topic in $(TOPICS); do \
-		$(BINARY) man $$topic >$(DESTDIR)$(PREFIX)/share/man/man7/gtunnel-$$topic.7 || exit 1; \
+	$(BINARY) man --folder $(DESTDIR)$(PREFIX)/share/man
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(COMPLETIONS)))
+	for file in $(COMPLETIONS); do \
+		$(BINARY) completion $$(expr $$file : '\([a-z]*\)') >$(DESTDIR)$(PREFIX)/share/$$file || exit 1; \
 	done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service examples/systemd/*.timer examples/systemd/*.socket examples/systemd/*.path
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
