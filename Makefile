@@ -47,7 +47,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd docker pacemaker igtf voms
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 docker pacemaker igtf voms
 FUZZTIME = 20s
 PACKAGE  = ./certs
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it

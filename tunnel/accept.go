@@ -35,7 +35,10 @@ type inbound struct {
 func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections *sync.WaitGroup) error {
 	var delay time.Duration
 	for {
+		t.inHand.Store(false)
 		conn, err := listener.Accept()
+		t.turns.Add(1)
+		t.inHand.Store(true)
 		if err == nil {
 			delay = 0
 			t.admit(ctx, conn, connections)

@@ -43,6 +43,8 @@ type Tunnel struct {
 	fromPeer   atomic.Uint64
 	toPeer     atomic.Uint64
 	accepting  atomic.Bool
+	turns      atomic.Uint64 // of the accept loop
+	inHand     atomic.Bool   // it is in the middle of one
 	updated    chan struct{} // holds one: Update was called
 	retired    chan struct{} // closed by Retire
 	retireOnce sync.Once
@@ -51,6 +53,7 @@ type Tunnel struct {
 
 	mu              sync.Mutex
 	listener        net.Listener
+	lent            bool    // the listener is of a socket that others have bound; see ListenOn
 	heir            *Tunnel // that shares the listener; see ListenAs
 	served          bool
 	refused         map[certs.Code]uint64
