@@ -18,7 +18,8 @@ import (
 type process struct {
 	stores      map[certs.StoreConfig]opened[*certs.Store]
 	credentials map[credentialFiles]opened[*certs.Credential]
-	sound       bool // the values are
+	sockets     *sockets // that systemd has for it
+	sound       bool     // the values are
 
 	mu      sync.Mutex
 	config  config.Config
@@ -48,7 +49,7 @@ type credentialFiles struct{ cert, key string }
 // newProcess loads all that the configuration names and builds its tunnels.
 // The error joins everything that is wrong, in the order of the file.
 func newProcess(c config.Config, logger *zap.Logger) (*process, error) {
-	return new(process).next(c, logger)
+	return (&process{sockets: noSockets(logger)}).next(c, logger)
 }
 
 // next is newProcess for a configuration that is to come after p's. It shares
@@ -59,6 +60,7 @@ func (p *process) next(c config.Config, logger *zap.Logger) (*process, error) {
 		config:      c,
 		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
 		credentials: map[credentialFiles]opened[*certs.Credential]{},
+		sockets:     p.sockets,
 	}
 	found := c.Faults()
 	next.sound = len(found) == 0

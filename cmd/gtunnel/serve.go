@@ -58,6 +58,7 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	}
 	p.logStart(logger, time.Now())
 	logDoubts(logger, &c)
+	p.sockets = receiveSockets(logger)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -74,13 +75,15 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 func (p *process) listen(ctx context.Context) error {
 	var failed []error
 	for _, t := range p.tunnels {
-		if err := t.Listen(ctx); err != nil {
+		if err := p.sockets.listen(ctx, t); err != nil {
 			failed = append(failed, inPlace(p.config.Where(&t.config, "accept"), err))
 		}
 	}
 	if failed == nil {
+		p.sockets.settle(p.tunnels)
 		return nil
 	}
+	p.sockets.sayUnits(p.tunnels) // may be why
 	p.closeTunnels()
 	return errors.Join(failed...)
 }
@@ -160,8 +163,8 @@ func (s *service) untilEnd(ctx context.Context, drain func()) (failed error) {
 	if s.admin != nil {
 		adminEnded = s.admin.ended
 	}
-	watchdog, stopWatchdog := newWatchdog()
-	defer stopWatchdog()
+	watchdog := newWatchdog(s.logger)
+	defer watchdog.stop()
 	stopping := ctx.Done()
 	for left := true; left; {
 		select {
@@ -189,10 +192,8 @@ func (s *service) untilEnd(ctx context.Context, drain func()) (failed error) {
 		case <-stopping:
 			stopping = nil
 			notify(daemon.SdNotifyStopping, "draining, "+s.reloader.summary())
-		case <-watchdog:
-			// The summary needs every tunnel's locks: a tunnel that is stuck
-			// lets the watchdog bite.
-			notify(daemon.SdNotifyWatchdog, s.reloader.summary())
+		case <-watchdog.ticks:
+			watchdog.look(s.current(), s.reloader.summary())
 		}
 	}
 	return failed
@@ -203,17 +204,6 @@ func notify(state, status string) {
 	// Without systemd there is nobody to tell; and with it, a lost message
 	// shows as a time-out there.
 	_, _ = daemon.SdNotify(false, state+"\nSTATUS="+status)
-}
-
-// newWatchdog ticks twice in the time in which systemd wants a sign of life;
-// never if it wants none.
-func newWatchdog() (ticks <-chan time.Time, stop func()) {
-	interval, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || interval <= 0 {
-		return nil, func() {}
-	}
-	ticker := time.NewTicker(interval / 2)
-	return ticker.C, ticker.Stop
 }
 
 // logDoubts warns of access rules that are sound and may match nobody.
