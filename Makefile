@@ -53,6 +53,7 @@ PACKAGE  = ./certs
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
 # has room, they do not.
 MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 8000000 { print "/dev/shm" }')
+UNITS    = $(wildcard $(addprefix examples/systemd/*.,service socket timer path))
 TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
@@ -163,20 +164,40 @@ bin/golangci-lint: .ci/lint.mod
 lint: bin/golangci-lint
 	bin/golangci-lint run --allow-serial-runners ./...
 
+# The packages are made of this, for another machine perhaps: WRITER is the program that writes
+# man pages, completions and the example of a configuration on this one.
+WRITER = $(BINARY)
+SHARE  = $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
-	install -d $(DESTDIR)$(PREFIX)/share/man/man7
+	install -d $(SHARE)/man/man7
 	for topic in $(TOPICS); do \
-		$(BINARY) man $$topic >$(DESTDIR)$(PREFIX)/share/man/man7/gtunnel-$$topic.7 || exit 1; \
+		$(WRITER) man $$topic >$(SHARE)/man/man7/gtunnel-$$topic.7 || exit 1; \
 	done
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service examples/systemd/*.timer
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(WRITER) completion bash >$(SHARE)/bash-completion/completions/gtunnel
+	$(WRITER) completion zsh >$(SHARE)/zsh/site-functions/_gtunnel
+	$(WRITER) completion fish >$(SHARE)/fish/vendor_completions.d/gtunnel.fish
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
 	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
+	install -D -m 0644 examples/systemd/gtunnel-firewalld.xml $(DESTDIR)$(PREFIX)/lib/firewalld/services/gtunnel.xml
+	install -d $(SHARE)/doc/gtunnel
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE $(SHARE)/doc/gtunnel
+	.ci/packages/licences >$(SHARE)/doc/gtunnel/third-party-licences
 	install -d -m 0700 $(DESTDIR)/var/lib/gtunnel
+	install -d $(DESTDIR)/etc/gtunnel
 	for role in server client; do \
 		test -e $(DESTDIR)/etc/gtunnel/$$role.env || \
-		install -D -m 0644 examples/systemd/$$role.env $(DESTDIR)/etc/gtunnel/$$role.env || exit 1; \
+		install -m 0644 examples/systemd/$$role.env $(DESTDIR)/etc/gtunnel || exit 1; \
 	done
+	test -e $(DESTDIR)/etc/gtunnel/gtunnel.toml || $(WRITER) run --example >$(DESTDIR)/etc/gtunnel/gtunnel.toml
+	test -e $(DESTDIR)/etc/logrotate.d/gtunnel || \
+		install -D -m 0644 examples/systemd/gtunnel.logrotate $(DESTDIR)/etc/logrotate.d/gtunnel
+
+packages:
+	.ci/packages/build bin/packages
 
 clean:
 	rm -rf bin examples/replication/build
