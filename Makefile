@@ -182,6 +182,7 @@ install: build
 	install -m 0644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
 	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
+	install -D -m 0644 examples/systemd/gtunnel.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/gtunnel.conf
 	install -D -m 0644 examples/systemd/gtunnel-firewalld.xml $(DESTDIR)$(PREFIX)/lib/firewalld/services/gtunnel.xml
 	install -d $(SHARE)/doc/gtunnel
 	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE $(SHARE)/doc/gtunnel
