@@ -37,17 +37,22 @@
 #                   (MUTATE="--files access --kind all")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
-#   make install    the binary, the man pages and the systemd units below PREFIX,
-#                   /var/lib/gtunnel (0700) for the hand-over file and the notes of
-#                   a slave, and in /etc/gtunnel the files with their flags, where
-#                   they are missing
+#   make install    all that belongs on a host, below PREFIX (DESTDIR for another root): the
+#                   program, man pages, completions, systemd units, a firewalld service, and
+#                   documentation; /var/lib/gtunnel (0700) for the hand-over file and the notes
+#                   of a slave; and in /etc, where they are missing, the files for flags, an
+#                   example of gtunnel.toml, and one for logrotate
+#   make packages   the same as .deb and .rpm for amd64 and arm64, with SBOM and checksums, in
+#                   bin/packages: twice the same bytes (MAINTAINER='NAME <ADDRESS>' of a site)
+#   make packages-test  the packages installed, upgraded under traffic, removed and purged on
+#                   booted Debians, and the .rpm in a root of its own
 
 PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 docker pacemaker igtf voms
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 packages docker pacemaker igtf voms
 FUZZTIME = 20s
 PACKAGE  = ./certs
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
@@ -58,7 +63,7 @@ TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
+.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install packages packages-test clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
@@ -199,6 +204,11 @@ install: build
 
 packages:
 	.ci/packages/build bin/packages
+
+# `make test` has the same on Debian 12 alone.
+packages-test:
+	.ci/install systemd debian12 debian13 packages
+	GTUNNEL_PACKAGES=all CI=1 go test -count=1 -timeout 40m -v -run '^TestPackages$$' ./examples/systemd
 
 clean:
 	rm -rf bin examples/replication/build

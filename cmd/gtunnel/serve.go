@@ -35,6 +35,10 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
+	account, err := findAccount(&c)
+	if err != nil {
+		return err
+	}
 	log, err := m.openServiceLog(c)
 	if err != nil {
 		return err
@@ -60,6 +64,12 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	logDoubts(logger, &c)
 	p.sockets = receiveSockets(logger)
 	if err := p.listen(ctx); err != nil {
+		return err
+	}
+	pid, err := p.leaveRoot(account, admin, logger)
+	defer pid.remove(logger)
+	if err != nil {
+		p.closeTunnels()
 		return err
 	}
 	reloader := newReloader(p, logger)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
@@ -135,23 +136,24 @@ func boundAddress(file *os.File) string {
 }
 
 // notifySocket tells systemd a state, with a socket if conn is not nil, if systemd asked for
-// states (sd_pid_notify_with_fds(3)).
+// states (sd_pid_notify_with_fds(3)). A lost one costs a socket that is kept in vain, or a
+// refusal at a restart.
 func notifySocket(state string, conn syscall.RawConn) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
 		return
 	}
-	systemd, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	from, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return // there is nobody to tell
-	}
-	defer func() { _ = systemd.Close() }() // it was only written to
-	if conn == nil {
-		_, _ = systemd.Write([]byte(state)) // a lost one costs a socket that is kept in vain
 		return
 	}
-	_ = conn.Control(func(fd uintptr) { // fails if the tunnel has been closed
-		// A lost one costs what there would be without it: a refusal at a restart.
-		_, _, _ = systemd.WriteMsgUnix([]byte(state), syscall.UnixRights(int(fd)), nil)
-	})
+	defer func() { _ = unix.Close(from) }() // it was only written to
+	send := func(rights []byte) {
+		_ = unix.Sendmsg(from, []byte(state), rights, &unix.SockaddrUnix{Name: path}, unix.MSG_NOSIGNAL)
+	}
+	if conn == nil {
+		send(nil)
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { send(unix.UnixRights(int(fd))) }) // fails if the tunnel has been closed
 }

@@ -22,7 +22,7 @@ type watchdog struct {
 	stop   func()
 	logger *zap.Logger
 	before map[*tunnel.Tunnel]tunnel.Pulse // of the last look
-	stuck  string                   // the tunnels that are, as last said
+	stuck  string                          // the tunnels that are, as last said
 }
 
 // newWatchdog ticks three times in the time in which systemd wants a sign; never if it

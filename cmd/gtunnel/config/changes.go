@@ -40,7 +40,7 @@ func (t *Tunnel) SameEndpoint(other *Tunnel) bool {
 }
 
 // onlyRestart are the settings of the process that only a restart puts in force.
-var onlyRestart = []string{"log-format", "log-file", "admin"}
+var onlyRestart = []string{"log-format", "log-file", "admin", "user", "group", "pid-file"}
 
 // NeedRestart names the settings of the process in which a file differs from
 // that of the start, and that only a restart puts in force.
@@ -120,6 +120,9 @@ func difference(running, file *Config, places ...place) string {
 func processPlace(s Setting) place {
 	if s.Name == "admin" {
 		return place{"admin", "address"}
+	}
+	if s.Group == GroupProcess {
+		return place{"process", s.key()}
 	}
 	return place{"log", keyOf(strings.TrimPrefix(s.Name, "log-"))}
 }

@@ -60,6 +60,8 @@ type Config struct {
 	Admin          AdminAddress
 	AdminSocket    string        // the preset socket: its name in RuntimeFolder
 	ReloadInterval time.Duration // 0: only SIGHUP reloads
+	User, Group    string        // whom root becomes once it has its key and its sockets; empty: nobody else
+	PidFile        string        // empty: none
 	Tunnels        []Tunnel      // in the order of the file, those of the pair first
 	Pair           *Pair         // nil: this host is not of a pair
 	FlagsFile      string        // from which systemd has the flags; empty: from elsewhere

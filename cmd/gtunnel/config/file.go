@@ -128,7 +128,7 @@ func (r *fileReader) add(p place, message, hint string) {
 }
 
 // sections are the tables at the top of the file.
-var sections = []string{"tls", "log", "admin", "pair", "tunnel"}
+var sections = []string{"tls", "log", "admin", "process", "pair", "tunnel"}
 
 // atTop is all that may stand at the top of the file.
 var atTop = append([]string{includeKey}, sections...)
@@ -149,6 +149,7 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	admin := inSection(r.config.Settings(), "", "admin")
 	admin[0].Name = "address"
 	r.section(place{"admin"}, document["admin"], admin, nil)
+	r.section(place{"process"}, document["process"], inSection(r.config.Settings(), GroupProcess, ""), nil)
 
 	tunnels := r.asTable(place{"tunnel"}, document["tunnel"])
 	r.pair(document["pair"], defaults)

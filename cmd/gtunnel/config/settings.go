@@ -17,6 +17,7 @@ const (
 	GroupCertificates = "Certificates"
 	GroupLimits       = "Limits and time-outs"
 	GroupLogging      = "Logging and admin"
+	GroupProcess      = "Process, without systemd"
 	GroupLogin        = "The server of this host"
 	GroupPair         = "A pair"
 	GroupVOMS         = "A VOMS site"
@@ -28,7 +29,7 @@ const minReloadInterval = 100 * time.Millisecond
 
 // Settings lists what the flags and the file set for the process.
 func (c *Config) Settings() []Setting {
-	return []Setting{
+	return append([]Setting{
 		{
 			Name: "reload-interval", Group: GroupCertificates, Target: &c.ReloadInterval, Zero: true, Least: minReloadInterval,
 			Arg: "TIME", Usage: "how often to look for new files; 0s: at SIGHUP",
@@ -50,6 +51,24 @@ func (c *Config) Settings() []Setting {
 		{
 			Name: "admin", Group: GroupLogging, Target: &c.Admin, Preset: "unix:" + RuntimeFolder + "/" + c.AdminSocket,
 			Arg: "ADDRESS", Usage: "for status; or none",
+		},
+	}, c.processSettings()...)
+}
+
+// processSettings are what systemd does for a service, where there is none.
+func (c *Config) processSettings() []Setting {
+	return []Setting{
+		{
+			Name: "user", Group: GroupProcess, Target: &c.User,
+			Arg: "USER", Usage: "whom root becomes, with key and ports in hand",
+		},
+		{
+			Name: "group", Group: GroupProcess, Target: &c.Group, Preset: "the user's",
+			Arg: "GROUP", Usage: "its group",
+		},
+		{
+			Name: "pid-file", Group: GroupProcess, Target: &c.PidFile, File: true,
+			Arg: "FILE", Usage: "for the number of the process",
 		},
 	}
 }

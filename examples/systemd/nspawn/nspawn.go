@@ -139,7 +139,6 @@ func (h *Host) Boot() {
 		"--quiet", "--register=no", "--keep-unit", "--private-network",
 		"--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe", "--boot", "--directory="+h.Root)
 	cmd.Stdout, cmd.Stderr = &h.output, &h.output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // its init goes with it
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -211,6 +210,17 @@ func (h *Host) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "nsenter", append(namespaces, args...)...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	return cmd
+}
+
+// InNetwork is a program of this machine in the network of the booted host: for what its tree
+// has no program for, such as ip.
+func (h *Host) InNetwork(args ...string) {
+	h.t.Helper()
+	cmd := exec.CommandContext(h.t.Context(), "nsenter",
+		append([]string{"--target", strconv.Itoa(h.init), "--net", "--"}, args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 // Try runs a program on the host, and gives what it printed, both streams.
