@@ -33,8 +33,8 @@ func readExample(t *testing.T, change func(string) string) (config.Config, strin
 // TestExample: as it is, the example says what is to be filled in, and nothing else.
 func TestExample(t *testing.T) {
 	_, found := readExample(t, func(text string) string { return text })
-	if want := "gtunnel.toml: no tunnel is configured\nhint: add [pair] with hosts, or a section such as [tunnel.mysql]"; !strings.Contains(
-		found, want) || strings.Count(found, "\n") != 2 {
+	want := "gtunnel.toml: no tunnel is configured\nhint: add [pair] with hosts, or a section such as [tunnel.mysql]"
+	if !strings.Contains(found, want) || strings.Count(found, "\n") != 2 {
 		t.Errorf("want %q, got %q", want, found)
 	}
 	for line := range strings.Lines(config.Example()) {
