@@ -94,7 +94,7 @@ func writeKeys(b *strings.Builder, settings []Setting) {
 // writeComment breaks a text into lines of at most 80 characters.
 func writeComment(b *strings.Builder, text string) {
 	line := "#"
-	for _, word := range strings.FieldsSeq(strings.TrimPrefix(text, "; ")) {
+	for word := range strings.FieldsSeq(strings.TrimPrefix(text, "; ")) {
 		if len(line)+1+len(word) > 80 {
 			b.WriteString(line + "\n")
 			line = "#"
