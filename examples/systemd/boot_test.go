@@ -73,7 +73,8 @@ func newSite(t *testing.T) *site {
 	s.Write("/etc/systemd/system/mariadb.service", "[Service]\nEnvironment="+roleVariable+"=database\n"+
 		"ExecStart=/usr/local/bin/site\n", 0o644)
 	s.Write("/etc/gtunnel/server.env", "GTUNNEL_FLAGS=--allow-host server2.domain.two --drain-timeout 1s\n", 0o644)
-	s.Write("/etc/gtunnel/client.env", "GTUNNEL_FLAGS=--connect server2.domain.two:3307 --drain-timeout 1s --accept "+s.entry+"\n", 0o644)
+	s.Write("/etc/gtunnel/client.env",
+		"GTUNNEL_FLAGS=--connect server2.domain.two:3307 --drain-timeout 1s --accept "+s.entry+"\n", 0o644)
 	s.Write(configFile, goodConfig, 0o644)
 	s.Write("/etc/systemd/system/gtunnel.socket.d/own.conf",
 		"[Socket]\nListenStream=\nListenStream=127.0.0.1:3318\nListenStream=127.0.0.1:3317\n", 0o644)

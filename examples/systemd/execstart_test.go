@@ -15,6 +15,9 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
+// copies is where the units find the certificate and the key.
+const copies = "/run/gtunnel-credentials"
+
 // machine is what systemd gives a service on a host.
 type machine struct {
 	program, capath, credentials, runtime string
@@ -54,7 +57,7 @@ func newMachine(t *testing.T) machine {
 func (m machine) command(t *testing.T, unit, flags string) *exec.Cmd {
 	t.Helper()
 	line := match(t, read(t, unit), "^ExecStart=/usr/bin/gtunnel (.*)$")
-	args := strings.Fields(strings.NewReplacer("/run/gtunnel-credentials", m.credentials, "$GTUNNEL_FLAGS", flags).Replace(line))
+	args := strings.Fields(strings.NewReplacer(copies, m.credentials, "$GTUNNEL_FLAGS", flags).Replace(line))
 	// What a test must not use of the real host.
 	args = append(args, "--capath", m.capath, "--accept", "127.0.0.1:0")
 	cmd := exec.CommandContext(t.Context(), m.program, args...)
@@ -98,7 +101,7 @@ func TestExecStartPair(t *testing.T) {
 		// What a test must not use of the real host.
 		"accept = \"127.0.0.1:0\"\nlocal = \"127.0.0.1:0\"\n", 0o644)
 	line := match(t, read(t, "gtunnel.service"), "^ExecStart=/usr/bin/gtunnel (.*)$")
-	args := strings.Fields(strings.NewReplacer("/run/gtunnel-credentials", m.credentials, "/etc/gtunnel/gtunnel.toml", file).Replace(line))
+	args := strings.Fields(strings.NewReplacer(copies, m.credentials, configFile, file).Replace(line))
 	cmd := exec.CommandContext(t.Context(), m.program, args...)
 	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"))
 	expectReady(t, cmd, filepath.Join(m.runtime, "gtunnel", "run.sock"))

@@ -36,7 +36,7 @@ const greeting = "hello\n"
 
 // serveDatabase greets who connects to MySQL's port, and says again what it hears.
 func serveDatabase() {
-	listener, err := net.Listen("tcp", "127.0.0.1:3306") //nolint:noctx // until it is killed
+	listener, err := net.Listen("tcp", "127.0.0.1:3306")
 	if err != nil {
 		panic(err)
 	}

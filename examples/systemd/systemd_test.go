@@ -14,7 +14,8 @@ import (
 var (
 	flagUnits = []string{"gtunnel-server.service", "gtunnel-client.service"}
 	tunnels   = append([]string{"gtunnel.service"}, flagUnits...)
-	units     = append([]string{"gtunnel-credentials.service", "gtunnel-guard.service", "gtunnel-compare.service"}, tunnels...)
+	roots     = []string{"gtunnel-credentials.service", "gtunnel-guard.service", "gtunnel-compare.service"}
+	units     = append(roots, tunnels...)
 	others    = []string{
 		"gtunnel-compare.timer", "gtunnel-credentials.path",
 		"gtunnel.socket", "gtunnel-server.socket", "gtunnel-client.socket",
@@ -121,7 +122,8 @@ func TestUser(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "systemd-sysusers", "--root="+root, "gtunnel.conf").CombinedOutput(); err != nil {
+	out, err := exec.CommandContext(t.Context(), "systemd-sysusers", "--root="+root, "gtunnel.conf").CombinedOutput()
+	if err != nil {
 		t.Fatalf("systemd-sysusers: %v: %s", err, out)
 	}
 	match(t, read(t, filepath.Join(root, "etc/passwd")), "^gtunnel:x:([0-9]+):[0-9]+:[^:]*:/:/.*nologin$")
