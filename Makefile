@@ -52,21 +52,25 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 packages docker pacemaker igtf voms
+SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd debian12 packages docker pacemaker igtf voms man
 FUZZTIME = 20s
 PACKAGE  = ./certs
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
 # has room, they do not.
 MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 8000000 { print "/dev/shm" }')
 UNITS    = $(wildcard $(addprefix examples/systemd/*.,service socket timer path))
-TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
+# Where each shell looks for them; the first word names the shell.
+COMPLETIONS = bash-completion/completions/gtunnel zsh/site-functions/_gtunnel fish/vendor_completions.d/gtunnel.fish
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install packages packages-test clean
+.PHONY: build help demo check short test families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install packages packages-test clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
+
+help:
+	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
 
 demo: build
 	.ci/install mariadb
@@ -175,14 +179,11 @@ WRITER = $(BINARY)
 SHARE  = $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
-	install -d $(SHARE)/man/man7
-	for topic in $(TOPICS); do \
-		$(WRITER) man $$topic >$(SHARE)/man/man7/gtunnel-$$topic.7 || exit 1; \
+	$(WRITER) man --folder $(SHARE)/man
+	install -d $(addprefix $(SHARE)/,$(dir $(COMPLETIONS)))
+	for file in $(COMPLETIONS); do \
+		$(WRITER) completion $$(expr $$file : '\([a-z]*\)') >$(SHARE)/$$file || exit 1; \
 	done
-	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	$(WRITER) completion bash >$(SHARE)/bash-completion/completions/gtunnel
-	$(WRITER) completion zsh >$(SHARE)/zsh/site-functions/_gtunnel
-	$(WRITER) completion fish >$(SHARE)/fish/vendor_completions.d/gtunnel.fish
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 0644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service

@@ -39,8 +39,8 @@ func (m *Main) runCommand() *cobra.Command {
   allow_host = ["server2.domain.two"]
 
 [pair] makes a server at :3307 for the other host, and a client at
-127.0.0.1:3307 to it; a host knows itself by its certificate. The README lists
-its keys.
+127.0.0.1:3307 to it; a host knows itself by its certificate. All keys, with
+their defaults: gtunnel help configuration.
 The keys of [tunnel.NAME] are role ("server" or "client") and the flags of
 that command with underscores; those of its certificates may stand in [tls].
 Durations are written as "10s". Relative paths begin at the file's folder. A

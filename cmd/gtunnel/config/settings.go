@@ -158,7 +158,7 @@ func (t *Tunnel) certificateSettings() []Setting {
 		},
 		{
 			Name: "namespaces", Group: GroupCertificates, Target: &t.Namespaces, Values: textsOf[certs.NamespacesMode](),
-			Arg: "MODE", Usage: "policies; see README",
+			Arg: "MODE", Usage: "see help policies",
 		},
 		{
 			Name: "eku", Group: GroupCertificates, Target: &t.EKU,
