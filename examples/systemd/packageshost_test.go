@@ -125,7 +125,7 @@ func (s *site) upgradePackage() {
 		was[unit] = s.show(unit, "MainPID")
 	}
 	out := s.Run("dpkg", "--refuse-downgrade", "--force-confold", "--install", "/root/next.deb")
-	if strings.Contains(out, "do not run") {
+	if strings.Contains(out, "does not run") {
 		t.Errorf("dpkg: %s", out)
 	}
 	r := v.leave(t)
