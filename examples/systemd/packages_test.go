@@ -14,7 +14,8 @@ import (
 )
 
 // TestPackages builds the packages of two versions, and does with them what an administrator
-// does in years. GTUNNEL_PACKAGES=all (make packages-test) does it on a Debian 13, too.
+// does in years. GTUNNEL_PACKAGES=all (make packages-test) does it on a Debian 13, too, and
+// builds the SBOM.
 func TestPackages(t *testing.T) {
 	requirePackages(t)
 	first, next := buildPackages(t, "v1.0.0-rc.1"), buildPackages(t, "v1.0.0")
@@ -28,7 +29,7 @@ func TestPackages(t *testing.T) {
 	})
 	t.Run("files", func(t *testing.T) { packageFiles(t, next) })
 	for _, suite := range []string{"debian-12", "debian-13"} {
-		if suite == "debian-13" && os.Getenv("GTUNNEL_PACKAGES") != "all" {
+		if suite == "debian-13" && !everything() {
 			continue
 		}
 		t.Run(suite, func(t *testing.T) {
@@ -40,6 +41,9 @@ func TestPackages(t *testing.T) {
 	}
 	t.Run("rpm", func(t *testing.T) { installRPM(t, packageOf(t, first, "rpm"), packageOf(t, next, "rpm")) })
 }
+
+// everything reports whether the long form of the test is wanted.
+func everything() bool { return os.Getenv("GTUNNEL_PACKAGES") == "all" }
 
 // requirePackages skips the test where a program is missing that it needs, except in
 // continuous integration.
@@ -66,6 +70,9 @@ func buildPackages(t *testing.T, version string) string {
 	folder := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "../../.ci/packages/build", folder, runtime.GOARCH)
 	cmd.Env = append(os.Environ(), "VERSION="+version)
+	if !everything() {
+		cmd.Env = append(cmd.Env, "SBOM=no")
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -112,8 +119,11 @@ func packageList(t *testing.T, folder string) {
 	t.Helper()
 	check := exec.CommandContext(t.Context(), "sha256sum", "--check", "--strict", "SHA256SUMS")
 	check.Dir = folder
-	if out, err := check.CombinedOutput(); err != nil || strings.Count(string(out), ": OK\n") != 3 {
+	if out, err := check.CombinedOutput(); err != nil || strings.Count(string(out), ": OK\n") < 2 {
 		t.Errorf("%v\n%s", err, out)
+	}
+	if !everything() {
+		return
 	}
 	var bom struct {
 		Components []struct{ Name, Version string }
