@@ -48,7 +48,7 @@ func TestIsSocket(t *testing.T) {
 		}
 		expect := func(list string, want bool) {
 			t.Helper()
-			for _, text := range strings.Fields(strings.ReplaceAll(list, "P", port)) {
+			for text := range strings.FieldsSeq(strings.ReplaceAll(list, "P", port)) {
 				address, err := tunnel.ParseAddress(text)
 				if err != nil {
 					t.Fatal(err)

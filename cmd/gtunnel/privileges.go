@@ -143,7 +143,7 @@ func (p *process) sayUnreadable(logger *zap.Logger, name string) {
 	for files := range p.credentials {
 		for _, file := range []string{files.cert, files.key} {
 			if unix.Access(file, unix.R_OK) != nil {
-				logger.Warn("the user of this process cannot read a file again: only a restart puts a renewed one in force",
+				logger.Warn("its user cannot read a file again: only a restart puts a renewed one in force",
 					zap.String("user", name), zap.String("file", file), zap.String("cure", "restart gtunnel after a renewal, "+
 						"or have the renewal leave a copy that belongs to "+name+": install -m 0400 -o "+name))
 			}

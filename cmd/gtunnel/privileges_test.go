@@ -26,26 +26,28 @@ func requireRoot(t *testing.T) {
 	t.Skip("needs root: nobody else can become another user")
 }
 
+// nobody is the user and the group of those who own nothing.
+const nobody = 65534
+
+// letIn lets every user look into a folder of the test, as into /etc/grid-security.
+func letIn(t *testing.T, folder string) {
+	t.Helper()
+	for ; folder != os.TempDir(); folder = filepath.Dir(folder) {
+		if err := os.Chmod(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLeaveRoot: a process that root has started becomes its user, with every thread and
 // without root's groups, once it has read the key of root's and listens; root and the user
 // reach it, and it reloads; of a renewed key it says that it cannot read it, and goes on.
 func TestLeaveRoot(t *testing.T) {
 	requireRoot(t)
 	s := newSite(t)
-	for folder := s.folder; folder != os.TempDir(); folder = filepath.Dir(folder) {
-		if err := os.Chmod(folder, 0o755); err != nil { // as /etc/grid-security is
-			t.Fatal(err)
-		}
+	for _, folder := range []string{s.folder, filepath.Dir(s.server.key), filepath.Dir(binary(t))} {
+		letIn(t, folder)
 	}
-	for folder := filepath.Dir(s.server.key); folder != os.TempDir(); folder = filepath.Dir(folder) {
-		if err := os.Chmod(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(s.server.key, 0o400); err != nil {
-		t.Fatal(err)
-	}
-	const nobody = 65534
 	own := filepath.Join(s.folder, "own")
 	if err := os.Mkdir(own, 0o755); err != nil {
 		t.Fatal(err)
@@ -63,7 +65,7 @@ func TestLeaveRoot(t *testing.T) {
 	}
 	r.program = start(t, "run", nil, "run", "--config", r.file)
 	r.waitMessage("this process is no longer root")
-	warning := r.waitMessage("the user of this process cannot read a file again: only a restart puts a renewed one in force")
+	warning := r.waitMessage("its user cannot read a file again: only a restart puts a renewed one in force")
 	if warning.field("file") != s.server.key {
 		t.Errorf("it says that of %s", warning.field("file"))
 	}
@@ -77,9 +79,6 @@ func TestLeaveRoot(t *testing.T) {
 	}
 	asUser := exec.CommandContext(t.Context(), binary(t), "reload", "--admin", r.admin)
 	asUser.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	if err := os.Chmod(filepath.Dir(binary(t)), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	if out, err := asUser.CombinedOutput(); err != nil {
 		t.Errorf("a reload that the user asks for: %v: %s", err, out)
 	}
@@ -118,7 +117,9 @@ func expectUser(t *testing.T, pid, user int) {
 		if os.IsNotExist(err) {
 			continue // the thread has ended
 		}
-		for _, want := range []string{"Uid:\t" + four, "Gid:\t" + four, "Groups:\t" + number + " ", "CapPrm:\t0+", "CapEff:\t0+"} {
+		for _, want := range []string{
+			"Uid:\t" + four, "Gid:\t" + four, "Groups:\t" + number + " ", "CapPrm:\t0+", "CapEff:\t0+",
+		} {
 			if !regexp.MustCompile("(?m)^" + want + "$").Match(status) {
 				t.Errorf("no line %q in %s:\n%s", want, file, status)
 			}

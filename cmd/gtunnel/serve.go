@@ -63,6 +63,7 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	p.logStart(logger, time.Now())
 	logDoubts(logger, &c)
 	p.sockets = receiveSockets(logger)
+	p.sockets.dropIdle(p.tunnels)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"go.uber.org/zap"
@@ -62,6 +63,41 @@ func (s *sockets) listen(ctx context.Context, m *member) error {
 	return m.Listen(ctx)
 }
 
+// dropIdle is called before the tunnels of a start listen: what an earlier run has kept at
+// addresses that none has any more goes, so that it is in nobody's way. It waits until systemd
+// has let go, too (sd_notify_barrier(3)).
+func (s *sockets) dropIdle(tunnels []*member) {
+	dropped := false
+	s.kept = slices.DeleteFunc(s.kept, func(file *os.File) bool {
+		if slices.ContainsFunc(tunnels, func(m *member) bool { return m.config.Accept.IsSocket(file) }) {
+			return false
+		}
+		notifySocket("FDSTOREREMOVE=1\nFDNAME="+file.Name(), nil)
+		delete(s.store, strings.TrimPrefix(file.Name(), keptPrefix))
+		_ = file.Close() // nobody uses it
+		dropped = true
+		return true
+	})
+	if !dropped {
+		return
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return // then the next start has the address
+	}
+	defer func() { _ = reader.Close() }() // nothing is in it
+	if conn, err := writer.SyscallConn(); err == nil {
+		notifySocket("BARRIER=1", conn)
+	}
+	_ = writer.Close() // systemd has the last one, and closes it
+	if reader.SetReadDeadline(time.Now().Add(barrierTime)) == nil {
+		_, _ = reader.Read(make([]byte, 1)) // the end, or the time
+	}
+}
+
+// barrierTime is how long a busy systemd may take to read what it was told.
+const barrierTime = 5 * time.Second
+
 // settle is called when the tunnels of a start or of a reload listen. It has systemd keep
 // their sockets, and no others, and says what sockets of units belong to no tunnel, and
 // what tunnels have none, if that is news.
@@ -73,7 +109,7 @@ func (s *sockets) settle(tunnels []*member) {
 	s.kept = nil
 	wanted := map[string]bool{}
 	for _, m := range tunnels {
-		if m.config.Accept.Network != "tcp" || slices.ContainsFunc(s.units, m.config.Accept.IsSocket) {
+		if !isKept(m.config.Accept) || slices.ContainsFunc(s.units, m.config.Accept.IsSocket) {
 			continue
 		}
 		address := keptName(m.config.Accept)
@@ -91,6 +127,10 @@ func (s *sockets) settle(tunnels []*member) {
 		}
 	}
 }
+
+// isKept reports whether a socket at the address is of use to the next start: a unix socket is
+// made anew, and a free port is another one.
+func isKept(a tunnel.Address) bool { return a.Network == "tcp" && a.Port != "0" }
 
 // keptName is an address without the colons that a name of systemd's may not have.
 func keptName(a tunnel.Address) string { return strings.ReplaceAll(a.String(), ":", " ") }

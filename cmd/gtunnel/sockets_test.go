@@ -32,7 +32,8 @@ func TestSockets(t *testing.T) {
 	s := newSite(t)
 	idle, idleAddress := handed(t)
 	mine, address := handed(t)
-	r := &reloaded{site: s, file: filepath.Join(s.folder, "gtunnel.toml"), admin: "unix:" + filepath.Join(s.folder, "a.sock")}
+	in := func(name string) string { return filepath.Join(s.folder, name) }
+	r := &reloaded{site: s, file: in("gtunnel.toml"), admin: "unix:" + in("a.sock")}
 	alone := serverSection("alone", "127.0.0.1:0", "127.0.0.1:1", "")
 	both := serverSection("db", address, "127.0.0.1:1", "") + alone
 	r.put(r.file, r.whole(both))

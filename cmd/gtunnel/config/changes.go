@@ -121,7 +121,7 @@ func processPlace(s Setting) place {
 	if s.Name == "admin" {
 		return place{"admin", "address"}
 	}
-	if s.Group == GroupProcess {
+	if !strings.HasPrefix(s.Name, "log-") {
 		return place{"process", s.key()}
 	}
 	return place{"log", keyOf(strings.TrimPrefix(s.Name, "log-"))}

@@ -29,10 +29,13 @@ import (
 
 // Where the packages and the systemd units have the configuration file and the
 // admin sockets, unless systemd names another folder to the service
-// (RUNTIME_DIRECTORY of systemd.exec(5)).
+// (RUNTIME_DIRECTORY of systemd.exec(5)), and the copy of the host's certificate
+// and key for the services (gtunnel-credentials.service).
 const (
 	DefaultFile   = "/etc/gtunnel/gtunnel.toml"
 	RuntimeFolder = "/run/gtunnel"
+
+	CopyFolder = "/run/gtunnel-credentials"
 )
 
 // Where grid sites keep a host's certificate, its key and the CAs.

@@ -149,7 +149,7 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	admin := inSection(r.config.Settings(), "", "admin")
 	admin[0].Name = "address"
 	r.section(place{"admin"}, document["admin"], admin, nil)
-	r.section(place{"process"}, document["process"], inSection(r.config.Settings(), GroupProcess, ""), nil)
+	r.section(place{"process"}, document["process"], r.config.processSettings(), nil)
 
 	tunnels := r.asTable(place{"tunnel"}, document["tunnel"])
 	r.pair(document["pair"], defaults)

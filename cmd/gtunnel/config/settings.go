@@ -16,8 +16,7 @@ const (
 	GroupAccess       = "Access"
 	GroupCertificates = "Certificates"
 	GroupLimits       = "Limits and time-outs"
-	GroupLogging      = "Logging and admin"
-	GroupProcess      = "Process, without systemd"
+	GroupLogging      = "Logging, admin and process"
 	GroupLogin        = "The server of this host"
 	GroupPair         = "A pair"
 	GroupVOMS         = "A VOMS site"
@@ -59,15 +58,15 @@ func (c *Config) Settings() []Setting {
 func (c *Config) processSettings() []Setting {
 	return []Setting{
 		{
-			Name: "user", Group: GroupProcess, Target: &c.User,
+			Name: "user", Group: GroupLogging, Target: &c.User,
 			Arg: "USER", Usage: "whom root becomes, with key and ports in hand",
 		},
 		{
-			Name: "group", Group: GroupProcess, Target: &c.Group, Preset: "the user's",
+			Name: "group", Group: GroupLogging, Target: &c.Group, Preset: "the user's",
 			Arg: "GROUP", Usage: "its group",
 		},
 		{
-			Name: "pid-file", Group: GroupProcess, Target: &c.PidFile, File: true,
+			Name: "pid-file", Group: GroupLogging, Target: &c.PidFile, File: true,
 			Arg: "FILE", Usage: "for the number of the process",
 		},
 	}
