@@ -163,7 +163,8 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	}
 	sound := r.include(document[includeKey], defaults)
 	if sound && len(names)+len(r.config.Tunnels) == 0 && document["pair"] == nil && !r.config.origin.wrong["tunnel"] {
-		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
+		r.add(place{"tunnel"}, "no tunnel is configured",
+			`add [pair] with hosts, or a section such as [tunnel.mysql] with role = "server"`)
 		r.config.empty = true
 	}
 }
