@@ -103,7 +103,7 @@ func DefaultTimeouts() Timeouts {
 		Dial:      10 * time.Second,
 		HalfClose: 5 * time.Minute,
 		Idle:      0,
-		Drain:     30 * time.Second,
+		Drain:     5 * time.Second,
 
 		SessionAge: 0,
 	}

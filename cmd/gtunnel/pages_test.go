@@ -36,7 +36,8 @@ func readPage(t *testing.T, file string) markdownPage {
 	}
 	var page markdownPage
 	lines := func(n ast.Node) {
-		for line := range strings.Lines(string(n.Lines().Value(source))) {
+		whole := strings.ReplaceAll(string(n.Lines().Value(source)), "\\\n", "")
+		for line := range strings.Lines(whole) {
 			page.commands = append(page.commands, strings.TrimSpace(line))
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -55,6 +56,12 @@ func Example() string {
 	admin := inSection(process.Settings(), "", "admin")
 	admin[0].Name = "address"
 	writeKeys(&b, admin)
+	b.WriteString("\n# What the kernel refuses the process, beside the rights of its user.\n[landlock]\n")
+	landlock := inSection(process.Settings(), "", "landlock")
+	landlock[0].Name = "mode"
+	writeKeys(&b, landlock)
+	b.WriteString("\n# For a host without systemd.\n[process]\n")
+	writeKeys(&b, process.processSettings())
 	b.WriteString(examplePairHead)
 	writeKeys(&b, newPair().settings())
 	server, client := NewTunnel("", tunnel.Server), NewTunnel("", tunnel.Client)
@@ -121,8 +128,10 @@ func (s Setting) exampleValue() string {
 		return strconv.FormatBool(*target)
 	case *int:
 		return value
-	case *[]string, *[]tunnel.Address:
+	case *[]string, *[]tunnel.Address, *[]netip.Prefix:
 		switch {
+		case s.text() == "" && !ok: // the preset is words about an empty list
+			return "[]"
 		case value != "":
 			return "[" + strconv.Quote(value) + "]"
 		case ok:
