@@ -39,31 +39,40 @@
 #                   (MUTATE="--files access --kind all")
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
-#   make install    the binary, the man pages and the systemd units below PREFIX,
-#                   /var/lib/gtunnel (0700) for the hand-over file and the notes of
-#                   a slave, and in /etc/gtunnel the files with their flags, where
-#                   they are missing
+#   make install    all that belongs on a host, below PREFIX (DESTDIR for another root): the
+#                   program, man pages, completions, systemd units, a firewalld service, and
+#                   documentation; /var/lib/gtunnel (0700) for the hand-over file and the notes
+#                   of a slave; and in /etc, where they are missing, the files for flags, an
+#                   example of gtunnel.toml, and one for logrotate
+#   make packages   the same as .deb and .rpm for amd64 and arm64, with SBOM and checksums, in
+#                   bin/packages: twice the same bytes (MAINTAINER='NAME <ADDRESS>' of a site)
+#   make packages-test  the packages installed, upgraded under traffic, removed and purged on
+#                   booted Debians, and the .rpm in a root of its own
 
 PREFIX  ?= /usr
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BINARY   = bin/gtunnel
 TEST     = ./...
 ROOMS    = certs tunnel replication
-SERVERS  = mariadb mysql mariadb118 mariadb105 mydumper galera failover stunnel systemd docker pacemaker igtf voms chromium prometheus
 FUZZTIME = 20s
 PACKAGE  = ./certs
 BROWSER  = cmd/gtunnel/page/browsertest
 # The tests' servers wait for their disk at each commit, and MySQL's busily: in memory, where it
 # has room, they do not.
 MEMORY  := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 8000000 { print "/dev/shm" }')
-TOPICS   = $(notdir $(basename $(wildcard cmd/gtunnel/help/topics/*.md)))
+UNITS    = $(wildcard $(addprefix examples/systemd/*.,service socket timer path))
+# Where each shell looks for them; the first word names the shell.
+COMPLETIONS = bash-completion/completions/gtunnel zsh/site-functions/_gtunnel fish/vendor_completions.d/gtunnel.fish
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo check short test page families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install clean
+.PHONY: build help demo check short test page families failover faults simulate pacemaker voms corpus cover fuzz mutate bench hostile longlink lint install packages packages-test clean
 
 build:
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/gtunnel
+
+help:
+	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
 
 demo: build
 	.ci/install mariadb
@@ -94,7 +103,7 @@ short:
 test: export CGO_ENABLED = 1
 test: export TMPDIR := $(or $(TMPDIR),$(MEMORY))
 test:
-	.ci/install race $(SERVERS)
+	.ci/install test
 	go test -vet=off -count=1 -run TestBothWaysAtOnce ./tunnel
 	cd replication/failover/simulation && go test -vet=off -count=1 -run 'TestScenarios|TestFaults'
 	mkdir -p bin
@@ -141,7 +150,7 @@ simulate:
 # A statement counts for the package in which it stands, whichever package's
 # tests run it.
 cover:
-	.ci/install $(SERVERS)
+	.ci/install test
 	mkdir -p bin
 	go test -count=1 -timeout 30m -coverpkg=./certs/...,./tunnel/...,./replication/... -coverprofile bin/cover.out $(TEST)
 	go run ./.ci/cover bin/cover.out $(ROOMS)
@@ -173,20 +182,43 @@ lint: bin/golangci-lint
 	bin/golangci-lint run --allow-serial-runners ./...
 	cd $(BROWSER) && $(CURDIR)/bin/golangci-lint run --allow-serial-runners ./...
 
+# The packages are made of this, for another machine perhaps: WRITER is the program that writes
+# man pages, completions and the example of a configuration on this one.
+WRITER = $(BINARY)
+SHARE  = $(DESTDIR)$(PREFIX)/share
 install: build
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gtunnel
-	install -d $(DESTDIR)$(PREFIX)/share/man/man7
-	for topic in $(TOPICS); do \
-		$(BINARY) man $$topic >$(DESTDIR)$(PREFIX)/share/man/man7/gtunnel-$$topic.7 || exit 1; \
+	$(WRITER) man --folder $(SHARE)/man
+	install -d $(addprefix $(SHARE)/,$(dir $(COMPLETIONS)))
+	for file in $(COMPLETIONS); do \
+		$(WRITER) completion $$(expr $$file : '\([a-z]*\)') >$(SHARE)/$$file || exit 1; \
 	done
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system examples/systemd/*.service examples/systemd/*.timer
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
 	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
+	install -D -m 0644 examples/systemd/gtunnel.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/gtunnel.conf
+	install -D -m 0644 examples/systemd/gtunnel-firewalld.xml $(DESTDIR)$(PREFIX)/lib/firewalld/services/gtunnel.xml
+	install -d $(SHARE)/doc/gtunnel
+	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE $(SHARE)/doc/gtunnel
+	.ci/packages/licences >$(SHARE)/doc/gtunnel/third-party-licences
 	install -d -m 0700 $(DESTDIR)/var/lib/gtunnel
+	install -d $(DESTDIR)/etc/gtunnel
 	for role in server client; do \
 		test -e $(DESTDIR)/etc/gtunnel/$$role.env || \
-		install -D -m 0644 examples/systemd/$$role.env $(DESTDIR)/etc/gtunnel/$$role.env || exit 1; \
+		install -m 0644 examples/systemd/$$role.env $(DESTDIR)/etc/gtunnel || exit 1; \
 	done
+	test -e $(DESTDIR)/etc/gtunnel/gtunnel.toml || $(WRITER) run --example >$(DESTDIR)/etc/gtunnel/gtunnel.toml
+	test -e $(DESTDIR)/etc/logrotate.d/gtunnel || \
+		install -D -m 0644 examples/systemd/gtunnel.logrotate $(DESTDIR)/etc/logrotate.d/gtunnel
+
+packages:
+	.ci/packages/build bin/packages
+
+# `make test` has the same on Debian 12 alone.
+packages-test:
+	.ci/install systemd debian12 debian13 packages
+	GTUNNEL_PACKAGES=all CI=1 go test -count=1 -timeout 40m -v -run '^TestPackages$$' ./examples/systemd
 
 clean:
 	rm -rf bin examples/replication/build

@@ -72,6 +72,9 @@ func (c *Credential) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	pair, err := loadKeyPair(c.certFile, c.keyFile, now)
+	if before != nil && before.stamps == stamps && errors.Is(err, fs.ErrPermission) {
+		return false, nil // a process that has left root since cannot look, and nothing shows a change
+	}
 	if err != nil {
 		return false, err
 	}

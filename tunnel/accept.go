@@ -35,14 +35,20 @@ type inbound struct {
 }
 
 // accept starts a goroutine of connections for every connection, until ctx
-// ends or Close or Retire is called. The error says that the listener is broken.
-func (t *Tunnel) accept(ctx context.Context, listener net.Listener, connections *sync.WaitGroup) error {
+// ends or Close or Retire is called. What is not open yet ends with opening. The
+// error says that the listener is broken.
+func (t *Tunnel) accept(
+	ctx, opening context.Context, listener net.Listener, connections *sync.WaitGroup,
+) error {
 	var delay time.Duration
 	for {
+		t.inHand.Store(false)
 		conn, err := listener.Accept()
+		t.turns.Add(1)
+		t.inHand.Store(true)
 		if err == nil {
 			delay = 0
-			t.admit(ctx, conn, connections)
+			t.admit(opening, conn, connections)
 			continue
 		}
 		if ctx.Err() != nil || t.isClosed() || t.isRetired() {

@@ -42,7 +42,7 @@ type Config struct {
 
 	// CongestionControl is that of the TCP connections to the peer, as tcp(7) names
 	// it, such as bbr; empty: the system's. It decides how much of what this end
-	// sends waits in the queues of a line: see README, over a long line.
+	// sends waits in the queues of a line: see gtunnel help performance.
 	CongestionControl string
 
 	// SharePort lets tunnels of one user listen at one port side by side: one at every
@@ -103,7 +103,7 @@ func DefaultTimeouts() Timeouts {
 		Dial:      10 * time.Second,
 		HalfClose: 5 * time.Minute,
 		Idle:      0,
-		Drain:     30 * time.Second,
+		Drain:     5 * time.Second,
 
 		SessionAge: 0,
 	}

@@ -43,6 +43,8 @@ type Tunnel struct {
 	fromPeer   atomic.Uint64
 	toPeer     atomic.Uint64
 	accepting  atomic.Bool
+	turns      atomic.Uint64 // of the accept loop
+	inHand     atomic.Bool   // it is in the middle of one
 	updated    chan struct{} // holds one: Update was called
 	retired    chan struct{} // closed by Retire
 	retireOnce sync.Once
@@ -51,6 +53,7 @@ type Tunnel struct {
 
 	mu              sync.Mutex
 	listener        net.Listener
+	lent            bool    // the listener is of a socket that others have bound; see ListenOn
 	heir            *Tunnel // that shares the listener; see ListenAs
 	served          bool
 	refused         map[certs.Code]uint64
@@ -97,7 +100,7 @@ func (t *Tunnel) Name() string { return t.config().Name }
 
 // Serve accepts connections until ctx ends or Retire, then stops accepting, lets open
 // connections go on for Timeouts.Drain, closes them and returns nil.
-// Connections that are not open yet when ctx ends are given up at once.
+// Connections that are accepted and not open yet when ctx ends have openGrace for it.
 // Serve returns nil at once after Close, and early with an error, with all
 // connections closed, if the listener breaks. It returns only after every
 // goroutine that it began. It must be called at most once.
@@ -106,38 +109,60 @@ func (t *Tunnel) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opening, stop := context.WithCancel(ctx) // ends what is not open yet
+	accepting, stop := context.WithCancel(ctx)
 	defer stop()
+	opening, giveUp := context.WithCancel(context.WithoutCancel(ctx)) // ends what is not open yet
+	defer giveUp()
 
 	var supervisor, connections sync.WaitGroup
 	supervisor.Go(func() {
 		select {
-		case <-opening.Done():
+		case <-accepting.Done():
 		case <-t.retired:
 			stop()
 		}
 		_ = t.closeListener() // ends accept
+		t.letOpen(opening)
+		giveUp()
 	})
 	over := make(chan struct{})
 	supervisor.Go(func() { t.supervise(over) })
 	supervisor.Go(func() { t.judgeSessions(over) })
 
 	t.accepting.Store(true)
-	err = t.accept(opening, listener, &connections)
+	err = t.accept(accepting, opening, listener, &connections)
 	t.accepting.Store(false)
 	stop()
 	if err == nil {
 		t.log.write(zapcore.InfoLevel, "stopping", zap.Int("open", t.sessions.count()))
 		t.drain(&connections)
 	} else {
+		giveUp()
 		t.sessions.close("the listener broke")
 		connections.Wait()
 	}
 
+	giveUp()
 	close(over)
 	supervisor.Wait()
 	t.log.write(zapcore.InfoLevel, "stopped")
 	return err
+}
+
+// openGrace is how long a connection may still take to open that was accepted before the
+// tunnel was told to stop: some round trips of any line. A restart resets nobody who has come
+// in time.
+const openGrace = 2 * time.Second
+
+// letOpen waits until what is not open yet has to be given up, or nothing is left.
+func (t *Tunnel) letOpen(opening context.Context) {
+	grace := time.NewTimer(min(openGrace, t.config().Timeouts.Drain))
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+	case <-t.closed:
+	case <-opening.Done():
+	}
 }
 
 // beginServe gives the listener to the one call of Serve.

@@ -97,7 +97,7 @@ func (t *Tunnel) ListenAs(old *Tunnel) error {
 	if err != nil {
 		return listenError(t.config().Accept, err)
 	}
-	t.listener, old.heir = listener, t
+	t.listener, t.lent, old.heir = listener, old.lent, t
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (t *Tunnel) closeListener() error {
 func (t *Tunnel) removeSocket() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if socket, ok := t.listener.(*net.UnixListener); ok {
+	if socket, ok := t.listener.(*net.UnixListener); ok && !t.lent {
 		socket.SetUnlinkOnClose(true)
 	}
 }

@@ -205,6 +205,22 @@ func (a *adminServer) serve() {
 	}
 }
 
+// sockets are the paths of its unix sockets, and the folder that gtunnel makes for the preset
+// one, where nobody can remove it without that.
+func (a *adminServer) sockets() (paths []string) {
+	for _, l := range a.listeners {
+		at := l.Addr()
+		if at.Network() != "unix" {
+			continue
+		}
+		paths = append(paths, at.String())
+		if folder := filepath.Dir(at.String()); folder == config.RuntimeFolder {
+			paths = append(paths, folder)
+		}
+	}
+	return paths
+}
+
 // close ends the server, once serve runs, and removes its socket.
 func (a *adminServer) close() {
 	_ = a.server.Close() // nothing but the listener can fail, and it is going

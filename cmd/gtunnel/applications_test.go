@@ -161,12 +161,9 @@ func (s *service) waitFor(h *pairHost) {
 // sqlOf are the blocks of SQL of a topic whose first line is a comment that begins with words.
 func sqlOf(t *testing.T, topic, words string) string {
 	t.Helper()
-	var page, found strings.Builder
-	if err := help.Write(&page, topic, help.Tables{}); err != nil {
-		t.Fatal(err)
-	}
+	var found strings.Builder
 	inside := false
-	for line := range strings.Lines(page.String()) {
+	for line := range strings.Lines(help.Markdown(topic)) {
 		if text, ok := strings.CutPrefix(line, "       -- "); ok {
 			inside = strings.HasPrefix(text, words)
 		}

@@ -190,7 +190,7 @@ func (c *hostCheck) path() bool {
 	c.ok("chain", "it ends at %s (%s)", certs.ShowDN(root.DN), root.File)
 	c.endedCAs()
 	for _, w := range result.Warnings {
-		c.warn("chain", "run fetch-crl, or see --crl in the README", "%s", w)
+		c.warn("chain", "run fetch-crl, or see gtunnel help crl", "%s", w)
 	}
 	c.weakCAs(result.Path)
 	switch {
@@ -312,7 +312,7 @@ func (c *hostCheck) verdicts(about, host string, probing *certs.Probing) {
 	if probing.Result != nil {
 		c.ok(about, "this host accepts it as %s, %s", host, certs.ShowDN(probing.Result.Peer.DN))
 		for _, w := range probing.Result.Warnings {
-			c.warn(about, "run fetch-crl, or see --crl in the README", "%s", w)
+			c.warn(about, "run fetch-crl, or see gtunnel help crl", "%s", w)
 		}
 	}
 	if c.credential == nil {

@@ -47,7 +47,7 @@ RSA keys of 1024 bits are trusted, as in grid middleware, and noted.`,
 			if err == nil && list.Summary.Broken > 0 {
 				err = usage.WithHint(
 					fmt.Errorf("%s broken in the trusted CAs", thingsAre(list.Summary.Broken)),
-					"update the packages of the CAs, run fetch-crl, or see the README on --crl and --namespaces",
+					"update the packages of the CAs, run fetch-crl, or see gtunnel help crl and gtunnel help policies",
 				)
 			}
 			return err

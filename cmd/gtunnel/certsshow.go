@@ -24,8 +24,9 @@ func (m *Main) certsShowCommand() *cobra.Command {
 	t, asJSON := config.NewTunnel("", ""), false
 	timeout := t.Timeouts.Handshake
 	cmd := &cobra.Command{
-		Use:   "show FILE|HOST:PORT",
-		Short: "What the certificates of a file or a server say",
+		Use:               "show FILE|HOST:PORT",
+		ValidArgsFunction: cobra.FixedCompletions(extensions["cert"], cobra.ShellCompDirectiveFilterFileExt),
+		Short:             "What the certificates of a file or a server say",
 		Long: `Shows every certificate of a file, or those that a TLS server presents: names,
 the host names that each proves and by which rule, usages, key, dates, hashes.
 It verifies nothing and trusts nothing: gtunnel certs verify judges.`,

@@ -23,7 +23,7 @@ type step struct {
 }
 
 var (
-	stepLine = regexp.MustCompile(`^ {7}(\S.*?) +# (server1|server2|both)$`)
+	stepLine = regexp.MustCompile(`^ {6,}(\S.*?) +# (server1|server2|both)$`)
 	stepSays = regexp.MustCompile("`([^`]+)`")
 )
 
@@ -31,12 +31,8 @@ var (
 // stands between one and the next in backquotes is what it prints.
 func stepsOf(t *testing.T, topic string) []step {
 	t.Helper()
-	var page strings.Builder
-	if err := help.Write(&page, topic, help.Tables{}); err != nil {
-		t.Fatal(err)
-	}
 	var steps []step
-	for line := range strings.Lines(page.String()) {
+	for line := range strings.Lines(help.Markdown(topic)) {
 		line = strings.TrimSuffix(line, "\n")
 		if found := stepLine.FindStringSubmatch(line); found != nil {
 			steps = append(steps, step{line: found[1], hosts: found[2]})

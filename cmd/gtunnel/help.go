@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -9,12 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
-	"github.com/gtunnel/gtunnel/replication/finding"
-	"github.com/gtunnel/gtunnel/replication/rules"
-	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // topicCommands are the topics of gtunnel help, which is what they are: without
@@ -31,46 +28,18 @@ func topicCommands() []*cobra.Command {
 
 // showTopic prints a topic.
 func showTopic(out io.Writer, topic string) {
-	if err := help.Write(out, topic, topicTables()); err != nil {
-		fmt.Fprintf(out, "%v\n", err)
-	}
+	_ = help.Write(out, topic) // a reader that is gone needs no help
 }
 
-// topicTables are the tables of the packages that know them.
-func topicTables() help.Tables {
-	var tables help.Tables
-	for _, c := range certs.Codes() {
-		tables.Codes = append(tables.Codes, help.Code{
-			Code: string(c.Code), Meaning: inFlags(c.Meaning), Cure: inFlags(c.Cure),
-		})
+// listTopics prints the topics, each with its title, and where the commands are.
+func listTopics(out io.Writer) {
+	var b strings.Builder
+	b.WriteString("Topics, for gtunnel help TOPIC; gtunnel --help lists the commands, and\n" +
+		"gtunnel help CODE explains a code\n\n")
+	for _, topic := range help.Topics() {
+		fmt.Fprintf(&b, "  %-15s  %s\n", topic, help.Title(topic))
 	}
-	flags := new(config.Config)
-	for _, c := range tunnel.Codes() {
-		tables.Codes = append(tables.Codes, help.Code{
-			Code: string(c.Code), Meaning: flags.Words(c.Meaning), Cure: flags.Words(c.Cure),
-		})
-	}
-	for _, c := range rules.Codes() {
-		tables.Findings = append(tables.Findings,
-			help.Finding{Code: c.Code, Where: c.At.String(), Meaning: c.Meaning, Cure: finding.WithNames(c.Cure, nil)})
-	}
-	return tables
-}
-
-// manCommand is for the installation.
-func (m *Main) manCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:       "man TOPIC",
-		Short:     "A topic of the help as a man page of section 7",
-		Hidden:    true,
-		ValidArgs: help.Topics(),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || !slices.Contains(help.Topics(), args[0]) {
-				return unknown("topic", strings.Join(args, " "), help.Topics(), "gtunnel --help lists the topics")
-			}
-			return help.WriteMan(m.Stdout, args[0], topicTables())
-		},
-	}
+	fmt.Fprint(out, b.String())
 }
 
 // showHelp prints a command's help: what it does, its commands or its flags
@@ -91,13 +60,10 @@ func showHelp(cmd *cobra.Command) {
 		}
 	}
 	if !cmd.HasParent() {
-		fmt.Fprintf(&b, "\nTopics, for gtunnel help TOPIC:\n  %s\n", strings.Join(help.Topics(), ", "))
+		b.WriteString("\ngtunnel help lists the topics: setup, failover, troubleshooting, security ...\n")
 	}
-	for _, group := range []string{
-		config.GroupTunnel, config.GroupAccess, config.GroupCertificates, config.GroupLimits, config.GroupLogging,
-		"", config.GroupVOMS, config.GroupPair, config.GroupLogin, config.GroupMaster,
-	} {
-		writeGroup(&b, cmd, group)
+	for _, g := range flagGroups(cmd) {
+		writeGroup(&b, g)
 	}
 	if cmd.Example != "" {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
@@ -128,35 +94,51 @@ func valueOf(f *pflag.Flag) string {
 	return " " + config.ArgOf(f)
 }
 
-func writeGroup(b *strings.Builder, cmd *cobra.Command, group string) {
-	var left, right []string
-	width := 0
+// flagGroups are a command's flags by group, with how each is written and what it means.
+func flagGroups(cmd *cobra.Command) []help.Group {
 	flags := cmd.Flags()
 	sorted := flags.SortFlags
 	flags.SortFlags = false // the order of definition is the order of use
 	defer func() { flags.SortFlags = sorted }()
+	order := []string{
+		config.GroupTunnel, config.GroupAccess, config.GroupCertificates, config.GroupLimits, config.GroupLogging,
+		"", config.GroupVOMS, config.GroupPair, config.GroupLogin, config.GroupMaster,
+	}
 	flags.VisitAll(func(f *pflag.Flag) {
-		if config.GroupOf(f) != group || f.Hidden || f.Name == "help" || f.Name == "version" {
-			return
+		if group := config.GroupOf(f); !slices.Contains(order, group) {
+			order = append(order, group)
 		}
-		flag, usage := "--"+f.Name, f.Usage
-		if f.Value.Type() != "bool" {
-			flag += valueOf(f)
-			if f.DefValue != "" {
-				usage += " [" + f.DefValue + "]"
-			}
-		}
-		left, right = append(left, flag), append(right, usage)
-		width = max(width, len(flag))
 	})
-	if len(left) == 0 {
-		return
+	var groups []help.Group
+	for _, group := range order {
+		g := help.Group{Title: cmp.Or(group, "Flags")}
+		flags.VisitAll(func(f *pflag.Flag) {
+			if config.GroupOf(f) != group || f.Hidden || f.Name == "help" || f.Name == "version" {
+				return
+			}
+			flag, usage := "--"+f.Name, f.Usage
+			if f.Value.Type() != "bool" {
+				flag += valueOf(f)
+				if f.DefValue != "" {
+					usage += " [" + f.DefValue + "]"
+				}
+			}
+			g.Flags = append(g.Flags, help.Entry{Name: flag, Text: usage})
+		})
+		if len(g.Flags) > 0 {
+			groups = append(groups, g)
+		}
 	}
-	if group == "" {
-		group = "Flags"
+	return groups
+}
+
+func writeGroup(b *strings.Builder, group help.Group) {
+	width := 0
+	for _, f := range group.Flags {
+		width = max(width, len(f.Name))
 	}
-	fmt.Fprintf(b, "\n%s:\n", group)
-	for i := range left {
-		fmt.Fprintf(b, "  %-*s  %s\n", width, left[i], right[i])
+	fmt.Fprintf(b, "\n%s:\n", group.Title)
+	for _, f := range group.Flags {
+		fmt.Fprintf(b, "  %-*s  %s\n", width, f.Name, f.Text)
 	}
 }

@@ -68,7 +68,7 @@ var imports = map[string][]string{
 	module + "/replication/servertest":        {"github.com/go-sql-driver/mysql"},
 	module + "/replication/servertest/corpus": {module + "/replication/servertest"},
 
-	module + "/cmd/gtunnel/help":  {},
+	module + "/cmd/gtunnel/help":  {"github.com/yuin/goldmark"},
 	module + "/cmd/gtunnel/usage": {},
 	module + "/cmd/gtunnel/voms":  {module + "/cmd/gtunnel/usage"},
 	module + "/cmd/gtunnel/page": {

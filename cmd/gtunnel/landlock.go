@@ -108,6 +108,7 @@ func (l *landlocked) enforce() error {
 		{access: readFiles, paths: l.rules.read},
 		{access: appendFiles, paths: l.rules.logs},
 		{access: makeSockets, paths: l.rules.sockets},
+		{access: kernel.AccessFSRemoveFile, paths: l.rules.removed},
 	} {
 		for _, path := range kind.paths {
 			access := kind.access
@@ -135,7 +136,7 @@ func (l *landlocked) checkReload(c config.Config) error {
 	if !l.files || len(c.Faults()) > 0 {
 		return nil
 	}
-	c.Admin, c.LogFile = l.started.Admin, l.started.LogFile
+	c.Admin, c.LogFile, c.PidFile = l.started.Admin, l.started.LogFile, l.started.PidFile
 	cure := "restart the service: then it may"
 	needs, ports := l.rules.beyond(landlockRulesOf(&c, l.getenv))
 	if l.ports && len(ports) > 0 {

@@ -21,6 +21,7 @@ type landlockRules struct {
 	read    []string // files, and folders with those in them
 	logs    []string // folders in which files are made and appended to
 	sockets []string // folders in which unix sockets are made and removed
+	removed []string // the folder in which the pid file is removed at the end
 	bind    []uint16 // TCP ports to listen at
 	connect []uint16 // TCP ports to connect to
 }
@@ -63,6 +64,9 @@ func landlockRulesOf(c *config.Config, getenv func(string) string) landlockRules
 	}
 	if c.LogFile != "" {
 		r.logs = foldersOf(c.LogFile)
+	}
+	if c.PidFile != "" {
+		r.removed = []string{parentOf(c.PidFile)}
 	}
 	r.addAdmin(c.Admin, getenv)
 	for _, paths := range []*[]string{&r.read, &r.logs, &r.sockets} {
@@ -179,7 +183,7 @@ func parentOf(path string) string {
 // resolved are the rules with the paths to which symbolic links lead, and without
 // what is missing: what the kernel is told, which knows files and no names.
 func (r landlockRules) resolved() landlockRules {
-	for _, paths := range []*[]string{&r.read, &r.logs, &r.sockets} {
+	for _, paths := range []*[]string{&r.read, &r.logs, &r.sockets, &r.removed} {
 		var found []string
 		for _, path := range *paths {
 			if target, err := filepath.EvalSymlinks(path); err == nil {

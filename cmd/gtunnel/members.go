@@ -19,6 +19,13 @@ func (p *process) all() []*tunnel.Tunnel {
 	return list
 }
 
+// current are the tunnels that are to go on.
+func (p *process) current() []*member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.tunnels)
+}
+
 // adopt puts in force what comes after p, and gives the tunnels that are to
 // begin and those that have to go; false if p is ending. What changes
 // of the tunnels that stay is not done yet.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,7 +21,8 @@ import (
 type process struct {
 	stores      map[certs.StoreConfig]opened[*certs.Store]
 	credentials map[credentialFiles]opened[*certs.Credential]
-	sound       bool // the values are
+	sockets     *sockets // that systemd has for it
+	sound       bool     // the values are
 
 	mu      sync.Mutex
 	config  config.Config
@@ -48,7 +52,7 @@ type credentialFiles struct{ cert, key string }
 // newProcess loads all that the configuration names and builds its tunnels.
 // The error joins everything that is wrong, in the order of the file.
 func newProcess(c config.Config, logger *zap.Logger) (*process, error) {
-	return new(process).next(c, logger)
+	return (&process{sockets: noSockets(logger)}).next(c, logger)
 }
 
 // next is newProcess for a configuration that is to come after p's. It shares
@@ -59,6 +63,7 @@ func (p *process) next(c config.Config, logger *zap.Logger) (*process, error) {
 		config:      c,
 		stores:      map[certs.StoreConfig]opened[*certs.Store]{},
 		credentials: map[credentialFiles]opened[*certs.Credential]{},
+		sockets:     p.sockets,
 	}
 	found := c.Faults()
 	next.sound = len(found) == 0
@@ -99,7 +104,7 @@ func (p *process) newMember(t *config.Tunnel, before *process, logger *zap.Logge
 	credential, isNew := open(p.credentials, before.credentials, files, p.config.Sound(t, "cert", "key"),
 		func() (*certs.Credential, error) { return certs.LoadCredential(t.Cert, t.Key) })
 	if isNew && credential.err != nil {
-		add(credential.err, "cert", "key")
+		add(hintOfCopy(credential.err, files), "cert", "key")
 	}
 	m.endpoint.Store, m.endpoint.Credential = store.value, credential.value
 	if !p.sound || store.err != nil || credential.err != nil || len(found) > 0 {
@@ -125,6 +130,16 @@ func (p *process) newMember(t *config.Tunnel, before *process, logger *zap.Logge
 		add(err)
 	}
 	return m, found
+}
+
+// hintOfCopy says where the certificate and the key come from that systemd copies for the
+// service, if they are not there.
+func hintOfCopy(err error, files credentialFiles) error {
+	if filepath.Dir(files.cert) != config.CopyFolder || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return usage.WithHint(err, "install the host's as /etc/grid-security/hostcert.pem and hostkey.pem: "+
+		"systemd copies them; why it has not: journalctl -u gtunnel-credentials")
 }
 
 // ready is the configuration of the tunnel for package tunnel.

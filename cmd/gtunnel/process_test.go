@@ -94,11 +94,18 @@ func start(t testing.TB, name string, env []string, args ...string) *program {
 // its arguments.
 func startIn(t testing.TB, name string, wrapper, env []string, args ...string) *program {
 	t.Helper()
+	return startWith(t, name, nil, wrapper, env, args...)
+}
+
+// startWith is startIn with files, which it has from descriptor 3 on.
+func startWith(t testing.TB, name string, files []*os.File, wrapper, env []string, args ...string) *program {
+	t.Helper()
 	line := slices.Concat(wrapper, []string{binary(t)}, args)
 	p := &program{
 		t: t, name: name, cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{}), grown: make(chan struct{}),
 	}
 	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.ExtraFiles = files
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

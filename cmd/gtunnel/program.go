@@ -105,16 +105,32 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.manCommand(),
 	)
 	root.AddCommand(topicCommands()...)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
-			cmd.Args = aTopic
+			cmd.Args, cmd.ValidArgsFunction = aTopic, completeHelp
+			cmd.Use = "help [TOPIC|COMMAND|CODE]"
+			cmd.Short = "A topic, a command or a code; without one, a list of the topics"
+			cmd.Long = ""
+			ofCommand := cmd.Run
+			cmd.Run = func(cmd *cobra.Command, args []string) {
+				switch {
+				case len(args) == 0:
+					listTopics(m.Stdout)
+					return
+				case len(args) == 1 && slices.Contains(allCodes(), args[0]) && showCode(m.Stdout, args[0]):
+					return
+				}
+				ofCommand(cmd, args)
+			}
 		}
 		if cmd.HasSubCommands() { // as if it were ours
 			cmd.Args, cmd.Run = root.Args, root.Run
 		}
 	}
+	m.completeFlags(root)
 	return root
 }
 
@@ -132,6 +148,8 @@ func aTopic(cmd *cobra.Command, args []string) error {
 	switch {
 	case err != nil || len(rest) == 0:
 		return err
+	case !found.HasParent() && len(rest) == 1 && slices.Contains(allCodes(), rest[0]):
+		return nil
 	case !found.HasParent():
 		return unknownCommand("topic", rest[0], found)
 	case found.Args == nil: // a topic takes no words, and minds none
@@ -147,6 +165,9 @@ func unknownCommand(kind, word string, cmd *cobra.Command) error {
 	if !cmd.HasParent() {
 		own = append(own, help.Topics()...)
 	}
+	if kind == "topic" {
+		own = append(own, allCodes()...)
+	}
 	for _, group := range cmd.Root().Commands() {
 		for _, name := range commandNames(group) {
 			grouped, paths[name] = append(grouped, name), append(paths[name], group.CommandPath()+" "+name)
@@ -154,6 +175,9 @@ func unknownCommand(kind, word string, cmd *cobra.Command) error {
 	}
 	near := usage.Closest(word, slices.Concat(own, grouped)) // of two that are as close, its own
 	hint := cmd.CommandPath() + " --help lists the " + kind + "s"
+	if kind == "topic" {
+		hint = "gtunnel help lists the topics"
+	}
 	if near != "" && !slices.Contains(own, near) {
 		near = strings.Join(paths[near], " or ")
 	}

@@ -10,59 +10,32 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtunnel/gtunnel/certs"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/config"
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/help"
 )
 
-// TestREADMETables holds the README's tables of codes and modes against the
-// program.
-func TestREADMETables(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := func(header string) []string {
-		_, table, ok := strings.Cut(string(data), "\n"+header+"\n")
+// TestTopicModes holds the tables of modes against the program.
+func TestTopicModes(t *testing.T) {
+	word := regexp.MustCompile("`([a-z-]+)`")
+	for flag, topic := range map[string]string{"crl": "crl", "namespaces": "policies"} {
+		_, table, ok := strings.Cut(help.Markdown(topic), "\n| `--"+flag+"` |")
 		if !ok {
-			t.Fatalf("README.md has no table %s", header)
+			t.Fatalf("%s has no table of --%s", topic, flag)
 		}
-		var rows []string
-		for line := range strings.Lines(table) {
-			if !strings.HasPrefix(line, "|") {
+		var found []string
+		for row := range strings.Lines(table[strings.Index(table, "\n")+1:]) {
+			cell, ok := strings.CutPrefix(row, "|")
+			if !ok {
 				break
 			}
-			rows = append(rows, strings.TrimSpace(line))
-		}
-		return rows[1:] // the rule
-	}
-	var want []string
-	for _, c := range certs.Codes() {
-		meaning := certs.NameSettings(c.Meaning, func(s certs.Setting) string { return "--" + string(s) })
-		want = append(want, "| `"+string(c.Code)+"` | "+meaning+" |")
-	}
-	if got := rows("| code | meaning |"); !slices.Equal(got, want) {
-		t.Errorf("the table of codes is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-
-	word := regexp.MustCompile("`([a-z-]+)`")
-	modes := func(header string) []string {
-		var found []string
-		for _, row := range rows(header) {
-			cell, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+			cell, _, _ = strings.Cut(cell, "|")
 			for _, match := range word.FindAllStringSubmatch(cell, -1) {
 				found = append(found, match[1])
 			}
 		}
-		return found
-	}
-	if got, want := modes(
-		"| `--crl` | a CA of the path without a current, verified list |",
-	), valuesOf("crl"); !slices.Equal(got, want) {
-		t.Errorf("--crl: %q, want %q", got, want)
-	}
-	if got, want := modes("| `--namespaces` | which files |"), valuesOf("namespaces"); !slices.Equal(got, want) {
-		t.Errorf("--namespaces: %q, want %q", got, want)
+		if want := valuesOf(flag); !slices.Equal(found, want) {
+			t.Errorf("--%s: %q, want %q", flag, found, want)
+		}
 	}
 }
 
@@ -77,93 +50,141 @@ func valuesOf(flag string) []string {
 	return nil
 }
 
-// pages are the ones with commands to paste.
-var pages = []string{
-	"README.md", "examples/systemd/README.md", "examples/voms/README.md", "examples/pacemaker/README.md",
+// commandPages are the pages with commands to paste.
+func commandPages() []string {
+	pages := markdownPages()
+	for _, example := range []string{"pacemaker", "systemd", "voms"} {
+		pages = append(pages, filepath.Join("..", "..", "examples", example, "README.md"))
+	}
+	return pages
 }
 
-// TestREADMECommands: every gtunnel command in a block of the pages, and every
+var (
+	promptWord = regexp.MustCompile(`^((both|server[12])# |ssh root@\S+ )`)
+	flagsLine  = regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>>? ?/etc/gtunnel/(server|client|compare|monitor)\.env)?$`)
+)
+
+// TestPageCommands: every gtunnel command of the pages, in a block or within a line, and every
 // GTUNNEL_FLAGS, has flags and values that the program takes.
-func TestREADMECommands(t *testing.T) {
-	block := regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```")
-	flags := regexp.MustCompile(`GTUNNEL_FLAGS=(.*?)'? *(>> /etc/gtunnel/(server|client|compare)\.env)?$`)
-	prompt := regexp.MustCompile(`^(both|server[12])# `)
-	tried := 0
+func TestPageCommands(t *testing.T) {
+	tried := map[string]bool{}
 	try := func(page, line string) {
 		t.Helper()
+		line, _, _ = strings.Cut(line+" ", " | ")
+		line = strings.TrimRight(line, " |&")
+		if tried[line] || strings.Contains(line, "...") {
+			return
+		}
+		tried[line] = true
 		// The shell takes comments and quotes away.
 		words, err := exec.CommandContext(t.Context(), "sh", "-c",
 			"set -f; for w in "+line+"\ndo printf '%s\\n' \"$w\"; done").Output()
 		if err != nil {
 			t.Fatalf("%s: %s: %v", page, line, err)
 		}
-		args := append(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"), "--help") // parses, and does nothing
+		args := onlyParsed(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"))
 		if code, _, stderr := runMain(t, args...); code != 0 {
 			t.Errorf("%s: gtunnel %s: %s", page, line, stderr)
 		}
-		tried++
 	}
-	for _, page := range pages {
-		text, err := os.ReadFile(filepath.Join("..", "..", page))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
-			if strings.Contains(found[1], "══") {
+	for _, page := range commandPages() {
+		for _, line := range readPage(t, page).commands {
+			if strings.Contains(line, "gtunnel server --") && strings.Contains(line, "gtunnel client --") {
 				continue // the picture
 			}
-			for line := range strings.Lines(found[1]) {
-				line = prompt.ReplaceAllString(strings.TrimSpace(line), "")
-				if command, ok := strings.CutPrefix(line, "gtunnel "); ok {
-					try(page, command)
+			line = promptWord.ReplaceAllString(line, "")
+			if command, ok := strings.CutPrefix(line, "gtunnel "); ok {
+				try(page, command)
+			}
+			if f := flagsLine.FindStringSubmatch(line); f != nil {
+				role := cmp.Or(f[3], "server")
+				if role == "compare" || role == "monitor" {
+					role = "replication " + role
 				}
-				if f := flags.FindStringSubmatch(line); f != nil {
-					role := cmp.Or(f[3], "server")
-					if role == "compare" {
-						role = "replication compare"
-					}
-					try(page, role+" "+f[1])
-				}
+				try(page, role+" "+f[1])
 			}
 		}
 	}
-	if tried < 15 {
-		t.Errorf("only %d commands found", tried)
+	if len(tried) < 100 {
+		t.Errorf("only %d commands found", len(tried))
 	}
 }
 
-// TestHelpCommands: every gtunnel command that stands on a line of its own in a help topic,
-// or in the example of a command, has flags and values that the program takes.
-func TestHelpCommands(t *testing.T) {
-	var texts strings.Builder
-	for _, topic := range help.Topics() {
-		if err := help.Write(&texts, topic, help.Tables{}); err != nil {
-			t.Fatal(err)
+// onlyParsed is a command that is parsed, and does nothing: with --help before the flags, so that
+// none can take it for its value.
+func onlyParsed(args []string) []string {
+	if args[0] == "help" {
+		return args
+	}
+	first := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") })
+	if first < 0 {
+		first = len(args)
+	}
+	return slices.Insert(args, first, "--help")
+}
+
+// TestExampleCommands: every example of a command has flags and values that it takes.
+func TestExampleCommands(t *testing.T) {
+	folder := t.TempDir()
+	if code, _, stderr := runMain(t, "man", "--folder", folder); code != 0 {
+		t.Fatal(stderr)
+	}
+	pages, err := filepath.Glob(filepath.Join(folder, "man1", "*.1"))
+	if err != nil || len(pages) < 30 {
+		t.Fatalf("%d pages: %v", len(pages), err)
+	}
+	tried := 0
+	for _, page := range pages {
+		words := strings.Split(strings.TrimSuffix(filepath.Base(page), ".1"), "-")
+		_, text, _ := runMain(t, commandOf(t, words)...)
+		for _, command := range regexp.MustCompile(`(?m)^ {2,}gtunnel ([a-z][^#\n]*)`).FindAllStringSubmatch(text, -1) {
+			line, _, _ := strings.Cut(command[1], "  ")
+			for part := range strings.SplitSeq(strings.TrimSuffix(line, " |"), " && gtunnel ") {
+				if code, _, stderr := runMain(t, onlyParsed(strings.Fields(part))...); code != 0 {
+					t.Errorf("%s: gtunnel %s: %s", page, part, stderr)
+				}
+				tried++
+			}
 		}
 	}
-	for _, command := range []string{"status", "check", "promote", "switchover", "demote", "rejoin", "follow", "guard"} {
-		_, text, _ := runMain(t, "replication", command, "--help")
-		texts.WriteString(text)
-	}
-	commands := regexp.MustCompile(`(?m)^ {2,}gtunnel ([a-z][^#\n]*)`).FindAllStringSubmatch(texts.String(), -1)
-	for _, command := range commands {
-		args := append(strings.Fields(command[1]), "--help") // parses, and does nothing
-		if code, _, stderr := runMain(t, args...); code != 0 {
-			t.Errorf("gtunnel %s: %s", command[1], stderr)
-		}
-	}
-	if len(commands) < 25 {
-		t.Errorf("only %d commands found", len(commands))
+	if tried < 40 {
+		t.Errorf("only %d examples found", tried)
 	}
 }
 
-// TestREADMEWords: what the README says that the program says.
+// commandOf asks a command for its help, by the words of its page's name, whose hyphens may be
+// of the command.
+func commandOf(t *testing.T, words []string) []string {
+	t.Helper()
+	var args []string
+	for rest := words[1:]; len(rest) > 0; {
+		if len(rest) > 1 && (rest[0] == "setup" || rest[0] == "log") {
+			args, rest = append(args, rest[0]+"-"+rest[1]), rest[2:]
+			continue
+		}
+		args, rest = append(args, rest[0]), rest[1:]
+	}
+	return append(args, "--help")
+}
+
+// TestREADMELength: five minutes.
+func TestREADMELength(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(text), "\n"); lines > 220 {
+		t.Errorf("README.md has %d lines: what is not needed at first belongs in a topic", lines)
+	}
+}
+
+// TestREADMEWords: what the README and the topics say that the program says.
 func TestREADMEWords(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := strings.Join(strings.Fields(string(text)), " ")
+	page := strings.Join(strings.Fields(string(text)+help.Markdown("monitoring")), " ")
 	s := newSite(t)
 	server, address := s.startServer(startGreeter(t))
 	client, _ := s.startClient(address)
@@ -172,7 +193,7 @@ func TestREADMEWords(t *testing.T) {
 		client.waitMessage("server reached and proven, and it accepts this host").field("message"),
 	} {
 		if !strings.Contains(page, "`"+said+"`") {
-			t.Errorf("the README does not know %q", said)
+			t.Errorf("the README and gtunnel help monitoring do not know %q", said)
 		}
 	}
 	_, stdout, _ := runMain(t,

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -237,6 +239,9 @@ func (r *reloader) reloadCredential(
 ) (changed, said bool) {
 	before := credential.Identity()
 	changed, err := credential.Reload()
+	if r.started.User != "" && errors.Is(err, fs.ErrPermission) {
+		err = usage.WithHint(err, "restart gtunnel: it read the file as root, and is the user "+r.started.User+" now")
+	}
 	if err != nil {
 		said = r.fail(files, "reload failed: the certificate stays as it was", err)
 	} else {

@@ -73,7 +73,7 @@ func (p *process) listenAfter(ctx context.Context, before *process) error {
 			err = m.ListenAs(leave[i].Tunnel)
 			leave = slices.Delete(leave, i, i+1)
 		} else {
-			err = m.Listen(ctx)
+			err = p.sockets.listen(ctx, m)
 		}
 		if err == nil {
 			continue
@@ -131,6 +131,7 @@ func (r *reloader) commit(next *process, changes config.Changes) (said bool) {
 		r.changed(fmt.Sprintf("tunnel %s added: %s", name, m.config.Summary()))
 		r.logger.Info("tunnel added", zap.String("tunnel", name))
 	}
+	r.process.sockets.settle(r.process.tunnels)
 	for _, m := range leave {
 		r.retire(m)
 	}

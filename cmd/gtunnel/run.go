@@ -16,7 +16,7 @@ import (
 )
 
 func (m *Main) runCommand() *cobra.Command {
-	file, check := config.DefaultFile, false
+	file, check, example := config.DefaultFile, false, false
 	var cert, key string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -40,8 +40,8 @@ func (m *Main) runCommand() *cobra.Command {
   allow_host = ["server2.domain.two"]
 
 [pair] makes a server at :3307 for the other host, and a client at
-127.0.0.1:3307 to it; a host knows itself by its certificate. The README lists
-its keys.
+127.0.0.1:3307 to it; a host knows itself by its certificate. All keys, with
+their defaults: gtunnel help configuration.
 The keys of [tunnel.NAME] are role ("server" or "client") and the flags of
 that command with underscores; those of its certificates may stand in [tls].
 Durations are written as "10s". Relative paths begin at the file's folder. A
@@ -52,6 +52,10 @@ SIGHUP, puts a changed file in force: all of it, or nothing if it has a fault.`,
   gtunnel run --config /etc/gtunnel/two-masters.toml`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if example {
+				_, err := fmt.Fprint(m.Stdout, config.Example())
+				return err
+			}
 			c, err := config.ReadFor(file, cert, key)
 			if err != nil {
 				return err
@@ -67,6 +71,7 @@ SIGHUP, puts a changed file in force: all of it, or nothing if it has a fault.`,
 		{Name: "cert", Arg: "FILE", Target: &cert, File: true, Preset: "as in [tls]", Usage: "unless [tls] names one"},
 		{Name: "key", Arg: "FILE", Target: &key, File: true, Preset: "as in [tls]", Usage: "its key"},
 		{Name: "check", Target: &check, Usage: "only say what it would do, or what is wrong with it"},
+		{Name: "example", Target: &example, Usage: "only print a file with every key and its default"},
 	})
 	return cmd
 }

@@ -36,6 +36,10 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	hangups, endHangups := watchHangups(signals)
 	defer endHangups()
 
+	account, err := findAccount(&c)
+	if err != nil {
+		return err
+	}
 	log, err := m.openServiceLog(c)
 	if err != nil {
 		return err
@@ -62,7 +66,15 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	p.logStart(logger, time.Now())
 	logDoubts(logger, &c)
 	logOpenFiles(logger, &c)
+	p.sockets = receiveSockets(logger)
+	p.sockets.dropIdle(p.tunnels)
 	if err := p.listen(ctx); err != nil {
+		return err
+	}
+	pid, err := p.leaveRoot(account, admin, logger)
+	defer pid.remove(logger)
+	if err != nil {
+		p.closeTunnels()
 		return err
 	}
 	reloader := newReloader(p, logger)
@@ -79,13 +91,15 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 func (p *process) listen(ctx context.Context) error {
 	var failed []error
 	for _, t := range p.tunnels {
-		if err := t.Listen(ctx); err != nil {
+		if err := p.sockets.listen(ctx, t); err != nil {
 			failed = append(failed, inPlace(p.config.Where(&t.config, "accept"), err))
 		}
 	}
 	if failed == nil {
+		p.sockets.settle(p.tunnels)
 		return nil
 	}
+	p.sockets.sayUnits(p.tunnels) // may be why
 	p.closeTunnels()
 	return errors.Join(failed...)
 }
@@ -167,8 +181,8 @@ func (s *service) untilEnd(ctx context.Context, drain func()) (failed error) {
 	if s.admin != nil {
 		adminEnded = s.admin.ended
 	}
-	watchdog, stopWatchdog := newWatchdog()
-	defer stopWatchdog()
+	watchdog := newWatchdog(s.logger)
+	defer watchdog.stop()
 	stopping := ctx.Done()
 	for left := true; left; {
 		select {
@@ -196,10 +210,8 @@ func (s *service) untilEnd(ctx context.Context, drain func()) (failed error) {
 		case <-stopping:
 			stopping = nil
 			notify(daemon.SdNotifyStopping, "draining, "+s.reloader.summary())
-		case <-watchdog:
-			// The summary needs every tunnel's locks: a tunnel that is stuck
-			// lets the watchdog bite.
-			notify(daemon.SdNotifyWatchdog, s.reloader.summary())
+		case <-watchdog.ticks:
+			watchdog.look(s.current(), s.reloader.summary())
 		}
 	}
 	return failed
@@ -210,17 +222,6 @@ func notify(state, status string) {
 	// Without systemd there is nobody to tell; and with it, a lost message
 	// shows as a time-out there.
 	_, _ = daemon.SdNotify(false, state+"\nSTATUS="+status)
-}
-
-// newWatchdog ticks twice in the time in which systemd wants a sign of life;
-// never if it wants none.
-func newWatchdog() (ticks <-chan time.Time, stop func()) {
-	interval, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || interval <= 0 {
-		return nil, func() {}
-	}
-	ticker := time.NewTicker(interval / 2)
-	return ticker.C, ticker.Stop
 }
 
 // ownFiles are the files that a process has open beside its connections, many

@@ -104,6 +104,7 @@ MASTER_CONNECT_RETRY. Of an ID that is not open none is closed. Two processes
 may have the same ID: --tunnel says which is meant.`,
 		Example: `  gtunnel close 17
   gtunnel close 17 18 --tunnel mysql`,
+		ValidArgsFunction: completeSessions,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usage.Error{

@@ -15,6 +15,9 @@ import (
 	"github.com/gtunnel/gtunnel/certs/certstest"
 )
 
+// copies is where the units find the certificate and the key.
+const copies = "/run/gtunnel-credentials"
+
 // machine is what systemd gives a service on a host.
 type machine struct {
 	program, capath, credentials, runtime string
@@ -41,8 +44,7 @@ func newMachine(t *testing.T) machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The ACL by which systemd lets the service read it shows as the group's.
-	if err := os.Chmod(key, 0o440); err != nil {
+	if err := os.Chmod(key, 0o400); err != nil { // as gtunnel-credentials.service leaves it
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(filepath.Join(m.runtime, "gtunnel"), 0o700); err != nil {
@@ -55,12 +57,11 @@ func newMachine(t *testing.T) machine {
 func (m machine) command(t *testing.T, unit, flags string) *exec.Cmd {
 	t.Helper()
 	line := match(t, read(t, unit), "^ExecStart=/usr/bin/gtunnel (.*)$")
-	args := strings.Fields(strings.NewReplacer("%d", m.credentials, "$GTUNNEL_FLAGS", flags).Replace(line))
+	args := strings.Fields(strings.NewReplacer(copies, m.credentials, "$GTUNNEL_FLAGS", flags).Replace(line))
 	// What a test must not use of the real host.
 	args = append(args, "--capath", m.capath, "--accept", "127.0.0.1:0")
 	cmd := exec.CommandContext(t.Context(), m.program, args...)
-	cmd.Env = append(os.Environ(), "CREDENTIALS_DIRECTORY="+m.credentials,
-		"RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"),
+	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"),
 		"GTUNNEL_FLAGS_FILE="+match(t, read(t, unit), "^Environment=.* GTUNNEL_FLAGS_FILE=(.*)$"))
 	return cmd
 }
@@ -100,10 +101,9 @@ func TestExecStartPair(t *testing.T) {
 		// What a test must not use of the real host.
 		"accept = \"127.0.0.1:0\"\nlocal = \"127.0.0.1:0\"\n", 0o644)
 	line := match(t, read(t, "gtunnel.service"), "^ExecStart=/usr/bin/gtunnel (.*)$")
-	args := strings.Fields(strings.NewReplacer("%d", m.credentials, "/etc/gtunnel/gtunnel.toml", file).Replace(line))
+	args := strings.Fields(strings.NewReplacer(copies, m.credentials, configFile, file).Replace(line))
 	cmd := exec.CommandContext(t.Context(), m.program, args...)
-	cmd.Env = append(os.Environ(), "CREDENTIALS_DIRECTORY="+m.credentials,
-		"RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"))
+	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Join(m.runtime, "gtunnel"))
 	expectReady(t, cmd, filepath.Join(m.runtime, "gtunnel", "run.sock"))
 }
 
@@ -169,8 +169,11 @@ func TestInstall(t *testing.T) {
 	if got := read(t, filepath.Join(root, "etc/gtunnel/client.env")); got != read(t, "client.env") {
 		t.Errorf("client.env is %q", got)
 	}
-	for _, unit := range units {
+	for _, unit := range slices.Concat(units, others) {
 		text := read(t, filepath.Join(root, "usr/local/lib/systemd/system", unit))
+		if !slices.Contains(tunnels, unit) {
+			continue
+		}
 		if started := match(t, text, "^ExecStart=([^ ]*) "); started != "/usr/local/bin/gtunnel" {
 			t.Errorf("%s starts %s", unit, started)
 		}
@@ -192,9 +195,12 @@ func TestInstall(t *testing.T) {
 	if got := read(t, filepath.Join(root, "usr/local/lib/tmpfiles.d/gtunnel.conf")); got != read(t, "gtunnel.conf") {
 		t.Errorf("gtunnel.conf is %q", got)
 	}
+	if got := read(t, filepath.Join(root, "usr/local/lib/sysusers.d/gtunnel.conf")); got != read(t, "gtunnel.sysusers") {
+		t.Errorf("the user's file is %q", got)
+	}
 	page := read(t, filepath.Join(root, "usr/local/share/man/man7/gtunnel-findings.7"))
-	if !strings.HasPrefix(page, ".TH GTUNNEL-FINDINGS 7\n") {
-		t.Errorf("the man page is %q", page)
+	if !strings.HasPrefix(page, ".TH GTUNNEL-FINDINGS 7 ") {
+		t.Errorf("the man page begins with %.80q", page)
 	}
 }
 
@@ -202,8 +208,9 @@ func TestInstall(t *testing.T) {
 func build(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "gtunnel")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
-		"github.com/gtunnel/gtunnel/cmd/gtunnel").CombinedOutput(); err != nil {
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/gtunnel/gtunnel/cmd/gtunnel")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program

@@ -13,18 +13,23 @@ import (
 // units are all; those of the flags have them in files of their own.
 var (
 	flagUnits = []string{"gtunnel-server.service", "gtunnel-client.service"}
-	units     = append([]string{
-		"gtunnel.service", "gtunnel-guard.service", "gtunnel-compare.service", "gtunnel-monitor.service",
-	}, flagUnits...)
-	timers = []string{"gtunnel-compare.timer"}
+	tunnels   = append([]string{"gtunnel.service"}, flagUnits...)
+	roots     = []string{
+		"gtunnel-credentials.service", "gtunnel-guard.service", "gtunnel-compare.service", "gtunnel-monitor.service",
+	}
+	units  = append(roots, tunnels...)
+	others = []string{
+		"gtunnel-compare.timer", "gtunnel-credentials.path",
+		"gtunnel.socket", "gtunnel-server.socket", "gtunnel-client.socket",
+	}
 )
 
 // exposure is ten times what `systemd-analyze security` may say at most, of
-// 100. What is left is the network itself; and of the guard, the comparison and the monitor, that they are root, as
-// whom the server knows them.
+// 100. What is left is the network itself; and of the others, that they are root: as whom the
+// server knows them, or who may read a key and give it away.
 var exposure = map[string]string{
 	"gtunnel.service": "12", "gtunnel-server.service": "12", "gtunnel-client.service": "12",
-	"gtunnel-guard.service": "19", "gtunnel-compare.service": "19",
+	"gtunnel-credentials.service": "15", "gtunnel-guard.service": "19", "gtunnel-compare.service": "19",
 	// It may give the socket of the page to the tunnel's user.
 	"gtunnel-monitor.service": "22",
 }
@@ -51,14 +56,14 @@ func requireSystemd(t *testing.T) {
 func TestVerify(t *testing.T) {
 	requireSystemd(t)
 	root := newRoot(t)
-	for _, unit := range slices.Concat(units, timers) {
+	for _, unit := range slices.Concat(units, others) {
 		text, err := os.ReadFile(unit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(root, "etc/systemd/system", unit), string(text), 0o644)
 	}
-	if out := verify(t, root, slices.Concat(units, timers)...); out != "" {
+	if out := verify(t, root, slices.Concat(units, others)...); out != "" {
 		t.Errorf("systemd-analyze verify: %s", out)
 	}
 	// The check sees what is wrong.
@@ -107,6 +112,25 @@ func TestFolder(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(root, "var/lib/gtunnel")); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("/var/lib/gtunnel: %v, %v", info, err)
 	}
+}
+
+// TestUser: systemd-sysusers makes the user of the services, who owns nothing and logs in
+// nowhere.
+func TestUser(t *testing.T) {
+	requireSystemd(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: users are root's")
+	}
+	root := t.TempDir()
+	write(t, filepath.Join(root, "usr/lib/sysusers.d/gtunnel.conf"), read(t, "gtunnel.sysusers"), 0o644)
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "systemd-sysusers", "--root="+root, "gtunnel.conf").CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-sysusers: %v: %s", err, out)
+	}
+	match(t, read(t, filepath.Join(root, "etc/passwd")), "^gtunnel:x:([0-9]+):[0-9]+:[^:]*:/:/.*nologin$")
 }
 
 // verify gives what systemd-analyze has to say.

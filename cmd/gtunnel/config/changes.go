@@ -40,7 +40,7 @@ func (t *Tunnel) SameEndpoint(other *Tunnel) bool {
 }
 
 // onlyRestart are the settings of the process that only a restart puts in force.
-var onlyRestart = []string{"log-format", "log-file", "admin", "landlock"}
+var onlyRestart = []string{"log-format", "log-file", "admin", "landlock", "user", "group", "pid-file"}
 
 // NeedRestart names the settings of the process in which a file differs from
 // that of the start, and that only a restart puts in force.
@@ -123,6 +123,9 @@ func processPlace(s Setting) place {
 		return place{"admin", "address"}
 	case "landlock":
 		return place{"landlock", "mode"}
+	}
+	if !strings.HasPrefix(s.Name, "log-") {
+		return place{"process", s.key()}
 	}
 	return place{"log", keyOf(strings.TrimPrefix(s.Name, "log-"))}
 }

@@ -30,10 +30,13 @@ import (
 
 // Where the packages and the systemd units have the configuration file and the
 // admin sockets, unless systemd names another folder to the service
-// (RUNTIME_DIRECTORY of systemd.exec(5)).
+// (RUNTIME_DIRECTORY of systemd.exec(5)), and the copy of the host's certificate
+// and key for the services (gtunnel-credentials.service).
 const (
 	DefaultFile   = "/etc/gtunnel/gtunnel.toml"
 	RuntimeFolder = "/run/gtunnel"
+
+	CopyFolder = "/run/gtunnel-credentials"
 )
 
 // Where grid sites keep a host's certificate, its key and the CAs.
@@ -62,6 +65,8 @@ type Config struct {
 	Admin          AdminAddress
 	AdminSocket    string        // the preset socket: its name in RuntimeFolder
 	ReloadInterval time.Duration // 0: only SIGHUP reloads
+	User, Group    string        // whom root becomes once it has its key and its sockets; empty: nobody else
+	PidFile        string        // empty: none
 	Tunnels        []Tunnel      // in the order of the file, those of the pair first
 	Pair           *Pair         // nil: this host is not of a pair
 	FlagsFile      string        // from which systemd has the flags; empty: from elsewhere

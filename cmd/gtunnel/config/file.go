@@ -128,7 +128,7 @@ func (r *fileReader) add(p place, message, hint string) {
 }
 
 // sections are the tables at the top of the file.
-var sections = []string{"tls", "log", "admin", "landlock", "pair", "tunnel"}
+var sections = []string{"tls", "log", "admin", "landlock", "process", "pair", "tunnel"}
 
 // atTop is all that may stand at the top of the file.
 var atTop = append([]string{includeKey}, sections...)
@@ -152,6 +152,7 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	landlock := inSection(r.config.Settings(), "", "landlock")
 	landlock[0].Name = "mode"
 	r.section(place{"landlock"}, document["landlock"], landlock, nil)
+	r.section(place{"process"}, document["process"], r.config.processSettings(), nil)
 
 	tunnels := r.asTable(place{"tunnel"}, document["tunnel"])
 	r.pair(document["pair"], defaults)
@@ -162,7 +163,8 @@ func (r *fileReader) read(document map[string]any, names []string) {
 	}
 	sound := r.include(document[includeKey], defaults)
 	if sound && len(names)+len(r.config.Tunnels) == 0 && document["pair"] == nil && !r.config.origin.wrong["tunnel"] {
-		r.add(place{"tunnel"}, "no tunnel is configured", `add a section such as [tunnel.mysql] with role = "server"`)
+		r.add(place{"tunnel"}, "no tunnel is configured",
+			`add [pair] with hosts, or a section such as [tunnel.mysql] with role = "server"`)
 		r.config.empty = true
 	}
 }

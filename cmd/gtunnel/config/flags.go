@@ -39,7 +39,20 @@ func (v flagValue) Type() string {
 	return "value"
 }
 
-// AddFlags gives cmd a flag for each of the settings that the role has.
+// ValueOf is the value that a flag was given, or its preset if that is one; empty if it has none,
+// or there is no such flag.
+func ValueOf(f *pflag.Flag) string {
+	if f == nil {
+		return ""
+	}
+	if v, ok := f.Value.(flagValue); ok {
+		return v.text()
+	}
+	return f.Value.String()
+}
+
+// AddFlags gives cmd a flag for each of the settings that the role has. A shell is told the
+// values of those that have only a few; completion of all others is the caller's.
 func AddFlags(cmd *cobra.Command, role tunnel.Role, settings []Setting) {
 	for _, s := range settings {
 		if s.Role != "" && s.Role != role {
@@ -60,15 +73,11 @@ func AddFlags(cmd *cobra.Command, role tunnel.Role, settings []Setting) {
 			flag.NoOptDefVal = "true"
 		}
 		cmd.Flags().AddFlag(flag)
-		var err error
-		switch {
-		case s.Values != nil:
-			err = cmd.RegisterFlagCompletionFunc(s.Name, cobra.FixedCompletions(s.Values, cobra.ShellCompDirectiveNoFileComp))
-		case s.File:
-		default:
-			err = cmd.RegisterFlagCompletionFunc(s.Name, cobra.NoFileCompletions)
+		if s.Values == nil {
+			continue
 		}
-		if err != nil {
+		values := cobra.FixedCompletions(s.Values, cobra.ShellCompDirectiveNoFileComp)
+		if err := cmd.RegisterFlagCompletionFunc(s.Name, values); err != nil {
 			panic(err) // a flag is defined twice
 		}
 	}

@@ -43,6 +43,11 @@ func (c *Config) ErrorAbout(t *Tunnel, err error, keys ...string) *usage.Error {
 	return e
 }
 
+// ProcessError is an error about the value of a key of [process], or of its flag.
+func (c *Config) ProcessError(key, message, hint string) *usage.Error {
+	return c.origin.errorAt(place{"process", key}, message, hint)
+}
+
 // placeOf is where an error about a tunnel's keys belongs.
 func (c *Config) placeOf(t *Tunnel, err error, keys []string) place {
 	if c.origin.file == "" && len(keys) > 1 {
@@ -132,6 +137,8 @@ func (o origin) describe(p place) string {
 		switch {
 		case p[0] == "admin":
 			return "--admin"
+		case p[0] == "process":
+			return "--" + strings.ReplaceAll(p[1], "_", "-")
 		case len(p) < 3:
 			return ""
 		}

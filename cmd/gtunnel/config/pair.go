@@ -60,19 +60,58 @@ func newPair() *Pair {
 // settings lists the keys of the section.
 func (p *Pair) settings() []Setting {
 	return []Setting{
-		{Name: "hosts", Target: &p.Hosts},
-		{Name: "host", Target: &p.Host},
-		{Name: "slaves", Target: &p.Slaves},
-		{Name: "guard", Target: &p.Guard, Values: guardModes},
-		{Name: "fence", Target: &p.Fence},
-		{Name: "pre-promote", Target: &p.PrePromote},
-		{Name: "post-promote", Target: &p.PostPromote},
-		{Name: "hook-timeout", Target: &p.HookTimeout},
-		{Name: "congestion", Target: &p.Congestion},
-		{Name: "accept", Target: &p.Accept, Port: DefaultPort},
-		{Name: "connect", Target: &p.Connect, Port: MySQLPort},
-		{Name: "local", Target: &p.Local, Port: DefaultPort},
-		{Name: "addresses", Target: &p.Addresses, Port: DefaultPort},
+		{
+			Name: "hosts", Target: &p.Hosts,
+			Usage: "the names of the two, as their certificates prove them; it must be given",
+		},
+		{
+			Name: "host", Target: &p.Host,
+			Preset: "as the certificate proves", Usage: "which of them this is, where one certificate proves both",
+		},
+		{
+			Name: "slaves", Target: &p.Slaves,
+			Usage: "further slaves at other sites, which are let in, too",
+		},
+		{
+			Name: "guard", Target: &p.Guard, Values: guardModes,
+			Usage: "what the guard waits for before it makes a master writable",
+		},
+		{
+			Name: "fence", Target: &p.Fence,
+			Usage: "a program that cuts the old master off",
+		},
+		{
+			Name: "pre-promote", Target: &p.PrePromote,
+			Usage: "a program that may refuse a promotion",
+		},
+		{
+			Name: "post-promote", Target: &p.PostPromote,
+			Usage: "a program that is told of a promotion",
+		},
+		{
+			Name: "hook-timeout", Target: &p.HookTimeout,
+			Preset: "1m", Usage: "how long each of these may run",
+		},
+		{
+			Name: "congestion", Target: &p.Congestion,
+			Preset: "the system's", Usage: "control, of TCP between the two, such as bbr",
+		},
+		{
+			Name: "accept", Target: &p.Accept, Port: DefaultPort,
+			Usage: "where the other host's connections come",
+		},
+		{
+			Name: "connect", Target: &p.Connect, Port: MySQLPort,
+			Usage: "the MySQL of this host",
+		},
+		{
+			Name: "local", Target: &p.Local, Port: DefaultPort,
+			Usage: "where this host finds the other's MySQL",
+		},
+		{
+			Name: "addresses", Target: &p.Addresses, Port: DefaultPort,
+			Preset: "port 3307 of hosts", Usage: "where the two are dialled, in the order of hosts",
+		},
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 	GroupAccess       = "Access"
 	GroupCertificates = "Certificates"
 	GroupLimits       = "Limits and time-outs"
-	GroupLogging      = "Logging and admin"
+	GroupLogging      = "Logging, admin and process"
 	GroupLogin        = "The server of this host"
 	GroupPair         = "A pair"
 	GroupVOMS         = "A VOMS site"
@@ -28,7 +28,7 @@ const minReloadInterval = 100 * time.Millisecond
 
 // Settings lists what the flags and the file set for the process.
 func (c *Config) Settings() []Setting {
-	return []Setting{
+	return append([]Setting{
 		{
 			Name: "reload-interval", Group: GroupCertificates, Target: &c.ReloadInterval, Zero: true, Least: minReloadInterval,
 			Arg: "TIME", Usage: "how often to look for new files; 0s: at SIGHUP",
@@ -55,6 +55,24 @@ func (c *Config) Settings() []Setting {
 			Name: "landlock", Group: GroupLogging, Target: &c.Landlock,
 			Values: []string{LandlockOn, LandlockFiles, LandlockOff},
 			Arg:    "MODE", Usage: "only its own files and ports; or files, off",
+		},
+	}, c.processSettings()...)
+}
+
+// processSettings are what systemd does for a service, where there is none.
+func (c *Config) processSettings() []Setting {
+	return []Setting{
+		{
+			Name: "user", Group: GroupLogging, Target: &c.User,
+			Arg: "USER", Usage: "whom root becomes, with key and ports in hand",
+		},
+		{
+			Name: "group", Group: GroupLogging, Target: &c.Group, Preset: "the user's",
+			Arg: "GROUP", Usage: "its group",
+		},
+		{
+			Name: "pid-file", Group: GroupLogging, Target: &c.PidFile, File: true,
+			Arg: "FILE", Usage: "for the number of the process",
 		},
 	}
 }
@@ -156,7 +174,7 @@ func (t *Tunnel) certificateSettings() []Setting {
 		},
 		{
 			Name: "namespaces", Group: GroupCertificates, Target: &t.Namespaces, Values: textsOf[certs.NamespacesMode](),
-			Arg: "MODE", Usage: "policies; see README",
+			Arg: "MODE", Usage: "see help policies",
 		},
 		{
 			Name: "eku", Group: GroupCertificates, Target: &t.EKU,

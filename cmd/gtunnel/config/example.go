@@ -1,0 +1,159 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gtunnel/gtunnel/tunnel"
+)
+
+const exampleHead = `# gtunnel.toml: the tunnels of this host, for gtunnel run and gtunnel.service.
+#
+# Every key is here, with its default, behind a #. Take the # away from [pair]
+# and its hosts, or from a [tunnel.NAME] and its keys, and write your names.
+# Then:
+#
+#   gtunnel run --check                is all well, the certificates too?
+#   systemctl enable --now gtunnel
+#   gtunnel reload                     after a change: all of it, or nothing
+#
+# Durations are written as "10s", "5m" or "1h". A relative path begins at the
+# folder of this file.
+
+# Files with more tunnels.
+#include = ["conf.d/*.toml"]
+`
+
+const examplePairHead = `
+# Two hosts, either of which can be the master: the section is the same on both.
+#[pair]
+`
+
+// The examples of values that have no default and that an administrator must give.
+var exampleValues = map[string]string{
+	"hosts":      `["server1.domain.one", "server2.domain.two"]`,
+	"allow-host": `["server2.domain.two"]`,
+	"connect":    `["server1.domain.one:3307"]`, // of a client
+}
+
+// Example is a configuration file in which every key stands with its default, behind a #. It is
+// read without a word but that no tunnel is configured.
+func Example() string {
+	var b strings.Builder
+	b.WriteString(exampleHead)
+	process, defaults := New("run"), NewTunnel("", "")
+	b.WriteString("\n# The certificates of all tunnels; each tunnel may have any of these of its own,\n" +
+		"# but reload_interval.\n[tls]\n")
+	writeKeys(&b, inSection(defaults.Settings(), GroupCertificates, ""))
+	writeKeys(&b, inSection(process.Settings(), GroupCertificates, ""))
+	b.WriteString("\n[log]\n")
+	writeKeys(&b, inSection(process.Settings(), "", "log-"))
+	b.WriteString("\n[admin]\n")
+	admin := inSection(process.Settings(), "", "admin")
+	admin[0].Name = "address"
+	writeKeys(&b, admin)
+	b.WriteString("\n# What the kernel refuses the process, beside the rights of its user.\n[landlock]\n")
+	landlock := inSection(process.Settings(), "", "landlock")
+	landlock[0].Name = "mode"
+	writeKeys(&b, landlock)
+	b.WriteString("\n# For a host without systemd.\n[process]\n")
+	writeKeys(&b, process.processSettings())
+	b.WriteString(examplePairHead)
+	writeKeys(&b, newPair().settings())
+	server, client := NewTunnel("", tunnel.Server), NewTunnel("", tunnel.Client)
+	written := map[string]string{} // the keys of a server, with their defaults
+	b.WriteString("\n# A tunnel by a name of your own, on the master.\n#[tunnel.mysql]\n#role = \"server\"\n")
+	for _, s := range server.Settings() {
+		if s.Role != tunnel.Client && s.Group != GroupCertificates {
+			writeKeys(&b, []Setting{s})
+			written[s.Name] = s.exampleValue()
+		}
+	}
+	b.WriteString("\n# One on the slave: these, and the limits above.\n#[tunnel.master]\n#role = \"client\"\n")
+	for _, s := range client.Settings() {
+		value, ok := written[s.Name]
+		if s.Role != tunnel.Server && s.Group != GroupCertificates && (!ok || value != s.exampleValue()) {
+			writeKeys(&b, []Setting{s})
+		}
+	}
+	return b.String()
+}
+
+// writeKeys writes each setting as a comment of a file, and what it means above it.
+func writeKeys(b *strings.Builder, settings []Setting) {
+	for _, s := range settings {
+		meaning := inFile(s.Usage)
+		if s.Preset != "" && !s.hasValue() {
+			meaning += "; without it: " + s.Preset
+		}
+		if s.Values != nil && !strings.Contains(meaning, s.Values[len(s.Values)-1]) {
+			meaning += "; one of " + strings.Join(s.Values, ", ")
+		}
+		writeComment(b, meaning)
+		fmt.Fprintf(b, "#%s = %s\n", s.key(), s.exampleValue())
+	}
+}
+
+// writeComment breaks a text into lines of at most 80 characters.
+func writeComment(b *strings.Builder, text string) {
+	line := "#"
+	for word := range strings.FieldsSeq(strings.TrimPrefix(text, "; ")) {
+		if len(line)+1+len(word) > 80 {
+			b.WriteString(line + "\n")
+			line = "#"
+		}
+		line += " " + word
+	}
+	if line != "#" {
+		b.WriteString(line + "\n")
+	}
+}
+
+// hasValue reports whether the preset is a value, and no words about one.
+func (s Setting) hasValue() bool { return !strings.Contains(s.Preset, " ") && s.Preset != "none" }
+
+// exampleValue is the default as the file writes it, or an example of a value.
+func (s Setting) exampleValue() string {
+	value := s.text()
+	if s.Preset != "" && s.hasValue() {
+		value = s.Preset
+	}
+	example, ok := exampleValues[s.Name]
+	switch target := s.Target.(type) {
+	case *bool:
+		return strconv.FormatBool(*target)
+	case *int:
+		return value
+	case *[]string, *[]tunnel.Address, *[]netip.Prefix:
+		switch {
+		case s.text() == "" && !ok: // the preset is words about an empty list
+			return "[]"
+		case value != "":
+			return "[" + strconv.Quote(value) + "]"
+		case ok:
+			return example
+		}
+		return "[]"
+	case *time.Duration:
+		if s.Preset == "" && *target == 0 && !s.Zero { // the package that uses it knows
+			value = ""
+		}
+	case *tunnel.Address:
+		if s.Preset == "" {
+			value = target.String()
+		}
+	}
+	return strconv.Quote(value)
+}
+
+var flagName = regexp.MustCompile(`--([a-z][a-z-]*)`)
+
+// inFile says of keys what the help says of flags.
+func inFile(text string) string {
+	text = strings.NewReplacer("; repeatable", "", "repeat it for failover", "several for failover").Replace(text)
+	return flagName.ReplaceAllStringFunc(text, func(flag string) string { return keyOf(strings.TrimPrefix(flag, "--")) })
+}
