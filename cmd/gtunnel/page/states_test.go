@@ -25,6 +25,14 @@ var states = map[string]struct {
 		},
 		[]string{"All is well", "Works: 1 connection open, last data 3 minutes ago.", "/CN=client.test main #7"},
 	},
+	"by a proxy": {
+		func(f *fake, _ *page.Source) {
+			f.status.Sessions = []tunnel.SessionStatus{
+				{ID: "7", PeerDN: "/CN=client.test", PeerAddress: "192.0.2.7:40001", ProxyAddress: "127.0.0.9:33333"},
+			}
+		},
+		[]string{"192.0.2.7:40001 by 127.0.0.9:33333"},
+	},
 	"not ready": {
 		func(f *fake, _ *page.Source) {
 			f.unready = []string{"nobody listens at 127.0.0.1:3306 any more; hint: is mysqld running?"}
