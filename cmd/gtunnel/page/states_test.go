@@ -151,6 +151,8 @@ func TestReplication(t *testing.T) {
 	broken.Summary, broken.Hint = "it has stopped", "look at its error"
 	different := running
 	different.Compared = &page.Comparison{At: time.Now(), Summary: "2 tables differ"}
+	told := different
+	told.Findings = []page.ReplicationFinding{{Level: "warning", Code: "compared-unequal", Text: "2 things NOT equal", Cure: "compare"}}
 	odd := running
 	odd.State = "odd"
 	for name, test := range map[string]struct {
@@ -169,7 +171,8 @@ func TestReplication(t *testing.T) {
 		"different": {different, []string{
 			"1 thing needs attention", "The last comparison: 2 tables differ What to do: gtunnel replication compare",
 		}},
-		"an unknown word": {odd, []string{"1 thing needs attention"}},
+		"different, as status has it": {told, []string{"1 thing needs attention", "2 things NOT equal What to do: compare"}},
+		"an unknown word":             {odd, []string{"1 thing needs attention"}},
 		"no JSON": {http.StatusOK, []string{
 			"1 thing needs attention", "The state of the replication is not known", "answers what cannot be read",
 		}},
