@@ -32,12 +32,22 @@ func allowFrom(from netip.Addr) string {
 // checkSource refuses an open session whose peer's address is no longer in the
 // networks that may connect.
 func (s *session) checkSource() error {
-	if s.tunnel.config().takesFrom(s.from) {
+	from := s.believedFrom()
+	if s.tunnel.config().takesFrom(from) {
 		return nil
 	}
 	return &certs.Refusal{
-		Code: CodeSourceNotAllowed, Subject: s.result.Load().Peer.DN, Reason: notFrom(s.from), Cure: allowFrom(s.from),
+		Code: CodeSourceNotAllowed, Subject: s.result.Load().Peer.DN, Reason: notFrom(from), Cure: allowFrom(from),
 	}
+}
+
+// believedFrom is the address of the peer of an open session, by whom is believed now:
+// what a proxy has told counts as long as it is one of Config.AcceptProxyFrom.
+func (s *session) believedFrom() netip.Addr {
+	if s.origin.proxy == nil || s.tunnel.isProxy(s.origin.proxy) {
+		return s.from
+	}
+	return addressOf(s.origin.proxy)
 }
 
 // checkAllowFrom refuses networks where no connection has an address.

@@ -231,8 +231,15 @@ func (s Setting) setValue(value any) error {
 	return &usage.Error{Message: "is " + kindOf(value), Cure: "must be " + kind}
 }
 
-// setList appends the elements, each of which must be a string.
+// setList appends the elements, each of which must be a string. An empty list is refused
+// where to leave it out would mean something else than nothing, as everybody: a template
+// that has found no value must not open a door.
 func (s Setting) setList(list []any, kind string) error {
+	if len(list) == 0 && s.Preset != "" {
+		return &usage.Error{
+			Message: "is an empty list", Cure: fmt.Sprintf("remove it, which means %s; or write %s", s.Preset, kind),
+		}
+	}
 	for _, element := range list {
 		text, ok := element.(string)
 		if !ok {
