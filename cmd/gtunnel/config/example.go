@@ -46,7 +46,7 @@ var exampleValues = map[string]string{
 	"fence":             `"/etc/gtunnel/fence"`,
 	"pre-promote":       `"/etc/gtunnel/pre-promote"`,
 	"post-promote":      `"/etc/gtunnel/post-promote"`,
-	"congestion":        `"bbr"`,
+	"congestion":        `"cubic"`,
 	"addresses":         `["server1.domain.one:3307", "server2.domain.two:3307"]`,
 	"allow-from":        `["0.0.0.0/0", "::/0"]`,
 	"accept-proxy-from": `["192.0.2.7"]`,
