@@ -81,7 +81,8 @@ func TestKeptElsewhere(t *testing.T) {
 	s := newSite(t)
 	kept, address := handed(t)
 	port := address[strings.LastIndex(address, ":"):]
-	r := &reloaded{site: s, file: filepath.Join(s.folder, "gtunnel.toml"), admin: "unix:" + filepath.Join(s.folder, "a.sock")}
+	in := func(name string) string { return filepath.Join(s.folder, name) }
+	r := &reloaded{site: s, file: in("gtunnel.toml"), admin: "unix:" + in("a.sock")}
 	r.put(r.file, r.whole(serverSection("db", port, "127.0.0.1:1", "")))
 	r.program = startWith(t, "run", []*os.File{kept}, []string{
 		"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES="$0" exec "$@"`,

@@ -40,7 +40,8 @@ func (s *site) landlock() {
 	s.Run("systemctl", "kill", "--kill-who=main", "--signal=HUP", "gtunnel.service")
 	s.Wait("the log is made anew", func() bool { _, err := os.Stat(s.Path(logFile)); return err == nil })
 
-	s.Write("/etc/gtunnel/conf.d/more.toml", strings.NewReplacer("other", "more", "3317", "3319").Replace(goodConfig), 0o644)
+	more := strings.NewReplacer("other", "more", "3317", "3319").Replace(goodConfig)
+	s.Write("/etc/gtunnel/conf.d/more.toml", more, 0o644)
 	s.crl()
 	s.Run("systemctl", "reload", "gtunnel")
 	if state := s.show("gtunnel", "StatusText"); !strings.HasPrefix(state, "2 tunnels") {
@@ -75,7 +76,8 @@ func (s *site) wantRestricted(unit, log string) {
 // crl puts a list of the CA into its place, as fetch-crl does.
 func (s *site) crl() {
 	s.t.Helper()
-	if _, err := certstest.WriteCRL(s.Path("/etc/grid-security/certificates"), s.grid, certstest.CRLOptions{}); err != nil {
+	capath := s.Path("/etc/grid-security/certificates")
+	if _, err := certstest.WriteCRL(capath, s.grid, certstest.CRLOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -63,7 +63,7 @@ func Example() string {
 	b.WriteString(exampleHead)
 	process, defaults := New("run"), NewTunnel("", "")
 	b.WriteString("\n# The certificates of all tunnels; each tunnel may have any of these of its own,\n" +
-		"# but reload_interval.\n[tls]\n")
+		"# but reload_interval. gtunnel.service gives cert and key: copies of the host's\n# that its user may read.\n[tls]\n")
 	writeKeys(&b, inSection(defaults.Settings(), GroupCertificates, ""))
 	writeKeys(&b, inSection(process.Settings(), GroupCertificates, ""))
 	b.WriteString("\n[log]\n")
