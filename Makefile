@@ -40,7 +40,7 @@
 #   make hostile    floods against gtunnel and stunnel (HOSTILE="--attack four")
 #   make lint       the linters, built on first use
 #   make install    all that belongs on a host, below PREFIX (DESTDIR for another root): the
-#                   program, man pages, completions, systemd units, a firewalld service, and
+#                   program, man pages, completions, systemd units and their user, a firewalld service, and
 #                   documentation; /var/lib/gtunnel (0700) for the hand-over file and the notes
 #                   of a slave; and in /etc, where they are missing, the files for flags, an
 #                   example of gtunnel.toml, and one for logrotate
@@ -198,6 +198,8 @@ install: build
 	sed -i 's|/usr/bin/gtunnel|$(PREFIX)/bin/gtunnel|' $(DESTDIR)$(PREFIX)/lib/systemd/system/gtunnel*.service
 	install -D -m 0644 examples/systemd/gtunnel.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gtunnel.conf
 	install -D -m 0644 examples/systemd/gtunnel.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/gtunnel.conf
+	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || \
+		systemd-sysusers $(PREFIX)/lib/sysusers.d/gtunnel.conf
 	install -D -m 0644 examples/systemd/gtunnel-firewalld.xml $(DESTDIR)$(PREFIX)/lib/firewalld/services/gtunnel.xml
 	install -d $(SHARE)/doc/gtunnel
 	install -m 0644 README.md CHANGELOG.md SECURITY.md LICENSE $(SHARE)/doc/gtunnel

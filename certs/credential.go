@@ -250,8 +250,8 @@ func fileError(what, flag, file string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		e.hint = fmt.Sprintf("install the host's %s there, or give its path with %s", what, flag)
 	case errors.Is(err, fs.ErrPermission):
-		e.hint = fmt.Sprintf("run gtunnel as the owner of the file, or hand it over by systemd's LoadCredential: ls -lL %s",
-			shellQuote(file))
+		e.hint = fmt.Sprintf("run gtunnel as the owner of the file, or name a copy of its user's own, "+
+			"as gtunnel-credentials.service makes them: ls -lL %s", shellQuote(file))
 	default:
 		e.hint = fmt.Sprintf("give a PEM file with the host's %s with %s", what, flag)
 	}

@@ -59,7 +59,8 @@ func Codes() []certs.Meaning {
 		},
 		{
 			Code: CodeTargetRefused, Meaning: "the target refused what proxy-protocol told it",
-			Cure: "See gtunnel help proxy.",
+			Cure: "Set proxy_protocol_networks on MariaDB, and have an account for the address of the peer; for MySQL, leave " +
+				"proxy-protocol off. More: gtunnel help proxy.",
 		},
 	}
 }

@@ -71,7 +71,7 @@ type Timeouts struct {
 	Dial      time.Duration // one attempt at one target, name resolution included; default 10 s
 	HalfClose time.Duration // silence after one side has ended before the other is ended too; default 5 min
 	Idle      time.Duration // silence both ways before a connection is closed; default 0, never
-	Drain     time.Duration // how long open connections may go on after a stop; default 30 s
+	Drain     time.Duration // how long open connections may go on after a stop; default 5 s
 
 	// SessionAge is how old a session may become, whatever it does, until both its sides are
 	// reset; default 0, any age.

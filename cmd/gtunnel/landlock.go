@@ -26,6 +26,10 @@ import (
 // before Linux 6.15 it took the signals of Go's own scheduler, from one thread
 // to another, for foreign ones.
 
+// landlockCalls lets Landlock's calls pass, which systemd has in @sandbox (from version 255 on),
+// and not in @system-service.
+const landlockCalls = "SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+
 // landlockPorts is the version of Landlock's interface that first restricts TCP.
 const landlockPorts = 4
 
@@ -60,7 +64,8 @@ func (m *Main) restrict(c *config.Config, logger *zap.Logger) landlocked {
 	version, err := kernel.LandlockGetABIVersion()
 	switch {
 	case errors.Is(err, syscall.EPERM):
-		return none("a filter of system calls forbids it", "SystemCallFilter=@system-service of a systemd unit lets it pass")
+		return none("a filter of system calls forbids it", "write "+landlockCalls+
+			" into the systemd unit (systemctl edit), as those of gtunnel have it")
 	case err != nil || version < 1:
 		return none("this kernel has none, or not among its security modules",
 			"Linux 5.13 and later can have it: cat /sys/kernel/security/lsm shows it where it is on")

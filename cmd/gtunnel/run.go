@@ -24,7 +24,7 @@ func (m *Main) runCommand() *cobra.Command {
 		Long: `Serves every tunnel of a configuration file in one process. The file is TOML:
 
   [tls]                        # for all tunnels; every key may be left out
-  cert = "/etc/grid-security/hostcert.pem"
+  crl = "require"
 
   [log]
   level = "info"

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"go.uber.org/zap"
@@ -64,39 +63,23 @@ func (s *sockets) listen(ctx context.Context, m *member) error {
 }
 
 // dropIdle is called before the tunnels of a start listen: what an earlier run has kept at
-// addresses that none has any more goes, so that it is in nobody's way. It waits until systemd
-// has let go, too (sd_notify_barrier(3)).
+// addresses that none has any more goes, so that it is in nobody's way. Systemd closes its own
+// descriptor when it comes to that, so the socket itself is shut down: it listens no more, and
+// its port is free.
 func (s *sockets) dropIdle(tunnels []*member) {
-	dropped := false
 	s.kept = slices.DeleteFunc(s.kept, func(file *os.File) bool {
 		if slices.ContainsFunc(tunnels, func(m *member) bool { return m.config.Accept.IsSocket(file) }) {
 			return false
 		}
+		if conn, err := file.SyscallConn(); err == nil {
+			_ = conn.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) }) // fails where it is no such socket
+		}
 		notifySocket("FDSTOREREMOVE=1\nFDNAME="+file.Name(), nil)
 		delete(s.store, strings.TrimPrefix(file.Name(), keptPrefix))
 		_ = file.Close() // nobody uses it
-		dropped = true
 		return true
 	})
-	if !dropped {
-		return
-	}
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		return // then the next start has the address
-	}
-	defer func() { _ = reader.Close() }() // nothing is in it
-	if conn, err := writer.SyscallConn(); err == nil {
-		notifySocket("BARRIER=1", conn)
-	}
-	_ = writer.Close() // systemd has the last one, and closes it
-	if reader.SetReadDeadline(time.Now().Add(barrierTime)) == nil {
-		_, _ = reader.Read(make([]byte, 1)) // the end, or the time
-	}
 }
-
-// barrierTime is how long a busy systemd may take to read what it was told.
-const barrierTime = 5 * time.Second
 
 // settle is called when the tunnels of a start or of a reload listen. It has systemd keep
 // their sockets, and no others, and says what sockets of units belong to no tunnel, and

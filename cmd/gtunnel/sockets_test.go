@@ -74,3 +74,21 @@ func TestSockets(t *testing.T) {
 		t.Error("who has connected meanwhile is not served")
 	}
 }
+
+// TestKeptElsewhere: a socket that systemd has kept from an earlier run is not in the way of a
+// tunnel that is now at another address of its port, though systemd has not let go of it yet.
+func TestKeptElsewhere(t *testing.T) {
+	s := newSite(t)
+	kept, address := handed(t)
+	port := address[strings.LastIndex(address, ":"):]
+	in := func(name string) string { return filepath.Join(s.folder, name) }
+	r := &reloaded{site: s, file: in("gtunnel.toml"), admin: "unix:" + in("a.sock")}
+	r.put(r.file, r.whole(serverSection("db", port, "127.0.0.1:1", "")))
+	r.program = startWith(t, "run", []*os.File{kept}, []string{
+		"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES="$0" exec "$@"`,
+		"gtunnel-kept " + strings.ReplaceAll(address, ":", " "),
+	}, nil, "run", "--config", r.file)
+	r.waitLine("listening at the other address", 0, func(l logLine) bool {
+		return l.field("message") == "listening" && strings.HasSuffix(l.field("accept"), port)
+	})
+}

@@ -1,6 +1,7 @@
 package monitoring_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,16 @@ import (
 
 // patience bounds the waits, on a machine that has much else to do.
 const patience = 2 * time.Minute
+
+// TestMain finds Prometheus where .ci/servers has unpacked it, too.
+func TestMain(m *testing.M) {
+	servers := cmp.Or(os.Getenv("GTUNNEL_SERVERS"), "/var/cache/gtunnel")
+	path := os.Getenv("PATH") + string(os.PathListSeparator) + filepath.Join(servers, "prometheus/usr/bin")
+	if err := os.Setenv("PATH", path); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // require skips the test where a program is missing, except in continuous integration.
 func require(t *testing.T, programs ...string) {

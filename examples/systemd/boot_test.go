@@ -47,7 +47,7 @@ func TestBoot(t *testing.T) {
 		}
 	}()
 	s.Boot()
-	for _, stage := range []func(){s.late, s.reload, s.restart, s.sockets, s.badFile, s.watchdog} {
+	for _, stage := range []func(){s.late, s.reload, s.restart, s.sockets, s.badFile, s.watchdog, s.landlock, s.monitor} {
 		began := time.Now()
 		stage()
 		t.Logf("%s", time.Since(began))

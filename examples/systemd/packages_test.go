@@ -45,6 +45,20 @@ func TestPackages(t *testing.T) {
 // everything reports whether the long form of the test is wanted.
 func everything() bool { return os.Getenv("GTUNNEL_PACKAGES") == "all" }
 
+// TestPackagesRestart: an upgrade restarts every service that stays.
+func TestPackagesRestart(t *testing.T) {
+	units, err := filepath.Glob("*.service")
+	if err != nil || len(units) == 0 {
+		t.Fatal(units, err)
+	}
+	script := strings.Fields(strings.ReplaceAll(read(t, "../../.ci/packages/postinstall"), ";", " "))
+	for _, unit := range units {
+		if strings.Contains(read(t, unit), "\nType=notify\n") != slices.Contains(script, unit) {
+			t.Errorf("%s: does it stay, and is it restarted?", unit)
+		}
+	}
+}
+
 // requirePackages skips the test where a program is missing that it needs, except in
 // continuous integration.
 func requirePackages(t *testing.T) {

@@ -1,21 +1,21 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 const exampleHead = `# gtunnel.toml: the tunnels of this host, for gtunnel run and gtunnel.service.
 #
-# Every key is here, with its default, behind a #. Take the # away from [pair]
-# and its hosts, or from a [tunnel.NAME] and its keys, and write your names.
-# Then:
+# Every key is here behind a #, with its default, or with an example where it
+# says what is so without it. Take the # away from [pair] and its hosts, or from
+# a [tunnel.NAME] and its keys, and write your names. Then:
 #
 #   gtunnel run --check                is all well, the certificates too?
 #   systemctl enable --now gtunnel
@@ -33,21 +33,37 @@ const examplePairHead = `
 #[pair]
 `
 
-// The examples of values that have no default and that an administrator must give.
+// exampleValues are those of keys that have no default.
 var exampleValues = map[string]string{
-	"hosts":      `["server1.domain.one", "server2.domain.two"]`,
-	"allow-host": `["server2.domain.two"]`,
-	"connect":    `["server1.domain.one:3307"]`, // of a client
+	"cafile":            `"/etc/grid-security/site-cas.pem"`,
+	"file":              `"/var/log/gtunnel/gtunnel.log"`,
+	"user":              `"gtunnel"`,
+	"group":             `"gtunnel"`,
+	"pid-file":          `"/run/gtunnel/run.pid"`,
+	"hosts":             `["server1.domain.one", "server2.domain.two"]`,
+	"host":              `"server1.domain.one"`,
+	"slaves":            `["server3.domain.three"]`,
+	"fence":             `"/etc/gtunnel/fence"`,
+	"pre-promote":       `"/etc/gtunnel/pre-promote"`,
+	"post-promote":      `"/etc/gtunnel/post-promote"`,
+	"congestion":        `"cubic"`,
+	"addresses":         `["server1.domain.one:3307", "server2.domain.two:3307"]`,
+	"allow-from":        `["0.0.0.0/0", "::/0"]`,
+	"accept-proxy-from": `["192.0.2.7"]`,
+	"allow-host":        `["server2.domain.two"]`,
+	"allow-dn":          `["/DC=two/O=hosts/CN=server2.domain.two"]`,
+	"connect":           `["server1.domain.one:3307"]`, // of a client
+	"server-name":       `"server1.domain.one"`,
 }
 
-// Example is a configuration file in which every key stands with its default, behind a #. It is
-// read without a word but that no tunnel is configured.
+// Example is a configuration file in which every key stands behind a #, with its default or a
+// value that is read. As it is, it is read without a word but that no tunnel is configured.
 func Example() string {
 	var b strings.Builder
 	b.WriteString(exampleHead)
 	process, defaults := New("run"), NewTunnel("", "")
 	b.WriteString("\n# The certificates of all tunnels; each tunnel may have any of these of its own,\n" +
-		"# but reload_interval.\n[tls]\n")
+		"# but reload_interval. gtunnel.service gives cert and key: copies of the host's\n# that its user may read.\n[tls]\n")
 	writeKeys(&b, inSection(defaults.Settings(), GroupCertificates, ""))
 	writeKeys(&b, inSection(process.Settings(), GroupCertificates, ""))
 	b.WriteString("\n[log]\n")
@@ -87,8 +103,8 @@ func Example() string {
 func writeKeys(b *strings.Builder, settings []Setting) {
 	for _, s := range settings {
 		meaning := inFile(s.Usage)
-		if s.Preset != "" && !s.hasValue() {
-			meaning += "; without it: " + s.Preset
+		if !s.hasDefault() && !strings.Contains(meaning, "must be given") {
+			meaning += "; without it: " + cmp.Or(s.Preset, "none")
 		}
 		if s.Values != nil && !strings.Contains(meaning, s.Values[len(s.Values)-1]) {
 			meaning += "; one of " + strings.Join(s.Values, ", ")
@@ -113,39 +129,29 @@ func writeComment(b *strings.Builder, text string) {
 	}
 }
 
-// hasValue reports whether the preset is a value, and no words about one.
-func (s Setting) hasValue() bool { return !strings.Contains(s.Preset, " ") && s.Preset != "none" }
-
-// exampleValue is the default as the file writes it, or an example of a value.
-func (s Setting) exampleValue() string {
-	value := s.text()
-	if s.Preset != "" && s.hasValue() {
-		value = s.Preset
+// hasDefault reports whether there is a value that stands for a key that is left out, and not
+// words about that.
+func (s Setting) hasDefault() bool {
+	if _, ok := s.Target.(*bool); ok {
+		return true
 	}
-	example, ok := exampleValues[s.Name]
+	words := strings.Contains(s.Preset, " ") || s.Preset == "none" || s.Preset == "anywhere"
+	return !words && cmp.Or(s.Preset, s.text()) != ""
+}
+
+// exampleValue is the default as the file writes it, or else an example.
+func (s Setting) exampleValue() string {
+	if !s.hasDefault() {
+		return exampleValues[s.Name]
+	}
+	value := cmp.Or(s.Preset, s.text())
 	switch target := s.Target.(type) {
 	case *bool:
 		return strconv.FormatBool(*target)
 	case *int:
 		return value
 	case *[]string, *[]tunnel.Address, *[]netip.Prefix:
-		switch {
-		case s.text() == "" && !ok: // the preset is words about an empty list
-			return "[]"
-		case value != "":
-			return "[" + strconv.Quote(value) + "]"
-		case ok:
-			return example
-		}
-		return "[]"
-	case *time.Duration:
-		if s.Preset == "" && *target == 0 && !s.Zero { // the package that uses it knows
-			value = ""
-		}
-	case *tunnel.Address:
-		if s.Preset == "" {
-			value = target.String()
-		}
+		return "[" + strconv.Quote(value) + "]"
 	}
 	return strconv.Quote(value)
 }

@@ -235,7 +235,7 @@ func (s Setting) setValue(value any) error {
 // where to leave it out would mean something else than nothing, as everybody: a template
 // that has found no value must not open a door.
 func (s Setting) setList(list []any, kind string) error {
-	if len(list) == 0 && s.Preset != "" {
+	if len(list) == 0 && s.Preset != "" && s.Preset != "none" {
 		return &usage.Error{
 			Message: "is an empty list", Cure: fmt.Sprintf("remove it, which means %s; or write %s", s.Preset, kind),
 		}

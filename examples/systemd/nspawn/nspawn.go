@@ -25,6 +25,9 @@ import (
 	"time"
 )
 
+// landlockCalls are what a host can do and systemd-nspawn forbids a container.
+const landlockCalls = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+
 // bootTime is how long a busy machine may take to boot a host, or to end one.
 const bootTime = 3 * time.Minute
 
@@ -136,7 +139,7 @@ func (h *Host) Boot() {
 	h.t.Helper()
 	// Stop ends it in order, after the test's context.
 	cmd := exec.CommandContext(context.WithoutCancel(h.t.Context()), "systemd-nspawn",
-		"--quiet", "--register=no", "--keep-unit", "--private-network",
+		"--quiet", "--register=no", "--keep-unit", "--system-call-filter="+landlockCalls, "--private-network",
 		"--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe", "--boot", "--directory="+h.Root)
 	cmd.Stdout, cmd.Stderr = &h.output, &h.output
 	if err := cmd.Start(); err != nil {
