@@ -152,7 +152,9 @@ func TestReplication(t *testing.T) {
 	different := running
 	different.Compared = &page.Comparison{At: time.Now(), Summary: "2 tables differ"}
 	told := different
-	told.Findings = []page.ReplicationFinding{{Level: "warning", Code: "compared-unequal", Text: "2 things NOT equal", Cure: "compare"}}
+	told.Findings = []page.ReplicationFinding{
+		{Level: "warning", Code: "compared-unequal", Text: "2 things NOT equal", Cure: "compare"},
+	}
 	odd := running
 	odd.State = "odd"
 	for name, test := range map[string]struct {
