@@ -152,8 +152,8 @@ func TestStuck(t *testing.T) {
 			t.Errorf("the page is told %+v", shown)
 		}
 		text := scrape(t, m)
-		const own = "gtunnel_replication_"
-		if !strings.Contains(text, own+want.metric) || strings.Contains(text, own+want.absent) {
+		if !strings.Contains(text, "gtunnel_replication_"+want.metric) ||
+			strings.Contains(text, "gtunnel_replication_"+want.absent) {
 			t.Errorf("want %s and not %s:\n%s", want.metric, want.absent, text)
 		}
 	}
