@@ -90,8 +90,9 @@ func (t *Tunnel) acceptFailed(err error, delay time.Duration) {
 // when a proxy has said so.
 func (t *Tunnel) admit(ctx context.Context, conn net.Conn, connections *sync.WaitGroup) {
 	t.accepted.Add(1)
+	from := origin{address: conn.RemoteAddr()}
 	in := inbound{
-		id: lastID.Add(1), conn: conn, from: origin{address: conn.RemoteAddr()}, source: sourceOf(addressOf(conn.RemoteAddr())),
+		id: lastID.Add(1), conn: conn, from: from, source: sourceOf(from.ip()),
 		deadline: time.Now().Add(t.config().Timeouts.Handshake),
 	}
 	t.log.write(zapcore.DebugLevel, "accepted", append(in.from.fields("from"), connField(in.id))...)
