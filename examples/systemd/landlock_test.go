@@ -83,11 +83,13 @@ func (s *site) crl() {
 }
 
 // monitor: what watches the replication tells it to the process of the page, which is another
-// user's and knows no login: also to one that starts later, or anew.
+// user's and knows no login, also where that starts later and gets the folder of both.
 func (s *site) monitor() {
 	t := s.t
+	s.Run("systemctl", "stop", "gtunnel.socket", "gtunnel", "gtunnel-server", "gtunnel-client")
+	s.Run("rm", "-r", "/run/gtunnel")
 	s.Run("systemctl", "start", "gtunnel-monitor")
-	s.Run("systemctl", "restart", "gtunnel")
+	s.Run("systemctl", "start", "gtunnel")
 	s.Wait("the page has it from the monitor that there is no MySQL", func() bool {
 		return strings.Contains(s.page(), "The server of this host does not answer")
 	})
