@@ -29,9 +29,7 @@ func (s *site) landlock() {
 	for _, unit := range flagUnits {
 		s.wantRestricted(unit, s.Run("journalctl", "--no-pager", "-o", "cat", "-u", unit))
 	}
-	s.Write("/etc/systemd/system/gtunnel.service.d/log.conf", "[Service]\nLogsDirectory=gtunnel\n", 0o644)
 	s.Write(configFile, writingConfig, 0o644)
-	s.Run("systemctl", "daemon-reload")
 	s.Run("systemctl", "restart", "gtunnel")
 	was := s.show("gtunnel", "MainPID")
 	s.wantRestricted("gtunnel", s.log())
