@@ -189,8 +189,8 @@ var codes = []codeEntry{
 	{
 		code:    CodePeerBusy,
 		meaning: "the other end takes no connection now, mostly because it is at a limit",
-		cure: "Its log says why: a gtunnel server is at its limit max-connections, max-connections-per-peer," +
-			" max-handshakes or max-handshakes-per-source; another program has failed inside.",
+		cure: "Its log says why: a gtunnel server is at its limit max-connections, max-connections-per-peer, " +
+			"max-handshakes or max-handshakes-per-source; another program has failed inside.",
 	},
 	{
 		code:    CodeProtocol,

@@ -26,6 +26,11 @@ var noteRules = []Rule{
 		Meaning: "the slave was told to stop at a position, and will",
 		Cure:    "STOP SLAVE SQL_THREAD; START SLAVE SQL_THREAD",
 	},
+	{
+		Code: "compared-unequal", On: finding.Slave, Needs: Connection, Warning: Status, judge: comparedUnequal,
+		Meaning: "the last comparison has found data that is not as on the master",
+		Cure:    "gtunnel replication compare, which shows what differs, and how to repair it",
+	},
 }
 
 func repairCutOff(j *judgement) {
@@ -60,5 +65,12 @@ func compareCutOff(j *judgement) {
 func willStop(j *judgement) {
 	if c := j.Connection(); !j.Seen.Busy && !j.heldByComparison() && c.Until != "" && c.SQLRunning == "Yes" {
 		j.sayCure(journal.RestartSQL(j.Slave.Version), "the SQL thread was told to stop at %s, and will", c.Until)
+	}
+}
+
+// comparedUnequal: a repair of what was found is not noted, a comparison after it is.
+func comparedUnequal(j *judgement) {
+	if last := j.LastCompared; last != nil && last.Differing > 0 {
+		j.say("the last comparison, at %s, has found %s", journal.NoteTime(last.Ended), last)
 	}
 }

@@ -147,6 +147,11 @@ var statusCases = []ruleCase{
 		}),
 	seen("warning until slave", "to stop at b:4, and will",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.Until = "b:4" }),
+	seen("warning compared-unequal slave",
+		"2026-01-02 03:04:05 UTC, has found 2 things NOT equal|gtunnel replication compare",
+		func(s *rules.Subject, _ *server.SlaveStatus) {
+			s.LastCompared = &journal.ComparedNote{Ended: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Tables: 9, Differing: 2}
+		}),
 	seen("problem no-filter slave", "every database",
 		func(_ *rules.Subject, c *server.SlaveStatus) { c.WildDoTable = nil }),
 	seen("warning filter-not-kept slave", "replicate every database", func(s *rules.Subject, _ *server.SlaveStatus) {

@@ -42,18 +42,19 @@ type Subject struct {
 	Pair *Pair // that they are to be; nil: they are to be master and slave
 
 	// What is known of them beyond their facts.
-	HandOver    *HandOver
-	OldSessions *facts.OldSessions      // of the master, which may log in another format
-	State       journal.State           // of an earlier setup of the slave
-	Repaired    *journal.RepairNote     // of a repair that was cut off
-	Compared    *journal.ComparisonNote // of a comparison that was cut off
-	Restored    *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
-	Gone        bool                    // the master no longer has what the slave is to read next
-	Elsewhere   bool                    // the slave's position is none of the master's binary log
-	Ahead       string                  // GTIDs of MySQL's that the slave has and the master has not
-	Own         string                  // GTIDs of MariaDB's in the slave's binary log
-	Written     string                  // and those in the master's
-	Seen        Seen
+	HandOver     *HandOver
+	OldSessions  *facts.OldSessions      // of the master, which may log in another format
+	State        journal.State           // of an earlier setup of the slave
+	Repaired     *journal.RepairNote     // of a repair that was cut off
+	Compared     *journal.ComparisonNote // of a comparison that was cut off
+	LastCompared *journal.ComparedNote   // what the last comparison has found; nil: none is noted
+	Restored     *journal.MasterNote     // of a past that the master does not have any more; nil: it has it
+	Gone         bool                    // the master no longer has what the slave is to read next
+	Elsewhere    bool                    // the slave's position is none of the master's binary log
+	Ahead        string                  // GTIDs of MySQL's that the slave has and the master has not
+	Own          string                  // GTIDs of MariaDB's in the slave's binary log
+	Written      string                  // and those in the master's
+	Seen         Seen
 }
 
 // HandOver is what the master's setup has handed over, as far as rules need it.

@@ -83,7 +83,7 @@ func (s *Status) subject() *rules.Subject {
 	}
 	subject := &rules.Subject{
 		Moment: rules.Status, Slave: &slave, State: s.state, Repaired: s.repaired, Compared: s.compared,
-		Restored: s.restored, Seen: seen,
+		LastCompared: s.Compared, Restored: s.restored, Seen: seen,
 		Databases: s.setUp(), PairOfMaster: s.ofPair,
 	}
 	if s.sameMaster {

@@ -102,9 +102,12 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	g.time(lookDesc, m.looked)
 	g.set(tookDesc, m.took.Seconds())
-	state := watch.Health(page.ReplicationUnknown)
-	if m.status != nil {
-		state = m.status.State
+	status, state := m.status, watch.Health(page.ReplicationUnknown)
+	if m.stuck() != nil {
+		status = nil // it was so before
+	}
+	if status != nil {
+		state = status.State
 	}
 	for _, h := range healths {
 		g.is(stateDesc, h == state, string(h))
@@ -118,14 +121,14 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 	if at := m.meter.CaughtUp(); !at.IsZero() {
 		g.time(caughtUpDesc, at)
 	}
-	if m.status == nil {
+	if status == nil {
 		return
 	}
 	g.is(upDesc, state != watch.HealthServerDown)
-	g.is(healthyDesc, m.status.Healthy)
-	g.findings(m.status)
-	g.slave(m.status, m.lag)
-	g.pair(m.status)
+	g.is(healthyDesc, status.Healthy)
+	g.findings(status)
+	g.slave(status, m.lag)
+	g.pair(status)
 }
 
 // gauges sends gauges.

@@ -134,12 +134,17 @@ func (m *Monitor) unlessSaid(line *Line) *Line {
 	return line
 }
 
-// Replication is what the page shows. Nobody changes it any more.
+// Replication is what the page shows. Nobody changes it any more. What was seen before the
+// process got stuck is not said to be so now.
 func (m *Monitor) Replication() page.Replication {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	shown := m.now
 	shown.History = slices.Clone(shown.History)
+	if err := m.stuck(); err != nil {
+		shown.State, shown.LagSeconds, shown.Findings = page.ReplicationUnknown, nil, []page.ReplicationFinding{}
+		shown.Summary, shown.Hint, shown.Since = err.Error(), "systemctl restart gtunnel-monitor", m.looked
+	}
 	return shown
 }
 
@@ -154,6 +159,11 @@ func (m *Monitor) Summary() string {
 func (m *Monitor) Stuck() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.stuck()
+}
+
+// stuck is Stuck for who has locked.
+func (m *Monitor) stuck() error {
 	if ago := time.Since(m.looked); ago > m.stale {
 		return fmt.Errorf("the last look at the replication ended %s ago", finding.FormatDuration(ago.Round(time.Second)))
 	}

@@ -130,13 +130,31 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestStuck: a process that does not look any more is not healthy.
+// TestStuck: a process that does not look any more is not healthy, and says nothing of what it
+// has seen before.
 func TestStuck(t *testing.T) {
-	for stale, want := range map[time.Duration]int{time.Hour: 200, -time.Second: 503} {
+	for stale, want := range map[time.Duration]struct {
+		code           int
+		state          page.ReplicationState
+		metric, absent string
+	}{
+		time.Hour:    {200, page.ReplicationRunning, `state{state="ok"} 1`, `state{state="unknown"} 1`},
+		-time.Second: {503, page.ReplicationUnknown, `state{state="unknown"} 1`, "healthy 1"},
+	} {
+		m := monitor.New(stale)
+		m.See(status(time.Now()))
 		answer := httptest.NewRecorder()
-		monitor.New(stale).Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/healthz", nil))
-		if answer.Code != want {
-			t.Errorf("%d, want %d: %s", answer.Code, want, answer.Body)
+		m.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/healthz", nil))
+		if answer.Code != want.code {
+			t.Errorf("%d, want %d: %s", answer.Code, want.code, answer.Body)
+		}
+		if shown := m.Replication(); shown.State != want.state || (shown.LagSeconds == nil) != (want.code == 503) {
+			t.Errorf("the page is told %+v", shown)
+		}
+		text := scrape(t, m)
+		if !strings.Contains(text, "gtunnel_replication_"+want.metric) ||
+			strings.Contains(text, "gtunnel_replication_"+want.absent) {
+			t.Errorf("want %s and not %s:\n%s", want.metric, want.absent, text)
 		}
 	}
 }

@@ -202,14 +202,19 @@ func (p *Page) render() (*rendering, error) {
 	return r, nil
 }
 
-// view is what the page shows at the time now.
+// view is what the page shows at the time now. A check from before a time without anybody
+// who looked counts no more: what it found well may not be so.
 func (p *Page) view(now time.Time) *view {
+	found := p.checks
+	if now.Sub(found.at) >= freshFor {
+		found = checks{}
+	}
 	var statuses []tunnel.Status
 	for _, t := range p.source.Tunnels() {
 		statuses = append(statuses, t.Status())
 	}
 	return newView(&sight{
-		source: &p.source, now: now, statuses: statuses, checks: p.checks,
+		source: &p.source, now: now, statuses: statuses, checks: found,
 		reload: p.source.Reload(), events: p.source.Events.list(), points: slices.Clone(p.history.list()),
 	})
 }

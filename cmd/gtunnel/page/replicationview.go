@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,16 +90,20 @@ func (s *sight) replicationWatched(r *Replication) *replicationView {
 	v.Plot = s.lagPlot(r)
 	if c := r.Compared; c != nil {
 		v.Compared = fmt.Sprintf("%s (%s).", sentence(plain(c.Summary)), ago(s.now, c.At))
-		if !c.Equal {
-			v.Level = problem
+		if !c.Equal && !slices.ContainsFunc(r.Findings, isOfComparison) {
+			v.Level = max(v.Level, warning)
 			v.Notices = append(v.Notices, notice{
-				Level: problem, About: "Replication", Text: "The last comparison: " + plain(c.Summary),
+				Level: warning, About: "Replication", Text: "The last comparison: " + plain(c.Summary),
 				Cure: "gtunnel replication compare",
 			})
 		}
 	}
 	return v
 }
+
+// isOfComparison reports whether a finding tells of a comparison that has found differences,
+// as status does while the slave answers.
+func isOfComparison(f ReplicationFinding) bool { return f.Code == "compared-unequal" }
 
 // codeBefore is the code of a state before its text, as in "ok: ".
 var codeBefore = regexp.MustCompile(`^[a-z]+(-[a-z]+)*: `)

@@ -25,6 +25,14 @@ var states = map[string]struct {
 		},
 		[]string{"All is well", "Works: 1 connection open, last data 3 minutes ago.", "/CN=client.test main #7"},
 	},
+	"by a proxy": {
+		func(f *fake, _ *page.Source) {
+			f.status.Sessions = []tunnel.SessionStatus{
+				{ID: "7", PeerDN: "/CN=client.test", PeerAddress: "192.0.2.7:40001", ProxyAddress: "127.0.0.9:33333"},
+			}
+		},
+		[]string{"192.0.2.7:40001 by 127.0.0.9:33333"},
+	},
 	"not ready": {
 		func(f *fake, _ *page.Source) {
 			f.unready = []string{"nobody listens at 127.0.0.1:3306 any more; hint: is mysqld running?"}
@@ -143,6 +151,10 @@ func TestReplication(t *testing.T) {
 	broken.Summary, broken.Hint = "it has stopped", "look at its error"
 	different := running
 	different.Compared = &page.Comparison{At: time.Now(), Summary: "2 tables differ"}
+	told := different
+	told.Findings = []page.ReplicationFinding{
+		{Level: "warning", Code: "compared-unequal", Text: "2 things NOT equal", Cure: "compare"},
+	}
 	odd := running
 	odd.State = "odd"
 	for name, test := range map[string]struct {
@@ -161,7 +173,8 @@ func TestReplication(t *testing.T) {
 		"different": {different, []string{
 			"1 thing needs attention", "The last comparison: 2 tables differ What to do: gtunnel replication compare",
 		}},
-		"an unknown word": {odd, []string{"1 thing needs attention"}},
+		"different, as status has it": {told, []string{"1 thing needs attention", "2 things NOT equal What to do: compare"}},
+		"an unknown word":             {odd, []string{"1 thing needs attention"}},
 		"no JSON": {http.StatusOK, []string{
 			"1 thing needs attention", "The state of the replication is not known", "answers what cannot be read",
 		}},

@@ -147,13 +147,21 @@ func (s *sight) sessions() (shown []sessionView, more int) {
 			}
 			shown = append(shown, sessionView{
 				Tunnel: plain(s.statuses[i].Name), ID: open.ID, Peer: plain(certs.ShowDN(open.PeerDN)),
-				Address: plain(open.PeerAddress), Target: plain(cmp.Or(open.Target, "is being dialled")),
+				Address: plain(addressOf(&open)), Target: plain(cmp.Or(open.Target, "is being dialled")),
 				Opened: at(s.now, open.Opened), Age: span(max(0, s.now.Sub(open.Opened))), Last: ago(s.now, open.LastActivity),
 				FromPeer: finding.FormatBytes(open.BytesFromPeer), ToPeer: finding.FormatBytes(open.BytesToPeer),
 			})
 		}
 	}
 	return shown, more
+}
+
+// addressOf is where a connection comes from, with the proxy that has passed it on.
+func addressOf(s *tunnel.SessionStatus) string {
+	if s.ProxyAddress == "" {
+		return s.PeerAddress
+	}
+	return s.PeerAddress + " by " + s.ProxyAddress
 }
 
 // throughput is the plot of what all tunnels carried.
