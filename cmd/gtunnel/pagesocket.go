@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/gtunnel/gtunnel/cmd/gtunnel/page"
 	"github.com/gtunnel/gtunnel/tunnel"
@@ -63,7 +64,7 @@ func (s *pageSocket) make(ctx context.Context) error {
 		return err
 	}
 	if owner != os.Geteuid() {
-		err = os.Lchown(path, owner, -1)
+		err = giveSocket(path, owner)
 	}
 	if err == nil {
 		s.made, err = os.Lstat(path)
@@ -73,6 +74,28 @@ func (s *pageSocket) make(ctx context.Context) error {
 	}
 	s.server = newAdminServer([]net.Listener{listener}, s.handler, s.logger)
 	go s.server.serve()
+	return nil
+}
+
+// giveSocket makes a socket of this process another user's. That user may write to the folder
+// and could have put something else in its place meanwhile, such as a further name of a
+// file of root's: what has been looked at is given, and nothing else.
+func giveSocket(path string, owner int) error {
+	file, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(file) //nolint:errcheck // it stands for a path only
+	var is unix.Stat_t
+	if err := unix.Fstat(file, &is); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if is.Mode&unix.S_IFMT != unix.S_IFSOCK || is.Nlink != 1 || int(is.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s is not the socket that was made there", path)
+	}
+	if err := unix.Fchownat(file, "", owner, -1, unix.AT_EMPTY_PATH); err != nil {
+		return &fs.PathError{Op: "chown", Path: path, Err: err}
+	}
 	return nil
 }
 

@@ -98,7 +98,7 @@ func (m *Main) pluginEnd(err error) (code int, ended bool) {
 	if end, ok := errors.AsType[*nagiosError](err); ok {
 		return end.code, true
 	}
-	if !slices.Contains(m.Args, nagiosFlag) {
+	if !slices.Contains(m.Args, nagiosFlag) && !slices.Contains(m.Args, nagiosFlag+"=true") {
 		return 0, false
 	}
 	text := inFlags(err.Error())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,22 @@ SIGHUP, puts a changed file in force: all of it, or nothing if it has a fault.`,
 	return cmd
 }
 
+// checkSources prints from where a tunnel takes connections, if not from everywhere, whom it
+// believes that they come from elsewhere, and whether it tells that.
+func (m *Main) checkSources(c *config.Tunnel) {
+	for _, list := range []struct {
+		does     string
+		networks []netip.Prefix
+	}{{"from   ", c.AllowFrom}, {"proxies", c.AcceptProxyFrom}} {
+		if len(list.networks) > 0 {
+			fmt.Fprintf(m.Stdout, "  %s  %s\n", list.does, strings.Trim(fmt.Sprint(list.networks), "[]"))
+		}
+	}
+	if c.ProxyProtocol {
+		fmt.Fprintln(m.Stdout, "  tells    its target where each peer is, by the PROXY protocol")
+	}
+}
+
 // check builds every tunnel without listening and prints what each would do,
 // and what is doubtful.
 func (m *Main) check(c config.Config) error {
@@ -98,9 +115,7 @@ func (m *Main) check(c config.Config) error {
 		} else {
 			fmt.Fprintf(m.Stdout, "  wants    %s\n", strings.Join(t.config.ServerNames(), ", "))
 		}
-		if from := t.config.AllowFrom; len(from) > 0 {
-			fmt.Fprintf(m.Stdout, "  from     %s\n", strings.Trim(fmt.Sprint(from), "[]"))
-		}
+		m.checkSources(&t.config)
 		fmt.Fprintf(m.Stdout, "  trusts   %s; %s\n", finding.Count(len(snapshot.CAs()), "CA"),
 			certs.NameSettings(snapshot.CRLReport(t.config.Policy(), now).String(), c.SettingName))
 	}

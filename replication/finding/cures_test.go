@@ -102,7 +102,7 @@ var slaveErrors = []struct {
 	{
 		1045, "error connecting to master 'db_rep@127.0.0.1:3307' - retry-time: 10  maximum-retries: 100000  message: " +
 			"Access denied for user 'db_rep'@'192.0.2.7' (using password: YES)", "login-from-elsewhere",
-		[]string{"another address"},
+		[]string{"but from elsewhere", "proxy-protocol"},
 	},
 	{
 		1130, "Host '127.0.0.1' is not allowed to connect to this MariaDB server", "host-not-allowed",

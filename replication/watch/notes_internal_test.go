@@ -1,10 +1,12 @@
 package watch
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gtunnel/gtunnel/replication/facts"
+	"github.com/gtunnel/gtunnel/replication/finding"
 	"github.com/gtunnel/gtunnel/replication/journal"
 	"github.com/gtunnel/gtunnel/replication/server"
 )
@@ -89,5 +91,23 @@ func TestNotesInStatus(t *testing.T) {
 				t.Errorf("nothing of the repair: %v", s.Problems)
 			}
 		})
+	}
+}
+
+// TestUnequalInStatus: what the last comparison has found unequal is a warning, at every status.
+func TestUnequalInStatus(t *testing.T) {
+	for differing, want := range map[int]bool{0: false, 2: true} {
+		s := &Status{
+			Connection: &server.SlaveStatus{
+				MasterHost: server.Loopback, IORunning: "Yes", SQLRunning: "Yes", WildDoTable: []string{"d.%"},
+			}, version: server.Version{Family: server.MySQL, Major: 9, Minor: 7, Patch: 0},
+			variables: &facts.Facts{Variables: map[string]string{"super_read_only": "ON"}},
+			Compared:  &journal.ComparedNote{Tables: 9, Differing: differing},
+		}
+		s.judge()
+		told := slices.ContainsFunc(s.Warnings, func(p *finding.Problem) bool { return p.Code == "compared-unequal" })
+		if told != want || !s.Healthy {
+			t.Errorf("of %d the warnings are %v, the problems %v", differing, s.Warnings, s.Problems)
+		}
 	}
 }

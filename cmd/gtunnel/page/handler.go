@@ -130,6 +130,7 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-p.streams }()
 	default:
 		w.Header().Set("Retry-After", "30")
+		w.Header().Set("Connection", "close") // which would take one of the server's places
 		http.Error(w, fmt.Sprintf("%d pages are open already: close one", streamsLimit), http.StatusServiceUnavailable)
 		return
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	sampleEvery  = 10 * time.Second // the traffic, whether anybody looks or not
 	checkEvery   = 10 * time.Second // the far ends and the replication, while somebody looks
-	freshFor     = time.Minute      // how long a check counts where nobody looked since
+	freshFor     = 30 * time.Second // how long a check counts where nobody looked since
 	checkTime    = 8 * time.Second  // bounds a check of the far ends
 	firstCheck   = 2 * time.Second  // how long a request waits for the first one
 	renderEvery  = time.Second      // at most, however many look

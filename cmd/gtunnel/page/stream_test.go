@@ -118,7 +118,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	refused := open()
 	text, _ := io.ReadAll(refused.Body)
 	refused.Body.Close()
-	if refused.StatusCode != http.StatusServiceUnavailable || refused.Header.Get("Retry-After") == "" ||
+	if refused.StatusCode != http.StatusServiceUnavailable || refused.Header.Get("Retry-After") == "" || !refused.Close ||
 		!strings.Contains(string(text), "16 pages are open already: close one") {
 		t.Errorf("one more: %s %q", refused.Status, text)
 	}
