@@ -24,7 +24,7 @@ import (
 var logLevels = []string{"debug", "info", "warn", "error"}
 
 // adminHandler answers what tunnel.AdminHandler does about the tunnels of the
-// moment, and changes the running process:
+// moment in the user's words, and changes the running process:
 //
 //   - DELETE /tunnels/NAME/sessions/ID: closes a connection.
 //   - PUT /log-level: sets the level to the one in the body until the next
@@ -32,11 +32,12 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 //   - /reload: as reloads.handler has it.
 //   - / and what it loads: the page for a person.
 func adminHandler(
-	tunnels func() []*tunnel.Tunnel, log *logQueue, reloads *reloads, overview *page.Page, logger *zap.Logger,
+	tunnels func() []*tunnel.Tunnel, words func(string) string, log *logQueue, reloads *reloads, overview *page.Page,
+	logger *zap.Logger,
 ) http.Handler {
 	mux := http.NewServeMux()
 	overview.Routes(mux)
-	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(log), buildInfo(), reloads))
+	mux.Handle("/", tunnel.AdminHandler(tunnels, words, lostLines(log), buildInfo(), reloads))
 	mux.HandleFunc("DELETE /tunnels/{tunnel}/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		closeSession(w, r, tunnels())
 	})
