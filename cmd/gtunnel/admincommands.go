@@ -97,8 +97,8 @@ type askerKey struct{}
 // withAsker notes who is at the other end of a connection, where the kernel
 // knows it (SO_PEERCRED of unix(7)).
 func withAsker(ctx context.Context, conn net.Conn) context.Context {
-	if bounded, ok := conn.(boundedConn); ok {
-		conn = bounded.Conn
+	if placed, ok := conn.(*placedConn); ok {
+		conn = placed.Conn
 	}
 	socket, ok := conn.(*net.UnixConn)
 	if !ok {
