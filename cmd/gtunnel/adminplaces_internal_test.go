@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -28,7 +29,7 @@ func TestAdminPlaces(t *testing.T) {
 	wantGone := func(c *placedConn, who string) {
 		t.Helper()
 		far[c].SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := far[c].Read(make([]byte, 1)); err != io.EOF {
+		if _, err := far[c].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("%s has not given way: %v", who, err)
 		}
 		if err := c.Close(); len(places.conns) != adminConnections {

@@ -88,7 +88,8 @@ func TestStatusInWords(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", folder)
 	target := startBackend(t).address()
 	flags := "unix:" + filepath.Join(t.TempDir(), "flags.sock")
-	_, address := s.startServer(target, "--admin", flags, "--allow-from", "192.0.2.0/24", "--accept-proxy-from", "127.0.0.1/32")
+	_, address := s.startServer(target, "--admin", flags, "--allow-from", "192.0.2.0/24",
+		"--accept-proxy-from", "127.0.0.1/32")
 	conn := dial(t, address)
 	io.WriteString(conn, "PROXY TCP4 198.51.100.9 198.51.100.1 40001 3307\r\n")
 	wantEnd(t, conn)
