@@ -112,7 +112,11 @@ func (v programVersion) String() string {
 	line("tls", v.TLS.Versions...)
 	line("groups", v.TLS.Groups...)
 	line("suites", strings.Join(v.TLS.CipherSuites, "\n        "))
-	line("kernel", fmt.Sprintf("Landlock ABI %d", v.LandlockABI))
+	kernel := "no Landlock"
+	if v.LandlockABI > 0 {
+		kernel = fmt.Sprintf("Landlock ABI %d", v.LandlockABI)
+	}
+	line("kernel", kernel)
 	for i, l := range v.Libraries {
 		name := ""
 		if i == 0 {

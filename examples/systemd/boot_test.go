@@ -40,6 +40,7 @@ drain_timeout = "1s"
 // TestBoot: what an administrator counts on, on a real host, one after the other. With
 // GTUNNEL_SUITE=debian-13, after .ci/install debian13, it is one with systemd 257.
 func TestBoot(t *testing.T) {
+	t.Parallel() // with TestPackages, which waits as much
 	s := newSite(t)
 	defer func() {
 		if t.Failed() {
