@@ -23,7 +23,8 @@ type AdminStatus struct {
 // whose names must differ but for those that are retired, of which it tells the
 // status alone:
 //
-//   - GET /status: an AdminStatus as JSON.
+//   - GET /status: an AdminStatus as JSON; with the query ready=1 each tunnel has NotReady,
+//     for which is done what GET /readyz does.
 //   - GET /metrics: the counters in Prometheus's text format, with those that
 //     more collects.
 //   - GET /healthz: 200 if every tunnel accepts connections, otherwise 503 and
@@ -33,10 +34,16 @@ type AdminStatus struct {
 //     why not in plain words. A client without an open connection may check its
 //     server for that, once a minute at most.
 //
-// Each request asks tunnels for those of its moment. The handler changes
+// Each request asks tunnels for those of its moment. Reasons and cures are put
+// into the user's words by words; nil calls settings by their flags. The handler changes
 // nothing, and knows no access control: serve it on a unix socket or on
 // loopback.
-func AdminHandler(tunnels func() []*Tunnel, more ...prometheus.Collector) http.Handler {
+func AdminHandler(
+	tunnels func() []*Tunnel, words func(string) string, more ...prometheus.Collector,
+) http.Handler {
+	if words == nil {
+		words = inFlags
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(more...)
 	registry.MustRegister(newCollector(tunnels), collectors.NewGoCollector(),
@@ -44,10 +51,19 @@ func AdminHandler(tunnels func() []*Tunnel, more ...prometheus.Collector) http.H
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		asked := tunnels()
 		answer := AdminStatus{Tunnels: []Status{}}
-		for _, t := range tunnels() {
+		for _, t := range asked {
 			answer.Tunnels = append(answer.Tunnels, t.Status())
+		}
+		if r.URL.Query().Get("ready") == "1" {
+			for i, problems := range askReady(r.Context(), asked) {
+				answer.Tunnels[i].NotReady = problems
+			}
+		}
+		for i := range answer.Tunnels {
+			answer.Tunnels[i].putInto(words)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(answer) // fails only if the client has gone
@@ -63,29 +79,41 @@ func AdminHandler(tunnels func() []*Tunnel, more ...prometheus.Collector) http.H
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { serveReady(w, r, tunnels()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { serveReady(w, r, tunnels(), words) })
 	return mux
 }
 
-// readyTime bounds what /readyz may take: less than a probe waits, mostly.
+// readyTime bounds what a question about readiness may take: less than a probe waits, mostly.
 const readyTime = 8 * time.Second
 
-// serveReady answers GET /readyz. The tunnels are asked at once.
-func serveReady(w http.ResponseWriter, r *http.Request, tunnels []*Tunnel) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+// askReady asks tunnels at once what keeps each from carrying new connections. One that is
+// retired takes none, and has nil.
+func askReady(ctx context.Context, tunnels []*Tunnel) [][]Problem {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	problems := make([][]string, len(tunnels))
+	problems := make([][]Problem, len(tunnels))
 	var asking sync.WaitGroup
 	for i, t := range tunnels {
-		if !t.isRetired() {
-			asking.Go(func() { problems[i] = t.Unready(ctx, time.Now()) })
+		if t.isRetired() {
+			continue
 		}
+		asking.Go(func() {
+			problems[i] = []Problem{}
+			for _, text := range t.Unready(ctx, time.Now()) {
+				problems[i] = append(problems[i], ProblemOf(text))
+			}
+		})
 	}
 	asking.Wait()
+	return problems
+}
+
+// serveReady answers GET /readyz.
+func serveReady(w http.ResponseWriter, r *http.Request, tunnels []*Tunnel, words func(string) string) {
 	var text strings.Builder
-	for i, t := range tunnels {
-		for _, problem := range problems[i] {
-			fmt.Fprintf(&text, "tunnel %s is not ready: %s\n", t.config().Name, inFlags(problem))
+	for i, problems := range askReady(r.Context(), tunnels) {
+		for _, problem := range problems {
+			fmt.Fprintf(&text, "tunnel %s is not ready: %s\n", tunnels[i].config().Name, oneLine(words(problem.String())))
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -95,4 +123,19 @@ func serveReady(w http.ResponseWriter, r *http.Request, tunnels []*Tunnel) {
 		text.WriteString("ready\n")
 	}
 	fmt.Fprint(w, text.String())
+}
+
+// putInto puts what a status says of settings into a user's words.
+func (s *Status) putInto(words func(string) string) {
+	for i := range s.Refusals {
+		r := &s.Refusals[i]
+		r.Reason, r.Cure = words(r.Reason), words(r.Cure)
+	}
+	for i := range s.Warnings {
+		s.Warnings[i].Text = words(s.Warnings[i].Text)
+	}
+	for i := range s.NotReady {
+		p := &s.NotReady[i]
+		p.Reason, p.Cure = words(p.Reason), words(p.Cure)
+	}
 }

@@ -40,7 +40,7 @@ func TestAdmin(t *testing.T) {
 	server, client := startPair(t, dead, func(server, _ *tunnel.Config) {
 		server.Connect = append(server.Connect, address(t, good))
 	})
-	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel, client.Tunnel} })
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel, client.Tunnel} }, nil)
 	a := &administered{admin: admin, server: server, client: client, good: good, dead: dead}
 	exchange(t, dial(t, client.Addr()), "hello")
 	dial(t, server.Addr()) // silent

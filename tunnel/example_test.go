@@ -51,7 +51,7 @@ func Example() {
 
 	// What an administrator or a monitoring system asks.
 	recorder := httptest.NewRecorder()
-	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel, client.Tunnel} })
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel, client.Tunnel} }, nil)
 	admin.ServeHTTP(recorder, httptest.NewRequest("GET", "/status", nil))
 	var status tunnel.AdminStatus
 	if err := json.Unmarshal(recorder.Body.Bytes(), &status); err != nil {

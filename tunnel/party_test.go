@@ -116,7 +116,7 @@ func openSession(t testing.TB, client *running, conns <-chan *net.TCPConn) (near
 // expectMetric wants a line among the tunnel's metrics.
 func expectMetric(t testing.TB, r *running, line string) {
 	t.Helper()
-	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{r.Tunnel} })
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{r.Tunnel} }, nil)
 	if _, body := get(t, admin, "/metrics"); !strings.Contains(body, "\n"+line+"\n") {
 		t.Errorf("the metrics lack the line %s", line)
 	}

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,9 +105,36 @@ func (r *tried) problem(target Address) string {
 	}
 	i := slices.IndexFunc(r.fields, func(f zap.Field) bool { return f.Key == "cure" })
 	if i >= 0 && r.fields[i].String != "" {
-		text += "; hint: " + r.fields[i].String
+		text += beforeCure + r.fields[i].String
 	}
 	return text
+}
+
+// Problem is something that is wrong, and what to do about it.
+type Problem struct {
+	Reason string `json:"reason"`
+	Cure   string `json:"cure,omitempty"` // empty: none is known, or the reason has several
+}
+
+// beforeCure is what stands between a reason and a cure in one text.
+const beforeCure = "; hint: "
+
+// String is the problem as Tunnel.Unready says it.
+func (p Problem) String() string {
+	if p.Cure == "" {
+		return p.Reason
+	}
+	return p.Reason + beforeCure + p.Cure
+}
+
+// ProblemOf takes apart what Tunnel.Unready says: the cure from its end, if it has one. Where
+// several targets have one each, they stay where they stand.
+func ProblemOf(text string) Problem {
+	reason, cure, _ := strings.Cut(text, beforeCure)
+	if strings.Contains(cure, beforeCure) {
+		return Problem{Reason: text}
+	}
+	return Problem{Reason: reason, Cure: cure}
 }
 
 // Unready says in plain words what keeps new connections from being carried; a
@@ -187,7 +215,12 @@ func (t *Tunnel) serverProblem(ctx context.Context, now time.Time) string {
 	for _, target := range t.config().Connect {
 		result := t.tryServer(ctx, target)
 		if ctx.Err() != nil {
-			return "the check of " + target.String() + " did not end in time"
+			problem := fmt.Sprintf("the check of %s did not end in time%sdoes a firewall drop what is sent there? "+
+				"gtunnel certs check --connect %[1]s", target, beforeCure)
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) { // otherwise who asked has gone
+				t.farEnd.note(problem)
+			}
+			return problem
 		}
 		if result.works {
 			t.farEnd.note("")

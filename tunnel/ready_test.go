@@ -36,7 +36,7 @@ func TestReadyServer(t *testing.T) {
 	server := start(t, newPKI(t).serverConfig(t, mysql.Addr().String()))
 	eventually(t, "it accepts", func() bool { return server.Status().Accepting })
 	server.wantReady(t, time.Now())
-	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel} })
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{server.Tunnel} }, nil)
 	if code, body := get(t, admin, "/readyz"); code != http.StatusOK || body != "ready\n" {
 		t.Errorf("%d %q", code, body)
 	}
@@ -141,7 +141,7 @@ func TestReadyAfterUpdate(t *testing.T) {
 	}
 	client.wantReady(t, time.Now(), "server not reached")
 	client.Retire()
-	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{client.Tunnel, server.Tunnel} })
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{client.Tunnel, server.Tunnel} }, nil)
 	if code, body := get(t, admin, "/readyz"); code != http.StatusOK {
 		t.Errorf("%d %q", code, body)
 	}

@@ -16,8 +16,9 @@ import (
 type Refusal struct {
 	Time   time.Time  `json:"time"` // of the last one
 	Code   certs.Code `json:"code"`
-	Peer   string     `json:"peer"`              // its address, of the last one; empty if accept failed
-	PeerDN string     `json:"peer_dn,omitempty"` // slash form; empty if it showed none
+	Peer   string     `json:"peer"`                    // its address, of the last one; empty if accept failed
+	Proxy  string     `json:"proxy_address,omitempty"` // which passed it on; empty: it came here itself
+	PeerDN string     `json:"peer_dn,omitempty"`       // slash form; empty if it showed none
 	Reason string     `json:"reason"`
 	Cure   string     `json:"cure"`
 	Times  uint64     `json:"times"` // from this host, with this DN
@@ -40,6 +41,8 @@ func (r *refusals) add(code certs.Code, fields []zap.Field) {
 		switch field.Key {
 		case "from", "peer":
 			n.Peer = field.String
+		case "proxy":
+			n.Proxy = field.String
 		case "dn":
 			n.PeerDN = field.String
 		case "reason", "error":

@@ -30,6 +30,10 @@ type Status struct {
 	// the peer (peer-reset) or on the plain side (plain-reset), and so on.
 	SessionsClosed map[string]uint64 `json:"sessions_closed"`
 
+	// NotReady is what keeps new connections from being carried: see Tunnel.Unready. It is nil
+	// where that was not asked, and empty where nothing does.
+	NotReady []Problem `json:"not_ready,omitzero"`
+
 	// Warnings are what is not as it should be in the trust of this tunnel's peers, and is
 	// tolerated.
 	Warnings []Warning `json:"warnings"`

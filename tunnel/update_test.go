@@ -95,7 +95,7 @@ func TestListenAs(t *testing.T) {
 	go func() { served <- heir.Serve(ctx) }()
 	old.Retire()
 	eventually(t, "the old one does not accept", func() bool { return !old.Status().Accepting })
-	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{heir, old.Tunnel} })
+	admin := tunnel.AdminHandler(func() []*tunnel.Tunnel { return []*tunnel.Tunnel{heir, old.Tunnel} }, nil)
 	for _, path := range []string{"/healthz", "/metrics"} {
 		if code, body := get(t, admin, path); code != http.StatusOK {
 			t.Errorf("%s: %d, %s", path, code, body)

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -97,7 +96,7 @@ func listenAdmin(ctx context.Context, address tunnel.Address) (listener net.List
 	if err != nil {
 		return nil, usage.WithHint(fmt.Errorf("cannot listen at the admin address %s: %w", address, err), listenHint(err))
 	}
-	return boundedListener{Listener: listener, slots: make(chan struct{}, adminConnections)}, nil
+	return placesListener{Listener: listener, places: new(adminPlaces)}, nil
 }
 
 // newAdminServer makes a server that serve starts. The logger is told what goes
@@ -108,6 +107,7 @@ func newAdminServer(listeners []net.Listener, handler http.Handler, logger *zap.
 		server: &http.Server{
 			Handler:           onlyLocal(handler),
 			ConnContext:       withAsker,
+			ConnState:         noteConnState,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      30 * time.Second,
@@ -119,40 +119,6 @@ func newAdminServer(listeners []net.Listener, handler http.Handler, logger *zap.
 		},
 		ended: make(chan struct{}),
 	}
-}
-
-// adminConnections is how many connections an admin address takes at once.
-// Others wait, the longest until those that ask nothing are closed: any user of
-// this host can connect to a TCP port, and could take all files of the process.
-const adminConnections = 50
-
-// boundedListener accepts while fewer connections are open than slots has room
-// for.
-type boundedListener struct {
-	net.Listener
-	slots chan struct{}
-}
-
-// Accept waits for a slot, and then for a connection, whose Close gives the
-// slot back.
-func (l boundedListener) Accept() (net.Conn, error) {
-	l.slots <- struct{}{} // comes free at the latest when the server closes all connections
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return boundedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
-}
-
-type boundedConn struct {
-	net.Conn
-	release func()
-}
-
-func (c boundedConn) Close() error {
-	defer c.release()
-	return c.Conn.Close()
 }
 
 // adminLog makes lines of the log of what http.Server writes: one a minute at

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -75,20 +76,33 @@ type answered struct {
 	tunnels []tunnel.Status
 }
 
-// askAll asks each of the processes at an admin address, or pattern of some. A
-// socket at which nobody listens is dead, not an error, if another process
-// answers. The error joins the others'; some may have answered all the same.
-func askAll(ctx context.Context, admin tunnel.Address) (processes []answered, dead []tunnel.Address, err error) {
+// What a process is asked for its tunnels. An older one takes the second for the first.
+const (
+	askedStatus = "/status"
+	askedReady  = "/status?ready=1" // and whether each can carry new connections; takes 8 s at most
+)
+
+// askAll asks the processes at an admin address, or pattern of some, at once for one of
+// askedStatus and askedReady. A socket at which nobody listens is dead, not an error, if
+// another process answers. The error joins the others'; some may have answered all the same.
+func askAll(
+	ctx context.Context, admin tunnel.Address, what string,
+) (processes []answered, dead []tunnel.Address, err error) {
 	addresses, err := expand(admin)
 	if err != nil {
 		return nil, nil, err
 	}
+	answers, errs := make([]tunnel.AdminStatus, len(addresses)), make([]error, len(addresses))
+	var asking sync.WaitGroup
+	for i, a := range addresses {
+		asking.Go(func() { answers[i], errs[i] = askStatus(ctx, a, what) })
+	}
+	asking.Wait()
 	var failed, refused []error
-	for _, a := range addresses {
-		status, err := askStatus(ctx, a)
-		switch {
+	for i, a := range addresses {
+		switch err := errs[i]; {
 		case err == nil:
-			processes = append(processes, answered{admin: a, tunnels: status.Tunnels})
+			processes = append(processes, answered{admin: a, tunnels: answers[i].Tunnels})
 		case errors.Is(err, syscall.ECONNREFUSED):
 			dead, refused = append(dead, a), append(refused, err)
 		default:
@@ -102,8 +116,8 @@ func askAll(ctx context.Context, admin tunnel.Address) (processes []answered, de
 }
 
 // askStatus asks the process at an admin address for its tunnels.
-func askStatus(ctx context.Context, admin tunnel.Address) (status tunnel.AdminStatus, err error) {
-	body, err := askProcess(ctx, admin, http.MethodGet, "/status", "")
+func askStatus(ctx context.Context, admin tunnel.Address, what string) (status tunnel.AdminStatus, err error) {
+	body, err := askProcess(ctx, admin, http.MethodGet, what, "")
 	if err != nil {
 		return status, err
 	}

@@ -24,7 +24,7 @@ import (
 var logLevels = []string{"debug", "info", "warn", "error"}
 
 // adminHandler answers what tunnel.AdminHandler does about the tunnels of the
-// moment, and changes the running process:
+// moment in the user's words, and changes the running process:
 //
 //   - DELETE /tunnels/NAME/sessions/ID: closes a connection.
 //   - PUT /log-level: sets the level to the one in the body until the next
@@ -32,11 +32,12 @@ var logLevels = []string{"debug", "info", "warn", "error"}
 //   - /reload: as reloads.handler has it.
 //   - / and what it loads: the page for a person.
 func adminHandler(
-	tunnels func() []*tunnel.Tunnel, log *logQueue, reloads *reloads, overview *page.Page, logger *zap.Logger,
+	tunnels func() []*tunnel.Tunnel, words func(string) string, log *logQueue, reloads *reloads, overview *page.Page,
+	logger *zap.Logger,
 ) http.Handler {
 	mux := http.NewServeMux()
 	overview.Routes(mux)
-	mux.Handle("/", tunnel.AdminHandler(tunnels, lostLines(log), buildInfo(), reloads))
+	mux.Handle("/", tunnel.AdminHandler(tunnels, words, lostLines(log), buildInfo(), reloads))
 	mux.HandleFunc("DELETE /tunnels/{tunnel}/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		closeSession(w, r, tunnels())
 	})
@@ -96,8 +97,8 @@ type askerKey struct{}
 // withAsker notes who is at the other end of a connection, where the kernel
 // knows it (SO_PEERCRED of unix(7)).
 func withAsker(ctx context.Context, conn net.Conn) context.Context {
-	if bounded, ok := conn.(boundedConn); ok {
-		conn = bounded.Conn
+	if placed, ok := conn.(*placedConn); ok {
+		conn = placed.Conn
 	}
 	socket, ok := conn.(*net.UnixConn)
 	if !ok {

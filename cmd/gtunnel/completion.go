@@ -106,7 +106,7 @@ func (m *Main) completeDatabases(
 func runningTunnels(ctx context.Context, admin tunnel.Address) []tunnel.Status {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
-	processes, _, _ := askAll(ctx, admin) // who cannot be asked completes nothing
+	processes, _, _ := askAll(ctx, admin, askedStatus) // who cannot be asked completes nothing
 	return tunnelsOf(processes)
 }
 

@@ -56,7 +56,8 @@ func (m *Main) serve(ctx context.Context, c config.Config) error {
 	reloads := newReloads(time.Now())
 	// The admin socket is first because its making changes the umask.
 	overview := m.newPage(p, reloads, shown, events)
-	admin, err := m.startAdmin(ctx, c, adminHandler(p.all, log.queue, reloads, overview, logger), logger)
+	words := func(text string) string { return shown.Load().Words(text) }
+	admin, err := m.startAdmin(ctx, c, adminHandler(p.all, words, log.queue, reloads, overview, logger), logger)
 	if err != nil {
 		return err
 	}

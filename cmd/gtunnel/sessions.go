@@ -33,7 +33,7 @@ what they carried. gtunnel close ID ends one.`,
   gtunnel sessions --peer CN=server2.domain.two --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			processes, err := m.askTunnels(cmd.Context(), &q)
+			processes, err := m.askTunnels(cmd.Context(), &q, askedStatus)
 			if processes == nil {
 				return err
 			}
@@ -128,7 +128,7 @@ type closing struct {
 
 // closeSessions closes the connections of these IDs, or none if one is not open.
 func (m *Main) closeSessions(ctx context.Context, q *tunnelQuestion, ids []string) error {
-	processes, err := m.askTunnels(ctx, q)
+	processes, err := m.askTunnels(ctx, q, askedStatus)
 	if err != nil {
 		return err // it may be of the process that did not answer
 	}

@@ -26,12 +26,15 @@ func (m *Main) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "What the running process says of its tunnels and connections",
-		Long: `Asks the running processes for their tunnels, when certificates and revocation
-lists end, whom they refused lately and what to do about it, and the open
-connections. Each has a socket in /run/gtunnel if root or systemd started it,
-else where its --admin, or the [admin] of its file, says. A * in the path of a
-socket stands for any text. With --watch it looks again every two seconds: on a
-terminal the screen is drawn anew, elsewhere each change is a line.`,
+		Long: `Asks the running processes for their tunnels, which of them carry no new
+connections and why, when certificates and revocation lists end, whom they
+refused lately and what to do about it, and the open connections. Each has a
+socket in /run/gtunnel if root or systemd started it, else where its --admin, or
+the [admin] of its file, says. A * in the path of a socket stands for any text.
+With --watch it looks again every two seconds: on a terminal the screen is drawn
+anew, elsewhere each change is a line. The exit code is 0 if every process has
+answered, whatever of; /readyz at its socket answers 503 while one of its
+tunnels is not ready.`,
 		Example: `  gtunnel status --watch
   gtunnel status --admin 127.0.0.1:9307 --json`,
 		Args: noArguments,
@@ -39,7 +42,7 @@ terminal the screen is drawn anew, elsewhere each change is a line.`,
 			if watch {
 				return m.watchStatus(cmd.Context(), &q)
 			}
-			processes, err := m.askTunnels(cmd.Context(), &q)
+			processes, err := m.askTunnels(cmd.Context(), &q, askedReady)
 			if len(processes) == 0 && err != nil {
 				return err
 			}
@@ -72,11 +75,11 @@ func (q *tunnelQuestion) settings() []config.Setting {
 	}
 }
 
-// askTunnels asks the processes, notes sockets at which none answers any more,
+// askTunnels asks the processes what askAll does, notes sockets at which none answers any more,
 // and leaves what is in question. The error joins those of the processes that
 // failed; others may have answered all the same.
-func (m *Main) askTunnels(ctx context.Context, q *tunnelQuestion) ([]answered, error) {
-	processes, dead, err := askAll(ctx, q.admin)
+func (m *Main) askTunnels(ctx context.Context, q *tunnelQuestion, what string) ([]answered, error) {
+	processes, dead, err := askAll(ctx, q.admin, what)
 	if processes == nil {
 		return nil, err
 	}
@@ -154,7 +157,7 @@ func (a *statusAnswer) print(out io.Writer, asJSON bool) error {
 	return nil
 }
 
-// writeStatus prints the tunnels, how their certificates and the revocation
+// writeStatus prints the tunnels, which are not ready, how their certificates and the revocation
 // lists of their CAs stand, why connections came to nothing or were closed, what
 // is tolerated, and the open connections.
 func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
@@ -168,6 +171,7 @@ func writeStatus(out io.Writer, tunnels []tunnel.Status, now time.Time) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", shownName(&t), t.Role, t.Accept, strings.Join(t.Connect, " "),
 			len(t.Sessions), t.Accepted, refused, finding.FormatBytes(t.BytesFromPeer), finding.FormatBytes(t.BytesToPeer))
 	}
+	writeNotReady(w, tunnels)
 	writeTrust(w, tunnels, now)
 	writeCounts(w, tunnels)
 	writeRefusals(w, tunnels, now)
@@ -276,7 +280,7 @@ func writeRefusals(w io.Writer, tunnels []tunnel.Status, now time.Time) {
 	for _, r := range all[:min(len(all), refusalsShown)] {
 		line := fmt.Sprintf("%s: %s ago, %s, %d times", r.tunnel, age(now, r.Time), r.Code, r.Times)
 		if r.Peer != "" {
-			line += ", last from " + r.Peer
+			line += ", last from " + refusedFrom(&r.Refusal)
 		}
 		if r.PeerDN != "" {
 			line += ", " + certs.ShowDN(r.PeerDN)
@@ -289,6 +293,11 @@ func writeRefusals(w io.Writer, tunnels []tunnel.Status, now time.Time) {
 	if more := len(all) - refusalsShown; more > 0 {
 		fmt.Fprintf(w, "and %d more: gtunnel status --json\n", more)
 	}
+}
+
+// refusedFrom is where a refused connection came from, with the proxy that has passed it on.
+func refusedFrom(r *tunnel.Refusal) string {
+	return fromText(tunnel.SessionStatus{PeerAddress: r.Peer, ProxyAddress: r.Proxy})
 }
 
 // age is how long ago a moment was, in whole seconds.

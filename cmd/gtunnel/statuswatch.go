@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,17 +25,24 @@ import (
 // JSON, each look is a line. The first look must succeed; a process that is gone
 // later may come back. The error is that of the last look.
 func (m *Main) watchStatus(ctx context.Context, q *tunnelQuestion) error {
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	ready := newReadiness()
+	asking.Go(func() { ready.keep(ctx, q.admin) })
 	w := statusWatch{main: m, screen: terminal.NewScreen(m.Stdout, m.Getenv), question: q}
 	for first := true; ; first = false {
-		processes, err := m.askTunnels(ctx, q)
+		processes, err := m.askTunnels(ctx, q, askedStatus)
 		switch {
 		case ctx.Err() != nil:
 			return w.failure
 		case first && processes == nil:
 			return err
+		case first:
+			ready.await(ctx, watchPause)
 		}
+		ready.fill(processes, time.Now())
 		if err := w.show(newStatusAnswer(ctx, processes), err); err != nil {
 			return err
 		}
@@ -99,6 +107,13 @@ func (w *statusWatch) tellTunnels(tunnels []tunnel.Status, line func(string, ...
 		})
 		for _, change := range tunnelChanges(&before, &t, known) {
 			line("%s: %s", name, change)
+		}
+		for _, change := range readyChanges(before.NotReady, t.NotReady) {
+			line("%s: %s", name, change)
+		}
+		if t.NotReady == nil { // it is not known, so what was said of it stands
+			t.NotReady = before.NotReady
+			now[name] = t
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.before)) {
@@ -190,7 +205,7 @@ func newRefusals(before, now *tunnel.Status) []string {
 		}
 		text := fmt.Sprintf("refused: %s: %s", r.Code, inFlags(r.Reason))
 		if r.Peer != "" {
-			text += ", from " + r.Peer
+			text += ", from " + refusedFrom(&r)
 		}
 		if r.PeerDN != "" {
 			text += ", " + certs.ShowDN(r.PeerDN)

@@ -110,11 +110,7 @@ func (m *Monitor) show(next page.Replication, at time.Time) {
 	if next.Findings == nil {
 		next.Findings = []page.ReplicationFinding{} // not null in JSON
 	}
-	past := m.now.History
-	for len(past) > 0 && (at.Sub(past[0].At) > time.Hour || len(past) >= page.HistoryLimit) {
-		past = past[1:]
-	}
-	next.History = append(past, page.LagPoint{At: at, LagSeconds: next.LagSeconds})
+	next.History = withPoint(m.now.History, page.LagPoint{At: at, LagSeconds: next.LagSeconds})
 	if c := m.compared; c != nil {
 		next.Compared = &page.Comparison{At: c.Ended, Equal: c.Differing == 0, Summary: c.String()}
 	}

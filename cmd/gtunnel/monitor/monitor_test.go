@@ -130,6 +130,40 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryOfFrequentLooks: looks each second are an hour too, thinned to what is worst of
+// each ten seconds: a short peak is seen, and so is a look that came to nothing.
+func TestHistoryOfFrequentLooks(t *testing.T) {
+	m, begun := monitor.New(time.Minute), time.Now().Truncate(time.Hour)
+	const looks, peak, failed = 2 * 3600, 5000, 6003
+	for i := range looks {
+		at := begun.Add(time.Duration(i) * time.Second)
+		s := status(at)
+		switch i {
+		case failed:
+			m.Fail(at, errors.New("no way"), "")
+			continue
+		case peak:
+			s.Lag.Bytes, s.Lag.Seconds = new(uint64(1<<20)), new(int64(77))
+		}
+		m.See(s)
+	}
+	history := m.Replication().History
+	first, last := history[0].At, history[len(history)-1].At
+	if len(history) != page.HistoryLimit || last.Sub(first) < 59*time.Minute || last.Sub(first) > time.Hour {
+		t.Errorf("%d points of %s", len(history), last.Sub(first))
+	}
+	seen := map[int]bool{}
+	for i, point := range history {
+		if i > 0 && !point.At.After(history[i-1].At) {
+			t.Errorf("%s comes after %s", point.At, history[i-1].At)
+		}
+		seen[int(point.At.Sub(begun).Seconds())] = point.LagSeconds == nil || *point.LagSeconds > 0
+	}
+	if !seen[peak] || !seen[failed] {
+		t.Errorf("the peak is there: %t; the look that failed: %t", seen[peak], seen[failed])
+	}
+}
+
 // TestStuck: a process that does not look any more is not healthy, and says nothing of what it
 // has seen before.
 func TestStuck(t *testing.T) {

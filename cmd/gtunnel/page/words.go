@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/gtunnel/gtunnel/replication/finding"
+	"github.com/gtunnel/gtunnel/tunnel"
 )
 
 // textLimit is how much of a text is shown, in bytes: what a peer says may
@@ -35,12 +36,8 @@ func visible(html string) string {
 
 // splitCure takes the cure from the end of a problem that names one.
 func splitCure(text string) Problem {
-	const mark = "; hint: "
-	if strings.Count(text, mark) != 1 {
-		return Problem{Text: text}
-	}
-	before, cure, _ := strings.Cut(text, mark)
-	return Problem{Text: before, Cure: cure}
+	p := tunnel.ProblemOf(text)
+	return Problem{Text: p.Reason, Cure: p.Cure}
 }
 
 // sentence begins a text with a capital letter, unless it begins with the name of
