@@ -276,7 +276,7 @@ func TestKeyPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := certs.LoadCredential(certFile, keyFile)
-		wantHint(t, err, "permission denied", "LoadCredential")
+		wantHint(t, err, "permission denied", "gtunnel-credentials.service")
 	})
 
 	t.Run("FIFO", func(t *testing.T) {

@@ -22,21 +22,18 @@ var errHeard = errors.New("the hello was heard")
 func NewOffer() Offer {
 	ours, theirs := net.Pipe()
 	var offer Offer
-	server := tls.Server(theirs, &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			offer = offerOf(hello)
-			return nil, errHeard
-		},
-	})
-	config := (&Endpoint{}).commonConfig(&judge{})
+	hearing, config := (&Endpoint{}).commonConfig(&judge{}), (&Endpoint{}).commonConfig(&judge{})
+	hearing.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		offer = offerOf(hello)
+		return nil, errHeard
+	}
 	config.ServerName = "localhost"
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = tls.Client(ours, config).Handshake() //nolint:noctx // the other end closes it
 	}()
-	_ = server.Handshake() //nolint:noctx // fails at once, with errHeard
+	_ = tls.Server(theirs, hearing).Handshake() //nolint:noctx // fails at once, with errHeard
 	_ = theirs.Close()
 	<-ended
 	_ = ours.Close()
