@@ -40,14 +40,19 @@ func (s *Server) Incomplete(ctx context.Context, on Execer) (string, error) {
 }
 
 // Parts are the connections of those threads of MySQL's applier that have a part of a
-// transaction, and wait for the rest. A stop of the slave waits with them, for a minute.
+// transaction, and wait for the rest. A stop of the slave waits with them, for a minute: also
+// the coordinator, which does not always notice that its worker was ended.
 func (s *Server) Parts(ctx context.Context, on Execer) ([]uint64, error) {
 	if !s.Version.AtLeast(MySQL, 8, 0, 0) {
 		return nil, nil
 	}
+	const workers = "performance_schema.replication_applier_status_by_worker"
+	const hasPart = "w.channel_name = '' AND w.applying_transaction <> ''"
 	rows, err := s.Query(ctx, on, "SELECT t.processlist_id AS id FROM performance_schema.threads AS t"+
-		" JOIN performance_schema.replication_applier_status_by_worker AS w ON w.thread_id = t.thread_id"+
-		" WHERE w.channel_name = '' AND w.applying_transaction <> ''")
+		" JOIN "+workers+" AS w ON w.thread_id = t.thread_id WHERE "+hasPart+
+		" UNION SELECT t.processlist_id FROM performance_schema.threads AS t"+
+		" JOIN performance_schema.replication_applier_status_by_coordinator AS c ON c.thread_id = t.thread_id"+
+		" WHERE c.channel_name = '' AND EXISTS (SELECT 1 FROM "+workers+" AS w WHERE "+hasPart+" AND w.thread_id IS NULL)")
 	ids := make([]uint64, len(rows))
 	for i, r := range rows {
 		ids[i] = r.Number("id")
